@@ -1,0 +1,3 @@
+//! dispatcher
+
+fn main() {}

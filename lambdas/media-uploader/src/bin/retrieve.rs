@@ -1,0 +1,3 @@
+//! retrieve
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! upload
+
+fn main() {}

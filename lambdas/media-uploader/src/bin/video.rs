@@ -1,0 +1,3 @@
+//! video
+
+fn main() {}

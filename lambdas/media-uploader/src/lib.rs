@@ -1,0 +1,4 @@
+//! The Media Uploader: what its five functions share and do. The binaries in `src/bin` only start them.
+
+pub mod manifest;
+pub mod profile;

@@ -1,0 +1,6 @@
+//! CloudFormation as typed Rust: the template model, parts, systems and stages.
+//!
+//! A library without AWS SDK and without I/O: a stage goes in, [`rendered::RenderedSystem`]s come out.
+
+pub mod rendered;
+pub mod stage;

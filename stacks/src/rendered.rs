@@ -1,0 +1,107 @@
+//! What rendering a system gives: plain data, ready to be validated, written, planned and deployed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{FunctionName, Route};
+use serde_json::Value;
+
+/// A system's stacks, in an order in which they can be deployed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenderedSystem {
+    /// The system's name, for example `media-uploader`.
+    pub name: String,
+    /// Its stacks; every stack comes after the ones it takes values from.
+    pub stacks: Vec<RenderedStack>,
+}
+
+/// One CloudFormation stack of one stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenderedStack {
+    /// The system the stack belongs to.
+    pub system: String,
+    /// The stack's name within its system, for example `api`.
+    pub stack: String,
+    /// The name in CloudFormation: `<system>-<stack>-<stage>`.
+    pub name: String,
+    /// The region the stack must live in; `None` is the stage's own.
+    pub region: Option<String>,
+    /// The template as CloudFormation takes it. Keys are sorted; there is no code and no account number in it.
+    pub template: Value,
+    /// Where each template parameter's value comes from when the stack is deployed.
+    pub parameters: BTreeMap<String, ParameterSource>,
+    /// The stacks of the same system, by [`RenderedStack::stack`], whose outputs this one takes.
+    pub depends_on: BTreeSet<String>,
+    /// The functions in the template.
+    pub functions: Vec<RenderedFunction>,
+    /// The layers in the template.
+    pub layers: Vec<RenderedLayer>,
+    /// The REST APIs in the template.
+    pub apis: Vec<RenderedApi>,
+}
+
+/// Where a template parameter's value comes from when the stack is deployed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ParameterSource {
+    /// The name of the stage's artifact bucket.
+    ArtifactBucket,
+    /// The S3 key of a function's zip.
+    FunctionCode(FunctionName),
+    /// The S3 key of a layer's zip.
+    LayerCode {
+        /// The system that owns the layer.
+        system: String,
+        /// The layer's name within its system.
+        layer: String,
+    },
+    /// The version the alias `live` of this function points to. Empty before the first release, which makes the
+    /// template publish version 1; afterwards *use previous value*, so that moving the alias by API is no change.
+    AliasVersion(FunctionName),
+    /// An output of another stack of the same system.
+    Output {
+        /// The other stack, by [`RenderedStack::stack`].
+        stack: String,
+        /// The output's name.
+        output: String,
+    },
+}
+
+/// A function in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedFunction {
+    /// Its contract's name.
+    pub name: FunctionName,
+    /// Its name in Lambda: `<system>-<function>-<stage>`.
+    pub function_name: String,
+    /// The logical ID of its alias `live`.
+    pub alias_logical_id: String,
+}
+
+/// A layer in a template, made of files of the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedLayer {
+    /// The system that owns the layer.
+    pub system: String,
+    /// The layer's name within its system; its zip is `<system>-<layer>-<sha256>.zip`.
+    pub layer: String,
+    /// Its name in Lambda: `{stage}-…`.
+    pub layer_name: String,
+    /// The logical ID of the layer version.
+    pub logical_id: String,
+    /// The folder, relative to the workspace's root, whose files become the layer.
+    pub source: String,
+}
+
+/// A REST API in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedApi {
+    /// The logical ID of the `AWS::ApiGateway::RestApi`.
+    pub logical_id: String,
+    /// The name of its one stage.
+    pub stage_name: String,
+    /// The routes it must serve, without `OPTIONS`.
+    pub routes: Vec<Route>,
+    /// The output that holds the API's id.
+    pub id_output: String,
+    /// The output that holds the URL of the deployed stage.
+    pub url_output: String,
+}

@@ -1,0 +1,1 @@
+//! The only module that names the AWS SDK: one file per service, SDK types turned into our own at the boundary.

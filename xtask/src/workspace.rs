@@ -1,0 +1,84 @@
+//! Where things are: the workspace's root and the folders that commands read and write.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// The workspace that is being built and deployed.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    root: Utf8PathBuf,
+    target: Utf8PathBuf,
+}
+
+/// The workspace could not be found.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("failed to find the workspace's Cargo.toml above {directory}")]
+#[diagnostic(help("run the command inside a checkout of the workspace"))]
+pub struct WorkspaceError {
+    directory: Utf8PathBuf,
+}
+
+impl Workspace {
+    /// Finds the workspace around the current directory, or, for a binary started by cargo elsewhere, around
+    /// the package that cargo ran.
+    ///
+    /// # Errors
+    ///
+    /// When no parent directory holds both a `Cargo.toml` and a `stacks` folder.
+    pub fn find() -> Result<Self, WorkspaceError> {
+        let here = std::env::current_dir()
+            .ok()
+            .and_then(|directory| Utf8PathBuf::from_path_buf(directory).ok())
+            .unwrap_or_else(|| Utf8PathBuf::from("."));
+        let package = std::env::var("CARGO_MANIFEST_DIR").ok().map(Utf8PathBuf::from);
+        std::iter::once(here.clone())
+            .chain(package)
+            .find_map(|start| root_above(&start))
+            .map(Self::at)
+            .ok_or(WorkspaceError { directory: here })
+    }
+
+    /// The workspace whose root is `root`; build output goes where `CARGO_TARGET_DIR` says, else to `target`.
+    #[must_use]
+    pub fn at(root: Utf8PathBuf) -> Self {
+        let target =
+            std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), |directory| root.join(directory));
+        Self { root, target }
+    }
+
+    /// The folder that holds the workspace's `Cargo.toml`.
+    #[must_use]
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// Cargo's target directory; everything this tool writes and git ignores lies below it.
+    #[must_use]
+    pub fn target(&self) -> &Utf8Path {
+        &self.target
+    }
+
+    /// Where built zips are kept: `target/artifacts`.
+    #[must_use]
+    pub fn artifacts(&self) -> Utf8PathBuf {
+        self.target.join("artifacts")
+    }
+
+    /// The committed templates: `templates`.
+    #[must_use]
+    pub fn templates(&self) -> Utf8PathBuf {
+        self.root.join("templates")
+    }
+
+    /// The stage files: `stacks/stages`.
+    #[must_use]
+    pub fn stages(&self) -> Utf8PathBuf {
+        self.root.join("stacks/stages")
+    }
+}
+
+fn root_above(start: &Utf8Path) -> Option<Utf8PathBuf> {
+    start
+        .ancestors()
+        .find(|directory| directory.join("Cargo.toml").is_file() && directory.join("stacks/stages").is_dir())
+        .map(Utf8Path::to_path_buf)
+}
