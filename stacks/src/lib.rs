@@ -4,3 +4,4 @@
 
 pub mod rendered;
 pub mod stage;
+pub mod template;

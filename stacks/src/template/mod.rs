@@ -1,0 +1,3 @@
+//! The CloudFormation model: values, intrinsics, resources, outputs, and how a stack becomes a template.
+
+pub mod value;

@@ -1,0 +1,103 @@
+//! A property's value: known now, or an expression that CloudFormation resolves.
+
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+/// The key that marks a reference to a resource in JSON until the stack is rendered, when it becomes a `Ref` or
+/// `Fn::GetAtt` in the resource's own stack and a parameter in any other.
+pub(crate) const REFERENCE: &str = "Fn::Reference";
+
+/// A value of type `T`, or an expression that CloudFormation resolves to one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<T> {
+    /// Known now.
+    Literal(T),
+    /// Resolved by CloudFormation.
+    Expression(Expression),
+}
+
+/// An intrinsic function or a reference, in CloudFormation's JSON form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expression(serde_json::Value);
+
+impl Expression {
+    /// What a resource's `Ref` (no attribute) or `Fn::GetAtt` gives, from whichever stack it is used.
+    pub(crate) fn reference(stack: &str, logical_id: &str, attribute: Option<&str>) -> Self {
+        Self(json!({ REFERENCE: { "stack": stack, "logicalId": logical_id, "attribute": attribute } }))
+    }
+
+    /// A pseudo parameter, for example `AWS::Region`.
+    #[must_use]
+    pub fn pseudo(name: &str) -> Self {
+        Self(json!({ "Ref": name }))
+    }
+
+    /// `Fn::Sub`: `${Name}` in `text` is one of `variables` or a pseudo parameter; `${!Name}` stays as `${Name}`.
+    #[must_use]
+    pub fn sub<'a>(text: &str, variables: impl IntoIterator<Item = (&'a str, Value<String>)>) -> Self {
+        let variables: serde_json::Map<_, _> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect();
+        if variables.is_empty() {
+            Self(json!({ "Fn::Sub": text }))
+        } else {
+            Self(json!({ "Fn::Sub": [text, variables] }))
+        }
+    }
+
+    /// Any intrinsic, in CloudFormation's JSON form. An escape hatch.
+    #[must_use]
+    pub fn raw(json: serde_json::Value) -> Self {
+        Self(json)
+    }
+
+    /// The expression in CloudFormation's JSON form, references still marked.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        self.0.clone()
+    }
+}
+
+impl<T: Serialize> Value<T> {
+    /// The value in JSON, references still marked.
+    ///
+    /// # Panics
+    ///
+    /// When `T` cannot be JSON (a map with keys that are no strings), which no property's type is.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("a property's value is JSON")
+    }
+}
+
+impl<T: Serialize> Serialize for Value<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Literal(literal) => literal.serialize(serializer),
+            Self::Expression(expression) => expression.0.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Expression {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<T> From<T> for Value<T> {
+    fn from(literal: T) -> Self {
+        Self::Literal(literal)
+    }
+}
+
+impl From<&str> for Value<String> {
+    fn from(literal: &str) -> Self {
+        Self::Literal(literal.to_owned())
+    }
+}
+
+impl From<Expression> for Value<String> {
+    fn from(expression: Expression) -> Self {
+        Self::Expression(expression)
+    }
+}
