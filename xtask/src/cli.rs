@@ -1,1 +1,41 @@
-//! cli
+//! The command line. Reads as a table of contents: a verb here is a file in [`crate::commands`].
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Builds, plans, deploys and releases Rust Lambda backends.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed or a check found a difference, 2 wrong usage, 130 interrupted.")]
+pub struct Cli {
+    /// Say more: -v what is called, -vv every request.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build every function and layer into a reproducible zip under target/artifacts.
+    Build(commands::build::BuildArgs),
+    /// Write the CloudFormation templates of every stage to templates/, or check them.
+    Render(commands::render::RenderArgs),
+    /// Build, render, plan, apply, release and prune: take a stage to what the workspace says.
+    Deploy(commands::deploy::DeployArgs),
+    /// Show what is deployed: stacks, functions, live versions, URLs.
+    Status(commands::status::StatusArgs),
+    /// Delete versions, layer versions and artifacts that nothing needs.
+    Prune(commands::prune::PruneArgs),
+    /// Delete a stage's stacks; what holds data is kept unless asked otherwise.
+    Destroy(commands::destroy::DestroyArgs),
+    /// The local cloud: start, stop, look at it, start afresh.
+    Local(commands::local::LocalArgs),
+    /// Everything CI runs: format, lints, tests, docs, templates.
+    Ci(commands::ci::CiArgs),
+    /// Generate the typed resource properties from AWS's schemas, or check them.
+    Schema(commands::schema::SchemaArgs),
+}

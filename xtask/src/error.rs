@@ -30,6 +30,15 @@ impl Exit {
     }
 }
 
+/// The user pressed Ctrl-C.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("interrupted{}", .running.as_deref().map(|running| format!("; {running}")).unwrap_or_default())]
+#[diagnostic(help("run the same command again: it goes on where this one stopped"))]
+pub struct Interrupted {
+    /// What goes on in AWS without us, if anything.
+    pub running: Option<String>,
+}
+
 /// The messages of an error and of everything that caused it, outermost first, without repetition.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> Vec<String> {

@@ -76,6 +76,27 @@ impl Ui {
         self.say(format_args!("{} {text}", console::style("warning:").yellow().bold()));
     }
 
+    /// Writes why a command failed to stderr: what happened, what caused it, what to do now.
+    pub fn failure(&self, chain: &[String], hint: Option<&str>) {
+        let (first, causes) = chain.split_first().map_or(("unknown", &[][..]), |(first, rest)| (first.as_str(), rest));
+        self.say(format_args!("{} {first}", console::style("error:").red().bold()));
+        for cause in causes {
+            self.say(format_args!("  because: {cause}"));
+        }
+        if let Some(hint) = hint {
+            self.say(format_args!("  {} {hint}", console::style("help:").cyan().bold()));
+        }
+    }
+
+    /// Asks a yes-or-no question on the terminal. Without a terminal nobody can answer: `None`.
+    #[must_use]
+    pub fn confirm(&self, question: &str) -> Option<bool> {
+        if !self.terminal {
+            return None;
+        }
+        self.bars.suspend(|| dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt().ok().flatten())
+    }
+
     /// Starts a step that takes a while.
     #[must_use]
     pub fn step(&self, name: impl Into<String>) -> Step {

@@ -1,0 +1,128 @@
+//! `ci`: all that CI runs, the same on a laptop.
+
+use std::process::Command;
+
+use clap::Args;
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::{
+    error::Exit,
+    ui::{Ui, duration},
+    workspace::Workspace,
+};
+
+/// Everything CI runs: format, lints, dependencies, tests, docs, templates.
+#[derive(Debug, Args)]
+pub struct CiArgs {
+    /// Run only these checks, in the order of the list.
+    #[arg(value_enum)]
+    only: Vec<Check>,
+}
+
+/// One check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Check {
+    /// rustfmt finds nothing to change.
+    Format,
+    /// clippy finds nothing, warnings included.
+    Lints,
+    /// cargo-deny: licences, sources, duplicates of what matters.
+    Dependencies,
+    /// Unit, snapshot, command line and end-to-end tests.
+    Tests,
+    /// rustdoc builds without a warning.
+    Docs,
+    /// The committed templates are what the workspace renders.
+    Templates,
+}
+
+impl Check {
+    const ALL: [Self; 6] = [Self::Format, Self::Lints, Self::Dependencies, Self::Tests, Self::Docs, Self::Templates];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Lints => "lints",
+            Self::Dependencies => "dependencies",
+            Self::Tests => "tests",
+            Self::Docs => "docs",
+            Self::Templates => "templates",
+        }
+    }
+
+    fn cargo_arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Format => &["fmt", "--all", "--check"],
+            Self::Lints => {
+                &["clippy", "--workspace", "--all-targets", "--ignore-rust-version", "--quiet", "--", "-D", "warnings"]
+            }
+            Self::Dependencies => &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"],
+            Self::Tests => &["nextest", "run", "--workspace", "--ignore-rust-version", "--cargo-quiet"],
+            Self::Docs => &["doc", "--workspace", "--no-deps", "--ignore-rust-version", "--quiet"],
+            Self::Templates => &["xtask", "render", "--check"],
+        }
+    }
+
+    /// The cargo subcommand that must be installed, and its package.
+    fn needs(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Dependencies => Some(("deny", "cargo-deny")),
+            Self::Tests => Some(("nextest", "cargo-nextest")),
+            Self::Format | Self::Lints | Self::Docs | Self::Templates => None,
+        }
+    }
+}
+
+#[derive(Debug, Error, Diagnostic)]
+enum CiError {
+    #[error("failed to start cargo")]
+    Start(#[source] std::io::Error),
+    #[error("{package}, which the check `{check}` needs, is not installed")]
+    #[diagnostic(help("run `cargo install --locked {package}`"))]
+    Missing { package: &'static str, check: &'static str },
+    #[error("{} failed: {}", if .0.len() == 1 { "one check" } else { "checks" }, .0.join(", "))]
+    #[diagnostic(help("run one check alone with `cargo xtask ci <check>`"))]
+    Failed(Vec<&'static str>),
+}
+
+/// Runs the command: every check, even after one failed, so that one run shows all there is to mend.
+///
+/// # Errors
+///
+/// When a check fails or a tool it needs is missing.
+pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let checks: Vec<_> = Check::ALL.into_iter().filter(|check| args.only.is_empty() || args.only.contains(check)).collect();
+    for check in &checks {
+        require(*check, workspace)?;
+    }
+    let mut failed = Vec::new();
+    for check in checks {
+        let started = std::time::Instant::now();
+        let arguments = check.cargo_arguments();
+        ui.say(format_args!("── {}: cargo {}", check.title(), arguments.join(" ")));
+        let status = cargo(workspace)
+            .args(arguments)
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .status()
+            .map_err(CiError::Start)?;
+        let outcome = if status.success() { "passed" } else { "FAILED" };
+        ui.say(format_args!("── {} {outcome} ({})", check.title(), duration(started.elapsed())));
+        if !status.success() {
+            failed.push(check.title());
+        }
+    }
+    if failed.is_empty() { Ok(Exit::Success) } else { Err(CiError::Failed(failed).into()) }
+}
+
+fn require(check: Check, workspace: &Workspace) -> Result<(), CiError> {
+    let Some((subcommand, package)) = check.needs() else { return Ok(()) };
+    let output = cargo(workspace).args([subcommand, "--version"]).output().map_err(CiError::Start)?;
+    if output.status.success() { Ok(()) } else { Err(CiError::Missing { package, check: check.title() }) }
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace.root());
+    command
+}
