@@ -1,0 +1,130 @@
+//! A local cloud of the test's own: own port, own state, gone when the test ends.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A MiniStack of its own, and a workspace to deploy to it from.
+pub(crate) struct Cloud {
+    directory: TempDir,
+    workspace: PathBuf,
+    port: u16,
+}
+
+impl Cloud {
+    /// A cloud that the workspace under test is deployed to.
+    pub(crate) fn new() -> Self {
+        Self::of(workspace())
+    }
+
+    /// A cloud that another checkout is deployed to.
+    pub(crate) fn of(workspace: PathBuf) -> Self {
+        Self { directory: tempfile::tempdir().expect("a temporary folder"), workspace, port: free_port() }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// `cargo xtask <arguments>` as a user runs it, with nothing of the developer's AWS set-up in reach.
+    pub(crate) fn xtask(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("xtask starts")
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .args(arguments)
+            .current_dir(&self.workspace)
+            .env("CARGO_TARGET_DIR", target())
+            .env("XTASK_LOCAL_DIRECTORY", self.directory.path())
+            .env("XTASK_LOCAL_PORT", self.port.to_string())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("NO_COLOR", "1")
+            .env("CI", "true")
+            .env_remove("AWS_ENDPOINT_URL")
+            .env_remove("AWS_PROFILE");
+        command
+    }
+
+    /// Runs a command that must succeed, and returns the JSON it printed.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.success(arguments);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?} printed no JSON: {error}\n{}", text(&output)))
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) fn success(&self, arguments: &[&str]) -> Output {
+        let output = self.xtask(arguments);
+        assert!(output.status.success(), "{arguments:?} failed\n{}", text(&output));
+        output
+    }
+
+    /// Deploys the whole stage; returns what the command reported.
+    pub(crate) fn deploy(&self) -> Value {
+        self.json(&["deploy", "--stage", "local", "--yes", "--format", "json"])
+    }
+
+    /// A client configuration for looking at the cloud from outside.
+    pub(crate) fn sdk(&self) -> aws_config::SdkConfig {
+        aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .endpoint_url(self.endpoint())
+            .region(aws_config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(
+                aws_sdk_s3::config::Credentials::new("test", "test", None, None, "tests"),
+            ))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .sleep_impl(aws_smithy_async_sleep())
+            .build()
+    }
+
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.sdk()).force_path_style(true).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.sdk())
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        let stopped = self.xtask(&["local", "down"]);
+        if !stopped.status.success() && !std::thread::panicking() {
+            panic!("local down failed\n{}", text(&stopped));
+        }
+    }
+}
+
+fn aws_smithy_async_sleep() -> aws_sdk_s3::config::SharedAsyncSleep {
+    aws_sdk_s3::config::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new())
+}
+
+/// Both streams of a finished command, for a failed assertion's message.
+pub(crate) fn text(output: &Output) -> String {
+    format!("stdout:\n{}\nstderr:\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The workspace under test.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root").to_owned()
+}
+
+/// The target directory this test was built in, shared so that nothing is compiled twice.
+fn target() -> PathBuf {
+    let binary = Path::new(env!("CARGO_BIN_EXE_xtask"));
+    binary.ancestors().nth(2).expect("target/<profile>/xtask").to_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

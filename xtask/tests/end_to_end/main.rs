@@ -1,0 +1,12 @@
+//! End to end: the real binary against a MiniStack of the test's own, as a user and as a client of what it deploys.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed assertion is how a test speaks")]
+
+mod acceptance;
+mod client;
+mod cloud;
+mod deploying;
+mod events;
+mod images;
+mod requests;
+mod videos;
