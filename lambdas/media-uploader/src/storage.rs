@@ -1,8 +1,10 @@
 //! One bucket, as the functions use it: whole objects, ranges of them, and manifests. A missing object is `None`,
 //! not an error. Nothing here knows which bucket it is or what the keys mean.
 
+use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
+    config::RequestChecksumCalculation,
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
@@ -12,6 +14,31 @@ use crate::manifest::Manifest;
 
 /// What browsers and CloudFront may keep of a processed object: a day.
 const CACHE_CONTROL: &str = "public, max-age=86400";
+
+/// The S3 client of a function.
+#[must_use]
+pub fn client(aws: &SdkConfig) -> Client {
+    Client::from_conf(configuration(aws).build())
+}
+
+/// A client that only signs URLs: for `endpoint`, where clients reach S3 under another address than the function.
+#[must_use]
+pub fn presigning_client(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
+    let mut configuration = configuration(aws);
+    if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
+        configuration = configuration.endpoint_url(endpoint).force_path_style(true);
+    }
+    Client::from_conf(configuration.build())
+}
+
+fn configuration(aws: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::from(aws)
+        // An emulator has one host name for all buckets.
+        .force_path_style(aws.endpoint_url().is_some())
+        // The SDK's default adds a checksum to each request, which a presigned URL would then demand of clients, and
+        // each part of a multipart upload: https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+}
 
 /// A bucket and the client that reaches it.
 #[derive(Debug, Clone)]
@@ -218,7 +245,7 @@ mod tests {
         operation::{get_object::GetObjectOutput, head_object::HeadObjectOutput, put_object::PutObjectOutput},
         types::error::{NoSuchKey, NotFound},
     };
-    use aws_smithy_mocks::{mock, mock_client};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;
 
@@ -228,7 +255,7 @@ mod tests {
             .then_error(|| aws_sdk_s3::operation::get_object::GetObjectError::NoSuchKey(NoSuchKey::builder().build()));
         let head = mock!(Client::head_object)
             .then_error(|| aws_sdk_s3::operation::head_object::HeadObjectError::NotFound(NotFound::builder().build()));
-        let store = Store::new(mock_client!(aws_sdk_s3, [&get, &head]), "bucket");
+        let store = Store::new(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&get, &head]), "bucket");
         assert_eq!(store.get("key").await.expect("absence is no error"), None);
         assert_eq!(store.head("key").await.expect("absence is no error"), None);
         assert!(store.manifest("key").await.expect("absence is no error").is_none());
