@@ -34,7 +34,9 @@ where
     if let Some(ready) = probe::answer::<F>(&payload) {
         return Ok(serde_json::to_value(ready)?);
     }
-    Ok(serde_json::to_value(handle(serde_json::from_value(payload)?).await?)?)
+    // Boxed, because the SDK's futures nest deeper than the compiler follows.
+    let answer = Box::pin(handle(serde_json::from_value(payload)?)).await?;
+    Ok(serde_json::to_value(answer)?)
 }
 
 #[cfg(test)]
