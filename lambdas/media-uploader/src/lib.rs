@@ -9,3 +9,6 @@ pub mod request;
 pub mod retrieve;
 pub mod storage;
 pub mod upload;
+
+#[cfg(test)]
+mod testing;

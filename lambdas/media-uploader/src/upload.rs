@@ -123,7 +123,8 @@ async fn link(upload: &Upload, key: &RawKey, media_type: MediaType, bytes: u64) 
 fn data(fields: &Fields) -> Result<Vec<u8>, ApiError> {
     let text = fields.text("data")?;
     // Refused before decoding: the text of a file at the limit is a third longer.
-    limits::check_inline(text.len() / 4 * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count().min(2))?;
+    let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
+    limits::check_inline((text.len() / 4 * 3).saturating_sub(padding))?;
     BASE64_STANDARD
         .decode(text)
         .map_err(|error| ApiError::bad_request("InvalidBase64", "data", format!("data is not valid base64: {error}")))
