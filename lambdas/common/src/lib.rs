@@ -1,1 +1,18 @@
-//! x
+//! What every function shares: start-up, probes, the HTTP side of API Gateway, errors and log lines.
+//!
+//! It knows contracts, never a system: nothing here may name one.
+
+pub mod body;
+pub mod caller;
+pub mod cors;
+pub mod error;
+pub mod events;
+pub mod http;
+pub mod probe;
+pub mod start;
+pub mod telemetry;
+
+pub use caller::Caller;
+pub use error::ApiError;
+pub use lambda_runtime::Error;
+pub use start::{Started, start};

@@ -1,4 +1,14 @@
 //! The Media Uploader: what its five functions share and do. The binaries in `src/bin` only start them.
 
+pub mod dispatcher;
+pub mod keys;
+pub mod limits;
 pub mod manifest;
 pub mod profile;
+pub mod request;
+pub mod retrieve;
+pub mod storage;
+pub mod upload;
+
+#[cfg(test)]
+mod testing;

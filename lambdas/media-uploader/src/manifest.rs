@@ -33,9 +33,23 @@ pub struct Manifest {
     /// What a video is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<VideoFacts>,
+    /// In a poster's manifest: where the poster comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poster_source: Option<PosterSource>,
     /// Why processing failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+}
+
+/// How long a job may take, with Lambda's retries, before nobody expects its end any more.
+pub const STALLED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+
+impl Manifest {
+    /// Has the job been running for longer than any job can?
+    #[must_use]
+    pub fn is_stalled(&self, now: jiff::Timestamp) -> bool {
+        self.status == Status::Processing && now.duration_since(self.updated_at) > STALLED_AFTER
+    }
 }
 
 /// Image or video.

@@ -1,0 +1,126 @@
+//! Functions behind API Gateway's REST proxy: its events become HTTP requests for an axum router built from the
+//! contract's routes. Which handler serves which route is the function's business.
+
+use std::time::Instant;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, RawPathParams, Request, State, rejection::RawPathParamsRejection},
+    http::{Method, StatusCode},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{MethodFilter, MethodRouter},
+};
+use contract::{Function, Routes};
+use lambda_http::{Adapter, Service, aws_lambda_events::apigw::ApiGatewayProxyRequest, request::LambdaRequest};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+use crate::{
+    ApiError,
+    cors::{self, Origins},
+    error::Cause,
+    probe,
+};
+
+/// What a handler wants in its request's log line; put it into the response's extensions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// The media, where the path does not name it.
+    pub filename: Option<String>,
+    /// The bytes the request is about.
+    pub bytes: Option<u64>,
+}
+
+/// A router that serves every route of `R`: `handler` must match on the route, so one that nobody serves does not
+/// compile. It comes with CORS, log lines, and JSON for what no route matches.
+pub fn router<F, R, S>(origins: Origins, state: S, handler: impl Fn(R, MethodFilter) -> MethodRouter<S>) -> Router
+where
+    F: Function,
+    R: Routes,
+    S: Clone + Send + Sync + 'static,
+{
+    let mut router = Router::new();
+    for route in R::ALL {
+        let contract::Route { method, path } = route.route();
+        router = router.route(path, handler(*route, filter(method)));
+    }
+    router
+        .fallback(async || ApiError::not_found("there is no such route"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "the route does not take this method")
+        })
+        // Lambda already limits an event to 6 MB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(origins, cors::layer))
+        .layer(from_fn_with_state(F::NAME.binary, log))
+        .with_state(state)
+}
+
+/// The contract's method as axum's.
+fn filter(method: contract::Method) -> MethodFilter {
+    match method {
+        contract::Method::Delete => MethodFilter::DELETE,
+        contract::Method::Get => MethodFilter::GET,
+        contract::Method::Head => MethodFilter::HEAD,
+        contract::Method::Options => MethodFilter::OPTIONS,
+        contract::Method::Patch => MethodFilter::PATCH,
+        contract::Method::Post => MethodFilter::POST,
+        contract::Method::Put => MethodFilter::PUT,
+    }
+}
+
+/// Serves requests until the instance ends.
+///
+/// # Errors
+/// When Lambda's runtime interface fails.
+pub async fn serve<F: Function>(router: Router) -> Result<(), Error> {
+    lambda_runtime::run(service_fn(move |event| answer::<F>(router.clone(), event))).await
+}
+
+/// API Gateway's answer to its event, or a probe's.
+///
+/// # Errors
+/// When the event is neither a probe nor a request of a REST API.
+pub async fn answer<F: Function>(router: Router, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    if let Some(ready) = probe::answer::<F>(&event.payload) {
+        return Ok(serde_json::to_value(ready)?);
+    }
+    let mut request: ApiGatewayProxyRequest = serde_json::from_value(event.payload)?;
+    // `lambda_http` would put the stage in front of the path, which the contract's routes do not have.
+    request.request_context.stage = None;
+    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV1(request), event.context);
+    let response = Adapter::from(router).call(event).await?;
+    Ok(serde_json::to_value(response)?)
+}
+
+/// Writes one line per request.
+async fn log(
+    State(function): State<&'static str>,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let method: Method = request.method().clone();
+    let in_path = parameters.ok().and_then(|parameters| {
+        parameters.iter().find(|(name, _)| *name == "filename").map(|(_, value)| value.to_owned())
+    });
+    let response = next.run(request).await;
+    let logged = response.extensions().get::<Logged>().cloned().unwrap_or_default();
+    let filename = in_path.or(logged.filename);
+    let status = response.status().as_u16();
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (method, filename, bytes) = (method.as_str(), filename.as_deref(), logged.bytes);
+    match response.extensions().get::<Cause>() {
+        Some(Cause(cause)) => {
+            tracing::error!(function, method, filename, status, ms, bytes, error = cause.as_ref(), "request");
+        }
+        None => tracing::info!(function, method, filename, status, ms, bytes, "request"),
+    }
+    response
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

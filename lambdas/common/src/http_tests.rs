@@ -1,0 +1,237 @@
+//! The HTTP side with a small router of its own, fed with API Gateway's events.
+
+use axum::{Json, response::IntoResponse, routing::on};
+use contract::{
+    Route,
+    media_uploader::{Retrieve, SYSTEM},
+};
+use serde_json::json;
+
+use super::*;
+use crate::{Caller, body::Fields, body::Parameters, telemetry::capture::Lines};
+
+#[derive(Debug, Clone, Copy)]
+enum TestRoute {
+    Who,
+    Echo,
+    Break,
+}
+
+impl Routes for TestRoute {
+    const ALL: &'static [Self] = &[Self::Who, Self::Echo, Self::Break];
+
+    fn route(self) -> Route {
+        let (method, path) = match self {
+            Self::Who => (contract::Method::Get, "/media/{filename}"),
+            Self::Echo => (contract::Method::Post, "/media"),
+            Self::Break => (contract::Method::Delete, "/media/{filename}"),
+        };
+        Route { method, path }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the database password is hunter2")]
+struct Secret;
+
+async fn who(caller: Caller, parameters: Parameters) -> impl IntoResponse {
+    let body = Json(json!({"username": caller.username, "size": parameters.get("size")}));
+    let mut response = body.into_response();
+    response.extensions_mut().insert(Logged { filename: None, bytes: Some(7) });
+    response
+}
+
+async fn echo(Fields(fields): Fields) -> impl IntoResponse {
+    (StatusCode::CREATED, Json(fields))
+}
+
+async fn fail() -> Result<(), ApiError> {
+    Err(Secret)?
+}
+
+fn test_router() -> Router {
+    let origins = Origins::parse("https://www.example.com");
+    router::<Retrieve, TestRoute, ()>(origins, (), |route, filter| match route {
+        TestRoute::Who => on(filter, who),
+        TestRoute::Echo => on(filter, echo),
+        TestRoute::Break => on(filter, fail),
+    })
+}
+
+/// An event as API Gateway makes it for stage `dev`.
+fn event(method: &str, path: &str) -> Value {
+    json!({
+        "resource": path, "path": path, "httpMethod": method,
+        "headers": {"Host": "abc.execute-api.eu-central-1.amazonaws.com", "X-Forwarded-Proto": "https"},
+        "multiValueHeaders": {"Host": ["abc.execute-api.eu-central-1.amazonaws.com"], "X-Forwarded-Proto": ["https"]},
+        "queryStringParameters": null, "multiValueQueryStringParameters": null,
+        "pathParameters": null, "stageVariables": null,
+        "requestContext": {
+            "stage": "dev", "path": format!("/dev{path}"), "httpMethod": method, "resourcePath": path,
+            "authorizer": {"claims": {"cognito:username": "ana", "token_use": "id"}},
+            "identity": {}
+        },
+        "body": null, "isBase64Encoded": false
+    })
+}
+
+async fn call(event: Value) -> Value {
+    answer::<Retrieve>(test_router(), LambdaEvent::new(event, lambda_runtime::Context::default()))
+        .await
+        .expect("an answer")
+}
+
+fn body(answer: &Value) -> Value {
+    serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON")
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn routes_match_without_the_stage() {
+    let mut event = event("GET", "/media/abc");
+    event["multiValueQueryStringParameters"] = json!({"size": ["a b&c"]});
+    let answer = call(event).await;
+    assert_eq!(answer["statusCode"], 200);
+    assert_eq!(answer["isBase64Encoded"], false);
+    assert_eq!(body(&answer), json!({"username": "ana", "size": "a b&c"}));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_stage_named_like_a_route_changes_nothing() {
+    let mut event = event("GET", "/media/abc");
+    event["requestContext"]["stage"] = json!("media");
+    assert_eq!(call(event).await["statusCode"], 200);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn without_claims_there_is_no_caller() {
+    for authorizer in [json!(null), json!({}), json!({"claims": {}}), json!({"claims": {"cognito:username": ""}})] {
+        let mut event = event("GET", "/media/abc");
+        event["requestContext"]["authorizer"] = authorizer;
+        let answer = call(event).await;
+        assert_eq!(answer["statusCode"], 401);
+        assert_eq!(body(&answer)["details"]["code"], "Unauthorized");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn bodies_may_come_as_text_or_base64_and_be_large() {
+    // Above axum's own limit of 2 MB.
+    let text = "a".repeat(5 * 1024 * 1024);
+    let mut event = event("POST", "/media");
+    event["body"] = json!(json!({"text": text}).to_string());
+    let answer = call(event.clone()).await;
+    assert_eq!(answer["statusCode"], 201);
+    assert_eq!(body(&answer)["text"].as_str().map(str::len), Some(text.len()));
+
+    event["body"] = json!("eyJhIjoxfQ==");
+    event["isBase64Encoded"] = json!(true);
+    assert_eq!(body(&call(event).await), json!({"a": 1}));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn bad_json_names_the_body() {
+    for (text, message) in
+        [("{", "the body is not valid JSON"), ("[]", "the body must be a JSON object"), ("", "the body")]
+    {
+        let mut event = event("POST", "/media");
+        event["body"] = json!(text);
+        let answer = call(event).await;
+        assert_eq!(answer["statusCode"], 400);
+        let body = body(&answer);
+        assert_eq!(body["details"], json!({"code": "MalformedJson", "field": "body"}));
+        assert!(body["message"].as_str().expect("a message").starts_with(message), "{body}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn our_own_failures_show_no_internals() {
+    let lines = Lines::default();
+    let _guard = lines.listen();
+    let answer = call(event("DELETE", "/media/abc")).await;
+    assert_eq!(answer["statusCode"], 500);
+    assert_eq!(
+        body(&answer),
+        json!({
+            "error": "Internal Server Error", "message": "something went wrong; please try again", "statusCode": 500,
+            "details": {"code": "Internal"},
+        })
+    );
+    assert_eq!(lines.values()[0]["error"], "the database password is hunter2");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_no_route_matches_is_json_too() {
+    let lost = call(event("GET", "/elsewhere")).await;
+    assert_eq!((&lost["statusCode"], &body(&lost)["error"]), (&json!(404), &json!("Not Found")));
+    let wrong = call(event("PUT", "/media")).await;
+    assert_eq!((&wrong["statusCode"], &body(&wrong)["details"]["code"]), (&json!(405), &json!("MethodNotAllowed")));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_request_is_one_log_line() {
+    let lines = Lines::default();
+    let _guard = lines.listen();
+    call(event("GET", "/media/abc")).await;
+    let lines = lines.values();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line = &lines[0];
+    assert_eq!(line["function"], format!("{SYSTEM}-retrieve"));
+    assert_eq!((&line["filename"], &line["status"], &line["bytes"]), (&json!("abc"), &json!(200), &json!(7)));
+    assert!(line["ms"].is_u64(), "{line}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn probes_do_not_reach_the_router() {
+    let ready = call(json!({"probe": "ready"})).await;
+    assert_eq!(ready, json!({"ready": true, "function": "media-uploader-retrieve"}));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_no_request_is_an_error() {
+    let event = LambdaEvent::new(json!({"probe": "steady"}), lambda_runtime::Context::default());
+    assert!(answer::<Retrieve>(test_router(), event).await.is_err());
+}
+
+fn from_origin(method: &str, path: &str, origin: &str) -> Value {
+    let mut event = event(method, path);
+    event["multiValueHeaders"]["Origin"] = json!([origin]);
+    event["headers"]["Origin"] = json!(origin);
+    event["requestContext"]["authorizer"] = json!(null);
+    event
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn preflights_need_no_token_and_are_answered_on_any_route() {
+    for path in ["/media", "/media/abc", "/elsewhere"] {
+        let answer = call(from_origin("OPTIONS", path, "https://www.example.com")).await;
+        assert_eq!(answer["statusCode"], 204, "{path}");
+        let headers = &answer["multiValueHeaders"];
+        assert_eq!(headers["access-control-allow-origin"], json!(["https://www.example.com"]));
+        assert_eq!(headers["access-control-allow-headers"], json!(["Authorization, Content-Type"]));
+        assert!(headers["access-control-allow-methods"][0].as_str().expect("methods").contains("DELETE"));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn other_origins_get_no_cors_headers() {
+    for (method, status) in [("OPTIONS", 204), ("GET", 401)] {
+        let answer = call(from_origin(method, "/media/abc", "https://evil.test")).await;
+        assert_eq!(answer["statusCode"], status);
+        let headers = answer["multiValueHeaders"].as_object().expect("headers");
+        assert!(!headers.keys().any(|name| name.starts_with("access-control-")), "{headers:?}");
+        assert_eq!(headers["vary"], json!(["Origin"]));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn errors_carry_cors_headers_too() {
+    for (method, path, status) in
+        [("GET", "/media/abc", 401), ("GET", "/elsewhere", 404), ("DELETE", "/media/abc", 500)]
+    {
+        let answer = call(from_origin(method, path, "https://www.example.com")).await;
+        assert_eq!(answer["statusCode"], status);
+        let headers = &answer["multiValueHeaders"];
+        assert_eq!(headers["access-control-allow-origin"], json!(["https://www.example.com"]));
+        assert_eq!(headers["vary"], json!(["Origin"]));
+    }
+}

@@ -1,0 +1,187 @@
+//! S3's event as far as it is needed, and what is to be done about one object. No I/O.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{
+    keys::{RawKey, RawKind, owner_hash},
+    manifest::{Failure, FailureCode, Kind, Manifest, PosterSource, Status},
+    storage::Head,
+};
+
+/// An event of the raw bucket:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Event {
+    /// The objects it is about: usually one, never to be relied upon.
+    #[serde(rename = "Records")]
+    pub records: Vec<Record>,
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key, decoded.
+    pub key: String,
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Outer {
+            s3: Entity,
+        }
+        #[derive(Deserialize)]
+        struct Entity {
+            bucket: Bucket,
+            object: Object,
+        }
+        #[derive(Deserialize)]
+        struct Bucket {
+            name: String,
+        }
+        #[derive(Deserialize)]
+        struct Object {
+            key: String,
+        }
+        let Outer { s3 } = Outer::deserialize(deserializer)?;
+        Ok(Self { bucket: s3.bucket.name, key: decode(&s3.object.key) })
+    }
+}
+
+/// A key as S3's events encode it: `+` is a space, `%2B` a plus. What is no escape stays as it is.
+fn decode(key: &str) -> String {
+    let mut bytes = Vec::with_capacity(key.len());
+    let mut rest = key.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.first_chunk::<2>().filter(|_| *first == b'%').and_then(|digits| hex::decode(digits).ok());
+        match (first, escaped) {
+            (_, Some(escaped)) => {
+                bytes.extend(escaped);
+                rest = tail.get(2..).unwrap_or_default();
+                continue;
+            }
+            (b'+', None) => bytes.push(b' '),
+            (other, None) => bytes.push(*other),
+        }
+        rest = tail;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What is done about one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Outcome {
+    /// A processor was started.
+    Started,
+    /// The key is not one of the raw bucket's.
+    InvalidKey,
+    /// The object is not there any more.
+    Gone,
+    /// This very object is already processed.
+    AlreadyProcessed,
+    /// The filename belongs to somebody else.
+    OwnerMismatch,
+    /// Neither an image nor a video.
+    UnsupportedType,
+}
+
+impl Outcome {
+    /// The outcome's name, as it is serialized.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "Started",
+            Self::InvalidKey => "InvalidKey",
+            Self::Gone => "Gone",
+            Self::AlreadyProcessed => "AlreadyProcessed",
+            Self::OwnerMismatch => "OwnerMismatch",
+            Self::UnsupportedType => "UnsupportedType",
+        }
+    }
+}
+
+/// What to do about an object, and the manifest to write first.
+pub(super) fn plan(
+    key: &RawKey,
+    head: &Head,
+    previous: Option<&Manifest>,
+    now: Timestamp,
+) -> (Outcome, Option<Manifest>) {
+    if let Some(previous) = previous {
+        if previous.owner_hash != owner_hash(&key.owner) {
+            return (Outcome::OwnerMismatch, None);
+        }
+        // S3 delivers an event at least once.
+        if previous.status == Status::Ready && previous.source_etag == head.etag {
+            return (Outcome::AlreadyProcessed, None);
+        }
+    }
+    let content_type = head.content_type.clone().unwrap_or_default();
+    let processor = processor(key.kind, &content_type);
+    let error = processor.is_none().then(|| Failure {
+        code: FailureCode::UnsupportedType,
+        message: format!("{content_type:?} cannot be processed here"),
+    });
+    let manifest = Manifest {
+        filename: key.filename.to_string(),
+        kind: processor.unwrap_or(if key.kind == RawKind::Videos { Kind::Video } else { Kind::Image }),
+        status: if error.is_some() { Status::Failed } else { Status::Processing },
+        owner_hash: owner_hash(&key.owner),
+        content_type,
+        bytes: head.bytes,
+        source_etag: head.etag.clone(),
+        created_at: previous.map_or(now, |previous| previous.created_at),
+        updated_at: now,
+        variants: Vec::new(),
+        image: None,
+        video: None,
+        poster_source: (key.kind == RawKind::Posters).then_some(PosterSource::Client),
+        error,
+    };
+    let outcome = if processor.is_some() { Outcome::Started } else { Outcome::UnsupportedType };
+    (outcome, Some(manifest))
+}
+
+/// Which processor takes the declared type; a poster is always an image.
+fn processor(kind: RawKind, content_type: &str) -> Option<Kind> {
+    let content_type = content_type.to_ascii_lowercase();
+    if content_type.starts_with("image/") {
+        Some(Kind::Image)
+    } else if content_type.starts_with("video/") && kind != RawKind::Posters {
+        Some(Kind::Video)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_decoded() {
+        for (encoded, decoded) in [
+            ("a/images/b", "a/images/b"),
+            ("us-east-1%3A1/images/b", "us-east-1:1/images/b"),
+            ("a+b%2Bc%20d", "a b+c d"),
+            ("%C3%BCber", "über"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+        ] {
+            assert_eq!(decode(encoded), decoded);
+        }
+    }
+
+    #[test]
+    fn only_the_declared_type_chooses_the_processor() {
+        assert_eq!(processor(RawKind::Videos, "image/png"), Some(Kind::Image));
+        assert_eq!(processor(RawKind::Images, "Video/MP4"), Some(Kind::Video));
+        assert_eq!(processor(RawKind::Posters, "image/png"), Some(Kind::Image));
+        assert_eq!(processor(RawKind::Posters, "video/mp4"), None);
+        assert_eq!(processor(RawKind::Images, "binary/octet-stream"), None);
+        assert_eq!(processor(RawKind::Images, ""), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The dispatcher with S3 and Lambda mocked: which records start which processor, and which are skipped.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
+use aws_sdk_s3::{
+    operation::{
+        get_object::{GetObjectError, GetObjectOutput},
+        head_object::{HeadObjectError, HeadObjectOutput},
+        put_object::PutObjectOutput,
+    },
+    primitives::ByteStream,
+    types::error::{NoSuchKey, NotFound},
+};
+use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    manifest::{FailureCode, PosterSource, Status},
+    testing::{FILENAME, manifest},
+};
+
+const OTHER: &str = "11111111-2222-4333-8444-555555555555";
+
+/// What the dispatcher finds, and what it did.
+#[derive(Debug, Clone, Default)]
+struct World {
+    /// Raw objects: key and content type. Each has the ETag `etag`.
+    raw: Vec<(String, &'static str)>,
+    /// Manifests by key.
+    manifests: Vec<(String, Manifest)>,
+    /// Does Lambda refuse?
+    lambda_fails: bool,
+    written: Arc<Mutex<Vec<(String, Manifest)>>>,
+    invoked: Arc<Mutex<Vec<(String, ProcessingJob)>>>,
+}
+
+impl World {
+    async fn handle(&self, records: &[(&str, &str)]) -> Result<Answer, DispatchError> {
+        let records: Vec<Value> = records
+            .iter()
+            .map(|(bucket, key)| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 9}}}))
+            .collect();
+        let event: Event = serde_json::from_value(json!({"Records": records})).expect("an event");
+        let s3 = self.s3();
+        let dispatcher = Dispatcher {
+            raw: Store::new(s3.clone(), "raw"),
+            processed: Store::new(s3, "processed"),
+            lambda: self.lambda(),
+            image: "image-alias".to_owned(),
+            video: "video-alias".to_owned(),
+            profile: Profile::default(),
+        };
+        dispatcher.handle(event).await
+    }
+
+    async fn outcome(&self, key: &str) -> Outcome {
+        self.handle(&[("raw", key)]).await.expect("handled").records[0].outcome
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Client {
+        type Client = aws_sdk_s3::Client;
+        let mut rules = Vec::new();
+        for (key, content_type) in self.raw.clone() {
+            rules.push(
+                mock!(Client::head_object)
+                    .match_requests(move |request| request.bucket() == Some("raw") && request.key() == Some(&key))
+                    .then_output(move || {
+                        HeadObjectOutput::builder()
+                            .content_type(content_type)
+                            .content_length(9)
+                            .e_tag("\"etag\"")
+                            .build()
+                    }),
+            );
+        }
+        for (key, manifest) in self.manifests.clone() {
+            let bytes = serde_json::to_vec(&manifest).expect("plain data");
+            rules.push(
+                mock!(Client::get_object)
+                    .match_requests(move |request| request.bucket() == Some("processed") && request.key() == Some(&key))
+                    .then_output(move || GetObjectOutput::builder().body(ByteStream::from(bytes.clone())).build()),
+            );
+        }
+        rules.push(mock!(Client::head_object).then_error(|| HeadObjectError::NotFound(NotFound::builder().build())));
+        rules.push(mock!(Client::get_object).then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build())));
+        let written = self.written.clone();
+        rules.push(
+            mock!(Client::put_object)
+                .match_requests(move |request| {
+                    let bytes = request.body().bytes().expect("in memory");
+                    let manifest = serde_json::from_slice(bytes).expect("a manifest");
+                    let key = request.key().expect("a key").to_owned();
+                    written.lock().expect("no panic").push((key, manifest));
+                    request.bucket() == Some("processed")
+                })
+                .then_output(|| PutObjectOutput::builder().build()),
+        );
+        mock_client!(aws_sdk_s3, RuleMode::MatchAny, &rules)
+    }
+
+    fn lambda(&self) -> aws_sdk_lambda::Client {
+        type Client = aws_sdk_lambda::Client;
+        let (invoked, fails) = (self.invoked.clone(), self.lambda_fails);
+        let rule = mock!(Client::invoke).match_requests(move |request| {
+            let payload = request.payload().expect("a payload");
+            let job = serde_json::from_slice(payload.as_ref()).expect("a job");
+            invoked.lock().expect("no panic").push((request.function_name().expect("a name").to_owned(), job));
+            request.invocation_type() == Some(&InvocationType::Event)
+        });
+        let rule = if fails {
+            let refused = || aws_sdk_lambda::error::ErrorMetadata::builder().code("AccessDeniedException").build();
+            rule.then_error(move || InvokeError::generic(refused()))
+        } else {
+            rule.then_output(|| InvokeOutput::builder().status_code(202).build())
+        };
+        mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&rule])
+    }
+
+    fn invoked(&self) -> Vec<(String, ProcessingJob)> {
+        self.invoked.lock().expect("no panic").clone()
+    }
+
+    fn written(&self) -> Vec<(String, Manifest)> {
+        self.written.lock().expect("no panic").clone()
+    }
+}
+
+fn raw(kind: &str) -> String {
+    format!("ana/{kind}/{FILENAME}")
+}
+
+fn with(kind: &str, content_type: &'static str) -> World {
+    World { raw: vec![(raw(kind), content_type)], ..World::default() }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_image_starts_the_image_function() {
+    let world = with("images", "image/png");
+    let answer = world.handle(&[("raw", &raw("images"))]).await.expect("handled");
+    assert_eq!(answer.message, "Processing job started");
+    let job = ProcessingJob {
+        bucket: "raw".to_owned(),
+        key: raw("images"),
+        filename: FILENAME.to_owned(),
+        extension: "jpg".to_owned(),
+        sizes: ["tiny", "small", "medium", "large", "huge"].map(str::to_owned).to_vec(),
+        role: Role::Main,
+        etag: "etag".to_owned(),
+    };
+    assert_eq!(world.invoked(), [("image-alias".to_owned(), job)]);
+    let (key, manifest) = world.written().remove(0);
+    assert_eq!(key, format!("{FILENAME}/manifest.json"));
+    assert_eq!((manifest.status, manifest.source_etag.as_str(), manifest.bytes), (Status::Processing, "etag", 9));
+    assert_eq!(manifest.owner_hash, keys::owner_hash("ana"));
+    assert_eq!(manifest.poster_source, None);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_video_starts_the_video_function() {
+    let world = with("videos", "video/mp4");
+    assert_eq!(world.outcome(&raw("videos")).await, Outcome::Started);
+    assert_eq!(world.invoked()[0].0, "video-alias");
+    assert_eq!(world.written()[0].1.kind, Kind::Video);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_poster_has_a_manifest_of_its_own() {
+    let mut world = with("posters", "image/png");
+    world.manifests = vec![(keys::manifest(FILENAME), manifest(Kind::Video, Status::Ready, &[]))];
+    assert_eq!(world.outcome(&raw("posters")).await, Outcome::Started);
+    let (function, job) = world.invoked().remove(0);
+    assert_eq!((function.as_str(), job.role), ("image-alias", Role::Poster));
+    let (key, poster) = world.written().remove(0);
+    assert_eq!(key, format!("{FILENAME}/poster.json"));
+    assert_eq!(poster.poster_source, Some(PosterSource::Client));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_same_object_is_processed_once() {
+    let mut world = with("images", "image/png");
+    world.manifests = vec![(keys::manifest(FILENAME), manifest(Kind::Image, Status::Ready, &[]))];
+    let answer = world.handle(&[("raw", &raw("images"))]).await.expect("handled");
+    assert_eq!(answer.records[0].outcome, Outcome::AlreadyProcessed);
+    assert_eq!(answer.message, "Nothing to process");
+    assert!(world.written().is_empty() && world.invoked().is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn another_object_or_another_try_is_processed_again() {
+    let mut changed = manifest(Kind::Image, Status::Ready, &[("medium", "jpg")]);
+    changed.source_etag = "older".to_owned();
+    for previous in
+        [changed, manifest(Kind::Image, Status::Failed, &[]), manifest(Kind::Image, Status::Processing, &[])]
+    {
+        let mut world = with("images", "image/png");
+        let created_at = previous.created_at;
+        world.manifests = vec![(keys::manifest(FILENAME), previous)];
+        assert_eq!(world.outcome(&raw("images")).await, Outcome::Started);
+        let written = world.written().remove(0).1;
+        assert_eq!((written.created_at, written.variants.len()), (created_at, 0));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn nobody_overwrites_anothers_results() {
+    let mut foreign = manifest(Kind::Video, Status::Failed, &[]);
+    foreign.owner_hash = keys::owner_hash("eve");
+    for kind in ["images", "videos", "posters"] {
+        let mut world = with(kind, "image/png");
+        world.manifests = vec![(keys::manifest(FILENAME), foreign.clone())];
+        assert_eq!(world.outcome(&raw(kind)).await, Outcome::OwnerMismatch, "{kind}");
+        assert!(world.written().is_empty() && world.invoked().is_empty());
+    }
+    let mut world = with("posters", "image/png");
+    world.manifests = vec![(keys::poster_manifest(FILENAME), foreign)];
+    assert_eq!(world.outcome(&raw("posters")).await, Outcome::OwnerMismatch);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn other_types_fail_without_a_processor() {
+    for (kind, content_type) in [("images", "text/plain"), ("videos", "application/pdf"), ("posters", "video/mp4")] {
+        let world = with(kind, content_type);
+        assert_eq!(world.outcome(&raw(kind)).await, Outcome::UnsupportedType);
+        let written = world.written().remove(0).1;
+        assert_eq!(written.status, Status::Failed);
+        assert_eq!(written.error.expect("an error").code, FailureCode::UnsupportedType);
+        assert!(world.invoked().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn other_keys_buckets_and_vanished_objects_are_skipped() {
+    let world = World::default();
+    for key in ["a", "ana/images/abc", "ana/audio/x", "ana/images/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b.jpg"] {
+        assert_eq!(world.outcome(key).await, Outcome::InvalidKey, "{key}");
+    }
+    assert_eq!(world.outcome(&raw("images")).await, Outcome::Gone);
+    let elsewhere = with("images", "image/png").handle(&[("other", &raw("images"))]).await.expect("handled");
+    assert_eq!(elsewhere.records[0].outcome, Outcome::InvalidKey);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn keys_are_decoded_before_they_are_used() {
+    let key = format!("us-east-1:a b/images/{FILENAME}");
+    let world = World { raw: vec![(key.clone(), "image/png")], ..World::default() };
+    assert_eq!(world.outcome(&format!("us-east-1%3Aa+b/images/{FILENAME}")).await, Outcome::Started);
+    assert_eq!(world.invoked()[0].1.key, key);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_record_is_handled() {
+    let other = format!("ana/videos/{OTHER}");
+    let mut world = with("images", "image/png");
+    world.raw.push((other.clone(), "video/mp4"));
+    let answer = world.handle(&[("raw", &raw("images")), ("raw", "bad"), ("raw", &other)]).await.expect("handled");
+    let outcomes: Vec<Outcome> = answer.records.iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Started, Outcome::InvalidKey, Outcome::Started]);
+    assert_eq!(world.invoked().len(), 2);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_refused_invocation_is_an_error_after_all_records() {
+    let other = format!("ana/videos/{OTHER}");
+    let mut world = with("images", "image/png");
+    world.raw.push((other.clone(), "video/mp4"));
+    world.lambda_fails = true;
+    let error = world.handle(&[("raw", &raw("images")), ("raw", &other)]).await.expect_err("Lambda refuses");
+    assert_eq!(error.to_string(), "failed to handle 2 of 2 records");
+    assert_eq!(world.written().len(), 2);
+}

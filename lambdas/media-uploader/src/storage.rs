@@ -1,0 +1,307 @@
+//! One bucket, as the functions use it: whole objects, ranges of them, and manifests. A missing object is `None`,
+//! not an error. Nothing here knows which bucket it is or what the keys mean.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::{
+    Client,
+    config::RequestChecksumCalculation,
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+};
+use aws_smithy_types::error::display::DisplayErrorContext;
+
+use crate::manifest::Manifest;
+
+/// What browsers and CloudFront may keep of a processed object: a day.
+const CACHE_CONTROL: &str = "public, max-age=86400";
+
+/// The S3 client of a function.
+#[must_use]
+pub fn client(aws: &SdkConfig) -> Client {
+    Client::from_conf(configuration(aws).build())
+}
+
+/// A client that only signs URLs: for `endpoint`, where clients reach S3 under another address than the function.
+#[must_use]
+pub fn presigning_client(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
+    let mut configuration = configuration(aws);
+    if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
+        configuration = configuration.endpoint_url(endpoint).force_path_style(true);
+    }
+    Client::from_conf(configuration.build())
+}
+
+fn configuration(aws: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::from(aws)
+        // An emulator has one host name for all buckets.
+        .force_path_style(aws.endpoint_url().is_some())
+        // The SDK's default adds a checksum to each request, which a presigned URL would then demand of clients, and
+        // each part of a multipart upload: https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+}
+
+/// A bucket and the client that reaches it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    bucket: String,
+}
+
+/// What is known of an object without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The declared content type.
+    pub content_type: Option<String>,
+    /// The object's size.
+    pub bytes: u64,
+    /// The ETag, without its quotes.
+    pub etag: String,
+}
+
+/// Why an object could not be read or written. Absence is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// S3 refused, or could not be reached.
+    #[error("failed to {action} s3://{bucket}/{key}")]
+    Request {
+        /// What was tried: `read`, `write`, ….
+        action: &'static str,
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A manifest is not what this version writes.
+    #[error("failed to understand the manifest s3://{bucket}/{key}")]
+    Manifest {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// An SDK error whose `Display` says what happened: the SDK's own prints only its outermost layer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Cause(String);
+
+impl Store {
+    /// The objects of one bucket.
+    #[must_use]
+    pub fn new(client: Client, bucket: impl Into<String>) -> Self {
+        Self { client, bucket: bucket.into() }
+    }
+
+    /// The client, for calls that only one function makes.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The manifest under `key`.
+    ///
+    /// # Errors
+    /// When S3 fails, or what lies there is no manifest.
+    pub async fn manifest(&self, key: &str) -> Result<Option<Manifest>, StorageError> {
+        let Some(bytes) = self.get(key).await? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|source| self.bad_manifest(key, source))
+    }
+
+    /// Writes a manifest. It changes, so unlike [`Store::put`] it must not be cached.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn put_manifest(&self, key: &str, manifest: &Manifest) -> Result<(), StorageError> {
+        let bytes = serde_json::to_vec(manifest).map_err(|source| self.bad_manifest(key, source))?;
+        self.put_cached(key, bytes.into(), "application/json", "no-cache").await
+    }
+
+    /// Writes an object that may be cached for a day.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn put(&self, key: &str, bytes: impl Into<ByteStream>, content_type: &str) -> Result<(), StorageError> {
+        self.put_cached(key, bytes.into(), content_type, CACHE_CONTROL).await
+    }
+
+    async fn put_cached(
+        &self,
+        key: &str,
+        body: ByteStream,
+        content_type: &str,
+        cache_control: &str,
+    ) -> Result<(), StorageError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(content_type)
+            .cache_control(cache_control)
+            .body(body)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| self.failed("write", key, error))
+    }
+
+    /// Deletes an object. One that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        request.send().await.map(|_| ()).map_err(|error| self.failed("delete", key, error))
+    }
+
+    /// What is known of an object without reading it.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn head(&self, key: &str) -> Result<Option<Head>, StorageError> {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(head) => Ok(Some(Head {
+                content_type: head.content_type,
+                bytes: head.content_length.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0),
+                etag: unquoted(head.e_tag.as_deref().unwrap_or_default()).to_owned(),
+            })),
+            // A HEAD answer has no body to carry a code, so the SDK derives this one from the status.
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
+            Err(error) => Err(self.failed("look at", key, error)),
+        }
+    }
+
+    /// A whole object, in memory.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => return Ok(None),
+            Err(error) => return Err(self.failed("read", key, error)),
+        };
+        let bytes = object.body.collect().await.map_err(|error| self.request("read", key, Box::new(error)))?;
+        Ok(Some(bytes.to_vec()))
+    }
+
+    /// The bytes from `start` to `end_inclusive`; fewer where the object ends before.
+    ///
+    /// # Errors
+    /// When S3 fails, also when the object is missing or ends before `start`.
+    pub async fn get_range(&self, key: &str, start: u64, end_inclusive: u64) -> Result<Vec<u8>, StorageError> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let answer = request.range(format!("bytes={start}-{end_inclusive}")).send().await;
+        let object = answer.map_err(|error| self.failed("read a range of", key, error))?;
+        let bytes =
+            object.body.collect().await.map_err(|error| self.request("read a range of", key, Box::new(error)))?;
+        Ok(bytes.to_vec())
+    }
+
+    /// An SDK error, named after what was tried on which key: for calls made on [`Store::client`].
+    pub fn failed<E, R>(&self, action: &'static str, key: &str, error: SdkError<E, R>) -> StorageError
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: std::fmt::Debug,
+    {
+        self.request(action, key, Box::new(Cause(DisplayErrorContext(&error).to_string())))
+    }
+
+    fn request(
+        &self,
+        action: &'static str,
+        key: &str,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    ) -> StorageError {
+        StorageError::Request { action, bucket: self.bucket.clone(), key: key.to_owned(), source }
+    }
+
+    fn bad_manifest(&self, key: &str, source: serde_json::Error) -> StorageError {
+        StorageError::Manifest { bucket: self.bucket.clone(), key: key.to_owned(), source }
+    }
+}
+
+/// An ETag without its quotes: S3's headers carry them, S3's events do not.
+#[must_use]
+pub fn unquoted(etag: &str) -> &str {
+    etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"')).unwrap_or(etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::{
+        operation::{get_object::GetObjectOutput, head_object::HeadObjectOutput, put_object::PutObjectOutput},
+        types::error::{NoSuchKey, NotFound},
+    };
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_missing_object_is_none() {
+        let get = mock!(Client::get_object)
+            .then_error(|| aws_sdk_s3::operation::get_object::GetObjectError::NoSuchKey(NoSuchKey::builder().build()));
+        let head = mock!(Client::head_object)
+            .then_error(|| aws_sdk_s3::operation::head_object::HeadObjectError::NotFound(NotFound::builder().build()));
+        let store = Store::new(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&get, &head]), "bucket");
+        assert_eq!(store.get("key").await.expect("absence is no error"), None);
+        assert_eq!(store.head("key").await.expect("absence is no error"), None);
+        assert!(store.manifest("key").await.expect("absence is no error").is_none());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_failure_names_what_was_tried_and_why() {
+        let get = mock!(Client::get_object).then_error(|| {
+            aws_sdk_s3::operation::get_object::GetObjectError::generic(
+                aws_sdk_s3::error::ErrorMetadata::builder().code("SlowDown").message("too fast").build(),
+            )
+        });
+        let error = Store::new(mock_client!(aws_sdk_s3, [&get]), "bucket").get("a/b").await.expect_err("S3 failed");
+        assert_eq!(error.to_string(), "failed to read s3://bucket/a/b");
+        let source = std::error::Error::source(&error).expect("the cause").to_string();
+        assert!(source.contains("SlowDown"), "{source}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_lies_under_a_manifest_key_must_be_one() {
+        let get = mock!(Client::get_object)
+            .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"{}")).build());
+        let error =
+            Store::new(mock_client!(aws_sdk_s3, [&get]), "bucket").manifest("f/manifest.json").await.expect_err("{}");
+        assert_eq!(error.to_string(), "failed to understand the manifest s3://bucket/f/manifest.json");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_etag_loses_its_quotes() {
+        let head = mock!(Client::head_object).then_output(|| {
+            HeadObjectOutput::builder().e_tag("\"abc\"").content_length(7).content_type("image/png").build()
+        });
+        let head = Store::new(mock_client!(aws_sdk_s3, [&head]), "bucket").head("key").await.expect("it is there");
+        let expected = Head { content_type: Some("image/png".to_owned()), bytes: 7, etag: "abc".to_owned() };
+        assert_eq!(head, Some(expected));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn media_is_cached_for_a_day() {
+        let put = mock!(Client::put_object)
+            .match_requests(|request| {
+                request.cache_control() == Some("public, max-age=86400") && request.content_type() == Some("image/jpeg")
+            })
+            .then_output(|| PutObjectOutput::builder().build());
+        let store = Store::new(mock_client!(aws_sdk_s3, [&put]), "bucket");
+        store.put("key", b"jpeg".to_vec(), "image/jpeg").await.expect("the rule matches");
+        assert_eq!(put.num_calls(), 1);
+    }
+}
