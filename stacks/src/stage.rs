@@ -1,8 +1,9 @@
 //! A stage: account, region and settings, read from `stacks/stages/<stage>.yaml`.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
+use thiserror::Error;
+
+use crate::systems::Systems;
 
 /// Where and how systems are deployed.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -21,8 +22,9 @@ pub struct Stage {
     /// The instruction set functions are built for.
     #[serde(default)]
     pub architecture: Architecture,
-    /// Each system's settings, by system name. A system without settings is not deployed to the stage.
-    pub systems: BTreeMap<String, serde_json::Value>,
+    /// Each system's settings. A system without settings is not deployed to the stage.
+    #[serde(default)]
+    pub systems: Systems,
 }
 
 /// A Lambda instruction set.
@@ -37,10 +39,129 @@ pub enum Architecture {
     X86_64,
 }
 
+impl Architecture {
+    /// The name in Lambda.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "x86_64",
+        }
+    }
+}
+
+/// A stage file's content is wrong.
+#[derive(Debug, Error)]
+pub enum StageError {
+    /// Not YAML, or not a stage's YAML. The source names field, line and column.
+    #[error("failed to understand {file}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// Where and why.
+        source: serde_yaml::Error,
+    },
+    /// A value that cannot be.
+    #[error("failed to understand {file}: `{field}` is `{value}`, but must be {expected}")]
+    Value {
+        /// The file.
+        file: String,
+        /// The field's path.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
 impl Stage {
+    /// Reads the stage called `name` from the text of its file; `file` is only for messages.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no YAML, a field is missing, unknown or of the wrong type, or a value cannot be.
+    pub fn parse(name: &str, text: &str, file: &str) -> Result<Self, StageError> {
+        let mut stage: Self =
+            serde_yaml::from_str(text).map_err(|source| StageError::Syntax { file: file.to_owned(), source })?;
+        name.clone_into(&mut stage.name);
+        let wrong = |field, value: &str, expected| StageError::Value {
+            file: file.to_owned(),
+            field,
+            value: value.to_owned(),
+            expected,
+        };
+        if stage.account.len() != 12 || !stage.account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong("account", &stage.account, "an account's 12 digits, in quotes"));
+        }
+        if !is_region(&stage.region) {
+            return Err(wrong("region", &stage.region, "a region's name, like eu-central-1"));
+        }
+        if !is_name(name) {
+            return Err(wrong(
+                "name",
+                name,
+                "lower-case letters, digits and hyphens, for it is part of resource names",
+            ));
+        }
+        Ok(stage)
+    }
+
     /// Is this the stage that runs on the emulator? What the emulator cannot do is left out of it.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.name == "local"
+    }
+
+    #[cfg(test)]
+    pub(crate) fn example(name: &str) -> Self {
+        let text = "account: '111122223333'\nregion: eu-central-1\nsystems: {}\n";
+        Self::parse(name, text, "example.yaml").expect("an example")
+    }
+}
+
+/// Two or more parts of letters, then a digit: `eu-central-1`, `us-gov-east-1`.
+fn is_region(text: &str) -> bool {
+    let mut parts: Vec<_> = text.split('-').collect();
+    let number = parts.pop().unwrap_or_default();
+    parts.len() >= 2
+        && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && number.len() == 1
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 16
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        let error = Stage::parse("dev", text, "stacks/stages/dev.yaml").expect_err("wrong");
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+        format!("{error}{}", source.unwrap_or_default())
+    }
+
+    #[test]
+    fn broken_and_incomplete_files_are_named_with_place_and_field() {
+        let broken = error("account: '111122223333'\nregion: [");
+        assert!(broken.contains("stacks/stages/dev.yaml") && broken.contains("line"), "{broken}");
+        let missing = error("account: '111122223333'\n");
+        assert!(missing.contains("missing field `region`"), "{missing}");
+        let unknown = error("account: '111122223333'\nregion: eu-central-1\nregoin: x\n");
+        assert!(unknown.contains("unknown field `regoin`") && unknown.contains("line 3"), "{unknown}");
+        let nested =
+            error("account: '111122223333'\nregion: eu-central-1\nsystems:\n  media-uploader:\n    origins: 1\n");
+        assert!(nested.contains("unknown field `origins`") && nested.contains("line 5"), "{nested}");
+    }
+
+    #[test]
+    fn accounts_and_regions_must_be_possible() {
+        assert!(error("account: '123'\nregion: eu-central-1\n").contains("12 digits"));
+        assert!(error("account: '111122223333'\nregion: Frankfurt\n").contains("eu-central-1"));
     }
 }

@@ -33,15 +33,25 @@ impl Expression {
     }
 
     /// `Fn::Sub`: `${Name}` in `text` is one of `variables` or a pseudo parameter; `${!Name}` stays as `${Name}`.
+    ///
+    /// Variables that are plain text, or a `Fn::Sub` without variables, are written into the text.
     #[must_use]
     pub fn sub<'a>(text: &str, variables: impl IntoIterator<Item = (&'a str, Value<String>)>) -> Self {
-        let variables: serde_json::Map<_, _> =
-            variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect();
-        if variables.is_empty() {
-            Self(json!({ "Fn::Sub": text }))
-        } else {
-            Self(json!({ "Fn::Sub": [text, variables] }))
+        let mut text = text.to_owned();
+        let mut left = serde_json::Map::new();
+        for (name, value) in variables {
+            let inline = match &value {
+                Value::Literal(literal) => Some(literal.replace("${", "${!")),
+                Value::Expression(Self(json)) => json.get("Fn::Sub").and_then(|sub| sub.as_str()).map(str::to_owned),
+            };
+            match inline {
+                Some(inline) => text = text.replace(&format!("${{{name}}}"), &inline),
+                None => {
+                    left.insert(name.to_owned(), value.to_json());
+                }
+            }
         }
+        if left.is_empty() { Self(json!({ "Fn::Sub": text })) } else { Self(json!({ "Fn::Sub": [text, left] })) }
     }
 
     /// Any intrinsic, in CloudFormation's JSON form. An escape hatch.
@@ -83,6 +93,9 @@ impl Serialize for Expression {
         self.0.serialize(serializer)
     }
 }
+
+/// Text, the most common kind of value.
+pub type Text = Value<String>;
 
 impl<T> From<T> for Value<T> {
     fn from(literal: T) -> Self {

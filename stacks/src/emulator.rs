@@ -1,0 +1,22 @@
+//! What stage `local` leaves out, each with its reason: the declared difference between the emulator and AWS.
+
+use crate::stage::Stage;
+
+/// Something the emulator does not have, or cannot be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// `AWS::ApiGateway::Account` and access logs: account-wide settings that nothing local reads.
+    AccessLogs,
+    /// `AWS::Lambda::EventInvokeConfig`: the emulator has retries of its own, which would hide a failing function.
+    EventInvokeConfig,
+    /// Bucket policies that deny requests without TLS: the emulator speaks http.
+    TlsOnly,
+}
+
+impl Feature {
+    /// Is the feature used in this stage?
+    #[must_use]
+    pub fn is_in(self, stage: &Stage) -> bool {
+        !stage.is_local()
+    }
+}

@@ -1,0 +1,176 @@
+//! Stack `api`: two buckets, five functions and the API between them.
+
+use contract::media_uploader::{
+    Dispatcher, DispatcherEnvironment, Image, ImageEnvironment, MEDIA_PROFILE_PATH, Retrieve, RetrieveEnvironment,
+    RetrieveRoute, SYSTEM, Upload, UploadEnvironment, UploadRoute, Video, VideoEnvironment,
+};
+use serde_json::json;
+
+use super::{Buckets, Settings};
+use crate::{
+    parts::{
+        api::{ApiHandle, RestApi},
+        bucket::Bucket,
+        function::{Function, FunctionHandle, Layer},
+    },
+    stage::Stage,
+    template::{Expression, Reference, Stack, Text},
+};
+
+/// How long Lambda keeps an event it could not process, in seconds.
+const MAXIMUM_EVENT_AGE: u32 = 3600;
+
+/// The stack, and its API.
+pub(super) fn stack(stage: &Stage, settings: &Settings, buckets: &Buckets, users: &Reference) -> (Stack, ApiHandle) {
+    let mut stack = Stack::new("api", "Media Uploader: buckets, functions and the API.");
+    let layer = stack.add(Layer {
+        logical_id: "AwsUtilsLayer".to_owned(),
+        system: SYSTEM,
+        layer: "aws-utils".to_owned(),
+        layer_name: format!("{}-aws-utils", stage.name),
+        source: "lambdas/media-uploader/layer".to_owned(),
+    });
+    let dispatcher = processing(&mut stack, stage, buckets, &layer);
+    let (upload, retrieve) = serving(&mut stack, stage, settings, buckets, &layer);
+    media_buckets(&mut stack, stage, settings, buckets, &dispatcher);
+    let api = RestApi::new("MediaApi", format!("{}-media-api", stage.name), stage)
+        .authorizer("MainCognitoAuthorizer", users.attribute("Arn"))
+        .routes::<UploadRoute>(&upload)
+        .routes::<RetrieveRoute>(&retrieve)
+        .origins(&settings.allowed_origins)
+        .throttle(50, 100);
+    let api = stack.add(api);
+    outputs(&mut stack, stage, buckets, &api);
+    (stack, api)
+}
+
+/// The dispatcher and the two processors; returns the dispatcher.
+fn processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Reference) -> FunctionHandle {
+    let raw = || buckets.raw.0.clone();
+    let processed = || buckets.processed.0.clone();
+    let profile = || Text::from(MEDIA_PROFILE_PATH);
+    let environment = ImageEnvironment {
+        raw_media_bucket: raw(),
+        processed_media_bucket: processed(),
+        media_profile_path: profile(),
+    };
+    let image = Function::new(stage, Image, environment)
+        .memory(1024)
+        .timeout(60)
+        .layer(layer)
+        .allow(buckets.raw.read())
+        .allow(buckets.processed.crud())
+        .asynchronous(2, MAXIMUM_EVENT_AGE);
+    let image = stack.add(image);
+    let environment = VideoEnvironment {
+        raw_media_bucket: raw(),
+        processed_media_bucket: processed(),
+        media_profile_path: profile(),
+        image_processing_function_arn: image.alias.clone(),
+    };
+    let video = Function::new(stage, Video, environment)
+        .memory(512)
+        .timeout(300)
+        .layer(layer)
+        .allow(buckets.raw.read())
+        .allow(buckets.processed.crud())
+        .allow(image.invoke())
+        .asynchronous(2, MAXIMUM_EVENT_AGE);
+    let video = stack.add(video);
+    let environment = DispatcherEnvironment {
+        raw_media_bucket: raw(),
+        processed_media_bucket: processed(),
+        media_profile_path: profile(),
+        image_processing_function_arn: image.alias.clone(),
+        video_processing_function_arn: video.alias.clone(),
+    };
+    let dispatcher = Function::new(stage, Dispatcher, environment)
+        .memory(256)
+        .timeout(30)
+        .layer(layer)
+        .allow(buckets.raw.read())
+        .allow(buckets.processed.crud())
+        .allow(image.invoke())
+        .allow(video.invoke());
+    stack.add(dispatcher)
+}
+
+/// The two functions behind the API: upload, retrieve.
+fn serving(
+    stack: &mut Stack,
+    stage: &Stage,
+    settings: &Settings,
+    buckets: &Buckets,
+    layer: &Reference,
+) -> (FunctionHandle, FunctionHandle) {
+    let origins = || Text::from(settings.allowed_origins.join(","));
+    let endpoint = || settings.public_s3_endpoint.clone().map(Text::from);
+    let environment = UploadEnvironment {
+        raw_media_bucket: buckets.raw.0.clone(),
+        allowed_origins: origins(),
+        media_profile_path: MEDIA_PROFILE_PATH.into(),
+        public_s3_endpoint: endpoint(),
+    };
+    let upload = Function::new(stage, Upload, environment)
+        .memory(256)
+        .timeout(15)
+        .layer(layer)
+        .allow(buckets.raw.crud_with_uploads());
+    let upload = stack.add(upload);
+    let environment = RetrieveEnvironment {
+        processed_media_bucket: buckets.processed.0.clone(),
+        allowed_origins: origins(),
+        public_s3_endpoint: endpoint(),
+    };
+    let retrieve = Function::new(stage, Retrieve, environment)
+        .memory(128)
+        .timeout(10)
+        .layer(layer)
+        .allow(buckets.processed.read());
+    let retrieve = stack.add(retrieve);
+    (upload, retrieve)
+}
+
+fn media_buckets(
+    stack: &mut Stack,
+    stage: &Stage,
+    settings: &Settings,
+    buckets: &Buckets,
+    dispatcher: &FunctionHandle,
+) {
+    // The bucket's name as text, not its Ref: the bucket waits for this permission.
+    let source = buckets.raw.arn();
+    let permission = dispatcher.permit(stack, "RawMediaBucketEventPermission", "s3.amazonaws.com", source, true);
+    let abort = json!({ "AbortIncompleteMultipartUpload": { "DaysAfterInitiation": 7 } });
+    let mut raw = Bucket::new("RawMediaBucket", &buckets.raw, stage)
+        .lifecycle("AbortUploads", abort.clone())
+        .cors(&settings.allowed_origins, &["PUT"])
+        .notify("s3:ObjectCreated:*", &dispatcher.alias, &permission);
+    if settings.raw_retention_days > 0 {
+        raw = raw.lifecycle("Expire", json!({ "ExpirationInDays": settings.raw_retention_days }));
+    }
+    stack.add(raw);
+    let processed = Bucket::new("ProcessedMediaBucket", &buckets.processed, stage)
+        .lifecycle("Expire", json!({ "ExpirationInDays": 30 }))
+        .lifecycle("AbortUploads", abort)
+        .cors(&settings.allowed_origins, &["GET", "HEAD"]);
+    stack.add(processed);
+}
+
+fn outputs(stack: &mut Stack, stage: &Stage, buckets: &Buckets, api: &ApiHandle) {
+    stack.output("MediaApiId", api.id.clone());
+    stack.output("MediaApiStage", api.stage_name.clone());
+    let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
+    let url = Expression::sub(url, [("Api", api.id.clone()), ("Stage", Text::from(stage.name.as_str()))]);
+    stack.output("MediaApiUrl", url);
+    stack.output("RawMediaBucketName", buckets.raw.0.clone());
+    stack.output("ProcessedMediaBucketName", buckets.processed.0.clone());
+    let names: Vec<_> = stack
+        .functions
+        .iter()
+        .map(|function| (format!("{}Name", function.name.logical_id), function.function_name.clone()))
+        .collect();
+    for (output, name) in names {
+        stack.output(&output, name);
+    }
+}

@@ -1,0 +1,153 @@
+//! The rows of the acceptance list that are about templates, and settings that cannot be.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::rendered::{RenderedStack, RenderedSystem};
+
+fn stage(name: &str) -> Stage {
+    let text = match name {
+        "local" => include_str!("../../../stages/local.yaml"),
+        "prod" => include_str!("../../../stages/prod.yaml"),
+        other => panic!("no {other}"),
+    };
+    Stage::parse(name, text, name).expect("a stage")
+}
+
+fn rendered(name: &str) -> RenderedSystem {
+    let stage = stage(name);
+    let systems = crate::systems::render(&stage).expect("rendered");
+    systems.into_iter().find(|system| system.name == SYSTEM).expect("the system")
+}
+
+fn stack<'a>(system: &'a RenderedSystem, name: &str) -> &'a RenderedStack {
+    system.stacks.iter().find(|stack| stack.stack == name).expect("the stack")
+}
+
+fn properties<'a>(stack: &'a RenderedStack, logical_id: &str) -> &'a Value {
+    let properties = &stack.template["Resources"][logical_id]["Properties"];
+    assert!(properties.is_object(), "no {logical_id}");
+    properties
+}
+
+/// Every action a role allows, with the resources it allows it on, as text.
+fn allowed(stack: &RenderedStack, role: &str) -> Vec<(String, String)> {
+    let statements = &properties(stack, role)["Policies"][0]["PolicyDocument"]["Statement"];
+    let statements = statements.as_array().expect("statements").iter();
+    statements
+        .flat_map(|statement| {
+            let actions = statement["Action"].as_array().expect("actions").iter();
+            actions.map(|action| (action.as_str().expect("an action").to_owned(), statement["Resource"].to_string()))
+        })
+        .collect()
+}
+
+#[test]
+fn row_1_local_has_two_stacks_and_prod_three_with_the_promised_outputs() {
+    let names = |system: &RenderedSystem| system.stacks.iter().map(|stack| stack.stack.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&rendered("local")), ["cognito", "api"]);
+    let prod = rendered("prod");
+    assert_eq!(names(&prod), ["cognito", "api", "cloudfront"]);
+    assert_eq!(stack(&prod, "cloudfront").region.as_deref(), Some("us-east-1"));
+    for (name, outputs) in
+        [("cognito", ["MainUserPoolId", "MainUserPoolArn"]), ("api", ["MediaApiId", "MediaApiStage"])]
+    {
+        for output in outputs {
+            assert!(stack(&prod, name).template["Outputs"][output]["Value"].is_object(), "{output}");
+        }
+    }
+}
+
+#[test]
+fn row_3_prod_signs_in_by_srp_only_and_both_roles_are_attached() {
+    let prod = rendered("prod");
+    let cognito = stack(&prod, "cognito");
+    let flows = &properties(cognito, "MainUserPoolClient")["ExplicitAuthFlows"];
+    assert_eq!(*flows, json!(["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]));
+    let sms = &properties(cognito, "MainUserPool")["SmsConfiguration"]["SnsCallerArn"];
+    assert_eq!(*sms, json!({ "Fn::GetAtt": ["SMSRole", "Arn"] }));
+    let roles = &properties(cognito, "MainIdentityPoolRoleAttachment")["Roles"];
+    assert_eq!(roles["authenticated"], json!({ "Fn::GetAtt": ["AuthenticatedRole", "Arn"] }));
+    assert_eq!(roles["unauthenticated"], json!({ "Fn::GetAtt": ["UnauthenticatedRole", "Arn"] }));
+}
+
+#[test]
+fn row_4_roles_reach_only_what_they_need() {
+    let prod = rendered("prod");
+    let anonymous = allowed(stack(&prod, "cognito"), "UnauthenticatedRole");
+    let [(action, resource)] = anonymous.as_slice() else { panic!("{anonymous:?}") };
+    assert_eq!(action, "s3:GetObject");
+    assert!(resource.contains("media-processed"), "{resource}");
+    let signed_in = allowed(stack(&prod, "cognito"), "AuthenticatedRole");
+    let put = signed_in.iter().find(|(action, _)| action == "s3:PutObject").expect("may put");
+    assert!(put.1.contains("${!cognito-identity.amazonaws.com:sub}/*"), "{put:?}");
+
+    let api = stack(&prod, "api");
+    let reaches = |role: &str, bucket: &str| allowed(api, role).iter().any(|(_, resource)| resource.contains(bucket));
+    assert!(!reaches("RetrieveMediaFunctionRole", "media-raw"));
+    assert!(reaches("RetrieveMediaFunctionRole", "media-processed"));
+    assert!(!reaches("UploadMediaFunctionRole", "media-processed"));
+    assert!(reaches("UploadMediaFunctionRole", "media-raw"));
+    for role in ["ImageProcessingFunctionRole", "VideoProcessingFunctionRole", "MediaProcessingDispatcherRole"] {
+        let raw = |(action, resource): &(String, String)| resource.contains("media-raw").then(|| action.clone());
+        let raw: Vec<_> = allowed(api, role).iter().filter_map(raw).collect();
+        assert_eq!(raw, ["s3:GetObject", "s3:ListBucket"], "{role}");
+    }
+}
+
+#[test]
+fn row_5_cloudfront_forwards_what_the_api_needs_and_no_more() {
+    let prod = rendered("prod");
+    let cloudfront = stack(&prod, "cloudfront");
+    let config = &properties(cloudfront, "MediaCloudFrontDistribution")["DistributionConfig"];
+    let behavior = &config["DefaultCacheBehavior"];
+    assert_eq!(behavior["ViewerProtocolPolicy"], "redirect-to-https");
+    assert_eq!(config["HttpVersion"], "http2");
+    assert_eq!(behavior["AllowedMethods"], json!(["GET", "HEAD", "OPTIONS"]));
+    assert_eq!(behavior["ForwardedValues"]["QueryString"], true);
+    assert_eq!(behavior["ForwardedValues"]["Cookies"]["Forward"], "none");
+    assert!(behavior["ForwardedValues"]["Headers"].as_array().expect("headers").contains(&json!("Authorization")));
+    assert_eq!(properties(cloudfront, "MediaCertificate")["ValidationMethod"], "DNS");
+    assert!(properties(cloudfront, "MediaApiRecordSet")["AliasTarget"].is_object());
+    assert_eq!(cloudfront.depends_on.iter().collect::<Vec<_>>(), ["api"]);
+}
+
+#[test]
+fn everything_calls_the_alias_and_no_template_holds_code() {
+    let prod = rendered("prod");
+    let api = stack(&prod, "api");
+    let text = api.template.to_string();
+    assert!(!text.contains("ZipFile"));
+    assert_eq!(api.functions.len(), 5);
+    for function in &api.functions {
+        let id = function.name.logical_id;
+        assert_eq!(properties(api, id)["Code"]["S3Key"], json!({ "Ref": format!("{id}CodeKey") }));
+        assert_eq!(properties(api, id)["TracingConfig"]["Mode"], "Active");
+    }
+    let notification = &properties(api, "RawMediaBucket")["NotificationConfiguration"]["LambdaConfigurations"][0];
+    assert_eq!(notification["Function"], json!({ "Ref": "MediaProcessingDispatcherAlias" }));
+    let uri = properties(api, "MediaApiMediaPost")["Integration"]["Uri"].to_string();
+    assert!(uri.contains("${UploadMediaFunctionAlias}"), "{uri}");
+    assert_eq!(properties(api, "MediaApiMediaOptions")["AuthorizationType"], "NONE");
+}
+
+#[test]
+fn bucket_names_that_cannot_be_are_named() {
+    let stage = stage("local");
+    let good = stage.systems.media_uploader.clone().expect("settings");
+    for (raw, processed, named) in [
+        (Some("Upper"), None, "raw_media_bucket"),
+        (None, Some("a"), "processed_media_bucket"),
+        (Some("same-name"), Some("same-name"), "two buckets"),
+    ] {
+        let settings = Settings {
+            raw_media_bucket: raw.map(str::to_owned),
+            processed_media_bucket: processed.map(str::to_owned),
+            ..good.clone()
+        };
+        let error = system(&stage, &settings).expect_err("refused").to_string();
+        assert!(error.contains(named), "{error}");
+    }
+    let settings = Settings { allowed_origins: Vec::new(), ..good };
+    assert!(system(&stage, &settings).expect_err("refused").to_string().contains("allowed_origins"));
+}

@@ -1,0 +1,30 @@
+//! The systems. A new one is a file here, a field of [`Systems`] and a line in [`render`].
+
+pub mod foundation;
+pub mod media_uploader;
+
+use serde::Deserialize;
+
+pub use crate::template::RenderError;
+use crate::{rendered::RenderedSystem, stage::Stage};
+
+/// Each system's settings in a stage. A system without settings is not deployed to it.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Systems {
+    /// The Media Uploader.
+    pub media_uploader: Option<media_uploader::Settings>,
+}
+
+/// Renders every system of a stage, foundation first.
+///
+/// # Errors
+///
+/// When a system's definition or its settings are wrong.
+pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
+    let mut systems = vec![foundation::system(stage)];
+    if let Some(settings) = &stage.systems.media_uploader {
+        systems.push(media_uploader::system(stage, settings)?);
+    }
+    systems.into_iter().map(|system| system.render(stage)).collect()
+}
