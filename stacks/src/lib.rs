@@ -3,5 +3,6 @@
 //! A library without AWS SDK and without I/O: a stage goes in, [`rendered::RenderedSystem`]s come out.
 
 pub mod rendered;
+pub mod resources;
 pub mod stage;
 pub mod template;

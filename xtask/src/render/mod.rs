@@ -1,0 +1,3 @@
+//! Rendering: from a stage to validated templates.
+
+pub mod validate;
