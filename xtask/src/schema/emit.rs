@@ -45,7 +45,7 @@ pub fn service(service: &str, resources: &[Resource]) -> String {
 }
 
 fn write_resource(source: &mut String, resource: &Resource) {
-    let module = names::snake_case(resource.type_name.resource());
+    let module = names::field(resource.type_name.resource());
     let name = &resource.properties.name;
     let _ = write!(
         source,

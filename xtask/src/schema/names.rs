@@ -45,7 +45,7 @@ pub fn snake_case(name: &str) -> String {
     snake
 }
 
-/// A field's identifier.
+/// A field's or module's identifier.
 #[must_use]
 pub fn field(name: &str) -> String {
     let snake = snake_case(name);
