@@ -1,6 +1,6 @@
 //! Turns AWS's resource schemas into Rust: one struct of typed properties per resource type.
 //!
-//! [`types`] reads which types are wanted, [`wheel`] fetches their schemas, [`model`] understands one schema, and
+//! [`types`] reads which types are wanted, [`wheel`] fetches their schemas, [`read`] makes a [`model`] of each, and
 //! [`emit`] writes it down as Rust; [`tree`] formats the files and writes or compares them. Everything but [`wheel`]
 //! and [`tree`] is pure. Nothing here knows about stacks: what comes out is source text.
 
@@ -8,6 +8,7 @@ pub mod docs;
 pub mod emit;
 pub mod model;
 pub mod names;
+pub mod read;
 pub mod tree;
 pub mod types;
 pub mod wheel;
