@@ -209,5 +209,8 @@ fn listening_address(line: &str, sockets: &[String]) -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 fn listening_sockets(pid: u32) -> Vec<String> {
     let listed = run("lsof", &["-nP", "-a", "-p", &pid.to_string(), "-iTCP", "-sTCP:LISTEN", "-Fn"]);
-    String::from_utf8_lossy(&listed.stdout).lines().filter_map(|line| Some(line.strip_prefix('n')?.to_owned())).collect()
+    String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix('n')?.to_owned()))
+        .collect()
 }
