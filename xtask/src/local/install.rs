@@ -142,13 +142,15 @@ mod tests {
         assert_eq!(parse_version("Python"), None);
     }
 
-    /// A program that says `text` and ends with `status`, as a Python might.
+    /// A program that says `text` and ends with `status`, as a Python might. A shell writes it: a file that this
+    /// process has open for writing may be inherited by another test's child, and then cannot be run.
     fn program(directory: &tempfile::TempDir, text: &str, status: u8) -> String {
-        use std::os::unix::fs::PermissionsExt;
-        let path = directory.path().join(format!("python-{status}"));
-        std::fs::write(&path, format!("#!/bin/sh\necho '{text}'\nexit {status}\n")).expect("written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("ours");
-        path.to_str().expect("UTF-8").to_owned()
+        let path = directory.path().join(format!("python-{status}")).to_str().expect("UTF-8").to_owned();
+        let script = format!("#!/bin/sh\necho '{text}'\nexit {status}\n");
+        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod +x \"$0\"", path.as_str(), script.as_str()];
+        let written = std::process::Command::new("sh").args(write).status().expect("sh is everywhere");
+        assert!(written.success());
+        path
     }
 
     #[tokio::test]
