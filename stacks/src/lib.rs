@@ -5,6 +5,7 @@
 pub mod emulator;
 pub mod parts;
 pub mod rendered;
+pub mod resources;
 pub mod stage;
 pub mod systems;
 pub mod template;

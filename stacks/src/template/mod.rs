@@ -9,4 +9,4 @@ pub mod yaml;
 pub use render::{RenderError, System};
 pub use resource::{RemovalPolicy, Resource};
 pub use stack::{Part, Reference, Stack};
-pub use value::{Expression, Text, Value};
+pub use value::{Expression, Text, Value, list, set};

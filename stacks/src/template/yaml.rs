@@ -114,11 +114,7 @@ mod tests {
             "y",
             "0x1F",
         ];
-        prop_oneof![
-            proptest::sample::select(MISREAD).prop_map(str::to_owned),
-            "[ -~]{0,20}",
-            "[a-z${}:!#&*\n]{0,12}",
-        ]
+        prop_oneof![proptest::sample::select(MISREAD).prop_map(str::to_owned), "[ -~]{0,20}", "[a-z${}:!#&*\n]{0,12}",]
     }
 
     proptest! {
