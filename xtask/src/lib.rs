@@ -16,6 +16,7 @@ pub mod plan;
 pub mod prune;
 pub mod release;
 pub mod render;
+pub mod schema;
 pub mod stage;
 pub mod ui;
 pub mod workspace;

@@ -17,7 +17,11 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging(cli.verbose);
     let ui = Ui::new();
-    let exit = match run(cli.command, &ui).await {
+    let ran = tokio::select! {
+        ran = run(cli.command, &ui) => ran,
+        _ = tokio::signal::ctrl_c() => Err(Interrupted { running: ui.still_running() }.into()),
+    };
+    let exit = match ran {
         Ok(exit) => exit,
         Err(report) => {
             ui.failure(&error::chain(report.as_ref()), error::hint(&report).as_deref());

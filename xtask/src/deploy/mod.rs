@@ -1,1 +1,282 @@
-//! deploy
+//! Carries out a plan: uploads, change sets in dependency order, code. Makes no choices of its own.
+//!
+//! Foundation goes first, because everything else is uploaded to its bucket; then independent stacks in parallel.
+//! Whatever is interrupted is finished by the next run: nothing is remembered but in AWS.
+
+pub mod destroy;
+pub mod observe;
+mod stack;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use miette::Diagnostic;
+use stacks::systems::foundation;
+use thiserror::Error;
+
+use crate::{
+    artifacts::Artifacts,
+    aws::{AwsError, Clients, lambda::Readiness},
+    plan::{self, Action, CodeUpdate, Plan, PlannedStack},
+    ui::Ui,
+};
+
+/// How long another operation on a stack, or on a function, is waited for.
+const PATIENCE: Duration = Duration::from_secs(45 * 60);
+
+/// A deploy failed.
+#[derive(Debug, Error, Diagnostic)]
+pub enum DeployError {
+    /// A call failed.
+    #[error("failed to deploy {what}")]
+    #[diagnostic(transparent)]
+    Aws {
+        /// What was being deployed.
+        what: String,
+        /// The call.
+        #[source]
+        #[diagnostic_source]
+        source: AwsError,
+    },
+    /// There is no artifact bucket yet.
+    #[error("stage {stage} has no artifact bucket: stack foundation-artifacts-{stage} is not deployed")]
+    #[diagnostic(help("run `cargo xtask deploy --stage {stage} --system foundation` first"))]
+    NoFoundation {
+        /// The stage.
+        stage: String,
+    },
+    /// CloudFormation refuses the change.
+    #[error("failed to make a change set for {stack}: {reason}")]
+    ChangeSet {
+        /// The stack.
+        stack: String,
+        /// CloudFormation's reason.
+        reason: String,
+    },
+    /// The stack did not reach its goal.
+    #[error("failed to deploy {stack}: {cause}{}", also(.others))]
+    #[diagnostic(help("mend the cause and run the same command again; the stack is now in {status}"))]
+    Stack {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+        /// The first thing that failed by itself.
+        cause: String,
+        /// What else failed.
+        others: Vec<String>,
+    },
+    /// The stack needs a hand.
+    #[error("stack {stack} is in {status}, which a deploy cannot mend")]
+    #[diagnostic(help("{help}"))]
+    Stuck {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// Somebody else is at work on it for too long.
+    #[error("{what} is still {status} after {} min", PATIENCE.as_secs() / 60)]
+    #[diagnostic(help("wait for whoever is at work on it, then run the command again"))]
+    Busy {
+        /// The stack or function.
+        what: String,
+        /// Its status.
+        status: String,
+    },
+    /// A value is missing.
+    #[error("stack {stack} needs output {output} of {owner}, which is not deployed")]
+    #[diagnostic(help("deploy the whole system: leave out --stack"))]
+    NoOutput {
+        /// The stack that needs it.
+        stack: String,
+        /// The stack that should have it.
+        owner: String,
+        /// The output.
+        output: String,
+    },
+    /// Lambda cannot take the code.
+    #[error("failed to update the code of {function}: {reason}")]
+    Code {
+        /// The function.
+        function: String,
+        /// Lambda's reason.
+        reason: String,
+    },
+}
+
+fn also(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!("; also failed: {}", others.join("; ")) }
+}
+
+pub(crate) fn aws(what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployError {
+    let what = what.into();
+    |source| DeployError::Aws { what, source }
+}
+
+/// What a deploy did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployed {
+    /// Every stack's outputs, by name in CloudFormation.
+    pub outputs: Outputs,
+    /// What was really done with every stack.
+    pub stacks: BTreeMap<String, Done>,
+    /// Keys that were uploaded.
+    pub uploaded: Vec<String>,
+    /// Functions whose code was updated without CloudFormation.
+    pub code: Vec<String>,
+}
+
+/// Stack → output → value.
+pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What was done with a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Done {
+    /// Created.
+    Create,
+    /// Updated.
+    Update,
+    /// Nothing.
+    None,
+}
+
+/// Carries out a plan.
+///
+/// # Errors
+///
+/// When anything fails: stacks that were already at work are waited for, then the first failure is told.
+pub async fn apply(
+    plan: &Plan,
+    stage: &str,
+    artifacts: &Artifacts,
+    known: Outputs,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<Deployed, DeployError> {
+    let mut deployed = Deployed { outputs: known, ..Deployed::default() };
+    let (first, rest): (Vec<_>, Vec<_>) =
+        plan.stacks.iter().partition(|stack| stack.system == foundation::SYSTEM);
+    in_order(first, None, &mut deployed, clients, ui).await?;
+    let needed = plan::needed(plan, artifacts);
+    let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
+    let bucket = artifact_bucket(stage, &deployed.outputs);
+    if needs_bucket && bucket.is_none() {
+        return Err(DeployError::NoFoundation { stage: stage.to_owned() });
+    }
+    let bucket = bucket.unwrap_or_default();
+    if !needed.is_empty() {
+        let step = ui.step("Upload artifacts");
+        for artifact in needed {
+            let (s3, key) = (clients.s3(), artifact.key());
+            if s3.exists(&bucket, &key).await.map_err(aws(&key))? {
+                continue;
+            }
+            step.detail(format_args!("{} {} ({})", artifact.system, artifact.name, crate::ui::size(artifact.zipped)));
+            s3.upload(&bucket, &key, &artifact.path).await.map_err(aws(&key))?;
+            deployed.uploaded.push(key);
+        }
+        step.done(format_args!("{} new", deployed.uploaded.len()));
+    }
+    in_order(rest, Some(&bucket), &mut deployed, clients, ui).await?;
+    for code in &plan.code {
+        update_code(code, &bucket, clients, ui).await?;
+        deployed.code.push(code.function_name.clone());
+    }
+    Ok(deployed)
+}
+
+/// The name of the stage's artifact bucket, once foundation is deployed.
+#[must_use]
+pub fn artifact_bucket(stage: &str, outputs: &Outputs) -> Option<String> {
+    let stack = format!("{}-{}-{stage}", foundation::SYSTEM, foundation::ARTIFACTS);
+    outputs.get(&stack)?.get(foundation::ARTIFACT_BUCKET_OUTPUT).cloned()
+}
+
+/// Deploys stacks as soon as those they take values from are done.
+async fn in_order(
+    stacks: Vec<&PlannedStack>,
+    bucket: Option<&str>,
+    deployed: &mut Deployed,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<(), DeployError> {
+    let mut waiting = stacks;
+    let mut running = FuturesUnordered::new();
+    let mut failure = None;
+    loop {
+        let ready = |stack: &&PlannedStack, deployed: &Deployed| {
+            stack.depends_on.iter().all(|needed| deployed.stacks.contains_key(needed) || deployed.outputs.contains_key(needed))
+        };
+        if failure.is_none() {
+            let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|stack| ready(stack, deployed));
+            waiting = later;
+            for stack in now {
+                let outputs = deployed.outputs.clone();
+                running.push(async move { (stack, stack::deploy(stack, &outputs, bucket, clients, ui).await) });
+            }
+        }
+        match running.next().await {
+            Some((stack, Ok((done, outputs)))) => {
+                deployed.outputs.insert(stack.name.clone(), outputs);
+                deployed.stacks.insert(stack.name.clone(), done);
+            }
+            Some((_, Err(error))) => failure = Some(failure.unwrap_or(error)),
+            None => return failure.or_else(|| waiting.first().map(|stack| never_ready(stack, deployed))).map_or(Ok(()), Err),
+        }
+    }
+}
+
+/// Why a stack's turn never came: it takes a value from a stack that is neither deployed nor going to be.
+fn never_ready(stack: &PlannedStack, deployed: &Deployed) -> DeployError {
+    let missing = stack.depends_on.iter().find(|needed| !deployed.outputs.contains_key(*needed));
+    DeployError::NoOutput {
+        stack: stack.name.clone(),
+        owner: missing.cloned().unwrap_or_default(),
+        output: "it takes".to_owned(),
+    }
+}
+
+async fn update_code(code: &CodeUpdate, bucket: &str, clients: &Clients, ui: &Ui) -> Result<(), DeployError> {
+    let name = &code.function_name;
+    let step = ui.step(format!("Update the code of {name}"));
+    let lambda = clients.lambda();
+    lambda.update_code(name, bucket, &code.key).await.map_err(aws(name))?;
+    let version = ready(name, "$LATEST", clients).await?;
+    if version.code_sha256 != code.code_sha256 {
+        let reason = "Lambda reports another hash than the zip's; somebody else updated the function meanwhile".to_owned();
+        return Err(DeployError::Code { function: name.clone(), reason });
+    }
+    step.done("done");
+    Ok(())
+}
+
+/// Waits until a version can be invoked and published.
+///
+/// # Errors
+///
+/// When Lambda fails on it, or takes too long.
+pub(crate) async fn ready(function: &str, version: &str, clients: &Clients) -> Result<crate::aws::lambda::Version, DeployError> {
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let found = clients.lambda().version(function, version).await.map_err(aws(function))?;
+        let failed = |reason: String| DeployError::Code { function: function.to_owned(), reason };
+        let Some(found) = found else { return Err(failed(format!("there is no version {version}"))) };
+        match &found.readiness {
+            Readiness::Ready => return Ok(found),
+            Readiness::Failed(reason) => return Err(failed(reason.clone())),
+            Readiness::Pending if started.elapsed() > PATIENCE => {
+                return Err(DeployError::Busy { what: function.to_owned(), status: "Pending".to_owned() });
+            }
+            Readiness::Pending => tokio::time::sleep(pause).await,
+        }
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}

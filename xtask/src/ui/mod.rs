@@ -1,8 +1,10 @@
 //! The only printer. Results go to stdout, talk to stderr: bars and spinners on a terminal, plain lines elsewhere.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     io::{IsTerminal, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,6 +25,24 @@ pub enum Format {
 pub struct Ui {
     bars: MultiProgress,
     terminal: bool,
+    running: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// Something that goes on without us when we are interrupted; forgotten when dropped.
+#[derive(Debug)]
+pub struct Running {
+    what: String,
+    all: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        locked(&self.all).remove(&self.what);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Something that takes a while. Shows a spinner with elapsed time until it is finished or dropped.
@@ -45,13 +65,27 @@ impl Ui {
     #[must_use]
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { bars: MultiProgress::new(), terminal }
+        Self { bars: MultiProgress::new(), terminal, running: Arc::default() }
     }
 
     /// Is a person watching stderr?
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// Remembers something that goes on without us, to be told when the user presses Ctrl-C.
+    #[must_use]
+    pub fn running(&self, what: String) -> Running {
+        locked(&self.running).insert(what.clone());
+        Running { what, all: Arc::clone(&self.running) }
+    }
+
+    /// What goes on without us, if anything.
+    #[must_use]
+    pub fn still_running(&self) -> Option<String> {
+        let running = locked(&self.running);
+        if running.is_empty() { None } else { Some(running.iter().cloned().collect::<Vec<_>>().join("; ")) }
     }
 
     /// Writes a result to stdout, with a newline.

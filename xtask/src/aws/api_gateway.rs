@@ -1,0 +1,35 @@
+//! API Gateway: does a stage really serve what the template says?
+//!
+//! An API that changed without a new deployment serves its old routes while its stack looks up to date.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_apigateway::Client;
+
+use super::{AwsError, Clients, error::failed, governor::Api};
+
+impl Clients {
+    /// The routes that are in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
+        let client = Client::new(self.config());
+        self.governor.turn(Api::ApiGateway).await;
+        let request = client.get_stage().rest_api_id(api).stage_name(stage);
+        let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;
+        self.governor.turn(Api::ApiGateway).await;
+        let request = client.get_deployment().rest_api_id(api).deployment_id(found.deployment_id().unwrap_or_default());
+        let deployment = request
+            .embed("apisummary")
+            .send()
+            .await
+            .map_err(|error| failed("apigateway:GetDeployment", error))?;
+        let summary = deployment.api_summary().into_iter().flatten();
+        Ok(summary
+            .flat_map(|(path, methods)| methods.keys().map(move |method| format!("{method} {path}")))
+            .filter(|route| !route.starts_with("OPTIONS "))
+            .collect())
+    }
+}

@@ -1,0 +1,306 @@
+//! CloudFormation: stacks, change sets, events.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::{
+    Client,
+    types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag, TemplateStage},
+};
+use serde_json::Value;
+
+use super::{
+    AwsError, Clients,
+    error::{Kind, failed},
+    governor::Api,
+};
+
+/// A stack as CloudFormation describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackState {
+    /// Its status, for example `UPDATE_COMPLETE`.
+    pub status: String,
+    /// Why it has that status.
+    pub reason: Option<String>,
+    /// Its parameters' values.
+    pub parameters: BTreeMap<String, String>,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// One event of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id, to know it again.
+    pub id: String,
+    /// The resource.
+    pub logical_id: String,
+    /// The resource's type.
+    pub resource_type: String,
+    /// The resource's status.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// The value of a parameter in a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterValue {
+    /// This one.
+    Value(String),
+    /// The one it has.
+    Previous,
+}
+
+/// What a change set is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangeSetRequest<'a> {
+    /// The stack.
+    pub stack: &'a str,
+    /// The change set's name.
+    pub name: &'a str,
+    /// Does the stack not exist yet?
+    pub create: bool,
+    /// The template.
+    pub template: Template<'a>,
+    /// Every parameter.
+    pub parameters: &'a BTreeMap<String, ParameterValue>,
+    /// Tags of the stack and all its resources.
+    pub tags: &'a [(&'a str, &'a str)],
+}
+
+/// A template, sent along or lying in S3.
+#[derive(Debug, Clone, Copy)]
+pub enum Template<'a> {
+    /// At most 51,200 bytes (CloudFormation quotas page).
+    Body(&'a str),
+    /// A URL in S3.
+    Url(&'a str),
+}
+
+/// The most bytes a template sent along may have (CloudFormation quotas page).
+pub const BODY_LIMIT: usize = 51_200;
+
+/// What became of a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeSetState {
+    /// CloudFormation is still comparing.
+    Pending,
+    /// It can be executed.
+    Ready,
+    /// There is nothing to change.
+    Empty,
+    /// It cannot be made.
+    Failed(String),
+}
+
+/// CloudFormation in one region.
+#[derive(Debug)]
+pub struct CloudFormation<'a> {
+    client: Client,
+    clients: &'a Clients,
+}
+
+impl Clients {
+    /// CloudFormation in a region; `None` is the stage's.
+    #[must_use]
+    pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation<'_> {
+        CloudFormation { client: Client::new(&self.config_in(region)), clients: self }
+    }
+}
+
+impl CloudFormation<'_> {
+    async fn turn(&self) {
+        self.clients.governor.turn(Api::CloudFormation).await;
+    }
+
+    /// The stack, or `None` when there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
+        self.turn().await;
+        let described = match self.client.describe_stacks().stack_name(stack).send().await {
+            Ok(described) => described,
+            Err(error) => {
+                let error = failed("cloudformation:DescribeStacks", error);
+                return if error.kind == Kind::NotFound { Ok(None) } else { Err(error) };
+            }
+        };
+        let Some(found) = described.stacks().first() else { return Ok(None) };
+        let status = found.stack_status().map_or_else(String::new, |status| status.as_str().to_owned());
+        if status == "DELETE_COMPLETE" {
+            return Ok(None);
+        }
+        let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value.unwrap_or_default().to_owned()));
+        Ok(Some(StackState {
+            status,
+            reason: found.stack_status_reason().map(str::to_owned),
+            parameters: found
+                .parameters()
+                .iter()
+                .filter_map(|parameter| pair(parameter.parameter_key(), parameter.parameter_value()))
+                .collect(),
+            outputs: found
+                .outputs()
+                .iter()
+                .filter_map(|output| pair(output.output_key(), output.output_value()))
+                .collect(),
+        }))
+    }
+
+    /// The template the stack was last deployed with, or `None` when it is no JSON (nobody here writes anything else).
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
+        self.turn().await;
+        let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
+        let got = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error))?;
+        Ok(got.template_body().and_then(|body| serde_json::from_str(body).ok()))
+    }
+
+    /// Asks for a change set.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn create_change_set(&self, request: ChangeSetRequest<'_>) -> Result<(), AwsError> {
+        self.turn().await;
+        let parameters = request.parameters.iter().map(|(name, value)| {
+            let parameter = Parameter::builder().parameter_key(name);
+            match value {
+                ParameterValue::Value(value) => parameter.parameter_value(value),
+                ParameterValue::Previous => parameter.use_previous_value(true),
+            }
+            .build()
+        });
+        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build());
+        let call = self
+            .client
+            .create_change_set()
+            .stack_name(request.stack)
+            .change_set_name(request.name)
+            .change_set_type(if request.create { ChangeSetType::Create } else { ChangeSetType::Update })
+            .capabilities(Capability::CapabilityNamedIam)
+            .set_parameters(Some(parameters.collect()))
+            .set_tags(Some(tags.collect()))
+            // A bucket that an earlier `destroy` kept comes back into its stack instead of being in the way.
+            .import_existing_resources(request.create);
+        let call = match request.template {
+            Template::Body(body) => call.template_body(body),
+            Template::Url(url) => call.template_url(url),
+        };
+        call.send().await.map_err(|error| failed("cloudformation:CreateChangeSet", error))?;
+        Ok(())
+    }
+
+    /// How far a change set is.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
+        self.turn().await;
+        let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
+        let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
+        let reason = described.status_reason().unwrap_or_default();
+        Ok(match described.status() {
+            Some(ChangeSetStatus::CreateComplete) if described.changes().is_empty() => ChangeSetState::Empty,
+            Some(ChangeSetStatus::CreateComplete) => ChangeSetState::Ready,
+            Some(ChangeSetStatus::Failed) if is_empty(reason) => ChangeSetState::Empty,
+            Some(ChangeSetStatus::Failed) => ChangeSetState::Failed(reason.to_owned()),
+            _ => ChangeSetState::Pending,
+        })
+    }
+
+    /// Executes a change set.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.execute_change_set().stack_name(stack).change_set_name(name);
+        request.send().await.map_err(|error| failed("cloudformation:ExecuteChangeSet", error))?;
+        Ok(())
+    }
+
+    /// Deletes a change set; one that is not there is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.delete_change_set().stack_name(stack).change_set_name(name);
+        gone_is_fine(request.send().await.map_err(|error| failed("cloudformation:DeleteChangeSet", error)))
+    }
+
+    /// The stack's latest events, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn events(&self, stack: &str) -> Result<Vec<Event>, AwsError> {
+        self.turn().await;
+        let described = match self.client.describe_stack_events().stack_name(stack).send().await {
+            Ok(described) => described,
+            Err(error) => {
+                let error = failed("cloudformation:DescribeStackEvents", error);
+                return if error.kind == Kind::NotFound { Ok(Vec::new()) } else { Err(error) };
+            }
+        };
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(described
+            .stack_events()
+            .iter()
+            .map(|event| Event {
+                id: text(event.event_id()),
+                logical_id: text(event.logical_resource_id()),
+                resource_type: text(event.resource_type()),
+                status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
+                reason: event.resource_status_reason().map(str::to_owned),
+            })
+            .collect())
+    }
+
+    /// Starts deleting a stack.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn delete(&self, stack: &str) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.delete_stack().stack_name(stack);
+        request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
+        Ok(())
+    }
+}
+
+/// CloudFormation's two ways of saying that a change set has no changes.
+fn is_empty(reason: &str) -> bool {
+    reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
+}
+
+pub(super) fn gone_is_fine<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind == Kind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_change_set_is_no_failure() {
+        // As printed in the CloudFormation user guide and seen from the API.
+        assert!(is_empty("The submitted information didn't contain changes. Submit different information to create a change set."));
+        assert!(is_empty("No updates are to be performed."));
+        assert!(!is_empty("Template error: instance of Fn::GetAtt references undefined resource X"));
+    }
+}

@@ -1,0 +1,321 @@
+//! Lambda: code, versions, aliases, layers, probes.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::{
+    Client,
+    primitives::Blob,
+    types::{FunctionConfiguration, LastUpdateStatus, State},
+};
+use serde::Serialize;
+
+use super::{
+    AwsError, Clients,
+    cloudformation::gone_is_fine,
+    error::{Kind, failed},
+    governor::Api,
+};
+
+/// One version of a function, as far as releasing looks at it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Version {
+    /// A number, or `$LATEST`.
+    pub version: String,
+    /// Base64 of the SHA-256 of its zip.
+    pub code_sha256: String,
+    /// Everything else that decides what it does.
+    pub settings: Settings,
+    /// Does it still change?
+    pub readiness: Readiness,
+}
+
+/// What decides what a version does, besides its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Runtime and handler.
+    pub runtime: String,
+    /// The role's ARN.
+    pub role: String,
+    /// Memory in MB.
+    pub memory: i32,
+    /// Timeout in seconds.
+    pub timeout: i32,
+    /// Instruction sets.
+    pub architectures: Vec<String>,
+    /// The ARNs of its layers.
+    pub layers: Vec<String>,
+    /// X-Ray.
+    pub tracing: String,
+    /// A fingerprint of the environment: values may be secret.
+    pub environment: String,
+}
+
+/// Does a version still change?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Readiness {
+    /// It can be invoked and published.
+    Ready,
+    /// Lambda is at work on it.
+    Pending,
+    /// Lambda failed on it.
+    Failed(String),
+}
+
+/// Where an alias points.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alias {
+    /// The alias's name.
+    pub name: String,
+    /// The version that gets the traffic without a routing weight.
+    pub version: String,
+    /// Other versions with their share, 0 to 1.
+    pub weights: BTreeMap<String, f64>,
+}
+
+/// The answer to an invocation.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// `Unhandled` or similar, where the function failed.
+    pub error: Option<String>,
+}
+
+/// Lambda in the stage's region.
+#[derive(Debug)]
+pub struct Lambda<'a> {
+    client: Client,
+    clients: &'a Clients,
+}
+
+impl Clients {
+    /// Lambda in the stage's region.
+    #[must_use]
+    pub fn lambda(&self) -> Lambda<'_> {
+        Lambda { client: Client::new(self.config()), clients: self }
+    }
+}
+
+impl Lambda<'_> {
+    async fn turn(&self) {
+        self.clients.governor.turn(Api::Lambda).await;
+    }
+
+    /// One version of a function, or `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
+        self.turn().await;
+        let request = self.client.get_function_configuration().function_name(function).qualifier(version);
+        match request.send().await {
+            Ok(output) => Ok(Some(Version {
+                version: output.version().unwrap_or_default().to_owned(),
+                code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
+                readiness: readiness(output.state(), output.state_reason(), output.last_update_status(), output.last_update_status_reason()),
+                settings: settings(&FunctionConfiguration::builder()
+                    .set_runtime(output.runtime().cloned())
+                    .set_handler(output.handler().map(str::to_owned))
+                    .set_role(output.role().map(str::to_owned))
+                    .set_memory_size(output.memory_size())
+                    .set_timeout(output.timeout())
+                    .set_architectures(Some(output.architectures().to_vec()))
+                    .set_layers(Some(output.layers().to_vec()))
+                    .set_tracing_config(output.tracing_config().cloned())
+                    .set_environment(output.environment().cloned())
+                    .build()),
+            })),
+            Err(error) => not_found_is_none(failed("lambda:GetFunctionConfiguration", error)),
+        }
+    }
+
+    /// All versions of a function but `$LATEST`, oldest first; none when there is no such function.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
+        let mut versions = Vec::new();
+        let mut marker = None;
+        loop {
+            self.turn().await;
+            let request = self.client.list_versions_by_function().function_name(function).set_marker(marker);
+            let page = match request.send().await.map_err(|error| failed("lambda:ListVersionsByFunction", error)) {
+                Ok(page) => page,
+                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            versions.extend(page.versions().iter().filter(|version| version.version() != Some("$LATEST")).map(|found| Version {
+                version: found.version().unwrap_or_default().to_owned(),
+                code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
+                readiness: Readiness::Ready,
+                settings: settings(found),
+            }));
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                return Ok(versions);
+            }
+        }
+    }
+
+    /// All aliases of a function.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
+        self.turn().await;
+        let request = self.client.list_aliases().function_name(function);
+        let listed = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
+            Ok(listed) => listed,
+            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        Ok(listed
+            .aliases()
+            .iter()
+            .map(|alias| Alias {
+                name: alias.name().unwrap_or_default().to_owned(),
+                version: alias.function_version().unwrap_or_default().to_owned(),
+                weights: alias
+                    .routing_config()
+                    .and_then(|routing| routing.additional_version_weights())
+                    .map(|weights| weights.iter().map(|(version, weight)| (version.clone(), *weight)).collect())
+                    .unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// Gives `$LATEST` the zip at `key`.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
+        request.send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error))?;
+        Ok(())
+    }
+
+    /// Publishes `$LATEST`, provided its code is still `code_sha256`; returns the version's number.
+    ///
+    /// # Errors
+    ///
+    /// When the code changed meanwhile, or the call fails.
+    pub async fn publish(&self, function: &str, code_sha256: &str, description: &str) -> Result<String, AwsError> {
+        self.turn().await;
+        let request =
+            self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
+        let published = request.send().await.map_err(|error| failed("lambda:PublishVersion", error))?;
+        Ok(published.version().unwrap_or_default().to_owned())
+    }
+
+    /// Points an alias to one version alone.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
+        self.turn().await;
+        let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
+            .set_additional_version_weights(Some(std::collections::HashMap::new()))
+            .build();
+        let request =
+            self.client.update_alias().function_name(function).name(alias).function_version(version).routing_config(routing);
+        request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
+        Ok(())
+    }
+
+    /// Invokes one version and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails; a function that fails is an [`Answer`] with an error.
+    pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Answer, AwsError> {
+        let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
+        let answer = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
+        Ok(Answer {
+            payload: answer.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
+            error: answer.function_error().map(str::to_owned),
+        })
+    }
+
+    /// Deletes one version; one that is not there is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.delete_function().function_name(function).qualifier(version);
+        gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
+    }
+
+    /// The versions of a layer: number and ARN.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
+        self.turn().await;
+        let request = self.client.list_layer_versions().layer_name(layer);
+        let listed = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
+            Ok(listed) => listed,
+            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let arn = |arn: Option<&str>| arn.unwrap_or_default().to_owned();
+        Ok(listed.layer_versions().iter().map(|found| (found.version(), arn(found.layer_version_arn()))).collect())
+    }
+
+    /// Deletes one version of a layer.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
+        gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
+    }
+}
+
+fn not_found_is_none<T>(error: AwsError) -> Result<Option<T>, AwsError> {
+    if error.kind == Kind::NotFound { Ok(None) } else { Err(error) }
+}
+
+fn readiness(
+    state: Option<&State>,
+    state_reason: Option<&str>,
+    update: Option<&LastUpdateStatus>,
+    update_reason: Option<&str>,
+) -> Readiness {
+    let failed = |reason: Option<&str>| Readiness::Failed(reason.unwrap_or("Lambda gives no reason").to_owned());
+    match (state, update) {
+        (Some(State::Failed), _) => failed(state_reason),
+        (_, Some(LastUpdateStatus::Failed)) => failed(update_reason),
+        (Some(State::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => Readiness::Pending,
+        _ => Readiness::Ready,
+    }
+}
+
+fn settings(found: &FunctionConfiguration) -> Settings {
+    use sha2::{Digest, Sha256};
+    let environment: BTreeMap<_, _> =
+        found.environment().and_then(|environment| environment.variables()).into_iter().flatten().collect();
+    Settings {
+        runtime: format!("{} {}", found.runtime().map_or("", |runtime| runtime.as_str()), found.handler().unwrap_or_default()),
+        role: found.role().unwrap_or_default().to_owned(),
+        memory: found.memory_size().unwrap_or_default(),
+        timeout: found.timeout().unwrap_or_default(),
+        architectures: found.architectures().iter().map(|architecture| architecture.as_str().to_owned()).collect(),
+        layers: found.layers().iter().filter_map(|layer| layer.arn().map(str::to_owned)).collect(),
+        tracing: found
+            .tracing_config()
+            .and_then(|tracing| tracing.mode())
+            .map_or_else(String::new, |mode| mode.as_str().to_owned()),
+        environment: hex::encode(Sha256::digest(format!("{environment:?}"))),
+    }
+}

@@ -1,0 +1,158 @@
+//! S3: artifacts and templates up, everything away again.
+
+use aws_sdk_s3::{
+    Client,
+    primitives::ByteStream,
+    types::{Delete, ObjectIdentifier},
+};
+use camino::Utf8Path;
+
+use super::{
+    AwsError, Clients,
+    error::{Kind, failed},
+};
+
+/// S3 in the stage's region.
+#[derive(Debug)]
+pub struct S3 {
+    client: Client,
+}
+
+impl Clients {
+    /// S3 in the stage's region; the emulator knows buckets by path only.
+    #[must_use]
+    pub fn s3(&self) -> S3 {
+        let config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
+        S3 { client: Client::from_conf(config.build()) }
+    }
+}
+
+impl S3 {
+    /// Is there such an object?
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn exists(&self, bucket: &str, key: &str) -> Result<bool, AwsError> {
+        match self.client.head_object().bucket(bucket).key(key).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let missing = error.as_service_error().is_some_and(|error| error.is_not_found());
+                if missing { Ok(false) } else { Err(failed("s3:HeadObject", error)) }
+            }
+        }
+    }
+
+    /// Uploads a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or the call fails.
+    pub async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
+        let body = ByteStream::from_path(path).await.map_err(|error| AwsError {
+            operation: "s3:PutObject",
+            kind: Kind::Other,
+            code: None,
+            message: format!("{path} cannot be read: {error}"),
+        })?;
+        self.put(bucket, key, body).await
+    }
+
+    /// Uploads some text.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn put_text(&self, bucket: &str, key: &str, text: String) -> Result<(), AwsError> {
+        self.put(bucket, key, ByteStream::from(text.into_bytes())).await
+    }
+
+    async fn put(&self, bucket: &str, key: &str, body: ByteStream) -> Result<(), AwsError> {
+        let request = self.client.put_object().bucket(bucket).key(key).body(body);
+        request.send().await.map_err(|error| failed("s3:PutObject", error))?;
+        Ok(())
+    }
+
+    /// The keys under a prefix.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut keys = Vec::new();
+        let mut token = None;
+        loop {
+            let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
+            let page = match request.send().await.map_err(|error| failed("s3:ListObjectsV2", error)) {
+                Ok(page) => page,
+                Err(error) if error.kind == Kind::NotFound => return Ok(keys),
+                Err(error) => return Err(error),
+            };
+            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+            token = page.next_continuation_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// Deletes objects; in a versioned bucket their versions stay.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn delete(&self, bucket: &str, keys: &[String]) -> Result<(), AwsError> {
+        let objects: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
+        self.delete_versions(bucket, &objects).await
+    }
+
+    /// Deletes a bucket with every version of everything in it; returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
+        loop {
+            let request = self.client.list_object_versions().bucket(bucket);
+            let page = match request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)) {
+                Ok(page) => page,
+                Err(error) if error.kind == Kind::NotFound => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            let object = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
+            let versions = page.versions().iter().filter_map(|found| object(found.key(), found.version_id()));
+            let markers = page.delete_markers().iter().filter_map(|found| object(found.key(), found.version_id()));
+            let objects: Vec<_> = versions.chain(markers).collect();
+            if objects.is_empty() {
+                break;
+            }
+            self.delete_versions(bucket, &objects).await?;
+        }
+        let request = self.client.delete_bucket().bucket(bucket);
+        request.send().await.map_err(|error| failed("s3:DeleteBucket", error))?;
+        Ok(true)
+    }
+
+    async fn delete_versions(&self, bucket: &str, objects: &[(String, Option<String>)]) -> Result<(), AwsError> {
+        // DeleteObjects takes 1,000 keys a call (S3 API reference).
+        for chunk in objects.chunks(1000) {
+            let identifiers = chunk.iter().filter_map(|(key, version)| {
+                ObjectIdentifier::builder().key(key).set_version_id(version.clone()).build().ok()
+            });
+            let Ok(delete) = Delete::builder().set_objects(Some(identifiers.collect())).quiet(true).build() else {
+                continue;
+            };
+            let request = self.client.delete_objects().bucket(bucket).delete(delete);
+            let deleted = request.send().await.map_err(|error| failed("s3:DeleteObjects", error))?;
+            if let Some(error) = deleted.errors().first() {
+                return Err(AwsError {
+                    operation: "s3:DeleteObjects",
+                    kind: Kind::Other,
+                    code: error.code().map(str::to_owned),
+                    message: format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! `schema`: typed resource properties from AWS's schemas, written or checked.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use miette::{Diagnostic, IntoDiagnostic, WrapErr};
+use thiserror::Error;
+
+use crate::{
+    error::Exit,
+    schema::{self, tree, types, wheel},
+    ui::Ui,
+    workspace::Workspace,
+};
+
+/// Generate the typed resource properties from AWS's schemas, or check them.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Write nothing; exit 1 when the committed sources are not what the schemas give.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("the generated resource types are stale: {}", .files.join(", "))]
+#[diagnostic(help("run `cargo xtask schema` and commit the result"))]
+struct Stale {
+    files: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the schemas cannot be fetched or understood, or, with `--check`, the committed sources are stale.
+pub async fn run(args: SchemaArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let directory = workspace.root().join("stacks/src/resources");
+    let list = directory.join("types.txt");
+    let wanted = fs_err::read_to_string(&list).into_diagnostic()?;
+    let wanted = types::parse(&wanted).wrap_err_with(|| format!("failed to read {list}"))?;
+
+    let step = ui.step("resource schemas");
+    let wheel = wheel::download(&workspace.target().join("schemas")).await?;
+    let schemas = wheel::schemas(open(&wheel)?, &wanted)?;
+    let sources = tree::formatted(schema::generate(&schemas, &wanted)?, workspace.root()).await?;
+    step.done(format_args!("{} types of {} services", wanted.len(), sources.len() - 1));
+
+    let differences = tree::differences(&directory, &sources)?;
+    if args.check && !differences.is_empty() {
+        return Err(Stale { files: differences.into_keys().collect() }.into());
+    }
+    tree::apply(&directory, &differences)?;
+    for (path, text) in &differences {
+        ui.say(format_args!("{} stacks/src/resources/{path}", if text.is_some() { "wrote" } else { "removed" }));
+    }
+    if differences.is_empty() {
+        ui.say("the generated resource types are up to date");
+    }
+    Ok(Exit::Success)
+}
+
+fn open(wheel: &Utf8PathBuf) -> miette::Result<fs_err::File> {
+    fs_err::File::open(wheel).into_diagnostic()
+}

@@ -1,0 +1,137 @@
+//! Takes a stage down: stacks in reverse order. What holds data stays unless it is asked for.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stacks::rendered::{RenderedStack, RenderedSystem};
+
+use super::{DeployError, PATIENCE, aws};
+use crate::{aws::Clients, ui::Ui};
+
+/// Deletes every stack of these systems, last deployed first.
+///
+/// # Errors
+///
+/// When a call fails or a stack cannot be deleted; running it again goes on.
+pub async fn stacks(systems: &[RenderedSystem], clients: &Clients, ui: &Ui) -> Result<usize, DeployError> {
+    let mut deleted = 0;
+    for stack in systems.iter().rev().flat_map(|system| system.stacks.iter().rev()) {
+        deleted += usize::from(delete(stack, clients, ui).await?);
+    }
+    Ok(deleted)
+}
+
+async fn delete(stack: &RenderedStack, clients: &Clients, ui: &Ui) -> Result<bool, DeployError> {
+    let cloudformation = clients.cloudformation(stack.region.as_deref());
+    let name = &stack.name;
+    if cloudformation.describe(name).await.map_err(aws(name))?.is_none() {
+        return Ok(false);
+    }
+    let step = ui.step(format!("Delete {name}"));
+    let _running = ui.running(format!("CloudFormation goes on deleting {name}"));
+    cloudformation.delete(name).await.map_err(aws(name))?;
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    while let Some(state) = cloudformation.describe(name).await.map_err(aws(name))? {
+        if state.status == "DELETE_FAILED" {
+            let cause = state.reason.unwrap_or_else(|| "CloudFormation gives no reason".to_owned());
+            return Err(DeployError::Stack { stack: name.clone(), status: state.status, cause, others: Vec::new() });
+        }
+        if started.elapsed() > PATIENCE {
+            return Err(DeployError::Busy { what: name.clone(), status: state.status });
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(3));
+    }
+    step.done("deleted");
+    Ok(true)
+}
+
+/// What holds data, by its name, which does not change when its stack goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// A bucket.
+    Bucket(String),
+    /// A user pool.
+    UserPool(String),
+}
+
+impl std::fmt::Display for Data {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bucket(name) => write!(formatter, "bucket {name}"),
+            Self::UserPool(name) => write!(formatter, "user pool {name}"),
+        }
+    }
+}
+
+/// Everything in these systems' templates that holds data.
+#[must_use]
+pub fn data(systems: &[RenderedSystem], account: &str, region: &str) -> Vec<Data> {
+    let resources = systems
+        .iter()
+        .flat_map(|system| &system.stacks)
+        .flat_map(|stack| stack.template["Resources"].as_object().into_iter().flatten());
+    resources
+        .filter_map(|(_, resource)| {
+            let name = |property: &str| known(&resource["Properties"][property], account, region);
+            match resource["Type"].as_str()? {
+                "AWS::S3::Bucket" => name("BucketName").map(Data::Bucket),
+                "AWS::Cognito::UserPool" => name("UserPoolName").map(Data::UserPool),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+/// A name that is text, or text with the account and region in it.
+fn known(value: &Value, account: &str, region: &str) -> Option<String> {
+    let text = value.as_str().or_else(|| value["Fn::Sub"].as_str())?;
+    let name = text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region);
+    (!name.contains("${")).then_some(name)
+}
+
+/// Deletes what holds data, with everything in it; returns what was there.
+///
+/// # Errors
+///
+/// When a call fails; running it again goes on.
+pub async fn delete_data(data: &[Data], clients: &Clients, ui: &Ui) -> Result<Vec<Data>, DeployError> {
+    let mut deleted = Vec::new();
+    for thing in data {
+        let step = ui.step(format!("Delete {thing}"));
+        let there = match thing {
+            Data::Bucket(name) => clients.s3().delete_bucket(name).await,
+            Data::UserPool(name) => clients.cognito().delete_pools(name).await.map(|count| count > 0),
+        };
+        if there.map_err(aws(thing.to_string()))? {
+            step.done("deleted");
+            deleted.push(thing.clone());
+        }
+    }
+    Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use stacks::stage::Stage;
+
+    use super::*;
+
+    #[test]
+    fn everything_that_holds_data_is_known_by_name() {
+        let text = include_str!("../../../stacks/stages/local.yaml");
+        let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
+        let systems = stacks::systems::render(&stage).expect("rendered");
+        let names: Vec<_> = data(&systems, &stage.account, &stage.region).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            names,
+            [
+                "bucket artifacts-local-000000000000-us-east-1",
+                "user pool local-media-users",
+                "bucket local-media-processed-000000000000",
+                "bucket local-media-raw-000000000000",
+            ]
+        );
+    }
+}

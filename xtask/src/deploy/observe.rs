@@ -1,0 +1,43 @@
+//! Looks at what is deployed. The only maker of [`Observed`].
+
+use futures_util::future::try_join_all;
+use stacks::rendered::{RenderedStack, RenderedSystem};
+
+use crate::{
+    aws::{AwsError, Clients},
+    plan::observed::{Observed, ObservedFunction, ObservedStack},
+};
+
+/// The name of the alias that every caller uses.
+pub const LIVE: &str = "live";
+
+/// Looks at every stack and function of these systems.
+///
+/// # Errors
+///
+/// When a call fails.
+pub async fn observe(systems: &[RenderedSystem], clients: &Clients) -> Result<Observed, AwsError> {
+    let stacks = systems.iter().flat_map(|system| &system.stacks);
+    let functions = systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions);
+    let (stacks, functions) = tokio::try_join!(
+        try_join_all(stacks.map(|stack| observe_stack(stack, clients))),
+        try_join_all(functions.map(|function| observe_function(&function.function_name, clients))),
+    )?;
+    Ok(Observed { stacks: stacks.into_iter().flatten().collect(), functions: functions.into_iter().flatten().collect() })
+}
+
+async fn observe_stack(stack: &RenderedStack, clients: &Clients) -> Result<Option<(String, ObservedStack)>, AwsError> {
+    let cloudformation = clients.cloudformation(stack.region.as_deref());
+    let Some(state) = cloudformation.describe(&stack.name).await? else { return Ok(None) };
+    let template = cloudformation.template(&stack.name).await?;
+    let (parameters, outputs) = (state.parameters, state.outputs);
+    Ok(Some((stack.name.clone(), ObservedStack { status: state.status, template, parameters, outputs })))
+}
+
+async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(String, ObservedFunction)>, AwsError> {
+    let lambda = clients.lambda();
+    let Some(latest) = lambda.version(name, "$LATEST").await? else { return Ok(None) };
+    let aliases = lambda.aliases(name).await?;
+    let live = aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version);
+    Ok(Some((name.to_owned(), ObservedFunction { code_sha256: latest.code_sha256, live })))
+}

@@ -1,0 +1,320 @@
+//! One stack from whatever state it is in to the state the plan wants.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{DeployError, Done, Outputs, PATIENCE, aws};
+use crate::{
+    aws::{
+        Clients,
+        cloudformation::{
+            BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
+        },
+    },
+    plan::{Action, Parameter, PlannedStack},
+    ui::{Step, Ui},
+};
+
+/// What a stack's status means for a deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    /// It can be updated.
+    Good,
+    /// Its creation was never finished: nothing is lost when it is deleted.
+    Unborn,
+    /// Somebody is at work on it.
+    Busy,
+    /// It needs a decision that a deploy does not make; says which.
+    Stuck(&'static str),
+}
+
+/// CloudFormation user guide, "Stack status codes".
+fn health(status: &str) -> Health {
+    match status {
+        "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => Health::Unborn,
+        "UPDATE_ROLLBACK_FAILED" => {
+            Health::Stuck("continue the rollback (`aws cloudformation continue-update-rollback`), then deploy again")
+        }
+        "DELETE_FAILED" => Health::Stuck("delete what is in the way, or retain it, then run `cargo xtask destroy`"),
+        "UPDATE_FAILED" => Health::Stuck("roll the stack back (`aws cloudformation rollback-stack`), then deploy again"),
+        status if status.ends_with("_IN_PROGRESS") => Health::Busy,
+        _ => Health::Good,
+    }
+}
+
+/// Deploys one stack; returns what was done and the stack's outputs.
+pub(super) async fn deploy(
+    stack: &PlannedStack,
+    outputs: &Outputs,
+    bucket: Option<&str>,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<(Done, BTreeMap<String, String>), DeployError> {
+    let cloudformation = clients.cloudformation(stack.region.as_deref());
+    let deployment = Deployment { stack, cloudformation, bucket, clients, ui };
+    let state = deployment.settled().await?;
+    let parameters = resolve(stack, outputs, state.as_ref())?;
+    if let Some(state) = &state
+        && stack.action == Action::None
+        && unchanged(&parameters, state, stack)
+    {
+        return Ok((Done::None, state.outputs.clone()));
+    }
+    deployment.change(state.is_none(), &parameters).await
+}
+
+/// Every parameter's value, outputs of other stacks filled in.
+fn resolve(
+    stack: &PlannedStack,
+    outputs: &Outputs,
+    state: Option<&StackState>,
+) -> Result<BTreeMap<String, ParameterValue>, DeployError> {
+    let value = |parameter: &Parameter| match parameter {
+        Parameter::Value(value) => Ok(ParameterValue::Value(value.clone())),
+        // The stack went away between plan and deploy; it starts afresh.
+        Parameter::Previous if state.is_none() => Ok(ParameterValue::Value(String::new())),
+        Parameter::Previous => Ok(ParameterValue::Previous),
+        Parameter::Output { stack: owner, output } => outputs
+            .get(owner)
+            .and_then(|outputs| outputs.get(output))
+            .map(|value| ParameterValue::Value(value.clone()))
+            .ok_or_else(|| DeployError::NoOutput {
+                stack: stack.name.clone(),
+                owner: owner.clone(),
+                output: output.clone(),
+            }),
+    };
+    stack.parameters.iter().map(|(name, parameter)| Ok((name.clone(), value(parameter)?))).collect()
+}
+
+/// Do the outputs a stack takes still have the values it was deployed with?
+fn unchanged(parameters: &BTreeMap<String, ParameterValue>, state: &StackState, stack: &PlannedStack) -> bool {
+    stack.parameters.iter().filter(|(_, parameter)| matches!(parameter, Parameter::Output { .. })).all(|(name, _)| {
+        match &parameters[name] {
+            ParameterValue::Value(value) => state.parameters.get(name) == Some(value),
+            ParameterValue::Previous => true,
+        }
+    })
+}
+
+struct Deployment<'a> {
+    stack: &'a PlannedStack,
+    cloudformation: CloudFormation<'a>,
+    bucket: Option<&'a str>,
+    clients: &'a Clients,
+    ui: &'a Ui,
+}
+
+impl Deployment<'_> {
+    fn name(&self) -> &str {
+        &self.stack.name
+    }
+
+    /// Waits for others and clears away what never came to be; the stack as it is then.
+    async fn settled(&self) -> Result<Option<StackState>, DeployError> {
+        loop {
+            let Some(state) = self.describe().await? else { return Ok(None) };
+            match health(&state.status) {
+                Health::Good => return Ok(Some(state)),
+                Health::Stuck(help) => {
+                    return Err(DeployError::Stuck { stack: self.name().to_owned(), status: state.status, help });
+                }
+                Health::Busy => {
+                    self.ui.say(format_args!("{} is in {}: waiting for that to end", self.name(), state.status));
+                    self.wait(&BTreeSet::new(), None).await?;
+                }
+                Health::Unborn => {
+                    self.ui.say(format_args!(
+                        "{} is in {}, so it never worked: deleting it before creating it again",
+                        self.name(),
+                        state.status
+                    ));
+                    self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
+                    self.wait(&BTreeSet::new(), None).await?;
+                }
+            }
+        }
+    }
+
+    async fn describe(&self) -> Result<Option<StackState>, DeployError> {
+        self.cloudformation.describe(self.name()).await.map_err(aws(self.name()))
+    }
+
+    /// Makes a change set, executes it and waits.
+    async fn change(
+        &self,
+        create: bool,
+        parameters: &BTreeMap<String, ParameterValue>,
+    ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
+        let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
+        let seen: BTreeSet<_> = self.events().await?.into_iter().map(|event| event.id).collect();
+        let body = self.stack.template.to_string();
+        let hash = hex::encode(Sha256::digest(format!("{body}{parameters:?}")));
+        let change_set = format!("xtask-{}", &hash[..16]);
+        // A killed run may have left one of the same name.
+        self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        self.request(create, &body, &hash, &change_set, parameters).await?;
+        step.detail("comparing");
+        if !self.compared(&change_set).await? {
+            self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
+            step.done("no change");
+            let outputs = self.describe().await?.map(|state| state.outputs).unwrap_or_default();
+            return Ok((Done::None, outputs));
+        }
+        let _running = self.ui.running(format!("CloudFormation goes on with {}", self.name()));
+        self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        let state = self.wait(&seen, Some(&step)).await?;
+        let Some(state) = state.filter(|state| succeeded(&state.status)) else {
+            return Err(self.failure(&seen).await?);
+        };
+        step.done(&state.status);
+        Ok((if create { Done::Create } else { Done::Update }, state.outputs))
+    }
+
+    async fn request(
+        &self,
+        create: bool,
+        body: &str,
+        hash: &str,
+        change_set: &str,
+        parameters: &BTreeMap<String, ParameterValue>,
+    ) -> Result<(), DeployError> {
+        let url;
+        let template = match self.bucket {
+            Some(bucket) if body.len() > BODY_LIMIT => {
+                let key = format!("templates/{}-{}.json", self.name(), &hash[..16]);
+                self.clients.s3().put_text(bucket, &key, body.to_owned()).await.map_err(aws(self.name()))?;
+                url = match self.clients.endpoint() {
+                    Some(endpoint) => format!("{endpoint}/{bucket}/{key}"),
+                    None => format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.clients.region()),
+                };
+                Template::Url(&url)
+            }
+            _ => Template::Body(body),
+        };
+        let tags = [("system", self.stack.system.as_str()), ("stack", self.stack.stack.as_str())];
+        let request = ChangeSetRequest { stack: self.name(), name: change_set, create, template, parameters, tags: &tags };
+        self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
+    }
+
+    /// Waits for a change set; is there anything in it?
+    async fn compared(&self, change_set: &str) -> Result<bool, DeployError> {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.cloudformation.change_set(self.name(), change_set).await.map_err(aws(self.name()))? {
+                ChangeSetState::Ready => return Ok(true),
+                ChangeSetState::Empty => return Ok(false),
+                ChangeSetState::Failed(reason) => {
+                    return Err(DeployError::ChangeSet { stack: self.name().to_owned(), reason });
+                }
+                ChangeSetState::Pending if started.elapsed() > PATIENCE => {
+                    return Err(DeployError::Busy { what: self.name().to_owned(), status: "being compared".to_owned() });
+                }
+                ChangeSetState::Pending => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// Waits until nobody is at work on the stack, telling what happens; `None` when it is gone.
+    async fn wait(&self, seen: &BTreeSet<String>, step: Option<&Step>) -> Result<Option<StackState>, DeployError> {
+        let started = Instant::now();
+        let mut told = seen.clone();
+        let mut pause = Duration::from_millis(100);
+        loop {
+            if let Some(step) = step {
+                for event in self.events().await?.iter().rev().filter(|event| told.insert(event.id.clone())) {
+                    step.detail(format_args!("{} {} {}", event.status, event.resource_type, event.logical_id));
+                }
+            }
+            let Some(state) = self.describe().await? else { return Ok(None) };
+            if health(&state.status) != Health::Busy && state.status != "REVIEW_IN_PROGRESS" {
+                return Ok(Some(state));
+            }
+            if started.elapsed() > PATIENCE {
+                return Err(DeployError::Busy { what: self.name().to_owned(), status: state.status });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(3));
+        }
+    }
+
+    async fn events(&self) -> Result<Vec<Event>, DeployError> {
+        self.cloudformation.events(self.name()).await.map_err(aws(self.name()))
+    }
+
+    async fn failure(&self, seen: &BTreeSet<String>) -> Result<DeployError, DeployError> {
+        let status = self.describe().await?.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
+        let events: Vec<_> = self.events().await?.into_iter().filter(|event| !seen.contains(&event.id)).collect();
+        let mut causes = root_causes(&events).into_iter();
+        let cause = causes.next().unwrap_or_else(|| format!("CloudFormation gives no reason for {status}"));
+        Ok(DeployError::Stack { stack: self.name().to_owned(), status, cause, others: causes.take(3).collect() })
+    }
+}
+
+fn succeeded(status: &str) -> bool {
+    matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
+}
+
+/// What failed by itself, first failure first: most of a failed stack's events only follow from another.
+fn root_causes(newest_first: &[Event]) -> Vec<String> {
+    let follows = |event: &Event| {
+        let reason = event.reason.as_deref().unwrap_or_default();
+        reason.contains("cancelled") || reason.contains("The following resource(s) failed") || reason.is_empty()
+    };
+    newest_first
+        .iter()
+        .rev()
+        .filter(|event| event.status.ends_with("_FAILED") && !follows(event))
+        .map(|event| {
+            let reason = event.reason.as_deref().unwrap_or_default();
+            format!("{} ({}): {reason}", event.logical_id, event.resource_type)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str, status: &str, reason: Option<&str>) -> Event {
+        Event {
+            id: id.to_owned(),
+            logical_id: id.to_owned(),
+            resource_type: "AWS::S3::Bucket".to_owned(),
+            status: status.to_owned(),
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_root_cause_comes_first_and_its_followers_not_at_all() {
+        let newest_first = [
+            event("Stack", "ROLLBACK_IN_PROGRESS", Some("The following resource(s) failed to create: [One, Two].")),
+            event("Two", "CREATE_FAILED", Some("Resource creation cancelled")),
+            event("One", "CREATE_FAILED", Some("name already exists")),
+            event("Zero", "CREATE_COMPLETE", None),
+        ];
+        assert_eq!(root_causes(&newest_first), ["One (AWS::S3::Bucket): name already exists"]);
+    }
+
+    #[test]
+    fn every_status_has_one_meaning() {
+        for (status, expected) in [
+            ("CREATE_COMPLETE", Health::Good),
+            ("UPDATE_ROLLBACK_COMPLETE", Health::Good),
+            ("ROLLBACK_COMPLETE", Health::Unborn),
+            ("REVIEW_IN_PROGRESS", Health::Unborn),
+            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Health::Busy),
+            ("DELETE_IN_PROGRESS", Health::Busy),
+        ] {
+            assert_eq!(health(status), expected, "{status}");
+        }
+        assert!(matches!(health("UPDATE_ROLLBACK_FAILED"), Health::Stuck(help) if help.contains("continue")));
+    }
+}

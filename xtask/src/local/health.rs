@@ -1,0 +1,58 @@
+//! Does it answer? Only asks; starts and stops nothing.
+
+use std::time::Duration;
+
+use reqwest::{Client, Url};
+use tokio::net::TcpStream;
+
+use super::LocalError;
+
+/// How long a local answer may take.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Does a MiniStack on this machine's `port` say that it is ready?
+pub(super) async fn answers(port: u16) -> bool {
+    // Without the user's proxy, which would look for 127.0.0.1 elsewhere.
+    let Ok(client) = Client::builder().no_proxy().timeout(ANSWER).build() else { return false };
+    let asked = client.get(format!("http://127.0.0.1:{port}/_ministack/health")).send().await;
+    asked.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// Does anything listen at the user's own emulator's address?
+pub(super) async fn listens(url: &str) -> Result<(), LocalError> {
+    let unreachable = |why: String| LocalError::Unreachable { url: url.to_owned(), why };
+    let parsed = Url::parse(url).map_err(|error| unreachable(format!("it is no URL ({error})")))?;
+    let host = parsed.host_str().ok_or_else(|| unreachable("it names no host".to_owned()))?;
+    let port = parsed.port_or_known_default().ok_or_else(|| unreachable("it names no port".to_owned()))?;
+    // An IPv6 address is bracketed in a URL only.
+    let connect = TcpStream::connect((host.trim_matches(['[', ']']), port));
+    match tokio::time::timeout(ANSWER, connect).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unreachable(error.to_string())),
+        Err(_) => Err(unreachable(format!("no answer within {} s", ANSWER.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_address_is_named() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        listens(&url).await.expect("something listens");
+        drop(listener);
+        let error = listens(&url).await.expect_err("nothing listens").to_string();
+        assert!(error.contains(&url), "{error}");
+        assert!(listens("localhost").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_listens_without_answering_is_not_healthy() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        assert!(!answers(listener.local_addr().expect("bound").port()).await);
+    }
+}

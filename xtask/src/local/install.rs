@@ -1,0 +1,157 @@
+//! MiniStack's installation: a virtual environment shared by all instances, exactly the pinned wheels in it.
+//!
+//! Starts nothing. An installation counts only when its marker is there, so a killed one is redone.
+
+use std::process::{Output, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+use super::{LocalError, error::io, lock};
+use crate::ui::Ui;
+
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+/// The oldest Python that MiniStack supports.
+const OLDEST: (u32, u32) = (3, 10);
+/// Where a Python may be, the most usual first.
+const CANDIDATES: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
+/// How much of a failed program's output an error shows.
+const OUTPUT_LINES: usize = 12;
+
+/// A Python that can run MiniStack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Python {
+    command: String,
+    version: (u32, u32),
+}
+
+/// Installs MiniStack if it is not, and returns the interpreter that has it.
+pub(super) async fn install(target: &Utf8Path, ui: &Ui) -> Result<Utf8PathBuf, LocalError> {
+    let python = find_python().await?;
+    let directory = target.join(format!("local-venv-{}", identity(REQUIREMENTS, python.version)));
+    let (interpreter, marker) = (directory.join("bin/python"), directory.join("complete"));
+    if marker.exists() && interpreter.exists() {
+        return Ok(interpreter);
+    }
+    fs_err::create_dir_all(target).map_err(io("create the target folder"))?;
+    let _lock = lock(directory.with_extension("lock")).await?;
+    // Whoever held the lock may have installed it.
+    if marker.exists() && interpreter.exists() {
+        return Ok(interpreter);
+    }
+    let step = ui.step("install MiniStack, once");
+    if directory.exists() {
+        fs_err::remove_dir_all(&directory).map_err(io("remove an unfinished installation"))?;
+    }
+    make_environment(&python, &directory).await?;
+    install_wheels(&directory, &interpreter).await?;
+    fs_err::write(&marker, "").map_err(io("mark the installation as complete"))?;
+    step.done(&directory);
+    Ok(interpreter)
+}
+
+async fn make_environment(python: &Python, directory: &Utf8Path) -> Result<(), LocalError> {
+    let made = run(&python.command, &["-m", "venv", directory.as_str()]).await;
+    let made = made.map_err(io("run Python"))?;
+    if made.status.success() {
+        return Ok(());
+    }
+    Err(LocalError::NoVenv { python: python.command.clone(), output: last_output(&made) })
+}
+
+async fn install_wheels(directory: &Utf8Path, interpreter: &Utf8Path) -> Result<(), LocalError> {
+    let requirements = directory.join("requirements.txt");
+    fs_err::write(&requirements, REQUIREMENTS).map_err(io("write MiniStack's requirements"))?;
+    let arguments = [
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--no-deps",
+        "-r",
+        requirements.as_str(),
+    ];
+    let installed = run(interpreter.as_str(), &arguments).await.map_err(io("run pip"))?;
+    if installed.status.success() { Ok(()) } else { Err(LocalError::Pip { output: last_output(&installed) }) }
+}
+
+/// The first Python that is new enough; `XTASK_PYTHON` leaves no choice.
+async fn find_python() -> Result<Python, LocalError> {
+    let chosen = std::env::var("XTASK_PYTHON").ok().filter(|command| !command.is_empty());
+    let candidates = chosen.map_or_else(|| CANDIDATES.map(str::to_owned).to_vec(), |command| vec![command]);
+    let mut old = None;
+    for command in &candidates {
+        match version(command).await {
+            Some(version) if version >= OLDEST => return Ok(Python { command: command.clone(), version }),
+            Some((major, minor)) => old = old.or(Some(format!("{command}, which is {major}.{minor}"))),
+            None => {}
+        }
+    }
+    Err(old
+        .map_or_else(|| LocalError::NoPython { tried: candidates.join(", ") }, |found| LocalError::OldPython { found }))
+}
+
+async fn version(command: &str) -> Option<(u32, u32)> {
+    let output = run(command, &["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).await.ok()?;
+    if !output.status.success() {
+        return None;
+    }
+    parse_version(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn parse_version(printed: &str) -> Option<(u32, u32)> {
+    let (major, minor) = printed.trim().split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+async fn run(program: &str, arguments: &[&str]) -> std::io::Result<Output> {
+    Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await
+}
+
+/// Names an installation: other pins or another Python's library folder make another one.
+fn identity(requirements: &str, (major, minor): (u32, u32)) -> String {
+    let digest = Sha256::digest(format!("{major}.{minor}\n{requirements}"));
+    hex::encode(digest).chars().take(12).collect()
+}
+
+fn last_output(output: &Output) -> String {
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(OUTPUT_LINES)..).unwrap_or_default();
+    if last.is_empty() { format!("it said nothing and ended with {}", output.status) } else { last.join("\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_numbers_not_text() {
+        assert_eq!(parse_version("3.9\n"), Some((3, 9)));
+        assert!(parse_version("3.9").is_some_and(|version| version < OLDEST));
+        assert!(parse_version("3.14").is_some_and(|version| version >= OLDEST));
+        assert_eq!(parse_version("Python"), None);
+    }
+
+    #[test]
+    fn other_pins_or_another_python_are_another_installation() {
+        let one = identity("a==1", (3, 11));
+        assert_eq!(one, identity("a==1", (3, 11)));
+        assert_ne!(one, identity("a==2", (3, 11)));
+        assert_ne!(one, identity("a==1", (3, 12)));
+    }
+
+    #[test]
+    fn every_requirement_is_pinned_by_hash_and_names_no_index() {
+        let entries = REQUIREMENTS.replace("\\\n", " ");
+        for entry in entries.lines().filter(|line| !line.starts_with('#')) {
+            assert!(entry.contains("==") && entry.contains("--hash=sha256:"), "{entry}");
+        }
+        assert!(!REQUIREMENTS.contains("://"));
+    }
+}

@@ -1,0 +1,152 @@
+//! Starts MiniStack in the background and waits until it answers.
+
+use std::{
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use camino::Utf8Path;
+use tokio::process::{Child, Command};
+
+use super::{
+    LINES_IN_ERRORS, LocalError, Running, Settings, error::io, health, instance::Instance, last_log_lines, log_path,
+};
+use crate::ui::Ui;
+
+/// How long MiniStack may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// AWS emulators' usual port.
+const USUAL_PORT: u16 = 4566;
+/// What MiniStack and the functions need of the user's environment. Nothing else is passed on: neither real
+/// credentials nor settings that would change the emulator.
+const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TZ"];
+
+/// Starts MiniStack with the interpreter that has it.
+pub(super) async fn start(settings: &Settings, python: &Utf8Path, ui: &Ui) -> Result<Running, LocalError> {
+    let port = choose_port(settings.port)?;
+    let step = ui.step("start the local cloud");
+    let token = format!("xtask-{:016x}", token());
+    let mut child = spawn(settings, python, port, &token)?;
+    // A child without an ID has ended and been waited for; nobody has waited yet.
+    let pid = child.id().unwrap_or_default();
+    let instance = Instance { pid, port, token };
+    let answered = match instance.write(settings) {
+        Ok(()) => wait_until_healthy(settings, &mut child, port).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = answered {
+        instance.stop().await?;
+        Instance::forget(settings)?;
+        return Err(error);
+    }
+    let running = instance.running(settings, true);
+    step.done(&running.endpoint);
+    Ok(running)
+}
+
+fn spawn(settings: &Settings, python: &Utf8Path, port: u16, token: &str) -> Result<Child, LocalError> {
+    let temporary = settings.directory.join("tmp");
+    if temporary.exists() {
+        fs_err::remove_dir_all(&temporary).map_err(io("remove the last local cloud's temporary files"))?;
+    }
+    fs_err::create_dir_all(&temporary).map_err(io("create the local cloud's temporary folder"))?;
+    let log = fs_err::File::create(log_path(settings)).map_err(io("create the local cloud's log"))?;
+    drop(log);
+    let log = std::fs::OpenOptions::new().append(true).open(log_path(settings)).map_err(io("open the log"))?;
+    let errors = log.try_clone().map_err(io("open the log"))?;
+    Command::new(python)
+        // Python keeps unknown -X options to itself; there, `ps` and we can see whose process this is.
+        .args(["-X", token, "-m", "ministack"])
+        .current_dir(&settings.directory)
+        .env_clear()
+        .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        .envs(environment(port, &temporary))
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        // A group of its own: Ctrl-C is for us, and the functions can be stopped along with it.
+        .process_group(0)
+        .spawn()
+        .map_err(io("start MiniStack"))
+}
+
+/// `MINISTACK_HOST` stays at its default, `localhost`: it becomes the end of host names such as
+/// `<API>.execute-api.localhost`, which an address cannot be.
+fn environment(port: u16, temporary: &Utf8Path) -> [(&'static str, String); 12] {
+    [
+        ("BIND_HOST", "127.0.0.1".to_owned()),
+        ("GATEWAY_PORT", port.to_string()),
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+        ("MINISTACK_ACCOUNT_ID", "000000000000".to_owned()),
+        ("TMPDIR", temporary.to_string()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        // Both would listen on every interface.
+        ("SFTP_ENABLED", "0".to_owned()),
+        ("IOT_MTLS_ENABLED", "0".to_owned()),
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+        ("LAMBDA_EXECUTOR", "local".to_owned()),
+    ]
+}
+
+async fn wait_until_healthy(settings: &Settings, child: &mut Child, port: u16) -> Result<(), LocalError> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(50);
+    let lines = || last_log_lines(settings, LINES_IN_ERRORS).join("\n");
+    loop {
+        if let Some(status) = child.try_wait().map_err(io("watch MiniStack"))? {
+            return Err(LocalError::EndedEarly { status, log: log_path(settings), lines: lines() });
+        }
+        if health::answers(port).await {
+            return Ok(());
+        }
+        if start.elapsed() > PATIENCE {
+            let seconds = PATIENCE.as_secs();
+            return Err(LocalError::NoAnswer { seconds, log: log_path(settings), lines: lines() });
+        }
+        // Whichever is first: it ends, or it is time to ask again.
+        let _ = tokio::time::timeout(pause, child.wait()).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// The configured port, which must be free; else the usual one if it is free; else any.
+fn choose_port(configured: Option<u16>) -> Result<u16, LocalError> {
+    match configured {
+        Some(port) if is_free(port) => Ok(port),
+        Some(port) => Err(LocalError::PortTaken { port }),
+        None if is_free(USUAL_PORT) => Ok(USUAL_PORT),
+        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .map(|address| address.port())
+            .map_err(io("find a free port")),
+    }
+}
+
+/// Connecting finds who listens on all interfaces, which some systems let us bind beside.
+fn is_free(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// Different for each start: the standard library's hasher is seeded at random.
+fn token() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configured_port_that_is_taken_is_an_error_that_names_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let error = choose_port(Some(port)).expect_err("it is taken");
+        assert!(error.to_string().contains(&port.to_string()), "{error}");
+        drop(listener);
+        assert_eq!(choose_port(Some(port)).ok(), Some(port));
+    }
+}

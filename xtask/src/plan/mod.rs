@@ -1,0 +1,248 @@
+//! What would change: computed from what is deployed, what is rendered and what is built, before anything is touched.
+//!
+//! Pure and synchronous. A plan leaves no choices to whoever carries it out; nothing here may know AWS.
+
+pub mod observed;
+mod show;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use stacks::{
+    rendered::{ParameterSource, RenderedStack, RenderedSystem},
+    systems::foundation,
+};
+
+use crate::artifacts::{Artifact, Artifacts};
+use observed::{Observed, ObservedStack};
+
+/// Everything that would change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Every stack, in an order in which they can be deployed.
+    pub stacks: Vec<PlannedStack>,
+    /// Functions whose code changes without CloudFormation.
+    pub code: Vec<CodeUpdate>,
+}
+
+/// One stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedStack {
+    /// The system.
+    pub system: String,
+    /// The stack's name within the system.
+    pub stack: String,
+    /// Its name in CloudFormation.
+    pub name: String,
+    /// Its region, where that is not the stage's.
+    pub region: Option<String>,
+    /// What is done with it.
+    pub action: Action,
+    /// Every parameter's value.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// The stacks, by name in CloudFormation, whose outputs it takes.
+    pub depends_on: Vec<String>,
+    /// The template.
+    #[serde(skip)]
+    pub template: Value,
+}
+
+/// What is done with a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is created; one that never came to be is deleted first.
+    Create,
+    /// It is updated, for these reasons.
+    Update(Vec<String>),
+    /// Nothing, unless an output it takes turns out to change.
+    None,
+}
+
+/// A parameter's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parameter {
+    /// This one.
+    Value(String),
+    /// The one the stack has.
+    Previous,
+    /// An output of another stack, known once that is deployed.
+    Output {
+        /// The other stack, by name in CloudFormation.
+        stack: String,
+        /// The output.
+        output: String,
+    },
+}
+
+/// A function whose code changes without CloudFormation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeUpdate {
+    /// The function's name in Lambda.
+    pub function_name: String,
+    /// The zip's key in the artifact bucket.
+    pub key: String,
+    /// What Lambda will report as `CodeSha256`.
+    pub code_sha256: String,
+}
+
+impl Plan {
+    /// Would nothing change?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.code.is_empty() && self.stacks.iter().all(|stack| stack.action == Action::None)
+    }
+}
+
+/// Compares what is rendered and built with what is deployed.
+///
+/// # Panics
+///
+/// When a template names a function or layer that was not built: the caller builds what it renders.
+#[must_use]
+pub fn plan(stage: &str, systems: &[RenderedSystem], artifacts: &Artifacts, observed: &Observed) -> Plan {
+    let mut plan = Plan { stacks: Vec::new(), code: Vec::new() };
+    for stack in systems.iter().flat_map(|system| &system.stacks) {
+        let deployed = observed.stacks.get(&stack.name);
+        let action = action(stage, stack, artifacts, deployed, observed);
+        if action == Action::None {
+            plan.code.extend(code_updates(stack, artifacts, observed));
+        }
+        let parameters = stack
+            .parameters
+            .iter()
+            .map(|(name, source)| (name.clone(), parameter(stage, stack, name, source, artifacts, deployed, observed)))
+            .collect();
+        plan.stacks.push(PlannedStack {
+            system: stack.system.clone(),
+            stack: stack.stack.clone(),
+            name: stack.name.clone(),
+            region: stack.region.clone(),
+            action,
+            parameters,
+            depends_on: stack.depends_on.iter().map(|other| full_name(&stack.system, other, stage)).collect(),
+            template: stack.template.clone(),
+        });
+    }
+    plan
+}
+
+fn action(
+    stage: &str,
+    stack: &RenderedStack,
+    artifacts: &Artifacts,
+    deployed: Option<&ObservedStack>,
+    observed: &Observed,
+) -> Action {
+    let Some(deployed) = deployed.filter(|deployed| !deployed.never_came_to_be()) else { return Action::Create };
+    let mut reasons = Vec::new();
+    if deployed.template.as_ref() != Some(&stack.template) {
+        reasons.push("template".to_owned());
+    }
+    for (name, source) in &stack.parameters {
+        // Code and traffic have ways of their own; they alone are no reason to ask CloudFormation.
+        if matches!(source, ParameterSource::FunctionCode(_) | ParameterSource::AliasVersion(_)) {
+            continue;
+        }
+        let wanted = match parameter(stage, stack, name, source, artifacts, Some(deployed), observed) {
+            Parameter::Value(value) => Some(value),
+            Parameter::Output { stack, output } => observed.output(&stack, &output),
+            Parameter::Previous => None,
+        };
+        if wanted.is_some() && wanted.as_ref() != deployed.parameters.get(name) {
+            reasons.push(format!("parameter {name}"));
+        }
+    }
+    if reasons.is_empty() { Action::None } else { Action::Update(reasons) }
+}
+
+fn parameter(
+    stage: &str,
+    stack: &RenderedStack,
+    name: &str,
+    source: &ParameterSource,
+    artifacts: &Artifacts,
+    deployed: Option<&ObservedStack>,
+    observed: &Observed,
+) -> Parameter {
+    match source {
+        ParameterSource::ArtifactBucket => Parameter::Output {
+            stack: full_name(foundation::SYSTEM, foundation::ARTIFACTS, stage),
+            output: foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(),
+        },
+        ParameterSource::FunctionCode(function) => Parameter::Value(artifacts.functions[function.binary].key()),
+        ParameterSource::LayerCode { system, layer } => {
+            Parameter::Value(artifacts.layers[&(system.clone(), layer.clone())].key())
+        }
+        ParameterSource::Output { stack: other, output } => {
+            Parameter::Output { stack: full_name(&stack.system, other, stage), output: output.clone() }
+        }
+        ParameterSource::AliasVersion(function) => {
+            let known = deployed.is_some_and(|deployed| !deployed.never_came_to_be() && deployed.parameters.contains_key(name));
+            if !known {
+                return Parameter::Value(String::new());
+            }
+            let alias = stack.functions.iter().find(|candidate| candidate.name == *function);
+            let (Some(alias), Some(deployed)) = (alias, deployed) else { return Parameter::Previous };
+            // Only a changed alias resource needs to know the version that is really live.
+            if alias_resource(&stack.template, &alias.alias_logical_id)
+                == deployed.template.as_ref().and_then(|template| alias_resource(template, &alias.alias_logical_id))
+            {
+                return Parameter::Previous;
+            }
+            let live = observed.functions.get(&alias.function_name).and_then(|function| function.live.clone());
+            live.map_or(Parameter::Previous, Parameter::Value)
+        }
+    }
+}
+
+fn alias_resource<'a>(template: &'a Value, logical_id: &str) -> Option<&'a Value> {
+    template.get("Resources")?.get(logical_id)
+}
+
+fn code_updates(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<CodeUpdate> {
+    let changed = |function: &&stacks::rendered::RenderedFunction| {
+        let built = artifacts.functions[function.name.binary].code_sha256();
+        observed.functions.get(&function.function_name).is_none_or(|function| function.code_sha256 != built)
+    };
+    stack
+        .functions
+        .iter()
+        .filter(changed)
+        .map(|function| {
+            let artifact = &artifacts.functions[function.name.binary];
+            CodeUpdate {
+                function_name: function.function_name.clone(),
+                key: artifact.key(),
+                code_sha256: artifact.code_sha256(),
+            }
+        })
+        .collect()
+}
+
+/// The artifacts a plan needs in the bucket.
+#[must_use]
+pub fn needed<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
+    let keys: Vec<&String> = plan
+        .stacks
+        .iter()
+        .filter(|stack| stack.action != Action::None)
+        .flat_map(|stack| stack.parameters.values())
+        .filter_map(|parameter| match parameter {
+            Parameter::Value(value) => Some(value),
+            _ => None,
+        })
+        .chain(plan.code.iter().map(|code| &code.key))
+        .collect();
+    artifacts.functions.values().chain(artifacts.layers.values()).filter(|artifact| keys.contains(&&artifact.key())).collect()
+}
+
+fn full_name(system: &str, stack: &str, stage: &str) -> String {
+    format!("{system}-{stack}-{stage}")
+}
+
+#[cfg(test)]
+mod tests;

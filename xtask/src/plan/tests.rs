@@ -1,0 +1,159 @@
+//! Planning against what could be deployed.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use stacks::stage::Stage;
+
+use super::*;
+use crate::{artifacts::Kind, plan::observed::ObservedFunction};
+
+const LOCAL: &str = include_str!("../../../stacks/stages/local.yaml");
+
+fn systems() -> Vec<RenderedSystem> {
+    let stage = Stage::parse("local", LOCAL, "local.yaml").expect("a stage");
+    stacks::systems::render(&stage).expect("rendered")
+}
+
+fn artifact(kind: Kind, system: &str, name: &str, seed: u8) -> Artifact {
+    Artifact {
+        kind,
+        system: system.to_owned(),
+        name: name.to_owned(),
+        path: "unused".into(),
+        sha256: format!("{seed:02x}").repeat(32),
+        zipped: 1,
+        unzipped: 2,
+    }
+}
+
+fn artifacts(systems: &[RenderedSystem], seed: u8) -> Artifacts {
+    let stacks = || systems.iter().flat_map(|system| &system.stacks);
+    Artifacts {
+        functions: stacks()
+            .flat_map(|stack| &stack.functions)
+            .map(|function| {
+                let artifact = artifact(Kind::Function, function.name.system, function.name.function, seed);
+                (function.name.binary.to_owned(), artifact)
+            })
+            .collect(),
+        layers: stacks()
+            .flat_map(|stack| &stack.layers)
+            .map(|layer| {
+                let artifact = artifact(Kind::Layer, &layer.system, &layer.layer, seed);
+                ((layer.system.clone(), layer.layer.clone()), artifact)
+            })
+            .collect(),
+    }
+}
+
+/// What is deployed once a plan has been carried out, with every output called like itself.
+fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> Observed {
+    let mut observed = Observed::default();
+    for stack in &plan.stacks {
+        let outputs: BTreeMap<_, _> = stack.template["Outputs"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| (name.clone(), format!("{}/{name}", stack.name)))
+            .collect();
+        observed.stacks.insert(
+            stack.name.clone(),
+            ObservedStack {
+                status: "CREATE_COMPLETE".to_owned(),
+                template: Some(stack.template.clone()),
+                parameters: BTreeMap::new(),
+                outputs,
+            },
+        );
+    }
+    for stack in &plan.stacks {
+        let value = |parameter: &Parameter| match parameter {
+            Parameter::Value(value) => value.clone(),
+            Parameter::Previous => String::new(),
+            Parameter::Output { stack, output } => observed.output(stack, output).expect("the output exists"),
+        };
+        let parameters = stack.parameters.iter().map(|(name, parameter)| (name.clone(), value(parameter))).collect();
+        observed.stacks.get_mut(&stack.name).expect("inserted").parameters = parameters;
+    }
+    for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
+        let code_sha256 = artifacts.functions[function.name.binary].code_sha256();
+        let live = Some("1".to_owned());
+        observed.functions.insert(function.function_name.clone(), ObservedFunction { code_sha256, live });
+    }
+    observed
+}
+
+#[test]
+fn a_fresh_stage_is_created_and_then_nothing_is_left_to_do() {
+    let systems = systems();
+    let artifacts = artifacts(&systems, 1);
+    let first = plan("local", &systems, &artifacts, &Observed::default());
+    assert!(first.stacks.iter().all(|stack| stack.action == Action::Create));
+    assert_eq!(first.code, []);
+    assert_eq!(needed(&first, &artifacts).len(), 6);
+
+    let second = plan("local", &systems, &artifacts, &deployed(&first, &systems, &artifacts));
+    assert!(second.is_empty(), "{second}");
+    assert_eq!(needed(&second, &artifacts), Vec::<&Artifact>::new());
+}
+
+#[test]
+fn new_code_alone_does_not_ask_cloudformation() {
+    let systems = systems();
+    let before = artifacts(&systems, 1);
+    let observed = deployed(&plan("local", &systems, &before, &Observed::default()), &systems, &before);
+    let mut after = before.clone();
+    let changed = after.functions.get_mut("media-uploader-upload").expect("built");
+    changed.sha256 = "ff".repeat(32);
+
+    let planned = plan("local", &systems, &after, &observed);
+    assert!(planned.stacks.iter().all(|stack| stack.action == Action::None), "{planned}");
+    let [code] = planned.code.as_slice() else { panic!("{planned}") };
+    assert_eq!(code.function_name, "media-uploader-upload-local");
+    assert_eq!(needed(&planned, &after).len(), 1);
+}
+
+#[test]
+fn a_changed_layer_or_template_updates_its_stack_and_passes_the_current_code_along() {
+    let systems = systems();
+    let before = artifacts(&systems, 1);
+    let observed = deployed(&plan("local", &systems, &before, &Observed::default()), &systems, &before);
+    let mut after = before.clone();
+    after.layers.values_mut().for_each(|layer| layer.sha256 = "ee".repeat(32));
+    let planned = plan("local", &systems, &after, &observed);
+    let api = planned.stacks.iter().find(|stack| stack.stack == "api").expect("api");
+    assert_eq!(api.action, Action::Update(vec!["parameter AwsUtilsLayerCodeKey".to_owned()]));
+    assert_eq!(api.parameters["UploadMediaFunctionLiveVersion"], Parameter::Previous);
+    let key = before.functions["media-uploader-upload"].key();
+    assert_eq!(api.parameters["UploadMediaFunctionCodeKey"], Parameter::Value(key));
+}
+
+#[test]
+fn a_changed_alias_is_told_the_version_that_is_really_live() {
+    let mut systems = systems();
+    let artifacts = artifacts(&systems, 1);
+    let mut observed = deployed(&plan("local", &systems, &artifacts, &Observed::default()), &systems, &artifacts);
+    observed.functions.get_mut("media-uploader-upload-local").expect("deployed").live = Some("7".to_owned());
+    for stack in systems.iter_mut().flat_map(|system| &mut system.stacks).filter(|stack| stack.stack == "api") {
+        stack.template["Resources"]["UploadMediaFunctionAlias"]["Properties"]["Description"] = json!("changed");
+    }
+    let planned = plan("local", &systems, &artifacts, &observed);
+    let api = planned.stacks.iter().find(|stack| stack.stack == "api").expect("api");
+    assert_eq!(api.parameters["UploadMediaFunctionLiveVersion"], Parameter::Value("7".to_owned()));
+    assert_eq!(api.parameters["RetrieveMediaFunctionLiveVersion"], Parameter::Previous);
+}
+
+#[test]
+fn a_stack_that_never_came_to_be_is_created_again() {
+    let systems = systems();
+    let artifacts = artifacts(&systems, 1);
+    let mut observed = deployed(&plan("local", &systems, &artifacts, &Observed::default()), &systems, &artifacts);
+    for status in ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"] {
+        observed.stacks.get_mut("media-uploader-api-local").expect("deployed").status = status.to_owned();
+        let planned = plan("local", &systems, &artifacts, &observed);
+        let api = planned.stacks.iter().find(|stack| stack.stack == "api").expect("api");
+        assert_eq!(api.action, Action::Create, "{status}");
+        assert_eq!(api.parameters["UploadMediaFunctionLiveVersion"], Parameter::Value(String::new()));
+    }
+}
