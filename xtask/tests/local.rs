@@ -5,11 +5,13 @@
 #![cfg(unix)]
 
 use std::{
+    io::{Cursor, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use camino::Utf8PathBuf;
 use xtask::{
     local::{self, LocalError, Running, Settings},
@@ -112,15 +114,27 @@ async fn a_taken_port_is_named_and_nothing_is_left_behind() {
 }
 
 #[tokio::test]
-async fn down_stops_everything_in_the_group() {
+async fn down_stops_the_functions_too() {
     let cloud = Cloud::new();
     let running = cloud.up().await;
-    assert!(group_members(running.pid) > 0);
+    start_function(&running).await;
     assert!(cloud.down().await);
     wait_for("the group to end", || group_members(running.pid) == 0).await;
     assert!(!connects(running.port));
     assert_eq!(local::status(&cloud.settings).await.expect("readable"), None);
     assert!(!cloud.down().await, "there is nothing left to stop");
+}
+
+#[tokio::test]
+async fn functions_that_a_crash_left_behind_are_stopped() {
+    let cloud = Cloud::new();
+    let running = cloud.up().await;
+    start_function(&running).await;
+    signal("KILL", &running.pid.to_string());
+    wait_for("its end to be noticed", || local::died(&cloud.settings).is_some()).await;
+    assert!(group_members(running.pid) > 0, "the function outlives the crash");
+    assert!(!cloud.down().await, "it no longer ran");
+    wait_for("the function to end", || group_members(running.pid) == 0).await;
 }
 
 #[tokio::test]
@@ -137,6 +151,33 @@ async fn reset_forgets_what_was_made() {
     let second = local::reset(&cloud.settings, &cloud.ui).await.expect("it starts afresh");
     let found = client.head(bucket(&second)).send().await.expect("an answer");
     assert_eq!(found.status(), 404);
+}
+
+/// Has MiniStack start a function that stays busy, and waits until it does.
+async fn start_function(running: &Running) {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let functions = format!("{}/2015-03-31/functions", running.endpoint);
+    let function = serde_json::json!({
+        "FunctionName": "busy",
+        "Runtime": "provided.al2023",
+        "Handler": "bootstrap",
+        "Role": "arn:aws:iam::000000000000:role/busy",
+        "Timeout": 60,
+        "Code": { "ZipFile": BASE64_STANDARD.encode(zipped("bootstrap", "#!/bin/sh\nexec sleep 60\n")) },
+    });
+    let created = client.post(&functions).json(&function).send().await.expect("an answer");
+    assert_eq!(created.status(), 201, "{created:?}");
+    let invocation = client.post(format!("{functions}/busy/invocations")).header("X-Amz-Invocation-Type", "Event");
+    let invoked = invocation.body("{}").send().await.expect("an answer");
+    assert_eq!(invoked.status(), 202, "{invoked:?}");
+    wait_for("the function to start", || group_members(running.pid) > 1).await;
+}
+
+fn zipped(name: &str, content: &str) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file(name, zip::write::SimpleFileOptions::default().unix_permissions(0o755)).expect("a new entry");
+    zip.write_all(content.as_bytes()).expect("memory is enough");
+    zip.finish().expect("memory is enough").into_inner()
 }
 
 fn free_port() -> u16 {
@@ -209,5 +250,8 @@ fn listening_address(line: &str, sockets: &[String]) -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 fn listening_sockets(pid: u32) -> Vec<String> {
     let listed = run("lsof", &["-nP", "-a", "-p", &pid.to_string(), "-iTCP", "-sTCP:LISTEN", "-Fn"]);
-    String::from_utf8_lossy(&listed.stdout).lines().filter_map(|line| Some(line.strip_prefix('n')?.to_owned())).collect()
+    String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix('n')?.to_owned()))
+        .collect()
 }

@@ -21,11 +21,8 @@ impl Clients {
         let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;
         self.governor.turn(Api::ApiGateway).await;
         let request = client.get_deployment().rest_api_id(api).deployment_id(found.deployment_id().unwrap_or_default());
-        let deployment = request
-            .embed("apisummary")
-            .send()
-            .await
-            .map_err(|error| failed("apigateway:GetDeployment", error))?;
+        let deployment =
+            request.embed("apisummary").send().await.map_err(|error| failed("apigateway:GetDeployment", error))?;
         let summary = deployment.api_summary().into_iter().flatten();
         Ok(summary
             .flat_map(|(path, methods)| methods.keys().map(move |method| format!("{method} {path}")))

@@ -132,7 +132,8 @@ impl CloudFormation<'_> {
         if status == "DELETE_COMPLETE" {
             return Ok(None);
         }
-        let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value.unwrap_or_default().to_owned()));
+        let pair =
+            |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value.unwrap_or_default().to_owned()));
         Ok(Some(StackState {
             status,
             reason: found.stack_status_reason().map(str::to_owned),
@@ -299,7 +300,9 @@ mod tests {
     #[test]
     fn an_empty_change_set_is_no_failure() {
         // As printed in the CloudFormation user guide and seen from the API.
-        assert!(is_empty("The submitted information didn't contain changes. Submit different information to create a change set."));
+        assert!(is_empty(
+            "The submitted information didn't contain changes. Submit different information to create a change set."
+        ));
         assert!(is_empty("No updates are to be performed."));
         assert!(!is_empty("Template error: instance of Fn::GetAtt references undefined resource X"));
     }

@@ -87,7 +87,12 @@ impl Cognito {
         loop {
             let request = self.client.list_user_pools().max_results(60).set_next_token(token);
             let page = request.send().await.map_err(|error| failed("cognito-idp:ListUserPools", error))?;
-            ids.extend(page.user_pools().iter().filter(|pool| pool.name() == Some(name)).filter_map(|pool| pool.id().map(str::to_owned)));
+            ids.extend(
+                page.user_pools()
+                    .iter()
+                    .filter(|pool| pool.name() == Some(name))
+                    .filter_map(|pool| pool.id().map(str::to_owned)),
+            );
             token = page.next_token().map(str::to_owned);
             if token.is_none() {
                 break;

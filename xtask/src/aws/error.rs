@@ -45,10 +45,14 @@ pub enum Kind {
 impl Diagnostic for AwsError {
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         let help = match self.kind {
-            Kind::ExpiredCredentials => "sign in again (`aws sso login`, or renew the session), then run the command again",
+            Kind::ExpiredCredentials => {
+                "sign in again (`aws sso login`, or renew the session), then run the command again"
+            }
             Kind::NoCredentials => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             Kind::AccessDenied => "the caller needs a permission for this operation; the message names it",
-            Kind::Unreachable => "check the network; for stage local see `cargo xtask local status` and `cargo xtask local logs`",
+            Kind::Unreachable => {
+                "check the network; for stage local see `cargo xtask local status` and `cargo xtask local logs`"
+            }
             Kind::Throttled => "run the command again: it goes on where this one stopped",
             Kind::NotFound | Kind::Conflict | Kind::Other => return None,
         };
@@ -73,7 +77,8 @@ where
         other => {
             let messages = crate::error::chain(&other);
             let message = messages.last().cloned().unwrap_or_default();
-            let credentials = messages.iter().any(|message| message.contains("credential") || message.contains("identity"));
+            let credentials =
+                messages.iter().any(|message| message.contains("credential") || message.contains("identity"));
             let kind = if credentials { Kind::NoCredentials } else { Kind::Unreachable };
             AwsError { operation, kind, code: None, message }
         }
@@ -83,7 +88,9 @@ where
 /// By the code; CloudFormation says "does not exist" only in the message of a `ValidationError`.
 fn kind(code: &str, message: &str) -> Kind {
     match code {
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => Kind::ExpiredCredentials,
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            Kind::ExpiredCredentials
+        }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
             Kind::NoCredentials
         }
@@ -91,10 +98,20 @@ fn kind(code: &str, message: &str) -> Kind {
         "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" => {
             Kind::Throttled
         }
-        "ResourceNotFoundException" | "NotFoundException" | "NoSuchKey" | "NoSuchBucket" | "NotFound"
-        | "ChangeSetNotFound" | "ChangeSetNotFoundException" | "NoSuchEntity" => Kind::NotFound,
-        "ResourceConflictException" | "OperationInProgressException" | "AlreadyExistsException" | "ConflictException"
-        | "UsernameExistsException" | "PreconditionFailed" => Kind::Conflict,
+        "ResourceNotFoundException"
+        | "NotFoundException"
+        | "NoSuchKey"
+        | "NoSuchBucket"
+        | "NotFound"
+        | "ChangeSetNotFound"
+        | "ChangeSetNotFoundException"
+        | "NoSuchEntity" => Kind::NotFound,
+        "ResourceConflictException"
+        | "OperationInProgressException"
+        | "AlreadyExistsException"
+        | "ConflictException"
+        | "UsernameExistsException"
+        | "PreconditionFailed" => Kind::Conflict,
         _ if message.contains("does not exist") => Kind::NotFound,
         _ => Kind::Other,
     }
@@ -107,7 +124,10 @@ mod tests {
     #[test]
     fn codes_and_messages_are_understood() {
         assert_eq!(kind("ValidationError", "Stack with id x does not exist"), Kind::NotFound);
-        assert_eq!(kind("ExpiredToken", "The security token included in the request is expired"), Kind::ExpiredCredentials);
+        assert_eq!(
+            kind("ExpiredToken", "The security token included in the request is expired"),
+            Kind::ExpiredCredentials
+        );
         assert_eq!(kind("ValidationError", "Template format error"), Kind::Other);
     }
 }

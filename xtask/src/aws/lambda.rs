@@ -113,18 +113,25 @@ impl Lambda<'_> {
             Ok(output) => Ok(Some(Version {
                 version: output.version().unwrap_or_default().to_owned(),
                 code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
-                readiness: readiness(output.state(), output.state_reason(), output.last_update_status(), output.last_update_status_reason()),
-                settings: settings(&FunctionConfiguration::builder()
-                    .set_runtime(output.runtime().cloned())
-                    .set_handler(output.handler().map(str::to_owned))
-                    .set_role(output.role().map(str::to_owned))
-                    .set_memory_size(output.memory_size())
-                    .set_timeout(output.timeout())
-                    .set_architectures(Some(output.architectures().to_vec()))
-                    .set_layers(Some(output.layers().to_vec()))
-                    .set_tracing_config(output.tracing_config().cloned())
-                    .set_environment(output.environment().cloned())
-                    .build()),
+                readiness: readiness(
+                    output.state(),
+                    output.state_reason(),
+                    output.last_update_status(),
+                    output.last_update_status_reason(),
+                ),
+                settings: settings(
+                    &FunctionConfiguration::builder()
+                        .set_runtime(output.runtime().cloned())
+                        .set_handler(output.handler().map(str::to_owned))
+                        .set_role(output.role().map(str::to_owned))
+                        .set_memory_size(output.memory_size())
+                        .set_timeout(output.timeout())
+                        .set_architectures(Some(output.architectures().to_vec()))
+                        .set_layers(Some(output.layers().to_vec()))
+                        .set_tracing_config(output.tracing_config().cloned())
+                        .set_environment(output.environment().cloned())
+                        .build(),
+                ),
             })),
             Err(error) => not_found_is_none(failed("lambda:GetFunctionConfiguration", error)),
         }
@@ -146,12 +153,14 @@ impl Lambda<'_> {
                 Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(error),
             };
-            versions.extend(page.versions().iter().filter(|version| version.version() != Some("$LATEST")).map(|found| Version {
-                version: found.version().unwrap_or_default().to_owned(),
-                code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
-                readiness: Readiness::Ready,
-                settings: settings(found),
-            }));
+            versions.extend(page.versions().iter().filter(|version| version.version() != Some("$LATEST")).map(
+                |found| Version {
+                    version: found.version().unwrap_or_default().to_owned(),
+                    code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
+                    readiness: Readiness::Ready,
+                    settings: settings(found),
+                },
+            ));
             marker = page.next_marker().map(str::to_owned);
             if marker.is_none() {
                 return Ok(versions);
@@ -222,8 +231,13 @@ impl Lambda<'_> {
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
             .set_additional_version_weights(Some(std::collections::HashMap::new()))
             .build();
-        let request =
-            self.client.update_alias().function_name(function).name(alias).function_version(version).routing_config(routing);
+        let request = self
+            .client
+            .update_alias()
+            .function_name(function)
+            .name(alias)
+            .function_version(version)
+            .routing_config(routing);
         request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
         Ok(())
     }
@@ -306,7 +320,11 @@ fn settings(found: &FunctionConfiguration) -> Settings {
     let environment: BTreeMap<_, _> =
         found.environment().and_then(|environment| environment.variables()).into_iter().flatten().collect();
     Settings {
-        runtime: format!("{} {}", found.runtime().map_or("", |runtime| runtime.as_str()), found.handler().unwrap_or_default()),
+        runtime: format!(
+            "{} {}",
+            found.runtime().map_or("", |runtime| runtime.as_str()),
+            found.handler().unwrap_or_default()
+        ),
         role: found.role().unwrap_or_default().to_owned(),
         memory: found.memory_size().unwrap_or_default(),
         timeout: found.timeout().unwrap_or_default(),

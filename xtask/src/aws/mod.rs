@@ -12,11 +12,7 @@ pub mod sts;
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig,
-    retry::RetryConfig,
-    timeout::TimeoutConfig,
-};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 pub use error::AwsError;
 use governor::Governor;
@@ -36,9 +32,8 @@ impl Clients {
     /// Clients for `stage`: of the emulator at `endpoint` with its well-known keys, else of AWS with whatever
     /// credentials the SDK's default chain finds.
     pub async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(330))

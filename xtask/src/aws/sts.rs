@@ -10,7 +10,8 @@ impl Clients {
     /// When there are no credentials, or they have expired.
     pub async fn account(&self) -> Result<String, AwsError> {
         let client = aws_sdk_sts::Client::new(self.config());
-        let identity = client.get_caller_identity().send().await.map_err(|error| failed("sts:GetCallerIdentity", error))?;
+        let identity =
+            client.get_caller_identity().send().await.map_err(|error| failed("sts:GetCallerIdentity", error))?;
         Ok(identity.account().unwrap_or_default().to_owned())
     }
 }

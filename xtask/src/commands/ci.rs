@@ -92,7 +92,8 @@ enum CiError {
 ///
 /// When a check fails or a tool it needs is missing.
 pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let checks: Vec<_> = Check::ALL.into_iter().filter(|check| args.only.is_empty() || args.only.contains(check)).collect();
+    let checks: Vec<_> =
+        Check::ALL.into_iter().filter(|check| args.only.is_empty() || args.only.contains(check)).collect();
     for check in &checks {
         require(*check, workspace)?;
     }
@@ -101,11 +102,8 @@ pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit
         let started = std::time::Instant::now();
         let arguments = check.cargo_arguments();
         ui.say(format_args!("── {}: cargo {}", check.title(), arguments.join(" ")));
-        let status = cargo(workspace)
-            .args(arguments)
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .status()
-            .map_err(CiError::Start)?;
+        let status =
+            cargo(workspace).args(arguments).env("RUSTDOCFLAGS", "-D warnings").status().map_err(CiError::Start)?;
         let outcome = if status.success() { "passed" } else { "FAILED" };
         ui.say(format_args!("── {} {outcome} ({})", check.title(), duration(started.elapsed())));
         if !status.success() {

@@ -8,4 +8,5 @@ pub mod local;
 pub mod prune;
 pub mod render;
 pub mod schema;
+mod session;
 pub mod status;

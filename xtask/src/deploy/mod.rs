@@ -161,8 +161,7 @@ pub async fn apply(
     ui: &Ui,
 ) -> Result<Deployed, DeployError> {
     let mut deployed = Deployed { outputs: known, ..Deployed::default() };
-    let (first, rest): (Vec<_>, Vec<_>) =
-        plan.stacks.iter().partition(|stack| stack.system == foundation::SYSTEM);
+    let (first, rest): (Vec<_>, Vec<_>) = plan.stacks.iter().partition(|stack| stack.system == foundation::SYSTEM);
     in_order(first, None, &mut deployed, clients, ui).await?;
     let needed = plan::needed(plan, artifacts);
     let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
@@ -212,7 +211,10 @@ async fn in_order(
     let mut failure = None;
     loop {
         let ready = |stack: &&PlannedStack, deployed: &Deployed| {
-            stack.depends_on.iter().all(|needed| deployed.stacks.contains_key(needed) || deployed.outputs.contains_key(needed))
+            stack
+                .depends_on
+                .iter()
+                .all(|needed| deployed.stacks.contains_key(needed) || deployed.outputs.contains_key(needed))
         };
         if failure.is_none() {
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|stack| ready(stack, deployed));
@@ -228,7 +230,11 @@ async fn in_order(
                 deployed.stacks.insert(stack.name.clone(), done);
             }
             Some((_, Err(error))) => failure = Some(failure.unwrap_or(error)),
-            None => return failure.or_else(|| waiting.first().map(|stack| never_ready(stack, deployed))).map_or(Ok(()), Err),
+            None => {
+                return failure
+                    .or_else(|| waiting.first().map(|stack| never_ready(stack, deployed)))
+                    .map_or(Ok(()), Err);
+            }
         }
     }
 }
@@ -250,7 +256,8 @@ async fn update_code(code: &CodeUpdate, bucket: &str, clients: &Clients, ui: &Ui
     lambda.update_code(name, bucket, &code.key).await.map_err(aws(name))?;
     let version = ready(name, "$LATEST", clients).await?;
     if version.code_sha256 != code.code_sha256 {
-        let reason = "Lambda reports another hash than the zip's; somebody else updated the function meanwhile".to_owned();
+        let reason =
+            "Lambda reports another hash than the zip's; somebody else updated the function meanwhile".to_owned();
         return Err(DeployError::Code { function: name.clone(), reason });
     }
     step.done("done");
@@ -262,7 +269,11 @@ async fn update_code(code: &CodeUpdate, bucket: &str, clients: &Clients, ui: &Ui
 /// # Errors
 ///
 /// When Lambda fails on it, or takes too long.
-pub(crate) async fn ready(function: &str, version: &str, clients: &Clients) -> Result<crate::aws::lambda::Version, DeployError> {
+pub(crate) async fn ready(
+    function: &str,
+    version: &str,
+    clients: &Clients,
+) -> Result<crate::aws::lambda::Version, DeployError> {
     let started = Instant::now();
     let mut pause = Duration::from_millis(100);
     loop {

@@ -23,7 +23,10 @@ pub async fn observe(systems: &[RenderedSystem], clients: &Clients) -> Result<Ob
         try_join_all(stacks.map(|stack| observe_stack(stack, clients))),
         try_join_all(functions.map(|function| observe_function(&function.function_name, clients))),
     )?;
-    Ok(Observed { stacks: stacks.into_iter().flatten().collect(), functions: functions.into_iter().flatten().collect() })
+    Ok(Observed {
+        stacks: stacks.into_iter().flatten().collect(),
+        functions: functions.into_iter().flatten().collect(),
+    })
 }
 
 async fn observe_stack(stack: &RenderedStack, clients: &Clients) -> Result<Option<(String, ObservedStack)>, AwsError> {

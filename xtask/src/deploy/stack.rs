@@ -40,7 +40,9 @@ fn health(status: &str) -> Health {
             Health::Stuck("continue the rollback (`aws cloudformation continue-update-rollback`), then deploy again")
         }
         "DELETE_FAILED" => Health::Stuck("delete what is in the way, or retain it, then run `cargo xtask destroy`"),
-        "UPDATE_FAILED" => Health::Stuck("roll the stack back (`aws cloudformation rollback-stack`), then deploy again"),
+        "UPDATE_FAILED" => {
+            Health::Stuck("roll the stack back (`aws cloudformation rollback-stack`), then deploy again")
+        }
         status if status.ends_with("_IN_PROGRESS") => Health::Busy,
         _ => Health::Good,
     }
@@ -197,7 +199,8 @@ impl Deployment<'_> {
             _ => Template::Body(body),
         };
         let tags = [("system", self.stack.system.as_str()), ("stack", self.stack.stack.as_str())];
-        let request = ChangeSetRequest { stack: self.name(), name: change_set, create, template, parameters, tags: &tags };
+        let request =
+            ChangeSetRequest { stack: self.name(), name: change_set, create, template, parameters, tags: &tags };
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
     }
 
@@ -213,7 +216,10 @@ impl Deployment<'_> {
                     return Err(DeployError::ChangeSet { stack: self.name().to_owned(), reason });
                 }
                 ChangeSetState::Pending if started.elapsed() > PATIENCE => {
-                    return Err(DeployError::Busy { what: self.name().to_owned(), status: "being compared".to_owned() });
+                    return Err(DeployError::Busy {
+                        what: self.name().to_owned(),
+                        status: "being compared".to_owned(),
+                    });
                 }
                 ChangeSetState::Pending => tokio::time::sleep(pause).await,
             }

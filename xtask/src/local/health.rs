@@ -1,11 +1,11 @@
 //! Does it answer? Only asks; starts and stops nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url};
 use tokio::net::TcpStream;
 
-use super::LocalError;
+use super::{LocalError, PAUSE};
 
 /// How long a local answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -16,6 +16,18 @@ pub(super) async fn answers(port: u16) -> bool {
     let Ok(client) = Client::builder().no_proxy().timeout(ANSWER).build() else { return false };
     let asked = client.get(format!("http://127.0.0.1:{port}/_ministack/health")).send().await;
     asked.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// As [`answers`], for one that may be busy.
+pub(super) async fn answers_within(port: u16, limit: Duration) -> bool {
+    let start = Instant::now();
+    while !answers(port).await {
+        if start.elapsed() > limit {
+            return false;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    true
 }
 
 /// Does anything listen at the user's own emulator's address?

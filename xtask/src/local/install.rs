@@ -28,7 +28,7 @@ struct Python {
 
 /// Installs MiniStack if it is not, and returns the interpreter that has it.
 pub(super) async fn install(target: &Utf8Path, ui: &Ui) -> Result<Utf8PathBuf, LocalError> {
-    let python = find_python().await?;
+    let python = find_python(&candidates()).await?;
     let directory = target.join(format!("local-venv-{}", identity(REQUIREMENTS, python.version)));
     let (interpreter, marker) = (directory.join("bin/python"), directory.join("complete"));
     if marker.exists() && interpreter.exists() {
@@ -80,12 +80,16 @@ async fn install_wheels(directory: &Utf8Path, interpreter: &Utf8Path) -> Result<
     if installed.status.success() { Ok(()) } else { Err(LocalError::Pip { output: last_output(&installed) }) }
 }
 
-/// The first Python that is new enough; `XTASK_PYTHON` leaves no choice.
-async fn find_python() -> Result<Python, LocalError> {
+/// Where to look for a Python; `XTASK_PYTHON` leaves no choice.
+fn candidates() -> Vec<String> {
     let chosen = std::env::var("XTASK_PYTHON").ok().filter(|command| !command.is_empty());
-    let candidates = chosen.map_or_else(|| CANDIDATES.map(str::to_owned).to_vec(), |command| vec![command]);
+    chosen.map_or_else(|| CANDIDATES.map(str::to_owned).to_vec(), |command| vec![command])
+}
+
+/// The first Python that is new enough.
+async fn find_python(candidates: &[String]) -> Result<Python, LocalError> {
     let mut old = None;
-    for command in &candidates {
+    for command in candidates {
         match version(command).await {
             Some(version) if version >= OLDEST => return Ok(Python { command: command.clone(), version }),
             Some((major, minor)) => old = old.or(Some(format!("{command}, which is {major}.{minor}"))),
@@ -136,6 +140,41 @@ mod tests {
         assert!(parse_version("3.9").is_some_and(|version| version < OLDEST));
         assert!(parse_version("3.14").is_some_and(|version| version >= OLDEST));
         assert_eq!(parse_version("Python"), None);
+    }
+
+    /// A program that says `text` and ends with `status`, as a Python might. A shell writes it: a file that this
+    /// process has open for writing may be inherited by another test's child, and then cannot be run.
+    fn program(directory: &tempfile::TempDir, text: &str, status: u8) -> String {
+        let path = directory.path().join(format!("python-{status}")).to_str().expect("UTF-8").to_owned();
+        let script = format!("#!/bin/sh\necho '{text}'\nexit {status}\n");
+        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod +x \"$0\"", path.as_str(), script.as_str()];
+        let written = std::process::Command::new("sh").args(write).status().expect("sh is everywhere");
+        assert!(written.success());
+        path
+    }
+
+    #[tokio::test]
+    async fn a_missing_or_old_python_is_named_and_a_later_candidate_taken() {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        let (missing, old) = ("xtask-no-such-python".to_owned(), program(&directory, "3.9", 0));
+        let error = find_python(std::slice::from_ref(&missing)).await.expect_err("there is none");
+        assert!(matches!(&error, LocalError::NoPython { tried } if *tried == missing), "{error}");
+        let error = find_python(&[missing.clone(), old.clone()]).await.expect_err("it is old");
+        assert!(matches!(&error, LocalError::OldPython { found } if found.contains("3.9")), "{error}");
+        let found = find_python(&[missing, old, "python3".to_owned()]).await.expect("the tests' own");
+        assert_eq!(found.command, "python3");
+    }
+
+    #[tokio::test]
+    async fn what_venv_and_pip_say_is_in_the_error() {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        let path = Utf8PathBuf::from_path_buf(directory.path().to_path_buf()).expect("UTF-8");
+        let python = Python { command: program(&directory, "ensurepip is not available", 1), version: OLDEST };
+        let error = make_environment(&python, &path.join("venv")).await.expect_err("it fails").to_string();
+        assert!(error.contains("ensurepip is not available"), "{error}");
+        let pip = program(&directory, "No matching distribution", 2);
+        let error = install_wheels(&path, Utf8Path::new(&pip)).await.expect_err("it fails").to_string();
+        assert!(error.contains("No matching distribution"), "{error}");
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn parse_port(value: &str) -> Result<u16, LocalError> {
 pub async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
     fs_err::create_dir_all(&settings.directory).map_err(io("create the local cloud's folder"))?;
     let _lock = lock(settings.directory.join("up.lock")).await?;
-    if let Some(running) = status(settings).await? {
+    if let Some(running) = found(settings, BUSY).await? {
         return match settings.port {
             Some(port) if port != running.port => Err(LocalError::OtherPort { running: running.port, port }),
             _ => Ok(running),
@@ -136,8 +136,13 @@ pub async fn down(settings: &Settings) -> Result<bool, LocalError> {
 ///
 /// When the instance's file cannot be read.
 pub async fn status(settings: &Settings) -> Result<Option<Running>, LocalError> {
+    found(settings, Duration::ZERO).await
+}
+
+/// The running MiniStack, given `patience` to answer.
+async fn found(settings: &Settings, patience: Duration) -> Result<Option<Running>, LocalError> {
     let Some(instance) = Instance::read(settings)? else { return Ok(None) };
-    if instance.leader() != Leader::Ours || !health::answers(instance.port).await {
+    if instance.leader() != Leader::Ours || !health::answers_within(instance.port, patience).await {
         return Ok(None);
     }
     Ok(Some(instance.running(settings, false)))
@@ -186,6 +191,8 @@ async fn lock(path: Utf8PathBuf) -> Result<File, LocalError> {
     locked.await.map_err(std::io::Error::other).and_then(|locked| locked).map_err(io("lock the local cloud's folder"))
 }
 
+/// How long a running MiniStack may be busy before it counts as broken and is replaced.
+const BUSY: Duration = Duration::from_secs(10);
 /// Between two looks at something that takes moments.
 const PAUSE: Duration = Duration::from_millis(50);
 

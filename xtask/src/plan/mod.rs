@@ -181,7 +181,8 @@ fn parameter(
             Parameter::Output { stack: full_name(&stack.system, other, stage), output: output.clone() }
         }
         ParameterSource::AliasVersion(function) => {
-            let known = deployed.is_some_and(|deployed| !deployed.never_came_to_be() && deployed.parameters.contains_key(name));
+            let known =
+                deployed.is_some_and(|deployed| !deployed.never_came_to_be() && deployed.parameters.contains_key(name));
             if !known {
                 return Parameter::Value(String::new());
             }
@@ -237,7 +238,12 @@ pub fn needed<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
         })
         .chain(plan.code.iter().map(|code| &code.key))
         .collect();
-    artifacts.functions.values().chain(artifacts.layers.values()).filter(|artifact| keys.contains(&&artifact.key())).collect()
+    artifacts
+        .functions
+        .values()
+        .chain(artifacts.layers.values())
+        .filter(|artifact| keys.contains(&&artifact.key()))
+        .collect()
 }
 
 fn full_name(system: &str, stack: &str, stage: &str) -> String {

@@ -128,7 +128,8 @@ impl Ui {
         if !self.terminal {
             return None;
         }
-        self.bars.suspend(|| dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt().ok().flatten())
+        self.bars
+            .suspend(|| dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt().ok().flatten())
     }
 
     /// Starts a step that takes a while.

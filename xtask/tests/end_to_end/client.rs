@@ -17,10 +17,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(api: &str, token: Option<String>) -> Self {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("an HTTP client");
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("an HTTP client");
         Self { http, api: api.to_owned(), token }
     }
 

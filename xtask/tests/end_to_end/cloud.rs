@@ -110,7 +110,11 @@ fn aws_smithy_async_sleep() -> aws_sdk_s3::config::SharedAsyncSleep {
 
 /// Both streams of a finished command, for a failed assertion's message.
 pub(crate) fn text(output: &Output) -> String {
-    format!("stdout:\n{}\nstderr:\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "stdout:\n{}\nstderr:\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// The workspace under test.

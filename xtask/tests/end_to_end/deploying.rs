@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-
 use crate::cloud::{Cloud, text, workspace};
 
 /// Function name → the version `live` points to.
@@ -129,7 +128,8 @@ fn copy_workspace(to: &Path) {
 fn change_code(checkout: &Path, change: u32) {
     let source = checkout.join("lambdas/media-uploader/src/bin/upload.rs");
     let text = fs_err::read_to_string(&source).expect("the source");
-    let unchanged: String = text.lines().filter(|line| !line.contains("black_box")).map(|line| format!("{line}\n")).collect();
+    let unchanged: String =
+        text.lines().filter(|line| !line.contains("black_box")).map(|line| format!("{line}\n")).collect();
     let start = unchanged.find("fn main()").expect("a main function");
     let body = start + unchanged[start..].find('{').expect("its body") + 1;
     let (head, tail) = unchanged.split_at(body);

@@ -71,7 +71,8 @@ pub(crate) async fn row_17_other_types_are_refused(world: Arc<World>) {
 }
 
 pub(crate) async fn row_18_files_that_are_too_large_are_refused(world: Arc<World>) {
-    let request = |content_type: &str, mebibytes: u64| json!({ "contentType": content_type, "contentLength": mebibytes * MIB });
+    let request =
+        |content_type: &str, mebibytes: u64| json!({ "contentType": content_type, "contentLength": mebibytes * MIB });
     refused(&world.user, "/media", request("image/jpeg", 60), 413).await;
     refused(&world.user, "/media/multipart", request("video/mp4", 3 * 1024), 413).await;
     let single = refused(&world.user, "/media", request("video/mp4", 200), 413).await;

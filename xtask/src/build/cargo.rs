@@ -1,0 +1,134 @@
+//! The one cargo call, and the binaries that come out of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Stdio,
+};
+
+use camino::Utf8PathBuf;
+use cargo_metadata::Message;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use super::{BuildError, Mode, Request, toolchain};
+use crate::{ui::Ui, workspace::Workspace};
+
+/// What `cargo run` puts into our environment and would mislead, or needlessly dirty, another cargo.
+const KEPT: &[&str] = &[
+    "CARGO_HOME",
+    "CARGO_TARGET_DIR",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_INCREMENTAL",
+    "CARGO_TERM_",
+    "CARGO_NET_",
+    "CARGO_HTTP_",
+    "CARGO_REGISTRIES_",
+    "CARGO_REGISTRY_",
+    "CARGO_SOURCE_",
+    "CARGO_TARGET_",
+    "CARGO_BUILD_",
+    "CARGO_PROFILE_",
+];
+
+/// Builds every function with one call; returns each binary's path.
+pub(super) async fn build(
+    request: &Request,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<BTreeMap<String, Utf8PathBuf>, BuildError> {
+    let tool = toolchain::choose(request)?;
+    let mut command = Command::new("cargo");
+    command.args(&tool.arguments).current_dir(workspace.root()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("CARGO") && !KEPT.iter().any(|kept| name.starts_with(kept)) {
+            command.env_remove(&name);
+        }
+    }
+    if request.mode == Mode::Lambda {
+        command.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace));
+    }
+    let profile = request.profile.as_deref().unwrap_or(tool.profile);
+    command.args(["--profile", profile, "--target-dir", workspace.target().as_str()]);
+    command.args(["--message-format=json-render-diagnostics", "--ignore-rust-version"]);
+    let packages: BTreeSet<_> = request.functions.iter().map(|function| function.system).collect();
+    packages.iter().for_each(|package| drop(command.args(["--package", package])));
+    request.functions.iter().for_each(|function| drop(command.args(["--bin", function.binary])));
+
+    let step = ui.step(format!("Build {} functions ({profile}, {})", request.functions.len(), tool.target));
+    let binaries = run(command, request, ui, &step).await?;
+    step.done("built");
+    Ok(binaries)
+}
+
+async fn run(
+    mut command: Command,
+    request: &Request,
+    ui: &Ui,
+    step: &crate::ui::Step,
+) -> Result<BTreeMap<String, Utf8PathBuf>, BuildError> {
+    let start = |source| BuildError::Start { program: "cargo".to_owned(), source };
+    let mut child = command.kill_on_drop(true).spawn().map_err(start)?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let errors = async {
+        let Some(stderr) = stderr else { return };
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            match line.trim_start().split_once(' ') {
+                Some(("Compiling" | "Building" | "Downloading" | "Downloaded", _)) if ui.is_terminal() => {
+                    step.detail(line.trim())
+                }
+                Some((
+                    "Compiling" | "Finished" | "Downloading" | "Downloaded" | "Locking" | "Updating" | "Blocking",
+                    _,
+                )) => {}
+                _ => ui.say(&line),
+            }
+        }
+    };
+    let messages = async {
+        let mut binaries = BTreeMap::new();
+        let Some(stdout) = stdout else { return binaries };
+        let mut lines = BufReader::new(stdout).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(&line) else { continue };
+            if let Some(executable) = artifact.executable {
+                binaries.insert(artifact.target.name.clone(), Utf8PathBuf::from(executable.as_str()));
+            }
+        }
+        binaries
+    };
+    let ((), binaries) = tokio::join!(errors, messages);
+    let status = child.wait().await.map_err(start)?;
+    if !status.success() {
+        let functions: Vec<_> = request.functions.iter().map(|function| function.binary).collect();
+        return Err(BuildError::Compile { functions: functions.join(", ") });
+    }
+    for function in &request.functions {
+        if !binaries.contains_key(function.binary) {
+            let (binary, system) = (function.binary.to_owned(), function.system.to_owned());
+            return Err(BuildError::NoBinary { binary, system });
+        }
+    }
+    Ok(binaries)
+}
+
+/// The user's own flags, and the paths of this checkout and cargo home replaced: with them in panic messages, two
+/// checkouts would give two binaries.
+fn remapped(workspace: &Workspace) -> String {
+    const SEPARATOR: &str = "\u{1f}";
+    let mut flags: Vec<String> = match (std::env::var("CARGO_ENCODED_RUSTFLAGS"), std::env::var("RUSTFLAGS")) {
+        (Ok(encoded), _) => encoded.split(SEPARATOR).map(str::to_owned).collect(),
+        (_, Ok(plain)) => plain.split_whitespace().map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    flags.retain(|flag| !flag.is_empty());
+    let home = std::env::var("CARGO_HOME").ok().or_else(|| Some(format!("{}/.cargo", std::env::var("HOME").ok()?)));
+    if let Some(home) = home {
+        flags.push(format!("--remap-path-prefix={home}=/cargo"));
+    }
+    flags.push(format!("--remap-path-prefix={}=/workspace", workspace.root()));
+    flags.join(SEPARATOR)
+}

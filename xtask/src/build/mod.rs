@@ -1,0 +1,198 @@
+//! From source to artifacts: one cargo call for all functions, a check of every binary, a zip of each.
+
+mod cargo;
+pub mod elf;
+mod toolchain;
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use contract::FunctionName;
+use miette::Diagnostic;
+use stacks::{rendered::RenderedLayer, stage::Architecture};
+use thiserror::Error;
+
+use crate::{
+    artifacts::{self, Artifact, ArtifactError, Artifacts},
+    ui::{Ui, size},
+    workspace::Workspace,
+};
+
+/// The most a function and its layers may have unzipped (Lambda quotas page: 250 MB).
+const UNZIPPED_LIMIT: u64 = 250 * 1024 * 1024;
+/// The most a zip may have that is sent along with a call (Lambda quotas page: 50 MB). Ours go through S3.
+const ZIPPED_LIMIT: u64 = 50 * 1024 * 1024;
+
+/// What functions are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// This machine: quick, for the local cloud.
+    Native,
+    /// The Lambda runtime: small, and the same bytes from any checkout.
+    Lambda,
+}
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The functions.
+    pub functions: Vec<FunctionName>,
+    /// Their instruction set.
+    pub architecture: Architecture,
+    /// What they are built for.
+    pub mode: Mode,
+    /// Another cargo profile than the mode's.
+    pub profile: Option<String>,
+}
+
+/// Functions could not be built.
+#[derive(Debug, Error, Diagnostic)]
+pub enum BuildError {
+    /// Cargo cannot be started.
+    #[error("failed to start {program}")]
+    #[diagnostic(help("install Rust with rustup, or mend PATH"))]
+    Start {
+        /// What was started.
+        program: String,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// It does not compile.
+    #[error("failed to compile {functions}; nothing was deployed")]
+    #[diagnostic(help("mend the errors that cargo printed above"))]
+    Compile {
+        /// The functions that were asked for.
+        functions: String,
+    },
+    /// A binary did not come out of the build.
+    #[error("cargo built no binary `{binary}`")]
+    #[diagnostic(help("lambdas/{system}/Cargo.toml needs a [[bin]] of that name"))]
+    NoBinary {
+        /// The binary.
+        binary: String,
+        /// The system.
+        system: String,
+    },
+    /// Something to build with is missing.
+    #[error("{missing}, which building for {target} needs, is not installed")]
+    #[diagnostic(help("run `{install}`"))]
+    Toolchain {
+        /// What is missing.
+        missing: &'static str,
+        /// The target.
+        target: String,
+        /// How to get it.
+        install: String,
+    },
+    /// A binary would not run in Lambda.
+    #[error("function {function} would not run: {reason}")]
+    #[diagnostic(help("{help}"))]
+    Binary {
+        /// The function.
+        function: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// It is larger than Lambda takes.
+    #[error("function {function} is {} unzipped, but Lambda takes {}", size(*.unzipped), size(UNZIPPED_LIMIT))]
+    #[diagnostic(help("build with the `lambda` profile, or leave dependencies out"))]
+    TooLarge {
+        /// The function.
+        function: String,
+        /// Its size.
+        unzipped: u64,
+    },
+    /// A zip cannot be made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Artifact(#[from] ArtifactError),
+}
+
+/// Builds functions and layers into artifacts.
+///
+/// # Errors
+///
+/// When something does not compile, would not run in Lambda, is too large, or cannot be written.
+pub async fn artifacts(
+    request: &Request,
+    layers: &[RenderedLayer],
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<Artifacts, BuildError> {
+    let mut built = Artifacts::default();
+    if !request.functions.is_empty() {
+        let binaries = cargo::build(request, workspace, ui).await?;
+        let packing = request.functions.iter().map(|function| {
+            let (function, binary) = (*function, binaries[function.binary].clone());
+            let (architecture, mode, workspace) = (request.architecture, request.mode, workspace.clone());
+            tokio::task::spawn_blocking(move || pack(function, &binary, architecture, mode, &workspace))
+        });
+        for packed in futures_util::future::join_all(packing).await {
+            let (function, artifact) = packed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+            built.functions.insert(function.binary.to_owned(), artifact);
+        }
+    }
+    for layer in layers {
+        let artifact = artifacts::pack_layer(workspace, &layer.system, &layer.layer, &layer.source)?;
+        built.layers.insert((layer.system.clone(), layer.layer.clone()), artifact);
+    }
+    for artifact in built.functions.values() {
+        gate(artifact, ui)?;
+    }
+    Ok(built)
+}
+
+fn pack(
+    function: FunctionName,
+    binary: &Utf8PathBuf,
+    architecture: Architecture,
+    mode: Mode,
+    workspace: &Workspace,
+) -> Result<(FunctionName, Artifact), BuildError> {
+    elf::check(function.binary, binary, architecture, mode)?;
+    let artifact = artifacts::pack_function(workspace, function.system, function.function, binary)?;
+    Ok((function, artifact))
+}
+
+/// An error where Lambda would refuse, a warning where it is close.
+fn gate(artifact: &Artifact, ui: &Ui) -> Result<(), BuildError> {
+    let function = format!("{}-{}", artifact.system, artifact.name);
+    if artifact.unzipped > UNZIPPED_LIMIT {
+        return Err(BuildError::TooLarge { function, unzipped: artifact.unzipped });
+    }
+    for (bytes, limit, what) in
+        [(artifact.unzipped, UNZIPPED_LIMIT, "unzipped"), (artifact.zipped, ZIPPED_LIMIT, "zipped")]
+    {
+        if bytes > limit / 5 * 4 {
+            ui.warn(format_args!("{function} is {} {what}; Lambda's limit is {}", size(bytes), size(limit)));
+        }
+    }
+    Ok(())
+}
+
+/// What was built, as a table.
+#[must_use]
+pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header([
+        "artifact",
+        "architecture",
+        "size",
+        "zipped",
+        "sha256",
+    ]);
+    for artifact in built.functions.values().chain(built.layers.values()) {
+        let name = format!("{}-{}", artifact.system, artifact.name);
+        let architecture = match artifact.kind {
+            artifacts::Kind::Function => architecture.as_str(),
+            artifacts::Kind::Layer => "any",
+        };
+        let hash = artifact.sha256[..12].to_owned();
+        table.add_row([name, architecture.to_owned(), size(artifact.unzipped), size(artifact.zipped), hash]);
+    }
+    table.add_row([format!("built in {}", crate::ui::duration(elapsed))]);
+    table
+}

@@ -1,0 +1,226 @@
+//! `deploy`: the whole way of the data.
+
+use clap::Args;
+use miette::{Diagnostic, IntoDiagnostic};
+use serde_json::json;
+use stacks::rendered::RenderedSystem;
+use thiserror::Error;
+
+use super::{
+    build, local,
+    session::{self, Session},
+    status,
+};
+use crate::{
+    artifacts::Artifacts,
+    deploy::{self, Deployed, Done},
+    error::Exit,
+    plan::{self, Plan},
+    prune,
+    release::{self, Released},
+    render::{self, validate::Validator},
+    stage,
+    ui::{Format, Ui},
+    workspace::Workspace,
+};
+
+/// How many versions besides the live one stay after a deploy.
+const KEEP: usize = 5;
+
+/// Build, render, plan, apply, release and prune: take a stage to what the workspace says.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// The stage.
+    #[arg(long)]
+    stage: String,
+    /// Only this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// Only this stack, `api` or `media-uploader-api-dev`; functions are not released.
+    #[arg(long)]
+    stack: Option<String>,
+    /// Stop after the plan.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask, not even for a protected stage.
+    #[arg(long)]
+    yes: bool,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+enum Refused {
+    #[error("stage {0} is protected, and nobody is at a terminal to confirm the plan; nothing was touched")]
+    #[diagnostic(help("look at the plan with --dry-run, then run the command with --yes"))]
+    NobodyToAsk(String),
+    #[error("the plan was not confirmed; nothing was touched")]
+    No,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When any step fails. What was done until then stays, and the same command goes on from there.
+pub async fn run(args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let stage = stage::load(workspace, &args.stage)?;
+    // Everything that can be wrong without AWS is found before AWS is asked.
+    let selected = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
+    let validator = Validator::remembering(workspace.target().join("validated"));
+    validator.check(render::stacks_of(&selected))?;
+    let artifacts = build::artifacts(&stage, &selected, None, workspace, ui).await?;
+    let session = Session::open(stage, workspace, ui).await?;
+    let result = deploy(&args, &selected, &artifacts, &session, workspace, ui).await;
+    session.explain(result)
+}
+
+async fn deploy(
+    args: &DeployArgs,
+    selected: &[RenderedSystem],
+    artifacts: &Artifacts,
+    session: &Session,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> miette::Result<Exit> {
+    let (stage, clients) = (&session.stage, &session.clients);
+    let observed = deploy::observe::observe(&session.systems, clients).await?;
+    let plan = plan::plan(&stage.name, selected, artifacts, &observed);
+    ui.say(&plan);
+    if args.dry_run {
+        if args.format == Format::Json {
+            print(&json!({ "stage": stage.name, "changed": !plan.is_empty(), "plan": plan }), ui)?;
+        }
+        return Ok(Exit::Success);
+    }
+    confirm(args, &plan, session, ui)?;
+    let deployed = deploy::apply(&plan, &stage.name, artifacts, session::outputs(&observed), clients, ui).await?;
+    // One stack of several may lack what its functions need; the whole system's next deploy releases them.
+    let released = if args.stack.is_some() { Vec::new() } else { release(selected, &deployed, session, ui).await? };
+    check_routes(selected, &deployed, session, ui).await?;
+    let changed = !deployed.code.is_empty()
+        || deployed.stacks.values().any(|done| *done != Done::None)
+        || released.iter().any(|released| released.before.is_some());
+    if changed {
+        clean_up(selected, session, ui).await?;
+    }
+    finish(args, changed, &deployed, &released, session, workspace, ui).await
+}
+
+fn confirm(args: &DeployArgs, plan: &Plan, session: &Session, ui: &Ui) -> Result<(), Refused> {
+    if !session.stage.protected || args.yes || plan.is_empty() {
+        return Ok(());
+    }
+    match ui.confirm(&format!("Deploy this to {}?", session.stage.name)) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Refused::No),
+        None => Err(Refused::NobodyToAsk(session.stage.name.clone())),
+    }
+}
+
+async fn release(
+    selected: &[RenderedSystem],
+    deployed: &Deployed,
+    session: &Session,
+    ui: &Ui,
+) -> miette::Result<Vec<Released>> {
+    let mut released = Vec::new();
+    for system in selected {
+        let created = |function: &str| {
+            system.stacks.iter().any(|stack| {
+                deployed.stacks.get(&stack.name) == Some(&Done::Create)
+                    && stack.functions.iter().any(|candidate| candidate.function_name == function)
+            })
+        };
+        let description = concat!("xtask ", env!("CARGO_PKG_VERSION"));
+        released.extend(release::release(system, created, description, &session.clients, ui).await?);
+    }
+    Ok(released)
+}
+
+/// An API that changed without a new deployment serves its old routes; the emulator's summary is not looked at.
+async fn check_routes(
+    selected: &[RenderedSystem],
+    deployed: &Deployed,
+    session: &Session,
+    ui: &Ui,
+) -> miette::Result<()> {
+    if session.clients.endpoint().is_some() {
+        return Ok(());
+    }
+    for stack in render::stacks_of(selected) {
+        for api in &stack.apis {
+            let Some(id) = deployed.outputs.get(&stack.name).and_then(|outputs| outputs.get(&api.id_output)) else {
+                continue;
+            };
+            let served = session.clients.deployed_routes(id, &api.stage_name).await?;
+            for route in &api.routes {
+                let route = format!("{} {}", route.method.as_str(), route.path);
+                if !served.contains(&route) {
+                    ui.warn(format_args!("{} does not serve {route} yet: its stage has an old deployment", stack.name));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn clean_up(selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<()> {
+    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+    let bucket = session::bucket(&session.stage, &observed);
+    let parameters = session::parameters(&observed);
+    let verdicts = prune::mark(selected, &parameters, bucket.as_deref(), KEEP, &session.clients).await?;
+    let pruned = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
+    if pruned > 0 {
+        ui.say(format_args!("✓ Pruned {pruned} old versions and artifacts"));
+    }
+    Ok(())
+}
+
+async fn finish(
+    args: &DeployArgs,
+    changed: bool,
+    deployed: &Deployed,
+    released: &[Released],
+    session: &Session,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> miette::Result<Exit> {
+    let urls = status::urls(&session.systems, &deployed.outputs, session);
+    if args.format == Format::Json {
+        let stacks: Vec<_> =
+            deployed.stacks.iter().map(|(name, done)| json!({ "name": name, "action": done })).collect();
+        let report = json!({
+            "stage": session.stage.name,
+            "changed": changed,
+            "stacks": stacks,
+            "code": deployed.code,
+            "uploaded": deployed.uploaded,
+            "functions": released,
+            "urls": urls,
+        });
+        print(&report, ui)?;
+        return Ok(Exit::Success);
+    }
+    if !released.is_empty() {
+        ui.result(status::functions_table(
+            released.iter().map(|released| (released.function_name.as_str(), released.version.as_str())),
+        ));
+    }
+    for (name, url) in &urls {
+        ui.result(format_args!("{name}: {url}"));
+    }
+    if session.stage.is_local() && !urls.is_empty() && args.system.as_deref() != Some("foundation") {
+        if changed {
+            local::demo(None, session, &deployed.outputs, workspace, ui).await?;
+        }
+        local::say_how_to_call(&urls, ui);
+    }
+    Ok(Exit::Success)
+}
+
+fn print(report: &serde_json::Value, ui: &Ui) -> miette::Result<()> {
+    ui.result(serde_json::to_string_pretty(report).into_diagnostic()?);
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `destroy`: a stage's stacks away; what holds data stays unless asked otherwise.
+
+use clap::Args;
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::session::Session;
+use crate::{deploy::destroy, error::Exit, stage, ui::Ui, workspace::Workspace};
+
+/// Delete a stage's stacks; what holds data is kept unless asked otherwise.
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    /// The stage.
+    #[arg(long)]
+    stage: String,
+    /// Only this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// Delete buckets and user pools too, with everything in them.
+    #[arg(long)]
+    delete_data: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+enum Refused {
+    #[error("nobody is at a terminal to confirm that stage {0} is to be destroyed; nothing was touched")]
+    #[diagnostic(help("run the command with --yes"))]
+    NobodyToAsk(String),
+    #[error("it was not confirmed; nothing was touched")]
+    No,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When it is not confirmed, or something cannot be deleted; the same command goes on from there.
+pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let stage = stage::load(workspace, &args.stage)?;
+    let session = Session::open(stage, workspace, ui).await?;
+    let selected = session.select(args.system.as_deref(), None)?;
+    let data = destroy::data(&selected, &session.stage.account, &session.stage.region);
+    let fate = if args.delete_data { "deleted with everything in it" } else { "kept" };
+    for thing in &data {
+        ui.say(format_args!("{thing}: {fate}"));
+    }
+    if !args.yes {
+        let question = format!("Destroy stage {} in account {}?", session.stage.name, session.stage.account);
+        match ui.confirm(&question) {
+            Some(true) => {}
+            Some(false) => return Err(Refused::No.into()),
+            None => return Err(Refused::NobodyToAsk(session.stage.name).into()),
+        }
+    }
+    let stacks = destroy::stacks(&selected, &session.clients, ui).await?;
+    let deleted = if args.delete_data { destroy::delete_data(&data, &session.clients, ui).await? } else { Vec::new() };
+    ui.say(format_args!("✓ {stacks} stacks deleted, {} buckets and user pools", deleted.len()));
+    Ok(Exit::Success)
+}

@@ -1,0 +1,61 @@
+//! `prune`: versions, layer versions and artifacts that nothing needs.
+
+use clap::Args;
+
+use super::session::{self, Session};
+use crate::{
+    deploy,
+    error::Exit,
+    prune, stage,
+    ui::{Format, Ui},
+    workspace::Workspace,
+};
+
+/// Delete versions, layer versions and artifacts that nothing needs.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// The stage.
+    #[arg(long)]
+    stage: String,
+    /// Only this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// How many of each function's newest versions stay, besides those an alias points to.
+    #[arg(long, default_value_t = 5)]
+    keep: usize,
+    /// Delete nothing; say why each thing stays or goes.
+    #[arg(long)]
+    dry_run: bool,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the stage cannot be looked at, or something cannot be deleted.
+pub async fn run(args: PruneArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let stage = stage::load(workspace, &args.stage)?;
+    let session = Session::open(stage, workspace, ui).await?;
+    let selected = session.select(args.system.as_deref(), None)?;
+    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+    let bucket = session::bucket(&session.stage, &observed);
+    let parameters = session::parameters(&observed);
+    let verdicts = prune::mark(&selected, &parameters, bucket.as_deref(), args.keep, &session.clients).await?;
+    if args.format == Format::Json {
+        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": verdicts }));
+    } else {
+        for verdict in verdicts.iter().filter(|verdict| args.dry_run || !verdict.keep) {
+            let does = if verdict.keep { "stays" } else { "goes" };
+            ui.result(format_args!("{}: {does}, {}", verdict.what, verdict.why));
+        }
+    }
+    if args.dry_run {
+        return Ok(Exit::Success);
+    }
+    let count = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
+    ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
+    Ok(Exit::Success)
+}

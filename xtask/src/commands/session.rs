@@ -1,0 +1,96 @@
+//! What every command that talks to a stage starts with: the stage, its endpoint, its clients, the account guard.
+
+use miette::Diagnostic;
+use stacks::{rendered::RenderedSystem, stage::Stage};
+use thiserror::Error;
+
+use crate::{
+    aws::Clients,
+    deploy::{Outputs, artifact_bucket},
+    local::{self, LocalError},
+    plan::observed::Observed,
+    render,
+    ui::Ui,
+    workspace::Workspace,
+};
+
+/// A stage that can be talked to.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) stage: Stage,
+    pub(super) clients: Clients,
+    /// Every system of the stage, whatever was selected.
+    pub(super) systems: Vec<RenderedSystem>,
+    local: Option<local::Settings>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("stage {stage} belongs to account {expected}, but the caller is in account {actual}; nothing was touched")]
+#[diagnostic(help("use the credentials of account {expected}, or mend `account` in stacks/stages/{stage}.yaml"))]
+struct WrongAccount {
+    stage: String,
+    expected: String,
+    actual: String,
+}
+
+impl Session {
+    /// Opens a stage: starts the local cloud where it is local, and holds the caller's account against the stage's.
+    pub(super) async fn open(stage: Stage, workspace: &Workspace, ui: &Ui) -> miette::Result<Self> {
+        let systems = render::stage(&stage)?;
+        let (local, endpoint) = if stage.is_local() {
+            let settings = local::Settings::from_workspace(workspace)?;
+            let endpoint = local::endpoint(&settings, ui).await?.url().to_owned();
+            (Some(settings), Some(endpoint))
+        } else {
+            // An emulator for other stages too, for trying a pipeline out.
+            (None, std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()))
+        };
+        let clients = Clients::new(&stage, endpoint).await;
+        let actual = clients.account().await?;
+        if actual != stage.account {
+            return Err(WrongAccount { stage: stage.name, expected: stage.account, actual }.into());
+        }
+        Ok(Self { stage, clients, systems, local })
+    }
+
+    /// Says that the local cloud died, where that is why something failed.
+    pub(super) fn explain<T>(&self, result: miette::Result<T>) -> miette::Result<T> {
+        let died: Option<LocalError> = match &result {
+            Err(_) => self.local.as_ref().and_then(local::died),
+            Ok(_) => None,
+        };
+        died.map_or(result, |died| Err(died.into()))
+    }
+
+    pub(super) fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
+        Ok(render::select(&self.stage, self.systems.clone(), system, stack)?)
+    }
+
+    /// Where an API of a stack is called: its output, or for an emulator the URL that it serves.
+    pub(super) fn api_url(
+        &self,
+        outputs: &std::collections::BTreeMap<String, String>,
+        id: &str,
+        url: &str,
+    ) -> Option<String> {
+        match self.clients.endpoint() {
+            None => outputs.get(url).cloned(),
+            Some(endpoint) => Some(format!("{endpoint}/_aws/execute-api/{}/{}", outputs.get(id)?, self.stage.name)),
+        }
+    }
+}
+
+/// Every deployed stack's outputs.
+pub(super) fn outputs(observed: &Observed) -> Outputs {
+    observed.stacks.iter().map(|(name, stack)| (name.clone(), stack.outputs.clone())).collect()
+}
+
+/// Every deployed stack's parameters.
+pub(super) fn parameters(observed: &Observed) -> Outputs {
+    observed.stacks.iter().map(|(name, stack)| (name.clone(), stack.parameters.clone())).collect()
+}
+
+/// The artifact bucket, once foundation is deployed.
+pub(super) fn bucket(stage: &Stage, observed: &Observed) -> Option<String> {
+    artifact_bucket(&stage.name, &outputs(observed))
+}

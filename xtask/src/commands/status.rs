@@ -1,0 +1,122 @@
+//! `status`: what is deployed.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use miette::IntoDiagnostic;
+use serde_json::{Value, json};
+use stacks::rendered::RenderedSystem;
+
+use super::session::{self, Session};
+use crate::{
+    deploy::{self, Outputs},
+    error::Exit,
+    plan::observed::Observed,
+    stage,
+    ui::{Format, Ui},
+    workspace::Workspace,
+};
+
+/// Show what is deployed: stacks, functions, live versions, URLs.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The stage.
+    #[arg(long)]
+    stage: String,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the stage cannot be looked at.
+pub async fn run(args: StatusArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let stage = stage::load(workspace, &args.stage)?;
+    let session = Session::open(stage, workspace, ui).await?;
+    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+    let urls = urls(&session.systems, &session::outputs(&observed), &session);
+    if args.format == Format::Json {
+        let systems: Vec<_> = session.systems.iter().map(|system| report(system, &observed)).collect();
+        let report = json!({ "stage": session.stage.name, "systems": systems, "urls": urls });
+        ui.result(serde_json::to_string_pretty(&report).into_diagnostic()?);
+        return Ok(Exit::Success);
+    }
+    let mut stacks = table(&["stack", "status"]);
+    for stack in crate::render::stacks_of(&session.systems) {
+        let status = observed.stacks.get(&stack.name).map_or("not deployed", |stack| stack.status.as_str());
+        stacks.add_row([stack.name.as_str(), status]);
+    }
+    ui.result(stacks);
+    let live =
+        observed.functions.iter().map(|(name, function)| (name.as_str(), function.live.as_deref().unwrap_or("-")));
+    if !observed.functions.is_empty() {
+        ui.result(functions_table(live));
+    }
+    for (name, url) in &urls {
+        ui.result(format_args!("{name}: {url}"));
+    }
+    Ok(Exit::Success)
+}
+
+fn report(system: &RenderedSystem, observed: &Observed) -> Value {
+    let stacks: Vec<_> = system
+        .stacks
+        .iter()
+        .map(|stack| {
+            let deployed = observed.stacks.get(&stack.name);
+            json!({
+                "name": stack.name,
+                "status": deployed.map(|deployed| &deployed.status),
+                "outputs": deployed.map(|deployed| deployed.outputs.clone()).unwrap_or_default(),
+            })
+        })
+        .collect();
+    let functions: Vec<_> = system
+        .stacks
+        .iter()
+        .flat_map(|stack| &stack.functions)
+        .map(|function| {
+            let deployed = observed.functions.get(&function.function_name);
+            json!({
+                "name": function.name.function,
+                "functionName": function.function_name,
+                "live": deployed.and_then(|deployed| deployed.live.as_ref()),
+                "codeSha256": deployed.map(|deployed| &deployed.code_sha256),
+            })
+        })
+        .collect();
+    json!({ "name": system.name, "stacks": stacks, "functions": functions })
+}
+
+/// The URL of every API, by its logical ID.
+pub(super) fn urls(systems: &[RenderedSystem], outputs: &Outputs, session: &Session) -> BTreeMap<String, String> {
+    let mut urls = BTreeMap::new();
+    for stack in crate::render::stacks_of(systems) {
+        let Some(outputs) = outputs.get(&stack.name) else { continue };
+        for api in &stack.apis {
+            if let Some(url) = session.api_url(outputs, &api.id_output, &api.url_output) {
+                urls.insert(api.logical_id.clone(), url);
+            }
+        }
+    }
+    urls
+}
+
+/// Functions and the versions that are live.
+pub(super) fn functions_table<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> Table {
+    let mut functions = table(&["function", "live version"]);
+    for (name, version) in rows {
+        functions.add_row([name, version]);
+    }
+    functions
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+}
