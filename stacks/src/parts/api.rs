@@ -19,9 +19,9 @@ use crate::{
     },
     stage::Stage,
     template::{
-        Expression, Part, Reference, Resource, Stack, Text, list,
-        render::{camel, sorted},
-        set,
+        Expression, Part, Reference, Resource, Stack, Text,
+        json::{camel, sorted},
+        list, set,
     },
 };
 
