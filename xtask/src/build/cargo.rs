@@ -54,8 +54,12 @@ pub(super) async fn build(
     command.args(["--profile", profile, "--target-dir", workspace.target().as_str()]);
     command.args(["--message-format=json-render-diagnostics", "--ignore-rust-version"]);
     let packages: BTreeSet<_> = request.functions.iter().map(|function| function.system).collect();
-    packages.iter().for_each(|package| drop(command.args(["--package", package])));
-    request.functions.iter().for_each(|function| drop(command.args(["--bin", function.binary])));
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    for function in &request.functions {
+        command.args(["--bin", function.binary]);
+    }
 
     let step = ui.step(format!("Build {} functions ({profile}, {})", request.functions.len(), tool.target));
     let binaries = run(command, request, ui, &step).await?;

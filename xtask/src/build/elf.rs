@@ -77,7 +77,7 @@ fn needed(bytes: &[u8]) -> object::read::Result<Vec<String>> {
     let strings = sections.strings(endian, bytes, strings)?;
     let mut needed = Vec::new();
     for entry in dynamic {
-        if entry.tag32(endian) == Some(object::elf::DT_NEEDED) {
+        if entry.tag(endian) == object::elf::DT_NEEDED {
             needed.push(String::from_utf8_lossy(entry.string(endian, strings)?).into_owned());
         }
     }

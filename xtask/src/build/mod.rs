@@ -177,7 +177,7 @@ fn gate(artifact: &Artifact, ui: &Ui) -> Result<(), BuildError> {
 #[must_use]
 pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header([
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header([
         "artifact",
         "architecture",
         "size",

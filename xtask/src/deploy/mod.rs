@@ -32,7 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(45 * 60);
 pub enum DeployError {
     /// A call failed.
     #[error("failed to deploy {what}")]
-    #[diagnostic(transparent)]
     Aws {
         /// What was being deployed.
         what: String,

@@ -35,7 +35,6 @@ pub enum ReleaseError {
         function: String,
         /// Why.
         #[source]
-        #[diagnostic_source]
         source: Box<DeployError>,
     },
     /// A new version does not answer its probe.
