@@ -13,6 +13,7 @@ pub mod retrieve;
 pub mod sniff;
 pub mod storage;
 pub mod upload;
+pub mod video;
 
 #[cfg(test)]
 mod testing;
