@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     /// API Gateway's control plane: 10 a second per account (API Gateway quotas page, fixed).
-    ApiGateway,
+    Gateway,
     /// CloudFormation's reads; throttled above about 5 a second (observed; AWS publishes no figure).
     CloudFormation,
     /// Lambda's control plane: 15 a second for all calls but reads and invocations (Lambda quotas page).
@@ -37,7 +37,7 @@ impl Governor {
             return;
         }
         let (slot, pause) = match api {
-            Api::ApiGateway => (&self.api_gateway, Duration::from_millis(125)),
+            Api::Gateway => (&self.api_gateway, Duration::from_millis(125)),
             Api::CloudFormation => (&self.cloudformation, Duration::from_millis(250)),
             Api::Lambda => (&self.lambda, Duration::from_millis(80)),
         };

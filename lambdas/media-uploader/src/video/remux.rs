@@ -64,8 +64,10 @@ fn places(pieces: &[Piece], start: u64) -> Vec<(Piece, u64)> {
 }
 
 fn moved(offset: u64, places: &[(Piece, u64)]) -> Option<u64> {
-    let (piece, place) =
-        places.iter().find(|(piece, _)| (piece.start..piece.start.saturating_add(piece.length)).contains(&offset))?;
+    let end = |piece: &Piece| piece.start.saturating_add(piece.length);
+    let holds = |(piece, _): &&(Piece, u64)| (piece.start..end(piece)).contains(&offset);
+    // A chunk without samples may point right behind the last one.
+    let (piece, place) = places.iter().find(holds).or_else(|| places.iter().find(|(piece, _)| end(piece) == offset))?;
     place.checked_add(offset - piece.start)
 }
 
