@@ -76,3 +76,10 @@ fn recognize_a_template_that_passed(bencher: Bencher) {
     validator.check([&stack]).expect("the template is sound");
     bencher.bench(|| validator.check([black_box(&stack)]).expect("the template is sound"));
 }
+
+#[divan::bench]
+fn render_every_system_of_a_stage(bencher: Bencher) {
+    let text = include_str!("../../stacks/stages/prod.yaml");
+    let stage = stacks::stage::Stage::parse("prod", text, "prod.yaml").expect("a stage");
+    bencher.bench(|| stacks::systems::render(black_box(&stage)).expect("rendered"));
+}

@@ -106,7 +106,7 @@ async fn buckets(cloud: &Cloud) -> Vec<String> {
 }
 
 /// Copies what git tracks, or would, so that the copy can be changed.
-fn copy_workspace(to: &Path) {
+pub(crate) fn copy_workspace(to: &Path) {
     let from = workspace();
     let listed = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -134,21 +134,4 @@ fn change_code(checkout: &Path, change: u32) {
     let body = start + unchanged[start..].find('{').expect("its body") + 1;
     let (head, tail) = unchanged.split_at(body);
     fs_err::write(&source, format!("{head}\n    std::hint::black_box(\"change {change}\");{tail}")).expect("written");
-}
-
-#[test]
-fn a_dead_endpoint_and_an_unknown_stage_touch_nothing() {
-    let cloud = Cloud::new();
-    let dead = cloud
-        .command(&["status", "--stage", "local"])
-        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        .output()
-        .expect("xtask starts");
-    assert_eq!(dead.status.code(), Some(1));
-    let message = text(&dead);
-    assert!(message.contains("127.0.0.1:9"), "{message}");
-
-    let unknown = cloud.xtask(&["deploy", "--stage", "locl"]);
-    assert_eq!(unknown.status.code(), Some(1));
-    assert!(text(&unknown).contains("did you mean `local`?"), "{}", text(&unknown));
 }

@@ -8,5 +8,6 @@ mod cloud;
 mod deploying;
 mod events;
 mod images;
+mod refusals;
 mod requests;
 mod videos;
