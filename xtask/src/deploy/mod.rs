@@ -193,7 +193,7 @@ pub async fn apply(
 /// The name of the stage's artifact bucket, once foundation is deployed.
 #[must_use]
 pub fn artifact_bucket(stage: &str, outputs: &Outputs) -> Option<String> {
-    let stack = format!("{}-{}-{stage}", foundation::SYSTEM, foundation::ARTIFACTS);
+    let stack = plan::full_name(foundation::SYSTEM, foundation::ARTIFACTS, stage);
     outputs.get(&stack)?.get(foundation::ARTIFACT_BUCKET_OUTPUT).cloned()
 }
 

@@ -8,8 +8,7 @@ use crate::{
     plan::observed::{Observed, ObservedFunction, ObservedStack},
 };
 
-/// The name of the alias that every caller uses.
-pub const LIVE: &str = "live";
+pub use stacks::parts::function::LIVE;
 
 /// Looks at every stack and function of these systems.
 ///

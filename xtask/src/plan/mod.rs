@@ -246,7 +246,8 @@ pub fn needed<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
         .collect()
 }
 
-fn full_name(system: &str, stack: &str, stage: &str) -> String {
+/// A stack's name in CloudFormation.
+pub(crate) fn full_name(system: &str, stack: &str, stage: &str) -> String {
     format!("{system}-{stack}-{stage}")
 }
 
