@@ -1,0 +1,4 @@
+//! The image function.
+mod animation;
+mod decode;
+pub mod variants;
