@@ -191,7 +191,8 @@ impl State {
         assert_eq!(body.matches("<PartNumber>").count(), parts.len(), "{body}");
         assert!(parts.keys().copied().eq(1..=u32::try_from(parts.len()).expect("few parts")), "numbers without gaps");
         let content_type = self.types.remove(upload).unwrap_or_default();
-        self.store(path, parts.into_values().flatten().collect(), &content_type)
+        self.store(path, parts.into_values().flatten().collect(), &content_type);
+        respond(200, b"<CompleteMultipartUploadResult></CompleteMultipartUploadResult>".to_vec())
     }
 
     fn store(&mut self, path: String, bytes: Vec<u8>, content_type: &str) -> HttpResponse {

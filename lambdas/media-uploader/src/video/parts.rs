@@ -57,6 +57,7 @@ pub(crate) fn parts(layout: &Layout, largest: u64) -> Vec<Part> {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "ranges of a file")]
 mod tests {
     use proptest::prelude::*;
 
