@@ -37,6 +37,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Failure> 
     reader.limits(decoder_limits);
     let mut decoder = reader.into_decoder().map_err(|error| failure(&error))?;
     check(decoder.dimensions(), limits)?;
+    // The decoder's limits bound its own memory, not that of the pixels it hands over.
+    if decoder.total_bytes() > DECODER_BYTES {
+        return Err(too_much_memory());
+    }
     if format == Format::Jpeg && !is_complete_jpeg(bytes) {
         return Err(Failure::new(FailureCode::Corrupt, "the JPEG file ends before its image does"));
     }
@@ -72,9 +76,13 @@ fn check((width, height): (u32, u32), limits: &Limits) -> Result<(), Failure> {
     Err(Failure::new(FailureCode::TooManyPixels, message))
 }
 
+fn too_much_memory() -> Failure {
+    Failure::new(FailureCode::TooManyPixels, "decoding would take too much memory")
+}
+
 fn failure(error: &ImageError) -> Failure {
     match error {
-        ImageError::Limits(_) => Failure::new(FailureCode::TooManyPixels, "decoding would take too much memory"),
+        ImageError::Limits(_) => too_much_memory(),
         ImageError::Unsupported(error) => {
             Failure::new(FailureCode::UnsupportedType, format!("this kind of image is not supported: {error}"))
         }
