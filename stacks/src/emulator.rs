@@ -1,4 +1,7 @@
 //! What stage `local` leaves out, each with its reason: the declared difference between the emulator and AWS.
+//!
+//! Seen in MiniStack 1.5.33. What it accepts and ignores stays in the templates, because it does no harm there: bucket
+//! lifecycle rules (nothing expires, and the bucket has no lifecycle configuration), throttling, tracing.
 
 use crate::stage::Stage;
 

@@ -54,10 +54,12 @@ impl Architecture {
 #[derive(Debug, Error)]
 pub enum StageError {
     /// Not YAML, or not a stage's YAML. The source names field, line and column.
-    #[error("failed to understand {file}")]
+    #[error("failed to understand {file}{}", suggested(.suggestion.as_deref()))]
     Syntax {
         /// The file.
         file: String,
+        /// The field that an unknown one was probably meant to be.
+        suggestion: Option<String>,
         /// Where and why.
         source: serde_yaml::Error,
     },
@@ -82,8 +84,11 @@ impl Stage {
     ///
     /// When the text is no YAML, a field is missing, unknown or of the wrong type, or a value cannot be.
     pub fn parse(name: &str, text: &str, file: &str) -> Result<Self, StageError> {
-        let mut stage: Self =
-            serde_yaml::from_str(text).map_err(|source| StageError::Syntax { file: file.to_owned(), source })?;
+        let mut stage: Self = serde_yaml::from_str(text).map_err(|source| StageError::Syntax {
+            file: file.to_owned(),
+            suggestion: suggestion(&source.to_string()),
+            source,
+        })?;
         name.clone_into(&mut stage.name);
         let wrong = |field, value: &str, expected| StageError::Value {
             file: file.to_owned(),
@@ -120,6 +125,24 @@ impl Stage {
     }
 }
 
+/// The known field that is closest to the unknown one of serde's message "unknown field `a`, expected one of `b`, `c`".
+fn suggestion(message: &str) -> Option<String> {
+    const CLOSE: f64 = 0.7;
+    let (_, names) = message.split_once("unknown field `")?;
+    // What stands between backticks is every other piece.
+    let mut names = names.split('`').step_by(2);
+    let unknown = names.next()?;
+    names
+        .map(|known| (strsim::jaro_winkler(unknown, known), known))
+        .filter(|(similarity, _)| *similarity >= CLOSE)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, known)| known.to_owned())
+}
+
+fn suggested(field: Option<&str>) -> String {
+    field.map(|field| format!("; did you mean `{field}`?")).unwrap_or_default()
+}
+
 /// Two or more parts of letters, then a digit: `eu-central-1`, `us-gov-east-1`.
 fn is_region(text: &str) -> bool {
     let mut parts: Vec<_> = text.split('-').collect();
@@ -154,9 +177,14 @@ mod tests {
         assert!(missing.contains("missing field `region`"), "{missing}");
         let unknown = error("account: '111122223333'\nregion: eu-central-1\nregoin: x\n");
         assert!(unknown.contains("unknown field `regoin`") && unknown.contains("line 3"), "{unknown}");
-        let nested =
-            error("account: '111122223333'\nregion: eu-central-1\nsystems:\n  media-uploader:\n    origins: 1\n");
-        assert!(nested.contains("unknown field `origins`") && nested.contains("line 5"), "{nested}");
+        assert!(unknown.contains("did you mean `region`?"), "{unknown}");
+        let nested = error(
+            "account: '111122223333'\nregion: eu-central-1\nsystems:\n  media-uploader:\n    alowed_origins: 1\n",
+        );
+        assert!(nested.contains("unknown field `alowed_origins`") && nested.contains("line 5"), "{nested}");
+        assert!(nested.contains("systems.media-uploader") && nested.contains("`allowed_origins`?"), "{nested}");
+        let far = error("account: '111122223333'\nregion: eu-central-1\nweather: sunny\n");
+        assert!(!far.contains("did you mean"), "{far}");
     }
 
     #[test]

@@ -40,8 +40,17 @@ impl Workspace {
     /// The workspace whose root is `root`; build output goes where `CARGO_TARGET_DIR` says, else to `target`.
     #[must_use]
     pub fn at(root: Utf8PathBuf) -> Self {
-        let target =
-            std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), |directory| root.join(directory));
+        // A relative one is relative to where cargo was started.
+        let target = match std::env::var("CARGO_TARGET_DIR") {
+            Ok(directory) => camino::absolute_utf8(&directory).unwrap_or_else(|_| directory.into()),
+            Err(_) => root.join("target"),
+        };
+        Self::with_target(root, target)
+    }
+
+    /// The workspace whose root is `root`, with its build output in `target`.
+    #[must_use]
+    pub fn with_target(root: Utf8PathBuf, target: Utf8PathBuf) -> Self {
         Self { root, target }
     }
 

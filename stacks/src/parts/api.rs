@@ -3,15 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Route, Routes};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::function::FunctionHandle;
+use super::function::{FunctionHandle, LOG_RETENTION};
 use crate::{
     emulator::Feature,
     rendered::RenderedApi,
+    resources::{
+        api_gateway::{
+            Authorizer, Deployment, GatewayResponse, Method, Resource as PathPart, RestApi as Properties,
+            Stage as ApiStage, method, rest_api, stage as api_stage,
+        },
+        logs::LogGroup,
+    },
     stage::Stage,
-    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text},
+    template::{
+        Expression, Part, Reference, Resource, Stack, Text,
+        json::{camel, sorted},
+        list, set,
+    },
 };
 
 /// A regional REST API whose every route goes to a function's alias.
@@ -87,24 +98,24 @@ impl Part for RestApi {
 
     fn add_to(self, stack: &mut Stack) -> ApiHandle {
         let id = self.logical_id.as_str();
-        let properties = json!({ "Name": self.name, "EndpointConfiguration": { "Types": ["REGIONAL"] } });
-        let api = stack.resource(id, Resource::new("AWS::ApiGateway::RestApi", properties));
-        let authorizer = self.authorizer.as_ref().map(|(logical_id, arn)| {
-            let properties = json!({
-                "RestApiId": api.id(),
-                "Name": logical_id,
-                "Type": "COGNITO_USER_POOLS",
-                "ProviderARNs": [arn],
-                "IdentitySource": "method.request.header.Authorization",
-                "AuthorizerResultTtlInSeconds": 300,
-            });
-            stack.resource(logical_id, Resource::new("AWS::ApiGateway::Authorizer", properties))
-        });
+        let properties = Properties {
+            name: set(&self.name),
+            endpoint_configuration: Some(rest_api::EndpointConfiguration {
+                types: list(["REGIONAL"]),
+                ..rest_api::EndpointConfiguration::default()
+            }),
+            ..Properties::default()
+        };
+        let api = stack.resource(id, Resource::of(properties));
+        let mut deployed = Vec::new();
+        let authorizer = self.add_authorizer(stack, &api);
+        deployed.extend(authorizer.clone());
         let resources = resources(stack, id, &api, self.routes.iter().map(|(route, _)| *route));
-        let methods = self.methods(stack, &api, authorizer.as_ref(), &resources);
+        deployed.extend(self.methods(stack, &api, authorizer.as_ref(), &resources));
+        deployed.extend(self.gateway_responses(stack, &api));
         self.permissions(stack, &api);
-        let responses = self.gateway_responses(stack, &api);
-        let stage_name = self.deployment(stack, &api, &methods, &responses);
+        let deployment = deployment(stack, id, &api, &deployed);
+        let stage_name = self.stage(stack, &api, &deployment);
         stack.apis.push(RenderedApi {
             logical_id: id.to_owned(),
             stage_name: self.stage.name.clone(),
@@ -117,47 +128,51 @@ impl Part for RestApi {
 }
 
 impl RestApi {
-    /// Adds every method; returns what was added, to be deployed.
+    fn add_authorizer(&self, stack: &mut Stack, api: &Reference) -> Option<Reference> {
+        let (logical_id, user_pool_arn) = self.authorizer.as_ref()?;
+        let authorizer = Authorizer {
+            rest_api_id: set(api.id()),
+            name: set(logical_id),
+            r#type: set("COGNITO_USER_POOLS"),
+            provider_arns: list([user_pool_arn]),
+            identity_source: set("method.request.header.Authorization"),
+            authorizer_result_ttl_in_seconds: set(300),
+            ..Authorizer::default()
+        };
+        Some(stack.resource(logical_id, Resource::of(authorizer)))
+    }
+
+    /// Every route with the authorizer, and on every path an `OPTIONS` without: a preflight carries no token, and
+    /// only a function can choose among several origins.
     fn methods(
         &self,
         stack: &mut Stack,
         api: &Reference,
         authorizer: Option<&Reference>,
         resources: &BTreeMap<String, Text>,
-    ) -> BTreeMap<String, Value> {
-        let mut methods = BTreeMap::new();
-        let mut add = |path: &str, method: &str, function: &FunctionHandle, authorizer: Option<&Reference>| {
-            let mut properties = json!({
-                "RestApiId": api.id(),
-                "ResourceId": resources[path],
-                "HttpMethod": method,
-                "AuthorizationType": "NONE",
-                "Integration": {
-                    "Type": "AWS_PROXY",
-                    "IntegrationHttpMethod": "POST",
-                    "Uri": Expression::sub(
-                        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Alias}/invocations",
-                        [("Alias", function.alias.clone())],
-                    ),
-                },
-            });
-            if let Some(authorizer) = authorizer {
-                properties["AuthorizationType"] = json!("COGNITO_USER_POOLS");
-                properties["AuthorizerId"] = json!(authorizer.id());
-            }
-            let logical_id = format!("{}{}{}", self.logical_id, camel(path), camel(&method.to_lowercase()));
-            stack.resource(&logical_id, Resource::new("AWS::ApiGateway::Method", properties.clone()));
-            methods.insert(logical_id, properties);
-        };
+    ) -> Vec<Reference> {
+        let routes =
+            self.routes.iter().map(|(route, function)| (route.path, route.method.as_str(), function, authorizer));
         let mut preflight = BTreeMap::new();
         for (route, function) in &self.routes {
-            add(route.path, route.method.as_str(), function, authorizer);
-            preflight.entry(route.path).or_insert(function);
+            preflight.entry(route.path).or_insert((route.path, "OPTIONS", function, None));
         }
-        for (path, function) in preflight {
-            add(path, "OPTIONS", function, None);
-        }
-        methods
+        routes
+            .chain(preflight.into_values())
+            .map(|(path, verb, function, authorizer)| {
+                let method = Method {
+                    rest_api_id: set(api.id()),
+                    resource_id: set(&resources[path]),
+                    http_method: set(verb),
+                    authorization_type: set(if authorizer.is_some() { "COGNITO_USER_POOLS" } else { "NONE" }),
+                    authorizer_id: authorizer.map(Reference::id),
+                    integration: Some(proxy(function)),
+                    ..Method::default()
+                };
+                let logical_id = format!("{}{}{}", self.logical_id, camel(path), camel(&verb.to_lowercase()));
+                stack.resource(&logical_id, Resource::of(method))
+            })
+            .collect()
     }
 
     fn permissions(&self, stack: &mut Stack, api: &Reference) {
@@ -172,78 +187,98 @@ impl RestApi {
     }
 
     /// The gateway's own errors, in the body and with the header that the functions' errors have.
-    fn gateway_responses(&self, stack: &mut Stack, api: &Reference) -> Vec<Value> {
+    fn gateway_responses(&self, stack: &mut Stack, api: &Reference) -> Vec<Reference> {
         // The gateway cannot choose among several origins.
         let origin = match self.origins.as_slice() {
             [one] => one,
             _ => "*",
         };
-        let kinds = [("DEFAULT_4XX", None), ("DEFAULT_5XX", None), ("UNAUTHORIZED", Some("401"))];
-        let mut all = Vec::new();
-        for (kind, status) in kinds {
-            let body = "{\"error\":\"$context.error.responseType\",\"message\":$context.error.messageString,\"statusCode\":$context.status}";
-            let body = match status {
-                Some(status) => body.replace("$context.status", status),
-                // `$context.status` is not set in gateway responses' templates on every error; the type's class is.
-                None => body.replace("$context.status", if kind == "DEFAULT_4XX" { "400" } else { "500" }),
-            };
-            let mut properties = json!({
-                "RestApiId": api.id(),
-                "ResponseType": kind,
-                "ResponseParameters": { "gatewayresponse.header.Access-Control-Allow-Origin": format!("'{origin}'") },
-                "ResponseTemplates": { "application/json": body },
-            });
-            if let Some(status) = status {
-                properties["StatusCode"] = json!(status);
-            }
-            let name: String = kind.split('_').map(|word| camel(&word.to_lowercase())).collect();
-            let logical_id = format!("{}{name}Response", self.logical_id);
-            stack.resource(&logical_id, Resource::new("AWS::ApiGateway::GatewayResponse", properties.clone()));
-            all.push(properties);
-        }
-        all
+        let header = "gatewayresponse.header.Access-Control-Allow-Origin".to_owned();
+        GATEWAY_ERRORS
+            .iter()
+            .map(|(kind, status)| {
+                let body = format!(
+                    r#"{{"error":"$context.error.responseType","message":$context.error.messageString,"statusCode":{status}}}"#
+                );
+                let response = GatewayResponse {
+                    rest_api_id: set(api.id()),
+                    response_type: set(*kind),
+                    // The defaults stand for many errors, whose own status must stay.
+                    status_code: (!kind.starts_with("DEFAULT")).then(|| Text::from(status.to_string())),
+                    response_parameters: Some([(header.clone(), Text::from(format!("'{origin}'")))].into()),
+                    response_templates: Some([("application/json".to_owned(), Text::from(body))].into()),
+                };
+                let logical_id = format!("{}{}Response", self.logical_id, camel(&kind.to_lowercase()));
+                stack.resource(&logical_id, Resource::of(response))
+            })
+            .collect()
     }
 
-    /// A deployment named after what it deploys, so that a changed API is really deployed; and the stage.
-    fn deployment(
-        &self,
-        stack: &mut Stack,
-        api: &Reference,
-        methods: &BTreeMap<String, Value>,
-        responses: &[Value],
-    ) -> Text {
+    fn stage(&self, stack: &mut Stack, api: &Reference, deployment: &Reference) -> Text {
         let id = &self.logical_id;
-        let authorizer = self.authorizer.as_ref().map(|(logical_id, arn)| json!([logical_id, arn]));
-        let hash = hex::encode(Sha256::digest(json!([methods, responses, authorizer]).to_string()));
-        let logical_id = format!("{id}Deployment{}", &hash[..10]);
-        let deployment = Resource::new("AWS::ApiGateway::Deployment", json!({ "RestApiId": api.id() }));
-        let deployment = methods.keys().fold(deployment, |deployment, method| deployment.depends_on(method));
-        let deployment = stack.resource(&logical_id, deployment);
-        let mut properties = json!({
-            "RestApiId": api.id(),
-            "DeploymentId": deployment.id(),
-            "StageName": self.stage.name,
-            "TracingEnabled": true,
-            "MethodSettings": [{
-                "ResourcePath": "/*",
-                "HttpMethod": "*",
-                "MetricsEnabled": true,
-                "ThrottlingRateLimit": self.rate,
-                "ThrottlingBurstLimit": self.burst,
-            }],
+        let access_log = Feature::AccessLogs.is_in(&self.stage).then(|| {
+            let group = LogGroup {
+                log_group_name: set(format!("/aws/apigateway/{}", self.name)),
+                retention_in_days: set(LOG_RETENTION),
+                ..LogGroup::default()
+            };
+            let group = stack.resource(&format!("{id}AccessLogs"), Resource::of(group));
+            api_stage::AccessLogSetting { destination_arn: set(group.attribute("Arn")), format: set(ACCESS_LOG_FORMAT) }
         });
-        if Feature::AccessLogs.is_in(&self.stage) {
-            let group = json!({ "LogGroupName": format!("/aws/apigateway/{}", self.name), "RetentionInDays": 30 });
-            let group = stack.resource(&format!("{id}AccessLogs"), Resource::new("AWS::Logs::LogGroup", group));
-            properties["AccessLogSetting"] = json!({
-                "DestinationArn": group.attribute("Arn"),
-                "Format": ACCESS_LOG_FORMAT,
-            });
-        }
-        // A stage takes its traffic along when it goes; the API itself decides whether it may.
-        let stage = Resource::new("AWS::ApiGateway::Stage", properties).removal(RemovalPolicy::Delete);
-        stack.resource(&format!("{id}StageResource"), stage).id()
+        let stage = ApiStage {
+            rest_api_id: set(api.id()),
+            deployment_id: set(deployment.id()),
+            stage_name: set(&self.stage.name),
+            tracing_enabled: set(true),
+            access_log_setting: access_log,
+            method_settings: Some(vec![api_stage::MethodSetting {
+                resource_path: set("/*"),
+                http_method: set("*"),
+                metrics_enabled: set(true),
+                throttling_rate_limit: set(f64::from(self.rate)),
+                throttling_burst_limit: set(i64::from(self.burst)),
+                ..api_stage::MethodSetting::default()
+            }]),
+            ..ApiStage::default()
+        };
+        stack.resource(&format!("{id}StageResource"), Resource::of(stage)).id()
     }
+}
+
+/// The gateway's own errors that get the functions' body, each with its status: templates of gateway responses know
+/// the error's type, but not its status. Developer guide, "Gateway response types for API Gateway".
+const GATEWAY_ERRORS: &[(&str, u16)] = &[
+    ("DEFAULT_4XX", 400),
+    ("DEFAULT_5XX", 500),
+    ("ACCESS_DENIED", 403),
+    ("MISSING_AUTHENTICATION_TOKEN", 403),
+    ("REQUEST_TOO_LARGE", 413),
+    ("THROTTLED", 429),
+    ("UNAUTHORIZED", 401),
+];
+
+/// Everything of a request goes to the function's alias, and its answer back.
+fn proxy(function: &FunctionHandle) -> method::Integration {
+    let uri = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Alias}/invocations";
+    method::Integration {
+        r#type: set("AWS_PROXY"),
+        integration_http_method: set("POST"),
+        uri: set(Expression::sub(uri, [("Alias", function.alias.clone())])),
+        ..method::Integration::default()
+    }
+}
+
+/// A deployment named after what it deploys: a deployment is a snapshot, so only a new one makes a changed API real.
+fn deployment(stack: &mut Stack, id: &str, api: &Reference, deployed: &[Reference]) -> Reference {
+    let shape: BTreeMap<_, _> = deployed
+        .iter()
+        .map(Reference::logical_id)
+        .map(|logical_id| (logical_id, stack.resources.get(logical_id).map(Resource::properties)))
+        .collect();
+    let hash = hex::encode(Sha256::digest(sorted(json!(shape)).to_string()));
+    let deployment = Resource::of(Deployment { rest_api_id: set(api.id()), ..Deployment::default() });
+    let deployment = deployed.iter().fold(deployment, |deployment, part| deployment.depends_on(part.logical_id()));
+    stack.resource(&format!("{id}Deployment{}", &hash[..10]), deployment)
 }
 
 /// One JSON line a request. No token, no query: both may hold secrets.
@@ -272,20 +307,47 @@ fn resources(
     for path in paths {
         let (parent, part) = path.rsplit_once('/').unwrap_or_default();
         let parent = ids.get(parent).cloned().unwrap_or_else(|| api.attribute("RootResourceId"));
-        let properties = json!({ "RestApiId": api.id(), "ParentId": parent, "PathPart": part });
-        let resource = Resource::new("AWS::ApiGateway::Resource", properties);
-        let reference = stack.resource(&format!("{id}{}Resource", camel(&path)), resource);
+        let resource = PathPart { rest_api_id: set(api.id()), parent_id: Some(parent), path_part: set(part) };
+        let reference = stack.resource(&format!("{id}{}Resource", camel(&path)), Resource::of(resource));
         ids.insert(path, reference.id());
     }
     ids
 }
 
-/// `/media/{filename}` → `MediaFilename`: what a logical ID may be made of.
-fn camel(path: &str) -> String {
-    path.split(|character: char| !character.is_ascii_alphanumeric())
-        .filter_map(|word| {
-            let mut characters = word.chars();
-            characters.next().map(|first| first.to_ascii_uppercase().to_string() + characters.as_str())
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use contract::media_uploader::{RetrieveRoute, Upload, UploadEnvironment, UploadRoute};
+
+    use super::*;
+    use crate::parts::function::Function;
+
+    fn deployment_of(change: impl FnOnce(RestApi, &FunctionHandle) -> RestApi) -> String {
+        let stage = Stage::example("dev");
+        let mut stack = Stack::new("api", "An API.");
+        let environment = UploadEnvironment {
+            raw_media_bucket: "raw".into(),
+            allowed_origins: "https://example.com".into(),
+            media_profile_path: "/opt/profile".into(),
+            public_s3_endpoint: None,
+        };
+        let upload = stack.add(Function::new(&stage, Upload, environment));
+        let api = RestApi::new("Api", "api".to_owned(), &stage).routes::<UploadRoute>(&upload);
+        stack.add(change(api, &upload));
+        let mut ids = stack.resources.into_keys().filter(|id| id.starts_with("ApiDeployment"));
+        ids.next().expect("a deployment")
+    }
+
+    #[test]
+    fn a_changed_api_is_deployed_anew_and_a_changed_stage_is_not() {
+        let plain = deployment_of(|api, _| api);
+        assert_eq!(plain, deployment_of(|api, _| api));
+        assert_eq!(plain, deployment_of(|api, _| api.throttle(1, 1)));
+        for changed in [
+            deployment_of(|api, upload| api.routes::<RetrieveRoute>(upload)),
+            deployment_of(|api, _| api.authorizer("Authorizer", "arn:pool".into())),
+            deployment_of(|api, _| api.origins(&["https://example.com".to_owned()])),
+        ] {
+            assert_ne!(plain, changed);
+        }
+    }
 }

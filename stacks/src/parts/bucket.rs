@@ -1,23 +1,22 @@
 //! A private bucket, and what can be granted on it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::policy::Statement;
 use crate::{
     emulator::Feature,
+    resources::s3::{self, bucket},
     stage::Stage,
-    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text},
+    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, list, set},
 };
 
 /// A private bucket: encrypted, owner enforced, public access blocked, TLS only.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     logical_id: String,
-    name: Text,
-    properties: Value,
-    rules: Vec<Value>,
+    properties: s3::Bucket,
+    rules: Vec<bucket::Rule>,
     depends_on: Vec<String>,
-    removal: RemovalPolicy,
     tls_only: bool,
 }
 
@@ -29,21 +28,14 @@ impl BucketName {
     /// The bucket's ARN.
     #[must_use]
     pub fn arn(&self) -> Text {
-        self.objects_under("").1
+        Expression::sub("arn:${AWS::Partition}:s3:::${Name}", [("Name", self.0.clone())]).into()
     }
 
-    /// The ARN of every object whose key starts with `prefix`, which ends in `/` or is empty.
+    /// The ARN of every object whose key matches `pattern`, which may hold IAM's variables as `${!…}`.
     #[must_use]
-    pub fn objects(&self, prefix: &str) -> Text {
-        self.objects_under(prefix).0
-    }
-
-    fn objects_under(&self, prefix: &str) -> (Text, Text) {
-        let name = || [("Name", self.0.clone())];
-        (
-            Expression::sub(&format!("arn:${{AWS::Partition}}:s3:::${{Name}}/{prefix}*"), name()).into(),
-            Expression::sub("arn:${AWS::Partition}:s3:::${Name}", name()).into(),
-        )
+    pub fn objects(&self, pattern: &str) -> Text {
+        let arn = format!("arn:${{AWS::Partition}}:s3:::${{Name}}/{pattern}");
+        Expression::sub(&arn, [("Name", self.0.clone())]).into()
     }
 
     /// Reading objects and, so that a missing one is 404 and not 403, listing.
@@ -64,9 +56,22 @@ impl BucketName {
         self.grant(CRUD, &["s3:ListBucket", "s3:ListBucketMultipartUploads"])
     }
 
+    /// Reading objects and nothing else: who has this cannot tell a missing object from a forbidden one.
+    #[must_use]
+    pub fn get_objects(&self) -> Vec<Statement> {
+        vec![Statement::allow(["s3:GetObject"], [self.objects("*")])]
+    }
+
+    /// Uploading objects whose keys match `pattern`, at once or in parts.
+    #[must_use]
+    pub fn upload(&self, pattern: &str) -> Vec<Statement> {
+        let actions = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+        vec![Statement::allow(actions, [self.objects(pattern)])]
+    }
+
     fn grant(&self, objects: &[&str], bucket: &[&str]) -> Vec<Statement> {
         vec![
-            Statement::allow(objects.iter().copied(), [self.objects("")]),
+            Statement::allow(objects.iter().copied(), [self.objects("*")]),
             Statement::allow(bucket.iter().copied(), [self.arn()]),
         ]
     }
@@ -76,17 +81,15 @@ const CRUD: &[&str] =
     &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
 
 impl Bucket {
-    /// A bucket called `name`. It stays when its stack is deleted if the stage keeps data.
+    /// A bucket called `name`. It stays when its stack is deleted, on the emulator too: `destroy` keeps what holds
+    /// data in every stage.
     #[must_use]
     pub fn new(logical_id: &str, name: &BucketName, stage: &Stage) -> Self {
         Self {
             logical_id: logical_id.to_owned(),
-            name: name.0.clone(),
-            properties: json!({}),
+            properties: private(name),
             rules: Vec::new(),
             depends_on: Vec::new(),
-            // On the emulator too: `destroy` keeps what holds data in every stage.
-            removal: RemovalPolicy::Retain,
             tls_only: Feature::TlsOnly.is_in(stage),
         }
     }
@@ -94,37 +97,76 @@ impl Bucket {
     /// Keeps old versions of objects.
     #[must_use]
     pub fn versioned(mut self) -> Self {
-        self.properties["VersioningConfiguration"] = json!({ "Status": "Enabled" });
+        self.properties.versioning_configuration = Some(bucket::VersioningConfiguration { status: set("Enabled") });
         self
     }
 
-    /// Adds a lifecycle rule, in CloudFormation's form without its status.
+    /// Removes objects that are older than this many days.
     #[must_use]
-    pub fn lifecycle(mut self, id: &str, mut rule: Value) -> Self {
-        rule["Id"] = json!(id);
-        rule["Status"] = json!("Enabled");
-        self.rules.push(rule);
+    pub fn expire(self, days: u32) -> Self {
+        self.rule("Expire", bucket::Rule { expiration_in_days: set(i64::from(days)), ..bucket::Rule::default() })
+    }
+
+    /// Removes what was deleted or overwritten after this many days.
+    #[must_use]
+    pub fn expire_noncurrent(self, days: u32) -> Self {
+        let expiration = bucket::NoncurrentVersionExpiration {
+            noncurrent_days: set(i64::from(days)),
+            ..bucket::NoncurrentVersionExpiration::default()
+        };
+        self.rule(
+            "ExpireNoncurrent",
+            bucket::Rule {
+                noncurrent_version_expiration: Some(expiration),
+                expired_object_delete_marker: set(true),
+                ..bucket::Rule::default()
+            },
+        )
+    }
+
+    /// Removes the parts of multipart uploads that nobody completed in this many days.
+    #[must_use]
+    pub fn abort_uploads(self, days: u32) -> Self {
+        let abort = bucket::AbortIncompleteMultipartUpload { days_after_initiation: set(i64::from(days)) };
+        self.rule(
+            "AbortUploads",
+            bucket::Rule { abort_incomplete_multipart_upload: Some(abort), ..bucket::Rule::default() },
+        )
+    }
+
+    fn rule(mut self, id: &str, rule: bucket::Rule) -> Self {
+        self.rules.push(bucket::Rule { id: set(id), status: set("Enabled"), ..rule });
         self
     }
 
     /// Lets browsers of these origins use these methods.
     #[must_use]
     pub fn cors(mut self, origins: &[String], methods: &[&str]) -> Self {
-        self.properties["CorsConfiguration"] = json!({ "CorsRules": [{
-            "AllowedOrigins": origins,
-            "AllowedMethods": methods,
-            "AllowedHeaders": ["*"],
-            "ExposedHeaders": ["ETag"],
-            "MaxAge": 3000,
-        }] });
+        self.properties.cors_configuration = Some(bucket::CorsConfiguration {
+            cors_rules: Some(vec![bucket::CorsRule {
+                allowed_origins: list(origins),
+                allowed_methods: list(methods.iter().copied()),
+                allowed_headers: list(["*"]),
+                exposed_headers: list(["ETag"]),
+                max_age: set(3000),
+                ..bucket::CorsRule::default()
+            }]),
+        });
         self
     }
 
-    /// Sends `event` to a function's alias. `permission` is the logical ID of what allows S3 to invoke it.
+    /// Sends `event` to a function's alias. The bucket waits for `permission`, which allows S3 to invoke it: S3
+    /// refuses a notification it could not deliver.
     #[must_use]
     pub fn notify(mut self, event: &str, alias: &Text, permission: &Reference) -> Self {
-        self.properties["NotificationConfiguration"] =
-            json!({ "LambdaConfigurations": [{ "Event": event, "Function": alias }] });
+        self.properties.notification_configuration = Some(bucket::NotificationConfiguration {
+            lambda_configurations: Some(vec![bucket::LambdaConfiguration {
+                event: set(event),
+                function: set(alias),
+                ..bucket::LambdaConfiguration::default()
+            }]),
+            ..bucket::NotificationConfiguration::default()
+        });
         self.depends_on.push(permission.logical_id().to_owned());
         self
     }
@@ -133,43 +175,61 @@ impl Bucket {
 impl Part for Bucket {
     type Handle = Reference;
 
-    fn add_to(self, stack: &mut Stack) -> Reference {
-        let mut properties = json!({
-            "BucketName": self.name,
-            "BucketEncryption": { "ServerSideEncryptionConfiguration": [
-                { "ServerSideEncryptionByDefault": { "SSEAlgorithm": "AES256" } },
-            ] },
-            "OwnershipControls": { "Rules": [{ "ObjectOwnership": "BucketOwnerEnforced" }] },
-            "PublicAccessBlockConfiguration": {
-                "BlockPublicAcls": true,
-                "BlockPublicPolicy": true,
-                "IgnorePublicAcls": true,
-                "RestrictPublicBuckets": true,
-            },
-            "LifecycleConfiguration": { "Rules": self.rules },
-        });
-        if let (Some(all), Value::Object(more)) = (properties.as_object_mut(), self.properties) {
-            all.extend(more);
+    fn add_to(mut self, stack: &mut Stack) -> Reference {
+        if !self.rules.is_empty() {
+            self.properties.lifecycle_configuration = Some(bucket::LifecycleConfiguration {
+                rules: Some(self.rules),
+                ..bucket::LifecycleConfiguration::default()
+            });
         }
-        let resource = Resource::new("AWS::S3::Bucket", properties).removal(self.removal);
+        let resource = Resource::of(self.properties).removal(RemovalPolicy::Retain);
         let resource = self.depends_on.iter().fold(resource, |resource, id| resource.depends_on(id));
         let bucket = stack.resource(&self.logical_id, resource);
         if self.tls_only {
-            let arn = bucket.attribute("Arn");
-            let policy = json!({
-                "Bucket": bucket.id(),
-                "PolicyDocument": { "Version": "2012-10-17", "Statement": [{
-                    "Sid": "TlsOnly",
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "s3:*",
-                    "Resource": [arn, Expression::sub("${Arn}/*", [("Arn", bucket.attribute("Arn"))])],
-                    "Condition": { "Bool": { "aws:SecureTransport": "false" } },
-                }] },
-            });
-            let policy = Resource::new("AWS::S3::BucketPolicy", policy).removal(self.removal);
+            let policy = Resource::of(tls_only(&bucket)).removal(RemovalPolicy::Retain);
             stack.resource(&format!("{}Policy", self.logical_id), policy);
         }
         bucket
+    }
+}
+
+fn private(name: &BucketName) -> s3::Bucket {
+    s3::Bucket {
+        bucket_name: set(&name.0),
+        bucket_encryption: Some(bucket::BucketEncryption {
+            server_side_encryption_configuration: Some(vec![bucket::ServerSideEncryptionRule {
+                server_side_encryption_by_default: Some(bucket::ServerSideEncryptionByDefault {
+                    sse_algorithm: set("AES256"),
+                    ..bucket::ServerSideEncryptionByDefault::default()
+                }),
+                ..bucket::ServerSideEncryptionRule::default()
+            }]),
+        }),
+        ownership_controls: Some(bucket::OwnershipControls {
+            rules: Some(vec![bucket::OwnershipControlsRule { object_ownership: set("BucketOwnerEnforced") }]),
+        }),
+        public_access_block_configuration: Some(bucket::PublicAccessBlockConfiguration {
+            block_public_acls: set(true),
+            block_public_policy: set(true),
+            ignore_public_acls: set(true),
+            restrict_public_buckets: set(true),
+        }),
+        ..s3::Bucket::default()
+    }
+}
+
+fn tls_only(bucket: &Reference) -> s3::BucketPolicy {
+    let arn = bucket.attribute("Arn");
+    let objects = Expression::sub("${Arn}/*", [("Arn", arn.clone())]);
+    s3::BucketPolicy {
+        bucket: set(bucket.id()),
+        policy_document: Some(json!({ "Version": "2012-10-17", "Statement": [{
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [arn, objects],
+            "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+        }] })),
     }
 }

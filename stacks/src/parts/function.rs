@@ -3,7 +3,7 @@
 //! The template holds no code and no traffic: the zip's key and the alias's version are parameters, so that shipping
 //! code and moving traffic change no template.
 
-use std::marker::PhantomData;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use contract::Function as Contract;
 use serde::Serialize;
@@ -12,9 +12,13 @@ use serde_json::json;
 use super::policy::{self, Statement};
 use crate::{
     emulator::Feature,
-    rendered::{ParameterSource, RenderedFunction, RenderedLayer},
+    rendered::{ParameterSource, RenderedFunction},
+    resources::{
+        lambda::{self, function},
+        logs::LogGroup,
+    },
     stage::Stage,
-    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text},
+    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, list, set},
 };
 
 /// The alias that every caller uses.
@@ -22,10 +26,13 @@ pub const LIVE: &str = "live";
 /// The runtime of a Rust function.
 pub const RUNTIME: &str = "provided.al2023";
 
+/// How long logs are kept, in days.
+pub(super) const LOG_RETENTION: i64 = 30;
+
 /// A Lambda function built from its contract's binary.
 #[derive(Debug)]
 pub struct Function<C> {
-    environment: serde_json::Value,
+    environment: BTreeMap<String, Text>,
     memory: u32,
     timeout: u32,
     statements: Vec<Statement>,
@@ -64,8 +71,10 @@ impl<C: Contract> Function<C> {
     where
         C::Environment<Text>: Serialize,
     {
+        let environment = serde_json::to_value(environment).expect("an environment is JSON");
+        let variables = environment.as_object().into_iter().flatten();
         Self {
-            environment: serde_json::to_value(environment).expect("an environment is JSON"),
+            environment: variables.map(|(name, value)| (name.clone(), text(value))).collect(),
             memory: 128,
             timeout: 10,
             statements: Vec::new(),
@@ -120,7 +129,43 @@ impl<C: Contract> Function<C> {
             Statement::allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], [Text::from("*")]),
         ];
         statements.extend(self.statements.iter().cloned());
-        policy::role(&policy::service_trust("lambda.amazonaws.com"), &statements)
+        Resource::of(policy::role(&policy::service_trust("lambda.amazonaws.com"), &statements))
+    }
+
+    fn properties(&self, name: &str, role: &Reference, code: function::Code) -> lambda::Function {
+        lambda::Function {
+            function_name: set(name),
+            runtime: set(RUNTIME),
+            handler: set("bootstrap"),
+            architectures: list([self.stage.architecture.as_str()]),
+            memory_size: set(i64::from(self.memory)),
+            timeout: set(i64::from(self.timeout)),
+            role: set(role.attribute("Arn")),
+            code: Some(code),
+            environment: Some(function::Environment { variables: Some(self.environment.clone()) }),
+            tracing_config: Some(function::TracingConfig { mode: set("Active") }),
+            layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
+            ..lambda::Function::default()
+        }
+    }
+
+    fn event_invoke_config(&self, function: &Reference) -> Option<lambda::EventInvokeConfig> {
+        let settings = self.asynchronous.filter(|_| Feature::EventInvokeConfig.is_in(&self.stage))?;
+        Some(lambda::EventInvokeConfig {
+            function_name: set(function.id()),
+            qualifier: set(LIVE),
+            maximum_retry_attempts: set(i64::from(settings.retries)),
+            maximum_event_age_in_seconds: set(i64::from(settings.maximum_age)),
+            ..lambda::EventInvokeConfig::default()
+        })
+    }
+}
+
+/// A variable's value, from its JSON.
+fn text(json: &serde_json::Value) -> Text {
+    match json.as_str() {
+        Some(literal) => Text::from(literal),
+        None => Expression::raw(json.clone()).into(),
     }
 }
 
@@ -132,41 +177,20 @@ impl<C: Contract> Part for Function<C> {
         let id = contract.logical_id;
         let name = format!("{}-{}-{}", contract.system, contract.function, self.stage.name);
         let role = stack.resource(&format!("{id}Role"), self.role(&name));
-        let log_group = json!({ "LogGroupName": format!("/aws/lambda/{name}"), "RetentionInDays": 30 });
-        let log_group = stack.resource(&format!("{id}LogGroup"), Resource::new("AWS::Logs::LogGroup", log_group));
-        let bucket = artifact_bucket(stack);
-        let key = stack.parameter(
-            &format!("{id}CodeKey"),
-            json!({ "Type": "String", "Description": "The S3 key of the function's zip." }),
-            ParameterSource::FunctionCode(contract),
-        );
-        let mut properties = json!({
-            "FunctionName": name,
-            "Runtime": RUNTIME,
-            "Handler": "bootstrap",
-            "Architectures": [self.stage.architecture.as_str()],
-            "MemorySize": self.memory,
-            "Timeout": self.timeout,
-            "Role": role.attribute("Arn"),
-            "Code": { "S3Bucket": bucket, "S3Key": key },
-            "Environment": { "Variables": self.environment },
-            "TracingConfig": { "Mode": "Active" },
-        });
-        if !self.layers.is_empty() {
-            properties["Layers"] = json!(self.layers);
-        }
+        let log_group = LogGroup {
+            log_group_name: set(format!("/aws/lambda/{name}")),
+            retention_in_days: set(LOG_RETENTION),
+            ..LogGroup::default()
+        };
+        let log_group = stack.resource(&format!("{id}LogGroup"), Resource::of(log_group));
+        let (bucket, key) = artifact(stack, id, "function", ParameterSource::FunctionCode(contract));
+        let code = function::Code { s3_bucket: Some(bucket), s3_key: Some(key), ..function::Code::default() };
         // Otherwise the first invocation makes the log group, and the stack fails because it exists.
-        let function = Resource::new("AWS::Lambda::Function", properties).depends_on(log_group.logical_id());
+        let function = Resource::of(self.properties(&name, &role, code)).depends_on(log_group.logical_id());
         let function = stack.resource(id, function);
         let alias = alias(stack, &contract, &function);
-        if let Some(settings) = self.asynchronous.filter(|_| Feature::EventInvokeConfig.is_in(&self.stage)) {
-            let properties = json!({
-                "FunctionName": function.id(),
-                "Qualifier": LIVE,
-                "MaximumRetryAttempts": settings.retries,
-                "MaximumEventAgeInSeconds": settings.maximum_age,
-            });
-            let config = Resource::new("AWS::Lambda::EventInvokeConfig", properties).depends_on(alias.logical_id());
+        if let Some(config) = self.event_invoke_config(&function) {
+            let config = Resource::of(config).depends_on(alias.logical_id());
             stack.resource(&format!("{id}EventInvokeConfig"), config);
         }
         stack.functions.push(RenderedFunction {
@@ -193,24 +217,25 @@ fn alias(stack: &mut Stack, contract: &contract::FunctionName, function: &Refere
         ParameterSource::AliasVersion(*contract),
     );
     stack.condition(&first, json!({ "Fn::Equals": [live, ""] }));
-    let version = Resource::new("AWS::Lambda::Version", json!({ "FunctionName": function.id() }))
-        .condition(&first)
-        .removal(RemovalPolicy::Retain);
+    let version = lambda::Version { function_name: set(function.id()), ..lambda::Version::default() };
+    let version = Resource::of(version).condition(&first).removal(RemovalPolicy::Retain);
     let version = stack.resource(&format!("{id}FirstVersion"), version);
-    let alias = json!({
-        "FunctionName": function.id(),
-        "Name": LIVE,
-        "FunctionVersion": { "Fn::If": [first, version.attribute("Version"), live] },
-    });
-    stack.resource(&format!("{id}Alias"), Resource::new("AWS::Lambda::Alias", alias))
+    let current = Expression::raw(json!({ "Fn::If": [first, version.attribute("Version"), live] }));
+    let alias = lambda::Alias {
+        function_name: set(function.id()),
+        name: set(LIVE),
+        function_version: set(current),
+        ..lambda::Alias::default()
+    };
+    stack.resource(&format!("{id}Alias"), Resource::of(alias))
 }
 
-fn artifact_bucket(stack: &mut Stack) -> Text {
-    stack.parameter(
-        "ArtifactBucket",
-        json!({ "Type": "String", "Description": "The bucket that holds the zips." }),
-        ParameterSource::ArtifactBucket,
-    )
+/// The parameters for the artifact bucket and the key in it of what resource `id` is made of.
+pub(super) fn artifact(stack: &mut Stack, id: &str, what: &str, source: ParameterSource) -> (Text, Text) {
+    let bucket = json!({ "Type": "String", "Description": "The bucket that holds the zips." });
+    let bucket = stack.parameter("ArtifactBucket", bucket, ParameterSource::ArtifactBucket);
+    let key = json!({ "Type": "String", "Description": format!("The S3 key of the {what}'s zip.") });
+    (bucket, stack.parameter(&format!("{id}CodeKey"), key, source))
 }
 
 impl FunctionHandle {
@@ -230,16 +255,15 @@ impl FunctionHandle {
         source_arn: Text,
         account: bool,
     ) -> Reference {
-        let mut properties = json!({
-            "Action": "lambda:InvokeFunction",
-            "FunctionName": self.alias,
-            "Principal": service,
-            "SourceArn": source_arn,
-        });
-        if account {
-            properties["SourceAccount"] = Expression::pseudo("AWS::AccountId").to_json();
-        }
-        stack.resource(logical_id, Resource::new("AWS::Lambda::Permission", properties))
+        let permission = lambda::Permission {
+            action: set("lambda:InvokeFunction"),
+            function_name: set(&self.alias),
+            principal: set(service),
+            source_arn: set(source_arn),
+            source_account: account.then(|| Expression::pseudo("AWS::AccountId").into()),
+            ..lambda::Permission::default()
+        };
+        stack.resource(logical_id, Resource::of(permission))
     }
 
     /// The alias's logical ID.
@@ -252,49 +276,5 @@ impl FunctionHandle {
     #[must_use]
     pub fn logical_id(&self) -> &str {
         &self.logical_id
-    }
-}
-
-/// A layer of files of the workspace.
-#[derive(Debug, Clone)]
-pub struct Layer {
-    /// The logical ID.
-    pub logical_id: String,
-    /// The system that owns it.
-    pub system: &'static str,
-    /// Its name within the system.
-    pub layer: String,
-    /// Its name in Lambda.
-    pub layer_name: String,
-    /// The folder, relative to the workspace's root.
-    pub source: String,
-}
-
-impl Part for Layer {
-    type Handle = Reference;
-
-    fn add_to(self, stack: &mut Stack) -> Reference {
-        let bucket = artifact_bucket(stack);
-        let key = stack.parameter(
-            &format!("{}CodeKey", self.logical_id),
-            json!({ "Type": "String", "Description": "The S3 key of the layer's zip." }),
-            ParameterSource::LayerCode { system: self.system.to_owned(), layer: self.layer.clone() },
-        );
-        let properties = json!({
-            "LayerName": self.layer_name,
-            "CompatibleRuntimes": [RUNTIME],
-            "CompatibleArchitectures": ["arm64", "x86_64"],
-            "Content": { "S3Bucket": bucket, "S3Key": key },
-        });
-        let version = Resource::new("AWS::Lambda::LayerVersion", properties).removal(RemovalPolicy::Retain);
-        let reference = stack.resource(&self.logical_id, version);
-        stack.layers.push(RenderedLayer {
-            system: self.system.to_owned(),
-            layer: self.layer,
-            layer_name: self.layer_name,
-            logical_id: self.logical_id,
-            source: self.source,
-        });
-        reference
     }
 }

@@ -2,5 +2,9 @@
 
 pub mod api;
 pub mod bucket;
+pub mod cdn;
 pub mod function;
+pub mod identity_pool;
+pub mod layer;
 pub mod policy;
+pub mod user_pool;

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::template::{Resource, Text};
+use crate::{
+    resources::iam::{Role, role},
+    template::{Expression, Text, list, set},
+};
 
 /// One statement of a policy that allows something.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,12 +50,17 @@ pub fn trust(principal: Value, action: &str, condition: Option<Value>) -> Value 
 
 /// A role that is trusted as `trust` says and may do what `statements` allow.
 #[must_use]
-pub fn role(trust: &Value, statements: &[Statement]) -> Resource {
-    Resource::new(
-        "AWS::IAM::Role",
-        json!({
-            "AssumeRolePolicyDocument": trust,
-            "Policies": [{ "PolicyName": "access", "PolicyDocument": document(statements) }],
-        }),
-    )
+pub fn role(trust: &Value, statements: &[Statement]) -> Role {
+    Role {
+        assume_role_policy_document: Some(trust.clone()),
+        policies: Some(vec![role::Policy { policy_name: set("access"), policy_document: Some(document(statements)) }]),
+        ..Role::default()
+    }
+}
+
+/// A role that is trusted as `trust` says and may do what AWS's own policy `name` allows.
+#[must_use]
+pub fn managed_role(trust: &Value, name: &str) -> Role {
+    let arn = Expression::sub(&format!("arn:${{AWS::Partition}}:iam::aws:policy/{name}"), []);
+    Role { assume_role_policy_document: Some(trust.clone()), managed_policy_arns: list([arn]), ..Role::default() }
 }

@@ -1,15 +1,14 @@
 //! Foundation: what deploying itself needs. Every stage has it, and it is deployed first.
 
-use serde_json::json;
-
 use crate::{
     emulator::Feature,
     parts::{
         bucket::{Bucket, BucketName},
         policy,
     },
+    resources::api_gateway::Account,
     stage::Stage,
-    template::{Expression, Resource, Stack, System},
+    template::{Expression, RemovalPolicy, Resource, Stack, System, set},
 };
 
 /// The system's name.
@@ -27,16 +26,7 @@ pub fn system(stage: &Stage) -> System {
     let name = BucketName(Expression::sub(&name, []).into());
     // Current artifacts never expire by age: a function's next shape change refers to its zip however old that is.
     // `prune` deletes what no version needs; what it deletes stays as a noncurrent version for a while.
-    let bucket = Bucket::new("ArtifactBucket", &name, stage)
-        .versioned()
-        .lifecycle(
-            "ExpireDeletedArtifacts",
-            json!({
-                "NoncurrentVersionExpiration": { "NoncurrentDays": 30 },
-                "ExpiredObjectDeleteMarker": true,
-            }),
-        )
-        .lifecycle("AbortUploads", json!({ "AbortIncompleteMultipartUpload": { "DaysAfterInitiation": 7 } }));
+    let bucket = Bucket::new("ArtifactBucket", &name, stage).versioned().expire_noncurrent(30).abort_uploads(7);
     let bucket = artifacts.add(bucket);
     artifacts.output(ARTIFACT_BUCKET_OUTPUT, bucket.id());
     if !Feature::AccessLogs.is_in(stage) {
@@ -46,14 +36,15 @@ pub fn system(stage: &Stage) -> System {
 }
 
 /// One setting for the whole account and region: the role API Gateway writes access logs with.
+///
+/// Both resources stay when the stack goes. Other stages and other people's APIs of the account log through the same
+/// setting, which deleting the resource would not take back, but deleting the role would break.
 fn api_gateway_account() -> Stack {
     let mut stack = Stack::new("api-gateway", "The account's role for API Gateway's logs.");
-    let mut role = policy::role(&policy::service_trust("apigateway.amazonaws.com"), &[]);
-    role.set("Policies", json!([]));
-    let arn = "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
-    role.set("ManagedPolicyArns", json!([Expression::sub(arn, [])]));
-    let role = stack.resource("ApiGatewayLogsRole", role);
-    let account = Resource::new("AWS::ApiGateway::Account", json!({ "CloudWatchRoleArn": role.attribute("Arn") }));
-    stack.resource("ApiGatewayAccount", account);
+    let trust = policy::service_trust("apigateway.amazonaws.com");
+    let role = policy::managed_role(&trust, "service-role/AmazonAPIGatewayPushToCloudWatchLogs");
+    let role = stack.resource("ApiGatewayLogsRole", Resource::of(role).removal(RemovalPolicy::Retain));
+    let account = Account { cloud_watch_role_arn: set(role.attribute("Arn")) };
+    stack.resource("ApiGatewayAccount", Resource::of(account).removal(RemovalPolicy::Retain));
     stack
 }

@@ -1,5 +1,6 @@
 //! The CloudFormation model: values, intrinsics, resources, outputs, and how stacks become templates.
 
+pub(crate) mod json;
 pub mod render;
 pub mod resource;
 pub mod stack;
@@ -9,4 +10,4 @@ pub mod yaml;
 pub use render::{RenderError, System};
 pub use resource::{RemovalPolicy, Resource};
 pub use stack::{Part, Reference, Stack};
-pub use value::{Expression, Text, Value};
+pub use value::{Expression, Text, Value, list, set};

@@ -1,12 +1,16 @@
 //! Turns a system's stacks into templates: references become `Ref`, `Fn::GetAtt`, or a parameter here and an output
 //! there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::{stack::Stack, value::REFERENCE};
+use super::{
+    json::{camel, inlined, sorted},
+    stack::Stack,
+    value::REFERENCE,
+};
 use crate::{
     rendered::{ParameterSource, RenderedStack, RenderedSystem},
     stage::Stage,
@@ -45,6 +49,20 @@ pub enum RenderError {
         /// The logical ID.
         logical_id: String,
     },
+    /// A property set by a path that leads nowhere.
+    #[error(
+        "stack `{stack}` of system `{system}` sets `{path}` of `{logical_id}`, but there is no such resource or list item"
+    )]
+    Misplaced {
+        /// The system.
+        system: String,
+        /// The stack.
+        stack: String,
+        /// The resource.
+        logical_id: String,
+        /// The property's path.
+        path: String,
+    },
     /// A stage's settings cannot be used.
     #[error("{system}: {message}")]
     Settings {
@@ -78,19 +96,13 @@ impl System {
     ///
     /// When a reference leads nowhere, stacks take values from each other, or a logical ID is used twice.
     pub fn render(self, stage: &Stage) -> Result<RenderedSystem, RenderError> {
-        let names: BTreeSet<String> = self.stacks.iter().map(|stack| stack.name.clone()).collect();
         let mut wanted = Wanted::new();
         let mut rendered = Vec::new();
         for stack in &self.stacks {
-            if let Some(logical_id) = stack.duplicates.first() {
-                return Err(RenderError::Duplicate {
-                    system: self.name.clone(),
-                    stack: stack.name.clone(),
-                    logical_id: logical_id.clone(),
-                });
-            }
+            self.check(stack)?;
+            let parameters = stack.parameters.clone();
             let mut resolver =
-                Resolver { system: &self.name, stack, names: &names, parameters: BTreeMap::new(), wanted: &mut wanted };
+                Resolver { system: &self.name, stack, stacks: &self.stacks, parameters, wanted: &mut wanted };
             rendered.push(resolver.stack(stage)?);
         }
         for ((owner, output), value) in wanted {
@@ -103,19 +115,31 @@ impl System {
         }
         Ok(RenderedSystem { stacks: in_order(&self.name, rendered)?, name: self.name })
     }
+
+    /// What went wrong while the stack was put together.
+    fn check(&self, stack: &Stack) -> Result<(), RenderError> {
+        let (system, name) = (self.name.clone(), stack.name.clone());
+        if let Some(logical_id) = stack.duplicates.first() {
+            return Err(RenderError::Duplicate { system, stack: name, logical_id: logical_id.clone() });
+        }
+        if let Some((logical_id, path)) = stack.misplaced.first() {
+            let (logical_id, path) = (logical_id.clone(), path.clone());
+            return Err(RenderError::Misplaced { system, stack: name, logical_id, path });
+        }
+        Ok(())
+    }
 }
 
 struct Resolver<'a> {
     system: &'a str,
     stack: &'a Stack,
-    names: &'a BTreeSet<String>,
+    stacks: &'a [Stack],
     parameters: BTreeMap<String, (Value, ParameterSource)>,
     wanted: &'a mut Wanted,
 }
 
 impl Resolver<'_> {
     fn stack(&mut self, stage: &Stage) -> Result<RenderedStack, RenderError> {
-        self.parameters = self.stack.parameters.clone();
         let mut resources = Map::new();
         for (logical_id, resource) in &self.stack.resources {
             resources.insert(logical_id.clone(), self.resolve(resource.to_json())?);
@@ -187,19 +211,33 @@ impl Resolver<'_> {
         if owner == self.stack.name {
             return Ok(value);
         }
-        if !self.names.contains(&owner) {
+        let Some(stack) = self.stacks.iter().find(|stack| stack.name == owner) else {
             return Err(RenderError::UnknownStack {
                 system: self.system.to_owned(),
                 from: self.stack.name.clone(),
                 to: owner,
                 logical_id,
             });
-        }
-        let name = format!("{logical_id}{}", attribute.unwrap_or("Id").replace('.', ""));
-        self.wanted.insert((owner.clone(), name.clone()), value);
-        let source = ParameterSource::Output { stack: owner, output: name.clone() };
+        };
+        let marked = json!({ REFERENCE: reference });
+        // An output the owner has anyway keeps its name.
+        let declared = stack.outputs.iter().find(|(_, output)| output["Value"] == marked).map(|(name, _)| name.clone());
+        let output = declared.unwrap_or_else(|| {
+            let name = format!("{logical_id}{}", attribute.unwrap_or("Id").replace('.', ""));
+            self.wanted.insert((owner.clone(), name.clone()), value);
+            name
+        });
+        Ok(json!({ "Ref": self.parameter(ParameterSource::Output { stack: owner, output }) }))
+    }
+
+    /// The parameter that takes another stack's output: called like it, unless that name is taken.
+    fn parameter(&mut self, source: ParameterSource) -> String {
+        let ParameterSource::Output { stack, output } = &source else { return String::new() };
+        let taken = self.stack.resources.contains_key(output)
+            || self.parameters.get(output).is_some_and(|(_, other)| *other != source);
+        let name = if taken { format!("{}{output}", camel(stack)) } else { output.clone() };
         self.parameters.insert(name.clone(), (json!({ "Type": "String" }), source));
-        Ok(json!({ "Ref": name }))
+        name
     }
 }
 
@@ -207,40 +245,6 @@ fn owner(source: &ParameterSource) -> Option<&str> {
     match source {
         ParameterSource::Output { stack, .. } => Some(stack),
         _ => None,
-    }
-}
-
-/// Writes variables of a `Fn::Sub` that are plain `Ref`s or `Fn::GetAtt`s into its text, which reads better.
-fn inlined(sub: Value) -> Value {
-    let Value::Array(parts) = &sub else { return sub };
-    let [Value::String(text), Value::Object(variables)] = parts.as_slice() else { return sub };
-    let mut text = text.clone();
-    let mut left = Map::new();
-    for (name, value) in variables {
-        let inline = match (value["Ref"].as_str(), value["Fn::GetAtt"].as_array()) {
-            (Some(reference), _) => Some(reference.to_owned()),
-            (_, Some(path)) => Some(path.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(".")),
-            _ => None,
-        };
-        match inline {
-            Some(inline) => text = text.replace(&format!("${{{name}}}"), &format!("${{{inline}}}")),
-            None => {
-                left.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    if left.is_empty() { json!(text) } else { json!([text, left]) }
-}
-
-/// Sorts every object's keys, whichever map serde_json was built with.
-fn sorted(json: Value) -> Value {
-    match json {
-        Value::Object(object) => {
-            let ordered: BTreeMap<_, _> = object.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(ordered.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        scalar => scalar,
     }
 }
 
@@ -252,12 +256,27 @@ fn in_order(system: &str, mut waiting: Vec<RenderedStack>) -> Result<Vec<Rendere
             stack.depends_on.iter().all(|needed| ordered.iter().any(|done| done.stack == *needed))
         };
         let Some(next) = waiting.iter().position(ready) else {
-            let stacks = waiting.iter().map(|stack| stack.stack.clone()).collect();
-            return Err(RenderError::Cycle { system: system.to_owned(), stacks });
+            return Err(RenderError::Cycle { system: system.to_owned(), stacks: cycle(&waiting) });
         };
         ordered.push(waiting.remove(next));
     }
     Ok(ordered)
+}
+
+/// Stacks of which each takes values from the next, and the last from the first. Every one of `waiting` takes values
+/// from another one.
+fn cycle(waiting: &[RenderedStack]) -> Vec<String> {
+    let mut path: Vec<&str> = Vec::new();
+    let mut next = waiting.first();
+    while let Some(stack) = next {
+        if let Some(start) = path.iter().position(|name| *name == stack.stack) {
+            path.drain(..start);
+            break;
+        }
+        path.push(&stack.stack);
+        next = waiting.iter().find(|other| stack.depends_on.contains(&other.stack));
+    }
+    path.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -303,8 +322,66 @@ mod tests {
         let first = one.resource("First", queue(json!({})));
         let second = two.resource("Second", queue(json!({ "Name": first.id() })));
         one.resource("Third", queue(json!({ "Name": second.id() })));
-        let error = System::new("test", [one, two]).render(&stage()).expect_err("a cycle");
+        // Not part of the cycle, though it waits for it.
+        let mut behind = Stack::new("behind", "0");
+        behind.resource("Fourth", queue(json!({ "Name": first.id() })));
+        let error = System::new("test", [behind, one, two]).render(&stage()).expect_err("a cycle");
         assert_eq!(error, RenderError::Cycle { system: "test".into(), stacks: vec!["one".into(), "two".into()] });
+    }
+
+    #[test]
+    fn an_output_the_owner_has_is_used_and_a_taken_name_is_not() {
+        let mut identity = Stack::new("who-is-it", "Who.");
+        let mut media = Stack::new("media", "What.");
+        let users = identity.resource("Users", queue(json!({})));
+        identity.output("Pool", users.id());
+        media.resource("Pool", queue(json!({ "Name": users.id() })));
+        let system = System::new("test", [identity, media]).render(&stage()).expect("rendered");
+        let [identity, media] = system.stacks.as_slice() else { panic!("{system:?}") };
+        assert_eq!(identity.template["Outputs"], json!({ "Pool": { "Value": { "Ref": "Users" } } }));
+        assert_eq!(media.template["Resources"]["Pool"]["Properties"]["Name"], json!({ "Ref": "WhoIsItPool" }));
+        let source = ParameterSource::Output { stack: "who-is-it".to_owned(), output: "Pool".to_owned() };
+        assert_eq!(media.parameters, BTreeMap::from([("WhoIsItPool".to_owned(), source)]));
+    }
+
+    #[test]
+    fn variables_are_written_into_a_text_once() {
+        let mut stack = Stack::new("one", "");
+        let one = stack.resource("Two", queue(json!({})));
+        let two = stack.resource("Three", queue(json!({})));
+        let text = Expression::sub(
+            "${One} ${Two} ${!Two} ${AWS::Region} ${Left}",
+            [
+                ("One", one.id()),
+                ("Two", two.attribute("Arn")),
+                ("Left", Expression::raw(json!({ "Fn::If": [] })).into()),
+            ],
+        );
+        stack.resource("Four", queue(json!({ "Text": text })));
+        let system = System::new("test", [stack]).render(&stage()).expect("rendered");
+        assert_eq!(
+            system.stacks[0].template["Resources"]["Four"]["Properties"]["Text"]["Fn::Sub"],
+            json!(["${Two} ${Three.Arn} ${!Two} ${AWS::Region} ${Left}", { "Left": { "Fn::If": [] } }])
+        );
+    }
+
+    #[test]
+    fn a_property_set_by_path_wins_and_a_path_to_nowhere_is_named() {
+        let mut stack = Stack::new("one", "");
+        stack.resource("Queue", queue(json!({ "Fifo": true, "Tags": [] })));
+        stack.set("Queue", "Fifo", json!(false));
+        stack.set("Queue", "Redrive.Count", json!(3));
+        stack.set("Queue", "Rate", json!([50.0, 0.5]));
+        let rendered = System::new("test", [stack.clone()]).render(&stage()).expect("rendered");
+        let properties = &rendered.stacks[0].template["Resources"]["Queue"]["Properties"];
+        assert_eq!(*properties, json!({ "Fifo": false, "Rate": [50, 0.5], "Redrive": { "Count": 3 }, "Tags": [] }));
+
+        for (logical_id, path) in [("Quue", "Fifo"), ("Queue", "Tags.0.Key")] {
+            let mut wrong = stack.clone();
+            wrong.set(logical_id, path, json!(1));
+            let error = System::new("test", [wrong]).render(&stage()).expect_err("nowhere").to_string();
+            assert!(error.contains(logical_id) && error.contains(path), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::resources::ResourceType;
+
 /// What happens to a resource that leaves its stack, or is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalPolicy {
@@ -22,7 +24,17 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource of type `kind`, for example `AWS::S3::Bucket`, with `properties` in CloudFormation's own form.
+    /// A resource with typed properties: a property that does not exist does not compile.
+    ///
+    /// # Panics
+    ///
+    /// Never: properties are JSON.
+    #[must_use]
+    pub fn of<P: ResourceType>(properties: P) -> Self {
+        Self::new(P::TYPE, serde_json::to_value(properties).expect("properties are JSON"))
+    }
+
+    /// A resource of any type, for example `AWS::S3::Bucket`, with `properties` in CloudFormation's own form.
     #[must_use]
     pub fn new(kind: &str, properties: Value) -> Self {
         Self {
@@ -57,20 +69,29 @@ impl Resource {
 
     /// Sets any property by its path (`VersioningConfiguration.Status`, `Tags.0.Key`): the way out when a part does
     /// not offer what is needed. Objects on the way are made; list items must exist.
-    pub fn set(&mut self, path: &str, value: Value) {
+    ///
+    /// # Errors
+    ///
+    /// The step of the path that is not an item of the list it leads into.
+    pub fn set(&mut self, path: &str, value: Value) -> Result<(), String> {
         let mut place = &mut self.properties;
         for step in path.split('.') {
-            place = match step.parse::<usize>() {
-                Ok(index) if place.is_array() => &mut place[index],
-                _ => {
-                    if !place.is_object() {
-                        *place = Value::Object(Map::new());
-                    }
-                    &mut place[step]
+            place = match place {
+                Value::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get_mut(index)).ok_or(step)?,
+                Value::Object(object) => object.entry(step).or_insert(Value::Null),
+                scalar => {
+                    *scalar = Value::Object(Map::new());
+                    &mut scalar[step]
                 }
             };
         }
         *place = value;
+        Ok(())
+    }
+
+    /// The properties, references still marked.
+    pub(crate) fn properties(&self) -> &Value {
+        &self.properties
     }
 
     /// The resource as it stands in a template, references still marked.
@@ -103,8 +124,9 @@ mod tests {
     #[test]
     fn any_property_can_be_set_by_path() {
         let mut bucket = Resource::new("AWS::S3::Bucket", json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
-        bucket.set("VersioningConfiguration.Status", json!("Enabled"));
-        bucket.set("Tags.0.Value", json!("2"));
+        bucket.set("VersioningConfiguration.Status", json!("Enabled")).expect("made on the way");
+        bucket.set("Tags.0.Value", json!("2")).expect("the item is there");
+        assert_eq!(bucket.set("Tags.1.Value", json!("3")), Err("1".to_owned()));
         let properties = &bucket.to_json()["Properties"];
         assert_eq!(properties["VersioningConfiguration"]["Status"], "Enabled");
         assert_eq!(properties["Tags"][0]["Value"], "2");

@@ -32,6 +32,7 @@ pub struct Stack {
     pub(crate) layers: Vec<RenderedLayer>,
     pub(crate) apis: Vec<RenderedApi>,
     pub(crate) duplicates: BTreeSet<String>,
+    pub(crate) misplaced: Vec<(String, String)>,
 }
 
 impl Stack {
@@ -50,6 +51,7 @@ impl Stack {
             layers: Vec::new(),
             apis: Vec::new(),
             duplicates: BTreeSet::new(),
+            misplaced: Vec::new(),
         }
     }
 
@@ -73,9 +75,13 @@ impl Stack {
         Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
     }
 
-    /// A resource that was added, to change what its part does not offer.
-    pub fn resource_mut(&mut self, logical_id: &str) -> Option<&mut Resource> {
-        self.resources.get_mut(logical_id)
+    /// Sets any property of any resource of the stack, by its path (`VersioningConfiguration.Status`, `Tags.0.Key`),
+    /// over whatever its part has set. A path that leads nowhere is an error when the stack is rendered.
+    pub fn set(&mut self, logical_id: &str, path: &str, value: Json) {
+        let set = self.resources.get_mut(logical_id).map(|resource| resource.set(path, value));
+        if !matches!(set, Some(Ok(()))) {
+            self.misplaced.push((logical_id.to_owned(), path.to_owned()));
+        }
     }
 
     /// Adds an output.

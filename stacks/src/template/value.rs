@@ -97,6 +97,16 @@ impl Serialize for Expression {
 /// Text, the most common kind of value.
 pub type Text = Value<String>;
 
+/// A property that is set, from anything its value can be made of.
+pub fn set<T, V: Into<Value<T>>>(value: V) -> Option<Value<T>> {
+    Some(value.into())
+}
+
+/// A list property that is set, from anything its items can be made of.
+pub fn list<T, V: Into<Value<T>>>(values: impl IntoIterator<Item = V>) -> Option<Vec<Value<T>>> {
+    Some(values.into_iter().map(Into::into).collect())
+}
+
 impl<T> From<T> for Value<T> {
     fn from(literal: T) -> Self {
         Self::Literal(literal)
@@ -106,6 +116,18 @@ impl<T> From<T> for Value<T> {
 impl From<&str> for Value<String> {
     fn from(literal: &str) -> Self {
         Self::Literal(literal.to_owned())
+    }
+}
+
+impl From<&String> for Value<String> {
+    fn from(literal: &String) -> Self {
+        Self::Literal(literal.clone())
+    }
+}
+
+impl From<&Self> for Value<String> {
+    fn from(value: &Self) -> Self {
+        value.clone()
     }
 }
 

@@ -19,38 +19,43 @@ impl RenderedStack {
     /// Never: a JSON value can always be written as YAML.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        let mut sections = ordered(&self.template, SECTIONS);
-        if let Some(Node::Plain(resources)) = sections.shift_remove("Resources") {
-            let resources = entries(&resources)
-                .map(|(logical_id, resource)| (logical_id.clone(), Node::Ordered(ordered(resource, ATTRIBUTES))))
-                .collect();
-            let position =
-                usize::from(sections.contains_key("Parameters")) + usize::from(sections.contains_key("Conditions")) + 2;
-            sections.shift_insert(position.min(sections.len()), "Resources".to_owned(), Node::Ordered(resources));
-        }
-        let body = serde_saphyr::to_string(&sections).expect("JSON can be written as YAML");
+        let body = serde_saphyr::to_string(&ordered(&self.template, SECTIONS, 0)).expect("JSON can be written as YAML");
         format!("# Written by `cargo xtask render` from stacks/src; do not edit.\n{body}")
     }
 }
 
-/// A part of a template whose keys stand in an order of their own.
+/// JSON whose keys stand in an order of their own. Numbers are plain ones, whichever way serde_json keeps its own.
 #[derive(Debug, serde::Serialize)]
 #[serde(untagged)]
 enum Node {
-    Ordered(IndexMap<String, Node>),
-    Plain(Value),
+    Null,
+    Flag(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+    List(Vec<Node>),
+    Object(IndexMap<String, Node>),
 }
 
-fn ordered(json: &Value, order: &[&str]) -> IndexMap<String, Node> {
-    let mut found: IndexMap<String, Node> =
-        entries(json).map(|(key, value)| (key.clone(), Node::Plain(value.clone()))).collect();
-    let rank = |key: &String| order.iter().position(|name| name == key).unwrap_or(order.len());
-    found.sort_by(|left, _, right, _| rank(left).cmp(&rank(right)).then(left.cmp(right)));
-    found
-}
-
-fn entries(json: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    json.as_object().into_iter().flatten()
+/// Orders the keys by `order`, then by name; a resource's attributes have an order too.
+fn ordered(json: &Value, order: &[&str], depth: usize) -> Node {
+    match json {
+        Value::Null => Node::Null,
+        Value::Bool(flag) => Node::Flag(*flag),
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| Node::Number(number.as_f64().unwrap_or_default()), Node::Integer)
+        }
+        Value::String(text) => Node::Text(text.clone()),
+        Value::Array(items) => Node::List(items.iter().map(|item| ordered(item, &[], depth + 1)).collect()),
+        Value::Object(object) => {
+            let rank = |key: &str| order.iter().position(|name| *name == key).unwrap_or(order.len());
+            let mut keys: Vec<_> = object.keys().collect();
+            keys.sort_by_key(|key| (rank(key), (*key).clone()));
+            // Sections are at depth 0, logical IDs at 1, a resource's attributes at 2.
+            let below = if depth == 1 { ATTRIBUTES } else { &[] };
+            Node::Object(keys.into_iter().map(|key| (key.clone(), ordered(&object[key], below, depth + 1))).collect())
+        }
+    }
 }
 
 #[cfg(test)]

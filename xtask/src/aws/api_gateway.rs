@@ -16,10 +16,10 @@ impl Clients {
     /// When a call fails.
     pub async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
         let client = Client::new(self.config());
-        self.governor.turn(Api::ApiGateway).await;
+        self.governor.turn(Api::Gateway).await;
         let request = client.get_stage().rest_api_id(api).stage_name(stage);
         let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;
-        self.governor.turn(Api::ApiGateway).await;
+        self.governor.turn(Api::Gateway).await;
         let request = client.get_deployment().rest_api_id(api).deployment_id(found.deployment_id().unwrap_or_default());
         let deployment =
             request.embed("apisummary").send().await.map_err(|error| failed("apigateway:GetDeployment", error))?;

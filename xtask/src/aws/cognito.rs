@@ -42,10 +42,10 @@ impl Cognito {
     pub async fn sign_in(&self, pool: &str, client: &str, user: &str, password: &str) -> Result<SignedIn, AwsError> {
         let create = self.client.admin_create_user().user_pool_id(pool).username(user);
         let created = create.message_action(MessageActionType::Suppress).send().await;
-        if let Err(error) = created.map_err(|error| failed("cognito-idp:AdminCreateUser", error)) {
-            if error.kind != Kind::Conflict {
-                return Err(error);
-            }
+        if let Err(error) = created.map_err(|error| failed("cognito-idp:AdminCreateUser", error))
+            && error.kind != Kind::Conflict
+        {
+            return Err(error);
         }
         let set = self.client.admin_set_user_password().user_pool_id(pool).username(user);
         set.password(password)

@@ -1,6 +1,6 @@
 //! Renders a stage's systems, and writes or checks the committed templates.
 //!
-//! Pure but for [`write`] and [`differences`], which touch nothing outside `templates/`.
+//! Pure but for [`write()`] and [`differences`], which touch nothing outside `templates/`.
 
 pub mod validate;
 
@@ -26,7 +26,7 @@ pub enum RenderError {
         /// The stage.
         stage: String,
         /// What is wrong.
-        source: stacks::systems::RenderError,
+        source: Box<stacks::systems::RenderError>,
     },
     /// No such system in this stage.
     #[error("stage {stage} has no system `{system}`{}", closest(.system, .known))]
@@ -66,7 +66,8 @@ pub enum RenderError {
 ///
 /// When a system's definition or settings are wrong.
 pub fn stage(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
-    stacks::systems::render(stage).map_err(|source| RenderError::System { stage: stage.name.clone(), source })
+    stacks::systems::render(stage)
+        .map_err(|source| RenderError::System { stage: stage.name.clone(), source: Box::new(source) })
 }
 
 /// Keeps only the named system and stack; `None` keeps all.

@@ -6,6 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
+use aws_smithy_async::rt::sleep::TokioSleep;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -71,17 +72,22 @@ impl Cloud {
         self.json(&["deploy", "--stage", "local", "--yes", "--format", "json"])
     }
 
+    /// The last lines the emulator and the functions logged.
+    pub(crate) fn log_tail(&self) -> String {
+        text(&self.xtask(&["local", "logs", "-n", "80"]))
+    }
+
     /// A client configuration for looking at the cloud from outside.
     pub(crate) fn sdk(&self) -> aws_config::SdkConfig {
         aws_config::SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
+            .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
             .endpoint_url(self.endpoint())
             .region(aws_config::Region::new("us-east-1"))
             .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(
                 aws_sdk_s3::config::Credentials::new("test", "test", None, None, "tests"),
             ))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .sleep_impl(aws_smithy_async_sleep())
+            .sleep_impl(TokioSleep::new())
             .build()
     }
 
@@ -102,10 +108,6 @@ impl Drop for Cloud {
             panic!("local down failed\n{}", text(&stopped));
         }
     }
-}
-
-fn aws_smithy_async_sleep() -> aws_sdk_s3::config::SharedAsyncSleep {
-    aws_sdk_s3::config::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new())
 }
 
 /// Both streams of a finished command, for a failed assertion's message.

@@ -8,19 +8,6 @@ use serde_json::{Value, json};
 
 use crate::{acceptance::World, client::filename};
 
-pub(crate) async fn row_06_processed_media_expires_after_30_days(world: Arc<World>) {
-    let bucket = &world.outputs["ProcessedMediaBucketName"];
-    let lifecycle = world.cloud.s3().get_bucket_lifecycle_configuration().bucket(bucket).send().await;
-    let lifecycle = lifecycle.expect("a lifecycle");
-    let days: Vec<_> = lifecycle
-        .rules()
-        .iter()
-        .filter(|rule| rule.status().as_str() == "Enabled")
-        .filter_map(|rule| rule.expiration()?.days())
-        .collect();
-    assert_eq!(days, [30], "{lifecycle:?}");
-}
-
 pub(crate) async fn row_07_the_raw_bucket_notifies_the_dispatcher(world: Arc<World>) {
     let bucket = &world.outputs["RawMediaBucketName"];
     let notifications = world.cloud.s3().get_bucket_notification_configuration().bucket(bucket).send().await;

@@ -8,7 +8,7 @@ use aws_smithy_mocks::{mock, mock_client};
 use super::*;
 use crate::{
     fixtures::{
-        images,
+        self, images,
         isobmff::{self, Mp4, boxed},
         matroska,
     },
@@ -107,6 +107,15 @@ async fn an_mp4_becomes_fast_to_start() {
         writes.last().map(|(_, path, _)| path.as_str()),
         Some(format!("processed/{FILENAME}/manifest.json").as_str())
     );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn chunks_without_samples_are_no_obstacle() {
+    for source in [fixtures::mp4().bytes, fixtures::mp4_of_size(100_000)] {
+        let world = World::default();
+        assert_eq!(world.process(&source).await, Outcome::Ready);
+        assert_eq!(fixtures::samples(&world.output()), fixtures::samples(&source));
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

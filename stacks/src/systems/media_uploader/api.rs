@@ -4,14 +4,15 @@ use contract::media_uploader::{
     Dispatcher, DispatcherEnvironment, Image, ImageEnvironment, MEDIA_PROFILE_PATH, Retrieve, RetrieveEnvironment,
     RetrieveRoute, SYSTEM, Upload, UploadEnvironment, UploadRoute, Video, VideoEnvironment,
 };
-use serde_json::json;
 
 use super::{Buckets, Settings};
 use crate::{
     parts::{
         api::{ApiHandle, RestApi},
         bucket::Bucket,
-        function::{Function, FunctionHandle, Layer},
+        function::{Function, FunctionHandle},
+        layer::Layer,
+        user_pool::UserPoolHandle,
     },
     stage::Stage,
     template::{Expression, Reference, Stack, Text},
@@ -19,9 +20,18 @@ use crate::{
 
 /// How long Lambda keeps an event it could not process, in seconds.
 const MAXIMUM_EVENT_AGE: u32 = 3600;
+/// After how many days processed media is removed.
+const PROCESSED_RETENTION: u32 = 30;
+/// After how many days a multipart upload that nobody completed is removed.
+const ABORT_UPLOADS: u32 = 7;
 
 /// The stack, and its API.
-pub(super) fn stack(stage: &Stage, settings: &Settings, buckets: &Buckets, users: &Reference) -> (Stack, ApiHandle) {
+pub(super) fn stack(
+    stage: &Stage,
+    settings: &Settings,
+    buckets: &Buckets,
+    users: &UserPoolHandle,
+) -> (Stack, ApiHandle) {
     let mut stack = Stack::new("api", "Media Uploader: buckets, functions and the API.");
     let layer = stack.add(Layer {
         logical_id: "AwsUtilsLayer".to_owned(),
@@ -34,7 +44,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, buckets: &Buckets, users
     let (upload, retrieve) = serving(&mut stack, stage, settings, buckets, &layer);
     media_buckets(&mut stack, stage, settings, buckets, &dispatcher);
     let api = RestApi::new("MediaApi", format!("{}-media-api", stage.name), stage)
-        .authorizer("MainCognitoAuthorizer", users.attribute("Arn"))
+        .authorizer("MainCognitoAuthorizer", users.pool.attribute("Arn"))
         .routes::<UploadRoute>(&upload)
         .routes::<RetrieveRoute>(&retrieve)
         .origins(&settings.allowed_origins)
@@ -141,18 +151,17 @@ fn media_buckets(
     // The bucket's name as text, not its Ref: the bucket waits for this permission.
     let source = buckets.raw.arn();
     let permission = dispatcher.permit(stack, "RawMediaBucketEventPermission", "s3.amazonaws.com", source, true);
-    let abort = json!({ "AbortIncompleteMultipartUpload": { "DaysAfterInitiation": 7 } });
     let mut raw = Bucket::new("RawMediaBucket", &buckets.raw, stage)
-        .lifecycle("AbortUploads", abort.clone())
+        .abort_uploads(ABORT_UPLOADS)
         .cors(&settings.allowed_origins, &["PUT"])
         .notify("s3:ObjectCreated:*", &dispatcher.alias, &permission);
     if settings.raw_retention_days > 0 {
-        raw = raw.lifecycle("Expire", json!({ "ExpirationInDays": settings.raw_retention_days }));
+        raw = raw.expire(settings.raw_retention_days);
     }
     stack.add(raw);
     let processed = Bucket::new("ProcessedMediaBucket", &buckets.processed, stage)
-        .lifecycle("Expire", json!({ "ExpirationInDays": 30 }))
-        .lifecycle("AbortUploads", abort)
+        .expire(PROCESSED_RETENTION)
+        .abort_uploads(ABORT_UPLOADS)
         .cors(&settings.allowed_origins, &["GET", "HEAD"]);
     stack.add(processed);
 }

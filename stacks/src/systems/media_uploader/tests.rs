@@ -151,3 +151,47 @@ fn bucket_names_that_cannot_be_are_named() {
     let settings = Settings { allowed_origins: Vec::new(), ..good };
     assert!(system(&stage, &settings).expect_err("refused").to_string().contains("allowed_origins"));
 }
+
+/// The types of all resources of a stage, foundation's too.
+fn types(name: &str) -> Vec<String> {
+    let systems = crate::systems::render(&stage(name)).expect("rendered");
+    let stacks = systems.iter().flat_map(|system| &system.stacks);
+    let resources = stacks.flat_map(|stack| stack.template["Resources"].as_object().expect("resources").values());
+    resources.map(|resource| resource["Type"].as_str().expect("a type").to_owned()).collect()
+}
+
+#[test]
+fn local_leaves_out_what_the_emulator_cannot_do_and_prod_nothing() {
+    let (local, prod) = (types("local"), types("prod"));
+    let count = |types: &[String], kind: &str| types.iter().filter(|found| *found == kind).count();
+    for (kind, in_prod) in
+        [("AWS::ApiGateway::Account", 1), ("AWS::Lambda::EventInvokeConfig", 2), ("AWS::S3::BucketPolicy", 3)]
+    {
+        assert_eq!((count(&local, kind), count(&prod, kind)), (0, in_prod), "{kind}");
+    }
+    for stage in ["local", "prod"] {
+        let rendered = rendered(stage);
+        let logs = &properties(self::stack(&rendered, "api"), "MediaApiStageResource")["AccessLogSetting"];
+        assert_eq!(logs.is_object(), stage == "prod");
+    }
+}
+
+#[test]
+fn no_template_names_an_account_and_what_holds_data_stays() {
+    for name in ["local", "prod"] {
+        let stage = stage(name);
+        for system in crate::systems::render(&stage).expect("rendered") {
+            for stack in &system.stacks {
+                assert!(!stack.template.to_string().contains(&stage.account), "{}", stack.name);
+                for (id, resource) in stack.template["Resources"].as_object().expect("resources") {
+                    if ["AWS::S3::Bucket", "AWS::Cognito::UserPool"]
+                        .contains(&resource["Type"].as_str().expect("a type"))
+                    {
+                        assert_eq!(resource["DeletionPolicy"], "Retain", "{id}");
+                        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! How a template's JSON is tidied, so that the same definition gives the same bytes and people can read them.
+//!
+//! Only forms change, never what CloudFormation makes of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+/// `api-gateway`, `/media/{filename}` → `ApiGateway`, `MediaFilename`: what a logical ID may be made of.
+pub(crate) fn camel(text: &str) -> String {
+    text.split(|character: char| !character.is_ascii_alphanumeric())
+        .filter_map(|word| {
+            let mut characters = word.chars();
+            characters.next().map(|first| first.to_ascii_uppercase().to_string() + characters.as_str())
+        })
+        .collect()
+}
+
+/// Writes variables of a `Fn::Sub` that are plain `Ref`s or `Fn::GetAtt`s into its text, which reads better.
+pub(super) fn inlined(sub: Value) -> Value {
+    let Value::Array(parts) = &sub else { return sub };
+    let [Value::String(text), Value::Object(variables)] = parts.as_slice() else { return sub };
+    let mut inline = BTreeMap::new();
+    let mut left = Map::new();
+    for (name, value) in variables {
+        match (value["Ref"].as_str(), value["Fn::GetAtt"].as_array()) {
+            (Some(reference), _) => {
+                inline.insert(name.as_str(), reference.to_owned());
+            }
+            (_, Some(path)) => {
+                let path: Vec<_> = path.iter().filter_map(Value::as_str).collect();
+                inline.insert(name.as_str(), path.join("."));
+            }
+            _ => {
+                left.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    let text = renamed(text, &inline);
+    if left.is_empty() { json!(text) } else { json!([text, left]) }
+}
+
+/// Puts new names into `${…}`, all at once: what was put in is not looked at again.
+fn renamed(text: &str, names: &BTreeMap<&str, String>) -> String {
+    let mut pieces = text.split("${");
+    let mut renamed = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (variable, rest) =
+            piece.split_once('}').map_or((piece, ""), |(variable, _)| (variable, &piece[variable.len()..]));
+        let name = names.get(variable).map_or(variable, String::as_str);
+        renamed.push_str("${");
+        renamed.push_str(name);
+        renamed.push_str(rest);
+    }
+    renamed
+}
+
+/// Sorts every object's keys, whichever map serde_json was built with, and writes whole numbers without a fraction.
+pub(crate) fn sorted(json: Value) -> Value {
+    match json {
+        Value::Object(object) => {
+            let ordered: BTreeMap<_, _> = object.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(ordered.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        Value::Number(number) => whole(&number).map_or(Value::Number(number), Value::from),
+        scalar => scalar,
+    }
+}
+
+/// `50.0` is `50` where people read it.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let text = number.is_f64().then(|| number.to_string())?;
+    text.strip_suffix(".0")?.parse().ok()
+}
