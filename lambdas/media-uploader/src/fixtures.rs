@@ -2,6 +2,10 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a fixture that cannot be made is a broken test")]
 
+pub mod images;
+pub mod isobmff;
+pub mod matroska;
+
 use std::io::Cursor;
 
 use ::image::{ExtendedColorType, ImageEncoder, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage, codecs::png::PngEncoder};

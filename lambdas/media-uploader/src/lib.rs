@@ -4,6 +4,7 @@ pub mod dispatcher;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 pub mod image;
+pub mod job;
 pub mod keys;
 pub mod limits;
 pub mod manifest;

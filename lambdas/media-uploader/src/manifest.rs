@@ -50,6 +50,12 @@ impl Manifest {
     pub fn is_stalled(&self, now: jiff::Timestamp) -> bool {
         self.status == Status::Processing && now.duration_since(self.updated_at) > STALLED_AFTER
     }
+
+    /// Is this a poster that the client chose? No other may replace it.
+    #[must_use]
+    pub fn is_clients_poster(&self) -> bool {
+        self.poster_source == Some(PosterSource::Client) && self.status != Status::Failed
+    }
 }
 
 /// Image or video.
@@ -184,6 +190,30 @@ pub struct Failure {
     pub code: FailureCode,
     /// For people.
     pub message: String,
+}
+
+impl Failure {
+    /// A failure with a code for programs and a sentence for people.
+    #[must_use]
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// Declared as `declared`, and is the other.
+    #[must_use]
+    pub fn mismatch(declared: Kind) -> Self {
+        let message = match declared {
+            Kind::Image => "the file was declared as an image and is a video",
+            Kind::Video => "the file was declared as a video and is an image",
+        };
+        Self::new(FailureCode::TypeMismatch, message)
+    }
+
+    /// More bytes than are taken.
+    #[must_use]
+    pub fn too_large(bytes: u64, limit: u64) -> Self {
+        Self::new(FailureCode::TooLarge, format!("the file has {bytes} bytes; at most {limit} are taken"))
+    }
 }
 
 /// Why processing failed, for programs.

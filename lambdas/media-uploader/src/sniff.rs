@@ -1,90 +1,116 @@
-//! What a file is, by its first bytes. What it was declared to be is not trusted.
+//! What a file is by its first bytes. The declared type is not trusted; nothing past the signature is looked at.
 
 use crate::manifest::Kind;
 
-/// How many bytes [`sniff`] needs to see.
-pub const SNIFFED: usize = 64;
+/// How many bytes [`Format::sniff`] needs at most.
+pub const BYTES: u64 = 64;
 
-/// A format that is taken.
+/// A format that is processed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the formats' own names")]
+#[expect(missing_docs, reason = "the names are the formats' own")]
 pub enum Format {
     Jpeg,
     Png,
     Gif,
-    Webp,
+    WebP,
     Tiff,
+    /// ISO base media: MP4 and M4V.
     Mp4,
+    /// Apple's ancestor of MP4.
     QuickTime,
-    WebM,
+    /// Matroska and WebM, which only their document type tells apart.
     Matroska,
 }
 
 impl Format {
+    /// The format whose signature `bytes` begin with.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some(Self::Png),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
+            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
+            [0x1a, 0x45, 0xdf, 0xa3, ..] => Some(Self::Matroska),
+            [_, _, _, _, b'f', b't', b'y', b'p', major @ ..] => iso(major.first_chunk()?),
+            // Files from before `ftyp` was invented begin with any of these boxes.
+            [_, _, _, _, box_type @ ..] => {
+                matches!(box_type.first_chunk::<4>()?, b"moov" | b"mdat" | b"wide" | b"pnot").then_some(Self::QuickTime)
+            }
+            _ => None,
+        }
+    }
+
     /// Image or video.
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
-            Self::Jpeg | Self::Png | Self::Gif | Self::Webp | Self::Tiff => Kind::Image,
-            Self::Mp4 | Self::QuickTime | Self::WebM | Self::Matroska => Kind::Video,
+            Self::Jpeg | Self::Png | Self::Gif | Self::WebP | Self::Tiff => Kind::Image,
+            Self::Mp4 | Self::QuickTime | Self::Matroska => Kind::Video,
         }
     }
 
-    /// The content type.
+    /// The content type. WebM's is [`Format::Matroska`]'s until its document type is read.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
             Self::Gif => "image/gif",
-            Self::Webp => "image/webp",
+            Self::WebP => "image/webp",
             Self::Tiff => "image/tiff",
             Self::Mp4 => "video/mp4",
             Self::QuickTime => "video/quicktime",
-            Self::WebM => "video/webm",
             Self::Matroska => "video/x-matroska",
         }
     }
 }
 
-/// The format of a file that starts with `head`; `None` when it is none that is taken.
-#[must_use]
-pub fn sniff(head: &[u8]) -> Option<Format> {
-    let at = |start: usize, bytes: &[u8]| head.get(start..start + bytes.len()) == Some(bytes);
-    Some(if at(0, &[0xFF, 0xD8, 0xFF]) {
-        Format::Jpeg
-    } else if at(0, b"\x89PNG\r\n\x1a\n") {
-        Format::Png
-    } else if at(0, b"GIF87a") || at(0, b"GIF89a") {
-        Format::Gif
-    } else if at(0, b"RIFF") && at(8, b"WEBP") {
-        Format::Webp
-    } else if at(0, b"II*\0") || at(0, b"MM\0*") {
-        Format::Tiff
-    } else if at(4, b"ftypqt  ") || at(4, b"moov") || at(4, b"mdat") || at(4, b"wide") {
-        // QuickTime files older than `ftyp` start with one of these.
-        Format::QuickTime
-    } else if at(4, b"ftyp") && !at(8, b"heic") && !at(8, b"heix") && !at(8, b"mif1") && !at(8, b"avif") {
-        Format::Mp4
-    } else if at(0, &[0x1A, 0x45, 0xDF, 0xA3]) {
-        if head.windows(4).any(|window| window == b"webm") { Format::WebM } else { Format::Matroska }
-    } else {
-        return None;
-    })
+/// Which ISO file it is, by its major brand. HEIC and AVIF share the container, but no decoder here reads them.
+fn iso(major: &[u8; 4]) -> Option<Format> {
+    match major {
+        b"qt  " => Some(Format::QuickTime),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" | b"avif" | b"avis" => None,
+        _ => Some(Format::Mp4),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn formats_are_told_by_their_first_bytes() {
-        assert_eq!(sniff(&[0xFF, 0xD8, 0xFF, 0xE0]), Some(Format::Jpeg));
-        assert_eq!(sniff(b"\0\0\0\x18ftypisom"), Some(Format::Mp4));
-        assert_eq!(sniff(b"\0\0\0\x18ftypqt  "), Some(Format::QuickTime));
-        assert_eq!(sniff(b"\x1a\x45\xdf\xa3\x01\x42\x82\x84webm"), Some(Format::WebM));
-        assert_eq!(sniff(b"\0\0\0\x18ftypavif"), None);
-        assert_eq!(sniff(b"<svg xmlns"), None);
-        assert_eq!(sniff(b""), None);
+    fn signatures_are_recognized() {
+        for (bytes, format) in [
+            (b"\xff\xd8\xff\xe0".as_slice(), Some(Format::Jpeg)),
+            (b"\x89PNG\r\n\x1a\n", Some(Format::Png)),
+            (b"GIF87a", Some(Format::Gif)),
+            (b"GIF89a", Some(Format::Gif)),
+            (b"RIFF\0\0\0\0WEBP", Some(Format::WebP)),
+            (b"RIFF\0\0\0\0AVI ", None),
+            (b"MM\0*", Some(Format::Tiff)),
+            (b"\0\0\0\x18ftypisom", Some(Format::Mp4)),
+            (b"\0\0\0\x18ftypM4V ", Some(Format::Mp4)),
+            (b"\0\0\0\x14ftypqt  ", Some(Format::QuickTime)),
+            (b"\0\0\0\x08wide\0\0\0\0mdat", Some(Format::QuickTime)),
+            (b"\0\0\0\x18ftypheic", None),
+            (b"\0\0\0\x18ftypavif", None),
+            (b"\x1a\x45\xdf\xa3", Some(Format::Matroska)),
+            (b"<svg xmlns=", None),
+            (b"just some text", None),
+            (b"", None),
+        ] {
+            assert_eq!(Format::sniff(bytes), format, "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_sniffed(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Format::sniff(&bytes);
+        }
     }
 }

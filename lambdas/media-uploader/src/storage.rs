@@ -13,7 +13,7 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use crate::manifest::Manifest;
 
 /// What browsers and CloudFront may keep of a processed object: a day.
-const CACHE_CONTROL: &str = "public, max-age=86400";
+pub(crate) const CACHE_CONTROL: &str = "public, max-age=86400";
 
 /// The S3 client of a function.
 #[must_use]

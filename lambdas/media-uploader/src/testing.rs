@@ -1,5 +1,7 @@
 //! What the functions' tests share: API Gateway's events, a client that can sign, and errors of S3.
 
+pub(crate) mod s3;
+
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
 use axum::Router;

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use contract::media_uploader::ProcessingJob;
 use media_uploader::{
+    job::Buckets,
     profile::Profile,
     storage::{self, Store},
-    video::job::Videos,
+    video::{IN_MEMORY, VideoProcessor},
 };
 
 type Contract = contract::media_uploader::Video;
@@ -15,13 +15,16 @@ fn main() -> ExitCode {
     common::start::<Contract>(async |started| {
         let environment = started.environment;
         let s3 = storage::client(&started.aws);
-        let videos = Videos {
-            raw: Store::new(s3.clone(), environment.raw_media_bucket),
-            processed: Store::new(s3, environment.processed_media_bucket),
+        let processor = VideoProcessor {
+            buckets: Buckets {
+                raw: Store::new(s3.clone(), environment.raw_media_bucket),
+                processed: Store::new(s3, environment.processed_media_bucket),
+            },
             lambda: aws_sdk_lambda::Client::new(&started.aws),
             image: environment.image_processing_function_arn,
             profile: Profile::load(&environment.media_profile_path),
+            in_memory: IN_MEMORY,
         };
-        common::events::serve::<Contract, ProcessingJob, _>(async |job| Ok(Box::pin(videos.handle(job)).await?)).await
+        common::events::serve::<Contract, _, _>(async |job| Ok(Box::pin(processor.handle(job)).await?)).await
     })
 }

@@ -1,86 +1,171 @@
-//! Variants of generated images.
-
-use ::image::GenericImageView as _;
-use proptest::prelude::*;
+//! The image function against S3 in memory: what it writes, in which order, and what it deletes.
 
 use super::*;
-use crate::fixtures;
+use crate::{
+    fixtures::images,
+    manifest::{FailureCode, PosterSource, Status},
+    testing::{self, FILENAME, s3::FakeS3},
+};
 
-fn processed(bytes: &[u8]) -> Processed {
-    process(bytes, &Profile::default(), false).expect("processed")
+fn raw_key(kind: &str) -> String {
+    format!("ana/{kind}/{FILENAME}")
 }
 
-fn sizes(processed: &Processed, extension: &str) -> Vec<(String, u32, u32)> {
-    let variants = processed.variants.iter().filter(|variant| variant.extension == extension);
-    variants.map(|variant| (variant.size.clone(), variant.width, variant.height)).collect()
-}
-
-#[test]
-fn a_photo_is_fitted_into_every_size() {
-    let photo = processed(&fixtures::jpeg(2000, 1000));
-    let expected =
-        [("tiny", 128, 64), ("small", 320, 160), ("medium", 640, 320), ("large", 1280, 640), ("huge", 1920, 960)];
-    assert_eq!(sizes(&photo, "jpg"), expected.map(|(name, width, height)| (name.to_owned(), width, height)));
-    for variant in &photo.variants {
-        let decoded = ::image::load_from_memory(&variant.bytes).expect("a JPEG");
-        assert_eq!(decoded.dimensions(), (variant.width, variant.height));
+/// A job for what lies under `key`.
+fn job(s3: &FakeS3, bucket: &str, key: &str, role: Role) -> ProcessingJob {
+    ProcessingJob {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        filename: FILENAME.to_owned(),
+        extension: "jpg".to_owned(),
+        sizes: ["tiny", "small", "medium", "large", "huge"].map(str::to_owned).to_vec(),
+        role,
+        etag: s3.object(&format!("{bucket}/{key}")).map(|object| object.etag).unwrap_or_default(),
     }
 }
 
-#[test]
-fn orientation_is_applied_and_metadata_dropped() {
-    let photo = processed(&fixtures::jpeg_with_exif(400, 200, 6));
-    assert_eq!((photo.facts.width, photo.facts.height), (200, 400));
-    assert_eq!(sizes(&photo, "jpg")[1], ("small".to_owned(), 160, 320));
-    for variant in &photo.variants {
-        assert!(!variant.bytes.windows(4).any(|window| window == b"Exif"));
+async fn handle(s3: &FakeS3, job: ProcessingJob) -> Result<Outcome, ImageError> {
+    let buckets = Buckets { raw: s3.store("raw"), processed: s3.store("processed") };
+    let processor = ImageProcessor { buckets, profile: Profile::default() };
+    processor.handle(job).await.map(|answer| answer.outcome)
+}
+
+/// Uploads `bytes` as an image of `ana`'s and processes it.
+async fn process(s3: &FakeS3, bytes: &[u8]) -> Outcome {
+    s3.insert(&format!("raw/{}", raw_key("images")), "image/png", bytes);
+    handle(s3, job(s3, "raw", &raw_key("images"), Role::Main)).await.expect("S3 works")
+}
+
+fn manifest_path() -> String {
+    format!("processed/{}", keys::manifest(FILENAME))
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn variants_come_first_and_the_manifest_last() {
+    let s3 = FakeS3::default();
+    assert_eq!(process(&s3, &images::jpeg(400, 200)).await, Outcome::Ready);
+    let manifest = s3.manifest(&manifest_path());
+    assert_eq!(
+        (manifest.status, manifest.kind, manifest.content_type.as_str()),
+        (Status::Ready, Kind::Image, "image/jpeg")
+    );
+    assert_eq!(manifest.owner_hash, keys::owner_hash("ana"));
+    assert_eq!(manifest.variants.len(), 5);
+    for variant in &manifest.variants {
+        let object = s3.object(&format!("processed/{}", variant.key)).expect("what the manifest lists is there");
+        assert_eq!((object.bytes.len() as u64, object.content_type.as_str()), (variant.bytes, "image/jpeg"));
+    }
+    let writes = s3.state().writes.clone();
+    assert_eq!((writes.len(), &writes[5].1), (6, &manifest_path()));
+    assert!(writes.iter().all(|(_, path, _)| path.starts_with("processed/")), "nothing is written to raw");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_same_source_gives_the_same_objects() {
+    let s3 = FakeS3::default();
+    process(&s3, &images::png_with_alpha(50, 50)).await;
+    let first = s3.state().objects.clone();
+    process(&s3, &images::png_with_alpha(50, 50)).await;
+    let second = s3.state().objects.clone();
+    assert_eq!(first.len(), 12);
+    assert!(first.keys().eq(second.keys()));
+    assert!(first.iter().all(|(path, object)| *path == manifest_path() || second[path] == *object));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_bad_source_ends_with_a_failed_manifest_and_no_variants() {
+    for (bytes, code) in [
+        (b"just some text".to_vec(), FailureCode::UnsupportedType),
+        (images::png_that_claims(60_000, 60_000), FailureCode::TooManyPixels),
+        (images::jpeg(40, 40)[..500].to_vec(), FailureCode::Corrupt),
+        (b"\0\0\0\x18ftypisom\0\0\0\0".to_vec(), FailureCode::TypeMismatch),
+    ] {
+        let s3 = FakeS3::default();
+        process(&s3, &images::png_with_alpha(50, 50)).await;
+        assert_eq!(process(&s3, &bytes).await, Outcome::Failed);
+        let manifest = s3.manifest(&manifest_path());
+        assert_eq!((manifest.status, manifest.error.map(|error| error.code)), (Status::Failed, Some(code)));
+        assert_eq!(s3.keys("processed"), [keys::manifest(FILENAME)]);
     }
 }
 
-#[test]
-fn transparency_gives_png_too_and_white_in_the_jpeg() {
-    let picture = processed(&fixtures::png_with_alpha(50, 50));
-    assert!(picture.facts.has_alpha);
-    assert_eq!(sizes(&picture, "jpg").len(), 5);
-    assert_eq!(sizes(&picture, "png").len(), 5);
-    assert!(picture.variants.iter().all(|variant| (variant.width, variant.height) == (50, 50)));
-    let jpeg = picture.variants.iter().find(|variant| variant.extension == "jpg").expect("a JPEG");
-    let corner = ::image::load_from_memory(&jpeg.bytes).expect("a JPEG").get_pixel(0, 0);
-    assert!(corner.0[..3].iter().all(|channel| *channel > 245), "{corner:?}");
-    let poster = process(&fixtures::png_with_alpha(50, 50), &Profile::default(), true).expect("processed");
-    assert!(poster.variants.iter().all(|variant| variant.extension == "jpg"));
+#[tokio::test(flavor = "current_thread")]
+async fn too_many_bytes_are_not_even_read() {
+    let s3 = FakeS3::default();
+    let limit = usize::try_from(Profile::default().limits.image_bytes).expect("a small number");
+    assert_eq!(process(&s3, &vec![0; limit + 1]).await, Outcome::Failed);
+    let error = s3.manifest(&manifest_path()).error.expect("a failure");
+    assert_eq!(error.code, FailureCode::TooLarge);
+    assert!(s3.state().bytes_read < 1000);
 }
 
-#[test]
-fn webp_is_made_when_the_profile_asks() {
-    let profile = Profile { extra_formats: vec!["webp".to_owned()], ..Profile::default() };
-    let photo = process(&fixtures::jpeg(100, 60), &profile, false).expect("processed");
-    assert_eq!(sizes(&photo, "webp").len(), 5);
+#[tokio::test(flavor = "current_thread")]
+async fn a_source_that_went_away_or_changed_is_left_alone() {
+    let s3 = FakeS3::default();
+    let gone = job(&s3, "raw", &raw_key("images"), Role::Main);
+    assert_eq!(handle(&s3, gone.clone()).await.expect("S3 works"), Outcome::Gone);
+    s3.insert(&format!("raw/{}", raw_key("images")), "image/jpeg", &images::jpeg(4, 4));
+    assert_eq!(handle(&s3, gone).await.expect("S3 works"), Outcome::Superseded);
+    assert!(s3.state().writes.is_empty());
 }
 
-#[test]
-fn what_cannot_be_processed_is_named() {
-    let code = |bytes: &[u8]| process(bytes, &Profile::default(), false).expect_err("refused").code;
-    assert_eq!(code(&fixtures::png_claiming(60_000, 60_000)), FailureCode::TooManyPixels);
-    assert_eq!(code(&fixtures::png_claiming(20_000, 1)), FailureCode::TooManyPixels);
-    assert_eq!(code(b"this is no picture"), FailureCode::UnsupportedType);
-    assert_eq!(code(b"\0\0\0\x18ftypisom\0\0\0\0"), FailureCode::TypeMismatch);
-    let photo = fixtures::jpeg(200, 100);
-    assert_eq!(code(&photo[..20]), FailureCode::Corrupt);
-    let small = Profile {
-        limits: crate::profile::Limits { image_bytes: 10, ..Profile::default().limits },
-        ..Profile::default()
-    };
-    assert_eq!(process(&photo, &small, false).expect_err("refused").code, FailureCode::TooLarge);
+#[tokio::test(flavor = "current_thread")]
+async fn a_clients_poster_has_a_manifest_of_its_own() {
+    let s3 = FakeS3::default();
+    s3.insert(&format!("raw/{}", raw_key("posters")), "image/png", &images::png_with_alpha(50, 50));
+    let outcome = handle(&s3, job(&s3, "raw", &raw_key("posters"), Role::Poster)).await.expect("S3 works");
+    assert_eq!(outcome, Outcome::Ready);
+    let manifest = s3.manifest(&format!("processed/{}", keys::poster_manifest(FILENAME)));
+    assert_eq!(manifest.poster_source, Some(PosterSource::Client));
+    assert!(manifest.variants.iter().all(|variant| variant.extension == "jpg"));
+    assert_eq!(s3.keys("processed").len(), 6, "five variants and the poster's manifest");
+    assert!(s3.object(&format!("raw/{}", raw_key("posters"))).is_some(), "raw objects stay");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
-    #[test]
-    fn a_damaged_file_never_panics(place: prop::sample::Index, byte: u8, png: bool) {
-        let mut bytes = if png { fixtures::png_with_alpha(20, 20) } else { fixtures::jpeg(24, 16) };
-        let place = place.index(bytes.len());
-        bytes[place] = byte;
-        let _ = process(&bytes, &Profile::default(), false);
+/// A cover that waits in the processed bucket, beside a poster's manifest from `source`.
+fn with_cover(source: PosterSource, status: Status) -> FakeS3 {
+    let s3 = FakeS3::default();
+    let mut poster = testing::manifest(Kind::Image, status, &[]);
+    poster.poster_source = Some(source);
+    s3.insert_manifest(&format!("processed/{}", keys::poster_manifest(FILENAME)), &poster);
+    s3.insert(&format!("processed/{}", keys::cover(FILENAME)), "image/jpeg", &images::jpeg(400, 200));
+    s3
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_cover_becomes_the_poster_and_is_deleted() {
+    let s3 = with_cover(PosterSource::Cover, Status::Processing);
+    let outcome = handle(&s3, job(&s3, "processed", &keys::cover(FILENAME), Role::Poster)).await.expect("S3 works");
+    assert_eq!(outcome, Outcome::Ready);
+    let manifest = s3.manifest(&format!("processed/{}", keys::poster_manifest(FILENAME)));
+    assert_eq!((manifest.status, manifest.poster_source), (Status::Ready, Some(PosterSource::Cover)));
+    assert_eq!(manifest.owner_hash, keys::owner_hash("ana"));
+    assert!(!s3.keys("processed").contains(&keys::cover(FILENAME)));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_cover_does_not_replace_the_clients_poster() {
+    for status in [Status::Processing, Status::Ready] {
+        let s3 = with_cover(PosterSource::Client, status);
+        let outcome = handle(&s3, job(&s3, "processed", &keys::cover(FILENAME), Role::Poster)).await.expect("S3 works");
+        assert_eq!(outcome, Outcome::ClientsPoster);
+        assert_eq!(s3.keys("processed"), [keys::poster_manifest(FILENAME)]);
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_failure_of_s3_is_an_error_and_leaves_no_manifest() {
+    let s3 = FakeS3::default();
+    s3.insert(&format!("raw/{}", raw_key("images")), "image/jpeg", &images::jpeg(4, 4));
+    s3.state().read_only = true;
+    let error = handle(&s3, job(&s3, "raw", &raw_key("images"), Role::Main)).await.expect_err("writes fail");
+    assert!(matches!(error, ImageError::Storage(_)), "{error}");
+    assert!(s3.keys("processed").is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_foreign_bucket_is_refused() {
+    let s3 = FakeS3::default();
+    let error = handle(&s3, job(&s3, "elsewhere", "key", Role::Main)).await.expect_err("neither bucket");
+    assert_eq!(error.to_string(), "failed to take a job for elsewhere: only raw and processed are processed");
 }

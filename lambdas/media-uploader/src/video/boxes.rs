@@ -1,62 +1,125 @@
-//! ISO base media file format (ISO/IEC 14496-12): boxes in memory, walked with care. Any file may be hostile.
+//! The boxes of ISO base media files, in memory and at the top level of a file:
+//! ISO/IEC 14496-12, 4.2, <https://developer.apple.com/documentation/quicktime-file-format/atoms>.
+//!
+//! Sizes are the file's own claims: each is checked against what encloses it before it is believed.
 
-/// A box within some bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found<'a> {
-    /// Its four letters.
-    pub(super) name: [u8; 4],
-    /// The whole box, header included.
-    pub(super) whole: &'a [u8],
-    /// What is in it.
-    pub(super) content: &'a [u8],
+use std::ops::Range;
+
+use super::source::{ReadError, Source, corrupt, index};
+use crate::manifest::Failure;
+
+/// Boxes side by side: at the top level of a file that is not fragmented, or in another box. Real files have a handful.
+const MOST_BOXES: usize = 1024;
+
+/// A box's four letters.
+pub(crate) type BoxType = [u8; 4];
+
+/// A box in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    /// Its type.
+    pub(crate) kind: BoxType,
+    /// All of it.
+    pub(crate) whole: &'a [u8],
+    /// What follows its header.
+    pub(crate) content: &'a [u8],
 }
 
-/// A box's header: its name, the header's length and the box's, which is 0 when it goes to the end.
-pub(super) fn header(bytes: &[u8]) -> Option<([u8; 4], u64, u64)> {
-    let name = bytes.get(4..8)?.try_into().ok()?;
-    match u64::from(number32(bytes, 0)?) {
-        1 => Some((name, 16, number64(bytes, 8)?)),
-        length => Some((name, 8, length)),
-    }
+/// A box at the top level of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TopLevel {
+    /// Its type.
+    pub(crate) kind: BoxType,
+    /// Where it lies, with its header.
+    pub(crate) range: Range<u64>,
+    /// Where its content begins.
+    pub(crate) content: u64,
 }
 
-/// The boxes that stand one after the other in `bytes`; ends where they make no sense any more.
-pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Found<'_>> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let (name, header_length, length) = header(rest)?;
-        let header_length = usize::try_from(header_length).ok()?;
-        let length = if length == 0 { rest.len() } else { usize::try_from(length).ok()? };
-        if length < header_length || length > rest.len() {
-            return None;
+/// A box's header: type, length of the header, and of the whole box. The size 0 reaches to the end of `available`.
+fn header(bytes: &[u8], available: u64) -> Option<(BoxType, u64, u64)> {
+    let size = u64::from(u32::from_be_bytes(*bytes.first_chunk()?));
+    let kind = *bytes.get(4..)?.first_chunk()?;
+    let (header, size) = match size {
+        0 => (8, available),
+        1 => (16, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)),
+        size => (8, size),
+    };
+    (size >= header && size <= available).then_some((kind, header, size))
+}
+
+/// The boxes that `content` consists of, in order.
+///
+/// Up to four zero bytes at the end are QuickTime's way to close a list.
+pub(crate) fn boxes(content: &[u8]) -> Result<Vec<View<'_>>, Failure> {
+    let mut found = Vec::new();
+    let mut rest = content;
+    while !rest.is_empty() && rest != [0; 4] {
+        // "To the end of the file" has no meaning in here.
+        let sized = header(rest, rest.len() as u64).filter(|_| !rest.starts_with(&[0; 4]));
+        let (kind, header, size) = sized.ok_or_else(|| corrupt("a box exceeds its parent"))?;
+        if found.len() == MOST_BOXES {
+            return Err(corrupt("a box has too many children"));
         }
-        let (whole, after) = rest.split_at(length);
+        let (whole, after) = rest.split_at(index(size));
+        found.push(View { kind, whole, content: &whole[index(header)..] });
         rest = after;
-        Some(Found { name, whole, content: &whole[header_length..] })
-    })
+    }
+    Ok(found)
 }
 
-/// The first box at the end of a path of names.
-pub(super) fn find<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<Found<'a>> {
-    let (first, rest) = path.split_first()?;
-    let found = boxes(bytes).find(|found| found.name == **first)?;
-    if rest.is_empty() { Some(found) } else { find(found.content, rest) }
+/// The first box of a type among the boxes of `content`.
+pub(crate) fn find<'a>(content: &'a [u8], kind: &BoxType) -> Result<Option<View<'a>>, Failure> {
+    Ok(boxes(content)?.into_iter().find(|view| view.kind == *kind))
 }
 
-pub(super) fn number16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
+/// The box at the end of a path of types.
+pub(crate) fn descend<'a>(content: &'a [u8], path: &[&BoxType]) -> Result<Option<&'a [u8]>, Failure> {
+    let mut content = content;
+    for kind in path {
+        match find(content, kind)? {
+            Some(view) => content = view.content,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(content))
 }
 
-pub(super) fn number32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+/// The boxes at the top level of a file. Stops early at the first fragment: what follows can be as many again.
+pub(crate) async fn top_level(source: &mut Source) -> Result<Vec<TopLevel>, ReadError> {
+    let mut found: Vec<TopLevel> = Vec::new();
+    let mut at = 0;
+    while at < source.size() {
+        let available = source.size() - at;
+        let bytes = source.peek(at, 16).await?;
+        // Some recorders pad a file's end with zeros.
+        if !found.is_empty() && available < 8 && bytes.iter().all(|byte| *byte == 0) {
+            break;
+        }
+        let (kind, header, size) = header(bytes, available).ok_or_else(|| corrupt("a box exceeds the file"))?;
+        found.push(TopLevel { kind, range: at..at + size, content: at + header });
+        if &kind == b"moof" {
+            break;
+        }
+        if found.len() == MOST_BOXES {
+            return Err(corrupt("the file has too many boxes").into());
+        }
+        at += size;
+    }
+    Ok(found)
 }
 
-pub(super) fn number64(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_be_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
+/// A big-endian number at an offset.
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// A box of this name and content.
-pub(super) fn wrap(name: [u8; 4], content: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(content.len() + 8).unwrap_or(u32::MAX);
-    [&length.to_be_bytes()[..], &name, content].concat()
+/// A big-endian number at an offset.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// A big-endian number at an offset.
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -1,146 +1,301 @@
-//! WebM and Matroska (RFC 8794, RFC 9559): just enough EBML to say what is in a file. Bounded in depth and count.
+//! What a Matroska or WebM file is, from its headers alone: <https://www.rfc-editor.org/rfc/rfc9559>, EBML:
+//! <https://www.rfc-editor.org/rfc/rfc8794>. Read in ranges up to the first cluster of samples, and no further.
 
-use crate::manifest::{AudioTrack, PosterSource, VideoFacts, VideoTrack};
+use std::ops::Range;
 
-const EBML: u64 = 0x1A45_DFA3;
-const DOC_TYPE: u64 = 0x4282;
-const SEGMENT: u64 = 0x1853_8067;
-const INFO: u64 = 0x1549_A966;
-const TIMESTAMP_SCALE: u64 = 0x2A_D7B1;
-const DURATION: u64 = 0x4489;
-const TRACKS: u64 = 0x1654_AE6B;
-const TRACK: u64 = 0xAE;
-const CODEC: u64 = 0x86;
-const DEFAULT_DURATION: u64 = 0x23_E383;
-const VIDEO: u64 = 0xE0;
-const WIDTH: u64 = 0xB0;
-const HEIGHT: u64 = 0xBA;
-const AUDIO: u64 = 0xE1;
-const FREQUENCY: u64 = 0xB5;
-const CHANNELS: u64 = 0x9F;
-const CLUSTER: u64 = 0x1F43_B675;
+use super::source::{ReadError, Source, corrupt, index};
+use crate::manifest::{AudioTrack, Failure, FailureCode, VideoTrack};
 
-/// Reads the facts off a file's first bytes, which hold everything up to the first cluster; `None` when they make no
-/// sense. `bytes` is the file's length.
-pub(super) fn facts(head: &[u8], bytes: u64) -> Option<VideoFacts> {
-    let header = elements(head).find(|(id, _)| *id == EBML)?.1;
-    let doc_type = elements(header).find(|(id, _)| *id == DOC_TYPE).map(|(_, content)| text(content));
-    let doc_type = doc_type.unwrap_or_else(|| "matroska".to_owned());
-    let segment = elements(head).find(|(id, _)| *id == SEGMENT)?.1;
-    let (mut duration_ms, mut video_tracks, mut audio_tracks) = (0, Vec::new(), Vec::new());
-    for (id, content) in elements(segment).take_while(|(id, _)| *id != CLUSTER) {
-        match id {
-            INFO => duration_ms = duration(content),
+/// The most a header (`Info`, `Tracks`) may have. Real ones have a few kilobytes.
+const LARGEST_HEADER: u64 = 4 * 1024 * 1024;
+/// Elements before the tracks are found. Real files have a handful.
+const MOST_ELEMENTS: usize = 1024;
+
+const EBML: u32 = 0x1a45_dfa3;
+const SEGMENT: u32 = 0x1853_8067;
+const INFO: u32 = 0x1549_a966;
+const TRACKS: u32 = 0x1654_ae6b;
+const CLUSTER: u32 = 0x1f43_b675;
+const CUES: u32 = 0x1c53_bb6b;
+
+/// What the headers say.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Movie {
+    /// `webm` or `matroska`.
+    pub(crate) document_type: String,
+    /// Duration in milliseconds; 0 where it is not known, as in a recorded stream.
+    pub(crate) duration_ms: u64,
+    /// Does the index come before the samples?
+    pub(crate) fast_start: bool,
+    /// The video tracks.
+    pub(crate) video_tracks: Vec<VideoTrack>,
+    /// The audio tracks.
+    pub(crate) audio_tracks: Vec<AudioTrack>,
+}
+
+/// Reads the headers.
+pub(crate) async fn movie(source: &mut Source) -> Result<Movie, ReadError> {
+    let header = element(source, 0, source.size()).await?;
+    let document_type = match header.id {
+        EBML => text(child(&header.read(source).await?, 0x4282).unwrap_or(b"matroska")),
+        _ => return Err(corrupt("the file has no EBML header").into()),
+    };
+    if !matches!(document_type.as_str(), "webm" | "matroska") {
+        let message = format!("{document_type:?} is neither WebM nor Matroska");
+        return Err(Failure::new(FailureCode::UnsupportedType, message).into());
+    }
+    let mut segment = element(source, header.content.end, source.size()).await?;
+    // Padding and checksums.
+    for _ in 0..MOST_ELEMENTS {
+        if segment.id == SEGMENT {
+            break;
+        }
+        segment = element(source, segment.content.end, source.size()).await?;
+    }
+    let mut movie = Movie { document_type, ..Movie::default() };
+    if segment.id != SEGMENT {
+        return Err(corrupt("the file has no segment").into());
+    }
+    read_segment(source, segment.content, &mut movie).await?;
+    Ok(movie)
+}
+
+async fn read_segment(source: &mut Source, segment: Range<u64>, movie: &mut Movie) -> Result<(), ReadError> {
+    let (mut at, mut has_tracks, mut has_cues) = (segment.start, false, false);
+    for _ in 0..MOST_ELEMENTS {
+        if at >= segment.end {
+            break;
+        }
+        let element = element(source, at, segment.end).await?;
+        match element.id {
+            INFO => movie.duration_ms = duration_ms(&element.read(source).await?),
             TRACKS => {
-                for (_, track) in elements(content).filter(|(id, _)| *id == TRACK).take(64) {
-                    video_tracks.extend(video(track));
-                    audio_tracks.extend(audio(track));
+                read_tracks(&element.read(source).await?, movie);
+                has_tracks = true;
+            }
+            CUES => has_cues = true,
+            CLUSTER => {
+                movie.fast_start |= has_cues;
+                if has_tracks || element.endless {
+                    break;
                 }
             }
             _ => {}
         }
+        at = element.content.end;
     }
-    Some(VideoFacts {
-        container: if doc_type == "webm" { "webm" } else { "mkv" }.to_owned(),
-        brands: vec![doc_type],
-        duration_ms,
-        bitrate: bytes.saturating_mul(8000).checked_div(duration_ms).unwrap_or_default(),
-        fragmented: false,
-        fast_start_before: true,
-        had_location: false,
-        transcoded: false,
-        metadata_stripped: false,
-        poster: PosterSource::None,
-        video_tracks,
-        audio_tracks,
-    })
+    if has_tracks { Ok(()) } else { Err(corrupt("the file has no tracks").into()) }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "milliseconds"
-)]
-fn duration(info: &[u8]) -> u64 {
-    let scale =
-        elements(info).find(|(id, _)| *id == TIMESTAMP_SCALE).map_or(1_000_000, |(_, content)| unsigned(content));
-    let duration = elements(info).find(|(id, _)| *id == DURATION).map_or(0.0, |(_, content)| float(content));
-    (duration * scale as f64 / 1e6).max(0.0) as u64
+/// An element of a file.
+#[derive(Debug)]
+struct Element {
+    id: u32,
+    content: Range<u64>,
+    /// Was its size unknown when it was written?
+    endless: bool,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-fn video(track: &[u8]) -> Option<VideoTrack> {
-    let settings = elements(track).find(|(id, _)| *id == VIDEO)?.1;
-    let number =
-        |wanted: u64| elements(settings).find(|(id, _)| *id == wanted).map_or(0, |(_, content)| unsigned(content));
-    let frame = elements(track).find(|(id, _)| *id == DEFAULT_DURATION).map_or(0, |(_, content)| unsigned(content));
-    let frame_rate = if frame == 0 { 0.0 } else { (1e12 / frame as f64).round() / 1000.0 };
-    Some(VideoTrack {
-        codec: codec(track),
-        width: u32::try_from(number(WIDTH)).ok()?,
-        height: u32::try_from(number(HEIGHT)).ok()?,
-        rotation: 0,
-        frame_rate,
-    })
+impl Element {
+    async fn read(&self, source: &Source) -> Result<Vec<u8>, ReadError> {
+        if self.content.end - self.content.start > LARGEST_HEADER {
+            return Err(corrupt("a header is too large").into());
+        }
+        source.read(self.content.clone()).await
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "samples a second")]
-fn audio(track: &[u8]) -> Option<AudioTrack> {
-    let settings = elements(track).find(|(id, _)| *id == AUDIO)?.1;
-    let channels = elements(settings).find(|(id, _)| *id == CHANNELS).map_or(1, |(_, content)| unsigned(content));
-    let frequency = elements(settings).find(|(id, _)| *id == FREQUENCY).map_or(8000.0, |(_, content)| float(content));
-    Some(AudioTrack { codec: codec(track), channels: u16::try_from(channels).ok()?, sample_rate: frequency as u32 })
+async fn element(source: &mut Source, at: u64, end: u64) -> Result<Element, ReadError> {
+    let header = source.peek(at, 12).await?;
+    let (id, size, length) = parse_header(header).ok_or_else(|| corrupt("an element has no header"))?;
+    let start = at + length as u64;
+    let content = match size {
+        None => start..end.max(start),
+        Some(size) => start..start.saturating_add(size),
+    };
+    if content.end > end {
+        return Err(corrupt("an element exceeds the file").into());
+    }
+    Ok(Element { id, content, endless: size.is_none() })
 }
 
-fn codec(track: &[u8]) -> String {
-    elements(track).find(|(id, _)| *id == CODEC).map(|(_, content)| text(content)).unwrap_or_default()
-}
-
-/// The elements that stand one after the other; one of unknown or too great a length goes to the end.
-fn elements(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let (id, id_length) = variable(rest, false)?;
-        let (length, length_length) = variable(rest.get(id_length..)?, true)?;
-        let content = rest.get(id_length + length_length..)?;
-        let length = usize::try_from(length).unwrap_or(usize::MAX).min(content.len());
-        rest = &content[length..];
-        Some((id, &content[..length]))
-    })
-    .take(10_000)
-}
-
-/// A variable-size integer; of a length the marker bit is no part.
-fn variable(bytes: &[u8], is_length: bool) -> Option<(u64, usize)> {
-    let first = *bytes.first()?;
-    let length = usize::try_from(first.leading_zeros()).ok()? + 1;
-    if length > 8 {
+/// An element's id, its size if that is known, and the length of both.
+fn parse_header(bytes: &[u8]) -> Option<(u32, Option<u64>, usize)> {
+    let id_length = bytes.first()?.leading_zeros() as usize + 1;
+    if id_length > 4 {
         return None;
     }
-    let mut value = u64::from(first);
-    if is_length {
-        value &= (1 << (8 - length)) - 1;
+    let id = bytes.get(..id_length)?.iter().fold(0u32, |id, byte| id << 8 | u32::from(*byte));
+    let first = *bytes.get(id_length)?;
+    let size_length = first.leading_zeros() as usize + 1;
+    let rest = bytes.get(id_length + 1..id_length + size_length.min(9))?;
+    if size_length > 8 {
+        return None;
     }
-    for byte in bytes.get(1..length)? {
-        value = value << 8 | u64::from(*byte);
-    }
-    let unknown = is_length && value == (1 << (7 * length)) - 1;
-    Some((if unknown { u64::MAX } else { value }, length))
+    let marker = 0x80u8 >> (size_length - 1);
+    let size = rest.iter().fold(u64::from(first & !marker), |size, byte| size << 8 | u64::from(*byte));
+    let unknown = (1u64 << (7 * size_length)) - 1;
+    Some((id, (size != unknown).then_some(size), id_length + size_length))
 }
 
-fn unsigned(content: &[u8]) -> u64 {
-    content.iter().take(8).fold(0, |value, byte| value << 8 | u64::from(*byte))
+/// The elements that `content` consists of, as far as they can be read.
+fn elements(content: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let mut rest = content;
+    std::iter::from_fn(move || {
+        let (id, size, length) = parse_header(rest)?;
+        let end = length.checked_add(index(size?))?;
+        let content = rest.get(length..end)?;
+        rest = rest.get(end..)?;
+        Some((id, content))
+    })
 }
 
-fn float(content: &[u8]) -> f64 {
-    match content.len() {
-        4 => f64::from(f32::from_be_bytes(content.try_into().unwrap_or_default())),
-        8 => f64::from_be_bytes(content.try_into().unwrap_or_default()),
+fn child(content: &[u8], id: u32) -> Option<&[u8]> {
+    elements(content).find(|(candidate, _)| *candidate == id).map(|(_, content)| content)
+}
+
+fn unsigned(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn float(bytes: &[u8]) -> f64 {
+    match bytes.len() {
+        4 => bytes.first_chunk().map_or(0.0, |bytes| f64::from(f32::from_be_bytes(*bytes))),
+        8 => bytes.first_chunk().map_or(0.0, |bytes| f64::from_be_bytes(*bytes)),
         _ => 0.0,
     }
 }
 
-fn text(content: &[u8]) -> String {
-    String::from_utf8_lossy(content.get(..content.len().min(64)).unwrap_or_default()).trim_end_matches('\0').to_owned()
+/// A short text; other bytes than ASCII's printable ones have no place in codec ids and document types.
+fn text(bytes: &[u8]) -> String {
+    bytes.iter().take(64).map(|byte| char::from(*byte)).filter(char::is_ascii_graphic).collect()
+}
+
+/// A number that is at least 0; what is no number is 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and makes NaN 0")]
+fn whole(number: f64) -> u64 {
+    number.round() as u64
+}
+
+/// `Duration` counts in `TimestampScale` nanoseconds.
+fn duration_ms(info: &[u8]) -> u64 {
+    let scale = child(info, 0x2a_d7b1).map_or(1_000_000, unsigned);
+    let duration = child(info, 0x4489).map_or(0.0, float);
+    let scale = f64::from(u32::try_from(scale).unwrap_or(u32::MAX));
+    whole(duration * scale / 1e6)
+}
+
+fn read_tracks(tracks: &[u8], movie: &mut Movie) {
+    for (_, track) in elements(tracks).filter(|(id, _)| *id == 0xae).take(MOST_ELEMENTS) {
+        let codec = text(child(track, 0x86).unwrap_or_default());
+        match child(track, 0x83).map(unsigned) {
+            Some(1) => movie.video_tracks.push(video(track, codec)),
+            Some(2) => {
+                let audio = child(track, 0xe1).unwrap_or_default();
+                let rate = child(audio, 0xb5).map_or(8000.0, float);
+                movie.audio_tracks.push(AudioTrack {
+                    codec,
+                    channels: child(audio, 0x9f).map_or(1, unsigned).try_into().unwrap_or(0),
+                    sample_rate: whole(rate).try_into().unwrap_or(0),
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn video(track: &[u8], codec: String) -> VideoTrack {
+    let video = child(track, 0xe0).unwrap_or_default();
+    let side = |id| child(video, id).map_or(0, unsigned).try_into().unwrap_or(0);
+    let frame_nanoseconds = child(track, 0x23_e383).map_or(0, unsigned);
+    let thousandths = 1_000_000_000_000u64.checked_div(frame_nanoseconds).unwrap_or(0);
+    VideoTrack {
+        codec,
+        width: side(0xb0),
+        height: side(0xba),
+        rotation: child(video, 0x7670)
+            .and_then(|projection| child(projection, 0x7675))
+            .map_or(0, |roll| rotation(float(roll))),
+        frame_rate: f64::from(u32::try_from(thousandths).unwrap_or(0)) / 1000.0,
+    }
+}
+
+/// Matroska's roll is counter-clockwise.
+fn rotation(roll: f64) -> u16 {
+    let clockwise = whole((-roll).rem_euclid(360.0));
+    match clockwise {
+        90 => 90,
+        180 => 180,
+        270 => 270,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures::matroska::{HEIGHT, WIDTH, file};
+
+    async fn read(bytes: &[u8]) -> Result<Movie, Failure> {
+        movie(&mut Source::bytes(bytes)).await.map_err(|error| match error {
+            ReadError::Media(failure) => failure,
+            ReadError::Storage(error) => panic!("{error}"),
+        })
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn tracks_and_duration_are_read() {
+        for document_type in ["webm", "matroska"] {
+            let movie = read(&file(document_type, true, false)).await.expect("a whole file");
+            assert_eq!((movie.document_type.as_str(), movie.duration_ms), (document_type, 2500));
+            let video = VideoTrack {
+                codec: "V_VP9".to_owned(),
+                width: u32::from(WIDTH),
+                height: u32::from(HEIGHT),
+                rotation: 0,
+                frame_rate: 25.0,
+            };
+            let audio = AudioTrack { codec: "A_OPUS".to_owned(), channels: 2, sample_rate: 48_000 };
+            assert_eq!((movie.video_tracks, movie.audio_tracks), (vec![video], vec![audio]));
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_recorded_stream_has_unknown_sizes() {
+        let movie = read(&file("webm", true, true)).await.expect("a stream");
+        assert_eq!(movie.video_tracks.len(), 1);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_truncated_file_is_corrupt() {
+        let whole = file("webm", true, false);
+        for length in [5, 30, 60, whole.len() / 2, whole.len() - 1] {
+            assert_eq!(read(&whole[..length]).await.expect_err("truncated").code, FailureCode::Corrupt, "{length}");
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn other_documents_are_not_taken() {
+        let error = read(&file("hidden", true, false)).await.expect_err("no Matroska");
+        assert_eq!(error.code, FailureCode::UnsupportedType);
+    }
+
+    #[test]
+    fn roll_turns_the_other_way() {
+        assert_eq!([90.0, -90.0, 180.0, 0.0, 45.0, f64::NAN].map(rotation), [270, 90, 180, 0, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>()) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let mut damaged = file("webm", true, false);
+            let at = at.index(damaged.len());
+            damaged.splice(at.., bytes.iter().copied());
+            let _ = runtime.block_on(read(&damaged));
+            let _ = runtime.block_on(read(&[&[0x1a, 0x45, 0xdf, 0xa3], bytes.as_slice()].concat()));
+        }
+    }
 }

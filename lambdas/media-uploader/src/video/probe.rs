@@ -1,178 +1,199 @@
-//! What an MP4 or QuickTime file is, from its `moov` box alone.
+//! What a movie is, read from its `moov` box in memory: tracks, duration, embedded pictures. No I/O, and nothing here
+//! decodes a sample.
 
-use super::boxes::{Found, boxes, find, number16, number32, number64};
-use crate::manifest::{AudioTrack, PosterSource, VideoFacts, VideoTrack};
+use super::{
+    boxes::{View, boxes, descend, find, u16_at, u32_at, u64_at},
+    source::corrupt,
+};
+use crate::manifest::{AudioTrack, Failure, VideoTrack};
 
-/// What is known besides `moov`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Around<'a> {
-    pub(super) container: &'a str,
-    /// The content of `ftyp`.
-    pub(super) ftyp: &'a [u8],
-    pub(super) fast_start: bool,
-    /// The file's length.
-    pub(super) bytes: u64,
+/// Tracks in a movie. Real files have a handful.
+const MOST_TRACKS: usize = 256;
+
+/// What a `moov` box says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Movie {
+    /// Duration in milliseconds.
+    pub(crate) duration_ms: u64,
+    /// Are the samples in fragments?
+    pub(crate) fragmented: bool,
+    /// Is there a location among the metadata?
+    pub(crate) had_location: bool,
+    /// The video tracks.
+    pub(crate) video_tracks: Vec<VideoTrack>,
+    /// The audio tracks.
+    pub(crate) audio_tracks: Vec<AudioTrack>,
+    /// The embedded cover art, as it is in the file.
+    pub(crate) cover: Option<Vec<u8>>,
+    /// Where the first sample of a Motion JPEG track lies: start and size.
+    pub(crate) first_jpeg: Option<(u64, u64)>,
 }
 
-/// Reads the facts off `moov`'s content; `None` when it makes no sense.
-pub(super) fn facts(moov: &[u8], around: Around<'_>) -> Option<VideoFacts> {
-    let (timescale, duration) = times(find(moov, &[b"mvhd"])?.content)?;
-    let mut duration_ms = milliseconds(duration, timescale);
-    let (mut video_tracks, mut audio_tracks) = (Vec::new(), Vec::new());
-    for track in boxes(moov).filter(|found| &found.name == b"trak") {
-        let Some(media) = find(track.content, &[b"mdia"]) else { continue };
-        if let Some((timescale, duration)) = find(media.content, &[b"mdhd"]).and_then(|mdhd| times(mdhd.content)) {
-            duration_ms = duration_ms.max(milliseconds(duration, timescale));
-        }
-        match find(media.content, &[b"hdlr"])?.content.get(8..12)? {
-            b"vide" => video_tracks.extend(video(track, media)),
-            b"soun" => audio_tracks.extend(audio(media)),
-            _ => {}
-        }
+/// Reads the content of a `moov` box.
+pub(crate) fn movie(moov: &[u8]) -> Result<Movie, Failure> {
+    let header = find(moov, b"mvhd")?.ok_or_else(|| corrupt("the movie has no header"))?;
+    let (timescale, mut duration) = timing(header.content).ok_or_else(|| corrupt("the movie's header is too short"))?;
+    let extends = find(moov, b"mvex")?;
+    if let Some(extends) = &extends
+        && let Some(fragments) = find(extends.content, b"mehd")?
+    {
+        let version = fragments.content.first().copied();
+        let long = version == Some(1);
+        let value = if long { u64_at(fragments.content, 4) } else { u32_at(fragments.content, 4).map(u64::from) };
+        duration = duration.max(value.unwrap_or(0));
     }
-    Some(VideoFacts {
-        container: around.container.to_owned(),
-        brands: brands(around.ftyp),
-        bitrate: around.bytes.saturating_mul(8000).checked_div(duration_ms).unwrap_or_default(),
-        duration_ms,
-        fragmented: find(moov, &[b"mvex"]).is_some(),
-        fast_start_before: around.fast_start,
-        had_location: located(moov),
-        transcoded: false,
-        metadata_stripped: false,
-        poster: PosterSource::None,
-        video_tracks,
-        audio_tracks,
-    })
-}
-
-/// Timescale and duration of `mvhd` or `mdhd`.
-fn times(content: &[u8]) -> Option<(u32, u64)> {
-    match content.first()? {
-        1 => Some((number32(content, 20)?, number64(content, 24)?)),
-        _ => Some((number32(content, 12)?, u64::from(number32(content, 16)?))),
-    }
-}
-
-fn milliseconds(duration: u64, timescale: u32) -> u64 {
-    let all = u128::from(duration) * 1000;
-    all.checked_div(u128::from(timescale)).and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default()
-}
-
-fn brands(ftyp: &[u8]) -> Vec<String> {
-    let (major, compatible) = (ftyp.chunks_exact(4).take(1), ftyp.chunks_exact(4).skip(2));
-    let mut brands: Vec<String> = Vec::new();
-    for brand in major.chain(compatible).take(32) {
-        let brand = String::from_utf8_lossy(brand).trim().to_owned();
-        if !brands.contains(&brand) {
-            brands.push(brand);
-        }
-    }
-    brands
-}
-
-/// Apple's `©xyz`, 3GPP's `loci`, or a `meta` key that names a location.
-fn located(moov: &[u8]) -> bool {
-    let in_metadata = |found: Found<'_>| {
-        let names: [&[u8]; 3] = [b"\xA9xyz", b"loci", b"location.ISO6709"];
-        matches!(&found.name, b"udta" | b"meta")
-            && names.iter().any(|name| found.content.windows(name.len()).any(|window| window == *name))
+    let mut movie = Movie {
+        duration_ms: scaled(duration, 1000, timescale),
+        fragmented: extends.is_some(),
+        had_location: has_location(moov)?,
+        video_tracks: Vec::new(),
+        audio_tracks: Vec::new(),
+        cover: cover(moov)?.map(<[u8]>::to_vec),
+        first_jpeg: None,
     };
-    boxes(moov).any(|found| in_metadata(found) || (&found.name == b"trak" && boxes(found.content).any(in_metadata)))
+    let tracks: Vec<View<'_>> = boxes(moov)?.into_iter().filter(|view| &view.kind == b"trak").collect();
+    if tracks.len() > MOST_TRACKS {
+        return Err(corrupt("the movie has too many tracks"));
+    }
+    for track in tracks {
+        read_track(track.content, &mut movie)?;
+    }
+    Ok(movie)
 }
 
-/// The first sample entry: its code and content.
-fn entry<'a>(media: Found<'a>) -> Option<Found<'a>> {
-    let stsd = find(media.content, &[b"minf", b"stbl", b"stsd"])?;
-    boxes(stsd.content.get(8..)?).next()
+/// Timescale and duration of `mvhd` or `mdhd`, whose first fields are alike.
+fn timing(content: &[u8]) -> Option<(u32, u64)> {
+    let (timescale, duration, unknown) = if content.first()? == &1 {
+        (u32_at(content, 20)?, u64_at(content, 24)?, u64::MAX)
+    } else {
+        (u32_at(content, 12)?, u64::from(u32_at(content, 16)?), u64::from(u32::MAX))
+    };
+    Some((timescale, if duration == unknown { 0 } else { duration }))
 }
 
-fn code(entry: Found<'_>) -> String {
-    String::from_utf8_lossy(&entry.name).trim().to_owned()
+/// `value` × `factor` ÷ `divisor`; 0 where that cannot be.
+fn scaled(value: u64, factor: u64, divisor: u32) -> u64 {
+    let product = u128::from(value) * u128::from(factor);
+    product.checked_div(u128::from(divisor)).and_then(|quotient| u64::try_from(quotient).ok()).unwrap_or(0)
 }
 
-fn video(track: Found<'_>, media: Found<'_>) -> Option<VideoTrack> {
-    let entry = entry(media)?;
-    let header = find(track.content, &[b"tkhd"])?.content;
-    // The matrix follows times, which are longer in version 1.
-    let matrix = if header.first()? == &1 { 52 } else { 40 };
-    let (timescale, duration) = times(find(media.content, &[b"mdhd"])?.content)?;
-    Some(VideoTrack {
+fn read_track(track: &[u8], movie: &mut Movie) -> Result<(), Failure> {
+    movie.had_location |= has_location(track)?;
+    let Some(media) = find(track, b"mdia")? else { return Ok(()) };
+    let handler = find(media.content, b"hdlr")?.and_then(|handler| u32_at(handler.content, 8));
+    let Some(table) = descend(media.content, &[b"minf", b"stbl"])? else { return Ok(()) };
+    let Some(descriptions) = find(table, b"stsd")? else { return Ok(()) };
+    let Some(entry) = boxes(descriptions.content.get(8..).unwrap_or_default())?.into_iter().next() else {
+        return Ok(());
+    };
+    match handler.map(u32::to_be_bytes).as_ref() {
+        Some(b"vide") => {
+            let video = video(track, media.content, table, &entry)?;
+            if movie.video_tracks.is_empty() && matches!(&entry.kind, b"jpeg" | b"mjpa") {
+                movie.first_jpeg = first_sample(table)?;
+            }
+            movie.video_tracks.push(video);
+        }
+        Some(b"soun") => movie.audio_tracks.push(AudioTrack {
+            codec: code(&entry),
+            channels: u16_at(entry.content, 16).unwrap_or(0),
+            // 16.16 fixed point.
+            sample_rate: u32_at(entry.content, 24).unwrap_or(0) >> 16,
+        }),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn code(entry: &View<'_>) -> String {
+    entry.kind.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_graphic).collect()
+}
+
+fn video(track: &[u8], media: &[u8], table: &[u8], entry: &View<'_>) -> Result<VideoTrack, Failure> {
+    let header = find(track, b"tkhd")?.map(|header| header.content).unwrap_or_default();
+    // After version, flags, times, track id and duration, which are longer in version 1.
+    let matrix = if header.first() == Some(&1) { 52 } else { 40 };
+    let shown = |at| u32_at(header, matrix + 36 + at).unwrap_or(0) >> 16;
+    let coded = |at| u16_at(entry.content, at).map(u32::from).filter(|side| *side > 0);
+    let (timescale, duration) = find(media, b"mdhd")?.and_then(|header| timing(header.content)).unwrap_or((0, 0));
+    Ok(VideoTrack {
         codec: code(entry),
-        width: u32::from(number16(entry.content, 24)?),
-        height: u32::from(number16(entry.content, 26)?),
-        rotation: rotation(number32(header, matrix)?, number32(header, matrix + 4)?),
-        frame_rate: frame_rate(media, timescale, duration),
+        width: coded(24).unwrap_or_else(|| shown(0)),
+        height: coded(26).unwrap_or_else(|| shown(4)),
+        rotation: rotation(header.get(matrix..).unwrap_or_default()),
+        frame_rate: frame_rate(table, timescale, duration)?,
     })
 }
 
-/// From the matrix's first two numbers, 16.16 cosine and sine.
-fn rotation(cosine: u32, sine: u32) -> u16 {
-    match (cosine, sine) {
-        (0, 0x0001_0000) => 90,
-        (0xFFFF_0000, 0) => 180,
-        (0, 0xFFFF_0000) => 270,
+/// Clockwise degrees by the first four of the matrix's nine numbers (a, b, u, c, d, …), of which only signs matter.
+fn rotation(matrix: &[u8]) -> u16 {
+    let sign = |at| u32_at(matrix, at).map_or(0, |value| value.cast_signed().signum());
+    match (sign(0), sign(4), sign(12), sign(16)) {
+        (0, 1, -1, 0) => 90,
+        (-1, 0, 0, -1) => 180,
+        (0, -1, 1, 0) => 270,
         _ => 0,
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-fn frame_rate(media: Found<'_>, timescale: u32, duration: u64) -> f64 {
-    let Some(stts) = find(media.content, &[b"minf", b"stbl", b"stts"]) else { return 0.0 };
-    let samples: u64 = stts
-        .content
-        .get(8..)
-        .unwrap_or_default()
-        .chunks_exact(8)
-        .map(|entry| u64::from(number32(entry, 0).unwrap_or_default()))
-        .sum();
-    if duration == 0 {
-        0.0
-    } else {
-        (samples as f64 * f64::from(timescale) / duration as f64 * 1000.0).round() / 1000.0
+/// Samples per second, to three decimals: the count in `stts` by the media's duration.
+fn frame_rate(table: &[u8], timescale: u32, duration: u64) -> Result<f64, Failure> {
+    let Some(times) = find(table, b"stts")? else { return Ok(0.0) };
+    let entries = times.content.get(8..).unwrap_or_default().as_chunks::<8>().0;
+    let samples: u64 = entries.iter().filter_map(|entry| u32_at(entry, 0)).map(u64::from).sum();
+    let thousandths =
+        if duration == 0 { 0 } else { u128::from(samples) * u128::from(timescale) * 1000 / u128::from(duration) };
+    Ok(f64::from(u32::try_from(thousandths).unwrap_or(0)) / 1000.0)
+}
+
+/// Where the first sample lies: the first chunk's offset, the first sample's size.
+fn first_sample(table: &[u8]) -> Result<Option<(u64, u64)>, Failure> {
+    let size = find(table, b"stsz")?.and_then(|sizes| {
+        // A size for all, or a table of them.
+        u32_at(sizes.content, 4).filter(|size| *size > 0).or_else(|| u32_at(sizes.content, 12))
+    });
+    let offset = match find(table, b"stco")? {
+        Some(offsets) => u32_at(offsets.content, 8).map(u64::from),
+        None => find(table, b"co64")?.and_then(|offsets| u64_at(offsets.content, 8)),
+    };
+    Ok(offset.zip(size.map(u64::from)))
+}
+
+/// A location in user data (`©xyz`, `loci`) or in Apple's keyed metadata.
+fn has_location(parent: &[u8]) -> Result<bool, Failure> {
+    const KEY: &[u8] = b"location.ISO6709";
+    for view in boxes(parent)? {
+        let found = match &view.kind {
+            // User data is often padded carelessly: what cannot be read as boxes is still searched.
+            b"udta" => [b"\xa9xyz".as_slice(), b"loci", KEY].iter().any(|name| contains(view.content, name)),
+            b"meta" => contains(view.content, KEY),
+            _ => false,
+        };
+        if found {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
-fn audio(media: Found<'_>) -> Option<AudioTrack> {
-    let entry = entry(media)?;
-    Some(AudioTrack {
-        codec: code(entry),
-        channels: number16(entry.content, 16)?,
-        sample_rate: number32(entry.content, 24)? >> 16,
-    })
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
 }
 
-/// Embedded cover art (`moov/udta/meta/ilst/covr/data`): a JPEG or PNG.
-pub(super) fn cover(moov: &[u8]) -> Option<&[u8]> {
-    let meta = find(moov, &[b"udta", b"meta"])?;
-    // `meta` has version and flags before its boxes; QuickTime's has not.
-    let data = [meta.content.get(4..)?, meta.content]
-        .into_iter()
-        .find_map(|content| find(content, &[b"ilst", b"covr", b"data"]))?;
-    picture(data.content.get(8..)?)
+/// The picture in `udta`/`meta`/`ilst`/`covr`/`data`. Damaged metadata is no reason to refuse a movie.
+fn cover(moov: &[u8]) -> Result<Option<&[u8]>, Failure> {
+    let Some(user_data) = find(moov, b"udta")? else { return Ok(None) };
+    Ok(cover_in(user_data.content).ok().flatten())
 }
 
-/// Bytes that are a JPEG or PNG.
-pub(super) fn picture(bytes: &[u8]) -> Option<&[u8]> {
-    use crate::sniff::{Format, sniff};
-    matches!(sniff(bytes), Some(Format::Jpeg | Format::Png)).then_some(bytes)
-}
-
-/// Where the first sample of an MJPEG track lies: its offset in the file and its length.
-pub(super) fn first_still(moov: &[u8]) -> Option<(u64, u64)> {
-    let track = boxes(moov).filter(|found| &found.name == b"trak").find(|track| {
-        let media = find(track.content, &[b"mdia"]);
-        media.and_then(entry).is_some_and(|entry| matches!(&entry.name, b"jpeg" | b"mjpa" | b"MJPG" | b"mjpg"))
-    })?;
-    let table = |name: &[u8; 4]| find(track.content, &[b"mdia", b"minf", b"stbl", name]);
-    let offset = match table(b"stco") {
-        Some(stco) => u64::from(number32(stco.content, 8)?),
-        None => number64(table(b"co64")?.content, 8)?,
-    };
-    let sizes = table(b"stsz")?.content;
-    let length = match number32(sizes, 4)? {
-        0 => number32(sizes, 12)?,
-        length => length,
-    };
-    Some((offset, u64::from(length)))
+fn cover_in(user_data: &[u8]) -> Result<Option<&[u8]>, Failure> {
+    let Some(meta) = find(user_data, b"meta")? else { return Ok(None) };
+    // In ISO files it has a version and flags, in QuickTime's it has not.
+    let content = if meta.content.starts_with(&[0; 4]) { &meta.content[4..] } else { meta.content };
+    let Some(data) = descend(content, &[b"ilst", b"covr", b"data"])? else { return Ok(None) };
+    // A type and a locale come first. The type is not trusted.
+    let picture = data.get(8..).unwrap_or_default();
+    let taken =
+        matches!(crate::sniff::Format::sniff(picture), Some(crate::sniff::Format::Jpeg | crate::sniff::Format::Png));
+    Ok(taken.then_some(picture))
 }

@@ -1,108 +1,258 @@
-//! Fast start: `moov` before the samples, metadata out, every chunk's offset moved. Samples stay byte-identical.
+//! The fast-start remux: the same samples behind a `moov` box that comes first and has lost its metadata. A pure
+//! function from boxes to a layout; samples are neither read nor moved here.
+//!
+//! `moov` holds absolute offsets of chunks of samples (`stco`, `co64`), so whatever changes its size changes its content.
 
-use super::boxes::{Found, boxes, number32, number64, wrap};
+use std::ops::Range;
 
-/// How deep boxes that hold chunk offsets may lie: `moov/trak/mdia/minf/stbl`.
-const DEPTH: usize = 6;
+use super::{
+    boxes::{BoxType, TopLevel, View, boxes, u32_at},
+    source::{corrupt, index},
+};
+use crate::manifest::Failure;
 
-/// One box of the file outside `moov`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(super) name: [u8; 4],
-    /// Where it starts in the source.
-    pub(super) start: u64,
-    /// Its length, header included.
-    pub(super) length: u64,
-}
+/// Where the tables of chunk offsets are, below `moov`. Nothing else is ever descended into.
+const PATH: [&BoxType; 4] = [b"trak", b"mdia", b"minf", b"stbl"];
+/// Top-level boxes that are left out: padding, and metadata.
+const DROPPED: [&BoxType; 5] = [b"free", b"skip", b"uuid", b"udta", b"meta"];
+/// Boxes that are left out of `moov` and `trak`: location, device, tags.
+const METADATA: [&BoxType; 2] = [b"udta", b"meta"];
 
-/// A file put together anew: a header, then pieces of the source as they are.
+/// The new file: a head, then parts of the old file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Remuxed {
+pub(crate) struct Layout {
     /// `ftyp` and `moov`.
-    pub(super) header: Vec<u8>,
-    /// What follows, in order.
-    pub(super) pieces: Vec<Piece>,
+    pub(crate) head: Vec<u8>,
+    /// What follows, as ranges of the source, in order and apart from each other.
+    pub(crate) spans: Vec<Range<u64>>,
 }
 
-/// Puts a file together anew from its `ftyp` and `moov` (whole boxes) and where all its boxes lie.
+impl Layout {
+    /// The new file's size.
+    pub(crate) fn size(&self) -> u64 {
+        self.head.len() as u64 + self.spans.iter().map(|span| span.end - span.start).sum::<u64>()
+    }
+}
+
+/// Lays the file out anew. `None` where it holds offsets that are not understood here: then it must stay as it is.
 ///
-/// `None` when an offset points nowhere, which a whole file's never does.
-pub(super) fn remux(ftyp: &[u8], moov: &[u8], layout: &[Piece]) -> Option<Remuxed> {
-    let pieces: Vec<Piece> = layout
-        .iter()
-        .copied()
-        .filter(|piece| !matches!(&piece.name, b"ftyp" | b"moov" | b"free" | b"skip" | b"uuid" | b"wide"))
-        .collect();
-    let moov = boxes(moov).next()?;
-    let mut wide = false;
-    // Moving `moov` moves offsets, which may have to be widened, which makes `moov` longer: until it is stable.
-    loop {
-        let length = rewritten(moov, 0, wide, &Some)?.len();
-        let start = u64::try_from(ftyp.len() + length).ok()?;
-        let places = places(&pieces, start);
-        let moved = |offset: u64| moved(offset, &places);
-        match rewritten(moov, 0, wide, &moved) {
-            Some(moov) => return Some(Remuxed { header: [ftyp, &moov].concat(), pieces }),
-            // Some offset does not fit into 32 bits any more, or points nowhere.
-            None if wide => return None,
-            None => wide = true,
+/// `ftyp` is the whole box, empty where there is none; `moov` is the content of that box; `size` is the file's.
+pub(crate) fn remux(top_level: &[TopLevel], ftyp: &[u8], moov: &[u8], size: u64) -> Result<Option<Layout>, Failure> {
+    let spans = spans(top_level);
+    let Some(mut children) = children(moov, &PATH)? else { return Ok(None) };
+    // A wider table makes `moov` longer, which moves the samples, which may make another table too narrow.
+    let moved = loop {
+        let head = ftyp.len() as u64 + 8 + sizes(&children);
+        let moved = Moved::new(&spans, head);
+        match moved.widen(&mut children, size)? {
+            Widened::Nothing => break moved,
+            Widened::Some => {}
+            Widened::Unmapped => return Ok(None),
         }
+    };
+    let mut head = ftyp.to_vec();
+    write(&Node::Container(*b"moov", children), &moved, &mut head);
+    Ok(Some(Layout { head, spans }))
+}
+
+/// What is kept besides `ftyp` and `moov`; neighbors become one range.
+fn spans(top_level: &[TopLevel]) -> Vec<Range<u64>> {
+    let mut spans: Vec<Range<u64>> = Vec::new();
+    for TopLevel { kind, range, .. } in top_level {
+        if kind == b"ftyp" || kind == b"moov" || DROPPED.contains(&kind) {
+            continue;
+        }
+        match spans.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => spans.push(range.clone()),
+        }
+    }
+    spans
+}
+
+/// A box of the new `moov`.
+#[derive(Debug)]
+enum Node<'a> {
+    /// Copied as it is.
+    Same(&'a [u8]),
+    /// Written anew, because something in it changes.
+    Container(BoxType, Vec<Node<'a>>),
+    /// `stco` or `co64`.
+    Offsets(Offsets<'a>),
+}
+
+/// A table of chunk offsets.
+#[derive(Debug)]
+struct Offsets<'a> {
+    /// Version and flags.
+    flags: [u8; 4],
+    /// The entries as they are in the source.
+    entries: &'a [u8],
+    /// Did they have eight bytes each?
+    was_wide: bool,
+    /// Will they have?
+    wide: bool,
+}
+
+impl<'a> Offsets<'a> {
+    fn read(view: &View<'a>) -> Option<Self> {
+        let wide = &view.kind == b"co64";
+        let count = u64::from(u32_at(view.content, 4)?);
+        let length = index(count.checked_mul(if wide { 8 } else { 4 })?);
+        let entries = view.content.get(8..)?.get(..length)?;
+        Some(Self { flags: *view.content.first_chunk()?, entries, was_wide: wide, wide })
+    }
+
+    fn count(&self) -> u64 {
+        self.entries.len() as u64 / if self.was_wide { 8 } else { 4 }
+    }
+
+    fn size(&self) -> u64 {
+        16 + self.count() * if self.wide { 8 } else { 4 }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u64> {
+        let (narrow, wide) = if self.was_wide { (&[][..], self.entries) } else { (self.entries, &[][..]) };
+        let narrow = narrow.as_chunks::<4>().0.iter().map(|entry| u64::from(u32::from_be_bytes(*entry)));
+        narrow.chain(wide.as_chunks::<8>().0.iter().map(|entry| u64::from_be_bytes(*entry)))
     }
 }
 
-/// Every piece with where it starts now.
-fn places(pieces: &[Piece], start: u64) -> Vec<(Piece, u64)> {
-    let mut next = start;
-    pieces
-        .iter()
-        .map(|piece| {
-            let place = next;
-            next = next.saturating_add(piece.length);
-            (*piece, place)
-        })
-        .collect()
-}
-
-fn moved(offset: u64, places: &[(Piece, u64)]) -> Option<u64> {
-    let end = |piece: &Piece| piece.start.saturating_add(piece.length);
-    let holds = |(piece, _): &&(Piece, u64)| (piece.start..end(piece)).contains(&offset);
-    // A chunk without samples may point right behind the last one.
-    let (piece, place) = places.iter().find(holds).or_else(|| places.iter().find(|(piece, _)| end(piece) == offset))?;
-    place.checked_add(offset - piece.start)
-}
-
-/// A box without metadata and with its chunk offsets moved, in 64 bits where `wide`.
-fn rewritten(found: Found<'_>, depth: usize, wide: bool, moved: &dyn Fn(u64) -> Option<u64>) -> Option<Vec<u8>> {
-    match &found.name {
-        b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" if depth < DEPTH => {
-            let mut content = Vec::with_capacity(found.content.len());
-            for inner in boxes(found.content) {
-                let metadata = matches!(&inner.name, b"udta" | b"meta" | b"uuid" | b"free" | b"skip");
-                if !metadata || depth > 1 {
-                    content.extend(rewritten(inner, depth + 1, wide, moved)?);
+/// The boxes of `content`, with `path` below it taken apart. `None` where something holds offsets of another kind.
+fn children<'a>(content: &'a [u8], path: &[&BoxType]) -> Result<Option<Vec<Node<'a>>>, Failure> {
+    let strips = path.len() >= PATH.len() - 1;
+    let mut nodes = Vec::new();
+    let mut descended = false;
+    for view in boxes(content)? {
+        if strips && METADATA.contains(&&view.kind) {
+            continue;
+        }
+        let node = match path {
+            [next, below @ ..] if **next == view.kind => {
+                // Only tracks come in numbers.
+                if descended && *next != b"trak" {
+                    return Err(corrupt("a box is there twice"));
                 }
+                descended = true;
+                let Some(below) = children(view.content, below)? else { return Ok(None) };
+                Node::Container(view.kind, below)
             }
-            Some(wrap(found.name, &content))
+            [] if matches!(&view.kind, b"stco" | b"co64") => {
+                Node::Offsets(Offsets::read(&view).ok_or_else(|| corrupt("a table of chunks is too short"))?)
+            }
+            // Offsets of encryption data.
+            [] if &view.kind == b"saio" => return Ok(None),
+            _ => Node::Same(view.whole),
+        };
+        nodes.push(node);
+    }
+    Ok(Some(nodes))
+}
+
+fn sizes(nodes: &[Node<'_>]) -> u64 {
+    let size = |node: &Node<'_>| match node {
+        Node::Same(bytes) => bytes.len() as u64,
+        Node::Container(_, children) => 8 + sizes(children),
+        Node::Offsets(offsets) => offsets.size(),
+    };
+    nodes.iter().map(size).sum()
+}
+
+/// Where the kept ranges of the source come to lie.
+#[derive(Debug)]
+struct Moved(Vec<(Range<u64>, u64)>);
+
+/// What a look at all tables has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Widened {
+    Nothing,
+    Some,
+    /// A chunk lies in what is left out.
+    Unmapped,
+}
+
+impl Moved {
+    fn new(spans: &[Range<u64>], head: u64) -> Self {
+        let mut at = head;
+        let place = |span: &Range<u64>| {
+            let start = at;
+            at += span.end - span.start;
+            (span.clone(), start)
+        };
+        Self(spans.iter().map(place).collect())
+    }
+
+    /// Where an offset of the source comes to lie. An empty chunk may begin where a range ends.
+    fn place(&self, old: u64) -> Option<u64> {
+        if old == 0 {
+            return Some(0);
         }
-        b"stco" | b"co64" => offsets(found, wide, moved),
-        _ => Some(found.whole.to_vec()),
+        let (span, start) = self.0.iter().find(|(span, _)| span.start <= old && old <= span.end)?;
+        Some(start + (old - span.start))
+    }
+
+    /// Widens every table that an offset has outgrown.
+    fn widen(&self, nodes: &mut [Node<'_>], size: u64) -> Result<Widened, Failure> {
+        let mut widened = Widened::Nothing;
+        for node in nodes {
+            let seen = match node {
+                Node::Same(_) => Widened::Nothing,
+                Node::Container(_, children) => self.widen(children, size)?,
+                Node::Offsets(offsets) => self.widen_one(offsets, size)?,
+            };
+            match seen {
+                Widened::Nothing => {}
+                Widened::Some => widened = Widened::Some,
+                Widened::Unmapped => return Ok(Widened::Unmapped),
+            }
+        }
+        Ok(widened)
+    }
+
+    fn widen_one(&self, offsets: &mut Offsets<'_>, size: u64) -> Result<Widened, Failure> {
+        let mut largest = 0;
+        for old in offsets.iter() {
+            if old > size {
+                return Err(corrupt("samples lie beyond the file's end"));
+            }
+            let Some(new) = self.place(old) else { return Ok(Widened::Unmapped) };
+            largest = largest.max(new);
+        }
+        if offsets.wide || u32::try_from(largest).is_ok() {
+            return Ok(Widened::Nothing);
+        }
+        offsets.wide = true;
+        Ok(Widened::Some)
     }
 }
 
-fn offsets(found: Found<'_>, wide: bool, moved: &dyn Fn(u64) -> Option<u64>) -> Option<Vec<u8>> {
-    let long = &found.name == b"co64";
-    let step = if long { 8 } else { 4 };
-    let count = usize::try_from(number32(found.content, 4)?).ok()?;
-    let table = found.content.get(8..8_usize.checked_add(count.checked_mul(step)?)?)?;
-    let mut content = found.content.get(..8)?.to_vec();
-    for entry in table.chunks_exact(step) {
-        let offset = if long { number64(entry, 0)? } else { u64::from(number32(entry, 0)?) };
-        let offset = moved(offset)?;
-        if long || wide {
-            content.extend(offset.to_be_bytes());
-        } else {
-            content.extend(u32::try_from(offset).ok()?.to_be_bytes());
+fn write(node: &Node<'_>, moved: &Moved, out: &mut Vec<u8>) {
+    match node {
+        Node::Same(bytes) => out.extend_from_slice(bytes),
+        Node::Container(kind, children) => {
+            let size = u32::try_from(8 + sizes(children)).expect("moov is limited to far less, before and after");
+            out.extend_from_slice(&size.to_be_bytes());
+            out.extend_from_slice(kind);
+            for child in children {
+                write(child, moved, out);
+            }
+        }
+        Node::Offsets(offsets) => {
+            let size = u32::try_from(offsets.size()).expect("moov is limited to far less, before and after");
+            let count = u32::try_from(offsets.count()).expect("the count was read from 32 bits");
+            out.extend_from_slice(&size.to_be_bytes());
+            out.extend_from_slice(if offsets.wide { b"co64" } else { b"stco" });
+            out.extend_from_slice(&offsets.flags);
+            out.extend_from_slice(&count.to_be_bytes());
+            for old in offsets.iter() {
+                let new = moved.place(old).unwrap_or(old);
+                // A table that is not wide has only offsets that fit.
+                let bytes = new.to_be_bytes();
+                out.extend_from_slice(if offsets.wide { &bytes } else { &bytes[4..] });
+            }
         }
     }
-    Some(wrap(if long || wide { *b"co64" } else { *b"stco" }, &content))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,136 +1,263 @@
-//! Looking at and putting together generated videos.
+//! The video function against S3 in memory and a mocked Lambda: what it writes, copies, hands over and deletes.
 
-use proptest::prelude::*;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_lambda::operation::invoke::InvokeOutput;
+use aws_smithy_mocks::{mock, mock_client};
 
 use super::*;
-use crate::{fixtures, profile::Profile};
+use crate::{
+    fixtures::{
+        self, images,
+        isobmff::{self, Mp4, boxed},
+        matroska,
+    },
+    manifest::{FailureCode, Status},
+    testing::{self, FILENAME, s3::FakeS3},
+};
 
-impl Source for &[u8] {
-    fn length(&self) -> u64 {
-        self.len() as u64
+const MIB: usize = 1024 * 1024;
+
+/// The buckets, and the jobs that reached the image function.
+#[derive(Debug, Default)]
+struct World {
+    s3: FakeS3,
+    invoked: Arc<Mutex<Vec<ProcessingJob>>>,
+    in_memory: Option<u64>,
+}
+
+impl World {
+    fn lambda(&self) -> aws_sdk_lambda::Client {
+        let invoked = self.invoked.clone();
+        let rule = mock!(aws_sdk_lambda::Client::invoke)
+            .match_requests(move |request| {
+                let payload = request.payload().expect("a payload");
+                invoked.lock().expect("no panic").push(serde_json::from_slice(payload.as_ref()).expect("a job"));
+                request.function_name() == Some("image-alias")
+                    && request.invocation_type() == Some(&InvocationType::Event)
+            })
+            .then_output(|| InvokeOutput::builder().status_code(202).build());
+        mock_client!(aws_sdk_lambda, [&rule])
     }
 
-    async fn read(&self, start: u64, length: u64) -> Result<Vec<u8>, StorageError> {
-        let start = usize::try_from(start).expect("in memory").min(self.len());
-        let end = start.saturating_add(usize::try_from(length).expect("in memory")).min(self.len());
-        Ok(self[start..end].to_vec())
+    /// Uploads `bytes` as a video of `ana`'s and processes it.
+    async fn process(&self, bytes: &[u8]) -> Outcome {
+        self.s3.insert(&raw(), "video/mp4", bytes);
+        self.handle().await.expect("S3 works")
+    }
+
+    async fn handle(&self) -> Result<Outcome, VideoError> {
+        let processor = VideoProcessor {
+            buckets: Buckets { raw: self.s3.store("raw"), processed: self.s3.store("processed") },
+            lambda: self.lambda(),
+            image: "image-alias".to_owned(),
+            profile: Profile::default(),
+            in_memory: self.in_memory.unwrap_or(IN_MEMORY),
+        };
+        let job = ProcessingJob {
+            bucket: "raw".to_owned(),
+            key: format!("ana/videos/{FILENAME}"),
+            filename: FILENAME.to_owned(),
+            extension: "jpg".to_owned(),
+            sizes: Vec::new(),
+            role: Role::Main,
+            etag: self.s3.object(&raw()).map(|object| object.etag).unwrap_or_default(),
+        };
+        processor.handle(job).await.map(|answer| answer.outcome)
+    }
+
+    fn manifest(&self) -> Manifest {
+        self.s3.manifest(&format!("processed/{}", keys::manifest(FILENAME)))
+    }
+
+    /// The new file, after the manifest's entry was checked against it.
+    fn output(&self) -> Vec<u8> {
+        let manifest = self.manifest();
+        assert_eq!((manifest.status, manifest.variants.len()), (Status::Ready, 1), "{:?}", manifest.error);
+        let variant = &manifest.variants[0];
+        assert_eq!(variant.key, keys::variant(FILENAME, "original", &variant.extension));
+        let object = self.s3.object(&format!("processed/{}", variant.key)).expect("what the manifest lists is there");
+        assert_eq!(object.bytes.len() as u64, variant.bytes);
+        assert_eq!(object.content_type, manifest.content_type);
+        object.bytes
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn looked(bytes: &[u8]) -> Result<Looked, FailureCode> {
-    look(&bytes, &Profile::default().limits).await.map_err(|error| match error {
-        LookError::File(failure) => failure.code,
-        LookError::Storage(error) => panic!("{error}"),
-    })
+fn raw() -> String {
+    format!("raw/ana/videos/{FILENAME}")
 }
 
-fn assembled(bytes: &[u8]) -> Vec<u8> {
-    let Output::Remuxed(remuxed) = looked(bytes).expect("a video").output else { panic!("copied") };
-    let range = |piece: &Piece| {
-        usize::try_from(piece.start).expect("small")..usize::try_from(piece.start + piece.length).expect("small")
-    };
-    remuxed.pieces.iter().fold(remuxed.header.clone(), |all, piece| [all, bytes[range(piece)].to_vec()].concat())
+#[tokio::test(flavor = "current_thread")]
+async fn an_mp4_becomes_fast_to_start() {
+    let world = World::default();
+    let source = Mp4 { rotated: true, ..Mp4::default() };
+    assert_eq!(world.process(&source.build()).await, Outcome::Ready);
+    let output = world.output();
+    assert!(output.ends_with(&boxed(b"mdat", &source.sample_bytes())));
+    assert_eq!(&output[28..32], b"moov");
+    let manifest = world.manifest();
+    let variant = &manifest.variants[0];
+    assert_eq!((variant.width, variant.height), (u32::from(isobmff::HEIGHT), u32::from(isobmff::WIDTH)), "as seen");
+    let facts = manifest.video.expect("facts");
+    assert!(facts.metadata_stripped && facts.had_location && !facts.transcoded);
+    assert_eq!((facts.poster, manifest.content_type.as_str()), (PosterSource::None, "video/mp4"));
+    assert!(world.invoked.lock().expect("no panic").is_empty());
+    let writes = world.s3.state().writes.clone();
+    assert_eq!(
+        writes.last().map(|(_, path, _)| path.as_str()),
+        Some(format!("processed/{FILENAME}/manifest.json").as_str())
+    );
 }
 
-#[test]
-fn the_facts_are_read_off_the_container() {
-    let video = fixtures::mp4();
-    let facts = looked(&video.bytes).expect("a video").facts;
-    assert_eq!(facts.container, "mp4");
-    assert_eq!(facts.brands, ["isom", "mp42"]);
-    assert_eq!(facts.duration_ms, video.duration_ms);
-    assert!(facts.had_location && facts.metadata_stripped && !facts.fast_start_before && !facts.fragmented);
-    let [track] = facts.video_tracks.as_slice() else { panic!("{facts:?}") };
-    assert_eq!((track.codec.as_str(), track.width, track.height, track.rotation), ("avc1", 320, 180, 0));
-    assert!((track.frame_rate - 1.2).abs() < 0.001, "{track:?}");
-}
-
-#[test]
-fn moov_comes_first_without_metadata_and_the_samples_are_the_same() {
-    let video = fixtures::mp4().bytes;
-    let output = assembled(&video);
-    let place = |name: &[u8]| output.windows(4).position(|window| window == name);
-    assert!(place(b"moov") < place(b"mdat"));
-    assert_eq!((place(b"udta"), place(b"free"), place(b"\xA9xyz")), (None, None, None));
-    assert_eq!(fixtures::samples(&output), fixtures::samples(&video));
-    // What is fast already stays the same, byte for byte.
-    assert_eq!(assembled(&output), output);
-    assert!(looked(&output).expect("a video").facts.fast_start_before);
-}
-
-#[test]
-fn offsets_that_pass_four_gigabytes_are_widened() {
-    let video = fixtures::mp4().bytes;
-    let moov_start = video.windows(4).position(|window| window == b"moov").expect("moov") - 4;
-    let mdat_start = 38;
-    // The same file with a gap of nearly 4 GiB kept in front of the samples.
-    let gap = Piece { name: *b"abcd", start: 1 << 40, length: u64::from(u32::MAX) - 100 };
-    let mdat = Piece { name: *b"mdat", start: mdat_start, length: moov_start as u64 - mdat_start };
-    let remuxed = remux(&video[..24], &video[moov_start..], &[gap, mdat]).expect("remuxed");
-    let place = |name: &[u8]| remuxed.header.windows(4).position(|window| window == name);
-    assert_eq!(place(b"stco"), None);
-    let table = &remuxed.header[place(b"co64").expect("widened") + 4..];
-    let first = u64::from_be_bytes(table[8..16].try_into().expect("eight bytes"));
-    assert_eq!(first, remuxed.header.len() as u64 + gap.length + 8);
-}
-
-#[test]
-fn what_is_no_video_is_named() {
-    let video = fixtures::mp4().bytes;
-    assert_eq!(looked(&fixtures::jpeg(8, 8)).expect_err("refused"), FailureCode::TypeMismatch);
-    assert_eq!(looked(b"just text").expect_err("refused"), FailureCode::TypeMismatch);
-    assert_eq!(looked(&video[..video.len() - 20]).expect_err("refused"), FailureCode::Corrupt);
-    let silent = String::from_utf8_lossy(b"vide").into_owned();
-    let place = video.windows(4).position(|window| window == silent.as_bytes()).expect("a handler");
-    let mut sound = video.clone();
-    sound[place..place + 4].copy_from_slice(b"text");
-    assert_eq!(looked(&sound).expect_err("refused"), FailureCode::NoVideoTrack);
-}
-
-#[test]
-fn a_webm_is_told_by_its_header() {
-    let element = |id: &[u8], content: &[u8]| {
-        let length = 0x4000_u16 | u16::try_from(content.len()).expect("short");
-        [id, &length.to_be_bytes(), content].concat()
-    };
-    let picture = [element(&[0xB0], &[2, 128]), element(&[0xBA], &[1, 104])].concat();
-    let track = [
-        element(&[0x86], b"V_VP9"),
-        element(&[0x23, 0xE3, 0x83], &40_000_000_u32.to_be_bytes()),
-        element(&[0xE0], &picture),
-    ]
-    .concat();
-    let info = element(&[0x44, 0x89], &1500.0_f64.to_be_bytes());
-    let segment =
-        [element(&[0x15, 0x49, 0xA9, 0x66], &info), element(&[0x16, 0x54, 0xAE, 0x6B], &element(&[0xAE], &track))]
-            .concat();
-    let file = [
-        element(&[0x1A, 0x45, 0xDF, 0xA3], &element(&[0x42, 0x82], b"webm")),
-        element(&[0x18, 0x53, 0x80, 0x67], &segment),
-    ]
-    .concat();
-    let seen = looked(&file).expect("a video");
-    assert_eq!((seen.format, seen.output, seen.facts.duration_ms), (Format::WebM, Output::Copy, 1500));
-    let [track] = seen.facts.video_tracks.as_slice() else { panic!("{:?}", seen.facts) };
-    assert_eq!((track.codec.as_str(), track.width, track.height), ("V_VP9", 640, 360));
-    assert!((track.frame_rate - 25.0).abs() < 0.001);
-}
-
-proptest! {
-    #[test]
-    fn damaged_files_never_panic(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let mut bytes = fixtures::mp4().bytes;
-        for (place, byte) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
-        }
-        let _ = looked(&bytes);
+#[tokio::test(flavor = "current_thread")]
+async fn chunks_without_samples_are_no_obstacle() {
+    for source in [fixtures::mp4().bytes, fixtures::mp4_of_size(100_000)] {
+        let world = World::default();
+        assert_eq!(world.process(&source).await, Outcome::Ready);
+        assert_eq!(fixtures::samples(&world.output()), fixtures::samples(&source));
     }
+}
 
-    #[test]
-    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), start in 0_usize..4) {
-        let starts: [&[u8]; 4] = [b"\0\0\0\x10ftypisom\0\0\0\0", b"\x1a\x45\xdf\xa3", b"\0\0\0\x08moov", b""];
-        let _ = looked(&[starts[start], &bytes].concat());
+#[tokio::test(flavor = "current_thread")]
+async fn other_containers_are_copied_without_reading_them() {
+    for (bytes, extension, content_type) in [
+        (isobmff::fragmented(), "mp4", "video/mp4"),
+        (matroska::file("webm", true, false), "webm", "video/webm"),
+        (matroska::file("matroska", true, true), "mkv", "video/x-matroska"),
+    ] {
+        let world = World::default();
+        assert_eq!(world.process(&bytes).await, Outcome::Ready);
+        assert_eq!(world.output(), bytes);
+        let manifest = world.manifest();
+        assert_eq!(
+            (manifest.variants[0].extension.as_str(), manifest.content_type.as_str()),
+            (extension, content_type)
+        );
+        assert!(world.s3.state().writes.iter().any(|(_, path, copied)| *copied && path.ends_with(extension)));
     }
+}
+
+/// 17 MiB of samples.
+fn large() -> Mp4 {
+    Mp4 { samples: (0..17u8).map(|number| vec![number; MIB]).collect(), ..Mp4::default() }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn large_files_are_put_together_by_s3() {
+    let world = World { in_memory: Some(MIB as u64), ..World::default() };
+    let source = large();
+    assert_eq!(world.process(&source.build()).await, Outcome::Ready);
+    assert!(world.output().ends_with(&boxed(b"mdat", &source.sample_bytes())));
+    let state = world.s3.state();
+    assert!(state.uploads.is_empty());
+    assert_eq!(state.writes.iter().filter(|(_, _, copied)| *copied).count(), 1, "one range is copied");
+    assert!(state.bytes_read < 6 * MIB, "and not read: {}", state.bytes_read);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn where_parts_cannot_be_copied_they_are_sent() {
+    let world = World { in_memory: Some(MIB as u64), ..World::default() };
+    world.s3.state().without_part_copy = true;
+    let source = large();
+    assert_eq!(world.process(&source.build()).await, Outcome::Ready);
+    assert!(world.output().ends_with(&boxed(b"mdat", &source.sample_bytes())));
+    let state = world.s3.state();
+    assert!(state.uploads.is_empty(), "the first attempt is aborted");
+    assert!(state.bytes_read > 17 * MIB);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn both_ways_of_writing_give_the_same_file() {
+    let (small, parts) = (World::default(), World { in_memory: Some(0), ..World::default() });
+    small.process(&large().build()).await;
+    parts.process(&large().build()).await;
+    assert_eq!(small.output(), parts.output());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn embedded_pictures_go_to_the_image_function() {
+    let picture = images::jpeg(40, 20);
+    for (source, poster) in [
+        (Mp4 { cover: Some(picture.clone()), ..Mp4::default() }, PosterSource::Cover),
+        (Mp4 { codec: Some(*b"jpeg"), samples: vec![picture.clone()], ..Mp4::default() }, PosterSource::Sample),
+    ] {
+        let world = World::default();
+        world.process(&source.build()).await;
+        assert_eq!(world.manifest().video.expect("facts").poster, poster);
+        let cover = world.s3.object(&format!("processed/{FILENAME}/cover")).expect("the cover");
+        assert_eq!((&cover.bytes, cover.content_type.as_str()), (&picture, "image/jpeg"));
+        let manifest = world.s3.manifest(&format!("processed/{FILENAME}/poster.json"));
+        assert_eq!(
+            (manifest.status, manifest.kind, manifest.poster_source),
+            (Status::Processing, Kind::Image, Some(poster))
+        );
+        assert_eq!(manifest.owner_hash, keys::owner_hash("ana"));
+        let invoked = world.invoked.lock().expect("no panic").clone();
+        let [job] = invoked.as_slice() else { panic!("one job: {invoked:?}") };
+        assert_eq!((job.bucket.as_str(), job.key.as_str()), ("processed", keys::cover(FILENAME).as_str()));
+        assert_eq!(job.role, Role::Poster);
+        assert_eq!((&job.etag, job.sizes.len()), (&cover.etag, 5));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_clients_poster_comes_first() {
+    let source = Mp4 { cover: Some(images::jpeg(40, 20)), ..Mp4::default() };
+    for (status, poster) in [
+        (Status::Ready, PosterSource::Client),
+        (Status::Processing, PosterSource::Client),
+        (Status::Failed, PosterSource::Cover),
+    ] {
+        let world = World::default();
+        let mut previous = testing::manifest(Kind::Image, status, &[]);
+        previous.poster_source = Some(PosterSource::Client);
+        world.s3.insert_manifest(&format!("processed/{FILENAME}/poster.json"), &previous);
+        world.process(&source.build()).await;
+        assert_eq!(world.manifest().video.expect("facts").poster, poster, "{status:?}");
+        let handed_over = !world.invoked.lock().expect("no panic").is_empty();
+        assert_eq!(handed_over, poster == PosterSource::Cover);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_bad_source_ends_with_a_failed_manifest_and_no_file() {
+    let whole = Mp4::default().build();
+    for (bytes, code) in [
+        (whole[..whole.len() - 1].to_vec(), FailureCode::Corrupt),
+        (Mp4 { codec: None, ..Mp4::default() }.build(), FailureCode::NoVideoTrack),
+        (images::jpeg(4, 4), FailureCode::TypeMismatch),
+        (b"just some text".to_vec(), FailureCode::UnsupportedType),
+    ] {
+        let world = World::default();
+        world.process(&whole).await;
+        assert_eq!(world.process(&bytes).await, Outcome::Failed);
+        let manifest = world.manifest();
+        assert_eq!((manifest.status, manifest.error.map(|error| error.code)), (Status::Failed, Some(code)));
+        assert_eq!(world.s3.keys("processed"), [keys::manifest(FILENAME)]);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_same_source_gives_the_same_file() {
+    let world = World::default();
+    world.process(&Mp4::default().build()).await;
+    let first = world.output();
+    world.process(&Mp4::default().build()).await;
+    assert_eq!(world.output(), first);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_failure_of_s3_is_an_error_and_leaves_no_upload_open() {
+    let world = World::default();
+    world.s3.insert(&raw(), "video/mp4", &Mp4::default().build());
+    world.s3.state().read_only = true;
+    assert!(matches!(world.handle().await, Err(VideoError::Storage(_))));
+    assert!(world.s3.keys("processed").is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_source_that_went_away_is_left_alone() {
+    let world = World::default();
+    assert_eq!(world.handle().await.expect("S3 works"), Outcome::Gone);
+    assert!(world.s3.state().writes.is_empty());
 }

@@ -1,0 +1,145 @@
+//! The image function: makes the variants of one uploaded image, or of one video's poster. Pixels are the business of
+//! [`variants`]; here is only what is read, written and deleted.
+
+mod animation;
+mod decode;
+pub mod variants;
+
+use contract::{
+    Function as _,
+    media_uploader::{ProcessingJob, Role},
+};
+
+use crate::{
+    image::variants::{Encoded, Formats, Made},
+    job::{self, Answer, Buckets, ForeignBucket, Outcome, Source},
+    keys,
+    manifest::{Failure, Kind, Manifest, Variant},
+    profile::Profile,
+    storage::{StorageError, Store},
+};
+
+/// Every extension a variant can have.
+const EXTENSIONS: [&str; 3] = ["jpg", "png", "webp"];
+
+/// What the image function needs.
+#[derive(Debug)]
+pub struct ImageProcessor {
+    /// Where images come from and go to.
+    pub buckets: Buckets,
+    /// Sizes, quality and limits.
+    pub profile: Profile,
+}
+
+/// Why a job could not be ended; Lambda tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// A bucket failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The job is none of ours.
+    #[error(transparent)]
+    Foreign(#[from] ForeignBucket),
+}
+
+impl ImageProcessor {
+    /// Does one job. A source that is no image, or too large a one, ends it too: with a manifest that says so.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn handle(&self, job: ProcessingJob) -> Result<Answer, ImageError> {
+        let started = std::time::Instant::now();
+        let result = self.job(&job).await;
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        job::log(contract::media_uploader::Image::NAME.binary, &job, &result, ms);
+        result.map(|(outcome, _)| Answer { filename: job.filename, outcome })
+    }
+
+    /// What became of the job, and the source's size.
+    async fn job(&self, job: &ProcessingJob) -> Result<(Outcome, u64), ImageError> {
+        let store = self.buckets.of(job)?;
+        let source = match job::source(store, job).await? {
+            Ok(source) => source,
+            Err(outcome) => return Ok((outcome, 0)),
+        };
+        let bytes = source.head.bytes;
+        let processed = &self.buckets.processed;
+        let manifest_key = job::manifest_key(job);
+        let previous = processed.manifest(&manifest_key).await?;
+        // What lies in the processed bucket was taken out of a video, and is in nobody's way any more.
+        let embedded = store.bucket() == processed.bucket();
+        if embedded && previous.as_ref().is_some_and(Manifest::is_clients_poster) {
+            processed.delete(&job.key).await?;
+            return Ok((Outcome::ClientsPoster, bytes));
+        }
+        let mut manifest = job::in_progress(job, Kind::Image, &source.head, previous);
+        let result = match self.made(job, &source).await? {
+            Ok(made) => {
+                made.format.content_type().clone_into(&mut manifest.content_type);
+                manifest.variants = write(processed, job, &made).await?;
+                manifest.image = Some(made.facts);
+                Ok(())
+            }
+            Err(failure) => {
+                self.delete_variants(job).await?;
+                Err(failure)
+            }
+        };
+        let outcome = job::end(processed, &manifest_key, manifest, result).await?;
+        if embedded {
+            processed.delete(&job.key).await?;
+        }
+        Ok((outcome, bytes))
+    }
+
+    async fn made(&self, job: &ProcessingJob, source: &Source) -> Result<Result<Made, Failure>, StorageError> {
+        let limit = self.profile.limits.image_bytes;
+        if source.head.bytes > limit {
+            return Ok(Err(Failure::too_large(source.head.bytes, limit)));
+        }
+        let bytes = source.store.get(&job.key).await?.unwrap_or_default();
+        Ok(variants::make(&bytes, &self.profile, &job.sizes, formats(job)))
+    }
+
+    /// Deletes what an earlier source under the same filename may have left.
+    async fn delete_variants(&self, job: &ProcessingJob) -> Result<(), StorageError> {
+        let extensions = match formats(job) {
+            Formats::All => &EXTENSIONS[..],
+            Formats::Jpeg => &EXTENSIONS[..1],
+        };
+        for size in &job.sizes {
+            for extension in extensions {
+                self.buckets.processed.delete(&keys::variant(&job.filename, size, extension)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn formats(job: &ProcessingJob) -> Formats {
+    match job.role {
+        Role::Main => Formats::All,
+        Role::Poster => Formats::Jpeg,
+    }
+}
+
+/// Writes every variant, and says what was written.
+async fn write(processed: &Store, job: &ProcessingJob, made: &Made) -> Result<Vec<Variant>, StorageError> {
+    let mut written = Vec::with_capacity(made.variants.len());
+    for Encoded { size, extension, content_type, width, height, bytes } in &made.variants {
+        let key = keys::variant(&job.filename, size, extension);
+        processed.put(&key, bytes.clone(), content_type).await?;
+        written.push(Variant {
+            size: size.clone(),
+            extension: (*extension).to_owned(),
+            key,
+            bytes: bytes.len() as u64,
+            width: *width,
+            height: *height,
+        });
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests;
