@@ -14,18 +14,26 @@ use tempfile::TempDir;
 pub(crate) struct Cloud {
     directory: TempDir,
     workspace: PathBuf,
+    target: PathBuf,
     port: u16,
 }
 
 impl Cloud {
     /// A cloud that the workspace under test is deployed to.
     pub(crate) fn new() -> Self {
-        Self::of(workspace())
+        Self::of(workspace(), target())
     }
 
-    /// A cloud that another checkout is deployed to.
-    pub(crate) fn of(workspace: PathBuf) -> Self {
-        Self { directory: tempfile::tempdir().expect("a temporary folder"), workspace, port: free_port() }
+    /// A cloud that a checkout of the test's own is deployed to.
+    ///
+    /// It has a target directory of its own too: cargo names what it builds by the path *within* a workspace, so two
+    /// checkouts in one target directory take each other's binaries. One name, one test.
+    pub(crate) fn of_checkout(checkout: &Path, name: &str) -> Self {
+        Self::of(checkout.to_owned(), Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+
+    fn of(workspace: PathBuf, target: PathBuf) -> Self {
+        Self { directory: tempfile::tempdir().expect("a temporary folder"), workspace, target, port: free_port() }
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -42,7 +50,7 @@ impl Cloud {
         command
             .args(arguments)
             .current_dir(&self.workspace)
-            .env("CARGO_TARGET_DIR", target())
+            .env("CARGO_TARGET_DIR", &self.target)
             .env("XTASK_LOCAL_DIRECTORY", self.directory.path())
             .env("XTASK_LOCAL_PORT", self.port.to_string())
             .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -124,7 +132,7 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root").to_owned()
 }
 
-/// The target directory this test was built in, shared so that nothing is compiled twice.
+/// The target directory this test was built in, so that nothing is compiled twice.
 fn target() -> PathBuf {
     let binary = Path::new(env!("CARGO_BIN_EXE_xtask"));
     binary.ancestors().nth(2).expect("target/<profile>/xtask").to_owned()

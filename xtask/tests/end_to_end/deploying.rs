@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use crate::cloud::{Cloud, text, workspace};
+use crate::{
+    cloud::{Cloud, text, workspace},
+    refusals::refused,
+};
+
+/// The source of the function that is changed.
+const UPLOAD: &str = "lambdas/media-uploader/src/bin/upload.rs";
 
 /// Function name → the version `live` points to.
 type Live = BTreeMap<String, String>;
@@ -11,7 +17,7 @@ type Live = BTreeMap<String, String>;
 fn a_code_change_takes_the_fast_way_and_what_is_old_is_pruned_and_destroyed() {
     let checkout = tempfile::tempdir().expect("a temporary folder");
     copy_workspace(checkout.path());
-    let cloud = Cloud::of(checkout.path().to_owned());
+    let cloud = Cloud::of_checkout(checkout.path(), "deploying");
 
     let first = cloud.deploy();
     assert_eq!(first["changed"], true, "{first:#}");
@@ -23,9 +29,20 @@ fn a_code_change_takes_the_fast_way_and_what_is_old_is_pruned_and_destroyed() {
     assert_eq!(again["changed"], false, "{again:#}");
     assert_eq!(live(&cloud), before);
 
+    code_that_does_not_compile_changes_nothing(&cloud, checkout.path(), &before);
     a_change_publishes_one_version_of_the_changed_function_only(&cloud, checkout.path(), &before);
     only_needed_versions_survive_pruning(&cloud, checkout.path());
     destroying_keeps_what_holds_data_until_told(&cloud);
+}
+
+fn code_that_does_not_compile_changes_nothing(cloud: &Cloud, checkout: &Path, before: &Live) {
+    let source = checkout.join(UPLOAD);
+    let whole = fs_err::read_to_string(&source).expect("the source");
+    fs_err::write(&source, format!("{whole}\nfn broken() -> u32 {{ \"no number\" }}\n")).expect("written");
+    let deploy = cloud.xtask(&["deploy", "--stage", "local"]);
+    refused(&deploy, 1, &["failed to compile", "media-uploader-upload", "mismatched types"]);
+    fs_err::write(&source, whole).expect("written");
+    assert_eq!(live(cloud), *before);
 }
 
 fn a_change_publishes_one_version_of_the_changed_function_only(cloud: &Cloud, checkout: &Path, before: &Live) {
@@ -126,7 +143,7 @@ pub(crate) fn copy_workspace(to: &Path) {
 
 /// Makes the upload function's code differ from every earlier change.
 fn change_code(checkout: &Path, change: u32) {
-    let source = checkout.join("lambdas/media-uploader/src/bin/upload.rs");
+    let source = checkout.join(UPLOAD);
     let text = fs_err::read_to_string(&source).expect("the source");
     let unchanged: String =
         text.lines().filter(|line| !line.contains("black_box")).map(|line| format!("{line}\n")).collect();
