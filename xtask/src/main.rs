@@ -17,8 +17,10 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging(cli.verbose);
     let ui = Ui::new();
+    // Borrowed, not moved: what was running is asked for before it is dropped.
+    let mut running = std::pin::pin!(run(cli.command, &ui));
     let ran = tokio::select! {
-        ran = run(cli.command, &ui) => ran,
+        ran = &mut running => ran,
         _ = tokio::signal::ctrl_c() => Err(Interrupted { running: ui.still_running() }.into()),
     };
     let exit = match ran {

@@ -102,7 +102,9 @@ impl Resource {
             json["Condition"] = json!(condition);
         }
         if self.removal == RemovalPolicy::Retain {
-            json["DeletionPolicy"] = json!("Retain");
+            // What a creation that failed has made holds nothing yet, and would be in the next one's way (CloudFormation
+            // template reference, "DeletionPolicy attribute").
+            json["DeletionPolicy"] = json!("RetainExceptOnCreate");
             json["UpdateReplacePolicy"] = json!("Retain");
         }
         if !self.depends_on.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{
     Client,
-    types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag, TemplateStage},
+    types::{Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, Tag, TemplateStage},
 };
 use serde_json::Value;
 
@@ -150,7 +150,8 @@ impl CloudFormation<'_> {
         }))
     }
 
-    /// The template the stack was last deployed with, or `None` when it is no JSON (nobody here writes anything else).
+    /// The template the stack was last deployed with, or `None` when it has none, or it is no JSON (nobody here writes
+    /// anything else).
     ///
     /// # Errors
     ///
@@ -158,11 +159,16 @@ impl CloudFormation<'_> {
     pub async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         self.turn().await;
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
-        let got = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error))?;
+        let got = match request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error)) {
+            Ok(got) => got,
+            Err(error) if error.kind == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
         Ok(got.template_body().and_then(|body| serde_json::from_str(body).ok()))
     }
 
-    /// Asks for a change set.
+    /// Asks for a change set; one of that name that is there already is fine, because names are hashes of what they
+    /// change: the answer to an earlier try was lost.
     ///
     /// # Errors
     ///
@@ -193,8 +199,10 @@ impl CloudFormation<'_> {
             Template::Body(body) => call.template_body(body),
             Template::Url(url) => call.template_url(url),
         };
-        call.send().await.map_err(|error| failed("cloudformation:CreateChangeSet", error))?;
-        Ok(())
+        match call.send().await.map_err(|error| failed("cloudformation:CreateChangeSet", error)) {
+            Err(error) if error.code.as_deref() == Some("AlreadyExistsException") => Ok(()),
+            made => made.map(|_| ()),
+        }
     }
 
     /// How far a change set is.
@@ -216,7 +224,9 @@ impl CloudFormation<'_> {
         })
     }
 
-    /// Executes a change set.
+    /// Executes a change set. When the answer to a first try was lost, CloudFormation knows the second by its token, which
+    /// is new for every run, because a failed change may be tried again; the emulator does not know tokens, so what it is
+    /// executing already is fine too.
     ///
     /// # Errors
     ///
@@ -224,8 +234,37 @@ impl CloudFormation<'_> {
     pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         self.turn().await;
         let request = self.client.execute_change_set().stack_name(stack).change_set_name(name);
-        request.send().await.map_err(|error| failed("cloudformation:ExecuteChangeSet", error))?;
-        Ok(())
+        let mut once = [0; 8];
+        // Without random bytes the token is only less new.
+        let _zeros = getrandom::fill(&mut once);
+        let sent = request.client_request_token(format!("{name}-{}", hex::encode(once))).send().await;
+        match sent.map_err(|error| failed("cloudformation:ExecuteChangeSet", error)) {
+            Err(error)
+                if matches!(
+                    error.code.as_deref(),
+                    Some("InvalidChangeSetStatus" | "InvalidChangeSetStatusException")
+                ) =>
+            {
+                if self.is_executed(stack, name).await? {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+            executed => executed.map(|_| ()),
+        }
+    }
+
+    async fn is_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
+        self.turn().await;
+        let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
+        let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
+        Ok(matches!(
+            described.execution_status(),
+            Some(
+                ExecutionStatus::ExecuteInProgress | ExecutionStatus::ExecuteComplete | ExecutionStatus::ExecuteFailed
+            )
+        ))
     }
 
     /// Deletes a change set; one that is not there is fine.

@@ -5,26 +5,36 @@ use aws_sdk_iam::{Client, types::PolicyEvaluationDecisionType};
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
-    /// Those of `actions` that the caller's policies do not allow, by policy simulation.
+    /// Those of `actions` that the policies of `identity` do not allow on each of `resources`, by policy simulation, as
+    /// `action on resource`.
     ///
-    /// Simulation sees identity policies and permission boundaries, not what an organization forbids; an empty
-    /// answer is no promise.
+    /// Simulation sees identity policies and permission boundaries, neither what an organization forbids nor the
+    /// values of condition keys: an empty answer is no promise, and another one is a warning.
     ///
     /// # Errors
     ///
     /// When the caller may not simulate, which is common, or the call fails.
-    pub async fn denied(&self, caller_arn: &str, actions: &[&str]) -> Result<Vec<String>, AwsError> {
+    pub async fn denied(
+        &self,
+        identity: &str,
+        actions: &[&str],
+        resources: &[String],
+    ) -> Result<Vec<String>, AwsError> {
         let client = Client::new(self.config());
         let request = client
             .simulate_principal_policy()
-            .policy_source_arn(caller_arn)
-            .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()));
+            .policy_source_arn(identity)
+            .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+            .set_resource_arns(Some(resources.to_vec()));
         let simulated = request.send().await.map_err(|error| failed("iam:SimulatePrincipalPolicy", error))?;
         Ok(simulated
             .evaluation_results()
             .iter()
             .filter(|result| *result.eval_decision() != PolicyEvaluationDecisionType::Allowed)
-            .map(|result| result.eval_action_name().to_owned())
+            .map(|result| {
+                let resource = result.eval_resource_name().unwrap_or("*");
+                format!("{} on {resource}", result.eval_action_name())
+            })
             .collect())
     }
 }

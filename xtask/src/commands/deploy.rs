@@ -95,6 +95,7 @@ async fn deploy(
         return Ok(Exit::Success);
     }
     confirm(args, &plan, session, ui)?;
+    check_permissions(&plan, session, ui).await;
     let deployed = deploy::apply(&plan, &stage.name, artifacts, session::outputs(&observed), clients, ui).await?;
     // One stack of several may lack what its functions need; the whole system's next deploy releases them.
     let released = if args.stack.is_some() { Vec::new() } else { release(selected, &deployed, session, ui).await? };
@@ -106,6 +107,24 @@ async fn deploy(
         clean_up(selected, session, ui).await?;
     }
     finish(args, changed, &deployed, &released, session, workspace, ui).await
+}
+
+/// Warns of what the caller may not do, where the caller may find that out. Emulators do not simulate.
+async fn check_permissions(plan: &Plan, session: &Session, ui: &Ui) {
+    if session.clients.endpoint().is_some() {
+        return;
+    }
+    let identity = session.caller.identity();
+    for needed in deploy::permissions::needed(plan, &session.stage.account, &session.stage.region) {
+        match session.clients.denied(&identity, needed.actions, &needed.resources).await {
+            Ok(denied) => {
+                for denied in denied {
+                    ui.warn(format_args!("{identity} does not seem to be allowed {denied}"));
+                }
+            }
+            Err(error) => tracing::debug!(%error, "permissions are not known beforehand"),
+        }
+    }
 }
 
 fn confirm(args: &DeployArgs, plan: &Plan, session: &Session, ui: &Ui) -> Result<(), Refused> {

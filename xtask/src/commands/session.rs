@@ -5,7 +5,7 @@ use stacks::{rendered::RenderedSystem, stage::Stage};
 use thiserror::Error;
 
 use crate::{
-    aws::Clients,
+    aws::{Clients, sts::Caller},
     deploy::{Outputs, artifact_bucket},
     local::{self, LocalError},
     plan::observed::Observed,
@@ -19,6 +19,7 @@ use crate::{
 pub(super) struct Session {
     pub(super) stage: Stage,
     pub(super) clients: Clients,
+    pub(super) caller: Caller,
     /// Every system of the stage, whatever was selected.
     pub(super) systems: Vec<RenderedSystem>,
     local: Option<local::Settings>,
@@ -46,11 +47,11 @@ impl Session {
             (None, std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()))
         };
         let clients = Clients::new(&stage, endpoint).await;
-        let actual = clients.account().await?;
-        if actual != stage.account {
-            return Err(WrongAccount { stage: stage.name, expected: stage.account, actual }.into());
+        let caller = clients.caller().await?;
+        if caller.account != stage.account {
+            return Err(WrongAccount { stage: stage.name, expected: stage.account, actual: caller.account }.into());
         }
-        Ok(Self { stage, clients, systems, local })
+        Ok(Self { stage, clients, caller, systems, local })
     }
 
     /// Says that the local cloud died, where that is why something failed.

@@ -5,6 +5,7 @@
 
 pub mod destroy;
 pub mod observe;
+pub mod permissions;
 mod stack;
 
 use std::{

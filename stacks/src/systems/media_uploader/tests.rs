@@ -187,7 +187,7 @@ fn no_template_names_an_account_and_what_holds_data_stays() {
                     if ["AWS::S3::Bucket", "AWS::Cognito::UserPool"]
                         .contains(&resource["Type"].as_str().expect("a type"))
                     {
-                        assert_eq!(resource["DeletionPolicy"], "Retain", "{id}");
+                        assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
                         assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
                     }
                 }

@@ -1,0 +1,49 @@
+//! What carrying out a plan calls, so that a missing permission is told before the first change and not after the fifth.
+
+use crate::plan::{Action, Plan};
+
+/// Actions, and the resources they are done to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// For example `cloudformation:CreateChangeSet`.
+    pub actions: &'static [&'static str],
+    /// ARNs.
+    pub resources: Vec<String>,
+}
+
+const STACKS: &[&str] =
+    &["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet"];
+const CODE: &[&str] = &["lambda:UpdateFunctionCode", "lambda:PublishVersion", "lambda:UpdateAlias"];
+
+/// What the caller must be allowed for this plan. What CloudFormation does in its name depends on the resources and is
+/// not in it.
+#[must_use]
+pub fn needed(plan: &Plan, account: &str, region: &str) -> Vec<Needed> {
+    let stacks = plan.stacks.iter().filter(|stack| stack.action != Action::None).map(|stack| {
+        let region = stack.region.as_deref().unwrap_or(region);
+        format!("arn:aws:cloudformation:{region}:{account}:stack/{}/*", stack.name)
+    });
+    let functions =
+        plan.code.iter().map(|code| format!("arn:aws:lambda:{region}:{account}:function:{}", code.function_name));
+    let needed = [(STACKS, stacks.collect::<Vec<_>>()), (CODE, functions.collect())];
+    let needed = needed.into_iter().filter(|(_, resources)| !resources.is_empty());
+    needed.map(|(actions, resources)| Needed { actions, resources }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::CodeUpdate;
+
+    #[test]
+    fn a_code_change_needs_no_cloudformation() {
+        let code = CodeUpdate {
+            function_name: "media-uploader-upload-dev".to_owned(),
+            key: "artifacts/x.zip".to_owned(),
+            code_sha256: String::new(),
+        };
+        let plan = Plan { stacks: Vec::new(), code: vec![code] };
+        let resources = vec!["arn:aws:lambda:eu-west-1:111122223333:function:media-uploader-upload-dev".to_owned()];
+        assert_eq!(needed(&plan, "111122223333", "eu-west-1"), [Needed { actions: CODE, resources }]);
+    }
+}
