@@ -12,6 +12,9 @@ use crate::{
     workspace::Workspace,
 };
 
+/// The table of what replaces which resource.
+const REPLACEMENT: &str = "xtask/src/plan/changes/replacement.tsv";
+
 /// Generate the typed resource properties from AWS's schemas, or check them.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
@@ -44,15 +47,24 @@ pub async fn run(args: SchemaArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
     let sources = tree::formatted(schema::generate(&schemas, &wanted)?, workspace.root()).await?;
     step.done(format_args!("{} types of {} services", wanted.len(), sources.len() - 1));
 
+    let table = schema::replacement::table(&wheel::all_schemas(open(&wheel)?)?);
+    let table_file = workspace.root().join(REPLACEMENT);
+    let table_is_stale = fs_err::read_to_string(&table_file).ok().as_deref() != Some(table.as_str());
+
     let differences = tree::differences(&directory, &sources)?;
-    if args.check && !differences.is_empty() {
-        return Err(Stale { files: differences.into_keys().collect() }.into());
+    if args.check && (table_is_stale || !differences.is_empty()) {
+        let table = table_is_stale.then(|| REPLACEMENT.to_owned());
+        return Err(Stale { files: differences.into_keys().chain(table).collect() }.into());
+    }
+    if table_is_stale {
+        fs_err::write(&table_file, table).into_diagnostic()?;
+        ui.say(format_args!("wrote {REPLACEMENT}"));
     }
     tree::apply(&directory, &differences)?;
     for (path, text) in &differences {
         ui.say(format_args!("{} stacks/src/resources/{path}", if text.is_some() { "wrote" } else { "removed" }));
     }
-    if differences.is_empty() {
+    if differences.is_empty() && !table_is_stale {
         ui.say("the generated resource types are up to date");
     }
     Ok(Exit::Success)

@@ -2,6 +2,7 @@
 //!
 //! Pure and synchronous. A plan leaves no choices to whoever carries it out; nothing here may know AWS.
 
+pub mod changes;
 pub mod observed;
 mod show;
 

@@ -9,6 +9,7 @@ pub mod emit;
 pub mod model;
 pub mod names;
 pub mod read;
+pub mod replacement;
 pub mod tree;
 pub mod types;
 pub mod wheel;

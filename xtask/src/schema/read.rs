@@ -237,7 +237,7 @@ fn pointers<'a>(schema: &'a Value, key: &'a str) -> impl Iterator<Item = &'a str
 }
 
 /// A schema's list of property pointers as paths in a template: `/properties/Code/S3Key` → `Code/S3Key`.
-fn paths<'a>(schema: &'a Value, key: &'a str) -> impl Iterator<Item = String> + 'a {
+pub(super) fn paths<'a>(schema: &'a Value, key: &'a str) -> impl Iterator<Item = String> + 'a {
     pointers(schema, key).filter_map(|pointer| Some(pointer.strip_prefix("/properties/")?.replace("/properties/", "/")))
 }
 

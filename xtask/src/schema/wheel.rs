@@ -118,6 +118,19 @@ pub fn schemas(wheel: impl Read + Seek, wanted: &[TypeName]) -> Result<BTreeMap<
     Ok(schemas)
 }
 
+/// Reads every schema there is, by type.
+///
+/// # Errors
+///
+/// When the wheel is damaged or laid out differently.
+pub fn all_schemas(wheel: impl Read + Seek) -> Result<BTreeMap<String, Value>, WheelError> {
+    let mut archive = zip::ZipArchive::new(wheel)
+        .map_err(|source| WheelError::Archive { name: "the list of files".to_owned(), source })?;
+    let files: BTreeMap<String, String> = read(&mut archive, TYPES)?;
+    let schema = |(name, file): (String, String)| Ok((name, read(&mut archive, &format!("{SCHEMAS}/{file}.json"))?));
+    files.into_iter().map(schema).collect()
+}
+
 fn read<T: serde::de::DeserializeOwned>(
     archive: &mut zip::ZipArchive<impl Read + Seek>,
     name: &str,

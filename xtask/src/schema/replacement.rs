@@ -1,0 +1,50 @@
+//! What a change of a property does to a resource, for every type there is: the part of the schemas that planning needs.
+//!
+//! One line per type, so that a plan reads it in a millisecond and a review of new schemas sees what changed.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde_json::Value;
+
+use super::read::paths;
+
+/// The first line of the table.
+const HEADER: &str = "# Written by `cargo xtask schema` from AWS's resource schemas; do not edit.\n\
+    # type <tab> paths whose change replaces <tab> paths whose change may replace <tab> what the service sets itself\n";
+
+/// The table of all schemas that say anything about replacement.
+#[must_use]
+pub fn table(schemas: &BTreeMap<String, Value>) -> String {
+    let mut table = HEADER.to_owned();
+    for (type_name, schema) in schemas {
+        let list = |key| {
+            let mut paths: Vec<String> = paths(schema, key).collect();
+            paths.sort();
+            paths.join(",")
+        };
+        let certain = list("createOnlyProperties");
+        let conditional = list("conditionalCreateOnlyProperties");
+        let read_only = list("readOnlyProperties");
+        // Writing to a string cannot fail.
+        let _never = writeln!(table, "{type_name}\t{certain}\t{conditional}\t{read_only}");
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_type_is_a_line() {
+        let schema = json!({
+            "createOnlyProperties": ["/properties/TableName", "/properties/Import/properties/Key"],
+            "conditionalCreateOnlyProperties": ["/properties/KeySchema"],
+            "readOnlyProperties": ["/properties/Arn"],
+        });
+        let table = table(&BTreeMap::from([("AWS::DynamoDB::Table".to_owned(), schema)]));
+        assert!(table.ends_with("\nAWS::DynamoDB::Table\tImport/Key,TableName\tKeySchema\tArn\n"), "{table}");
+    }
+}
