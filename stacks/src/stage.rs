@@ -19,12 +19,27 @@ pub struct Stage {
     /// Ask before changing anything.
     #[serde(default)]
     pub protected: bool,
+    /// What a deploy refuses until it is named, besides losing data.
+    #[serde(default)]
+    pub refuse: Vec<Refusal>,
     /// The instruction set functions are built for.
     #[serde(default)]
     pub architecture: Architecture,
     /// Each system's settings. A system without settings is not deployed to the stage.
     #[serde(default)]
     pub systems: Systems,
+}
+
+/// A kind of change that a stage may refuse until it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// A policy that allows more: a new wildcard action or resource, a new principal.
+    WidensIam,
+    /// Something that everybody may use from now on.
+    OpensToPublic,
+    /// An alarm that goes, or tells fewer.
+    DropsAlarm,
 }
 
 /// A Lambda instruction set.

@@ -7,7 +7,9 @@ use crate::commands;
 /// Builds, plans, deploys and releases Rust Lambda backends.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed or a check found a difference, 2 wrong usage, 130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed or a check found a difference, 2 wrong usage, 130 interrupted; `plan --exit-code` adds 2 changes, 3 refused."
+)]
 pub struct Cli {
     /// Say more: -v what is called, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -24,6 +26,8 @@ pub enum Command {
     Build(commands::build::BuildArgs),
     /// Write the CloudFormation templates of every stage to templates/, or check them.
     Render(commands::render::RenderArgs),
+    /// Show what a deploy would change, resource by resource: against a commit, or against what is deployed.
+    Plan(commands::plan::PlanArgs),
     /// Build, render, plan, apply, release and prune: take a stage to what the workspace says.
     Deploy(commands::deploy::DeployArgs),
     /// Show what is deployed: stacks, functions, live versions, URLs.

@@ -13,6 +13,10 @@ pub enum Exit {
     Failure,
     /// The command line was wrong. Also what clap exits with.
     Usage,
+    /// `plan --exit-code`: something would change.
+    Changes,
+    /// `plan --exit-code`: the plan is refused.
+    Refused,
     /// Interrupted by Ctrl-C.
     Interrupted,
 }
@@ -24,7 +28,9 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Failure => 1,
-            Self::Usage => 2,
+            // As Terraform's `-detailed-exitcode`, which scripts know.
+            Self::Usage | Self::Changes => 2,
+            Self::Refused => 3,
             Self::Interrupted => 130,
         }
     }

@@ -1,7 +1,7 @@
 //! The deploy orchestrator.
 //!
 //! One module per step; each takes and returns plain data, so that each can be read and tested alone:
-//! [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in
+//! [`sources`] → [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in
 //! [`commands`] is a thin composition of them. Only [`aws`] names the AWS SDK, only [`ui`] prints.
 
 pub mod artifacts;
@@ -17,6 +17,7 @@ pub mod prune;
 pub mod release;
 pub mod render;
 pub mod schema;
+pub mod sources;
 pub mod stage;
 pub mod ui;
 pub mod workspace;

@@ -38,6 +38,7 @@ async fn run(command: Command, ui: &Ui) -> miette::Result<Exit> {
     match command {
         Command::Build(args) => commands::build::run(args, &workspace, ui).await,
         Command::Render(args) => commands::render::run(&args, &workspace, ui),
+        Command::Plan(args) => commands::plan::run(args, &workspace, ui).await,
         Command::Deploy(args) => commands::deploy::run(args, &workspace, ui).await,
         Command::Status(args) => commands::status::run(args, &workspace, ui).await,
         Command::Prune(args) => commands::prune::run(args, &workspace, ui).await,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{
     Client,
-    types::{Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, Tag, TemplateStage},
+    types::{
+        Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Tag, TemplateStage,
+    },
 };
 use serde_json::Value;
 
@@ -13,6 +15,7 @@ use super::{
     error::{Kind, failed},
     governor::Api,
 };
+use crate::plan::verdict::Verdict;
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,8 +88,8 @@ pub const BODY_LIMIT: usize = 51_200;
 pub enum ChangeSetState {
     /// CloudFormation is still comparing.
     Pending,
-    /// It can be executed.
-    Ready,
+    /// It can be executed; what it would do.
+    Ready(Vec<Verdict>),
     /// There is nothing to change.
     Empty,
     /// It cannot be made.
@@ -96,7 +99,7 @@ pub enum ChangeSetState {
 /// CloudFormation in one region.
 #[derive(Debug)]
 pub struct CloudFormation<'a> {
-    client: Client,
+    pub(super) client: Client,
     clients: &'a Clients,
 }
 
@@ -109,7 +112,7 @@ impl Clients {
 }
 
 impl CloudFormation<'_> {
-    async fn turn(&self) {
+    pub(super) async fn turn(&self) {
         self.clients.governor.turn(Api::CloudFormation).await;
     }
 
@@ -211,17 +214,26 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
-        self.turn().await;
-        let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
-        let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
-        let reason = described.status_reason().unwrap_or_default();
-        Ok(match described.status() {
-            Some(ChangeSetStatus::CreateComplete) if described.changes().is_empty() => ChangeSetState::Empty,
-            Some(ChangeSetStatus::CreateComplete) => ChangeSetState::Ready,
-            Some(ChangeSetStatus::Failed) if is_empty(reason) => ChangeSetState::Empty,
-            Some(ChangeSetStatus::Failed) => ChangeSetState::Failed(reason.to_owned()),
-            _ => ChangeSetState::Pending,
-        })
+        let (mut verdicts, mut next) = (Vec::new(), None);
+        loop {
+            self.turn().await;
+            let request =
+                self.client.describe_change_set().stack_name(stack).change_set_name(name).set_next_token(next);
+            let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
+            let reason = described.status_reason().unwrap_or_default();
+            match described.status() {
+                Some(ChangeSetStatus::CreateComplete) => {}
+                Some(ChangeSetStatus::Failed) if is_empty(reason) => return Ok(ChangeSetState::Empty),
+                Some(ChangeSetStatus::Failed) => return Ok(ChangeSetState::Failed(reason.to_owned())),
+                _ => return Ok(ChangeSetState::Pending),
+            }
+            // A page holds at most 1 MB of changes.
+            verdicts.extend(described.changes().iter().filter_map(|change| verdict(change.resource_change()?)));
+            next = described.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(if verdicts.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(verdicts) });
+            }
+        }
     }
 
     /// Executes a change set. When the answer to a first try was lost, CloudFormation knows the second by its token, which
@@ -317,6 +329,15 @@ impl CloudFormation<'_> {
         request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
         Ok(())
     }
+}
+
+fn verdict(change: &ResourceChange) -> Option<Verdict> {
+    Some(Verdict {
+        logical_id: change.logical_resource_id()?.to_owned(),
+        resource_type: change.resource_type().unwrap_or_default().to_owned(),
+        action: change.action()?.as_str().to_owned(),
+        replacement: change.replacement().map(|replacement| replacement.as_str().to_owned()),
+    })
 }
 
 /// CloudFormation's two ways of saying that a change set has no changes.

@@ -15,6 +15,7 @@ use super::{
     error::{Kind, failed},
     governor::Api,
 };
+use crate::plan::observed::fingerprint;
 
 /// One version of a function, as far as releasing looks at it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,8 +47,9 @@ pub struct Settings {
     pub layers: Vec<String>,
     /// X-Ray.
     pub tracing: String,
-    /// A fingerprint of the environment: values may be secret.
-    pub environment: String,
+    /// The environment's names, each with a fingerprint: values may be secret.
+    #[serde(skip)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Does a version still change?
@@ -316,9 +318,7 @@ fn readiness(
 }
 
 fn settings(found: &FunctionConfiguration) -> Settings {
-    use sha2::{Digest, Sha256};
-    let environment: BTreeMap<_, _> =
-        found.environment().and_then(|environment| environment.variables()).into_iter().flatten().collect();
+    let environment = found.environment().and_then(|environment| environment.variables()).into_iter().flatten();
     Settings {
         runtime: format!(
             "{} {}",
@@ -334,6 +334,6 @@ fn settings(found: &FunctionConfiguration) -> Settings {
             .tracing_config()
             .and_then(|tracing| tracing.mode())
             .map_or_else(String::new, |mode| mode.as_str().to_owned()),
-        environment: hex::encode(Sha256::digest(format!("{environment:?}"))),
+        environment: environment.map(|(name, value)| (name.clone(), fingerprint(value))).collect(),
     }
 }

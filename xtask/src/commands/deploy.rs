@@ -1,5 +1,6 @@
 //! `deploy`: the whole way of the data.
 
+use camino::Utf8PathBuf;
 use clap::Args;
 use miette::{Diagnostic, IntoDiagnostic};
 use serde_json::json;
@@ -13,9 +14,15 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    deploy::{self, Deployed, Done},
+    deploy::{self, Deployed, Done, Guard},
     error::Exit,
-    plan::{self, Plan},
+    plan::{
+        self, Plan,
+        allow::Allowances,
+        file::{PlanFile, inputs},
+        preview::Preview,
+        show,
+    },
     prune,
     release::{self, Released},
     render::{self, validate::Validator},
@@ -39,6 +46,11 @@ pub struct DeployArgs {
     /// Only this stack, `api` or `media-uploader-api-dev`; functions are not released.
     #[arg(long)]
     stack: Option<String>,
+    /// Carry out this plan, written by `plan --out`, and only if nothing it was made from has changed; asks nothing.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "stack", "dry_run", "replace", "delete", "other"])]
+    plan: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    allowances: Allowances,
     /// Stop after the plan.
     #[arg(long)]
     dry_run: bool,
@@ -57,6 +69,24 @@ enum Refused {
     NobodyToAsk(String),
     #[error("the plan was not confirmed; nothing was touched")]
     No,
+    #[error("the plan is refused for {}; nothing was touched", reasons.join("; "))]
+    #[diagnostic(help("{help}"))]
+    Findings { reasons: Vec<String>, help: String },
+}
+
+impl Refused {
+    fn check(preview: &Preview) -> Result<(), Self> {
+        let refused: Vec<_> = preview.refused().collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let ways: Vec<_> = refused.iter().filter_map(|finding| finding.way_out()).collect();
+        let help = match ways.as_slice() {
+            [] => "change the definition: no option lets this pass".to_owned(),
+            ways => format!("if this is meant, say so: {}", ways.join(" ")),
+        };
+        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.message.clone()).collect(), help })
+    }
 }
 
 /// Runs the command.
@@ -64,20 +94,27 @@ enum Refused {
 /// # Errors
 ///
 /// When any step fails. What was done until then stays, and the same command goes on from there.
-pub async fn run(args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
     let stage = stage::load(workspace, &args.stage)?;
+    let file = args.plan.as_deref().map(|path| PlanFile::read(path, &stage.name)).transpose()?;
+    if let Some(file) = &file {
+        args.system.clone_from(&file.system);
+        args.stack.clone_from(&file.stack);
+        args.allowances.clone_from(&file.allowances);
+    }
     // Everything that can be wrong without AWS is found before AWS is asked.
     let selected = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
     let validator = Validator::remembering(workspace.target().join("validated"));
     validator.check(render::stacks_of(&selected))?;
     let artifacts = build::artifacts(&stage, &selected, None, workspace, ui).await?;
     let session = Session::open(stage, workspace, ui).await?;
-    let result = deploy(&args, &selected, &artifacts, &session, workspace, ui).await;
+    let result = deploy(&args, file.as_ref(), &selected, &artifacts, &session, workspace, ui).await;
     session.explain(result)
 }
 
 async fn deploy(
     args: &DeployArgs,
+    file: Option<&PlanFile>,
     selected: &[RenderedSystem],
     artifacts: &Artifacts,
     session: &Session,
@@ -86,17 +123,27 @@ async fn deploy(
 ) -> miette::Result<Exit> {
     let (stage, clients) = (&session.stage, &session.clients);
     let observed = deploy::observe::observe(&session.systems, clients).await?;
+    if let (Some(path), Some(file)) = (&args.plan, file) {
+        file.check(path, &inputs(stage, selected, artifacts, &observed))?;
+    }
     let plan = plan::plan(&stage.name, selected, artifacts, &observed);
-    ui.say(&plan);
+    let mut preview = super::plan::deployed(selected, &plan, &observed, session);
+    super::plan::allow(&args.allowances, &mut preview, ui);
+    ui.say(show::text(&preview));
     if args.dry_run {
         if args.format == Format::Json {
-            print(&json!({ "stage": stage.name, "changed": !plan.is_empty(), "plan": plan }), ui)?;
+            print(&json!({ "stage": stage.name, "changed": !plan.is_empty(), "plan": preview }), ui)?;
         }
         return Ok(Exit::Success);
     }
-    confirm(args, &plan, session, ui)?;
+    Refused::check(&preview)?;
+    if file.is_none() {
+        confirm(args, &plan, session, ui)?;
+    }
     check_permissions(&plan, session, ui).await;
-    let deployed = deploy::apply(&plan, &stage.name, artifacts, session::outputs(&observed), clients, ui).await?;
+    let guard = Guard { preview: &preview, allowances: &args.allowances };
+    let known = session::outputs(&observed);
+    let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
     // One stack of several may lack what its functions need; the whole system's next deploy releases them.
     let released = if args.stack.is_some() { Vec::new() } else { release(selected, &deployed, session, ui).await? };
     check_routes(selected, &deployed, session, ui).await?;

@@ -5,6 +5,7 @@ pub mod ci;
 pub mod deploy;
 pub mod destroy;
 pub mod local;
+pub mod plan;
 pub mod prune;
 pub mod render;
 pub mod schema;

@@ -67,6 +67,14 @@ impl Session {
         Ok(render::select(&self.stage, self.systems.clone(), system, stack)?)
     }
 
+    /// What the stage is compared with, for people: its account, or the emulator.
+    pub(super) fn place(&self) -> String {
+        match self.clients.endpoint() {
+            Some(endpoint) => format!("what is deployed at {endpoint}"),
+            None => format!("account {}", self.stage.account),
+        }
+    }
+
     /// Where an API of a stack is called: its output, or for an emulator the URL that it serves.
     pub(super) fn api_url(
         &self,

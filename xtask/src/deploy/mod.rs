@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use miette::Diagnostic;
 use stacks::systems::foundation;
 use thiserror::Error;
@@ -21,7 +21,13 @@ use thiserror::Error;
 use crate::{
     artifacts::Artifacts,
     aws::{AwsError, Clients, lambda::Readiness},
-    plan::{self, Action, CodeUpdate, Plan, PlannedStack},
+    plan::{
+        self, Action, CodeUpdate, Plan, PlannedStack,
+        allow::Allowances,
+        changes::StackChanges,
+        preview::Preview,
+        verdict::{self, Verdict},
+    },
     ui::Ui,
 };
 
@@ -100,6 +106,17 @@ pub enum DeployError {
         /// The output.
         output: String,
     },
+    /// The change set would lose data that the plan does not show.
+    #[error("the change set for {stack} would {}, which the plan did not show; it was not executed", losses.join(" and "))]
+    #[diagnostic(help(
+        "find out why with `cargo xtask plan --online`; if it is meant, name it: --allow-replace or --allow-delete {stack}/<logical ID>"
+    ))]
+    UnseenLoss {
+        /// The stack.
+        stack: String,
+        /// What would be lost.
+        losses: Vec<String>,
+    },
     /// Lambda cannot take the code.
     #[error("failed to update the code of {function}: {reason}")]
     Code {
@@ -147,6 +164,51 @@ pub enum Done {
     None,
 }
 
+/// What a plan was shown as, held against every change set before it is executed.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard<'a> {
+    /// What was shown.
+    pub preview: &'a Preview,
+    /// What was named to pass.
+    pub allowances: &'a Allowances,
+}
+
+impl Guard<'_> {
+    /// Warns where a change set is not what was shown, and stops where that would lose data.
+    fn check(&self, stack: &str, verdicts: &[Verdict], ui: &Ui) -> Result<(), DeployError> {
+        let nothing = StackChanges::default();
+        let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
+        let predicted = shown.map_or(&nothing, |shown| &shown.changes);
+        for disagreement in verdict::disagreements(stack, predicted, verdicts) {
+            ui.warn(format_args!("CloudFormation sees it differently: {disagreement}"));
+        }
+        let losses = verdict::unseen_losses(stack, predicted, verdicts, self.allowances);
+        if losses.is_empty() { Ok(()) } else { Err(DeployError::UnseenLoss { stack: stack.to_owned(), losses }) }
+    }
+}
+
+/// What CloudFormation's own change sets say of the stacks that a plan updates, by stack. Nothing is executed.
+///
+/// A stack that is to be created, or that takes a value which only the deploy makes, has no change set yet.
+///
+/// # Errors
+///
+/// When a call fails, or CloudFormation refuses a change set.
+pub async fn verdicts(
+    plan: &Plan,
+    outputs: &Outputs,
+    bucket: Option<&str>,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<BTreeMap<String, Vec<Verdict>>, DeployError> {
+    let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
+    let all = updated.map(async |stack| {
+        let verdicts = stack::verdicts(stack, outputs, bucket, clients, ui).await?;
+        Ok(verdicts.map(|verdicts| (stack.name.clone(), verdicts)))
+    });
+    Ok(try_join_all(all).await?.into_iter().flatten().collect())
+}
+
 /// Carries out a plan.
 ///
 /// # Errors
@@ -157,12 +219,13 @@ pub async fn apply(
     stage: &str,
     artifacts: &Artifacts,
     known: Outputs,
+    guard: Guard<'_>,
     clients: &Clients,
     ui: &Ui,
 ) -> Result<Deployed, DeployError> {
     let mut deployed = Deployed { outputs: known, ..Deployed::default() };
     let (first, rest): (Vec<_>, Vec<_>) = plan.stacks.iter().partition(|stack| stack.system == foundation::SYSTEM);
-    in_order(first, None, &mut deployed, clients, ui).await?;
+    in_order(first, None, guard, &mut deployed, clients, ui).await?;
     let needed = plan::needed(plan, artifacts);
     let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
     let bucket = artifact_bucket(stage, &deployed.outputs);
@@ -183,7 +246,7 @@ pub async fn apply(
         }
         step.done(format_args!("{} new", deployed.uploaded.len()));
     }
-    in_order(rest, Some(&bucket), &mut deployed, clients, ui).await?;
+    in_order(rest, Some(&bucket), guard, &mut deployed, clients, ui).await?;
     for code in &plan.code {
         update_code(code, &bucket, clients, ui).await?;
         deployed.code.push(code.function_name.clone());
@@ -202,6 +265,7 @@ pub fn artifact_bucket(stage: &str, outputs: &Outputs) -> Option<String> {
 async fn in_order(
     stacks: Vec<&PlannedStack>,
     bucket: Option<&str>,
+    guard: Guard<'_>,
     deployed: &mut Deployed,
     clients: &Clients,
     ui: &Ui,
@@ -221,7 +285,7 @@ async fn in_order(
             waiting = later;
             for stack in now {
                 let outputs = deployed.outputs.clone();
-                running.push(async move { (stack, stack::deploy(stack, &outputs, bucket, clients, ui).await) });
+                running.push(async move { (stack, stack::deploy(stack, &outputs, bucket, guard, clients, ui).await) });
             }
         }
         match running.next().await {

@@ -5,7 +5,7 @@ use stacks::rendered::{RenderedStack, RenderedSystem};
 
 use crate::{
     aws::{AwsError, Clients},
-    plan::observed::{Observed, ObservedFunction, ObservedStack},
+    plan::observed::{Observed, ObservedFunction, ObservedSettings, ObservedStack},
 };
 
 pub use stacks::parts::function::LIVE;
@@ -40,6 +40,23 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
     let lambda = clients.lambda();
     let Some(latest) = lambda.version(name, "$LATEST").await? else { return Ok(None) };
     let aliases = lambda.aliases(name).await?;
-    let live = aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version);
-    Ok(Some((name.to_owned(), ObservedFunction { code_sha256: latest.code_sha256, live })))
+    let live = aliases.into_iter().find(|alias| alias.name == LIVE);
+    let released = match &live {
+        Some(live) => lambda.version(name, &live.version).await?,
+        None => None,
+    };
+    let settings = ObservedSettings {
+        memory: latest.settings.memory,
+        timeout: latest.settings.timeout,
+        tracing: latest.settings.tracing,
+        environment: latest.settings.environment,
+    };
+    let observed = ObservedFunction {
+        code_sha256: latest.code_sha256,
+        live: live.as_ref().map(|live| live.version.clone()),
+        live_code_sha256: released.map(|released| released.code_sha256),
+        weights: live.map(|live| live.weights).unwrap_or_default(),
+        settings: Some(settings),
+    };
+    Ok(Some((name.to_owned(), observed)))
 }

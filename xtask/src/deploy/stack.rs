@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{DeployError, Done, Outputs, PATIENCE, aws};
+use super::{DeployError, Done, Guard, Outputs, PATIENCE, aws};
 use crate::{
     aws::{
         Clients,
@@ -15,7 +15,7 @@ use crate::{
             BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
         },
     },
-    plan::{Action, Parameter, PlannedStack},
+    plan::{Action, Parameter, PlannedStack, verdict::Verdict},
     ui::{Step, Ui},
 };
 
@@ -53,11 +53,11 @@ pub(super) async fn deploy(
     stack: &PlannedStack,
     outputs: &Outputs,
     bucket: Option<&str>,
+    guard: Guard<'_>,
     clients: &Clients,
     ui: &Ui,
 ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
-    let cloudformation = clients.cloudformation(stack.region.as_deref());
-    let deployment = Deployment { stack, cloudformation, bucket, clients, ui };
+    let deployment = Deployment::new(stack, bucket, clients, ui);
     let state = deployment.settled().await?;
     let parameters = resolve(stack, outputs, state.as_ref())?;
     if let Some(state) = &state
@@ -66,7 +66,28 @@ pub(super) async fn deploy(
     {
         return Ok((Done::None, state.outputs.clone()));
     }
-    deployment.change(state.is_none(), &parameters).await
+    deployment.change(state.is_none(), &parameters, guard).await
+}
+
+/// What CloudFormation would do to a stack that exists; its change set is deleted again. `None` when it takes a value
+/// that is not known before another stack is deployed.
+pub(super) async fn verdicts(
+    stack: &PlannedStack,
+    outputs: &Outputs,
+    bucket: Option<&str>,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<Option<Vec<Verdict>>, DeployError> {
+    let deployment = Deployment::new(stack, bucket, clients, ui);
+    let Some(state) = deployment.describe().await? else { return Ok(None) };
+    if health(&state.status) != Health::Good {
+        return Ok(None);
+    }
+    let Ok(parameters) = resolve(stack, outputs, Some(&state)) else { return Ok(None) };
+    let change_set = deployment.prepared(false, &parameters).await?;
+    let compared = deployment.compared(&change_set).await;
+    deployment.cloudformation.delete_change_set(&stack.name, &change_set).await.map_err(aws(&stack.name))?;
+    Ok(Some(compared?))
 }
 
 /// Every parameter's value, outputs of other stacks filled in.
@@ -111,7 +132,12 @@ struct Deployment<'a> {
     ui: &'a Ui,
 }
 
-impl Deployment<'_> {
+impl<'a> Deployment<'a> {
+    fn new(stack: &'a PlannedStack, bucket: Option<&'a str>, clients: &'a Clients, ui: &'a Ui) -> Self {
+        let cloudformation = clients.cloudformation(stack.region.as_deref());
+        Self { stack, cloudformation, bucket, clients, ui }
+    }
+
     fn name(&self) -> &str {
         &self.stack.name
     }
@@ -151,21 +177,22 @@ impl Deployment<'_> {
         &self,
         create: bool,
         parameters: &BTreeMap<String, ParameterValue>,
+        guard: Guard<'_>,
     ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
         let seen: BTreeSet<_> = self.events().await?.into_iter().map(|event| event.id).collect();
-        let body = self.stack.template.to_string();
-        let hash = hex::encode(Sha256::digest(format!("{body}{parameters:?}")));
-        let change_set = format!("xtask-{}", &hash[..16]);
-        // A killed run may have left one of the same name.
-        self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
-        self.request(create, &body, &hash, &change_set, parameters).await?;
         step.detail("comparing");
-        if !self.compared(&change_set).await? {
+        let change_set = self.prepared(create, parameters).await?;
+        let verdicts = self.compared(&change_set).await?;
+        if verdicts.is_empty() {
             self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
             step.done("no change");
             let outputs = self.describe().await?.map(|state| state.outputs).unwrap_or_default();
             return Ok((Done::None, outputs));
+        }
+        if let Err(unseen) = guard.check(self.name(), &verdicts, self.ui) {
+            self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
+            return Err(unseen);
         }
         let _running = self.ui.running(format!("CloudFormation goes on with {}", self.name()));
         self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
@@ -175,6 +202,21 @@ impl Deployment<'_> {
         };
         step.done(&state.status);
         Ok((if create { Done::Create } else { Done::Update }, state.outputs))
+    }
+
+    /// Asks for a change set; returns its name.
+    async fn prepared(
+        &self,
+        create: bool,
+        parameters: &BTreeMap<String, ParameterValue>,
+    ) -> Result<String, DeployError> {
+        let body = self.stack.template.to_string();
+        let hash = hex::encode(Sha256::digest(format!("{body}{parameters:?}")));
+        let change_set = format!("xtask-{}", &hash[..16]);
+        // A killed run may have left one of the same name.
+        self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        self.request(create, &body, &hash, &change_set, parameters).await?;
+        Ok(change_set)
     }
 
     async fn request(
@@ -204,14 +246,14 @@ impl Deployment<'_> {
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
     }
 
-    /// Waits for a change set; is there anything in it?
-    async fn compared(&self, change_set: &str) -> Result<bool, DeployError> {
+    /// Waits for a change set; what is in it.
+    async fn compared(&self, change_set: &str) -> Result<Vec<Verdict>, DeployError> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
             match self.cloudformation.change_set(self.name(), change_set).await.map_err(aws(self.name()))? {
-                ChangeSetState::Ready => return Ok(true),
-                ChangeSetState::Empty => return Ok(false),
+                ChangeSetState::Ready(verdicts) => return Ok(verdicts),
+                ChangeSetState::Empty => return Ok(Vec::new()),
                 ChangeSetState::Failed(reason) => {
                     return Err(DeployError::ChangeSet { stack: self.name().to_owned(), reason });
                 }

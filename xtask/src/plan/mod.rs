@@ -2,9 +2,17 @@
 //!
 //! Pure and synchronous. A plan leaves no choices to whoever carries it out; nothing here may know AWS.
 
+pub mod allow;
 pub mod changes;
+pub mod drift;
+pub mod file;
+pub mod forecast;
 pub mod observed;
-mod show;
+pub mod policy;
+pub mod preview;
+pub mod safety;
+pub mod show;
+pub mod verdict;
 
 use std::collections::BTreeMap;
 

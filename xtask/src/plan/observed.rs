@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// What is deployed.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Observed {
     /// Every stack that exists, by name in CloudFormation.
     pub stacks: BTreeMap<String, ObservedStack>,
@@ -14,7 +16,7 @@ pub struct Observed {
 }
 
 /// One stack.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ObservedStack {
     /// Its status.
     pub status: String,
@@ -27,12 +29,37 @@ pub struct ObservedStack {
 }
 
 /// One function.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ObservedFunction {
     /// The `CodeSha256` of `$LATEST`.
     pub code_sha256: String,
     /// The version `live` points to.
     pub live: Option<String>,
+    /// That version's `CodeSha256`.
+    pub live_code_sha256: Option<String>,
+    /// Other versions that get a share of `live`'s traffic, 0 to 1.
+    pub weights: BTreeMap<String, f64>,
+    /// How `$LATEST` is set up; `None` when that was not looked at.
+    pub settings: Option<ObservedSettings>,
+}
+
+/// A function's settings that people change by hand.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ObservedSettings {
+    /// In MB.
+    pub memory: i32,
+    /// In seconds.
+    pub timeout: i32,
+    /// `Active` or `PassThrough`.
+    pub tracing: String,
+    /// The environment's names, each with the [`fingerprint`] of its value.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// What is kept of a value that may be secret: enough to see that it changed.
+#[must_use]
+pub fn fingerprint(value: &str) -> String {
+    hex::encode(Sha256::digest(value))
 }
 
 impl ObservedStack {

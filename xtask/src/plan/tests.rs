@@ -79,7 +79,9 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
     for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
         let code_sha256 = artifacts.functions[function.name.binary].code_sha256();
         let live = Some("1".to_owned());
-        observed.functions.insert(function.function_name.clone(), ObservedFunction { code_sha256, live });
+        observed
+            .functions
+            .insert(function.function_name.clone(), ObservedFunction { code_sha256, live, ..Default::default() });
     }
     observed
 }
@@ -94,7 +96,7 @@ fn a_fresh_stage_is_created_and_then_nothing_is_left_to_do() {
     assert_eq!(needed(&first, &artifacts).len(), 6);
 
     let second = plan("local", &systems, &artifacts, &deployed(&first, &systems, &artifacts));
-    assert!(second.is_empty(), "{second}");
+    assert!(second.is_empty(), "{second:?}");
     assert_eq!(needed(&second, &artifacts), Vec::<&Artifact>::new());
 }
 
@@ -108,8 +110,8 @@ fn new_code_alone_does_not_ask_cloudformation() {
     changed.sha256 = "ff".repeat(32);
 
     let planned = plan("local", &systems, &after, &observed);
-    assert!(planned.stacks.iter().all(|stack| stack.action == Action::None), "{planned}");
-    let [code] = planned.code.as_slice() else { panic!("{planned}") };
+    assert!(planned.stacks.iter().all(|stack| stack.action == Action::None), "{planned:?}");
+    let [code] = planned.code.as_slice() else { panic!("{planned:?}") };
     assert_eq!(code.function_name, "media-uploader-upload-local");
     assert_eq!(needed(&planned, &after).len(), 1);
 }

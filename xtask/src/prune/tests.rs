@@ -19,7 +19,7 @@ fn version(number: u64) -> Version {
             architectures: Vec::new(),
             layers: Vec::new(),
             tracing: String::new(),
-            environment: String::new(),
+            environment: std::collections::BTreeMap::new(),
         },
         readiness: Readiness::Ready,
     }

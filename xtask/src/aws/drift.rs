@@ -1,0 +1,100 @@
+//! CloudFormation's own drift detection.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_cloudformation::types::{StackDriftDetectionStatus, StackResourceDriftStatus};
+
+use super::{AwsError, cloudformation::CloudFormation, error::failed};
+
+/// How long one stack's detection is waited for; hundreds of resources take minutes.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// What drift detection found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drift {
+    /// Resources that are not as they were deployed, in words.
+    Found(Vec<String>),
+    /// The detection failed, or took too long; says why.
+    Unknown(String),
+}
+
+impl CloudFormation<'_> {
+    /// Detects what of a stack was changed by hand. Changes nothing.
+    ///
+    /// A stack in which another operation is at work cannot be looked at; that is [`Drift::Unknown`].
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn drift(&self, stack: &str) -> Result<Drift, AwsError> {
+        self.turn().await;
+        let started = self.client.detect_stack_drift().stack_name(stack).send().await;
+        let started = match started.map_err(|error| failed("cloudformation:DetectStackDrift", error)) {
+            Ok(started) => started,
+            Err(error) if error.code.as_deref() == Some("ValidationError") => {
+                return Ok(Drift::Unknown(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        let id = started.stack_drift_detection_id().unwrap_or_default().to_owned();
+        match self.detected(&id).await? {
+            None => Ok(Drift::Found(self.drifted(stack).await?)),
+            Some(reason) => Ok(Drift::Unknown(reason)),
+        }
+    }
+
+    /// Waits for a detection; `Some` is why it failed.
+    async fn detected(&self, id: &str) -> Result<Option<String>, AwsError> {
+        let (started, mut pause) = (Instant::now(), Duration::from_millis(200));
+        loop {
+            self.turn().await;
+            let request = self.client.describe_stack_drift_detection_status().stack_drift_detection_id(id);
+            let status = request
+                .send()
+                .await
+                .map_err(|error| failed("cloudformation:DescribeStackDriftDetectionStatus", error))?;
+            match status.detection_status() {
+                Some(StackDriftDetectionStatus::DetectionComplete) => return Ok(None),
+                Some(StackDriftDetectionStatus::DetectionFailed) => {
+                    let reason = status.detection_status_reason().unwrap_or("CloudFormation gives no reason");
+                    // Some resources' types cannot be looked at; the others were.
+                    return Ok(Some(reason.to_owned()));
+                }
+                _ if started.elapsed() > PATIENCE => {
+                    return Ok(Some(format!("it is not done after {} min", PATIENCE.as_secs() / 60)));
+                }
+                _ => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn drifted(&self, stack: &str) -> Result<Vec<String>, AwsError> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            self.turn().await;
+            let request = self
+                .client
+                .describe_stack_resource_drifts()
+                .stack_name(stack)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
+                .set_next_token(next);
+            let page =
+                request.send().await.map_err(|error| failed("cloudformation:DescribeStackResourceDrifts", error))?;
+            for drift in page.stack_resource_drifts() {
+                let id = format!("{stack}/{}", drift.logical_resource_id().unwrap_or_default());
+                if drift.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted) {
+                    found.push(format!("{id} was deleted"));
+                }
+                // Paths only: values may be secret.
+                let paths = drift.property_differences().iter().filter_map(|difference| difference.property_path());
+                found.extend(paths.map(|path| format!("{id}: {} was changed", path.trim_start_matches('/'))));
+            }
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}

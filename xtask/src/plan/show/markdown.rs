@@ -1,0 +1,79 @@
+//! The plan as a pull request's comment: a summary to read, details to unfold.
+
+use std::fmt::{Result, Write};
+
+use super::{sign, summary, values, verdict, way_out};
+use crate::plan::preview::{Preview, StackAction, StackPreview};
+
+/// The longest comment GitHub takes, less room for a few stages more (GitHub's limit is 65,536 characters).
+const LONGEST: usize = 20_000;
+
+/// The plan as Markdown.
+#[must_use]
+pub fn markdown(preview: &Preview) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _never = write(preview, &mut text);
+    text
+}
+
+fn write(preview: &Preview, out: &mut String) -> Result {
+    let refused = preview.refused().next().is_some();
+    let mark = if refused { "🛑 " } else { "" };
+    writeln!(out, "### {mark}`{}`: {}\n", preview.stage, summary(preview))?;
+    for finding in &preview.findings {
+        let mark = if finding.refused { "🛑" } else { "⚠️" };
+        writeln!(out, "- {mark} **{}**: {}", finding.stack, finding.message)?;
+        if finding.refused {
+            writeln!(out, "  {}", way_out(finding))?;
+        }
+    }
+    for line in preview.disagreements.iter().chain(&preview.drift) {
+        writeln!(out, "- ⚠️ {line}")?;
+    }
+    if preview.is_empty() {
+        return writeln!(out, "Compared with {}.", preview.against);
+    }
+    writeln!(out, "\n<details><summary>Against {}</summary>\n", preview.against)?;
+    let mut details = String::new();
+    for stack in preview.stacks.iter().filter(|stack| stack.action != StackAction::None) {
+        stack_changes(stack, &mut details)?;
+    }
+    for code in &preview.code {
+        writeln!(details, "~ {}: new code, {}", code.function, code.reason)?;
+    }
+    if let Some((end, _)) = details.char_indices().nth(LONGEST) {
+        details.truncate(end);
+        details.push_str("\n… the rest is in `cargo xtask plan`\n");
+    }
+    writeln!(out, "```diff\n{}```\n", details.replace("```", "'''"))?;
+    for slow in &preview.forecast.slow {
+        writeln!(out, "- slow: {slow}")?;
+    }
+    writeln!(out, "\n</details>\n")
+}
+
+/// GitHub colours lines that start with `+`, `-` or `!`, so signs stand first and names after.
+fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
+    let what = match stack.action {
+        StackAction::Create => "create",
+        StackAction::Orphan => "no longer defined",
+        StackAction::Update | StackAction::None => "update",
+    };
+    writeln!(out, "# {}: {what}", stack.name)?;
+    for change in &stack.changes.resources {
+        let sign = if sign(change) == "~" { "!" } else { sign(change) };
+        writeln!(out, "{sign} {} ({}): {}", change.logical_id, change.resource_type, verdict(change))?;
+        for line in change.properties.iter().flat_map(values::lines) {
+            let (first, rest) = match line.chars().next() {
+                Some(sign @ ('+' | '-')) => (sign, line[1..].to_owned()),
+                _ => (' ', line),
+            };
+            writeln!(out, "{first}     {rest}")?;
+        }
+    }
+    for line in stack.changes.outputs.iter().flat_map(values::lines) {
+        writeln!(out, "      output {line}")?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,108 @@
+//! A plan in words: for a terminal, and for a pull request.
+
+mod markdown;
+mod text;
+mod values;
+
+use std::fmt::Write;
+
+use super::{
+    changes::{Certainty, ResourceAction, ResourceChange},
+    preview::{Counts, Preview, StackAction},
+    safety::Finding,
+};
+
+pub use markdown::markdown;
+pub use text::text;
+
+/// The plan in a line.
+#[must_use]
+pub fn summary(preview: &Preview) -> String {
+    if preview.is_empty() {
+        return "No change: everything is as the workspace says.".to_owned();
+    }
+    let deployed = preview.stacks.iter().filter(|stack| stack.action != StackAction::Orphan);
+    let counts = Counts::of(deployed.map(|stack| &stack.changes));
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (counts.create, "to create"),
+        (counts.update, "to update"),
+        (counts.replace, "to replace"),
+        (counts.delete, "to delete"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    if !preview.code.is_empty() {
+        parts.push(format!("new code in {} {}", preview.code.len(), plural(preview.code.len(), "function")));
+    }
+    let orphans = preview.stacks.iter().filter(|stack| stack.action == StackAction::Orphan).count();
+    if orphans > 0 {
+        parts.push(format!("{orphans} {} no longer defined", plural(orphans, "stack")));
+    }
+    if parts.is_empty() {
+        parts.push("outputs only".to_owned());
+    }
+    let mut line = parts.join(", ");
+    let refused = preview.refused().count();
+    if refused > 0 {
+        // Writing to a string cannot fail.
+        let _never = write!(line, "; {refused} refused");
+    }
+    line
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { what.to_owned() } else { format!("{what}s") }
+}
+
+/// The sign of a change, as Terraform's users know them.
+fn sign(change: &ResourceChange) -> &'static str {
+    match change.action {
+        ResourceAction::Create => "+",
+        ResourceAction::Update => "~",
+        ResourceAction::Replace => "-/+",
+        ResourceAction::Delete => "-",
+    }
+}
+
+/// What happens to a resource, and why, in a few words after its name.
+fn verdict(change: &ResourceChange) -> String {
+    let kept = |what: &str| if change.retained { format!(", {what} stays outside the stack") } else { String::new() };
+    match change.action {
+        ResourceAction::Create if change.certainty == Certainty::Conditional => {
+            "created, if its condition is met".to_owned()
+        }
+        ResourceAction::Create => "created".to_owned(),
+        ResourceAction::Update if change.certainty == Certainty::Unknown => {
+            "updated, or replaced: its type has no schema".to_owned()
+        }
+        ResourceAction::Update => "updated".to_owned(),
+        ResourceAction::Delete if change.retained => "leaves the stack, and stays".to_owned(),
+        ResourceAction::Delete => "deleted".to_owned(),
+        ResourceAction::Replace => {
+            let may = if change.certainty == Certainty::Certain { "replaced" } else { "may be replaced" };
+            let causes: Vec<_> = change
+                .causes
+                .iter()
+                .map(|cause| match &cause.follows {
+                    Some(target) => format!("{} changes with {target}", cause.property),
+                    None if cause.certainty == Certainty::Conditional => {
+                        format!("{} changes, which replaces under some conditions", cause.property)
+                    }
+                    None => format!("{} cannot change in place", cause.property),
+                })
+                .collect();
+            format!("{may}: {}{}", causes.join("; "), kept("the old one"))
+        }
+    }
+}
+
+/// What to write so that a refused finding passes.
+fn way_out(finding: &Finding) -> String {
+    match finding.way_out() {
+        Some(option) => format!("refused until named: {option}"),
+        None => "refused: change the definition".to_owned(),
+    }
+}

@@ -1,0 +1,218 @@
+//! Which functions' code has changed since a commit, from the changed files and cargo's dependency graph.
+//!
+//! A file of a function's own package, or of one it depends on, changes the function; a source file of one binary
+//! changes that binary alone; a dependency from a registry changes those whose dependencies in `Cargo.lock` differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8Path;
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use serde::Deserialize;
+
+use super::{
+    SourcesError,
+    git::{Commit, Git},
+};
+
+/// Binaries whose code has changed, each with why.
+pub type Changed = BTreeMap<String, String>;
+
+/// Binaries of the workspace whose code has changed since a commit.
+///
+/// # Errors
+///
+/// When git or cargo fail.
+pub fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, SourcesError> {
+    let files = git.changed_since(commit)?;
+    if files.is_empty() {
+        return Ok(Changed::new());
+    }
+    let metadata = metadata(root)?;
+    let lock = |text: Option<Vec<u8>>| Lock::parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
+    let locks = if files.iter().any(|file| file == "Cargo.lock") {
+        let now = fs_err::read(root.join("Cargo.lock")).ok();
+        Some((lock(git.file(commit, "Cargo.lock")?), lock(now)))
+    } else {
+        None
+    };
+    Ok(of_files(&files, &metadata, root, locks.as_ref()))
+}
+
+/// Without the network where that will do: this runs before every pull request's eyes.
+fn metadata(root: &Utf8Path) -> Result<Metadata, SourcesError> {
+    let ask = |options: &[&str]| {
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        MetadataCommand::new().current_dir(root).other_options(options).exec()
+    };
+    ask(&["--offline"]).or_else(|_| ask(&[])).map_err(|error| SourcesError::Graph { reason: error.to_string() })
+}
+
+fn of_files(files: &[String], metadata: &Metadata, root: &Utf8Path, locks: Option<&(Lock, Lock)>) -> Changed {
+    let everything =
+        files.iter().find(|file| matches!(file.as_str(), "Cargo.toml" | ".cargo/config.toml" | "rust-toolchain.toml"));
+    let folders: BTreeMap<&PackageId, String> = metadata
+        .workspace_packages()
+        .iter()
+        .filter_map(|package| Some((&package.id, relative(package.manifest_path.parent()?, root)?)))
+        .collect();
+    let mut changed = Changed::new();
+    for package in metadata.workspace_packages() {
+        let reason = everything
+            .map(|file| format!("{file} changed"))
+            .or_else(|| shared_file(package, files, metadata, &folders))
+            .or_else(|| locks.and_then(|(old, new)| registry_change(package, old, new)));
+        for target in package.targets.iter().filter(|target| target.is_bin()) {
+            let own = relative(&target.src_path, root).filter(|path| files.contains(path));
+            if let Some(reason) = own.map(|path| format!("{path} changed")).or_else(|| reason.clone()) {
+                changed.insert(target.name.clone(), reason);
+            }
+        }
+    }
+    changed
+}
+
+/// A changed file of the package, or of one in the workspace that it depends on, that is not one binary's own.
+fn shared_file(
+    package: &Package,
+    files: &[String],
+    metadata: &Metadata,
+    folders: &BTreeMap<&PackageId, String>,
+) -> Option<String> {
+    let closure = closure(&package.id, metadata);
+    let own_sources: BTreeSet<String> = metadata
+        .workspace_packages()
+        .iter()
+        .flat_map(|package| &package.targets)
+        .filter(|target| !target.is_lib() && !target.is_custom_build())
+        .filter_map(|target| Some(target.src_path.strip_prefix(&metadata.workspace_root).ok()?.as_str().to_owned()))
+        .collect();
+    let within = |file: &str, folder: &String| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    // The longest folder wins: a package may lie within another's folder.
+    let owner = |file: &str| {
+        folders
+            .iter()
+            .filter(|(_, folder)| within(file, folder))
+            .max_by_key(|(_, folder)| folder.len())
+            .map(|(id, _)| *id)
+    };
+    let counts = |file: &&String| {
+        let text = file.as_str();
+        !own_sources.contains(text) && !is_test(text) && owner(text).is_some_and(|owner| closure.contains(owner))
+    };
+    files.iter().find(counts).map(|file| format!("{file} changed"))
+}
+
+/// Tests and benchmarks are in no function.
+fn is_test(file: &str) -> bool {
+    file.split('/').any(|step| matches!(step, "tests" | "benches" | "tests.rs")) || file.ends_with(".md")
+}
+
+/// The workspace's packages that one needs to be built, itself included; not what only its tests need.
+fn closure<'a>(package: &'a PackageId, metadata: &'a Metadata) -> BTreeSet<&'a PackageId> {
+    let nodes: BTreeMap<&PackageId, _> =
+        metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (&node.id, node)).collect();
+    let mut found = BTreeSet::from([package]);
+    let mut open = vec![package];
+    while let Some(next) = open.pop() {
+        let Some(node) = nodes.get(next) else { continue };
+        for dependency in &node.deps {
+            let built = dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development);
+            if built && metadata.workspace_members.contains(&dependency.pkg) && found.insert(&dependency.pkg) {
+                open.push(&dependency.pkg);
+            }
+        }
+    }
+    found
+}
+
+fn registry_change(package: &Package, old: &Lock, new: &Lock) -> Option<String> {
+    let name = package.name.as_str();
+    let (before, after) = (old.closure(name), new.closure(name));
+    let different = after.symmetric_difference(&before).next()?;
+    Some(format!("Cargo.lock changed ({different})"))
+}
+
+fn relative(path: &Utf8Path, root: &Utf8Path) -> Option<String> {
+    Some(path.strip_prefix(root).ok()?.as_str().to_owned())
+}
+
+/// What of `Cargo.lock` matters.
+#[derive(Debug, Default, Deserialize)]
+struct Lock {
+    #[serde(default)]
+    package: Vec<Locked>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Locked {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+    #[serde(default)]
+    dependencies: Vec<String>,
+}
+
+impl Lock {
+    /// A lock file that cannot be read has no packages: then everything differs.
+    fn parse(text: &str) -> Self {
+        toml::from_str(text).unwrap_or_default()
+    }
+
+    /// Every package below one, as `name version` and, in words nobody reads, its checksum.
+    fn closure(&self, name: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![name.to_owned()];
+        while let Some(next) = open.pop() {
+            let mut words = next.split(' ');
+            let (name, version) = (words.next().unwrap_or_default(), words.next());
+            let wanted =
+                |package: &&Locked| package.name == name && version.is_none_or(|version| package.version == version);
+            for package in self.package.iter().filter(wanted) {
+                let checksum = package.checksum.as_deref().unwrap_or("of the workspace");
+                if found.insert(format!("{} {} {checksum}", package.name, package.version)) {
+                    open.extend(package.dependencies.iter().cloned());
+                }
+            }
+        }
+        // The workspace's own packages are told by their files.
+        found.retain(|package| !package.ends_with("of the workspace"));
+        found
+            .into_iter()
+            .map(|package| package.rsplit_once(' ').map_or(package.clone(), |(name, _)| name.to_owned()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_file_s_change_is_told_to_those_below_it() {
+        let lock = |version: &str| {
+            Lock::parse(&format!(
+                "[[package]]\nname = \"api\"\nversion = \"0.1.0\"\ndependencies = [\"json\"]\n\
+                 [[package]]\nname = \"other\"\nversion = \"0.1.0\"\n\
+                 [[package]]\nname = \"json\"\nversion = \"{version}\"\nchecksum = \"{version}\"\n"
+            ))
+        };
+        let (old, new) = (lock("1.0.0"), lock("1.0.1"));
+        assert_ne!(old.closure("api"), new.closure("api"));
+        assert_eq!(old.closure("other"), new.closure("other"));
+        assert_eq!(new.closure("api").into_iter().collect::<Vec<_>>(), ["json 1.0.1"]);
+    }
+
+    #[test]
+    fn a_shared_crate_changes_its_dependents_and_a_binary_s_source_only_itself() {
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let metadata = MetadataCommand::new().current_dir(root).exec().expect("metadata");
+        let of = |file: &str| of_files(&[file.to_owned()], &metadata, root, None).into_keys().collect::<Vec<_>>();
+        assert_eq!(of("lambdas/media-uploader/src/bin/upload.rs"), ["media-uploader-upload"]);
+        assert_eq!(of("lambdas/media-uploader/src/keys.rs").len(), 5);
+        let by_common = of("lambdas/common/src/http.rs");
+        assert!(by_common.len() >= 5 && !by_common.contains(&"xtask".to_owned()), "{by_common:?}");
+        assert_eq!(of("stacks/src/stage.rs"), ["xtask"]);
+        assert_eq!(of("README.md"), [] as [&str; 0]);
+        assert_eq!(of("lambdas/media-uploader/src/upload/tests.rs"), [] as [&str; 0]);
+    }
+}
