@@ -9,6 +9,7 @@ use serde_json::Value;
 use stacks::{
     rendered::{ParameterSource, RenderedStack, RenderedSystem},
     stage::Stage,
+    systems::foundation,
 };
 
 use super::{
@@ -223,11 +224,7 @@ pub fn preview(
         let action = action(old.is_some(), &changes, planned);
         stacks.push(StackPreview { name: stack.name.clone(), action, changes, depends_on, change_set: Vec::new() });
     }
-    let changing = stacks.iter().filter(|stack| stack.action != StackAction::None);
-    let upcoming: Vec<_> = changing
-        .map(|stack| Upcoming { name: &stack.name, depends_on: &stack.depends_on, changes: &stack.changes })
-        .collect();
-    let forecast = forecast(&upcoming);
+    let forecast = forecast_of(systems, &stacks);
     Preview {
         format_version: FORMAT,
         stage: stage.name.clone(),
@@ -239,6 +236,26 @@ pub fn preview(
         disagreements: Vec::new(),
         drift: Vec::new(),
     }
+}
+
+/// The forecast of what changes. Everything waits for foundation, whose bucket it is uploaded to.
+fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview]) -> Forecast {
+    let foundation = systems.iter().filter(|system| system.name == foundation::SYSTEM);
+    let first: Vec<_> = foundation.flat_map(|system| &system.stacks).map(|stack| stack.name.clone()).collect();
+    let waits_for = |stack: &StackPreview| {
+        let more = if first.contains(&stack.name) { &[][..] } else { &first };
+        stack.depends_on.iter().chain(more).cloned().collect::<Vec<_>>()
+    };
+    let changing: Vec<_> = stacks
+        .iter()
+        .filter(|stack| stack.action != StackAction::None)
+        .map(|stack| (stack, waits_for(stack)))
+        .collect();
+    let upcoming: Vec<_> = changing
+        .iter()
+        .map(|(stack, depends_on)| Upcoming { name: &stack.name, depends_on, changes: &stack.changes })
+        .collect();
+    forecast(&upcoming)
 }
 
 /// Adds stacks that the baseline has and the workspace defines no more.

@@ -28,6 +28,13 @@ pub fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, S
         return Ok(Changed::new());
     }
     let metadata = metadata(root)?;
+    let manifest = |text: Option<Vec<u8>>| Manifest::parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
+    let manifests = if files.iter().any(|file| file == "Cargo.toml") {
+        let now = fs_err::read(root.join("Cargo.toml")).ok();
+        Some((manifest(git.file(commit, "Cargo.toml")?), manifest(now)))
+    } else {
+        None
+    };
     let lock = |text: Option<Vec<u8>>| Lock::parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
     let locks = if files.iter().any(|file| file == "Cargo.lock") {
         let now = fs_err::read(root.join("Cargo.lock")).ok();
@@ -35,7 +42,7 @@ pub fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, S
     } else {
         None
     };
-    Ok(of_files(&files, &metadata, root, locks.as_ref()))
+    Ok(of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref()))
 }
 
 /// Without the network where that will do: this runs before every pull request's eyes.
@@ -47,9 +54,19 @@ fn metadata(root: &Utf8Path) -> Result<Metadata, SourcesError> {
     ask(&["--offline"]).or_else(|_| ask(&[])).map_err(|error| SourcesError::Graph { reason: error.to_string() })
 }
 
-fn of_files(files: &[String], metadata: &Metadata, root: &Utf8Path, locks: Option<&(Lock, Lock)>) -> Changed {
-    let everything =
-        files.iter().find(|file| matches!(file.as_str(), "Cargo.toml" | ".cargo/config.toml" | "rust-toolchain.toml"));
+fn of_files(
+    files: &[String],
+    metadata: &Metadata,
+    root: &Utf8Path,
+    manifests: Option<&(Manifest, Manifest)>,
+    locks: Option<&(Lock, Lock)>,
+) -> Changed {
+    let settings = |file: &str| match file {
+        ".cargo/config.toml" | "rust-toolchain.toml" => true,
+        "Cargo.toml" => manifests.is_none_or(|(old, new)| old.rest != new.rest),
+        _ => false,
+    };
+    let everything = files.iter().find(|file| settings(file));
     let folders: BTreeMap<&PackageId, String> = metadata
         .workspace_packages()
         .iter()
@@ -60,6 +77,7 @@ fn of_files(files: &[String], metadata: &Metadata, root: &Utf8Path, locks: Optio
         let reason = everything
             .map(|file| format!("{file} changed"))
             .or_else(|| shared_file(package, files, metadata, &folders))
+            .or_else(|| manifests.and_then(|(old, new)| dependency_change(package, metadata, old, new)))
             .or_else(|| locks.and_then(|(old, new)| registry_change(package, old, new)));
         for target in package.targets.iter().filter(|target| target.is_bin()) {
             let own = relative(&target.src_path, root).filter(|path| files.contains(path));
@@ -125,6 +143,21 @@ fn closure<'a>(package: &'a PackageId, metadata: &'a Metadata) -> BTreeSet<&'a P
     found
 }
 
+/// A changed line of `[workspace.dependencies]` that the package, or one in the workspace that it depends on, uses.
+fn dependency_change(package: &Package, metadata: &Metadata, old: &Manifest, new: &Manifest) -> Option<String> {
+    let closure = closure(&package.id, metadata);
+    let built = |kind| kind != DependencyKind::Development;
+    let mut used = metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| closure.contains(&package.id))
+        .flat_map(|package| &package.dependencies)
+        .filter(|dependency| built(dependency.kind))
+        .map(|dependency| dependency.rename.as_deref().unwrap_or(&dependency.name));
+    let changed = used.find(|name| old.dependencies.get(*name) != new.dependencies.get(*name))?;
+    Some(format!("Cargo.toml changed ({changed})"))
+}
+
 fn registry_change(package: &Package, old: &Lock, new: &Lock) -> Option<String> {
     let name = package.name.as_str();
     let (before, after) = (old.closure(name), new.closure(name));
@@ -134,6 +167,29 @@ fn registry_change(package: &Package, old: &Lock, new: &Lock) -> Option<String> 
 
 fn relative(path: &Utf8Path, root: &Utf8Path) -> Option<String> {
     Some(path.strip_prefix(root).ok()?.as_str().to_owned())
+}
+
+/// What of the workspace's `Cargo.toml` matters.
+#[derive(Debug, Default)]
+struct Manifest {
+    dependencies: toml::Table,
+    /// Profiles, patches and the like, which change whatever is built.
+    rest: toml::Table,
+}
+
+impl Manifest {
+    fn parse(text: &str) -> Self {
+        let mut rest: toml::Table = toml::from_str(text).unwrap_or_default();
+        let Some(toml::Value::Table(workspace)) = rest.get_mut("workspace") else {
+            return Self { dependencies: toml::Table::new(), rest };
+        };
+        // Members are told by their own files; lints and metadata are in no function.
+        for told_elsewhere in ["members", "default-members", "exclude", "lints", "metadata"] {
+            workspace.remove(told_elsewhere);
+        }
+        let dependencies = workspace.remove("dependencies").and_then(|dependencies| dependencies.try_into().ok());
+        Self { dependencies: dependencies.unwrap_or_default(), rest }
+    }
 }
 
 /// What of `Cargo.lock` matters.
@@ -203,10 +259,34 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_the_workspace_s_manifest_changes_those_that_use_it() {
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let metadata = MetadataCommand::new().current_dir(root).exec().expect("metadata");
+        let of = |old: &str, new: &str| {
+            let manifests = (Manifest::parse(old), Manifest::parse(new));
+            of_files(&["Cargo.toml".to_owned()], &metadata, root, Some(&manifests), None)
+                .into_keys()
+                .collect::<Vec<_>>()
+        };
+        let text = fs_err::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+        assert_eq!(of(&text, &text), [] as [&str; 0]);
+        let clap = text.replacen("\nclap = ", "\nclap_of_old = ", 1);
+        assert_eq!(of(&clap, &text), ["xtask"]);
+        let lambda_http = text.replacen("\nlambda_http = ", "\nlambda_http_of_old = ", 1);
+        let users = of(&lambda_http, &text);
+        assert!(
+            users.contains(&"media-uploader-upload".to_owned()) && !users.contains(&"xtask".to_owned()),
+            "{users:?}"
+        );
+        let profile = format!("{text}\n[profile.other]\ninherits = \"release\"\n");
+        assert!(of(&text, &profile).len() > 5);
+    }
+
+    #[test]
     fn a_shared_crate_changes_its_dependents_and_a_binary_s_source_only_itself() {
         let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
         let metadata = MetadataCommand::new().current_dir(root).exec().expect("metadata");
-        let of = |file: &str| of_files(&[file.to_owned()], &metadata, root, None).into_keys().collect::<Vec<_>>();
+        let of = |file: &str| of_files(&[file.to_owned()], &metadata, root, None, None).into_keys().collect::<Vec<_>>();
         assert_eq!(of("lambdas/media-uploader/src/bin/upload.rs"), ["media-uploader-upload"]);
         assert_eq!(of("lambdas/media-uploader/src/keys.rs").len(), 5);
         let by_common = of("lambdas/common/src/http.rs");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    Cause, Certainty, PropertyChange, ResourceAction, ResourceChange, StackChanges, behavior::Behavior,
+    Cause, Certainty, PropertyChange, ResourceAction, ResourceChange, StackChanges, behavior::Behavior, documented,
     references::references, resolve::Known,
 };
 
@@ -32,7 +32,8 @@ pub fn compare(old: Option<Known<'_>>, new: Option<Known<'_>>, moved: &BTreeMap<
     let mut changes: BTreeMap<String, ResourceChange> = changes.collect();
     follow(&mut changes, &before, &after, moved);
     for (name, change) in &mut changes {
-        change.impossible = impossible(change, before.get(name), after.get(name));
+        let refused = impossible(change, before.get(name), after.get(name));
+        change.impossible = change.impossible.take().or(refused);
     }
     let moved_outputs = new.map(|new| moved_outputs(new, &changes, moved)).unwrap_or_default();
     let outputs = outputs(old, new);
@@ -106,10 +107,14 @@ fn between(old: &Resource, new: &Resource) -> Option<ResourceChange> {
         Some(behavior) => (behavior.replaced_by(&old.properties, &new.properties), true),
         None => (Vec::new(), false),
     };
-    let causes: Vec<_> = causes
-        .into_iter()
-        .map(|(property, certainty)| Cause { property: property.to_owned(), certainty, follows: None })
-        .collect();
+    let cause = |(property, certainty): (&str, Certainty)| Cause {
+        property: property.to_owned(),
+        certainty,
+        condition: None,
+        follows: None,
+    };
+    let mut causes: Vec<_> = causes.into_iter().map(cause).collect();
+    let impossible = documented::refine(new.kind(), &old.properties, &new.properties, &mut causes);
     let surest = causes.iter().map(|cause| cause.certainty).max();
     let unsure = if known || !has_property_changes { Certainty::Certain } else { Certainty::Unknown };
     Some(ResourceChange {
@@ -120,7 +125,7 @@ fn between(old: &Resource, new: &Resource) -> Option<ResourceChange> {
         causes,
         properties,
         retained: surest.is_some() && new.keeps("UpdateReplacePolicy"),
-        impossible: None,
+        impossible,
     })
 }
 
@@ -194,29 +199,33 @@ fn untouched(name: &str, resource: &Resource) -> ResourceChange {
     }
 }
 
-/// Adds that a property changes with a target; was that new?
+/// Adds that a property changes with a target, or that this is surer than it was; was either new?
 fn change_with(change: &mut ResourceChange, resource: &Resource, path: &str, target: &str, moved: Certainty) -> bool {
-    let known = change.properties.iter().any(|known| known.path == path && known.follows.as_deref() == Some(target));
-    if known {
-        return false;
-    }
+    let before = (change.action, change.certainty, change.causes.clone());
     let follows = Some(target.to_owned());
-    change.properties.push(PropertyChange { path: path.to_owned(), old: None, new: None, follows: follows.clone() });
-    let required = Behavior::of(resource.kind()).map(|behavior| behavior.requires(path));
-    match required {
-        Some(Some(required)) => {
-            let certainty = required.min(moved);
-            let property = path.to_owned();
-            change.causes.push(Cause { property, certainty, follows });
-            let replaced = change.action == ResourceAction::Replace;
-            change.certainty = if replaced { change.certainty.max(certainty) } else { certainty };
-            change.action = ResourceAction::Replace;
-            change.retained = resource.keeps("UpdateReplacePolicy");
-        }
-        _ if change.action == ResourceAction::Update => change.certainty = change.certainty.max(moved),
-        _ => {}
+    let is_known = change.properties.iter().any(|known| known.path == path && known.follows == follows);
+    if !is_known {
+        let path = path.to_owned();
+        change.properties.push(PropertyChange { path, old: None, new: None, follows: follows.clone() });
     }
-    true
+    let required = Behavior::of(resource.kind()).and_then(|behavior| behavior.requires(path));
+    if let Some(required) = required {
+        let certainty = required.min(moved);
+        match change.causes.iter_mut().find(|cause| cause.property == path && cause.follows == follows) {
+            Some(cause) => cause.certainty = cause.certainty.max(certainty),
+            None => {
+                let property = path.to_owned();
+                change.causes.push(Cause { property, certainty, condition: None, follows });
+            }
+        }
+        let replaced = change.action == ResourceAction::Replace;
+        change.certainty = if replaced { change.certainty.max(certainty) } else { certainty };
+        change.action = ResourceAction::Replace;
+        change.retained = resource.keeps("UpdateReplacePolicy");
+    } else if change.action == ResourceAction::Update {
+        change.certainty = change.certainty.max(moved);
+    }
+    !is_known || before != (change.action, change.certainty, change.causes.clone())
 }
 
 /// Outputs whose value changes with something replaced.

@@ -5,6 +5,7 @@
 
 pub mod behavior;
 mod compare;
+mod documented;
 pub mod references;
 pub mod resolve;
 
@@ -77,6 +78,9 @@ pub struct Cause {
     pub property: String,
     /// How sure that is.
     pub certainty: Certainty,
+    /// Under which condition, where the documentation says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub condition: Option<String>,
     /// The replaced resource, or the parameter, that it changes with.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub follows: Option<String>,
@@ -107,5 +111,9 @@ impl StackChanges {
     }
 }
 
+#[cfg(test)]
+mod edits;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -52,17 +52,15 @@ fn a_create_only_property_replaces_and_what_refers_to_it_follows() {
 
 #[test]
 fn a_conditional_replacement_is_told_as_one_and_so_are_its_followers() {
-    let with = |key: &str| {
-        let mut table = table("a");
-        table["Properties"]["KeySchema"] = json!([{ "AttributeName": key, "KeyType": "HASH" }]);
+    let with = |bus: &str| {
         template(json!({
-            "Table": table,
-            "Parameter": { "Type": "AWS::SSM::Parameter", "Properties": { "Value": { "Ref": "Table" } } },
+            "Rule": { "Type": "AWS::Events::Rule", "Properties": { "EventBusName": bus } },
+            "Parameter": { "Type": "AWS::SSM::Parameter", "Properties": { "Value": { "Ref": "Rule" } } },
         }))
     };
     let changes = changes(&with("a"), &with("b"));
-    let table = changes.of("Table").expect("the table changes");
-    assert_eq!((table.action, table.certainty), (ResourceAction::Replace, Certainty::Conditional));
+    let rule = changes.of("Rule").expect("the rule changes");
+    assert_eq!((rule.action, rule.certainty), (ResourceAction::Replace, Certainty::Conditional));
     assert_eq!(changes.of("Parameter").expect("it follows").certainty, Certainty::Conditional);
 }
 

@@ -86,12 +86,13 @@ fn verdict(change: &ResourceChange) -> String {
             let causes: Vec<_> = change
                 .causes
                 .iter()
-                .map(|cause| match &cause.follows {
-                    Some(target) => format!("{} changes with {target}", cause.property),
-                    None if cause.certainty == Certainty::Conditional => {
+                .map(|cause| match (&cause.follows, &cause.condition) {
+                    (Some(target), _) => format!("{} changes with {target}", cause.property),
+                    (None, Some(condition)) => format!("{} changes, and {condition}", cause.property),
+                    (None, None) if cause.certainty == Certainty::Conditional => {
                         format!("{} changes, which replaces under some conditions", cause.property)
                     }
-                    None => format!("{} cannot change in place", cause.property),
+                    (None, None) => format!("{} cannot change in place", cause.property),
                 })
                 .collect();
             format!("{may}: {}{}", causes.join("; "), kept("the old one"))
