@@ -34,7 +34,9 @@ pub enum SourcesError {
     },
     /// No branch to compare with by default.
     #[error("there is no branch `main`, here or at origin, to compare with")]
-    #[diagnostic(help("name a branch, a tag or a commit with --against"))]
+    #[diagnostic(help(
+        "name a branch, a tag or a commit with --against; in GitHub Actions, check out with `fetch-depth: 0`"
+    ))]
     NoMain,
     /// The common ancestor is not there.
     #[error("{branch} and the current commit have no common ancestor{}", if *.shallow { " in this shallow clone" } else { "" })]

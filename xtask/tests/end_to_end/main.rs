@@ -8,6 +8,8 @@ mod cloud;
 mod deploying;
 mod events;
 mod images;
+mod offline;
+mod planning;
 mod proxy;
 mod refusals;
 mod requests;
