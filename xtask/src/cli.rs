@@ -28,6 +28,8 @@ pub enum Command {
     Render(commands::render::RenderArgs),
     /// Show what a deploy would change, resource by resource: against a commit, or against what is deployed.
     Plan(commands::plan::PlanArgs),
+    /// Draw a stage: systems, stacks, functions, data, and what refers to what.
+    Graph(commands::graph::GraphArgs),
     /// Build, render, plan, apply, release and prune: take a stage to what the workspace says.
     Deploy(commands::deploy::DeployArgs),
     /// Show what is deployed: stacks, functions, live versions, URLs.

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod commands;
 pub mod deploy;
 pub mod error;
+pub mod graph;
 pub mod local;
 pub mod plan;
 pub mod prune;

@@ -39,6 +39,7 @@ async fn run(command: Command, ui: &Ui) -> miette::Result<Exit> {
         Command::Build(args) => commands::build::run(args, &workspace, ui).await,
         Command::Render(args) => commands::render::run(&args, &workspace, ui),
         Command::Plan(args) => commands::plan::run(args, &workspace, ui).await,
+        Command::Graph(args) => commands::graph::run(&args, &workspace, ui),
         Command::Deploy(args) => commands::deploy::run(args, &workspace, ui).await,
         Command::Status(args) => commands::status::run(args, &workspace, ui).await,
         Command::Prune(args) => commands::prune::run(args, &workspace, ui).await,

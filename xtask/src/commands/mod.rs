@@ -4,6 +4,7 @@ pub mod build;
 pub mod ci;
 pub mod deploy;
 pub mod destroy;
+pub mod graph;
 pub mod local;
 pub mod plan;
 pub mod prune;

@@ -1,0 +1,303 @@
+//! What a stage is made of: systems, stacks, functions, APIs and data, and what refers to what. Pure.
+
+mod mermaid;
+mod svg;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use stacks::{
+    parts::function::LIVE,
+    rendered::{ParameterSource, RenderedStack, RenderedSystem},
+};
+
+use crate::plan::{
+    changes::references::{Reference, references},
+    full_name,
+    safety::holds_data,
+};
+
+pub use mermaid::mermaid;
+pub use svg::svg;
+
+/// What a graph shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    /// The stage.
+    pub stage: String,
+    /// Every stack, in the order of a deploy.
+    pub stacks: Vec<Stack>,
+    /// What refers to what.
+    pub edges: BTreeSet<Edge>,
+}
+
+/// A stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// Its system.
+    pub system: String,
+    /// Its name in CloudFormation.
+    pub name: String,
+    /// What of it is worth showing, sorted.
+    pub nodes: BTreeSet<Node>,
+}
+
+/// A function, an API, or something that holds or carries data.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Node {
+    /// The name of the stack in CloudFormation.
+    pub stack: String,
+    /// The logical ID.
+    pub logical_id: String,
+    /// What it is called.
+    pub label: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A Lambda function.
+    Function,
+    /// A REST API.
+    Api,
+    /// A bucket, a table, a queue, a topic, a user pool.
+    Data,
+}
+
+/// A node or a stack without nodes refers to another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// Who refers.
+    pub from: End,
+    /// To what.
+    pub to: End,
+}
+
+/// One end of an edge: a stack, and a node in it by logical ID.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    /// The stack's name in CloudFormation.
+    pub stack: String,
+    /// The node; `None` is the stack itself.
+    pub node: Option<String>,
+}
+
+/// Types that carry data without keeping it.
+const CARRIES_DATA: &[&str] =
+    &["AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::CloudFront::Distribution", "AWS::Events::EventBus"];
+
+/// The graph of a stage.
+#[must_use]
+pub fn graph(stage: &str, systems: &[RenderedSystem]) -> Graph {
+    let rendered: Vec<_> = systems.iter().flat_map(|system| &system.stacks).collect();
+    let owners: BTreeMap<&str, BTreeMap<String, String>> =
+        rendered.iter().map(|stack| (stack.name.as_str(), owners(stack))).collect();
+    let stacks = rendered.iter().map(|stack| Stack {
+        system: stack.system.clone(),
+        name: stack.name.clone(),
+        nodes: nodes(stack),
+    });
+    let named: Vec<_> = rendered.iter().flat_map(|stack| named(stack)).collect();
+    let mut edges = BTreeSet::new();
+    for stack in &rendered {
+        edges.extend(edges_of(stack, stage, &rendered, &owners));
+        edges.extend(edges_by_name(stack, &owners[stack.name.as_str()], &named));
+    }
+    Graph { stage: stage.to_owned(), stacks: stacks.collect(), edges }
+}
+
+fn resources(stack: &RenderedStack) -> impl Iterator<Item = (&String, &Value)> {
+    stack.template["Resources"].as_object().into_iter().flatten()
+}
+
+fn nodes(stack: &RenderedStack) -> BTreeSet<Node> {
+    resources(stack)
+        .filter_map(|(id, resource)| {
+            let resource_type = resource["Type"].as_str()?;
+            let kind = match resource_type {
+                "AWS::Lambda::Function" => Kind::Function,
+                "AWS::ApiGateway::RestApi" => Kind::Api,
+                "AWS::Logs::LogGroup" => return None,
+                other if holds_data(other) || CARRIES_DATA.contains(&other) => Kind::Data,
+                _ => return None,
+            };
+            let name = resource["Properties"]["FunctionName"].as_str().unwrap_or(id);
+            let short = name.strip_suffix(&format!("-{}", stage_of(stack))).unwrap_or(name);
+            let short = short.strip_prefix(&format!("{}-", stack.system)).unwrap_or(short);
+            Some(Node { stack: stack.name.clone(), logical_id: id.clone(), label: short.to_owned(), kind })
+        })
+        .collect()
+}
+
+fn stage_of(stack: &RenderedStack) -> &str {
+    let prefix = format!("{}-{}-", stack.system, stack.stack);
+    stack.name.strip_prefix(&prefix).unwrap_or_default()
+}
+
+/// Which node a resource belongs to: itself, or the function or API that it is a part of.
+fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
+    let mut owners: BTreeMap<String, String> =
+        nodes(stack).into_iter().map(|node| (node.logical_id.clone(), node.logical_id)).collect();
+    for (id, resource) in resources(stack) {
+        let properties = &resource["Properties"];
+        let target = |property: &str| references(&properties[property]).into_iter().next().map(|found| found.target);
+        match resource["Type"].as_str().unwrap_or_default() {
+            "AWS::Lambda::Function" => {
+                if let Some(role) = target("Role") {
+                    owners.insert(role, id.clone());
+                }
+            }
+            "AWS::Lambda::Alias" if properties["Name"] == LIVE => {
+                if let Some(function) = target("FunctionName") {
+                    owners.insert(id.clone(), function);
+                }
+            }
+            // Whatever is part of an API names it.
+            kind if kind.starts_with("AWS::ApiGateway::") => {
+                if let Some(api) = target("RestApiId") {
+                    owners.insert(id.clone(), api);
+                }
+            }
+            // A mapping reads from its source for its function.
+            "AWS::Lambda::EventSourceMapping" => {
+                if let Some(source) = target("EventSourceArn") {
+                    owners.insert(id.clone(), source);
+                }
+            }
+            _ => {}
+        }
+    }
+    owners
+}
+
+fn edges_of(
+    stack: &RenderedStack,
+    stage: &str,
+    all: &[&RenderedStack],
+    owners: &BTreeMap<&str, BTreeMap<String, String>>,
+) -> Vec<Edge> {
+    let own = &owners[stack.name.as_str()];
+    let within = |stack: &str, node: &str| End { stack: stack.to_owned(), node: Some(node.to_owned()) };
+    let whole = |stack: &str| End { stack: stack.to_owned(), node: None };
+    let to = |reference: Reference| -> Option<End> {
+        if let Some(node) = own.get(&reference.target) {
+            return Some(within(&stack.name, node));
+        }
+        let ParameterSource::Output { stack: other, output } = stack.parameters.get(&reference.target)? else {
+            return None;
+        };
+        let name = full_name(&stack.system, other, stage);
+        let other = all.iter().find(|candidate| candidate.name == name)?;
+        let value = &other.template["Outputs"][output.as_str()]["Value"];
+        let node = references(value).into_iter().find_map(|found| owners[name.as_str()].get(&found.target));
+        Some(node.map_or_else(|| whole(&name), |node| within(&name, node)))
+    };
+    let mut edges = Vec::new();
+    let mut stacks_met = BTreeSet::new();
+    for (id, resource) in resources(stack) {
+        let Some(owner) = own.get(id) else { continue };
+        let from = within(&stack.name, owner);
+        for end in references(&resource["Properties"]).into_iter().filter_map(to) {
+            stacks_met.insert(end.stack.clone());
+            if end != from {
+                edges.push(Edge { from: from.clone(), to: end });
+            }
+        }
+    }
+    // A dependency that no node shows is shown between the stacks.
+    for other in &stack.depends_on {
+        let name = full_name(&stack.system, other, stage);
+        if !stacks_met.contains(&name) {
+            edges.push(Edge { from: whole(&stack.name), to: whole(&name) });
+        }
+    }
+    edges
+}
+
+/// What has a name of its own, by that name as the template spells it: a bucket that tells a function of its objects, and
+/// that the function reads, cannot both be referred to, so one of them is named.
+fn named(stack: &RenderedStack) -> Vec<(String, End)> {
+    const NAMES: &[&str] = &["BucketName", "TableName", "QueueName", "TopicName"];
+    nodes(stack)
+        .into_iter()
+        .filter_map(|node| {
+            let properties = &stack.template["Resources"][&node.logical_id]["Properties"];
+            let name = NAMES.iter().find_map(|name| properties.get(*name))?;
+            let text = name.as_str().or_else(|| name["Fn::Sub"].as_str())?;
+            Some((text.to_owned(), End { stack: stack.name.clone(), node: Some(node.logical_id) }))
+        })
+        .collect()
+}
+
+fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, End)]) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    for (id, resource) in resources(stack) {
+        let Some(owner) = owners.get(id) else { continue };
+        let from = End { stack: stack.name.clone(), node: Some(owner.clone()) };
+        let mut met = BTreeSet::new();
+        strings(&resource["Properties"], &mut |text| {
+            met.extend(named.iter().filter(|(name, end)| *end != from && mentions(text, name)).map(|(_, end)| end));
+        });
+        edges.extend(met.into_iter().map(|to| Edge { from: from.clone(), to: to.clone() }));
+    }
+    edges
+}
+
+/// Is the name in the text, and not only as the beginning or end of a longer one?
+fn mentions(text: &str, name: &str) -> bool {
+    let within_name = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '-');
+    text.match_indices(name).any(|(start, _)| {
+        let (before, after) = (&text[..start], &text[start + name.len()..]);
+        !within_name(before.chars().next_back()) && !within_name(after.chars().next())
+    })
+}
+
+fn strings<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
+    match value {
+        Value::String(text) => each(text),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, each)),
+        Value::Object(fields) => fields.values().for_each(|field| strings(field, each)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stacks::stage::Stage;
+
+    use super::*;
+
+    fn prod() -> Graph {
+        let text = include_str!("../../../stacks/stages/prod.yaml");
+        let stage = Stage::parse("prod", text, "prod.yaml").expect("a stage");
+        graph("prod", &stacks::systems::render(&stage).expect("rendered"))
+    }
+
+    fn refers(graph: &Graph, from: &str, to: &str) -> bool {
+        let is = |end: &End, id: &str| end.node.as_deref() == Some(id);
+        graph.edges.iter().any(|edge| is(&edge.from, from) && is(&edge.to, to))
+    }
+
+    #[test]
+    fn functions_apis_and_data_are_found_with_what_they_refer_to() {
+        let graph = prod();
+        assert!(refers(&graph, "MediaApi", "UploadMediaFunction"), "{graph:#?}");
+        assert!(refers(&graph, "UploadMediaFunction", "RawMediaBucket"), "{graph:#?}");
+        assert!(refers(&graph, "RawMediaBucket", "MediaProcessingDispatcher"), "{graph:#?}");
+        assert!(!refers(&graph, "RetrieveMediaFunction", "RawMediaBucket"), "{graph:#?}");
+        let pool = graph.edges.iter().find(|edge| edge.to.node.as_deref() == Some("MainUserPool"));
+        assert!(pool.is_some_and(|edge| edge.from.stack != edge.to.stack), "{graph:#?}");
+    }
+
+    #[test]
+    fn both_drawings_name_every_node_and_are_the_same_every_time() {
+        let graph = prod();
+        let (text, drawing) = (mermaid(&graph), svg(&graph));
+        for node in graph.stacks.iter().flat_map(|stack| &stack.nodes) {
+            assert!(text.contains(&node.label) && drawing.contains(&node.label), "{}", node.label);
+        }
+        assert_eq!((text, drawing), (mermaid(&graph), svg(&graph)));
+    }
+}
