@@ -159,3 +159,33 @@ fn a_stack_that_never_came_to_be_is_created_again() {
         assert_eq!(api.parameters["UploadMediaFunctionLiveVersion"], Parameter::Value(String::new()));
     }
 }
+
+#[test]
+fn a_stage_against_itself_is_empty_for_every_system() {
+    for (name, text) in [
+        ("local", LOCAL),
+        ("dev", include_str!("../../../stacks/stages/dev.yaml")),
+        ("staging", include_str!("../../../stacks/stages/staging.yaml")),
+        ("prod", include_str!("../../../stacks/stages/prod.yaml")),
+    ] {
+        let stage = Stage::parse(name, text, name).expect("a stage");
+        let systems = stacks::systems::render(&stage).expect("rendered");
+        let stacks = systems.iter().flat_map(|system| &system.stacks).map(|stack| {
+            let template = stack.template.clone();
+            (stack.name.clone(), preview::BaselineStack { template, ..Default::default() })
+        });
+        let baseline = preview::Baseline { name: name.to_owned(), stacks: stacks.collect() };
+        let preview = preview::preview(&stage, &systems, &baseline, None, Vec::new());
+        assert!(preview.is_empty(), "{preview:#?}");
+        assert!(preview.findings.iter().all(|finding| !finding.refused), "{:#?}", preview.findings);
+
+        // As deployed, with every parameter known, too.
+        let artifacts = artifacts(&systems, 1);
+        let first = plan(name, &systems, &artifacts, &Observed::default());
+        let observed = deployed(&first, &systems, &artifacts);
+        let second = plan(name, &systems, &artifacts, &observed);
+        let baseline = preview::Baseline::of(name.to_owned(), &observed);
+        let preview = preview::preview(&stage, &systems, &baseline, Some(&second), Vec::new());
+        assert!(preview.is_empty(), "{preview:#?}");
+    }
+}
