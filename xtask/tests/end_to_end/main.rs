@@ -7,6 +7,7 @@ mod client;
 mod cloud;
 mod deploying;
 mod events;
+mod help;
 mod images;
 mod offline;
 mod planning;
