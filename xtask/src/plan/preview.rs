@@ -123,7 +123,7 @@ pub enum StackAction {
     Create,
     /// It is changed.
     Update,
-    /// The workspace defines it no more. A deploy leaves it alone; `destroy` deletes it.
+    /// The workspace defines it no more. A deploy leaves it alone.
     Orphan,
     /// Nothing.
     None,

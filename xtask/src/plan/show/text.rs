@@ -68,9 +68,10 @@ fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
     let (sign, what) = match stack.action {
         StackAction::Create => (style("+").green(), "create"),
         StackAction::Update => (style("~").yellow(), "update"),
-        StackAction::Orphan => {
-            (style("?").dim(), "no longer defined; a deploy leaves it alone, `cargo xtask destroy --stack` deletes it")
-        }
+        StackAction::Orphan => (
+            style("?").dim(),
+            "no longer defined: a deploy leaves it alone; delete it in CloudFormation once nothing needs it",
+        ),
         StackAction::None => (style(" "), "no change"),
     };
     writeln!(out, "\n{sign} {}: {what}", style(&stack.name).bold())?;
