@@ -32,6 +32,12 @@ pub enum Command {
     Graph(commands::graph::GraphArgs),
     /// Build, render, plan, apply, release and prune: take a stage to what the workspace says.
     Deploy(commands::deploy::DeployArgs),
+    /// Move every alias back to an earlier release, after probing it; takes seconds.
+    Rollback(commands::rollback::RollbackArgs),
+    /// Releases: what was released, by whom, what became of it; finish or revert an interrupted one.
+    Release(commands::release::ReleaseArgs),
+    /// Locks: who is at work on a stage.
+    Lock(commands::lock::LockArgs),
     /// Show what is deployed: stacks, functions, live versions, URLs.
     Status(commands::status::StatusArgs),
     /// Delete versions, layer versions and artifacts that nothing needs.

@@ -110,6 +110,7 @@ fn kind(code: &str, message: &str) -> Kind {
         | "OperationInProgressException"
         | "AlreadyExistsException"
         | "ConflictException"
+        | "ConditionalRequestConflict"
         | "UsernameExistsException"
         | "PreconditionFailed" => Kind::Conflict,
         _ if message.contains("does not exist") => Kind::NotFound,

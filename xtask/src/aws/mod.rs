@@ -3,6 +3,7 @@
 pub mod api_gateway;
 pub mod cloudformation;
 pub mod cognito;
+pub mod documents;
 pub mod drift;
 pub mod error;
 pub mod governor;

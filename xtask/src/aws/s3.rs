@@ -15,7 +15,7 @@ use super::{
 /// S3 in the stage's region.
 #[derive(Debug)]
 pub struct S3 {
-    client: Client,
+    pub(super) client: Client,
 }
 
 impl Clients {

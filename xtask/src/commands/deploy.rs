@@ -8,7 +8,10 @@ use stacks::rendered::RenderedSystem;
 use thiserror::Error;
 
 use super::{
-    build, local,
+    build,
+    guarded::{book, facts, guarded, released},
+    local,
+    release::has_functions,
     session::{self, Session},
     status,
 };
@@ -19,12 +22,13 @@ use crate::{
     plan::{
         self, Plan,
         allow::Allowances,
-        file::{PlanFile, inputs},
+        file::{PlanFile, fingerprint, inputs},
+        observed::Observed,
         preview::Preview,
         show,
     },
     prune,
-    release::{self, Released},
+    release::{self, Context, Released},
     render::{self, validate::Validator},
     stage,
     ui::{Format, Ui},
@@ -108,7 +112,13 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
     validator.check(render::stacks_of(&selected))?;
     let artifacts = build::artifacts(&stage, &selected, None, workspace, ui).await?;
     let session = Session::open(stage, workspace, ui).await?;
-    let result = deploy(&args, file.as_ref(), &selected, &artifacts, &session, workspace, ui).await;
+    let work = deploy(&args, file.as_ref(), &selected, &artifacts, &session, workspace, ui);
+    let result = if args.dry_run {
+        work.await
+    } else {
+        let bucket = session.artifact_bucket().await?;
+        guarded(&session, &selected, "deploy", bucket, ui, work).await
+    };
     session.explain(result)
 }
 
@@ -145,7 +155,14 @@ async fn deploy(
     let known = session::outputs(&observed);
     let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
     // One stack of several may lack what its functions need; the whole system's next deploy releases them.
-    let released = if args.stack.is_some() { Vec::new() } else { release(selected, &deployed, session, ui).await? };
+    let released = if args.stack.is_some() {
+        Vec::new()
+    } else {
+        let fingerprint = fingerprint(&inputs(stage, selected, artifacts, &observed));
+        let untouched = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
+        let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
+        release(selected, (&deployed, &now), fingerprint, session, workspace, ui).await?
+    };
     check_routes(selected, &deployed, session, ui).await?;
     let changed = !deployed.code.is_empty()
         || deployed.stacks.values().any(|done| *done != Done::None)
@@ -187,20 +204,25 @@ fn confirm(args: &DeployArgs, plan: &Plan, session: &Session, ui: &Ui) -> Result
 
 async fn release(
     selected: &[RenderedSystem],
-    deployed: &Deployed,
+    (deployed, observed): (&Deployed, &Observed),
+    plan: String,
     session: &Session,
+    workspace: &Workspace,
     ui: &Ui,
 ) -> miette::Result<Vec<Released>> {
     let mut released = Vec::new();
-    for system in selected {
+    let Some(bucket) = deploy::artifact_bucket(&session.stage.name, &deployed.outputs) else { return Ok(released) };
+    for system in selected.iter().filter(|system| has_functions(system)) {
         let created = |function: &str| {
             system.stacks.iter().any(|stack| {
                 deployed.stacks.get(&stack.name) == Some(&Done::Create)
                     && stack.functions.iter().any(|candidate| candidate.function_name == function)
             })
         };
-        let description = concat!("xtask ", env!("CARGO_PKG_VERSION"));
-        released.extend(release::release(system, created, description, &session.clients, ui).await?);
+        let book = book(session, &bucket, &system.name);
+        let facts = facts(session, system, observed, Some(plan.clone()), workspace);
+        let context = Context { book: &book, facts, clients: &session.clients, ui };
+        released.extend(release::release(system, created, &context).await?);
     }
     Ok(released)
 }
@@ -236,7 +258,9 @@ async fn clean_up(selected: &[RenderedSystem], session: &Session, ui: &Ui) -> mi
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let bucket = session::bucket(&session.stage, &observed);
     let parameters = session::parameters(&observed);
-    let verdicts = prune::mark(selected, &parameters, bucket.as_deref(), KEEP, &session.clients).await?;
+    let released = released(session, selected, bucket.as_deref(), KEEP).await?;
+    let keep = (&released, KEEP);
+    let verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
     let pruned = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
     if pruned > 0 {
         ui.say(format_args!("✓ Pruned {pruned} old versions and artifacts"));

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use super::session::{self, Session};
+use super::{
+    guarded::released,
+    session::{self, Session},
+};
 use crate::{
     deploy,
     error::Exit,
@@ -43,7 +46,9 @@ pub async fn run(args: PruneArgs, workspace: &Workspace, ui: &Ui) -> miette::Res
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let bucket = session::bucket(&session.stage, &observed);
     let parameters = session::parameters(&observed);
-    let verdicts = prune::mark(&selected, &parameters, bucket.as_deref(), args.keep, &session.clients).await?;
+    let released = released(&session, &selected, bucket.as_deref(), args.keep).await?;
+    let keep = (&released, args.keep);
+    let verdicts = prune::mark(&selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
     if args.format == Format::Json {
         ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": verdicts }));
     } else {

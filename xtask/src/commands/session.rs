@@ -1,12 +1,12 @@
 //! What every command that talks to a stage starts with: the stage, its endpoint, its clients, the account guard.
 
 use miette::Diagnostic;
-use stacks::{rendered::RenderedSystem, stage::Stage};
+use stacks::{rendered::RenderedSystem, stage::Stage, systems::foundation};
 use thiserror::Error;
 
 use crate::{
     aws::{Clients, sts::Caller},
-    deploy::{Outputs, artifact_bucket},
+    deploy::{Outputs, artifact_bucket, observe::observe},
     local::{self, LocalError},
     plan::observed::Observed,
     render,
@@ -61,6 +61,14 @@ impl Session {
             Ok(_) => None,
         };
         died.map_or(result, |died| Err(died.into()))
+    }
+
+    /// The artifact bucket, where foundation is deployed.
+    pub(super) async fn artifact_bucket(&self) -> miette::Result<Option<String>> {
+        let foundation: Vec<_> =
+            self.systems.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
+        let observed = observe(&foundation, &self.clients).await?;
+        Ok(bucket(&self.stage, &observed))
     }
 
     pub(super) fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {

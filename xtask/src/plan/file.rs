@@ -106,6 +106,12 @@ pub fn inputs(stage: &Stage, systems: &[RenderedSystem], artifacts: &Artifacts, 
     inputs
 }
 
+/// One hash of all of them.
+#[must_use]
+pub fn fingerprint(inputs: &Inputs) -> String {
+    hash(&json!(inputs))
+}
+
 fn stack_inputs(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Inputs {
     let mut inputs = Inputs::new();
     let name = &stack.name;

@@ -1,6 +1,6 @@
 //! Deletes what nothing needs. First a pure mark that says why each thing stays or goes, then a sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::{
         lambda::{Alias, Version},
     },
     deploy::Outputs,
+    ledger::{Entry, Outcome},
 };
 
 /// What is to become of one thing, and why.
@@ -34,9 +35,39 @@ enum Target {
     Artifact { key: String },
 }
 
-/// Marks a function's versions: what an alias points to stays, weights included, and the newest `keep` besides.
+/// The versions that releases may return to: function → version → the release's number.
+pub type Released = BTreeMap<String, BTreeMap<String, u32>>;
+
+/// The versions that a rollback may return to, those of the newest `keep` completed releases, and both ends of one that is
+/// open, which may still be finished or reverted.
 #[must_use]
-pub fn mark_versions(function: &str, versions: &[Version], aliases: &[Alias], keep: usize) -> Vec<Verdict> {
+pub fn released(entries: &[Entry], keep: usize) -> Released {
+    let mut released = Released::new();
+    let completed = entries.iter().rev().filter(|entry| entry.outcome == Outcome::Released).take(keep);
+    let open = entries.iter().filter(|entry| entry.is_open());
+    for entry in completed.chain(open) {
+        for (function, moved) in &entry.functions {
+            let versions = released.entry(function.clone()).or_default();
+            let before = moved.before.iter().filter(|_| entry.is_open());
+            for version in before.chain([&moved.after]) {
+                versions.entry(version.clone()).or_insert(entry.number);
+            }
+        }
+    }
+    released
+}
+
+/// Marks a function's versions: what an alias points to stays, weights included, what a kept release needs, and the newest
+/// `keep` besides.
+#[must_use]
+pub fn mark_versions(
+    function: &str,
+    versions: &[Version],
+    aliases: &[Alias],
+    released: &Released,
+    keep: usize,
+) -> Vec<Verdict> {
+    let release_of = |version: &str| released.get(function).and_then(|versions| versions.get(version));
     let mut newest: Vec<u64> = versions.iter().filter_map(|version| version.version.parse().ok()).collect();
     newest.sort_unstable();
     let newest: BTreeSet<u64> = newest.into_iter().rev().take(keep).collect();
@@ -52,6 +83,9 @@ pub fn mark_versions(function: &str, versions: &[Version], aliases: &[Alias], ke
             let number = &version.version;
             let (keep, why) = match (alias_of(number), number.parse()) {
                 (Some(alias), _) => (true, format!("alias {alias} points to it")),
+                (None, _) if release_of(number).is_some() => {
+                    (true, format!("release {} needs it", release_of(number).unwrap_or(&0)))
+                }
                 (None, Ok(number)) if newest.contains(&number) => (true, format!("one of the newest {}", newest.len())),
                 (None, Ok(_)) => (false, "older than what is kept".to_owned()),
                 (None, Err(_)) => (true, "not a numbered version".to_owned()),
@@ -71,7 +105,7 @@ pub async fn mark(
     systems: &[RenderedSystem],
     parameters: &Outputs,
     bucket: Option<&str>,
-    keep: usize,
+    (released, keep): (&Released, usize),
     clients: &Clients,
 ) -> Result<Vec<Verdict>, AwsError> {
     let lambda = clients.lambda();
@@ -80,7 +114,7 @@ pub async fn mark(
     for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
         let name = &function.function_name;
         let (versions, aliases) = (lambda.versions(name).await?, lambda.aliases(name).await?);
-        let marked = mark_versions(name, &versions, &aliases, keep);
+        let marked = mark_versions(name, &versions, &aliases, released, keep);
         let kept = versions.iter().zip(&marked).filter(|(_, verdict)| verdict.keep).map(|(version, _)| version);
         needed.extend(kept);
         needed.extend(lambda.version(name, "$LATEST").await?.iter());

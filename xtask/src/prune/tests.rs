@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::aws::lambda::{Readiness, Settings};
+use crate::{
+    aws::lambda::{Readiness, Settings},
+    ledger::{Move, tests::entry},
+};
 
 fn version(number: u64) -> Version {
     Version {
@@ -36,20 +39,40 @@ proptest! {
         numbers in proptest::collection::btree_set(1_u64..200, 1..40),
         live: prop::sample::Index,
         weighted: Option<prop::sample::Index>,
+        kept_by_release: Option<prop::sample::Index>,
         keep in 0_usize..10,
     ) {
         let numbers: Vec<u64> = numbers.into_iter().collect();
         let versions: Vec<_> = numbers.iter().copied().map(version).collect();
         let live = numbers[live.index(numbers.len())];
         let weighted = weighted.map(|index| numbers[index.index(numbers.len())]);
-        let verdicts = mark_versions("f", &versions, &[alias(live, weighted)], keep);
+        let kept = kept_by_release.map(|index| numbers[index.index(numbers.len())]);
+        let versions_of = kept.into_iter().map(|number| (number.to_string(), 7)).collect();
+        let released = Released::from([("f".to_owned(), versions_of)]);
+        let verdicts = mark_versions("f", &versions, &[alias(live, weighted)], &released, keep);
         prop_assert_eq!(verdicts.len(), versions.len());
         for (number, verdict) in numbers.iter().zip(&verdicts) {
             let newer = numbers.iter().filter(|other| *other > number).count();
-            let wanted = *number == live || Some(*number) == weighted || newer < keep;
+            let wanted = *number == live || Some(*number) == weighted || Some(*number) == kept || newer < keep;
             prop_assert_eq!(verdict.keep, wanted, "{:?}", verdict);
         }
     }
+}
+
+#[test]
+fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
+    let moved = Move { before: Some("0".to_owned()), after: "5".to_owned() };
+    let functions = BTreeMap::from([("portfolio-api-dev".to_owned(), moved)]);
+    let entries = [
+        entry(1, "1", Outcome::Released),
+        entry(2, "2", Outcome::Released),
+        entry(3, "3", Outcome::Reverted { why: "a probe failed".to_owned() }),
+        entry(4, "4", Outcome::Released),
+        Entry { functions, ..entry(5, "5", Outcome::Open) },
+    ];
+    let kept = |keep| released(&entries, keep)["portfolio-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    assert_eq!(kept(2), ["0", "2", "4", "5"]);
+    assert_eq!(kept(0), ["0", "5"]);
 }
 
 #[test]

@@ -1,17 +1,30 @@
 //! Decides what users get: publish, probe by version number, then move `live`. All functions of a system, or none.
+//!
+//! Every release is entered in the ledger before the first alias moves, and closed after the last.
 
-use contract::probe::{Probe, Question, Ready};
+mod candidate;
+pub mod rollback;
+mod shift;
+
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Formatter},
+};
+
+use candidate::{Candidate, candidate, probe};
 use miette::Diagnostic;
 use serde::Serialize;
-use stacks::rendered::{RenderedFunction, RenderedSystem};
+use stacks::rendered::RenderedSystem;
 use thiserror::Error;
 
+pub use shift::{abort, resume};
+
 use crate::{
-    aws::{
-        AwsError, Clients,
-        lambda::{Answer, Version},
-    },
-    deploy::{self, DeployError, observe::LIVE},
+    aws::{AwsError, Clients},
+    deploy::DeployError,
+    ledger::{Book, Entry, Kind, LedgerError, Move, Outcome, time},
+    lock::token,
+    store::Store,
     ui::Ui,
 };
 
@@ -48,6 +61,43 @@ pub enum ReleaseError {
         /// What came instead of `ready`.
         answer: String,
     },
+    /// An alias could not be moved back.
+    #[error(
+        "failed to move `live` of {functions} back after a release failed ({why}); users may get a mix of versions"
+    )]
+    #[diagnostic(help("run `cargo xtask release abort --stage {stage} --system {system}` to move them back"))]
+    Mixed {
+        /// The stage.
+        stage: String,
+        /// The system.
+        system: String,
+        /// The functions.
+        functions: String,
+        /// Why the release failed.
+        why: String,
+    },
+    /// The ledger cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Versions of an earlier release are gone.
+    #[error("release {number} cannot come back: {} deleted; nothing was moved", gone.join(", "))]
+    #[diagnostic(help("deploy its commit again, or choose a newer one: `cargo xtask release list`"))]
+    VersionsGone {
+        /// The release.
+        number: u32,
+        /// The versions, in words.
+        gone: Vec<String>,
+    },
+    /// The stacks are not what an earlier release's code needs.
+    #[error("the code of release {number} cannot run with the stacks as they are: {}; nothing was moved", missing.join(", "))]
+    #[diagnostic(help("deploy its commit again instead: that brings its stacks back as well"))]
+    StacksDiffer {
+        /// The release.
+        number: u32,
+        /// What is missing, in words.
+        missing: Vec<String>,
+    },
     /// There is nothing to release.
     #[error("function {function} is not deployed")]
     #[diagnostic(help("deploy the whole system: leave out --stack"))]
@@ -69,12 +119,60 @@ pub struct Released {
     pub before: Option<String>,
 }
 
-/// One function on its way.
-struct Candidate {
-    function: RenderedFunction,
-    version: String,
-    before: Option<String>,
-    probe: bool,
+/// What a release is made with.
+pub struct Context<'a, S> {
+    /// The ledger of the system.
+    pub book: &'a Book<S>,
+    /// What is entered besides the versions.
+    pub facts: Facts,
+    /// AWS.
+    pub clients: &'a Clients,
+    /// The printer.
+    pub ui: &'a Ui,
+}
+
+impl<S> Debug for Context<'_, S> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Context").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// What the ledger keeps of a release besides its versions.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The stage.
+    pub stage: String,
+    /// The system.
+    pub system: String,
+    /// The caller's identity in AWS.
+    pub who: String,
+    /// The commit, where git knows it.
+    pub commit: Option<String>,
+    /// The SHA-256 of what the plan was made from.
+    pub plan: Option<String>,
+    /// What the code needs of its stacks; see [`Entry::needs`].
+    pub needs: BTreeMap<String, String>,
+}
+
+impl Facts {
+    fn entry(&self, kind: Kind, functions: BTreeMap<String, Move>) -> Entry {
+        Entry {
+            number: 0,
+            system: self.system.clone(),
+            stage: self.stage.clone(),
+            token: token(),
+            commit: self.commit.clone(),
+            who: self.who.clone(),
+            began: time(),
+            ended: None,
+            kind,
+            plan: self.plan.clone(),
+            functions,
+            needs: self.needs.clone(),
+            steps: Vec::new(),
+            outcome: Outcome::Open,
+        }
+    }
 }
 
 /// Releases every function of a system: publishes what changed, probes it, moves `live`.
@@ -84,22 +182,22 @@ struct Candidate {
 /// # Errors
 ///
 /// When anything fails; aliases that were already moved are moved back.
-pub async fn release(
+pub async fn release<S: Store>(
     system: &RenderedSystem,
     created: impl Fn(&str) -> bool,
-    description: &str,
-    clients: &Clients,
-    ui: &Ui,
+    context: &Context<'_, S>,
 ) -> Result<Vec<Released>, ReleaseError> {
-    let functions: Vec<_> = system.stacks.iter().flat_map(|stack| &stack.functions).collect();
+    let (clients, ui) = (context.clients, context.ui);
+    let description = concat!("xtask ", env!("CARGO_PKG_VERSION"));
     let mut candidates = Vec::new();
-    for function in functions {
-        candidates.push(candidate(function, created(&function.function_name), description, clients, ui).await?);
+    for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
+        let created = created(&function.function_name);
+        candidates.push(candidate(function, created, description, clients, ui).await?);
     }
     for candidate in candidates.iter().filter(|candidate| candidate.probe) {
-        probe(candidate, clients, ui).await?;
+        probe(&candidate.function, &candidate.version, clients, ui).await?;
     }
-    shift(&candidates, clients, ui).await?;
+    enter_and_shift(&candidates, context).await?;
     Ok(candidates
         .into_iter()
         .map(|candidate| Released {
@@ -110,116 +208,31 @@ pub async fn release(
         .collect())
 }
 
-/// Publishes `$LATEST` unless `live` is the same already.
-async fn candidate(
-    function: &RenderedFunction,
-    created: bool,
-    description: &str,
-    clients: &Clients,
-    ui: &Ui,
-) -> Result<Candidate, ReleaseError> {
-    let name = &function.function_name;
-    let aws = |source| ReleaseError::Aws { function: name.clone(), source };
-    let not_ready = |source| ReleaseError::NotReady { function: name.clone(), source: Box::new(source) };
-    let lambda = clients.lambda();
-    let aliases = lambda.aliases(name).await.map_err(aws)?;
-    let Some(live) = aliases.into_iter().find(|alias| alias.name == LIVE) else {
-        return Err(ReleaseError::Missing { function: name.clone() });
-    };
-    let latest = deploy::ready(name, "$LATEST", clients).await.map_err(not_ready)?;
-    let current = lambda.version(name, &live.version).await.map_err(aws)?;
-    let before = Some(live.version.clone());
-    if current.as_ref().is_some_and(|current| same(current, &latest)) && live.weights.is_empty() {
-        return Ok(Candidate { function: function.clone(), version: live.version, before, probe: created });
-    }
-    // A run that was killed after publishing has left the version that is wanted.
-    let published = lambda.versions(name).await.map_err(aws)?;
-    let version = match published.iter().rev().find(|version| same(version, &latest)) {
-        Some(found) => found.version.clone(),
-        None => lambda.publish(name, &latest.code_sha256, description).await.map_err(aws)?,
-    };
-    ui.say(format_args!("· {name}: version {version} published"));
-    deploy::ready(name, &version, clients).await.map_err(not_ready)?;
-    Ok(Candidate { function: function.clone(), version, before, probe: true })
-}
-
-/// Do two versions do the same?
-fn same(left: &Version, right: &Version) -> bool {
-    left.code_sha256 == right.code_sha256 && left.settings == right.settings
-}
-
-async fn probe(candidate: &Candidate, clients: &Clients, ui: &Ui) -> Result<(), ReleaseError> {
-    let name = &candidate.function.function_name;
-    let step = ui.step(format!("Probe {name} version {}", candidate.version));
-    let event = serde_json::to_vec(&Probe { probe: Question::Ready }).unwrap_or_default();
-    let answer = clients
-        .lambda()
-        .invoke(name, &candidate.version, event)
-        .await
-        .map_err(|source| ReleaseError::Aws { function: name.clone(), source })?;
-    judge(&answer, candidate.function.name.binary).map_err(|answer| ReleaseError::Probe {
-        function: name.clone(),
-        version: candidate.version.clone(),
-        answer,
-    })?;
-    step.done("ready");
-    Ok(())
-}
-
-/// Is this the answer of a version that is ready, and of the right binary? If not, what is it.
-fn judge(answer: &Answer, binary: &str) -> Result<(), String> {
-    let text = || String::from_utf8_lossy(&answer.payload).chars().take(500).collect::<String>();
-    if answer.error.is_some() {
-        return Err(format!("it failed with {}", text()));
-    }
-    match serde_json::from_slice::<Ready>(&answer.payload) {
-        Ok(ready) if ready.ready && ready.function == binary => Ok(()),
-        Ok(ready) => Err(format!("it is {}, not {binary}", ready.function)),
-        Err(_) => Err(format!("it answered {}", text())),
-    }
-}
-
-/// Moves every alias, or, if one cannot be moved, those already moved back.
-async fn shift(candidates: &[Candidate], clients: &Clients, ui: &Ui) -> Result<(), ReleaseError> {
-    let lambda = clients.lambda();
-    let moving: Vec<_> =
-        candidates.iter().filter(|candidate| candidate.before.as_ref() != Some(&candidate.version)).collect();
-    for (index, candidate) in moving.iter().enumerate() {
-        let name = &candidate.function.function_name;
-        let Err(source) = lambda.point(name, LIVE, &candidate.version).await else { continue };
-        for moved in &moving[..index] {
-            let Some(before) = &moved.before else { continue };
-            if let Err(error) = lambda.point(&moved.function.function_name, LIVE, before).await {
-                ui.warn(format_args!("{} could not be moved back to {before}: {error}", moved.function.function_name));
-            }
+async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
+    let wanted: BTreeMap<_, _> =
+        candidates.iter().map(|candidate| (candidate.function.function_name.clone(), moved(candidate))).collect();
+    if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
+        let same = |(name, wanted): (&String, &Move)| {
+            open.entry.functions.get(name).is_some_and(|entered| entered.after == wanted.after)
+        };
+        if open.entry.functions.len() == wanted.len() && wanted.iter().all(same) {
+            context.ui.say(format_args!("Going on with release {}, which was interrupted", open.entry.number));
+            return resume(open, context).await.map(drop);
         }
-        return Err(ReleaseError::Aws { function: name.clone(), source });
+        let why = "its run was interrupted, and something else was released instead";
+        context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
+        abort(open, why, context).await?;
     }
-    for candidate in moving {
-        let before = candidate.before.as_deref().unwrap_or("nothing");
-        ui.say(format_args!("✓ {}: live {before} → {}", candidate.function.function_name, candidate.version));
+    let nothing_moves = wanted.values().all(|moved| moved.before.as_ref() == Some(&moved.after));
+    if nothing_moves && !candidates.iter().any(|candidate| candidate.created) {
+        return Ok(());
     }
-    Ok(())
+    let open = context.book.begin(context.facts.entry(Kind::Deploy, wanted)).await?;
+    resume(open, context).await.map(drop)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(payload: &str, error: Option<&str>) -> Answer {
-        Answer { payload: payload.as_bytes().to_vec(), error: error.map(str::to_owned) }
-    }
-
-    #[test]
-    fn only_the_right_binary_that_is_ready_passes() {
-        let good = r#"{"ready":true,"function":"media-uploader-upload"}"#;
-        assert_eq!(judge(&answer(good, None), "media-uploader-upload"), Ok(()));
-        assert!(
-            judge(&answer(good, None), "media-uploader-image")
-                .is_err_and(|why| why.contains("not media-uploader-image"))
-        );
-        let failed = answer(r#"{"errorMessage":"RAW_MEDIA_BUCKET is missing"}"#, Some("Unhandled"));
-        assert!(judge(&failed, "x").is_err_and(|why| why.contains("RAW_MEDIA_BUCKET")));
-        assert!(judge(&answer("null", None), "x").is_err());
-    }
+fn moved(candidate: &Candidate) -> Move {
+    // A new function's alias comes with its stack, and points to what is released.
+    let before = candidate.before.clone().filter(|_| !candidate.created);
+    Move { before, after: candidate.version.clone() }
 }

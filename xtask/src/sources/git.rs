@@ -58,6 +58,14 @@ impl Git {
         Ok(Commit { hash: text(&output), name: reference.to_owned() })
     }
 
+    /// The current commit, with `-dirty` where the working tree differs from it; `None` before the first.
+    #[must_use]
+    pub fn describe(&self) -> Option<String> {
+        let commit = self.commit("HEAD").ok()?;
+        let clean = self.changed_since(&commit).is_ok_and(|files| files.is_empty());
+        Some(if clean { commit.hash } else { format!("{}-dirty", commit.hash) })
+    }
+
     /// Where the current commit left `main`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod offline;
 mod planning;
 mod proxy;
 mod refusals;
+mod releasing;
 mod requests;
 mod stuck;
 mod videos;

@@ -1,0 +1,87 @@
+//! Documents in the artifact bucket, written with S3's conditional writes.
+
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::{
+    AwsError, Clients,
+    error::{Kind, failed},
+    s3::S3,
+};
+use crate::store::{Document, Store, Tag};
+
+/// The documents of one bucket.
+#[derive(Debug)]
+pub struct Documents {
+    s3: S3,
+    bucket: String,
+}
+
+impl Clients {
+    /// The documents of a bucket.
+    #[must_use]
+    pub fn documents(&self, bucket: String) -> Documents {
+        Documents { s3: self.s3(), bucket }
+    }
+}
+
+/// On which condition a document is written.
+enum Condition<'a> {
+    New,
+    Is(&'a Tag),
+}
+
+impl Documents {
+    /// S3 user guide, "How to prevent object overwrites with conditional writes": 412 when the condition is not met, 409
+    /// when another write was at work, 404 when what should be replaced is not there.
+    async fn put(&self, key: &str, text: &str, condition: Condition<'_>) -> Result<Option<Tag>, AwsError> {
+        let body = ByteStream::from(text.as_bytes().to_vec());
+        let request = self.s3.client.put_object().bucket(&self.bucket).key(key).body(body);
+        let request = match condition {
+            Condition::New => request.if_none_match("*"),
+            Condition::Is(tag) => request.if_match(&tag.0),
+        };
+        match request.content_type("application/json").send().await {
+            Ok(written) => Ok(Some(Tag(written.e_tag().unwrap_or_default().to_owned()))),
+            Err(error) => {
+                let error = failed("s3:PutObject", error);
+                if !matches!(error.kind, Kind::Conflict | Kind::NotFound) {
+                    return Err(error);
+                }
+                // The answer to a first try may have been lost: then this is the text that was to be written.
+                let found = self.read(key).await?;
+                Ok(found.filter(|document| document.text == text).map(|document| document.tag))
+            }
+        }
+    }
+}
+
+impl Store for Documents {
+    async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+        let request = self.s3.client.get_object().bucket(&self.bucket).key(key);
+        let found = match request.send().await.map_err(|error| failed("s3:GetObject", error)) {
+            Ok(found) => found,
+            Err(error) if error.kind == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
+        let broken =
+            |message: String| AwsError { operation: "s3:GetObject", kind: Kind::Unreachable, code: None, message };
+        let bytes = found.body.collect().await.map_err(|error| broken(error.to_string()))?.to_vec();
+        let text = String::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
+        Ok(Some(Document { text, tag }))
+    }
+
+    async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+        self.put(key, text, Condition::New).await
+    }
+
+    async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+        self.put(key, text, Condition::Is(tag)).await
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut keys = self.s3.keys(&self.bucket, prefix).await?;
+        keys.sort();
+        Ok(keys)
+    }
+}

@@ -1,0 +1,168 @@
+//! Writing and reading entries.
+
+use std::sync::Arc;
+
+use super::{Entry, LedgerError, Outcome, Step};
+use crate::{
+    aws::AwsError,
+    store::{Store, Tag},
+};
+
+/// The ledger of one system.
+#[derive(Debug)]
+pub struct Book<S> {
+    store: Arc<S>,
+    system: String,
+}
+
+/// An entry being written.
+#[derive(Debug)]
+pub struct Open {
+    /// What was last written.
+    pub entry: Entry,
+    tag: Tag,
+}
+
+impl<S: Store> Book<S> {
+    /// The ledger of `system` in a store.
+    #[must_use]
+    pub fn new(store: Arc<S>, system: &str) -> Self {
+        Self { store, system: system.to_owned() }
+    }
+
+    fn aws(&self) -> impl Fn(AwsError) -> LedgerError + use<'_, S> {
+        |source| LedgerError::Aws { system: self.system.clone(), source }
+    }
+
+    fn prefix(&self) -> String {
+        format!("releases/{}/", self.system)
+    }
+
+    /// Numbers are padded so that keys sort as numbers do.
+    fn key(&self, number: u32) -> String {
+        format!("{}{number:08}.json", self.prefix())
+    }
+
+    /// Every entry, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or a document is no entry.
+    pub async fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
+        let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            entries.extend(self.read(&key).await?.map(|(entry, _)| entry));
+        }
+        Ok(entries)
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<(Entry, Tag)>, LedgerError> {
+        let Some(document) = self.store.read(key).await.map_err(self.aws())? else { return Ok(None) };
+        let entry = serde_json::from_str(&document.text)
+            .map_err(|error| LedgerError::Unreadable { key: key.to_owned(), reason: error.to_string() })?;
+        Ok(Some((entry, document.tag)))
+    }
+
+    /// The newest entry, to go on with where it is open.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or the document is no entry.
+    pub async fn newest(&self) -> Result<Option<Open>, LedgerError> {
+        let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
+        let Some(key) = keys.last() else { return Ok(None) };
+        Ok(self.read(key).await?.map(|(entry, tag)| Open { entry, tag }))
+    }
+
+    /// Enters a release under the next number, whatever number it says.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn begin(&self, mut entry: Entry) -> Result<Open, LedgerError> {
+        loop {
+            let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
+            let newest = keys.last().and_then(|key| {
+                let name = key.strip_prefix(&self.prefix())?.strip_suffix(".json")?;
+                name.parse::<u32>().ok()
+            });
+            entry.number = newest.unwrap_or(0) + 1;
+            let key = self.key(entry.number);
+            if let Some(tag) = self.store.create(&key, &text(&entry)).await.map_err(self.aws())? {
+                return Ok(Open { entry, tag });
+            }
+        }
+    }
+
+    /// Adds a step.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or somebody else wrote the entry.
+    pub async fn step(&self, open: &mut Open, what: String) -> Result<(), LedgerError> {
+        open.entry.steps.push(Step { at: time(), what });
+        self.write(open).await
+    }
+
+    /// Closes an entry.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or somebody else wrote the entry.
+    pub async fn close(&self, open: &mut Open, outcome: Outcome) -> Result<(), LedgerError> {
+        open.entry.outcome = outcome;
+        open.entry.ended = Some(time());
+        self.write(open).await
+    }
+
+    async fn write(&self, open: &mut Open) -> Result<(), LedgerError> {
+        let key = self.key(open.entry.number);
+        let written = self.store.replace(&key, &text(&open.entry), &open.tag).await.map_err(self.aws())?;
+        let changed = || LedgerError::Changed { system: self.system.clone(), number: open.entry.number };
+        open.tag = written.ok_or_else(changed)?;
+        Ok(())
+    }
+}
+
+fn text(entry: &Entry) -> String {
+    serde_json::to_string_pretty(entry).unwrap_or_default()
+}
+
+/// Now, as RFC 3339.
+pub(crate) fn time() -> String {
+    use aws_smithy_types::{DateTime, date_time::Format};
+    DateTime::from(std::time::SystemTime::now()).fmt(Format::DateTime).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ledger::tests::entry, store::memory::Memory};
+
+    #[tokio::test]
+    async fn numbers_have_no_gap_and_no_duplicate_whoever_writes() {
+        let store = Arc::new(Memory::default());
+        let books: Vec<_> = (0..10).map(|_| Book::new(Arc::clone(&store), "portfolio")).collect();
+        let begun = books.iter().map(|book| book.begin(entry(0, "1", Outcome::Open)));
+        let begun = futures_util::future::join_all(begun).await;
+        let mut numbers: Vec<_> = begun.into_iter().map(|open| open.expect("begun").entry.number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn an_entry_is_written_step_by_step_and_by_one_only() {
+        let book = Book::new(Arc::new(Memory::default()), "portfolio");
+        let mut open = book.begin(entry(0, "1", Outcome::Open)).await.expect("begun");
+        let mut other = book.newest().await.expect("read").expect("there is one");
+        book.step(&mut open, "published".to_owned()).await.expect("written");
+        let changed = book.close(&mut other, Outcome::Released).await.expect_err("it was written meanwhile");
+        assert!(matches!(changed, LedgerError::Changed { number: 1, .. }), "{changed}");
+        book.close(&mut open, Outcome::Released).await.expect("closed");
+        let entries = book.entries().await.expect("read");
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].steps[0].what, "published");
+        assert!(entries[0].ended.is_some() && !entries[0].is_open());
+    }
+}

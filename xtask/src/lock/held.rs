@@ -1,0 +1,301 @@
+//! Taking, renewing and giving back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinHandle,
+};
+
+use super::{EXPIRY_SECONDS, LockError, RENEWAL, Record, Verdict, judge, key};
+use crate::{
+    aws::AwsError,
+    store::{Store, Tag},
+    ui::Ui,
+};
+
+/// A lock that is ours, renewed until it is given back.
+#[derive(Debug)]
+pub struct Held<S: Store + 'static> {
+    system: String,
+    store: Arc<S>,
+    state: Arc<Mutex<(Record, Tag)>>,
+    renewal: JoinHandle<()>,
+    lost: watch::Receiver<Option<String>>,
+}
+
+/// Takes the lock of a system.
+///
+/// # Errors
+///
+/// When somebody else has it, or a call fails.
+pub async fn acquire<S: Store + 'static>(
+    store: &Arc<S>,
+    stage: &str,
+    system: &str,
+    (who, command): (&str, &str),
+    ui: &Ui,
+) -> Result<Held<S>, LockError> {
+    let aws = |source| LockError::Aws { system: system.to_owned(), source };
+    let key = key(system);
+    let host = host();
+    loop {
+        let record = mine(who, command, &host);
+        let text = text(&record);
+        let tag = match store.read(&key).await.map_err(aws)? {
+            None => store.create(&key, &text).await.map_err(aws)?,
+            Some(document) => {
+                // What is no lock is in nobody's hands.
+                let found: Option<Record> = serde_json::from_str(&document.text).ok();
+                if let Some(found) = &found {
+                    match judge(found, now(), &host, is_alive) {
+                        Verdict::Free => {}
+                        Verdict::Stale(why) => {
+                            ui.warn(format_args!(
+                                "taking over the lock of {system} from {}: {why}",
+                                found.words(now())
+                            ));
+                        }
+                        Verdict::Taken => {
+                            let (stage, system) = (stage.to_owned(), system.to_owned());
+                            return Err(LockError::Taken { stage, system, owner: found.words(now()) });
+                        }
+                    }
+                }
+                store.replace(&key, &text, &document.tag).await.map_err(aws)?
+            }
+        };
+        // Somebody was faster: look again at whose it is.
+        let Some(tag) = tag else { continue };
+        return Ok(hold(store, system, (record, tag), RENEWAL));
+    }
+}
+
+fn hold<S: Store + 'static>(store: &Arc<S>, system: &str, state: (Record, Tag), pause: Duration) -> Held<S> {
+    let state = Arc::new(Mutex::new(state));
+    let (tell, lost) = watch::channel(None);
+    let renewal = tokio::spawn(renew(Arc::clone(store), key(system), Arc::clone(&state), (pause, tell)));
+    Held { system: system.to_owned(), store: Arc::clone(store), state, renewal, lost }
+}
+
+/// Renews a lock for as long as it is ours.
+async fn renew<S: Store>(
+    store: Arc<S>,
+    key: String,
+    state: Arc<Mutex<(Record, Tag)>>,
+    (pause, tell): (Duration, watch::Sender<Option<String>>),
+) {
+    let mut renewed = now();
+    loop {
+        tokio::time::sleep(pause).await;
+        let mut state = state.lock().await;
+        let (record, tag) = &mut *state;
+        record.renewed = now();
+        match store.replace(&key, &text(record), tag).await {
+            Ok(Some(next)) => {
+                *tag = next;
+                renewed = record.renewed;
+            }
+            Ok(None) => {
+                let owner = owner(&*store, &key).await;
+                // Nobody listens any more only when the lock is being given back.
+                let _listener = tell.send(Some(owner));
+                return;
+            }
+            // The next renewal may succeed; the lock is ours until it expires.
+            Err(error) if now().saturating_sub(renewed) <= EXPIRY_SECONDS => {
+                tracing::debug!(%error, "a lock could not be renewed");
+                continue;
+            }
+            Err(error) => {
+                let _listener =
+                    tell.send(Some(format!("it expired, because it could not be renewed ({error}), so anybody")));
+                return;
+            }
+        }
+    }
+}
+
+async fn owner<S: Store>(store: &S, key: &str) -> String {
+    let found = store.read(key).await.ok().flatten();
+    let record: Option<Record> = found.and_then(|document| serde_json::from_str(&document.text).ok());
+    record.map_or_else(|| "nobody".to_owned(), |record| record.words(now()))
+}
+
+impl<S: Store + 'static> Held<S> {
+    /// Ends when the lock is somebody else's.
+    pub async fn lost(&self) -> LockError {
+        let mut lost = self.lost.clone();
+        loop {
+            if let Some(owner) = lost.borrow_and_update().clone() {
+                return LockError::Lost { system: self.system.clone(), owner };
+            }
+            if lost.changed().await.is_err() {
+                // The renewal ended without a word: it was stopped because the lock is given back.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Gives it back.
+    async fn release(self, ui: &Ui) {
+        self.renewal.abort();
+        if let Err(error) = self.give_back().await {
+            ui.warn(format_args!("the lock of {} was not given back and will expire: {error}", self.system));
+        }
+    }
+}
+
+impl<S: Store + 'static> Held<S> {
+    async fn give_back(&self) -> Result<(), AwsError> {
+        let (mut record, mut tag) = self.state.lock().await.clone();
+        record.released = true;
+        let key = key(&self.system);
+        while self.store.replace(&key, &text(&record), &tag).await?.is_none() {
+            // A renewal may have been under way when it was stopped; anything else is no longer ours to give.
+            let Some(found) = self.store.read(&key).await? else { break };
+            match serde_json::from_str::<Record>(&found.text) {
+                Ok(theirs) if theirs.token == record.token && !theirs.released => tag = found.tag,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives locks back.
+pub async fn release_all<S: Store + 'static>(locks: Vec<Held<S>>, ui: &Ui) {
+    for lock in locks {
+        lock.release(ui).await;
+    }
+}
+
+/// Who has the lock of a system; `None` when nobody does.
+///
+/// # Errors
+///
+/// When the call fails.
+pub async fn show<S: Store>(store: &S, system: &str) -> Result<Option<Record>, AwsError> {
+    let found = store.read(&key(system)).await?;
+    let record: Option<Record> = found.and_then(|document| serde_json::from_str(&document.text).ok());
+    Ok(record.filter(|record| !record.released))
+}
+
+/// Takes the lock of a system away from whoever has it; returns who that was.
+///
+/// # Errors
+///
+/// When a call fails.
+pub async fn shatter<S: Store>(store: &S, system: &str) -> Result<Option<Record>, AwsError> {
+    loop {
+        let Some(document) = store.read(&key(system)).await? else { return Ok(None) };
+        let Ok(mut record) = serde_json::from_str::<Record>(&document.text) else { return Ok(None) };
+        if record.released {
+            return Ok(None);
+        }
+        record.released = true;
+        record.token = token();
+        if store.replace(&key(system), &text(&record), &document.tag).await?.is_some() {
+            return Ok(Some(record));
+        }
+    }
+}
+
+fn mine(who: &str, command: &str, host: &str) -> Record {
+    let now = now();
+    Record {
+        token: token(),
+        who: who.to_owned(),
+        host: host.to_owned(),
+        process: std::process::id(),
+        command: command.to_owned(),
+        since: now,
+        renewed: now,
+        released: false,
+    }
+}
+
+fn text(record: &Record) -> String {
+    serde_json::to_string_pretty(record).unwrap_or_default()
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+pub(crate) fn token() -> String {
+    let mut bytes = [0; 16];
+    // Without random bytes, process and time still tell runs apart.
+    let _zeros = getrandom::fill(&mut bytes);
+    format!("{}-{}-{}", hex::encode(bytes), std::process::id(), now())
+}
+
+/// The machine's name, with what makes a container's or a runner's its own.
+fn host() -> String {
+    let read = |path: &str| fs_err::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let name = read("/proc/sys/kernel/hostname").or_else(|| std::env::var("HOSTNAME").ok());
+    // Processes are counted anew after a restart.
+    let boot = read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    format!("{} {}", name.unwrap_or_else(|| "unknown".to_owned()), boot.get(..8).unwrap_or_default()).trim().to_owned()
+}
+
+/// Where processes cannot be looked at, every one counts as alive, and locks only expire.
+fn is_alive(process: u32) -> bool {
+    let processes = std::path::Path::new("/proc");
+    !processes.join("self").exists() || processes.join(process.to_string()).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::Memory;
+
+    async fn take(store: &Arc<Memory>) -> Result<Held<Memory>, LockError> {
+        acquire(store, "dev", "portfolio", ("somebody", "deploy"), &Ui::new()).await
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_and_the_next_when_it_is_given_back() {
+        let store = Arc::new(Memory::default());
+        let first = take(&store).await.expect("free");
+        let second = take(&store).await.expect_err("taken");
+        assert!(second.to_string().contains("locked by somebody (deploy on"), "{second}");
+        release_all(vec![first], &Ui::new()).await;
+        let third = take(&store).await.expect("free again");
+        release_all(vec![third], &Ui::new()).await;
+        assert_eq!(show(&*store, "portfolio").await.expect("read"), None);
+    }
+
+    #[tokio::test]
+    async fn of_many_at_once_one_gets_it() {
+        let store = Arc::new(Memory::default());
+        let all = futures_util::future::join_all((0..20).map(|_| take(&store))).await;
+        assert_eq!(all.iter().filter(|taken| taken.is_ok()).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_dead_owner_s_lock_is_taken_over() {
+        let store = Arc::new(Memory::default());
+        // No process has this number: the kernel's highest is 2^22.
+        let dead = Record { process: u32::MAX, ..mine("somebody", "deploy", &host()) };
+        store.create(&key("portfolio"), &text(&dead)).await.expect("written").expect("new");
+        let taken = take(&store).await.expect("taken over");
+        release_all(vec![taken], &Ui::new()).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_loses_the_lock_is_told() {
+        let store = Arc::new(Memory::default());
+        let record = mine("somebody", "deploy", &host());
+        let tag = store.create(&key("portfolio"), &text(&record)).await.expect("written").expect("new");
+        let held = hold(&store, "portfolio", (record, tag), Duration::from_millis(1));
+        let broken = shatter(&*store, "portfolio").await.expect("broken").expect("it was somebody's");
+        assert_eq!(broken.process, std::process::id());
+        let lost = held.lost().await;
+        assert!(matches!(lost, LockError::Lost { .. }), "{lost}");
+    }
+}

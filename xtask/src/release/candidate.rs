@@ -1,0 +1,122 @@
+//! Publishing what changed, and probing it by its number.
+
+use contract::probe::{Probe, Question, Ready};
+use stacks::rendered::RenderedFunction;
+
+use super::ReleaseError;
+use crate::{
+    aws::{
+        Clients,
+        lambda::{Answer, Version},
+    },
+    deploy::{self, observe::LIVE},
+    ui::Ui,
+};
+
+/// One function on its way.
+pub(super) struct Candidate {
+    pub(super) function: RenderedFunction,
+    pub(super) version: String,
+    /// What `live` points to.
+    pub(super) before: Option<String>,
+    pub(super) probe: bool,
+    /// It came into being with its stack just now.
+    pub(super) created: bool,
+}
+
+/// Publishes `$LATEST` unless `live` is the same already.
+pub(super) async fn candidate(
+    function: &RenderedFunction,
+    created: bool,
+    description: &str,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<Candidate, ReleaseError> {
+    let name = &function.function_name;
+    let aws = |source| ReleaseError::Aws { function: name.clone(), source };
+    let not_ready = |source| ReleaseError::NotReady { function: name.clone(), source: Box::new(source) };
+    let lambda = clients.lambda();
+    let aliases = lambda.aliases(name).await.map_err(aws)?;
+    let Some(live) = aliases.into_iter().find(|alias| alias.name == LIVE) else {
+        return Err(ReleaseError::Missing { function: name.clone() });
+    };
+    let latest = deploy::ready(name, "$LATEST", clients).await.map_err(not_ready)?;
+    let current = lambda.version(name, &live.version).await.map_err(aws)?;
+    let before = Some(live.version.clone());
+    if current.as_ref().is_some_and(|current| same(current, &latest)) && live.weights.is_empty() {
+        return Ok(Candidate { function: function.clone(), version: live.version, before, probe: created, created });
+    }
+    // A run that was killed after publishing has left the version that is wanted.
+    let published = lambda.versions(name).await.map_err(aws)?;
+    let version = match published.iter().rev().find(|version| same(version, &latest)) {
+        Some(found) => found.version.clone(),
+        None => lambda.publish(name, &latest.code_sha256, description).await.map_err(aws)?,
+    };
+    ui.say(format_args!("· {name}: version {version} published"));
+    deploy::ready(name, &version, clients).await.map_err(not_ready)?;
+    Ok(Candidate { function: function.clone(), version, before, probe: true, created })
+}
+
+/// Do two versions do the same?
+fn same(left: &Version, right: &Version) -> bool {
+    left.code_sha256 == right.code_sha256 && left.settings == right.settings
+}
+
+/// Invokes a version by its number and holds its answer against what it should be.
+pub(super) async fn probe(
+    function: &RenderedFunction,
+    version: &str,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<(), ReleaseError> {
+    let name = &function.function_name;
+    let step = ui.step(format!("Probe {name} version {version}"));
+    let event = serde_json::to_vec(&Probe { probe: Question::Ready }).unwrap_or_default();
+    let answer = clients
+        .lambda()
+        .invoke(name, version, event)
+        .await
+        .map_err(|source| ReleaseError::Aws { function: name.clone(), source })?;
+    judge(&answer, function.name.binary).map_err(|answer| ReleaseError::Probe {
+        function: name.clone(),
+        version: version.to_owned(),
+        answer,
+    })?;
+    step.done("ready");
+    Ok(())
+}
+
+/// Is this the answer of a version that is ready, and of the right binary? If not, what is it.
+fn judge(answer: &Answer, binary: &str) -> Result<(), String> {
+    let text = || String::from_utf8_lossy(&answer.payload).chars().take(500).collect::<String>();
+    if answer.error.is_some() {
+        return Err(format!("it failed with {}", text()));
+    }
+    match serde_json::from_slice::<Ready>(&answer.payload) {
+        Ok(ready) if ready.ready && ready.function == binary => Ok(()),
+        Ok(ready) => Err(format!("it is {}, not {binary}", ready.function)),
+        Err(_) => Err(format!("it answered {}", text())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(payload: &str, error: Option<&str>) -> Answer {
+        Answer { payload: payload.as_bytes().to_vec(), error: error.map(str::to_owned) }
+    }
+
+    #[test]
+    fn only_the_right_binary_that_is_ready_passes() {
+        let good = r#"{"ready":true,"function":"media-uploader-upload"}"#;
+        assert_eq!(judge(&answer(good, None), "media-uploader-upload"), Ok(()));
+        assert!(
+            judge(&answer(good, None), "media-uploader-image")
+                .is_err_and(|why| why.contains("not media-uploader-image"))
+        );
+        let failed = answer(r#"{"errorMessage":"RAW_MEDIA_BUCKET is missing"}"#, Some("Unhandled"));
+        assert!(judge(&failed, "x").is_err_and(|why| why.contains("RAW_MEDIA_BUCKET")));
+        assert!(judge(&answer("null", None), "x").is_err());
+    }
+}

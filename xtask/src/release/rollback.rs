@@ -1,0 +1,70 @@
+//! Returning to an earlier release: a few calls, no CloudFormation.
+
+use std::collections::BTreeMap;
+
+use stacks::rendered::{RenderedFunction, RenderedSystem};
+
+use super::{Context, ReleaseError, abort, candidate::probe, resume};
+use crate::{
+    deploy::observe::LIVE,
+    ledger::{Entry, Kind, Move, missing, target},
+    store::Store,
+};
+
+/// Moves every alias of a system back to an earlier release, after probing its versions; returns the new entry.
+///
+/// # Errors
+///
+/// When there is no such release, its versions are gone, its stacks are not what its code needs, a probe fails, or an alias
+/// cannot be moved: then none is.
+pub async fn rollback<S: Store>(
+    system: &RenderedSystem,
+    to: Option<u32>,
+    context: &Context<'_, S>,
+) -> Result<Entry, ReleaseError> {
+    if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
+        context.ui.say(format_args!("Reverting release {}, which was interrupted", open.entry.number));
+        abort(open, "its run was interrupted, and a rollback followed", context).await?;
+    }
+    let entries = context.book.entries().await?;
+    let target = target(&entries, to)?;
+    let missing = missing(&target.needs, &context.facts.needs);
+    if !missing.is_empty() {
+        return Err(ReleaseError::StacksDiffer { number: target.number, missing });
+    }
+    let wanted = wanted(system, target, context).await?;
+    for (function, moved) in &wanted {
+        probe(function, &moved.after, context.clients, context.ui).await?;
+    }
+    let functions = wanted.into_iter().map(|(function, moved)| (function.function_name, moved)).collect();
+    let open = context.book.begin(context.facts.entry(Kind::Rollback { to: target.number }, functions)).await?;
+    Ok(resume(open, context).await?.entry)
+}
+
+/// What every function of the release is to be moved from and to.
+async fn wanted<S: Store>(
+    system: &RenderedSystem,
+    target: &Entry,
+    context: &Context<'_, S>,
+) -> Result<Vec<(RenderedFunction, Move)>, ReleaseError> {
+    let known: BTreeMap<_, _> = system
+        .stacks
+        .iter()
+        .flat_map(|stack| &stack.functions)
+        .map(|function| (function.function_name.as_str(), function))
+        .collect();
+    let lambda = context.clients.lambda();
+    let (mut wanted, mut gone) = (Vec::new(), Vec::new());
+    for (name, entered) in &target.functions {
+        let aws = |source| ReleaseError::Aws { function: name.clone(), source };
+        let exists = lambda.version(name, &entered.after).await.map_err(aws)?.is_some();
+        let (true, Some(function)) = (exists, known.get(name.as_str())) else {
+            gone.push(format!("version {} of {name} was", entered.after));
+            continue;
+        };
+        let aliases = lambda.aliases(name).await.map_err(aws)?;
+        let before = aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version);
+        wanted.push(((*function).clone(), Move { before, after: entered.after.clone() }));
+    }
+    if gone.is_empty() { Ok(wanted) } else { Err(ReleaseError::VersionsGone { number: target.number, gone }) }
+}

@@ -1,0 +1,169 @@
+//! Releases on the emulator: entered, listed, rolled back, finished or reverted when interrupted, one at a time.
+
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cloud::{Cloud, text},
+    refusals::refused,
+};
+
+const SYSTEM: &str = "media-uploader";
+const FUNCTION: &str = "media-uploader-upload-local";
+
+#[test]
+fn releases_are_entered_rolled_back_and_settled() {
+    let cloud = Cloud::new();
+    refused(&cloud.xtask(&["rollback", "--stage", "local"]), 1, &["has no artifact bucket"]);
+    cloud.deploy();
+    let first = releases(&cloud);
+    assert_eq!(first.len(), 1, "{first:#?}");
+    assert_eq!(first[0]["outcome"]["state"], "released");
+    assert_eq!(first[0]["functions"].as_object().map(serde_json::Map::len), Some(5), "{first:#?}");
+    assert_eq!(first[0]["functions"][FUNCTION], json!({ "before": null, "after": "1" }));
+    assert!(first[0]["needs"].as_object().is_some_and(|needs| !needs.is_empty()), "{first:#?}");
+    refused(&cloud.xtask(&["rollback", "--stage", "local"]), 1, &["no earlier release"]);
+
+    // Nothing changed, nothing entered.
+    cloud.deploy();
+    assert_eq!(releases(&cloud).len(), 1);
+
+    // A configuration changed by hand is another version to release.
+    reconfigure(&cloud, 300);
+    cloud.deploy();
+    assert_eq!(live(&cloud), "2");
+    assert_eq!(releases(&cloud).len(), 2);
+
+    let back = cloud.success(&["rollback", "--stage", "local", "--system", SYSTEM]);
+    assert!(text(&back).contains("release 3: rollback to 1"), "{}", text(&back));
+    assert_eq!(live(&cloud), "1");
+    let forth = ["rollback", "--stage", "local", "--system", SYSTEM, "--to", "2"];
+    cloud.success(&forth);
+    assert_eq!(live(&cloud), "2");
+    let shown = cloud.success(&["release", "show", "3", "--stage", "local"]);
+    assert!(text(&shown).contains("rollback to 1, released"), "{}", text(&shown));
+    refused(&cloud.xtask(&["release", "show", "99", "--stage", "local"]), 1, &["no release 99", "release list"]);
+    refused(&cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", "99"]), 1, &["no release 99"]);
+
+    an_interrupted_release_is_settled(&cloud);
+    what_is_gone_does_not_come_back(&cloud);
+}
+
+fn an_interrupted_release_is_settled(cloud: &Cloud) {
+    refused(
+        &cloud.xtask(&["release", "resume", "--stage", "local"]),
+        1,
+        &["no release of stage local was interrupted"],
+    );
+    enter_open(cloud, 5);
+    cloud.success(&["release", "abort", "--stage", "local"]);
+    assert_eq!(live(cloud), "1");
+    enter_open(cloud, 6);
+    cloud.success(&["release", "resume", "--stage", "local"]);
+    assert_eq!(live(cloud), "2");
+    // The next deploy finishes what was open without being asked.
+    enter_open(cloud, 7);
+    cloud.deploy();
+    assert_eq!(live(cloud), "2");
+    let entries = releases(cloud);
+    assert!(entries.iter().all(|entry| entry["outcome"]["state"] != "open"), "{entries:#?}");
+    let mut numbers: Vec<_> = entries.iter().filter_map(|entry| entry["number"].as_u64()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+}
+
+fn what_is_gone_does_not_come_back(cloud: &Cloud) {
+    delete_version(cloud, "1");
+    let gone = cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", "1"]);
+    refused(
+        &gone,
+        1,
+        &["release 1 cannot come back", &format!("version 1 of {FUNCTION} was deleted"), "nothing was moved"],
+    );
+    assert_eq!(live(cloud), "2");
+}
+
+#[test]
+fn two_deploys_never_interleave() {
+    let cloud = Cloud::new();
+    cloud.success(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
+    let shown = || text(&cloud.success(&["lock", "show", "--stage", "local", "--system", "foundation"]));
+    assert!(shown().contains("foundation: free"), "{}", shown());
+
+    // Somebody on another machine is at work.
+    let mut owner = json!({
+        "token": "theirs", "who": "arn:aws:iam::000000000000:user/colleague", "host": "elsewhere", "process": 1,
+        "command": "deploy", "since": now(), "renewed": now(), "released": false,
+    });
+    put(&cloud, "locks/foundation.json", &owner);
+    let deploy = || cloud.xtask(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
+    refused(&deploy(), 1, &["foundation is locked by", "user/colleague", "nothing was touched", "lock break"]);
+    assert!(shown().contains("locked by arn:aws:iam::000000000000:user/colleague"), "{}", shown());
+    // A plan does not mind.
+    cloud.success(&["plan", "--stage", "local", "--system", "foundation"]);
+    cloud.success(&["lock", "break", "--stage", "local", "--system", "foundation"]);
+    assert!(deploy().status.success());
+
+    // Whoever was not heard of for long is taken over from, and that is said.
+    owner["renewed"] = json!(now() - 600);
+    put(&cloud, "locks/foundation.json", &owner);
+    let taken = deploy();
+    refused(&taken, 0, &["taking over the lock of foundation", "user/colleague", "was not renewed"]);
+
+    // Of two at once, one works and the other is told, or comes after it.
+    let start = || {
+        let mut command: Command = cloud.command(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("xtask starts")
+    };
+    let both = [start(), start()].map(|child| child.wait_with_output().expect("it ends"));
+    assert!(both.iter().any(|output| output.status.success()));
+    for output in both.iter().filter(|output| !output.status.success()) {
+        refused(output, 1, &["foundation is locked by"]);
+    }
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+fn releases(cloud: &Cloud) -> Vec<Value> {
+    let listed = cloud.json(&["release", "list", "--stage", "local", "--format", "json"]);
+    listed.as_array().expect("a list").clone()
+}
+
+/// An entry as a killed run leaves it: about to move `upload` from 1 to 2.
+fn enter_open(cloud: &Cloud, number: u64) {
+    let mut entry = releases(cloud).into_iter().find(|entry| entry["number"] == 2).expect("release 2");
+    entry["number"] = json!(number);
+    entry["outcome"] = json!({ "state": "open" });
+    entry["token"] = json!(format!("token {number}"));
+    put(cloud, &format!("releases/{SYSTEM}/{number:08}.json"), &entry);
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn put(cloud: &Cloud, key: &str, document: &Value) {
+    let listed = cloud.s3().list_buckets().send().await.expect("buckets are listed");
+    let bucket = listed.buckets().iter().filter_map(|bucket| bucket.name()).find(|name| name.starts_with("artifacts-"));
+    let body = document.to_string().into_bytes().into();
+    let request = cloud.s3().put_object().bucket(bucket.expect("the artifact bucket")).key(key).body(body);
+    request.send().await.expect("written");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn live(cloud: &Cloud) -> String {
+    let alias = cloud.lambda().get_alias().function_name(FUNCTION).name("live").send().await.expect("the alias");
+    alias.function_version().expect("a version").to_owned()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn reconfigure(cloud: &Cloud, memory: i32) {
+    let request = cloud.lambda().update_function_configuration().function_name(FUNCTION).memory_size(memory);
+    request.send().await.expect("the memory changes");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn delete_version(cloud: &Cloud, version: &str) {
+    let request = cloud.lambda().delete_function().function_name(FUNCTION).qualifier(version);
+    request.send().await.expect("the version goes");
+}
