@@ -36,6 +36,8 @@ pub enum Command {
     Rollback(commands::rollback::RollbackArgs),
     /// Releases: what was released, by whom, what became of it; finish or revert an interrupted one.
     Release(commands::release::ReleaseArgs),
+    /// Say what is wrong with a stage, what it means and how to repair it.
+    Doctor(commands::doctor::DoctorArgs),
     /// Locks: who is at work on a stage.
     Lock(commands::lock::LockArgs),
     /// Show what is deployed: stacks, functions, live versions, URLs.

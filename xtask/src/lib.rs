@@ -10,6 +10,7 @@ pub mod build;
 pub mod cli;
 pub mod commands;
 pub mod deploy;
+pub mod doctor;
 pub mod error;
 pub mod graph;
 pub mod ledger;

@@ -43,6 +43,7 @@ async fn run(command: Command, ui: &Ui) -> miette::Result<Exit> {
         Command::Deploy(args) => commands::deploy::run(args, &workspace, ui).await,
         Command::Rollback(args) => commands::rollback::run(args, &workspace, ui).await,
         Command::Release(args) => commands::release::run(args, &workspace, ui).await,
+        Command::Doctor(args) => commands::doctor::run(args, &workspace, ui).await,
         Command::Lock(args) => commands::lock::run(args, &workspace, ui).await,
         Command::Status(args) => commands::status::run(args, &workspace, ui).await,
         Command::Prune(args) => commands::prune::run(args, &workspace, ui).await,

@@ -340,6 +340,45 @@ fn verdict(change: &ResourceChange) -> Option<Verdict> {
     })
 }
 
+impl CloudFormation<'_> {
+    /// Starts rolling back an update that failed and was left so.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn roll_back(&self, stack: &str) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.rollback_stack().stack_name(stack);
+        request.send().await.map_err(|error| failed("cloudformation:RollbackStack", error))?;
+        Ok(())
+    }
+
+    /// Starts going back once more after that failed, leaving resources as they are that are named.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn continue_rollback(&self, stack: &str, skip: Vec<String>) -> Result<(), AwsError> {
+        self.turn().await;
+        let skip = (!skip.is_empty()).then_some(skip);
+        let request = self.client.continue_update_rollback().stack_name(stack).set_resources_to_skip(skip);
+        request.send().await.map_err(|error| failed("cloudformation:ContinueUpdateRollback", error))?;
+        Ok(())
+    }
+
+    /// Starts deleting a stack whose deletion failed, leaving resources where they are that are named.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn delete_retaining(&self, stack: &str, retain: Vec<String>) -> Result<(), AwsError> {
+        self.turn().await;
+        let request = self.client.delete_stack().stack_name(stack).set_retain_resources(Some(retain));
+        request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
+        Ok(())
+    }
+}
+
 /// CloudFormation's two ways of saying that a change set has no changes.
 fn is_empty(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")

@@ -139,7 +139,7 @@ async fn deploy(
     let plan = plan::plan(&stage.name, selected, artifacts, &observed);
     let mut preview = super::plan::deployed(selected, &plan, &observed, session);
     super::plan::allow(&args.allowances, &mut preview, ui);
-    ui.say(show::text(&preview));
+    ui.say(show::text(&preview).trim_end());
     if args.dry_run {
         if args.format == Format::Json {
             print(&json!({ "stage": stage.name, "changed": !plan.is_empty(), "plan": preview }), ui)?;

@@ -4,7 +4,7 @@ use clap::Args;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::session::Session;
+use super::{guarded::guarded, session::Session};
 use crate::{deploy::destroy, error::Exit, stage, ui::Ui, workspace::Workspace};
 
 /// Delete a stage's stacks; what holds data is kept unless asked otherwise.
@@ -55,8 +55,12 @@ pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::R
             None => return Err(Refused::NobodyToAsk(session.stage.name).into()),
         }
     }
-    let stacks = destroy::stacks(&selected, &session.clients, ui).await?;
-    let deleted = if args.delete_data { destroy::delete_data(&data, &session.clients, ui).await? } else { Vec::new() };
-    ui.say(format_args!("✓ {stacks} stacks deleted, {} buckets and user pools", deleted.len()));
-    Ok(Exit::Success)
+    let work = async {
+        let stacks = destroy::stacks(&selected, &session.clients, ui).await?;
+        let deleted =
+            if args.delete_data { destroy::delete_data(&data, &session.clients, ui).await? } else { Vec::new() };
+        ui.say(format_args!("✓ {stacks} stacks deleted, {} buckets and user pools", deleted.len()));
+        Ok(Exit::Success)
+    };
+    guarded(&session, &selected, "destroy", session.artifact_bucket().await?, ui, work).await
 }

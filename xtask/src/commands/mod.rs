@@ -4,6 +4,7 @@ pub mod build;
 pub mod ci;
 pub mod deploy;
 pub mod destroy;
+pub mod doctor;
 pub mod graph;
 mod guarded;
 pub mod local;

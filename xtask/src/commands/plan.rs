@@ -140,8 +140,8 @@ fn verdict(previews: &[Preview]) -> Exit {
 
 fn print(previews: &[Preview], format: PlanFormat, ui: &Ui) -> miette::Result<()> {
     match format {
-        PlanFormat::Text => previews.iter().for_each(|preview| ui.result(show::text(preview))),
-        PlanFormat::Markdown => previews.iter().for_each(|preview| ui.result(show::markdown(preview))),
+        PlanFormat::Text => previews.iter().for_each(|preview| ui.result(show::text(preview).trim_end())),
+        PlanFormat::Markdown => previews.iter().for_each(|preview| ui.result(show::markdown(preview).trim_end())),
         PlanFormat::Json => {
             let report = json!({ "formatVersion": preview::FORMAT, "stages": previews });
             ui.result(serde_json::to_string_pretty(&report).into_diagnostic()?);

@@ -1,9 +1,10 @@
 //! `prune`: versions, layer versions and artifacts that nothing needs.
 
 use clap::Args;
+use stacks::rendered::RenderedSystem;
 
 use super::{
-    guarded::released,
+    guarded::{guarded, released},
     session::{self, Session},
 };
 use crate::{
@@ -43,12 +44,20 @@ pub async fn run(args: PruneArgs, workspace: &Workspace, ui: &Ui) -> miette::Res
     let stage = stage::load(workspace, &args.stage)?;
     let session = Session::open(stage, workspace, ui).await?;
     let selected = session.select(args.system.as_deref(), None)?;
+    let work = prune(&args, &selected, &session, ui);
+    if args.dry_run {
+        return work.await;
+    }
+    guarded(&session, &selected, "prune", session.artifact_bucket().await?, ui, work).await
+}
+
+async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Exit> {
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let bucket = session::bucket(&session.stage, &observed);
     let parameters = session::parameters(&observed);
-    let released = released(&session, &selected, bucket.as_deref(), args.keep).await?;
+    let released = released(session, selected, bucket.as_deref(), args.keep).await?;
     let keep = (&released, args.keep);
-    let verdicts = prune::mark(&selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
+    let verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
     if args.format == Format::Json {
         ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": verdicts }));
     } else {

@@ -15,6 +15,7 @@ use crate::{
             BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
         },
     },
+    doctor::{Repair, states},
     plan::{Action, Parameter, PlannedStack, verdict::Verdict},
     ui::{Step, Ui},
 };
@@ -32,19 +33,14 @@ enum Health {
     Stuck(&'static str),
 }
 
-/// CloudFormation user guide, "Stack status codes".
 fn health(status: &str) -> Health {
-    match status {
-        "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => Health::Unborn,
-        "UPDATE_ROLLBACK_FAILED" => {
-            Health::Stuck("continue the rollback (`aws cloudformation continue-update-rollback`), then deploy again")
+    match states::stack(status).repair {
+        Repair::None | Repair::Deploy => Health::Good,
+        Repair::Delete => Health::Unborn,
+        Repair::Wait => Health::Busy,
+        Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => {
+            Health::Stuck("`cargo xtask doctor` says what it means, and mends it with --fix; then deploy again")
         }
-        "DELETE_FAILED" => Health::Stuck("delete what is in the way, or retain it, then run `cargo xtask destroy`"),
-        "UPDATE_FAILED" => {
-            Health::Stuck("roll the stack back (`aws cloudformation rollback-stack`), then deploy again")
-        }
-        status if status.ends_with("_IN_PROGRESS") => Health::Busy,
-        _ => Health::Good,
     }
 }
 
@@ -363,6 +359,6 @@ mod tests {
         ] {
             assert_eq!(health(status), expected, "{status}");
         }
-        assert!(matches!(health("UPDATE_ROLLBACK_FAILED"), Health::Stuck(help) if help.contains("continue")));
+        assert!(matches!(health("UPDATE_ROLLBACK_FAILED"), Health::Stuck(help) if help.contains("doctor")));
     }
 }

@@ -63,6 +63,9 @@ pub struct Move {
     pub before: Option<String>,
     /// The version after.
     pub after: String,
+    /// That version's `CodeSha256`: a function that is deleted and made again counts its versions from 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code_sha256: Option<String>,
 }
 
 /// What a release is.
@@ -225,7 +228,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn entry(number: u32, version: &str, outcome: Outcome) -> Entry {
-        let moved = Move { before: None, after: version.to_owned() };
+        let moved = Move { before: None, after: version.to_owned(), code_sha256: None };
         Entry {
             number,
             system: "portfolio".to_owned(),

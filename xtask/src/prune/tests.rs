@@ -61,7 +61,7 @@ proptest! {
 
 #[test]
 fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
-    let moved = Move { before: Some("0".to_owned()), after: "5".to_owned() };
+    let moved = Move { before: Some("0".to_owned()), after: "5".to_owned(), code_sha256: None };
     let functions = BTreeMap::from([("portfolio-api-dev".to_owned(), moved)]);
     let entries = [
         entry(1, "1", Outcome::Released),

@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct Candidate {
     pub(super) function: RenderedFunction,
     pub(super) version: String,
+    pub(super) code_sha256: String,
     /// What `live` points to.
     pub(super) before: Option<String>,
     pub(super) probe: bool,
@@ -44,7 +45,8 @@ pub(super) async fn candidate(
     let current = lambda.version(name, &live.version).await.map_err(aws)?;
     let before = Some(live.version.clone());
     if current.as_ref().is_some_and(|current| same(current, &latest)) && live.weights.is_empty() {
-        return Ok(Candidate { function: function.clone(), version: live.version, before, probe: created, created });
+        let (function, version, code_sha256) = (function.clone(), live.version, latest.code_sha256);
+        return Ok(Candidate { function, version, code_sha256, before, probe: created, created });
     }
     // A run that was killed after publishing has left the version that is wanted.
     let published = lambda.versions(name).await.map_err(aws)?;
@@ -54,7 +56,8 @@ pub(super) async fn candidate(
     };
     ui.say(format_args!("· {name}: version {version} published"));
     deploy::ready(name, &version, clients).await.map_err(not_ready)?;
-    Ok(Candidate { function: function.clone(), version, before, probe: true, created })
+    let (function, code_sha256) = (function.clone(), latest.code_sha256);
+    Ok(Candidate { function, version, code_sha256, before, probe: true, created })
 }
 
 /// Do two versions do the same?

@@ -234,5 +234,5 @@ async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'
 fn moved(candidate: &Candidate) -> Move {
     // A new function's alias comes with its stack, and points to what is released.
     let before = candidate.before.clone().filter(|_| !candidate.created);
-    Move { before, after: candidate.version.clone() }
+    Move { before, after: candidate.version.clone(), code_sha256: Some(candidate.code_sha256.clone()) }
 }

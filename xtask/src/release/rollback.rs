@@ -57,14 +57,16 @@ async fn wanted<S: Store>(
     let (mut wanted, mut gone) = (Vec::new(), Vec::new());
     for (name, entered) in &target.functions {
         let aws = |source| ReleaseError::Aws { function: name.clone(), source };
-        let exists = lambda.version(name, &entered.after).await.map_err(aws)?.is_some();
+        let version = lambda.version(name, &entered.after).await.map_err(aws)?;
+        let same = |code: &String| entered.code_sha256.as_ref().is_none_or(|entered| entered == code);
+        let exists = version.is_some_and(|version| same(&version.code_sha256));
         let (true, Some(function)) = (exists, known.get(name.as_str())) else {
             gone.push(format!("version {} of {name} was", entered.after));
             continue;
         };
         let aliases = lambda.aliases(name).await.map_err(aws)?;
         let before = aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version);
-        wanted.push(((*function).clone(), Move { before, after: entered.after.clone() }));
+        wanted.push(((*function).clone(), Move { before, ..entered.clone() }));
     }
     if gone.is_empty() { Ok(wanted) } else { Err(ReleaseError::VersionsGone { number: target.number, gone }) }
 }

@@ -6,6 +6,7 @@ mod acceptance;
 mod client;
 mod cloud;
 mod deploying;
+mod doctoring;
 mod events;
 mod help;
 mod images;

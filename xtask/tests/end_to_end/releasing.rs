@@ -21,7 +21,8 @@ fn releases_are_entered_rolled_back_and_settled() {
     assert_eq!(first.len(), 1, "{first:#?}");
     assert_eq!(first[0]["outcome"]["state"], "released");
     assert_eq!(first[0]["functions"].as_object().map(serde_json::Map::len), Some(5), "{first:#?}");
-    assert_eq!(first[0]["functions"][FUNCTION], json!({ "before": null, "after": "1" }));
+    let moved = &first[0]["functions"][FUNCTION];
+    assert_eq!((&moved["before"], &moved["after"]), (&Value::Null, &json!("1")), "{first:#?}");
     assert!(first[0]["needs"].as_object().is_some_and(|needs| !needs.is_empty()), "{first:#?}");
     refused(&cloud.xtask(&["rollback", "--stage", "local"]), 1, &["no earlier release"]);
 
@@ -46,8 +47,25 @@ fn releases_are_entered_rolled_back_and_settled() {
     refused(&cloud.xtask(&["release", "show", "99", "--stage", "local"]), 1, &["no release 99", "release list"]);
     refused(&cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", "99"]), 1, &["no release 99"]);
 
+    weights_left_behind_are_taken_away(&cloud);
     an_interrupted_release_is_settled(&cloud);
     what_is_gone_does_not_come_back(&cloud);
+}
+
+fn weights_left_behind_are_taken_away(cloud: &Cloud) {
+    weigh(cloud, "1");
+    let said = format!("{FUNCTION}: weighted alias");
+    refused(&cloud.xtask(&["doctor", "--stage", "local"]), 1, &[&said, "--fix sends everything to version 2"]);
+    refused(&cloud.xtask(&["doctor", "--stage", "local", "--fix"]), 0, &["done"]);
+    refused(&cloud.xtask(&["doctor", "--stage", "local"]), 0, &["All is well"]);
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn weigh(cloud: &Cloud, version: &str) {
+    let weights = aws_sdk_lambda::types::AliasRoutingConfiguration::builder();
+    let weights = weights.additional_version_weights(version, 0.1).build();
+    let request = cloud.lambda().update_alias().function_name(FUNCTION).name("live").routing_config(weights);
+    request.send().await.expect("the alias is weighted");
 }
 
 fn an_interrupted_release_is_settled(cloud: &Cloud) {

@@ -11,10 +11,10 @@ use crate::{
     refusals::refused,
 };
 
-const STACK: &str = "foundation-artifacts-local";
+pub(crate) const STACK: &str = "foundation-artifacts-local";
 
 /// `DescribeStacks`, as in the CloudFormation API reference.
-fn described(status: &str) -> (u16, String) {
+pub(crate) fn described(status: &str) -> (u16, String) {
     let body = format!(
         r#"<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>
 <StackName>{STACK}</StackName><StackId>arn:aws:cloudformation:us-east-1:000000000000:stack/{STACK}/1</StackId>
@@ -65,8 +65,9 @@ fn deployed(output: &Output) {
 #[test]
 fn a_stack_that_never_came_to_be_is_deleted_and_made_again() {
     for status in ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"] {
-        // Once for the plan, once for the deploy.
-        let (cloud, proxy) = behind(scripted("DescribeStacks", STACK, [described(status), described(status)]));
+        // Once for the lock, once for the plan, once for the deploy.
+        let answers = [described(status), described(status), described(status)];
+        let (cloud, proxy) = behind(scripted("DescribeStacks", STACK, answers));
         let output = deploy(&cloud, &proxy);
         deployed(&output);
         assert!(text(&output).contains(&format!("{STACK} is in {status}, so it never worked")), "{}", text(&output));
@@ -91,7 +92,7 @@ fn a_stack_somebody_is_at_work_on_is_waited_for() {
 fn a_stack_that_needs_a_decision_is_told_with_its_repair() {
     let stuck = || described("UPDATE_ROLLBACK_FAILED");
     let (cloud, proxy) = behind(scripted("DescribeStacks", STACK, [stuck(), stuck(), stuck()]));
-    refused(&deploy(&cloud, &proxy), 1, &[STACK, "UPDATE_ROLLBACK_FAILED", "continue-update-rollback"]);
+    refused(&deploy(&cloud, &proxy), 1, &[STACK, "UPDATE_ROLLBACK_FAILED", "cargo xtask doctor"]);
     assert_eq!(proxy.count("CreateChangeSet"), 0);
 }
 

@@ -79,7 +79,9 @@ fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
         let verdict = stack.change_set.iter().find(|verdict| verdict.logical_id == change.logical_id);
         resource(change, stack.action, verdict, out)?;
     }
-    for output in &stack.changes.outputs {
+    // Outputs of what is new are what its resources are.
+    let outputs = stack.changes.outputs.iter().filter(|_| stack.action != StackAction::Create);
+    for output in outputs {
         for (index, line) in values::lines(output).iter().enumerate() {
             writeln!(out, "    {}{line}", if index == 0 { "output " } else { "  " })?;
         }

@@ -1,0 +1,112 @@
+//! `doctor`: what is wrong with a stage, what it means, and its repair.
+
+use clap::Args;
+use miette::IntoDiagnostic;
+
+use super::{
+    guarded::{book, guarded},
+    release::has_functions,
+    session::Session,
+};
+use crate::{
+    aws::lambda::Readiness,
+    deploy,
+    doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
+    error::Exit,
+    render, stage,
+    ui::{Format, Ui},
+    workspace::Workspace,
+};
+
+/// Say what is wrong with a stage, what it means and how to repair it.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 all is well, or was repaired; 1 something is left to repair.")]
+pub struct DoctorArgs {
+    /// The stage.
+    #[arg(long)]
+    stage: String,
+    /// Only this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// Repair what can be repaired without losing anything.
+    #[arg(long)]
+    fix: bool,
+    /// Let a rollback leave this resource as it is; with --fix.
+    #[arg(long, value_name = "STACK/ID", requires = "fix")]
+    skip: Vec<String>,
+    /// Let a deletion leave this resource where it is; with --fix.
+    #[arg(long, value_name = "STACK/ID", requires = "fix")]
+    retain: Vec<String>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the stage cannot be looked at, or a repair fails.
+pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
+    let systems = session.select(args.system.as_deref(), None)?;
+    let observed = deploy::observe::observe(&systems, &session.clients).await?;
+    let mut signs = Signs::default();
+    for function in render::stacks_of(&systems).flat_map(|stack| &stack.functions) {
+        let name = &function.function_name;
+        let readiness = session.clients.lambda().version(name, "$LATEST").await?.map(|latest| latest.readiness);
+        let state = match readiness {
+            Some(Readiness::Pending) => FunctionState::Pending,
+            Some(Readiness::Failed(why)) => FunctionState::Failed(why),
+            Some(Readiness::Ready) | None => continue,
+        };
+        signs.functions.push((name.clone(), state));
+    }
+    let bucket = session.artifact_bucket().await?;
+    for system in systems.iter().filter(|system| has_functions(system)) {
+        let Some(bucket) = &bucket else { continue };
+        let open = book(&session, bucket, &system.name).newest().await?.filter(|open| open.entry.is_open());
+        signs.open_releases.extend(open.map(|open| (system.name.clone(), open.entry.number)));
+    }
+    let ailments = diagnose(&session.stage.name, &observed, &signs);
+    report(&ailments, args.format, ui)?;
+    if ailments.is_empty() {
+        return Ok(Exit::Success);
+    }
+    if !args.fix {
+        return Ok(Exit::Failure);
+    }
+    let names = Names { skip: args.skip.into_iter().collect(), retain: args.retain.into_iter().collect() };
+    let work = async {
+        let mut left = 0;
+        for ailment in &ailments {
+            let region = match &ailment.kind {
+                Kind::Stack(name, _) => {
+                    let mut stacks = render::stacks_of(&systems);
+                    stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
+                }
+                _ => None,
+            };
+            let repaired = repair(ailment, region.as_deref(), &names, &session.clients, ui).await?;
+            left += usize::from(!repaired);
+        }
+        Ok(if left == 0 { Exit::Success } else { Exit::Failure })
+    };
+    let result = guarded(&session, &systems, "doctor", bucket.clone(), ui, work).await;
+    session.explain(result)
+}
+
+fn report(ailments: &[Ailment], format: Format, ui: &Ui) -> miette::Result<()> {
+    if format == Format::Json {
+        ui.result(serde_json::to_string_pretty(ailments).into_diagnostic()?);
+        return Ok(());
+    }
+    if ailments.is_empty() {
+        ui.say("All is well.");
+    }
+    for ailment in ailments {
+        ui.result(format_args!("{}: {}: {}", ailment.what, ailment.state, ailment.meaning));
+        ui.result(format_args!("  {}", ailment.remedy));
+    }
+    Ok(())
+}
