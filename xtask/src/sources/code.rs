@@ -45,13 +45,10 @@ pub fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, S
     Ok(of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref()))
 }
 
-/// Without the network where that will do: this runs before every pull request's eyes.
+/// The workspace's own packages: what lies below them is told by `Cargo.lock`, and finding it out takes most of a second.
 fn metadata(root: &Utf8Path) -> Result<Metadata, SourcesError> {
-    let ask = |options: &[&str]| {
-        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        MetadataCommand::new().current_dir(root).other_options(options).exec()
-    };
-    ask(&["--offline"]).or_else(|_| ask(&[])).map_err(|error| SourcesError::Graph { reason: error.to_string() })
+    let mut command = MetadataCommand::new();
+    command.current_dir(root).no_deps().exec().map_err(|error| SourcesError::Graph { reason: error.to_string() })
 }
 
 fn of_files(
@@ -127,16 +124,21 @@ fn is_test(file: &str) -> bool {
 
 /// The workspace's packages that one needs to be built, itself included; not what only its tests need.
 fn closure<'a>(package: &'a PackageId, metadata: &'a Metadata) -> BTreeSet<&'a PackageId> {
-    let nodes: BTreeMap<&PackageId, _> =
-        metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (&node.id, node)).collect();
+    let packages = metadata.workspace_packages();
     let mut found = BTreeSet::from([package]);
     let mut open = vec![package];
     while let Some(next) = open.pop() {
-        let Some(node) = nodes.get(next) else { continue };
-        for dependency in &node.deps {
-            let built = dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development);
-            if built && metadata.workspace_members.contains(&dependency.pkg) && found.insert(&dependency.pkg) {
-                open.push(&dependency.pkg);
+        let Some(package) = packages.iter().find(|package| package.id == *next) else { continue };
+        for dependency in &package.dependencies {
+            // Packages of the workspace are depended on by path.
+            let is_it = |other: &&&Package| {
+                dependency.path.is_some() && dependency.path.as_deref() == other.manifest_path.parent()
+            };
+            let built = dependency.kind != DependencyKind::Development;
+            if let Some(other) = packages.iter().find(is_it).filter(|_| built)
+                && found.insert(&other.id)
+            {
+                open.push(&other.id);
             }
         }
     }
@@ -261,7 +263,7 @@ mod tests {
     #[test]
     fn a_line_of_the_workspace_s_manifest_changes_those_that_use_it() {
         let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-        let metadata = MetadataCommand::new().current_dir(root).exec().expect("metadata");
+        let metadata = MetadataCommand::new().current_dir(root).no_deps().exec().expect("metadata");
         let of = |old: &str, new: &str| {
             let manifests = (Manifest::parse(old), Manifest::parse(new));
             of_files(&["Cargo.toml".to_owned()], &metadata, root, Some(&manifests), None)
@@ -285,7 +287,7 @@ mod tests {
     #[test]
     fn a_shared_crate_changes_its_dependents_and_a_binary_s_source_only_itself() {
         let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-        let metadata = MetadataCommand::new().current_dir(root).exec().expect("metadata");
+        let metadata = MetadataCommand::new().current_dir(root).no_deps().exec().expect("metadata");
         let of = |file: &str| of_files(&[file.to_owned()], &metadata, root, None, None).into_keys().collect::<Vec<_>>();
         assert_eq!(of("lambdas/media-uploader/src/bin/upload.rs"), ["media-uploader-upload"]);
         assert_eq!(of("lambdas/media-uploader/src/keys.rs").len(), 5);
