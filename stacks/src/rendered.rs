@@ -12,6 +12,21 @@ pub struct RenderedSystem {
     pub name: String,
     /// Its stacks; every stack comes after the ones it takes values from.
     pub stacks: Vec<RenderedStack>,
+    /// What it must serve once it is released.
+    pub smoke: Vec<SmokeCheck>,
+}
+
+/// A request that a system must answer, once it is released, as it says here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmokeCheck {
+    /// The logical ID of the API that is asked.
+    pub api: String,
+    /// The path below the API's URL, with its slash.
+    pub path: String,
+    /// The status that must come.
+    pub status: u16,
+    /// What must be in the JSON that comes; fields that are not named may be anything.
+    pub json: Option<Value>,
 }
 
 /// One CloudFormation stack of one stage.

@@ -22,12 +22,54 @@ pub struct Stage {
     /// What a deploy refuses until it is named, besides losing data.
     #[serde(default)]
     pub refuse: Vec<Refusal>,
+    /// How new versions get their traffic.
+    #[serde(default)]
+    pub release: Release,
     /// The instruction set functions are built for.
     #[serde(default)]
     pub architecture: Architecture,
     /// Each system's settings. A system without settings is not deployed to the stage.
     #[serde(default)]
     pub systems: Systems,
+}
+
+/// How new versions get their traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Release {
+    /// All at once, or step by step.
+    pub strategy: Strategy,
+    /// The steps of a canary: shares of the traffic in percent, rising, below 100.
+    pub steps: Vec<u8>,
+    /// How long each step is watched, in seconds.
+    pub bake_seconds: u32,
+    /// How many requests a new version must get in a step to be judged by them; with fewer, probes decide.
+    pub minimum_requests: u32,
+    /// CloudWatch alarms whose firing reverts a canary.
+    pub alarms: Vec<String>,
+}
+
+impl Default for Release {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::AllAtOnce,
+            steps: vec![5, 25],
+            bake_seconds: 300,
+            minimum_requests: 50,
+            alarms: Vec::new(),
+        }
+    }
+}
+
+/// All at once, or step by step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Everybody gets the new version as soon as it has answered its probe.
+    #[default]
+    AllAtOnce,
+    /// A few get it first, and more while it does no worse.
+    Canary,
 }
 
 /// A kind of change that a stage may refuse until it is named.
@@ -113,6 +155,12 @@ impl Stage {
         };
         if stage.account.len() != 12 || !stage.account.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong("account", &stage.account, "an account's 12 digits, in quotes"));
+        }
+        let steps = &stage.release.steps;
+        let rising = steps.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || steps.iter().any(|step| !(1..=99).contains(step)) {
+            let steps = steps.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+            return Err(wrong("release.steps", &steps, "rising percentages from 1 to 99, like [5, 25]"));
         }
         if !is_region(&stage.region) {
             return Err(wrong("region", &stage.region, "a region's name, like eu-central-1"));

@@ -12,7 +12,7 @@ use super::{
     value::REFERENCE,
 };
 use crate::{
-    rendered::{ParameterSource, RenderedStack, RenderedSystem},
+    rendered::{ParameterSource, RenderedStack, RenderedSystem, SmokeCheck},
     stage::Stage,
 };
 
@@ -78,6 +78,7 @@ pub enum RenderError {
 pub struct System {
     name: String,
     stacks: Vec<Stack>,
+    smoke: Vec<SmokeCheck>,
 }
 
 /// An output that another stack asks for: the owner, the output's name, its value.
@@ -87,7 +88,14 @@ impl System {
     /// A system of these stacks, in any order.
     #[must_use]
     pub fn new(name: &str, stacks: impl IntoIterator<Item = Stack>) -> Self {
-        Self { name: name.to_owned(), stacks: stacks.into_iter().collect() }
+        Self { name: name.to_owned(), stacks: stacks.into_iter().collect(), smoke: Vec::new() }
+    }
+
+    /// Also with this check of what it serves.
+    #[must_use]
+    pub fn smoke(mut self, check: SmokeCheck) -> Self {
+        self.smoke.push(check);
+        self
     }
 
     /// Renders every stack, in an order in which they can be deployed.
@@ -113,7 +121,7 @@ impl System {
         for stack in &mut rendered {
             stack.template = sorted(std::mem::take(&mut stack.template));
         }
-        Ok(RenderedSystem { stacks: in_order(&self.name, rendered)?, name: self.name })
+        Ok(RenderedSystem { stacks: in_order(&self.name, rendered)?, name: self.name, smoke: self.smoke })
     }
 
     /// What went wrong while the stack was put together.

@@ -244,6 +244,27 @@ impl Lambda<'_> {
         Ok(())
     }
 
+    /// Points an alias to one version, and gives another a share of its traffic, 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn weigh(
+        &self,
+        function: &str,
+        alias: &str,
+        version: &str,
+        (other, share): (&str, f64),
+    ) -> Result<(), AwsError> {
+        self.turn().await;
+        let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder();
+        let routing = routing.additional_version_weights(other, share).build();
+        let request = self.client.update_alias().function_name(function).name(alias);
+        let request = request.function_version(version).routing_config(routing);
+        request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
+        Ok(())
+    }
+
     /// Invokes one version and waits for its answer.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{
     build,
-    guarded::{book, facts, guarded, released},
+    guarded::{StrategyName, book, canary, checks, facts, guarded, released},
     local,
     release::has_functions,
     session::{self, Session},
@@ -55,6 +55,12 @@ pub struct DeployArgs {
     plan: Option<Utf8PathBuf>,
     #[command(flatten)]
     allowances: Allowances,
+    /// How the new versions get their traffic, other than the stage file says.
+    #[arg(long, value_enum)]
+    strategy: Option<StrategyName>,
+    /// How many seconds each step of a canary is watched, other than the stage file says.
+    #[arg(long, value_name = "SECONDS")]
+    bake: Option<u32>,
     /// Stop after the plan.
     #[arg(long)]
     dry_run: bool,
@@ -161,7 +167,7 @@ async fn deploy(
         let fingerprint = fingerprint(&inputs(stage, selected, artifacts, &observed));
         let untouched = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
         let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
-        release(selected, (&deployed, &now), fingerprint, session, workspace, ui).await?
+        release(args, selected, (&deployed, &now), fingerprint, session, workspace, ui).await?
     };
     check_routes(selected, &deployed, session, ui).await?;
     let changed = !deployed.code.is_empty()
@@ -203,6 +209,7 @@ fn confirm(args: &DeployArgs, plan: &Plan, session: &Session, ui: &Ui) -> Result
 }
 
 async fn release(
+    args: &DeployArgs,
     selected: &[RenderedSystem],
     (deployed, observed): (&Deployed, &Observed),
     plan: String,
@@ -221,7 +228,14 @@ async fn release(
         };
         let book = book(session, &bucket, &system.name);
         let facts = facts(session, system, observed, Some(plan.clone()), workspace);
-        let context = Context { book: &book, facts, clients: &session.clients, ui };
+        let context = Context {
+            book: &book,
+            canary: canary(session, args.strategy, args.bake),
+            checks: checks(session, system, &deployed.outputs),
+            facts,
+            clients: &session.clients,
+            ui,
+        };
         released.extend(release::release(system, created, &context).await?);
     }
     Ok(released)

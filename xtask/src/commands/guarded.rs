@@ -1,17 +1,24 @@
 //! What every command that changes a stage shares: the lock of each system while it works, and the ledger.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use stacks::rendered::RenderedSystem;
+use stacks::{
+    rendered::{RenderedSystem, SmokeCheck},
+    stage::Strategy,
+};
 
-use super::session::{self, Session};
+use super::{
+    session::{self, Session},
+    status,
+};
 use crate::{
     aws::documents::Documents,
+    deploy::Outputs,
     ledger::{Book, needs},
     lock::{self, Held},
     plan::observed::Observed,
     prune,
-    release::Facts,
+    release::{Facts, canary, smoke::Check},
     sources::git::Git,
     ui::Ui,
     workspace::Workspace,
@@ -97,7 +104,47 @@ pub(super) fn facts(
         who: session.caller.arn.clone(),
         commit: Git::around(workspace.root()).ok().and_then(|git| git.describe()),
         plan,
+        alarms: session.stage.release.alarms.clone(),
         needs,
+    }
+}
+
+/// What a system must serve, where its APIs are deployed.
+pub(super) fn checks(session: &Session, system: &RenderedSystem, outputs: &Outputs) -> Vec<Check> {
+    let urls = status::urls(std::slice::from_ref(system), outputs, session);
+    let check = |smoke: &SmokeCheck| {
+        let url = format!("{}{}", urls.get(&smoke.api)?.trim_end_matches('/'), smoke.path);
+        Some(Check { url, status: smoke.status, json: smoke.json.clone() })
+    };
+    system.smoke.iter().filter_map(check).collect()
+}
+
+/// How a stage moves traffic, unless the command line says otherwise.
+pub(super) fn canary(session: &Session, strategy: Option<StrategyName>, bake: Option<u32>) -> Option<canary::Plan> {
+    let release = &session.stage.release;
+    let wanted = strategy.map_or(release.strategy, Strategy::from);
+    (wanted == Strategy::Canary).then(|| canary::Plan {
+        steps: release.steps.clone(),
+        bake: Duration::from_secs(u64::from(bake.unwrap_or(release.bake_seconds))),
+        minimum_requests: release.minimum_requests,
+    })
+}
+
+/// A strategy on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StrategyName {
+    /// Everybody gets the new versions as soon as they have answered their probes.
+    AllAtOnce,
+    /// A few get them first, and more while they do no worse.
+    Canary,
+}
+
+impl From<StrategyName> for Strategy {
+    fn from(name: StrategyName) -> Self {
+        match name {
+            StrategyName::AllAtOnce => Self::AllAtOnce,
+            StrategyName::Canary => Self::Canary,
+        }
     }
 }
 

@@ -196,7 +196,8 @@ async fn settle(
         let book = book(session, bucket, &system.name);
         let Some(open) = book.newest().await?.filter(|open: &Open| open.entry.is_open()) else { continue };
         let facts = facts(session, system, observed, None, workspace);
-        let context = Context { book: &book, facts, clients: &session.clients, ui };
+        let (canary, checks) = (None, Vec::new());
+        let context = Context { book: &book, canary, checks, facts, clients: &session.clients, ui };
         let closed = if resume {
             release::resume(open, &context).await?
         } else {

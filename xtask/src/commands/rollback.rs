@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::{
-    guarded::{book, bucket, facts, guarded},
+    guarded::{book, bucket, checks, facts, guarded},
     release::has_functions,
-    session::Session,
+    session::{self, Session},
 };
 use crate::{
     deploy::{self, DeployError},
@@ -51,7 +51,8 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
         for system in &systems {
             let book = book(&session, &bucket, &system.name);
             let facts = facts(&session, system, &observed, None, workspace);
-            let context = Context { book: &book, facts, clients: &session.clients, ui };
+            let checks = checks(&session, system, &session::outputs(&observed));
+            let context = Context { book: &book, canary: None, checks, facts, clients: &session.clients, ui };
             let entry = rollback(system, args.to, &context).await?;
             ui.say(format_args!("✓ {} release {}: {}", system.name, entry.number, entry.kind_in_words()));
         }

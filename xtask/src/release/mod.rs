@@ -2,9 +2,11 @@
 //!
 //! Every release is entered in the ledger before the first alias moves, and closed after the last.
 
+pub mod canary;
 mod candidate;
 pub mod rollback;
 mod shift;
+pub mod smoke;
 
 use std::{
     collections::BTreeMap,
@@ -14,9 +16,11 @@ use std::{
 use candidate::{Candidate, candidate, probe};
 use miette::Diagnostic;
 use serde::Serialize;
-use stacks::rendered::RenderedSystem;
+use smoke::Check;
+use stacks::rendered::{RenderedFunction, RenderedSystem};
 use thiserror::Error;
 
+use shift::carry_out;
 pub use shift::{abort, resume};
 
 use crate::{
@@ -60,6 +64,15 @@ pub enum ReleaseError {
         version: String,
         /// What came instead of `ready`.
         answer: String,
+    },
+    /// The new versions do worse, or the system does not serve what it must.
+    #[error("release {number} was reverted: {why}")]
+    #[diagnostic(help("users get what they got before; look at the functions' logs, mend it and deploy again"))]
+    Reverted {
+        /// The release.
+        number: u32,
+        /// Why.
+        why: String,
     },
     /// An alias could not be moved back.
     #[error(
@@ -123,6 +136,10 @@ pub struct Released {
 pub struct Context<'a, S> {
     /// The ledger of the system.
     pub book: &'a Book<S>,
+    /// How traffic moves; `None` is all at once.
+    pub canary: Option<canary::Plan>,
+    /// What the system must serve once traffic has moved, and at every step of a canary.
+    pub checks: Vec<Check>,
     /// What is entered besides the versions.
     pub facts: Facts,
     /// AWS.
@@ -150,6 +167,8 @@ pub struct Facts {
     pub commit: Option<String>,
     /// The SHA-256 of what the plan was made from.
     pub plan: Option<String>,
+    /// Alarms whose firing reverts a canary.
+    pub alarms: Vec<String>,
     /// What the code needs of its stacks; see [`Entry::needs`].
     pub needs: BTreeMap<String, String>,
 }
@@ -217,7 +236,7 @@ async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'
         };
         if open.entry.functions.len() == wanted.len() && wanted.iter().all(same) {
             context.ui.say(format_args!("Going on with release {}, which was interrupted", open.entry.number));
-            return resume(open, context).await.map(drop);
+            return carry_out(open, functions(candidates), context).await.map(drop);
         }
         let why = "its run was interrupted, and something else was released instead";
         context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
@@ -228,7 +247,11 @@ async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'
         return Ok(());
     }
     let open = context.book.begin(context.facts.entry(Kind::Deploy, wanted)).await?;
-    resume(open, context).await.map(drop)
+    carry_out(open, functions(candidates), context).await.map(drop)
+}
+
+fn functions(candidates: &[Candidate]) -> Vec<RenderedFunction> {
+    candidates.iter().map(|candidate| candidate.function.clone()).collect()
 }
 
 fn moved(candidate: &Candidate) -> Move {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stacks::rendered::{RenderedFunction, RenderedSystem};
 
-use super::{Context, ReleaseError, abort, candidate::probe, resume};
+use super::{Context, ReleaseError, abort, candidate::probe, shift::carry_out};
 use crate::{
     deploy::observe::LIVE,
     ledger::{Entry, Kind, Move, missing, target},
@@ -36,9 +36,10 @@ pub async fn rollback<S: Store>(
     for (function, moved) in &wanted {
         probe(function, &moved.after, context.clients, context.ui).await?;
     }
-    let functions = wanted.into_iter().map(|(function, moved)| (function.function_name, moved)).collect();
+    let (rendered, functions) =
+        wanted.into_iter().map(|(function, moved)| (function.clone(), (function.function_name, moved))).unzip();
     let open = context.book.begin(context.facts.entry(Kind::Rollback { to: target.number }, functions)).await?;
-    Ok(resume(open, context).await?.entry)
+    Ok(carry_out(open, rendered, context).await?.entry)
 }
 
 /// What every function of the release is to be moved from and to.

@@ -1,14 +1,79 @@
 //! Moving the aliases of an entered release, forwards or back.
 
-use futures_util::future::join_all;
+use std::time::SystemTime;
 
-use super::{Context, ReleaseError};
+use futures_util::future::join_all;
+use stacks::rendered::RenderedFunction;
+
+use super::{
+    Context, ReleaseError,
+    canary::{self, Verdict, live::Live},
+};
 use crate::{
     aws::AwsError,
     deploy::observe::LIVE,
-    ledger::{Open, Outcome},
+    ledger::{Move, Open, Outcome},
     store::Store,
 };
+
+/// Moves the traffic of an open release as its strategy says, and closes the entry; whatever goes wrong on the way, all
+/// aliases go back.
+///
+/// # Errors
+///
+/// When the new versions do worse, the system does not serve what it must, or an alias cannot be moved.
+pub(super) async fn carry_out<S: Store>(
+    open: Open,
+    functions: Vec<RenderedFunction>,
+    context: &Context<'_, S>,
+) -> Result<Open, ReleaseError> {
+    let moves = |function: &RenderedFunction| {
+        let moved = open.entry.functions.get(&function.function_name)?;
+        (moved.before.as_ref() != Some(&moved.after)).then(|| moved.clone())
+    };
+    let moving: Vec<_> =
+        functions.into_iter().filter_map(|function| moves(&function).map(|moved| (function, moved))).collect();
+    let open = match &context.canary {
+        // What users never had has no traffic to share.
+        Some(plan) if moving.iter().any(|(_, moved)| moved.before.is_some()) => {
+            canary(open, moving, plan, context).await?
+        }
+        _ => open,
+    };
+    let mut open = point_all(open, context).await?;
+    for check in &context.checks {
+        if let Err(why) = check.run().await {
+            let number = open.entry.number;
+            abort(open, &why, context).await?;
+            return Err(ReleaseError::Reverted { number, why });
+        }
+    }
+    context.book.close(&mut open, Outcome::Released).await?;
+    Ok(open)
+}
+
+async fn canary<S: Store>(
+    open: Open,
+    moving: Vec<(RenderedFunction, Move)>,
+    plan: &canary::Plan,
+    context: &Context<'_, S>,
+) -> Result<Open, ReleaseError> {
+    let (checks, since) = (context.checks.as_slice(), SystemTime::now());
+    let mut world = Live { open, moving, checks, context, since, step: None };
+    match canary::run(plan, &mut world).await {
+        Ok(Verdict::Good) => Ok(world.open),
+        Ok(Verdict::Bad { percent, why }) => {
+            let (number, why) = (world.open.entry.number, format!("at {percent} % of the traffic: {why}"));
+            abort(world.open, &why, context).await?;
+            Err(ReleaseError::Reverted { number, why })
+        }
+        Err(error) => {
+            // Nobody watches any more, so nobody gets the new versions.
+            abort(world.open, &format!("it could not be watched: {error}"), context).await?;
+            Err(error)
+        }
+    }
+}
 
 /// Moves every alias of an open release to its version and closes the entry; if one cannot be moved, all go back.
 ///
@@ -17,7 +82,13 @@ use crate::{
 /// # Errors
 ///
 /// When an alias cannot be moved, or the ledger cannot be written.
-pub async fn resume<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+pub async fn resume<S: Store>(open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+    let mut open = point_all(open, context).await?;
+    context.book.close(&mut open, Outcome::Released).await?;
+    Ok(open)
+}
+
+async fn point_all<S: Store>(open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
     let moving: Vec<_> = open.entry.functions.clone().into_iter().collect();
     let moving: Vec<_> = moving.into_iter().filter(|(_, moved)| moved.before.as_ref() != Some(&moved.after)).collect();
     let moves = moving.iter().map(|(function, moved)| point(function, &moved.after, context));
@@ -30,7 +101,6 @@ pub async fn resume<S: Store>(mut open: Open, context: &Context<'_, S>) -> Resul
         let before = moved.before.as_deref().unwrap_or("nothing");
         context.ui.say(format_args!("✓ {function}: live {before} → {}", moved.after));
     }
-    context.book.close(&mut open, Outcome::Released).await?;
     Ok(open)
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     parts::bucket::BucketName,
+    rendered::SmokeCheck,
     stage::Stage,
     template::{Expression, RenderError, System},
 };
@@ -69,7 +70,10 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     if let Some(domain) = &settings.domain {
         stacks.push(cdn::stack(stage, domain, &handle));
     }
-    Ok(System::new(SYSTEM, stacks))
+    // A stranger is turned away by the authorizer: the API is deployed, and guarded.
+    let path = "/media/00000000-0000-0000-0000-000000000000".to_owned();
+    let guarded = SmokeCheck { api: "MediaApi".to_owned(), path, status: 401, json: None };
+    Ok(System::new(SYSTEM, stacks).smoke(guarded))
 }
 
 fn buckets(stage: &Stage, settings: &Settings) -> Result<Buckets, RenderError> {

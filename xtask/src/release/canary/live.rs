@@ -1,0 +1,91 @@
+//! The world as it is: weighted aliases, CloudWatch, and probes.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::future::try_join_all;
+use stacks::rendered::RenderedFunction;
+
+use super::{Pair, World};
+use crate::{
+    deploy::observe::LIVE,
+    ledger::{Move, Open},
+    release::{Context, ReleaseError, candidate::probe, smoke::Check},
+    store::Store,
+    ui::Step,
+};
+
+/// An entered release on its way.
+pub(in crate::release) struct Live<'a, S> {
+    pub(in crate::release) open: Open,
+    pub(in crate::release) moving: Vec<(RenderedFunction, Move)>,
+    pub(in crate::release) checks: &'a [Check],
+    pub(in crate::release) context: &'a Context<'a, S>,
+    pub(in crate::release) since: SystemTime,
+    pub(in crate::release) step: Option<Step>,
+}
+
+impl<S: Store> World for Live<'_, S> {
+    type Error = ReleaseError;
+
+    async fn weigh(&mut self, percent: u8) -> Result<(), ReleaseError> {
+        let lambda = self.context.clients.lambda();
+        let weights =
+            self.moving.iter().filter_map(|(function, moved)| Some((function, moved.before.as_ref()?, moved)));
+        try_join_all(weights.map(async |(function, before, moved)| {
+            let name = &function.function_name;
+            let share = f64::from(percent) / 100.0;
+            let weighed = lambda.weigh(name, LIVE, before, (&moved.after, share)).await;
+            weighed.map_err(|source| ReleaseError::Aws { function: name.clone(), source })
+        }))
+        .await?;
+        self.since = SystemTime::now();
+        self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
+        self.context.book.step(&mut self.open, format!("{percent} % of the traffic")).await?;
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<Vec<Pair>, ReleaseError> {
+        let cloudwatch = self.context.clients.cloudwatch();
+        let known = self.moving.iter().filter_map(|(function, moved)| Some((function, moved.before.as_ref()?, moved)));
+        try_join_all(known.map(async |(function, before, moved)| {
+            let name = &function.function_name;
+            let versions = [before.as_str(), moved.after.as_str()];
+            let samples = cloudwatch.samples(name, LIVE, &versions, self.since).await;
+            let samples = samples.map_err(|source| ReleaseError::Aws { function: name.clone(), source })?;
+            Ok(Pair { function: name.clone(), old: samples[0], new: samples[1] })
+        }))
+        .await
+    }
+
+    async fn firing(&mut self) -> Result<BTreeSet<String>, ReleaseError> {
+        let alarms = &self.context.facts.alarms;
+        if alarms.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let firing = self.context.clients.cloudwatch().firing(alarms).await;
+        firing.map_err(|source| ReleaseError::Aws { function: self.context.facts.system.clone(), source })
+    }
+
+    async fn probe(&mut self) -> Result<Option<String>, ReleaseError> {
+        for (function, moved) in &self.moving {
+            match probe(function, &moved.after, self.context.clients, self.context.ui).await {
+                Ok(()) => {}
+                Err(error @ ReleaseError::Probe { .. }) => return Ok(Some(error.to_string())),
+                Err(error) => return Err(error),
+            }
+        }
+        for check in self.checks {
+            if let Err(why) = check.run().await {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn pause(&mut self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}

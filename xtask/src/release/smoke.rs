@@ -1,0 +1,65 @@
+//! What a system must serve while, and after, its traffic moves.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long an answer may take: API Gateway's own limit is 29 s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A request, and what must come of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Where.
+    pub url: String,
+    /// The status that must come.
+    pub status: u16,
+    /// What must be in the JSON that comes; fields that are not named may be anything.
+    pub json: Option<Value>,
+}
+
+impl Check {
+    /// Makes the request; an `Err` says what was wrong with the answer.
+    ///
+    /// # Errors
+    ///
+    /// When nothing answers, or something else than expected.
+    pub async fn run(&self) -> Result<(), String> {
+        let url = &self.url;
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(|error| error.to_string())?;
+        let answer = client.get(url).send().await.map_err(|error| format!("{url} does not answer: {error}"))?;
+        let status = answer.status().as_u16();
+        if status != self.status {
+            return Err(format!("{url} answers {status} instead of {}", self.status));
+        }
+        let Some(wanted) = &self.json else { return Ok(()) };
+        let found: Value = answer.json().await.map_err(|error| format!("{url} answers no JSON: {error}"))?;
+        if contains(&found, wanted) { Ok(()) } else { Err(format!("{url} answers {found}, which has not {wanted}")) }
+    }
+}
+
+/// Is everything that is wanted there?
+fn contains(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, wanted)| found.get(key).is_some_and(|found| contains(found, wanted)))
+        }
+        (found, wanted) => found == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_must_be_there_and_more_may_be() {
+        let found = json!({ "status": "ok", "checks": { "table": true, "bucket": true } });
+        assert!(contains(&found, &json!({ "status": "ok" })));
+        assert!(contains(&found, &json!({ "checks": { "table": true } })));
+        assert!(!contains(&found, &json!({ "checks": { "table": false } })));
+        assert!(!contains(&found, &json!({ "missing": 1 })));
+    }
+}
