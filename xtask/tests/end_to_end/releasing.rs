@@ -1,7 +1,12 @@
 //! Releases on the emulator: entered, listed, rolled back, finished or reverted when interrupted, one at a time.
 
-use std::process::{Command, Stdio};
+use std::{
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
+use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
 use serde_json::{Value, json};
 
 use crate::{
@@ -49,6 +54,7 @@ fn releases_are_entered_rolled_back_and_settled() {
 
     weights_left_behind_are_taken_away(&cloud);
     an_interrupted_release_is_settled(&cloud);
+    a_canary_settles_and_a_bad_one_is_reverted(&cloud);
     what_is_gone_does_not_come_back(&cloud);
 }
 
@@ -74,14 +80,14 @@ fn an_interrupted_release_is_settled(cloud: &Cloud) {
         1,
         &["no release of stage local was interrupted"],
     );
-    enter_open(cloud, 5);
+    enter_open(cloud);
     cloud.success(&["release", "abort", "--stage", "local"]);
     assert_eq!(live(cloud), "1");
-    enter_open(cloud, 6);
+    enter_open(cloud);
     cloud.success(&["release", "resume", "--stage", "local"]);
     assert_eq!(live(cloud), "2");
     // The next deploy finishes what was open without being asked.
-    enter_open(cloud, 7);
+    enter_open(cloud);
     cloud.deploy();
     assert_eq!(live(cloud), "2");
     let entries = releases(cloud);
@@ -91,7 +97,59 @@ fn an_interrupted_release_is_settled(cloud: &Cloud) {
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
 }
 
+/// The emulator counts no requests, so of the good one probes decide, and of the bad one metrics that are put there.
+fn a_canary_settles_and_a_bad_one_is_reverted(cloud: &Cloud) {
+    let deploy = ["deploy", "--stage", "local", "--yes", "--strategy", "canary", "--bake"];
+    reconfigure(cloud, 400);
+    let good = cloud.success(&[&deploy[..], &["1"]].concat());
+    assert!(text(&good).contains("Canary at 25 %"), "{}", text(&good));
+    assert_eq!((live(cloud).as_str(), weights(cloud)), ("3", 0));
+    let newest = releases(cloud).remove(0);
+    assert_eq!(newest["steps"].as_array().map(Vec::len), Some(2), "{newest:#}");
+
+    reconfigure(cloud, 500);
+    let failing = AtomicBool::new(true);
+    let bad = std::thread::scope(|scope| {
+        let metrics = scope.spawn(|| fail(cloud, "4", &failing));
+        let bad = cloud.xtask(&[&deploy[..], &["10"]].concat());
+        failing.store(false, Ordering::SeqCst);
+        metrics.join().expect("metrics were put");
+        bad
+    });
+    refused(&bad, 1, &["was reverted: at 5 % of the traffic", "% errors", FUNCTION]);
+    assert_eq!((live(cloud).as_str(), weights(cloud)), ("3", 0));
+    assert_eq!(releases(cloud).remove(0)["outcome"]["state"], "reverted");
+}
+
+/// Counts requests that one version fails, for as long as it is told to.
+#[tokio::main(flavor = "current_thread")]
+async fn fail(cloud: &Cloud, version: &str, failing: &AtomicBool) {
+    let client = aws_sdk_cloudwatch::Client::new(&cloud.sdk());
+    let resource = format!("{FUNCTION}:live");
+    let dimensions = [("FunctionName", FUNCTION), ("Resource", &resource), ("ExecutedVersion", version)];
+    let dimensions: Vec<_> =
+        dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value).build()).collect();
+    let datum = |metric: &str| {
+        let datum = MetricDatum::builder().metric_name(metric).value(10.0);
+        datum.set_dimensions(Some(dimensions.clone())).build()
+    };
+    while failing.load(Ordering::SeqCst) {
+        let request = client.put_metric_data().namespace("AWS/Lambda");
+        let request = request.metric_data(datum("Invocations")).metric_data(datum("Errors"));
+        request.send().await.expect("metrics are put");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn weights(cloud: &Cloud) -> usize {
+    let alias = cloud.lambda().get_alias().function_name(FUNCTION).name("live").send().await.expect("the alias");
+    let routing = alias.routing_config().and_then(|routing| routing.additional_version_weights());
+    routing.map_or(0, std::collections::HashMap::len)
+}
+
 fn what_is_gone_does_not_come_back(cloud: &Cloud) {
+    let before = live(cloud);
     delete_version(cloud, "1");
     let gone = cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", "1"]);
     refused(
@@ -99,7 +157,7 @@ fn what_is_gone_does_not_come_back(cloud: &Cloud) {
         1,
         &["release 1 cannot come back", &format!("version 1 of {FUNCTION} was deleted"), "nothing was moved"],
     );
-    assert_eq!(live(cloud), "2");
+    assert_eq!(live(cloud), before);
 }
 
 #[test]
@@ -151,7 +209,8 @@ fn releases(cloud: &Cloud) -> Vec<Value> {
 }
 
 /// An entry as a killed run leaves it: about to move `upload` from 1 to 2.
-fn enter_open(cloud: &Cloud, number: u64) {
+fn enter_open(cloud: &Cloud) {
+    let number = releases(cloud).len() + 1;
     let mut entry = releases(cloud).into_iter().find(|entry| entry["number"] == 2).expect("release 2");
     entry["number"] = json!(number);
     entry["outcome"] = json!({ "state": "open" });
