@@ -8,6 +8,7 @@ mod cloud;
 mod deploying;
 mod doctoring;
 mod events;
+mod faults;
 mod help;
 mod images;
 mod offline;

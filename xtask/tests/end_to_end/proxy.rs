@@ -46,6 +46,8 @@ pub(crate) enum Verdict {
     Answer(u16, String),
     /// The call is carried out, and its answer is lost.
     LoseResponse,
+    /// The call is carried out, and then this process is killed.
+    ThenKill(u32),
     /// The connection ends without an answer, and the emulator never sees the call.
     Reset,
 }
@@ -161,8 +163,19 @@ async fn handle(
             forward(&shared, method, &uri, headers, body).await;
             broken()
         }
+        Verdict::ThenKill(process) => {
+            forward(&shared, method, &uri, headers, body).await;
+            kill(process);
+            broken()
+        }
         Verdict::Reset => broken(),
     }
+}
+
+/// Ends a process as a power cut would.
+pub(crate) fn kill(process: u32) {
+    // One that has just ended by itself is as dead.
+    let _ended = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).output();
 }
 
 /// An answer whose body ends in an error before its first byte: the connection is cut.
