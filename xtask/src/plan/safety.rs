@@ -131,7 +131,12 @@ pub fn findings(change: &ResourceChange, sides: Sides<'_>, refused: &[Refusal]) 
     let before = sides.old.map(statements).unwrap_or_default();
     let after = sides.new.map(statements).unwrap_or_default();
     let already = policy::openings(&before);
-    let opened: Vec<_> = policy::openings(&after).into_iter().filter(|opening| !already.contains(opening)).collect();
+    // What is new lets the service in that it is made for; only to what exists that is news.
+    let inherent = |opening: &String| sides.old.is_none() && opening.starts_with("principal `Service ");
+    let opened: Vec<_> = policy::openings(&after)
+        .into_iter()
+        .filter(|opening| !already.contains(opening) && !inherent(opening))
+        .collect();
     if !opened.is_empty() {
         let message = format!("{} would allow {}", change.logical_id, opened.join(", "));
         add(Kind::WidensIam, message, refused.contains(&Refusal::WidensIam));

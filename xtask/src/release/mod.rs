@@ -208,9 +208,11 @@ pub async fn release<S: Store>(
 ) -> Result<Vec<Released>, ReleaseError> {
     let (clients, ui) = (context.clients, context.ui);
     let description = concat!("xtask ", env!("CARGO_PKG_VERSION"));
+    // A run that was killed between making the stacks and entering their release has left them without one.
+    let first = context.book.newest().await?.is_none();
     let mut candidates = Vec::new();
     for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
-        let created = created(&function.function_name);
+        let created = first || created(&function.function_name);
         candidates.push(candidate(function, created, description, clients, ui).await?);
     }
     for candidate in candidates.iter().filter(|candidate| candidate.probe) {
