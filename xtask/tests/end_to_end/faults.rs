@@ -4,6 +4,8 @@
 //! run's number. `XTASK_FAULT_RUNS=500 cargo nextest run -p xtask -E 'test(faults)' --no-capture` is the full suite, and
 //! `XTASK_FAULT_FROM` where to begin; without them a few runs are made, spread over all calls.
 
+#![expect(clippy::print_stderr, reason = "a long run tells how far it is, and ends in a table")]
+
 use std::{
     collections::BTreeMap,
     path::Path,
