@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::{
 use super::limits::{self, Limit};
 
 /// When each limit's next call is due, by region.
-type Slots = Arc<Mutex<HashMap<(String, &'static str), Slot>>>;
+type Slots = Arc<Mutex<HashMap<(String, String), Slot>>>;
 
 /// An HTTP client whose requests wait for their turn.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl HttpConnector for Connector {
         let limit = limits::limit(&asked.service, &asked.operation);
         let wait = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.entry((asked.region, limit.name)).or_default().reserve(limit, Instant::now())
+            let name = if limit.shared { limit.name.to_owned() } else { format!("{}:{}", limit.name, asked.operation) };
+            slots.entry((asked.region, name)).or_default().reserve(limit, Instant::now())
         };
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
@@ -125,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Limit = Limit { name: "test", per_second: 4.0, burst: 2 };
+    const LIMIT: Limit = Limit { name: "test", per_second: 4.0, burst: 2, shared: true };
 
     #[test]
     fn a_burst_goes_at_once_and_the_rest_keeps_its_distance() {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-/// A limit that some operations share, per account and region.
+/// A limit, per account and region.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limit {
     /// What it is called in logs, unique in the table.
@@ -14,11 +14,17 @@ pub(crate) struct Limit {
     pub(crate) per_second: f64,
     /// How many calls at once, after a pause.
     pub(crate) burst: u32,
+    /// Does every operation have it for itself, or do they share it?
+    pub(crate) shared: bool,
 }
 
 impl Limit {
     const fn of(name: &'static str, per_second: f64, burst: u32) -> Self {
-        Self { name, per_second, burst }
+        Self { name, per_second, burst, shared: true }
+    }
+
+    const fn each(name: &'static str, per_second: f64, burst: u32) -> Self {
+        Self { name, per_second, burst, shared: false }
     }
 
     /// The distance that calls keep in the long run.
@@ -44,11 +50,7 @@ const fn row(service: &'static str, operations: &'static [&'static str], limit: 
 /// API"), CloudWatch, CloudWatch Logs, Cognito ("Request rate quotas") and S3 ("Performance guidelines"). AWS publishes none for
 /// CloudFormation and IAM: 5 a second per operation is what users of `DescribeStacks` were told by AWS's support.
 const TABLE: &[Row] = &[
-    row("cloudformation", &["DescribeStacks"], Limit::of("cloudformation:DescribeStacks", 4.0, 1)),
-    row("cloudformation", &["DescribeStackEvents"], Limit::of("cloudformation:DescribeStackEvents", 4.0, 1)),
-    row("cloudformation", &["DescribeChangeSet"], Limit::of("cloudformation:DescribeChangeSet", 4.0, 1)),
-    row("cloudformation", &["GetTemplate"], Limit::of("cloudformation:GetTemplate", 4.0, 1)),
-    row("cloudformation", &[], Limit::of("cloudformation", 4.0, 1)),
+    row("cloudformation", &[], Limit::each("cloudformation", 4.0, 1)),
     // Bounded by the functions' concurrency alone.
     row("lambda", &["POST /invocations"], Limit::of("lambda:Invoke", 500.0, 500)),
     // 15 a second for all other calls together.
@@ -66,16 +68,15 @@ const TABLE: &[Row] = &[
     // 50 a second.
     row("monitoring", &["GetMetricData"], Limit::of("cloudwatch:GetMetricData", 40.0, 5)),
     // 3 a second for each of the rest.
-    row("monitoring", &[], Limit::of("cloudwatch", 2.0, 1)),
-    // 10 a second for each.
-    row("logs", &["DescribeLogGroups"], Limit::of("logs:DescribeLogGroups", 8.0, 1)),
-    row("logs", &["DeleteLogGroup"], Limit::of("logs:DeleteLogGroup", 8.0, 1)),
+    row("monitoring", &[], Limit::each("cloudwatch", 2.0, 1)),
+    // 5 to 10 a second for each.
+    row("logs", &[], Limit::each("logs", 4.0, 1)),
     // 15 to 120 a second, by category.
     row("cognito-idp", &[], Limit::of("cognito", 12.0, 2)),
 ];
 
 /// For what the table does not know.
-const OTHERS: Limit = Limit::of("others", 4.0, 1);
+const OTHERS: Limit = Limit::each("others", 4.0, 1);
 
 /// The limit that an operation counts towards.
 pub(crate) fn limit(service: &str, operation: &str) -> Limit {

@@ -16,7 +16,10 @@ pub mod sts;
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
+};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use error::AwsError;
@@ -66,6 +69,8 @@ impl Clients {
             .http_client(http)
             .region(Region::new(stage.region.clone()))
             .timeout_config(timeouts)
+            // A request that waits for its turn sends nothing meanwhile, which is no stall.
+            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
             .retry_config(RetryConfig::adaptive().with_max_attempts(if endpoint.is_some() { 2 } else { 6 }));
         if let Some(url) = &endpoint {
             loader = loader.endpoint_url(url).test_credentials();
