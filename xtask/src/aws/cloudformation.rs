@@ -83,6 +83,15 @@ pub enum Template<'a> {
 /// The most bytes a template sent along may have (CloudFormation quotas page).
 pub const BODY_LIMIT: usize = 51_200;
 
+/// A change set that was not executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Its name.
+    pub name: String,
+    /// Is CloudFormation making or deleting it?
+    pub busy: bool,
+}
+
 /// What became of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeSetState {
@@ -259,12 +268,7 @@ impl CloudFormation {
     async fn is_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
         let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
-        Ok(matches!(
-            described.execution_status(),
-            Some(
-                ExecutionStatus::ExecuteInProgress | ExecutionStatus::ExecuteComplete | ExecutionStatus::ExecuteFailed
-            )
-        ))
+        Ok(executed(described.execution_status()))
     }
 
     /// Deletes a change set; one that is not there is fine.
@@ -275,6 +279,29 @@ impl CloudFormation {
     pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         let request = self.client.delete_change_set().stack_name(stack).change_set_name(name);
         gone_is_fine(request.send().await.map_err(|error| failed("cloudformation:DeleteChangeSet", error)))
+    }
+
+    /// The change sets of a stack that were not executed.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_change_sets().stack_name(stack).set_next_token(next);
+            let page = request.send().await.map_err(|error| failed("cloudformation:ListChangeSets", error))?;
+            let waiting = page.summaries().iter().filter(|summary| !executed(summary.execution_status()));
+            found.extend(waiting.filter_map(|summary| {
+                let status = summary.status().map_or("", |status| status.as_str());
+                let busy = status.ends_with("_PENDING") || status.ends_with("_IN_PROGRESS");
+                Some(ChangeSet { name: summary.change_set_name()?.to_owned(), busy })
+            }));
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// The stack's latest events, newest first.
@@ -371,6 +398,11 @@ impl CloudFormation {
         request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
         Ok(())
     }
+}
+
+fn executed(status: Option<&ExecutionStatus>) -> bool {
+    use ExecutionStatus::{ExecuteComplete, ExecuteFailed, ExecuteInProgress};
+    matches!(status, Some(ExecuteInProgress | ExecuteComplete | ExecuteFailed))
 }
 
 /// CloudFormation's two ways of saying that a change set has no changes.

@@ -11,6 +11,7 @@ mod governor;
 pub mod iam;
 pub mod lambda;
 mod limits;
+pub mod logs;
 pub mod s3;
 pub mod sts;
 

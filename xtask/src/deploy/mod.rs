@@ -37,6 +37,9 @@ use crate::{
 /// How long another operation on a stack, or on a function, is waited for.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
+/// What the names of our change sets begin with; a hash of what they change follows.
+pub const CHANGE_SET_PREFIX: &str = "xtask-";
+
 /// A deploy failed.
 #[derive(Debug, Error, Diagnostic)]
 pub enum DeployError {

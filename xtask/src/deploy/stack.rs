@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{DeployError, Done, Guard, Outputs, PATIENCE, aws, poller::Poller};
+use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, poller::Poller};
 use crate::{
     aws::{
         Clients,
@@ -205,7 +205,7 @@ impl<'a> Deployment<'a> {
     ) -> Result<String, DeployError> {
         let body = self.stack.template.to_string();
         let hash = hex::encode(Sha256::digest(format!("{body}{parameters:?}")));
-        let change_set = format!("xtask-{}", &hash[..16]);
+        let change_set = format!("{CHANGE_SET_PREFIX}{}", &hash[..16]);
         // A killed run may have left one of the same name.
         self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
         self.request(create, &body, &hash, &change_set, parameters).await?;
