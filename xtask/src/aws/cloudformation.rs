@@ -376,6 +376,17 @@ impl CloudFormation {
         Ok(())
     }
 
+    /// Stops an update that is under way, so that the stack goes back to what it was.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn cancel_update(&self, stack: &str) -> Result<(), AwsError> {
+        let request = self.client.cancel_update_stack().stack_name(stack);
+        request.send().await.map_err(|error| failed("cloudformation:CancelUpdateStack", error))?;
+        Ok(())
+    }
+
     /// Starts going back once more after that failed, leaving resources as they are that are named.
     ///
     /// # Errors

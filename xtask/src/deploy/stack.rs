@@ -37,7 +37,7 @@ fn health(status: &str) -> Health {
     match states::stack(status).repair {
         Repair::None | Repair::Deploy => Health::Good,
         Repair::Delete => Health::Unborn,
-        Repair::Wait => Health::Busy,
+        Repair::Wait | Repair::WaitOrCancel => Health::Busy,
         Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => {
             Health::Stuck("`cargo xtask doctor` says what it means, and mends it with --fix; then deploy again")
         }
