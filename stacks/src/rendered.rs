@@ -71,6 +71,12 @@ pub enum ParameterSource {
     /// The version the alias `live` of this function points to. Empty before the first release, which makes the
     /// template publish version 1; afterwards *use previous value*, so that moving the alias by API is no change.
     AliasVersion(FunctionName),
+    /// `true` where the account has an OIDC provider for this issuer already, else `false`; decided when the stack is
+    /// made, for after that it may be the stack's own.
+    OidcProviderExists {
+        /// The issuer's host and path.
+        issuer: String,
+    },
     /// An output of another stack of the same system.
     Output {
         /// The other stack, by [`RenderedStack::stack`].

@@ -261,6 +261,17 @@ pub fn artifact_bucket(stage: &str, outputs: &Outputs) -> Option<String> {
     outputs.get(&stack)?.get(foundation::ARTIFACT_BUCKET_OUTPUT).cloned()
 }
 
+/// The role that CloudFormation works with for a system's stacks, where the stage has one. It may not change foundation, whose
+/// stacks say what it may do.
+fn execution_role<'a>(system: &str, outputs: &'a Outputs) -> Option<&'a str> {
+    if system == foundation::SYSTEM {
+        return None;
+    }
+    let prefix = plan::full_name(foundation::SYSTEM, foundation::pipeline::STACK, "");
+    let (_, pipeline) = outputs.iter().find(|(stack, _)| stack.starts_with(&prefix))?;
+    pipeline.get(foundation::pipeline::EXECUTION_ROLE_OUTPUT).map(String::as_str)
+}
+
 /// Deploys stacks as soon as those they take values from are done.
 async fn in_order(
     stacks: Vec<&PlannedStack>,

@@ -53,7 +53,7 @@ pub(super) async fn deploy(
     clients: &Clients,
     ui: &Ui,
 ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
-    let deployment = Deployment::new(stack, bucket, clients, ui);
+    let deployment = Deployment::new(stack, bucket, outputs, clients, ui);
     let state = deployment.settled().await?;
     let parameters = resolve(stack, outputs, state.as_ref())?;
     if let Some(state) = &state
@@ -74,7 +74,7 @@ pub(super) async fn verdicts(
     clients: &Clients,
     ui: &Ui,
 ) -> Result<Option<Vec<Verdict>>, DeployError> {
-    let deployment = Deployment::new(stack, bucket, clients, ui);
+    let deployment = Deployment::new(stack, bucket, outputs, clients, ui);
     let Some(state) = deployment.describe().await? else { return Ok(None) };
     if health(&state.status) != Health::Good {
         return Ok(None);
@@ -124,14 +124,22 @@ struct Deployment<'a> {
     stack: &'a PlannedStack,
     cloudformation: CloudFormation<'a>,
     bucket: Option<&'a str>,
+    role: Option<&'a str>,
     clients: &'a Clients,
     ui: &'a Ui,
 }
 
 impl<'a> Deployment<'a> {
-    fn new(stack: &'a PlannedStack, bucket: Option<&'a str>, clients: &'a Clients, ui: &'a Ui) -> Self {
+    fn new(
+        stack: &'a PlannedStack,
+        bucket: Option<&'a str>,
+        outputs: &'a Outputs,
+        clients: &'a Clients,
+        ui: &'a Ui,
+    ) -> Self {
         let cloudformation = clients.cloudformation(stack.region.as_deref());
-        Self { stack, cloudformation, bucket, clients, ui }
+        let role = super::execution_role(&stack.system, outputs);
+        Self { stack, cloudformation, bucket, role, clients, ui }
     }
 
     fn name(&self) -> &str {
@@ -237,8 +245,8 @@ impl<'a> Deployment<'a> {
             _ => Template::Body(body),
         };
         let tags = [("system", self.stack.system.as_str()), ("stack", self.stack.stack.as_str())];
-        let request =
-            ChangeSetRequest { stack: self.name(), name: change_set, create, template, parameters, tags: &tags };
+        let (stack, name, role) = (self.name(), change_set, self.role);
+        let request = ChangeSetRequest { stack, name, create, template, parameters, role, tags: &tags };
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
     }
 
