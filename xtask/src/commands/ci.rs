@@ -33,12 +33,15 @@ enum Check {
     Tests,
     /// rustdoc builds without a warning.
     Docs,
+    /// README and the other pages name every command, and their links lead somewhere.
+    Pages,
     /// The committed templates are what the workspace renders.
     Templates,
 }
 
 impl Check {
-    const ALL: [Self; 6] = [Self::Format, Self::Lints, Self::Dependencies, Self::Tests, Self::Docs, Self::Templates];
+    const ALL: [Self; 7] =
+        [Self::Format, Self::Lints, Self::Dependencies, Self::Tests, Self::Docs, Self::Pages, Self::Templates];
 
     fn title(self) -> &'static str {
         match self {
@@ -47,6 +50,7 @@ impl Check {
             Self::Dependencies => "dependencies",
             Self::Tests => "tests",
             Self::Docs => "docs",
+            Self::Pages => "pages",
             Self::Templates => "templates",
         }
     }
@@ -60,6 +64,7 @@ impl Check {
             Self::Dependencies => &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"],
             Self::Tests => &["nextest", "run", "--workspace", "--ignore-rust-version", "--cargo-quiet"],
             Self::Docs => &["doc", "--workspace", "--no-deps", "--ignore-rust-version", "--quiet"],
+            Self::Pages => &["xtask", "docs"],
             Self::Templates => &["xtask", "render", "--check"],
         }
     }
@@ -69,7 +74,7 @@ impl Check {
         match self {
             Self::Dependencies => Some(("deny", "cargo-deny")),
             Self::Tests => Some(("nextest", "cargo-nextest")),
-            Self::Format | Self::Lints | Self::Docs | Self::Templates => None,
+            Self::Format | Self::Lints | Self::Docs | Self::Pages | Self::Templates => None,
         }
     }
 }

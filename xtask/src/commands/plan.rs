@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Show what a deploy would change: resource by resource, without touching anything.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     after_help = "Offline, the rendered templates are compared with those committed at another commit: no account, \
                         no credentials. With --online, and always for stage local, they are compared with what is deployed."
@@ -56,6 +56,9 @@ pub struct PlanArgs {
     /// Online, and write the plan, with the hash of all it was made from, for `deploy --plan`.
     #[arg(long, value_name = "FILE")]
     out: Option<Utf8PathBuf>,
+    /// Online, and with what was built into this folder by `build --out`.
+    #[arg(long, value_name = "FOLDER")]
+    artifacts: Option<Utf8PathBuf>,
     /// How the plan is printed.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -94,6 +97,21 @@ enum PlanError {
 ///
 /// When a stage is wrong, the history cannot be read, or, online, a call fails.
 pub async fn run(args: PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let previews = previews(&args, workspace, ui).await?;
+    print(&previews, args.format, ui)?;
+    Ok(if args.exit_code { verdict(&previews) } else { Exit::Success })
+}
+
+/// What the workspace changes in every stage but local, compared with a commit.
+pub(super) async fn offline_everywhere(
+    against: Option<String>,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> miette::Result<Vec<Preview>> {
+    previews(&PlanArgs { against, ..PlanArgs::default() }, workspace, ui).await
+}
+
+async fn previews(args: &PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Vec<Preview>> {
     let names = match args.stage.as_slice() {
         [] => stage::names(workspace)?.into_iter().filter(|name| name != "local").collect(),
         named => named.to_vec(),
@@ -110,15 +128,14 @@ pub async fn run(args: PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Resu
             return Err(PlanError::LocalHasNoCommits.into());
         }
         let mut preview = if args.online || args.drift || args.out.is_some() || stage.is_local() {
-            online(stage, &selected, &args, workspace, ui).await?
+            online(stage, &selected, args, workspace, ui).await?
         } else {
-            offline(&stage, &selected, &args, workspace, ui)?
+            offline(&stage, &selected, args, workspace, ui)?
         };
         allow(&args.allowances, &mut preview, ui);
         previews.push(preview);
     }
-    print(&previews, args.format, ui)?;
-    Ok(if args.exit_code { verdict(&previews) } else { Exit::Success })
+    Ok(previews)
 }
 
 /// Lets pass what was named, and says what names nothing.
@@ -213,7 +230,7 @@ async fn online(
     ui: &Ui,
 ) -> miette::Result<Preview> {
     Validator::remembering(workspace.target().join("validated")).check(render::stacks_of(selected))?;
-    let artifacts = build::artifacts(&stage, selected, None, workspace, ui).await?;
+    let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), workspace, ui).await?;
     let session = Session::open(stage, workspace, ui).await?;
     let result = async {
         let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
