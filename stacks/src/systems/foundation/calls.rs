@@ -1,6 +1,6 @@
 //! What this tool itself calls: for a deploy, and for looking at a stage without touching it.
 
-use super::{SYSTEM, execution::sub};
+use super::{SYSTEM, execution::sub, scope::of_the_system};
 use crate::{parts::policy::Statement, rendered::RenderedSystem, stage::Stage, template::Text};
 
 /// Changing stacks, and mending the ones that are stuck.
@@ -95,16 +95,22 @@ impl Named {
             let arn = |service: &str, rest: String| {
                 sub(&format!("arn:${{AWS::Partition}}:{service}:{region}:${{AWS::AccountId}}:{rest}"))
             };
-            named.stacks.push(arn("cloudformation", format!("stack/{}/*", stack.name)));
+            let name = of_the_system(&stack.name, stack);
+            named.stacks.push(arn("cloudformation", format!("stack/{name}/*")));
             for function in &stack.functions {
-                named.functions.push(arn("lambda", format!("function:{}", function.function_name)));
-                named.versions.push(arn("lambda", format!("function:{}:*", function.function_name)));
+                let name = of_the_system(&function.function_name, stack);
+                named.functions.push(arn("lambda", format!("function:{name}")));
+                named.versions.push(arn("lambda", format!("function:{name}:*")));
             }
             for layer in &stack.layers {
                 named.layers.push(arn("lambda", format!("layer:{}", layer.layer_name)));
                 named.layer_versions.push(arn("lambda", format!("layer:{}:*", layer.layer_name)));
             }
             named.apis |= !stack.apis.is_empty();
+        }
+        for arns in [&mut named.stacks, &mut named.functions, &mut named.versions] {
+            // Those of one system come one after another.
+            arns.dedup();
         }
         named
     }

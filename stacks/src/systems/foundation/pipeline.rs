@@ -191,9 +191,11 @@ fn policies(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> Resul
             None => packed.push(vec![statement.clone()]),
         }
     }
-    if packed.len() > POLICIES_LIMIT {
+    let too_long = packed.iter().any(|statements| length(&policy::document(statements)) > POLICY_LIMIT);
+    if too_long || packed.len() > POLICIES_LIMIT {
         let message = format!(
-            "what CloudFormation needs for stage {} takes {} policies, and a role has at most {POLICIES_LIMIT}",
+            "what CloudFormation needs for stage {} takes {} policies, and a role has at most {POLICIES_LIMIT} of {POLICY_LIMIT} \
+             characters; name resources `<system>-…-<stage>`, so that one pattern tells them",
             stage.name,
             packed.len()
         );

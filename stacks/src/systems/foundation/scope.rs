@@ -86,7 +86,7 @@ impl Found<'_> {
     fn name(&self, property: &str) -> String {
         let given = &self.properties[property];
         match given.as_str().or_else(|| given["Fn::Sub"].as_str()) {
-            Some(text) => known_in_advance(text),
+            Some(text) => of_the_system(&known_in_advance(text), self.stack),
             None => format!("{}*", self.stack.name.chars().take(CERTAIN).collect::<String>()),
         }
     }
@@ -96,6 +96,16 @@ impl Found<'_> {
         let tails = [format!("hostedzone/{zone}"), "change/*".to_owned()];
         tails.into_iter().map(|tail| format!("arn:${{AWS::Partition}}:route53:::{tail}")).collect()
     }
+}
+
+/// Names that begin with the system's and end with the stage's are told by that, so that a policy is as long for forty
+/// functions as for one.
+pub(super) fn of_the_system(name: &str, stack: &RenderedStack) -> String {
+    let stage = stack.name.strip_prefix(&format!("{}-{}-", stack.system, stack.stack)).unwrap_or_default();
+    let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));
+    let (first, end) = (format!("{}-", stack.system), format!("-{stage}"));
+    let is_ours = last.strip_prefix(&first).is_some_and(|rest| rest.ends_with(&end) && rest.len() > end.len());
+    if is_ours && !stage.is_empty() { format!("{folder}{first}*{end}") } else { name.to_owned() }
 }
 
 /// The thing itself, and what lies below it.
@@ -175,6 +185,17 @@ mod tests {
         assert_eq!(of("sqs"), ["arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:jobs-${AWS::AccountId}"]);
         assert_eq!(of("iam"), ["arn:${AWS::Partition}:iam::${AWS::AccountId}:role/system-a-stack-with-a-lo*"]);
         assert_eq!(of("s3"), ["arn:${AWS::Partition}:s3:::x-*"]);
+    }
+
+    #[test]
+    fn names_that_say_system_and_stage_are_told_by_that() {
+        let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
+        let scopes =
+            scopes_of(&[named("/aws/lambda/system-one-dev"), named("/aws/lambda/system-two-dev"), named("other")]);
+        let names: Vec<_> =
+            scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
+        let expected = ["/aws/lambda/system-*-dev", "/aws/lambda/system-*-dev:*", "other", "other:*"];
+        assert_eq!(names, expected);
     }
 
     #[test]
