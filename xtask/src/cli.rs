@@ -60,6 +60,8 @@ pub enum Command {
     Summary(commands::summary::SummaryArgs),
     /// Put the offline plan of every stage under a pull request, as one comment that is updated in place.
     PrComment(commands::pr_comment::PrCommentArgs),
+    /// Install what building for a stage takes, where it is missing: Rust's target, and zig under the target directory.
+    Toolchain(commands::toolchain::ToolchainArgs),
     /// Say what the artifacts of these sources are called at GitHub, and which run has built them already.
     Artifacts(commands::artifacts::ArtifactsArgs),
     /// Check README, ARCHITECTURE and other pages: they are there, name every command, and their links lead somewhere.

@@ -169,13 +169,15 @@ fn sources(request: &Request, workspace: &Workspace) -> miette::Result<String> {
     Ok(fingerprint(workspace.root(), &how)?)
 }
 
+/// What a stage's functions are built for: an emulator runs them as processes of this machine.
+pub(super) fn mode(stage: &Stage) -> Mode {
+    if stage.is_local() || super::session::emulator().is_some() { Mode::Native } else { Mode::Lambda }
+}
+
 fn request(stage: &Stage, systems: &[RenderedSystem]) -> Request {
     let functions: Vec<FunctionName> =
         render::stacks_of(systems).flat_map(|stack| &stack.functions).map(|function| function.name).collect();
-    // An emulator runs functions as processes of this machine.
-    let native = stage.is_local() || super::session::emulator().is_some();
-    let mode = if native { Mode::Native } else { Mode::Lambda };
-    Request { functions, architecture: stage.architecture, mode, profile: None }
+    Request { functions, architecture: stage.architecture, mode: mode(stage), profile: None }
 }
 
 fn layers(systems: &[RenderedSystem]) -> Vec<RenderedLayer> {

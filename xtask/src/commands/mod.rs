@@ -23,3 +23,4 @@ pub mod schema;
 mod session;
 pub mod status;
 pub mod summary;
+pub mod toolchain;

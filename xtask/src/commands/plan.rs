@@ -12,6 +12,7 @@ use crate::{
     aws::drift::Drift,
     deploy,
     error::Exit,
+    github,
     plan::{
         self, Plan,
         allow::Allowances,
@@ -77,7 +78,7 @@ enum PlanFormat {
     Text,
     /// For machines.
     Json,
-    /// For a pull request's comment.
+    /// For a pull request's comment, and a job's summary where GITHUB_STEP_SUMMARY is set.
     Markdown,
 }
 
@@ -158,7 +159,11 @@ fn verdict(previews: &[Preview]) -> Exit {
 fn print(previews: &[Preview], format: PlanFormat, ui: &Ui) -> miette::Result<()> {
     match format {
         PlanFormat::Text => previews.iter().for_each(|preview| ui.result(show::text(preview).trim_end())),
-        PlanFormat::Markdown => previews.iter().for_each(|preview| ui.result(show::markdown(preview).trim_end())),
+        PlanFormat::Markdown => {
+            let plans: Vec<_> = previews.iter().map(show::markdown).collect();
+            plans.iter().for_each(|plan| ui.result(plan.trim_end()));
+            github::add_summary(&plans.concat())?;
+        }
         PlanFormat::Json => {
             let report = json!({ "formatVersion": preview::FORMAT, "stages": previews });
             ui.result(serde_json::to_string_pretty(&report).into_diagnostic()?);
