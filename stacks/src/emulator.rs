@@ -12,6 +12,8 @@ pub enum Feature {
     AccessLogs,
     /// `AWS::Lambda::EventInvokeConfig`: the emulator has retries of its own, which would hide a failing function.
     EventInvokeConfig,
+    /// `AWS::IAM::OIDCProvider`: the emulator's CloudFormation does not know it.
+    OidcProvider,
     /// Bucket policies that deny requests without TLS: the emulator speaks http.
     TlsOnly,
 }

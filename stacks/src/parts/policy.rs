@@ -12,17 +12,30 @@ use crate::{
 pub struct Statement {
     actions: Vec<String>,
     resources: Vec<Text>,
+    condition: Option<Value>,
 }
 
 impl Statement {
     /// Allows `actions` on `resources`.
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
-        Self { actions: actions.into_iter().map(str::to_owned).collect(), resources: resources.into_iter().collect() }
+        let actions = actions.into_iter().map(str::to_owned).collect();
+        Self { actions, resources: resources.into_iter().collect(), condition: None }
+    }
+
+    /// Allows it only on this condition, in IAM's own form.
+    #[must_use]
+    pub fn when(mut self, condition: Value) -> Self {
+        self.condition = Some(condition);
+        self
     }
 
     fn to_json(&self) -> Value {
-        json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources })
+        let mut statement = json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources });
+        if let Some(condition) = &self.condition {
+            statement["Condition"] = condition.clone();
+        }
+        statement
     }
 }
 
