@@ -10,7 +10,7 @@ mod poller;
 mod stack;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -301,15 +301,16 @@ async fn each(
     clients: &Clients,
     ui: &Ui,
 ) -> Result<(), DeployError> {
+    let ours: BTreeSet<_> = stacks.iter().map(|stack| stack.name.clone()).collect();
     let mut waiting = stacks;
     let mut running = FuturesUnordered::new();
     let mut failure = None;
     loop {
+        // The outputs that a stack of this deploy had before say nothing: it may be about to change them.
         let ready = |stack: &&PlannedStack, deployed: &Deployed| {
-            stack
-                .depends_on
-                .iter()
-                .all(|needed| deployed.stacks.contains_key(needed) || deployed.outputs.contains_key(needed))
+            stack.depends_on.iter().all(|needed| {
+                deployed.stacks.contains_key(needed) || !ours.contains(needed) && deployed.outputs.contains_key(needed)
+            })
         };
         if failure.is_none() {
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|stack| ready(stack, deployed));
