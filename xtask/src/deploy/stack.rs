@@ -173,7 +173,7 @@ impl<'a> Deployment<'a> {
         guard: Guard<'_>,
     ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
-        let seen: BTreeSet<_> = self.events().await?.into_iter().map(|event| event.id).collect();
+        let seen: BTreeSet<_> = self.events(&BTreeSet::new()).await?.into_iter().map(|event| event.id).collect();
         step.detail("comparing");
         let change_set = self.prepared(create, parameters).await?;
         let verdicts = self.compared(&change_set).await?;
@@ -284,13 +284,16 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    async fn events(&self) -> Result<Vec<Event>, DeployError> {
-        self.cloudformation.events(self.name()).await.map_err(aws(self.name()))
+    /// The events back to one that was seen.
+    async fn events(&self, seen: &BTreeSet<String>) -> Result<Vec<Event>, DeployError> {
+        // Of a stack that nobody has looked at yet, the newest page says what was there before.
+        let enough = |event: &Event| seen.is_empty() || seen.contains(&event.id);
+        self.cloudformation.events(self.name(), enough).await.map_err(aws(self.name()))
     }
 
     async fn failure(&self, seen: &BTreeSet<String>) -> Result<DeployError, DeployError> {
         let status = self.describe().await?.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
-        let events: Vec<_> = self.events().await?.into_iter().filter(|event| !seen.contains(&event.id)).collect();
+        let events: Vec<_> = self.events(seen).await?.into_iter().filter(|event| !seen.contains(&event.id)).collect();
         let mut causes = root_causes(&events).into_iter();
         let cause = causes.next().unwrap_or_else(|| format!("CloudFormation gives no reason for {status}"));
         Ok(DeployError::Stack { stack: self.name().to_owned(), status, cause, others: causes.take(3).collect() })
