@@ -215,7 +215,7 @@ fn a_broken_smoke_check_leaves_production_where_it_was(world: &World) {
     assert_eq!(*code, 1, "{said}");
     assert!(said.contains("was reverted") && said.contains("answers 500 instead of 401"), "{said}");
     assert_eq!(world.live("prod"), "1");
-    assert_eq!(ran.jobs["deploy"], false);
+    assert!(!ran.jobs["deploy"]);
     assert!(!ran.ran("check-live") && !ran.ran("prune"), "{:#?}", ran.commands);
     for told in ["## ❌ prod: failed", "The release was reverted", "answers 500"] {
         assert!(ran.summary.contains(told), "`{told}` is not in\n{}", ran.summary);
@@ -230,7 +230,7 @@ fn a_broken_promise_to_browsers_is_rolled_back(world: &World) {
     assert_eq!(*code, 1, "{said}");
     assert!(said.contains("cors") && said.contains("Rolled back: media-uploader"), "{said}");
     assert_eq!(world.live("prod"), "1");
-    assert_eq!(ran.jobs["deploy"], false);
+    assert!(!ran.jobs["deploy"]);
     assert!(ran.summary.contains("**Rolled back:** media-uploader"), "{}", ran.summary);
 }
 
