@@ -174,9 +174,14 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     succeeded(&staging);
     assert!(staging.command("artifacts").2.contains("run=\n"), "nobody has built them: {:#?}", staging.commands);
     assert!(staging.command("plan").2.contains("media-uploader-api-staging"), "{}", staging.command("plan").2);
-    for told in
-        ["## ✅ staging: deployed", "media-uploader-upload-staging | 1", "| cors |", "| latency |", "MediaApi: http"]
-    {
+    for told in [
+        "## ✅ staging: deployed",
+        "media-uploader-upload-staging | 1",
+        "| cors |",
+        ", signed in | ✓ 404",
+        "| latency |",
+        "MediaApi: http",
+    ] {
         assert!(staging.summary.contains(told), "`{told}` is not in\n{}", staging.summary);
     }
 
