@@ -52,12 +52,7 @@ impl Metric {
     /// A metric without dimensions.
     #[must_use]
     pub fn new(namespace: &str, name: &str, statistic: Statistic) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            dimensions: BTreeMap::new(),
-            statistic,
-        }
+        Self { namespace: namespace.to_owned(), name: name.to_owned(), dimensions: BTreeMap::new(), statistic }
     }
 
     /// Of this one only.
@@ -185,12 +180,7 @@ impl Alarm {
         }
     }
 
-    fn on_math(
-        &self,
-        expression: &str,
-        metrics: &[(String, Metric)],
-        plain: cloud_watch::Alarm,
-    ) -> cloud_watch::Alarm {
+    fn on_math(&self, expression: &str, metrics: &[(String, Metric)], plain: cloud_watch::Alarm) -> cloud_watch::Alarm {
         let result = alarm::MetricDataQuery {
             id: set("result"),
             expression: set(expression),
@@ -272,7 +262,8 @@ mod tests {
         let math = |alarm: Alarm| alarm.math("100 * errors", [("errors", errors())]);
         assert_eq!(alarm("local", math), None);
         let alarm = alarm("dev", math).expect("an alarm");
-        let returned: Vec<_> = alarm["Metrics"].as_array().expect("queries").iter().map(|it| &it["ReturnData"]).collect();
+        let returned: Vec<_> =
+            alarm["Metrics"].as_array().expect("queries").iter().map(|it| &it["ReturnData"]).collect();
         assert_eq!(returned, [true, false]);
         assert!(alarm["MetricName"].is_null());
     }

@@ -7,15 +7,27 @@ use crate::{
     template::{Part, Reference, RemovalPolicy, Resource, Stack, Text, set},
 };
 
-/// A generated secret of letters and digits.
+/// A generated secret.
 #[derive(Debug, Clone)]
 pub struct Secret {
     logical_id: String,
     name: String,
     description: String,
-    characters: i64,
+    alphabet: Alphabet,
     removal: RemovalPolicy,
 }
+
+/// What a secret is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alphabet {
+    /// 64 letters and digits.
+    Alphanumeric,
+    /// 64 hexadecimal digits: 32 bytes.
+    Hexadecimal,
+}
+
+/// How long a secret is, in characters.
+const LENGTH: i64 = 64;
 
 /// What others need of a secret.
 #[derive(Debug, Clone)]
@@ -32,7 +44,7 @@ impl Secret {
             logical_id: logical_id.to_owned(),
             name: name.to_owned(),
             description: String::new(),
-            characters: 64,
+            alphabet: Alphabet::Alphanumeric,
             removal: if stage.is_local() { RemovalPolicy::Delete } else { RemovalPolicy::Retain },
         }
     }
@@ -44,10 +56,10 @@ impl Secret {
         self
     }
 
-    /// How long it is, in characters: 64 unless told.
+    /// What it is made of: letters and digits unless told.
     #[must_use]
-    pub fn characters(mut self, characters: u32) -> Self {
-        self.characters = i64::from(characters);
+    pub fn alphabet(mut self, alphabet: Alphabet) -> Self {
+        self.alphabet = alphabet;
         self
     }
 }
@@ -56,12 +68,15 @@ impl Part for Secret {
     type Handle = SecretHandle;
 
     fn add_to(self, stack: &mut Stack) -> SecretHandle {
+        let hexadecimal = self.alphabet == Alphabet::Hexadecimal;
         let properties = secrets_manager::Secret {
             name: set(self.name),
             description: set(self.description),
             generate_secret_string: Some(secret::GenerateSecretString {
-                password_length: set(self.characters),
+                password_length: set(LENGTH),
                 exclude_punctuation: set(true),
+                exclude_uppercase: hexadecimal.then(|| true.into()),
+                exclude_characters: hexadecimal.then(|| "ghijklmnopqrstuvwxyz".into()),
                 ..secret::GenerateSecretString::default()
             }),
             ..secrets_manager::Secret::default()

@@ -88,7 +88,8 @@ impl Table {
     /// A global secondary index with all attributes.
     #[must_use]
     pub fn index(mut self, name: &str, key: Key) -> Self {
-        let item = |(name, kind)| table::GlobalSecondaryIndexKeySchema { attribute_name: set(name), key_type: set(kind) };
+        let item =
+            |(name, kind)| table::GlobalSecondaryIndexKeySchema { attribute_name: set(name), key_type: set(kind) };
         let index = table::GlobalSecondaryIndex {
             index_name: set(name),
             key_schema: Some(schema(key).map(item).collect()),
@@ -140,13 +141,6 @@ impl Table {
     #[must_use]
     pub fn tag(mut self, key: &str, value: &str) -> Self {
         self.properties.tags.get_or_insert_default().push(table::Tag { key: set(key), value: set(value) });
-        self
-    }
-
-    /// Keeps the table when its stack goes, or lets it go.
-    #[must_use]
-    pub fn removal(mut self, policy: RemovalPolicy) -> Self {
-        self.removal = policy;
         self
     }
 }
