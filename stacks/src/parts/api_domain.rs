@@ -1,10 +1,9 @@
 //! An API under a domain of its own: certificate, domain name, mapping, DNS record.
 
-use super::api::ApiHandle;
+use super::{api::ApiHandle, certificate::certificate};
 use crate::{
     resources::{
         api_gateway_v2::{ApiMapping, DomainName, domain_name},
-        certificate_manager::{Certificate, certificate},
         route53::{RecordSet, record_set},
     },
     template::{Part, Reference, Resource, Stack, Text, set},
@@ -36,7 +35,7 @@ impl ApiDomain {
         }
     }
 
-    /// Uses this certificate, by ARN, in the API's region. Without it one is made, which needs the hosted zone.
+    /// Uses this certificate, by ARN, which may hold pseudo parameters, in the API's region. Without it one is made, which needs the hosted zone.
     #[must_use]
     pub fn certificate(mut self, arn: Option<&str>) -> Self {
         self.certificate = arn.map(str::to_owned);
@@ -48,22 +47,6 @@ impl ApiDomain {
     pub fn hosted_zone(mut self, id: Option<&str>) -> Self {
         self.hosted_zone = id.map(str::to_owned);
         self
-    }
-
-    fn own_certificate(&self, stack: &mut Stack) -> Text {
-        let certificate = Certificate {
-            domain_name: set(&self.domain),
-            validation_method: set("DNS"),
-            domain_validation_options: self.hosted_zone.as_ref().map(|zone| {
-                vec![certificate::DomainValidationOption {
-                    domain_name: set(&self.domain),
-                    hosted_zone_id: set(zone),
-                    ..certificate::DomainValidationOption::default()
-                }]
-            }),
-            ..Certificate::default()
-        };
-        stack.resource(&format!("{}Certificate", self.prefix), Resource::of(certificate)).id()
     }
 
     fn record(&self, zone: &str, domain: &Reference) -> RecordSet {
@@ -87,8 +70,11 @@ impl Part for ApiDomain {
     fn add_to(self, stack: &mut Stack) -> Reference {
         let prefix = &self.prefix;
         let certificate = match &self.certificate {
-            Some(arn) => Text::from(arn),
-            None => self.own_certificate(stack),
+            Some(arn) => Text::filled(arn),
+            None => {
+                let certificate = certificate(&[&self.domain], self.hosted_zone.as_deref());
+                stack.resource(&format!("{prefix}Certificate"), Resource::of(certificate)).id()
+            }
         };
         let domain = DomainName {
             domain_name: set(&self.domain),

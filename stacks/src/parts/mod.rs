@@ -5,6 +5,7 @@ pub mod api;
 pub mod api_domain;
 pub mod bucket;
 pub mod cdn;
+pub mod certificate;
 pub mod dashboard;
 pub mod email_pool;
 pub mod event_source;

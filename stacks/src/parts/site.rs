@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::bucket::{Bucket, BucketName};
+use super::{
+    bucket::{Bucket, BucketName},
+    certificate::certificate,
+};
 use crate::{
     resources::{
         cloud_front::{
@@ -43,8 +46,10 @@ pub struct Site {
 pub struct SiteDomain {
     /// The domain without `www.`, which is redirected to it.
     pub name: String,
-    /// The ARN of a certificate for both, in us-east-1, the only region whose certificates CloudFront takes.
-    pub certificate: String,
+    /// The ARN of a certificate for both, which may hold pseudo parameters; without it one is made. It must lie in
+    /// us-east-1, the only region whose certificates CloudFront takes.
+    #[serde(default)]
+    pub certificate: Option<String>,
     /// The id of the Route 53 hosted zone.
     pub hosted_zone: String,
 }
@@ -83,7 +88,12 @@ impl Site {
         }
     }
 
-    fn distribution(&self, access_control: &Reference, redirect: Option<&Reference>) -> Distribution {
+    fn distribution(
+        &self,
+        access_control: &Reference,
+        redirect: Option<&Reference>,
+        certificate: Option<Text>,
+    ) -> Distribution {
         let config = DistributionConfig {
             enabled: set(true),
             ipv6_enabled: set(true),
@@ -91,7 +101,7 @@ impl Site {
             price_class: set("PriceClass_All"),
             default_root_object: set("index.html"),
             aliases: self.domain.as_ref().map(|domain| domain_names(domain).map(Text::from).into()),
-            viewer_certificate: Some(self.certificate()),
+            viewer_certificate: Some(viewer_certificate(certificate)),
             origins: Some(vec![self.origin(access_control)]),
             default_cache_behavior: Some(behavior(redirect)),
             // S3 answers 403 for what is not there to those who may not list.
@@ -101,16 +111,16 @@ impl Site {
         Distribution { distribution_config: Some(config), ..Distribution::default() }
     }
 
-    fn certificate(&self) -> ViewerCertificate {
-        match &self.domain {
-            Some(domain) => ViewerCertificate {
-                acm_certificate_arn: set(&domain.certificate),
-                minimum_protocol_version: set("TLSv1.2_2021"),
-                ssl_support_method: set("sni-only"),
-                ..ViewerCertificate::default()
-            },
-            None => ViewerCertificate { cloud_front_default_certificate: set(true), ..ViewerCertificate::default() },
-        }
+    fn certificate(&self, stack: &mut Stack) -> Option<Text> {
+        let domain = self.domain.as_ref()?;
+        Some(match &domain.certificate {
+            Some(arn) => Text::filled(arn),
+            None => {
+                let [apex, www] = domain_names(domain);
+                let certificate = certificate(&[&apex, &www], Some(&domain.hosted_zone));
+                stack.resource("SiteCertificate", Resource::of(certificate)).id()
+            }
+        })
     }
 
     fn origin(&self, access_control: &Reference) -> Origin {
@@ -164,6 +174,18 @@ const REDIRECT: &str = r"function handler(event) {
 
 fn domain_names(domain: &SiteDomain) -> [String; 2] {
     [domain.name.clone(), format!("www.{}", domain.name)]
+}
+
+fn viewer_certificate(certificate: Option<Text>) -> ViewerCertificate {
+    match certificate {
+        Some(certificate) => ViewerCertificate {
+            acm_certificate_arn: Some(certificate),
+            minimum_protocol_version: set("TLSv1.2_2021"),
+            ssl_support_method: set("sni-only"),
+            ..ViewerCertificate::default()
+        },
+        None => ViewerCertificate { cloud_front_default_certificate: set(true), ..ViewerCertificate::default() },
+    }
 }
 
 fn behavior(redirect: Option<&Reference>) -> DefaultCacheBehavior {
@@ -227,7 +249,8 @@ impl Part for Site {
         let access_control = stack.resource("OriginAccessControl", Resource::of(self.access_control()));
         let redirect = self.domain.as_ref().map(|domain| self.redirect(domain));
         let redirect = redirect.map(|function| stack.resource("WwwRedirectFunction", Resource::of(function)));
-        let distribution = Resource::of(self.distribution(&access_control, redirect.as_ref()));
+        let certificate = self.certificate(stack);
+        let distribution = Resource::of(self.distribution(&access_control, redirect.as_ref(), certificate));
         let distribution = stack.resource("Distribution", distribution);
         stack.add(self.bucket(&distribution));
         if let Some(domain) = &self.domain {

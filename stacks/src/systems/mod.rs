@@ -2,6 +2,7 @@
 
 pub mod foundation;
 pub mod media_uploader;
+pub mod portfolio;
 
 use serde::Deserialize;
 
@@ -14,6 +15,8 @@ use crate::{rendered::RenderedSystem, stage::Stage};
 pub struct Systems {
     /// The Media Uploader.
     pub media_uploader: Option<media_uploader::Settings>,
+    /// The Portfolio.
+    pub portfolio: Option<portfolio::Settings>,
 }
 
 /// Renders every system of a stage, foundation first.
@@ -25,6 +28,9 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     let mut systems = vec![foundation::system(stage)];
     if let Some(settings) = &stage.systems.media_uploader {
         systems.push(media_uploader::system(stage, settings)?);
+    }
+    if let Some(settings) = &stage.systems.portfolio {
+        systems.push(portfolio::system(stage, settings)?);
     }
     systems.into_iter().map(|system| system.render(stage)).collect()
 }
