@@ -20,6 +20,7 @@ pub struct Queue {
     name: String,
     dead_letters: (String, String),
     visibility: i64,
+    dead_letter_visibility: Option<i64>,
     attempts: i64,
     tls_only: bool,
 }
@@ -49,6 +50,7 @@ impl Queue {
             name: name.to_owned(),
             dead_letters: (dead_letters.0.to_owned(), dead_letters.1.to_owned()),
             visibility: 30,
+            dead_letter_visibility: None,
             attempts: 3,
             tls_only: Feature::TlsOnly.is_in(stage),
         }
@@ -58,6 +60,13 @@ impl Queue {
     #[must_use]
     pub fn visibility(mut self, seconds: u32) -> Self {
         self.visibility = i64::from(seconds);
+        self
+    }
+
+    /// The same for dead letters, where somebody receives them: 30 seconds unless told.
+    #[must_use]
+    pub fn dead_letter_visibility(mut self, seconds: u32) -> Self {
+        self.dead_letter_visibility = Some(i64::from(seconds));
         self
     }
 
@@ -74,7 +83,9 @@ impl Part for Queue {
 
     fn add_to(self, stack: &mut Stack) -> Queues {
         let (logical_id, name) = &self.dead_letters;
-        let dead_letters = stack.resource(logical_id, Resource::of(plain(name)));
+        let dead_letters =
+            sqs::Queue { visibility_timeout: self.dead_letter_visibility.map(Into::into), ..plain(name) };
+        let dead_letters = stack.resource(logical_id, Resource::of(dead_letters));
         let properties = sqs::Queue {
             visibility_timeout: set(self.visibility),
             redrive_policy: Some(queue::RedrivePolicy {

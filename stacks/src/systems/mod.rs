@@ -3,6 +3,7 @@
 pub mod foundation;
 pub mod media_uploader;
 pub mod portfolio;
+pub mod thakii;
 
 use serde::Deserialize;
 
@@ -17,6 +18,8 @@ pub struct Systems {
     pub media_uploader: Option<media_uploader::Settings>,
     /// The Portfolio.
     pub portfolio: Option<portfolio::Settings>,
+    /// Thakii.
+    pub thakii: Option<thakii::Settings>,
 }
 
 /// Renders every system of a stage, foundation first.
@@ -31,6 +34,9 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     }
     if let Some(settings) = &stage.systems.portfolio {
         systems.push(portfolio::system(stage, settings)?);
+    }
+    if let Some(settings) = &stage.systems.thakii {
+        systems.push(thakii::system(stage, settings)?);
     }
     systems.into_iter().map(|system| system.render(stage)).collect()
 }

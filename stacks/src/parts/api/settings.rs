@@ -104,6 +104,8 @@ pub(super) fn deployment(stack: &mut Stack, id: &str, api: &Reference, deployed:
         .collect();
     let hash = hex::encode(Sha256::digest(sorted(json!(shape)).to_string()));
     let deployment = Resource::of(Deployment { rest_api_id: set(api.id()), ..Deployment::default() });
-    let deployment = deployed.iter().fold(deployment, |deployment, part| deployment.depends_on(part.logical_id()));
+    // The deployment refers to the API, so it waits for that anyway.
+    let awaited = deployed.iter().filter(|part| part.logical_id() != id);
+    let deployment = awaited.fold(deployment, |deployment, part| deployment.depends_on(part.logical_id()));
     stack.resource(&format!("{id}Deployment{}", &hash[..10]), deployment)
 }
