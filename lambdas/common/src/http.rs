@@ -119,7 +119,18 @@ async fn log(
     let Logged { bytes, route, role, .. } = logged;
     match response.extensions().get::<Cause>() {
         Some(Cause(cause)) => {
-            tracing::error!(function, method, route, filename, status, ms, bytes, role, error = cause.as_ref(), "request");
+            tracing::error!(
+                function,
+                method,
+                route,
+                filename,
+                status,
+                ms,
+                bytes,
+                role,
+                error = cause.as_ref(),
+                "request"
+            );
         }
         None => tracing::info!(function, method, route, filename, status, ms, bytes, role, "request"),
     }
