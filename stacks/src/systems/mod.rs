@@ -40,3 +40,6 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     }
     systems.into_iter().map(|system| system.render(stage)).collect()
 }
+
+#[cfg(test)]
+mod testing;

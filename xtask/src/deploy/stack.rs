@@ -16,7 +16,7 @@ use crate::{
         },
     },
     doctor::{Repair, states},
-    plan::{Action, Parameter, PlannedStack, verdict::Verdict},
+    plan::{self, Action, Parameter, PlannedStack, verdict::Verdict},
     ui::{Step, Ui},
 };
 
@@ -236,7 +236,9 @@ impl<'a> Deployment<'a> {
             }
             _ => Template::Body(body),
         };
-        let tags = [("system", self.stack.system.as_str()), ("stack", self.stack.stack.as_str())];
+        let (system, stack) = (self.stack.system.as_str(), self.stack.stack.as_str());
+        let stage = self.name().strip_prefix(&plan::full_name(system, stack, "")).unwrap_or_default();
+        let tags = [("system", system), ("stack", stack), ("stage", stage)];
         let request =
             ChangeSetRequest { stack: self.name(), name: change_set, create, template, parameters, tags: &tags };
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
