@@ -5,6 +5,7 @@
 
 pub mod media_uploader;
 pub mod probe;
+pub mod thakii;
 
 use serde::{Serialize, de::DeserializeOwned};
 
