@@ -124,10 +124,7 @@ impl App {
             queue: Queue::new(sqs.clone(), environment.tasks_queue_url),
             dead: Queue::new(sqs, environment.tasks_dlq_url),
             notifier: Notifier { notifications: notifications.clone(), users: users.clone(), topic },
-            directory: Directory::new(
-                aws_sdk_cognitoidentityprovider::Client::new(aws),
-                environment.user_pool_id,
-            ),
+            directory: Directory::new(aws_sdk_cognitoidentityprovider::Client::new(aws), environment.user_pool_id),
             registered: Outbound::new(environment.stage != LOCAL_STAGE),
             trusted,
             worker_url: environment.worker_service_url.filter(|url| !url.is_empty()),

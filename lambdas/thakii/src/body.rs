@@ -174,9 +174,11 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_told() {
-        for (text, expected) in
-            [("{", "Invalid JSON"), ("[1]", "Field \"body\" must be an object"), ("7", "Field \"body\" must be an object")]
-        {
+        for (text, expected) in [
+            ("{", "Invalid JSON"),
+            ("[1]", "Field \"body\" must be an object"),
+            ("7", "Field \"body\" must be an object"),
+        ] {
             assert_eq!(payload(text).fields().expect_err(text).text(), expected);
             assert_eq!(payload(text).optional_fields().expect_err(text).text(), expected);
         }

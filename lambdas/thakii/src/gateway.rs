@@ -88,7 +88,8 @@ fn path(event: &Value, origin: Origin) -> String {
     // An HTTP API puts its stage in front, unless it is the default one.
     let stage = event["requestContext"]["stage"].as_str().filter(|_| origin == Origin::Http);
     let prefix = stage.map(|stage| format!("/{stage}"));
-    let path = prefix.and_then(|prefix| path.strip_prefix(&prefix)).filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let path =
+        prefix.and_then(|prefix| path.strip_prefix(&prefix)).filter(|rest| rest.starts_with('/')).unwrap_or(path);
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
@@ -111,7 +112,9 @@ fn headers(event: &Value) -> Map<String, Value> {
 fn query(event: &Value, origin: Origin) -> Map<String, Value> {
     if let Some(raw) = event["rawQueryString"].as_str() {
         let mut parameters: Map<String, Value> = Map::new();
-        for (name, value) in raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+        for (name, value) in
+            raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        {
             let values = parameters.entry(decoded(name)).or_insert_with(|| json!([]));
             if let Some(values) = values.as_array_mut() {
                 values.push(json!(decoded(value)));

@@ -34,9 +34,7 @@ pub fn router(app: App) -> Router {
             let message = format!("Endpoint {} not found", request.uri().path());
             ApiError::not_found("Not Found").with("message", message)
         })
-        .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
-        })
+        .method_not_allowed_fallback(async || ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
         // The extractors have a limit of their own, with an answer that is contract.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(shell::record))
@@ -66,7 +64,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // Only a route that is declared open lacks it, and no handler of those asks.
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::unauthorized("No Authorization header provided"))
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::unauthorized("No Authorization header provided"))
     }
 }
 

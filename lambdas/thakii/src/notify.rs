@@ -66,8 +66,9 @@ impl Notifier {
     /// Tells the rest of the world about notifications that are stored. What is stored is delivered, so what fails here
     /// is only logged.
     pub async fn announce(&self, stored: &[Stored]) {
-        let published = stream::iter(stored.iter().map(|stored| self.topic.publish(stored)));
-        let failures = published
+        // Collected first: the compiler follows no closure over borrowed items through a stream.
+        let published: Vec<_> = stored.iter().map(|stored| self.topic.publish(stored)).collect();
+        let failures = stream::iter(published)
             .buffer_unordered(AT_ONCE)
             .filter_map(async |published| published.err())
             .collect::<Vec<AwsError>>()

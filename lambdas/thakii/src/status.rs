@@ -1,8 +1,8 @@
 //! The status function: takes what the worker reports and the tasks it gave up on, and moves them on. Every message is
 //! acknowledged but those that AWS would not let us handle, which come again.
 
-use contract::thakii::StatusEnvironment;
 use aws_config::SdkConfig;
+use contract::thakii::StatusEnvironment;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -107,13 +107,7 @@ impl StatusFunction {
         let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
         let s3 = aws::s3(aws);
         Self {
-            tasks: Tasks::new(
-                database,
-                environment.table_video_tasks,
-                users.clone(),
-                servers,
-                notifications.clone(),
-            ),
+            tasks: Tasks::new(database, environment.table_video_tasks, users.clone(), servers, notifications.clone()),
             files: Files::new(s3.clone(), s3, environment.s3_bucket_name),
             notifier: Notifier { notifications, users, topic },
             dead: Queue::new(sqs.clone(), environment.tasks_dlq_url),

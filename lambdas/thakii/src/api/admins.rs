@@ -99,9 +99,7 @@ fn counted(admins: &[Admin]) -> Value {
     let logins: Vec<Value> = logins
         .into_iter()
         .take(RECENT)
-        .map(|admin| {
-            json!({"email": admin.email, "last_login": admin.last_login, "login_count": admin.login_count})
-        })
+        .map(|admin| json!({"email": admin.email, "last_login": admin.last_login, "login_count": admin.login_count}))
         .collect();
     json!({
         "total_admins": admins.len(),
@@ -138,9 +136,9 @@ fn is_super(app: &Arc<App>, admin: &Admin) -> bool {
 /// An e-mail address as it is stored.
 fn email(text: Option<&str>) -> Result<String, ApiError> {
     let text = text.filter(|text| !text.is_empty()).ok_or_else(|| ApiError::bad_request("Email is required"))?;
-    let printable = text.chars().all(|character| {
-        !character.is_whitespace() && !character.is_control() && !"\"\\<>(),;:".contains(character)
-    });
+    let printable = text
+        .chars()
+        .all(|character| !character.is_whitespace() && !character.is_control() && !"\"\\<>(),;:".contains(character));
     let well_formed = text.split_once('@').is_some_and(|(name, domain)| {
         let labels = || domain.split('.');
         !name.is_empty() && !domain.contains('@') && labels().count() > 1 && labels().all(|label| !label.is_empty())
@@ -186,9 +184,19 @@ mod tests {
             assert_eq!(email(nothing).expect_err("nothing").text(), "Email is required");
         }
         let long = format!("{}@example.com", "a".repeat(250));
-        for wrong in
-            ["a", "a@b", "a b@example.com", " a@example.com", "a@b@c.d", "@b.c", "a@.c", "a@b.", "\"a\"@b.c", "bad", &long]
-        {
+        for wrong in [
+            "a",
+            "a@b",
+            "a b@example.com",
+            " a@example.com",
+            "a@b@c.d",
+            "@b.c",
+            "a@.c",
+            "a@b.",
+            "\"a\"@b.c",
+            "bad",
+            &long,
+        ] {
             assert_eq!(email(Some(wrong)).expect_err(wrong).text(), "Invalid email format");
         }
     }

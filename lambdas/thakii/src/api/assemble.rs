@@ -20,7 +20,7 @@ use crate::{
     aws::AwsError,
     body::Fields,
     error::ApiError,
-    files::{self, Piece},
+    files::Piece,
     http::Caller,
     tables::{
         tasks::Uploaded,
@@ -94,9 +94,7 @@ async fn video(app: &Arc<App>, identity: &Identity, upload: &Upload) -> Result<u
     let (total_size, leftovers) = match (upload.mode, &upload.upload_id) {
         (Mode::Single, _) => (single(app, upload).await?, Vec::new()),
         (Mode::Inline, _) => inline(app, upload).await?,
-        (Mode::Multipart | Mode::Presigned, Some(upload_id)) => {
-            (multipart(app, upload, upload_id).await?, Vec::new())
-        }
+        (Mode::Multipart | Mode::Presigned, Some(upload_id)) => (multipart(app, upload, upload_id).await?, Vec::new()),
         (Mode::Multipart | Mode::Presigned, None) => {
             return Err(AwsError::odd("assemble an upload", "it has no upload id").into());
         }

@@ -133,12 +133,7 @@ fn chunk_size(fields: &Fields, most: u64) -> Result<u64, ApiError> {
 }
 
 /// The upload the piece belongs to. The first piece begins it, in the mode it comes in.
-async fn upload(
-    app: &Arc<App>,
-    identity: &Identity,
-    described: &Described,
-    mode: Mode,
-) -> Result<Upload, ApiError> {
+async fn upload(app: &Arc<App>, identity: &Identity, described: &Described, mode: Mode) -> Result<Upload, ApiError> {
     let now = Timestamp::now().as_second();
     let upload = match app.uploads.get(&identity.uid, &described.file_id, now).await? {
         Some(upload) => upload,

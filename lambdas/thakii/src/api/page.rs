@@ -81,7 +81,8 @@ fn sort_key(token: &str) -> Result<String, ApiError> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let plausible = |key: &String| {
-        (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-:.#".contains(&byte))
+        (1..=128).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-:.#".contains(&byte))
     };
     key.filter(plausible).ok_or_else(|| ApiError::bad_request("Invalid next_token"))
 }
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn tokens_lead_from_page_to_page() {
         let page = read(&[("limit", "2")]).expect("a page");
-        let mut entries = vec!["2026-01-03T00:00:00.000Z#c", "2026-01-02T00:00:00.000Z#b", "2026-01-01T00:00:00.000Z#a"];
+        let mut entries =
+            vec!["2026-01-03T00:00:00.000Z#c", "2026-01-02T00:00:00.000Z#b", "2026-01-01T00:00:00.000Z#a"];
         let token = page.cut(&mut entries, |entry| entry).expect("there is more");
         assert_eq!(entries.len(), 2);
         let next = read(&[("next_token", &token)]).expect("a page");

@@ -70,9 +70,8 @@ pub(super) struct Said {
 impl Said {
     /// From JSON, where numbers may be numbers or texts.
     pub(super) fn of(fields: &Fields) -> Result<Self, ApiError> {
-        let number = |name: &str| {
-            fields.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        };
+        let number =
+            |name: &str| fields.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         Ok(Self {
             file_id: fields.text("file_id")?.map(str::to_owned),
             original_filename: fields.text("original_filename")?.map(str::to_owned),

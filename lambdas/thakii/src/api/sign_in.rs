@@ -62,8 +62,8 @@ pub(super) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
     };
     let token = bearer(&headers).map_err(|error| refused(error.message()))?;
     let verified = app.authentication.verify(token).await;
-    let identity = verified
-        .map_err(|error| error.unavailable().unwrap_or_else(|| refused(error.message()).because(&error)))?;
+    let identity =
+        verified.map_err(|error| error.unavailable().unwrap_or_else(|| refused(error.message()).because(&error)))?;
     if identity.kind == TokenKind::CustomBackend {
         return Err(ApiError::bad_request("Token already custom")
             .with("expires_at", identity.expires_at)

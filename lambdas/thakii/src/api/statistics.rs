@@ -26,7 +26,8 @@ pub(super) async fn get(State(app): Shared) -> Answer {
         )
     };
     let late = |_| AwsError::odd("count", "it takes too long");
-    let (users, queued, progress, done, failed, servers) = tokio::time::timeout(BUDGET, counted).await.map_err(late)??;
+    let (users, queued, progress, done, failed, servers) =
+        tokio::time::timeout(BUDGET, counted).await.map_err(late)??;
     let active = servers.iter().filter(|server| server.status == ServerStatus::Active).count();
     ok(json!({
         "totalUsers": users,

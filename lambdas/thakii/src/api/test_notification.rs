@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -68,7 +65,11 @@ fn video_update() -> Text {
         ("status".to_owned(), json!("done")),
         ("type".to_owned(), json!("video_update")),
     ];
-    Text { title: "Video Processing Update", body: "Your video \"test_video.mp4\" is ready".to_owned(), data: data.into() }
+    Text {
+        title: "Video Processing Update",
+        body: "Your video \"test_video.mp4\" is ready".to_owned(),
+        data: data.into(),
+    }
 }
 
 /// Stores it for everybody who has been here, and publishes it. Nobody is a success.

@@ -70,10 +70,8 @@ fn listed(tasks: &[Task], next: Option<String>) -> Map<String, Value> {
             })
         })
         .collect();
-    let mut body = Map::from_iter([
-        ("total".to_owned(), json!(videos.len())),
-        ("timestamp".to_owned(), json!(time::now())),
-    ]);
+    let mut body =
+        Map::from_iter([("total".to_owned(), json!(videos.len())), ("timestamp".to_owned(), json!(time::now()))]);
     if videos.is_empty() {
         body.insert("message".to_owned(), json!("No videos found"));
     }
@@ -112,7 +110,9 @@ pub(super) async fn download(
     }
     let (key, filename) = match kind {
         "video" => (task.s3_key.clone(), task.filename.clone()),
-        "srt" => (task.subtitle_key.unwrap_or_else(|| files::subtitle_key(&task.video_id)), renamed(&task.filename, "srt")),
+        "srt" => {
+            (task.subtitle_key.unwrap_or_else(|| files::subtitle_key(&task.video_id)), renamed(&task.filename, "srt"))
+        }
         _ => (task.pdf_key.unwrap_or_else(|| files::pdf_key(&task.video_id)), renamed(&task.filename, "pdf")),
     };
     let link = app.files.get_link(&key, &filename).await?;

@@ -22,9 +22,8 @@ const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 
 pub(super) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
     let page = Page::read(&parameters, 500, 1000)?;
-    let status = parameters.get("status").map(|text| {
-        Status::parse(text).ok_or_else(|| ApiError::bad_request("Invalid status"))
-    });
+    let status =
+        parameters.get("status").map(|text| Status::parse(text).ok_or_else(|| ApiError::bad_request("Invalid status")));
     let before = page.before.as_deref();
     let mut tasks = match status.transpose()? {
         Some(status) => app.tasks.of_status(status, before, page.reach()).await?,

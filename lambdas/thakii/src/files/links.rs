@@ -54,7 +54,10 @@ fn length(size: u64) -> Result<i64, AwsError> {
 
 /// S3's number of a piece.
 pub(super) fn number(index: u64) -> Result<i32, AwsError> {
-    index.checked_add(1).and_then(|number| number.try_into().ok()).ok_or_else(|| AwsError::odd("number a part", "too many"))
+    index
+        .checked_add(1)
+        .and_then(|number| number.try_into().ok())
+        .ok_or_else(|| AwsError::odd("number a part", "too many"))
 }
 
 #[cfg(test)]
@@ -64,7 +67,11 @@ mod tests {
 
     fn files() -> Files {
         let client = crate::aws::s3(&testing::aws());
-        Files::new(client.clone(), crate::aws::presigning(&testing::aws(), Some("http://127.0.0.1:4566")), "b".to_owned())
+        Files::new(
+            client.clone(),
+            crate::aws::presigning(&testing::aws(), Some("http://127.0.0.1:4566")),
+            "b".to_owned(),
+        )
     }
 
     #[tokio::test(flavor = "current_thread")]

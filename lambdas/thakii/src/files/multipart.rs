@@ -61,9 +61,7 @@ impl Files {
     pub async fn complete(&self, key: &str, upload_id: &str, parts: &[Piece]) -> Result<bool, AwsError> {
         let parts = parts
             .iter()
-            .map(|part| {
-                Ok(CompletedPart::builder().part_number(number(part.index)?).e_tag(&part.reference).build())
-            })
+            .map(|part| Ok(CompletedPart::builder().part_number(number(part.index)?).e_tag(&part.reference).build()))
             .collect::<Result<Vec<_>, AwsError>>()?;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);

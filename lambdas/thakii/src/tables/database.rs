@@ -6,9 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    types::{
-        AttributeValue, Delete, Put, PutRequest, ReturnValue, Select, TransactWriteItem, Update, WriteRequest,
-    },
+    types::{AttributeValue, Delete, Put, PutRequest, ReturnValue, Select, TransactWriteItem, Update, WriteRequest},
 };
 use contract::thakii::tables::Index;
 
@@ -86,15 +84,7 @@ impl Query {
     pub fn new(table: &str, partition: &str, value: &str) -> Self {
         let mut placeholders = Placeholders::default();
         let key = placeholders.compare(partition, "=", value);
-        Self {
-            table: table.to_owned(),
-            index: None,
-            key,
-            filter: None,
-            placeholders,
-            forward: true,
-            consistent: false,
-        }
+        Self { table: table.to_owned(), index: None, key, filter: None, placeholders, forward: true, consistent: false }
     }
 
     /// Of an index.
@@ -351,11 +341,9 @@ fn reasons<R>(
 ) -> Vec<String> {
     use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
     match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
-            .cancellation_reasons()
-            .iter()
-            .map(|reason| reason.code().unwrap_or("None").to_owned())
-            .collect(),
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect()
+        }
         Some(other) if other.code() == Some("TransactionInProgressException") => vec!["TransactionConflict".to_owned()],
         _ => Vec::new(),
     }

@@ -212,10 +212,8 @@ impl Servers {
 
     /// The part of a transaction that adds to a server's load and jobs; refused when it is not registered.
     pub(super) fn loaded(&self, id: &str, load: i64, jobs: i64) -> Result<Part, AwsError> {
-        let change = Change::new()
-            .add("current_load", load)
-            .add("total_jobs_processed", jobs)
-            .when(|at| at.exists("id"));
+        let change =
+            Change::new().add("current_load", load).add("total_jobs_processed", jobs).when(|at| at.exists("id"));
         Ok(Part::Change(self.table.clone(), key(SERVER, id)?, change))
     }
 

@@ -270,8 +270,7 @@ impl Tasks {
     /// # Errors
     /// When the table fails.
     pub async fn of_user(&self, user_id: &str, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
-        let query =
-            Query::index(&self.table, BY_USER, user_id).sorted(BY_USER.sort, "<", before).descending();
+        let query = Query::index(&self.table, BY_USER, user_id).sorted(BY_USER.sort, "<", before).descending();
         from_items(self.database.query(&query, limit).await?)
     }
 
@@ -279,12 +278,7 @@ impl Tasks {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn of_status(
-        &self,
-        status: Status,
-        before: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Task>, AwsError> {
+    pub async fn of_status(&self, status: Status, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
         let query =
             Query::index(&self.table, BY_STATUS, status.as_str()).sorted(BY_STATUS.sort, "<", before).descending();
         from_items(self.database.query(&query, limit).await?)

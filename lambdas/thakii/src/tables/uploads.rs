@@ -119,8 +119,8 @@ impl Uploads {
     /// # Errors
     /// When the table fails.
     pub async fn begin(&self, upload: &Upload, now: i64) -> Result<bool, AwsError> {
-        let free = Change::new()
-            .when(|at| format!("{} OR {}", at.absent("file_id"), at.compare("expires_at", "<=", now)));
+        let free =
+            Change::new().when(|at| format!("{} OR {}", at.absent("file_id"), at.compare("expires_at", "<=", now)));
         Ok(self.database.put(&self.table, to_item(upload)?, free).await?.is_made())
     }
 

@@ -98,8 +98,11 @@ impl Tasks {
         notification: Option<&Stored>,
         now: Timestamp,
     ) -> Result<bool, AwsError> {
-        let mut parts =
-            vec![Part::Change(self.table.clone(), key(&task.video_id)?, change(task, report, status, server, &time::text(now)))];
+        let mut parts = vec![Part::Change(
+            self.table.clone(),
+            key(&task.video_id)?,
+            change(task, report, status, server, &time::text(now)),
+        )];
         if let Some(notification) = notification {
             parts.push(self.notifications.stored(notification)?);
         }
@@ -139,9 +142,9 @@ fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, no
             .set("pdf_key", pdf_key.as_str())
             .set_some("subtitle_key", subtitle_key.as_deref())
             .remove("error_message"),
-        Report::Failed(reason) => change
-            .set("finished_at", now)
-            .set("error_message", reason.chars().take(LONGEST_REASON).collect::<String>()),
+        Report::Failed(reason) => {
+            change.set("finished_at", now).set("error_message", reason.chars().take(LONGEST_REASON).collect::<String>())
+        }
     }
 }
 
