@@ -6,6 +6,7 @@
 pub mod media_uploader;
 pub mod portfolio;
 pub mod probe;
+pub mod thakii;
 
 use serde::{Serialize, de::DeserializeOwned};
 
