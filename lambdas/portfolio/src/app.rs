@@ -100,7 +100,11 @@ impl App {
             let parameters = aws_sdk_ssm::Client::new(&self.aws);
             let request = parameters.get_parameter().name(&self.settings.salt_parameter).with_decryption(true);
             let answer = request.send().await.map_err(|error| SaltError::Read(Box::new(error)))?;
-            answer.parameter.and_then(|parameter| parameter.value).filter(|salt| !salt.is_empty()).ok_or(SaltError::Empty)
+            answer
+                .parameter
+                .and_then(|parameter| parameter.value)
+                .filter(|salt| !salt.is_empty())
+                .ok_or(SaltError::Empty)
         };
         self.salt.get_or_try_init(read).await.map(String::as_str)
     }

@@ -90,8 +90,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request<Body>, usize)>, Error> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let httparse::Status::Complete(head) = parsed.parse(bytes).map_err(invalid)? else { return Ok(None) };
-    let mut request =
-        Request::builder().method(parsed.method.unwrap_or_default()).uri(parsed.path.unwrap_or_default());
+    let mut request = Request::builder().method(parsed.method.unwrap_or_default()).uri(parsed.path.unwrap_or_default());
     for header in parsed.headers {
         request = request.header(header.name, header.value);
     }
@@ -102,7 +101,8 @@ async fn write(stream: &mut TcpStream, response: Response<Body>, bodiless: bool)
     let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(invalid)?;
     parts.headers.remove(CONTENT_LENGTH);
-    let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", parts.status, body.len()).into_bytes();
+    let mut head =
+        format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", parts.status, body.len()).into_bytes();
     for (name, value) in &parts.headers {
         head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
@@ -144,7 +144,10 @@ mod tests {
     async fn a_request_is_answered_and_the_connection_closed() {
         let answer = exchange("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.ends_with("content-length: 16\r\ncontent-type: text/plain; charset=utf-8\r\n\r\n127.0.0.1: hello"), "{answer}");
+        assert!(
+            answer.ends_with("content-length: 16\r\ncontent-type: text/plain; charset=utf-8\r\n\r\n127.0.0.1: hello"),
+            "{answer}"
+        );
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn lists_are_checked_item_by_item() {
-        let schema = json!({"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string", "minLength": 1}});
+        let schema =
+            json!({"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string", "minLength": 1}});
         assert_eq!(issue(schema.clone(), json!(["a", "b"])), None);
         for wrong in [json!([]), json!(["a", "b", "c"]), json!("a"), json!(["a", ""]), json!([1])] {
             assert!(issue(schema.clone(), wrong.clone()).is_some(), "{wrong}");
@@ -264,7 +265,8 @@ mod tests {
         for good in ["https://example.com", "http://localhost:3000/a?b#c", "https://example.com/日本"] {
             assert_eq!(issue(schema.clone(), json!(good)), None, "{good}");
         }
-        for wrong in ["javascript:alert(1)", "https://", "https:///path", "//example.com", "https://a b", "ftp://a", ""] {
+        for wrong in ["javascript:alert(1)", "https://", "https:///path", "//example.com", "https://a b", "ftp://a", ""]
+        {
             assert!(issue(schema.clone(), json!(wrong)).is_some(), "{wrong}");
         }
     }

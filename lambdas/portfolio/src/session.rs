@@ -67,8 +67,7 @@ impl Session {
     #[must_use]
     pub fn cookie(&self) -> Option<String> {
         let id = &self.id;
-        self.fresh
-            .then(|| format!("{COOKIE}={id}; Max-Age={KEEP}; Path=/; Secure; HttpOnly; SameSite=None"))
+        self.fresh.then(|| format!("{COOKIE}={id}; Max-Age={KEEP}; Path=/; Secure; HttpOnly; SameSite=None"))
     }
 }
 

@@ -28,12 +28,7 @@ pub fn midnight(day: Date) -> i64 {
 #[must_use]
 pub fn is_date(text: &str) -> bool {
     let digits = |range: std::ops::Range<usize>| text.as_bytes()[range].iter().all(u8::is_ascii_digit);
-    text.len() == 10
-        && text.is_ascii()
-        && digits(0..4)
-        && digits(5..7)
-        && digits(8..10)
-        && text.parse::<Date>().is_ok()
+    text.len() == 10 && text.is_ascii() && digits(0..4) && digits(5..7) && digits(8..10) && text.parse::<Date>().is_ok()
 }
 
 #[cfg(test)]
@@ -45,7 +40,12 @@ mod tests {
         let texts = [0, 1, 999, 1000].map(|ms| text(Timestamp::from_millisecond(ms).expect("in range")));
         assert_eq!(
             texts,
-            ["1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.001Z", "1970-01-01T00:00:00.999Z", "1970-01-01T00:00:01.000Z"]
+            [
+                "1970-01-01T00:00:00.000Z",
+                "1970-01-01T00:00:00.001Z",
+                "1970-01-01T00:00:00.999Z",
+                "1970-01-01T00:00:01.000Z"
+            ]
         );
     }
 
@@ -54,7 +54,8 @@ mod tests {
         for good in ["2024-02-29", "1999-12-31"] {
             assert!(is_date(good), "{good}");
         }
-        for bad in ["2023-02-29", "2024-13-01", "20240101", "2024-1-1", "2024-01-01T00:00", "", "2024/01/01", "äöüßä"] {
+        for bad in ["2023-02-29", "2024-13-01", "20240101", "2024-1-1", "2024-01-01T00:00", "", "2024/01/01", "äöüßä"]
+        {
             assert!(!is_date(bad), "{bad}");
         }
     }

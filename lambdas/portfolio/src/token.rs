@@ -146,7 +146,8 @@ pub fn claims(token: &str) -> Result<Claims, TokenError> {
 }
 
 fn decode<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
-    serde_json::from_slice(&bytes(part)?).map_err(|_| TokenError::Malformed("a part of it is not the JSON it should be"))
+    serde_json::from_slice(&bytes(part)?)
+        .map_err(|_| TokenError::Malformed("a part of it is not the JSON it should be"))
 }
 
 fn bytes(part: &str) -> Result<Vec<u8>, TokenError> {

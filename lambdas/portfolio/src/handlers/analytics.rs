@@ -59,10 +59,7 @@ pub(crate) async fn of_kind(State(app): Shared, path: InPath) -> Result<Json<Kin
 }
 
 /// What was viewed most.
-pub(crate) async fn top(
-    State(app): Shared,
-    Query(Top { limit }): Query<Top>,
-) -> Result<Json<TopContent>, ApiError> {
+pub(crate) async fn top(State(app): Shared, Query(Top { limit }): Query<Top>) -> Result<Json<TopContent>, ApiError> {
     let [blogs, projects, certifications] = most_viewed(&app, limit).await?.map(|(_, viewed)| {
         let stat = |viewed: Viewed| ContentViewStat { content_id: viewed.id, views: viewed.views };
         viewed.into_iter().map(stat).collect()

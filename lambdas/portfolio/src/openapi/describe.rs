@@ -11,12 +11,7 @@ use crate::{
         Overview, OverviewDays, PageViews, PagesOf, PostStats, Refresh, SignedIn, Tokens, Top, TopContent, TotalViews,
         TrackView, TrackVisitor, TrackedView, TrackedVisitor, User, VisitorCount,
     },
-    content::{
-        Content, Kind,
-        certification::Certification,
-        post::Post,
-        project::Project,
-    },
+    content::{Content, Kind, certification::Certification, post::Post, project::Project},
     schema::Shape,
 };
 
@@ -82,9 +77,7 @@ pub(super) fn route(route: ApiRoute, generator: &mut SchemaGenerator) -> Descrip
     let new = Description::new;
     let g = generator;
     match route {
-        R::Login => {
-            new("login", AUTH, "User login").takes::<Login>(g).answers::<SignedIn>(g).fails(&[400, 401, 403])
-        }
+        R::Login => new("login", AUTH, "User login").takes::<Login>(g).answers::<SignedIn>(g).fails(&[400, 401, 403]),
         R::Logout => new("logout", AUTH, "User logout").answers::<Message>(g),
         R::Me => new("getCurrentUser", AUTH, "Get current user").answers::<User>(g),
         R::Refresh => {
@@ -97,9 +90,7 @@ pub(super) fn route(route: ApiRoute, generator: &mut SchemaGenerator) -> Descrip
         R::DeletePost => delete(POST),
         R::PublishPost => turn::<Post>(g, POST, "publish", "Publish"),
         R::UnpublishPost => turn::<Post>(g, POST, "unpublish", "Unpublish"),
-        R::ListCategories => {
-            new("listBlogCategories", POST.tag, "List blog categories").answers::<Categories>(g)
-        }
+        R::ListCategories => new("listBlogCategories", POST.tag, "List blog categories").answers::<Categories>(g),
         R::ListProjects => list::<Project>(g, PROJECT),
         R::CreateProject => create::<Project>(g, PROJECT),
         R::GetProject => get::<Project>(g, PROJECT),
@@ -138,9 +129,10 @@ pub(super) fn route(route: ApiRoute, generator: &mut SchemaGenerator) -> Descrip
         R::TypeViews => new("getAllViewStats", ANALYTICS, "Get all view stats for content type")
             .answers::<KindViews>(g)
             .fails(&[400]),
-        R::TopContent => {
-            new("getTopContent", ANALYTICS, "Get top viewed content").asks::<Top>().answers::<TopContent>(g).fails(&[400])
-        }
+        R::TopContent => new("getTopContent", ANALYTICS, "Get top viewed content")
+            .asks::<Top>()
+            .answers::<TopContent>(g)
+            .fails(&[400]),
         R::TotalViews => new("getTotalViews", ANALYTICS, "Get total views").answers::<TotalViews>(g),
         R::Overview => new("getAnalyticsOverview", ANALYTICS, "Get views, visitors and top pages")
             .asks::<OverviewDays>()
@@ -218,12 +210,7 @@ fn delete(noun: Noun) -> Description {
     delete
 }
 
-fn turn<C: Content>(
-    generator: &mut SchemaGenerator,
-    noun: Noun,
-    verb: &str,
-    summary: &'static str,
-) -> Description {
+fn turn<C: Content>(generator: &mut SchemaGenerator, noun: Noun, verb: &str, summary: &'static str) -> Description {
     Description::new(&format!("{verb}{}", noun.one), noun.tag, summary).answers::<C::Wire>(generator).fails(&[404])
 }
 

@@ -61,14 +61,10 @@ impl Table {
             "ADD {attribute} :one SET UpdatedAt = :now, CreatedAt = if_not_exists(CreatedAt, :now), \
              EntityType = :entity, #data = if_not_exists(#data, :init)"
         );
-        let mut values: HashMap<String, AttributeValue> = [
-            (":one", number(1)),
-            (":now", text(now)),
-            (":entity", text(counter.entity)),
-            (":init", data(json!({}))),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
+        let mut values: HashMap<String, AttributeValue> =
+            [(":one", number(1)), (":now", text(now)), (":entity", text(counter.entity)), (":init", data(json!({})))]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into();
         if let Some(partition) = &counter.partition {
             expression.push_str(", GSI1PK = :partition");
             values.insert(":partition".to_owned(), text(partition));

@@ -51,13 +51,7 @@ impl Table {
     ///
     /// # Errors
     /// When the session or a counter cannot be written.
-    pub async fn track_view(
-        &self,
-        session: &str,
-        kind: Kind,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<Tracked, StoreError> {
+    pub async fn track_view(&self, session: &str, kind: Kind, id: &str, now: Timestamp) -> Result<Tracked, StoreError> {
         if !self.enter_view(session, kind, id, now).await? {
             return Ok(Tracked { count: self.views(kind, id).await?, tracked: false });
         }

@@ -73,10 +73,8 @@ impl Table {
         let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression(NEW);
         let put = put.build().map_err(built(what))?;
         let counted = self.more_in(category, stored.content.created_at())?;
-        let writes = vec![
-            TransactWriteItem::builder().put(put).build(),
-            TransactWriteItem::builder().update(counted).build(),
-        ];
+        let writes =
+            vec![TransactWriteItem::builder().put(put).build(), TransactWriteItem::builder().update(counted).build()];
         self.transact(what, writes).await.map(Outcome::written)
     }
 
@@ -99,7 +97,8 @@ impl Table {
         let Some((from, to)) = moved else {
             let update = self.client.update_item().table_name(&self.name).set_key(Some(key));
             let update = update.update_expression(expression).condition_expression(condition);
-            let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+            let update =
+                update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
             return match update.send().await {
                 Ok(_) => Ok(Written::Yes),
                 Err(SdkError::ServiceError(error))

@@ -117,10 +117,7 @@ impl Keys {
             })
             .deserializer(read)
             .build();
-        operation
-            .invoke(())
-            .await
-            .map_err(|error| KeyError::Fetch { url: self.url.clone(), source: Box::new(error) })
+        operation.invoke(()).await.map_err(|error| KeyError::Fetch { url: self.url.clone(), source: Box::new(error) })
     }
 }
 
