@@ -25,7 +25,7 @@ pub struct TestIssuer(RsaKeyPair);
 
 impl Default for TestIssuer {
     fn default() -> Self {
-        Self(RsaKeyPair::from_pkcs8(include_bytes!("../fixtures/issuer.pk8")).expect("a key"))
+        Self(RsaKeyPair::from_der(include_bytes!("../fixtures/issuer.der")).expect("a key"))
     }
 }
 
