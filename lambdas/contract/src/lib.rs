@@ -4,6 +4,7 @@
 //! that nobody serves is a compile error, not an incident. It must stay light: serde and nothing else.
 
 pub mod media_uploader;
+pub mod portfolio;
 pub mod probe;
 pub mod thakii;
 

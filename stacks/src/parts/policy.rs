@@ -12,17 +12,33 @@ use crate::{
 pub struct Statement {
     actions: Vec<String>,
     resources: Vec<Text>,
+    condition: Option<Value>,
 }
 
 impl Statement {
     /// Allows `actions` on `resources`.
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
-        Self { actions: actions.into_iter().map(str::to_owned).collect(), resources: resources.into_iter().collect() }
+        Self {
+            actions: actions.into_iter().map(str::to_owned).collect(),
+            resources: resources.into_iter().collect(),
+            condition: None,
+        }
+    }
+
+    /// Only where `condition` holds, in IAM's own form.
+    #[must_use]
+    pub fn when(mut self, condition: Value) -> Self {
+        self.condition = Some(condition);
+        self
     }
 
     fn to_json(&self) -> Value {
-        json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources })
+        let mut json = json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources });
+        if let Some(condition) = &self.condition {
+            json["Condition"] = condition.clone();
+        }
+        json
     }
 }
 
@@ -30,6 +46,25 @@ impl Statement {
 #[must_use]
 pub fn document(statements: &[Statement]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements.iter().map(Statement::to_json).collect::<Vec<_>>() })
+}
+
+/// Statement of a resource's own policy that denies `actions` on `resources` to whoever comes without TLS.
+#[must_use]
+pub fn deny_without_tls(actions: &str, resources: &[Text]) -> Value {
+    json!({
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": resources,
+        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+    })
+}
+
+/// A resource's own policy of statements in IAM's own form.
+#[must_use]
+pub fn resource_policy(statements: Vec<Value>) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// Trust in an AWS service.

@@ -2,6 +2,8 @@
 
 pub mod foundation;
 pub mod media_uploader;
+pub mod portfolio;
+pub mod thakii;
 
 use serde::Deserialize;
 
@@ -14,6 +16,10 @@ use crate::{rendered::RenderedSystem, stage::Stage};
 pub struct Systems {
     /// The Media Uploader.
     pub media_uploader: Option<media_uploader::Settings>,
+    /// The Portfolio.
+    pub portfolio: Option<portfolio::Settings>,
+    /// Thakii.
+    pub thakii: Option<thakii::Settings>,
 }
 
 /// Renders every system of a stage, foundation first.
@@ -26,5 +32,14 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     if let Some(settings) = &stage.systems.media_uploader {
         systems.push(media_uploader::system(stage, settings)?);
     }
+    if let Some(settings) = &stage.systems.portfolio {
+        systems.push(portfolio::system(stage, settings)?);
+    }
+    if let Some(settings) = &stage.systems.thakii {
+        systems.push(thakii::system(stage, settings)?);
+    }
     systems.into_iter().map(|system| system.render(stage)).collect()
 }
+
+#[cfg(test)]
+mod testing;

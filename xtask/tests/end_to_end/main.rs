@@ -11,6 +11,8 @@ mod events;
 mod faults;
 mod help;
 mod images;
+mod leftovers;
+mod limits;
 mod offline;
 mod planning;
 mod proxy;
