@@ -63,10 +63,13 @@ fn rest(event: Value, origin: Origin) -> Value {
     let method = method.unwrap_or("GET").to_owned();
     let query = query(&event, origin);
     let headers = headers(&event);
-    let context = match (origin, &event["requestContext"]) {
-        (Origin::Rest, context) => context.clone(),
-        _ => json!({"httpMethod": method, "path": path, "resourcePath": path, "identity": {}}),
-    };
+    let mut context = json!({"path": path, "resourcePath": path, "identity": {}});
+    if let (Origin::Rest, Value::Object(known), Some(fields)) =
+        (origin, &event["requestContext"], context.as_object_mut())
+    {
+        fields.extend(known.clone());
+    }
+    context["httpMethod"] = json!(method);
     json!({
         "resource": path,
         "path": path,

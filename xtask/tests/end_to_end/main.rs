@@ -21,4 +21,5 @@ mod refusals;
 mod releasing;
 mod requests;
 mod stuck;
+mod thakii;
 mod videos;

@@ -121,7 +121,7 @@ async fn super_admin_rows(app: &Arc<App>) -> Result<(), AwsError> {
         }
         Ok(())
     };
-    app.super_admin_rows.get_or_try_init(put).await.map(|()| ())
+    app.super_admin_rows.get_or_try_init(put).await.copied()
 }
 
 async fn find(app: &Arc<App>, id: &str) -> Result<Option<Admin>, AwsError> {

@@ -103,7 +103,8 @@ mod tests {
         use Role::{Admin, SuperAdmin, User};
         use Standing::{Active, Removed};
         let root = SuperAdmins::parse("root@example.com, Ops@Example.com ,");
-        let cases: [(&str, bool, &[&str], Option<Standing>, Role); 13] = [
+        type Case = (&'static str, bool, &'static [&'static str], Option<Standing>, Role);
+        let cases: [Case; 13] = [
             ("root@example.com", true, &[], None, SuperAdmin),
             ("ops@example.com", true, &[], Some(Removed), SuperAdmin),
             ("root@example.com", false, &[], None, User),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a route wants of its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// Nothing.
     Public,
