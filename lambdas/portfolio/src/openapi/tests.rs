@@ -6,7 +6,9 @@ use super::*;
 
 /// What the front end was promised.
 fn promised() -> Value {
-    serde_yaml::from_str(include_str!("../../contract/openapi.yml")).expect("YAML")
+    // Examples of the original hold control characters, which YAML does not allow.
+    let text = include_str!("../../contract/openapi.yml").replace(|c: char| c.is_control() && c != '\n', "");
+    serde_yaml::from_str(&text).expect("YAML")
 }
 
 /// A schema without references at its top.
