@@ -18,7 +18,11 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
             let found = document.pointer(reference.trim_start_matches('#'));
             resolve(document, found.unwrap_or_else(|| panic!("{reference} is nowhere")))
         }
-        None => value,
+        // How a description stands beside a reference.
+        None => match value["allOf"].as_array().map(Vec::as_slice) {
+            Some([one]) => resolve(document, one),
+            _ => value,
+        },
     }
 }
 

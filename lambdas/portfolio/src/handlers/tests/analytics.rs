@@ -189,9 +189,13 @@ async fn an_overview_has_it_all() {
     let script = Script::new()
         .on("GetItem", found(&json!({"PK": "ANALYTICS#TOTAL", "TotalViews": 39})))
         .on("BatchGetItem", days);
-    let script = [("blog", vec![counter("blog", "a", 10), counter("blog", "b", 9)]), ("project", vec![counter("project", "c", 20)]), ("certification", vec![])]
-        .into_iter()
-        .fold(script, |script, (_, items)| script.on("Query", listed(&items)).with("/Limit", 10));
+    let script = [
+        ("blog", vec![counter("blog", "a", 10), counter("blog", "b", 9)]),
+        ("project", vec![counter("project", "c", 20)]),
+        ("certification", vec![]),
+    ]
+    .into_iter()
+    .fold(script, |script, (_, items)| script.on("Query", listed(&items)).with("/Limit", 10));
     let overview = send(script, Request::new("GET", "/v1/analytics/overview?days=2").owner()).await.ok(200);
     assert_eq!(
         overview,

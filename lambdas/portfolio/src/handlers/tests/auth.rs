@@ -255,7 +255,8 @@ async fn signing_out_succeeds_even_where_the_pool_fails() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn anybody_signed_in_may_ask_who_they_are() {
-    let me = async |token| Function::new(Script::new()).send(Request::new("GET", "/v1/auth/me").token(token)).await.ok(200);
+    let me =
+        async |token| Function::new(Script::new()).send(Request::new("GET", "/v1/auth/me").token(token)).await.ok(200);
     assert_eq!(
         me(owner()).await,
         json!({"id": "sub-1", "email": EMAIL, "name": "Site Owner", "role": "owner", "emailVerified": true})

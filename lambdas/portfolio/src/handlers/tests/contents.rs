@@ -89,7 +89,7 @@ async fn wrong_fields_of_a_post_are_named() {
         ("content", json!("a".repeat(300 * 1024 + 1))),
         ("category", json!("a".repeat(101))),
         ("tags", json!([])),
-        ("tags", json!(["a"; 21])),
+        ("tags", json!(vec!["a"; 21])),
         ("tags", json!([""])),
         ("tags", json!(["a".repeat(51)])),
         ("tags", json!("rust")),
@@ -145,7 +145,10 @@ async fn projects_and_certifications_are_created_as_drafts() {
         .with("/ConditionExpression", "attribute_not_exists(PK)")
         .with("/Item/GSI1PK/S", "PROJECT#STATUS#DRAFT");
     let created = send(script, Request::new("POST", "/v1/projects").owner().json(new_project())).await.ok(201);
-    assert_eq!((&created["status"], &created["featured"], &created["githubUrl"]), (&json!("draft"), &json!(false), &Value::Null));
+    assert_eq!(
+        (&created["status"], &created["featured"], &created["githubUrl"]),
+        (&json!("draft"), &json!(false), &Value::Null)
+    );
 
     let script = Script::new()
         .on("PutItem", json!({}))
@@ -179,7 +182,9 @@ async fn unknown_content_is_not_found() {
     for path in [POST, PROJECT, CERTIFICATION] {
         let missing = || Script::new().on("GetItem", json!({}));
         is_not_found(&send(missing(), Request::new("GET", path).owner()).await);
-        is_not_found(&send(missing(), Request::new("PUT", path).owner().json(json!({"description": "x", "title": "x"}))).await);
+        is_not_found(
+            &send(missing(), Request::new("PUT", path).owner().json(json!({"description": "x", "title": "x"}))).await,
+        );
         is_not_found(&send(missing(), Request::new("DELETE", path).owner()).await);
         for verb in ["publish", "unpublish"] {
             is_not_found(&send(missing(), Request::new("POST", &format!("{path}/{verb}")).owner()).await);
@@ -197,15 +202,22 @@ async fn a_change_sets_what_was_sent_and_nothing_else() {
     let script = Script::new()
         .on("GetItem", found(&draft))
         .on("UpdateItem", json!({}))
-        .with("/UpdateExpression", "SET #data.#title = :title, #data.#updatedAt = :updatedAt")
+        .with("/UpdateExpression", "SET #UpdatedAt = :UpdatedAt, #data.#title = :title, #data.#updatedAt = :updatedAt")
         .with("/ConditionExpression", "attribute_exists(PK) AND GSI1PK = :partition AND #data.#category = :counted")
         .with("/ExpressionAttributeValues/:partition/S", "BLOG#STATUS#DRAFT")
         .with("/ExpressionAttributeValues/:counted/S", "Backend")
         .with("/ExpressionAttributeValues/:title/S", "New title");
     let draft_was_current = script;
-    let answer = send(draft_was_current, Request::new("PUT", POST).owner().json(json!({"title": "New title", "id": "other", "status": "published"}))).await;
+    let answer = send(
+        draft_was_current,
+        Request::new("PUT", POST).owner().json(json!({"title": "New title", "id": "other", "status": "published"})),
+    )
+    .await;
     let changed = answer.ok(200);
-    assert_eq!((&changed["title"], &changed["slug"], &changed["id"]), (&json!("New title"), &json!("first-post"), &json!(ID)));
+    assert_eq!(
+        (&changed["title"], &changed["slug"], &changed["id"]),
+        (&json!("New title"), &json!("first-post"), &json!(ID))
+    );
     assert_eq!((&changed["status"], &changed["updatedAt"]), (&json!("draft"), &json!(STAMP)));
 }
 
@@ -452,7 +464,8 @@ async fn lists_can_be_filtered() {
     let list = send(script, Request::new("GET", "/v1/projects?featured=true")).await.ok(200);
     assert_eq!(list["projects"][0]["id"], ID);
 
-    let script = queries(&[("CERT#STATUS#PUBLISHED#course", &[])]).with("/ExpressionAttributeValues/:featured/BOOL", false);
+    let script =
+        queries(&[("CERT#STATUS#PUBLISHED#course", &[])]).with("/ExpressionAttributeValues/:featured/BOOL", false);
     let list = send(script, Request::new("GET", "/v1/certifications?type=course&featured=false")).await.ok(200);
     assert_eq!(list["certifications"], json!([]));
 }
@@ -521,9 +534,7 @@ async fn an_answer_too_large_for_lambda_asks_for_less() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn categories_without_posts_are_left_out() {
-    let category = |name: &str, count: i64| {
-        json!({"PK": format!("BLOG#CATEGORY#{name}"), "SK": "COUNT", "CategoryCount": count, "Data": {"name": name}})
-    };
+    let category = |name: &str, count: i64| json!({"PK": format!("BLOG#CATEGORY#{name}"), "SK": "COUNT", "CategoryCount": count, "Data": {"name": name}});
     let items = [category("Zoo", 1), category("Empty", 0), category("Below", -1), category("Cloud", 3)];
     let script = queries(&[("BLOG#CATEGORY", &items)]);
     let categories = send(script, Request::new("GET", "/v1/blog/categories")).await.ok(200);

@@ -149,7 +149,8 @@ async fn a_count_whose_answer_was_lost_is_not_sent_again() {
     let function = Function::new(script.clone());
     let answer = function.attempt(Request::new("POST", TRACK).json(json!({"sessionId": "s1"}))).await;
     assert_eq!(answer.error().0, 500);
-    let days = script.requests().iter().filter(|(_, body)| body["Key"]["PK"]["S"] == "VISITOR#DAILY#2024-03-15").count();
+    let days =
+        script.requests().iter().filter(|(_, body)| body["Key"]["PK"]["S"] == "VISITOR#DAILY#2024-03-15").count();
     assert_eq!(days, 1);
 }
 
@@ -182,13 +183,15 @@ async fn daily_trends_end_today_and_have_no_gaps() {
             {"date": "Mar 15", "visitors": 0, "isoDate": "2024-03-15"},
         ]})
     );
-    let thirty = send(Script::new().on("BatchGetItem", batch(&[])), Request::new("GET", "/v1/visitors/trends/daily").owner());
+    let thirty =
+        send(Script::new().on("BatchGetItem", batch(&[])), Request::new("GET", "/v1/visitors/trends/daily").owner());
     assert_eq!(thirty.await.ok(200)["trends"].as_array().map(Vec::len), Some(30));
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn monthly_trends_end_this_month() {
-    let script = Script::new().on("BatchGetItem", batch(&[json!({"PK": "VISITOR#MONTHLY#2024-02", "VisitorCount": 9})]));
+    let script =
+        Script::new().on("BatchGetItem", batch(&[json!({"PK": "VISITOR#MONTHLY#2024-02", "VisitorCount": 9})]));
     let trends = send(script, Request::new("GET", "/v1/visitors/trends/monthly?months=2").owner()).await.ok(200);
     assert_eq!(
         trends,
@@ -197,7 +200,8 @@ async fn monthly_trends_end_this_month() {
             {"month": "Mar", "visitors": 0, "isoMonth": "2024-03"},
         ]})
     );
-    let six = send(Script::new().on("BatchGetItem", batch(&[])), Request::new("GET", "/v1/visitors/trends/monthly").owner());
+    let six =
+        send(Script::new().on("BatchGetItem", batch(&[])), Request::new("GET", "/v1/visitors/trends/monthly").owner());
     assert_eq!(six.await.ok(200)["trends"].as_array().map(Vec::len), Some(6));
 }
 
