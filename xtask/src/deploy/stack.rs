@@ -16,7 +16,7 @@ use crate::{
         },
     },
     doctor::{Repair, states},
-    plan::{Action, Parameter, PlannedStack, verdict::Verdict},
+    plan::{self, Action, Parameter, PlannedStack, verdict::Verdict},
     ui::{Step, Ui},
 };
 
@@ -233,7 +233,9 @@ impl<'a> Deployment<'a> {
             }
             _ => Template::Body(body),
         };
-        let tags = [("system", self.stack.system.as_str()), ("stack", self.stack.stack.as_str())];
+        let (system, part) = (self.stack.system.as_str(), self.stack.stack.as_str());
+        let stage = self.name().strip_prefix(&plan::full_name(system, part, "")).unwrap_or_default();
+        let tags = [("system", system), ("stack", part), ("stage", stage)];
         let (stack, name, role) = (self.name(), change_set, self.role);
         let request = ChangeSetRequest { stack, name, create, template, parameters, role, tags: &tags };
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))

@@ -23,5 +23,6 @@ mod refusals;
 mod releasing;
 mod requests;
 mod stuck;
+mod thakii;
 mod videos;
 mod workflows;
