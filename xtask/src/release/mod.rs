@@ -9,7 +9,7 @@ mod shift;
 pub mod smoke;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt::{Debug, Formatter},
 };
 
@@ -246,8 +246,8 @@ async fn gather<S: Store>(
     context: &Context<'_, S>,
 ) -> Result<Vec<Candidate>, ReleaseError> {
     // A run that was killed between making a function and entering its release has left it without one.
-    let entered: BTreeSet<_> =
-        context.book.last_released().await?.map(|entry| entry.functions.into_keys().collect()).unwrap_or_default();
+    let names = system.stacks.iter().flat_map(|stack| &stack.functions).map(|function| function.function_name.clone());
+    let entered = context.book.released_before(names.collect()).await?;
     let mut candidates = Vec::new();
     for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
         let name = &function.function_name;
