@@ -173,7 +173,9 @@ impl<'a> Deployment<'a> {
         guard: Guard<'_>,
     ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
-        let seen: BTreeSet<_> = self.events(&BTreeSet::new()).await?.into_iter().map(|event| event.id).collect();
+        // The newest page says what was there before.
+        let before = self.cloudformation.events(self.name(), |_| true).await.map_err(aws(self.name()))?;
+        let seen: BTreeSet<_> = before.into_iter().map(|event| event.id).collect();
         step.detail("comparing");
         let change_set = self.prepared(create, parameters).await?;
         let verdicts = self.compared(&change_set).await?;
@@ -286,10 +288,9 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// The events back to one that was seen.
+    /// The events back to one that was seen; all of them of a stack that was made since.
     async fn events(&self, seen: &BTreeSet<String>) -> Result<Vec<Event>, DeployError> {
-        // Of a stack that nobody has looked at yet, the newest page says what was there before.
-        let enough = |event: &Event| seen.is_empty() || seen.contains(&event.id);
+        let enough = |event: &Event| seen.contains(&event.id);
         self.cloudformation.events(self.name(), enough).await.map_err(aws(self.name()))
     }
 
