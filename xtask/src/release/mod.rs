@@ -25,7 +25,7 @@ pub use shift::{abort, resume};
 
 use crate::{
     aws::{AwsError, Clients},
-    deploy::DeployError,
+    deploy::{DeployError, observe::LIVE},
     ledger::{Book, Entry, Kind, LedgerError, Move, Open, Outcome, time},
     lock::token,
     store::Store,
@@ -283,6 +283,14 @@ fn released(candidates: Vec<Candidate>) -> Vec<Released> {
 }
 
 async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
+    // A share that no open release gave, which nobody else takes back.
+    let stays = |candidate: &&Candidate| candidate.before.as_ref() == Some(&candidate.version);
+    for candidate in candidates.iter().filter(|candidate| candidate.weighted).filter(stays) {
+        let (name, version) = (&candidate.function.function_name, &candidate.version);
+        let aws = |source| ReleaseError::Aws { function: name.clone(), source };
+        context.clients.lambda().point(name, LIVE, version).await.map_err(aws)?;
+        context.ui.say(format_args!("✓ {name}: live sends everything to {version} again"));
+    }
     let wanted: BTreeMap<_, _> =
         candidates.iter().map(|candidate| (candidate.function.function_name.clone(), moved(candidate))).collect();
     let nothing_moves = wanted.values().all(|moved| moved.before.as_ref() == Some(&moved.after));
