@@ -22,3 +22,6 @@ fn remembering(session: &Session, answer: impl IntoResponse) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

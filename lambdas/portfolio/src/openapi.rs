@@ -8,11 +8,11 @@ use contract::{
     Routes,
     portfolio::{Access, ApiRoute},
 };
-use schemars::{SchemaGenerator, generate::SchemaSettings};
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use self::describe::{Answer, Description};
-use crate::{answers::Problem, handlers::about::VERSION};
+use crate::{answers::Problem, handlers::about::VERSION, schema};
 
 /// What stands before all paths but a few.
 const BASE: &str = "/v1";
@@ -25,7 +25,7 @@ pub fn document() -> &'static Value {
 }
 
 fn generate() -> Value {
-    let mut generator = SchemaSettings::openapi3().into_generator();
+    let mut generator = schema::settings().into_generator();
     let problem = reference(generator.subschema_for::<Problem>().to_value());
     let mut paths = Map::new();
     for route in ApiRoute::ALL {

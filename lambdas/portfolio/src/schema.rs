@@ -1,13 +1,36 @@
 //! What a request must look like: the same schema that the API's description shows is held against what comes in.
 
 use regex_lite::Regex;
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value};
 
 use crate::time;
 
 /// A keyword of our own: the most bytes of UTF-8 a text may have. The table's items are limited in bytes.
 pub const MAX_BYTES: &str = "x-maxBytes";
+
+/// How all schemas are made: as OpenAPI 3.0 has them, and choices as plain lists.
+#[must_use]
+pub fn settings() -> SchemaSettings {
+    SchemaSettings::openapi3().with_transform(RecursiveTransform(list_choices))
+}
+
+/// A choice whose values have descriptions is made as one schema for each: `oneOf`. Clients, and the checks below, get
+/// one list of values.
+fn list_choices(schema: &mut Schema) {
+    let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
+    let values: Option<Vec<_>> = choices.iter().map(only_value).collect();
+    let Some(values) = values else { return };
+    schema.remove("oneOf");
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("enum".to_owned(), values.into());
+}
+
+/// The one text a schema allows.
+fn only_value(schema: &Value) -> Option<Value> {
+    let listed = || schema["enum"].as_array().filter(|values| values.len() == 1).map(|values| &values[0]);
+    schema.get("const").or_else(listed).filter(|value| value.is_string()).cloned()
+}
 
 /// What is wrong with which field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +49,7 @@ impl Shape {
     /// The schema of `T`, with nothing to look up elsewhere.
     #[must_use]
     pub fn of<T: JsonSchema>() -> Self {
-        let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
+        let settings = settings().with(|settings| settings.inline_subschemas = true);
         Self(settings.into_generator().into_root_schema_for::<T>().to_value())
     }
 

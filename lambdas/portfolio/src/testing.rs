@@ -81,10 +81,15 @@ impl Function {
 
     /// Sends a request and returns its answer; the script must have been played to its end then.
     pub(crate) async fn send(&self, request: Request<'_>) -> Answer {
-        let event = lambda_runtime::LambdaEvent::new(request.event(), lambda_runtime::Context::default());
-        let answer = Answer(common::http::answer::<Api>(self.router.clone(), event).await.expect("an answer"));
+        let answer = self.attempt(request).await;
         self.script.assert_played();
         answer
+    }
+
+    /// Sends a request that may not come to the script's end.
+    pub(crate) async fn attempt(&self, request: Request<'_>) -> Answer {
+        let event = lambda_runtime::LambdaEvent::new(request.event(), lambda_runtime::Context::default());
+        Answer(common::http::answer::<Api>(self.router.clone(), event).await.expect("an answer"))
     }
 }
 
@@ -167,6 +172,10 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.0["multiValueHeaders"][name][0].as_str()
+    }
+
+    pub(crate) fn headers(&self) -> &Value {
+        &self.0["multiValueHeaders"]
     }
 
     pub(crate) fn body(&self) -> Value {

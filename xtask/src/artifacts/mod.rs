@@ -1,5 +1,6 @@
 //! Deterministic zips of functions and layers, named by their SHA-256.
 
+pub mod folder;
 mod zip;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -46,7 +47,7 @@ pub enum ArtifactError {
 }
 
 /// What an artifact is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A function's `bootstrap`.

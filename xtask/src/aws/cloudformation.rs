@@ -67,6 +67,8 @@ pub struct ChangeSetRequest<'a> {
     pub template: Template<'a>,
     /// Every parameter.
     pub parameters: &'a BTreeMap<String, ParameterValue>,
+    /// The role CloudFormation works with; without one, it works with what the caller may do.
+    pub role: Option<&'a str>,
     /// Tags of the stack and all its resources.
     pub tags: &'a [(&'a str, &'a str)],
 }
@@ -196,6 +198,7 @@ impl CloudFormation {
             .capabilities(Capability::CapabilityNamedIam)
             .set_parameters(Some(parameters.collect()))
             .set_tags(Some(tags.collect()))
+            .set_role_arn(request.role.map(str::to_owned))
             // A bucket that an earlier `destroy` kept comes back into its stack instead of being in the way.
             .import_existing_resources(request.create);
         let call = match request.template {

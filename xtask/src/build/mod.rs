@@ -2,6 +2,7 @@
 
 mod cargo;
 pub mod elf;
+pub mod install;
 mod toolchain;
 
 use std::time::Duration;
@@ -84,6 +85,13 @@ pub enum BuildError {
         target: String,
         /// How to get it.
         install: String,
+    },
+    /// Something to build with cannot be installed.
+    #[error("failed to install what building takes: `{command}` failed")]
+    #[diagnostic(help("it says why above; install it in another way, or run the command again"))]
+    Install {
+        /// What was run.
+        command: String,
     },
     /// A binary would not run in Lambda.
     #[error("function {function} would not run: {reason}")]

@@ -36,6 +36,8 @@ enum Check {
     Tests,
     /// rustdoc builds without a warning.
     Docs,
+    /// README and the other pages name every command, and their links lead somewhere.
+    Pages,
     /// The committed templates are what the workspace renders.
     Templates,
     /// Five hundred deploys, each with a fault at another call; an hour or two, so only when named.
@@ -44,7 +46,8 @@ enum Check {
 
 impl Check {
     /// What runs unless checks are named.
-    const USUAL: [Self; 6] = [Self::Format, Self::Lints, Self::Dependencies, Self::Tests, Self::Docs, Self::Templates];
+    const USUAL: [Self; 7] =
+        [Self::Format, Self::Lints, Self::Dependencies, Self::Tests, Self::Docs, Self::Pages, Self::Templates];
 
     fn title(self) -> &'static str {
         match self {
@@ -53,6 +56,7 @@ impl Check {
             Self::Dependencies => "dependencies",
             Self::Tests => "tests",
             Self::Docs => "docs",
+            Self::Pages => "pages",
             Self::Templates => "templates",
             Self::Faults => "faults",
         }
@@ -67,6 +71,7 @@ impl Check {
             Self::Dependencies => &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"],
             Self::Tests => &["nextest", "run", "--workspace", "--ignore-rust-version", "--cargo-quiet"],
             Self::Docs => &["doc", "--workspace", "--no-deps", "--ignore-rust-version", "--quiet"],
+            Self::Pages => &["xtask", "docs"],
             Self::Templates => &["xtask", "render", "--check"],
             Self::Faults => {
                 &["nextest", "run", "--package", "xtask", "--ignore-rust-version", "-E", "test(faults)", "--no-capture"]
@@ -79,7 +84,7 @@ impl Check {
         match self {
             Self::Dependencies => Some(("deny", "cargo-deny")),
             Self::Tests | Self::Faults => Some(("nextest", "cargo-nextest")),
-            Self::Format | Self::Lints | Self::Docs | Self::Templates => None,
+            Self::Format | Self::Lints | Self::Docs | Self::Pages | Self::Templates => None,
         }
     }
 }

@@ -78,6 +78,7 @@ async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session,
     if args.dry_run {
         return Ok(Exit::Success);
     }
+    ui.note("pruned", verdicts.iter().filter(|verdict| !verdict.keep).count());
     let count = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
     ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
     Ok(Exit::Success)

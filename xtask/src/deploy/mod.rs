@@ -10,7 +10,7 @@ mod poller;
 mod stack;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -210,7 +210,7 @@ pub async fn verdicts(
     let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
     let poller = Poller::new(clients);
     let all = updated.map(async |stack| {
-        let verdicts = Deployment::new(stack, bucket, &poller, clients, ui).verdicts(outputs).await?;
+        let verdicts = Deployment::new(stack, bucket, outputs, &poller, clients, ui).verdicts().await?;
         Ok(verdicts.map(|verdicts| (stack.name.clone(), verdicts)))
     });
     Ok(try_join_all(all).await?.into_iter().flatten().collect())
@@ -268,6 +268,17 @@ pub fn artifact_bucket(stage: &str, outputs: &Outputs) -> Option<String> {
     outputs.get(&stack)?.get(foundation::ARTIFACT_BUCKET_OUTPUT).cloned()
 }
 
+/// The role that CloudFormation works with for a system's stacks, where the stage has one. It may not change foundation, whose
+/// stacks say what it may do.
+fn execution_role<'a>(system: &str, outputs: &'a Outputs) -> Option<&'a str> {
+    if system == foundation::SYSTEM {
+        return None;
+    }
+    let prefix = plan::full_name(foundation::SYSTEM, foundation::pipeline::STACK, "");
+    let (_, pipeline) = outputs.iter().find(|(stack, _)| stack.starts_with(&prefix))?;
+    pipeline.get(foundation::pipeline::EXECUTION_ROLE_OUTPUT).map(String::as_str)
+}
+
 /// Deploys stacks as soon as those they take values from are done.
 async fn in_order(
     stacks: Vec<&PlannedStack>,
@@ -290,15 +301,16 @@ async fn each(
     clients: &Clients,
     ui: &Ui,
 ) -> Result<(), DeployError> {
+    let ours: BTreeSet<_> = stacks.iter().map(|stack| stack.name.clone()).collect();
     let mut waiting = stacks;
     let mut running = FuturesUnordered::new();
     let mut failure = None;
     loop {
+        // The outputs that a stack of this deploy had before say nothing: it may be about to change them.
         let ready = |stack: &&PlannedStack, deployed: &Deployed| {
-            stack
-                .depends_on
-                .iter()
-                .all(|needed| deployed.stacks.contains_key(needed) || deployed.outputs.contains_key(needed))
+            stack.depends_on.iter().all(|needed| {
+                deployed.stacks.contains_key(needed) || !ours.contains(needed) && deployed.outputs.contains_key(needed)
+            })
         };
         if failure.is_none() {
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|stack| ready(stack, deployed));
@@ -306,8 +318,8 @@ async fn each(
             for stack in now {
                 let outputs = deployed.outputs.clone();
                 running.push(async move {
-                    let deployment = Deployment::new(stack, bucket, poller, clients, ui);
-                    (stack, deployment.deploy(&outputs, guard).await)
+                    let deployment = Deployment::new(stack, bucket, &outputs, poller, clients, ui);
+                    (stack, deployment.deploy(guard).await)
                 });
             }
         }

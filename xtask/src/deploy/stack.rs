@@ -83,6 +83,8 @@ pub(super) struct Deployment<'a> {
     stack: &'a PlannedStack,
     cloudformation: CloudFormation,
     bucket: Option<&'a str>,
+    outputs: &'a Outputs,
+    role: Option<&'a str>,
     poller: &'a Poller<'a>,
     clients: &'a Clients,
     ui: &'a Ui,
@@ -92,22 +94,20 @@ impl<'a> Deployment<'a> {
     pub(super) fn new(
         stack: &'a PlannedStack,
         bucket: Option<&'a str>,
+        outputs: &'a Outputs,
         poller: &'a Poller<'a>,
         clients: &'a Clients,
         ui: &'a Ui,
     ) -> Self {
         let cloudformation = clients.cloudformation(stack.region.as_deref());
-        Self { stack, cloudformation, bucket, poller, clients, ui }
+        let role = super::execution_role(&stack.system, outputs);
+        Self { stack, cloudformation, bucket, outputs, role, poller, clients, ui }
     }
 
     /// Deploys the stack; returns what was done and the stack's outputs. Somebody must run the poller meanwhile.
-    pub(super) async fn deploy(
-        &self,
-        outputs: &Outputs,
-        guard: Guard<'_>,
-    ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
+    pub(super) async fn deploy(&self, guard: Guard<'_>) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let state = self.settled().await?;
-        let parameters = resolve(self.stack, outputs, state.as_ref())?;
+        let parameters = resolve(self.stack, self.outputs, state.as_ref())?;
         if let Some(state) = &state
             && self.stack.action == Action::None
             && unchanged(&parameters, state, self.stack)
@@ -119,12 +119,12 @@ impl<'a> Deployment<'a> {
 
     /// What CloudFormation would do to a stack that exists; its change set is deleted again. `None` when it takes a value
     /// that is not known before another stack is deployed.
-    pub(super) async fn verdicts(&self, outputs: &Outputs) -> Result<Option<Vec<Verdict>>, DeployError> {
+    pub(super) async fn verdicts(&self) -> Result<Option<Vec<Verdict>>, DeployError> {
         let Some(state) = self.describe().await? else { return Ok(None) };
         if health(&state.status) != Health::Good {
             return Ok(None);
         }
-        let Ok(parameters) = resolve(self.stack, outputs, Some(&state)) else { return Ok(None) };
+        let Ok(parameters) = resolve(self.stack, self.outputs, Some(&state)) else { return Ok(None) };
         let change_set = self.prepared(false, &parameters).await?;
         let compared = self.compared(&change_set).await;
         self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
@@ -233,11 +233,11 @@ impl<'a> Deployment<'a> {
             }
             _ => Template::Body(body),
         };
-        let (system, stack) = (self.stack.system.as_str(), self.stack.stack.as_str());
-        let stage = self.name().strip_prefix(&plan::full_name(system, stack, "")).unwrap_or_default();
-        let tags = [("system", system), ("stack", stack), ("stage", stage)];
-        let request =
-            ChangeSetRequest { stack: self.name(), name: change_set, create, template, parameters, tags: &tags };
+        let (system, part) = (self.stack.system.as_str(), self.stack.stack.as_str());
+        let stage = self.name().strip_prefix(&plan::full_name(system, part, "")).unwrap_or_default();
+        let tags = [("system", system), ("stack", part), ("stage", stage)];
+        let (stack, name, role) = (self.name(), change_set, self.role);
+        let request = ChangeSetRequest { stack, name, create, template, parameters, role, tags: &tags };
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
     }
 

@@ -14,6 +14,7 @@ mod images;
 mod leftovers;
 mod limits;
 mod offline;
+mod ordering;
 mod planning;
 mod proxy;
 mod refusals;

@@ -167,9 +167,9 @@ fn the_api_declares_every_route_and_leaves_the_rest_to_the_function() {
     let verbs = |verb: &str| methods.iter().filter(|(_, it)| it["Properties"]["HttpMethod"] == verb).count();
     assert_eq!((methods.len(), verbs("ANY"), verbs("OPTIONS")), (ApiRoute::ALL.len() + 2, 2, 0));
     assert!(methods.iter().all(|(_, method)| method["Properties"]["AuthorizationType"] == "NONE"));
-    assert_eq!(properties(api, "RestApi")["BinaryMediaTypes"], json!(["multipart/form-data"]));
-    assert_eq!(properties(api, "RestApiProxyResource")["PathPart"], "{proxy+}");
-    let settings = properties(api, "RestApiStageResource")["MethodSettings"].as_array().expect("settings").clone();
+    assert_eq!(properties(api, "ThakiiApi")["BinaryMediaTypes"], json!(["multipart/form-data"]));
+    assert_eq!(properties(api, "ThakiiApiProxyResource")["PathPart"], "{proxy+}");
+    let settings = properties(api, "ThakiiApiStageResource")["MethodSettings"].as_array().expect("settings").clone();
     let of = |path: &str| {
         let found = settings.iter().find(|it| it["ResourcePath"] == path).unwrap_or_else(|| panic!("no {path}"));
         (found["ThrottlingRateLimit"].as_i64(), found["ThrottlingBurstLimit"].as_i64())
@@ -188,9 +188,9 @@ fn the_gateways_own_errors_are_the_contracts() {
     let prod = rendered(SYSTEM, "prod");
     let api = stack(&prod, "api");
     for (id, status, body) in [
-        ("RestApiThrottledResponse", "429", limits::TOO_MANY_REQUESTS),
-        ("RestApiRequestTooLargeResponse", "413", limits::DIRECT_BODY_TOO_LARGE),
-        ("RestApiIntegrationTimeoutResponse", "504", limits::TIMEOUT),
+        ("ThakiiApiThrottledResponse", "429", limits::TOO_MANY_REQUESTS),
+        ("ThakiiApiRequestTooLargeResponse", "413", limits::DIRECT_BODY_TOO_LARGE),
+        ("ThakiiApiIntegrationTimeoutResponse", "504", limits::TIMEOUT),
     ] {
         let response = properties(api, id);
         assert_eq!(response["StatusCode"], status);
@@ -199,7 +199,7 @@ fn the_gateways_own_errors_are_the_contracts() {
         assert_eq!(*origin, "'https://app.example.com'");
     }
     let retry =
-        &properties(api, "RestApiThrottledResponse")["ResponseParameters"]["gatewayresponse.header.Retry-After"];
+        &properties(api, "ThakiiApiThrottledResponse")["ResponseParameters"]["gatewayresponse.header.Retry-After"];
     assert_eq!(*retry, "'1'");
 }
 

@@ -150,7 +150,7 @@ impl World {
         cloud.deploy();
         let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
         let outputs = outputs(&status);
-        let api = status["urls"]["RestApi"].as_str().expect("the API's URL").to_owned();
+        let api = status["urls"]["ThakiiApi"].as_str().expect("the API's URL").to_owned();
         let anonymous = Person { http: reqwest::Client::new(), api, token: None };
         let person = |email: &str, group: Option<&str>| {
             anonymous.with_token(runtime.block_on(sign_in(&cloud, &outputs, email, group)))
