@@ -13,6 +13,7 @@ mod help;
 mod images;
 mod offline;
 mod planning;
+mod portfolio;
 mod proxy;
 mod refusals;
 mod releasing;
