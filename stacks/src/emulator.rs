@@ -15,6 +15,8 @@ pub enum Feature {
     EventInvokeConfig,
     /// Alarms on what is computed from several metrics: they fail the stack.
     MetricMath,
+    /// `AWS::IAM::OIDCProvider`: the emulator's CloudFormation does not know it.
+    OidcProvider,
     /// `AWS::ResourceGroups::Group`: an unknown type.
     ResourceGroups,
     /// Policies of buckets and queues that deny requests without TLS: the emulator speaks http.

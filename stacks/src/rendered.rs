@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{FunctionName, Route};
+use contract::{FunctionName, Method, Route};
 use serde_json::Value;
 
 /// A system's stacks, in an order in which they can be deployed.
@@ -14,6 +14,10 @@ pub struct RenderedSystem {
     pub stacks: Vec<RenderedStack>,
     /// What it must serve once it is released.
     pub smoke: Vec<SmokeCheck>,
+    /// What it must do for its clients, asked from outside after a deploy.
+    pub live: Vec<LiveCheck>,
+    /// How fast it must be.
+    pub latency: Option<Latency>,
 }
 
 /// A request that a system must answer, once it is released, as it says here.
@@ -27,6 +31,100 @@ pub struct SmokeCheck {
     pub status: u16,
     /// What must be in the JSON that comes; fields that are not named may be anything.
     pub json: Option<Value>,
+}
+
+/// A request that a deployed system must answer as it says here, as its clients see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveCheck {
+    /// What it is a check of.
+    pub kind: LiveKind,
+    /// The logical ID of the API that is asked.
+    pub api: String,
+    /// The method.
+    pub method: Method,
+    /// The path below the API's URL, with its slash.
+    pub path: String,
+    /// What the request carries: names in lower case, and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The statuses of which one must come.
+    pub statuses: &'static [u16],
+    /// A header that must come, its name in lower case, and its value.
+    pub answers: Option<(&'static str, String)>,
+}
+
+/// What a [`LiveCheck`] is a check of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LiveKind {
+    /// Whoever may not is turned away.
+    Auth,
+    /// Browsers of an allowed origin may ask.
+    Cors,
+}
+
+impl LiveKind {
+    /// The kind in one word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Cors => "cors",
+        }
+    }
+}
+
+impl LiveCheck {
+    /// A request without a token is turned away.
+    #[must_use]
+    pub fn refuses_strangers(api: &str, method: Method, path: &str) -> Self {
+        Self {
+            kind: LiveKind::Auth,
+            api: api.to_owned(),
+            method,
+            path: path.to_owned(),
+            headers: Vec::new(),
+            statuses: &[401],
+            answers: None,
+        }
+    }
+
+    /// A request with a token that nobody signed is turned away.
+    #[must_use]
+    pub fn refuses_forgers(api: &str, method: Method, path: &str) -> Self {
+        // {"alg":"none"} . {"sub":"nobody"} . nothing
+        let token = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.";
+        let headers = vec![("authorization", token.to_owned())];
+        // API Gateway's own authorizers say 401 or 403.
+        Self { headers, statuses: &[401, 403], ..Self::refuses_strangers(api, method, path) }
+    }
+
+    /// A browser at `origin` asks whether it may use a method, and may.
+    #[must_use]
+    pub fn preflight(api: &str, method: Method, path: &str, origin: &str) -> Self {
+        Self {
+            kind: LiveKind::Cors,
+            api: api.to_owned(),
+            method: Method::Options,
+            path: path.to_owned(),
+            headers: vec![
+                ("origin", origin.to_owned()),
+                ("access-control-request-method", method.as_str().to_owned()),
+                ("access-control-request-headers", "authorization,content-type".to_owned()),
+            ],
+            statuses: &[200, 204],
+            answers: Some(("access-control-allow-origin", origin.to_owned())),
+        }
+    }
+}
+
+/// How fast a system must answer a request that reaches a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latency {
+    /// The request.
+    pub check: LiveCheck,
+    /// The most that 19 of 20 answers may take, in milliseconds.
+    pub p95: u32,
+    /// The most that any may take, in milliseconds.
+    pub longest: u32,
 }
 
 /// One CloudFormation stack of one stage.
@@ -71,6 +169,12 @@ pub enum ParameterSource {
     /// The version the alias `live` of this function points to. Empty before the first release, which makes the
     /// template publish version 1; afterwards *use previous value*, so that moving the alias by API is no change.
     AliasVersion(FunctionName),
+    /// `true` where the account has an OIDC provider for this issuer already, else `false`; decided when the stack is
+    /// made, for after that it may be the stack's own.
+    OidcProviderExists {
+        /// The issuer's host and path.
+        issuer: String,
+    },
     /// An output of another stack of the same system.
     Output {
         /// The other stack, by [`RenderedStack::stack`].

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::systems::Systems;
+use crate::systems::{Systems, foundation::Pipeline};
 
 /// Where and how systems are deployed.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Stage {
     /// The instruction set functions are built for.
     #[serde(default)]
     pub architecture: Architecture,
+    /// Whose workflows deploy the stage; without it, only people do.
+    #[serde(default)]
+    pub pipeline: Option<Pipeline>,
     /// Each system's settings. A system without settings is not deployed to the stage.
     #[serde(default)]
     pub systems: Systems,

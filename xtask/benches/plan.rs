@@ -45,7 +45,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         layers: Vec::new(),
         apis: Vec::new(),
     };
-    RenderedSystem { name: "bench".to_owned(), stacks: vec![stack], smoke: Vec::new() }
+    RenderedSystem { name: "bench".to_owned(), stacks: vec![stack], smoke: Vec::new(), live: Vec::new(), latency: None }
 }
 
 fn resources(number: usize, memory: u32) -> [(String, Value); 3] {

@@ -1,5 +1,6 @@
 //! The command line. Reads as a table of contents: a verb here is a file in [`crate::commands`].
 
+use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
@@ -14,6 +15,9 @@ pub struct Cli {
     /// Say more: -v what is called, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+    /// Add what the command did to this file, for `summary`.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub record: Option<Utf8PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -24,6 +28,8 @@ pub struct Cli {
 pub enum Command {
     /// Build every function and layer into a reproducible zip under target/artifacts.
     Build(commands::build::BuildArgs),
+    /// Deploy foundation: the artifact bucket, and the roles that workflows deploy with.
+    Bootstrap(commands::bootstrap::BootstrapArgs),
     /// Write the CloudFormation templates of every stage to templates/, or check them.
     Render(commands::render::RenderArgs),
     /// Show what a deploy would change, resource by resource: against a commit, or against what is deployed.
@@ -48,6 +54,18 @@ pub enum Command {
     Destroy(commands::destroy::DestroyArgs),
     /// The local cloud: start, stop, look at it, start afresh.
     Local(commands::local::LocalArgs),
+    /// Ask a deployed stage what its clients ask: health, who is turned away, browsers, and how fast it is.
+    CheckLive(commands::check_live::CheckLiveArgs),
+    /// Say what the commands with the same --record did, also in the job's summary where GITHUB_STEP_SUMMARY is set.
+    Summary(commands::summary::SummaryArgs),
+    /// Put the offline plan of every stage under a pull request, as one comment that is updated in place.
+    PrComment(commands::pr_comment::PrCommentArgs),
+    /// Install what building for a stage takes, where it is missing: Rust's target, and zig under the target directory.
+    Toolchain(commands::toolchain::ToolchainArgs),
+    /// Say what the artifacts of these sources are called at GitHub, and which run has built them already.
+    Artifacts(commands::artifacts::ArtifactsArgs),
+    /// Check README, ARCHITECTURE and other pages: they are there, name every command, and their links lead somewhere.
+    Docs(commands::docs::DocsArgs),
     /// Everything CI runs: format, lints, tests, docs, templates.
     Ci(commands::ci::CiArgs),
     /// Generate the typed resource properties from AWS's schemas, or check them.

@@ -78,10 +78,13 @@ impl Workspace {
         self.root.join("templates")
     }
 
-    /// The stage files: `stacks/stages`.
+    /// The stage files: `stacks/stages`, or the folder that `XTASK_STAGES` names.
     #[must_use]
     pub fn stages(&self) -> Utf8PathBuf {
-        self.root.join("stacks/stages")
+        match std::env::var("XTASK_STAGES") {
+            Ok(folder) if !folder.is_empty() => folder.into(),
+            _ => self.root.join("stacks/stages"),
+        }
     }
 }
 

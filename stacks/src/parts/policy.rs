@@ -19,14 +19,11 @@ impl Statement {
     /// Allows `actions` on `resources`.
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
-        Self {
-            actions: actions.into_iter().map(str::to_owned).collect(),
-            resources: resources.into_iter().collect(),
-            condition: None,
-        }
+        let actions = actions.into_iter().map(str::to_owned).collect();
+        Self { actions, resources: resources.into_iter().collect(), condition: None }
     }
 
-    /// Only where `condition` holds, in IAM's own form.
+    /// Allows it only on this condition, in IAM's own form.
     #[must_use]
     pub fn when(mut self, condition: Value) -> Self {
         self.condition = Some(condition);
@@ -34,11 +31,11 @@ impl Statement {
     }
 
     fn to_json(&self) -> Value {
-        let mut json = json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources });
+        let mut statement = json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources });
         if let Some(condition) = &self.condition {
-            json["Condition"] = condition.clone();
+            statement["Condition"] = condition.clone();
         }
-        json
+        statement
     }
 }
 

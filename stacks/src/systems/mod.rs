@@ -28,7 +28,7 @@ pub struct Systems {
 ///
 /// When a system's definition or its settings are wrong.
 pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
-    let mut systems = vec![foundation::system(stage)];
+    let mut systems = Vec::new();
     if let Some(settings) = &stage.systems.media_uploader {
         systems.push(media_uploader::system(stage, settings)?);
     }
@@ -38,5 +38,11 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     if let Some(settings) = &stage.systems.thakii {
         systems.push(thakii::system(stage, settings)?);
     }
-    systems.into_iter().map(|system| system.render(stage)).collect()
+    let mut rendered = systems.into_iter().map(|system| system.render(stage)).collect::<Result<Vec<_>, _>>()?;
+    // Last made, because what deploying may do follows from what is deployed, and first deployed.
+    rendered.insert(0, foundation::system(stage, &rendered)?.render(stage)?);
+    Ok(rendered)
 }
+
+#[cfg(test)]
+mod testing;

@@ -12,7 +12,7 @@ use super::{
     value::REFERENCE,
 };
 use crate::{
-    rendered::{ParameterSource, RenderedStack, RenderedSystem, SmokeCheck},
+    rendered::{Latency, LiveCheck, ParameterSource, RenderedStack, RenderedSystem, SmokeCheck},
     stage::Stage,
 };
 
@@ -79,6 +79,8 @@ pub struct System {
     name: String,
     stacks: Vec<Stack>,
     smoke: Vec<SmokeCheck>,
+    live: Vec<LiveCheck>,
+    latency: Option<Latency>,
 }
 
 /// An output that another stack asks for: the owner, the output's name, its value.
@@ -88,13 +90,28 @@ impl System {
     /// A system of these stacks, in any order.
     #[must_use]
     pub fn new(name: &str, stacks: impl IntoIterator<Item = Stack>) -> Self {
-        Self { name: name.to_owned(), stacks: stacks.into_iter().collect(), smoke: Vec::new() }
+        let stacks = stacks.into_iter().collect();
+        Self { name: name.to_owned(), stacks, smoke: Vec::new(), live: Vec::new(), latency: None }
     }
 
     /// Also with this check of what it serves.
     #[must_use]
     pub fn smoke(mut self, check: SmokeCheck) -> Self {
         self.smoke.push(check);
+        self
+    }
+
+    /// Also with this check of what it does for its clients.
+    #[must_use]
+    pub fn live(mut self, check: LiveCheck) -> Self {
+        self.live.push(check);
+        self
+    }
+
+    /// As fast as this.
+    #[must_use]
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.latency = Some(latency);
         self
     }
 
@@ -121,7 +138,9 @@ impl System {
         for stack in &mut rendered {
             stack.template = sorted(std::mem::take(&mut stack.template));
         }
-        Ok(RenderedSystem { stacks: in_order(&self.name, rendered)?, name: self.name, smoke: self.smoke })
+        let stacks = in_order(&self.name, rendered)?;
+        let (smoke, live, latency) = (self.smoke, self.live, self.latency);
+        Ok(RenderedSystem { name: self.name, stacks, smoke, live, latency })
     }
 
     /// What went wrong while the stack was put together.

@@ -1,10 +1,25 @@
-//! IAM: may the caller do what a deploy needs? Asked before anything is touched.
+//! IAM: may the caller do what a deploy needs, and whose tokens does the account trust? Asked before anything is touched.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_iam::{Client, types::PolicyEvaluationDecisionType};
 
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
+    /// The issuers, `https://` left out, that the account has an OIDC provider for.
+    ///
+    /// # Errors
+    ///
+    /// When the caller may not ask, or the call fails.
+    pub async fn oidc_issuers(&self) -> Result<BTreeSet<String>, AwsError> {
+        let request = Client::new(self.config()).list_open_id_connect_providers();
+        let listed = request.send().await.map_err(|error| failed("iam:ListOpenIDConnectProviders", error))?;
+        // An ARN ends in the issuer: `…:oidc-provider/token.actions.githubusercontent.com`.
+        let arns = listed.open_id_connect_provider_list().iter().filter_map(|provider| provider.arn());
+        Ok(arns.filter_map(|arn| Some(arn.split_once(":oidc-provider/")?.1.to_owned())).collect())
+    }
+
     /// Those of `actions` that the policies of `identity` do not allow on each of `resources`, by policy simulation, as
     /// `action on resource`.
     ///

@@ -13,7 +13,6 @@ use super::{
     AwsError, Clients,
     cloudformation::gone_is_fine,
     error::{Kind, failed},
-    governor::Api,
 };
 use crate::plan::observed::fingerprint;
 
@@ -85,31 +84,25 @@ pub struct Answer {
 
 /// Lambda in the stage's region.
 #[derive(Debug)]
-pub struct Lambda<'a> {
+pub struct Lambda {
     client: Client,
-    clients: &'a Clients,
 }
 
 impl Clients {
     /// Lambda in the stage's region.
     #[must_use]
-    pub fn lambda(&self) -> Lambda<'_> {
-        Lambda { client: Client::new(self.config()), clients: self }
+    pub fn lambda(&self) -> Lambda {
+        Lambda { client: Client::new(self.config()) }
     }
 }
 
-impl Lambda<'_> {
-    async fn turn(&self) {
-        self.clients.governor.turn(Api::Lambda).await;
-    }
-
+impl Lambda {
     /// One version of a function, or `None` when there is none.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
-        self.turn().await;
         let request = self.client.get_function_configuration().function_name(function).qualifier(version);
         match request.send().await {
             Ok(output) => Ok(Some(Version {
@@ -148,7 +141,6 @@ impl Lambda<'_> {
         let mut versions = Vec::new();
         let mut marker = None;
         loop {
-            self.turn().await;
             let request = self.client.list_versions_by_function().function_name(function).set_marker(marker);
             let page = match request.send().await.map_err(|error| failed("lambda:ListVersionsByFunction", error)) {
                 Ok(page) => page,
@@ -176,7 +168,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
-        self.turn().await;
         let request = self.client.list_aliases().function_name(function);
         let listed = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
             Ok(listed) => listed,
@@ -204,7 +195,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
         request.send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error))?;
         Ok(())
@@ -216,7 +206,6 @@ impl Lambda<'_> {
     ///
     /// When the code changed meanwhile, or the call fails.
     pub async fn publish(&self, function: &str, code_sha256: &str, description: &str) -> Result<String, AwsError> {
-        self.turn().await;
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
         let published = request.send().await.map_err(|error| failed("lambda:PublishVersion", error))?;
@@ -229,7 +218,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
             .set_additional_version_weights(Some(std::collections::HashMap::new()))
             .build();
@@ -256,7 +244,6 @@ impl Lambda<'_> {
         version: &str,
         (other, share): (&str, f64),
     ) -> Result<(), AwsError> {
-        self.turn().await;
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder();
         let routing = routing.additional_version_weights(other, share).build();
         let request = self.client.update_alias().function_name(function).name(alias);
@@ -285,7 +272,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.delete_function().function_name(function).qualifier(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
     }
@@ -296,7 +282,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
-        self.turn().await;
         let request = self.client.list_layer_versions().layer_name(layer);
         let listed = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
             Ok(listed) => listed,
@@ -313,7 +298,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
     }

@@ -12,7 +12,7 @@ use tokio::{
     process::Command,
 };
 
-use super::{BuildError, Mode, Request, toolchain};
+use super::{BuildError, Mode, Request, install, toolchain};
 use crate::{ui::Ui, workspace::Workspace};
 
 /// What `cargo run` puts into our environment and would mislead, or needlessly dirty, another cargo.
@@ -38,7 +38,7 @@ pub(super) async fn build(
     workspace: &Workspace,
     ui: &Ui,
 ) -> Result<BTreeMap<String, Utf8PathBuf>, BuildError> {
-    let tool = toolchain::choose(request)?;
+    let tool = toolchain::choose(request, workspace)?;
     let mut command = Command::new("cargo");
     command.args(&tool.arguments).current_dir(workspace.root()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
@@ -48,7 +48,7 @@ pub(super) async fn build(
         }
     }
     if request.mode == Mode::Lambda {
-        command.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace));
+        command.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace)).env("PATH", install::path(workspace));
     }
     let profile = request.profile.as_deref().unwrap_or(tool.profile);
     command.args(["--profile", profile, "--target-dir", workspace.target().as_str()]);

@@ -2,6 +2,7 @@
 
 mod cargo;
 pub mod elf;
+pub mod install;
 mod toolchain;
 
 use std::time::Duration;
@@ -85,6 +86,13 @@ pub enum BuildError {
         /// How to get it.
         install: String,
     },
+    /// Something to build with cannot be installed.
+    #[error("failed to install what building takes: `{command}` failed")]
+    #[diagnostic(help("it says why above; install it in another way, or run the command again"))]
+    Install {
+        /// What was run.
+        command: String,
+    },
     /// A binary would not run in Lambda.
     #[error("function {function} would not run: {reason}")]
     #[diagnostic(help("{help}"))]
@@ -153,7 +161,8 @@ fn pack(
     workspace: &Workspace,
 ) -> Result<(FunctionName, Artifact), BuildError> {
     elf::check(function.binary, binary, architecture, mode)?;
-    let artifact = artifacts::pack_function(workspace, function.system, function.function, binary)?;
+    let artifact =
+        artifacts::pack_function(workspace, function.system, function.function, binary, mode == Mode::Native)?;
     Ok((function, artifact))
 }
 

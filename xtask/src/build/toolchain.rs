@@ -1,10 +1,11 @@
 //! What there is to build with. Nothing is ever installed behind the user's back.
 
-use std::process::Command;
+use std::{ffi::OsStr, process::Command};
 
 use stacks::stage::Architecture;
 
-use super::{BuildError, Mode, Request};
+use super::{BuildError, Mode, Request, install};
+use crate::workspace::Workspace;
 
 /// The glibc of the runtime `provided.al2023` (Amazon Linux 2023).
 pub(super) const GLIBC: (u32, u32) = (2, 34);
@@ -18,14 +19,11 @@ pub(super) struct Tool {
 }
 
 /// Chooses by mode, and by what is installed.
-pub(super) fn choose(request: &Request) -> Result<Tool, BuildError> {
+pub(super) fn choose(request: &Request, workspace: &Workspace) -> Result<Tool, BuildError> {
     if request.mode == Mode::Native {
         return Ok(Tool { arguments: vec!["build".to_owned()], profile: "dev", target: "this machine".to_owned() });
     }
-    let target = match request.architecture {
-        Architecture::Arm64 => "aarch64-unknown-linux-gnu",
-        Architecture::X86_64 => "x86_64-unknown-linux-gnu",
-    };
+    let target = target(request.architecture);
     if !has_std(target)? {
         return Err(BuildError::Toolchain {
             missing: "Rust's standard library for it",
@@ -33,9 +31,7 @@ pub(super) fn choose(request: &Request) -> Result<Tool, BuildError> {
             install: format!("rustup target add {target}"),
         });
     }
-    if works("cargo", &["zigbuild", "--help"])
-        && (works("zig", &["version"]) || works("python3", &["-m", "ziglang", "version"]))
-    {
+    if has_zig(&install::path(workspace)) {
         let glibc = format!("{target}.{}.{}", GLIBC.0, GLIBC.1);
         return Ok(Tool {
             arguments: vec!["zigbuild".to_owned(), format!("--target={glibc}")],
@@ -55,15 +51,31 @@ pub(super) fn choose(request: &Request) -> Result<Tool, BuildError> {
     Err(BuildError::Toolchain {
         missing: "a cross linker (zig and cargo-zigbuild)",
         target: target.to_owned(),
-        install: "pip install ziglang cargo-zigbuild".to_owned(),
+        install: "cargo xtask toolchain --stage STAGE` or `pip install ziglang cargo-zigbuild".to_owned(),
     })
 }
 
-fn works(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+/// Is there zig, and cargo's way to it?
+pub(super) fn has_zig(path: &OsStr) -> bool {
+    works(&["cargo", "zigbuild", "--help"], path)
+        && (works(&["zig", "version"], path) || works(&["python3", "-m", "ziglang", "version"], path))
 }
 
-fn has_std(target: &str) -> Result<bool, BuildError> {
+/// Rust's name of an instruction set in Lambda.
+pub(super) fn target(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Arm64 => "aarch64-unknown-linux-gnu",
+        Architecture::X86_64 => "x86_64-unknown-linux-gnu",
+    }
+}
+
+fn works(command: &[&str], path: &OsStr) -> bool {
+    let Some((program, arguments)) = command.split_first() else { return false };
+    let output = Command::new(program).args(arguments).env("PATH", path).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+pub(super) fn has_std(target: &str) -> Result<bool, BuildError> {
     let output = Command::new("rustc")
         .args(["--print", "target-libdir", "--target", target])
         .output()

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use contract::FunctionName;
 use miette::{Diagnostic, IntoDiagnostic};
@@ -13,10 +14,14 @@ use stacks::{
 use thiserror::Error;
 
 use crate::{
-    artifacts::Artifacts,
+    artifacts::{
+        Artifacts,
+        folder::{self, FolderError},
+    },
     build::{self, Mode, Request},
     error::Exit,
     render,
+    sources::fingerprint::fingerprint,
     stage::{self, closest},
     ui::{Format, Ui},
     workspace::Workspace,
@@ -37,6 +42,9 @@ pub struct BuildArgs {
     /// Another instruction set than the stage's.
     #[arg(long, value_enum)]
     arch: Option<Arch>,
+    /// Copy them into this folder with a list of them, for `deploy --artifacts`; what is there from the same sources is kept.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "function")]
+    out: Option<Utf8PathBuf>,
     /// Another cargo profile than `lambda`, or `dev` for local.
     #[arg(long)]
     profile: Option<String>,
@@ -92,7 +100,10 @@ pub async fn run(args: BuildArgs, workspace: &Workspace, ui: &Ui) -> miette::Res
     request.architecture = args.arch.map_or(request.architecture, Into::into);
     request.profile = args.profile;
     let layers = if args.function.is_some() { Vec::new() } else { layers(&systems) };
-    let built = build::artifacts(&request, &layers, workspace, ui).await?;
+    let built = match &args.out {
+        Some(folder) => into_folder(folder, &request, &systems, workspace, ui).await?,
+        None => build::artifacts(&request, &layers, workspace, ui).await?,
+    };
     match args.format {
         Format::Text => ui.result(build::table(&built, request.architecture, started.elapsed())),
         Format::Json => {
@@ -104,23 +115,69 @@ pub async fn run(args: BuildArgs, workspace: &Workspace, ui: &Ui) -> miette::Res
     Ok(Exit::Success)
 }
 
-/// Builds everything that these systems need in a stage.
+/// Everything that these systems need in a stage: from a folder where it was built before, or built now.
 pub(super) async fn artifacts(
     stage: &Stage,
     systems: &[RenderedSystem],
-    profile: Option<String>,
+    folder: Option<&Utf8Path>,
     workspace: &Workspace,
     ui: &Ui,
 ) -> miette::Result<Artifacts> {
-    let request = Request { profile, ..request(stage, systems) };
-    Ok(build::artifacts(&request, &layers(systems), workspace, ui).await?)
+    let Some(path) = folder else {
+        return Ok(build::artifacts(&request(stage, systems), &layers(systems), workspace, ui).await?);
+    };
+    let found = folder::list(path)?.architecture;
+    if found != stage.architecture.as_str() {
+        let expected = stage.architecture.as_str().to_owned();
+        let (folder, stage) = (path.to_string(), stage.name.clone());
+        return Err(FolderError::Architecture { folder, stage, found, expected }.into());
+    }
+    let artifacts = folder::read(path)?;
+    folder::check(path, &artifacts, systems)?;
+    ui.say(format_args!("The artifacts in {path} are used, nothing is built."));
+    Ok(artifacts)
+}
+
+/// Builds into a folder, unless what lies there was built from the same sources in the same way.
+async fn into_folder(
+    folder: &Utf8Path,
+    request: &Request,
+    systems: &[RenderedSystem],
+    workspace: &Workspace,
+    ui: &Ui,
+) -> miette::Result<Artifacts> {
+    let sources = sources(request, workspace)?;
+    if folder::list(folder).is_ok_and(|listed| listed.sources == sources) {
+        let there = folder::read(folder)?;
+        if folder::check(folder, &there, systems).is_ok() {
+            ui.say(format_args!("The artifacts in {folder} are of these sources, nothing is built."));
+            return Ok(there);
+        }
+    }
+    let built = build::artifacts(request, &layers(systems), workspace, ui).await?;
+    folder::write(folder, &built, request.architecture.as_str(), &sources)?;
+    Ok(built)
+}
+
+/// What artifacts of a stage are built from, as a hash.
+pub(super) fn sources_of(stage: &Stage, systems: &[RenderedSystem], workspace: &Workspace) -> miette::Result<String> {
+    sources(&request(stage, systems), workspace)
+}
+
+fn sources(request: &Request, workspace: &Workspace) -> miette::Result<String> {
+    let how = format!("{:?} {:?} {:?}", request.architecture, request.mode, request.profile);
+    Ok(fingerprint(workspace.root(), &how)?)
+}
+
+/// What a stage's functions are built for: an emulator runs them as processes of this machine.
+pub(super) fn mode(stage: &Stage) -> Mode {
+    if stage.is_local() || super::session::emulator().is_some() { Mode::Native } else { Mode::Lambda }
 }
 
 fn request(stage: &Stage, systems: &[RenderedSystem]) -> Request {
     let functions: Vec<FunctionName> =
         render::stacks_of(systems).flat_map(|stack| &stack.functions).map(|function| function.name).collect();
-    let mode = if stage.is_local() { Mode::Native } else { Mode::Lambda };
-    Request { functions, architecture: stage.architecture, mode, profile: None }
+    Request { functions, architecture: stage.architecture, mode: mode(stage), profile: None }
 }
 
 fn layers(systems: &[RenderedSystem]) -> Vec<RenderedLayer> {

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use miette::{Diagnostic, IntoDiagnostic};
 use serde_json::json;
-use stacks::rendered::RenderedSystem;
+use stacks::{rendered::RenderedSystem, stage::Stage, systems::foundation};
 use thiserror::Error;
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
     deploy::{self, Deployed, Done, Guard},
     error::Exit,
     plan::{
-        self, Plan,
+        self, Action, Plan, PlannedStack,
         allow::Allowances,
         file::{PlanFile, fingerprint, inputs},
         observed::Observed,
@@ -53,6 +53,9 @@ pub struct DeployArgs {
     /// Carry out this plan, written by `plan --out`, and only if nothing it was made from has changed; asks nothing.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "stack", "dry_run", "replace", "delete", "other"])]
     plan: Option<Utf8PathBuf>,
+    /// Deploy what was built into this folder by `build --out`, and build nothing.
+    #[arg(long, value_name = "FOLDER")]
+    artifacts: Option<Utf8PathBuf>,
     #[command(flatten)]
     allowances: Allowances,
     /// How the new versions get their traffic, other than the stage file says.
@@ -70,6 +73,29 @@ pub struct DeployArgs {
     /// How the result is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// May this change foundation of a stage that workflows deploy? Only `bootstrap` does.
+    #[arg(skip)]
+    bootstrap: bool,
+}
+
+impl DeployArgs {
+    /// Foundation alone, for `bootstrap`.
+    pub(super) fn foundation(stage: String, allowances: Allowances, dry_run: bool, yes: bool, format: Format) -> Self {
+        Self {
+            stage,
+            system: Some(foundation::SYSTEM.to_owned()),
+            stack: None,
+            plan: None,
+            artifacts: None,
+            allowances,
+            strategy: None,
+            bake: None,
+            dry_run,
+            yes,
+            format,
+            bootstrap: true,
+        }
+    }
 }
 
 #[derive(Debug, Error, Diagnostic)]
@@ -79,6 +105,11 @@ enum Refused {
     NobodyToAsk(String),
     #[error("the plan was not confirmed; nothing was touched")]
     No,
+    #[error("the plan changes what deploying to {stage} itself may do ({}); nothing was touched", stacks.join(", "))]
+    #[diagnostic(help(
+        "let somebody whose credentials may make roles run `cargo xtask bootstrap --stage {stage}` first"
+    ))]
+    Foundation { stage: String, stacks: Vec<String> },
     #[error("the plan is refused for {}; nothing was touched", reasons.join("; "))]
     #[diagnostic(help("{help}"))]
     Findings { reasons: Vec<String>, help: String },
@@ -96,6 +127,16 @@ impl Refused {
             ways => format!("if this is meant, say so: {}", ways.join(" ")),
         };
         Err(Self::Findings { reasons: refused.iter().map(|finding| finding.message.clone()).collect(), help })
+    }
+
+    /// Whoever may deploy must not be able to widen that, so where workflows deploy, foundation is people's.
+    fn check_foundation(plan: &Plan, args: &DeployArgs, stage: &Stage) -> Result<(), Self> {
+        let changes = |stack: &&PlannedStack| stack.system == foundation::SYSTEM && stack.action != Action::None;
+        let stacks: Vec<_> = plan.stacks.iter().filter(changes).map(|stack| stack.name.clone()).collect();
+        if stacks.is_empty() || args.bootstrap || stage.pipeline.is_none() {
+            return Ok(());
+        }
+        Err(Self::Foundation { stage: stage.name.clone(), stacks })
     }
 }
 
@@ -116,7 +157,7 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
     let selected = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
     let validator = Validator::remembering(workspace.target().join("validated"));
     validator.check(render::stacks_of(&selected))?;
-    let artifacts = build::artifacts(&stage, &selected, None, workspace, ui).await?;
+    let artifacts = build::artifacts(&stage, &selected, args.artifacts.as_deref(), workspace, ui).await?;
     let session = Session::open(stage, workspace, ui).await?;
     let work = deploy(&args, file.as_ref(), &selected, &artifacts, &session, workspace, ui);
     let result = if args.dry_run {
@@ -153,6 +194,7 @@ async fn deploy(
         return Ok(Exit::Success);
     }
     Refused::check(&preview)?;
+    Refused::check_foundation(&plan, args, stage)?;
     if file.is_none() {
         confirm(args, &plan, session, ui)?;
     }
@@ -292,9 +334,12 @@ async fn finish(
     ui: &Ui,
 ) -> miette::Result<Exit> {
     let urls = status::urls(&session.systems, &deployed.outputs, session);
+    let stacks: Vec<_> = deployed.stacks.iter().map(|(name, done)| json!({ "name": name, "action": done })).collect();
+    ui.note("changed", changed);
+    ui.note("stacks", stacks.clone());
+    ui.note("functions", json!(released));
+    ui.note("urls", json!(urls));
     if args.format == Format::Json {
-        let stacks: Vec<_> =
-            deployed.stacks.iter().map(|(name, done)| json!({ "name": name, "action": done })).collect();
         let report = json!({
             "stage": session.stage.name,
             "changed": changed,
@@ -315,7 +360,7 @@ async fn finish(
     for (name, url) in &urls {
         ui.result(format_args!("{name}: {url}"));
     }
-    if session.stage.is_local() && !urls.is_empty() && args.system.as_deref() != Some("foundation") {
+    if session.stage.is_local() && urls.contains_key(local::DEMO_API) {
         if changed {
             local::demo(None, session, &deployed.outputs, workspace, ui).await?;
         }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use miette::IntoDiagnostic;
+use stacks::rendered::RenderedSystem;
 
 use super::{
     guarded::{book, guarded},
@@ -13,7 +14,8 @@ use crate::{
     deploy,
     doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
     error::Exit,
-    render, stage,
+    render::{self, RenderError},
+    stage,
     ui::{Format, Ui},
     workspace::Workspace,
 };
@@ -37,6 +39,9 @@ pub struct DoctorArgs {
     /// Let a deletion leave this resource where it is; with --fix.
     #[arg(long, value_name = "STACK/ID", requires = "fix")]
     retain: Vec<String>,
+    /// Stop the update of this stack instead of waiting for it, so that it goes back; with --fix.
+    #[arg(long, value_name = "STACK", requires = "fix")]
+    cancel: Vec<String>,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -62,6 +67,7 @@ pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
         };
         signs.functions.push((name.clone(), state));
     }
+    known(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;
     for system in systems.iter().filter(|system| has_functions(system)) {
         let Some(bucket) = &bucket else { continue };
@@ -76,7 +82,11 @@ pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
     if !args.fix {
         return Ok(Exit::Failure);
     }
-    let names = Names { skip: args.skip.into_iter().collect(), retain: args.retain.into_iter().collect() };
+    let names = Names {
+        skip: args.skip.into_iter().collect(),
+        retain: args.retain.into_iter().collect(),
+        cancel: args.cancel.into_iter().collect(),
+    };
     let work = async {
         let mut left = 0;
         for ailment in &ailments {
@@ -94,6 +104,18 @@ pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
     };
     let result = guarded(&session, &systems, "doctor", bucket.clone(), ui, work).await;
     session.explain(result)
+}
+
+/// Are the stacks that were named there? A name that nothing has is most likely mistyped.
+fn known(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), RenderError> {
+    let known: Vec<_> = render::stacks_of(systems).map(|stack| stack.name.clone()).collect();
+    let resources = args.skip.iter().chain(&args.retain);
+    let mut named =
+        resources.map(|name| name.split('/').next().unwrap_or_default()).chain(args.cancel.iter().map(String::as_str));
+    match named.find(|name| !known.iter().any(|stack| stack == name)) {
+        None => Ok(()),
+        Some(stack) => Err(RenderError::UnknownStack { stage: stage.to_owned(), stack: stack.to_owned(), known }),
+    }
 }
 
 fn report(ailments: &[Ailment], format: Format, ui: &Ui) -> miette::Result<()> {

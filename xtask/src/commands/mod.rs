@@ -1,15 +1,20 @@
 //! One file per verb: its arguments, and the steps it is made of. No logic lives here.
 
+pub mod artifacts;
+pub mod bootstrap;
 pub mod build;
+pub mod check_live;
 pub mod ci;
 pub mod deploy;
 pub mod destroy;
+pub mod docs;
 pub mod doctor;
 pub mod graph;
 mod guarded;
 pub mod local;
 pub mod lock;
 pub mod plan;
+pub mod pr_comment;
 pub mod prune;
 pub mod release;
 pub mod render;
@@ -17,3 +22,5 @@ pub mod rollback;
 pub mod schema;
 mod session;
 pub mod status;
+pub mod summary;
+pub mod toolchain;

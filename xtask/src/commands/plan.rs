@@ -12,6 +12,7 @@ use crate::{
     aws::drift::Drift,
     deploy,
     error::Exit,
+    github,
     plan::{
         self, Plan,
         allow::Allowances,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// Show what a deploy would change: resource by resource, without touching anything.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     after_help = "Offline, the rendered templates are compared with those committed at another commit: no account, \
                         no credentials. With --online, and always for stage local, they are compared with what is deployed."
@@ -56,6 +57,9 @@ pub struct PlanArgs {
     /// Online, and write the plan, with the hash of all it was made from, for `deploy --plan`.
     #[arg(long, value_name = "FILE")]
     out: Option<Utf8PathBuf>,
+    /// Online, and with what was built into this folder by `build --out`.
+    #[arg(long, value_name = "FOLDER")]
+    artifacts: Option<Utf8PathBuf>,
     /// How the plan is printed.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -74,7 +78,7 @@ enum PlanFormat {
     Text,
     /// For machines.
     Json,
-    /// For a pull request's comment.
+    /// For a pull request's comment, and a job's summary where GITHUB_STEP_SUMMARY is set.
     Markdown,
 }
 
@@ -94,6 +98,21 @@ enum PlanError {
 ///
 /// When a stage is wrong, the history cannot be read, or, online, a call fails.
 pub async fn run(args: PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+    let previews = previews(&args, workspace, ui).await?;
+    print(&previews, args.format, ui)?;
+    Ok(if args.exit_code { verdict(&previews) } else { Exit::Success })
+}
+
+/// What the workspace changes in every stage but local, compared with a commit.
+pub(super) async fn offline_everywhere(
+    against: Option<String>,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> miette::Result<Vec<Preview>> {
+    previews(&PlanArgs { against, ..PlanArgs::default() }, workspace, ui).await
+}
+
+async fn previews(args: &PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Vec<Preview>> {
     let names = match args.stage.as_slice() {
         [] => stage::names(workspace)?.into_iter().filter(|name| name != "local").collect(),
         named => named.to_vec(),
@@ -110,15 +129,14 @@ pub async fn run(args: PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Resu
             return Err(PlanError::LocalHasNoCommits.into());
         }
         let mut preview = if args.online || args.drift || args.out.is_some() || stage.is_local() {
-            online(stage, &selected, &args, workspace, ui).await?
+            online(stage, &selected, args, workspace, ui).await?
         } else {
-            offline(&stage, &selected, &args, workspace, ui)?
+            offline(&stage, &selected, args, workspace, ui)?
         };
         allow(&args.allowances, &mut preview, ui);
         previews.push(preview);
     }
-    print(&previews, args.format, ui)?;
-    Ok(if args.exit_code { verdict(&previews) } else { Exit::Success })
+    Ok(previews)
 }
 
 /// Lets pass what was named, and says what names nothing.
@@ -141,7 +159,11 @@ fn verdict(previews: &[Preview]) -> Exit {
 fn print(previews: &[Preview], format: PlanFormat, ui: &Ui) -> miette::Result<()> {
     match format {
         PlanFormat::Text => previews.iter().for_each(|preview| ui.result(show::text(preview).trim_end())),
-        PlanFormat::Markdown => previews.iter().for_each(|preview| ui.result(show::markdown(preview).trim_end())),
+        PlanFormat::Markdown => {
+            let plans: Vec<_> = previews.iter().map(show::markdown).collect();
+            plans.iter().for_each(|plan| ui.result(plan.trim_end()));
+            github::add_summary(&plans.concat())?;
+        }
         PlanFormat::Json => {
             let report = json!({ "formatVersion": preview::FORMAT, "stages": previews });
             ui.result(serde_json::to_string_pretty(&report).into_diagnostic()?);
@@ -213,7 +235,7 @@ async fn online(
     ui: &Ui,
 ) -> miette::Result<Preview> {
     Validator::remembering(workspace.target().join("validated")).check(render::stacks_of(selected))?;
-    let artifacts = build::artifacts(&stage, selected, None, workspace, ui).await?;
+    let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), workspace, ui).await?;
     let session = Session::open(stage, workspace, ui).await?;
     let result = async {
         let observed = deploy::observe::observe(&session.systems, &session.clients).await?;

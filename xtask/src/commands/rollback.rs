@@ -34,6 +34,13 @@ pub struct RollbackArgs {
     to: Option<u32>,
 }
 
+impl RollbackArgs {
+    /// To the last release that was something else.
+    pub(super) fn last(stage: &str, system: &str) -> Self {
+        Self { stage: stage.to_owned(), system: Some(system.to_owned()), to: None }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors

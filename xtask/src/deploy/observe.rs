@@ -1,7 +1,9 @@
 //! Looks at what is deployed. The only maker of [`Observed`].
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures_util::future::try_join_all;
-use stacks::rendered::{RenderedStack, RenderedSystem};
+use stacks::rendered::{ParameterSource, RenderedStack, RenderedSystem};
 
 use crate::{
     aws::{AwsError, Clients},
@@ -22,10 +24,19 @@ pub async fn observe(systems: &[RenderedSystem], clients: &Clients) -> Result<Ob
         try_join_all(stacks.map(|stack| observe_stack(stack, clients))),
         try_join_all(functions.map(|function| observe_function(&function.function_name, clients))),
     )?;
-    Ok(Observed {
-        stacks: stacks.into_iter().flatten().collect(),
-        functions: functions.into_iter().flatten().collect(),
-    })
+    let stacks: BTreeMap<_, _> = stacks.into_iter().flatten().collect();
+    let issuers = if is_undecided(systems, &stacks) { clients.oidc_issuers().await? } else { BTreeSet::new() };
+    Ok(Observed { stacks, functions: functions.into_iter().flatten().collect(), issuers })
+}
+
+/// Is there a stack to be made that depends on the account's OIDC providers? One that is there has decided, and need not be
+/// allowed to ask.
+fn is_undecided(systems: &[RenderedSystem], deployed: &BTreeMap<String, ObservedStack>) -> bool {
+    let asks = |stack: &&RenderedStack| {
+        stack.parameters.values().any(|source| matches!(source, ParameterSource::OidcProviderExists { .. }))
+    };
+    let mut asking = systems.iter().flat_map(|system| &system.stacks).filter(asks);
+    asking.any(|stack| deployed.get(&stack.name).is_none_or(ObservedStack::never_came_to_be))
 }
 
 async fn observe_stack(stack: &RenderedStack, clients: &Clients) -> Result<Option<(String, ObservedStack)>, AwsError> {

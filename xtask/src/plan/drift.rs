@@ -123,6 +123,7 @@ mod tests {
         Observed {
             stacks: BTreeMap::from([("s".to_owned(), stack)]),
             functions: BTreeMap::from([("f".to_owned(), function)]),
+            ..Observed::default()
         }
     }
 

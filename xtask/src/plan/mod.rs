@@ -189,6 +189,12 @@ fn parameter(
         ParameterSource::Output { stack: other, output } => {
             Parameter::Output { stack: full_name(&stack.system, other, stage), output: output.clone() }
         }
+        ParameterSource::OidcProviderExists { issuer } => {
+            match deployed.filter(|deployed| !deployed.never_came_to_be()) {
+                Some(deployed) if deployed.parameters.contains_key(name) => Parameter::Previous,
+                _ => Parameter::Value(observed.issuers.contains(issuer).to_string()),
+            }
+        }
         ParameterSource::AliasVersion(function) => {
             let known =
                 deployed.is_some_and(|deployed| !deployed.never_came_to_be() && deployed.parameters.contains_key(name));

@@ -1,6 +1,6 @@
 //! What is deployed, as far as planning looks at it. Only `deploy::observe` makes one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +13,9 @@ pub struct Observed {
     pub stacks: BTreeMap<String, ObservedStack>,
     /// Every function that exists, by name in Lambda.
     pub functions: BTreeMap<String, ObservedFunction>,
+    /// The issuers that the account has an OIDC provider for; looked at only where a stack asks for it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub issuers: BTreeSet<String>,
 }
 
 /// One stack.

@@ -1,11 +1,8 @@
 //! What a system must serve while, and after, its traffic moves.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-/// How long an answer may take: API Gateway's own limit is 29 s.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::http::Request;
 
 /// A request, and what must come of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,20 +23,19 @@ impl Check {
     /// When nothing answers, or something else than expected.
     pub async fn run(&self) -> Result<(), String> {
         let url = &self.url;
-        let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(|error| error.to_string())?;
-        let answer = client.get(url).send().await.map_err(|error| format!("{url} does not answer: {error}"))?;
-        let status = answer.status().as_u16();
+        let answer = Request::get(url).send().await.map_err(|error| error.to_string())?;
+        let status = answer.status;
         if status != self.status {
             return Err(format!("{url} answers {status} instead of {}", self.status));
         }
         let Some(wanted) = &self.json else { return Ok(()) };
-        let found: Value = answer.json().await.map_err(|error| format!("{url} answers no JSON: {error}"))?;
+        let found = answer.json().ok_or_else(|| format!("{url} answers no JSON"))?;
         if contains(&found, wanted) { Ok(()) } else { Err(format!("{url} answers {found}, which has not {wanted}")) }
     }
 }
 
 /// Is everything that is wanted there?
-fn contains(found: &Value, wanted: &Value) -> bool {
+pub(crate) fn contains(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => {
             wanted.iter().all(|(key, wanted)| found.get(key).is_some_and(|found| contains(found, wanted)))

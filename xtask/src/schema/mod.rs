@@ -8,6 +8,7 @@ pub mod docs;
 pub mod emit;
 pub mod model;
 pub mod names;
+pub mod permissions;
 pub mod read;
 pub mod replacement;
 pub mod tree;

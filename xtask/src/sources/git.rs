@@ -128,6 +128,21 @@ impl Git {
         Ok(files)
     }
 
+    /// The files that git knows below these paths, and new ones that it does not ignore, relative to the root; sorted.
+    ///
+    /// # Errors
+    ///
+    /// When git fails.
+    pub fn tracked(&self, paths: &[&str]) -> Result<Vec<String>, SourcesError> {
+        let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--"];
+        let listed = self.succeed(&[&arguments, paths].concat())?;
+        let mut files: Vec<_> =
+            String::from_utf8_lossy(&listed.stdout).split_terminator('\0').map(str::to_owned).collect();
+        files.sort();
+        files.dedup();
+        Ok(files)
+    }
+
     /// Every object's content, by one process however many there are.
     fn contents(&self, objects: &[String]) -> Result<Vec<Vec<u8>>, SourcesError> {
         if objects.is_empty() {

@@ -1,6 +1,7 @@
 //! What the workspace was at a commit, and what has changed in it since.
 
 pub mod code;
+pub mod fingerprint;
 pub mod git;
 pub mod templates;
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Map, Value};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -26,6 +27,7 @@ pub struct Ui {
     bars: MultiProgress,
     terminal: bool,
     running: Arc<Mutex<BTreeSet<String>>>,
+    notes: Arc<Mutex<Map<String, Value>>>,
 }
 
 /// Something that goes on without us when we are interrupted; forgotten when dropped.
@@ -65,7 +67,7 @@ impl Ui {
     #[must_use]
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { bars: MultiProgress::new(), terminal, running: Arc::default() }
+        Self { bars: MultiProgress::new(), terminal, running: Arc::default(), notes: Arc::default() }
     }
 
     /// Is a person watching stderr?
@@ -86,6 +88,17 @@ impl Ui {
     pub fn still_running(&self) -> Option<String> {
         let running = locked(&self.running);
         if running.is_empty() { None } else { Some(running.iter().cloned().collect::<Vec<_>>().join("; ")) }
+    }
+
+    /// Remembers something of what the command does, for the record of its job (`--record`).
+    pub fn note(&self, name: &str, value: impl Into<Value>) {
+        locked(&self.notes).insert(name.to_owned(), value.into());
+    }
+
+    /// Everything that was noted.
+    #[must_use]
+    pub fn notes(&self) -> Map<String, Value> {
+        locked(&self.notes).clone()
     }
 
     /// Writes a result to stdout, with a newline.

@@ -1,8 +1,8 @@
 //! Whatever goes wrong at whatever call, users keep what works, and one clean run more finishes the job.
 //!
 //! Each run deploys, changes, deploys, rolls back and prunes on a cloud of its own, with one fault at one call, drawn from the
-//! run's number. `XTASK_FAULT_RUNS=500 cargo nextest run -p xtask -E 'test(faults)' --no-capture` is the full suite, and
-//! `XTASK_FAULT_FROM` where to begin; without them a few runs are made, spread over all calls.
+//! run's number. `cargo xtask ci faults` is the full suite (`XTASK_FAULT_RUNS` says how many runs, `XTASK_FAULT_FROM` where to
+//! begin); without, a few runs are made, spread over all calls.
 
 #![expect(clippy::print_stderr, reason = "a long run tells how far it is, and ends in a table")]
 
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     cloud::{Cloud, text},
-    deploying::copy_workspace,
+    deploying::{copy_workspace, only_the_media_uploader},
     proxy::{Call, Proxy, Verdict, kill},
 };
 
@@ -330,6 +330,7 @@ fn number(variable: &str, default: usize) -> usize {
 fn faults_at_any_call_leave_users_with_what_works() {
     let checkout = tempfile::tempdir().expect("a temporary folder");
     copy_workspace(checkout.path());
+    only_the_media_uploader(checkout.path());
     let (violations, wanted, calls) = run(checkout.path(), None);
     assert_eq!(violations, Vec::<String>::new(), "without any fault");
     eprintln!("{calls} calls without any fault");

@@ -4,12 +4,12 @@ mod api;
 mod cdn;
 mod identity;
 
-use contract::media_uploader::SYSTEM;
+use contract::{Method, media_uploader::SYSTEM};
 use serde::Deserialize;
 
 use crate::{
     parts::bucket::BucketName,
-    rendered::SmokeCheck,
+    rendered::{Latency, LiveCheck, SmokeCheck},
     stage::Stage,
     template::{Expression, RenderError, System},
 };
@@ -72,8 +72,15 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     }
     // A stranger is turned away by the authorizer: the API is deployed, and guarded.
     let path = "/media/00000000-0000-0000-0000-000000000000".to_owned();
-    let guarded = SmokeCheck { api: "MediaApi".to_owned(), path, status: 401, json: None };
-    Ok(System::new(SYSTEM, stacks).smoke(guarded))
+    let guarded = SmokeCheck { api: "MediaApi".to_owned(), path: path.clone(), status: 401, json: None };
+    // Of all that needs no token, only a preflight reaches a function.
+    let preflight = LiveCheck::preflight("MediaApi", Method::Post, "/media", &settings.allowed_origins[0]);
+    Ok(System::new(SYSTEM, stacks)
+        .smoke(guarded)
+        .live(LiveCheck::refuses_strangers("MediaApi", Method::Post, "/media"))
+        .live(LiveCheck::refuses_forgers("MediaApi", Method::Get, &path))
+        .live(preflight.clone())
+        .latency(Latency { check: preflight, p95: 1_000, longest: 5_000 }))
 }
 
 fn buckets(stage: &Stage, settings: &Settings) -> Result<Buckets, RenderError> {

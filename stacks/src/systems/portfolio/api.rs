@@ -1,6 +1,6 @@
 //! Stack `api`: the function, the API in front of it, and what others look up about them.
 
-use contract::portfolio::{Api, ApiEnvironment, ApiRoute, Rate};
+use contract::portfolio::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
 
 use super::{Settings, Throttles};
 use crate::{
@@ -246,11 +246,12 @@ fn parameters(
     }
 }
 
+/// Everything of the system in this stage: a deploy tags each stack, and CloudFormation what is in it.
 fn resource_group(stack: &mut Stack, stage: &Stage) {
     let tag = |key: &str, value: &str| group::TagFilter { key: set(key), values: list([value]) };
     let query = group::Query {
         resource_type_filters: list(["AWS::AllSupported"]),
-        tag_filters: Some(vec![tag("Application", "PortfolioAPI"), tag("Environment", &stage.name)]),
+        tag_filters: Some(vec![tag("system", SYSTEM), tag("stage", &stage.name)]),
         ..group::Query::default()
     };
     let group = Group {

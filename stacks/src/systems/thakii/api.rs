@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The logical ID of the API.
-pub(super) const API: &str = "RestApi";
+pub(super) const API: &str = "ThakiiApi";
 /// For how long an asynchronous event is kept, in seconds: the least there is, since none is expected.
 const EVENT_AGE: u32 = 60;
 /// How many requests an address may make in [`WAF_WINDOW`] seconds.
@@ -63,7 +63,8 @@ pub(super) fn stack(shared: &Shared, identity: &Identity, work: &Work) -> (Stack
     };
     stack.add(auth::parameter(stage, "ApiUrlParameter", "api-url", url.clone()));
     stack.output("ApiUrl", url);
-    stack.output("RestApiUrl", own);
+    stack.output("ThakiiApiUrl", own);
+    stack.output("ThakiiApiId", api.id.clone());
     stack.output("RestApiId", api.id.clone());
     stack.output("ApiFunctionName", function.name.clone());
     stack.output("ApiAliasArn", function.alias.clone());

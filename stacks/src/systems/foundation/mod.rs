@@ -1,14 +1,24 @@
 //! Foundation: what deploying itself needs. Every stage has it, and it is deployed first.
 
+mod calls;
+mod execution;
+pub mod pipeline;
+mod scope;
+#[cfg(test)]
+mod tests;
+
+pub use pipeline::Pipeline;
+
 use crate::{
     emulator::Feature,
     parts::{
         bucket::{Bucket, BucketName},
         policy,
     },
+    rendered::RenderedSystem,
     resources::api_gateway::Account,
     stage::Stage,
-    template::{Expression, RemovalPolicy, Resource, Stack, System, set},
+    template::{Expression, RemovalPolicy, RenderError, Resource, Stack, System, set},
 };
 
 /// The system's name.
@@ -18,21 +28,30 @@ pub const ARTIFACTS: &str = "artifacts";
 /// The output that names the artifact bucket.
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
-/// The artifact bucket, and the account's permission for API Gateway to write logs.
-#[must_use]
-pub fn system(stage: &Stage) -> System {
+/// The artifact bucket, the account's permission for API Gateway to write logs, and, where workflows deploy the stage, the
+/// roles they do it with, which may do no more than what the other systems need.
+///
+/// # Errors
+///
+/// When the settings of the pipeline cannot be, or AWS does not say what a type of the other systems needs.
+pub fn system(stage: &Stage, others: &[RenderedSystem]) -> Result<System, RenderError> {
     let mut artifacts = Stack::new(ARTIFACTS, "What deploying needs: the bucket that holds artifacts.");
-    let name = format!("artifacts-{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
-    let name = BucketName(Expression::sub(&name, []).into());
+    let bucket_name = format!("artifacts-{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
+    let name = BucketName(Expression::sub(&bucket_name, []).into());
     // Current artifacts never expire by age: a function's next shape change refers to its zip however old that is.
     // `prune` deletes what no version needs; what it deletes stays as a noncurrent version for a while.
     let bucket = Bucket::new("ArtifactBucket", &name, stage).versioned().expire_noncurrent(30).abort_uploads(7);
     let bucket = artifacts.add(bucket);
     artifacts.output(ARTIFACT_BUCKET_OUTPUT, bucket.id());
-    if !Feature::AccessLogs.is_in(stage) {
-        return System::new(SYSTEM, [artifacts]);
+    let mut stacks = vec![artifacts];
+    if Feature::AccessLogs.is_in(stage) {
+        stacks.push(api_gateway_account());
     }
-    System::new(SYSTEM, [artifacts, api_gateway_account()])
+    if let Some(pipeline) = &stage.pipeline {
+        let bucket = format!("arn:${{AWS::Partition}}:s3:::{bucket_name}");
+        stacks.push(pipeline::stack(stage, pipeline, others, &bucket)?);
+    }
+    Ok(System::new(SYSTEM, stacks))
 }
 
 /// One setting for the whole account and region: the role API Gateway writes access logs with.

@@ -1,0 +1,139 @@
+//! What this tool itself calls: for a deploy, and for looking at a stage without touching it.
+
+use super::{SYSTEM, execution::sub, scope::of_the_system};
+use crate::{parts::policy::Statement, rendered::RenderedSystem, stage::Stage, template::Text};
+
+/// Changing stacks, and mending the ones that are stuck.
+const CHANGE_STACKS: [&str; 7] = [
+    "cloudformation:ContinueUpdateRollback",
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:RollbackStack",
+];
+/// Looking at stacks.
+const READ_STACKS: [&str; 3] =
+    ["cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:GetTemplate"];
+/// New code, and who gets it.
+const RELEASE: [&str; 4] =
+    ["lambda:InvokeFunction", "lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"];
+/// Looking at functions.
+const READ_FUNCTIONS: [&str; 5] = [
+    "lambda:GetAlias",
+    "lambda:GetFunction",
+    "lambda:GetFunctionConfiguration",
+    "lambda:ListAliases",
+    "lambda:ListVersionsByFunction",
+];
+/// What a canary is judged by.
+const READ_METRICS: [&str; 2] = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"];
+
+/// What a stage has that is called directly, as ARNs.
+struct Named {
+    stacks: Vec<Text>,
+    /// Those of foundation, which are looked at and never changed.
+    own_stacks: Text,
+    functions: Vec<Text>,
+    versions: Vec<Text>,
+    layers: Vec<Text>,
+    layer_versions: Vec<Text>,
+    apis: bool,
+}
+
+/// What a deploy calls, with the role that CloudFormation works with and the artifact bucket's ARN.
+pub(super) fn deploy(
+    stage: &Stage,
+    systems: &[RenderedSystem],
+    execution_role: &Text,
+    artifacts: &str,
+) -> Vec<Statement> {
+    let named = Named::of(stage, systems);
+    let pass = Statement::allow(["iam:PassRole"], [execution_role.clone()]).when(serde_json::json!({
+        "StringEquals": { "iam:PassedToService": "cloudformation.amazonaws.com" }
+    }));
+    let mut statements = named.read(artifacts);
+    statements.extend([
+        Statement::allow(CHANGE_STACKS, named.stacks.iter().cloned()),
+        pass,
+        Statement::allow(["s3:DeleteObject", "s3:PutObject"], [sub(&format!("{artifacts}/*"))]),
+    ]);
+    if !named.functions.is_empty() {
+        statements.extend([
+            Statement::allow(RELEASE, named.functions.iter().chain(&named.versions).cloned()),
+            // A version, never the function.
+            Statement::allow(["lambda:DeleteFunction"], named.versions.iter().cloned()),
+        ]);
+    }
+    if !named.layers.is_empty() {
+        statements.push(Statement::allow(["lambda:DeleteLayerVersion"], named.layer_versions.iter().cloned()));
+    }
+    statements
+}
+
+/// What looking at a stage calls: `plan --online` and `status`, nothing that changes anything.
+pub(super) fn plan(stage: &Stage, systems: &[RenderedSystem], artifacts: &str) -> Vec<Statement> {
+    Named::of(stage, systems).read(artifacts)
+}
+
+impl Named {
+    fn of(stage: &Stage, systems: &[RenderedSystem]) -> Self {
+        let own = format!("stack/{SYSTEM}-*-{}/*", stage.name);
+        let own = format!("arn:${{AWS::Partition}}:cloudformation:${{AWS::Region}}:${{AWS::AccountId}}:{own}");
+        let mut named = Self {
+            stacks: Vec::new(),
+            own_stacks: sub(&own),
+            functions: Vec::new(),
+            versions: Vec::new(),
+            layers: Vec::new(),
+            layer_versions: Vec::new(),
+            apis: false,
+        };
+        for stack in systems.iter().flat_map(|system| &system.stacks) {
+            let region = stack.region.as_deref().unwrap_or("${AWS::Region}");
+            let arn = |service: &str, rest: String| {
+                sub(&format!("arn:${{AWS::Partition}}:{service}:{region}:${{AWS::AccountId}}:{rest}"))
+            };
+            let name = of_the_system(&stack.name, stack);
+            named.stacks.push(arn("cloudformation", format!("stack/{name}/*")));
+            for function in &stack.functions {
+                let name = of_the_system(&function.function_name, stack);
+                named.functions.push(arn("lambda", format!("function:{name}")));
+                named.versions.push(arn("lambda", format!("function:{name}:*")));
+            }
+            for layer in &stack.layers {
+                named.layers.push(arn("lambda", format!("layer:{}", layer.layer_name)));
+                named.layer_versions.push(arn("lambda", format!("layer:{}:*", layer.layer_name)));
+            }
+            named.apis |= !stack.apis.is_empty();
+        }
+        for arns in [&mut named.stacks, &mut named.functions, &mut named.versions] {
+            // Those of one system come one after another.
+            arns.dedup();
+        }
+        named
+    }
+
+    fn read(&self, artifacts: &str) -> Vec<Statement> {
+        let mut statements = vec![
+            Statement::allow(READ_STACKS, self.stacks.iter().chain([&self.own_stacks]).cloned()),
+            Statement::allow(["s3:GetObject"], [sub(&format!("{artifacts}/*"))]),
+            Statement::allow(["s3:ListBucket"], [sub(artifacts)]),
+            Statement::allow(READ_METRICS, [Text::from("*")]),
+        ];
+        if !self.functions.is_empty() {
+            let functions = self.functions.iter().chain(&self.versions).cloned();
+            statements.push(Statement::allow(READ_FUNCTIONS, functions));
+        }
+        if !self.layers.is_empty() {
+            let layers = self.layers.iter().chain(&self.layer_versions).cloned();
+            statements.push(Statement::allow(["lambda:GetLayerVersion", "lambda:ListLayerVersions"], layers));
+        }
+        if self.apis {
+            let apis = "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*";
+            statements.push(Statement::allow(["apigateway:GET"], [sub(apis)]));
+        }
+        statements
+    }
+}

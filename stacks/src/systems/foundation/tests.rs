@@ -1,0 +1,154 @@
+//! Who is trusted with what.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::rendered::{RenderedStack, RenderedSystem};
+
+const PIPELINE: &str = "
+account: '111122223333'
+region: eu-central-1
+pipeline: { repository: example/backends, owner_id: 7, repository_id: 42, environment: staging, branch: develop }
+systems: { media-uploader: { allowed_origins: ['https://example.com'] } }
+";
+
+fn rendered(text: &str) -> Result<Vec<RenderedSystem>, RenderError> {
+    crate::systems::render(&Stage::parse("staging", text, "staging.yaml").expect("a stage"))
+}
+
+fn pipeline() -> RenderedStack {
+    let systems = rendered(PIPELINE).expect("rendered");
+    let foundation = systems.into_iter().next().expect("foundation comes first");
+    foundation.stacks.into_iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack")
+}
+
+fn resource<'a>(stack: &'a RenderedStack, logical_id: &str) -> &'a Value {
+    &stack.template["Resources"][logical_id]
+}
+
+/// Every statement of every policy in the stack.
+fn statements(stack: &RenderedStack) -> Vec<Value> {
+    fn collect(value: &Value, found: &mut Vec<Value>) {
+        match value {
+            Value::Object(object) => {
+                if object.contains_key("Effect") && object.contains_key("Resource") {
+                    found.push(value.clone());
+                }
+                object.values().for_each(|value| collect(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(&stack.template, &mut found);
+    found
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    let items = value.as_array().expect("a list").iter();
+    items.map(|item| item.as_str().or_else(|| item["Fn::Sub"].as_str()).expect("text").to_owned()).collect()
+}
+
+#[test]
+fn one_repository_and_environment_are_trusted_in_both_forms_of_the_subject() {
+    let stack = pipeline();
+    let trust = |role: &str| resource(&stack, role)["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].clone();
+    let deploy = trust("DeployRole");
+    assert_eq!(deploy["Action"], "sts:AssumeRoleWithWebIdentity");
+    let equals = |name: &str| deploy["Condition"]["StringEquals"][format!("{}:{name}", pipeline::ISSUER)].clone();
+    assert_eq!(equals("aud"), "sts.amazonaws.com");
+    assert_eq!(equals("repository_id"), "42");
+    assert_eq!(
+        strings(&equals("sub")),
+        ["repo:example/backends:environment:staging", "repo:example@7/backends@42:environment:staging"]
+    );
+    let conditions: Vec<_> = deploy["Condition"].as_object().expect("conditions").keys().collect();
+    assert_eq!(conditions, ["StringEquals"], "nothing is trusted by a pattern");
+    let plan = &trust("PlanRole")["Condition"]["StringEquals"][format!("{}:sub", pipeline::ISSUER)];
+    assert_eq!(
+        strings(plan),
+        ["repo:example/backends:ref:refs/heads/develop", "repo:example@7/backends@42:ref:refs/heads/develop"]
+    );
+}
+
+#[test]
+fn nothing_is_allowed_that_no_template_needs_and_nothing_by_a_pattern_of_actions() {
+    let stack = pipeline();
+    let own: BTreeSet<_> = statements(&stack).iter().flat_map(|statement| strings(&statement["Action"])).collect();
+    assert!(own.iter().all(|action| !action.contains('*')), "{own:#?}");
+    let services: BTreeSet<_> = own.iter().filter_map(|action| action.split(':').next()).collect();
+    let expected = [
+        "apigateway",
+        "cloudformation",
+        "cloudwatch",
+        "cognito-identity",
+        "cognito-idp",
+        "iam",
+        "lambda",
+        "logs",
+        "s3",
+    ];
+    assert_eq!(services, BTreeSet::from(expected));
+    for needed in ["lambda:CreateFunction", "s3:CreateBucket", "cognito-idp:CreateUserPool", "iam:PassRole"] {
+        assert!(own.contains(needed), "{needed} is missing");
+    }
+}
+
+#[test]
+fn whoever_deploys_may_not_widen_what_deploying_may_do() {
+    for statement in statements(&pipeline()) {
+        let writes_roles = strings(&statement["Action"]).iter().any(|action| action.starts_with("iam:Put"));
+        let foundations = strings(&statement["Resource"]).iter().any(|arn| arn == "*" || arn.contains("/foundation-"));
+        assert!(!(writes_roles && foundations), "{statement:#}");
+    }
+    let deploys: Vec<_> = statements(&pipeline())
+        .into_iter()
+        .filter(|statement| strings(&statement["Action"]).contains(&"cloudformation:ExecuteChangeSet".to_owned()))
+        .flat_map(|statement| strings(&statement["Resource"]))
+        .filter(|arn| arn.contains("stack/foundation-"))
+        .collect();
+    assert_eq!(deploys, [""; 0], "what deploying may do is changed by people only");
+}
+
+#[test]
+fn everything_is_allowed_only_on_what_the_stage_has_but_for_calls_that_cannot_be_limited() {
+    for statement in statements(&pipeline()) {
+        if strings(&statement["Resource"]) == ["*"] {
+            let actions = strings(&statement["Action"]);
+            let limited = ["iam:PassRole", "iam:CreateRole", "lambda:UpdateFunctionCode", "s3:GetObject"];
+            assert!(actions.iter().all(|action| !limited.contains(&action.as_str())), "{actions:?}");
+        }
+    }
+    let pass = statements(&pipeline()).into_iter().find(|statement| strings(&statement["Action"]) == ["iam:PassRole"]);
+    let pass = pass.expect("the deploy role passes the execution role");
+    assert!(strings(&pass["Resource"])[0].ends_with(":role/foundation-execution-staging"), "{pass:#}");
+}
+
+#[test]
+fn the_provider_is_made_only_where_the_account_has_none_and_stays() {
+    let stack = pipeline();
+    let provider = resource(&stack, "GithubOidcProvider");
+    assert_eq!(provider["Condition"], "MakeGithubOidcProvider");
+    assert_eq!(provider["DeletionPolicy"], "RetainExceptOnCreate");
+    assert!(stack.parameters.contains_key("GithubOidcProviderExists"), "{:?}", stack.parameters);
+    let local = Stage::parse("local", PIPELINE, "local.yaml").expect("a stage");
+    let local = crate::systems::render(&local).expect("rendered");
+    let local = local[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
+    assert!(resource(local, "GithubOidcProvider").is_null() && local.parameters.is_empty());
+}
+
+#[test]
+fn settings_that_would_trust_others_are_refused() {
+    for (right, wrong, field) in [
+        ("example/backends", "'example/*'", "pipeline.repository"),
+        ("example/backends", "backends", "pipeline.repository"),
+        ("environment: staging", "environment: '*'", "pipeline.environment"),
+        ("branch: develop", "branch: 'feature/*'", "pipeline.branch"),
+    ] {
+        let error = rendered(&PIPELINE.replace(right, wrong)).expect_err("refused").to_string();
+        assert!(error.contains(field), "{error}");
+    }
+}

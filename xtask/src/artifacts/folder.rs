@@ -1,0 +1,238 @@
+//! Artifacts in a folder of their own, with a list of them: how what was built once gets to every stage.
+
+use camino::Utf8Path;
+use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use stacks::rendered::RenderedSystem;
+use thiserror::Error;
+
+use super::{Artifact, Artifacts, Kind};
+
+/// The list's name in the folder.
+const LIST: &str = "artifacts.json";
+/// The version of the list's form.
+const FORMAT: u32 = 1;
+
+/// A folder of artifacts cannot be used.
+#[derive(Debug, Error, Diagnostic)]
+pub enum FolderError {
+    /// A file cannot be read or written.
+    #[error("failed to access {path}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The list is none.
+    #[error("{path} is no list of artifacts: {reason}")]
+    #[diagnostic(help("`cargo xtask build --stage STAGE --out FOLDER` writes one"))]
+    List {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A zip is not the one that was built.
+    #[error("{file} is not what was built: its SHA-256 is {found}, and the list says {expected}; nothing was touched")]
+    #[diagnostic(help("build again, or download the artifacts again"))]
+    Changed {
+        /// The zip.
+        file: String,
+        /// Its hash.
+        found: String,
+        /// The hash it had.
+        expected: String,
+    },
+    /// They run on other machines.
+    #[error("the artifacts in {folder} are for {found}, and stage {stage} runs on {expected}; nothing was touched")]
+    #[diagnostic(help("build them with `cargo xtask build --stage {stage} --out {folder}`"))]
+    Architecture {
+        /// The folder.
+        folder: String,
+        /// The stage.
+        stage: String,
+        /// What they are for.
+        found: String,
+        /// What they should be for.
+        expected: String,
+    },
+    /// Something that the stage needs is not there.
+    #[error("the artifacts in {folder} lack {}; nothing was touched", missing.join(", "))]
+    #[diagnostic(help("build them without --system and --function, from this commit"))]
+    Missing {
+        /// The folder.
+        folder: String,
+        /// What is not there.
+        missing: Vec<String>,
+    },
+}
+
+/// The list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    format_version: u32,
+    /// What they are for, as Lambda names it.
+    pub architecture: String,
+    /// What they were built from; see [`crate::sources::fingerprint`].
+    pub sources: String,
+    artifacts: Vec<Listing>,
+}
+
+/// One artifact in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listing {
+    kind: Kind,
+    system: String,
+    name: String,
+    file: String,
+    sha256: String,
+    zipped: u64,
+    unzipped: u64,
+}
+
+/// Copies artifacts into a folder and lists them there; what an earlier list named and this one does not is removed.
+///
+/// # Errors
+///
+/// When the operating system refuses.
+pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: &str) -> Result<(), FolderError> {
+    let access = |path: &Utf8Path| {
+        let path = path.to_string();
+        move |source| FolderError::File { path, source }
+    };
+    fs_err::create_dir_all(folder).map_err(access(folder))?;
+    let old = list(folder).map(|listed| listed.artifacts).unwrap_or_default();
+    let mut artifacts = Vec::new();
+    for artifact in built.functions.values().chain(built.layers.values()) {
+        let file = artifact.path.file_name().unwrap_or_default().to_owned();
+        fs_err::copy(&artifact.path, folder.join(&file)).map_err(access(&artifact.path))?;
+        artifacts.push(Listing {
+            kind: artifact.kind,
+            system: artifact.system.clone(),
+            name: artifact.name.clone(),
+            file,
+            sha256: artifact.sha256.clone(),
+            zipped: artifact.zipped,
+            unzipped: artifact.unzipped,
+        });
+    }
+    for gone in old.iter().filter(|old| !artifacts.iter().any(|new| new.file == old.file)) {
+        // What is not listed is not deployed, so one that stays does no harm.
+        let _already_gone = fs_err::remove_file(folder.join(&gone.file));
+    }
+    let (architecture, sources) = (architecture.to_owned(), sources.to_owned());
+    let listed = Listed { format_version: FORMAT, architecture, sources, artifacts };
+    let path = folder.join(LIST);
+    let text = serde_json::to_string_pretty(&listed).map_err(std::io::Error::other).map_err(access(&path))?;
+    fs_err::write(&path, text + "\n").map_err(access(&path))
+}
+
+/// The list in a folder.
+///
+/// # Errors
+///
+/// When there is none, or it cannot be understood.
+pub fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
+    let path = folder.join(LIST);
+    let text = fs_err::read_to_string(&path).map_err(|source| FolderError::File { path: path.to_string(), source })?;
+    let wrong = |reason: String| FolderError::List { path: path.to_string(), reason };
+    let listed: Listed = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if listed.format_version != FORMAT {
+        return Err(wrong(format!("its form has version {}, and this xtask knows {FORMAT}", listed.format_version)));
+    }
+    // A list is downloaded, so its names must not lead out of the folder.
+    match listed.artifacts.iter().find(|listing| listing.file.contains(['/', '\\']) || listing.file.starts_with('.')) {
+        Some(listing) => Err(wrong(format!("{} is no file's name", listing.file))),
+        None => Ok(listed),
+    }
+}
+
+/// The artifacts in a folder, every one held against the hash it was built with.
+///
+/// # Errors
+///
+/// When there is no list, or a zip is missing or another.
+pub fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
+    let mut artifacts = Artifacts::default();
+    for listing in list(folder)?.artifacts {
+        let path = folder.join(&listing.file);
+        let bytes = fs_err::read(&path).map_err(|source| FolderError::File { path: path.to_string(), source })?;
+        let found = hex::encode(Sha256::digest(&bytes));
+        if found != listing.sha256 {
+            return Err(FolderError::Changed { file: path.to_string(), found, expected: listing.sha256 });
+        }
+        let Listing { kind, system, name, sha256, zipped, unzipped, .. } = listing;
+        let artifact = Artifact { kind, system, name, path, sha256, zipped, unzipped };
+        match kind {
+            Kind::Function => {
+                artifacts.functions.insert(format!("{}-{}", artifact.system, artifact.name), artifact);
+            }
+            Kind::Layer => {
+                artifacts.layers.insert((artifact.system.clone(), artifact.name.clone()), artifact);
+            }
+        }
+    }
+    Ok(artifacts)
+}
+
+/// Refuses artifacts that lack something these systems deploy.
+///
+/// # Errors
+///
+/// With everything that is missing.
+pub fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem]) -> Result<(), FolderError> {
+    let stacks = systems.iter().flat_map(|system| &system.stacks);
+    let missing: Vec<_> = stacks
+        .flat_map(|stack| {
+            let functions = stack.functions.iter().map(|function| function.name.binary);
+            let functions = functions.filter(|binary| !artifacts.functions.contains_key(*binary)).map(str::to_owned);
+            let layers = stack.layers.iter().map(|layer| (layer.system.clone(), layer.layer.clone()));
+            let layers = layers.filter(|layer| !artifacts.layers.contains_key(layer));
+            functions.chain(layers.map(|(system, layer)| format!("{system}-{layer}")))
+        })
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(FolderError::Missing { folder: folder.to_string(), missing }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{artifacts::pack_function, workspace::Workspace};
+
+    fn built(root: &Utf8Path, content: &[u8]) -> Artifacts {
+        let workspace = Workspace::with_target(root.to_owned(), root.join("target"));
+        let binary = root.join("binary");
+        fs_err::write(&binary, content).expect("written");
+        let artifact = pack_function(&workspace, "portfolio", "api", &binary, false).expect("packed");
+        Artifacts { functions: [("portfolio-api".to_owned(), artifact)].into(), ..Artifacts::default() }
+    }
+
+    #[test]
+    fn the_same_bytes_come_back_and_any_other_are_refused() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let root = Utf8Path::from_path(temporary.path()).expect("UTF-8");
+        let folder = root.join("artifacts");
+        assert!(matches!(read(&folder), Err(FolderError::File { .. })));
+        let old = built(root, b"old");
+        write(&folder, &old, "arm64", "from this").expect("written");
+        let built = built(root, b"new");
+        write(&folder, &built, "arm64", "from that").expect("written");
+        let listed = list(&folder).expect("listed");
+        assert_eq!((listed.architecture.as_str(), listed.sources.as_str()), ("arm64", "from that"));
+        let back = read(&folder).expect("read").functions.remove("portfolio-api").expect("the function");
+        let first = &built.functions["portfolio-api"];
+        assert_eq!((&back.sha256, back.key()), (&first.sha256, first.key()));
+        assert_eq!(fs_err::read_dir(&folder).expect("readable").count(), 2, "the old zip is gone");
+
+        fs_err::write(&back.path, "another").expect("written");
+        assert!(matches!(read(&folder), Err(FolderError::Changed { .. })));
+        let text = fs_err::read_to_string(folder.join(LIST)).expect("readable");
+        let name = back.path.file_name().expect("a name");
+        fs_err::write(folder.join(LIST), text.replace(name, "../outside.zip")).expect("written");
+        assert!(matches!(read(&folder), Err(FolderError::List { .. })));
+    }
+}

@@ -1,0 +1,79 @@
+//! Installs what building takes, when somebody asks for it: Rust's target, and zig with cargo-zigbuild in a virtual
+//! environment under the target directory.
+
+use std::{path::PathBuf, process::Stdio};
+
+use camino::Utf8PathBuf;
+use stacks::stage::Architecture;
+use tokio::process::Command;
+
+use super::{BuildError, Mode, Request, toolchain};
+use crate::{ui::Ui, workspace::Workspace};
+
+/// What is installed, each with its hashes.
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+
+/// Installs what is missing for functions of this instruction set; says what it runs.
+///
+/// # Errors
+///
+/// When rustup or Python's pip is missing or fails, or something is still missing after that.
+pub async fn install(
+    architecture: Architecture,
+    mode: Mode,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<String, BuildError> {
+    let request = Request { functions: Vec::new(), architecture, mode, profile: None };
+    if mode == Mode::Lambda {
+        install_missing(architecture, workspace, ui).await?;
+    }
+    let tool = toolchain::choose(&request, workspace)?;
+    Ok(format!("cargo {} for {}", tool.arguments.join(" "), tool.target))
+}
+
+async fn install_missing(architecture: Architecture, workspace: &Workspace, ui: &Ui) -> Result<(), BuildError> {
+    if !toolchain::has_std(toolchain::target(architecture))? {
+        run(ui, "rustup", &["target", "add", toolchain::target(architecture)]).await?;
+    }
+    // Also where the machine's own linker would do: its glibc is often newer than Lambda's.
+    if !toolchain::has_zig(&path(workspace)) {
+        let environment = folder(workspace);
+        let requirements = workspace.target().join("toolchain-requirements.txt");
+        let file = |source| BuildError::Start { program: requirements.to_string(), source };
+        fs_err::create_dir_all(workspace.target()).map_err(file)?;
+        fs_err::write(&requirements, REQUIREMENTS).map_err(file)?;
+        let python = std::env::var("XTASK_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        run(ui, &python, &["-m", "venv", environment.as_str()]).await?;
+        let pip = environment.join("bin/python3");
+        let pinned = ["--require-hashes", "--only-binary", ":all:", "--requirement", requirements.as_str()];
+        let install = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet"];
+        run(ui, pip.as_str(), &[&install[..], &pinned].concat()).await?;
+    }
+    Ok(())
+}
+
+/// Where it is installed.
+fn folder(workspace: &Workspace) -> Utf8PathBuf {
+    workspace.target().join("toolchain")
+}
+
+/// The search path with what was installed at its front: zig is found through the Python that it was installed for.
+pub(super) fn path(workspace: &Workspace) -> std::ffi::OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = PathBuf::from(folder(workspace).join("bin"));
+    let all = [installed].into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(all).unwrap_or(path)
+}
+
+async fn run(ui: &Ui, program: &str, arguments: &[&str]) -> Result<(), BuildError> {
+    let command = format!("{program} {}", arguments.join(" "));
+    let step = ui.step(&command);
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).kill_on_drop(true).status().await;
+    let status = status.map_err(|source| BuildError::Start { program: program.to_owned(), source })?;
+    if !status.success() {
+        return Err(BuildError::Install { command });
+    }
+    step.done("installed");
+    Ok(())
+}
