@@ -127,7 +127,7 @@ impl World {
         for system in ["foundation", "portfolio"] {
             cloud.success(&["deploy", "--stage", "local", "--system", system, "--yes"]);
         }
-        let status = cloud.json(&["status", "--stage", "local", "--system", "portfolio", "--format", "json"]);
+        let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
         let outputs = outputs(&status);
         let api = status["urls"]["PortfolioApi"].as_str().expect("the API's URL").to_owned();
         let anonymous = Person { http: reqwest::Client::new(), api, token: None };
