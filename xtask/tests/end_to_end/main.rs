@@ -18,6 +18,7 @@ mod offline;
 mod ordering;
 mod pipeline;
 mod planning;
+mod portfolio;
 mod proxy;
 mod refusals;
 mod releasing;
