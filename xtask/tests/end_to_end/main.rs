@@ -16,6 +16,7 @@ mod limits;
 mod offline;
 mod ordering;
 mod planning;
+mod portfolio;
 mod proxy;
 mod refusals;
 mod releasing;

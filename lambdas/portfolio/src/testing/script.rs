@@ -106,7 +106,7 @@ impl Script {
 
     fn answer(&self, request: &HttpRequest) -> (u16, Value) {
         let mut state = self.state();
-        if request.uri().ends_with("/.well-known/jwks.json") {
+        if request.uri() == tokens::KEYS_URL {
             state.key_requests += 1;
             return if state.keys_down { (503, json!({})) } else { (200, tokens::published()) };
         }

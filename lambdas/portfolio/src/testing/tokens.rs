@@ -13,6 +13,9 @@ use super::NOW;
 /// The id of the pool's key.
 pub(crate) const KEY_ID: &str = "key-1";
 pub(crate) const ISSUER: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test";
+/// Where the pool publishes its keys.
+pub(crate) const KEYS_URL: &str =
+    "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test/.well-known/jwks.json";
 
 fn key() -> KeyPair {
     KeyPair::from_pkcs8(include_bytes!("key.pk8")).expect("a key")

@@ -1,6 +1,6 @@
 //! The user pool's public keys, fetched when a token first needs them and kept.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::{
@@ -14,6 +14,9 @@ use tokio::sync::Mutex;
 
 /// How long an unknown key is believed to be unknown: whoever invents key ids must not make us ask for each.
 const BETWEEN_FETCHES: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long the keys may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A public key: RSA's two numbers, big-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,23 +105,36 @@ impl Keys {
     }
 
     async fn fetch(&self) -> Result<Published, KeyError> {
-        let url = self.url.clone();
+        // The operation joins the two, as clients of a service join an endpoint and a resource.
+        let (server, path) = server_and_path(&self.url);
+        let path = path.to_owned();
         let operation = Operation::builder()
             .service_name("user-pool")
             .operation_name("GetKeys")
             .http_client(self.http.clone())
-            .endpoint_url(&self.url)
+            .endpoint_url(server)
             .no_auth()
             .no_retry()
             .serializer(move |()| {
                 let mut request = HttpRequest::empty();
-                request.set_uri(url.as_str())?;
+                request.set_uri(path.as_str())?;
                 Ok(request)
             })
             .deserializer(read)
             .build();
-        operation.invoke(()).await.map_err(|error| KeyError::Fetch { url: self.url.clone(), source: Box::new(error) })
+        let failed = |source| KeyError::Fetch { url: self.url.clone(), source };
+        match tokio::time::timeout(PATIENCE, operation.invoke(())).await {
+            Ok(fetched) => fetched.map_err(|error| failed(Box::new(error))),
+            Err(late) => Err(failed(Box::new(late))),
+        }
     }
+}
+
+/// `https://server` and `/path` of an address.
+fn server_and_path(url: &str) -> (&str, &str) {
+    let after_scheme = url.find("://").map_or(0, |colon| colon + 3);
+    let path = url[after_scheme..].find('/').map_or(url.len(), |slash| after_scheme + slash);
+    url.split_at(path)
 }
 
 fn read(response: &HttpResponse) -> Result<Published, OrchestratorError<Answer>> {
@@ -135,4 +151,23 @@ fn key(published: PublishedKey) -> Option<(String, Key)> {
     let number = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).ok().filter(|number| !number.is_empty());
     let key = Key { modulus: number(&published.n)?, exponent: number(&published.e)? };
     Some((published.kid, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::server_and_path;
+
+    #[test]
+    fn an_address_has_a_server_and_a_path() {
+        for (url, expected) in [
+            ("https://a.test/b/c.json", ("https://a.test", "/b/c.json")),
+            (
+                "http://127.0.0.1:4566/pool/.well-known/jwks.json",
+                ("http://127.0.0.1:4566", "/pool/.well-known/jwks.json"),
+            ),
+            ("https://a.test", ("https://a.test", "")),
+        ] {
+            assert_eq!(server_and_path(url), expected);
+        }
+    }
 }
