@@ -6,6 +6,7 @@ mod access;
 mod contents;
 mod counting;
 mod flow;
+mod fuzzing;
 mod sessions;
 mod world;
 
@@ -65,6 +66,7 @@ fn the_portfolio_does_what_its_specification_asks() {
         counting::row_24_ten_views_rank_above_nine,
         counting::visitors_without_a_session_get_one,
         counting::trends_and_overview_show_today,
+        fuzzing::fuzzing_the_contract_finds_nothing,
         flow::the_front_end_signs_in_publishes_and_is_counted,
     ];
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());

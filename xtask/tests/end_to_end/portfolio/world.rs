@@ -73,6 +73,11 @@ impl Person {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
+    /// Where the API is.
+    pub(super) fn api(&self) -> &str {
+        &self.api
+    }
+
     /// A request of a path as the whole API has it: `/v1/…`, `/health`.
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.api));
