@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::State,
+    extract::{FromRequestParts, Path, State},
+    http::request::Parts,
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -65,6 +66,19 @@ pub(crate) fn handler(route: ApiRoute, method: MethodFilter) -> MethodRouter<Arc
         ApiRoute::RemoveAdmin => on(method, admins::remove),
         ApiRoute::AdminStats => on(method, admins::statistics),
         ApiRoute::WorkerHealth => on(method, worker::health),
+    }
+}
+
+/// The one parameter of a path. What cannot be read names nothing.
+#[derive(Debug)]
+struct Id(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::not_found("Not Found"))
     }
 }
 

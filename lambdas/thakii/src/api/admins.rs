@@ -2,10 +2,10 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::{Answer, Shared, ok};
+use super::{Answer, Id, Shared, ok};
 use crate::{
     app::App,
     auth::role::Standing,
@@ -42,12 +42,7 @@ pub(super) async fn add(State(app): Shared, Caller(caller): Caller, fields: Fiel
     ok(json!({"success": true, "admin": admin, "message": "Admin added successfully"}))
 }
 
-pub(super) async fn update(
-    State(app): Shared,
-    Caller(caller): Caller,
-    Path(id): Path<String>,
-    fields: Fields,
-) -> Answer {
+pub(super) async fn update(State(app): Shared, Caller(caller): Caller, Id(id): Id, fields: Fields) -> Answer {
     let missing = || ApiError::bad_request("Admin not found");
     fields.only(&["role", "description", "status"], "cannot be updated")?;
     let edit = Edit {
@@ -67,7 +62,7 @@ pub(super) async fn update(
     ok(json!({"success": true, "admin": admin, "message": "Admin updated successfully"}))
 }
 
-pub(super) async fn remove(State(app): Shared, Caller(caller): Caller, Path(id): Path<String>) -> Answer {
+pub(super) async fn remove(State(app): Shared, Caller(caller): Caller, Id(id): Id) -> Answer {
     let missing = || ApiError::not_found("Admin not found");
     super_admin_rows(&app).await?;
     let admin = find(&app, &id).await?.ok_or_else(missing)?;

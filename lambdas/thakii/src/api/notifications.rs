@@ -1,10 +1,10 @@
 //! A caller's notifications.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Map, json};
 
 use super::{
-    Answer, Shared, ok,
+    Answer, Id, Shared, ok,
     page::{Page, Parameters},
 };
 use crate::{body::Payload, error::ApiError, http::Caller, time};
@@ -24,12 +24,7 @@ pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameter
     ok(body)
 }
 
-pub(super) async fn mark(
-    State(app): Shared,
-    Caller(identity): Caller,
-    Path(id): Path<String>,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn mark(State(app): Shared, Caller(identity): Caller, Id(id): Id, payload: Payload) -> Answer {
     let read = payload.optional_fields()?.boolean("read")?.unwrap_or(true);
     // Somebody else's is not told apart from one that never was: the key holds the caller.
     let plausible = !id.is_empty() && id.len() <= 64;

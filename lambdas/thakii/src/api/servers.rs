@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::json;
 
-use super::{Answer, Shared, ok};
+use super::{Answer, Id, Shared, ok};
 use crate::{
     app::App,
     body::Fields,
@@ -52,7 +52,7 @@ pub(super) async fn add(State(app): Shared, fields: Fields) -> Answer {
     }
 }
 
-pub(super) async fn update(State(app): Shared, Path(id): Path<String>, fields: Fields) -> Answer {
+pub(super) async fn update(State(app): Shared, Id(id): Id, fields: Fields) -> Answer {
     let missing = || ApiError::bad_request("Server not found");
     fields.only(&["name", "url", "type", "description", "status"], "cannot be updated")?;
     let edit = Edit {
@@ -76,7 +76,7 @@ pub(super) async fn update(State(app): Shared, Path(id): Path<String>, fields: F
     }
 }
 
-pub(super) async fn delete(State(app): Shared, Path(id): Path<String>) -> Answer {
+pub(super) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
     let missing = || ApiError::not_found("Server not found");
     let server = find(&app, &id).await?.ok_or_else(missing)?;
     match app.servers.delete(&server).await? {

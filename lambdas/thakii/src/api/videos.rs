@@ -1,15 +1,11 @@
 //! A caller's videos: which there are, how far one is, and what became of it.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    response::IntoResponse,
-};
+use axum::{Json, extract::State, response::IntoResponse};
 use contract::thakii::limits::PRESIGN_SECONDS;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Shared, ok,
+    Answer, Id, Shared, ok,
     page::{Page, Parameters},
 };
 use crate::{
@@ -80,7 +76,7 @@ fn listed(tasks: &[Task], next: Option<String>) -> Map<String, Value> {
     body
 }
 
-pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Path(video_id): Path<String>) -> Answer {
+pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Id(video_id): Id) -> Answer {
     let task = own(&app, &identity, &video_id).await?;
     let mut body = Map::from_iter([
         ("video_id".to_owned(), json!(task.video_id)),
@@ -97,7 +93,7 @@ pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Path(vi
 pub(super) async fn download(
     State(app): Shared,
     Caller(identity): Caller,
-    Path(video_id): Path<String>,
+    Id(video_id): Id,
     parameters: Parameters,
 ) -> Answer {
     let kind = parameters.get("type").unwrap_or("pdf");

@@ -2,14 +2,14 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderName, HeaderValue},
     response::IntoResponse,
 };
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Shared, ok,
+    Answer, Id, Shared, ok,
     page::{Page, Parameters},
 };
 use crate::{
@@ -50,7 +50,7 @@ fn shown(task: &Task) -> Value {
     })
 }
 
-pub(super) async fn delete(State(app): Shared, Path(video_id): Path<String>) -> Answer {
+pub(super) async fn delete(State(app): Shared, Id(video_id): Id) -> Answer {
     let missing = || ApiError::not_found("Video not found");
     let task = if ids::is_id(&video_id) { app.tasks.get(&video_id).await? } else { None };
     let task = task.ok_or_else(missing)?;

@@ -234,6 +234,7 @@ async fn the_caller_is_compared_before_the_state() {
     for unknown in ["/status/x", "/download/x", "/status/..%2F..%2Fetc"] {
         assert_eq!(get("ana", unknown).await.error(), (404, "Video not found".to_owned()), "{unknown}");
     }
+    assert_eq!(get("ana", "/status/%FF").await.error(), (404, "Not Found".to_owned()));
 }
 
 #[tokio::test(flavor = "current_thread")]
