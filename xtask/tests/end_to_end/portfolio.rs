@@ -43,6 +43,7 @@ fn the_portfolio_does_what_its_specification_asks() {
         sessions::a_temporary_password_is_replaced_through_the_challenge,
         sessions::a_disabled_account_is_told_so,
         access::guarded_routes_are_refused_before_the_function,
+        access::expired_tokens_are_refused_before_the_function,
         access::every_guarded_route_wants_its_token,
         access::unknown_routes_are_not_found,
         access::row_25_listed_origins_get_headers_and_others_none,
