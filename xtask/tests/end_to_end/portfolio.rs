@@ -6,6 +6,7 @@ mod access;
 mod contents;
 mod counting;
 mod flow;
+mod fuzzing;
 mod sessions;
 mod world;
 
@@ -42,6 +43,7 @@ fn the_portfolio_does_what_its_specification_asks() {
         sessions::a_temporary_password_is_replaced_through_the_challenge,
         sessions::a_disabled_account_is_told_so,
         access::guarded_routes_are_refused_before_the_function,
+        access::expired_tokens_are_refused_before_the_function,
         access::every_guarded_route_wants_its_token,
         access::unknown_routes_are_not_found,
         access::row_25_listed_origins_get_headers_and_others_none,
@@ -65,6 +67,7 @@ fn the_portfolio_does_what_its_specification_asks() {
         counting::row_24_ten_views_rank_above_nine,
         counting::visitors_without_a_session_get_one,
         counting::trends_and_overview_show_today,
+        fuzzing::fuzzing_the_contract_finds_nothing,
         flow::the_front_end_signs_in_publishes_and_is_counted,
     ];
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());

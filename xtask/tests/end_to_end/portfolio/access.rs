@@ -1,6 +1,6 @@
 //! What is deployed, and who gets how far.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::types::{BillingMode, ProjectionType};
 use contract::{
@@ -10,7 +10,10 @@ use contract::{
 use reqwest::Method;
 use serde_json::json;
 
-use super::world::World;
+use super::world::{OWNER, Said, World};
+
+/// How long a token may live that is to live a second.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn row_02_nothing_is_left_to_deploy(world: Arc<World>) {
     let plan = world.cloud.xtask(&["plan", "--stage", "local", "--system", "portfolio", "--online", "--exit-code"]);
@@ -71,10 +74,31 @@ pub(super) async fn guarded_routes_are_refused_before_the_function(world: Arc<Wo
     ] {
         let refused = person.get("/v1/auth/me").await;
         assert_eq!(refused.status, 401);
-        // The function says more than the gateway does.
-        let message = refused.body["message"].as_str().unwrap_or_default();
-        assert!(!message.starts_with("Authentication token"), "the function was asked: {:#}", refused.body);
+        assert!(!is_the_functions(&refused), "the function was asked: {:#}", refused.body);
     }
+}
+
+/// The function says more than the gateway does.
+fn is_the_functions(refused: &Said) -> bool {
+    refused.body["message"].as_str().unwrap_or_default().starts_with("Authentication token")
+}
+
+pub(super) async fn expired_tokens_are_refused_before_the_function(world: Arc<World>) {
+    let token = world.short_lived_token(OWNER).await;
+    let person = world.anonymous.with_token(token);
+    let expired = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let refused = person.get("/v1/auth/me").await;
+            assert_eq!(refused.status, 401);
+            // As long as the token lives, the gateway lets it through: it is of the right pool. The function sees that
+            // it was made for another client.
+            if !is_the_functions(&refused) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    expired.await.expect("the gateway refuses a token that has expired");
 }
 
 pub(super) async fn every_guarded_route_wants_its_token(world: Arc<World>) {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cognitoidentityprovider::{
     Client as Cognito,
-    types::{AttributeType, MessageActionType},
+    types::{
+        AttributeType, AuthFlowType, ExplicitAuthFlowsType, MessageActionType, TimeUnitsType, TokenValidityUnitsType,
+    },
 };
 use reqwest::{Method, RequestBuilder, Response, header::HeaderMap};
 use serde_json::{Value, json};
@@ -71,6 +73,11 @@ impl Said {
 impl Person {
     pub(super) fn with_token(&self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..self.clone() }
+    }
+
+    /// Where the API is.
+    pub(super) fn api(&self) -> &str {
+        &self.api
     }
 
     /// A request of a path as the whole API has it: `/v1/…`, `/health`.
@@ -154,6 +161,33 @@ impl World {
 
     pub(super) fn pool(&self) -> &str {
         &self.outputs["CognitoUserPoolId"]
+    }
+
+    /// An ID token that lives a second, which AWS would not allow: made for a client of the pool's that is not the
+    /// API's.
+    pub(super) async fn short_lived_token(&self, email: &str) -> String {
+        let cognito = self.cognito();
+        let units = TokenValidityUnitsType::builder()
+            .id_token(TimeUnitsType::Seconds)
+            .access_token(TimeUnitsType::Seconds)
+            .build();
+        let client = cognito
+            .create_user_pool_client()
+            .user_pool_id(self.pool())
+            .client_name("short-lived")
+            .id_token_validity(1)
+            .access_token_validity(1)
+            .token_validity_units(units)
+            .explicit_auth_flows(ExplicitAuthFlowsType::AllowUserPasswordAuth)
+            .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
+            .send()
+            .await
+            .expect("a client");
+        let client = client.user_pool_client.and_then(|client| client.client_id).expect("its id");
+        let sign_in = cognito.initiate_auth().client_id(client).auth_flow(AuthFlowType::UserPasswordAuth);
+        let sign_in = sign_in.auth_parameters("USERNAME", email).auth_parameters("PASSWORD", PASSWORD);
+        let answer = sign_in.send().await.expect("an answer");
+        answer.authentication_result.and_then(|tokens| tokens.id_token).expect("a token")
     }
 
     /// Makes a user, whose password is for good or to be replaced.

@@ -423,7 +423,7 @@ fn queries(partitions: &[(&str, &[Value])]) -> Script {
 async fn everybody_lists_what_is_published() {
     let published = post("PUBLISHED", &json!({}));
     for query in ["", "?status=published", "?status=draft", "?status=all"] {
-        let script = queries(&[("BLOG#STATUS#PUBLISHED", &[published.clone()])]);
+        let script = queries(&[("BLOG#STATUS#PUBLISHED", std::slice::from_ref(&published))]);
         let list = send(script, Request::new("GET", &format!("/v1/blog/posts{query}"))).await.ok(200);
         assert_eq!((&list["total"], &list["limit"], &list["offset"]), (&json!(1), &json!(20), &json!(0)));
         assert_eq!(list["posts"][0]["id"], ID);
