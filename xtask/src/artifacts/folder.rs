@@ -207,7 +207,7 @@ mod tests {
         let workspace = Workspace::with_target(root.to_owned(), root.join("target"));
         let binary = root.join("binary");
         fs_err::write(&binary, content).expect("written");
-        let artifact = pack_function(&workspace, "portfolio", "api", &binary).expect("packed");
+        let artifact = pack_function(&workspace, "portfolio", "api", &binary, false).expect("packed");
         Artifacts { functions: [("portfolio-api".to_owned(), artifact)].into(), ..Artifacts::default() }
     }
 

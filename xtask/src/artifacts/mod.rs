@@ -100,6 +100,9 @@ impl Artifact {
 
 /// Zips a function's binary as `bootstrap`.
 ///
+/// With `remembered`, a binary that was zipped before is not deflated again. What goes to AWS does not take part: its bytes must
+/// not depend on what an earlier version of this program, or of the zip library, left behind.
+///
 /// # Errors
 ///
 /// When a file cannot be read or written.
@@ -108,10 +111,47 @@ pub fn pack_function(
     system: &str,
     name: &str,
     binary: &Utf8Path,
+    remembered: bool,
 ) -> Result<Artifact, ArtifactError> {
     let content = read(binary)?;
+    let note = remembered.then(|| Note::of(workspace, system, name, &content));
+    if let Some((path, sha256, zipped)) = note.as_ref().and_then(|note| note.recall(system, name)) {
+        let (system, name, unzipped) = (system.to_owned(), name.to_owned(), content.len() as u64);
+        return Ok(Artifact { kind: Kind::Function, system, name, path, sha256, zipped, unzipped });
+    }
     let entries = [Entry { name: "bootstrap".to_owned(), executable: true, content }];
-    store(workspace, Kind::Function, system, name, &entries)
+    let artifact = store(workspace, Kind::Function, system, name, &entries)?;
+    note.map_or(Ok(()), |note| note.keep(&artifact.sha256))?;
+    Ok(artifact)
+}
+
+/// What binary a function was last zipped from, and the zip's hash.
+struct Note {
+    directory: Utf8PathBuf,
+    path: Utf8PathBuf,
+    binary: String,
+}
+
+impl Note {
+    fn of(workspace: &Workspace, system: &str, name: &str, binary: &[u8]) -> Self {
+        let directory = workspace.artifacts();
+        let path = directory.join(format!("{system}-{name}.last"));
+        Self { directory, path, binary: hex::encode(Sha256::digest(binary)) }
+    }
+
+    /// The zip with its hash and size, if it is of this binary, still there and whole.
+    fn recall(&self, system: &str, name: &str) -> Option<(Utf8PathBuf, String, u64)> {
+        let text = fs_err::read_to_string(&self.path).ok()?;
+        let sha256 = text.strip_prefix(&self.binary)?.trim();
+        let path = self.directory.join(format!("{system}-{name}-{sha256}.zip"));
+        let zip = fs_err::read(&path).ok()?;
+        (hex::encode(Sha256::digest(&zip)) == sha256).then(|| (path, sha256.to_owned(), zip.len() as u64))
+    }
+
+    fn keep(&self, sha256: &str) -> Result<(), ArtifactError> {
+        let text = format!("{} {sha256}", self.binary);
+        fs_err::write(&self.path, text).map_err(|source| ArtifactError::File { path: self.path.clone(), source })
+    }
 }
 
 /// Zips all files of a folder of the workspace.
@@ -157,7 +197,7 @@ fn store(
     let path = directory.join(format!("{system}-{name}-{sha256}.zip"));
     let file = |source| ArtifactError::File { path: path.clone(), source };
     fs_err::create_dir_all(&directory).map_err(file)?;
-    if !path.exists() {
+    if !fs_err::read(&path).is_ok_and(|there| there == zip) {
         // Under another name first: a killed run must not leave half a zip under a whole one's name.
         let mut temporary = tempfile::NamedTempFile::new_in(&directory).map_err(file)?;
         std::io::Write::write_all(&mut temporary, &zip).map_err(file)?;
@@ -193,6 +233,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_remembered_zip_is_taken_only_while_it_is_whole() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = Utf8Path::from_path(folder.path()).expect("UTF-8").to_owned();
+        let workspace = Workspace::with_target(root.clone(), root.join("target"));
+        let binary = root.join("binary");
+        fs_err::write(&binary, [7; 100]).expect("written");
+        let pack = || pack_function(&workspace, "system", "function", &binary, true).expect("packed");
+        let first = pack();
+        let made = || fs_err::metadata(&first.path).expect("the zip").modified().expect("a time");
+        let before = made();
+        assert_eq!(pack(), first);
+        assert_eq!(made(), before, "it was zipped again");
+        fs_err::write(&first.path, "half").expect("written");
+        assert_eq!(pack(), first);
+        assert_eq!(fs_err::metadata(&first.path).expect("the zip").len(), first.zipped, "half a zip was taken");
+    }
+
+    #[test]
     fn a_function_is_stored_once_under_its_hash_and_old_ones_go() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = Utf8Path::from_path(folder.path()).expect("UTF-8").to_owned();
@@ -201,8 +259,10 @@ mod tests {
         let mut last = None;
         for round in 0..8_u8 {
             fs_err::write(&binary, [round; 100]).expect("written");
-            let artifact = pack_function(&workspace, "system", "function", &binary).expect("packed");
-            assert_eq!(pack_function(&workspace, "system", "function", &binary).expect("packed"), artifact);
+            let pack =
+                |remembered| pack_function(&workspace, "system", "function", &binary, remembered).expect("packed");
+            let artifact = pack(false);
+            assert_eq!(pack(false), artifact);
             assert!(artifact.path.exists());
             assert_eq!(BASE64_STANDARD.decode(artifact.code_sha256()).map(hex::encode), Ok(artifact.sha256.clone()));
             last = Some(artifact);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_apigateway::Client;
 
-use super::{AwsError, Clients, error::failed, governor::Api};
+use super::{AwsError, Clients, error::failed};
 
 impl Clients {
     /// The routes that are in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
@@ -16,10 +16,8 @@ impl Clients {
     /// When a call fails.
     pub async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
         let client = Client::new(self.config());
-        self.governor.turn(Api::Gateway).await;
         let request = client.get_stage().rest_api_id(api).stage_name(stage);
         let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;
-        self.governor.turn(Api::Gateway).await;
         let request = client.get_deployment().rest_api_id(api).deployment_id(found.deployment_id().unwrap_or_default());
         let deployment =
             request.embed("apisummary").send().await.map_err(|error| failed("apigateway:GetDeployment", error))?;

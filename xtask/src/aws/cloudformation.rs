@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::{
     Client,
     types::{
-        Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Tag, TemplateStage,
+        Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Stack, Tag,
+        TemplateStage,
     },
 };
 use serde_json::Value;
@@ -13,7 +14,6 @@ use serde_json::Value;
 use super::{
     AwsError, Clients,
     error::{Kind, failed},
-    governor::Api,
 };
 use crate::plan::verdict::Verdict;
 
@@ -85,6 +85,15 @@ pub enum Template<'a> {
 /// The most bytes a template sent along may have (CloudFormation quotas page).
 pub const BODY_LIMIT: usize = 51_200;
 
+/// A change set that was not executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Its name.
+    pub name: String,
+    /// Is CloudFormation making or deleting it?
+    pub busy: bool,
+}
+
 /// What became of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeSetState {
@@ -100,31 +109,25 @@ pub enum ChangeSetState {
 
 /// CloudFormation in one region.
 #[derive(Debug)]
-pub struct CloudFormation<'a> {
+pub struct CloudFormation {
     pub(super) client: Client,
-    clients: &'a Clients,
 }
 
 impl Clients {
     /// CloudFormation in a region; `None` is the stage's.
     #[must_use]
-    pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation<'_> {
-        CloudFormation { client: Client::new(&self.config_in(region)), clients: self }
+    pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
+        CloudFormation { client: Client::new(&self.config_in(region)) }
     }
 }
 
-impl CloudFormation<'_> {
-    pub(super) async fn turn(&self) {
-        self.clients.governor.turn(Api::CloudFormation).await;
-    }
-
+impl CloudFormation {
     /// The stack, or `None` when there is none of that name.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
-        self.turn().await;
         let described = match self.client.describe_stacks().stack_name(stack).send().await {
             Ok(described) => described,
             Err(error) => {
@@ -132,27 +135,26 @@ impl CloudFormation<'_> {
                 return if error.kind == Kind::NotFound { Ok(None) } else { Err(error) };
             }
         };
-        let Some(found) = described.stacks().first() else { return Ok(None) };
-        let status = found.stack_status().map_or_else(String::new, |status| status.as_str().to_owned());
-        if status == "DELETE_COMPLETE" {
-            return Ok(None);
+        Ok(described.stacks().first().map(state).filter(|state| state.status != "DELETE_COMPLETE"))
+    }
+
+    /// Every stack that exists, by name.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
+        let (mut stacks, mut next) = (BTreeMap::new(), None);
+        loop {
+            let request = self.client.describe_stacks().set_next_token(next);
+            let page = request.send().await.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
+            let named = page.stacks().iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
+            stacks.extend(named.filter(|(_, state)| state.status != "DELETE_COMPLETE"));
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(stacks);
+            }
         }
-        let pair =
-            |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value.unwrap_or_default().to_owned()));
-        Ok(Some(StackState {
-            status,
-            reason: found.stack_status_reason().map(str::to_owned),
-            parameters: found
-                .parameters()
-                .iter()
-                .filter_map(|parameter| pair(parameter.parameter_key(), parameter.parameter_value()))
-                .collect(),
-            outputs: found
-                .outputs()
-                .iter()
-                .filter_map(|output| pair(output.output_key(), output.output_value()))
-                .collect(),
-        }))
     }
 
     /// The template the stack was last deployed with, or `None` when it has none, or it is no JSON (nobody here writes
@@ -162,7 +164,6 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
-        self.turn().await;
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
         let got = match request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error)) {
             Ok(got) => got,
@@ -179,7 +180,6 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn create_change_set(&self, request: ChangeSetRequest<'_>) -> Result<(), AwsError> {
-        self.turn().await;
         let parameters = request.parameters.iter().map(|(name, value)| {
             let parameter = Parameter::builder().parameter_key(name);
             match value {
@@ -219,7 +219,6 @@ impl CloudFormation<'_> {
     pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
         let (mut verdicts, mut next) = (Vec::new(), None);
         loop {
-            self.turn().await;
             let request =
                 self.client.describe_change_set().stack_name(stack).change_set_name(name).set_next_token(next);
             let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
@@ -247,7 +246,6 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.execute_change_set().stack_name(stack).change_set_name(name);
         let mut once = [0; 8];
         // Without random bytes the token is only less new.
@@ -271,15 +269,9 @@ impl CloudFormation<'_> {
     }
 
     async fn is_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
-        self.turn().await;
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
         let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
-        Ok(matches!(
-            described.execution_status(),
-            Some(
-                ExecutionStatus::ExecuteInProgress | ExecutionStatus::ExecuteComplete | ExecutionStatus::ExecuteFailed
-            )
-        ))
+        Ok(executed(described.execution_status()))
     }
 
     /// Deletes a change set; one that is not there is fine.
@@ -288,37 +280,68 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.delete_change_set().stack_name(stack).change_set_name(name);
         gone_is_fine(request.send().await.map_err(|error| failed("cloudformation:DeleteChangeSet", error)))
     }
 
-    /// The stack's latest events, newest first.
+    /// The change sets of a stack that were not executed.
     ///
     /// # Errors
     ///
-    /// When the call fails.
-    pub async fn events(&self, stack: &str) -> Result<Vec<Event>, AwsError> {
-        self.turn().await;
-        let described = match self.client.describe_stack_events().stack_name(stack).send().await {
+    /// When a call fails.
+    pub async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_change_sets().stack_name(stack).set_next_token(next);
+            let page = request.send().await.map_err(|error| failed("cloudformation:ListChangeSets", error))?;
+            let waiting = page.summaries().iter().filter(|summary| !executed(summary.execution_status()));
+            found.extend(waiting.filter_map(|summary| {
+                let status = summary.status().map_or("", |status| status.as_str());
+                let busy = status.ends_with("_PENDING") || status.ends_with("_IN_PROGRESS");
+                Some(ChangeSet { name: summary.change_set_name()?.to_owned(), busy })
+            }));
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The stack's latest events, newest first: a page of a hundred, and more pages until one that is `enough`.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
+        let (mut events, mut next) = (Vec::new(), None);
+        loop {
+            let (page, more) = self.event_page(stack, next).await?;
+            let done = page.iter().any(&enough);
+            events.extend(page);
+            next = more;
+            if done || next.is_none() {
+                return Ok(events);
+            }
+        }
+    }
+
+    async fn event_page(&self, stack: &str, next: Option<String>) -> Result<(Vec<Event>, Option<String>), AwsError> {
+        let described = match self.client.describe_stack_events().stack_name(stack).set_next_token(next).send().await {
             Ok(described) => described,
             Err(error) => {
                 let error = failed("cloudformation:DescribeStackEvents", error);
-                return if error.kind == Kind::NotFound { Ok(Vec::new()) } else { Err(error) };
+                return if error.kind == Kind::NotFound { Ok((Vec::new(), None)) } else { Err(error) };
             }
         };
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        Ok(described
-            .stack_events()
-            .iter()
-            .map(|event| Event {
-                id: text(event.event_id()),
-                logical_id: text(event.logical_resource_id()),
-                resource_type: text(event.resource_type()),
-                status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
-                reason: event.resource_status_reason().map(str::to_owned),
-            })
-            .collect())
+        let events = described.stack_events().iter().map(|event| Event {
+            id: text(event.event_id()),
+            logical_id: text(event.logical_resource_id()),
+            resource_type: text(event.resource_type()),
+            status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
+            reason: event.resource_status_reason().map(str::to_owned),
+        });
+        Ok((events.collect(), described.next_token().map(str::to_owned)))
     }
 
     /// Starts deleting a stack.
@@ -327,10 +350,21 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn delete(&self, stack: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.delete_stack().stack_name(stack);
         request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
         Ok(())
+    }
+}
+
+fn state(stack: &Stack) -> StackState {
+    let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value.unwrap_or_default().to_owned()));
+    let parameters = stack.parameters().iter();
+    let outputs = stack.outputs().iter();
+    StackState {
+        status: stack.stack_status().map_or_else(String::new, |status| status.as_str().to_owned()),
+        reason: stack.stack_status_reason().map(str::to_owned),
+        parameters: parameters.filter_map(|found| pair(found.parameter_key(), found.parameter_value())).collect(),
+        outputs: outputs.filter_map(|found| pair(found.output_key(), found.output_value())).collect(),
     }
 }
 
@@ -343,16 +377,26 @@ fn verdict(change: &ResourceChange) -> Option<Verdict> {
     })
 }
 
-impl CloudFormation<'_> {
+impl CloudFormation {
     /// Starts rolling back an update that failed and was left so.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn roll_back(&self, stack: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.rollback_stack().stack_name(stack);
         request.send().await.map_err(|error| failed("cloudformation:RollbackStack", error))?;
+        Ok(())
+    }
+
+    /// Stops an update that is under way, so that the stack goes back to what it was.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn cancel_update(&self, stack: &str) -> Result<(), AwsError> {
+        let request = self.client.cancel_update_stack().stack_name(stack);
+        request.send().await.map_err(|error| failed("cloudformation:CancelUpdateStack", error))?;
         Ok(())
     }
 
@@ -362,7 +406,6 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn continue_rollback(&self, stack: &str, skip: Vec<String>) -> Result<(), AwsError> {
-        self.turn().await;
         let skip = (!skip.is_empty()).then_some(skip);
         let request = self.client.continue_update_rollback().stack_name(stack).set_resources_to_skip(skip);
         request.send().await.map_err(|error| failed("cloudformation:ContinueUpdateRollback", error))?;
@@ -375,11 +418,15 @@ impl CloudFormation<'_> {
     ///
     /// When the call fails.
     pub async fn delete_retaining(&self, stack: &str, retain: Vec<String>) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.delete_stack().stack_name(stack).set_retain_resources(Some(retain));
         request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
         Ok(())
     }
+}
+
+fn executed(status: Option<&ExecutionStatus>) -> bool {
+    use ExecutionStatus::{ExecuteComplete, ExecuteFailed, ExecuteInProgress};
+    matches!(status, Some(ExecuteInProgress | ExecuteComplete | ExecuteFailed))
 }
 
 /// CloudFormation's two ways of saying that a change set has no changes.

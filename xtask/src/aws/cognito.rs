@@ -146,11 +146,11 @@ impl Cognito {
         token.map(str::to_owned).ok_or_else(|| other("no token was given; another challenge is asked"))
     }
 
-    /// Deletes every user pool of this name; returns how many.
+    /// Deletes the user pool of this name; returns how many there were.
     ///
     /// # Errors
     ///
-    /// When a call fails.
+    /// When a call fails, or there are several of that name: names are not unique, and the others may be somebody else's.
     pub async fn delete_pools(&self, name: &str) -> Result<usize, AwsError> {
         let mut deleted = 0;
         let mut token = None;
@@ -168,6 +168,18 @@ impl Cognito {
             if token.is_none() {
                 break;
             }
+        }
+        if ids.len() > 1 {
+            return Err(AwsError {
+                operation: "cognito-idp:DeleteUserPool",
+                kind: Kind::Conflict,
+                code: None,
+                message: format!(
+                    "{} user pools are named {name} ({}); delete yours by hand",
+                    ids.len(),
+                    ids.join(", ")
+                ),
+            });
         }
         for id in ids {
             let request = self.client.delete_user_pool().user_pool_id(id);

@@ -18,7 +18,7 @@ pub enum Drift {
     Unknown(String),
 }
 
-impl CloudFormation<'_> {
+impl CloudFormation {
     /// Detects what of a stack was changed by hand. Changes nothing.
     ///
     /// A stack in which another operation is at work cannot be looked at; that is [`Drift::Unknown`].
@@ -27,7 +27,6 @@ impl CloudFormation<'_> {
     ///
     /// When a call fails.
     pub async fn drift(&self, stack: &str) -> Result<Drift, AwsError> {
-        self.turn().await;
         let started = self.client.detect_stack_drift().stack_name(stack).send().await;
         let started = match started.map_err(|error| failed("cloudformation:DetectStackDrift", error)) {
             Ok(started) => started,
@@ -47,7 +46,6 @@ impl CloudFormation<'_> {
     async fn detected(&self, id: &str) -> Result<Option<String>, AwsError> {
         let (started, mut pause) = (Instant::now(), Duration::from_millis(200));
         loop {
-            self.turn().await;
             let request = self.client.describe_stack_drift_detection_status().stack_drift_detection_id(id);
             let status = request
                 .send()
@@ -72,7 +70,6 @@ impl CloudFormation<'_> {
     async fn drifted(&self, stack: &str) -> Result<Vec<String>, AwsError> {
         let (mut found, mut next) = (Vec::new(), None);
         loop {
-            self.turn().await;
             let request = self
                 .client
                 .describe_stack_resource_drifts()

@@ -1,67 +1,174 @@
-//! Keeps calls below the rates that AWS publishes, so that many stacks at once cause no throttling.
+//! Holds every call to AWS below the rates of [`limits`](super::limits), so that many stacks at once cause no throttling.
+//!
+//! It stands between the SDK and the network, where no call can forget it and retries count too.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use tokio::sync::Mutex;
+use aws_smithy_runtime_api::client::{
+    connector_metadata::ConnectorMetadata,
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    },
+    orchestrator::HttpRequest,
+    runtime_components::RuntimeComponents,
+};
 
-/// A group of calls that share a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Api {
-    /// API Gateway's control plane: 10 a second per account (API Gateway quotas page, fixed).
-    Gateway,
-    /// CloudFormation's reads; throttled above about 5 a second (observed; AWS publishes no figure).
-    CloudFormation,
-    /// Lambda's control plane: 15 a second for all calls but reads and invocations (Lambda quotas page).
-    Lambda,
-}
+use super::limits::{self, Limit};
 
-/// One slot per limit; a call takes the next free moment.
+/// When each limit's next call is due, by region.
+type Slots = Arc<Mutex<HashMap<(String, String), Slot>>>;
+
+/// An HTTP client whose requests wait for their turn.
 #[derive(Debug)]
-pub(crate) struct Governor {
-    limited: bool,
-    api_gateway: Mutex<Instant>,
-    cloudformation: Mutex<Instant>,
-    lambda: Mutex<Instant>,
+pub(super) struct Governed {
+    inner: SharedHttpClient,
+    slots: Slots,
 }
 
-impl Governor {
-    /// The emulator has no limits, so for it nothing waits.
-    pub(crate) fn new(limited: bool) -> Self {
-        let now = || Mutex::new(Instant::now());
-        Self { limited, api_gateway: now(), cloudformation: now(), lambda: now() }
+impl Governed {
+    pub(super) fn new(inner: SharedHttpClient) -> Self {
+        Self { inner, slots: Slots::default() }
+    }
+}
+
+impl HttpClient for Governed {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(Connector { inner, slots: Arc::clone(&self.slots) })
     }
 
-    /// Waits until another call of this group may be made.
-    pub(crate) async fn turn(&self, api: Api) {
-        if !self.limited {
-            return;
-        }
-        let (slot, pause) = match api {
-            Api::Gateway => (&self.api_gateway, Duration::from_millis(125)),
-            Api::CloudFormation => (&self.cloudformation, Duration::from_millis(250)),
-            Api::Lambda => (&self.lambda, Duration::from_millis(80)),
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.inner.connector_metadata()
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    inner: SharedHttpConnector,
+    slots: Slots,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let asked = Asked::of(&request);
+        let limit = limits::limit(&asked.service, &asked.operation);
+        let wait = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let name = if limit.shared { limit.name.to_owned() } else { format!("{}:{}", limit.name, asked.operation) };
+            slots.entry((asked.region, name)).or_default().reserve(limit, Instant::now())
         };
-        let mut next = slot.lock().await;
-        let now = Instant::now();
-        if *next > now {
-            tokio::time::sleep(*next - now).await;
-        }
-        *next = Instant::now() + pause;
+        let inner = self.inner.clone();
+        HttpConnectorFuture::new(async move {
+            if !wait.is_zero() {
+                tracing::debug!(limit = limit.name, operation = asked.operation, ?wait, "waiting for its turn");
+                tokio::time::sleep(wait).await;
+            }
+            inner.call(request).await
+        })
+    }
+}
+
+/// One limit's state: the moment at which it would be as if nobody had called (the generic cell rate algorithm).
+#[derive(Debug, Default)]
+struct Slot {
+    idle_at: Option<Instant>,
+}
+
+impl Slot {
+    /// Takes the next turn; how long until it comes.
+    fn reserve(&mut self, limit: Limit, now: Instant) -> Duration {
+        let idle_at = self.idle_at.map_or(now, |idle_at| idle_at.max(now));
+        self.idle_at = Some(idle_at + limit.interval());
+        let ahead = limit.interval() * (limit.burst - 1);
+        (idle_at - now).saturating_sub(ahead)
+    }
+}
+
+/// What a request asks of whom, as far as a limit depends on it.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    service: String,
+    region: String,
+    operation: String,
+}
+
+impl Asked {
+    fn of(request: &HttpRequest) -> Self {
+        let header = |name| request.headers().get(name).unwrap_or_default();
+        // AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …
+        let mut scope = header("authorization").split('/').skip(2);
+        let (region, service) = (scope.next().unwrap_or_default(), scope.next().unwrap_or_default());
+        Self { service: service.to_owned(), region: region.to_owned(), operation: operation(request) }
+    }
+}
+
+/// The operation where the protocol names it (JSON in a header, CBOR in the path, Query in the body), else method and path.
+fn operation(request: &HttpRequest) -> String {
+    let target = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next());
+    let path = request.uri().split('?').next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |start| &rest[start..]));
+    let cbor = path.split_once("/operation/").map(|(_, operation)| operation);
+    let form = request.body().bytes().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
+    let query = form.split('&').find_map(|pair| pair.strip_prefix("Action="));
+    match target.or(cbor).or(query) {
+        Some(operation) => operation.to_owned(),
+        None => format!("{} {path}", request.method()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
 
-    #[tokio::test]
-    async fn calls_of_one_group_keep_their_distance_and_other_groups_do_not_wait() {
-        let governor = Governor::new(true);
-        let started = Instant::now();
-        governor.turn(Api::CloudFormation).await;
-        governor.turn(Api::CloudFormation).await;
-        assert!(started.elapsed() >= Duration::from_millis(250), "the second call came at once");
-        let next = *governor.lambda.lock().await;
-        assert!(next <= Instant::now(), "another group would have to wait");
+    const LIMIT: Limit = Limit { name: "test", per_second: 4.0, burst: 2, shared: true };
+
+    #[test]
+    fn a_burst_goes_at_once_and_the_rest_keeps_its_distance() {
+        let (mut slot, now) = (Slot::default(), Instant::now());
+        let waits: Vec<_> = (0..5).map(|_| slot.reserve(LIMIT, now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 250, 500, 750]);
+        // After a pause the burst is there again, and no more than that.
+        let later = now + Duration::from_secs(60);
+        let waits: Vec<_> = (0..3).map(|_| slot.reserve(LIMIT, later).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 250]);
+    }
+
+    fn request(uri: &str, headers: &[(&'static str, &'static str)], body: &'static str) -> HttpRequest {
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").expect("a method");
+        request.set_uri(uri).expect("a URI");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, *value);
+        }
+        request
+    }
+
+    #[test]
+    fn every_protocol_says_what_is_asked() {
+        let signed = "AWS4-HMAC-SHA256 Credential=AKID/20261120/eu-west-1/cloudformation/aws4_request, Signature=x";
+        let asked = Asked::of(&request(
+            "https://cloudformation.eu-west-1.amazonaws.com/",
+            &[("authorization", signed)],
+            "Action=DescribeStacks&Version=2010-05-15",
+        ));
+        let expected = Asked {
+            service: "cloudformation".to_owned(),
+            region: "eu-west-1".to_owned(),
+            operation: "DescribeStacks".to_owned(),
+        };
+        assert_eq!(asked, expected);
+        let json = request("https://logs.x/", &[("x-amz-target", "Logs_20140328.DescribeLogGroups")], "{}");
+        assert_eq!(operation(&json), "DescribeLogGroups");
+        let cbor =
+            request("https://monitoring.x/service/GraniteServiceVersion20100801/operation/GetMetricData", &[], "");
+        assert_eq!(operation(&cbor), "GetMetricData");
+        let rest = request("https://lambda.x/2015-03-31/functions/upload/invocations?Qualifier=7", &[], "{}");
+        assert_eq!(operation(&rest), "POST /2015-03-31/functions/upload/invocations");
     }
 }

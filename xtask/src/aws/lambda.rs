@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::{
     Client,
     primitives::Blob,
-    types::{FunctionConfiguration, LastUpdateStatus, State},
+    types::{AliasConfiguration, FunctionConfiguration, LastUpdateStatus, State},
 };
 use serde::Serialize;
 
@@ -13,7 +13,6 @@ use super::{
     AwsError, Clients,
     cloudformation::gone_is_fine,
     error::{Kind, failed},
-    governor::Api,
 };
 use crate::plan::observed::fingerprint;
 
@@ -28,6 +27,14 @@ pub struct Version {
     pub settings: Settings,
     /// Does it still change?
     pub readiness: Readiness,
+}
+
+impl Version {
+    /// Do two versions do the same?
+    #[must_use]
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        self.code_sha256 == other.code_sha256 && self.settings == other.settings
+    }
 }
 
 /// What decides what a version does, besides its code.
@@ -85,31 +92,25 @@ pub struct Answer {
 
 /// Lambda in the stage's region.
 #[derive(Debug)]
-pub struct Lambda<'a> {
+pub struct Lambda {
     client: Client,
-    clients: &'a Clients,
 }
 
 impl Clients {
     /// Lambda in the stage's region.
     #[must_use]
-    pub fn lambda(&self) -> Lambda<'_> {
-        Lambda { client: Client::new(self.config()), clients: self }
+    pub fn lambda(&self) -> Lambda {
+        Lambda { client: Client::new(self.config()) }
     }
 }
 
-impl Lambda<'_> {
-    async fn turn(&self) {
-        self.clients.governor.turn(Api::Lambda).await;
-    }
-
+impl Lambda {
     /// One version of a function, or `None` when there is none.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
-        self.turn().await;
         let request = self.client.get_function_configuration().function_name(function).qualifier(version);
         match request.send().await {
             Ok(output) => Ok(Some(Version {
@@ -148,7 +149,6 @@ impl Lambda<'_> {
         let mut versions = Vec::new();
         let mut marker = None;
         loop {
-            self.turn().await;
             let request = self.client.list_versions_by_function().function_name(function).set_marker(marker);
             let page = match request.send().await.map_err(|error| failed("lambda:ListVersionsByFunction", error)) {
                 Ok(page) => page,
@@ -176,26 +176,20 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
-        self.turn().await;
-        let request = self.client.list_aliases().function_name(function);
-        let listed = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
-            Ok(listed) => listed,
-            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        Ok(listed
-            .aliases()
-            .iter()
-            .map(|alias| Alias {
-                name: alias.name().unwrap_or_default().to_owned(),
-                version: alias.function_version().unwrap_or_default().to_owned(),
-                weights: alias
-                    .routing_config()
-                    .and_then(|routing| routing.additional_version_weights())
-                    .map(|weights| weights.iter().map(|(version, weight)| (version.clone(), *weight)).collect())
-                    .unwrap_or_default(),
-            })
-            .collect())
+        let (mut aliases, mut marker) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_aliases().function_name(function).set_marker(marker);
+            let page = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
+                Ok(page) => page,
+                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            aliases.extend(page.aliases().iter().map(alias));
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                return Ok(aliases);
+            }
+        }
     }
 
     /// Gives `$LATEST` the zip at `key`.
@@ -204,7 +198,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
         request.send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error))?;
         Ok(())
@@ -216,7 +209,6 @@ impl Lambda<'_> {
     ///
     /// When the code changed meanwhile, or the call fails.
     pub async fn publish(&self, function: &str, code_sha256: &str, description: &str) -> Result<String, AwsError> {
-        self.turn().await;
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
         let published = request.send().await.map_err(|error| failed("lambda:PublishVersion", error))?;
@@ -229,7 +221,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
             .set_additional_version_weights(Some(std::collections::HashMap::new()))
             .build();
@@ -256,7 +247,6 @@ impl Lambda<'_> {
         version: &str,
         (other, share): (&str, f64),
     ) -> Result<(), AwsError> {
-        self.turn().await;
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder();
         let routing = routing.additional_version_weights(other, share).build();
         let request = self.client.update_alias().function_name(function).name(alias);
@@ -285,7 +275,6 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.delete_function().function_name(function).qualifier(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
     }
@@ -296,15 +285,22 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
-        self.turn().await;
-        let request = self.client.list_layer_versions().layer_name(layer);
-        let listed = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
-            Ok(listed) => listed,
-            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let arn = |arn: Option<&str>| arn.unwrap_or_default().to_owned();
-        Ok(listed.layer_versions().iter().map(|found| (found.version(), arn(found.layer_version_arn()))).collect())
+        let (mut versions, mut marker) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_layer_versions().layer_name(layer).set_marker(marker);
+            let page = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
+                Ok(page) => page,
+                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            let arn = |arn: Option<&str>| arn.unwrap_or_default().to_owned();
+            versions
+                .extend(page.layer_versions().iter().map(|found| (found.version(), arn(found.layer_version_arn()))));
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                return Ok(versions);
+            }
+        }
     }
 
     /// Deletes one version of a layer.
@@ -313,9 +309,17 @@ impl Lambda<'_> {
     ///
     /// When the call fails.
     pub async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
-        self.turn().await;
         let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
+    }
+}
+
+fn alias(found: &AliasConfiguration) -> Alias {
+    let weights = found.routing_config().and_then(|routing| routing.additional_version_weights()).into_iter().flatten();
+    Alias {
+        name: found.name().unwrap_or_default().to_owned(),
+        version: found.function_version().unwrap_or_default().to_owned(),
+        weights: weights.map(|(version, weight)| (version.clone(), *weight)).collect(),
     }
 }
 

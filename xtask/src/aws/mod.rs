@@ -7,19 +7,34 @@ pub mod cognito;
 pub mod documents;
 pub mod drift;
 pub mod error;
-pub mod governor;
+mod governor;
 pub mod iam;
 pub mod lambda;
+mod limits;
+pub mod logs;
 pub mod s3;
 pub mod sts;
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
+};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use error::AwsError;
-use governor::Governor;
+use governor::Governed;
 use stacks::stage::Stage;
+
+/// How often calls may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rates {
+    /// Less often than AWS publishes.
+    Published,
+    /// As often as one likes.
+    Any,
+}
 
 /// Clients for one stage. A region's are made when first asked for.
 #[derive(Debug)]
@@ -28,15 +43,25 @@ pub struct Clients {
     region: String,
     endpoint: Option<String>,
     regions: Mutex<BTreeMap<String, SdkConfig>>,
-    pub(crate) governor: Governor,
 }
 
 impl Clients {
     /// Clients for `stage`: of the emulator at `endpoint` with its well-known keys, else of AWS with whatever
     /// credentials the SDK's default chain finds.
     pub async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
+        // The emulator has no limits.
+        let rates = if endpoint.is_some() { Rates::Any } else { Rates::Published };
+        Self::at(rates, stage, endpoint).await
+    }
+
+    /// Clients for `stage`, held to these rates.
+    pub async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http = match rates {
+            Rates::Published => SharedHttpClient::new(Governed::new(http)),
+            Rates::Any => http,
+        };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(330))
@@ -45,17 +70,13 @@ impl Clients {
             .http_client(http)
             .region(Region::new(stage.region.clone()))
             .timeout_config(timeouts)
+            // A request that waits for its turn sends nothing meanwhile, which is no stall.
+            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
             .retry_config(RetryConfig::adaptive().with_max_attempts(if endpoint.is_some() { 2 } else { 6 }));
         if let Some(url) = &endpoint {
             loader = loader.endpoint_url(url).test_credentials();
         }
-        Self {
-            base: loader.load().await,
-            region: stage.region.clone(),
-            governor: Governor::new(endpoint.is_none()),
-            endpoint,
-            regions: Mutex::default(),
-        }
+        Self { base: loader.load().await, region: stage.region.clone(), endpoint, regions: Mutex::default() }
     }
 
     /// The emulator's URL, where it is one.

@@ -161,7 +161,8 @@ fn pack(
     workspace: &Workspace,
 ) -> Result<(FunctionName, Artifact), BuildError> {
     elf::check(function.binary, binary, architecture, mode)?;
-    let artifact = artifacts::pack_function(workspace, function.system, function.function, binary)?;
+    let artifact =
+        artifacts::pack_function(workspace, function.system, function.function, binary, mode == Mode::Native)?;
     Ok((function, artifact))
 }
 

@@ -20,6 +20,9 @@ pub struct CiArgs {
     only: Vec<Check>,
 }
 
+/// How many runs the whole fault suite has.
+const FAULT_RUNS: &str = "500";
+
 /// One check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Check {
@@ -37,10 +40,13 @@ enum Check {
     Pages,
     /// The committed templates are what the workspace renders.
     Templates,
+    /// Five hundred deploys, each with a fault at another call; an hour or two, so only when named.
+    Faults,
 }
 
 impl Check {
-    const ALL: [Self; 7] =
+    /// What runs unless checks are named.
+    const USUAL: [Self; 7] =
         [Self::Format, Self::Lints, Self::Dependencies, Self::Tests, Self::Docs, Self::Pages, Self::Templates];
 
     fn title(self) -> &'static str {
@@ -52,6 +58,7 @@ impl Check {
             Self::Docs => "docs",
             Self::Pages => "pages",
             Self::Templates => "templates",
+            Self::Faults => "faults",
         }
     }
 
@@ -66,6 +73,9 @@ impl Check {
             Self::Docs => &["doc", "--workspace", "--no-deps", "--ignore-rust-version", "--quiet"],
             Self::Pages => &["xtask", "docs"],
             Self::Templates => &["xtask", "render", "--check"],
+            Self::Faults => {
+                &["nextest", "run", "--package", "xtask", "--ignore-rust-version", "-E", "test(faults)", "--no-capture"]
+            }
         }
     }
 
@@ -73,7 +83,7 @@ impl Check {
     fn needs(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Dependencies => Some(("deny", "cargo-deny")),
-            Self::Tests => Some(("nextest", "cargo-nextest")),
+            Self::Tests | Self::Faults => Some(("nextest", "cargo-nextest")),
             Self::Format | Self::Lints | Self::Docs | Self::Pages | Self::Templates => None,
         }
     }
@@ -97,8 +107,9 @@ enum CiError {
 ///
 /// When a check fails or a tool it needs is missing.
 pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let checks: Vec<_> =
-        Check::ALL.into_iter().filter(|check| args.only.is_empty() || args.only.contains(check)).collect();
+    let all = Check::USUAL.into_iter().chain([Check::Faults]);
+    let usual = |check: &Check| args.only.is_empty() && Check::USUAL.contains(check);
+    let checks: Vec<_> = all.filter(|check| usual(check) || args.only.contains(check)).collect();
     for check in &checks {
         require(*check, workspace)?;
     }
@@ -107,8 +118,7 @@ pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit
         let started = std::time::Instant::now();
         let arguments = check.cargo_arguments();
         ui.say(format_args!("── {}: cargo {}", check.title(), arguments.join(" ")));
-        let status =
-            cargo(workspace).args(arguments).env("RUSTDOCFLAGS", "-D warnings").status().map_err(CiError::Start)?;
+        let status = command(check, workspace).args(arguments).status().map_err(CiError::Start)?;
         let outcome = if status.success() { "passed" } else { "FAILED" };
         ui.say(format_args!("── {} {outcome} ({})", check.title(), duration(started.elapsed())));
         if !status.success() {
@@ -116,6 +126,16 @@ pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit
         }
     }
     if failed.is_empty() { Ok(Exit::Success) } else { Err(CiError::Failed(failed).into()) }
+}
+
+fn command(check: Check, workspace: &Workspace) -> Command {
+    let mut command = cargo(workspace);
+    match check {
+        Check::Docs => command.env("RUSTDOCFLAGS", "-D warnings"),
+        Check::Faults => command.env("XTASK_FAULT_RUNS", FAULT_RUNS),
+        _ => &mut command,
+    };
+    command
 }
 
 fn require(check: Check, workspace: &Workspace) -> Result<(), CiError> {

@@ -1,5 +1,7 @@
 //! `deploy`: the whole way of the data.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 use clap::Args;
 use miette::{Diagnostic, IntoDiagnostic};
@@ -201,6 +203,7 @@ async fn deploy(
     check_permissions(&plan, session, ui).await;
     let guard = Guard { preview: &preview, allowances: &args.allowances };
     let known = session::outputs(&observed);
+    let existed: BTreeSet<_> = observed.functions.keys().cloned().collect();
     let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
     // One stack of several may lack what its functions need; the whole system's next deploy releases them.
     let released = if args.stack.is_some() {
@@ -209,7 +212,8 @@ async fn deploy(
         let fingerprint = fingerprint(&inputs(stage, selected, artifacts, &observed));
         let untouched = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
         let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
-        release(args, selected, (&deployed, &now), fingerprint, session, workspace, ui).await?
+        let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint };
+        release(args, selected, made, session, workspace, ui).await?
     };
     check_routes(selected, &deployed, session, ui).await?;
     let changed = !deployed.code.is_empty()
@@ -250,30 +254,40 @@ fn confirm(args: &DeployArgs, plan: &Plan, session: &Session, ui: &Ui) -> Result
     }
 }
 
+/// What is released.
+struct Made<'a> {
+    deployed: &'a Deployed,
+    observed: &'a Observed,
+    /// The functions that were there before.
+    existed: &'a BTreeSet<String>,
+    artifacts: &'a Artifacts,
+    plan: String,
+}
+
 async fn release(
     args: &DeployArgs,
     selected: &[RenderedSystem],
-    (deployed, observed): (&Deployed, &Observed),
-    plan: String,
+    made: Made<'_>,
     session: &Session,
     workspace: &Workspace,
     ui: &Ui,
 ) -> miette::Result<Vec<Released>> {
     let mut released = Vec::new();
-    let Some(bucket) = deploy::artifact_bucket(&session.stage.name, &deployed.outputs) else { return Ok(released) };
+    let outputs = &made.deployed.outputs;
+    let Some(bucket) = deploy::artifact_bucket(&session.stage.name, outputs) else { return Ok(released) };
     for system in selected.iter().filter(|system| has_functions(system)) {
-        let created = |function: &str| {
-            system.stacks.iter().any(|stack| {
-                deployed.stacks.get(&stack.name) == Some(&Done::Create)
-                    && stack.functions.iter().any(|candidate| candidate.function_name == function)
-            })
-        };
+        let created = |function: &str| !made.existed.contains(function);
+        let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
+        let code = functions.map(|function| {
+            (function.function_name.clone(), made.artifacts.functions[function.name.binary].code_sha256())
+        });
         let book = book(session, &bucket, &system.name);
-        let facts = facts(session, system, observed, Some(plan.clone()), workspace);
+        let facts = facts(session, system, made.observed, Some(made.plan.clone()), workspace);
         let context = Context {
             book: &book,
             canary: canary(session, args.strategy, args.bake),
-            checks: checks(session, system, &deployed.outputs),
+            checks: checks(session, system, outputs),
+            code: code.collect(),
             facts,
             clients: &session.clients,
             ui,

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use miette::IntoDiagnostic;
+use stacks::rendered::RenderedSystem;
 
 use super::{
     guarded::{book, guarded},
@@ -13,7 +14,8 @@ use crate::{
     deploy,
     doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
     error::Exit,
-    render, stage,
+    render::{self, RenderError},
+    stage,
     ui::{Format, Ui},
     workspace::Workspace,
 };
@@ -37,6 +39,9 @@ pub struct DoctorArgs {
     /// Let a deletion leave this resource where it is; with --fix.
     #[arg(long, value_name = "STACK/ID", requires = "fix")]
     retain: Vec<String>,
+    /// Stop the update of this stack instead of waiting for it, so that it goes back; with --fix.
+    #[arg(long, value_name = "STACK", requires = "fix")]
+    cancel: Vec<String>,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -50,9 +55,46 @@ pub struct DoctorArgs {
 pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
     let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
     let systems = session.select(args.system.as_deref(), None)?;
-    let observed = deploy::observe::observe(&systems, &session.clients).await?;
+    known(&args, &session.stage.name, &systems)?;
+    let bucket = session.artifact_bucket().await?;
+    let ailments = examine(&systems, bucket.as_deref(), &session).await?;
+    report(&ailments, args.format, ui)?;
+    if ailments.is_empty() {
+        return Ok(Exit::Success);
+    }
+    if !args.fix {
+        return Ok(Exit::Failure);
+    }
+    let names = Names {
+        skip: args.skip.into_iter().collect(),
+        retain: args.retain.into_iter().collect(),
+        cancel: args.cancel.into_iter().collect(),
+    };
+    let work = async {
+        let mut left = 0;
+        // Looked at again with the lock in hand: what was ill may have been somebody's work.
+        for ailment in examine(&systems, bucket.as_deref(), &session).await? {
+            let region = match &ailment.kind {
+                Kind::Stack(name, _) => {
+                    let mut stacks = render::stacks_of(&systems);
+                    stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
+                }
+                _ => None,
+            };
+            let repaired = repair(&ailment, region.as_deref(), &names, &session.clients, ui).await?;
+            left += usize::from(!repaired);
+        }
+        Ok(if left == 0 { Exit::Success } else { Exit::Failure })
+    };
+    let result = guarded(&session, &systems, "doctor", bucket.clone(), ui, work).await;
+    session.explain(result)
+}
+
+/// Looks at a stage, and says what is wrong with it.
+async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
+    let observed = deploy::observe::observe(systems, &session.clients).await?;
     let mut signs = Signs::default();
-    for function in render::stacks_of(&systems).flat_map(|stack| &stack.functions) {
+    for function in render::stacks_of(systems).flat_map(|stack| &stack.functions) {
         let name = &function.function_name;
         let readiness = session.clients.lambda().version(name, "$LATEST").await?.map(|latest| latest.readiness);
         let state = match readiness {
@@ -62,38 +104,24 @@ pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
         };
         signs.functions.push((name.clone(), state));
     }
-    let bucket = session.artifact_bucket().await?;
     for system in systems.iter().filter(|system| has_functions(system)) {
-        let Some(bucket) = &bucket else { continue };
-        let open = book(&session, bucket, &system.name).newest().await?.filter(|open| open.entry.is_open());
+        let Some(bucket) = bucket else { continue };
+        let open = book(session, bucket, &system.name).newest().await?.filter(|open| open.entry.is_open());
         signs.open_releases.extend(open.map(|open| (system.name.clone(), open.entry.number)));
     }
-    let ailments = diagnose(&session.stage.name, &observed, &signs);
-    report(&ailments, args.format, ui)?;
-    if ailments.is_empty() {
-        return Ok(Exit::Success);
+    Ok(diagnose(&session.stage.name, &observed, &signs))
+}
+
+/// Are the stacks that were named there? A name that nothing has is most likely mistyped.
+fn known(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), RenderError> {
+    let known: Vec<_> = render::stacks_of(systems).map(|stack| stack.name.clone()).collect();
+    let resources = args.skip.iter().chain(&args.retain);
+    let mut named =
+        resources.map(|name| name.split('/').next().unwrap_or_default()).chain(args.cancel.iter().map(String::as_str));
+    match named.find(|name| !known.iter().any(|stack| stack == name)) {
+        None => Ok(()),
+        Some(stack) => Err(RenderError::UnknownStack { stage: stage.to_owned(), stack: stack.to_owned(), known }),
     }
-    if !args.fix {
-        return Ok(Exit::Failure);
-    }
-    let names = Names { skip: args.skip.into_iter().collect(), retain: args.retain.into_iter().collect() };
-    let work = async {
-        let mut left = 0;
-        for ailment in &ailments {
-            let region = match &ailment.kind {
-                Kind::Stack(name, _) => {
-                    let mut stacks = render::stacks_of(&systems);
-                    stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
-                }
-                _ => None,
-            };
-            let repaired = repair(ailment, region.as_deref(), &names, &session.clients, ui).await?;
-            left += usize::from(!repaired);
-        }
-        Ok(if left == 0 { Exit::Success } else { Exit::Failure })
-    };
-    let result = guarded(&session, &systems, "doctor", bucket.clone(), ui, work).await;
-    session.explain(result)
 }
 
 fn report(ailments: &[Ailment], format: Format, ui: &Ui) -> miette::Result<()> {

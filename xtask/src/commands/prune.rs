@@ -10,7 +10,11 @@ use super::{
 use crate::{
     deploy,
     error::Exit,
-    prune, stage,
+    prune::{
+        self,
+        leftovers::{self, Leftover},
+    },
+    stage,
     ui::{Format, Ui},
     workspace::Workspace,
 };
@@ -27,6 +31,9 @@ pub struct PruneArgs {
     /// How many of each function's newest versions stay, besides those an alias points to.
     #[arg(long, default_value_t = 5)]
     keep: usize,
+    /// Look for these leftovers too; all of a kind that no stack, function or other tool needs go.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LEFTOVER")]
+    also: Vec<Leftover>,
     /// Delete nothing; say why each thing stays or goes.
     #[arg(long)]
     dry_run: bool,
@@ -57,7 +64,9 @@ async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session,
     let parameters = session::parameters(&observed);
     let released = released(session, selected, bucket.as_deref(), args.keep).await?;
     let keep = (&released, args.keep);
-    let verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
+    let mut verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
+    let also = args.also.iter().copied().collect();
+    verdicts.extend(leftovers::mark(&also, selected, &session.stage.name, &session.clients).await?);
     if args.format == Format::Json {
         ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": verdicts }));
     } else {

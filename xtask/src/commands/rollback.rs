@@ -1,5 +1,7 @@
 //! `rollback`: back to an earlier release, without CloudFormation.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::{
@@ -59,7 +61,8 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
             let book = book(&session, &bucket, &system.name);
             let facts = facts(&session, system, &observed, None, workspace);
             let checks = checks(&session, system, &session::outputs(&observed));
-            let context = Context { book: &book, canary: None, checks, facts, clients: &session.clients, ui };
+            let code = BTreeMap::new();
+            let context = Context { book: &book, canary: None, checks, code, facts, clients: &session.clients, ui };
             let entry = rollback(system, args.to, &context).await?;
             ui.say(format_args!("✓ {} release {}: {}", system.name, entry.number, entry.kind_in_words()));
         }

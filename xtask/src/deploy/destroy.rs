@@ -68,8 +68,10 @@ impl std::fmt::Display for Data {
 /// Everything in these systems' templates that holds data.
 #[must_use]
 pub fn data(systems: &[RenderedSystem], account: &str, region: &str) -> Vec<Data> {
+    // Foundation's bucket holds the locks, so it goes last.
     let resources = systems
         .iter()
+        .rev()
         .flat_map(|system| &system.stacks)
         .flat_map(|stack| stack.template["Resources"].as_object().into_iter().flatten());
     resources
@@ -127,10 +129,10 @@ mod tests {
         assert_eq!(
             names,
             [
-                "bucket artifacts-local-000000000000-us-east-1",
                 "user pool local-media-users",
                 "bucket local-media-processed-000000000000",
                 "bucket local-media-raw-000000000000",
+                "bucket artifacts-local-000000000000-us-east-1",
             ]
         );
     }

@@ -6,15 +6,18 @@
 pub mod destroy;
 pub mod observe;
 pub mod permissions;
+mod poller;
 mod stack;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use miette::Diagnostic;
+use poller::Poller;
+use stack::Deployment;
 use stacks::systems::foundation;
 use thiserror::Error;
 
@@ -33,6 +36,9 @@ use crate::{
 
 /// How long another operation on a stack, or on a function, is waited for.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
+
+/// What the names of our change sets begin with; a hash of what they change follows.
+pub const CHANGE_SET_PREFIX: &str = "xtask-";
 
 /// A deploy failed.
 #[derive(Debug, Error, Diagnostic)]
@@ -202,8 +208,9 @@ pub async fn verdicts(
     ui: &Ui,
 ) -> Result<BTreeMap<String, Vec<Verdict>>, DeployError> {
     let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
+    let poller = Poller::new(clients);
     let all = updated.map(async |stack| {
-        let verdicts = stack::verdicts(stack, outputs, bucket, clients, ui).await?;
+        let verdicts = Deployment::new(stack, bucket, outputs, &poller, clients, ui).verdicts().await?;
         Ok(verdicts.map(|verdicts| (stack.name.clone(), verdicts)))
     });
     Ok(try_join_all(all).await?.into_iter().flatten().collect())
@@ -281,22 +288,39 @@ async fn in_order(
     clients: &Clients,
     ui: &Ui,
 ) -> Result<(), DeployError> {
+    let poller = Poller::new(clients);
+    poller.during(each(stacks, bucket, guard, deployed, &poller, clients, ui)).await
+}
+
+async fn each(
+    stacks: Vec<&PlannedStack>,
+    bucket: Option<&str>,
+    guard: Guard<'_>,
+    deployed: &mut Deployed,
+    poller: &Poller<'_>,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<(), DeployError> {
+    let ours: BTreeSet<_> = stacks.iter().map(|stack| stack.name.clone()).collect();
     let mut waiting = stacks;
     let mut running = FuturesUnordered::new();
     let mut failure = None;
     loop {
+        // The outputs that a stack of this deploy had before say nothing: it may be about to change them.
         let ready = |stack: &&PlannedStack, deployed: &Deployed| {
-            stack
-                .depends_on
-                .iter()
-                .all(|needed| deployed.stacks.contains_key(needed) || deployed.outputs.contains_key(needed))
+            stack.depends_on.iter().all(|needed| {
+                deployed.stacks.contains_key(needed) || !ours.contains(needed) && deployed.outputs.contains_key(needed)
+            })
         };
         if failure.is_none() {
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|stack| ready(stack, deployed));
             waiting = later;
             for stack in now {
                 let outputs = deployed.outputs.clone();
-                running.push(async move { (stack, stack::deploy(stack, &outputs, bucket, guard, clients, ui).await) });
+                running.push(async move {
+                    let deployment = Deployment::new(stack, bucket, &outputs, poller, clients, ui);
+                    (stack, deployment.deploy(guard).await)
+                });
             }
         }
         match running.next().await {

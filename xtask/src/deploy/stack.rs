@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{DeployError, Done, Guard, Outputs, PATIENCE, aws};
+use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, poller::Poller};
 use crate::{
     aws::{
         Clients,
@@ -37,53 +37,11 @@ fn health(status: &str) -> Health {
     match states::stack(status).repair {
         Repair::None | Repair::Deploy => Health::Good,
         Repair::Delete => Health::Unborn,
-        Repair::Wait => Health::Busy,
+        Repair::Wait | Repair::WaitOrCancel => Health::Busy,
         Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => {
             Health::Stuck("`cargo xtask doctor` says what it means, and mends it with --fix; then deploy again")
         }
     }
-}
-
-/// Deploys one stack; returns what was done and the stack's outputs.
-pub(super) async fn deploy(
-    stack: &PlannedStack,
-    outputs: &Outputs,
-    bucket: Option<&str>,
-    guard: Guard<'_>,
-    clients: &Clients,
-    ui: &Ui,
-) -> Result<(Done, BTreeMap<String, String>), DeployError> {
-    let deployment = Deployment::new(stack, bucket, outputs, clients, ui);
-    let state = deployment.settled().await?;
-    let parameters = resolve(stack, outputs, state.as_ref())?;
-    if let Some(state) = &state
-        && stack.action == Action::None
-        && unchanged(&parameters, state, stack)
-    {
-        return Ok((Done::None, state.outputs.clone()));
-    }
-    deployment.change(state.is_none(), &parameters, guard).await
-}
-
-/// What CloudFormation would do to a stack that exists; its change set is deleted again. `None` when it takes a value
-/// that is not known before another stack is deployed.
-pub(super) async fn verdicts(
-    stack: &PlannedStack,
-    outputs: &Outputs,
-    bucket: Option<&str>,
-    clients: &Clients,
-    ui: &Ui,
-) -> Result<Option<Vec<Verdict>>, DeployError> {
-    let deployment = Deployment::new(stack, bucket, outputs, clients, ui);
-    let Some(state) = deployment.describe().await? else { return Ok(None) };
-    if health(&state.status) != Health::Good {
-        return Ok(None);
-    }
-    let Ok(parameters) = resolve(stack, outputs, Some(&state)) else { return Ok(None) };
-    let change_set = deployment.prepared(false, &parameters).await?;
-    let compared = deployment.compared(&change_set).await;
-    deployment.cloudformation.delete_change_set(&stack.name, &change_set).await.map_err(aws(&stack.name))?;
-    Ok(Some(compared?))
 }
 
 /// Every parameter's value, outputs of other stacks filled in.
@@ -120,26 +78,57 @@ fn unchanged(parameters: &BTreeMap<String, ParameterValue>, state: &StackState, 
     })
 }
 
-struct Deployment<'a> {
+/// One stack's way through a deploy.
+pub(super) struct Deployment<'a> {
     stack: &'a PlannedStack,
-    cloudformation: CloudFormation<'a>,
+    cloudformation: CloudFormation,
     bucket: Option<&'a str>,
+    outputs: &'a Outputs,
     role: Option<&'a str>,
+    poller: &'a Poller<'a>,
     clients: &'a Clients,
     ui: &'a Ui,
 }
 
 impl<'a> Deployment<'a> {
-    fn new(
+    pub(super) fn new(
         stack: &'a PlannedStack,
         bucket: Option<&'a str>,
         outputs: &'a Outputs,
+        poller: &'a Poller<'a>,
         clients: &'a Clients,
         ui: &'a Ui,
     ) -> Self {
         let cloudformation = clients.cloudformation(stack.region.as_deref());
         let role = super::execution_role(&stack.system, outputs);
-        Self { stack, cloudformation, bucket, role, clients, ui }
+        Self { stack, cloudformation, bucket, outputs, role, poller, clients, ui }
+    }
+
+    /// Deploys the stack; returns what was done and the stack's outputs. Somebody must run the poller meanwhile.
+    pub(super) async fn deploy(&self, guard: Guard<'_>) -> Result<(Done, BTreeMap<String, String>), DeployError> {
+        let state = self.settled().await?;
+        let parameters = resolve(self.stack, self.outputs, state.as_ref())?;
+        if let Some(state) = &state
+            && self.stack.action == Action::None
+            && unchanged(&parameters, state, self.stack)
+        {
+            return Ok((Done::None, state.outputs.clone()));
+        }
+        self.change(state.is_none(), &parameters, guard).await
+    }
+
+    /// What CloudFormation would do to a stack that exists; its change set is deleted again. `None` when it takes a value
+    /// that is not known before another stack is deployed.
+    pub(super) async fn verdicts(&self) -> Result<Option<Vec<Verdict>>, DeployError> {
+        let Some(state) = self.describe().await? else { return Ok(None) };
+        if health(&state.status) != Health::Good {
+            return Ok(None);
+        }
+        let Ok(parameters) = resolve(self.stack, self.outputs, Some(&state)) else { return Ok(None) };
+        let change_set = self.prepared(false, &parameters).await?;
+        let compared = self.compared(&change_set).await;
+        self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        Ok(Some(compared?))
     }
 
     fn name(&self) -> &str {
@@ -184,7 +173,7 @@ impl<'a> Deployment<'a> {
         guard: Guard<'_>,
     ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
-        let seen: BTreeSet<_> = self.events().await?.into_iter().map(|event| event.id).collect();
+        let seen: BTreeSet<_> = self.events(&BTreeSet::new()).await?.into_iter().map(|event| event.id).collect();
         step.detail("comparing");
         let change_set = self.prepared(create, parameters).await?;
         let verdicts = self.compared(&change_set).await?;
@@ -216,7 +205,7 @@ impl<'a> Deployment<'a> {
     ) -> Result<String, DeployError> {
         let body = self.stack.template.to_string();
         let hash = hex::encode(Sha256::digest(format!("{body}{parameters:?}")));
-        let change_set = format!("xtask-{}", &hash[..16]);
+        let change_set = format!("{CHANGE_SET_PREFIX}{}", &hash[..16]);
         // A killed run may have left one of the same name.
         self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
         self.request(create, &body, &hash, &change_set, parameters).await?;
@@ -277,32 +266,34 @@ impl<'a> Deployment<'a> {
     async fn wait(&self, seen: &BTreeSet<String>, step: Option<&Step>) -> Result<Option<StackState>, DeployError> {
         let started = Instant::now();
         let mut told = seen.clone();
-        let mut pause = Duration::from_millis(100);
+        let mut watch = self.poller.watch(self.stack.region.as_deref(), self.name());
         loop {
+            let now = watch.next().await.map_err(aws(self.name()))?;
             if let Some(step) = step {
-                for event in self.events().await?.iter().rev().filter(|event| told.insert(event.id.clone())) {
+                for event in now.events.iter().rev().filter(|event| told.insert(event.id.clone())) {
                     step.detail(format_args!("{} {} {}", event.status, event.resource_type, event.logical_id));
                 }
             }
-            let Some(state) = self.describe().await? else { return Ok(None) };
+            let Some(state) = now.state else { return Ok(None) };
             if health(&state.status) != Health::Busy && state.status != "REVIEW_IN_PROGRESS" {
                 return Ok(Some(state));
             }
             if started.elapsed() > PATIENCE {
                 return Err(DeployError::Busy { what: self.name().to_owned(), status: state.status });
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(3));
         }
     }
 
-    async fn events(&self) -> Result<Vec<Event>, DeployError> {
-        self.cloudformation.events(self.name()).await.map_err(aws(self.name()))
+    /// The events back to one that was seen.
+    async fn events(&self, seen: &BTreeSet<String>) -> Result<Vec<Event>, DeployError> {
+        // Of a stack that nobody has looked at yet, the newest page says what was there before.
+        let enough = |event: &Event| seen.is_empty() || seen.contains(&event.id);
+        self.cloudformation.events(self.name(), enough).await.map_err(aws(self.name()))
     }
 
     async fn failure(&self, seen: &BTreeSet<String>) -> Result<DeployError, DeployError> {
         let status = self.describe().await?.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
-        let events: Vec<_> = self.events().await?.into_iter().filter(|event| !seen.contains(&event.id)).collect();
+        let events: Vec<_> = self.events(seen).await?.into_iter().filter(|event| !seen.contains(&event.id)).collect();
         let mut causes = root_causes(&events).into_iter();
         let cause = causes.next().unwrap_or_else(|| format!("CloudFormation gives no reason for {status}"));
         Ok(DeployError::Stack { stack: self.name().to_owned(), status, cause, others: causes.take(3).collect() })

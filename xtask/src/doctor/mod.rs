@@ -93,6 +93,9 @@ fn of_stack(stage: &str, name: &str, status: &str) -> Option<Ailment> {
         Repair::None => return None,
         Repair::Delete => "--fix deletes it, nothing is lost; the next deploy makes it".to_owned(),
         Repair::Wait => "--fix waits until that is over".to_owned(),
+        Repair::WaitOrCancel => {
+            format!("--fix waits until that is over; --fix --cancel {name} stops it, and it goes back")
+        }
         Repair::ContinueRollback => format!(
             "--fix continues the rollback; what cannot be rolled back is skipped with --skip {name}/<logical ID>"
         ),

@@ -15,13 +15,15 @@ use crate::{
 /// How long something that passes is waited for.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
-/// Resources that were named to be left out of a repair, as `<stack>/<logical ID>`.
+/// What was named for a repair: resources to be left out of it, as `<stack>/<logical ID>`, and stacks.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     /// Not rolled back.
     pub skip: BTreeSet<String>,
     /// Not deleted.
     pub retain: BTreeSet<String>,
+    /// Stacks whose update is stopped.
+    pub cancel: BTreeSet<String>,
 }
 
 impl Names {
@@ -53,8 +55,18 @@ pub async fn repair(
             let cloudformation = clients.cloudformation(region);
             match repair {
                 Repair::None | Repair::Deploy => return Ok(false),
-                Repair::Wait => {}
-                Repair::Delete => cloudformation.delete(stack).await.map_err(aws(stack))?,
+                Repair::WaitOrCancel if names.cancel.contains(stack) => {
+                    cloudformation.cancel_update(stack).await.map_err(aws(stack))?;
+                }
+                Repair::Wait | Repair::WaitOrCancel => {}
+                Repair::Delete => {
+                    // Without a lock, before there is a bucket to lock in, somebody may have made it meanwhile.
+                    let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
+                    if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
+                        return Ok(false);
+                    }
+                    cloudformation.delete(stack).await.map_err(aws(stack))?;
+                }
                 Repair::RollBack => cloudformation.roll_back(stack).await.map_err(aws(stack))?,
                 Repair::ContinueRollback => {
                     let skip = Names::of(&names.skip, stack);
@@ -87,7 +99,7 @@ async fn settled(stack: &str, region: Option<&str>, clients: &Clients) -> Result
         let Some(state) = cloudformation.describe(stack).await.map_err(aws(stack))? else {
             return Ok("DELETE_COMPLETE".to_owned());
         };
-        if states::stack(&state.status).repair != Repair::Wait {
+        if !states::stack(&state.status).repair.passes() {
             return Ok(state.status);
         }
         if started.elapsed() > PATIENCE {

@@ -12,6 +12,8 @@ pub enum Repair {
     Delete,
     /// Wait until whoever is at work on it is done.
     Wait,
+    /// Wait, or stop the update, if it is named, so that it goes back.
+    WaitOrCancel,
     /// Continue the rollback, skipping only what is named.
     ContinueRollback,
     /// Roll it back to what it last was.
@@ -20,6 +22,14 @@ pub enum Repair {
     DeleteRetaining,
     /// Deploy again.
     Deploy,
+}
+
+impl Repair {
+    /// Does the state pass by itself?
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(self, Self::Wait | Self::WaitOrCancel)
+    }
 }
 
 /// What a state means.
@@ -48,7 +58,7 @@ const STACKS: &[(&str, &str, Repair)] = &[
     ("IMPORT_ROLLBACK_FAILED", "its import failed, and so did going back", Repair::ContinueRollback),
     ("DELETE_FAILED", "something in it could not be deleted", Repair::DeleteRetaining),
     ("CREATE_IN_PROGRESS", "it is being created", Repair::Wait),
-    ("UPDATE_IN_PROGRESS", "it is being updated", Repair::Wait),
+    ("UPDATE_IN_PROGRESS", "it is being updated", Repair::WaitOrCancel),
     (
         "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
         "it was updated, and what it no longer needs is being deleted",
@@ -93,7 +103,7 @@ mod tests {
         assert_eq!(names.len(), 23);
         for (status, _, repair) in STACKS.iter().filter(|(status, _, _)| status.ends_with("_IN_PROGRESS")) {
             let passing = *status != "REVIEW_IN_PROGRESS";
-            assert_eq!(*repair == Repair::Wait, passing, "{status}");
+            assert_eq!(repair.passes(), passing, "{status}");
         }
     }
 

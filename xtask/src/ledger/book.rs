@@ -75,6 +75,22 @@ impl<S: Store> Book<S> {
         Ok(self.read(key).await?.map(|(entry, tag)| Open { entry, tag }))
     }
 
+    /// The newest release that was completed.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or a document is no entry.
+    pub async fn last_released(&self) -> Result<Option<Entry>, LedgerError> {
+        let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
+        for key in keys.iter().rev() {
+            let found = self.read(key).await?.map(|(entry, _)| entry);
+            if let Some(entry) = found.filter(|entry| entry.outcome == Outcome::Released) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
     /// Enters a release under the next number, whatever number it says.
     ///
     /// # Errors

@@ -279,6 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_refuses_what_it_says_until_it_is_named() {
+        let role = |action: &str| {
+            let statement = json!({ "Effect": "Allow", "Action": action, "Resource": "arn:x" });
+            one("AWS::IAM::Role", &json!({ "Policies": [{ "PolicyDocument": { "Statement": [statement] } }] }))
+        };
+        let (old, new, none) = (role("s3:GetObject"), role("s3:*"), BTreeMap::new());
+        let side = |template| Some(Known { template, parameters: &none });
+        let changes = compare(side(&old), side(&new), &BTreeMap::new());
+        let sides = Sides { stack: "s", old: old["Resources"].get("A"), new: new["Resources"].get("A") };
+        let found = |refused: &[Refusal]| findings(&changes.resources[0], sides, refused);
+        assert!(!found(&[])[0].refused && !found(&[Refusal::DropsAlarm])[0].refused);
+        let refused = found(&[Refusal::WidensIam]);
+        assert!(refused[0].refused);
+        assert_eq!(refused[0].way_out().as_deref(), Some("--allow s/A"));
+    }
+
+    #[test]
     fn a_dropped_alarm_is_seen() {
         let alarm = |actions: &Value| one("AWS::CloudWatch::Alarm", &json!({ "AlarmActions": actions }));
         assert_eq!(kinds(&alarm(&json!(["x"])), &json!({ "Resources": {} })), [Kind::DropsAlarm]);

@@ -1,5 +1,7 @@
 //! Deletes what nothing needs. First a pure mark that says why each thing stays or goes, then a sweep.
 
+pub mod leftovers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -33,6 +35,9 @@ enum Target {
     Version { function: String, version: String },
     Layer { layer: String, version: i64 },
     Artifact { key: String },
+    ChangeSet { region: Option<String>, stack: String, name: String },
+    EmptyStack { region: Option<String>, stack: String },
+    LogGroup { name: String },
 }
 
 /// The versions that releases may return to: function → version → the release's number.
@@ -187,6 +192,11 @@ pub async fn sweep(verdicts: &[Verdict], bucket: Option<&str>, clients: &Clients
             Target::Version { function, version } => lambda.delete_version(function, version).await?,
             Target::Layer { layer, version } => lambda.delete_layer_version(layer, *version).await?,
             Target::Artifact { key } => keys.push(key.clone()),
+            Target::ChangeSet { region, stack, name } => {
+                clients.cloudformation(region.as_deref()).delete_change_set(stack, name).await?;
+            }
+            Target::EmptyStack { region, stack } => clients.cloudformation(region.as_deref()).delete(stack).await?,
+            Target::LogGroup { name } => clients.logs().delete(name).await?,
         }
         count += 1;
     }

@@ -9,7 +9,7 @@ mod shift;
 pub mod smoke;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{Debug, Formatter},
 };
 
@@ -26,7 +26,7 @@ pub use shift::{abort, resume};
 use crate::{
     aws::{AwsError, Clients},
     deploy::DeployError,
-    ledger::{Book, Entry, Kind, LedgerError, Move, Outcome, time},
+    ledger::{Book, Entry, Kind, LedgerError, Move, Open, Outcome, time},
     lock::token,
     store::Store,
     ui::Ui,
@@ -111,6 +111,19 @@ pub enum ReleaseError {
         /// What is missing, in words.
         missing: Vec<String>,
     },
+    /// `$LATEST` is not what was deployed.
+    #[error(
+        "the code of {function} is not what was deployed: its CodeSha256 is {found}, not {wanted}; nothing was released"
+    )]
+    #[diagnostic(help("somebody else updated the function meanwhile; deploy again"))]
+    AnotherCode {
+        /// The function.
+        function: String,
+        /// The hash it should have.
+        wanted: String,
+        /// The hash it has.
+        found: String,
+    },
     /// There is nothing to release.
     #[error("function {function} is not deployed")]
     #[diagnostic(help("deploy the whole system: leave out --stack"))]
@@ -140,6 +153,8 @@ pub struct Context<'a, S> {
     pub canary: Option<canary::Plan>,
     /// What the system must serve once traffic has moved, and at every step of a canary.
     pub checks: Vec<Check>,
+    /// The `CodeSha256` that each function should have, where that is known.
+    pub code: BTreeMap<String, String>,
     /// What is entered besides the versions.
     pub facts: Facts,
     /// AWS.
@@ -206,44 +221,70 @@ pub async fn release<S: Store>(
     created: impl Fn(&str) -> bool,
     context: &Context<'_, S>,
 ) -> Result<Vec<Released>, ReleaseError> {
-    let (clients, ui) = (context.clients, context.ui);
-    let description = concat!("xtask ", env!("CARGO_PKG_VERSION"));
-    // A run that was killed between making the stacks and entering their release has left them without one.
-    let first = context.book.newest().await?.is_none();
+    let mut candidates = gather(system, &created, context).await?;
+    if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
+        if goes_on(&open, &candidates) {
+            context.ui.say(format_args!("Going on with release {}, which was interrupted", open.entry.number));
+            probe_all(&candidates, context).await?;
+            carry_out(open, functions(&candidates), context).await?;
+            return Ok(released(candidates));
+        }
+        let why = "its run was interrupted, and something else was released instead";
+        context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
+        abort(open, why, context).await?;
+        // Aliases have moved, so what they pointed to says nothing any more.
+        candidates = gather(system, &created, context).await?;
+    }
+    probe_all(&candidates, context).await?;
+    enter_and_shift(&candidates, context).await?;
+    Ok(released(candidates))
+}
+
+async fn gather<S: Store>(
+    system: &RenderedSystem,
+    created: &impl Fn(&str) -> bool,
+    context: &Context<'_, S>,
+) -> Result<Vec<Candidate>, ReleaseError> {
+    // A run that was killed between making a function and entering its release has left it without one.
+    let entered: BTreeSet<_> =
+        context.book.last_released().await?.map(|entry| entry.functions.into_keys().collect()).unwrap_or_default();
     let mut candidates = Vec::new();
     for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
-        let created = first || created(&function.function_name);
-        candidates.push(candidate(function, created, description, clients, ui).await?);
+        let name = &function.function_name;
+        let created = created(name) || !entered.contains(name);
+        candidates.push(candidate(function, created, context.code.get(name), context.clients, context.ui).await?);
     }
+    Ok(candidates)
+}
+
+async fn probe_all<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
     for candidate in candidates.iter().filter(|candidate| candidate.probe) {
-        probe(&candidate.function, &candidate.version, clients, ui).await?;
+        probe(&candidate.function, &candidate.version, context.clients, context.ui).await?;
     }
-    enter_and_shift(&candidates, context).await?;
-    Ok(candidates
-        .into_iter()
-        .map(|candidate| Released {
-            before: candidate.before.filter(|before| *before != candidate.version),
-            version: candidate.version,
-            function_name: candidate.function.function_name,
-        })
-        .collect())
+    Ok(())
+}
+
+/// Is the open release on its way to just these versions?
+fn goes_on(open: &Open, candidates: &[Candidate]) -> bool {
+    let same = |candidate: &Candidate| {
+        let entered = open.entry.functions.get(&candidate.function.function_name);
+        entered.is_some_and(|entered| entered.after == candidate.version)
+    };
+    open.entry.functions.len() == candidates.len() && candidates.iter().all(same)
+}
+
+fn released(candidates: Vec<Candidate>) -> Vec<Released> {
+    let released = |candidate: Candidate| Released {
+        before: candidate.before.filter(|before| *before != candidate.version),
+        version: candidate.version,
+        function_name: candidate.function.function_name,
+    };
+    candidates.into_iter().map(released).collect()
 }
 
 async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
     let wanted: BTreeMap<_, _> =
         candidates.iter().map(|candidate| (candidate.function.function_name.clone(), moved(candidate))).collect();
-    if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
-        let same = |(name, wanted): (&String, &Move)| {
-            open.entry.functions.get(name).is_some_and(|entered| entered.after == wanted.after)
-        };
-        if open.entry.functions.len() == wanted.len() && wanted.iter().all(same) {
-            context.ui.say(format_args!("Going on with release {}, which was interrupted", open.entry.number));
-            return carry_out(open, functions(candidates), context).await.map(drop);
-        }
-        let why = "its run was interrupted, and something else was released instead";
-        context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
-        abort(open, why, context).await?;
-    }
     let nothing_moves = wanted.values().all(|moved| moved.before.as_ref() == Some(&moved.after));
     if nothing_moves && !candidates.iter().any(|candidate| candidate.created) {
         return Ok(());

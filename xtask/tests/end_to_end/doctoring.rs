@@ -77,3 +77,15 @@ fn a_deletion_that_failed_goes_on_only_with_what_is_named_retained() {
     refused(&doctor(&cloud, &proxy, &["--fix", &retain]), 0, &["done"]);
     assert_eq!(proxy.count("DeleteStack"), 1);
 }
+
+#[test]
+fn an_update_is_stopped_only_when_it_is_named() {
+    let cloud = foundation();
+    let done = r#"<CancelUpdateStackResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"/>"#;
+    let proxy = ill(&cloud, "UPDATE_IN_PROGRESS", "CancelUpdateStack", Some(done));
+    refused(&doctor(&cloud, &proxy, &[]), 1, &["it is being updated", "--cancel", STACK]);
+    refused(&doctor(&cloud, &proxy, &["--fix", "--cancel=foundation-artefacts-local"]), 1, &["has no stack", STACK]);
+    assert_eq!(proxy.count("CancelUpdateStack"), 0);
+    refused(&doctor(&cloud, &proxy, &["--fix", &format!("--cancel={STACK}")]), 0, &["done"]);
+    assert_eq!(proxy.count("CancelUpdateStack"), 1);
+}

@@ -1,8 +1,8 @@
 //! Whatever goes wrong at whatever call, users keep what works, and one clean run more finishes the job.
 //!
 //! Each run deploys, changes, deploys, rolls back and prunes on a cloud of its own, with one fault at one call, drawn from the
-//! run's number. `XTASK_FAULT_RUNS=500 cargo nextest run -p xtask -E 'test(faults)' --no-capture` is the full suite, and
-//! `XTASK_FAULT_FROM` where to begin; without them a few runs are made, spread over all calls.
+//! run's number. `cargo xtask ci faults` is the full suite (`XTASK_FAULT_RUNS` says how many runs, `XTASK_FAULT_FROM` where to
+//! begin); without, a few runs are made, spread over all calls.
 
 #![expect(clippy::print_stderr, reason = "a long run tells how far it is, and ends in a table")]
 
@@ -69,7 +69,7 @@ impl Plan {
     fn of(number: usize, calls: usize) -> Self {
         let fault = FAULTS[number % FAULTS.len()];
         // Steps of the golden ratio cover the calls evenly however many runs there are.
-        let position = (number * 618_034 / 1000) % calls;
+        let position = number * 618_034 % 1_000_000 * calls / 1_000_000;
         Self { fault, position, calls: 1 + (number / FAULTS.len()) % 4 }
     }
 }

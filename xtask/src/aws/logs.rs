@@ -1,0 +1,61 @@
+//! CloudWatch Logs: groups that are left behind.
+
+use aws_sdk_cloudwatchlogs::Client;
+
+use super::{AwsError, Clients, cloudformation::gone_is_fine, error::failed};
+
+/// A log group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogGroup {
+    /// Its name.
+    pub name: String,
+    /// Bytes that are kept in it.
+    pub stored: u64,
+}
+
+/// CloudWatch Logs in the stage's region.
+#[derive(Debug)]
+pub struct Logs {
+    client: Client,
+}
+
+impl Clients {
+    /// CloudWatch Logs in the stage's region.
+    #[must_use]
+    pub fn logs(&self) -> Logs {
+        Logs { client: Client::new(self.config()) }
+    }
+}
+
+impl Logs {
+    /// All log groups whose names begin with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, AwsError> {
+        let (mut groups, mut next) = (Vec::new(), None);
+        loop {
+            let request = self.client.describe_log_groups().log_group_name_prefix(prefix).set_next_token(next);
+            let page = request.send().await.map_err(|error| failed("logs:DescribeLogGroups", error))?;
+            groups.extend(page.log_groups().iter().filter_map(|group| {
+                let stored = group.stored_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+                Some(LogGroup { name: group.log_group_name()?.to_owned(), stored })
+            }));
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(groups);
+            }
+        }
+    }
+
+    /// Deletes a log group with all that is in it; one that is not there is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn delete(&self, group: &str) -> Result<(), AwsError> {
+        let request = self.client.delete_log_group().log_group_name(group);
+        gone_is_fine(request.send().await.map_err(|error| failed("logs:DeleteLogGroup", error)))
+    }
+}

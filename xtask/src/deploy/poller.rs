@@ -1,0 +1,162 @@
+//! One loop that asks how all stacks are that somebody waits for, so that fifty at work cost no more calls than one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::try_join_all;
+use tokio::sync::{Notify, watch};
+
+use crate::aws::{
+    AwsError, Clients,
+    cloudformation::{CloudFormation, Event, StackState},
+    error::Kind,
+};
+
+/// From how many stacks on it is cheaper to list all that there are.
+const MANY: usize = 3;
+/// How many stacks' events are asked for in one round: they are for the eye, the states decide.
+const EVENTS_A_ROUND: usize = 4;
+/// Between two rounds, at first and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
+
+/// A stack, by region and name.
+type Key = (Option<String>, String);
+
+/// How a stack was when it was last asked about.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    /// Its state; `None` when it is gone.
+    pub(super) state: Option<StackState>,
+    /// Its latest events, newest first.
+    pub(super) events: Vec<Event>,
+    /// The question failed; says why.
+    pub(super) failed: Option<AwsError>,
+}
+
+/// Asks about every stack that is watched. Somebody must run it for anybody to get answers.
+#[derive(Debug)]
+pub(super) struct Poller<'a> {
+    clients: &'a Clients,
+    watched: Mutex<BTreeMap<Key, watch::Sender<Seen>>>,
+    more: Notify,
+}
+
+/// A stack that somebody waits for.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    poller: &'a Poller<'a>,
+    key: Key,
+    seen: watch::Receiver<Seen>,
+}
+
+impl Watch<'_> {
+    /// How the stack is the next time it is asked about.
+    pub(super) async fn next(&mut self) -> Result<Seen, AwsError> {
+        // The sender lives in the poller until this watch ends.
+        let _open = self.seen.changed().await;
+        let seen = self.seen.borrow_and_update().clone();
+        seen.failed.clone().map_or(Ok(seen), Err)
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.poller.watched().remove(&self.key);
+    }
+}
+
+impl<'a> Poller<'a> {
+    pub(super) fn new(clients: &'a Clients) -> Self {
+        Self { clients, watched: Mutex::default(), more: Notify::new() }
+    }
+
+    fn watched(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, watch::Sender<Seen>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to watch a stack.
+    pub(super) fn watch(&'a self, region: Option<&str>, stack: &str) -> Watch<'a> {
+        let key = (region.map(str::to_owned), stack.to_owned());
+        let (sender, seen) = watch::channel(Seen::default());
+        self.watched().insert(key.clone(), sender);
+        self.more.notify_one();
+        Watch { poller: self, key, seen }
+    }
+
+    /// Does something that waits for stacks, and asks about them meanwhile.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            () = self.run() => unreachable!("it goes on as long as it is polled"),
+        }
+    }
+
+    async fn run(&self) {
+        let [first, longest] = PAUSES;
+        let (mut pause, mut turn) = (first, 0);
+        loop {
+            let regions: BTreeSet<_> = self.watched().keys().map(|(region, _)| region.clone()).collect();
+            if regions.is_empty() {
+                self.more.notified().await;
+                pause = first;
+                continue;
+            }
+            for region in regions {
+                self.round(region.as_deref(), &mut turn).await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(longest),
+                // Whoever has just begun wants to know soon.
+                () = self.more.notified() => pause = first,
+            }
+        }
+    }
+
+    /// Asks once about the stacks of a region, and tells those that wait.
+    async fn round(&self, region: Option<&str>, turn: &mut usize) {
+        let cloudformation = self.clients.cloudformation(region);
+        let names: Vec<_> =
+            self.watched().keys().filter(|(of, _)| of.as_deref() == region).map(|(_, name)| name.clone()).collect();
+        let states = states(&cloudformation, &names).await;
+        let due: Vec<_> =
+            names.iter().cycle().skip(*turn % names.len().max(1)).take(names.len().min(EVENTS_A_ROUND)).collect();
+        *turn += due.len();
+        let events =
+            try_join_all(due.iter().map(async |name| Ok((*name, cloudformation.events(name, |_| true).await?)))).await;
+        let (states, events) = match (states, events) {
+            (Ok(states), Ok(events)) => (states, events.into_iter().collect::<BTreeMap<_, _>>()),
+            (Err(error), _) | (_, Err(error)) => {
+                let failed = Seen { failed: Some(error), ..Seen::default() };
+                names.iter().for_each(|name| self.tell(region, name, failed.clone()));
+                return;
+            }
+        };
+        for name in &names {
+            let events = events.get(name).cloned().unwrap_or_default();
+            self.tell(region, name, Seen { state: states.get(name).cloned(), events, failed: None });
+        }
+    }
+
+    fn tell(&self, region: Option<&str>, stack: &str, seen: Seen) {
+        // It may have stopped waiting meanwhile.
+        if let Some(sender) = self.watched().get(&(region.map(str::to_owned), stack.to_owned())) {
+            sender.send_replace(seen);
+        }
+    }
+}
+
+/// The states of these stacks: of one or two by name, of many by listing all that there are, where the caller may.
+async fn states(cloudformation: &CloudFormation, names: &[String]) -> Result<BTreeMap<String, StackState>, AwsError> {
+    if names.len() >= MANY {
+        match cloudformation.describe_all().await {
+            Err(error) if error.kind == Kind::AccessDenied => {}
+            described => return described,
+        }
+    }
+    let one_by_one = names.iter().map(async |name| Ok((name.clone(), cloudformation.describe(name).await?)));
+    let found = try_join_all(one_by_one).await?;
+    Ok(found.into_iter().filter_map(|(name, state)| Some((name, state?))).collect())
+}

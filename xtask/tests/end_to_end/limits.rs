@@ -1,0 +1,110 @@
+//! Fifty stacks at once, in an account that throttles as AWS does: nothing is ever throttled.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use stacks::stage::Stage;
+use xtask::{
+    artifacts::Artifacts,
+    aws::{Clients, Rates},
+    deploy::{Done, Guard, apply},
+    plan::{Action, Plan, PlannedStack, allow::Allowances, preview::Preview},
+    ui::Ui,
+};
+
+use crate::{
+    cloud::Cloud,
+    proxy::{Call, Proxy, Verdict},
+};
+
+const STACKS: usize = 50;
+/// What CloudFormation allows of each operation in any second.
+const A_SECOND: usize = 5;
+
+/// An account's limits: the moments at which each operation was called.
+#[derive(Default)]
+struct Account {
+    calls: Mutex<HashMap<String, VecDeque<Instant>>>,
+    throttled: AtomicUsize,
+}
+
+impl Account {
+    fn judge(&self, call: &Call) -> Verdict {
+        if call.service != "cloudformation" {
+            return Verdict::Forward;
+        }
+        let now = Instant::now();
+        let mut calls = self.calls.lock().expect("calls");
+        let recent = calls.entry(call.operation.clone()).or_default();
+        while recent.front().is_some_and(|then| now - *then > Duration::from_secs(1)) {
+            recent.pop_front();
+        }
+        if recent.len() >= A_SECOND {
+            self.throttled.fetch_add(1, Ordering::SeqCst);
+            let body = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
+            return Verdict::Answer(400, body.to_owned());
+        }
+        recent.push_back(now);
+        Verdict::Forward
+    }
+}
+
+fn stack(number: usize) -> PlannedStack {
+    let topic = json!({ "Type": "AWS::SNS::Topic", "Properties": { "TopicName": format!("topic-{number}") } });
+    PlannedStack {
+        system: "many".to_owned(),
+        stack: format!("stack{number}"),
+        name: format!("many-stack{number}-local"),
+        region: None,
+        action: Action::Create,
+        parameters: BTreeMap::new(),
+        depends_on: Vec::new(),
+        template: json!({ "Resources": { "Topic": topic } }),
+    }
+}
+
+/// Deploys so many at once; how often that was throttled, and what was done.
+#[tokio::main]
+async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BTreeMap<String, Done>, String>) {
+    let account = Arc::new(Account::default());
+    let judge = Arc::clone(&account);
+    let proxy = Proxy::start(&cloud.endpoint(), move |call| judge.judge(call));
+    let text = include_str!("../../../stacks/stages/local.yaml");
+    let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
+    let clients = Clients::at(rates, &stage, Some(proxy.endpoint())).await;
+    let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), behind: Vec::new() };
+    let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
+    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
+    let applied = apply(&plan, "local", &Artifacts::default(), known, guard, &clients, &Ui::new()).await;
+    let applied = applied.map_err(|error| format!("{error:?}"));
+    (account.throttled.load(Ordering::SeqCst), applied.map(|deployed| deployed.stacks))
+}
+
+fn bucket() -> BTreeMap<String, String> {
+    BTreeMap::from([(stacks::systems::foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())])
+}
+
+#[test]
+fn fifty_stacks_at_once_are_never_throttled() {
+    let cloud = Cloud::new();
+    cloud.success(&["local", "up"]);
+    let (throttled, done) = deploy(&cloud, Rates::Published, STACKS);
+    let done = done.expect("all are deployed");
+    assert_eq!(throttled, 0);
+    assert_eq!(done.values().filter(|done| **done == Done::Create).count(), STACKS);
+}
+
+#[test]
+fn without_the_limits_they_would_be() {
+    let cloud = Cloud::new();
+    cloud.success(&["local", "up"]);
+    let (throttled, _) = deploy(&cloud, Rates::Any, 12);
+    assert!(throttled > 0, "the account of this test throttles nobody");
+}
