@@ -165,10 +165,41 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
     let result = if args.dry_run {
         work.await
     } else {
-        let bucket = session.artifact_bucket().await?;
+        let bucket = match session.artifact_bucket().await? {
+            None if file.is_none() && args.stack.is_none() => found(&args, &selected, &artifacts, &session, ui).await?,
+            bucket => bucket,
+        };
         guarded(&session, &selected, "deploy", bucket, ui, work).await
     };
     session.explain(result)
+}
+
+/// Makes the artifact bucket, which holds the locks, before anything that somebody else could be at too; returns it.
+async fn found(
+    args: &DeployArgs,
+    selected: &[RenderedSystem],
+    artifacts: &Artifacts,
+    session: &Session,
+    ui: &Ui,
+) -> miette::Result<Option<String>> {
+    let first: Vec<_> = selected.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
+    if first.is_empty() || first.len() == selected.len() {
+        return Ok(None);
+    }
+    let stage = &session.stage;
+    let observed = deploy::observe::observe(&first, &session.clients).await?;
+    let plan = plan::plan(&stage.name, &first, artifacts, &observed);
+    let mut preview = super::plan::deployed(&first, &plan, &observed, session);
+    args.allowances.apply(&mut preview);
+    Refused::check(&preview)?;
+    Refused::check_foundation(&plan, args, stage)?;
+    ui.say(format_args!("Stage {} has no artifact bucket yet, where it is locked: foundation goes first", stage.name));
+    ui.say(show::text(&preview).trim_end());
+    confirm(args, &plan, session, ui)?;
+    let guard = Guard { preview: &preview, allowances: &args.allowances };
+    let known = session::outputs(&observed);
+    deploy::apply(&plan, &stage.name, artifacts, known, guard, &session.clients, ui).await?;
+    session.artifact_bucket().await
 }
 
 async fn deploy(
@@ -182,6 +213,7 @@ async fn deploy(
 ) -> miette::Result<Exit> {
     let (stage, clients) = (&session.stage, &session.clients);
     let observed = deploy::observe::observe(&session.systems, clients).await?;
+    deploy::refuse_stuck(selected, &observed)?;
     if let (Some(path), Some(file)) = (&args.plan, file) {
         file.check(path, &inputs(stage, selected, artifacts, &observed))?;
     }

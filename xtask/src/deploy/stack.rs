@@ -33,14 +33,25 @@ enum Health {
     Stuck(&'static str),
 }
 
+/// What to do about a stack that a deploy cannot mend.
+const DOCTOR: &str = "`cargo xtask doctor` says what it means, and mends it with --fix; then deploy again";
+
+/// Refuses stacks that need a decision, before anything else is touched.
+pub(super) fn refuse_stuck<'a>(stacks: impl Iterator<Item = (&'a String, &'a String)>) -> Result<(), DeployError> {
+    for (stack, status) in stacks {
+        if let Health::Stuck(help) = health(status) {
+            return Err(DeployError::Stuck { stack: stack.clone(), status: status.clone(), help });
+        }
+    }
+    Ok(())
+}
+
 fn health(status: &str) -> Health {
     match states::stack(status).repair {
         Repair::None | Repair::Deploy => Health::Good,
         Repair::Delete => Health::Unborn,
         Repair::Wait | Repair::WaitOrCancel => Health::Busy,
-        Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => {
-            Health::Stuck("`cargo xtask doctor` says what it means, and mends it with --fix; then deploy again")
-        }
+        Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => Health::Stuck(DOCTOR),
     }
 }
 

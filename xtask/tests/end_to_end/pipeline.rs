@@ -75,7 +75,9 @@ fn stages() -> TempDir {
         stage["region"] = json!("us-east-1");
         stage["architecture"] = json!(std::env::consts::ARCH.replace("aarch64", "arm64"));
         if stage["release"].is_object() {
-            stage["release"]["bake_seconds"] = json!(1);
+            // As short as a canary may be.
+            stage["release"]["steps"] = json!([50]);
+            stage["release"]["bake_seconds"] = json!(60);
         }
         // The emulator has no CDN; other systems' tests are their own.
         let mut media = stage["systems"]["media-uploader"].clone();
@@ -318,6 +320,73 @@ fn a_pull_request_has_one_comment_with_its_plan() {
     refused(&pr_comment(repository.path(), &variables), 0, &["the comment was not written", "403"]);
     let nobody = pr_comment(repository.path(), &[]);
     refused(&nobody, 0, &["no pull request to write it under", "media-uploader-api-staging"]);
+}
+
+/// Calls that no workflow makes: those of people's commands (`doctor --fix`, `destroy --delete-data`, `plan --drift`, `prune
+/// --leftovers`, `local`, `bootstrap`), of a warning that may stay out, and those that need no permission.
+const NOT_A_WORKFLOWS: &[&str] = &[
+    "apigateway:CreateDeployment",
+    "cloudformation:CancelUpdateStack",
+    "cloudformation:DescribeStackDriftDetectionStatus",
+    "cloudformation:DescribeStackResourceDrifts",
+    "cloudformation:DetectStackDrift",
+    "cloudformation:ListChangeSets",
+    "cognito-idp:AdminGetUser",
+    "cognito-idp:AdminInitiateAuth",
+    "cognito-idp:DeleteUserPool",
+    "cognito-idp:InitiateAuth",
+    "cognito-idp:ListUserPools",
+    "cognito-idp:RespondToAuthChallenge",
+    "iam:ListOpenIDConnectProviders",
+    "iam:SimulatePrincipalPolicy",
+    "logs:DeleteLogGroup",
+    "logs:DescribeLogGroups",
+    "s3:DeleteBucket",
+    "s3:ListObjectVersions",
+    "sts:GetCallerIdentity",
+];
+
+/// The action that allows a call, where it has another name.
+fn allowing(operation: &str) -> &str {
+    match operation {
+        "apigateway:GetDeployment" | "apigateway:GetStage" => "apigateway:GET",
+        "lambda:Invoke" => "lambda:InvokeFunction",
+        "s3:DeleteObjects" => "s3:DeleteObject",
+        "s3:HeadObject" => "s3:GetObject",
+        "s3:ListObjectsV2" => "s3:ListBucket",
+        same => same,
+    }
+}
+
+#[test]
+fn whatever_a_workflow_calls_its_role_may() {
+    let cloud = Cloud::new();
+    let shown = cloud.json(&["bootstrap", "--stage", "prod", "--print-policy", "--format", "json"]);
+    let allowed = shown["DeployRole"]["allows"].to_string();
+    let mut calls = std::collections::BTreeSet::new();
+    for file in fs_err::read_dir(workspace().join("xtask/src/aws")).expect("the folder") {
+        let text = fs_err::read_to_string(file.expect("a file").path()).expect("text");
+        // Every call is told by its name where it fails: `failed("service:Operation", …)`.
+        let literals = text.split('"').skip(1).step_by(2).map(str::to_owned);
+        let is_call = |text: &String| {
+            text.split_once(':').is_some_and(|(service, operation)| {
+                let lower =
+                    service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+                let word = operation.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                lower && word && operation.starts_with(|first: char| first.is_ascii_uppercase())
+            })
+        };
+        calls.extend(literals.filter(is_call));
+    }
+    assert!(calls.len() > 40, "calls are named in another way now: {calls:?}");
+    for call in &calls {
+        let action = format!("\"{}\"", allowing(call));
+        let expected = !NOT_A_WORKFLOWS.contains(&call.as_str());
+        assert!(!expected || allowed.contains(&action), "{call} is made, and the deploy role may not");
+    }
+    for listed in NOT_A_WORKFLOWS {
+        assert!(calls.contains(*listed), "{listed} is called no longer");
+    }
 }
 
 #[test]

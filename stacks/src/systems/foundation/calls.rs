@@ -139,8 +139,9 @@ impl Named {
             statements.push(Statement::allow(["lambda:GetLayerVersion", "lambda:ListLayerVersions"], layers));
         }
         if self.apis {
-            let apis = "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*";
-            statements.push(Statement::allow(["apigateway:GET"], [sub(apis)]));
+            let apis = ["restapis", "apis"]
+                .map(|kind| sub(&format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{kind}/*")));
+            statements.push(Statement::allow(["apigateway:GET"], apis));
         }
         statements
     }

@@ -71,7 +71,7 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
         stacks.push(cdn::stack(stage, domain, &handle));
     }
     // A stranger is turned away by the authorizer: the API is deployed, and guarded.
-    let path = "/media/00000000-0000-0000-0000-000000000000".to_owned();
+    let path = "/media/00000000-0000-4000-8000-000000000000".to_owned();
     let guarded = SmokeCheck { api: "MediaApi".to_owned(), path: path.clone(), status: 401, json: None };
     // Of all that needs no token, only a preflight reaches a function.
     let preflight = LiveCheck::preflight("MediaApi", Method::Post, "/media", &settings.allowed_origins[0]);
