@@ -1,7 +1,8 @@
 //! What stage `local` leaves out, each with its reason: the declared difference between the emulator and AWS.
 //!
 //! Seen in MiniStack 1.5.33. What it accepts and ignores stays in the templates, because it does no harm there: bucket
-//! lifecycle rules (nothing expires, and the bucket has no lifecycle configuration), throttling, tracing.
+//! lifecycle rules (nothing expires, and the bucket has no lifecycle configuration), expiry of items and recovery of tables,
+//! request validators (methods do not keep theirs), tracing. Throttling is real there, so stage files ask for less of it.
 
 use crate::stage::Stage;
 
@@ -12,10 +13,18 @@ pub enum Feature {
     AccessLogs,
     /// `AWS::Lambda::EventInvokeConfig`: the emulator has retries of its own, which would hide a failing function.
     EventInvokeConfig,
+    /// Alarms on what is computed from several metrics: they fail the stack.
+    MetricMath,
     /// `AWS::IAM::OIDCProvider`: the emulator's CloudFormation does not know it.
     OidcProvider,
-    /// Bucket policies that deny requests without TLS: the emulator speaks http.
+    /// `AWS::ResourceGroups::Group`: an unknown type.
+    ResourceGroups,
+    /// Policies of buckets and queues that deny requests without TLS: the emulator speaks http.
     TlsOnly,
+    /// `AWS::Cognito::UserPoolUser`: an unknown type.
+    UserPoolUsers,
+    /// Web ACLs: `AWS::WAFv2::WebACLAssociation` is an unknown type, and without it an ACL guards nothing.
+    WebAcls,
 }
 
 impl Feature {

@@ -1,5 +1,7 @@
 //! Who calls, by the Cognito authorizer's word. No token is read here: API Gateway has already checked it.
 
+use std::convert::Infallible;
+
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
@@ -29,5 +31,25 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             .ok_or_else(|| {
                 ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", "a signed-in user's ID token is needed")
             })
+    }
+}
+
+/// The address a request came from, by the gateway's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceAddress(pub String);
+
+impl<S: Sync> FromRequestParts<S> for SourceAddress {
+    type Rejection = Infallible;
+
+    /// Empty where nobody knows. A server other than Lambda puts the address into the request's extensions.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let address = match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV1(context)) => context.identity.source_ip.clone(),
+            _ => None,
+        };
+        Ok(Self(address.unwrap_or_default()))
     }
 }

@@ -5,33 +5,65 @@ use axum::{
     http::{
         HeaderValue, Method, StatusCode,
         header::{
-            ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
+            ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+            ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
         },
     },
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-/// How long, in seconds, a browser may keep a preflight's answer: as long as for the raw bucket.
-const MAX_AGE: HeaderValue = HeaderValue::from_static("3000");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
-const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After");
-
-/// The listed origins.
+/// The listed origins, and what their pages may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origins(Vec<String>);
+pub struct Origins {
+    listed: Vec<String>,
+    policy: Policy,
+}
+
+/// What a listed origin's pages may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// The methods they may use, comma-separated.
+    pub methods: &'static str,
+    /// The request headers they may set, comma-separated.
+    pub headers: &'static str,
+    /// The response headers they may read, comma-separated.
+    pub exposed: &'static str,
+    /// How long a browser may keep a preflight's answer, in seconds.
+    pub max_age: &'static str,
+    /// May they send cookies?
+    pub credentials: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            headers: "Authorization, Content-Type",
+            exposed: "Retry-After",
+            // As long as for a bucket.
+            max_age: "3000",
+            credentials: false,
+        }
+    }
+}
 
 impl Origins {
     /// Reads a comma-separated list. An origin must be spelled as browsers send it: no path, no final slash.
     #[must_use]
     pub fn parse(list: &str) -> Self {
-        Self(list.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect())
+        let listed = list.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
+        Self { listed, policy: Policy::default() }
+    }
+
+    /// Replaces what the listed origins' pages may do.
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     fn listed(&self, origin: &HeaderValue) -> bool {
-        self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+        self.listed.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
     }
 }
 
@@ -45,12 +77,16 @@ pub(crate) async fn layer(State(origins): State<Origins>, request: Request, next
     headers.append(VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = origin else { return response };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let Policy { methods, headers: allowed, exposed, max_age, credentials } = origins.policy;
+    if credentials {
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
     if preflight {
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
-        headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(max_age));
     } else {
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     }
     response
 }

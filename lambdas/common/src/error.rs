@@ -62,7 +62,7 @@ impl ApiError {
 impl<E: std::error::Error> From<E> for ApiError {
     fn from(error: E) -> Self {
         let mut internal =
-            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", "something went wrong; please try again");
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "something went wrong; please try again");
         internal.cause = Some(Cause(crate::telemetry::chain(&error).into()));
         internal
     }

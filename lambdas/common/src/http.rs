@@ -30,6 +30,10 @@ pub struct Logged {
     pub filename: Option<String>,
     /// The bytes the request is about.
     pub bytes: Option<u64>,
+    /// The route's path, with its parameters' names.
+    pub route: Option<&'static str>,
+    /// What the caller is to the system.
+    pub role: Option<&'static str>,
 }
 
 /// A router that serves every route of `R`: `handler` must match on the route, so one that nobody serves does not
@@ -111,12 +115,24 @@ async fn log(
     let filename = in_path.or(logged.filename);
     let status = response.status().as_u16();
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (method, filename, bytes) = (method.as_str(), filename.as_deref(), logged.bytes);
+    let (method, filename) = (method.as_str(), filename.as_deref());
+    let Logged { bytes, route, role, .. } = logged;
     match response.extensions().get::<Cause>() {
         Some(Cause(cause)) => {
-            tracing::error!(function, method, filename, status, ms, bytes, error = cause.as_ref(), "request");
+            tracing::error!(
+                function,
+                method,
+                route,
+                filename,
+                status,
+                ms,
+                bytes,
+                role,
+                error = cause.as_ref(),
+                "request"
+            );
         }
-        None => tracing::info!(function, method, filename, status, ms, bytes, "request"),
+        None => tracing::info!(function, method, route, filename, status, ms, bytes, role, "request"),
     }
     response
 }

@@ -37,7 +37,7 @@ struct Secret;
 async fn who(caller: Caller, parameters: Parameters) -> impl IntoResponse {
     let body = Json(json!({"username": caller.username, "size": parameters.get("size")}));
     let mut response = body.into_response();
-    response.extensions_mut().insert(Logged { filename: None, bytes: Some(7) });
+    response.extensions_mut().insert(Logged { bytes: Some(7), ..Logged::default() });
     response
 }
 
@@ -153,7 +153,7 @@ async fn our_own_failures_show_no_internals() {
         body(&answer),
         json!({
             "error": "Internal Server Error", "message": "something went wrong; please try again", "statusCode": 500,
-            "details": {"code": "Internal"},
+            "details": {"code": "InternalError"},
         })
     );
     assert_eq!(lines.values()[0]["error"], "the database password is hunter2");

@@ -12,7 +12,7 @@ pub mod probe;
 pub mod start;
 pub mod telemetry;
 
-pub use caller::Caller;
+pub use caller::{Caller, SourceAddress};
 pub use error::ApiError;
 pub use lambda_runtime::Error;
 pub use start::{Started, start};

@@ -49,7 +49,7 @@ where
     F: Function,
     F::Environment<String>: DeserializeOwned,
 {
-    telemetry::initialize();
+    telemetry::initialize(F::NAME.system);
     match run::<F>(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

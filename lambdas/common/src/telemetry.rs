@@ -1,28 +1,34 @@
 //! Log lines: JSON on stdout, which Lambda hands to CloudWatch. Presigned URLs and tokens must never get here.
 
 use tracing::{Level, Subscriber};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+};
 
-/// Sends log lines to stdout from here on.
+/// The variable that says how much a function logs of its own, where it has one.
+const LEVEL: &str = "LOG_LEVEL";
+
+/// Sends log lines to stdout from here on: those of `system`'s crate as far as `LOG_LEVEL` asks for, which is `INFO`
+/// unless it is set.
 ///
-/// The level is fixed: the SDK's debug lines hold request signatures.
-pub(crate) fn initialize() {
+/// The level of everything else is fixed: the SDK's debug lines hold request signatures.
+pub(crate) fn initialize(system: &str) {
+    let level = std::env::var(LEVEL).ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
     // Only a second call fails, and then lines already go where they should.
-    let _ = tracing::subscriber::set_global_default(subscriber(std::io::stdout));
+    let _ = tracing::subscriber::set_global_default(subscriber(std::io::stdout, system, level));
 }
 
 /// One JSON object per line, with the runtime's request id in `span`.
-pub(crate) fn subscriber<W>(writer: W) -> impl Subscriber + Send + Sync
+pub(crate) fn subscriber<W>(writer: W, system: &str, level: Level) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_max_level(Level::INFO)
-        .with_writer(writer)
-        .finish()
+    // A crate is named like its system, but for the hyphens.
+    let own = Targets::new().with_default(Level::INFO).with_target(system.replace('-', "_"), level);
+    let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
+    tracing_subscriber::registry().with(lines).with(own)
 }
 
 /// An error and everything that caused it, on one line.
@@ -45,6 +51,8 @@ pub(crate) mod capture {
         sync::{Arc, Mutex},
     };
 
+    use tracing::Level;
+
     /// Keeps what is written.
     #[derive(Debug, Clone, Default)]
     pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -53,7 +61,7 @@ pub(crate) mod capture {
         /// Takes this thread's log lines while the guard lives.
         pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
             let lines = self.clone();
-            tracing::subscriber::set_default(super::subscriber(move || lines.clone()))
+            tracing::subscriber::set_default(super::subscriber(move || lines.clone(), "common", Level::INFO))
         }
 
         /// What was written, a JSON value per line.
@@ -73,5 +81,26 @@ pub(crate) mod capture {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::{capture::Lines, subscriber};
+
+    #[test]
+    fn only_the_systems_own_lines_get_more_detailed() {
+        let lines = Lines::default();
+        let written = lines.clone();
+        let subscriber = subscriber(move || written.clone(), "media-uploader", Level::DEBUG);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!(target: "media_uploader::storage", "ours");
+            tracing::debug!(target: "aws_runtime", "a signature");
+            tracing::info!(target: "aws_runtime", "retrying");
+        });
+        let messages: Vec<_> = lines.values().iter().map(|line| line["message"].clone()).collect();
+        assert_eq!(messages, ["ours", "retrying"]);
     }
 }

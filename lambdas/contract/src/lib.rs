@@ -4,7 +4,9 @@
 //! that nobody serves is a compile error, not an incident. It must stay light: serde and nothing else.
 
 pub mod media_uploader;
+pub mod portfolio;
 pub mod probe;
+pub mod thakii;
 
 use serde::{Serialize, de::DeserializeOwned};
 

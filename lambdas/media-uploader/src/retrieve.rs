@@ -94,7 +94,7 @@ async fn get(
     } else {
         ([(CACHE_CONTROL, KEEP)], Json(answer(filename.as_str(), variant, &choice, &url))).into_response()
     };
-    response.extensions_mut().insert(Logged { filename: None, bytes: Some(variant.bytes) });
+    response.extensions_mut().insert(Logged { bytes: Some(variant.bytes), ..Logged::default() });
     Ok(response)
 }
 

@@ -161,7 +161,11 @@ async fn delete(State(upload): Shared, caller: Caller, InPath(filename): InPath)
 /// A 201 that must not be kept: its links are secrets.
 fn created(body: impl Serialize, filename: &Filename, bytes: u64) -> Response {
     let mut response = (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
-    response.extensions_mut().insert(Logged { filename: Some(filename.to_string()), bytes: Some(bytes) });
+    response.extensions_mut().insert(Logged {
+        filename: Some(filename.to_string()),
+        bytes: Some(bytes),
+        ..Logged::default()
+    });
     response
 }
 

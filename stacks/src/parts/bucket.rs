@@ -1,13 +1,13 @@
 //! A private bucket, and what can be granted on it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::policy::Statement;
+use super::policy::{self, Statement};
 use crate::{
     emulator::Feature,
     resources::s3::{self, bucket},
     stage::Stage,
-    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, list, set},
+    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, json::camel, list, set},
 };
 
 /// A private bucket: encrypted, owner enforced, public access blocked, TLS only.
@@ -18,6 +18,8 @@ pub struct Bucket {
     rules: Vec<bucket::Rule>,
     depends_on: Vec<String>,
     tls_only: bool,
+    /// What else its own policy says.
+    statements: Vec<Value>,
 }
 
 /// A bucket's name, known before the bucket exists: what grants, environments and events are made of.
@@ -69,6 +71,19 @@ impl BucketName {
         vec![Statement::allow(actions, [self.objects(pattern)])]
     }
 
+    /// Some `actions` on the objects whose keys match one of `patterns`.
+    #[must_use]
+    pub fn allow<'a>(&self, actions: &[&str], patterns: impl IntoIterator<Item = &'a str>) -> Statement {
+        Statement::allow(actions.iter().copied(), patterns.into_iter().map(|pattern| self.objects(pattern)))
+    }
+
+    /// Listing what lies under these prefixes: without it a missing object is 403 and not 404.
+    #[must_use]
+    pub fn list_under(&self, prefixes: &[&str]) -> Statement {
+        let patterns: Vec<_> = prefixes.iter().map(|prefix| format!("{prefix}*")).collect();
+        Statement::allow(["s3:ListBucket"], [self.arn()]).when(json!({ "StringLike": { "s3:prefix": patterns } }))
+    }
+
     fn grant(&self, objects: &[&str], bucket: &[&str]) -> Vec<Statement> {
         vec![
             Statement::allow(objects.iter().copied(), [self.objects("*")]),
@@ -91,7 +106,25 @@ impl Bucket {
             rules: Vec::new(),
             depends_on: Vec::new(),
             tls_only: Feature::TlsOnly.is_in(stage),
+            statements: Vec::new(),
         }
+    }
+
+    /// Also with this statement in the bucket's own policy, in IAM's own form.
+    #[must_use]
+    pub fn statement(mut self, statement: Value) -> Self {
+        self.statements.push(statement);
+        self
+    }
+
+    /// Encrypts with a key of the bucket's own instead of one an object, which makes a KMS key cheaper.
+    #[must_use]
+    pub fn bucket_key(mut self) -> Self {
+        let encryption = self.properties.bucket_encryption.as_mut();
+        for rule in encryption.and_then(|it| it.server_side_encryption_configuration.as_mut()).into_iter().flatten() {
+            rule.bucket_key_enabled = set(true);
+        }
+        self
     }
 
     /// Keeps old versions of objects.
@@ -131,6 +164,31 @@ impl Bucket {
         self.rule(
             "AbortUploads",
             bucket::Rule { abort_incomplete_multipart_upload: Some(abort), ..bucket::Rule::default() },
+        )
+    }
+
+    /// Removes objects under `prefix` that are older than this many days.
+    #[must_use]
+    pub fn expire_under(self, prefix: &str, days: u32) -> Self {
+        let id = format!("Expire{}", camel(prefix));
+        self.rule(
+            &id,
+            bucket::Rule { prefix: set(prefix), expiration_in_days: set(i64::from(days)), ..bucket::Rule::default() },
+        )
+    }
+
+    /// Moves objects under `prefix` that are older than this many days to where keeping is cheap and reading is not.
+    #[must_use]
+    pub fn cool_under(self, prefix: &str, days: u32) -> Self {
+        let transition = bucket::Transition {
+            storage_class: set("STANDARD_IA"),
+            transition_in_days: set(i64::from(days)),
+            ..bucket::Transition::default()
+        };
+        let id = format!("Cool{}", camel(prefix));
+        self.rule(
+            &id,
+            bucket::Rule { prefix: set(prefix), transitions: Some(vec![transition]), ..bucket::Rule::default() },
         )
     }
 
@@ -186,7 +244,14 @@ impl Part for Bucket {
         let resource = self.depends_on.iter().fold(resource, |resource, id| resource.depends_on(id));
         let bucket = stack.resource(&self.logical_id, resource);
         if self.tls_only {
-            let policy = Resource::of(tls_only(&bucket)).removal(RemovalPolicy::Retain);
+            self.statements.insert(0, tls_only(&bucket));
+        }
+        if !self.statements.is_empty() {
+            let policy = s3::BucketPolicy {
+                bucket: set(bucket.id()),
+                policy_document: Some(policy::resource_policy(self.statements)),
+            };
+            let policy = Resource::of(policy).removal(RemovalPolicy::Retain);
             stack.resource(&format!("{}Policy", self.logical_id), policy);
         }
         bucket
@@ -218,18 +283,8 @@ fn private(name: &BucketName) -> s3::Bucket {
     }
 }
 
-fn tls_only(bucket: &Reference) -> s3::BucketPolicy {
+fn tls_only(bucket: &Reference) -> Value {
     let arn = bucket.attribute("Arn");
     let objects = Expression::sub("${Arn}/*", [("Arn", arn.clone())]);
-    s3::BucketPolicy {
-        bucket: set(bucket.id()),
-        policy_document: Some(json!({ "Version": "2012-10-17", "Statement": [{
-            "Sid": "TlsOnly",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [arn, objects],
-            "Condition": { "Bool": { "aws:SecureTransport": "false" } },
-        }] })),
-    }
+    policy::deny_without_tls("s3:*", &[arn, objects.into()])
 }

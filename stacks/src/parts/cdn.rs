@@ -1,9 +1,8 @@
 //! The reading side of an API under a domain of its own: certificate, CloudFront distribution, DNS records.
 
-use super::api::ApiHandle;
+use super::{api::ApiHandle, certificate::certificate};
 use crate::{
     resources::{
-        certificate_manager::{Certificate, certificate},
         cloud_front::{
             Distribution,
             distribution::{
@@ -54,20 +53,6 @@ impl Cdn {
     pub fn comment(mut self, comment: &str) -> Self {
         comment.clone_into(&mut self.comment);
         self
-    }
-
-    /// The hosted zone lets the certificate validate itself.
-    fn certificate(&self) -> Certificate {
-        Certificate {
-            domain_name: set(&self.domain),
-            validation_method: set("DNS"),
-            domain_validation_options: Some(vec![certificate::DomainValidationOption {
-                domain_name: set(&self.domain),
-                hosted_zone_id: set(&self.hosted_zone),
-                ..certificate::DomainValidationOption::default()
-            }]),
-            ..Certificate::default()
-        }
     }
 
     fn distribution(&self, certificate: &Reference) -> Distribution {
@@ -158,7 +143,10 @@ impl Part for Cdn {
 
     fn add_to(self, stack: &mut Stack) -> Reference {
         let prefix = &self.prefix;
-        let certificate = stack.resource(&format!("{prefix}Certificate"), Resource::of(self.certificate()));
+        let certificate = stack.resource(
+            &format!("{prefix}Certificate"),
+            Resource::of(certificate(&[&self.domain], Some(&self.hosted_zone))),
+        );
         let distribution = Resource::of(self.distribution(&certificate));
         let distribution = stack.resource(&format!("{prefix}CloudFrontDistribution"), distribution);
         for (logical_id, kind) in [("ApiRecordSet", "A"), ("ApiRecordSetIpv6", "AAAA")] {

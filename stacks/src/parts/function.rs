@@ -38,6 +38,7 @@ pub struct Function<C> {
     statements: Vec<Statement>,
     layers: Vec<Text>,
     asynchronous: Option<Asynchronous>,
+    log_retention: i64,
     stage: Stage,
     contract: PhantomData<C>,
 }
@@ -54,6 +55,8 @@ struct Asynchronous {
 pub struct FunctionHandle {
     /// The ARN of its alias `live`: what calls the function.
     pub alias: Text,
+    /// The function itself: what its metrics are of. Nothing calls it.
+    pub function: Reference,
     alias_logical_id: String,
     logical_id: String,
     /// Its name in Lambda.
@@ -80,6 +83,7 @@ impl<C: Contract> Function<C> {
             statements: Vec::new(),
             layers: Vec::new(),
             asynchronous: None,
+            log_retention: LOG_RETENTION,
             stage: stage.clone(),
             contract: PhantomData,
         }
@@ -117,6 +121,13 @@ impl<C: Contract> Function<C> {
     #[must_use]
     pub fn asynchronous(mut self, retries: u32, maximum_age: u32) -> Self {
         self.asynchronous = Some(Asynchronous { retries, maximum_age });
+        self
+    }
+
+    /// How long its logs are kept, in days: 30 unless told. CloudWatch Logs knows only some numbers.
+    #[must_use]
+    pub fn log_retention(mut self, days: u32) -> Self {
+        self.log_retention = i64::from(days);
         self
     }
 
@@ -179,7 +190,7 @@ impl<C: Contract> Part for Function<C> {
         let role = stack.resource(&format!("{id}Role"), self.role(&name));
         let log_group = LogGroup {
             log_group_name: set(format!("/aws/lambda/{name}")),
-            retention_in_days: set(LOG_RETENTION),
+            retention_in_days: set(self.log_retention),
             ..LogGroup::default()
         };
         let log_group = stack.resource(&format!("{id}LogGroup"), Resource::of(log_group));
@@ -199,6 +210,7 @@ impl<C: Contract> Part for Function<C> {
             alias_logical_id: alias.logical_id().to_owned(),
         });
         FunctionHandle {
+            function: function.clone(),
             alias: alias.id(),
             alias_logical_id: alias.logical_id().to_owned(),
             logical_id: id.to_owned(),
@@ -264,6 +276,12 @@ impl FunctionHandle {
             ..lambda::Permission::default()
         };
         stack.resource(logical_id, Resource::of(permission))
+    }
+
+    /// The name of its log group.
+    #[must_use]
+    pub fn log_group(&self) -> String {
+        format!("/aws/lambda/{}", self.name)
     }
 
     /// The alias's logical ID.

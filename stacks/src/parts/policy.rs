@@ -45,6 +45,25 @@ pub fn document(statements: &[Statement]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements.iter().map(Statement::to_json).collect::<Vec<_>>() })
 }
 
+/// Statement of a resource's own policy that denies `actions` on `resources` to whoever comes without TLS.
+#[must_use]
+pub fn deny_without_tls(actions: &str, resources: &[Text]) -> Value {
+    json!({
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": resources,
+        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+    })
+}
+
+/// A resource's own policy of statements in IAM's own form.
+#[must_use]
+pub fn resource_policy(statements: Vec<Value>) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
 /// Trust in an AWS service.
 #[must_use]
 pub fn service_trust(service: &str) -> Value {

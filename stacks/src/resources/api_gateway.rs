@@ -439,6 +439,59 @@ pub mod method {
     }
 }
 
+/// The properties of `AWS::ApiGateway::Model`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Model {
+    /// The property `ContentType`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<Value<String>>,
+    /// The property `Description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value<String>>,
+    /// A name for the model. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Value<String>>,
+    /// The property `RestApiId`. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest_api_id: Option<Value<String>>,
+    /// The property `Schema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
+}
+
+impl ResourceType for Model {
+    const TYPE: &'static str = "AWS::ApiGateway::Model";
+    const ATTRIBUTES: &'static [&'static str] = &[];
+    const CREATE_ONLY: &'static [&'static str] = &["ContentType", "Name", "RestApiId"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The properties of `AWS::ApiGateway::RequestValidator`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RequestValidator {
+    /// The property `Name`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Value<String>>,
+    /// The property `RestApiId`. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest_api_id: Option<Value<String>>,
+    /// The property `ValidateRequestBody`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validate_request_body: Option<Value<bool>>,
+    /// The property `ValidateRequestParameters`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validate_request_parameters: Option<Value<bool>>,
+}
+
+impl ResourceType for RequestValidator {
+    const TYPE: &'static str = "AWS::ApiGateway::RequestValidator";
+    const ATTRIBUTES: &'static [&'static str] = &["RequestValidatorId"];
+    const CREATE_ONLY: &'static [&'static str] = &["Name", "RestApiId"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
 /// The properties of `AWS::ApiGateway::Resource`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]

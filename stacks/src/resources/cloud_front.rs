@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::ResourceType;
+use crate::template::value::Value;
 
 /// The properties of `AWS::CloudFront::Distribution`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -790,5 +791,131 @@ pub mod distribution {
         /// The VPC origin ID. Required.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub vpc_origin_id: Option<Value<String>>,
+    }
+}
+
+/// The properties of `AWS::CloudFront::Function`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Function {
+    /// A flag that determines whether to automatically publish the function to the `LIVE` stage when
+    /// it’s created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_publish: Option<Value<bool>>,
+    /// The function code. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_code: Option<Value<String>>,
+    /// Contains configuration information about a CloudFront function. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_config: Option<function::FunctionConfig>,
+    /// Contains metadata about a CloudFront function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_metadata: Option<function::FunctionMetadata>,
+    /// A name to identify the function. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Value<String>>,
+    /// A complex type that contains zero or more `Tag` elements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<function::Tag>>,
+}
+
+impl ResourceType for Function {
+    const TYPE: &'static str = "AWS::CloudFront::Function";
+    const ATTRIBUTES: &'static [&'static str] = &["FunctionARN", "FunctionMetadata.FunctionARN", "Stage"];
+    const CREATE_ONLY: &'static [&'static str] = &["Name"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// What the properties of `AWS::CloudFront::Function` are made of.
+pub mod function {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// Contains configuration information about a CloudFront function.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct FunctionConfig {
+        /// A comment to describe the function. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub comment: Option<Value<String>>,
+        /// The configuration for the key value store associations.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key_value_store_associations: Option<Vec<KeyValueStoreAssociation>>,
+        /// The function's runtime environment version. Required. One of `cloudfront-js-1.0`,
+        /// `cloudfront-js-2.0`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub runtime: Option<Value<String>>,
+    }
+
+    /// Contains metadata about a CloudFront function.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct FunctionMetadata {}
+
+    /// The key value store association.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct KeyValueStoreAssociation {
+        /// The Amazon Resource Name (ARN) of the key value store association. Required.
+        #[serde(rename = "KeyValueStoreARN", skip_serializing_if = "Option::is_none")]
+        pub key_value_store_arn: Option<Value<String>>,
+    }
+
+    /// A complex type that contains `Tag` key and `Tag` value.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct Tag {
+        /// A string that contains `Tag` key. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key: Option<Value<String>>,
+        /// A string that contains an optional `Tag` value. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub value: Option<Value<String>>,
+    }
+}
+
+/// The properties of `AWS::CloudFront::OriginAccessControl`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct OriginAccessControl {
+    /// The origin access control. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin_access_control_config: Option<origin_access_control::OriginAccessControlConfig>,
+}
+
+impl ResourceType for OriginAccessControl {
+    const TYPE: &'static str = "AWS::CloudFront::OriginAccessControl";
+    const ATTRIBUTES: &'static [&'static str] = &["Id"];
+    const CREATE_ONLY: &'static [&'static str] = &[];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// What the properties of `AWS::CloudFront::OriginAccessControl` are made of.
+pub mod origin_access_control {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// Creates a new origin access control in CloudFront.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct OriginAccessControlConfig {
+        /// A description of the origin access control.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub description: Option<Value<String>>,
+        /// A name to identify the origin access control. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub name: Option<Value<String>>,
+        /// The type of origin that this origin access control is for. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub origin_access_control_origin_type: Option<Value<String>>,
+        /// Specifies which requests CloudFront signs (adds authentication information to). Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub signing_behavior: Option<Value<String>>,
+        /// The signing protocol of the origin access control, which determines how CloudFront signs
+        /// (authenticates) requests. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub signing_protocol: Option<Value<String>>,
     }
 }

@@ -859,3 +859,96 @@ pub mod user_pool_client {
         pub refresh_token: Option<Value<String>>,
     }
 }
+
+/// The properties of `AWS::Cognito::UserPoolGroup`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UserPoolGroup {
+    /// The property `Description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value<String>>,
+    /// The property `GroupName`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<Value<String>>,
+    /// The property `Precedence`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precedence: Option<Value<i64>>,
+    /// The property `RoleArn`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<Value<String>>,
+    /// The property `UserPoolId`. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_pool_id: Option<Value<String>>,
+}
+
+impl ResourceType for UserPoolGroup {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolGroup";
+    const ATTRIBUTES: &'static [&'static str] = &[];
+    const CREATE_ONLY: &'static [&'static str] = &["UserPoolId", "GroupName"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The properties of `AWS::Cognito::UserPoolUser`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UserPoolUser {
+    /// The property `ClientMetadata`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_metadata: Option<BTreeMap<String, Value<String>>>,
+    /// The property `DesiredDeliveryMediums`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired_delivery_mediums: Option<Vec<Value<String>>>,
+    /// The property `ForceAliasCreation`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force_alias_creation: Option<Value<bool>>,
+    /// The property `MessageAction`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_action: Option<Value<String>>,
+    /// The property `UserAttributes`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_attributes: Option<Vec<user_pool_user::AttributeType>>,
+    /// The property `UserPoolId`. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_pool_id: Option<Value<String>>,
+    /// The property `Username`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<Value<String>>,
+    /// The property `ValidationData`. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_data: Option<Vec<user_pool_user::AttributeType>>,
+}
+
+impl ResourceType for UserPoolUser {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolUser";
+    const ATTRIBUTES: &'static [&'static str] = &[];
+    const CREATE_ONLY: &'static [&'static str] = &[
+        "DesiredDeliveryMediums",
+        "ForceAliasCreation",
+        "UserAttributes",
+        "Username",
+        "UserPoolId",
+        "ValidationData",
+        "ClientMetadata",
+        "MessageAction",
+    ];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// What the properties of `AWS::Cognito::UserPoolUser` are made of.
+pub mod user_pool_user {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// The `AttributeType` property type.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct AttributeType {
+        /// The property `Name`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub name: Option<Value<String>>,
+        /// The property `Value`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub value: Option<Value<String>>,
+    }
+}

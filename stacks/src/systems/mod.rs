@@ -2,6 +2,8 @@
 
 pub mod foundation;
 pub mod media_uploader;
+pub mod portfolio;
+pub mod thakii;
 
 use serde::Deserialize;
 
@@ -14,6 +16,10 @@ use crate::{rendered::RenderedSystem, stage::Stage};
 pub struct Systems {
     /// The Media Uploader.
     pub media_uploader: Option<media_uploader::Settings>,
+    /// The Portfolio.
+    pub portfolio: Option<portfolio::Settings>,
+    /// Thakii.
+    pub thakii: Option<thakii::Settings>,
 }
 
 /// Renders every system of a stage, foundation first.
@@ -26,8 +32,17 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     if let Some(settings) = &stage.systems.media_uploader {
         systems.push(media_uploader::system(stage, settings)?);
     }
+    if let Some(settings) = &stage.systems.portfolio {
+        systems.push(portfolio::system(stage, settings)?);
+    }
+    if let Some(settings) = &stage.systems.thakii {
+        systems.push(thakii::system(stage, settings)?);
+    }
     let mut rendered = systems.into_iter().map(|system| system.render(stage)).collect::<Result<Vec<_>, _>>()?;
     // Last made, because what deploying may do follows from what is deployed, and first deployed.
     rendered.insert(0, foundation::system(stage, &rendered)?.render(stage)?);
     Ok(rendered)
 }
+
+#[cfg(test)]
+mod testing;

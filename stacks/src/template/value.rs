@@ -97,6 +97,14 @@ impl Serialize for Expression {
 /// Text, the most common kind of value.
 pub type Text = Value<String>;
 
+impl Text {
+    /// Text in which pseudo parameters such as `${AWS::AccountId}` are filled in, if it has any.
+    #[must_use]
+    pub fn filled(text: &str) -> Self {
+        if text.contains("${") { Expression::sub(text, []).into() } else { text.into() }
+    }
+}
+
 /// A property that is set, from anything its value can be made of.
 pub fn set<T, V: Into<Value<T>>>(value: V) -> Option<Value<T>> {
     Some(value.into())

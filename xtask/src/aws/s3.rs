@@ -12,17 +12,27 @@ use super::{
     error::{Kind, failed},
 };
 
-/// S3 in the stage's region.
+/// S3 in one region.
 #[derive(Debug)]
 pub struct S3 {
     pub(super) client: Client,
 }
 
 impl Clients {
-    /// S3 in the stage's region; the emulator knows buckets by path only.
+    /// S3 in the stage's region.
     #[must_use]
     pub fn s3(&self) -> S3 {
-        let config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
+        self.s3_in(None)
+    }
+
+    /// S3 in a region, where that is not the stage's: other regions do not delete a bucket. The emulator knows buckets by
+    /// path only.
+    #[must_use]
+    pub fn s3_in(&self, region: Option<&str>) -> S3 {
+        let mut config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
+        if let Some(region) = region {
+            config = config.region(aws_sdk_s3::config::Region::new(region.to_owned()));
+        }
         S3 { client: Client::from_conf(config.build()) }
     }
 }

@@ -374,7 +374,7 @@ async fn finish(
     for (name, url) in &urls {
         ui.result(format_args!("{name}: {url}"));
     }
-    if session.stage.is_local() && !urls.is_empty() && args.system.as_deref() != Some("foundation") {
+    if session.stage.is_local() && urls.contains_key(local::DEMO_API) {
         if changed {
             local::demo(None, session, &deployed.outputs, workspace, ui).await?;
         }

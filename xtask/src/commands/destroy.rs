@@ -23,7 +23,7 @@ pub struct DestroyArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// Delete buckets and user pools too, with everything in them.
+    /// Delete buckets and user pools too, with everything in them; tables and secrets are kept.
     #[arg(long)]
     delete_data: bool,
     /// Do not ask.
@@ -63,8 +63,9 @@ pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::R
         }
     }
     let data = destroy::data(&selected, &session.stage.account, &session.stage.region);
-    let fate = if args.delete_data { "deleted with everything in it" } else { "kept" };
     for thing in &data {
+        let goes = args.delete_data && thing.is_deletable();
+        let fate = if goes { "deleted with everything in it" } else { "kept" };
         ui.say(format_args!("{thing}: {fate}"));
     }
     if !args.yes {

@@ -64,6 +64,9 @@ enum LocalCommand {
     },
 }
 
+/// The API that the demo uploads a photo through, by logical ID.
+pub(super) const DEMO_API: &str = "MediaApi";
+
 #[derive(Debug, Error, Diagnostic)]
 enum DemoRefused {
     #[error("the Media Uploader is not deployed to stage local")]
@@ -156,7 +159,7 @@ pub(super) async fn demo(
     ui: &Ui,
 ) -> miette::Result<()> {
     let urls = status::urls(&session.systems, outputs, session);
-    let api = urls.get("MediaApi").ok_or(DemoRefused::NotDeployed)?;
+    let api = urls.get(DEMO_API).ok_or(DemoRefused::NotDeployed)?;
     let path = photo.unwrap_or_else(|| workspace.root().join("lambdas/media-uploader/demo/photo.jpg"));
     let bytes = fs_err::read(&path).map_err(|source| DemoRefused::Photo { path, source })?;
     let step = ui.step("Upload a photo through the API");
@@ -171,7 +174,7 @@ pub(super) async fn demo(
 
 /// Something to paste into a terminal.
 pub(super) fn say_how_to_call(urls: &std::collections::BTreeMap<String, String>, ui: &Ui) {
-    let Some(api) = urls.get("MediaApi") else { return };
+    let Some(api) = urls.get(DEMO_API) else { return };
     ui.result(format_args!(
         "try: curl -s {api}/media -H \"Authorization: Bearer $(cargo xtask local sign-in)\" \
          -d '{{\"contentType\":\"image/jpeg\",\"contentLength\":91392}}'"

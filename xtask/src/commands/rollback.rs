@@ -12,6 +12,7 @@ use super::{
 use crate::{
     deploy::{self, DeployError},
     error::Exit,
+    ledger::LedgerError,
     release::{Context, rollback::rollback},
     stage,
     ui::Ui,
@@ -52,6 +53,9 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
     let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
     let systems = session.select(args.system.as_deref(), None)?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
+    if systems.is_empty() {
+        return Err(LedgerError::NothingBefore.into());
+    }
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let Some(bucket) = bucket(&session, &observed) else {
         return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());

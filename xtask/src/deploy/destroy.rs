@@ -51,39 +51,61 @@ async fn delete(stack: &RenderedStack, clients: &Clients, ui: &Ui) -> Result<boo
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
     /// A bucket.
-    Bucket(String),
+    Bucket {
+        /// Its name.
+        name: String,
+        /// Its region, where that is not the stage's.
+        region: Option<String>,
+    },
     /// A user pool.
     UserPool(String),
+    /// A table: whoever wants it away says so to DynamoDB.
+    Table(String),
+    /// A secret: whoever wants it away says so to Secrets Manager.
+    Secret(String),
+}
+
+impl Data {
+    /// Can it be deleted here? Tables and secrets are kept, whatever is asked.
+    #[must_use]
+    pub const fn is_deletable(&self) -> bool {
+        matches!(self, Self::Bucket { .. } | Self::UserPool(_))
+    }
 }
 
 impl std::fmt::Display for Data {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Bucket(name) => write!(formatter, "bucket {name}"),
+            Self::Bucket { name, .. } => write!(formatter, "bucket {name}"),
             Self::UserPool(name) => write!(formatter, "user pool {name}"),
+            Self::Table(name) => write!(formatter, "table {name}"),
+            Self::Secret(name) => write!(formatter, "secret {name}"),
         }
     }
 }
 
-/// Everything in these systems' templates that holds data.
+/// Everything in these systems' templates that holds data and stays when its stack goes.
 #[must_use]
 pub fn data(systems: &[RenderedSystem], account: &str, region: &str) -> Vec<Data> {
     // Foundation's bucket holds the locks, so it goes last.
-    let resources = systems
-        .iter()
-        .rev()
-        .flat_map(|system| &system.stacks)
-        .flat_map(|stack| stack.template["Resources"].as_object().into_iter().flatten());
-    resources
-        .filter_map(|(_, resource)| {
-            let name = |property: &str| known(&resource["Properties"][property], account, region);
-            match resource["Type"].as_str()? {
-                "AWS::S3::Bucket" => name("BucketName").map(Data::Bucket),
-                "AWS::Cognito::UserPool" => name("UserPoolName").map(Data::UserPool),
-                _ => None,
-            }
-        })
-        .collect()
+    systems.iter().rev().flat_map(|system| &system.stacks).flat_map(|stack| of_stack(stack, account, region)).collect()
+}
+
+fn of_stack(stack: &RenderedStack, account: &str, region: &str) -> Vec<Data> {
+    let resources = stack.template["Resources"].as_object().into_iter().flatten();
+    let staying = resources.filter(|(_, resource)| resource["DeletionPolicy"].is_string());
+    let region = stack.region.as_deref().unwrap_or(region);
+    let found = staying.filter_map(|(_, resource)| {
+        let name = |property: &str| known(&resource["Properties"][property], account, region);
+        match resource["Type"].as_str()? {
+            "AWS::S3::Bucket" => name("BucketName").map(|name| Data::Bucket { name, region: stack.region.clone() }),
+            "AWS::Cognito::UserPool" => name("UserPoolName").map(Data::UserPool),
+            "AWS::DynamoDB::Table" => name("TableName").map(Data::Table),
+            "AWS::SecretsManager::Secret" => name("Name").map(Data::Secret),
+            _ => None,
+        }
+    });
+    found.collect()
 }
 
 /// A name that is text, or text with the account and region in it.
@@ -93,7 +115,7 @@ fn known(value: &Value, account: &str, region: &str) -> Option<String> {
     (!name.contains("${")).then_some(name)
 }
 
-/// Deletes what holds data, with everything in it; returns what was there.
+/// Deletes what holds data and can be deleted, with everything in it; returns what was there.
 ///
 /// # Errors
 ///
@@ -103,8 +125,12 @@ pub async fn delete_data(data: &[Data], clients: &Clients, ui: &Ui) -> Result<Ve
     for thing in data {
         let step = ui.step(format!("Delete {thing}"));
         let there = match thing {
-            Data::Bucket(name) => clients.s3().delete_bucket(name).await,
+            Data::Bucket { name, region } => clients.s3_in(region.as_deref()).delete_bucket(name).await,
             Data::UserPool(name) => clients.cognito().delete_pools(name).await.map(|count| count > 0),
+            Data::Table(_) | Data::Secret(_) => {
+                step.done("kept");
+                continue;
+            }
         };
         if there.map_err(aws(thing.to_string()))? {
             step.done("deleted");
@@ -120,20 +146,36 @@ mod tests {
 
     use super::*;
 
+    fn data_of(name: &str, text: &str) -> Vec<String> {
+        let stage = Stage::parse(name, text, name).expect("a stage");
+        let systems = stacks::systems::render(&stage).expect("rendered");
+        data(&systems, &stage.account, &stage.region).iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn everything_that_holds_data_is_known_by_name() {
-        let text = include_str!("../../../stacks/stages/local.yaml");
-        let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-        let systems = stacks::systems::render(&stage).expect("rendered");
-        let names: Vec<_> = data(&systems, &stage.account, &stage.region).iter().map(ToString::to_string).collect();
+        let names = data_of("local", include_str!("../../../stacks/stages/local.yaml"));
         assert_eq!(
             names,
             [
                 "user pool local-media-users",
                 "bucket local-media-processed-000000000000",
                 "bucket local-media-raw-000000000000",
+                "user pool local-portfolio-api-user-pool",
+                "bucket portfolio-web-local-000000000000",
+                "bucket thakii-video-storage-local-000000000000",
+                "user pool thakii-users-local",
                 "bucket artifacts-local-000000000000-us-east-1",
             ]
         );
+    }
+
+    #[test]
+    fn tables_and_secrets_are_told_and_kept() {
+        let names = data_of("prod", include_str!("../../../stacks/stages/prod.yaml"));
+        for kept in ["table portfolio-api-table", "table thakii-uploads-prod", "secret thakii/prod/backend-token"] {
+            assert!(names.iter().any(|name| name == kept), "{kept} is not in {names:?}");
+        }
+        assert!(!Data::Table("any".to_owned()).is_deletable());
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         },
     },
     doctor::{Repair, states},
-    plan::{Action, Parameter, PlannedStack, verdict::Verdict},
+    plan::{self, Action, Parameter, PlannedStack, verdict::Verdict},
     ui::{Step, Ui},
 };
 
@@ -173,7 +173,9 @@ impl<'a> Deployment<'a> {
         guard: Guard<'_>,
     ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
-        let seen: BTreeSet<_> = self.events(&BTreeSet::new()).await?.into_iter().map(|event| event.id).collect();
+        // The newest page says what was there before.
+        let before = self.cloudformation.events(self.name(), |_| true).await.map_err(aws(self.name()))?;
+        let seen: BTreeSet<_> = before.into_iter().map(|event| event.id).collect();
         step.detail("comparing");
         let change_set = self.prepared(create, parameters).await?;
         let verdicts = self.compared(&change_set).await?;
@@ -233,7 +235,9 @@ impl<'a> Deployment<'a> {
             }
             _ => Template::Body(body),
         };
-        let tags = [("system", self.stack.system.as_str()), ("stack", self.stack.stack.as_str())];
+        let (system, part) = (self.stack.system.as_str(), self.stack.stack.as_str());
+        let stage = self.name().strip_prefix(&plan::full_name(system, part, "")).unwrap_or_default();
+        let tags = [("system", system), ("stack", part), ("stage", stage)];
         let (stack, name, role) = (self.name(), change_set, self.role);
         let request = ChangeSetRequest { stack, name, create, template, parameters, role, tags: &tags };
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
@@ -284,10 +288,9 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// The events back to one that was seen.
+    /// The events back to one that was seen; all of them of a stack that was made since.
     async fn events(&self, seen: &BTreeSet<String>) -> Result<Vec<Event>, DeployError> {
-        // Of a stack that nobody has looked at yet, the newest page says what was there before.
-        let enough = |event: &Event| seen.is_empty() || seen.contains(&event.id);
+        let enough = |event: &Event| seen.contains(&event.id);
         self.cloudformation.events(self.name(), enough).await.map_err(aws(self.name()))
     }
 

@@ -1,6 +1,6 @@
 //! Writing and reading entries.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Entry, LedgerError, Outcome, Step};
 use crate::{
@@ -75,20 +75,23 @@ impl<S: Store> Book<S> {
         Ok(self.read(key).await?.map(|(entry, tag)| Open { entry, tag }))
     }
 
-    /// The newest release that was completed.
+    /// Which of these functions were ever in a completed release; looks no further back than it must.
     ///
     /// # Errors
     ///
     /// When a call fails, or a document is no entry.
-    pub async fn last_released(&self) -> Result<Option<Entry>, LedgerError> {
+    pub async fn released_before(&self, mut wanted: BTreeSet<String>) -> Result<BTreeSet<String>, LedgerError> {
         let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
+        let mut found = BTreeSet::new();
         for key in keys.iter().rev() {
-            let found = self.read(key).await?.map(|(entry, _)| entry);
-            if let Some(entry) = found.filter(|entry| entry.outcome == Outcome::Released) {
-                return Ok(Some(entry));
+            if wanted.is_empty() {
+                break;
             }
+            let entry = self.read(key).await?.map(|(entry, _)| entry);
+            let Some(entry) = entry.filter(|entry| entry.outcome == Outcome::Released) else { continue };
+            found.extend(entry.functions.into_keys().filter(|name| wanted.remove(name)));
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Enters a release under the next number, whatever number it says.

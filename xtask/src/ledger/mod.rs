@@ -151,10 +151,15 @@ pub fn target(entries: &[Entry], to: Option<u32>) -> Result<&Entry, LedgerError>
     };
     let mut newest_first = entries.iter().rev().filter(released);
     let now = newest_first.next().ok_or(LedgerError::NothingBefore)?;
-    let number = match now.kind {
-        Kind::Rollback { to } => to,
-        Kind::Deploy => now.number,
+    // What a rollback returned to may have been a rollback itself.
+    let came_from = |number: u32| {
+        let entry = entries.iter().find(|entry| entry.number == number)?;
+        match entry.kind {
+            Kind::Rollback { to } if to < number => Some(to),
+            Kind::Rollback { .. } | Kind::Deploy => None,
+        }
     };
+    let number = std::iter::successors(Some(now.number), |number| came_from(*number)).last().unwrap_or(now.number);
     newest_first.find(|entry| entry.number < number && after(entry) != after(now)).ok_or(LedgerError::NothingBefore)
 }
 
@@ -280,6 +285,8 @@ pub(crate) mod tests {
         assert!(matches!(target(&entries, None), Err(LedgerError::NothingBefore)));
         entries.push(entry(6, "4", Outcome::Released));
         assert_eq!(target(&entries, None).expect("a target").number, 5);
+        entries.push(rolled_back(7, "1", 5));
+        assert!(matches!(target(&entries, None), Err(LedgerError::NothingBefore)), "what 4 and 5 left stays left");
     }
 
     #[test]

@@ -137,7 +137,9 @@ async fn adopt<S: Store>(store: &S, key: &str, ours: &Record, tag: &mut Tag) -> 
 async fn owner<S: Store>(store: &S, key: &str) -> String {
     let found = store.read(key).await.ok().flatten();
     let record: Option<Record> = found.and_then(|document| serde_json::from_str(&document.text).ok());
-    record.map_or_else(|| "nobody".to_owned(), |record| record.words(now()))
+    // What was broken still names whom it was taken from.
+    let taken = record.filter(|record| !record.released);
+    taken.map_or_else(|| "it was broken, and nobody".to_owned(), |record| record.words(now()))
 }
 
 impl<S: Store + 'static> Held<S> {

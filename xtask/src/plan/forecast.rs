@@ -109,7 +109,6 @@ pub fn quotas(stack: &str, template: &Value) -> Vec<Finding> {
     check("", "bytes of template", template.to_string().len(), 1_048_576, page);
     for (id, resource) in template.get("Resources").and_then(Value::as_object).into_iter().flatten() {
         let properties = &resource["Properties"];
-        let length = |value: &Value| if value.is_null() { 0 } else { value.to_string().len() };
         match resource["Type"].as_str().unwrap_or_default() {
             "AWS::Lambda::Function" => {
                 check(
@@ -140,6 +139,19 @@ pub fn quotas(stack: &str, template: &Value) -> Vec<Finding> {
     found
 }
 
+/// How long a document is once CloudFormation has filled it in: an expression counts as its text, which is no shorter.
+fn length(document: &Value) -> usize {
+    match document {
+        Value::Null => 0,
+        Value::Object(object) => match object.get("Fn::Sub") {
+            Some(text) => length(text.get(0).unwrap_or(text)),
+            None => object.iter().map(|(key, value)| key.len() + 4 + length(value)).sum::<usize>() + 2,
+        },
+        Value::Array(items) => items.iter().map(|item| length(item) + 1).sum::<usize>() + 2,
+        scalar => scalar.to_string().len(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -155,6 +167,13 @@ mod tests {
         let forecast = forecast(&[stack("a", &none), stack("b", &none), stack("c", &both)]);
         assert_eq!(forecast.waves, [vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()]]);
         assert_eq!(forecast.critical_path.len(), 2);
+    }
+
+    #[test]
+    fn an_expression_is_as_long_as_its_text() {
+        assert_eq!(length(&json!({ "Fn::Sub": "${AWS::Region}" })), r#""${AWS::Region}""#.len());
+        assert_eq!(length(&json!({ "Fn::Sub": ["${A}", { "A": { "Ref": "B" } }] })), r#""${A}""#.len());
+        assert!(length(&json!({ "Resource": ["a", "b"] })) >= r#"{"Resource":["a","b"]}"#.len());
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn a_fresh_stage_is_created_and_then_nothing_is_left_to_do() {
     let first = plan("local", &systems, &artifacts, &Observed::default());
     assert!(first.stacks.iter().all(|stack| stack.action == Action::Create));
     assert_eq!(first.code, []);
-    assert_eq!(needed(&first, &artifacts).len(), 6);
+    assert_eq!(needed(&first, &artifacts).len(), artifacts.functions.len() + artifacts.layers.len());
 
     let second = plan("local", &systems, &artifacts, &deployed(&first, &systems, &artifacts));
     assert!(second.is_empty(), "{second:?}");

@@ -20,6 +20,8 @@ pub(super) struct Candidate {
     pub(super) probe: bool,
     /// It came into being with its stack just now.
     pub(super) created: bool,
+    /// `live` gives another version a share.
+    pub(super) weighted: bool,
 }
 
 /// What versions are described with.
@@ -50,7 +52,7 @@ pub(super) async fn candidate(
     }
     if current.as_ref().is_some_and(|current| current.does_the_same(&latest)) && live.weights.is_empty() {
         let (function, version, code_sha256) = (function.clone(), live.version, latest.code_sha256);
-        return Ok(Candidate { function, version, code_sha256, before, probe: created, created });
+        return Ok(Candidate { function, version, code_sha256, before, probe: created, created, weighted: false });
     }
     // A run that was killed after publishing has left the version that is wanted.
     let published = lambda.versions(name).await.map_err(aws)?;
@@ -64,7 +66,8 @@ pub(super) async fn candidate(
     };
     deploy::ready(name, &version, clients).await.map_err(not_ready)?;
     let (function, code_sha256) = (function.clone(), latest.code_sha256);
-    Ok(Candidate { function, version, code_sha256, before, probe: true, created })
+    let weighted = !live.weights.is_empty();
+    Ok(Candidate { function, version, code_sha256, before, probe: true, created, weighted })
 }
 
 /// Invokes a version by its number and holds its answer against what it should be.

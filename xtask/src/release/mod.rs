@@ -9,7 +9,7 @@ mod shift;
 pub mod smoke;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt::{Debug, Formatter},
 };
 
@@ -25,7 +25,7 @@ pub use shift::{abort, resume};
 
 use crate::{
     aws::{AwsError, Clients},
-    deploy::DeployError,
+    deploy::{DeployError, observe::LIVE},
     ledger::{Book, Entry, Kind, LedgerError, Move, Open, Outcome, time},
     lock::token,
     store::Store,
@@ -246,8 +246,8 @@ async fn gather<S: Store>(
     context: &Context<'_, S>,
 ) -> Result<Vec<Candidate>, ReleaseError> {
     // A run that was killed between making a function and entering its release has left it without one.
-    let entered: BTreeSet<_> =
-        context.book.last_released().await?.map(|entry| entry.functions.into_keys().collect()).unwrap_or_default();
+    let names = system.stacks.iter().flat_map(|stack| &stack.functions).map(|function| function.function_name.clone());
+    let entered = context.book.released_before(names.collect()).await?;
     let mut candidates = Vec::new();
     for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
         let name = &function.function_name;
@@ -283,6 +283,14 @@ fn released(candidates: Vec<Candidate>) -> Vec<Released> {
 }
 
 async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
+    // A share that no open release gave, which nobody else takes back.
+    let stays = |candidate: &&Candidate| candidate.before.as_ref() == Some(&candidate.version);
+    for candidate in candidates.iter().filter(|candidate| candidate.weighted).filter(stays) {
+        let (name, version) = (&candidate.function.function_name, &candidate.version);
+        let aws = |source| ReleaseError::Aws { function: name.clone(), source };
+        context.clients.lambda().point(name, LIVE, version).await.map_err(aws)?;
+        context.ui.say(format_args!("✓ {name}: live sends everything to {version} again"));
+    }
     let wanted: BTreeMap<_, _> =
         candidates.iter().map(|candidate| (candidate.function.function_name.clone(), moved(candidate))).collect();
     let nothing_moves = wanted.values().all(|moved| moved.before.as_ref() == Some(&moved.after));

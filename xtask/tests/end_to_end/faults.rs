@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     cloud::{Cloud, text},
-    deploying::copy_workspace,
+    deploying::{copy_workspace, only_the_media_uploader},
     proxy::{Call, Proxy, Verdict, kill},
 };
 
@@ -330,6 +330,7 @@ fn number(variable: &str, default: usize) -> usize {
 fn faults_at_any_call_leave_users_with_what_works() {
     let checkout = tempfile::tempdir().expect("a temporary folder");
     copy_workspace(checkout.path());
+    only_the_media_uploader(checkout.path());
     let (violations, wanted, calls) = run(checkout.path(), None);
     assert_eq!(violations, Vec::<String>::new(), "without any fault");
     eprintln!("{calls} calls without any fault");

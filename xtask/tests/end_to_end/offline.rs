@@ -86,8 +86,9 @@ fn a_plan_says_what_changed_since_main() {
     let repository = Repository::new();
     refused(&repository.plan(&["--exit-code"]), 0, &["No change"]);
 
-    repository
-        .change("stacks/stages/dev.yaml", |text| text.replace("https://dev.example.com", "https://new.example.com"));
+    repository.change("stacks/stages/dev.yaml", |text| {
+        text.replacen("https://dev.example.com", "https://new.example.com", 1)
+    });
     repository.change("lambdas/media-uploader/src/bin/upload.rs", |text| text + "// changed\n");
     let stage = |format: &str| {
         let output = repository.plan(&["--stage", "dev", "--exit-code", "--format", format]);
@@ -111,7 +112,7 @@ fn a_stage_that_grows_out_of_cloudformation_is_refused() {
     let origins: Vec<_> =
         (0..60_000).map(|number| format!("\"https://{number}.some-long-name.example.com\"")).collect();
     repository
-        .change("stacks/stages/dev.yaml", |text| text.replace("\"https://dev.example.com\"", &origins.join(", ")));
+        .change("stacks/stages/dev.yaml", |text| text.replacen("\"https://dev.example.com\"", &origins.join(", "), 1));
     let output = repository.plan(&["--stage", "dev", "--exit-code"]);
     let said = String::from_utf8_lossy(&output.stdout).lines().rev().take(40).collect::<Vec<_>>().join("\n");
     assert_eq!(output.status.code(), Some(3), "{said}");

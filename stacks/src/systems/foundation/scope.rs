@@ -133,6 +133,7 @@ pub(super) fn service(kind: &str) -> String {
         "CertificateManager" => "acm".to_owned(),
         "Cognito" if kind.contains("IdentityPool") => "cognito-identity".to_owned(),
         "Cognito" => "cognito-idp".to_owned(),
+        "ResourceGroups" => "resource-groups".to_owned(),
         namespace => namespace.to_lowercase(),
     }
 }

@@ -1,0 +1,405 @@
+//! The Portfolio: one function that serves forty-one routes over one table and one user pool.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Function, FunctionName, Method, Route, Routes};
+
+/// The system's name.
+pub const SYSTEM: &str = "portfolio";
+
+/// The namespace of the metrics the function writes into its log (CloudWatch's embedded metric format), each a count
+/// with the one dimension `Environment`.
+pub const METRICS_NAMESPACE: &str = "Portfolio/Auth";
+/// The metrics' one dimension; its value is [`ApiEnvironment::environment`].
+pub const METRICS_DIMENSION: &str = "Environment";
+/// The table's one index, whose keys are `GSI1PK` and `GSI1SK`.
+pub const INDEX: &str = "GSI1";
+
+/// The attribute that says when DynamoDB may delete an item, in seconds since 1970.
+pub const TIME_TO_LIVE: &str = "ExpiresAt";
+
+/// Serves every route of [`ApiRoute`].
+#[derive(Debug, Clone, Copy)]
+pub struct Api;
+
+impl Function for Api {
+    const NAME: FunctionName =
+        FunctionName { system: SYSTEM, function: "api", binary: "portfolio-api", logical_id: "PortfolioApiFunction" };
+    type Environment<V> = ApiEnvironment<V>;
+}
+
+/// The environment of [`Api`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub struct ApiEnvironment<V = String> {
+    /// The table.
+    pub dynamodb_table_name: V,
+    /// The user pool whose ID tokens are accepted.
+    pub cognito_user_pool_id: V,
+    /// The pool's client: who tokens must be made for.
+    pub cognito_client_id: V,
+    /// The pool's region.
+    pub cognito_region: V,
+    /// The stage, as `/health` and the metrics report it.
+    pub environment: V,
+    /// How much the function logs of its own: `DEBUG`, `INFO`, `WARN` or `ERROR`.
+    pub log_level: V,
+    /// Comma-separated origins that get CORS headers.
+    pub cors_origins: V,
+    /// The name of the SecureString parameter that holds the salt of visitors' anonymous ids.
+    pub visitor_salt_param: V,
+    /// Where DynamoDB is, where that is not AWS. On an emulator that sets `AWS_ENDPOINT_URL`, all five stay unset.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub dynamodb_endpoint: Option<V>,
+    /// Where Cognito is, where that is not AWS.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub cognito_endpoint: Option<V>,
+    /// What tokens must name as their issuer, where that is not the pool in AWS.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub cognito_issuer: Option<V>,
+    /// Where the pool's public keys are, where that is not below the issuer.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<V>,
+    /// The salt itself, for stages without SecureString parameters; must not be set on AWS.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub visitor_salt: Option<V>,
+}
+
+/// A default that does not ask `V: Default`, which `#[serde(default)]` alone would.
+fn none<V>() -> Option<V> {
+    None
+}
+
+/// A metric of [`METRICS_NAMESPACE`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Somebody tried to sign in.
+    LoginAttempts,
+    /// ... and was refused.
+    LoginFailures,
+    /// A refresh token was exchanged.
+    TokenRefreshCount,
+    /// A route that asks for a token was called without a good one, or by somebody who is not the owner.
+    UnauthorizedAccess,
+}
+
+impl Metric {
+    /// Every metric, each once.
+    pub const ALL: &'static [Self] =
+        &[Self::LoginAttempts, Self::LoginFailures, Self::TokenRefreshCount, Self::UnauthorizedAccess];
+
+    /// The metric's name in CloudWatch.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LoginAttempts => "LoginAttempts",
+            Self::LoginFailures => "LoginFailures",
+            Self::TokenRefreshCount => "TokenRefreshCount",
+            Self::UnauthorizedAccess => "UnauthorizedAccess",
+        }
+    }
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Access {
+    /// Anyone; tokens are not looked at.
+    Public,
+    /// Anyone; the owner's token widens the answer. The gateway's authorizer cannot be optional, so none is used.
+    Optional,
+    /// Anyone with a valid token.
+    SignedIn,
+    /// The owner.
+    Owner,
+}
+
+impl Access {
+    /// Does the gateway ask for a token before the function is called?
+    #[must_use]
+    pub const fn is_guarded(self) -> bool {
+        matches!(self, Self::SignedIn | Self::Owner)
+    }
+}
+
+/// How often a route may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rate {
+    /// As often as the API's own limit says.
+    Default,
+    /// Signing in and refreshing: what guesses passwords.
+    Authentication,
+    /// Counting visitors and views: what every page calls.
+    Tracking,
+    /// Everything else that changes something.
+    Write,
+}
+
+/// A body the gateway looks at before the function is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyModel {
+    /// The model's name, unique in the API.
+    pub name: &'static str,
+    /// The fields the body must have; their shape is the function's business, since its errors name the field.
+    pub required: &'static [&'static str],
+}
+
+/// The routes of [`Api`], in the order of the specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ApiRoute {
+    /// Exchanges email and password for tokens.
+    Login,
+    /// Ends every session of the caller.
+    Logout,
+    /// Who calls.
+    Me,
+    /// Lists posts.
+    ListPosts,
+    /// Creates a post, as a draft.
+    CreatePost,
+    /// One post.
+    GetPost,
+    /// Changes a post.
+    UpdatePost,
+    /// Deletes a post.
+    DeletePost,
+    /// Publishes a post.
+    PublishPost,
+    /// Makes a post a draft again.
+    UnpublishPost,
+    /// The posts' categories.
+    ListCategories,
+    /// Lists projects.
+    ListProjects,
+    /// Creates a project, as a draft.
+    CreateProject,
+    /// One project.
+    GetProject,
+    /// Changes a project.
+    UpdateProject,
+    /// Deletes a project.
+    DeleteProject,
+    /// Publishes a project.
+    PublishProject,
+    /// Makes a project a draft again.
+    UnpublishProject,
+    /// Lists certifications and courses.
+    ListCertifications,
+    /// Creates a certification, as a draft.
+    CreateCertification,
+    /// One certification.
+    GetCertification,
+    /// Changes a certification.
+    UpdateCertification,
+    /// Deletes a certification.
+    DeleteCertification,
+    /// Publishes a certification.
+    PublishCertification,
+    /// Makes a certification a draft again.
+    UnpublishCertification,
+    /// Counts a visitor, once per session and day.
+    TrackVisitor,
+    /// How many visitors there were.
+    VisitorCount,
+    /// Visitors per day.
+    DailyVisitors,
+    /// Visitors per month.
+    MonthlyVisitors,
+    /// Counts a view of some content, once per session and 24 hours.
+    TrackView,
+    /// Views of one piece of content.
+    ContentViews,
+    /// Views of all content of a type.
+    TypeViews,
+    /// What was viewed most.
+    TopContent,
+    /// All views together.
+    TotalViews,
+    /// Exchanges a refresh token for new tokens.
+    Refresh,
+    /// Views, visitors and top pages together.
+    Overview,
+    /// Views per page of a type.
+    PageViews,
+    /// Views of one post, with its title.
+    PostStats,
+    /// What this is.
+    Root,
+    /// Is it up?
+    Health,
+    /// The API's description.
+    OpenApi,
+}
+
+impl Routes for ApiRoute {
+    const ALL: &'static [Self] = &[
+        Self::Login,
+        Self::Logout,
+        Self::Me,
+        Self::ListPosts,
+        Self::CreatePost,
+        Self::GetPost,
+        Self::UpdatePost,
+        Self::DeletePost,
+        Self::PublishPost,
+        Self::UnpublishPost,
+        Self::ListCategories,
+        Self::ListProjects,
+        Self::CreateProject,
+        Self::GetProject,
+        Self::UpdateProject,
+        Self::DeleteProject,
+        Self::PublishProject,
+        Self::UnpublishProject,
+        Self::ListCertifications,
+        Self::CreateCertification,
+        Self::GetCertification,
+        Self::UpdateCertification,
+        Self::DeleteCertification,
+        Self::PublishCertification,
+        Self::UnpublishCertification,
+        Self::TrackVisitor,
+        Self::VisitorCount,
+        Self::DailyVisitors,
+        Self::MonthlyVisitors,
+        Self::TrackView,
+        Self::ContentViews,
+        Self::TypeViews,
+        Self::TopContent,
+        Self::TotalViews,
+        Self::Refresh,
+        Self::Overview,
+        Self::PageViews,
+        Self::PostStats,
+        Self::Root,
+        Self::Health,
+        Self::OpenApi,
+    ];
+
+    fn route(self) -> Route {
+        let (method, path) = match self {
+            Self::Login => (Method::Post, "/v1/auth/login"),
+            Self::Logout => (Method::Post, "/v1/auth/logout"),
+            Self::Me => (Method::Get, "/v1/auth/me"),
+            Self::Refresh => (Method::Post, "/v1/auth/refresh"),
+            Self::ListPosts => (Method::Get, "/v1/blog/posts"),
+            Self::CreatePost => (Method::Post, "/v1/blog/posts"),
+            Self::GetPost => (Method::Get, "/v1/blog/posts/{postId}"),
+            Self::UpdatePost => (Method::Put, "/v1/blog/posts/{postId}"),
+            Self::DeletePost => (Method::Delete, "/v1/blog/posts/{postId}"),
+            Self::PublishPost => (Method::Post, "/v1/blog/posts/{postId}/publish"),
+            Self::UnpublishPost => (Method::Post, "/v1/blog/posts/{postId}/unpublish"),
+            Self::ListCategories => (Method::Get, "/v1/blog/categories"),
+            Self::ListProjects => (Method::Get, "/v1/projects"),
+            Self::CreateProject => (Method::Post, "/v1/projects"),
+            Self::GetProject => (Method::Get, "/v1/projects/{projectId}"),
+            Self::UpdateProject => (Method::Put, "/v1/projects/{projectId}"),
+            Self::DeleteProject => (Method::Delete, "/v1/projects/{projectId}"),
+            Self::PublishProject => (Method::Post, "/v1/projects/{projectId}/publish"),
+            Self::UnpublishProject => (Method::Post, "/v1/projects/{projectId}/unpublish"),
+            Self::ListCertifications => (Method::Get, "/v1/certifications"),
+            Self::CreateCertification => (Method::Post, "/v1/certifications"),
+            Self::GetCertification => (Method::Get, "/v1/certifications/{certificationId}"),
+            Self::UpdateCertification => (Method::Put, "/v1/certifications/{certificationId}"),
+            Self::DeleteCertification => (Method::Delete, "/v1/certifications/{certificationId}"),
+            Self::PublishCertification => (Method::Post, "/v1/certifications/{certificationId}/publish"),
+            Self::UnpublishCertification => (Method::Post, "/v1/certifications/{certificationId}/unpublish"),
+            Self::TrackVisitor => (Method::Post, "/v1/visitors/track"),
+            Self::VisitorCount => (Method::Get, "/v1/visitors/count"),
+            Self::DailyVisitors => (Method::Get, "/v1/visitors/trends/daily"),
+            Self::MonthlyVisitors => (Method::Get, "/v1/visitors/trends/monthly"),
+            Self::TrackView => (Method::Post, "/v1/analytics/track"),
+            Self::ContentViews => (Method::Get, "/v1/analytics/views/{contentType}/{contentId}"),
+            Self::TypeViews => (Method::Get, "/v1/analytics/views/{contentType}"),
+            Self::TopContent => (Method::Get, "/v1/analytics/top-content"),
+            Self::TotalViews => (Method::Get, "/v1/analytics/total-views"),
+            Self::Overview => (Method::Get, "/v1/analytics/overview"),
+            Self::PageViews => (Method::Get, "/v1/analytics/pages"),
+            Self::PostStats => (Method::Get, "/v1/analytics/blog/{postId}/stats"),
+            Self::Root => (Method::Get, "/"),
+            Self::Health => (Method::Get, "/health"),
+            Self::OpenApi => (Method::Get, "/openapi.json"),
+        };
+        Route { method, path }
+    }
+}
+
+impl ApiRoute {
+    /// Who may call it.
+    #[must_use]
+    pub const fn access(self) -> Access {
+        match self {
+            Self::Login
+            | Self::Refresh
+            | Self::ListCategories
+            | Self::TrackVisitor
+            | Self::VisitorCount
+            | Self::TrackView
+            | Self::ContentViews
+            | Self::Root
+            | Self::Health
+            | Self::OpenApi => Access::Public,
+            Self::ListPosts
+            | Self::GetPost
+            | Self::ListProjects
+            | Self::GetProject
+            | Self::ListCertifications
+            | Self::GetCertification => Access::Optional,
+            Self::Logout | Self::Me => Access::SignedIn,
+            _ => Access::Owner,
+        }
+    }
+
+    /// How often it may be called.
+    #[must_use]
+    pub fn rate(self) -> Rate {
+        match self {
+            Self::Login | Self::Refresh => Rate::Authentication,
+            Self::TrackVisitor | Self::TrackView => Rate::Tracking,
+            _ if self.route().method == Method::Get => Rate::Default,
+            _ => Rate::Write,
+        }
+    }
+
+    /// The body the gateway checks. Updates have none, since each of their fields may be left out.
+    #[must_use]
+    pub const fn body_model(self) -> Option<BodyModel> {
+        let (name, required): (_, &[&str]) = match self {
+            Self::Login => ("Login", &["email", "password"]),
+            Self::Refresh => ("Refresh", &["refreshToken"]),
+            Self::CreatePost => ("BlogPostCreate", &["title", "excerpt", "content", "category", "tags"]),
+            Self::CreateProject => ("ProjectCreate", &["name", "description", "longDescription", "tech", "company"]),
+            Self::CreateCertification => {
+                ("CertificationCreate", &["name", "issuer", "icon", "type", "description", "dateEarned"])
+            }
+            Self::TrackView => ("AnalyticsTrack", &["contentId", "contentType"]),
+            _ => return None,
+        };
+        Some(BodyModel { name, required })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn there_are_forty_one_routes_each_once() {
+        let routes: BTreeSet<_> = ApiRoute::ALL.iter().map(|route| route.route()).collect();
+        assert_eq!((ApiRoute::ALL.len(), routes.len()), (41, 41));
+        let outside: Vec<_> = routes.iter().map(|route| route.path).filter(|path| !path.starts_with("/v1/")).collect();
+        assert_eq!(outside, ["/", "/health", "/openapi.json"]);
+    }
+
+    #[test]
+    fn whatever_changes_content_is_the_owners() {
+        for route in ApiRoute::ALL {
+            let public = matches!(route.access(), Access::Public | Access::Optional);
+            let harmless = matches!(route.rate(), Rate::Default | Rate::Authentication | Rate::Tracking);
+            assert!(!public || harmless, "{route:?}");
+        }
+        let of = |access| ApiRoute::ALL.iter().filter(|route| route.access() == access).count();
+        assert_eq!([Access::Public, Access::Optional, Access::SignedIn, Access::Owner].map(of), [10, 6, 2, 23]);
+    }
+}

@@ -1,0 +1,58 @@
+//! The six tables: their keys and indexes. All keys are texts.
+
+/// A table's shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// The name within the system; the stack adds system and stage.
+    pub name: &'static str,
+    /// The partition key.
+    pub partition: &'static str,
+    /// The sort key.
+    pub sort: Option<&'static str>,
+    /// The attribute with the time, in seconds since 1970, after which an item goes by itself.
+    pub expires: Option<&'static str>,
+    /// The indexes, each with all attributes.
+    pub indexes: &'static [Index],
+}
+
+/// A global secondary index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    /// The name.
+    pub name: &'static str,
+    /// The partition key.
+    pub partition: &'static str,
+    /// The sort key.
+    pub sort: &'static str,
+}
+
+/// A user's tasks by age.
+pub const BY_USER: Index = Index { name: "by-user", partition: "user_id", sort: "created_key" };
+/// The tasks of a status by age.
+pub const BY_STATUS: Index = Index { name: "by-status", partition: "status", sort: "created_key" };
+
+/// A task per video.
+pub const VIDEO_TASKS: Table =
+    Table { name: "video-tasks", partition: "video_id", sort: None, expires: None, indexes: &[BY_USER, BY_STATUS] };
+/// Admins, also removed ones.
+pub const ADMIN_USERS: Table =
+    Table { name: "admin-users", partition: "kind", sort: Some("id"), expires: None, indexes: &[] };
+/// Registered servers, and a guard per name.
+pub const PROCESSING_SERVERS: Table =
+    Table { name: "processing-servers", partition: "kind", sort: Some("id"), expires: None, indexes: &[] };
+/// Each user's notifications.
+pub const NOTIFICATIONS: Table = Table {
+    name: "notifications",
+    partition: "user_id",
+    sort: Some("notification_id"),
+    expires: Some("expires_at"),
+    indexes: &[],
+};
+/// Uploads under way.
+pub const UPLOADS: Table =
+    Table { name: "uploads", partition: "user_id", sort: Some("file_id"), expires: Some("expires_at"), indexes: &[] };
+/// Users and counters.
+pub const SYSTEM: Table = Table { name: "system", partition: "pk", sort: Some("sk"), expires: None, indexes: &[] };
+
+/// Every table.
+pub const ALL: [Table; 6] = [VIDEO_TASKS, ADMIN_USERS, PROCESSING_SERVERS, NOTIFICATIONS, UPLOADS, SYSTEM];

@@ -1,0 +1,20 @@
+//! Starts the Portfolio's function: in Lambda behind its API, elsewhere as a plain HTTP server.
+
+use std::process::ExitCode;
+
+use portfolio::{app::App, local, routes::router, settings::Settings};
+
+type Contract = contract::portfolio::Api;
+
+fn main() -> ExitCode {
+    let in_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some();
+    if !in_lambda {
+        // What is set already counts more, and a missing file is no error.
+        let _ = dotenvy::dotenv();
+    }
+    common::start::<Contract>(async |started| {
+        let settings = Settings::new(started.environment, started.aws.endpoint_url());
+        let router = router(App::new(settings, started.aws));
+        if in_lambda { common::http::serve::<Contract>(router).await } else { Ok(local::serve(router).await?) }
+    })
+}

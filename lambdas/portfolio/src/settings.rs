@@ -1,0 +1,117 @@
+//! What the function is told by its environment, with what follows from it.
+
+use std::fmt;
+
+use contract::portfolio::ApiEnvironment;
+
+/// Where things are, and whose tokens count.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The table.
+    pub table: String,
+    /// The user pool.
+    pub pool: String,
+    /// The pool's client.
+    pub client: String,
+    /// What tokens must name as their issuer.
+    pub issuer: String,
+    /// Where the pool's public keys are.
+    pub keys_url: String,
+    /// The stage.
+    pub stage: String,
+    /// Origins that get CORS headers, comma-separated.
+    pub origins: String,
+    /// The parameter that holds the salt.
+    pub salt_parameter: String,
+    /// The salt itself, where there are no such parameters.
+    pub salt: Option<String>,
+    /// Where DynamoDB is, where the SDK would not find it by itself.
+    pub dynamodb_endpoint: Option<String>,
+    /// Where Cognito is, likewise.
+    pub cognito_endpoint: Option<String>,
+}
+
+impl Settings {
+    /// Reads the environment. `endpoint` is an emulator's, which speaks for every service.
+    #[must_use]
+    pub fn new(environment: ApiEnvironment, endpoint: Option<&str>) -> Self {
+        let pool = environment.cognito_user_pool_id;
+        // Amazon Cognito Developer Guide, "Verifying JSON web tokens".
+        let issuer = environment
+            .cognito_issuer
+            .unwrap_or_else(|| format!("https://cognito-idp.{}.amazonaws.com/{pool}", environment.cognito_region));
+        // An emulator issues tokens in AWS's name, but serves their keys itself.
+        let cognito = environment.cognito_endpoint.as_deref().or(endpoint);
+        let below = cognito.map_or_else(|| issuer.clone(), |url| format!("{}/{pool}", url.trim_end_matches('/')));
+        Self {
+            table: environment.dynamodb_table_name,
+            client: environment.cognito_client_id,
+            keys_url: environment.jwks_url.unwrap_or_else(|| format!("{below}/.well-known/jwks.json")),
+            stage: environment.environment,
+            origins: environment.cors_origins,
+            salt_parameter: environment.visitor_salt_param,
+            salt: environment.visitor_salt.filter(|salt| !salt.is_empty()),
+            dynamodb_endpoint: environment.dynamodb_endpoint,
+            cognito_endpoint: environment.cognito_endpoint,
+            issuer,
+            pool,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Without the salt.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("table", &self.table)
+            .field("pool", &self.pool)
+            .field("issuer", &self.issuer)
+            .field("keys_url", &self.keys_url)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::environment;
+
+    use super::*;
+
+    #[test]
+    fn on_aws_issuer_and_keys_follow_from_the_pool() {
+        let settings = Settings::new(environment(), None);
+        assert_eq!(settings.issuer, "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test");
+        assert_eq!(settings.keys_url, format!("{}/.well-known/jwks.json", settings.issuer));
+        assert_eq!(settings.dynamodb_endpoint, None);
+    }
+
+    #[test]
+    fn an_emulator_serves_the_keys_and_issues_in_awss_name() {
+        let settings = Settings::new(environment(), Some("http://127.0.0.1:4566/"));
+        assert_eq!(settings.issuer, "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test");
+        assert_eq!(settings.keys_url, "http://127.0.0.1:4566/eu-central-1_test/.well-known/jwks.json");
+    }
+
+    #[test]
+    fn whatever_is_set_counts() {
+        let environment = ApiEnvironment {
+            cognito_issuer: Some("http://issuer.test/pool".to_owned()),
+            cognito_endpoint: Some("http://cognito.test".to_owned()),
+            jwks_url: Some("http://keys.test/jwks.json".to_owned()),
+            ..environment()
+        };
+        let settings = Settings::new(environment.clone(), Some("http://127.0.0.1:4566"));
+        assert_eq!(settings.issuer, "http://issuer.test/pool");
+        assert_eq!(settings.keys_url, "http://keys.test/jwks.json");
+        let settings = Settings::new(ApiEnvironment { jwks_url: None, ..environment }, Some("http://127.0.0.1:4566"));
+        assert_eq!(settings.keys_url, "http://cognito.test/eu-central-1_test/.well-known/jwks.json");
+    }
+
+    #[test]
+    fn the_salt_is_not_printed() {
+        let environment = ApiEnvironment { visitor_salt: Some("secret-salt".to_owned()), ..environment() };
+        assert!(!format!("{:?}", Settings::new(environment, None)).contains("secret-salt"));
+    }
+}

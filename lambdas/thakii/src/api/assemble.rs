@@ -1,0 +1,214 @@
+//! `POST /assemble-file`: makes one video of what was uploaded, and queues it. Killed anywhere, a repeat finishes it;
+//! once it is done, a repeat gets the same answer.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{extract::State, http::StatusCode};
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{
+    Answer, Shared,
+    chunks::{LEAST_PART, too_small},
+    ok,
+    pieces::{Described, Said, enqueue, mismatch},
+};
+use crate::{
+    app::App,
+    auth::identity::Identity,
+    aws::AwsError,
+    body::Fields,
+    error::ApiError,
+    files::Piece,
+    http::Caller,
+    tables::{
+        tasks::Uploaded,
+        uploads::{Mode, State as UploadState, Upload},
+    },
+};
+
+/// The largest video that is assembled here, in bytes.
+const MOST_INLINE: u64 = 256 * 1024 * 1024;
+/// How many pieces are deleted at once.
+const AT_ONCE: usize = 16;
+
+pub(super) async fn post(State(app): Shared, Caller(identity): Caller, fields: Fields) -> Answer {
+    let said = Said::of(&fields)?;
+    if !said.is_complete(false) {
+        return Err(ApiError::bad_request("Missing assembly metadata"));
+    }
+    let described = said.described()?;
+    let upload = begun(&app, &identity, &described).await?;
+    if let Some(total_size) = upload.total_size.filter(|_| upload.state == UploadState::Done) {
+        return assembled(&upload, total_size);
+    }
+    let now = Timestamp::now().as_second();
+    let Some(upload) = app.uploads.lease(&upload, now).await? else {
+        return taken(&app, &upload, now).await;
+    };
+    match video(&app, &identity, &upload).await {
+        Ok(total_size) => assembled(&upload, total_size),
+        Err(error) => {
+            // Whoever mends what is wrong need not wait for the lease to end.
+            if let Err(error) = app.uploads.release(&upload).await {
+                tracing::warn!(%error, "an upload is not given back");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The upload that is meant.
+async fn begun(app: &Arc<App>, identity: &Identity, described: &Described) -> Result<Upload, ApiError> {
+    let now = Timestamp::now().as_second();
+    let upload = app.uploads.get(&identity.uid, &described.file_id, now).await?.ok_or_else(not_found)?;
+    let same = upload.filename == described.filename.as_str() && upload.total_chunks == described.total_chunks;
+    if same { Ok(upload) } else { Err(mismatch()) }
+}
+
+fn not_found() -> ApiError {
+    ApiError::not_found("Chunks directory not found")
+}
+
+/// Somebody else has the upload, or had it and is done.
+async fn taken(app: &Arc<App>, upload: &Upload, now: i64) -> Answer {
+    let upload = app.uploads.get(&upload.user_id, &upload.file_id, now).await?.ok_or_else(not_found)?;
+    match upload.total_size.filter(|_| upload.state == UploadState::Done) {
+        Some(total_size) => assembled(&upload, total_size),
+        None => Err(ApiError::conflict("Assembly in progress")),
+    }
+}
+
+fn assembled(upload: &Upload, total_size: u64) -> Answer {
+    ok(json!({
+        "video_id": upload.video_id,
+        "message": "File assembled successfully",
+        "s3_key": upload.s3_key,
+        "total_size": total_size,
+    }))
+}
+
+/// Makes the video, its task and the worker's message, and returns its size.
+async fn video(app: &Arc<App>, identity: &Identity, upload: &Upload) -> Result<u64, ApiError> {
+    let (total_size, leftovers) = match (upload.mode, &upload.upload_id) {
+        (Mode::Single, _) => (single(app, upload).await?, Vec::new()),
+        (Mode::Inline, _) => inline(app, upload).await?,
+        (Mode::Multipart | Mode::Presigned, Some(upload_id)) => (multipart(app, upload, upload_id).await?, Vec::new()),
+        (Mode::Multipart | Mode::Presigned, None) => {
+            return Err(AwsError::odd("assemble an upload", "it has no upload id").into());
+        }
+    };
+    let uploaded = Uploaded {
+        video_id: upload.video_id.clone(),
+        filename: upload.filename.clone(),
+        content_type: upload.content_type.clone(),
+        size: total_size,
+        s3_key: upload.s3_key.clone(),
+        user_id: identity.uid.clone(),
+        user_email: identity.email.clone(),
+    };
+    enqueue(app, uploaded).await?;
+    app.uploads.finish(upload, total_size).await?;
+    clear(app, leftovers).await;
+    Ok(total_size)
+}
+
+/// One object, of the size that was declared.
+async fn single(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
+    let Some(actual) = app.files.size(&upload.s3_key).await? else { return Err(missing(vec![0])) };
+    let expected = upload.size.unwrap_or(actual);
+    if actual != expected {
+        app.files.delete(&upload.s3_key).await?;
+        return Err(wrong_size(expected, actual));
+    }
+    Ok(actual)
+}
+
+/// The parts S3 already has.
+async fn multipart(app: &Arc<App>, upload: &Upload, upload_id: &str) -> Result<u64, ApiError> {
+    let Some(parts) = app.files.parts(&upload.s3_key, upload_id).await? else {
+        return completed(app, upload).await;
+    };
+    complete(&parts, upload.total_chunks)?;
+    let total: u64 = parts.iter().map(|part| part.size).sum();
+    match upload.size {
+        Some(expected) if expected != total => return Err(wrong_size(expected, total)),
+        None if total > app.max_video_bytes => {
+            app.files.abort(&upload.s3_key, upload_id).await?;
+            return Err(too_large(app.max_video_bytes));
+        }
+        _ => {}
+    }
+    if parts.iter().any(|part| part.size < LEAST_PART && part.index + 1 < upload.total_chunks) {
+        return Err(too_small());
+    }
+    if !app.files.complete(&upload.s3_key, upload_id, &parts).await? {
+        return completed(app, upload).await;
+    }
+    Ok(total)
+}
+
+/// S3 no longer knows the upload: whoever was here before has completed it, or it is lost.
+async fn completed(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
+    app.files.size(&upload.s3_key).await?.ok_or_else(not_found)
+}
+
+/// The pieces that came through the API. They stay until the upload is done.
+async fn inline(app: &Arc<App>, upload: &Upload) -> Result<(u64, Vec<Piece>), ApiError> {
+    let pieces = app.files.chunks(&upload.user_id, &upload.file_id).await?;
+    let pieces: Vec<Piece> = pieces.into_iter().filter(|piece| piece.index < upload.total_chunks).collect();
+    complete(&pieces, upload.total_chunks)?;
+    let total: u64 = pieces.iter().map(|piece| piece.size).sum();
+    let most = MOST_INLINE.min(app.max_video_bytes);
+    if total > most {
+        return Err(too_large(most));
+    }
+    app.files.join(&pieces, &upload.s3_key, &upload.content_type).await?;
+    Ok((total, pieces))
+}
+
+/// Is every piece there?
+fn complete(pieces: &[Piece], total_chunks: u64) -> Result<(), ApiError> {
+    let there: BTreeSet<u64> = pieces.iter().map(|piece| piece.index).collect();
+    let absent: Vec<u64> = (0..total_chunks).filter(|index| !there.contains(index)).collect();
+    if absent.is_empty() { Ok(()) } else { Err(missing(absent)) }
+}
+
+fn missing(chunks: Vec<u64>) -> ApiError {
+    ApiError::bad_request("Missing chunks").with("missing_chunks", chunks)
+}
+
+fn wrong_size(expected: u64, actual: u64) -> ApiError {
+    ApiError::bad_request("Size mismatch").with("expected", expected).with("actual", actual)
+}
+
+fn too_large(most: u64) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "Assembled file too large").with("max_bytes", most)
+}
+
+/// Deletes pieces that nobody needs any more. What is left the bucket's lifecycle removes.
+async fn clear(app: &Arc<App>, pieces: Vec<Piece>) {
+    let deleted: Vec<Result<(), AwsError>> = stream::iter(pieces)
+        .map(|piece| async move { app.files.delete(&piece.reference).await })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let failures = deleted.iter().filter(|deleted| deleted.is_err()).count();
+    if failures > 0 {
+        tracing::warn!(failures, "pieces of an upload are left to the bucket's lifecycle");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_pieces_are_named() {
+        let piece = |index| Piece { index, size: 1, reference: String::new() };
+        assert!(complete(&[piece(0), piece(1)], 2).is_ok());
+        assert_eq!(complete(&[piece(0), piece(2)], 4), Err(missing(vec![1, 3])));
+        assert_eq!(complete(&[], 2), Err(missing(vec![0, 1])));
+    }
+}

@@ -1,0 +1,218 @@
+//! `POST /upload-chunk`: a piece of a video in a form, or the link for one.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use contract::thakii::limits::PRESIGN_SECONDS;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    Answer, Shared,
+    form::Form,
+    ok,
+    pieces::{Described, Said, invalid, mismatch},
+};
+use crate::{
+    app::App,
+    auth::identity::Identity,
+    aws::AwsError,
+    body::{Fields, Payload},
+    error::ApiError,
+    files,
+    http::Caller,
+    ids,
+    tables::uploads::{KEPT, Mode, State as UploadState, Upload},
+};
+
+/// The least size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+pub(super) const LEAST_PART: u64 = 5 * 1024 * 1024;
+
+pub(super) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
+    if payload.is_form() {
+        inline(&app, &identity, &Form::read(&payload).await?).await
+    } else if payload.is_json() {
+        presigned(&app, &identity, &payload.fields()?).await
+    } else {
+        Err(missing())
+    }
+}
+
+fn missing() -> ApiError {
+    ApiError::bad_request("Missing chunk metadata")
+}
+
+pub(super) fn too_small() -> ApiError {
+    ApiError::bad_request("Chunk too small").with("min_bytes", LEAST_PART)
+}
+
+/// Stores the piece that was sent along.
+async fn inline(app: &Arc<App>, identity: &Identity, form: &Form) -> Answer {
+    let text = |name| form.text(name).map(str::to_owned);
+    let said = Said {
+        file_id: text("file_id"),
+        total_chunks: text("total_chunks"),
+        original_filename: text("original_filename"),
+        chunk_index: text("chunk_index"),
+    };
+    if !said.is_complete(true) {
+        return Err(missing());
+    }
+    let chunk = form.file("chunk").ok_or_else(|| ApiError::bad_request("No chunk file provided"))?;
+    if chunk.name.is_empty() {
+        return Err(ApiError::bad_request("No chunk file selected"));
+    }
+    let described = said.described()?;
+    let index = said.index(described.total_chunks)?;
+    if chunk.bytes.is_empty() {
+        return Err(ApiError::bad_request("Empty file"));
+    }
+    let upload = upload(app, identity, &described, Mode::Inline).await?;
+    if upload.mode != Mode::Inline {
+        return Err(mismatch());
+    }
+    let key = files::chunk_key(&identity.uid, &described.file_id, index);
+    app.files.put(&key, "application/octet-stream", chunk.bytes.clone()).await?;
+    ok(json!({
+        "chunk_index": index,
+        "total_chunks": described.total_chunks,
+        "file_id": described.file_id,
+        "chunk_size": chunk.bytes.len(),
+        "message": "Chunk uploaded successfully",
+    }))
+}
+
+/// Hands out the link for a piece, also again for one that has expired.
+async fn presigned(app: &Arc<App>, identity: &Identity, fields: &Fields) -> Answer {
+    let said = Said::of(fields)?;
+    if !said.is_complete(true) || fields.get("chunk_size").is_none() {
+        return Err(missing());
+    }
+    let described = said.described()?;
+    let index = said.index(described.total_chunks)?;
+    let size = chunk_size(fields, app.max_video_bytes)?;
+    let upload = upload(app, identity, &described, Mode::Presigned).await?;
+    let link = match (upload.mode, &upload.upload_id) {
+        (Mode::Single, _) if upload.size == Some(size) => {
+            app.files.put_link(&upload.s3_key, &upload.content_type, size).await?
+        }
+        (Mode::Multipart, Some(upload_id)) if upload.piece(index) == Some(size) => {
+            app.files.part_link(&upload.s3_key, upload_id, index, size).await?
+        }
+        (Mode::Presigned, Some(upload_id)) => {
+            if size < LEAST_PART && index + 1 < described.total_chunks {
+                return Err(too_small());
+            }
+            app.files.part_link(&upload.s3_key, upload_id, index, size).await?
+        }
+        _ => return Err(mismatch()),
+    };
+    let headers = if upload.mode == Mode::Single { json!({"Content-Type": upload.content_type}) } else { json!({}) };
+    ok(json!({
+        "chunk_index": index,
+        "total_chunks": described.total_chunks,
+        "file_id": described.file_id,
+        "chunk_size": size,
+        "message": "Upload the chunk to upload_url",
+        "upload_url": link,
+        "method": "PUT",
+        "headers": headers,
+        "expires_in": PRESIGN_SECONDS,
+    }))
+}
+
+fn chunk_size(fields: &Fields, most: u64) -> Result<u64, ApiError> {
+    match fields.get("chunk_size").and_then(Value::as_u64) {
+        None => Err(invalid()),
+        Some(0) => Err(ApiError::bad_request("Empty file")),
+        Some(size) if size > most => {
+            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "File too large").with("max_bytes", most))
+        }
+        Some(size) => Ok(size),
+    }
+}
+
+/// The upload the piece belongs to. The first piece begins it, in the mode it comes in.
+async fn upload(app: &Arc<App>, identity: &Identity, described: &Described, mode: Mode) -> Result<Upload, ApiError> {
+    let now = Timestamp::now().as_second();
+    let upload = match app.uploads.get(&identity.uid, &described.file_id, now).await? {
+        Some(upload) => upload,
+        None => begin(app, identity, described, mode, now).await?,
+    };
+    let inline = mode == Mode::Inline;
+    if upload.filename != described.filename.as_str()
+        || upload.total_chunks != described.total_chunks
+        || (upload.mode == Mode::Inline) != inline
+        || upload.state == UploadState::Done
+    {
+        return Err(mismatch());
+    }
+    if upload.state == UploadState::Assembling && upload.lease_until > now {
+        return Err(ApiError::conflict("Assembly in progress"));
+    }
+    Ok(upload)
+}
+
+/// Begins an upload; whoever loses the race to begin it gives its own up and goes on with the winner's.
+async fn begin(
+    app: &Arc<App>,
+    identity: &Identity,
+    described: &Described,
+    mode: Mode,
+    now: i64,
+) -> Result<Upload, ApiError> {
+    let video_id = ids::random();
+    let filename = described.filename.as_str();
+    let s3_key = files::video_key(&video_id, filename);
+    let content_type = described.filename.content_type();
+    let upload_id = match mode {
+        Mode::Inline | Mode::Single => None,
+        Mode::Multipart | Mode::Presigned => Some(app.files.begin(&s3_key, content_type).await?),
+    };
+    let upload = Upload {
+        user_id: identity.uid.clone(),
+        file_id: described.file_id.clone(),
+        video_id,
+        mode,
+        filename: filename.to_owned(),
+        content_type: content_type.to_owned(),
+        size: None,
+        total_chunks: described.total_chunks,
+        part_size: None,
+        upload_id,
+        s3_key,
+        state: UploadState::Open,
+        lease_until: 0,
+        expires_at: now + KEPT,
+        total_size: None,
+    };
+    if app.uploads.begin(&upload, now).await? {
+        return Ok(upload);
+    }
+    if let Some(upload_id) = &upload.upload_id {
+        app.files.abort(&upload.s3_key, upload_id).await?;
+    }
+    let winner = app.uploads.get(&identity.uid, &described.file_id, now).await?;
+    winner.ok_or_else(|| AwsError::odd("begin an upload", "the one that was first is gone").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+
+    #[test]
+    fn sizes_of_pieces_are_whole() {
+        let sized = |size: Value| {
+            let fields = Fields(Map::from_iter([("chunk_size".to_owned(), size)]));
+            chunk_size(&fields, 100).map_err(|error| (error.status().as_u16(), error.text().to_owned()))
+        };
+        assert_eq!(sized(json!(100)), Ok(100));
+        assert_eq!(sized(json!(101)), Err((413, "File too large".to_owned())));
+        assert_eq!(sized(json!(0)), Err((400, "Empty file".to_owned())));
+        for wrong in [json!(-1), json!(1.5), json!("7")] {
+            assert_eq!(sized(wrong.clone()), Err((400, "Invalid chunk metadata".to_owned())), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Is the function up? Nothing it depends on is called.
+
+use axum::extract::State;
+use serde_json::json;
+
+use super::{Answer, Shared, ok};
+use crate::time;
+
+pub(super) async fn get(State(app): Shared) -> Answer {
+    ok(json!({
+        "service": "Thakii Lecture2PDF Service",
+        "status": "healthy",
+        "database": "DynamoDB",
+        "storage": "S3",
+        "timestamp": time::now(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "stage": app.stage,
+    }))
+}

@@ -1,0 +1,141 @@
+//! The registry of servers, for admins.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::json;
+
+use super::{Answer, Id, Shared, ok};
+use crate::{
+    app::App,
+    body::Fields,
+    error::ApiError,
+    ids, registry,
+    tables::servers::{Edit, Outcome, Server, ServerStatus},
+    time,
+};
+
+/// The longest name or type, and the longest description.
+const LONGEST: usize = 255;
+const LONGEST_DESCRIPTION: usize = 2000;
+
+pub(super) async fn list(State(app): Shared) -> Answer {
+    ok(app.servers.all().await?)
+}
+
+pub(super) async fn add(State(app): Shared, fields: Fields) -> Answer {
+    fields.only(&["name", "url", "type", "description"], "is not allowed")?;
+    let name = required(&fields, "name")?;
+    let url = required(&fields, "url")?;
+    let kind = text(&fields, "type", LONGEST)?.unwrap_or_else(|| "processing".to_owned());
+    let description = text(&fields, "description", LONGEST_DESCRIPTION)?.unwrap_or_default();
+    check_url(&app, &url).await?;
+    let health = registry::check(&app.registered, &url).await;
+    let now = time::now();
+    let server = Server {
+        id: ids::random(),
+        name,
+        url,
+        kind,
+        description,
+        status: health.status(),
+        last_health_check: Some(health.checked_at.clone()),
+        health_status: Some(health),
+        created_at: now.clone(),
+        updated_at: now,
+        total_jobs_processed: 0,
+        current_load: 0,
+    };
+    match app.servers.add(&server).await? {
+        Outcome::Made => ok(json!({"success": true, "server": server, "message": "Server added successfully"})),
+        _ => Err(taken(&server.name)),
+    }
+}
+
+pub(super) async fn update(State(app): Shared, Id(id): Id, fields: Fields) -> Answer {
+    let missing = || ApiError::bad_request("Server not found");
+    fields.only(&["name", "url", "type", "description", "status"], "cannot be updated")?;
+    let edit = Edit {
+        name: text(&fields, "name", LONGEST)?.map(|name| filled("name", name)).transpose()?,
+        url: text(&fields, "url", usize::MAX)?,
+        kind: text(&fields, "type", LONGEST)?.map(|kind| filled("type", kind)).transpose()?,
+        description: text(&fields, "description", LONGEST_DESCRIPTION)?,
+        status: status(&fields)?,
+    };
+    if let Some(url) = &edit.url {
+        check_url(&app, url).await?;
+    }
+    let server = find(&app, &id).await?.ok_or_else(missing)?;
+    match app.servers.edit(&server, &edit, &time::now()).await? {
+        Outcome::Made => {
+            let server = find(&app, &id).await?.ok_or_else(missing)?;
+            ok(json!({"success": true, "server": server, "message": "Server updated successfully"}))
+        }
+        Outcome::NameTaken => Err(taken(edit.name.as_deref().unwrap_or_default())),
+        Outcome::Missing => Err(missing()),
+    }
+}
+
+pub(super) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
+    let missing = || ApiError::not_found("Server not found");
+    let server = find(&app, &id).await?.ok_or_else(missing)?;
+    match app.servers.delete(&server).await? {
+        Outcome::Made => ok(json!({"success": true, "message": "Server deleted successfully"})),
+        _ => Err(missing()),
+    }
+}
+
+pub(super) async fn check(State(app): Shared) -> Answer {
+    let checked = registry::check_all(&app.servers, &app.registered).await?;
+    let healthy = checked.iter().filter(|(_, health)| health.healthy).count();
+    ok(json!({
+        "total_servers": checked.len(),
+        "healthy_servers": healthy,
+        "unhealthy_servers": checked.len() - healthy,
+        "timestamp": time::now(),
+    }))
+}
+
+async fn find(app: &Arc<App>, id: &str) -> Result<Option<Server>, ApiError> {
+    if ids::is_id(id) { Ok(app.servers.get(id).await?) } else { Ok(None) }
+}
+
+fn taken(name: &str) -> ApiError {
+    ApiError::bad_request(format!("Server with name \"{name}\" already exists"))
+}
+
+fn required(fields: &Fields, name: &str) -> Result<String, ApiError> {
+    let value = text(fields, name, if name == "url" { usize::MAX } else { LONGEST })?;
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| ApiError::bad_request(format!("Field \"{name}\" is required")))
+}
+
+fn filled(name: &str, value: String) -> Result<String, ApiError> {
+    if value.is_empty() { Err(ApiError::field(name, "a string that is not empty")) } else { Ok(value) }
+}
+
+fn text(fields: &Fields, name: &str, longest: usize) -> Result<Option<String>, ApiError> {
+    let value = fields.text(name)?.map(|value| value.trim().to_owned());
+    match value {
+        Some(value) if value.len() > longest => Err(ApiError::field(name, &format!("at most {longest} bytes"))),
+        value => Ok(value),
+    }
+}
+
+fn status(fields: &Fields) -> Result<Option<ServerStatus>, ApiError> {
+    match fields.text("status")? {
+        None => Ok(None),
+        Some("active") => Ok(Some(ServerStatus::Active)),
+        Some("inactive") => Ok(Some(ServerStatus::Inactive)),
+        Some(_) => Err(ApiError::field("status", "active or inactive")),
+    }
+}
+
+async fn check_url(app: &Arc<App>, url: &str) -> Result<(), ApiError> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if !matches!(scheme.as_deref(), Some("http" | "https")) {
+        return Err(ApiError::bad_request("Server URL must start with http:// or https://"));
+    }
+    app.registered.check(url).await.map_err(|_| ApiError::bad_request("Server URL not allowed"))
+}

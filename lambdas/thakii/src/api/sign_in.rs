@@ -1,0 +1,129 @@
+//! Signing in: a backend token for an identity token, and who the caller is.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use serde_json::{Value, json};
+
+use super::{Answer, Shared, ok};
+use crate::{
+    app::App,
+    auth::{
+        TokenError,
+        backend::Issued,
+        header::bearer,
+        identity::{Identity, TokenKind},
+        role::Role,
+    },
+    error::ApiError,
+    http::Caller,
+    ids, time,
+};
+
+pub(super) async fn login(State(app): Shared, headers: HeaderMap) -> Answer {
+    let token = bearer(&headers).map_err(|_| ApiError::bad_request("No Firebase token provided"))?;
+    let identity = app.authentication.verify(token).await.map_err(|error| login_error(&error))?;
+    if identity.kind == TokenKind::CustomBackend {
+        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "Invalid Firebase token"));
+    }
+    let (issued, role) = sign_in(&app, &identity).await?;
+    ok(json!({
+        "success": true,
+        "backend_token": issued.token,
+        "expires_in_days": app.authentication.backend.hours / 24,
+        "user": {
+            "uid": identity.uid,
+            "email": identity.email,
+            "name": identity.name,
+            "picture": identity.picture,
+            "is_admin": role.is_admin(),
+        },
+        "message": "Login successful",
+    }))
+}
+
+fn login_error(error: &TokenError) -> ApiError {
+    let text = match error {
+        TokenError::Unavailable(_) => return error.response(),
+        TokenError::Malformed => return ApiError::bad_request("Invalid Firebase token format"),
+        TokenError::Anonymous => return ApiError::bad_request("Invalid Firebase token data"),
+        TokenError::Expired => "Firebase token expired",
+        TokenError::Refused(_) => "Invalid Firebase token",
+    };
+    ApiError::new(StatusCode::UNAUTHORIZED, text).because(error)
+}
+
+pub(super) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
+    let refused = |message: &'static str| {
+        ApiError::new(StatusCode::UNAUTHORIZED, "Invalid Firebase token").with("message", message)
+    };
+    let token = bearer(&headers).map_err(|error| refused(error.message()))?;
+    let verified = app.authentication.verify(token).await;
+    let identity =
+        verified.map_err(|error| error.unavailable().unwrap_or_else(|| refused(error.message()).because(&error)))?;
+    if identity.kind == TokenKind::CustomBackend {
+        return Err(ApiError::bad_request("Token already custom")
+            .with("expires_at", identity.expires_at)
+            .with("token_type", "custom"));
+    }
+    let (issued, role) = sign_in(&app, &identity).await?;
+    ok(json!({
+        "success": true,
+        "message": "Token exchanged successfully",
+        "custom_token": issued.token,
+        "expires_in_hours": app.authentication.backend.hours,
+        "expires_at": issued.expires_at,
+        "user": {
+            "uid": identity.uid,
+            "email": identity.email,
+            "name": identity.name,
+            "picture": identity.picture,
+            "email_verified": identity.email_verified,
+            "is_admin": role.is_admin(),
+            "firebase_provider": identity.provider,
+        },
+        "token_type": "custom_backend",
+    }))
+}
+
+/// Issues a token, and notes the visit.
+async fn sign_in(app: &Arc<App>, identity: &Identity) -> Result<(Issued, Role), ApiError> {
+    let role = app.role(identity).await?;
+    let issued = app.authentication.backend.issue(identity, role.is_admin()).await.map_err(|error| error.response())?;
+    let now = time::now();
+    // Whoever is signed in is signed in, also when that cannot be noted.
+    if let Err(error) = app.users.seen(&identity.uid, &identity.email, &now).await {
+        tracing::warn!(%error, "a visit was not noted");
+    }
+    if role.is_admin()
+        && let Err(error) = app.admins.logged_in(&ids::admin(&identity.email), &now).await
+    {
+        tracing::warn!(%error, "an admin's login was not noted");
+    }
+    Ok((issued, role))
+}
+
+pub(super) async fn user(State(app): Shared, Caller(identity): Caller) -> Answer {
+    let role = app.role(&identity).await?;
+    ok(json!({"success": true, "user": described(&identity, role), "timestamp": time::now()}))
+}
+
+fn described(identity: &Identity, role: Role) -> Value {
+    json!({
+        "uid": identity.uid,
+        "email": identity.email,
+        "name": identity.name,
+        "picture": identity.picture,
+        "email_verified": identity.email_verified,
+        "is_admin": role.is_admin(),
+        "role": role,
+        "firebase_provider": identity.provider,
+        "auth_time": identity.auth_time,
+        "token_type": identity.kind,
+        "token_expires_at": identity.expires_at,
+        "token_issued_at": identity.issued_at,
+    })
+}

@@ -1,0 +1,143 @@
+//! A caller's videos: which there are, how far one is, and what became of it.
+
+use axum::{Json, extract::State, response::IntoResponse};
+use contract::thakii::limits::PRESIGN_SECONDS;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Answer, Id, Shared, ok,
+    page::{Page, Parameters},
+};
+use crate::{
+    app::App,
+    auth::identity::Identity,
+    aws::AwsError,
+    error::ApiError,
+    files,
+    http::{Caller, Degraded},
+    ids,
+    tables::tasks::{Status, Task},
+    time,
+};
+
+pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
+    let page = Page::read(&parameters, 500, 1000)?;
+    match tasks(&app, &identity, &page).await {
+        Ok(mut tasks) => {
+            let next = page.cut(&mut tasks, |task| &task.created_key);
+            ok(listed(&tasks, next))
+        }
+        Err(error) => {
+            // The original's way: the front end shows an empty list rather than an error.
+            tracing::error!(%error, "a list is empty for want of its table");
+            let mut body = listed(&[], None);
+            body.insert("error_message".to_owned(), json!("Database temporarily unavailable"));
+            let mut response = Json(body).into_response();
+            response.extensions_mut().insert(Degraded);
+            Ok(response)
+        }
+    }
+}
+
+async fn tasks(app: &App, identity: &Identity, page: &Page) -> Result<Vec<Task>, AwsError> {
+    let before = page.before.as_deref();
+    if app.role(identity).await?.is_admin() {
+        app.tasks.all(before, page.reach()).await
+    } else {
+        app.tasks.of_user(&identity.uid, before, page.reach()).await
+    }
+}
+
+fn listed(tasks: &[Task], next: Option<String>) -> Map<String, Value> {
+    let videos: Vec<Value> = tasks
+        .iter()
+        .map(|task| {
+            json!({
+                "id": task.video_id,
+                "video_id": task.video_id,
+                "filename": task.filename,
+                "video_name": task.filename,
+                "status": task.status,
+                "upload_date": task.upload_date,
+                "date": task.upload_date,
+                "user_email": task.user_email,
+                "created_at": task.created_at,
+                "updated_at": task.updated_at,
+            })
+        })
+        .collect();
+    let mut body =
+        Map::from_iter([("total".to_owned(), json!(videos.len())), ("timestamp".to_owned(), json!(time::now()))]);
+    if videos.is_empty() {
+        body.insert("message".to_owned(), json!("No videos found"));
+    }
+    body.insert("videos".to_owned(), Value::Array(videos));
+    body.extend(next.map(|next| ("next_token".to_owned(), json!(next))));
+    body
+}
+
+pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Id(video_id): Id) -> Answer {
+    let task = own(&app, &identity, &video_id).await?;
+    let mut body = Map::from_iter([
+        ("video_id".to_owned(), json!(task.video_id)),
+        ("filename".to_owned(), json!(task.filename)),
+        ("status".to_owned(), json!(task.status)),
+        ("upload_date".to_owned(), json!(task.created_at)),
+        ("updated_at".to_owned(), json!(task.updated_at)),
+        ("user_email".to_owned(), json!(task.user_email)),
+    ]);
+    body.extend(task.error_message.map(|message| ("error_message".to_owned(), json!(message))));
+    ok(body)
+}
+
+pub(super) async fn download(
+    State(app): Shared,
+    Caller(identity): Caller,
+    Id(video_id): Id,
+    parameters: Parameters,
+) -> Answer {
+    let kind = parameters.get("type").unwrap_or("pdf");
+    if !["pdf", "srt", "video"].contains(&kind) {
+        return Err(ApiError::bad_request("Invalid type"));
+    }
+    let task = own(&app, &identity, &video_id).await?;
+    if kind != "video" && task.status != Status::Done {
+        return Err(ApiError::bad_request("PDF not ready yet"));
+    }
+    let (key, filename) = match kind {
+        "video" => (task.s3_key.clone(), task.filename.clone()),
+        "srt" => {
+            (task.subtitle_key.unwrap_or_else(|| files::subtitle_key(&task.video_id)), renamed(&task.filename, "srt"))
+        }
+        _ => (task.pdf_key.unwrap_or_else(|| files::pdf_key(&task.video_id)), renamed(&task.filename, "pdf")),
+    };
+    let link = app.files.get_link(&key, &filename).await?;
+    ok(json!({"download_url": link, "video_id": task.video_id, "filename": filename, "expires_in": PRESIGN_SECONDS}))
+}
+
+/// A video's name with another extension.
+fn renamed(filename: &str, extension: &str) -> String {
+    let stem = filename.rsplit_once('.').map_or(filename, |(stem, _)| stem);
+    format!("{stem}.{extension}")
+}
+
+/// A task that is the caller's, or anybody's for an admin.
+async fn own(app: &App, identity: &Identity, video_id: &str) -> Result<Task, ApiError> {
+    let task = if ids::is_id(video_id) { app.tasks.get(video_id).await? } else { None };
+    let task = task.ok_or_else(|| ApiError::not_found("Video not found"))?;
+    if task.user_id != identity.uid && !app.role(identity).await?.is_admin() {
+        return Err(ApiError::forbidden("Access denied"));
+    }
+    Ok(task)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_called_like_their_video() {
+        assert_eq!(renamed("lecture.1.mp4", "pdf"), "lecture.1.pdf");
+        assert_eq!(renamed("lecture.MKV", "srt"), "lecture.srt");
+    }
+}

@@ -1,0 +1,66 @@
+//! Everybody's videos, for admins.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue},
+    response::IntoResponse,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Answer, Id, Shared, ok,
+    page::{Page, Parameters},
+};
+use crate::{
+    error::ApiError,
+    files, ids,
+    tables::tasks::{Status, Task},
+};
+
+const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
+
+pub(super) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
+    let page = Page::read(&parameters, 500, 1000)?;
+    let status =
+        parameters.get("status").map(|text| Status::parse(text).ok_or_else(|| ApiError::bad_request("Invalid status")));
+    let before = page.before.as_deref();
+    let mut tasks = match status.transpose()? {
+        Some(status) => app.tasks.of_status(status, before, page.reach()).await?,
+        None => app.tasks.all(before, page.reach()).await?,
+    };
+    let next = page.cut(&mut tasks, |task| &task.created_key);
+    let mut response = Json(tasks.iter().map(shown).collect::<Vec<_>>()).into_response();
+    // Base64 is always fit for a header.
+    if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+        response.headers_mut().insert(NEXT_TOKEN, next);
+    }
+    Ok(response)
+}
+
+fn shown(task: &Task) -> Value {
+    json!({
+        "id": task.video_id,
+        "video_name": task.filename,
+        "status": task.status,
+        "date": task.upload_date,
+        "updated_at": task.updated_at,
+        "user_email": task.user_email,
+        "user_id": task.user_id,
+    })
+}
+
+pub(super) async fn delete(State(app): Shared, Id(video_id): Id) -> Answer {
+    let missing = || ApiError::not_found("Video not found");
+    let task = if ids::is_id(&video_id) { app.tasks.get(&video_id).await? } else { None };
+    let task = task.ok_or_else(missing)?;
+    // The row goes last: as long as it is there, a repeat finds what is left.
+    let keys = [task.s3_key.clone(), files::subtitle_key(&video_id), files::pdf_key(&video_id)];
+    for key in &keys {
+        app.files.delete(key).await?;
+    }
+    if !app.tasks.delete(&task).await? {
+        return Err(missing());
+    }
+    ok(json!({"message": "Video deleted successfully", "database": "deleted", "s3_deletions": keys}))
+}

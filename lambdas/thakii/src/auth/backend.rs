@@ -1,0 +1,120 @@
+//! Our own tokens: signed with a shared secret (HS256), so that the front end signs in once and calls for days.
+
+use jiff::Timestamp;
+use ring::hmac;
+use serde_json::json;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use super::{
+    TokenError,
+    identity::{Identity, TokenKind},
+    secret::SecretSource,
+    token::Unverified,
+};
+use crate::ids;
+
+/// The `iss` of our tokens.
+pub const ISSUER: &str = "thakii-backend";
+const AUDIENCE: &str = "thakii-frontend";
+const TOKEN_TYPE: &str = "custom_backend";
+
+/// Issues and verifies our tokens.
+#[derive(Debug)]
+pub struct BackendTokens {
+    secret: SecretSource,
+    /// How long a token lives, in hours.
+    pub hours: u64,
+}
+
+/// A token of ours, just issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// When it expires, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+impl BackendTokens {
+    /// Tokens that live for some hours.
+    #[must_use]
+    pub fn new(secret: SecretSource, hours: u64) -> Self {
+        Self { secret, hours }
+    }
+
+    /// A token for a caller. That they are an admin is information only: their role is computed anew each time.
+    ///
+    /// # Errors
+    /// When the secret cannot be read.
+    pub async fn issue(&self, identity: &Identity, is_admin: bool) -> Result<Issued, TokenError> {
+        let secrets = self.secret.get().await?;
+        let lifetime = i64::try_from(self.hours).unwrap_or(i64::MAX).saturating_mul(3600);
+        Ok(sign(&secrets.current, identity, is_admin, Timestamp::now().as_second(), lifetime))
+    }
+
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// When it is not accepted.
+    pub async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+        // Before the secret is read: a key of another algorithm must never come near it.
+        if token.algorithm != "HS256" {
+            return Err(TokenError::Refused("algorithm"));
+        }
+        let secrets = self.secret.get().await?;
+        let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
+        let signed = keys.into_iter().any(|key| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+            hmac::verify(&key, token.signed.as_bytes(), &token.signature).is_ok()
+        });
+        if !signed {
+            return Err(TokenError::Refused("signature"));
+        }
+        identity(token, now)
+    }
+}
+
+/// What a token whose signature is verified says.
+fn identity(token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+    let claims = token.trusted();
+    let identity = Identity::of(claims, TokenKind::CustomBackend, now)?;
+    if claims.text("iss") != Some(ISSUER) {
+        return Err(TokenError::Refused("issuer"));
+    }
+    if !claims.is_for(AUDIENCE) {
+        return Err(TokenError::Refused("audience"));
+    }
+    if claims.text("token_type") != Some(TOKEN_TYPE) || claims.text("user_id").is_none() {
+        return Err(TokenError::Refused("type"));
+    }
+    Ok(identity)
+}
+
+fn sign(secret: &[u8], identity: &Identity, is_admin: bool, now: i64, lifetime: i64) -> Issued {
+    let expires_at = now.saturating_add(lifetime);
+    let claims = json!({
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "iat": now,
+        "nbf": now,
+        "exp": expires_at,
+        "user_id": identity.uid,
+        "email": identity.email,
+        "name": identity.name,
+        "picture": identity.picture,
+        "email_verified": identity.email_verified,
+        "token_type": TOKEN_TYPE,
+        "token_version": "1.0",
+        "is_admin": is_admin,
+        "firebase_provider": identity.provider,
+        "auth_time": identity.auth_time,
+        "token_hash": ids::digest(&format!("{}:{}:{now}", identity.uid, identity.email), 16),
+    });
+    let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let header = encode(json!({"alg": "HS256", "typ": "JWT"}).to_string());
+    let signed = format!("{header}.{}", encode(claims.to_string()));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+    Issued { token: format!("{signed}.{signature}"), expires_at }
+}

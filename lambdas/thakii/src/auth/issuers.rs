@@ -1,0 +1,157 @@
+//! Identity tokens: of the stage's issuers and nobody else, signed with RS256 by a key the issuer publishes.
+
+use contract::thakii::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
+
+use super::{
+    TokenError,
+    identity::{Identity, TokenKind},
+    jwks::KeySet,
+    token::Unverified,
+};
+use crate::outbound::Outbound;
+
+/// The issuers whose tokens are accepted.
+#[derive(Debug)]
+pub struct Issuers(Vec<Issuer>);
+
+#[derive(Debug)]
+struct Issuer {
+    kind: IssuerKind,
+    name: String,
+    audience: String,
+    keys: KeySet,
+}
+
+/// Why the stage's issuers cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuersError {
+    /// The variable holds something else.
+    #[error("failed to understand AUTH_ISSUERS")]
+    Syntax(#[from] serde_json::Error),
+    /// There must be exactly one that the front end signs in with.
+    #[error("AUTH_ISSUERS must have exactly one primary issuer")]
+    Primary,
+}
+
+impl Issuers {
+    /// Reads the contract's list. `endpoint` is the emulator's address, where there is one.
+    ///
+    /// # Errors
+    /// When the list is something else.
+    pub fn parse(list: &str, endpoint: Option<&str>, outbound: &Outbound) -> Result<Self, IssuersError> {
+        let issuers: Vec<AuthIssuer> = serde_json::from_str(list)?;
+        if issuers.iter().filter(|issuer| issuer.primary).count() != 1 {
+            return Err(IssuersError::Primary);
+        }
+        let issuers = issuers.into_iter().map(|issuer| Issuer {
+            kind: issuer.kind,
+            keys: KeySet::new(jwks_url(&issuer, endpoint), outbound.clone()),
+            name: issuer.issuer,
+            audience: issuer.audience,
+        });
+        Ok(Self(issuers.collect()))
+    }
+
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// When it is not accepted.
+    pub async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+        let name = token.issuer().ok_or(TokenError::Refused("issuer"))?;
+        // Two issuers may share a name and differ in their audience.
+        let mut refused = TokenError::Refused("issuer");
+        for issuer in self.0.iter().filter(|issuer| issuer.name == name) {
+            match issuer.verify(token, now).await {
+                Err(error @ TokenError::Refused(_)) => refused = error,
+                answer => return answer,
+            }
+        }
+        Err(refused)
+    }
+}
+
+/// Where an issuer's keys are.
+fn jwks_url(issuer: &AuthIssuer, endpoint: Option<&str>) -> String {
+    let base = || match endpoint {
+        // An emulator's pools have the issuer of AWS, which knows nothing of them.
+        Some(endpoint) => {
+            let pool = issuer.issuer.rsplit('/').next().unwrap_or_default();
+            format!("{}/{pool}/.well-known/jwks.json", endpoint.trim_end_matches('/'))
+        }
+        None => format!("{}/.well-known/jwks.json", issuer.issuer),
+    };
+    issuer.jwks_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(|| match issuer.kind {
+        IssuerKind::Cognito => base(),
+        IssuerKind::Firebase => FIREBASE_JWKS_URL.to_owned(),
+    })
+}
+
+impl Issuer {
+    async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+        if token.algorithm != "RS256" {
+            return Err(TokenError::Refused("algorithm"));
+        }
+        let key_id = token.key_id.as_deref().ok_or(TokenError::Refused("key"))?;
+        let key = self.keys.get(key_id).await?.ok_or(TokenError::Refused("key"))?;
+        key.verify(token.signed.as_bytes(), &token.signature)?;
+        let claims = token.trusted();
+        if !claims.is_for(&self.audience) {
+            return Err(TokenError::Refused("audience"));
+        }
+        // An access token has no `aud`, but an emulator may think otherwise.
+        if self.kind == IssuerKind::Cognito && claims.text("token_use") != Some("id") {
+            return Err(TokenError::Refused("use"));
+        }
+        let kind = match self.kind {
+            IssuerKind::Cognito => TokenKind::Cognito,
+            IssuerKind::Firebase => TokenKind::Firebase,
+        };
+        Identity::of(claims, kind, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issuer(kind: IssuerKind, jwks_url: Option<&str>) -> AuthIssuer {
+        AuthIssuer {
+            kind,
+            primary: true,
+            issuer: "https://cognito-idp.us-east-2.amazonaws.com/us-east-2_abc".to_owned(),
+            jwks_url: jwks_url.map(str::to_owned),
+            audience: "client".to_owned(),
+        }
+    }
+
+    #[test]
+    fn keys_are_where_the_kind_keeps_them() {
+        let cognito = issuer(IssuerKind::Cognito, None);
+        assert_eq!(
+            jwks_url(&cognito, None),
+            "https://cognito-idp.us-east-2.amazonaws.com/us-east-2_abc/.well-known/jwks.json"
+        );
+        assert_eq!(
+            jwks_url(&cognito, Some("http://127.0.0.1:4566/")),
+            "http://127.0.0.1:4566/us-east-2_abc/.well-known/jwks.json"
+        );
+        assert_eq!(jwks_url(&issuer(IssuerKind::Firebase, None), None), FIREBASE_JWKS_URL);
+        let elsewhere = issuer(IssuerKind::Firebase, Some("http://127.0.0.1:9/keys"));
+        assert_eq!(jwks_url(&elsewhere, None), "http://127.0.0.1:9/keys");
+    }
+
+    #[test]
+    fn a_list_needs_one_primary_issuer() {
+        let outbound = Outbound::new(false);
+        let mut list = vec![issuer(IssuerKind::Cognito, None), issuer(IssuerKind::Firebase, None)];
+        let text = |list: &[AuthIssuer]| serde_json::to_string(list).expect("plain data");
+        assert!(matches!(Issuers::parse(&text(&list), None, &outbound), Err(IssuersError::Primary)));
+        list[1].primary = false;
+        assert_eq!(Issuers::parse(&text(&list), None, &outbound).expect("one").0.len(), 2);
+        list[0].primary = false;
+        assert!(matches!(Issuers::parse(&text(&list), None, &outbound), Err(IssuersError::Primary)));
+        for wrong in ["", "{}", r#"[{"kind":"saml"}]"#] {
+            assert!(matches!(Issuers::parse(wrong, None, &outbound), Err(IssuersError::Syntax(_))), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! An issuer's public keys: kept for an hour, fetched again when a token names a key that is not among them, and used
+//! for a day when they cannot be fetched.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::TokenError;
+use crate::outbound::Outbound;
+
+const FETCH: Duration = Duration::from_secs(10);
+const FRESH: Duration = Duration::from_secs(3600);
+const USABLE: Duration = Duration::from_secs(24 * 3600);
+/// The least time between two fetches that could wait: anybody can make up a key's name, and an issuer that is down
+/// must not slow every request.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Keys are a few kilobytes.
+const LARGEST: usize = 256 * 1024;
+
+/// A public RSA key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Is it this key's signature (RS256)?
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), TokenError> {
+        RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
+            .map_err(|_| TokenError::Refused("signature"))
+    }
+}
+
+type Keys = Arc<BTreeMap<String, PublicKey>>;
+
+/// What was fetched, and when.
+#[derive(Debug, Default)]
+struct Kept {
+    keys: Option<(Instant, Keys)>,
+    /// The last fetch that could have waited.
+    sought: Option<Instant>,
+}
+
+/// The keys of one issuer.
+#[derive(Debug)]
+pub struct KeySet {
+    url: String,
+    outbound: Outbound,
+    kept: Mutex<Kept>,
+}
+
+impl KeySet {
+    /// The keys published under `url`; nothing is fetched yet.
+    #[must_use]
+    pub fn new(url: String, outbound: Outbound) -> Self {
+        Self { url, outbound, kept: Mutex::new(Kept::default()) }
+    }
+
+    /// The key of that name, if the issuer has one.
+    ///
+    /// # Errors
+    /// When the keys cannot be fetched and are not kept either.
+    pub async fn get(&self, key_id: &str) -> Result<Option<PublicKey>, TokenError> {
+        let mut kept = self.kept.lock().await;
+        let age = kept.keys.as_ref().map(|(fetched, _)| fetched.elapsed());
+        let must = age.is_none_or(|age| age >= USABLE);
+        let fetch = must || (age.is_none_or(|age| age >= FRESH) && kept.may_seek());
+        if fetch {
+            self.refresh(&mut kept, age).await?;
+        }
+        if let Some(key) = kept.find(key_id) {
+            return Ok(Some(key));
+        }
+        if !fetch && kept.may_seek() {
+            self.refresh(&mut kept, age).await?;
+        }
+        Ok(kept.find(key_id))
+    }
+
+    /// Fetches the keys; when that fails, those of up to [`USABLE`] ago will do.
+    async fn refresh(&self, kept: &mut Kept, age: Option<Duration>) -> Result<(), TokenError> {
+        match self.fetch().await {
+            Ok(keys) => {
+                kept.keys = Some((Instant::now(), Arc::new(keys)));
+                Ok(())
+            }
+            Err(cause) if age.is_some_and(|age| age < USABLE) => {
+                tracing::error!(url = self.url, error = cause, "old keys are used on");
+                Ok(())
+            }
+            Err(cause) => Err(TokenError::Unavailable(cause.into())),
+        }
+    }
+
+    async fn fetch(&self) -> Result<BTreeMap<String, PublicKey>, String> {
+        let answer = self.outbound.get(&self.url, FETCH, LARGEST).await.map_err(|error| error.to_string())?;
+        if answer.status != 200 {
+            return Err(format!("{} answered HTTP {}", self.url, answer.status));
+        }
+        parse(&answer.body).map_err(|error| format!("{} holds no keys: {error}", self.url))
+    }
+}
+
+impl Kept {
+    /// May a fetch that could wait be tried? Then it counts as tried.
+    fn may_seek(&mut self) -> bool {
+        let may = self.sought.is_none_or(|sought| sought.elapsed() >= PATIENCE);
+        if may {
+            self.sought = Some(Instant::now());
+        }
+        may
+    }
+
+    fn find(&self, key_id: &str) -> Option<PublicKey> {
+        self.keys.as_ref().and_then(|(_, keys)| keys.get(key_id).cloned())
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Jwk>,
+}
+
+/// A key as published: <https://www.rfc-editor.org/rfc/rfc7517>.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+/// The RSA keys for signatures among those published.
+fn parse(document: &[u8]) -> Result<BTreeMap<String, PublicKey>, serde_json::Error> {
+    let document: Document = serde_json::from_slice(document)?;
+    Ok(document.keys.into_iter().filter_map(key).collect())
+}
+
+fn key(jwk: Jwk) -> Option<(String, PublicKey)> {
+    let suits = |value: Option<String>, wanted: &str| value.is_none_or(|value| value == wanted);
+    if jwk.kty != "RSA" || !suits(jwk.usage, "sig") || !suits(jwk.alg, "RS256") {
+        return None;
+    }
+    // Padding is not allowed, yet seen; leading zeros are not allowed by `ring`.
+    let number = |text: &str| {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        Some(bytes[zeros..].to_vec())
+    };
+    Some((jwk.kid?, PublicKey { modulus: number(&jwk.n?)?, exponent: number(&jwk.e?)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rsa_keys_for_signatures_count() {
+        let document = br#"{"keys": [
+            {"kty": "RSA", "kid": "good", "use": "sig", "alg": "RS256", "n": "AAEC", "e": "AQAB"},
+            {"kty": "RSA", "kid": "bare", "n": "AQI=", "e": "AQAB"},
+            {"kty": "EC", "kid": "curve", "n": "AQI", "e": "AQAB"},
+            {"kty": "RSA", "kid": "encrypts", "use": "enc", "n": "AQI", "e": "AQAB"},
+            {"kty": "RSA", "kid": "other", "alg": "RS512", "n": "AQI", "e": "AQAB"},
+            {"kty": "RSA", "n": "AQI", "e": "AQAB"},
+            {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"}
+        ]}"#;
+        let keys = parse(document).expect("keys");
+        assert_eq!(keys.keys().collect::<Vec<_>>(), ["bare", "good"]);
+        assert_eq!(keys["good"], PublicKey { modulus: vec![1, 2], exponent: vec![1, 0, 1] });
+        assert_eq!(keys["bare"].modulus, [1, 2]);
+        assert!(parse(b"<html>").is_err());
+    }
+}

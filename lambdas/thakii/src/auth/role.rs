@@ -1,0 +1,132 @@
+//! What a caller may do: computed for every request whose answer depends on it, never kept.
+
+use std::collections::BTreeSet;
+
+use contract::thakii::{ADMINS_GROUP, SUPER_ADMINS_GROUP};
+use serde::{Deserialize, Serialize};
+
+use super::identity::{Identity, normalized};
+
+/// A caller's level. Each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees their own.
+    User,
+    /// Sees everything, and manages servers.
+    Admin,
+    /// Also manages admins.
+    SuperAdmin,
+}
+
+impl Role {
+    /// At least an admin?
+    #[must_use]
+    pub fn is_admin(self) -> bool {
+        self >= Self::Admin
+    }
+}
+
+/// The stage's super admins, by e-mail address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SuperAdmins(BTreeSet<String>);
+
+impl SuperAdmins {
+    /// Reads a comma-separated list.
+    #[must_use]
+    pub fn parse(list: &str) -> Self {
+        Self(list.split(',').map(normalized).filter(|email| !email.is_empty()).collect())
+    }
+
+    /// Is it one of them?
+    #[must_use]
+    pub fn contain(&self, email: &str) -> bool {
+        self.0.contains(&normalized(email))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// Is an admin's row in force?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Yes.
+    Active,
+    /// No longer; the row is kept.
+    Removed,
+}
+
+/// The caller's role; `row` is the standing of the admin row for their e-mail address.
+#[must_use]
+pub fn role(identity: &Identity, super_admins: &SuperAdmins, row: Option<Standing>) -> Role {
+    let within = |group: &str| identity.groups.iter().any(|name| name == group);
+    let vouched = identity.email_verified;
+    if (vouched && super_admins.contain(&identity.email)) || within(SUPER_ADMINS_GROUP) {
+        return Role::SuperAdmin;
+    }
+    match row {
+        // Also for members of the group, so that a removal works at once.
+        Some(Standing::Removed) => Role::User,
+        Some(Standing::Active) if vouched => Role::Admin,
+        _ if within(ADMINS_GROUP) => Role::Admin,
+        _ => Role::User,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::identity::TokenKind;
+
+    fn caller(email: &str, email_verified: bool, groups: &[&str]) -> Identity {
+        Identity {
+            uid: "u".to_owned(),
+            email: email.to_owned(),
+            name: String::new(),
+            picture: String::new(),
+            email_verified,
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            kind: TokenKind::Cognito,
+            provider: "cognito".to_owned(),
+            auth_time: 0,
+            issued_at: 0,
+            expires_at: 0,
+        }
+    }
+
+    #[test]
+    fn every_way_to_a_role() {
+        use Role::{Admin, SuperAdmin, User};
+        use Standing::{Active, Removed};
+        let root = SuperAdmins::parse("root@example.com, Ops@Example.com ,");
+        type Case = (&'static str, bool, &'static [&'static str], Option<Standing>, Role);
+        let cases: [Case; 13] = [
+            ("root@example.com", true, &[], None, SuperAdmin),
+            ("ops@example.com", true, &[], Some(Removed), SuperAdmin),
+            ("root@example.com", false, &[], None, User),
+            ("ana@example.com", false, &["super-admins"], None, SuperAdmin),
+            ("ana@example.com", true, &["super-admins"], Some(Removed), SuperAdmin),
+            ("ana@example.com", true, &[], None, User),
+            ("ana@example.com", true, &[], Some(Active), Admin),
+            ("ana@example.com", false, &[], Some(Active), User),
+            ("ana@example.com", false, &["admins"], Some(Active), Admin),
+            ("ana@example.com", true, &["admins"], None, Admin),
+            ("ana@example.com", true, &["admins"], Some(Removed), User),
+            ("ana@example.com", true, &["users"], None, User),
+            ("ana@example.com", true, &["Admins", "admin"], None, User),
+        ];
+        for (email, verified, groups, row, expected) in cases {
+            let actual = role(&caller(email, verified, groups), &root, row);
+            assert_eq!(actual, expected, "{email} {verified} {groups:?} {row:?}");
+        }
+    }
+
+    #[test]
+    fn levels_are_ordered() {
+        assert!(Role::SuperAdmin.is_admin() && Role::Admin.is_admin() && !Role::User.is_admin());
+    }
+}

@@ -1,0 +1,13 @@
+//! Starts the API function.
+
+use std::process::ExitCode;
+
+use contract::thakii::Api;
+use thakii::{app::App, gateway, http};
+
+fn main() -> ExitCode {
+    common::start::<Api>(async |started| {
+        let app = App::new(started.environment, &started.aws)?;
+        gateway::serve(http::router(app)).await
+    })
+}

@@ -1,0 +1,15 @@
+//! Starts the maintenance function.
+
+use std::process::ExitCode;
+
+use contract::thakii::Maintenance;
+use serde_json::Value;
+use thakii::maintenance::MaintenanceFunction;
+
+fn main() -> ExitCode {
+    common::start::<Maintenance>(async |started| {
+        let maintenance = MaintenanceFunction::new(started.environment, &started.aws);
+        // What the schedule sends says nothing.
+        common::events::serve::<Maintenance, Value, _>(async |_| Ok(Box::pin(maintenance.run()).await?)).await
+    })
+}

@@ -1,0 +1,13 @@
+//! Starts the status function.
+
+use std::process::ExitCode;
+
+use contract::thakii::Status;
+use thakii::status::{Messages, StatusFunction};
+
+fn main() -> ExitCode {
+    common::start::<Status>(async |started| {
+        let status = StatusFunction::new(started.environment, &started.aws);
+        common::events::serve::<Status, Messages, _>(async |messages| Ok(Box::pin(status.handle(messages)).await)).await
+    })
+}

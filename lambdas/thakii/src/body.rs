@@ -1,0 +1,213 @@
+//! Request bodies: bytes within the limit, and JSON objects read field by field so that each error names its field.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{StatusCode, header::CONTENT_TYPE},
+};
+use contract::thakii::limits::{DIRECT_BODY_BYTES, DIRECT_BODY_TOO_LARGE};
+use serde_json::{Map, Value};
+
+use crate::error::ApiError;
+
+/// A body and what it is declared to be.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// The `Content-Type`, as sent.
+    pub content_type: String,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+impl Payload {
+    /// Is it declared to be JSON?
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.essence() == "application/json"
+    }
+
+    /// Is it declared to be a form with files?
+    #[must_use]
+    pub fn is_form(&self) -> bool {
+        self.essence() == "multipart/form-data"
+    }
+
+    fn essence(&self) -> String {
+        self.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// The body as JSON, whatever it is declared to be.
+    ///
+    /// # Errors
+    /// A 400 when it is no JSON object, or an empty one.
+    pub fn fields(&self) -> Result<Fields, ApiError> {
+        let required = || ApiError::bad_request("Request body is required");
+        if self.bytes.trim_ascii().is_empty() {
+            return Err(required());
+        }
+        match serde_json::from_slice(&self.bytes) {
+            Ok(Value::Object(fields)) if fields.is_empty() => Err(required()),
+            Ok(Value::Object(fields)) => Ok(Fields(fields)),
+            Ok(Value::Null) => Err(required()),
+            Ok(_) => Err(ApiError::field("body", "an object")),
+            Err(_) => Err(ApiError::bad_request("Invalid JSON")),
+        }
+    }
+
+    /// Like [`Payload::fields`], but nothing is an empty object.
+    ///
+    /// # Errors
+    /// A 400 when it is no JSON object.
+    pub fn optional_fields(&self) -> Result<Fields, ApiError> {
+        let text = self.bytes.trim_ascii();
+        if text.is_empty() || text == b"{}" || text == b"null" {
+            return Ok(Fields(Map::new()));
+        }
+        self.fields()
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Payload {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or_default().to_owned();
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| ApiError::bad_request("The request body could not be read"))?;
+        if bytes.len() as u64 > DIRECT_BODY_BYTES {
+            return Err(too_large());
+        }
+        Ok(Self { content_type, bytes })
+    }
+}
+
+/// The contract's 413, which the gateway gives too.
+fn too_large() -> ApiError {
+    let body: Map<String, Value> = serde_json::from_str(DIRECT_BODY_TOO_LARGE).unwrap_or_default();
+    let error = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "");
+    body.into_iter().fold(error, |error, (name, value)| error.with(&name, value))
+}
+
+/// A JSON object with something in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fields(pub Map<String, Value>);
+
+impl Fields {
+    /// A field's value; null is absence.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A text, where it is given.
+    ///
+    /// # Errors
+    /// A 400 when it is something else.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        self.get(name).map(|value| value.as_str().ok_or_else(|| ApiError::field(name, "a string"))).transpose()
+    }
+
+    /// A truth value, where it is given.
+    ///
+    /// # Errors
+    /// A 400 when it is something else.
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        self.get(name).map(|value| value.as_bool().ok_or_else(|| ApiError::field(name, "a boolean"))).transpose()
+    }
+
+    /// A number without sign and fraction, which may be spelled as a text.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        let value = self.get(name)?;
+        value.as_u64().or_else(|| digits(value.as_str()?))
+    }
+
+    /// Refuses every field but those.
+    ///
+    /// # Errors
+    /// A 400 that names the first other field.
+    pub fn only(&self, names: &[&str], refusal: &str) -> Result<(), ApiError> {
+        match self.0.keys().find(|name| !names.contains(&name.as_str())) {
+            Some(name) => Err(ApiError::bad_request(format!("Field \"{name}\" {refusal}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Payload::from_request(request, state).await?.fields()
+    }
+}
+
+/// A number spelled in digits alone: no sign, no blanks.
+#[must_use]
+pub fn digits(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn payload(text: &str) -> Payload {
+        Payload { content_type: "application/json".to_owned(), bytes: Bytes::copy_from_slice(text.as_bytes()) }
+    }
+
+    #[test]
+    fn nothing_is_no_body() {
+        for nothing in ["", "  \n", "{}", "null"] {
+            let error = payload(nothing).fields().expect_err(nothing);
+            assert_eq!((error.status(), error.text()), (StatusCode::BAD_REQUEST, "Request body is required"));
+            assert_eq!(payload(nothing).optional_fields().expect("optional").0.len(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_told() {
+        for (text, expected) in [
+            ("{", "Invalid JSON"),
+            ("[1]", "Field \"body\" must be an object"),
+            ("7", "Field \"body\" must be an object"),
+        ] {
+            assert_eq!(payload(text).fields().expect_err(text).text(), expected);
+            assert_eq!(payload(text).optional_fields().expect_err(text).text(), expected);
+        }
+    }
+
+    #[test]
+    fn fields_have_types() {
+        let fields = payload(r#"{"a": 7, "b": "7", "c": null, "d": -1, "e": 1.5, "f": "x", "g": "+7"}"#).fields();
+        let fields = fields.expect("an object");
+        assert_eq!(fields.text("a").expect_err("a number").text(), "Field \"a\" must be a string");
+        assert_eq!(fields.boolean("a").expect_err("a number").text(), "Field \"a\" must be a boolean");
+        assert_eq!(fields.text("c").expect("absent"), None);
+        assert_eq!((fields.number("a"), fields.number("b")), (Some(7), Some(7)));
+        for wrong in ["c", "d", "e", "f", "g", "h"] {
+            assert_eq!(fields.number(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn other_fields_are_named() {
+        let fields = Fields(json!({"email": "x"}).as_object().expect("an object").clone());
+        fields.only(&["email"], "cannot be updated").expect("allowed");
+        let error = fields.only(&["role"], "cannot be updated").expect_err("another");
+        assert_eq!(error.text(), "Field \"email\" cannot be updated");
+    }
+
+    #[test]
+    fn the_limit_says_the_other_way() {
+        let error = too_large();
+        assert_eq!((error.status().as_u16(), error.text()), (413, "File too large for direct upload"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Links that let a client write or read one object for an hour. They are secrets: they must not be logged.
+
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+use contract::thakii::limits::PRESIGN_SECONDS;
+
+use super::{Files, failed};
+use crate::{aws::AwsError, names};
+
+impl Files {
+    /// To write an object of exactly this type and size.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub async fn put_link(&self, key: &str, content_type: &str, size: u64) -> Result<String, AwsError> {
+        let request = self.presigner.put_object().bucket(&self.bucket).key(key);
+        let request = request.content_type(content_type).content_length(length(size)?);
+        let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
+        Ok(signed.uri().to_owned())
+    }
+
+    /// To write a part of exactly this size; `index` counts from 0, S3 from 1.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub async fn part_link(&self, key: &str, upload_id: &str, index: u64, size: u64) -> Result<String, AwsError> {
+        let request = self.presigner.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
+        let request = request.part_number(number(index)?).content_length(length(size)?);
+        let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
+        Ok(signed.uri().to_owned())
+    }
+
+    /// To read an object as a file of this name.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub async fn get_link(&self, key: &str, name: &str) -> Result<String, AwsError> {
+        let request = self.presigner.get_object().bucket(&self.bucket).key(key);
+        let request = request.response_content_disposition(names::attachment(name));
+        let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
+        Ok(signed.uri().to_owned())
+    }
+}
+
+fn lifetime() -> Result<PresigningConfig, AwsError> {
+    PresigningConfig::expires_in(Duration::from_secs(PRESIGN_SECONDS))
+        .map_err(|error| AwsError::new("limit a link", &error))
+}
+
+fn length(size: u64) -> Result<i64, AwsError> {
+    size.try_into().map_err(|error| AwsError::new("sign a size", &error))
+}
+
+/// S3's number of a piece.
+pub(super) fn number(index: u64) -> Result<i32, AwsError> {
+    index
+        .checked_add(1)
+        .and_then(|number| number.try_into().ok())
+        .ok_or_else(|| AwsError::odd("number a part", "too many"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn files() -> Files {
+        let client = crate::aws::s3(&testing::aws());
+        Files::new(
+            client.clone(),
+            crate::aws::presigning(&testing::aws(), Some("http://127.0.0.1:4566")),
+            "b".to_owned(),
+        )
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn type_and_size_are_signed_for_an_hour() {
+        let link = files().put_link("videos/id/a b.mp4", "video/mp4", 7).await.expect("a link");
+        assert!(link.starts_with("http://127.0.0.1:4566/b/videos/id/a%20b.mp4?"), "{link}");
+        assert!(link.contains("X-Amz-Expires=3600"), "{link}");
+        assert!(link.contains("X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost"), "{link}");
+        assert!(!link.contains("checksum"), "{link}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn parts_count_from_one() {
+        let link = files().part_link("videos/id/a.mp4", "u", 0, 7).await.expect("a link");
+        assert!(link.contains("partNumber=1&") && link.contains("uploadId=u"), "{link}");
+        assert!(link.contains("X-Amz-SignedHeaders=content-length%3Bhost"), "{link}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn downloads_keep_their_name() {
+        let link = files().get_link("pdfs/id.pdf", "lecture.pdf").await.expect("a link");
+        assert!(link.contains("response-content-disposition=attachment"), "{link}");
+        assert!(link.contains("X-Amz-Expires=3600"), "{link}");
+    }
+}

@@ -1,0 +1,174 @@
+//! S3's multipart uploads: begun, looked at, completed or given up, and made of pieces without ever holding the whole.
+
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+    types::{CompletedMultipartUpload, CompletedPart},
+};
+use axum::body::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Files, Piece, bytes, failed, links::number};
+use crate::aws::AwsError;
+
+/// The bytes of each part but the last that is made of pieces.
+const PART: usize = 8 * 1024 * 1024;
+/// How many pieces are read ahead, and how many parts are written at once.
+const AHEAD: usize = 4;
+
+impl Files {
+    /// Begins a multipart upload and returns its id.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn begin(&self, key: &str, content_type: &str) -> Result<String, AwsError> {
+        let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
+        let answer = request.content_type(content_type).send().await;
+        let answer = answer.map_err(|error| failed("begin a multipart upload of", key, &error))?;
+        answer.upload_id.ok_or_else(|| AwsError::odd(format!("begin a multipart upload of {key}"), "no upload id"))
+    }
+
+    /// The parts that have arrived, by index; nothing when S3 knows no such upload.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<Piece>>, AwsError> {
+        let mut pieces = Vec::new();
+        let mut from = None;
+        loop {
+            let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
+            let page = match request.set_part_number_marker(from).send().await {
+                Ok(page) => page,
+                Err(error) if is_unknown(&error) => return Ok(None),
+                Err(error) => return Err(failed("list the parts of", key, &error)),
+            };
+            pieces.extend(page.parts.unwrap_or_default().into_iter().filter_map(|part| {
+                let index = u64::try_from(part.part_number?.checked_sub(1)?).ok()?;
+                Some(Piece { index, size: bytes(part.size), reference: part.e_tag? })
+            }));
+            from = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
+            if from.is_none() {
+                pieces.sort_by_key(|piece| piece.index);
+                return Ok(Some(pieces));
+            }
+        }
+    }
+
+    /// Makes an object of its parts; false when S3 knows no such upload.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn complete(&self, key: &str, upload_id: &str, parts: &[Piece]) -> Result<bool, AwsError> {
+        let parts = parts
+            .iter()
+            .map(|part| Ok(CompletedPart::builder().part_number(number(part.index)?).e_tag(&part.reference).build()))
+            .collect::<Result<Vec<_>, AwsError>>()?;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
+        match request.multipart_upload(parts).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_unknown(&error) => Ok(false),
+            Err(error) => Err(failed("complete the multipart upload of", key, &error)),
+        }
+    }
+
+    /// Gives a multipart upload up, so that its parts cost nothing. One that is unknown counts as given up.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn abort(&self, key: &str, upload_id: &str) -> Result<(), AwsError> {
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_unknown(&error) => Ok(()),
+            Err(error) => Err(failed("abort the multipart upload of", key, &error)),
+        }
+    }
+
+    /// Makes an object of pieces that lie in the bucket, in their order.
+    ///
+    /// # Errors
+    /// When S3 fails; what was begun is given up.
+    pub async fn join(&self, pieces: &[Piece], key: &str, content_type: &str) -> Result<(), AwsError> {
+        let upload_id = self.begin(key, content_type).await?;
+        let joined = self.join_parts(pieces, key, &upload_id).await;
+        if joined.is_err()
+            && let Err(error) = self.abort(key, &upload_id).await
+        {
+            tracing::warn!(%error, "an upload is left to the bucket's lifecycle");
+        }
+        joined
+    }
+
+    async fn join_parts(&self, pieces: &[Piece], key: &str, upload_id: &str) -> Result<(), AwsError> {
+        let chunks = stream::iter(pieces).map(|piece| self.get(&piece.reference)).buffered(AHEAD);
+        let parts: Vec<Piece> = regrouped(chunks.boxed(), PART)
+            .enumerate()
+            .map(|(index, part)| async move { self.put_part(key, upload_id, index as u64, part?).await })
+            .buffered(AHEAD)
+            .try_collect()
+            .await?;
+        if self.complete(key, upload_id, &parts).await? {
+            return Ok(());
+        }
+        Err(AwsError::odd(format!("complete the multipart upload of {key}"), "it is gone"))
+    }
+
+    async fn put_part(&self, key: &str, upload_id: &str, index: u64, part: Bytes) -> Result<Piece, AwsError> {
+        let size = part.len() as u64;
+        let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
+        let answer = request.part_number(number(index)?).body(ByteStream::from(part)).send().await;
+        let answer = answer.map_err(|error| failed("write a part of", key, &error))?;
+        let reference = answer.e_tag.ok_or_else(|| AwsError::odd(format!("write a part of {key}"), "no ETag"))?;
+        Ok(Piece { index, size, reference })
+    }
+}
+
+type Chunks<'a> = stream::BoxStream<'a, Result<Bytes, AwsError>>;
+
+/// The same bytes in groups of `size`, the last one smaller.
+fn regrouped(chunks: Chunks<'_>, size: usize) -> impl stream::Stream<Item = Result<Bytes, AwsError>> {
+    stream::try_unfold((chunks, Vec::new()), move |(mut chunks, mut group)| async move {
+        while group.len() < size {
+            match chunks.try_next().await? {
+                Some(chunk) => group.extend_from_slice(&chunk),
+                None if group.is_empty() => return Ok(None),
+                None => break,
+            }
+        }
+        let rest = group.split_off(group.len().min(size));
+        Ok(Some((Bytes::from(group), (chunks, rest))))
+    })
+}
+
+fn is_unknown<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("NoSuchUpload")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn groups_hold_the_same_bytes() {
+        for (chunks, expected) in [
+            (vec!["abc", "d", "efgh"], vec!["abc", "def", "gh"]),
+            (vec!["abcdefgh"], vec!["abc", "def", "gh"]),
+            (vec!["abcdef"], vec!["abc", "def"]),
+            (vec!["a"], vec!["a"]),
+            (vec![], vec![]),
+        ] {
+            let chunks = stream::iter(chunks.into_iter().map(|chunk| Ok(Bytes::from(chunk)))).boxed();
+            let groups: Vec<Bytes> = regrouped(chunks, 3).try_collect().await.expect("no failure");
+            assert_eq!(groups, expected);
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_failure_ends_it() {
+        let failure = || AwsError::odd("read", "gone");
+        let chunks = stream::iter([Ok(Bytes::from("ab")), Err(failure())]).boxed();
+        let groups: Result<Vec<Bytes>, AwsError> = regrouped(chunks, 3).try_collect().await;
+        assert_eq!(groups, Err(failure()));
+    }
+}

@@ -1,0 +1,195 @@
+//! Whatever a request comes in as becomes the event of a REST API: that of an HTTP API, of a load balancer, and one
+//! sent straight to the function, which may lack nearly everything. The answer goes back in the shape that is expected.
+
+use axum::Router;
+use common::Error;
+use contract::thakii::Api;
+use lambda_runtime::LambdaEvent;
+use serde_json::{Map, Value, json};
+
+/// Who asks, which decides the shape of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A REST API.
+    Rest,
+    /// An HTTP API.
+    Http,
+    /// A load balancer.
+    LoadBalancer,
+    /// Somebody who invokes the function.
+    Direct,
+}
+
+/// Answers an event.
+///
+/// # Errors
+/// When the event is no JSON object.
+pub async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let (event, context) = event.into_parts();
+    // A probe never gets to the router.
+    if event.get("probe").is_some() {
+        return common::http::answer::<Api>(router, LambdaEvent::new(event, context)).await;
+    }
+    let origin = origin(&event);
+    let event = LambdaEvent::new(rest(event, origin), context);
+    Ok(shaped(common::http::answer::<Api>(router, event).await?, origin))
+}
+
+/// Serves requests until the instance ends.
+///
+/// # Errors
+/// When Lambda's runtime interface fails.
+pub async fn serve(router: Router) -> Result<(), Error> {
+    lambda_runtime::run(lambda_runtime::service_fn(move |event| answer(router.clone(), event))).await
+}
+
+fn origin(event: &Value) -> Origin {
+    let context = &event["requestContext"];
+    if event["version"] == "2.0" || context["http"].is_object() {
+        Origin::Http
+    } else if context["elb"].is_object() {
+        Origin::LoadBalancer
+    } else if context.is_object() {
+        Origin::Rest
+    } else {
+        Origin::Direct
+    }
+}
+
+/// The event as a REST API sends it.
+fn rest(event: Value, origin: Origin) -> Value {
+    let path = path(&event, origin);
+    let method = event["httpMethod"].as_str().or_else(|| event["requestContext"]["http"]["method"].as_str());
+    let method = method.unwrap_or("GET").to_owned();
+    let query = query(&event, origin);
+    let headers = headers(&event);
+    let mut context = json!({"path": path, "resourcePath": path, "identity": {}});
+    if let (Origin::Rest, Value::Object(known), Some(fields)) =
+        (origin, &event["requestContext"], context.as_object_mut())
+    {
+        fields.extend(known.clone());
+    }
+    context["httpMethod"] = json!(method);
+    json!({
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": {},
+        "multiValueHeaders": headers,
+        "queryStringParameters": {},
+        "multiValueQueryStringParameters": query,
+        "pathParameters": null,
+        "stageVariables": null,
+        "requestContext": context,
+        "body": event["body"],
+        "isBase64Encoded": event["isBase64Encoded"] == true,
+    })
+}
+
+fn path(event: &Value, origin: Origin) -> String {
+    let path = event["path"].as_str().or_else(|| event["rawPath"].as_str()).unwrap_or_default();
+    // An HTTP API puts its stage in front, unless it is the default one.
+    let stage = event["requestContext"]["stage"].as_str().filter(|_| origin == Origin::Http);
+    let prefix = stage.map(|stage| format!("/{stage}"));
+    let path =
+        prefix.and_then(|prefix| path.strip_prefix(&prefix)).filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+}
+
+/// Every header's values.
+fn headers(event: &Value) -> Map<String, Value> {
+    let mut headers = lists(&event["headers"]);
+    // Where both are there, this one says more.
+    let several = lists(&event["multiValueHeaders"]);
+    if !several.is_empty() {
+        headers = several;
+    }
+    if let Some(cookies) = event["cookies"].as_array() {
+        let cookies: Vec<&str> = cookies.iter().filter_map(Value::as_str).collect();
+        headers.insert("Cookie".to_owned(), json!([cookies.join("; ")]));
+    }
+    headers
+}
+
+/// Every parameter's values, decoded.
+fn query(event: &Value, origin: Origin) -> Map<String, Value> {
+    if let Some(raw) = event["rawQueryString"].as_str() {
+        let mut parameters: Map<String, Value> = Map::new();
+        for (name, value) in
+            raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        {
+            let values = parameters.entry(decoded(name)).or_insert_with(|| json!([]));
+            if let Some(values) = values.as_array_mut() {
+                values.push(json!(decoded(value)));
+            }
+        }
+        return parameters;
+    }
+    let several = lists(&event["multiValueQueryStringParameters"]);
+    let parameters = if several.is_empty() { lists(&event["queryStringParameters"]) } else { several };
+    if origin != Origin::LoadBalancer {
+        return parameters;
+    }
+    // A load balancer passes on what it was sent.
+    let decode = |values: Value| -> Value {
+        values.as_array().into_iter().flatten().filter_map(Value::as_str).map(decoded).collect()
+    };
+    parameters.into_iter().map(|(name, values)| (decoded(&name), decode(values))).collect()
+}
+
+/// A map of texts, or of lists of texts, as one of lists. Anything else in it is left out.
+fn lists(map: &Value) -> Map<String, Value> {
+    let entries = map.as_object().into_iter().flatten();
+    entries
+        .filter_map(|(name, value)| match value {
+            Value::String(_) => Some((name.clone(), json!([value]))),
+            Value::Array(values) if values.iter().all(Value::is_string) => Some((name.clone(), value.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A query's text without `%` and `+`.
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut place = 0;
+    while let Some(byte) = bytes.get(place) {
+        let escape = bytes.get(place + 1..place + 3).filter(|_| *byte == b'%');
+        let escaped = escape.and_then(|digits| hex::decode(digits).ok()).and_then(|bytes| bytes.first().copied());
+        decoded.push(escaped.unwrap_or(if *byte == b'+' { b' ' } else { *byte }));
+        place += if escaped.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The answer as it is expected.
+fn shaped(mut answer: Value, origin: Origin) -> Value {
+    if origin == Origin::Rest {
+        return answer;
+    }
+    let single: Map<String, Value> = lists(&answer["multiValueHeaders"])
+        .into_iter()
+        .map(|(name, values)| {
+            let values: Vec<&str> = values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            (name, json!(values.join(", ")))
+        })
+        .collect();
+    let Some(fields) = answer.as_object_mut() else { return answer };
+    fields.insert("headers".to_owned(), Value::Object(single));
+    match origin {
+        Origin::Http => {
+            fields.remove("multiValueHeaders");
+        }
+        Origin::LoadBalancer => {
+            let status = fields.get("statusCode").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+            let status = status.and_then(|code| axum::http::StatusCode::from_u16(code).ok());
+            fields.insert("statusDescription".to_owned(), json!(status.map(|status| status.to_string())));
+        }
+        Origin::Direct | Origin::Rest => {}
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests;

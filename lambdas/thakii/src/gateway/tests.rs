@@ -1,0 +1,94 @@
+//! Requests in every shape they come in.
+
+use contract::thakii::HEALTH_EVENT;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{Answer, Api};
+
+async fn health(event: Value) -> Answer {
+    Api::empty().await.answer(event).await
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn health_is_answered_in_every_shape() {
+    let rest = json!({
+        "resource": "/{proxy+}", "path": "/health", "httpMethod": "GET", "headers": {"Host": "x"},
+        "multiValueHeaders": {"Host": ["x"]}, "requestContext": {"stage": "prod", "path": "/prod/health", "identity": {}},
+    });
+    let http = json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": "/prod/health", "rawQueryString": "a=1",
+        "headers": {"host": "x"}, "cookies": ["a=b"], "isBase64Encoded": false,
+        "requestContext": {"stage": "prod", "http": {"method": "GET", "path": "/prod/health"}},
+    });
+    let balancer = json!({
+        "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:x"}}, "httpMethod": "GET",
+        "path": "/health", "queryStringParameters": {}, "headers": {"host": "x"}, "body": "", "isBase64Encoded": false,
+    });
+    let direct: Value = serde_json::from_str(HEALTH_EVENT).expect("JSON");
+    for event in [rest, http, balancer, direct, json!({"path": "/health", "httpMethod": "GET"})] {
+        let answer = health(event.clone()).await;
+        assert!(answer.0["statusCode"].is_u64() && answer.0["headers"].is_object(), "{event}");
+        assert_eq!((answer.status(), &answer.body()["status"]), (200, &json!("healthy")), "{event}");
+        let allowed = answer.header("access-control-allow-origin").map(str::to_owned);
+        let allowed =
+            allowed.or_else(|| answer.0["headers"]["access-control-allow-origin"].as_str().map(str::to_owned));
+        assert_eq!(allowed.as_deref(), Some("http://localhost:3000"), "{event}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_empty_event_is_no_endpoint() {
+    for event in [json!({}), json!(null), json!([]), json!("x")] {
+        assert_eq!(health(event.clone()).await.error(), (404, "Not Found".to_owned()), "{event}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn probes_are_answered_by_name() {
+    let ready = health(json!({"probe": "ready"})).await;
+    assert_eq!(ready.0, json!({"ready": true, "function": "thakii-backend-api"}));
+}
+
+#[test]
+fn an_http_apis_event_becomes_a_rest_apis() {
+    let event = json!({
+        "version": "2.0", "rawPath": "/list", "rawQueryString": "limit=1&next_token=a%2Bb+c&flag",
+        "headers": {"authorization": "Bearer x", "origin": "https://app.example.com"},
+        "requestContext": {"stage": "$default", "http": {"method": "PUT"}}, "body": "e30=", "isBase64Encoded": true,
+    });
+    let rest = rest(event, Origin::Http);
+    assert_eq!((&rest["path"], &rest["httpMethod"]), (&json!("/list"), &json!("PUT")));
+    assert_eq!(rest["multiValueQueryStringParameters"], json!({"limit": ["1"], "next_token": ["a+b c"], "flag": [""]}));
+    assert_eq!(rest["multiValueHeaders"]["authorization"], json!(["Bearer x"]));
+    assert_eq!((&rest["body"], &rest["isBase64Encoded"]), (&json!("e30="), &json!(true)));
+}
+
+#[test]
+fn a_stage_named_like_a_path_is_cut_only_as_a_whole() {
+    let event = |path: &str| json!({"version": "2.0", "rawPath": path, "requestContext": {"stage": "he", "http": {"method": "GET"}}});
+    assert_eq!(path(&event("/health"), Origin::Http), "/health");
+    assert_eq!(path(&event("/he/health"), Origin::Http), "/health");
+    assert_eq!(path(&json!({"path": "health"}), Origin::Direct), "/health");
+}
+
+#[test]
+fn a_load_balancers_parameters_are_decoded() {
+    let event = json!({
+        "requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/list",
+        "multiValueQueryStringParameters": {"a%20b": ["c%2Bd", "e+f", "%zz"]},
+        "multiValueHeaders": {"x": ["1", "2"]},
+    });
+    let rest = rest(event, Origin::LoadBalancer);
+    assert_eq!(rest["multiValueQueryStringParameters"], json!({"a b": ["c+d", "e f", "%zz"]}));
+    assert_eq!(rest["multiValueHeaders"], json!({"x": ["1", "2"]}));
+}
+
+#[test]
+fn answers_have_the_shape_that_is_expected() {
+    let answer = || json!({"statusCode": 404, "headers": {}, "multiValueHeaders": {"a": ["1", "2"]}, "body": ""});
+    assert_eq!(shaped(answer(), Origin::Rest), answer());
+    assert_eq!(shaped(answer(), Origin::Http), json!({"statusCode": 404, "headers": {"a": "1, 2"}, "body": ""}));
+    assert_eq!(shaped(answer(), Origin::LoadBalancer)["statusDescription"], "404 Not Found");
+    assert_eq!(shaped(answer(), Origin::Direct)["headers"], json!({"a": "1, 2"}));
+}

@@ -1,0 +1,107 @@
+//! Who may call which route.
+
+use axum::http::HeaderMap;
+use contract::thakii::routes::ApiRoute;
+
+use crate::{
+    app::App,
+    auth::{header::bearer, identity::Identity, role::Role},
+    error::ApiError,
+};
+
+/// What a route wants of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// Nothing.
+    Public,
+    /// Any valid token.
+    User,
+    /// An admin's or a super admin's.
+    Admin,
+    /// A super admin's.
+    SuperAdmin,
+}
+
+/// The level of a route.
+pub(super) const fn level(route: ApiRoute) -> Level {
+    match route {
+        ApiRoute::Health | ApiRoute::Login | ApiRoute::ExchangeToken => Level::Public,
+        ApiRoute::User
+        | ApiRoute::Upload
+        | ApiRoute::UploadChunk
+        | ApiRoute::AssembleFile
+        | ApiRoute::List
+        | ApiRoute::Status
+        | ApiRoute::Download
+        | ApiRoute::Notifications
+        | ApiRoute::MarkNotification => Level::User,
+        ApiRoute::Stats
+        | ApiRoute::Videos
+        | ApiRoute::DeleteVideo
+        | ApiRoute::TestNotification
+        | ApiRoute::Servers
+        | ApiRoute::AddServer
+        | ApiRoute::UpdateServer
+        | ApiRoute::DeleteServer
+        | ApiRoute::CheckServers
+        | ApiRoute::Admins
+        | ApiRoute::AdminStats
+        | ApiRoute::WorkerHealth => Level::Admin,
+        ApiRoute::AddAdmin | ApiRoute::UpdateAdmin | ApiRoute::RemoveAdmin => Level::SuperAdmin,
+    }
+}
+
+/// Admits a caller to a route, or says why not: first by the token, then by the level.
+pub(super) async fn admit(app: &App, route: ApiRoute, headers: &HeaderMap) -> Result<Option<Identity>, ApiError> {
+    let level = level(route);
+    if level == Level::Public {
+        return Ok(None);
+    }
+    let token = bearer(headers).map_err(|error| ApiError::unauthorized(error.message()))?;
+    let identity = app.authentication.verify(token).await.map_err(|error| error.response())?;
+    if level != Level::User {
+        sufficient(level, app.role(&identity).await?)?;
+    }
+    Ok(Some(identity))
+}
+
+/// Does the role suffice?
+fn sufficient(level: Level, role: Role) -> Result<(), ApiError> {
+    match (level, role) {
+        (Level::Public | Level::User, _)
+        | (Level::Admin, Role::Admin | Role::SuperAdmin)
+        | (Level::SuperAdmin, Role::SuperAdmin) => Ok(()),
+        (Level::SuperAdmin, Role::Admin) => Err(ApiError::forbidden("Super admin privileges required")),
+        (Level::Admin | Level::SuperAdmin, _) => {
+            Err(ApiError::forbidden("Admin access required").with("message", "Insufficient privileges"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Routes;
+
+    use super::*;
+
+    #[test]
+    fn levels_are_those_of_the_list() {
+        let of = |level: Level| ApiRoute::ALL.iter().filter(|route| self::level(**route) == level).count();
+        assert_eq!(
+            [Level::Public, Level::User, Level::Admin, Level::SuperAdmin].map(of),
+            [3, 9, 12, 3],
+            "public, user, admin, super admin"
+        );
+    }
+
+    #[test]
+    fn who_may_not_is_told_which_level_is_missing() {
+        use Role::{Admin, SuperAdmin, User};
+        let error = |level, role| sufficient(level, role).map_err(|error| error.text().to_owned());
+        let (admin, super_admin) =
+            (Err("Admin access required".to_owned()), Err("Super admin privileges required".to_owned()));
+        assert_eq!([User, Admin, SuperAdmin].map(|role| error(Level::User, role)), [Ok(()), Ok(()), Ok(())]);
+        assert_eq!([User, Admin, SuperAdmin].map(|role| error(Level::Admin, role)), [admin.clone(), Ok(()), Ok(())]);
+        assert_eq!([User, Admin, SuperAdmin].map(|role| error(Level::SuperAdmin, role)), [admin, super_admin, Ok(())]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Which browsers' pages may call. A listed origin is echoed; a request without one is told the first of the list; a
+//! foreign one gets no header at all.
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{
+            ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+            ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
+        },
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use contract::thakii::limits::CORS_MAX_AGE;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
+const HEADERS: HeaderValue = HeaderValue::from_static("Content-Type, Authorization");
+const EXPOSED: HeaderValue = HeaderValue::from_static("X-Next-Token");
+
+/// The listed origins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins(Vec<HeaderValue>);
+
+impl Origins {
+    /// Reads a comma-separated list. An origin must be spelled as browsers send it: no path, no final slash.
+    #[must_use]
+    pub fn parse(list: &str) -> Self {
+        let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        Self(origins.filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
+    }
+
+    /// The origin to allow, for a request of this one.
+    fn allowed(&self, origin: Option<&HeaderValue>) -> Option<&HeaderValue> {
+        match origin {
+            Some(origin) => self.0.iter().find(|listed| *listed == origin),
+            None => self.0.first(),
+        }
+    }
+
+    fn mark(&self, origin: Option<&HeaderValue>, preflight: bool, headers: &mut HeaderMap) {
+        // Also where no origin is allowed: a cache must not give this answer to a listed one.
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        let Some(allowed) = self.allowed(origin) else { return };
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        if preflight {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(CORS_MAX_AGE));
+        }
+    }
+}
+
+/// Answers preflights, which carry no token, on any path, and marks every other response.
+pub(super) async fn layer(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(ORIGIN).cloned();
+    let preflight = request.method() == Method::OPTIONS;
+    let mut response = if preflight { StatusCode::OK.into_response() } else { next.run(request).await };
+    origins.mark(origin.as_ref(), preflight, response.headers_mut());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(list: &str, origin: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        Origins::parse(list).mark(origin.map(HeaderValue::from_static).as_ref(), true, &mut headers);
+        headers
+    }
+
+    #[test]
+    fn listed_origins_are_echoed_and_others_get_nothing() {
+        let list = "http://localhost:3000, https://app.example.com";
+        for (origin, allowed) in [
+            (Some("https://app.example.com"), Some("https://app.example.com")),
+            (None, Some("http://localhost:3000")),
+            (Some("https://app.example.com.evil.test"), None),
+            (Some("https://evil.example.com"), None),
+            (Some("null"), None),
+        ] {
+            let headers = marked(list, origin);
+            let actual = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN).map(|value| value.to_str().expect("a text"));
+            assert_eq!(actual, allowed, "{origin:?}");
+            assert_eq!(headers[VARY], "Origin");
+            if allowed.is_none() {
+                assert_eq!(headers.len(), 1, "{headers:?}");
+            } else {
+                assert_eq!(headers[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+                assert_eq!(headers[ACCESS_CONTROL_MAX_AGE], "3000");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_list_nobody_is_allowed() {
+        assert_eq!(marked("", Some("https://app.example.com")).len(), 1);
+        assert_eq!(marked(" , ", None).len(), 1);
+    }
+}

@@ -1,0 +1,197 @@
+//! What happens around every handler: admission, the deadline, failures made presentable, metrics and a log line.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use contract::{
+    Routes,
+    thakii::{
+        limits::{DEADLINE_SECONDS, TIMEOUT},
+        metrics::{AUTH_FAILURES, FAST_ROUTE_MS, LIST_DEGRADED},
+        routes::ApiRoute,
+    },
+};
+use lambda_http::RequestExt;
+use serde_json::{Map, Value, json};
+
+use super::{Caller, access::admit};
+use crate::{
+    app::App,
+    error::Failure,
+    metrics::{self, Measured},
+};
+
+/// A handler's mark on a list that came out empty because its table failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Degraded;
+
+/// What the log line of a response says, beside its status.
+#[derive(Debug, Clone, Default)]
+struct Noted {
+    route: Option<&'static str>,
+    uid: Option<String>,
+}
+
+/// Serves one route: everything but the handler.
+pub(super) async fn serve(
+    State((app, route)): State<(Arc<App>, ApiRoute)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let request_id = request_id(&request);
+    let mut noted = Noted { route: Some(route.route().path), uid: None };
+    let served = async {
+        // The request is not sync, so only its headers cross the wait.
+        let headers = std::mem::take(request.headers_mut());
+        let admitted = admit(&app, route, &headers).await;
+        *request.headers_mut() = headers;
+        match admitted {
+            Ok(None) => next.run(request).await,
+            Ok(Some(identity)) => {
+                noted.uid = Some(identity.uid.clone());
+                request.extensions_mut().insert(Caller(Arc::new(identity)));
+                next.run(request).await.map_failure(|body| success_false(route, body))
+            }
+            Err(error) => error.into_response(),
+        }
+    };
+    let served = tokio::time::timeout(Duration::from_secs(DEADLINE_SECONDS), served).await;
+    let mut response = served.unwrap_or_else(|_| timed_out());
+    response = presentable(response, route, &request_id);
+    measure(&app.stage, route, &response, started);
+    response.extensions_mut().insert(noted);
+    response
+}
+
+/// Rewrites the body of a failure.
+trait MapFailure {
+    fn map_failure(self, change: impl FnOnce(&mut Map<String, Value>)) -> Self;
+}
+
+impl MapFailure for Response {
+    fn map_failure(mut self, change: impl FnOnce(&mut Map<String, Value>)) -> Self {
+        let Some(mut failure) = self.extensions_mut().remove::<Failure>() else { return self };
+        change(&mut failure.body);
+        let mut response = (self.status(), self.headers().clone(), Json(&failure.body)).into_response();
+        // The old length is another body's.
+        response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
+        *response.extensions_mut() = std::mem::take(self.extensions_mut());
+        response.extensions_mut().insert(failure);
+        response
+    }
+}
+
+/// What the registry says of a write that failed.
+fn success_false(route: ApiRoute, body: &mut Map<String, Value>) {
+    let registry = matches!(
+        route,
+        ApiRoute::AddServer
+            | ApiRoute::UpdateServer
+            | ApiRoute::DeleteServer
+            | ApiRoute::AddAdmin
+            | ApiRoute::UpdateAdmin
+            | ApiRoute::RemoveAdmin
+    );
+    if registry {
+        body.insert("success".to_owned(), json!(false));
+    }
+}
+
+/// Gives what is ours to fix a fixed text and the request's id.
+fn presentable(response: Response, route: ApiRoute, request_id: &str) -> Response {
+    if !response.status().is_server_error() {
+        return response;
+    }
+    response.map_failure(|body| {
+        body.entry("error").or_insert_with(|| json!(failure(route)));
+        body.insert("request_id".to_owned(), json!(request_id));
+    })
+}
+
+/// What failed, where the reason is not the client's.
+const fn failure(route: ApiRoute) -> &'static str {
+    match route {
+        ApiRoute::Health => "Failed to check health",
+        ApiRoute::Login => "Failed to log in",
+        ApiRoute::ExchangeToken => "Failed to exchange token",
+        ApiRoute::User => "Failed to get user",
+        ApiRoute::Upload => "Failed to upload file",
+        ApiRoute::UploadChunk => "Failed to upload chunk",
+        ApiRoute::AssembleFile => "Failed to assemble file",
+        ApiRoute::List => "Failed to list videos",
+        ApiRoute::Status => "Failed to get video status",
+        ApiRoute::Download => "Failed to get download URL",
+        ApiRoute::Notifications => "Failed to list notifications",
+        ApiRoute::MarkNotification => "Failed to update notification",
+        ApiRoute::Stats => "Failed to get statistics",
+        ApiRoute::Videos => "Failed to list videos",
+        ApiRoute::DeleteVideo => "Failed to delete video",
+        ApiRoute::TestNotification => "Failed to send test notification",
+        ApiRoute::Servers => "Failed to list servers",
+        ApiRoute::AddServer => "Failed to add server",
+        ApiRoute::UpdateServer => "Failed to update server",
+        ApiRoute::DeleteServer => "Failed to delete server",
+        ApiRoute::CheckServers => "Failed to check servers",
+        ApiRoute::Admins => "Failed to list admins",
+        ApiRoute::AddAdmin => "Failed to add admin",
+        ApiRoute::UpdateAdmin => "Failed to update admin",
+        ApiRoute::RemoveAdmin => "Failed to remove admin",
+        ApiRoute::AdminStats => "Failed to get admin statistics",
+        ApiRoute::WorkerHealth => "Failed to check worker health",
+    }
+}
+
+fn timed_out() -> Response {
+    let body = serde_json::from_str(TIMEOUT).unwrap_or_default();
+    let mut response = (StatusCode::GATEWAY_TIMEOUT, TIMEOUT).into_response();
+    response.extensions_mut().insert(Failure { body, cause: Some("the deadline passed".into()) });
+    response
+}
+
+fn measure(stage: &str, route: ApiRoute, response: &Response, started: Instant) {
+    let mut measured = Vec::new();
+    if route.is_fast() {
+        measured.push(Measured::milliseconds(FAST_ROUTE_MS, started.elapsed().as_secs_f64() * 1000.0));
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        measured.push(Measured::count(AUTH_FAILURES, 1));
+    }
+    if response.extensions().get::<Degraded>().is_some() {
+        measured.push(Measured::count(LIST_DEGRADED, 1));
+    }
+    metrics::emit(stage, None, &measured);
+}
+
+/// Writes one line per request. Neither tokens, nor bodies, nor links get there.
+pub(super) async fn record(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = request_id(&request);
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    let noted = response.extensions().get::<Noted>().cloned().unwrap_or_default();
+    let (method, status) = (method.as_str(), response.status().as_u16());
+    let (route, uid) = (noted.route, noted.uid.as_deref());
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let cause = response.extensions().get::<Failure>().and_then(|failure| failure.cause.as_deref());
+    if response.status().is_server_error() {
+        tracing::error!(request_id, method, route, uid, status, ms, error = cause, "request");
+    } else {
+        tracing::info!(request_id, method, route, uid, status, ms, reason = cause, "request");
+    }
+    response
+}
+
+/// Lambda's id of the request; nothing where there is no Lambda.
+fn request_id(request: &Request) -> String {
+    request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default()
+}

@@ -1,0 +1,115 @@
+//! Identifiers: what clients may call things, and what things are called here.
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// A new video's, server's or upload's id.
+#[must_use]
+pub fn random() -> String {
+    Uuid::new_v4().hyphenated().to_string()
+}
+
+/// Is this an id of ours? Others are never looked up.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok_and(|id| id.hyphenated().to_string() == text)
+}
+
+/// Is this a name a client may give an upload?
+#[must_use]
+pub fn is_file_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+/// Stands for a user in the keys of chunks: 32 hexadecimal digits.
+#[must_use]
+pub fn owner(uid: &str) -> String {
+    digest(uid, 32)
+}
+
+/// An admin's id: 20 hexadecimal digits of the e-mail address, which therefore can only be there once.
+#[must_use]
+pub fn admin(email: &str) -> String {
+    digest(&email.trim().to_lowercase(), 20)
+}
+
+/// The first `digits` hexadecimal digits of a text's SHA-256.
+#[must_use]
+pub fn digest(text: &str, digits: usize) -> String {
+    let mut hex = hex::encode(Sha256::digest(text.as_bytes()));
+    hex.truncate(digits);
+    hex
+}
+
+/// Crockford's digits: <https://github.com/ulid/spec>.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A ULID: 48 bits of time in milliseconds, then 80 random ones, so that ids sort by time.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn ulid(time: Timestamp) -> Result<String, getrandom::Error> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)?;
+    Ok(ulid_of(time, u128::from_be_bytes(random)))
+}
+
+fn ulid_of(time: Timestamp, random: u128) -> String {
+    let milliseconds = u128::try_from(time.as_millisecond()).unwrap_or(0);
+    let number = (milliseconds << 80) | (random & ((1 << 80) - 1));
+    // 26 digits of five bits each.
+    (0..26).rev().map(|digit| char::from(DIGITS[(number >> (digit * 5)) as usize & 31])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_our_own_spelling_is_an_id() {
+        assert!(is_id(&random()));
+        for other in
+            ["", "x", "550E8400-E29B-41D4-A716-446655440000", "550e8400e29b41d4a716446655440000", "../../etc/passwd"]
+        {
+            assert!(!is_id(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_of_uploads_are_harmless_in_keys() {
+        let longest = "a".repeat(64);
+        for good in ["a", "A-z_9", longest.as_str()] {
+            assert!(is_file_id(good), "{good}");
+        }
+        let too_long = "a".repeat(65);
+        for bad in ["", "../x", "a/b", "a b", "ä", too_long.as_str()] {
+            assert!(!is_file_id(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_admin_is_the_same_in_any_case() {
+        assert_eq!(admin(" New@Example.com"), admin("new@example.com"));
+        assert_eq!(admin("new@example.com").len(), 20);
+        assert_eq!(owner("uid").len(), 32);
+    }
+
+    #[test]
+    fn a_ulid_is_the_specifications() {
+        let time = Timestamp::from_millisecond(1_469_918_176_385).expect("a time");
+        assert_eq!(ulid_of(time, 0), "01ARYZ6S410000000000000000");
+        assert_eq!(ulid_of(time, u128::MAX), "01ARYZ6S41ZZZZZZZZZZZZZZZZ");
+        assert_eq!(ulid(time).expect("randomness").len(), 26);
+    }
+
+    proptest! {
+        #[test]
+        fn ulids_sort_by_time(earlier in 0_i64..100_000_000_000, ahead in 1_i64..1000, random: u128, other: u128) {
+            let time = |milliseconds| Timestamp::from_millisecond(milliseconds).expect("a time");
+            prop_assert!(ulid_of(time(earlier), random) < ulid_of(time(earlier + ahead), other));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The maintenance function: every quarter of an hour it queues tasks again that were lost on the way to the queue, ends
+//! those whose worker fell silent, asks every server how it is, and counts.
+
+use aws_config::SdkConfig;
+use contract::thakii::{
+    LOCAL_STAGE, MaintenanceEnvironment,
+    metrics::{HEALTHY_SERVERS, TASKS},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    aws::{self, AwsError},
+    metrics::{self, Measured},
+    notify::{Notifier, Topic},
+    outbound::Outbound,
+    queue::Queue,
+    registry,
+    tables::{
+        Database,
+        notifications::Notifications,
+        servers::Servers,
+        tasks::{
+            Status, Tasks,
+            moves::{Moved, Report},
+        },
+        users::Users,
+    },
+    time,
+};
+
+/// After how many seconds a task that is not queued counts as lost.
+const LOST: i64 = 5 * 60;
+/// After how many seconds without a word a worker counts as stopped. A task that only waits is not ended: how long tasks
+/// wait is the queue's alarm.
+const SILENT: i64 = 6 * 3600;
+/// The most tasks of each kind in one run; the next one takes the others.
+const MOST: usize = 200;
+
+/// What the function needs.
+#[derive(Debug)]
+pub struct MaintenanceFunction {
+    /// The stage's name.
+    pub stage: String,
+    /// The tasks.
+    pub tasks: Tasks,
+    /// The registered servers.
+    pub servers: Servers,
+    /// Calls them.
+    pub registered: Outbound,
+    /// The worker's queue.
+    pub queue: Queue,
+    /// The bucket's name.
+    pub bucket: String,
+    /// Tells users.
+    pub notifier: Notifier,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Maintained {
+    /// Tasks queued again.
+    pub requeued: usize,
+    /// Tasks ended.
+    pub ended: usize,
+    /// Registered servers.
+    pub servers: usize,
+    /// Those that answered.
+    pub healthy_servers: usize,
+}
+
+impl MaintenanceFunction {
+    /// From the environment, calling nobody.
+    #[must_use]
+    pub fn new(environment: MaintenanceEnvironment, aws: &SdkConfig) -> Self {
+        let aws = &aws::limited(aws);
+        let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
+        let users = Users::new(database.clone(), environment.table_system);
+        let servers = Servers::new(database.clone(), environment.table_processing_servers);
+        let notifications = Notifications::new(database.clone(), environment.table_notifications);
+        let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
+        Self {
+            tasks: Tasks::new(
+                database,
+                environment.table_video_tasks,
+                users.clone(),
+                servers.clone(),
+                notifications.clone(),
+            ),
+            servers,
+            registered: Outbound::new(environment.stage != LOCAL_STAGE),
+            queue: Queue::new(aws_sdk_sqs::Client::new(aws), environment.tasks_queue_url),
+            bucket: environment.s3_bucket_name,
+            notifier: Notifier { notifications, users, topic },
+            stage: environment.stage,
+        }
+    }
+
+    /// Does everything at once, so that a slow server does not hold up the tasks.
+    ///
+    /// # Errors
+    /// When something failed. What did not is done all the same, and the next run tries again.
+    pub async fn run(&self) -> Result<Maintained, AwsError> {
+        let now = Timestamp::now();
+        let (requeued, ended, servers, counted) =
+            tokio::join!(self.requeue(now), self.end(now), self.check(), self.count());
+        let (servers, healthy_servers) = servers?;
+        counted?;
+        Ok(Maintained { requeued: requeued?, ended: ended?, servers, healthy_servers })
+    }
+
+    /// Queues lost tasks again.
+    async fn requeue(&self, now: Timestamp) -> Result<usize, AwsError> {
+        let lost = self.tasks.lost(&time::before(now, LOST), MOST).await?;
+        for task in &lost {
+            self.queue.send_task(task, &self.bucket).await?;
+            self.tasks.queued(&task.video_id, &time::now()).await?;
+            tracing::warn!(video_id = task.video_id, "a lost task is queued again");
+        }
+        Ok(lost.len())
+    }
+
+    /// Ends tasks whose worker fell silent.
+    async fn end(&self, now: Timestamp) -> Result<usize, AwsError> {
+        let stuck = self.tasks.stuck(&time::before(now, SILENT), MOST).await?;
+        let mut ended = 0;
+        for task in &stuck {
+            let report = Report::Failed("Worker stopped responding".to_owned());
+            let moved = self.tasks.report(&task.video_id, &report, None, now).await?;
+            if let Moved::Yes(notification) = moved {
+                ended += 1;
+                tracing::warn!(video_id = task.video_id, "a silent worker's task is ended");
+                if let Some(stored) = notification {
+                    self.notifier.announce(std::slice::from_ref(&*stored)).await;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Asks every server; returns how many there are, and how many answered.
+    async fn check(&self) -> Result<(usize, usize), AwsError> {
+        let checked = registry::check_all(&self.servers, &self.registered).await?;
+        let healthy = checked.iter().filter(|(_, health)| health.healthy).count();
+        if !checked.is_empty() {
+            metrics::emit(&self.stage, None, &[Measured::count(HEALTHY_SERVERS, healthy as u64)]);
+        }
+        Ok((checked.len(), healthy))
+    }
+
+    async fn count(&self) -> Result<(), AwsError> {
+        for status in Status::ALL {
+            let count = self.tasks.count(status).await?;
+            metrics::emit(&self.stage, Some(status.as_str()), &[Measured::count(TASKS, count)]);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Metrics as log lines in CloudWatch's embedded metric format:
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+
+use std::io::Write;
+
+use contract::thakii::metrics::{NAMESPACE, STAGE, STATUS};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// What a metric counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Time.
+    Milliseconds,
+}
+
+impl Unit {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+        }
+    }
+}
+
+/// A metric's value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// The metric.
+    pub name: &'static str,
+    /// What it counts in.
+    pub unit: Unit,
+    /// How much.
+    pub value: f64,
+}
+
+impl Measured {
+    /// A number of things.
+    #[must_use]
+    pub fn count(name: &'static str, value: u64) -> Self {
+        // Exact up to 2^53 things.
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
+        Self { name, unit: Unit::Count, value: value as f64 }
+    }
+
+    /// A time.
+    #[must_use]
+    pub fn milliseconds(name: &'static str, value: f64) -> Self {
+        Self { name, unit: Unit::Milliseconds, value }
+    }
+}
+
+/// Writes metrics of a stage; where `status` is given they are of the tasks in it.
+pub fn emit(stage: &str, status: Option<&str>, measured: &[Measured]) {
+    if measured.is_empty() {
+        return;
+    }
+    let line = line(stage, status, measured, Timestamp::now());
+    // Nothing can be done about a closed stdout, and a lost metric must not lose an answer.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn line(stage: &str, status: Option<&str>, measured: &[Measured], now: Timestamp) -> Value {
+    let dimensions = if status.is_some() { vec![STAGE, STATUS] } else { vec![STAGE] };
+    let metrics: Vec<Value> =
+        measured.iter().map(|metric| json!({"Name": metric.name, "Unit": metric.unit.as_str()})).collect();
+    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics});
+    let mut line = Map::from_iter([
+        ("_aws".to_owned(), json!({"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]})),
+        (STAGE.to_owned(), json!(stage)),
+    ]);
+    line.extend(status.map(|status| (STATUS.to_owned(), json!(status))));
+    line.extend(measured.iter().map(|metric| (metric.name.to_owned(), json!(metric.value))));
+    Value::Object(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::thakii::metrics::{AUTH_FAILURES, FAST_ROUTE_MS, TASKS};
+
+    use super::*;
+
+    #[test]
+    fn lines_are_what_cloudwatch_reads() {
+        let now = Timestamp::from_millisecond(1000).expect("a time");
+        let measured = [Measured::milliseconds(FAST_ROUTE_MS, 12.5), Measured::count(AUTH_FAILURES, 1)];
+        assert_eq!(
+            line("prod", None, &measured, now),
+            json!({
+                "_aws": {"Timestamp": 1000, "CloudWatchMetrics": [{
+                    "Namespace": "Thakii", "Dimensions": [["Stage"]],
+                    "Metrics": [
+                        {"Name": "FastRouteMs", "Unit": "Milliseconds"}, {"Name": "AuthFailures", "Unit": "Count"},
+                    ],
+                }]},
+                "Stage": "prod", "FastRouteMs": 12.5, "AuthFailures": 1.0,
+            })
+        );
+        let tasks = line("prod", Some("done"), &[Measured::count(TASKS, 7)], now);
+        assert_eq!(tasks["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stage", "Status"]]));
+        assert_eq!((&tasks["Status"], &tasks["Tasks"]), (&json!("done"), &json!(7.0)));
+    }
+}

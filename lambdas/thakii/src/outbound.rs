@@ -1,0 +1,218 @@
+//! HTTP to addresses that people typed in or issuers published: short, small, without redirects, and where guarded
+//! never to this machine, its network or the metadata service.
+//!
+//! The guard holds when the connection is made, by the resolved address: a name that changes its address between a check
+//! and the call gains nothing.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    dns::{DnsFuture, ResolveDns, ResolveDnsError},
+    http::HttpConnector,
+    orchestrator::HttpRequest,
+};
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use axum::http::Uri;
+
+/// The longest address that is called.
+const LONGEST: usize = 2048;
+
+/// Makes calls.
+#[derive(Debug, Clone)]
+pub struct Outbound(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    guarded: bool,
+    connector: OnceLock<Connector>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP's status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutboundError {
+    /// The address is none, or one that may not be called.
+    #[error("Server URL not allowed")]
+    Forbidden,
+    /// There was none in time.
+    #[error("Connection timeout")]
+    Timeout,
+    /// Nobody is there.
+    #[error("Connection refused")]
+    Refused,
+    /// There was one, but not of HTTP, or too large.
+    #[error("Invalid health response")]
+    Unreadable,
+}
+
+/// Where a call goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Host {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl Outbound {
+    /// Calls to anywhere, or where `guarded` to public addresses only.
+    #[must_use]
+    pub fn new(guarded: bool) -> Self {
+        Self(Arc::new(Inner { guarded, connector: OnceLock::new() }))
+    }
+
+    /// May this address be called? A name that nobody knows may: it can be set up later.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub async fn check(&self, url: &str) -> Result<(), OutboundError> {
+        let host = host(url).ok_or(OutboundError::Forbidden)?;
+        if !self.0.guarded {
+            return Ok(());
+        }
+        let addresses = match host {
+            Host::Address(address) => vec![address],
+            Host::Name(name) => lookup(&name).await.unwrap_or_default(),
+        };
+        if addresses.into_iter().all(is_public) { Ok(()) } else { Err(OutboundError::Forbidden) }
+    }
+
+    /// Gets what lies under `url`: within `time`, and at most `largest` bytes.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, url: &str, time: Duration, largest: usize) -> Result<Answer, OutboundError> {
+        match host(url).ok_or(OutboundError::Forbidden)? {
+            // Addresses never get to the resolver.
+            Host::Address(address) if self.0.guarded && !is_public(address) => Err(OutboundError::Forbidden),
+            _ => tokio::time::timeout(time, self.call(url, largest)).await.unwrap_or(Err(OutboundError::Timeout)),
+        }
+    }
+
+    async fn call(&self, url: &str, largest: usize) -> Result<Answer, OutboundError> {
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_uri(url).map_err(|_| OutboundError::Forbidden)?;
+        request.headers_mut().insert("accept", "application/json");
+        request.headers_mut().insert("user-agent", "thakii-backend");
+        let response = self.connector().call(request).await.map_err(|error| {
+            if error.is_timeout() {
+                OutboundError::Timeout
+            } else if error.is_io() {
+                OutboundError::Refused
+            } else {
+                OutboundError::Unreadable
+            }
+        })?;
+        let status = response.status().as_u16();
+        let mut stream = ByteStream::new(response.into_body());
+        let mut body = Vec::new();
+        while let Some(bytes) = stream.next().await {
+            body.extend_from_slice(&bytes.map_err(|_| OutboundError::Unreadable)?);
+            if body.len() > largest {
+                return Err(OutboundError::Unreadable);
+            }
+        }
+        Ok(Answer { status, body })
+    }
+
+    /// Made when first needed: reading the system's certificates takes a while.
+    fn connector(&self) -> &Connector {
+        self.0.connector.get_or_init(|| {
+            let builder = Connector::builder()
+                // A kept connection would be dead after a pause between two invocations.
+                .pool_max_idle_per_host(0)
+                .tls_provider(Provider::Rustls(CryptoMode::Ring));
+            builder.build_with_resolver(Resolver { guarded: self.0.guarded })
+        })
+    }
+}
+
+/// The host of an address that could be called at all.
+fn host(url: &str) -> Option<Host> {
+    let uri: Uri = Some(url).filter(|url| url.len() <= LONGEST)?.parse().ok()?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let authority = uri.authority().filter(|authority| known && !authority.as_str().contains('@'))?;
+    let host = authority.host();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match bare.parse() {
+        Ok(address) => Some(Host::Address(address)),
+        Err(_) => Some(bare.to_owned()).filter(|name| !name.is_empty()).map(Host::Name),
+    }
+}
+
+async fn lookup(name: &str) -> std::io::Result<Vec<IpAddr>> {
+    Ok(tokio::net::lookup_host((name, 0)).await?.map(|address: SocketAddr| address.ip()).collect())
+}
+
+#[derive(Debug, Clone)]
+struct Resolver {
+    guarded: bool,
+}
+
+impl ResolveDns for Resolver {
+    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+        DnsFuture::new(async move {
+            let addresses = lookup(name).await.map_err(ResolveDnsError::new)?;
+            if self.guarded && !addresses.iter().copied().all(is_public) {
+                return Err(ResolveDnsError::new(OutboundError::Forbidden));
+            }
+            Ok(addresses)
+        })
+    }
+}
+
+/// Is it an address of the public internet? Loopback is not: the Lambda runtime's interface lives there. See
+/// <https://www.iana.org/assignments/iana-ipv4-special-registry> and <https://www.iana.org/assignments/iana-ipv6-special-registry>.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_documentation()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (b == 18 || b == 19));
+    !special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let embedded = |high: u16, low: u16| is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
+    match (a, b) {
+        // ::1, ::, and IPv4 addresses in their several disguises.
+        (0, 0) => (c, d, e) == (0, 0, 0) && f == 0xffff && embedded(g, h),
+        (0x64, 0xff9b) => (c, d, e, f) == (0, 0, 0, 0) && embedded(g, h),
+        (0x2002, _) => embedded(b, c),
+        // Documentation, and Teredo, which tunnels.
+        (0x2001, 0x0db8 | 0) => false,
+        // Everything routed is under 2000::/3.
+        _ => (0x2000..0x4000).contains(&a),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Messages, good and bad, and what becomes of them.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{Request, Said, Script, VIDEO, item, refused, said, task};
+
+fn function(script: &Script) -> StatusFunction {
+    let environment = StatusEnvironment {
+        stage: "test".to_owned(),
+        s3_bucket_name: "videos".to_owned(),
+        table_video_tasks: "tasks".to_owned(),
+        table_processing_servers: "servers".to_owned(),
+        table_notifications: "notifications".to_owned(),
+        table_system: "system".to_owned(),
+        tasks_dlq_url: "http://aws.test/0/tasks-dlq".to_owned(),
+        task_events_dlq_url: "http://aws.test/0/events-dlq".to_owned(),
+        notifications_topic_arn: "arn:aws:sns:us-east-2:000000000000:notifications".to_owned(),
+    };
+    StatusFunction::new(environment, &script.aws())
+}
+
+fn message(queue: &str, body: &str) -> Messages {
+    serde_json::from_value(json!({"Records": [{
+        "messageId": "m", "body": body, "eventSourceARN": format!("arn:aws:sqs:us-east-2:000000000000:{queue}"),
+        "receiptHandle": "r", "attributes": {}, "awsRegion": "us-east-2",
+    }]}))
+    .expect("messages")
+}
+
+fn told(status: &str) -> String {
+    json!({"video_id": VIDEO, "status": status, "server_id": "s1", "at": "2026-01-31T12:00:00.000Z"}).to_string()
+}
+
+/// AWS with a task in a status, and perhaps a PDF.
+fn world(status: Option<&'static str>, pdf: bool) -> impl FnMut(&Request) -> Option<Said> {
+    move |request| match request.action.as_str() {
+        "DynamoDB.GetItem" => match status {
+            Some(status) => said(json!({"Item": item(task(status))})),
+            None => said(json!({})),
+        },
+        "S3.HEAD" if pdf && request.path.contains("pdfs/") => Some((200, String::new())),
+        "S3.HEAD" => Some((404, String::new())),
+        "S3.DELETE" => Some((204, String::new())),
+        "SNS.Publish" => Some((
+            200,
+            "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>".to_owned(),
+        )),
+        "DynamoDB.TransactWriteItems" | "DynamoDB.UpdateItem" | "AmazonSQS.SendMessage" => {
+            said(json!({"MessageId": "m"}))
+        }
+        _ => None,
+    }
+}
+
+/// The status a transaction sets, and the reason with it.
+fn moved(script: &Script) -> Option<(String, Option<String>)> {
+    let bodies = script.bodies("DynamoDB.TransactWriteItems");
+    let update = &bodies.first()?["TransactItems"][0]["Update"];
+    let text = update["UpdateExpression"].as_str()?;
+    let value = |name: &str| {
+        let place = text.find(&format!("#{name} = "))? + name.len() + 4;
+        let placeholder = text[place..].split([',', ' ']).next()?;
+        update["ExpressionAttributeValues"][placeholder]["S"].as_str().map(str::to_owned)
+    };
+    Some((value("status")?, value("error_message")))
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_finished_task_is_done_and_its_user_told() {
+    let script = Script::new(world(Some("in_progress"), true));
+    assert_eq!(function(&script).handle(message("events", &told("done"))).await, Handled::default());
+    assert_eq!(moved(&script), Some(("done".to_owned(), None)));
+    let published = script.bodies("SNS.Publish");
+    assert_eq!(published.len(), 1);
+    let text = published[0].as_str().expect("a form");
+    assert!(text.contains("user_id") && text.contains("video_update"), "{text}");
+    assert_eq!(script.bodies("DynamoDB.UpdateItem").len(), 1, "the counter");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn done_without_a_pdf_is_failed() {
+    let script = Script::new(world(Some("in_progress"), false));
+    assert_eq!(function(&script).handle(message("events", &told("done"))).await, Handled::default());
+    assert_eq!(moved(&script), Some(("failed".to_owned(), Some("PDF missing".to_owned()))));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn nothing_follows_done() {
+    for status in ["in_progress", "failed", "done"] {
+        let script = Script::new(world(Some("done"), true));
+        assert_eq!(function(&script).handle(message("events", &told(status))).await, Handled::default());
+        assert_eq!(moved(&script), None, "{status}");
+        assert_eq!(script.bodies("SNS.Publish").len(), 0, "{status}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_was_made_of_a_deleted_video_goes() {
+    let script = Script::new(world(None, true));
+    assert_eq!(function(&script).handle(message("events", &told("done"))).await, Handled::default());
+    let deleted: Vec<String> = script
+        .requests()
+        .into_iter()
+        .filter(|request| request.action == "S3.DELETE")
+        .map(|request| request.path)
+        .collect();
+    assert_eq!(deleted.len(), 2);
+    assert!(deleted[0].contains(&format!("pdfs/{VIDEO}.pdf")), "{deleted:?}");
+    assert!(deleted[1].contains(&format!("subtitles/{VIDEO}.srt")), "{deleted:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn malformed_messages_are_put_aside_at_once() {
+    let no_id = json!({"video_id": "../x", "status": "done", "at": "2026-01-31T12:00:00Z"}).to_string();
+    let no_time = json!({"video_id": VIDEO, "status": "done"}).to_string();
+    let odd = told("processing");
+    let event = told("done");
+    for (queue, body) in [
+        ("events", "garbage"),
+        ("events", "{}"),
+        ("events", no_id.as_str()),
+        ("events", no_time.as_str()),
+        ("events", odd.as_str()),
+        // An event is no task.
+        ("tasks-dlq", event.as_str()),
+    ] {
+        let script = Script::new(world(Some("in_queue"), true));
+        assert_eq!(function(&script).handle(message(queue, body)).await, Handled::default(), "{body}");
+        let sent = script.bodies("AmazonSQS.SendMessage");
+        assert_eq!(sent.len(), 1, "{body}");
+        assert_eq!(
+            (&sent[0]["MessageBody"], &sent[0]["QueueUrl"]),
+            (&json!(body), &json!("http://aws.test/0/events-dlq"))
+        );
+        assert_eq!(moved(&script), None, "{body}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_the_worker_gave_up_on_fails() {
+    let task: crate::tables::tasks::Task = serde_json::from_value(task("in_progress")).expect("a task");
+    let body = serde_json::to_string(&TaskMessage::new(&task, "videos")).expect("plain data");
+    let script = Script::new(world(Some("in_progress"), false));
+    assert_eq!(function(&script).handle(message("tasks-dlq", &body)).await, Handled::default());
+    assert_eq!(moved(&script), Some(("failed".to_owned(), Some("Gave up after 3 attempts".to_owned()))));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_aws_prevents_comes_again_and_the_rest_is_done() {
+    let script = Script::new(|request| match request.action.as_str() {
+        "DynamoDB.GetItem" => refused("InternalServerError"),
+        _ => said(json!({"MessageId": "m"})),
+    });
+    let mut messages = message("events", &told("failed"));
+    messages.records.extend(message("events", "garbage").records);
+    messages.records[1].message_id = "other".to_owned();
+    let handled = function(&script).handle(messages).await;
+    assert_eq!(
+        serde_json::to_value(handled).expect("plain data"),
+        json!({"batchItemFailures": [{"itemIdentifier": "m"}]})
+    );
+    assert_eq!(script.bodies("AmazonSQS.SendMessage").len(), 1);
+}
+
+#[test]
+fn a_tasks_message_has_the_originals_fields() {
+    let task: crate::tables::tasks::Task = serde_json::from_value(task("in_queue")).expect("a task");
+    let message: Value = serde_json::to_value(TaskMessage::new(&task, "bucket")).expect("plain data");
+    for (name, value) in [
+        ("schema", json!(1)),
+        ("video_id", json!(VIDEO)),
+        ("user_id", json!("ana")),
+        ("filename", json!("lecture.mp4")),
+        ("s3_key", json!(format!("videos/{VIDEO}/lecture.mp4"))),
+        ("bucket", json!("bucket")),
+        ("pdf_key", json!(format!("pdfs/{VIDEO}.pdf"))),
+        ("subtitle_key", json!(format!("subtitles/{VIDEO}.srt"))),
+    ] {
+        assert_eq!(message[name], value, "{name}");
+    }
+}

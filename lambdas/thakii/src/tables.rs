@@ -1,0 +1,13 @@
+//! The six tables, a repository each. Only they know keys, indexes and conditions; nothing here scans.
+
+pub mod admins;
+pub mod attributes;
+pub mod change;
+pub mod database;
+pub mod notifications;
+pub mod servers;
+pub mod tasks;
+pub mod uploads;
+pub mod users;
+
+pub use database::Database;

@@ -1,0 +1,174 @@
+//! Expressions of DynamoDB, put together: every name and every value is a placeholder, so that reserved words and
+//! foreign texts mean nothing.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+
+use super::attributes::{Item, attribute};
+
+/// The names and values that expressions refer to.
+#[derive(Debug, Clone, Default)]
+pub struct Placeholders {
+    pub(super) names: HashMap<String, String>,
+    pub(super) values: Item,
+}
+
+impl Placeholders {
+    /// The placeholder of an attribute's name.
+    pub fn name(&mut self, name: &str) -> String {
+        let placeholder = format!("#{name}");
+        self.names.insert(placeholder.clone(), name.to_owned());
+        placeholder
+    }
+
+    /// The placeholder of a value.
+    pub fn value(&mut self, value: impl Into<Value>) -> String {
+        let placeholder = format!(":v{}", self.values.len());
+        self.values.insert(placeholder.clone(), attribute(value.into()));
+        placeholder
+    }
+
+    /// `name = value`, or with another operator.
+    pub fn compare(&mut self, name: &str, operator: &str, value: impl Into<Value>) -> String {
+        format!("{} {operator} {}", self.name(name), self.value(value))
+    }
+
+    /// `name IN (values…)`.
+    pub fn one_of<V: Into<Value>>(&mut self, name: &str, values: impl IntoIterator<Item = V>) -> String {
+        let values: Vec<String> = values.into_iter().map(|value| self.value(value)).collect();
+        format!("{} IN ({})", self.name(name), values.join(", "))
+    }
+
+    /// The attribute is there.
+    pub fn exists(&mut self, name: &str) -> String {
+        format!("attribute_exists({})", self.name(name))
+    }
+
+    /// The attribute is not there.
+    pub fn absent(&mut self, name: &str) -> String {
+        format!("attribute_not_exists({})", self.name(name))
+    }
+
+    /// The names, as requests want them: absent rather than empty.
+    pub(super) fn take_names(&mut self) -> Option<HashMap<String, String>> {
+        Some(std::mem::take(&mut self.names)).filter(|names| !names.is_empty())
+    }
+
+    /// The values, as requests want them: absent rather than empty.
+    pub(super) fn take_values(&mut self) -> Option<HashMap<String, AttributeValue>> {
+        Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
+    }
+}
+
+/// A change of an item, and the conditions under which it is made.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub(super) placeholders: Placeholders,
+    set: Vec<String>,
+    remove: Vec<String>,
+    add: Vec<String>,
+    conditions: Vec<String>,
+}
+
+impl Change {
+    /// No change.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an attribute.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let assignment = self.placeholders.compare(name, "=", value);
+        self.set.push(assignment);
+        self
+    }
+
+    /// Sets an attribute where there is a value.
+    #[must_use]
+    pub fn set_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self,
+        }
+    }
+
+    /// Sets an attribute that is not there yet.
+    #[must_use]
+    pub fn set_once(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let (name, value) = (self.placeholders.name(name), self.placeholders.value(value));
+        self.set.push(format!("{name} = if_not_exists({name}, {value})"));
+        self
+    }
+
+    /// Adds to a number; one that is not there is 0.
+    #[must_use]
+    pub fn add(mut self, name: &str, number: i64) -> Self {
+        let (name, value) = (self.placeholders.name(name), self.placeholders.value(number));
+        self.add.push(format!("{name} {value}"));
+        self
+    }
+
+    /// Removes an attribute.
+    #[must_use]
+    pub fn remove(mut self, name: &str) -> Self {
+        let name = self.placeholders.name(name);
+        self.remove.push(name);
+        self
+    }
+
+    /// Only when this holds too.
+    #[must_use]
+    pub fn when(mut self, condition: impl FnOnce(&mut Placeholders) -> String) -> Self {
+        let condition = condition(&mut self.placeholders);
+        self.conditions.push(format!("({condition})"));
+        self
+    }
+
+    /// The update expression.
+    pub(super) fn update(&self) -> String {
+        let clauses = [("SET", &self.set), ("REMOVE", &self.remove), ("ADD", &self.add)];
+        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
+        clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The condition expression.
+    pub(super) fn condition(&self) -> Option<String> {
+        Some(self.conditions.join(" AND ")).filter(|condition| !condition.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_become_expressions() {
+        let change = Change::new()
+            .set("status", "done")
+            .set_some("error", None::<String>)
+            .set_once("first_seen", "now")
+            .remove("lease")
+            .add("videos", -1)
+            .when(|at| at.exists("id"))
+            .when(|at| format!("{} OR {}", at.one_of("status", ["open", "late"]), at.compare("until", "<", 7)));
+        assert_eq!(
+            change.update(),
+            "SET #status = :v0, #first_seen = if_not_exists(#first_seen, :v1) REMOVE #lease ADD #videos :v2"
+        );
+        assert_eq!(
+            change.condition().as_deref(),
+            Some("(attribute_exists(#id)) AND (#status IN (:v3, :v4) OR #until < :v5)")
+        );
+        assert_eq!(change.placeholders.values[":v2"], AttributeValue::N("-1".to_owned()));
+        assert_eq!(change.placeholders.names["#status"], "status");
+    }
+
+    #[test]
+    fn no_condition_is_none() {
+        assert_eq!(Change::new().set("a", 1).condition(), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! A task's way: which status follows which, and what else is written with it.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Status, Task, Tasks, key};
+use crate::{
+    aws::AwsError,
+    tables::{
+        attributes::from_item,
+        change::Change,
+        database::{Part, Transacted},
+        notifications::Stored,
+    },
+    time,
+};
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 1000;
+/// How often a move that meets another is tried.
+const ATTEMPTS: u32 = 3;
+
+/// What a worker, or somebody in its place, reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A worker begins.
+    Started,
+    /// It has made a PDF, and subtitles or none.
+    Finished {
+        /// Where the PDF lies.
+        pdf_key: String,
+        /// Where the subtitles lie.
+        subtitle_key: Option<String>,
+    },
+    /// It cannot.
+    Failed(String),
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Moved {
+    /// The task moved. A notification was stored with it, unless a worker only began.
+    Yes(Option<Box<Stored>>),
+    /// The task is somewhere from where this does not follow.
+    Ignored,
+    /// There is no such task.
+    Unknown,
+}
+
+impl Report {
+    /// Where it leads from `status`, if anywhere. Nothing follows `done`.
+    #[must_use]
+    pub fn follows(&self, status: Status) -> Option<Status> {
+        match (self, status) {
+            (Self::Started, Status::InQueue | Status::Failed) => Some(Status::InProgress),
+            (Self::Finished { .. }, Status::InQueue | Status::InProgress | Status::Failed) => Some(Status::Done),
+            (Self::Failed(_), Status::InQueue | Status::InProgress) => Some(Status::Failed),
+            _ => None,
+        }
+    }
+}
+
+impl Tasks {
+    /// Moves a task where a report leads, with its server's counters and its user's notification in one transaction.
+    /// `server` is the registered one that reports, if it is one.
+    ///
+    /// # Errors
+    /// When a table fails, or others move the task all the time.
+    pub async fn report(
+        &self,
+        video_id: &str,
+        report: &Report,
+        server: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Moved, AwsError> {
+        for _ in 0..ATTEMPTS {
+            let Some(item) = self.database.get(&self.table, key(video_id)?).await? else { return Ok(Moved::Unknown) };
+            let task: Task = from_item(item)?;
+            let Some(status) = report.follows(task.status) else { return Ok(Moved::Ignored) };
+            let notification = match status {
+                Status::InProgress => None,
+                _ => Some(Box::new(notification(&task, status, now)?)),
+            };
+            if self.moved(&task, report, status, server, notification.as_deref(), now).await? {
+                return Ok(Moved::Yes(notification));
+            }
+        }
+        Err(AwsError::odd(format!("move task {video_id}"), "it moves all the time"))
+    }
+
+    /// Writes a move; false when the task has moved meanwhile.
+    async fn moved(
+        &self,
+        task: &Task,
+        report: &Report,
+        status: Status,
+        server: Option<&str>,
+        notification: Option<&Stored>,
+        now: Timestamp,
+    ) -> Result<bool, AwsError> {
+        let mut parts = vec![Part::Change(
+            self.table.clone(),
+            key(&task.video_id)?,
+            change(task, report, status, server, &time::text(now)),
+        )];
+        if let Some(notification) = notification {
+            parts.push(self.notifications.stored(notification)?);
+        }
+        let without_server = parts.len();
+        if let Some((server, load, jobs)) = counters(task, report, server) {
+            parts.push(self.servers.loaded(server, load, jobs)?);
+        }
+        match self.database.transact(parts.clone()).await? {
+            Transacted::Yes => Ok(true),
+            Transacted::Refused(places) if places.contains(&0) => Ok(false),
+            Transacted::Refused(_) => {
+                // The server is not registered: its counters count for nobody.
+                parts.truncate(without_server);
+                Ok(self.database.transact(parts).await? == Transacted::Yes)
+            }
+        }
+    }
+}
+
+/// The change of a task that moves, if it still is as it was read.
+fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, now: &str) -> Change {
+    let change = Change::new()
+        .set("status", status)
+        .set("updated_at", now)
+        .when(|at| at.compare("status", "=", task.status))
+        .when(|at| at.compare("updated_at", "=", task.updated_at.as_str()));
+    match report {
+        Report::Started => {
+            let change = change.set("started_at", now).remove("error_message").remove("finished_at");
+            match server {
+                Some(server) => change.set("server_id", server),
+                None => change.remove("server_id"),
+            }
+        }
+        Report::Finished { pdf_key, subtitle_key } => change
+            .set("finished_at", now)
+            .set("pdf_key", pdf_key.as_str())
+            .set_some("subtitle_key", subtitle_key.as_deref())
+            .remove("error_message"),
+        Report::Failed(reason) => {
+            change.set("finished_at", now).set("error_message", reason.chars().take(LONGEST_REASON).collect::<String>())
+        }
+    }
+}
+
+/// The server a move concerns, and what it adds to its load and to its jobs.
+fn counters<'a>(task: &'a Task, report: &Report, server: Option<&'a str>) -> Option<(&'a str, i64, i64)> {
+    match report {
+        Report::Started => server.map(|server| (server, 1, 0)),
+        _ => {
+            let load = if task.status == Status::InProgress { -1 } else { 0 };
+            task.server_id.as_deref().or(server).map(|server| (server, load, 1))
+        }
+    }
+}
+
+fn notification(task: &Task, status: Status, now: Timestamp) -> Result<Stored, AwsError> {
+    let body = match status {
+        Status::Done => format!("Your video \"{}\" is ready", task.filename),
+        _ => format!("Your video \"{}\" could not be processed", task.filename),
+    };
+    let data = [
+        ("video_id".to_owned(), json!(task.video_id)),
+        ("status".to_owned(), json!(status)),
+        ("type".to_owned(), json!("video_update")),
+    ];
+    Stored::new(&task.user_id, "Video Processing Update", &body, data.into(), now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_follows_done_and_nothing_fails_twice() {
+        let started = Report::Started;
+        let finished = Report::Finished { pdf_key: "pdfs/x.pdf".to_owned(), subtitle_key: None };
+        let failed = Report::Failed("no".to_owned());
+        let way = |report: &Report| Status::ALL.map(|status| report.follows(status));
+        // From in_queue, in_progress, done and failed.
+        assert_eq!(way(&started), [Some(Status::InProgress), None, None, Some(Status::InProgress)]);
+        assert_eq!(way(&finished), [Some(Status::Done), Some(Status::Done), None, Some(Status::Done)]);
+        assert_eq!(way(&failed), [Some(Status::Failed), Some(Status::Failed), None, None]);
+    }
+}

@@ -1,0 +1,200 @@
+//! What is asked of DynamoDB, and what its answers mean.
+
+use serde_json::json;
+
+use super::{
+    moves::{Moved, Report},
+    *,
+};
+use crate::testing::{Script, VIDEO, item, refused, said, task};
+
+fn tasks(script: &Script) -> Tasks {
+    let database = Database::new(aws_sdk_dynamodb::Client::new(&script.aws()));
+    Tasks::new(
+        database.clone(),
+        "tasks".to_owned(),
+        Users::new(database.clone(), "system".to_owned()),
+        Servers::new(database.clone(), "servers".to_owned()),
+        Notifications::new(database, "notifications".to_owned()),
+    )
+}
+
+/// A transaction's refusal, part by part.
+fn cancelled(codes: &[&str]) -> Option<(u16, String)> {
+    let reasons: Vec<Value> = codes.iter().map(|code| json!({"Code": code})).collect();
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "CancellationReasons": reasons,
+    });
+    Some((400, body.to_string()))
+}
+
+fn row(status: &str) -> Task {
+    serde_json::from_value(task(status)).expect("a task")
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_and_its_user_are_written_together() {
+    let script = Script::new(|_| said(json!({})));
+    assert!(tasks(&script).create(&row("in_queue")).await.expect("written"));
+    let parts = &script.bodies("DynamoDB.TransactWriteItems")[0]["TransactItems"];
+    assert_eq!(parts[0]["Put"]["TableName"], "tasks");
+    assert_eq!(parts[0]["Put"]["ConditionExpression"], "(attribute_not_exists(#video_id))");
+    assert_eq!(parts[1]["Update"]["Key"], json!({"pk": {"S": "user"}, "sk": {"S": "ana"}}));
+    assert!(parts[1]["Update"]["UpdateExpression"].as_str().expect("a text").contains("ADD #videos"));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_that_is_there_is_not_written_again() {
+    let script = Script::new(|_| cancelled(&["ConditionalCheckFailed", "None"]));
+    assert!(!tasks(&script).create(&row("in_queue")).await.expect("an answer"));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn transactions_that_meet_are_tried_again_three_times() {
+    let mut meetings = 2;
+    let script = Script::new(move |_| {
+        meetings -= 1;
+        if meetings >= 0 { cancelled(&["TransactionConflict", "None"]) } else { said(json!({})) }
+    });
+    assert!(tasks(&script).create(&row("in_queue")).await.expect("written"));
+    assert_eq!(script.requests().len(), 3);
+    let script = Script::new(|_| cancelled(&["None", "TransactionConflict"]));
+    tasks(&script).create(&row("in_queue")).await.expect_err("they meet all the time");
+    assert_eq!(script.requests().len(), 4);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn other_failures_are_not_tried_again() {
+    let script = Script::new(|_| refused("ResourceNotFoundException"));
+    let error = tasks(&script).create(&row("in_queue")).await.expect_err("no table");
+    assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
+    assert_eq!(script.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_move_is_one_transaction_with_its_server_and_its_user() {
+    let script = Script::new(|request| match request.action.as_str() {
+        "DynamoDB.GetItem" => {
+            let mut task = task("in_progress");
+            task["server_id"] = json!("s1");
+            said(json!({"Item": item(task)}))
+        }
+        _ => said(json!({})),
+    });
+    let report = Report::Finished { pdf_key: "pdfs/x.pdf".to_owned(), subtitle_key: None };
+    let moved = tasks(&script).report(VIDEO, &report, None, Timestamp::now()).await.expect("moved");
+    let Moved::Yes(Some(stored)) = moved else { panic!("{moved:?}") };
+    assert_eq!(stored.notification.title, "Video Processing Update");
+    assert_eq!(json!(stored.notification.data), json!({"video_id": VIDEO, "status": "done", "type": "video_update"}));
+    let parts = script.bodies("DynamoDB.TransactWriteItems")[0]["TransactItems"].clone();
+    assert_eq!(parts.as_array().map(Vec::len), Some(3));
+    assert_eq!(parts[1]["Put"]["TableName"], "notifications");
+    assert_eq!(parts[2]["Update"]["Key"]["id"], json!({"S": "s1"}));
+    let values = &parts[2]["Update"]["ExpressionAttributeValues"];
+    assert_eq!((&values[":v0"], &values[":v1"]), (&json!({"N": "-1"}), &json!({"N": "1"})));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_server_nobody_registered_does_not_hold_a_task_up() {
+    let script = Script::new(|request| match request.action.as_str() {
+        "DynamoDB.GetItem" => said(json!({"Item": item(task("in_queue"))})),
+        _ if request.body["TransactItems"].as_array().map(Vec::len) == Some(2) => {
+            cancelled(&["None", "ConditionalCheckFailed"])
+        }
+        _ => said(json!({})),
+    });
+    let moved = tasks(&script).report(VIDEO, &Report::Started, Some("nobody"), Timestamp::now()).await;
+    assert_eq!(moved.expect("moved"), Moved::Yes(None));
+    assert_eq!(script.bodies("DynamoDB.TransactWriteItems").len(), 2);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_that_moved_meanwhile_is_looked_at_again() {
+    let mut looks = 0;
+    let script = Script::new(move |request| match request.action.as_str() {
+        "DynamoDB.GetItem" => {
+            looks += 1;
+            said(json!({"Item": item(task(if looks == 1 { "in_queue" } else { "done" }))}))
+        }
+        _ => cancelled(&["ConditionalCheckFailed"]),
+    });
+    let moved = tasks(&script).report(VIDEO, &Report::Started, None, Timestamp::now()).await;
+    assert_eq!(moved.expect("an answer"), Moved::Ignored);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn long_reasons_are_cut() {
+    let script = Script::new(|request| match request.action.as_str() {
+        "DynamoDB.GetItem" => said(json!({"Item": item(task("in_queue"))})),
+        _ => said(json!({})),
+    });
+    let report = Report::Failed("ä".repeat(2000));
+    tasks(&script).report(VIDEO, &report, None, Timestamp::now()).await.expect("moved");
+    let update = script.bodies("DynamoDB.TransactWriteItems")[0]["TransactItems"][0]["Update"].clone();
+    let values = update["ExpressionAttributeValues"].as_object().expect("values").values();
+    assert!(values.filter_map(|value| value["S"].as_str()).any(|text| text == "ä".repeat(1000)));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn queries_go_on_until_there_is_enough() {
+    let mut page = 0;
+    let script = Script::new(move |_| {
+        page += 1;
+        let mut task = task("done");
+        task["video_id"] = json!(format!("v{page}"));
+        let key = json!({"video_id": {"S": format!("v{page}")}});
+        said(json!({"Items": [item(task)], "LastEvaluatedKey": key}))
+    });
+    let found = tasks(&script).of_user("ana", Some("2026"), 3).await.expect("tasks");
+    assert_eq!(found.len(), 3);
+    let queries = script.bodies("DynamoDB.Query");
+    assert_eq!(queries[0]["IndexName"], "by-user");
+    assert_eq!(queries[0]["KeyConditionExpression"], "#user_id = :v0 AND #created_key < :v1");
+    assert_eq!((&queries[0]["ScanIndexForward"], &queries[0]["Limit"]), (&json!(false), &json!(3)));
+    assert_eq!((&queries[2]["Limit"], &queries[2]["ExclusiveStartKey"]["video_id"]["S"]), (&json!(1), &json!("v2")));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn counts_add_up_over_pages() {
+    let mut pages = 3;
+    let script = Script::new(move |_| {
+        pages -= 1;
+        let mut body = json!({"Count": 10});
+        if pages > 0 {
+            body["LastEvaluatedKey"] = json!({"video_id": {"S": "x"}});
+        }
+        said(body)
+    });
+    assert_eq!(tasks(&script).count(Status::Done).await.expect("a count"), 30);
+    assert_eq!(script.bodies("DynamoDB.Query")[0]["Select"], "COUNT");
+}
+
+#[test]
+fn lists_are_merged_newest_first_and_without_doubles() {
+    let task = |id: &str, created: &str, status: &str, updated: &str| {
+        let mut task = row(status);
+        task.video_id = id.to_owned();
+        task.created_key = format!("{created}#{id}");
+        task.updated_at = updated.to_owned();
+        task
+    };
+    let merged = merge(
+        [
+            vec![task("b", "2", "in_queue", "2"), task("a", "1", "in_queue", "1")],
+            vec![task("b", "2", "in_progress", "3")],
+            vec![task("c", "3", "done", "9")],
+            vec![],
+        ],
+        3,
+    );
+    let shown: Vec<(&str, Status)> = merged.iter().map(|task| (task.video_id.as_str(), task.status)).collect();
+    assert_eq!(shown, [("c", Status::Done), ("b", Status::InProgress), ("a", Status::InQueue)]);
+}
+
+#[test]
+fn the_originals_statuses_are_understood() {
+    for (old, status) in [("processing", Status::InProgress), ("completed", Status::Done)] {
+        assert_eq!(serde_json::from_value::<Status>(json!(old)).expect("an old status"), status);
+    }
+    assert_eq!(Status::ALL.map(|status| Status::parse(status.as_str())), Status::ALL.map(Some));
+}

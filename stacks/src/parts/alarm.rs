@@ -1,0 +1,270 @@
+//! CloudWatch metrics and alarms on them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::topic::TopicHandle;
+use crate::{
+    emulator::Feature,
+    resources::cloud_watch::{self, alarm},
+    stage::Stage,
+    template::{Part, Reference, Resource, Stack, Text, list, set},
+};
+
+/// One metric, summed up in one way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// For example `AWS/Lambda`.
+    pub namespace: String,
+    /// For example `Errors`.
+    pub name: String,
+    /// What the metric is of.
+    pub dimensions: BTreeMap<String, Text>,
+    /// How a period's values become one.
+    pub statistic: Statistic,
+}
+
+/// How a period's values become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are CloudWatch's own")]
+pub enum Statistic {
+    Average,
+    Maximum,
+    Minimum,
+    Sum,
+    /// A percentile: below it lie so many percent of the values.
+    Percentile(u8),
+}
+
+impl Statistic {
+    /// The statistic as CloudWatch writes it.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Percentile(percent) => format!("p{percent}"),
+            plain => format!("{plain:?}"),
+        }
+    }
+}
+
+impl Metric {
+    /// A metric without dimensions.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str, statistic: Statistic) -> Self {
+        Self { namespace: namespace.to_owned(), name: name.to_owned(), dimensions: BTreeMap::new(), statistic }
+    }
+
+    /// Of this one only.
+    #[must_use]
+    pub fn of(mut self, dimension: &str, value: impl Into<Text>) -> Self {
+        self.dimensions.insert(dimension.to_owned(), value.into());
+        self
+    }
+
+    fn dimensions(&self) -> Option<Vec<alarm::Dimension>> {
+        let dimension = |(name, value): (&String, &Text)| alarm::Dimension { name: set(name), value: set(value) };
+        (!self.dimensions.is_empty()).then(|| self.dimensions.iter().map(dimension).collect())
+    }
+}
+
+/// What an alarm looks at.
+#[derive(Debug, Clone, PartialEq)]
+enum Watched {
+    One(Metric),
+    /// An expression, and the metrics in it by id.
+    Math(String, Vec<(String, Metric)>),
+}
+
+/// When a value is bad.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bad {
+    /// More than this.
+    Above(f64),
+    /// This or more.
+    AtLeast(f64),
+    /// Less than this.
+    Below(f64),
+}
+
+/// An alarm that tells a topic when it fires and when it is over. Where there are no values, nothing is wrong.
+#[derive(Debug, Clone)]
+pub struct Alarm {
+    logical_id: String,
+    name: String,
+    description: String,
+    watched: Watched,
+    bad: Bad,
+    period: i64,
+    periods: i64,
+    topic: TopicHandle,
+    stage: Stage,
+}
+
+impl Alarm {
+    /// An alarm called `name` on one metric, judged every five minutes.
+    #[must_use]
+    pub fn new(logical_id: &str, name: &str, metric: Metric, bad: Bad, topic: &TopicHandle, stage: &Stage) -> Self {
+        Self {
+            logical_id: logical_id.to_owned(),
+            name: name.to_owned(),
+            description: String::new(),
+            watched: Watched::One(metric),
+            bad,
+            period: 300,
+            periods: 1,
+            topic: topic.clone(),
+            stage: stage.clone(),
+        }
+    }
+
+    /// Judges what `expression` makes of `metrics`, which it names by their ids (CloudWatch user guide, "Using math
+    /// expressions with CloudWatch metrics").
+    #[must_use]
+    pub fn math<'a>(mut self, expression: &str, metrics: impl IntoIterator<Item = (&'a str, Metric)>) -> Self {
+        let metrics = metrics.into_iter().map(|(id, metric)| (id.to_owned(), metric)).collect();
+        self.watched = Watched::Math(expression.to_owned(), metrics);
+        self
+    }
+
+    /// What it means when it fires.
+    #[must_use]
+    pub fn description(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.description);
+        self
+    }
+
+    /// How long a period is, in seconds, and how many in a row must be bad.
+    #[must_use]
+    pub fn periods(mut self, seconds: u32, count: u32) -> Self {
+        self.period = i64::from(seconds);
+        self.periods = i64::from(count);
+        self
+    }
+
+    fn properties(&self) -> cloud_watch::Alarm {
+        let (comparison, threshold) = match self.bad {
+            Bad::Above(threshold) => ("GreaterThanThreshold", threshold),
+            Bad::AtLeast(threshold) => ("GreaterThanOrEqualToThreshold", threshold),
+            Bad::Below(threshold) => ("LessThanThreshold", threshold),
+        };
+        let plain = cloud_watch::Alarm {
+            alarm_name: set(&self.name),
+            alarm_description: (!self.description.is_empty()).then(|| Text::from(&self.description)),
+            comparison_operator: set(comparison),
+            threshold: set(threshold),
+            evaluation_periods: set(self.periods),
+            datapoints_to_alarm: set(self.periods),
+            treat_missing_data: set("notBreaching"),
+            alarm_actions: list([self.topic.arn()]),
+            ok_actions: list([self.topic.arn()]),
+            ..cloud_watch::Alarm::default()
+        };
+        match &self.watched {
+            Watched::One(metric) => self.on_one(metric, plain),
+            Watched::Math(expression, metrics) => self.on_math(expression, metrics, plain),
+        }
+    }
+
+    fn on_one(&self, metric: &Metric, plain: cloud_watch::Alarm) -> cloud_watch::Alarm {
+        let percentile = matches!(metric.statistic, Statistic::Percentile(_));
+        let statistic = Text::from(metric.statistic.text());
+        cloud_watch::Alarm {
+            namespace: set(&metric.namespace),
+            metric_name: set(&metric.name),
+            dimensions: metric.dimensions(),
+            period: set(self.period),
+            statistic: (!percentile).then(|| statistic.clone()),
+            extended_statistic: percentile.then_some(statistic),
+            ..plain
+        }
+    }
+
+    fn on_math(&self, expression: &str, metrics: &[(String, Metric)], plain: cloud_watch::Alarm) -> cloud_watch::Alarm {
+        let result = alarm::MetricDataQuery {
+            id: set("result"),
+            expression: set(expression),
+            return_data: set(true),
+            ..alarm::MetricDataQuery::default()
+        };
+        let query = |(id, metric): &(String, Metric)| alarm::MetricDataQuery {
+            id: set(id),
+            metric_stat: Some(alarm::MetricStat {
+                metric: Some(alarm::Metric {
+                    namespace: set(&metric.namespace),
+                    metric_name: set(&metric.name),
+                    dimensions: metric.dimensions(),
+                }),
+                period: set(self.period),
+                stat: set(metric.statistic.text()),
+                ..alarm::MetricStat::default()
+            }),
+            return_data: set(false),
+            ..alarm::MetricDataQuery::default()
+        };
+        let metrics = std::iter::once(result).chain(metrics.iter().map(query)).collect();
+        cloud_watch::Alarm { metrics: Some(metrics), ..plain }
+    }
+}
+
+impl Part for Alarm {
+    /// `None` where the stage has no such alarm.
+    type Handle = Option<Reference>;
+
+    fn add_to(self, stack: &mut Stack) -> Option<Reference> {
+        let is_math = matches!(self.watched, Watched::Math(..));
+        if is_math && !Feature::MetricMath.is_in(&self.stage) {
+            return None;
+        }
+        Some(stack.resource(&self.logical_id, Resource::of(self.properties())))
+    }
+}
+
+impl Metric {
+    /// The metric as a dashboard's widget lists it (CloudWatch API reference, "Dashboard body structure and syntax").
+    pub(super) fn on_dashboard(&self) -> Value {
+        let mut metric = vec![json!(self.namespace), json!(self.name)];
+        for (name, value) in &self.dimensions {
+            metric.push(json!(name));
+            metric.push(value.to_json());
+        }
+        metric.push(json!({ "stat": self.statistic.text() }));
+        Value::Array(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parts::topic::Topic;
+
+    fn alarm(stage: &str, change: impl FnOnce(Alarm) -> Alarm) -> Option<Value> {
+        let stage = Stage::example(stage);
+        let mut stack = Stack::new("alarms", "Alarms.");
+        let topic = stack.add(Topic::new("Topic", "alarms"));
+        let metric = Metric::new("AWS/Lambda", "Duration", Statistic::Percentile(95)).of("FunctionName", "api");
+        stack.add(change(Alarm::new("Slow", "slow", metric, Bad::Above(1000.0), &topic, &stage)));
+        stack.resources.get("Slow").map(|alarm| alarm.to_json()["Properties"].clone())
+    }
+
+    #[test]
+    fn a_percentile_is_an_extended_statistic() {
+        let alarm = alarm("dev", |alarm| alarm.periods(300, 3)).expect("an alarm");
+        assert_eq!(alarm["ExtendedStatistic"], "p95");
+        assert!(alarm["Statistic"].is_null());
+        assert_eq!(alarm["Dimensions"], json!([{ "Name": "FunctionName", "Value": "api" }]));
+        assert_eq!(alarm["TreatMissingData"], "notBreaching");
+    }
+
+    #[test]
+    fn math_returns_one_result_and_is_left_out_of_the_emulator() {
+        let errors = || Metric::new("AWS/Lambda", "Errors", Statistic::Sum);
+        let math = |alarm: Alarm| alarm.math("100 * errors", [("errors", errors())]);
+        assert_eq!(alarm("local", math), None);
+        let alarm = alarm("dev", math).expect("an alarm");
+        let returned: Vec<_> =
+            alarm["Metrics"].as_array().expect("queries").iter().map(|it| &it["ReturnData"]).collect();
+        assert_eq!(returned, [true, false]);
+        assert!(alarm["MetricName"].is_null());
+    }
+}

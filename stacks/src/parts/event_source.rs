@@ -1,0 +1,48 @@
+//! A queue that feeds a function: an event source mapping on its alias.
+
+use super::{function::FunctionHandle, queue::QueueHandle};
+use crate::{
+    resources::lambda::EventSourceMapping,
+    template::{Part, Reference, Resource, Stack, list, set},
+};
+
+/// A queue's messages go to a function's alias, in batches; those that the function reports as failed come again.
+///
+/// The function's role needs [`QueueHandle::feed`].
+#[derive(Debug, Clone)]
+pub struct EventSource {
+    logical_id: String,
+    queue: QueueHandle,
+    function: FunctionHandle,
+    batch: i64,
+}
+
+impl EventSource {
+    /// Feeds `function` from `queue`, ten messages at a time.
+    #[must_use]
+    pub fn new(logical_id: &str, queue: &QueueHandle, function: &FunctionHandle) -> Self {
+        Self { logical_id: logical_id.to_owned(), queue: queue.clone(), function: function.clone(), batch: 10 }
+    }
+
+    /// How many messages an invocation gets at most.
+    #[must_use]
+    pub fn batch(mut self, messages: u32) -> Self {
+        self.batch = i64::from(messages);
+        self
+    }
+}
+
+impl Part for EventSource {
+    type Handle = Reference;
+
+    fn add_to(self, stack: &mut Stack) -> Reference {
+        let properties = EventSourceMapping {
+            event_source_arn: set(self.queue.arn()),
+            function_name: set(&self.function.alias),
+            batch_size: set(self.batch),
+            function_response_types: list(["ReportBatchItemFailures"]),
+            ..EventSourceMapping::default()
+        };
+        stack.resource(&self.logical_id, Resource::of(properties))
+    }
+}

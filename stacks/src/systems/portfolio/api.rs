@@ -1,0 +1,263 @@
+//! Stack `api`: the function, the API in front of it, and what others look up about them.
+
+use contract::portfolio::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
+
+use super::{Settings, Throttles};
+use crate::{
+    emulator::Feature,
+    parts::{
+        api::{ApiHandle, GatewayError, LogField, Model, RestApi, RouteSettings, Throttle},
+        api_domain::ApiDomain,
+        function::{Function, FunctionHandle},
+        parameter::Parameter,
+        policy::Statement,
+        secret::{Alphabet, Secret},
+        table::{Access, TableHandle},
+        user_pool::UserPoolHandle,
+        web_acl::{Scope, WebAcl},
+    },
+    resources::resource_groups::{Group, group},
+    stage::Stage,
+    template::{Expression, Resource, Stack, Text, list, set},
+};
+
+/// The logical ID of the API.
+pub(super) const API: &str = "PortfolioApi";
+
+/// How long the function may take, in seconds.
+const TIMEOUT: u32 = 30;
+
+/// Where Parameter Store shows the secrets of Secrets Manager (Systems Manager user guide, "Referencing AWS Secrets
+/// Manager secrets from Parameter Store parameters"). CloudFormation makes no SecureString parameters, but secrets.
+const SECRETS: &str = "/aws/reference/secretsmanager";
+
+const LOG_FIELDS: &[LogField] = &[
+    ("requestId", "requestId"),
+    ("ip", "identity.sourceIp"),
+    ("caller", "identity.caller"),
+    ("user", "identity.user"),
+    ("requestTime", "requestTime"),
+    ("httpMethod", "httpMethod"),
+    ("resourcePath", "resourcePath"),
+    ("status", "status"),
+    ("protocol", "protocol"),
+    ("responseLength", "responseLength"),
+];
+
+/// What others watch.
+pub(super) struct Served {
+    pub(super) function: FunctionHandle,
+    pub(super) api: ApiHandle,
+}
+
+/// The stack, and what it serves.
+pub(super) fn stack(
+    stage: &Stage,
+    settings: &Settings,
+    users: &UserPoolHandle,
+    table: &TableHandle,
+) -> (Stack, Served) {
+    let mut stack = Stack::new("api", "Portfolio: the function and the API.");
+    let function = function(&mut stack, stage, settings, users, table);
+    let api = api(&mut stack, stage, settings, users, &function);
+    if let Some(domain) = &settings.domain {
+        let domain = ApiDomain::new("Api", &domain.name, &api)
+            .certificate(domain.certificate.as_deref())
+            .hosted_zone(Some(&domain.hosted_zone));
+        stack.add(domain);
+    }
+    if settings.waf && Feature::WebAcls.is_in(stage) {
+        stack.add(web_acl(stage, &api));
+    }
+    let url = outputs(&mut stack, stage, settings, &api, &function);
+    parameters(&mut stack, stage, settings, users, table, url);
+    if Feature::ResourceGroups.is_in(stage) {
+        resource_group(&mut stack, stage);
+    }
+    (stack, Served { function, api })
+}
+
+fn function(
+    stack: &mut Stack,
+    stage: &Stage,
+    settings: &Settings,
+    users: &UserPoolHandle,
+    table: &TableHandle,
+) -> FunctionHandle {
+    let salt = format!("portfolio/{}/visitor-salt", stage.name);
+    let environment = ApiEnvironment {
+        dynamodb_table_name: table.name(),
+        cognito_user_pool_id: users.pool.id(),
+        cognito_client_id: users.client.id(),
+        cognito_region: Expression::pseudo("AWS::Region").into(),
+        environment: Text::from(&stage.name),
+        log_level: settings.log_level.as_str().into(),
+        cors_origins: settings.all_origins().join(",").into(),
+        visitor_salt_param: format!("{SECRETS}/{salt}").into(),
+        dynamodb_endpoint: None,
+        cognito_endpoint: None,
+        cognito_issuer: None,
+        jwks_url: None,
+        visitor_salt: settings.visitor_salt.as_ref().map(Text::from),
+    };
+    let mut function = Function::new(stage, Api, environment)
+        .memory(settings.memory)
+        .timeout(TIMEOUT)
+        .allow(table.allow(&[
+            Access::BatchGetItem,
+            Access::DeleteItem,
+            Access::GetItem,
+            Access::PutItem,
+            Access::Query,
+            Access::UpdateItem,
+        ]))
+        .allow([Statement::allow(["cognito-idp:AdminUserGlobalSignOut"], [users.pool.attribute("Arn")])])
+        .allow([Statement::allow(["ssm:GetParameter"], readable_parameters(stage, &salt))]);
+    if !stage.is_local() {
+        let salt = Secret::new("VisitorSalt", &salt, stage)
+            .description("Makes visitors' anonymous ids impossible to guess.")
+            .alphabet(Alphabet::Hexadecimal);
+        function = function.allow(stack.add(salt).read());
+    }
+    stack.add(function)
+}
+
+/// The system's own parameters, and the one that shows the salt.
+fn readable_parameters(stage: &Stage, salt: &str) -> [Text; 2] {
+    [format!("/portfolio/{}/*", stage.name), format!("{SECRETS}/{salt}")].map(|name| {
+        let arn = format!("arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{name}");
+        Expression::sub(&arn, []).into()
+    })
+}
+
+fn api(
+    stack: &mut Stack,
+    stage: &Stage,
+    settings: &Settings,
+    users: &UserPoolHandle,
+    function: &FunctionHandle,
+) -> ApiHandle {
+    let throttles = settings.throttles;
+    let mut api = RestApi::new(API, format!("portfolio-api-{}", stage.name), stage)
+        .authorizer("CognitoAuthorizer", users.pool.attribute("Arn"))
+        .routes_with(function, |route| how(route, throttles))
+        .errors(errors())
+        .origin(settings.all_origins().first().map_or("null", String::as_str))
+        .throttle(throttles.all.rate, throttles.all.burst)
+        .log_fields(LOG_FIELDS)
+        .execution_logs();
+    if is_only_by_domain(stage, settings) {
+        api = api.only_by_domain();
+    }
+    stack.add(api)
+}
+
+/// In production nobody needs to know the gateway's own name.
+fn is_only_by_domain(stage: &Stage, settings: &Settings) -> bool {
+    settings.domain.is_some() && stage.name == "prod"
+}
+
+fn how(route: ApiRoute, throttles: Throttles) -> RouteSettings {
+    let throttle: Option<Throttle> = match route.rate() {
+        Rate::Default => None,
+        Rate::Authentication => Some(throttles.authentication),
+        Rate::Tracking => Some(throttles.tracking),
+        Rate::Write => Some(throttles.writes),
+    };
+    let body = route.body_model().map(|model| Model {
+        name: model.name.to_owned(),
+        required: model.required.iter().map(|&field| field.to_owned()).collect(),
+    });
+    RouteSettings { open: !route.access().is_guarded(), body, throttle }
+}
+
+/// The gateway's own errors in the shape of the function's: phrase, message, status and code.
+fn errors() -> Vec<GatewayError> {
+    const ERRORS: &[(&str, u16, &str, &str)] = &[
+        ("UNAUTHORIZED", 401, "Unauthorized", "InvalidToken"),
+        ("EXPIRED_TOKEN", 401, "Unauthorized", "TokenExpired"),
+        ("ACCESS_DENIED", 403, "Forbidden", "Forbidden"),
+        ("MISSING_AUTHENTICATION_TOKEN", 404, "Not Found", "NotFound"),
+        ("BAD_REQUEST_BODY", 400, "Bad Request", "InvalidRequest"),
+        ("BAD_REQUEST_PARAMETERS", 400, "Bad Request", "InvalidRequest"),
+        ("THROTTLED", 429, "Too Many Requests", "TooManyRequests"),
+        ("DEFAULT_4XX", 400, "Bad Request", "InvalidRequest"),
+        ("DEFAULT_5XX", 500, "Internal Server Error", "InternalError"),
+    ];
+    let error = |(kind, status, phrase, code): &(&'static str, u16, &str, &str)| {
+        let body = format!(
+            r#"{{"error":"{phrase}","message":$context.error.messageString,"statusCode":{status},"details":{{"code":"{code}"}}}}"#
+        );
+        GatewayError::new(kind, (!kind.starts_with("DEFAULT")).then_some(*status), body)
+    };
+    ERRORS.iter().map(error).collect()
+}
+
+/// The original's limits for each client, over one minute.
+fn web_acl(stage: &Stage, api: &ApiHandle) -> WebAcl {
+    let not = |scope: Scope| Scope::Not(Box::new(scope));
+    let (sign_in, tracking, reads) = (|| Scope::Path("/v1/auth/"), || Scope::Path("/track"), || Scope::Method("GET"));
+    let writes = vec![not(reads()), not(Scope::Method("OPTIONS")), not(sign_in()), not(tracking())];
+    WebAcl::new("ApiWaf", &format!("portfolio-api-{}", stage.name), 60, api)
+        .limit("authentication", 10, Some(sign_in()))
+        .limit("tracking", 30, Some(tracking()))
+        .limit("writes", 60, Some(Scope::All(writes)))
+        .limit("reads", 100, Some(reads()))
+}
+
+/// Adds the outputs; returns the URL that clients use.
+fn outputs(stack: &mut Stack, stage: &Stage, settings: &Settings, api: &ApiHandle, function: &FunctionHandle) -> Text {
+    let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
+    let own = Expression::sub(url, [("Api", api.id.clone()), ("Stage", Text::from(&stage.name))]);
+    let custom = settings.domain.as_ref().map(|domain| Text::from(format!("https://{}", domain.name)));
+    let reachable = custom.clone().filter(|_| is_only_by_domain(stage, settings));
+    stack.output("ApiUrl", own.clone());
+    stack.output("PortfolioApiUrl", reachable.unwrap_or_else(|| own.clone().into()));
+    if let Some(custom) = &custom {
+        stack.output("CustomDomainUrl", custom.clone());
+    }
+    stack.output("ApiGatewayId", api.id.clone());
+    stack.output("PortfolioApiId", api.id.clone());
+    stack.output("ApiStageName", api.stage_name.clone());
+    stack.output("PortfolioApiFunctionName", function.name.clone());
+    stack.output("PortfolioApiFunctionArn", function.function.attribute("Arn"));
+    stack.output("LambdaLogGroupName", function.log_group());
+    stack.output("ApiGatewayLogGroupName", format!("/aws/apigateway/{}", api.name));
+    custom.unwrap_or_else(|| own.into())
+}
+
+fn parameters(
+    stack: &mut Stack,
+    stage: &Stage,
+    settings: &Settings,
+    users: &UserPoolHandle,
+    table: &TableHandle,
+    url: Text,
+) {
+    for (logical_id, name, value) in [
+        ("UserPoolIdParameter", "cognito/user-pool-id", users.pool.id()),
+        ("ClientIdParameter", "cognito/client-id", users.client.id()),
+        ("TableNameParameter", "table-name", table.name()),
+        ("ApiUrlParameter", "api-url", url),
+        ("CorsOriginsParameter", "cors-origins", settings.all_origins().join(",").into()),
+    ] {
+        let name = format!("/portfolio/{}/{name}", stage.name);
+        stack.add(Parameter { logical_id: logical_id.to_owned(), name, value });
+    }
+}
+
+/// Everything of the system in this stage: a deploy tags each stack, and CloudFormation what is in it.
+fn resource_group(stack: &mut Stack, stage: &Stage) {
+    let tag = |key: &str, value: &str| group::TagFilter { key: set(key), values: list([value]) };
+    let query = group::Query {
+        resource_type_filters: list(["AWS::AllSupported"]),
+        tag_filters: Some(vec![tag("system", SYSTEM), tag("stage", &stage.name)]),
+        ..group::Query::default()
+    };
+    let group = Group {
+        name: set(format!("portfolio-{}", stage.name)),
+        resource_query: Some(group::ResourceQuery { r#type: set("TAG_FILTERS_1_0"), query: Some(query) }),
+        ..Group::default()
+    };
+    stack.resource("ApplicationResourceGroup", Resource::of(group));
+}

@@ -1,0 +1,191 @@
+//! The Portfolio: one owner, one table, one function behind an API, a static site, and what watches them.
+
+mod api;
+mod data;
+mod identity;
+mod observability;
+mod web;
+
+use contract::portfolio::SYSTEM;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    parts::{api::Throttle, site::SiteDomain},
+    rendered::SmokeCheck,
+    stage::Stage,
+    template::{RenderError, System},
+};
+
+/// A stage's settings for the Portfolio.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Origins whose browsers may use the API. The site's own need not be named. The first is the one that may read
+    /// the gateway's own errors.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Who is made the owner; without it somebody with access to the account makes one.
+    #[serde(default)]
+    pub owner: Option<Owner>,
+    /// The ARN of the SES identity that the user pool sends mail with; without it Cognito sends a few itself.
+    #[serde(default)]
+    pub ses_identity: Option<String>,
+    /// Where the API is served; without it, it is served under API Gateway's own name.
+    #[serde(default)]
+    pub domain: Option<ApiDomain>,
+    /// Where the site is served; without it, it is served under CloudFront's own name.
+    #[serde(default)]
+    pub site: Option<SiteDomain>,
+    /// The function's memory in MB.
+    #[serde(default = "memory")]
+    pub memory: u32,
+    /// How much the function logs of its own.
+    #[serde(default)]
+    pub log_level: LogLevel,
+    /// Limits every address, for about USD 10 a month.
+    #[serde(default)]
+    pub waf: bool,
+    /// Who is told when an alarm fires.
+    #[serde(default)]
+    pub alarm_email: Option<String>,
+    /// How often the API may be called.
+    #[serde(default)]
+    pub throttles: Throttles,
+    /// The salt of visitors' anonymous ids, in stage `local` only: elsewhere Secrets Manager makes one that nobody
+    /// knows.
+    #[serde(default)]
+    pub visitor_salt: Option<String>,
+}
+
+/// The owner.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// Where the first password is sent.
+    pub email: String,
+    /// What to call them.
+    #[serde(default = "owner_name")]
+    pub name: String,
+}
+
+/// The API's domain.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiDomain {
+    /// For example `api.example.com`.
+    pub name: String,
+    /// The ARN of a certificate in the API's region; without it one is made.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    /// The id of the Route 53 hosted zone.
+    pub hosted_zone: String,
+}
+
+/// How much the function logs of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Debug,
+    #[default]
+    Info,
+    Warn,
+    Error,
+}
+
+impl LogLevel {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// How often the API may be called, in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Throttles {
+    /// What has no throttle of its own.
+    pub all: Throttle,
+    /// Signing in and refreshing: what guesses passwords.
+    pub authentication: Throttle,
+    /// Counting visitors and views.
+    pub tracking: Throttle,
+    /// Everything else that changes something.
+    pub writes: Throttle,
+}
+
+impl Default for Throttles {
+    fn default() -> Self {
+        Self {
+            all: Throttle { rate: 50, burst: 100 },
+            authentication: Throttle { rate: 2, burst: 10 },
+            tracking: Throttle { rate: 20, burst: 40 },
+            writes: Throttle { rate: 10, burst: 20 },
+        }
+    }
+}
+
+/// Enough for Rust, and enough CPU with it.
+const fn memory() -> u32 {
+    256
+}
+
+fn owner_name() -> String {
+    "Site Owner".to_owned()
+}
+
+impl Settings {
+    /// The origins whose browsers may use the API: the site's, and those that are named.
+    fn all_origins(&self) -> Vec<String> {
+        let mut origins: Vec<_> = self.site.iter().flat_map(SiteDomain::urls).collect();
+        origins.extend(self.origins.iter().filter(|origin| !origins.contains(origin)).cloned().collect::<Vec<_>>());
+        origins
+    }
+}
+
+/// The system.
+///
+/// # Errors
+///
+/// When a setting cannot be used.
+pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError> {
+    check(stage, settings)?;
+    let (identity, users) = identity::stack(stage, settings);
+    let (data, table) = data::stack(stage);
+    let (api, served) = api::stack(stage, settings, &users, &table);
+    let web = web::stack(stage, settings);
+    let observability = observability::stack(stage, settings, &served, &table);
+    let health = SmokeCheck {
+        api: api::API.to_owned(),
+        path: "/health".to_owned(),
+        status: 200,
+        json: Some(json!({ "status": "healthy" })),
+    };
+    Ok(System::new(SYSTEM, [identity, data, api, web, observability]).smoke(health))
+}
+
+fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {
+    let origins = settings.all_origins();
+    if origins.is_empty() {
+        return Err(wrong("`origins` is empty and there is no `site`, so no browser could use the API"));
+    }
+    if let Some(origin) = origins.iter().find(|origin| origin.contains('*') || origin.ends_with('/')) {
+        return Err(wrong(&format!("`origins` has `{origin}`, which no browser sends: name each one, without a path")));
+    }
+    if stage.is_local() != settings.visitor_salt.is_some() {
+        return Err(wrong("`visitor_salt` must be set in stage local, where nothing else holds it, and nowhere else"));
+    }
+    Ok(())
+}
+
+fn wrong(message: &str) -> RenderError {
+    RenderError::Settings { system: SYSTEM.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

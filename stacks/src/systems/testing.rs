@@ -1,0 +1,119 @@
+//! What tests of systems ask about templates.
+
+use serde_json::Value;
+
+use crate::{
+    rendered::{RenderedStack, RenderedSystem},
+    stage::Stage,
+};
+
+/// Every stage there is.
+pub(super) const STAGES: [&str; 4] = ["local", "dev", "staging", "prod"];
+
+/// A stage as its committed file has it.
+pub(super) fn stage(name: &str) -> Stage {
+    let text = match name {
+        "local" => include_str!("../../stages/local.yaml"),
+        "dev" => include_str!("../../stages/dev.yaml"),
+        "staging" => include_str!("../../stages/staging.yaml"),
+        "prod" => include_str!("../../stages/prod.yaml"),
+        other => panic!("no {other}"),
+    };
+    Stage::parse(name, text, name).expect("a stage")
+}
+
+/// A system of a stage.
+pub(super) fn rendered(system: &str, stage_name: &str) -> RenderedSystem {
+    let systems = super::render(&stage(stage_name)).expect("rendered");
+    systems.into_iter().find(|rendered| rendered.name == system).expect("the system")
+}
+
+/// A stack of a system.
+pub(super) fn stack<'a>(system: &'a RenderedSystem, name: &str) -> &'a RenderedStack {
+    system.stacks.iter().find(|stack| stack.stack == name).expect("the stack")
+}
+
+/// A resource's properties.
+pub(super) fn properties<'a>(stack: &'a RenderedStack, logical_id: &str) -> &'a Value {
+    let properties = &stack.template["Resources"][logical_id]["Properties"];
+    assert!(properties.is_object(), "no {logical_id}");
+    properties
+}
+
+/// The resources of a type, by logical ID.
+pub(super) fn of_type<'a>(stack: &'a RenderedStack, kind: &str) -> Vec<(&'a str, &'a Value)> {
+    let resources = stack.template["Resources"].as_object().expect("resources").iter();
+    resources.filter(|(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource)).collect()
+}
+
+/// Every action a role allows, with the resources it allows it on, as text.
+pub(super) fn allowed(stack: &RenderedStack, role: &str) -> Vec<(String, String)> {
+    let statements = &properties(stack, role)["Policies"][0]["PolicyDocument"]["Statement"];
+    let statements = statements.as_array().expect("statements").iter();
+    statements
+        .flat_map(|statement| {
+            let actions = statement["Action"].as_array().expect("actions").iter();
+            actions.map(|action| (action.as_str().expect("an action").to_owned(), statement["Resource"].to_string()))
+        })
+        .collect()
+}
+
+/// The actions a role allows on what `part` of the resources' text names, each once, sorted.
+pub(super) fn actions_on(stack: &RenderedStack, role: &str, part: &str) -> Vec<String> {
+    let on = allowed(stack, role).into_iter().filter(|(_, resource)| resource.contains(part));
+    let mut actions: Vec<_> = on.map(|(action, _)| action).collect();
+    actions.sort();
+    actions.dedup();
+    actions
+}
+
+/// An alarm's comparison and threshold, with its period and how many of them.
+pub(super) fn alarm(stack: &RenderedStack, logical_id: &str) -> (String, f64, i64, i64) {
+    let alarm = properties(stack, logical_id);
+    let period = alarm["Period"].as_i64().or_else(|| alarm["Metrics"][1]["MetricStat"]["Period"].as_i64());
+    (
+        alarm["ComparisonOperator"].as_str().expect("a comparison").to_owned(),
+        alarm["Threshold"].as_f64().expect("a threshold"),
+        period.expect("a period"),
+        alarm["EvaluationPeriods"].as_i64().expect("periods"),
+    )
+}
+
+/// What holds in every stage of every system: no wildcard action, no `Scan`, only X-Ray on everything; integrations and
+/// event sources call aliases; no account, no code.
+pub(super) fn is_sound(system: &str) {
+    for name in STAGES {
+        let stage = stage(name);
+        for stack in &rendered(system, name).stacks {
+            let text = stack.template.to_string();
+            for forbidden in ["dynamodb:Scan", "ZipFile", "$LATEST", stage.account.as_str()] {
+                assert!(!text.contains(forbidden), "{forbidden} in {}", stack.name);
+            }
+            for (role, _) in of_type(stack, "AWS::IAM::Role") {
+                for (action, resource) in allowed(stack, role) {
+                    assert!(!action.contains('*'), "{role} of {} may {action}", stack.name);
+                    let everything = resource == r#"["*"]"#;
+                    assert_eq!(everything, action.starts_with("xray:"), "{role}: {action} on {resource}");
+                }
+            }
+            for (id, method) in of_type(stack, "AWS::ApiGateway::Method") {
+                let uri = method["Properties"]["Integration"]["Uri"].to_string();
+                assert!(uri.contains("Alias}/invocations"), "{id}: {uri}");
+            }
+            for (id, mapping) in of_type(stack, "AWS::Lambda::EventSourceMapping") {
+                let function = mapping["Properties"]["FunctionName"]["Ref"].as_str().expect("a reference");
+                assert!(function.ends_with("Alias"), "{id}: {function}");
+            }
+        }
+    }
+}
+
+/// Everything of these types stays when its stack goes.
+pub(super) fn stays(system: &RenderedSystem, types: &[&str]) {
+    for stack in &system.stacks {
+        for (id, resource) in types.iter().flat_map(|kind| of_type(stack, kind)) {
+            assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
+            assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
+        }
+    }
+}

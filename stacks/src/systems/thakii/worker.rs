@@ -1,0 +1,155 @@
+//! Stack `worker`: the queues between API and worker, the two functions that watch over tasks, and the worker's role.
+
+use contract::thakii::{
+    Maintenance, MaintenanceEnvironment, Status, StatusEnvironment, limits,
+    storage::{PDFS, SUBTITLES, VIDEOS},
+    tables::BY_STATUS,
+};
+
+use super::{Settings, data::Tables};
+use crate::{
+    parts::{
+        bucket::BucketName,
+        event_source::EventSource,
+        function::{Function, FunctionHandle},
+        policy,
+        queue::{Queue, Queues},
+        schedule::Schedule,
+        table::Access,
+        topic::{Topic, TopicHandle},
+    },
+    stage::Stage,
+    template::{Resource, Stack, Text},
+};
+
+/// How long the worker may keep a task without a sign of life, in seconds.
+const TASK_VISIBILITY: u32 = 900;
+/// How long the status function's events are hidden: six times its time limit (Lambda developer guide, "Creating and
+/// configuring an Amazon SQS event source mapping").
+const EVENT_VISIBILITY: u32 = 6 * limits::TIMEOUT_SECONDS;
+
+/// What others need of the stack.
+pub(super) struct Work {
+    pub(super) tasks: Queues,
+    pub(super) events: Queues,
+    pub(super) topic: TopicHandle,
+    pub(super) status: FunctionHandle,
+    pub(super) maintenance: FunctionHandle,
+}
+
+/// The stack, and what others need of it.
+pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName, tables: &Tables) -> (Stack, Work) {
+    let mut stack = Stack::new("worker", "Thakii: queues, and the functions that watch over tasks.");
+    let name = |name: &str| format!("thakii-{name}-{}", stage.name);
+    let (tasks, dead_tasks) = (name("tasks"), name("tasks-dlq"));
+    let tasks = Queue::new(("TasksQueue", &tasks), ("TasksDlq", &dead_tasks), stage)
+        .visibility(TASK_VISIBILITY)
+        .dead_letter_visibility(EVENT_VISIBILITY)
+        .attempts(limits::TASK_RECEIVES);
+    let (events, dead_events) = (name("task-events"), name("task-events-dlq"));
+    let events = Queue::new(("TaskEventsQueue", &events), ("TaskEventsDlq", &dead_events), stage)
+        .visibility(EVENT_VISIBILITY)
+        .attempts(limits::EVENT_RECEIVES);
+    let (tasks, events) = (stack.add(tasks), stack.add(events));
+    let topic = stack.add(Topic::new("NotificationsTopic", &name("notifications")));
+    let parts = Parts { stage, settings, bucket, tables, tasks: &tasks, events: &events, topic: &topic };
+    let status = parts.status(&mut stack);
+    let maintenance = parts.maintenance(&mut stack);
+    parts.worker_role(&mut stack);
+    stack.output("TasksQueueUrl", tasks.main.url());
+    stack.output("TaskEventsQueueUrl", events.main.url());
+    (stack, Work { tasks, events, topic, status, maintenance })
+}
+
+struct Parts<'a> {
+    stage: &'a Stage,
+    settings: &'a Settings,
+    bucket: &'a BucketName,
+    tables: &'a Tables,
+    tasks: &'a Queues,
+    events: &'a Queues,
+    topic: &'a TopicHandle,
+}
+
+impl Parts<'_> {
+    /// Fed by what the worker reports, and by the tasks it gave up on.
+    fn status(&self, stack: &mut Stack) -> FunctionHandle {
+        let Self { tables, tasks, events, topic, .. } = self;
+        let environment = StatusEnvironment {
+            stage: Text::from(&self.stage.name),
+            s3_bucket_name: self.bucket.0.clone(),
+            table_video_tasks: tables.video_tasks.name(),
+            table_processing_servers: tables.processing_servers.name(),
+            table_notifications: tables.notifications.name(),
+            table_system: tables.system.name(),
+            tasks_dlq_url: tasks.dead_letters.url(),
+            task_events_dlq_url: events.dead_letters.url(),
+            notifications_topic_arn: topic.arn(),
+        };
+        let results = [format!("{PDFS}*"), format!("{SUBTITLES}*")];
+        let results = results.iter().map(String::as_str);
+        let function = Function::new(self.stage, Status, environment)
+            .memory(limits::MEMORY)
+            .timeout(limits::TIMEOUT_SECONDS)
+            .log_retention(self.settings.log_retention_days)
+            .allow(events.main.feed())
+            .allow(tasks.dead_letters.feed())
+            .allow(events.dead_letters.send())
+            .allow(tables.video_tasks.allow(&[Access::GetItem, Access::UpdateItem]))
+            .allow(tables.notifications.allow(&[Access::PutItem]))
+            .allow(tables.processing_servers.allow(&[Access::UpdateItem]))
+            .allow(tables.system.allow(&[Access::UpdateItem]))
+            .allow([self.bucket.allow(&["s3:GetObject", "s3:DeleteObject"], results)])
+            .allow([self.bucket.list_under(&[PDFS, SUBTITLES])])
+            .allow(topic.publish());
+        let status = stack.add(function);
+        for (logical_id, queue) in [("TaskEventsMapping", &events.main), ("DeadTasksMapping", &tasks.dead_letters)] {
+            stack.add(EventSource::new(logical_id, queue, &status).batch(limits::EVENT_BATCH));
+        }
+        status
+    }
+
+    /// Runs at regular times, whatever happens.
+    fn maintenance(&self, stack: &mut Stack) -> FunctionHandle {
+        let Self { tables, tasks, topic, .. } = self;
+        let environment = MaintenanceEnvironment {
+            stage: Text::from(&self.stage.name),
+            s3_bucket_name: self.bucket.0.clone(),
+            table_video_tasks: tables.video_tasks.name(),
+            table_processing_servers: tables.processing_servers.name(),
+            table_notifications: tables.notifications.name(),
+            table_system: tables.system.name(),
+            tasks_queue_url: tasks.main.url(),
+            notifications_topic_arn: topic.arn(),
+        };
+        let function = Function::new(self.stage, Maintenance, environment)
+            .memory(limits::MEMORY)
+            .timeout(limits::TIMEOUT_SECONDS)
+            .log_retention(self.settings.log_retention_days)
+            .allow(tables.video_tasks.query_index(BY_STATUS.name))
+            .allow(tables.video_tasks.allow(&[Access::UpdateItem]))
+            .allow(tables.processing_servers.allow(&[Access::Query, Access::UpdateItem]))
+            .allow(tables.notifications.allow(&[Access::PutItem]))
+            .allow(tables.system.allow(&[Access::UpdateItem]))
+            .allow(tasks.main.send())
+            .allow(topic.publish());
+        let maintenance = stack.add(function);
+        let expression = format!("rate({} minutes)", limits::MAINTENANCE_MINUTES);
+        let name = format!("thakii-maintenance-{}", self.stage.name);
+        stack.add(Schedule::new("MaintenanceSchedule", &name, &expression, &maintenance));
+        maintenance
+    }
+
+    /// What the worker, a container that is deployed elsewhere, runs as.
+    fn worker_role(&self, stack: &mut Stack) {
+        let mut statements = self.tasks.main.work();
+        statements.extend(self.events.main.send());
+        let videos = format!("{VIDEOS}*");
+        statements.push(self.bucket.allow(&["s3:GetObject"], [videos.as_str()]));
+        let results = [format!("{SUBTITLES}*"), format!("{PDFS}*")];
+        statements.push(self.bucket.allow(&["s3:PutObject"], results.iter().map(String::as_str)));
+        let role = policy::role(&policy::service_trust("ecs-tasks.amazonaws.com"), &statements);
+        let role = stack.resource("WorkerRole", Resource::of(role));
+        stack.output("WorkerRoleArn", role.attribute("Arn"));
+    }
+}
