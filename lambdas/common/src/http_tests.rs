@@ -103,6 +103,16 @@ async fn a_stage_named_like_a_route_changes_nothing() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_decoded_path_is_a_path_to_its_end() {
+    for path in ["/media/a?b", "/media/a#b", "/media/a?"] {
+        assert_eq!(call(event("GET", path)).await["statusCode"], 200, "{path}");
+    }
+    for path in ["/media?b", "/media#b"] {
+        assert_eq!(call(event("POST", path)).await["statusCode"], 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn without_claims_there_is_no_caller() {
     for authorizer in [json!(null), json!({}), json!({"claims": {}}), json!({"claims": {"cognito:username": ""}})] {
         let mut event = event("GET", "/media/abc");

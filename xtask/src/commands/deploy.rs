@@ -190,7 +190,7 @@ async fn found(
     let observed = deploy::observe::observe(&first, &session.clients).await?;
     let plan = plan::plan(&stage.name, &first, artifacts, &observed);
     let mut preview = super::plan::deployed(&first, &plan, &observed, session);
-    args.allowances.apply(&mut preview);
+    let _told_with_the_rest = args.allowances.apply(&mut preview);
     Refused::check(&preview)?;
     Refused::check_foundation(&plan, args, stage)?;
     ui.say(format_args!("Stage {} has no artifact bucket yet, where it is locked: foundation goes first", stage.name));

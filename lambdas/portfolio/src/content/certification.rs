@@ -68,7 +68,7 @@ pub struct CertificationWire {
     /// What it is about.
     pub description: String,
     /// Where it can be verified.
-    #[schemars(required, extend("format" = "uri"))]
+    #[schemars(extend("format" = "uri"))]
     pub credential_url: Option<String>,
     /// The day it was earned.
     #[schemars(extend("format" = "date"))]

@@ -47,13 +47,13 @@ pub struct ProjectWire {
     /// Is it shown first?
     pub featured: bool,
     /// Its source.
-    #[schemars(required, extend("format" = "uri"))]
+    #[schemars(extend("format" = "uri"))]
     pub github_url: Option<String>,
     /// Where it runs.
-    #[schemars(required, extend("format" = "uri"))]
+    #[schemars(extend("format" = "uri"))]
     pub live_url: Option<String>,
     /// Its picture.
-    #[schemars(required, extend("format" = "uri"))]
+    #[schemars(extend("format" = "uri"))]
     pub image_url: Option<String>,
     /// Is it shown to everybody?
     pub status: Status,

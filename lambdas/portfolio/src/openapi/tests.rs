@@ -47,6 +47,9 @@ fn keeps(place: &str, promise: (&Value, &Value), made: (&Value, &Value)) {
     assert_eq!(promised["type"], made_schema["type"], "type of {place}: {made_schema:#}");
     let missing: Vec<_> = names(&promised["required"]).difference(&names(&made_schema["required"])).copied().collect();
     assert!(missing.is_empty(), "{place} does not require {missing:?}");
+    // Null where null was promised, and nowhere else.
+    let nullable = |schema: &Value| schema["nullable"] == true;
+    assert!(nullable(promised) || !nullable(made_schema) || promised["type"].is_null(), "{place} may be null");
     for (name, field) in promised["properties"].as_object().into_iter().flatten() {
         let made_field = &made_schema["properties"][name];
         assert!(!made_field.is_null(), "{place} has no {name}");
@@ -182,5 +185,18 @@ fn the_gateways_models_require_what_the_function_does() {
         let without_default = |name: &&str| schema["properties"][*name]["default"].is_null();
         let required: BTreeSet<_> = names(&schema["required"]).into_iter().filter(without_default).collect();
         assert_eq!(required, model.required.iter().copied().collect(), "{}", model.name);
+    }
+}
+
+#[test]
+fn urls_may_be_null_in_answers_as_in_requests() {
+    let schemas = &document()["components"]["schemas"];
+    for name in ["Project", "ProjectCreate", "ProjectUpdate"] {
+        for field in ["githubUrl", "liveUrl", "imageUrl"] {
+            assert_eq!(schemas[name]["properties"][field]["nullable"], true, "{field} of {name}");
+        }
+    }
+    for name in ["Certification", "CertificationCreate", "CertificationUpdate"] {
+        assert_eq!(schemas[name]["properties"]["credentialUrl"]["nullable"], true, "{name}");
     }
 }
