@@ -99,6 +99,12 @@ impl LiveCheck {
         Self { headers, statuses: &[401, 403], ..Self::refuses_strangers(api, method, path) }
     }
 
+    /// A request that needs no token is answered with one of these statuses.
+    #[must_use]
+    pub fn answers(api: &str, method: Method, path: &str, statuses: &'static [u16]) -> Self {
+        Self { statuses, ..Self::refuses_strangers(api, method, path) }
+    }
+
     /// A request that nothing but the token of its user lets through is answered with this status.
     #[must_use]
     pub fn signed_in(api: &str, method: Method, path: &str, statuses: &'static [u16]) -> Self {

@@ -158,13 +158,13 @@ mod tests {
         assert_eq!(
             names,
             [
+                "bucket thakii-video-storage-local-000000000000",
+                "user pool thakii-users-local",
+                "user pool local-portfolio-api-user-pool",
+                "bucket portfolio-web-local-000000000000",
                 "user pool local-media-users",
                 "bucket local-media-processed-000000000000",
                 "bucket local-media-raw-000000000000",
-                "user pool local-portfolio-api-user-pool",
-                "bucket portfolio-web-local-000000000000",
-                "bucket thakii-video-storage-local-000000000000",
-                "user pool thakii-users-local",
                 "bucket artifacts-local-000000000000-us-east-1",
             ]
         );

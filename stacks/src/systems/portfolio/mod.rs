@@ -6,14 +6,14 @@ mod identity;
 mod observability;
 mod web;
 
-use contract::portfolio::SYSTEM;
+use contract::{Method, portfolio::SYSTEM};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     emulator::Feature,
     parts::{api::Throttle, site::SiteDomain},
-    rendered::SmokeCheck,
+    rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
@@ -161,13 +161,36 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     let (api, served) = api::stack(stage, settings, &users, &table);
     let web = web::stack(stage, settings);
     let observability = observability::stack(stage, settings, &served, &table);
-    let health = SmokeCheck {
-        api: api::API.to_owned(),
-        path: "/health".to_owned(),
-        status: 200,
-        json: Some(json!({ "status": "healthy" })),
+    let system = System::new(SYSTEM, [identity, data, api, web, observability]);
+    Ok(checked(system, &settings.all_origins()))
+}
+
+/// What a release, and who looks at the stage from outside, ask of the system.
+fn checked(system: System, origins: &[String]) -> System {
+    let json = Some(json!({ "status": "healthy" }));
+    let health = SmokeCheck { api: api::API.to_owned(), path: "/health".to_owned(), status: 200, json };
+    let system = match origins.first() {
+        Some(origin) => system.live(LiveCheck::preflight(api::API, Method::Get, "/v1/blog/posts", origin)),
+        None => system,
     };
-    Ok(System::new(SYSTEM, [identity, data, api, web, observability]).smoke(health))
+    let me = "/v1/auth/me";
+    system
+        .smoke(health)
+        .live(LiveCheck::refuses_strangers(api::API, Method::Get, me))
+        .live(LiveCheck::refuses_forgers(api::API, Method::Get, me))
+        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/v1/blog/posts"))
+        .sign_in(SignIn {
+            stack: "identity".to_owned(),
+            pool_output: "CognitoUserPoolId".to_owned(),
+            client_output: "CognitoClientId".to_owned(),
+            user: "live-check@example.com".to_owned(),
+            check: LiveCheck::signed_in(api::API, Method::Get, me, &[200]),
+        })
+        .latency(Latency {
+            check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),
+            p95: 1_000,
+            longest: 5_000,
+        })
 }
 
 fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {

@@ -10,12 +10,12 @@ mod settings;
 mod storage;
 mod worker;
 
-use contract::thakii::SYSTEM;
+use contract::{Method, thakii::SYSTEM};
 use serde_json::json;
 
 pub use self::settings::{Domain, Firebase, Settings};
 use crate::{
-    rendered::SmokeCheck,
+    rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
@@ -34,14 +34,34 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     let shared = Shared { stage, settings, bucket: &bucket, tables: &tables };
     let (api, served) = api::stack(&shared, &identity, &work);
     let alarms = alarms::stack(&shared, &work, &served);
-    let health = SmokeCheck {
-        api: api::API.to_owned(),
-        path: "/health".to_owned(),
-        status: 200,
-        json: Some(json!({ "status": "healthy" })),
-    };
+    let system = System::new(SYSTEM, [storage, data, auth, worker, api, alarms]);
+    Ok(checked(system, &settings.allowed_origins))
+}
+
+/// What a release, and who looks at the stage from outside, ask of the system.
+fn checked(system: System, origins: &[String]) -> System {
+    let json = Some(json!({ "status": "healthy" }));
+    let health = SmokeCheck { api: api::API.to_owned(), path: "/health".to_owned(), status: 200, json };
     let guarded = SmokeCheck { api: api::API.to_owned(), path: "/list".to_owned(), status: 401, json: None };
-    Ok(System::new(SYSTEM, [storage, data, auth, worker, api, alarms]).smoke(health).smoke(guarded))
+    let refused = [(Method::Get, "/list"), (Method::Post, "/upload"), (Method::Get, "/admin/stats")];
+    let system = refused.into_iter().fold(system.smoke(health).smoke(guarded), |system, (method, path)| {
+        system.live(LiveCheck::refuses_strangers(api::API, method, path))
+    });
+    let system = match origins.first() {
+        Some(origin) => system.live(LiveCheck::preflight(api::API, Method::Post, "/upload", origin)),
+        None => system,
+    };
+    let fast = LiveCheck::answers(api::API, Method::Get, "/health", &[200]);
+    system
+        .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/list"))
+        .sign_in(SignIn {
+            stack: "auth".to_owned(),
+            pool_output: "UserPoolId".to_owned(),
+            client_output: "WebClientId".to_owned(),
+            user: "live-check@example.com".to_owned(),
+            check: LiveCheck::signed_in(api::API, Method::Get, "/list", &[200]),
+        })
+        .latency(Latency { check: fast, p95: 1_000, longest: 5_000 })
 }
 
 /// What most stacks are made from.
