@@ -19,6 +19,8 @@ pub enum Feature {
     OidcProvider,
     /// `AWS::ResourceGroups::Group`: an unknown type.
     ResourceGroups,
+    /// Secrets that Parameter Store shows under `/aws/reference/secretsmanager`: no such parameters.
+    SecretReferences,
     /// Policies of buckets and queues that deny requests without TLS: the emulator speaks http.
     TlsOnly,
     /// `AWS::Cognito::UserPoolUser`: an unknown type.

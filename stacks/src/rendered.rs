@@ -18,6 +18,8 @@ pub struct RenderedSystem {
     pub live: Vec<LiveCheck>,
     /// How fast it must be.
     pub latency: Option<Latency>,
+    /// How somebody signs in to it, and what they get then.
+    pub sign_in: Option<SignIn>,
 }
 
 /// A request that a system must answer, once it is released, as it says here.
@@ -97,6 +99,12 @@ impl LiveCheck {
         Self { headers, statuses: &[401, 403], ..Self::refuses_strangers(api, method, path) }
     }
 
+    /// A request that nothing but the token of its user lets through is answered with this status.
+    #[must_use]
+    pub fn signed_in(api: &str, method: Method, path: &str, statuses: &'static [u16]) -> Self {
+        Self { statuses, ..Self::refuses_strangers(api, method, path) }
+    }
+
     /// A browser at `origin` asks whether it may use a method, and may.
     #[must_use]
     pub fn preflight(api: &str, method: Method, path: &str, origin: &str) -> Self {
@@ -114,6 +122,21 @@ impl LiveCheck {
             answers: Some(("access-control-allow-origin", origin.to_owned())),
         }
     }
+}
+
+/// How a user signs in to a system by SRP, and a request that must be answered then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// The stack of the user pool, by [`RenderedStack::stack`].
+    pub stack: String,
+    /// Its output with the pool's id.
+    pub pool_output: String,
+    /// Its output with the client's id.
+    pub client_output: String,
+    /// What a user of the pool is called, for one who is made for the check and deleted after it.
+    pub user: String,
+    /// The request, which gets the ID token as well.
+    pub check: LiveCheck,
 }
 
 /// How fast a system must answer a request that reaches a function.

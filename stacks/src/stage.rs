@@ -160,6 +160,14 @@ impl Stage {
             return Err(wrong("account", &stage.account, "an account's 12 digits, in quotes"));
         }
         let steps = &stage.release.steps;
+        if stage.release.strategy == Strategy::Canary && (steps.is_empty() || stage.release.bake_seconds < 60) {
+            let found = format!("{} steps of {} s", steps.len(), stage.release.bake_seconds);
+            return Err(wrong(
+                "release",
+                &found,
+                "a canary of at least one step and 60 s, as metrics come by the minute",
+            ));
+        }
         let rising = steps.windows(2).all(|pair| pair[0] < pair[1]);
         if !rising || steps.iter().any(|step| !(1..=99).contains(step)) {
             let steps = steps.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");

@@ -45,7 +45,14 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         layers: Vec::new(),
         apis: Vec::new(),
     };
-    RenderedSystem { name: "bench".to_owned(), stacks: vec![stack], smoke: Vec::new(), live: Vec::new(), latency: None }
+    RenderedSystem {
+        name: "bench".to_owned(),
+        stacks: vec![stack],
+        smoke: Vec::new(),
+        live: Vec::new(),
+        latency: None,
+        sign_in: None,
+    }
 }
 
 fn resources(number: usize, memory: u32) -> [(String, Value); 3] {

@@ -27,6 +27,7 @@ pub mod release;
 pub mod render;
 pub mod schema;
 pub mod sources;
+pub mod srp;
 pub mod stage;
 pub mod store;
 pub mod summary;

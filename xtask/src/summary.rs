@@ -25,7 +25,12 @@ pub fn markdown(stage: &str, done: &[Done], links: &Links) -> String {
 }
 
 fn write(stage: &str, done: &[Done], links: &Links, out: &mut String) -> Result {
-    writeln!(out, "## {} {stage}: {}\n", if failure(done).is_some() { "❌" } else { "✅" }, verdict(done))?;
+    let mark = match failure(done) {
+        Some(_) => "❌",
+        None if done.is_empty() => "⚠️",
+        None => "✅",
+    };
+    writeln!(out, "## {mark} {stage}: {}\n", verdict(done))?;
     if let Some(failed) = failure(done) {
         writeln!(out, "**`{}` failed:** {}\n", failed.command, failed.failure.join("; because: "))?;
         writeln!(out, "{}\n", aftermath(done, failed))?;
@@ -38,6 +43,9 @@ fn write(stage: &str, done: &[Done], links: &Links, out: &mut String) -> Result 
     stacks(done, out)?;
     functions(done, out)?;
     checks(done, out)?;
+    for pruned in notes(done, "pruned").filter_map(Value::as_u64).filter(|pruned| *pruned > 0) {
+        writeln!(out, "- pruned: {pruned} old versions and artifacts")?;
+    }
     for (name, url) in notes(done, "urls").filter_map(Value::as_object).flatten() {
         writeln!(out, "- {name}: {}", url.as_str().unwrap_or_default())?;
     }
@@ -52,7 +60,7 @@ fn verdict(done: &[Done]) -> &'static str {
     let changed = || notes(done, "changed").any(|changed| *changed == Value::Bool(true));
     match failure(done) {
         Some(_) => "failed",
-        None if done.is_empty() => "nothing was done",
+        None if done.is_empty() => "nothing was done; the job failed before its first command, or had none",
         None if changed() => "deployed",
         None => "nothing changed",
     }
@@ -178,18 +186,21 @@ mod tests {
             run: Some("https://github.example/run/1".to_owned()),
             commit: Some(("0123456789abcdef".to_owned(), "https://github.example/commit/0".to_owned())),
         };
-        let text = markdown("prod", &[deployed(), done("prune", &[], json!({}))], &links);
+        let text = markdown("prod", &[deployed(), done("prune", &[], json!({ "pruned": 4 }))], &links);
         for told in [
             "## ✅ prod: deployed",
             "[`012345678`](https://github.example/commit/0) · [run](https://github.example/run/1)",
             "| deploy | done | 2.0 s |",
             "- stack b: update\n",
             "| media-uploader-upload-prod | 3 | 2 |",
+            "- pruned: 4 old versions",
             "- Api: https://x",
         ] {
             assert!(text.contains(told), "`{told}` is not in\n{text}");
         }
         assert!(!text.contains("stack a"), "{text}");
+        let nothing = markdown("prod", &[], &Links::default());
+        assert!(nothing.starts_with("## ⚠️ prod: nothing was done"), "{nothing}");
     }
 
     #[test]

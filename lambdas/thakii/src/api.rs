@@ -87,3 +87,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 fn ok(body: impl Serialize) -> Answer {
     Ok(Json(body).into_response())
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,11 +68,8 @@ impl Notifier {
     pub async fn announce(&self, stored: &[Stored]) {
         // Collected first: the compiler follows no closure over borrowed items through a stream.
         let published: Vec<_> = stored.iter().map(|stored| self.topic.publish(stored)).collect();
-        let failures = stream::iter(published)
-            .buffer_unordered(AT_ONCE)
-            .filter_map(async |published| published.err())
-            .collect::<Vec<AwsError>>()
-            .await;
+        let published: Vec<Result<(), AwsError>> = stream::iter(published).buffer_unordered(AT_ONCE).collect().await;
+        let failures: Vec<AwsError> = published.into_iter().filter_map(Result::err).collect();
         if let Some(error) = failures.first() {
             tracing::error!(%error, failures = failures.len(), "notifications were not published");
         }

@@ -12,7 +12,7 @@ use super::{
     value::REFERENCE,
 };
 use crate::{
-    rendered::{Latency, LiveCheck, ParameterSource, RenderedStack, RenderedSystem, SmokeCheck},
+    rendered::{Latency, LiveCheck, ParameterSource, RenderedStack, RenderedSystem, SignIn, SmokeCheck},
     stage::Stage,
 };
 
@@ -81,6 +81,7 @@ pub struct System {
     smoke: Vec<SmokeCheck>,
     live: Vec<LiveCheck>,
     latency: Option<Latency>,
+    sign_in: Option<SignIn>,
 }
 
 /// An output that another stack asks for: the owner, the output's name, its value.
@@ -91,7 +92,7 @@ impl System {
     #[must_use]
     pub fn new(name: &str, stacks: impl IntoIterator<Item = Stack>) -> Self {
         let stacks = stacks.into_iter().collect();
-        Self { name: name.to_owned(), stacks, smoke: Vec::new(), live: Vec::new(), latency: None }
+        Self { name: name.to_owned(), stacks, smoke: Vec::new(), live: Vec::new(), latency: None, sign_in: None }
     }
 
     /// Also with this check of what it serves.
@@ -112,6 +113,13 @@ impl System {
     #[must_use]
     pub fn latency(mut self, latency: Latency) -> Self {
         self.latency = Some(latency);
+        self
+    }
+
+    /// Somebody who signs in like this gets what it says.
+    #[must_use]
+    pub fn sign_in(mut self, sign_in: SignIn) -> Self {
+        self.sign_in = Some(sign_in);
         self
     }
 
@@ -139,8 +147,8 @@ impl System {
             stack.template = sorted(std::mem::take(&mut stack.template));
         }
         let stacks = in_order(&self.name, rendered)?;
-        let (smoke, live, latency) = (self.smoke, self.live, self.latency);
-        Ok(RenderedSystem { name: self.name, stacks, smoke, live, latency })
+        let (smoke, live, latency, sign_in) = (self.smoke, self.live, self.latency, self.sign_in);
+        Ok(RenderedSystem { name: self.name, stacks, smoke, live, latency, sign_in })
     }
 
     /// What went wrong while the stack was put together.

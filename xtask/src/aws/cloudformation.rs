@@ -307,31 +307,41 @@ impl CloudFormation {
         }
     }
 
-    /// The stack's latest events, newest first.
+    /// The stack's latest events, newest first: a page of a hundred, and more pages until one that is `enough`.
     ///
     /// # Errors
     ///
-    /// When the call fails.
-    pub async fn events(&self, stack: &str) -> Result<Vec<Event>, AwsError> {
-        let described = match self.client.describe_stack_events().stack_name(stack).send().await {
+    /// When a call fails.
+    pub async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
+        let (mut events, mut next) = (Vec::new(), None);
+        loop {
+            let (page, more) = self.event_page(stack, next).await?;
+            let done = page.iter().any(&enough);
+            events.extend(page);
+            next = more;
+            if done || next.is_none() {
+                return Ok(events);
+            }
+        }
+    }
+
+    async fn event_page(&self, stack: &str, next: Option<String>) -> Result<(Vec<Event>, Option<String>), AwsError> {
+        let described = match self.client.describe_stack_events().stack_name(stack).set_next_token(next).send().await {
             Ok(described) => described,
             Err(error) => {
                 let error = failed("cloudformation:DescribeStackEvents", error);
-                return if error.kind == Kind::NotFound { Ok(Vec::new()) } else { Err(error) };
+                return if error.kind == Kind::NotFound { Ok((Vec::new(), None)) } else { Err(error) };
             }
         };
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        Ok(described
-            .stack_events()
-            .iter()
-            .map(|event| Event {
-                id: text(event.event_id()),
-                logical_id: text(event.logical_resource_id()),
-                resource_type: text(event.resource_type()),
-                status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
-                reason: event.resource_status_reason().map(str::to_owned),
-            })
-            .collect())
+        let events = described.stack_events().iter().map(|event| Event {
+            id: text(event.event_id()),
+            logical_id: text(event.logical_resource_id()),
+            resource_type: text(event.resource_type()),
+            status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
+            reason: event.resource_status_reason().map(str::to_owned),
+        });
+        Ok((events.collect(), described.next_token().map(str::to_owned)))
     }
 
     /// Starts deleting a stack.

@@ -8,7 +8,7 @@ use std::{
 use aws_sdk_cloudwatch::{
     Client,
     primitives::DateTime,
-    types::{Dimension, Metric, MetricDataQuery, MetricStat, StateValue},
+    types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, StateValue},
 };
 
 use super::{AwsError, Clients, error::failed};
@@ -97,7 +97,9 @@ impl CloudWatch {
         // DescribeAlarms takes 100 names a call (CloudWatch API reference).
         for names in names.chunks(100) {
             let request = self.client.describe_alarms().set_alarm_names(Some(names.to_vec()));
-            let request = request.state_value(StateValue::Alarm);
+            // Without their type, composite alarms are left out; without a number, all but fifty are (CloudWatch API reference).
+            let types = [AlarmType::MetricAlarm, AlarmType::CompositeAlarm].to_vec();
+            let request = request.set_alarm_types(Some(types)).max_records(100).state_value(StateValue::Alarm);
             let page = request.send().await.map_err(|error| failed("cloudwatch:DescribeAlarms", error))?;
             firing.extend(page.metric_alarms().iter().filter_map(|alarm| alarm.alarm_name().map(str::to_owned)));
             firing.extend(page.composite_alarms().iter().filter_map(|alarm| alarm.alarm_name().map(str::to_owned)));

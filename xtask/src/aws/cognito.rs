@@ -1,14 +1,17 @@
-//! Cognito: a signed-in user for the demo and the tests, and user pools that `destroy --delete-data` deletes.
+//! Cognito: signed-in users for the demo, the tests and checks of a deployed stage, and user pools that `destroy --delete-data` deletes.
 
 use aws_sdk_cognitoidentityprovider::{
     Client,
-    types::{AuthFlowType, MessageActionType},
+    types::{AuthFlowType, ChallengeNameType, MessageActionType},
 };
+use aws_smithy_types::{DateTime, date_time::Format};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
     AwsError, Clients,
     error::{Kind, failed},
 };
+use crate::srp::{Challenge, Srp};
 
 /// A user who has just signed in.
 #[derive(Debug, Clone)]
@@ -40,19 +43,7 @@ impl Cognito {
     ///
     /// When a call fails, or the pool's client does not offer `ALLOW_ADMIN_USER_PASSWORD_AUTH`.
     pub async fn sign_in(&self, pool: &str, client: &str, user: &str, password: &str) -> Result<SignedIn, AwsError> {
-        let create = self.client.admin_create_user().user_pool_id(pool).username(user);
-        let created = create.message_action(MessageActionType::Suppress).send().await;
-        if let Err(error) = created.map_err(|error| failed("cognito-idp:AdminCreateUser", error))
-            && error.kind != Kind::Conflict
-        {
-            return Err(error);
-        }
-        let set = self.client.admin_set_user_password().user_pool_id(pool).username(user);
-        set.password(password)
-            .permanent(true)
-            .send()
-            .await
-            .map_err(|error| failed("cognito-idp:AdminSetUserPassword", error))?;
+        self.provide(pool, user, password).await?;
         let authenticate = self.client.admin_initiate_auth().user_pool_id(pool).client_id(client);
         let answer = authenticate
             .auth_flow(AuthFlowType::AdminUserPasswordAuth)
@@ -75,11 +66,91 @@ impl Cognito {
         Ok(SignedIn { username: found.username().to_owned(), id_token: token.to_owned() })
     }
 
-    /// Deletes every user pool of this name; returns how many.
+    /// Sees to it that there is a user with this password, who is told nothing.
     ///
     /// # Errors
     ///
     /// When a call fails.
+    pub async fn provide(&self, pool: &str, user: &str, password: &str) -> Result<(), AwsError> {
+        let create = self.client.admin_create_user().user_pool_id(pool).username(user);
+        let created = create.message_action(MessageActionType::Suppress).send().await;
+        if let Err(error) = created.map_err(|error| failed("cognito-idp:AdminCreateUser", error))
+            && error.kind != Kind::Conflict
+        {
+            return Err(error);
+        }
+        let set = self.client.admin_set_user_password().user_pool_id(pool).username(user);
+        let set = set.password(password).permanent(true).send().await;
+        set.map(drop).map_err(|error| failed("cognito-idp:AdminSetUserPassword", error))
+    }
+
+    /// Deletes a user; one who is not there is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn forget(&self, pool: &str, user: &str) -> Result<(), AwsError> {
+        let request = self.client.admin_delete_user().user_pool_id(pool).username(user);
+        match request.send().await.map_err(|error| failed("cognito-idp:AdminDeleteUser", error)) {
+            Err(error) if error.kind != Kind::NotFound && error.code.as_deref() != Some("UserNotFoundException") => {
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Signs a user in as an app does, by SRP; returns the ID token.
+    ///
+    /// # Errors
+    ///
+    /// When the password is wrong, the pool's client does not offer `ALLOW_USER_SRP_AUTH`, or a call fails.
+    pub async fn sign_in_by_srp(
+        &self,
+        pool: &str,
+        client: &str,
+        user: &str,
+        password: &str,
+    ) -> Result<String, AwsError> {
+        const RESPOND: &str = "cognito-idp:RespondToAuthChallenge";
+        let other =
+            |message: &str| AwsError { operation: RESPOND, kind: Kind::Other, code: None, message: message.to_owned() };
+        let mut random = [0; 128];
+        getrandom::fill(&mut random).map_err(|error| other(&error.to_string()))?;
+        let srp = Srp::new(&random);
+        let initiate = self.client.initiate_auth().client_id(client).auth_flow(AuthFlowType::UserSrpAuth);
+        let initiate = initiate.auth_parameters("USERNAME", user).auth_parameters("SRP_A", srp.public());
+        let asked = initiate.send().await.map_err(|error| failed("cognito-idp:InitiateAuth", error))?;
+        let field = |name: &str| {
+            let value = asked.challenge_parameters().and_then(|parameters| parameters.get(name));
+            value.cloned().unwrap_or_default()
+        };
+        let secret_block = field("SECRET_BLOCK");
+        let challenge = Challenge {
+            user: field("USER_ID_FOR_SRP"),
+            salt: field("SALT"),
+            public: field("SRP_B"),
+            secret_block: BASE64_STANDARD.decode(&secret_block).unwrap_or_default(),
+        };
+        let time = timestamp(DateTime::from(std::time::SystemTime::now()));
+        let proof =
+            srp.proof(&challenge, pool, password, &time).ok_or_else(|| other("the challenge is no honest one"))?;
+        let respond = self.client.respond_to_auth_challenge().client_id(client).set_session(asked.session.clone());
+        let respond = respond
+            .challenge_name(ChallengeNameType::PasswordVerifier)
+            .challenge_responses("USERNAME", challenge.user)
+            .challenge_responses("PASSWORD_CLAIM_SECRET_BLOCK", secret_block)
+            .challenge_responses("PASSWORD_CLAIM_SIGNATURE", BASE64_STANDARD.encode(proof))
+            .challenge_responses("TIMESTAMP", time);
+        let answer = respond.send().await.map_err(|error| failed(RESPOND, error))?;
+        let token = answer.authentication_result().and_then(|result| result.id_token());
+        token.map(str::to_owned).ok_or_else(|| other("no token was given; another challenge is asked"))
+    }
+
+    /// Deletes the user pool of this name; returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or there are several of that name: names are not unique, and the others may be somebody else's.
     pub async fn delete_pools(&self, name: &str) -> Result<usize, AwsError> {
         let mut deleted = 0;
         let mut token = None;
@@ -98,11 +169,45 @@ impl Cognito {
                 break;
             }
         }
+        if ids.len() > 1 {
+            return Err(AwsError {
+                operation: "cognito-idp:DeleteUserPool",
+                kind: Kind::Conflict,
+                code: None,
+                message: format!(
+                    "{} user pools are named {name} ({}); delete yours by hand",
+                    ids.len(),
+                    ids.join(", ")
+                ),
+            });
+        }
         for id in ids {
             let request = self.client.delete_user_pool().user_pool_id(id);
             request.send().await.map_err(|error| failed("cognito-idp:DeleteUserPool", error))?;
             deleted += 1;
         }
         Ok(deleted)
+    }
+}
+
+/// A time as Cognito wants it signed: `Sat Nov 7 09:05:03 UTC 2026`.
+fn timestamp(time: DateTime) -> String {
+    // "Sat, 07 Nov 2026 09:05:03 GMT"
+    let http = time.fmt(Format::HttpDate).unwrap_or_default();
+    let words: Vec<_> = http.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    let [weekday, day, month, year, clock, _] = words[..] else { return http };
+    let clock = clock.split('.').next().unwrap_or_default();
+    format!("{weekday} {month} {} {clock} UTC {year}", day.trim_start_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_has_no_zero_before_it() {
+        // date -u -d @1794042303
+        assert_eq!(timestamp(DateTime::from_secs(1_794_042_303)), "Sat Nov 7 09:05:03 UTC 2026");
+        assert_eq!(timestamp(DateTime::from_secs_f64(1_794_042_303.25)), "Sat Nov 7 09:05:03 UTC 2026");
     }
 }

@@ -44,7 +44,8 @@ impl Documents {
             Ok(written) => Ok(Some(Tag(written.e_tag().unwrap_or_default().to_owned()))),
             Err(error) => {
                 let error = failed("s3:PutObject", error);
-                if !matches!(error.kind, Kind::Conflict | Kind::NotFound) {
+                let no_bucket = error.code.as_deref() == Some("NoSuchBucket");
+                if no_bucket || !matches!(error.kind, Kind::Conflict | Kind::NotFound) {
                     return Err(error);
                 }
                 // The answer to a first try may have been lost: then this is the text that was to be written.

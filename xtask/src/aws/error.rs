@@ -21,6 +21,15 @@ pub struct AwsError {
     pub message: String,
 }
 
+impl AwsError {
+    /// A call that took longer than it may.
+    #[must_use]
+    pub fn late(operation: &'static str, limit: std::time::Duration) -> Self {
+        let message = format!("there was no answer within {} s", limit.as_secs());
+        Self { operation, kind: Kind::Unreachable, code: None, message }
+    }
+}
+
 /// What kind of failure it is, as far as it decides what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::{
     Client,
     primitives::Blob,
-    types::{FunctionConfiguration, LastUpdateStatus, State},
+    types::{AliasConfiguration, FunctionConfiguration, LastUpdateStatus, State},
 };
 use serde::Serialize;
 
@@ -27,6 +27,14 @@ pub struct Version {
     pub settings: Settings,
     /// Does it still change?
     pub readiness: Readiness,
+}
+
+impl Version {
+    /// Do two versions do the same?
+    #[must_use]
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        self.code_sha256 == other.code_sha256 && self.settings == other.settings
+    }
 }
 
 /// What decides what a version does, besides its code.
@@ -168,25 +176,20 @@ impl Lambda {
     ///
     /// When the call fails.
     pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
-        let request = self.client.list_aliases().function_name(function);
-        let listed = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
-            Ok(listed) => listed,
-            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        Ok(listed
-            .aliases()
-            .iter()
-            .map(|alias| Alias {
-                name: alias.name().unwrap_or_default().to_owned(),
-                version: alias.function_version().unwrap_or_default().to_owned(),
-                weights: alias
-                    .routing_config()
-                    .and_then(|routing| routing.additional_version_weights())
-                    .map(|weights| weights.iter().map(|(version, weight)| (version.clone(), *weight)).collect())
-                    .unwrap_or_default(),
-            })
-            .collect())
+        let (mut aliases, mut marker) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_aliases().function_name(function).set_marker(marker);
+            let page = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
+                Ok(page) => page,
+                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            aliases.extend(page.aliases().iter().map(alias));
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                return Ok(aliases);
+            }
+        }
     }
 
     /// Gives `$LATEST` the zip at `key`.
@@ -282,14 +285,22 @@ impl Lambda {
     ///
     /// When the call fails.
     pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
-        let request = self.client.list_layer_versions().layer_name(layer);
-        let listed = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
-            Ok(listed) => listed,
-            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let arn = |arn: Option<&str>| arn.unwrap_or_default().to_owned();
-        Ok(listed.layer_versions().iter().map(|found| (found.version(), arn(found.layer_version_arn()))).collect())
+        let (mut versions, mut marker) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_layer_versions().layer_name(layer).set_marker(marker);
+            let page = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
+                Ok(page) => page,
+                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            let arn = |arn: Option<&str>| arn.unwrap_or_default().to_owned();
+            versions
+                .extend(page.layer_versions().iter().map(|found| (found.version(), arn(found.layer_version_arn()))));
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                return Ok(versions);
+            }
+        }
     }
 
     /// Deletes one version of a layer.
@@ -300,6 +311,15 @@ impl Lambda {
     pub async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
         let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
+    }
+}
+
+fn alias(found: &AliasConfiguration) -> Alias {
+    let weights = found.routing_config().and_then(|routing| routing.additional_version_weights()).into_iter().flatten();
+    Alias {
+        name: found.name().unwrap_or_default().to_owned(),
+        version: found.function_version().unwrap_or_default().to_owned(),
+        weights: weights.map(|(version, weight)| (version.clone(), *weight)).collect(),
     }
 }
 

@@ -17,9 +17,10 @@ use super::{
     status,
 };
 use crate::{
-    deploy,
+    deploy::{self, Outputs},
     error::{self, Exit},
     live::{self, Outcome},
+    plan::full_name,
     record, stage,
     ui::{Format, Ui},
     workspace::Workspace,
@@ -106,12 +107,45 @@ async fn look(systems: &[RenderedSystem], session: &Session, ui: &Ui) -> miette:
     let mut outcomes = Vec::new();
     for system in systems.iter().filter(|system| !system.smoke.is_empty() || !system.live.is_empty()) {
         let step = ui.step(format!("Check {} from outside", system.name));
-        let found = live::check(system, &checks(session, system, &outputs), &urls).await;
+        let token = token(system, session, &outputs, ui).await;
+        let found = live::check(system, &checks(session, system, &outputs), token, &urls).await;
         let passed = found.iter().filter(|outcome| outcome.passed).count();
         step.done(format_args!("{passed} of {} right", found.len()));
         outcomes.extend(found);
     }
     Ok(outcomes)
+}
+
+/// The token of a user who is made for this, with a password that nobody needs to know, and deleted at once: a token is good
+/// without its user. `None` where the system has no users, `Err` where nobody can sign in.
+async fn token(
+    system: &RenderedSystem,
+    session: &Session,
+    outputs: &Outputs,
+    ui: &Ui,
+) -> Option<Result<String, String>> {
+    let sign_in = system.sign_in.as_ref()?;
+    let stack = full_name(&system.name, &sign_in.stack, &session.stage.name);
+    let output = |name: &str| outputs.get(&stack).and_then(|outputs| outputs.get(name));
+    let (Some(pool), Some(client)) = (output(&sign_in.pool_output), output(&sign_in.client_output)) else {
+        return Some(Err(format!("{stack} is not deployed")));
+    };
+    let mut random = [0_u8; 16];
+    if let Err(error) = getrandom::fill(&mut random) {
+        return Some(Err(error.to_string()));
+    }
+    // Of every kind of character that a pool may ask for.
+    let password = format!("Aa1!{}", hex::encode(random));
+    let cognito = session.clients.cognito();
+    let signed_in = async {
+        cognito.provide(pool, &sign_in.user, &password).await?;
+        cognito.sign_in_by_srp(pool, client, &sign_in.user, &password).await
+    };
+    let signed_in = signed_in.await;
+    if let Err(error) = cognito.forget(pool, &sign_in.user).await {
+        ui.warn(format_args!("the user {} of the check is still there: {error}", sign_in.user));
+    }
+    Some(signed_in.map_err(|error| error.to_string()))
 }
 
 /// The functions that the deploys of this job gave another version to.

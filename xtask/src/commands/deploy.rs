@@ -1,5 +1,7 @@
 //! `deploy`: the whole way of the data.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 use clap::Args;
 use miette::{Diagnostic, IntoDiagnostic};
@@ -163,10 +165,41 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
     let result = if args.dry_run {
         work.await
     } else {
-        let bucket = session.artifact_bucket().await?;
+        let bucket = match session.artifact_bucket().await? {
+            None if file.is_none() && args.stack.is_none() => found(&args, &selected, &artifacts, &session, ui).await?,
+            bucket => bucket,
+        };
         guarded(&session, &selected, "deploy", bucket, ui, work).await
     };
     session.explain(result)
+}
+
+/// Makes the artifact bucket, which holds the locks, before anything that somebody else could be at too; returns it.
+async fn found(
+    args: &DeployArgs,
+    selected: &[RenderedSystem],
+    artifacts: &Artifacts,
+    session: &Session,
+    ui: &Ui,
+) -> miette::Result<Option<String>> {
+    let first: Vec<_> = selected.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
+    if first.is_empty() || first.len() == selected.len() {
+        return Ok(None);
+    }
+    let stage = &session.stage;
+    let observed = deploy::observe::observe(&first, &session.clients).await?;
+    let plan = plan::plan(&stage.name, &first, artifacts, &observed);
+    let mut preview = super::plan::deployed(&first, &plan, &observed, session);
+    let _told_with_the_rest = args.allowances.apply(&mut preview);
+    Refused::check(&preview)?;
+    Refused::check_foundation(&plan, args, stage)?;
+    ui.say(format_args!("Stage {} has no artifact bucket yet, where it is locked: foundation goes first", stage.name));
+    ui.say(show::text(&preview).trim_end());
+    confirm(args, &plan, session, ui)?;
+    let guard = Guard { preview: &preview, allowances: &args.allowances };
+    let known = session::outputs(&observed);
+    deploy::apply(&plan, &stage.name, artifacts, known, guard, &session.clients, ui).await?;
+    session.artifact_bucket().await
 }
 
 async fn deploy(
@@ -180,6 +213,7 @@ async fn deploy(
 ) -> miette::Result<Exit> {
     let (stage, clients) = (&session.stage, &session.clients);
     let observed = deploy::observe::observe(&session.systems, clients).await?;
+    deploy::refuse_stuck(selected, &observed)?;
     if let (Some(path), Some(file)) = (&args.plan, file) {
         file.check(path, &inputs(stage, selected, artifacts, &observed))?;
     }
@@ -201,6 +235,7 @@ async fn deploy(
     check_permissions(&plan, session, ui).await;
     let guard = Guard { preview: &preview, allowances: &args.allowances };
     let known = session::outputs(&observed);
+    let existed: BTreeSet<_> = observed.functions.keys().cloned().collect();
     let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
     // One stack of several may lack what its functions need; the whole system's next deploy releases them.
     let released = if args.stack.is_some() {
@@ -209,7 +244,8 @@ async fn deploy(
         let fingerprint = fingerprint(&inputs(stage, selected, artifacts, &observed));
         let untouched = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
         let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
-        release(args, selected, (&deployed, &now), fingerprint, session, workspace, ui).await?
+        let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint };
+        release(args, selected, made, session, workspace, ui).await?
     };
     check_routes(selected, &deployed, session, ui).await?;
     let changed = !deployed.code.is_empty()
@@ -250,30 +286,40 @@ fn confirm(args: &DeployArgs, plan: &Plan, session: &Session, ui: &Ui) -> Result
     }
 }
 
+/// What is released.
+struct Made<'a> {
+    deployed: &'a Deployed,
+    observed: &'a Observed,
+    /// The functions that were there before.
+    existed: &'a BTreeSet<String>,
+    artifacts: &'a Artifacts,
+    plan: String,
+}
+
 async fn release(
     args: &DeployArgs,
     selected: &[RenderedSystem],
-    (deployed, observed): (&Deployed, &Observed),
-    plan: String,
+    made: Made<'_>,
     session: &Session,
     workspace: &Workspace,
     ui: &Ui,
 ) -> miette::Result<Vec<Released>> {
     let mut released = Vec::new();
-    let Some(bucket) = deploy::artifact_bucket(&session.stage.name, &deployed.outputs) else { return Ok(released) };
+    let outputs = &made.deployed.outputs;
+    let Some(bucket) = deploy::artifact_bucket(&session.stage.name, outputs) else { return Ok(released) };
     for system in selected.iter().filter(|system| has_functions(system)) {
-        let created = |function: &str| {
-            system.stacks.iter().any(|stack| {
-                deployed.stacks.get(&stack.name) == Some(&Done::Create)
-                    && stack.functions.iter().any(|candidate| candidate.function_name == function)
-            })
-        };
+        let created = |function: &str| !made.existed.contains(function);
+        let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
+        let code = functions.map(|function| {
+            (function.function_name.clone(), made.artifacts.functions[function.name.binary].code_sha256())
+        });
         let book = book(session, &bucket, &system.name);
-        let facts = facts(session, system, observed, Some(plan.clone()), workspace);
+        let facts = facts(session, system, made.observed, Some(made.plan.clone()), workspace);
         let context = Context {
             book: &book,
             canary: canary(session, args.strategy, args.bake),
-            checks: checks(session, system, &deployed.outputs),
+            checks: checks(session, system, outputs),
+            code: code.collect(),
             facts,
             clients: &session.clients,
             ui,

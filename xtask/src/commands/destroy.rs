@@ -2,10 +2,17 @@
 
 use clap::Args;
 use miette::Diagnostic;
+use stacks::systems::foundation;
 use thiserror::Error;
 
 use super::{guarded::guarded, session::Session};
-use crate::{deploy::destroy, error::Exit, stage, ui::Ui, workspace::Workspace};
+use crate::{
+    deploy::{self, destroy},
+    error::Exit,
+    render, stage,
+    ui::Ui,
+    workspace::Workspace,
+};
 
 /// Delete a stage's stacks; what holds data is kept unless asked otherwise.
 #[derive(Debug, Args)]
@@ -29,6 +36,9 @@ enum Refused {
     #[error("nobody is at a terminal to confirm that stage {0} is to be destroyed; nothing was touched")]
     #[diagnostic(help("run the command with --yes"))]
     NobodyToAsk(String),
+    #[error("stacks of stage {stage} still need foundation: {stacks}; nothing was touched")]
+    #[diagnostic(help("destroy their systems first, or the whole stage: leave out --system"))]
+    Needed { stage: String, stacks: String },
     #[error("it was not confirmed; nothing was touched")]
     No,
 }
@@ -42,6 +52,16 @@ pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::R
     let stage = stage::load(workspace, &args.stage)?;
     let session = Session::open(stage, workspace, ui).await?;
     let selected = session.select(args.system.as_deref(), None)?;
+    let selects_all = selected.len() == session.systems.len();
+    if !selects_all && selected.iter().any(|system| system.name == foundation::SYSTEM) {
+        let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+        let others = render::stacks_of(&session.systems).filter(|stack| stack.system != foundation::SYSTEM);
+        let left: Vec<_> =
+            others.filter(|stack| observed.stacks.contains_key(&stack.name)).map(|stack| stack.name.clone()).collect();
+        if !left.is_empty() {
+            return Err(Refused::Needed { stage: session.stage.name, stacks: left.join(", ") }.into());
+        }
+    }
     let data = destroy::data(&selected, &session.stage.account, &session.stage.region);
     for thing in &data {
         let goes = args.delete_data && thing.is_deletable();

@@ -55,26 +55,9 @@ pub struct DoctorArgs {
 pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
     let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
     let systems = session.select(args.system.as_deref(), None)?;
-    let observed = deploy::observe::observe(&systems, &session.clients).await?;
-    let mut signs = Signs::default();
-    for function in render::stacks_of(&systems).flat_map(|stack| &stack.functions) {
-        let name = &function.function_name;
-        let readiness = session.clients.lambda().version(name, "$LATEST").await?.map(|latest| latest.readiness);
-        let state = match readiness {
-            Some(Readiness::Pending) => FunctionState::Pending,
-            Some(Readiness::Failed(why)) => FunctionState::Failed(why),
-            Some(Readiness::Ready) | None => continue,
-        };
-        signs.functions.push((name.clone(), state));
-    }
     known(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;
-    for system in systems.iter().filter(|system| has_functions(system)) {
-        let Some(bucket) = &bucket else { continue };
-        let open = book(&session, bucket, &system.name).newest().await?.filter(|open| open.entry.is_open());
-        signs.open_releases.extend(open.map(|open| (system.name.clone(), open.entry.number)));
-    }
-    let ailments = diagnose(&session.stage.name, &observed, &signs);
+    let ailments = examine(&systems, bucket.as_deref(), &session).await?;
     report(&ailments, args.format, ui)?;
     if ailments.is_empty() {
         return Ok(Exit::Success);
@@ -89,7 +72,8 @@ pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
     };
     let work = async {
         let mut left = 0;
-        for ailment in &ailments {
+        // Looked at again with the lock in hand: what was ill may have been somebody's work.
+        for ailment in examine(&systems, bucket.as_deref(), &session).await? {
             let region = match &ailment.kind {
                 Kind::Stack(name, _) => {
                     let mut stacks = render::stacks_of(&systems);
@@ -97,13 +81,35 @@ pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
                 }
                 _ => None,
             };
-            let repaired = repair(ailment, region.as_deref(), &names, &session.clients, ui).await?;
+            let repaired = repair(&ailment, region.as_deref(), &names, &session.clients, ui).await?;
             left += usize::from(!repaired);
         }
         Ok(if left == 0 { Exit::Success } else { Exit::Failure })
     };
     let result = guarded(&session, &systems, "doctor", bucket.clone(), ui, work).await;
     session.explain(result)
+}
+
+/// Looks at a stage, and says what is wrong with it.
+async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
+    let observed = deploy::observe::observe(systems, &session.clients).await?;
+    let mut signs = Signs::default();
+    for function in render::stacks_of(systems).flat_map(|stack| &stack.functions) {
+        let name = &function.function_name;
+        let readiness = session.clients.lambda().version(name, "$LATEST").await?.map(|latest| latest.readiness);
+        let state = match readiness {
+            Some(Readiness::Pending) => FunctionState::Pending,
+            Some(Readiness::Failed(why)) => FunctionState::Failed(why),
+            Some(Readiness::Ready) | None => continue,
+        };
+        signs.functions.push((name.clone(), state));
+    }
+    for system in systems.iter().filter(|system| has_functions(system)) {
+        let Some(bucket) = bucket else { continue };
+        let open = book(session, bucket, &system.name).newest().await?.filter(|open| open.entry.is_open());
+        signs.open_releases.extend(open.map(|open| (system.name.clone(), open.entry.number)));
+    }
+    Ok(diagnose(&session.stage.name, &observed, &signs))
 }
 
 /// Are the stacks that were named there? A name that nothing has is most likely mistyped.

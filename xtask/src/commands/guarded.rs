@@ -61,6 +61,10 @@ pub(super) async fn guarded<T>(
 }
 
 async fn any_lost(locks: &[Held<Documents>]) -> lock::LockError {
+    if locks.is_empty() {
+        // Nothing is locked for systems without functions, and nothing is lost.
+        return std::future::pending().await;
+    }
     let waiting = locks.iter().map(|held| Box::pin(held.lost()));
     futures_util::future::select_all(waiting).await.0
 }

@@ -1,5 +1,7 @@
 //! `release`: the ledger, and what to do about a release that was interrupted.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use miette::{Diagnostic, IntoDiagnostic};
@@ -7,8 +9,8 @@ use stacks::rendered::RenderedSystem;
 use thiserror::Error;
 
 use super::{
-    guarded::{book, bucket, facts, guarded},
-    session::Session,
+    guarded::{book, bucket, canary, checks, facts, guarded},
+    session::{self, Session},
 };
 use crate::{
     deploy::{self, DeployError},
@@ -196,10 +198,11 @@ async fn settle(
         let book = book(session, bucket, &system.name);
         let Some(open) = book.newest().await?.filter(|open: &Open| open.entry.is_open()) else { continue };
         let facts = facts(session, system, observed, None, workspace);
-        let (canary, checks) = (None, Vec::new());
-        let context = Context { book: &book, canary, checks, facts, clients: &session.clients, ui };
+        let (canary, checks) = (canary(session, None, None), checks(session, system, &session::outputs(observed)));
+        let code = BTreeMap::new();
+        let context = Context { book: &book, canary, checks, code, facts, clients: &session.clients, ui };
         let closed = if resume {
-            release::resume(open, &context).await?
+            release::resume(system, open, &context).await?
         } else {
             release::abort(open, "it was aborted by hand", &context).await?
         };

@@ -1,5 +1,7 @@
 //! `rollback`: back to an earlier release, without CloudFormation.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     deploy::{self, DeployError},
     error::Exit,
+    ledger::LedgerError,
     release::{Context, rollback::rollback},
     stage,
     ui::Ui,
@@ -50,6 +53,9 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
     let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
     let systems = session.select(args.system.as_deref(), None)?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
+    if systems.is_empty() {
+        return Err(LedgerError::NothingBefore.into());
+    }
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let Some(bucket) = bucket(&session, &observed) else {
         return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
@@ -59,7 +65,8 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
             let book = book(&session, &bucket, &system.name);
             let facts = facts(&session, system, &observed, None, workspace);
             let checks = checks(&session, system, &session::outputs(&observed));
-            let context = Context { book: &book, canary: None, checks, facts, clients: &session.clients, ui };
+            let code = BTreeMap::new();
+            let context = Context { book: &book, canary: None, checks, code, facts, clients: &session.clients, ui };
             let entry = rollback(system, args.to, &context).await?;
             ui.say(format_args!("✓ {} release {}: {}", system.name, entry.number, entry.kind_in_words()));
         }

@@ -87,7 +87,8 @@ impl std::fmt::Display for Data {
 /// Everything in these systems' templates that holds data and stays when its stack goes.
 #[must_use]
 pub fn data(systems: &[RenderedSystem], account: &str, region: &str) -> Vec<Data> {
-    systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| of_stack(stack, account, region)).collect()
+    // Foundation's bucket holds the locks, so it goes last.
+    systems.iter().rev().flat_map(|system| &system.stacks).flat_map(|stack| of_stack(stack, account, region)).collect()
 }
 
 fn of_stack(stack: &RenderedStack, account: &str, region: &str) -> Vec<Data> {
@@ -157,7 +158,6 @@ mod tests {
         assert_eq!(
             names,
             [
-                "bucket artifacts-local-000000000000-us-east-1",
                 "user pool local-media-users",
                 "bucket local-media-processed-000000000000",
                 "bucket local-media-raw-000000000000",
@@ -165,6 +165,7 @@ mod tests {
                 "bucket portfolio-web-local-000000000000",
                 "bucket thakii-video-storage-local-000000000000",
                 "user pool thakii-users-local",
+                "bucket artifacts-local-000000000000-us-east-1",
             ]
         );
     }

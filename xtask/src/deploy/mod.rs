@@ -18,7 +18,7 @@ use futures_util::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use miette::Diagnostic;
 use poller::Poller;
 use stack::Deployment;
-use stacks::systems::foundation;
+use stacks::{rendered::RenderedSystem, systems::foundation};
 use thiserror::Error;
 
 use crate::{
@@ -28,6 +28,7 @@ use crate::{
         self, Action, CodeUpdate, Plan, PlannedStack,
         allow::Allowances,
         changes::StackChanges,
+        observed::Observed,
         preview::Preview,
         verdict::{self, Verdict},
     },
@@ -216,6 +217,18 @@ pub async fn verdicts(
     Ok(try_join_all(all).await?.into_iter().flatten().collect())
 }
 
+/// Refuses a deploy while one of its stacks is in a state that needs a decision: found before anything is touched, not after half
+/// of it was changed.
+///
+/// # Errors
+///
+/// When there is one; says which, and what to do.
+pub fn refuse_stuck(systems: &[RenderedSystem], observed: &Observed) -> Result<(), DeployError> {
+    let stacks = systems.iter().flat_map(|system| &system.stacks);
+    let observed = stacks.filter_map(|stack| observed.stacks.get_key_value(&stack.name));
+    stack::refuse_stuck(observed.map(|(name, stack)| (name, &stack.status)))
+}
+
 /// Carries out a plan.
 ///
 /// # Errors
@@ -388,5 +401,20 @@ pub(crate) async fn ready(
             Readiness::Pending => tokio::time::sleep(pause).await,
         }
         pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cloudformation_works_with_its_own_role_but_never_on_foundation() {
+        let role = [(foundation::pipeline::EXECUTION_ROLE_OUTPUT.to_owned(), "arn".to_owned())].into();
+        let with = Outputs::from([("foundation-pipeline-prod".to_owned(), role)]);
+        assert_eq!(execution_role("portfolio", &with), Some("arn"));
+        assert_eq!(execution_role(foundation::SYSTEM, &with), None);
+        let without = Outputs::from([("foundation-artifacts-prod".to_owned(), BTreeMap::new())]);
+        assert_eq!(execution_role("portfolio", &without), None);
     }
 }

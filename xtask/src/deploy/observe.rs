@@ -56,6 +56,7 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
         Some(live) => lambda.version(name, &live.version).await?,
         None => None,
     };
+    let is_behind = released.as_ref().is_some_and(|released| !released.does_the_same(&latest));
     let settings = ObservedSettings {
         memory: latest.settings.memory,
         timeout: latest.settings.timeout,
@@ -66,6 +67,7 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
         code_sha256: latest.code_sha256,
         live: live.as_ref().map(|live| live.version.clone()),
         live_code_sha256: released.map(|released| released.code_sha256),
+        is_behind,
         weights: live.map(|live| live.weights).unwrap_or_default(),
         settings: Some(settings),
     };

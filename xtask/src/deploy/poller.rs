@@ -124,7 +124,8 @@ impl<'a> Poller<'a> {
         let due: Vec<_> =
             names.iter().cycle().skip(*turn % names.len().max(1)).take(names.len().min(EVENTS_A_ROUND)).collect();
         *turn += due.len();
-        let events = try_join_all(due.iter().map(async |name| Ok((*name, cloudformation.events(name).await?)))).await;
+        let events =
+            try_join_all(due.iter().map(async |name| Ok((*name, cloudformation.events(name, |_| true).await?)))).await;
         let (states, events) = match (states, events) {
             (Ok(states), Ok(events)) => (states, events.into_iter().collect::<BTreeMap<_, _>>()),
             (Err(error), _) | (_, Err(error)) => {

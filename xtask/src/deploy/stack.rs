@@ -33,14 +33,25 @@ enum Health {
     Stuck(&'static str),
 }
 
+/// What to do about a stack that a deploy cannot mend.
+const DOCTOR: &str = "`cargo xtask doctor` says what it means, and mends it with --fix; then deploy again";
+
+/// Refuses stacks that need a decision, before anything else is touched.
+pub(super) fn refuse_stuck<'a>(stacks: impl Iterator<Item = (&'a String, &'a String)>) -> Result<(), DeployError> {
+    for (stack, status) in stacks {
+        if let Health::Stuck(help) = health(status) {
+            return Err(DeployError::Stuck { stack: stack.clone(), status: status.clone(), help });
+        }
+    }
+    Ok(())
+}
+
 fn health(status: &str) -> Health {
     match states::stack(status).repair {
         Repair::None | Repair::Deploy => Health::Good,
         Repair::Delete => Health::Unborn,
         Repair::Wait | Repair::WaitOrCancel => Health::Busy,
-        Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => {
-            Health::Stuck("`cargo xtask doctor` says what it means, and mends it with --fix; then deploy again")
-        }
+        Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => Health::Stuck(DOCTOR),
     }
 }
 
@@ -173,7 +184,9 @@ impl<'a> Deployment<'a> {
         guard: Guard<'_>,
     ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
-        let seen: BTreeSet<_> = self.events().await?.into_iter().map(|event| event.id).collect();
+        // The newest page says what was there before.
+        let before = self.cloudformation.events(self.name(), |_| true).await.map_err(aws(self.name()))?;
+        let seen: BTreeSet<_> = before.into_iter().map(|event| event.id).collect();
         step.detail("comparing");
         let change_set = self.prepared(create, parameters).await?;
         let verdicts = self.compared(&change_set).await?;
@@ -286,13 +299,15 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    async fn events(&self) -> Result<Vec<Event>, DeployError> {
-        self.cloudformation.events(self.name()).await.map_err(aws(self.name()))
+    /// The events back to one that was seen; all of them of a stack that was made since.
+    async fn events(&self, seen: &BTreeSet<String>) -> Result<Vec<Event>, DeployError> {
+        let enough = |event: &Event| seen.contains(&event.id);
+        self.cloudformation.events(self.name(), enough).await.map_err(aws(self.name()))
     }
 
     async fn failure(&self, seen: &BTreeSet<String>) -> Result<DeployError, DeployError> {
         let status = self.describe().await?.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
-        let events: Vec<_> = self.events().await?.into_iter().filter(|event| !seen.contains(&event.id)).collect();
+        let events: Vec<_> = self.events(seen).await?.into_iter().filter(|event| !seen.contains(&event.id)).collect();
         let mut causes = root_causes(&events).into_iter();
         let cause = causes.next().unwrap_or_else(|| format!("CloudFormation gives no reason for {status}"));
         Ok(DeployError::Stack { stack: self.name().to_owned(), status, cause, others: causes.take(3).collect() })

@@ -59,7 +59,14 @@ pub async fn repair(
                     cloudformation.cancel_update(stack).await.map_err(aws(stack))?;
                 }
                 Repair::Wait | Repair::WaitOrCancel => {}
-                Repair::Delete => cloudformation.delete(stack).await.map_err(aws(stack))?,
+                Repair::Delete => {
+                    // Without a lock, before there is a bucket to lock in, somebody may have made it meanwhile.
+                    let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
+                    if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
+                        return Ok(false);
+                    }
+                    cloudformation.delete(stack).await.map_err(aws(stack))?;
+                }
                 Repair::RollBack => cloudformation.roll_back(stack).await.map_err(aws(stack))?,
                 Repair::ContinueRollback => {
                     let skip = Names::of(&names.skip, stack);

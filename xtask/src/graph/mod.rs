@@ -236,9 +236,12 @@ fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named
     for (id, resource) in resources(stack) {
         let Some(owner) = owners.get(id) else { continue };
         let from = End { stack: stack.name.clone(), node: Some(owner.clone()) };
+        // A table and a topic may have one name: whoever has it means itself by it.
+        let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();
+        let others: Vec<_> = named.iter().filter(|(name, _)| !own.contains(name)).collect();
         let mut met = BTreeSet::new();
         strings(&resource["Properties"], &mut |text| {
-            met.extend(named.iter().filter(|(name, end)| *end != from && mentions(text, name)).map(|(_, end)| end));
+            met.extend(others.iter().filter(|(name, _)| mentions(text, name)).map(|(_, end)| end));
         });
         edges.extend(met.into_iter().map(|to| Edge { from: from.clone(), to: to.clone() }));
     }
@@ -289,6 +292,15 @@ mod tests {
         assert!(!refers(&graph, "RetrieveMediaFunction", "RawMediaBucket"), "{graph:#?}");
         let pool = graph.edges.iter().find(|edge| edge.to.node.as_deref() == Some("MainUserPool"));
         assert!(pool.is_some_and(|edge| edge.from.stack != edge.to.stack), "{graph:#?}");
+    }
+
+    #[test]
+    fn queues_feed_functions_and_namesakes_do_not_know_each_other() {
+        let graph = prod();
+        assert!(refers(&graph, "TaskEventsQueue", "StatusFunction"), "{graph:#?}");
+        assert!(refers(&graph, "ApiFunction", "NotificationsTable"), "{graph:#?}");
+        assert!(!refers(&graph, "NotificationsTable", "NotificationsTopic"), "{graph:#?}");
+        assert!(!refers(&graph, "NotificationsTopic", "NotificationsTable"), "{graph:#?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Writing and reading entries.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Entry, LedgerError, Outcome, Step};
 use crate::{
@@ -73,6 +73,25 @@ impl<S: Store> Book<S> {
         let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
         let Some(key) = keys.last() else { return Ok(None) };
         Ok(self.read(key).await?.map(|(entry, tag)| Open { entry, tag }))
+    }
+
+    /// Which of these functions were ever in a completed release; looks no further back than it must.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or a document is no entry.
+    pub async fn released_before(&self, mut wanted: BTreeSet<String>) -> Result<BTreeSet<String>, LedgerError> {
+        let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
+        let mut found = BTreeSet::new();
+        for key in keys.iter().rev() {
+            if wanted.is_empty() {
+                break;
+            }
+            let entry = self.read(key).await?.map(|(entry, _)| entry);
+            let Some(entry) = entry.filter(|entry| entry.outcome == Outcome::Released) else { continue };
+            found.extend(entry.functions.into_keys().filter(|name| wanted.remove(name)));
+        }
+        Ok(found)
     }
 
     /// Enters a release under the next number, whatever number it says.

@@ -132,8 +132,8 @@ impl Entry {
     }
 }
 
-/// The release that a rollback returns to: the one named, or the last one before the newest that was released and moved
-/// something else.
+/// The release that a rollback returns to: the one named, or the last completed one that was something else before the one
+/// that users have now. After a rollback to release 2 that is one before 2, not what the rollback came from.
 ///
 /// # Errors
 ///
@@ -151,7 +151,16 @@ pub fn target(entries: &[Entry], to: Option<u32>) -> Result<&Entry, LedgerError>
     };
     let mut newest_first = entries.iter().rev().filter(released);
     let now = newest_first.next().ok_or(LedgerError::NothingBefore)?;
-    newest_first.find(|entry| after(entry) != after(now)).ok_or(LedgerError::NothingBefore)
+    // What a rollback returned to may have been a rollback itself.
+    let came_from = |number: u32| {
+        let entry = entries.iter().find(|entry| entry.number == number)?;
+        match entry.kind {
+            Kind::Rollback { to } if to < number => Some(to),
+            Kind::Rollback { .. } | Kind::Deploy => None,
+        }
+    };
+    let number = std::iter::successors(Some(now.number), |number| came_from(*number)).last().unwrap_or(now.number);
+    newest_first.find(|entry| entry.number < number && after(entry) != after(now)).ok_or(LedgerError::NothingBefore)
 }
 
 /// Why the code of an earlier release cannot run with the stacks as they are: what it needs and they no longer have, each in
@@ -263,6 +272,21 @@ pub(crate) mod tests {
         assert!(matches!(target(&entries, Some(9)), Err(LedgerError::NoSuchRelease { .. })));
         assert!(matches!(target(&entries[..1], None), Err(LedgerError::NothingBefore)));
         assert!(matches!(target(&[], None), Err(LedgerError::NothingBefore)));
+    }
+
+    #[test]
+    fn a_second_rollback_does_not_go_forward_again() {
+        let rolled_back =
+            |number, version, to| Entry { kind: Kind::Rollback { to }, ..entry(number, version, Outcome::Released) };
+        let mut entries: Vec<_> = (1..=3).map(|number| entry(number, &number.to_string(), Outcome::Released)).collect();
+        entries.push(rolled_back(4, "2", 2));
+        assert_eq!(target(&entries, None).expect("a target").number, 1);
+        entries.push(rolled_back(5, "1", 1));
+        assert!(matches!(target(&entries, None), Err(LedgerError::NothingBefore)));
+        entries.push(entry(6, "4", Outcome::Released));
+        assert_eq!(target(&entries, None).expect("a target").number, 5);
+        entries.push(rolled_back(7, "1", 5));
+        assert!(matches!(target(&entries, None), Err(LedgerError::NothingBefore)), "what 4 and 5 left stays left");
     }
 
     #[test]

@@ -40,7 +40,13 @@ pub struct Outcome {
 }
 
 /// Asks a system everything that it says of itself. `urls` are its APIs', by logical ID; one that is missing fails.
-pub async fn check(system: &RenderedSystem, smoke: &[Check], urls: &BTreeMap<String, String>) -> Vec<Outcome> {
+/// `token` is that of a user, or why there is none; `None` where the system has no users.
+pub async fn check(
+    system: &RenderedSystem,
+    smoke: &[Check],
+    token: Option<Result<String, String>>,
+    urls: &BTreeMap<String, String>,
+) -> Vec<Outcome> {
     let client = Client::default();
     let mut outcomes = Vec::new();
     let outcome = |kind, what: String, result: Result<String, String>| {
@@ -55,6 +61,18 @@ pub async fn check(system: &RenderedSystem, smoke: &[Check], urls: &BTreeMap<Str
     for check in &system.live {
         let result = patiently(async || ask(check, &client, urls).await.map(|(status, _)| status.to_string())).await;
         outcomes.push(outcome(check.kind.as_str(), title(check), result));
+    }
+    if let (Some(sign_in), Some(token)) = (&system.sign_in, token) {
+        let title = format!("{} {}, signed in", sign_in.check.method.as_str(), sign_in.check.path);
+        let result = match token {
+            Ok(token) => {
+                let mut check = sign_in.check.clone();
+                check.headers.push(("authorization", format!("Bearer {token}")));
+                patiently(async || ask(&check, &client, urls).await.map(|(status, _)| status.to_string())).await
+            }
+            Err(reason) => Err(reason),
+        };
+        outcomes.push(outcome("auth", title, result));
     }
     if let Some(latency) = &system.latency {
         outcomes.push(outcome("latency", title(&latency.check), measure(latency, &client, urls).await));

@@ -94,11 +94,15 @@ async fn renew<S: Store>(
         let mut state = state.lock().await;
         let (record, tag) = &mut *state;
         record.renewed = now();
-        match store.replace(&key, &text(record), tag).await {
+        let renewal = tokio::time::timeout(RENEWAL, store.replace(&key, &text(record), tag)).await;
+        let late = || AwsError::late("s3:PutObject", RENEWAL);
+        match renewal.unwrap_or_else(|_| Err(late())) {
             Ok(Some(next)) => {
                 *tag = next;
                 renewed = record.renewed;
             }
+            // An earlier renewal was written though its answer was lost: it is ours still.
+            Ok(None) if adopt(&*store, &key, record, tag).await => {}
             Ok(None) => {
                 let owner = owner(&*store, &key).await;
                 // Nobody listens any more only when the lock is being given back.
@@ -119,10 +123,23 @@ async fn renew<S: Store>(
     }
 }
 
+/// Takes the tag of a lock that is there and ours; is it?
+async fn adopt<S: Store>(store: &S, key: &str, ours: &Record, tag: &mut Tag) -> bool {
+    let Ok(Some(found)) = store.read(key).await else { return false };
+    let record: Option<Record> = serde_json::from_str(&found.text).ok();
+    let is_ours = record.is_some_and(|record| record.token == ours.token && !record.released);
+    if is_ours {
+        *tag = found.tag;
+    }
+    is_ours
+}
+
 async fn owner<S: Store>(store: &S, key: &str) -> String {
     let found = store.read(key).await.ok().flatten();
     let record: Option<Record> = found.and_then(|document| serde_json::from_str(&document.text).ok());
-    record.map_or_else(|| "nobody".to_owned(), |record| record.words(now()))
+    // What was broken still names whom it was taken from.
+    let taken = record.filter(|record| !record.released);
+    taken.map_or_else(|| "it was broken, and nobody".to_owned(), |record| record.words(now()))
 }
 
 impl<S: Store + 'static> Held<S> {
@@ -285,6 +302,19 @@ mod tests {
         store.create(&key("portfolio"), &text(&dead)).await.expect("written").expect("new");
         let taken = take(&store).await.expect("taken over");
         release_all(vec![taken], &Ui::new()).await;
+    }
+
+    #[tokio::test]
+    async fn a_renewal_whose_answer_was_lost_is_known_again() {
+        let store = Memory::default();
+        let ours = mine("somebody", "deploy", &host());
+        let mut tag = store.create(&key("portfolio"), &text(&ours)).await.expect("written").expect("new");
+        let renewed = Record { renewed: ours.renewed + 30, ..ours.clone() };
+        store.replace(&key("portfolio"), &text(&renewed), &tag).await.expect("written").expect("ours");
+        assert!(adopt(&store, &key("portfolio"), &ours, &mut tag).await);
+        assert!(store.replace(&key("portfolio"), &text(&ours), &tag).await.expect("written").is_some());
+        let theirs = Record { token: token(), ..ours };
+        assert!(!adopt(&store, &key("portfolio"), &theirs, &mut tag).await);
     }
 
     #[tokio::test]

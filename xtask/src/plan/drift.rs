@@ -110,6 +110,7 @@ mod tests {
             code_sha256: "one".to_owned(),
             live: Some("4".to_owned()),
             live_code_sha256: Some("one".to_owned()),
+            is_behind: false,
             weights: BTreeMap::new(),
             settings: Some(settings),
         };

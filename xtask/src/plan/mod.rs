@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use stacks::{
-    rendered::{ParameterSource, RenderedStack, RenderedSystem},
+    rendered::{ParameterSource, RenderedFunction, RenderedStack, RenderedSystem},
     systems::foundation,
 };
 
@@ -33,6 +33,9 @@ pub struct Plan {
     pub stacks: Vec<PlannedStack>,
     /// Functions whose code changes without CloudFormation.
     pub code: Vec<CodeUpdate>,
+    /// Functions whose `live` is another version than what was deployed last, after a rollback or an interrupted run, and
+    /// which a deploy releases though nothing else of them changes.
+    pub behind: Vec<String>,
 }
 
 /// One stack.
@@ -102,7 +105,7 @@ impl Plan {
     /// Would nothing change?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.code.is_empty() && self.stacks.iter().all(|stack| stack.action == Action::None)
+        self.code.is_empty() && self.behind.is_empty() && self.stacks.iter().all(|stack| stack.action == Action::None)
     }
 }
 
@@ -113,12 +116,15 @@ impl Plan {
 /// When a template names a function or layer that was not built: the caller builds what it renders.
 #[must_use]
 pub fn plan(stage: &str, systems: &[RenderedSystem], artifacts: &Artifacts, observed: &Observed) -> Plan {
-    let mut plan = Plan { stacks: Vec::new(), code: Vec::new() };
+    let mut plan = Plan { stacks: Vec::new(), code: Vec::new(), behind: Vec::new() };
     for stack in systems.iter().flat_map(|system| &system.stacks) {
         let deployed = observed.stacks.get(&stack.name);
         let action = action(stage, stack, artifacts, deployed, observed);
+        if action != Action::Create {
+            plan.code.extend(code_updates(stack, &action, artifacts, deployed, observed));
+        }
         if action == Action::None {
-            plan.code.extend(code_updates(stack, artifacts, observed));
+            plan.behind.extend(behind(stack, artifacts, observed));
         }
         let parameters = stack
             .parameters
@@ -219,10 +225,30 @@ fn alias_resource<'a>(template: &'a Value, logical_id: &str) -> Option<&'a Value
     template.get("Resources")?.get(logical_id)
 }
 
-fn code_updates(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<CodeUpdate> {
-    let changed = |function: &&stacks::rendered::RenderedFunction| {
+/// The functions whose code CloudFormation is not asked to change: of a stack that is not updated all that differ, of one that is
+/// those whose parameter has the wanted key already, because their code was changed past CloudFormation since.
+fn code_updates(
+    stack: &RenderedStack,
+    action: &Action,
+    artifacts: &Artifacts,
+    deployed: Option<&ObservedStack>,
+    observed: &Observed,
+) -> Vec<CodeUpdate> {
+    let unseen = |function: &RenderedFunction| {
+        let parameter = stack
+            .parameters
+            .iter()
+            .find_map(|(name, source)| (*source == ParameterSource::FunctionCode(function.name)).then_some(name));
+        let key = artifacts.functions[function.name.binary].key();
+        parameter.and_then(|name| deployed?.parameters.get(name)) == Some(&key)
+    };
+    let changed = |function: &&RenderedFunction| {
         let built = artifacts.functions[function.name.binary].code_sha256();
-        observed.functions.get(&function.function_name).is_none_or(|function| function.code_sha256 != built)
+        match observed.functions.get(&function.function_name) {
+            Some(there) => there.code_sha256 != built && (*action == Action::None || unseen(function)),
+            // CloudFormation makes it.
+            None => *action == Action::None,
+        }
     };
     stack
         .functions
@@ -237,6 +263,16 @@ fn code_updates(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observe
             }
         })
         .collect()
+}
+
+/// The functions that are as they should be, but for `live`.
+fn behind(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<String> {
+    let behind = |function: &&RenderedFunction| {
+        let built = artifacts.functions[function.name.binary].code_sha256();
+        let there = observed.functions.get(&function.function_name);
+        there.is_some_and(|there| there.code_sha256 == built && there.is_behind)
+    };
+    stack.functions.iter().filter(behind).map(|function| function.function_name.clone()).collect()
 }
 
 /// The artifacts a plan needs in the bucket.

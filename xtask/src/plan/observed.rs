@@ -40,6 +40,8 @@ pub struct ObservedFunction {
     pub live: Option<String>,
     /// That version's `CodeSha256`.
     pub live_code_sha256: Option<String>,
+    /// Does `live` point to another version than one made of `$LATEST`, by code or settings?
+    pub is_behind: bool,
     /// Other versions that get a share of `live`'s traffic, 0 to 1.
     pub weights: BTreeMap<String, f64>,
     /// How `$LATEST` is set up; `None` when that was not looked at.

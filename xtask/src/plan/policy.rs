@@ -70,18 +70,13 @@ fn collect(value: &Value, path: String, found: &mut Vec<(String, Vec<Value>)>) {
     }
 }
 
-/// What allowing statements open: wildcards among actions and resources, and principals.
+/// What allowing statements open: wildcards among actions and resources, each with what it is allowed on, and principals.
 #[must_use]
 pub fn openings(statements: &[Value]) -> BTreeSet<String> {
     let allowing = statements.iter().filter(|statement| statement["Effect"] == "Allow");
     allowing
         .flat_map(|statement| {
-            let wide = |field: &str, is_wide: fn(&str) -> bool| {
-                let all = texts(&statement[field]).into_iter().filter(move |text| is_wide(text));
-                all.map(|text| format!("{} `{text}`", field.to_lowercase())).collect::<Vec<_>>()
-            };
-            let mut found = wide("Action", |action| action.contains('*'));
-            found.extend(wide("Resource", |resource| resource == "*"));
+            let mut found = wildcards(statement);
             found.extend(
                 principals(&statement["Principal"]).into_iter().map(|principal| format!("principal `{principal}`")),
             );
@@ -91,6 +86,19 @@ pub fn openings(statements: &[Value]) -> BTreeSet<String> {
             found
         })
         .collect()
+}
+
+/// Every action with every resource of a statement, where either is a wildcard. Together, because what is new on `*` opens
+/// something, whatever else was allowed on `*` before.
+fn wildcards(statement: &Value) -> Vec<String> {
+    let (actions, mut resources) = (texts(&statement["Action"]), texts(&statement["Resource"]));
+    if resources.is_empty() {
+        // The policy of a resource that needs not name itself, or who may take a role.
+        resources.push("itself".to_owned());
+    }
+    let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
+    let wide = pairs.filter(|(action, resource)| action.contains('*') || resource.as_str() == "*");
+    wide.map(|(action, resource)| format!("`{action}` on `{resource}`")).collect()
 }
 
 /// Is everybody a principal of an allowing statement without conditions?
@@ -134,6 +142,21 @@ mod tests {
         let old = json!([{ "Effect": "Allow", "Action": ["a:B", "a:C"], "Resource": "x" }, { "Effect": "Deny" }]);
         let new = json!([{ "Effect": "Deny" }, { "Effect": "Allow", "Action": ["a:C", "a:B"], "Resource": ["x"] }]);
         assert_eq!(difference(Some(&old), Some(&new)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_is_new_on_everything_is_an_opening_whatever_was_allowed_on_everything_before() {
+        let traces = json!({ "Effect": "Allow", "Action": "xray:PutTraceSegments", "Resource": "*" });
+        let table = |resource: &str| json!({ "Effect": "Allow", "Action": "dynamodb:*", "Resource": resource });
+        let before = openings(&[traces.clone(), table("arn:x")]);
+        let new = |statement: Value| -> Vec<String> {
+            openings(&[traces.clone(), table("arn:x"), statement]).difference(&before).cloned().collect()
+        };
+        assert_eq!(new(table("*")), ["`dynamodb:*` on `*`"]);
+        assert_eq!(
+            new(json!({ "Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*" })),
+            ["`s3:DeleteObject` on `*`"]
+        );
     }
 
     #[test]

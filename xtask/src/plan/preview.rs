@@ -61,14 +61,18 @@ impl Baseline {
     }
 }
 
-/// The functions whose code a deploy changes without CloudFormation.
+/// The functions that a deploy changes without CloudFormation: their code, or what users get of it.
 #[must_use]
 pub fn code(plan: &Plan) -> Vec<CodeChange> {
     let change = |update: &CodeUpdate| CodeChange {
         function: update.function_name.clone(),
         reason: "what is built differs from what is deployed".to_owned(),
     };
-    plan.code.iter().map(change).collect()
+    let behind = plan.behind.iter().map(|function| CodeChange {
+        function: function.clone(),
+        reason: "users get another version than was deployed last; a deploy releases that".to_owned(),
+    });
+    plan.code.iter().map(change).chain(behind).collect()
 }
 
 /// What would change in a stage.

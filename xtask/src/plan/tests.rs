@@ -117,6 +117,36 @@ fn new_code_alone_does_not_ask_cloudformation() {
 }
 
 #[test]
+fn code_that_cloudformation_would_not_see_is_changed_past_it() {
+    let systems = systems();
+    let artifacts = artifacts(&systems, 1);
+    let mut observed = deployed(&plan("local", &systems, &artifacts, &Observed::default()), &systems, &artifacts);
+    // Other code came the fast way, so the stack's parameter still names this one; and the template changes as well.
+    let function = "media-uploader-upload-local";
+    observed.functions.get_mut(function).expect("deployed").code_sha256 = "another".to_owned();
+    let stack = observed.stacks.get_mut("media-uploader-api-local").expect("deployed");
+    stack.template.as_mut().expect("a template")["Description"] = json!("older");
+
+    let planned = plan("local", &systems, &artifacts, &observed);
+    let update = planned.stacks.iter().find(|stack| stack.name == "media-uploader-api-local").expect("planned");
+    assert!(matches!(update.action, Action::Update(_)), "{update:?}");
+    let code: Vec<_> = planned.code.iter().map(|code| code.function_name.as_str()).collect();
+    assert_eq!(code, [function]);
+}
+
+#[test]
+fn a_function_whose_users_get_another_version_is_something_to_do() {
+    let systems = systems();
+    let artifacts = artifacts(&systems, 1);
+    let mut observed = deployed(&plan("local", &systems, &artifacts, &Observed::default()), &systems, &artifacts);
+    let function = "media-uploader-upload-local";
+    observed.functions.get_mut(function).expect("deployed").is_behind = true;
+    let planned = plan("local", &systems, &artifacts, &observed);
+    assert!(!planned.is_empty());
+    assert_eq!((planned.behind, planned.code), (vec![function.to_owned()], Vec::new()));
+}
+
+#[test]
 fn a_changed_layer_or_template_updates_its_stack_and_passes_the_current_code_along() {
     let systems = systems();
     let before = artifacts(&systems, 1);

@@ -5,10 +5,7 @@ use stacks::rendered::RenderedFunction;
 
 use super::ReleaseError;
 use crate::{
-    aws::{
-        Clients,
-        lambda::{Answer, Version},
-    },
+    aws::{Clients, lambda::Answer},
     deploy::{self, observe::LIVE},
     ui::Ui,
 };
@@ -23,13 +20,18 @@ pub(super) struct Candidate {
     pub(super) probe: bool,
     /// It came into being with its stack just now.
     pub(super) created: bool,
+    /// `live` gives another version a share.
+    pub(super) weighted: bool,
 }
 
-/// Publishes `$LATEST` unless `live` is the same already.
+/// What versions are described with.
+const DESCRIPTION: &str = concat!("xtask ", env!("CARGO_PKG_VERSION"));
+
+/// Publishes `$LATEST`, which must be of the wanted code, unless `live` is the same already.
 pub(super) async fn candidate(
     function: &RenderedFunction,
     created: bool,
-    description: &str,
+    wanted: Option<&String>,
     clients: &Clients,
     ui: &Ui,
 ) -> Result<Candidate, ReleaseError> {
@@ -44,25 +46,28 @@ pub(super) async fn candidate(
     let latest = deploy::ready(name, "$LATEST", clients).await.map_err(not_ready)?;
     let current = lambda.version(name, &live.version).await.map_err(aws)?;
     let before = Some(live.version.clone());
-    if current.as_ref().is_some_and(|current| same(current, &latest)) && live.weights.is_empty() {
+    if let Some(wanted) = wanted.filter(|wanted| **wanted != latest.code_sha256) {
+        let (function, wanted, found) = (name.clone(), wanted.clone(), latest.code_sha256);
+        return Err(ReleaseError::AnotherCode { function, wanted, found });
+    }
+    if current.as_ref().is_some_and(|current| current.does_the_same(&latest)) && live.weights.is_empty() {
         let (function, version, code_sha256) = (function.clone(), live.version, latest.code_sha256);
-        return Ok(Candidate { function, version, code_sha256, before, probe: created, created });
+        return Ok(Candidate { function, version, code_sha256, before, probe: created, created, weighted: false });
     }
     // A run that was killed after publishing has left the version that is wanted.
     let published = lambda.versions(name).await.map_err(aws)?;
-    let version = match published.iter().rev().find(|version| same(version, &latest)) {
+    let version = match published.iter().rev().find(|version| version.does_the_same(&latest)) {
         Some(found) => found.version.clone(),
-        None => lambda.publish(name, &latest.code_sha256, description).await.map_err(aws)?,
+        None => {
+            let version = lambda.publish(name, &latest.code_sha256, DESCRIPTION).await.map_err(aws)?;
+            ui.say(format_args!("· {name}: version {version} published"));
+            version
+        }
     };
-    ui.say(format_args!("· {name}: version {version} published"));
     deploy::ready(name, &version, clients).await.map_err(not_ready)?;
     let (function, code_sha256) = (function.clone(), latest.code_sha256);
-    Ok(Candidate { function, version, code_sha256, before, probe: true, created })
-}
-
-/// Do two versions do the same?
-fn same(left: &Version, right: &Version) -> bool {
-    left.code_sha256 == right.code_sha256 && left.settings == right.settings
+    let weighted = !live.weights.is_empty();
+    Ok(Candidate { function, version, code_sha256, before, probe: true, created, weighted })
 }
 
 /// Invokes a version by its number and holds its answer against what it should be.

@@ -25,8 +25,8 @@ pub use shift::{abort, resume};
 
 use crate::{
     aws::{AwsError, Clients},
-    deploy::DeployError,
-    ledger::{Book, Entry, Kind, LedgerError, Move, Outcome, time},
+    deploy::{DeployError, observe::LIVE},
+    ledger::{Book, Entry, Kind, LedgerError, Move, Open, Outcome, time},
     lock::token,
     store::Store,
     ui::Ui,
@@ -111,6 +111,19 @@ pub enum ReleaseError {
         /// What is missing, in words.
         missing: Vec<String>,
     },
+    /// `$LATEST` is not what was deployed.
+    #[error(
+        "the code of {function} is not what was deployed: its CodeSha256 is {found}, not {wanted}; nothing was released"
+    )]
+    #[diagnostic(help("somebody else updated the function meanwhile; deploy again"))]
+    AnotherCode {
+        /// The function.
+        function: String,
+        /// The hash it should have.
+        wanted: String,
+        /// The hash it has.
+        found: String,
+    },
     /// There is nothing to release.
     #[error("function {function} is not deployed")]
     #[diagnostic(help("deploy the whole system: leave out --stack"))]
@@ -140,6 +153,8 @@ pub struct Context<'a, S> {
     pub canary: Option<canary::Plan>,
     /// What the system must serve once traffic has moved, and at every step of a canary.
     pub checks: Vec<Check>,
+    /// The `CodeSha256` that each function should have, where that is known.
+    pub code: BTreeMap<String, String>,
     /// What is entered besides the versions.
     pub facts: Facts,
     /// AWS.
@@ -206,44 +221,78 @@ pub async fn release<S: Store>(
     created: impl Fn(&str) -> bool,
     context: &Context<'_, S>,
 ) -> Result<Vec<Released>, ReleaseError> {
-    let (clients, ui) = (context.clients, context.ui);
-    let description = concat!("xtask ", env!("CARGO_PKG_VERSION"));
-    // A run that was killed between making the stacks and entering their release has left them without one.
-    let first = context.book.newest().await?.is_none();
-    let mut candidates = Vec::new();
-    for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
-        let created = first || created(&function.function_name);
-        candidates.push(candidate(function, created, description, clients, ui).await?);
-    }
-    for candidate in candidates.iter().filter(|candidate| candidate.probe) {
-        probe(&candidate.function, &candidate.version, clients, ui).await?;
-    }
-    enter_and_shift(&candidates, context).await?;
-    Ok(candidates
-        .into_iter()
-        .map(|candidate| Released {
-            before: candidate.before.filter(|before| *before != candidate.version),
-            version: candidate.version,
-            function_name: candidate.function.function_name,
-        })
-        .collect())
-}
-
-async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
-    let wanted: BTreeMap<_, _> =
-        candidates.iter().map(|candidate| (candidate.function.function_name.clone(), moved(candidate))).collect();
+    let mut candidates = gather(system, &created, context).await?;
     if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
-        let same = |(name, wanted): (&String, &Move)| {
-            open.entry.functions.get(name).is_some_and(|entered| entered.after == wanted.after)
-        };
-        if open.entry.functions.len() == wanted.len() && wanted.iter().all(same) {
+        if goes_on(&open, &candidates) {
             context.ui.say(format_args!("Going on with release {}, which was interrupted", open.entry.number));
-            return carry_out(open, functions(candidates), context).await.map(drop);
+            probe_all(&candidates, context).await?;
+            carry_out(open, functions(&candidates), context).await?;
+            return Ok(released(candidates));
         }
         let why = "its run was interrupted, and something else was released instead";
         context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
         abort(open, why, context).await?;
+        // Aliases have moved, so what they pointed to says nothing any more.
+        candidates = gather(system, &created, context).await?;
     }
+    probe_all(&candidates, context).await?;
+    enter_and_shift(&candidates, context).await?;
+    Ok(released(candidates))
+}
+
+async fn gather<S: Store>(
+    system: &RenderedSystem,
+    created: &impl Fn(&str) -> bool,
+    context: &Context<'_, S>,
+) -> Result<Vec<Candidate>, ReleaseError> {
+    // A run that was killed between making a function and entering its release has left it without one.
+    let names = system.stacks.iter().flat_map(|stack| &stack.functions).map(|function| function.function_name.clone());
+    let entered = context.book.released_before(names.collect()).await?;
+    let mut candidates = Vec::new();
+    for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
+        let name = &function.function_name;
+        let created = created(name) || !entered.contains(name);
+        candidates.push(candidate(function, created, context.code.get(name), context.clients, context.ui).await?);
+    }
+    Ok(candidates)
+}
+
+async fn probe_all<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
+    for candidate in candidates.iter().filter(|candidate| candidate.probe) {
+        probe(&candidate.function, &candidate.version, context.clients, context.ui).await?;
+    }
+    Ok(())
+}
+
+/// Is the open release on its way to just these versions?
+fn goes_on(open: &Open, candidates: &[Candidate]) -> bool {
+    let same = |candidate: &Candidate| {
+        let entered = open.entry.functions.get(&candidate.function.function_name);
+        entered.is_some_and(|entered| entered.after == candidate.version)
+    };
+    open.entry.functions.len() == candidates.len() && candidates.iter().all(same)
+}
+
+fn released(candidates: Vec<Candidate>) -> Vec<Released> {
+    let released = |candidate: Candidate| Released {
+        before: candidate.before.filter(|before| *before != candidate.version),
+        version: candidate.version,
+        function_name: candidate.function.function_name,
+    };
+    candidates.into_iter().map(released).collect()
+}
+
+async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
+    // A share that no open release gave, which nobody else takes back.
+    let stays = |candidate: &&Candidate| candidate.before.as_ref() == Some(&candidate.version);
+    for candidate in candidates.iter().filter(|candidate| candidate.weighted).filter(stays) {
+        let (name, version) = (&candidate.function.function_name, &candidate.version);
+        let aws = |source| ReleaseError::Aws { function: name.clone(), source };
+        context.clients.lambda().point(name, LIVE, version).await.map_err(aws)?;
+        context.ui.say(format_args!("✓ {name}: live sends everything to {version} again"));
+    }
+    let wanted: BTreeMap<_, _> =
+        candidates.iter().map(|candidate| (candidate.function.function_name.clone(), moved(candidate))).collect();
     let nothing_moves = wanted.values().all(|moved| moved.before.as_ref() == Some(&moved.after));
     if nothing_moves && !candidates.iter().any(|candidate| candidate.created) {
         return Ok(());

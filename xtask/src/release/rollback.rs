@@ -38,7 +38,9 @@ pub async fn rollback<S: Store>(
     }
     let (rendered, functions) =
         wanted.into_iter().map(|(function, moved)| (function.clone(), (function.function_name, moved))).unzip();
-    let open = context.book.begin(context.facts.entry(Kind::Rollback { to: target.number }, functions)).await?;
+    let entry = context.facts.entry(Kind::Rollback { to: target.number }, functions);
+    // What users get is of that commit, whatever the workspace is at.
+    let open = context.book.begin(Entry { commit: target.commit.clone(), ..entry }).await?;
     Ok(carry_out(open, rendered, context).await?.entry)
 }
 

@@ -3,11 +3,12 @@
 use std::time::SystemTime;
 
 use futures_util::future::join_all;
-use stacks::rendered::RenderedFunction;
+use stacks::rendered::{RenderedFunction, RenderedSystem};
 
 use super::{
     Context, ReleaseError,
     canary::{self, Verdict, live::Live},
+    candidate::probe,
 };
 use crate::{
     aws::AwsError,
@@ -75,19 +76,29 @@ async fn canary<S: Store>(
     }
 }
 
-/// Moves every alias of an open release to its version and closes the entry; if one cannot be moved, all go back.
+/// Goes on with an open release: probes its versions once more, and carries it out from the start. A canary begins with its first
+/// step again, because nobody watched meanwhile.
 ///
 /// Doing it again does no harm: an alias that is there already is pointed there once more.
 ///
 /// # Errors
 ///
-/// When an alias cannot be moved, or the ledger cannot be written.
-pub async fn resume<S: Store>(open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
-    let mut open = point_all(open, context).await?;
-    context.book.close(&mut open, Outcome::Released).await?;
-    Ok(open)
+/// As for a release; then every alias is back where it was.
+pub async fn resume<S: Store>(
+    system: &RenderedSystem,
+    open: Open,
+    context: &Context<'_, S>,
+) -> Result<Open, ReleaseError> {
+    let functions: Vec<_> = system.stacks.iter().flat_map(|stack| &stack.functions).cloned().collect();
+    for function in &functions {
+        if let Some(moved) = open.entry.functions.get(&function.function_name) {
+            probe(function, &moved.after, context.clients, context.ui).await?;
+        }
+    }
+    carry_out(open, functions, context).await
 }
 
+/// Moves every alias of an open release to its version; if one cannot be moved, all go back.
 async fn point_all<S: Store>(open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
     let moving: Vec<_> = open.entry.functions.clone().into_iter().collect();
     let moving: Vec<_> = moving.into_iter().filter(|(_, moved)| moved.before.as_ref() != Some(&moved.after)).collect();

@@ -141,8 +141,11 @@ impl Ui {
         if !self.terminal {
             return None;
         }
-        self.bars
-            .suspend(|| dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt().ok().flatten())
+        let ask = || dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt();
+        let answer = self.bars.suspend(ask);
+        // Esc and Ctrl-C are a no. The latter leaves the cursor hidden.
+        let _shown = console::Term::stderr().show_cursor();
+        Some(answer.ok().flatten().unwrap_or(false))
     }
 
     /// Starts a step that takes a while.

@@ -69,7 +69,7 @@ impl Plan {
     fn of(number: usize, calls: usize) -> Self {
         let fault = FAULTS[number % FAULTS.len()];
         // Steps of the golden ratio cover the calls evenly however many runs there are.
-        let position = (number * 618_034 / 1000) % calls;
+        let position = number * 618_034 % 1_000_000 * calls / 1_000_000;
         Self { fault, position, calls: 1 + (number / FAULTS.len()) % 4 }
     }
 }

@@ -44,6 +44,11 @@ fn releases_are_entered_rolled_back_and_settled() {
     let back = cloud.success(&["rollback", "--stage", "local", "--system", SYSTEM]);
     assert!(text(&back).contains("release 3: rollback to 1"), "{}", text(&back));
     assert_eq!(live(&cloud), "1");
+    // What users get is not what was deployed last, and a plan says that the next deploy changes that.
+    let plan = ["plan", "--stage", "local", "--online", "--exit-code"];
+    refused(&cloud.xtask(&plan), 2, &[FUNCTION, "users get another version than was deployed last"]);
+    refused(&cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM]), 1, &["no earlier release"]);
+    assert_eq!(live(&cloud), "1", "a second rollback must not go forward again");
     let forth = ["rollback", "--stage", "local", "--system", SYSTEM, "--to", "2"];
     cloud.success(&forth);
     assert_eq!(live(&cloud), "2");

@@ -189,12 +189,12 @@ fn too_large(most: u64) -> ApiError {
 
 /// Deletes pieces that nobody needs any more. What is left the bucket's lifecycle removes.
 async fn clear(app: &Arc<App>, pieces: Vec<Piece>) {
-    let failures = stream::iter(pieces)
+    let deleted: Vec<Result<(), AwsError>> = stream::iter(pieces)
         .map(|piece| async move { app.files.delete(&piece.reference).await })
         .buffer_unordered(AT_ONCE)
-        .filter_map(async |deleted| deleted.err())
-        .count()
+        .collect()
         .await;
+    let failures = deleted.iter().filter(|deleted| deleted.is_err()).count();
     if failures > 0 {
         tracing::warn!(failures, "pieces of an upload are left to the bucket's lifecycle");
     }

@@ -27,6 +27,9 @@ const READ_FUNCTIONS: [&str; 5] = [
     "lambda:ListAliases",
     "lambda:ListVersionsByFunction",
 ];
+/// A user to sign in with.
+const TEST_USER: [&str; 3] =
+    ["cognito-idp:AdminCreateUser", "cognito-idp:AdminDeleteUser", "cognito-idp:AdminSetUserPassword"];
 /// What a canary is judged by.
 const READ_METRICS: [&str; 2] = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"];
 
@@ -65,6 +68,11 @@ pub(super) fn deploy(
             // A version, never the function.
             Statement::allow(["lambda:DeleteFunction"], named.versions.iter().cloned()),
         ]);
+    }
+    if systems.iter().any(|system| system.sign_in.is_some()) {
+        // The user who is made to check that users can sign in, and deleted then. Pools have made-up ids.
+        let pools = "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/*";
+        statements.push(Statement::allow(TEST_USER, [sub(pools)]));
     }
     if !named.layers.is_empty() {
         statements.push(Statement::allow(["lambda:DeleteLayerVersion"], named.layer_versions.iter().cloned()));
@@ -131,8 +139,9 @@ impl Named {
             statements.push(Statement::allow(["lambda:GetLayerVersion", "lambda:ListLayerVersions"], layers));
         }
         if self.apis {
-            let apis = "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*";
-            statements.push(Statement::allow(["apigateway:GET"], [sub(apis)]));
+            let apis = ["restapis", "apis"]
+                .map(|kind| sub(&format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{kind}/*")));
+            statements.push(Statement::allow(["apigateway:GET"], apis));
         }
         statements
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     parts::bucket::BucketName,
-    rendered::{Latency, LiveCheck, SmokeCheck},
+    rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{Expression, RenderError, System},
 };
@@ -71,7 +71,7 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
         stacks.push(cdn::stack(stage, domain, &handle));
     }
     // A stranger is turned away by the authorizer: the API is deployed, and guarded.
-    let path = "/media/00000000-0000-0000-0000-000000000000".to_owned();
+    let path = "/media/00000000-0000-4000-8000-000000000000".to_owned();
     let guarded = SmokeCheck { api: "MediaApi".to_owned(), path: path.clone(), status: 401, json: None };
     // Of all that needs no token, only a preflight reaches a function.
     let preflight = LiveCheck::preflight("MediaApi", Method::Post, "/media", &settings.allowed_origins[0]);
@@ -80,6 +80,14 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
         .live(LiveCheck::refuses_strangers("MediaApi", Method::Post, "/media"))
         .live(LiveCheck::refuses_forgers("MediaApi", Method::Get, &path))
         .live(preflight.clone())
+        .sign_in(SignIn {
+            stack: "cognito".to_owned(),
+            pool_output: "MainUserPoolId".to_owned(),
+            client_output: "MainUserPoolClientId".to_owned(),
+            // A number reserved for fiction.
+            user: "+15555550199".to_owned(),
+            check: LiveCheck::signed_in("MediaApi", Method::Get, &path, &[404]),
+        })
         .latency(Latency { check: preflight, p95: 1_000, longest: 5_000 }))
 }
 

@@ -113,7 +113,7 @@ fn function(
         ]))
         .allow([Statement::allow(["cognito-idp:AdminUserGlobalSignOut"], [users.pool.attribute("Arn")])])
         .allow([Statement::allow(["ssm:GetParameter"], readable_parameters(stage, &salt))]);
-    if !stage.is_local() {
+    if Feature::SecretReferences.is_in(stage) {
         let salt = Secret::new("VisitorSalt", &salt, stage)
             .description("Makes visitors' anonymous ids impossible to guess.")
             .alphabet(Alphabet::Hexadecimal);

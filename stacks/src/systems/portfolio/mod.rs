@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    emulator::Feature,
     parts::{api::Throttle, site::SiteDomain},
     rendered::SmokeCheck,
     stage::Stage,
@@ -177,7 +178,7 @@ fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {
     if let Some(origin) = origins.iter().find(|origin| origin.contains('*') || origin.ends_with('/')) {
         return Err(wrong(&format!("`origins` has `{origin}`, which no browser sends: name each one, without a path")));
     }
-    if stage.is_local() != settings.visitor_salt.is_some() {
+    if Feature::SecretReferences.is_in(stage) == settings.visitor_salt.is_some() {
         return Err(wrong("`visitor_salt` must be set in stage local, where nothing else holds it, and nowhere else"));
     }
     Ok(())

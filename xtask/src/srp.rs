@@ -1,0 +1,160 @@
+//! The user's side of Cognito's SRP (`USER_SRP_AUTH`): proves a password without sending it.
+//!
+//! SRP-6a of RFC 5054 with its 3072-bit prime, generator 2 and SHA-256; how numbers are padded, the key derived and the proof
+//! made is as in AWS's own client (amazon-cognito-identity-js, `AuthenticationHelper`), for Cognito documents it nowhere.
+
+use hmac::{Hmac, KeyInit, Mac};
+use num_bigint::BigUint;
+use sha2::{Digest, Sha256};
+
+/// The 3072-bit prime (RFC 5054, appendix A).
+const PRIME: &str = concat!(
+    "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD",
+    "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED",
+    "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE45B3DC2007CB8A163BF0598DA48361C55D39A69163FA8FD24CF5F",
+    "83655D23DCA3AD961C62F356208552BB9ED529077096966D670C354E4ABC9804F1746C08CA18217C32905E462E36CE3B",
+    "E39E772C180E86039B2783A2EC07A28FB5C55DF06F4C52C9DE2BCBF6955817183995497CEA956AE515D2261898FA0510",
+    "15728E5A8AAAC42DAD33170D04507A33A85521ABDF1CBA64ECFB850458DBEF0A8AEA71575D060C7DB3970F85A6E1E4C7",
+    "ABF5AE8CDB0933D71E8C94E04A25619DCEE3D2261AD2EE6BF12FFA06D98A0864D87602733EC86A64521F2B18177B200C",
+    "BBE117577A615D6C770988C0BAD946E208E24FA074E5AB3143DB5BFCE0FD108E4B82D120A93AD2CAFFFFFFFFFFFFFFFF",
+);
+
+/// One sign-in.
+#[derive(Clone)]
+pub struct Srp {
+    prime: BigUint,
+    secret: BigUint,
+    public: BigUint,
+}
+
+/// What Cognito answers to the public number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// `USER_ID_FOR_SRP`.
+    pub user: String,
+    /// `SALT`, in hex.
+    pub salt: String,
+    /// `SRP_B`, in hex.
+    pub public: String,
+    /// `SECRET_BLOCK`, decoded.
+    pub secret_block: Vec<u8>,
+}
+
+impl std::fmt::Debug for Srp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Srp").finish_non_exhaustive()
+    }
+}
+
+impl Srp {
+    /// Begins with a number that nobody else knows: 128 random bytes.
+    #[must_use]
+    pub fn new(random: &[u8; 128]) -> Self {
+        let prime = number(PRIME);
+        let secret = BigUint::from_bytes_be(random) % &prime;
+        let public = generator().modpow(&secret, &prime);
+        Self { prime, secret, public }
+    }
+
+    /// `SRP_A`, in hex.
+    #[must_use]
+    pub fn public(&self) -> String {
+        self.public.to_str_radix(16)
+    }
+
+    /// `PASSWORD_CLAIM_SIGNATURE`, before it is written in base64; `None` when the answer can be no honest one. `pool` is the
+    /// user pool's id, and `time` as `TIMESTAMP` has it.
+    #[must_use]
+    pub fn proof(&self, challenge: &Challenge, pool: &str, password: &str, time: &str) -> Option<Vec<u8>> {
+        let theirs = BigUint::parse_bytes(challenge.public.as_bytes(), 16)?;
+        let salt = BigUint::parse_bytes(challenge.salt.as_bytes(), 16)?;
+        let zero = BigUint::from(0_u32);
+        if &theirs % &self.prime == zero {
+            return None;
+        }
+        let scrambler = hashed(&[&padded(&self.public), &padded(&theirs)]);
+        if scrambler == zero {
+            return None;
+        }
+        let name = pool.split_once('_').map_or(pool, |(_, name)| name);
+        let identity = Sha256::digest(format!("{name}{}:{password}", challenge.user));
+        let private = hashed(&[&padded(&salt), &identity]);
+        let multiplier = hashed(&[&padded(&self.prime), &padded(&generator())]);
+        let verifier = multiplier * generator().modpow(&private, &self.prime) % &self.prime;
+        let base = (&theirs % &self.prime + &self.prime - verifier) % &self.prime;
+        let shared = base.modpow(&(&self.secret + &scrambler * private), &self.prime);
+        let derived = mac(&padded(&scrambler), &[&padded(&shared)]);
+        let key = mac(&derived, &[b"Caldera Derived Key\x01"]);
+        let message = [name.as_bytes(), challenge.user.as_bytes(), &challenge.secret_block, time.as_bytes()];
+        Some(mac(&key[..16], &message))
+    }
+}
+
+fn generator() -> BigUint {
+    BigUint::from(2_u32)
+}
+
+fn number(hex: &str) -> BigUint {
+    BigUint::parse_bytes(hex.as_bytes(), 16).unwrap_or_default()
+}
+
+/// Bytes, with a zero before a first bit that would read as a sign.
+fn padded(number: &BigUint) -> Vec<u8> {
+    let bytes = number.to_bytes_be();
+    let sign = bytes.first().is_some_and(|byte| *byte >= 0x80);
+    if sign { [&[0], bytes.as_slice()].concat() } else { bytes }
+}
+
+fn hashed(parts: &[&[u8]]) -> BigUint {
+    BigUint::from_bytes_be(&Sha256::digest(parts.concat()))
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    // HMAC takes a key of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The server's side, by the other formula of RFC 5054: S = (A · v^u)^b.
+    fn server_proof(srp: &Srp, challenge: &Challenge, secret: &BigUint, password: &str) -> Vec<u8> {
+        let identity = Sha256::digest(format!("pool{}:{password}", challenge.user));
+        let private = hashed(&[&padded(&number(&challenge.salt)), &identity]);
+        let verifier = generator().modpow(&private, &srp.prime);
+        let scrambler = hashed(&[&padded(&srp.public), &padded(&number(&challenge.public))]);
+        let shared = (&srp.public * verifier.modpow(&scrambler, &srp.prime)).modpow(secret, &srp.prime);
+        let key = mac(&mac(&padded(&scrambler), &[&padded(&shared)]), &[b"Caldera Derived Key\x01"]);
+        mac(&key[..16], &[b"pool", challenge.user.as_bytes(), &challenge.secret_block, b"now"])
+    }
+
+    fn challenge(srp: &Srp, secret: &BigUint, password: &str) -> Challenge {
+        let salt = "8f2a".to_owned();
+        let identity = Sha256::digest(format!("poolann:{password}"));
+        let private = hashed(&[&padded(&number(&salt)), &identity]);
+        let verifier = generator().modpow(&private, &srp.prime);
+        let multiplier = hashed(&[&padded(&srp.prime), &padded(&generator())]);
+        let public = (multiplier * verifier + generator().modpow(secret, &srp.prime)) % &srp.prime;
+        Challenge { user: "ann".to_owned(), salt, public: public.to_str_radix(16), secret_block: vec![1, 2, 3] }
+    }
+
+    #[test]
+    fn both_sides_come_to_the_same_key_with_the_right_password_only() {
+        let srp = Srp::new(&[7; 128]);
+        let secret = BigUint::from(987_654_321_u64);
+        let challenge = challenge(&srp, &secret, "right");
+        let expected = server_proof(&srp, &challenge, &secret, "right");
+        assert_eq!(srp.proof(&challenge, "eu-central-1_pool", "right", "now"), Some(expected.clone()));
+        assert_ne!(srp.proof(&challenge, "eu-central-1_pool", "wrong", "now"), Some(expected));
+    }
+
+    #[test]
+    fn an_answer_that_would_give_the_key_away_is_refused() {
+        let srp = Srp::new(&[7; 128]);
+        let dishonest = Challenge { public: PRIME.to_owned(), salt: "1".to_owned(), ..Challenge::default() };
+        assert_eq!(srp.proof(&dishonest, "pool", "right", "now"), None);
+    }
+}
