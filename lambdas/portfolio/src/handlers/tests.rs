@@ -5,11 +5,13 @@ mod analytics;
 mod auth;
 mod contents;
 mod cors;
+mod listing;
+mod publishing;
 mod visitors;
 
 use serde_json::{Value, json};
 
-use crate::testing::{ID, STAMP};
+use crate::testing::{Answer, Function, ID, Request, STAMP, script::Script};
 
 /// A post's item.
 fn post(status: &str, changes: &Value) -> Value {
@@ -50,4 +52,20 @@ fn content(prefix: &str, entity: &str, partition: &str, status: &str, mut data: 
         "Status": status, "GSI1PK": partition, "GSI1SK": format!("{prefix}#{STAMP}"), "CreatedAt": STAMP,
         "UpdatedAt": STAMP, "Data": data,
     })
+}
+
+const POST: &str = "/v1/blog/posts/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
+const PROJECT: &str = "/v1/projects/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
+const CERTIFICATION: &str = "/v1/certifications/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
+
+async fn send(script: Script, request: Request<'_>) -> Answer {
+    Function::new(script).send(request).await
+}
+
+fn is_not_found(answer: &Answer) {
+    assert_eq!(answer.error(), (404, "NotFound".to_owned(), Value::Null));
+}
+
+fn is_invalid(answer: &Answer, field: &str) {
+    assert_eq!(answer.error(), (400, "InvalidRequest".to_owned(), json!(field)));
 }

@@ -2,18 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{post, project};
+use super::{is_not_found, post, project, send};
 use crate::testing::{
-    Answer, Function, ID, Request,
+    ID, Request,
     script::{Script, found, item, listed},
 };
 
 const TRACK: &str = "/v1/analytics/track";
 const FAILED: &str = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
-
-async fn send(script: Script, request: Request<'_>) -> Answer {
-    Function::new(script).send(request).await
-}
 
 fn view() -> Value {
     json!({"contentId": ID, "contentType": "blog", "sessionId": "s1"})
@@ -21,10 +17,6 @@ fn view() -> Value {
 
 fn counter(kind: &str, id: &str, views: u64) -> Value {
     json!({"PK": format!("ANALYTICS#{kind}#{id}"), "SK": "VIEWS", "ViewCount": views})
-}
-
-fn is_not_found(answer: &Answer) {
-    assert_eq!(answer.error(), (404, "NotFound".to_owned(), Value::Null));
 }
 
 #[tokio::test(flavor = "current_thread")]

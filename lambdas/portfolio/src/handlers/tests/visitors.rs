@@ -2,17 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::send;
 use crate::testing::{
-    Answer, Function, Request, environment,
+    Function, Request, environment,
     script::{Script, item},
 };
 
 const TRACK: &str = "/v1/visitors/track";
 const FAILED: &str = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
-
-async fn send(script: Script, request: Request<'_>) -> Answer {
-    Function::new(script).send(request).await
-}
 
 fn counted(count: u64) -> Value {
     json!({"Attributes": item(&json!({"VisitorCount": count}))})
