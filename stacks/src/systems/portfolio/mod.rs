@@ -6,13 +6,13 @@ mod identity;
 mod observability;
 mod web;
 
-use contract::portfolio::SYSTEM;
+use contract::{Method, portfolio::SYSTEM};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     parts::{api::Throttle, site::SiteDomain},
-    rendered::SmokeCheck,
+    rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
@@ -166,7 +166,31 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
         status: 200,
         json: Some(json!({ "status": "healthy" })),
     };
-    Ok(System::new(SYSTEM, [identity, data, api, web, observability]).smoke(health))
+    let system = System::new(SYSTEM, [identity, data, api, web, observability]).smoke(health);
+    Ok(live(system, &settings.all_origins()))
+}
+
+/// What visitors, their browsers and signed-in users see, and how fast.
+fn live(system: System, origins: &[String]) -> System {
+    let origin = origins.first().map_or("", String::as_str);
+    let email = "pipeline@example.com".to_owned();
+    system
+        .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/v1/analytics/overview"))
+        .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/v1/analytics/overview"))
+        .live(LiveCheck::preflight(api::API, Method::Post, "/v1/visitors/track", origin))
+        .sign_in(SignIn {
+            stack: "identity".to_owned(),
+            pool_output: "CognitoUserPoolId".to_owned(),
+            client_output: "CognitoClientId".to_owned(),
+            attributes: vec![("email", email.clone()), ("name", "Pipeline".to_owned())],
+            user: email,
+            check: LiveCheck::answers(api::API, Method::Get, "/v1/auth/me", &[200]),
+        })
+        .latency(Latency {
+            check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),
+            p95: 1_000,
+            longest: 5_000,
+        })
 }
 
 fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {

@@ -10,12 +10,12 @@ mod settings;
 mod storage;
 mod worker;
 
-use contract::thakii::SYSTEM;
+use contract::{Method, thakii::SYSTEM};
 use serde_json::json;
 
 pub use self::settings::{Domain, Firebase, Settings};
 use crate::{
-    rendered::SmokeCheck,
+    rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
@@ -41,7 +41,32 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
         json: Some(json!({ "status": "healthy" })),
     };
     let guarded = SmokeCheck { api: api::API.to_owned(), path: "/list".to_owned(), status: 401, json: None };
-    Ok(System::new(SYSTEM, [storage, data, auth, worker, api, alarms]).smoke(health).smoke(guarded))
+    let system = System::new(SYSTEM, [storage, data, auth, worker, api, alarms]).smoke(health).smoke(guarded);
+    Ok(live(system, settings))
+}
+
+/// What the app's users and their browsers see, and how fast.
+fn live(system: System, settings: &Settings) -> System {
+    let origin = settings.allowed_origins.first().map_or("", String::as_str);
+    let email = "pipeline@example.com".to_owned();
+    system
+        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/upload"))
+        .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/admin/stats"))
+        .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/list"))
+        .live(LiveCheck::preflight(api::API, Method::Post, "/upload", origin))
+        .sign_in(SignIn {
+            stack: "auth".to_owned(),
+            pool_output: "UserPoolId".to_owned(),
+            client_output: "WebClientId".to_owned(),
+            attributes: vec![("email", email.clone())],
+            user: email,
+            check: LiveCheck::answers(api::API, Method::Post, "/auth/exchange-token", &[200]),
+        })
+        .latency(Latency {
+            check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),
+            p95: 1_000,
+            longest: 5_000,
+        })
 }
 
 /// What most stacks are made from.
