@@ -99,15 +99,9 @@ impl LiveCheck {
         Self { headers, statuses: &[401, 403], ..Self::refuses_strangers(api, method, path) }
     }
 
-    /// A request that needs no token is answered with one of these statuses.
+    /// A request is answered with one of these statuses.
     #[must_use]
     pub fn answers(api: &str, method: Method, path: &str, statuses: &'static [u16]) -> Self {
-        Self { statuses, ..Self::refuses_strangers(api, method, path) }
-    }
-
-    /// A request that nothing but the token of its user lets through is answered with this status.
-    #[must_use]
-    pub fn signed_in(api: &str, method: Method, path: &str, statuses: &'static [u16]) -> Self {
         Self { statuses, ..Self::refuses_strangers(api, method, path) }
     }
 
@@ -141,6 +135,8 @@ pub struct SignIn {
     pub client_output: String,
     /// What a user of the pool is called, for one who is made for the check and deleted after it.
     pub user: String,
+    /// The attributes that a user of the pool must have.
+    pub attributes: Vec<(&'static str, String)>,
     /// The request, which gets the ID token as well.
     pub check: LiveCheck,
 }

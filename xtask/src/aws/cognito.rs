@@ -2,7 +2,7 @@
 
 use aws_sdk_cognitoidentityprovider::{
     Client,
-    types::{AuthFlowType, ChallengeNameType, MessageActionType},
+    types::{AttributeType, AuthFlowType, ChallengeNameType, MessageActionType},
 };
 use aws_smithy_types::{DateTime, date_time::Format};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -43,7 +43,7 @@ impl Cognito {
     ///
     /// When a call fails, or the pool's client does not offer `ALLOW_ADMIN_USER_PASSWORD_AUTH`.
     pub async fn sign_in(&self, pool: &str, client: &str, user: &str, password: &str) -> Result<SignedIn, AwsError> {
-        self.provide(pool, user, password).await?;
+        self.provide(pool, user, &[], password).await?;
         let authenticate = self.client.admin_initiate_auth().user_pool_id(pool).client_id(client);
         let answer = authenticate
             .auth_flow(AuthFlowType::AdminUserPasswordAuth)
@@ -71,8 +71,18 @@ impl Cognito {
     /// # Errors
     ///
     /// When a call fails.
-    pub async fn provide(&self, pool: &str, user: &str, password: &str) -> Result<(), AwsError> {
+    pub async fn provide(
+        &self,
+        pool: &str,
+        user: &str,
+        attributes: &[(&str, String)],
+        password: &str,
+    ) -> Result<(), AwsError> {
         let create = self.client.admin_create_user().user_pool_id(pool).username(user);
+        // A name is all that one must have.
+        let attributes =
+            attributes.iter().map(|(name, value)| AttributeType::builder().name(*name).value(value).build());
+        let create = create.set_user_attributes(Some(attributes.flatten().collect()));
         let created = create.message_action(MessageActionType::Suppress).send().await;
         if let Err(error) = created.map_err(|error| failed("cognito-idp:AdminCreateUser", error))
             && error.kind != Kind::Conflict

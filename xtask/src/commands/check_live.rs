@@ -138,7 +138,7 @@ async fn token(
     let password = format!("Aa1!{}", hex::encode(random));
     let cognito = session.clients.cognito();
     let signed_in = async {
-        cognito.provide(pool, &sign_in.user, &password).await?;
+        cognito.provide(pool, &sign_in.user, &sign_in.attributes, &password).await?;
         cognito.sign_in_by_srp(pool, client, &sign_in.user, &password).await
     };
     let signed_in = signed_in.await;

@@ -70,6 +70,8 @@ impl Found<'_> {
             "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
             "Scheduler::Schedule" => regional(vec![format!("schedule/*/{}", self.name("Name"))]),
             "Route53::RecordSet" => self.hosted_zone(),
+            // An association is a call on what it protects as well.
+            "WAFv2::WebACLAssociation" => regional(vec!["*".to_owned()]).into_iter().chain(gateway(kind)).collect(),
             // Ids that the service makes up: these cannot be told by name.
             _ => match service.as_str() {
                 "apigateway" => gateway(kind),

@@ -86,7 +86,8 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
             client_output: "MainUserPoolClientId".to_owned(),
             // A number reserved for fiction.
             user: "+15555550199".to_owned(),
-            check: LiveCheck::signed_in("MediaApi", Method::Get, &path, &[404]),
+            attributes: Vec::new(),
+            check: LiveCheck::answers("MediaApi", Method::Get, &path, &[404]),
         })
         .latency(Latency { check: preflight, p95: 1_000, longest: 5_000 }))
 }

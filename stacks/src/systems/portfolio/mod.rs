@@ -161,30 +161,31 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     let (api, served) = api::stack(stage, settings, &users, &table);
     let web = web::stack(stage, settings);
     let observability = observability::stack(stage, settings, &served, &table);
-    let system = System::new(SYSTEM, [identity, data, api, web, observability]);
-    Ok(checked(system, &settings.all_origins()))
+    let health = SmokeCheck {
+        api: api::API.to_owned(),
+        path: "/health".to_owned(),
+        status: 200,
+        json: Some(json!({ "status": "healthy" })),
+    };
+    let system = System::new(SYSTEM, [identity, data, api, web, observability]).smoke(health);
+    Ok(live(system, &settings.all_origins()))
 }
 
-/// What a release, and who looks at the stage from outside, ask of the system.
-fn checked(system: System, origins: &[String]) -> System {
-    let json = Some(json!({ "status": "healthy" }));
-    let health = SmokeCheck { api: api::API.to_owned(), path: "/health".to_owned(), status: 200, json };
-    let system = match origins.first() {
-        Some(origin) => system.live(LiveCheck::preflight(api::API, Method::Get, "/v1/blog/posts", origin)),
-        None => system,
-    };
-    let me = "/v1/auth/me";
+/// What visitors, their browsers and signed-in users see, and how fast.
+fn live(system: System, origins: &[String]) -> System {
+    let origin = origins.first().map_or("", String::as_str);
+    let email = "pipeline@example.com".to_owned();
     system
-        .smoke(health)
-        .live(LiveCheck::refuses_strangers(api::API, Method::Get, me))
-        .live(LiveCheck::refuses_forgers(api::API, Method::Get, me))
-        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/v1/blog/posts"))
+        .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/v1/analytics/overview"))
+        .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/v1/analytics/overview"))
+        .live(LiveCheck::preflight(api::API, Method::Post, "/v1/visitors/track", origin))
         .sign_in(SignIn {
             stack: "identity".to_owned(),
             pool_output: "CognitoUserPoolId".to_owned(),
             client_output: "CognitoClientId".to_owned(),
-            user: "live-check@example.com".to_owned(),
-            check: LiveCheck::signed_in(api::API, Method::Get, me, &[200]),
+            attributes: vec![("email", email.clone()), ("name", "Pipeline".to_owned())],
+            user: email,
+            check: LiveCheck::answers(api::API, Method::Get, "/v1/auth/me", &[200]),
         })
         .latency(Latency {
             check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),

@@ -34,34 +34,39 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     let shared = Shared { stage, settings, bucket: &bucket, tables: &tables };
     let (api, served) = api::stack(&shared, &identity, &work);
     let alarms = alarms::stack(&shared, &work, &served);
-    let system = System::new(SYSTEM, [storage, data, auth, worker, api, alarms]);
-    Ok(checked(system, &settings.allowed_origins))
+    let health = SmokeCheck {
+        api: api::API.to_owned(),
+        path: "/health".to_owned(),
+        status: 200,
+        json: Some(json!({ "status": "healthy" })),
+    };
+    let guarded = SmokeCheck { api: api::API.to_owned(), path: "/list".to_owned(), status: 401, json: None };
+    let system = System::new(SYSTEM, [storage, data, auth, worker, api, alarms]).smoke(health).smoke(guarded);
+    Ok(live(system, settings))
 }
 
-/// What a release, and who looks at the stage from outside, ask of the system.
-fn checked(system: System, origins: &[String]) -> System {
-    let json = Some(json!({ "status": "healthy" }));
-    let health = SmokeCheck { api: api::API.to_owned(), path: "/health".to_owned(), status: 200, json };
-    let guarded = SmokeCheck { api: api::API.to_owned(), path: "/list".to_owned(), status: 401, json: None };
-    let refused = [(Method::Get, "/list"), (Method::Post, "/upload"), (Method::Get, "/admin/stats")];
-    let system = refused.into_iter().fold(system.smoke(health).smoke(guarded), |system, (method, path)| {
-        system.live(LiveCheck::refuses_strangers(api::API, method, path))
-    });
-    let system = match origins.first() {
-        Some(origin) => system.live(LiveCheck::preflight(api::API, Method::Post, "/upload", origin)),
-        None => system,
-    };
-    let fast = LiveCheck::answers(api::API, Method::Get, "/health", &[200]);
+/// What the app's users and their browsers see, and how fast.
+fn live(system: System, settings: &Settings) -> System {
+    let origin = settings.allowed_origins.first().map_or("", String::as_str);
+    let email = "pipeline@example.com".to_owned();
     system
+        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/upload"))
+        .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/admin/stats"))
         .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/list"))
+        .live(LiveCheck::preflight(api::API, Method::Post, "/upload", origin))
         .sign_in(SignIn {
             stack: "auth".to_owned(),
             pool_output: "UserPoolId".to_owned(),
             client_output: "WebClientId".to_owned(),
-            user: "live-check@example.com".to_owned(),
-            check: LiveCheck::signed_in(api::API, Method::Get, "/list", &[200]),
+            attributes: vec![("email", email.clone())],
+            user: email,
+            check: LiveCheck::answers(api::API, Method::Post, "/auth/exchange-token", &[200]),
         })
-        .latency(Latency { check: fast, p95: 1_000, longest: 5_000 })
+        .latency(Latency {
+            check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),
+            p95: 1_000,
+            longest: 5_000,
+        })
 }
 
 /// What most stacks are made from.
