@@ -151,7 +151,7 @@ pub(crate) fn only_the_media_uploader(checkout: &Path) {
 }
 
 /// Makes the upload function's code differ from every earlier change.
-fn change_code(checkout: &Path, change: u32) {
+pub(crate) fn change_code(checkout: &Path, change: u32) {
     let source = checkout.join(UPLOAD);
     let text = fs_err::read_to_string(&source).expect("the source");
     let unchanged: String =

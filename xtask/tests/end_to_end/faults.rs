@@ -1,7 +1,7 @@
 //! Whatever goes wrong at whatever call, users keep what works, and one clean run more finishes the job.
 //!
-//! Each run deploys, changes, deploys, rolls back and prunes on a cloud of its own, with one fault at one call, drawn from the
-//! run's number. `cargo xtask ci faults` is the full suite (`XTASK_FAULT_RUNS` says how many runs, `XTASK_FAULT_FROM` where to
+//! Each run deploys, changes code or shape or both, deploys, rolls back and prunes on a cloud of its own, with one fault at one
+//! call, drawn from the run's number. `cargo xtask ci faults` is the full suite (`XTASK_FAULT_RUNS` says how many runs, `XTASK_FAULT_FROM` where to
 //! begin); without, a few runs are made, spread over all calls.
 
 #![expect(clippy::print_stderr, reason = "a long run tells how far it is, and ends in a table")]
@@ -18,10 +18,12 @@ use std::{
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::{
     cloud::{Cloud, text},
-    deploying::{copy_workspace, only_the_media_uploader},
+    deploying::{change_code, copy_workspace, only_the_media_uploader},
+    offline::git,
     proxy::{Call, Proxy, Verdict, kill},
 };
 
@@ -55,6 +57,16 @@ const FAULTS: [Fault; 8] = [
     Fault::KilledBefore,
     Fault::KilledAfter,
 ];
+
+/// What changes between the two deploys of a run: code alone goes past CloudFormation, shape goes through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    Shape,
+    Code,
+    Both,
+}
+
+const CHANGES: [Change; 3] = [Change::Shape, Change::Code, Change::Both];
 
 /// One fault in one run: from which call on, and for how many calls, which outlasts some retries and not others.
 #[derive(Debug, Clone, Copy)]
@@ -277,22 +289,57 @@ fn set_origin(checkout: &Path, origin: &str) {
     fs_err::write(&path, text.replace(BEFORE, origin).replace(AFTER, origin)).expect("written");
 }
 
+/// What all runs deploy: a checkout whose stage file changes, and the functions built from two sources.
+struct Sources {
+    checkout: TempDir,
+    artifacts: [String; 2],
+}
+
+impl Sources {
+    fn new() -> Self {
+        let checkout = tempfile::tempdir().expect("a temporary folder");
+        copy_workspace(checkout.path());
+        only_the_media_uploader(checkout.path());
+        // What is built is known by the sources that git tracks.
+        git(checkout.path(), &["init", "--quiet"]);
+        git(checkout.path(), &["add", "--all"]);
+        let cloud = Cloud::of_checkout(checkout.path(), "faults");
+        let artifacts = ["before", "after"].map(|name| {
+            let folder = checkout.path().join("target").join(name).to_str().expect("UTF-8").to_owned();
+            if name == "after" {
+                change_code(checkout.path(), 1);
+            }
+            cloud.success(&["build", "--stage", "local", "--out", &folder]);
+            folder
+        });
+        Self { checkout, artifacts }
+    }
+
+    fn path(&self) -> &Path {
+        self.checkout.path()
+    }
+}
+
 /// One run; what it violated, how it ended, and how many calls it made.
-fn run(checkout: &Path, plan: Option<Plan>) -> (Vec<String>, Option<End>, usize) {
+fn run(sources: &Sources, change: Change, plan: Option<Plan>) -> (Vec<String>, Option<End>, usize) {
+    let checkout = sources.path();
     let cloud = Cloud::of_checkout(checkout, "faults");
     cloud.success(&["local", "up"]);
     let run = Run::new(&cloud, plan);
     let mut violations = Vec::new();
-    let deploy = ["deploy", "--stage", "local", "--yes", "--format", "json"];
+    let [before, after] = &sources.artifacts;
+    let deploy = |artifacts| {
+        run.at_most_twice(&["deploy", "--stage", "local", "--yes", "--format", "json", "--artifacts", artifacts])
+    };
     set_origin(checkout, BEFORE);
-    violations.extend(run.at_most_twice(&deploy).err());
+    violations.extend(deploy(before).err());
     if !violations.is_empty() {
         return (violations, None, run.trouble.signed.load(Ordering::SeqCst));
     }
     keep_a_photo(&cloud);
     let client = Client::start(&cloud);
-    set_origin(checkout, AFTER);
-    violations.extend(run.at_most_twice(&deploy).err());
+    set_origin(checkout, if change == Change::Code { BEFORE } else { AFTER });
+    violations.extend(deploy(if change == Change::Shape { before } else { after }).err());
     violations.extend(run.at_most_twice(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", "1"]).err());
     violations.extend(run.at_most_twice(&["prune", "--stage", "local", "--keep", "1"]).err());
     let (calls, complaints) = client.stop();
@@ -328,27 +375,32 @@ fn number(variable: &str, default: usize) -> usize {
 
 #[test]
 fn faults_at_any_call_leave_users_with_what_works() {
-    let checkout = tempfile::tempdir().expect("a temporary folder");
-    copy_workspace(checkout.path());
-    only_the_media_uploader(checkout.path());
-    let (violations, wanted, calls) = run(checkout.path(), None);
-    assert_eq!(violations, Vec::<String>::new(), "without any fault");
-    eprintln!("{calls} calls without any fault");
+    let sources = Sources::new();
+    let wanted = CHANGES.map(|change| {
+        let (violations, end, calls) = run(&sources, change, None);
+        assert_eq!(violations, Vec::<String>::new(), "without any fault");
+        eprintln!("{change:?}: {calls} calls without any fault");
+        (change, (end, calls))
+    });
+    let wanted = BTreeMap::from(wanted);
     let runs = number("XTASK_FAULT_RUNS", SLICE);
     let from = number("XTASK_FAULT_FROM", 0);
     let mut table: BTreeMap<Fault, (usize, Vec<String>)> = BTreeMap::new();
     for index in from..from + runs {
-        let plan = Plan::of(index, calls);
-        let (mut violations, end, _) = run(checkout.path(), Some(plan));
-        if end.is_some() && end != wanted {
+        let change = CHANGES[index % CHANGES.len()];
+        let (wanted, calls) = &wanted[&change];
+        let plan = Plan::of(index, *calls);
+        let (mut violations, end, _) = run(&sources, change, Some(plan));
+        if end.is_some() && end != *wanted {
             violations.push(format!("it ends as {end:#?}\ninstead of {wanted:#?}"));
         }
-        eprintln!("run {index}: {plan:?}: {} violations {}", violations.len(), violations.join("\n"));
+        eprintln!("run {index}: {change:?}, {plan:?}: {} violations {}", violations.len(), violations.join("\n"));
         let row = table.entry(plan.fault).or_default();
         row.0 += 1;
-        row.1.extend(violations.into_iter().map(|violation| format!("run {index}, {plan:?}: {violation}")));
+        row.1.extend(violations.into_iter().map(|violation| format!("run {index}, {change:?}, {plan:?}: {violation}")));
     }
-    let mut shown = format!("{:<20} {:>5} {:>10}   of {calls} calls in a run\n", "fault", "runs", "violations");
+    let calls: Vec<_> = wanted.iter().map(|(change, (_, calls))| format!("{change:?} {calls}")).collect();
+    let mut shown = format!("{:<20} {:>5} {:>10}   calls: {}\n", "fault", "runs", "violations", calls.join(", "));
     for (fault, (runs, violations)) in &table {
         shown.push_str(&format!("{:<20} {runs:>5} {:>10}\n", format!("{fault:?}"), violations.len()));
     }

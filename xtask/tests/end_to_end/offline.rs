@@ -47,7 +47,7 @@ impl Repository {
     }
 }
 
-fn git(folder: &Path, arguments: &[&str]) {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) {
     let output = Command::new("git").args(arguments).current_dir(folder).output().expect("git starts");
     assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
 }
