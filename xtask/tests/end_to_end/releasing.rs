@@ -209,7 +209,7 @@ fn now() -> u64 {
 }
 
 fn releases(cloud: &Cloud) -> Vec<Value> {
-    let listed = cloud.json(&["release", "list", "--stage", "local", "--format", "json"]);
+    let listed = cloud.json(&["release", "list", "--stage", "local", "--system", SYSTEM, "--format", "json"]);
     listed.as_array().expect("a list").clone()
 }
 
