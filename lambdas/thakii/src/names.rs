@@ -69,7 +69,7 @@ pub fn content_type(text: &str) -> Result<String, ApiError> {
     Ok(text.to_owned())
 }
 
-/// A name of at most [`LONGEST`] bytes that is harmless in `Content-Disposition`:
+/// A name of at most `LONGEST` bytes that is harmless in `Content-Disposition`:
 /// <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
 #[must_use]
 pub fn attachment(name: &str) -> String {

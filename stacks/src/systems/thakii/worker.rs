@@ -127,7 +127,8 @@ impl Parts<'_> {
             .timeout(limits::TIMEOUT_SECONDS)
             .log_retention(self.settings.log_retention_days)
             .allow(tables.video_tasks.query_index(BY_STATUS.name))
-            .allow(tables.video_tasks.allow(&[Access::UpdateItem]))
+            // What the index says may be old: a task is read again before it is ended.
+            .allow(tables.video_tasks.allow(&[Access::GetItem, Access::UpdateItem]))
             .allow(tables.processing_servers.allow(&[Access::Query, Access::UpdateItem]))
             .allow(tables.notifications.allow(&[Access::PutItem]))
             .allow(tables.system.allow(&[Access::UpdateItem]))
