@@ -226,7 +226,11 @@ impl CloudFormation {
             match described.status() {
                 Some(ChangeSetStatus::CreateComplete) => {}
                 Some(ChangeSetStatus::Failed) if is_empty(reason) => return Ok(ChangeSetState::Empty),
-                Some(ChangeSetStatus::Failed) => return Ok(ChangeSetState::Failed(reason.to_owned())),
+                Some(ChangeSetStatus::Failed) => {
+                    let refusals = self.refusals(described.change_set_id().unwrap_or(name)).await;
+                    let reason = if refusals.is_empty() { reason.to_owned() } else { refusals.join("; ") };
+                    return Ok(ChangeSetState::Failed(reason));
+                }
                 _ => return Ok(ChangeSetState::Pending),
             }
             // A page holds at most 1 MB of changes.

@@ -1,7 +1,7 @@
 //! CloudWatch: what the versions behind an alias did, and which alarms fire.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     time::{Duration, SystemTime},
 };
 
@@ -87,24 +87,27 @@ impl CloudWatch {
         }
     }
 
-    /// Those of these alarms that are firing.
+    /// Those of these alarms that are there, and whether each is firing.
     ///
     /// # Errors
     ///
     /// When a call fails.
-    pub async fn firing(&self, names: &[String]) -> Result<BTreeSet<String>, AwsError> {
-        let mut firing = BTreeSet::new();
+    pub async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, bool>, AwsError> {
+        let mut found = BTreeMap::new();
         // DescribeAlarms takes 100 names a call (CloudWatch API reference).
         for names in names.chunks(100) {
             let request = self.client.describe_alarms().set_alarm_names(Some(names.to_vec()));
             // Without their type, composite alarms are left out; without a number, all but fifty are (CloudWatch API reference).
             let types = [AlarmType::MetricAlarm, AlarmType::CompositeAlarm].to_vec();
-            let request = request.set_alarm_types(Some(types)).max_records(100).state_value(StateValue::Alarm);
+            let request = request.set_alarm_types(Some(types)).max_records(100);
             let page = request.send().await.map_err(|error| failed("cloudwatch:DescribeAlarms", error))?;
-            firing.extend(page.metric_alarms().iter().filter_map(|alarm| alarm.alarm_name().map(str::to_owned)));
-            firing.extend(page.composite_alarms().iter().filter_map(|alarm| alarm.alarm_name().map(str::to_owned)));
+            let metric = page.metric_alarms().iter().map(|alarm| (alarm.alarm_name(), alarm.state_value()));
+            let composite = page.composite_alarms().iter().map(|alarm| (alarm.alarm_name(), alarm.state_value()));
+            let alarms = metric.chain(composite);
+            found
+                .extend(alarms.filter_map(|(name, state)| Some((name?.to_owned(), state == Some(&StateValue::Alarm)))));
         }
-        Ok(firing)
+        Ok(found)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod iam;
 pub mod lambda;
 mod limits;
 pub mod logs;
+mod refusals;
 pub mod s3;
 pub mod sts;
 

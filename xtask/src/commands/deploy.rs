@@ -20,7 +20,7 @@ use super::{
 use crate::{
     artifacts::Artifacts,
     deploy::{self, Deployed, Done, Guard},
-    error::Exit,
+    error::{self, Exit},
     plan::{
         self, Action, Plan, PlannedStack,
         allow::Allowances,
@@ -159,8 +159,13 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
     let selected = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
     let validator = Validator::remembering(workspace.target().join("validated"));
     validator.check(render::stacks_of(&selected))?;
+    // Whoever may not deploy should not have to wait for the build to hear it.
+    let opened = if stage.is_local() { None } else { Some(Session::open(stage.clone(), workspace, ui).await?) };
     let artifacts = build::artifacts(&stage, &selected, args.artifacts.as_deref(), workspace, ui).await?;
-    let session = Session::open(stage, workspace, ui).await?;
+    let session = match opened {
+        Some(session) => session,
+        None => Session::open(stage, workspace, ui).await?,
+    };
     let work = deploy(&args, file.as_ref(), &selected, &artifacts, &session, workspace, ui);
     let result = if args.dry_run {
         work.await
@@ -247,12 +252,17 @@ async fn deploy(
         let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint };
         release(args, selected, made, session, workspace, ui).await?
     };
-    check_routes(selected, &deployed, session, ui).await?;
+    // What users get is decided: what follows can fail without taking that back.
+    warn_of_failure(
+        "the routes that are served are not known",
+        check_routes(selected, &deployed, session, ui).await,
+        ui,
+    );
     let changed = !deployed.code.is_empty()
         || deployed.stacks.values().any(|done| *done != Done::None)
         || released.iter().any(|released| released.before.is_some());
     if changed {
-        clean_up(selected, session, ui).await?;
+        warn_of_failure("old versions were not pruned", clean_up(selected, session, ui).await, ui);
     }
     finish(args, changed, &deployed, &released, session, workspace, ui).await
 }
@@ -307,7 +317,8 @@ async fn release(
     let mut released = Vec::new();
     let outputs = &made.deployed.outputs;
     let Some(bucket) = deploy::artifact_bucket(&session.stage.name, outputs) else { return Ok(released) };
-    for system in selected.iter().filter(|system| has_functions(system)) {
+    let mut systems = selected.iter().filter(|system| has_functions(system));
+    while let Some(system) = systems.next() {
         let created = |function: &str| !made.existed.contains(function);
         let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
         let code = functions.map(|function| {
@@ -324,9 +335,36 @@ async fn release(
             clients: &session.clients,
             ui,
         };
-        released.extend(release::release(system, created, &context).await?);
+        match release::release(system, created, &context).await {
+            Ok(now) => released.extend(now),
+            Err(error) => {
+                say_how_far(&system.name, &released, systems.map(|system| system.name.as_str()).collect(), ui);
+                return Err(error.into());
+            }
+        }
+        // Noted at once: what a later failure leaves live can still be checked and rolled back.
+        ui.note("functions", json!(released));
     }
     Ok(released)
+}
+
+/// Systems are released one after another; where one fails, those before it stay released.
+fn say_how_far(failed: &str, released: &[Released], untried: Vec<&str>, ui: &Ui) {
+    ui.note("notReleased", json!({ "failed": failed, "untried": untried }));
+    let moved: Vec<_> = released.iter().filter(|released| released.before.is_some()).collect();
+    if !moved.is_empty() {
+        let moved: Vec<_> = moved.iter().map(|moved| format!("{} {}", moved.function_name, moved.version)).collect();
+        ui.warn(format_args!("what was released before {failed} stays live: {}", moved.join(", ")));
+    }
+    if !untried.is_empty() {
+        ui.warn(format_args!("not released, because {failed} failed: {}", untried.join(", ")));
+    }
+}
+
+fn warn_of_failure(what: &str, result: miette::Result<()>, ui: &Ui) {
+    if let Err(report) = result {
+        ui.warn(format_args!("{what}: {}", error::chain(report.as_ref()).join(": ")));
+    }
 }
 
 /// An API that changed without a new deployment serves its old routes; the emulator's summary is not looked at.

@@ -81,6 +81,13 @@ pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::R
         let deleted =
             if args.delete_data { destroy::delete_data(&data, &session.clients, ui).await? } else { Vec::new() };
         ui.say(format_args!("✓ {stacks} stacks deleted, {} buckets and user pools", deleted.len()));
+        if session.clients.endpoint().is_some() && !args.delete_data && !data.is_empty() {
+            let again = "the emulator cannot give a new stack the buckets that were kept, as AWS can: before the next deploy run";
+            let name = &session.stage.name;
+            ui.warn(format_args!(
+                "{again} `cargo xtask destroy --stage {name} --delete-data`, or `cargo xtask local reset`"
+            ));
+        }
         Ok(Exit::Success)
     };
     guarded(&session, &selected, "destroy", session.artifact_bucket().await?, ui, work).await

@@ -74,6 +74,17 @@ pub enum ReleaseError {
         /// Why.
         why: String,
     },
+    /// What should revert a canary is not there.
+    #[error("release.alarms of stage {stage} names what is no alarm of its account: {}", alarms.join(", "))]
+    #[diagnostic(help(
+        "mend the names in stacks/stages/{stage}.yaml; `aws cloudwatch describe-alarms` lists what is there"
+    ))]
+    NoAlarm {
+        /// The names.
+        alarms: Vec<String>,
+        /// The stage.
+        stage: String,
+    },
     /// An alias could not be moved back.
     #[error(
         "failed to move `live` of {functions} back after a release failed ({why}); users may get a mix of versions"

@@ -9,6 +9,7 @@ use super::{
     Context, ReleaseError,
     canary::{self, Verdict, live::Live},
     candidate::probe,
+    smoke,
 };
 use crate::{
     aws::AwsError,
@@ -42,8 +43,9 @@ pub(super) async fn carry_out<S: Store>(
         _ => open,
     };
     let mut open = point_all(open, context).await?;
+    let again = if context.clients.endpoint().is_some() { smoke::AGAIN_LOCALLY } else { smoke::AGAIN };
     for check in &context.checks {
-        if let Err(why) = check.run().await {
+        if let Err(why) = check.settle(again).await {
             let number = open.entry.number;
             abort(open, &why, context).await?;
             return Err(ReleaseError::Reverted { number, why });
@@ -60,7 +62,7 @@ async fn canary<S: Store>(
     context: &Context<'_, S>,
 ) -> Result<Open, ReleaseError> {
     let (checks, since) = (context.checks.as_slice(), SystemTime::now());
-    let mut world = Live { open, moving, checks, context, since, step: None };
+    let mut world = Live { open, moving, checks, context, since, step: None, running: None };
     match canary::run(plan, &mut world).await {
         Ok(Verdict::Good) => Ok(world.open),
         Ok(Verdict::Bad { percent, why }) => {

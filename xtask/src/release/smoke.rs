@@ -1,5 +1,7 @@
 //! What a system must serve while, and after, its traffic moves.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::http::Request;
@@ -15,7 +17,29 @@ pub struct Check {
     pub json: Option<Value>,
 }
 
+/// How often a check is made before its answer counts against a release: one lost connection is no reason to revert.
+const TRIES: u32 = 5;
+/// How long after a wrong answer a check is made again. A moved alias takes a moment to be seen everywhere.
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
+/// The same for an emulator, which has one process.
+pub(super) const AGAIN_LOCALLY: Duration = Duration::from_millis(200);
+
 impl Check {
+    /// Makes the request until the answer is right, five times at most; an `Err` says what was wrong with the last answer.
+    ///
+    /// # Errors
+    ///
+    /// When nothing answers, or something else than expected, each time.
+    pub async fn settle(&self, again: Duration) -> Result<(), String> {
+        for _ in 1..TRIES {
+            match self.run().await {
+                Ok(()) => return Ok(()),
+                Err(_) => tokio::time::sleep(again).await,
+            }
+        }
+        self.run().await.map_err(|why| format!("{why}, {TRIES} times"))
+    }
+
     /// Makes the request; an `Err` says what was wrong with the answer.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 /// How long processing may take; the spec's "wait".
@@ -22,11 +22,21 @@ impl Client {
         Self { http, api: api.to_owned(), token }
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Response {
-        let mut request = self.http.request(method, format!("{}{path}", self.api));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.api));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
+    }
+
+    /// A request that may come to nothing.
+    pub(crate) async fn try_send(&self, method: Method, path: &str) -> reqwest::Result<Response> {
+        self.request(method, path).send().await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Response {
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -32,6 +32,19 @@ fn error(status: u16, code: &str, message: &str) -> (u16, String) {
     (status, body)
 }
 
+/// `DescribeEvents`, as in the CloudFormation user guide, "Validate stack deployments".
+fn validation_error(id: &str, kind: &str, name: &str, reason: &str) -> (u16, String) {
+    let body = format!(
+        r#"<DescribeEventsResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeEventsResult><OperationEvents>
+<member><EventId>2</EventId><OperationId>1</OperationId><OperationType>CREATE_CHANGESET</OperationType><EventType>VALIDATION_ERROR</EventType>
+<LogicalResourceId>{id}</LogicalResourceId><ResourceType>{kind}</ResourceType><ValidationName>{name}</ValidationName><ValidationStatus>FAILED</ValidationStatus>
+<ValidationFailureMode>FAIL</ValidationFailureMode><ValidationStatusReason>{reason}</ValidationStatusReason><ValidationPath>/Resources/{id}</ValidationPath></member>
+<member><EventId>1</EventId><OperationId>1</OperationId><OperationType>CREATE_CHANGESET</OperationType><EventType>STACK_EVENT</EventType></member>
+</OperationEvents></DescribeEventsResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeEventsResponse>"#
+    );
+    (200, body)
+}
+
 /// `DescribeChangeSet`.
 fn change_set(status: &str, reason: &str) -> (u16, String) {
     let body = format!(
@@ -110,6 +123,24 @@ fn a_change_set_that_fails_gives_its_reason_and_an_empty_one_is_no_change() {
     let (cloud, proxy) = behind(scripted("DescribeChangeSet", STACK, [change_set("FAILED", reason)]));
     deployed(&deploy(&cloud, &proxy));
     assert_eq!(proxy.count("ExecuteChangeSet"), 0);
+}
+
+#[test]
+fn a_change_set_that_validation_refuses_gives_the_resource_and_its_reason() {
+    let general = "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot \
+                   Early Validation errors, use the DescribeEvents API for detailed failure information.";
+    let reason = "Resource of type 'AWS::S3::Bucket' with identifier 'artifacts-local' already exists.";
+    let (cloud, proxy) = behind(move |call| {
+        let (status, body) = match call.operation.as_str() {
+            "DescribeChangeSet" => change_set("FAILED", general),
+            "DescribeEvents" => validation_error("Artifacts", "AWS::S3::Bucket", "NAME_CONFLICT_VALIDATION", reason),
+            _ => return Verdict::Forward,
+        };
+        Verdict::Answer(status, body)
+    });
+    let output = deploy(&cloud, &proxy);
+    refused(&output, 1, &["failed to make a change set", STACK, "Artifacts (AWS::S3::Bucket)", reason]);
+    assert!(!text(&output).contains("use the DescribeEvents API"), "{}", text(&output));
 }
 
 #[test]

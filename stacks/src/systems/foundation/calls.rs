@@ -4,12 +4,13 @@ use super::{SYSTEM, execution::sub, scope::of_the_system};
 use crate::{parts::policy::Statement, rendered::RenderedSystem, stage::Stage, template::Text};
 
 /// Changing stacks, and mending the ones that are stuck.
-const CHANGE_STACKS: [&str; 7] = [
+const CHANGE_STACKS: [&str; 8] = [
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
     "cloudformation:ExecuteChangeSet",
     "cloudformation:RollbackStack",
 ];

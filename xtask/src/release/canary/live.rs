@@ -14,7 +14,7 @@ use crate::{
     ledger::{Move, Open},
     release::{Context, ReleaseError, candidate::probe, smoke::Check},
     store::Store,
-    ui::Step,
+    ui::{Running, Step},
 };
 
 /// An entered release on its way.
@@ -25,6 +25,8 @@ pub(in crate::release) struct Live<'a, S> {
     pub(in crate::release) context: &'a Context<'a, S>,
     pub(in crate::release) since: SystemTime,
     pub(in crate::release) step: Option<Step>,
+    /// What is told on Ctrl-C.
+    pub(in crate::release) running: Option<Running>,
 }
 
 impl<S: Store> World for Live<'_, S> {
@@ -43,6 +45,14 @@ impl<S: Store> World for Live<'_, S> {
         .await?;
         self.since = SystemTime::now();
         self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
+        let (ui, entry) = (self.context.ui, &self.open.entry);
+        let (stage, system, number) = (&entry.stage, &entry.system, entry.number);
+        // The step before is forgotten first: two of them would both be told.
+        self.running = None;
+        self.running = Some(ui.running(format!(
+            "release {number} of {system} keeps {percent} % of the traffic, unwatched, until the next deploy, or `cargo xtask \
+             release abort --stage {stage} --system {system}`"
+        )));
         self.context.book.step(&mut self.open, format!("{percent} % of the traffic")).await?;
         Ok(())
     }
@@ -65,8 +75,15 @@ impl<S: Store> World for Live<'_, S> {
         if alarms.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let firing = self.context.clients.cloudwatch().firing(alarms).await;
-        firing.map_err(|source| ReleaseError::Aws { function: self.context.facts.system.clone(), source })
+        let found = self.context.clients.cloudwatch().alarms(alarms).await;
+        let found =
+            found.map_err(|source| ReleaseError::Aws { function: self.context.facts.system.clone(), source })?;
+        // A name that nothing has would watch nothing, and nobody would know.
+        let missing: Vec<_> = alarms.iter().filter(|alarm| !found.contains_key(*alarm)).cloned().collect();
+        if !missing.is_empty() {
+            return Err(ReleaseError::NoAlarm { alarms: missing, stage: self.context.facts.stage.clone() });
+        }
+        Ok(found.into_iter().filter_map(|(alarm, firing)| firing.then_some(alarm)).collect())
     }
 
     async fn probe(&mut self) -> Result<Option<String>, ReleaseError> {
