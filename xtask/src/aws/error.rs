@@ -89,6 +89,8 @@ where
             let credentials =
                 messages.iter().any(|message| message.contains("credential") || message.contains("identity"));
             let kind = if credentials { Kind::NoCredentials } else { Kind::Unreachable };
+            // What the last of the places that were asked says is no reason by itself.
+            let message = if credentials { format!("no credentials were found ({message})") } else { message };
             AwsError { operation, kind, code: None, message }
         }
     }

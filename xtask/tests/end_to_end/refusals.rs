@@ -41,9 +41,13 @@ fn another_account_is_not_touched() {
             .output()
             .expect("xtask starts")
     };
-    for command in
-        [&["status", "--stage", "dev"][..], &["destroy", "--stage", "dev", "--yes"], &["prune", "--stage", "dev"]]
-    {
+    // A deploy says so before it builds anything.
+    for command in [
+        &["status", "--stage", "dev"][..],
+        &["destroy", "--stage", "dev", "--yes"],
+        &["prune", "--stage", "dev"],
+        &["deploy", "--stage", "dev", "--yes"],
+    ] {
         refused(
             &run(command),
             1,
@@ -63,14 +67,17 @@ fn a_dead_endpoint_is_named_at_once() {
 fn without_credentials_aws_is_not_asked_twice() {
     let cloud = Cloud::new();
     let nowhere = tempfile::tempdir().expect("a temporary folder");
-    let output = cloud
-        .command(&["status", "--stage", "dev"])
-        .env("HOME", nowhere.path())
-        .env_remove("AWS_ACCESS_KEY_ID")
-        .env_remove("AWS_SECRET_ACCESS_KEY")
-        .output()
-        .expect("xtask starts");
-    refused(&output, 1, &["sts:GetCallerIdentity", "AWS_PROFILE"]);
+    for command in [&["status", "--stage", "dev"][..], &["deploy", "--stage", "dev"]] {
+        let output = cloud
+            .command(command)
+            .env("HOME", nowhere.path())
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .output()
+            .expect("xtask starts");
+        refused(&output, 1, &["sts:GetCallerIdentity", "no credentials were found", "AWS_PROFILE"]);
+        assert!(!text(&output).contains("Build"), "{}", text(&output));
+    }
 }
 
 #[test]
