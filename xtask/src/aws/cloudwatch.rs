@@ -8,7 +8,7 @@ use std::{
 use aws_sdk_cloudwatch::{
     Client,
     primitives::DateTime,
-    types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, StateValue},
+    types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StateValue},
 };
 
 use super::{AwsError, Clients, error::failed};
@@ -54,6 +54,7 @@ impl CloudWatch {
         // A minute that has begun counts: the window's edges are whole minutes.
         let end = SystemTime::now() + Duration::from_secs(60);
         let mut samples = vec![Sample::default(); versions.len()];
+        let mut durations = vec![Vec::new(); versions.len()];
         let mut next = None;
         loop {
             let request = self
@@ -66,7 +67,8 @@ impl CloudWatch {
             let page = request.send().await.map_err(|error| failed("cloudwatch:GetMetricData", error))?;
             for result in page.metric_data_results() {
                 let Some((metric, index)) = result.id().and_then(|id| id.rsplit_once('_')) else { continue };
-                let Some(sample) = index.parse::<usize>().ok().and_then(|index| samples.get_mut(index)) else {
+                let Ok(index) = index.parse::<usize>() else { continue };
+                let (Some(sample), Some(durations)) = (samples.get_mut(index), durations.get_mut(index)) else {
                     continue;
                 };
                 let sum: f64 = result.values().iter().sum();
@@ -74,14 +76,14 @@ impl CloudWatch {
                     "invocations" => sample.requests += sum,
                     "errors" => sample.errors += sum,
                     "throttles" => sample.throttles += sum,
-                    _ => {
-                        let slowest = result.values().iter().copied().reduce(f64::max);
-                        sample.p99 = sample.p99.into_iter().chain(slowest).reduce(f64::max);
-                    }
+                    _ => durations.extend(whole_minutes(result, since)),
                 }
             }
             next = page.next_token().map(str::to_owned);
             if next.is_none() {
+                for (sample, durations) in samples.iter_mut().zip(durations) {
+                    sample.p99 = median(durations);
+                }
                 return Ok(samples);
             }
         }
@@ -111,6 +113,20 @@ impl CloudWatch {
     }
 }
 
+/// What came of the minutes that began after `since`. The one it lies in is left out: a version that gets its first share of the
+/// traffic opens its first connections then.
+fn whole_minutes(result: &MetricDataResult, since: SystemTime) -> impl Iterator<Item = f64> {
+    let since = DateTime::from(since);
+    let minutes = result.timestamps().iter().zip(result.values());
+    minutes.filter(move |(minute, _)| **minute >= since).map(|(_, value)| *value)
+}
+
+/// The middle one; of two, the lower. One slow request makes a minute's percentile, and not the middle of several minutes.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
 /// Lambda developer guide, "Types of metrics": traffic of an alias is counted under `Resource` `function:alias`, and of one
 /// version behind a weighted alias under `ExecutedVersion` as well.
 fn query(index: usize, function: &str, alias: &str, version: &str, metric: &str, statistic: &str) -> MetricDataQuery {
@@ -124,4 +140,22 @@ fn query(index: usize, function: &str, alias: &str, version: &str, metric: &str,
         .build();
     let stat = MetricStat::builder().metric(metric_of).period(PERIOD).stat(statistic).build();
     MetricDataQuery::builder().id(format!("{}_{index}", metric.to_lowercase())).metric_stat(stat).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slow_minute_is_not_the_rule_and_the_first_does_not_count() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![300.0]), Some(300.0));
+        assert_eq!(median(vec![60.0, 300.0]), Some(60.0));
+        assert_eq!(median(vec![300.0, 60.0, 70.0]), Some(70.0));
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(90);
+        let minutes = [60, 120, 180].map(DateTime::from_secs);
+        let result = MetricDataResult::builder().set_timestamps(Some(minutes.to_vec()));
+        let result = result.set_values(Some(vec![900.0, 70.0, 60.0])).build();
+        assert_eq!(whole_minutes(&result, since).collect::<Vec<_>>(), [70.0, 60.0]);
+    }
 }

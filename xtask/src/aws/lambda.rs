@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::{
-    Client,
+    Client, Config,
     primitives::Blob,
-    types::{AliasConfiguration, FunctionConfiguration, LastUpdateStatus, State},
+    types::{AliasConfiguration, FunctionConfiguration, LastUpdateStatus, SnapStartApplyOn, State},
 };
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use super::{
     AwsError, Clients,
     cloudformation::gone_is_fine,
     error::{Kind, failed},
+    patient,
 };
 use crate::plan::observed::fingerprint;
 
@@ -54,6 +55,8 @@ pub struct Settings {
     pub layers: Vec<String>,
     /// X-Ray.
     pub tracing: String,
+    /// Network, storage, failed events, keys, logs and start-up, as Lambda says them.
+    pub other: String,
     /// The environment's names, each with a fingerprint: values may be secret.
     #[serde(skip)]
     pub environment: BTreeMap<String, String>,
@@ -133,6 +136,14 @@ impl Lambda {
                         .set_layers(Some(output.layers().to_vec()))
                         .set_tracing_config(output.tracing_config().cloned())
                         .set_environment(output.environment().cloned())
+                        .set_version(output.version().map(str::to_owned))
+                        .set_ephemeral_storage(output.ephemeral_storage().cloned())
+                        .set_vpc_config(output.vpc_config().cloned())
+                        .set_dead_letter_config(output.dead_letter_config().cloned())
+                        .set_file_system_configs(Some(output.file_system_configs().to_vec()))
+                        .set_kms_key_arn(output.kms_key_arn().map(str::to_owned))
+                        .set_logging_config(output.logging_config().cloned())
+                        .set_snap_start(output.snap_start().cloned())
                         .build(),
                 ),
             })),
@@ -262,6 +273,7 @@ impl Lambda {
     /// When the call fails; a function that fails is an [`Answer`] with an error.
     pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Answer, AwsError> {
         let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
+        let request = request.customize().config_override(Config::builder().timeout_config(patient()));
         let answer = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
         Ok(Answer {
             payload: answer.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
@@ -344,6 +356,9 @@ fn readiness(
 
 fn settings(found: &FunctionConfiguration) -> Settings {
     let environment = found.environment().and_then(|environment| environment.variables()).into_iter().flatten();
+    // What cannot be read, because its key cannot be used, may be anything: it is like that of no other version.
+    let unreadable = found.environment().and_then(|environment| environment.error());
+    let unreadable = unreadable.map(|_| ("unreadable".to_owned(), found.version().unwrap_or_default().to_owned()));
     Settings {
         runtime: format!(
             "{} {}",
@@ -359,6 +374,25 @@ fn settings(found: &FunctionConfiguration) -> Settings {
             .tracing_config()
             .and_then(|tracing| tracing.mode())
             .map_or_else(String::new, |mode| mode.as_str().to_owned()),
-        environment: environment.map(|(name, value)| (name.clone(), fingerprint(value))).collect(),
+        other: other(found),
+        environment: environment.map(|(name, value)| (name.clone(), fingerprint(value))).chain(unreadable).collect(),
     }
+}
+
+/// What no part here sets, and anybody may by path: it must be released like the rest.
+fn other(found: &FunctionConfiguration) -> String {
+    let snap_start = found.snap_start().and_then(|snap_start| snap_start.apply_on());
+    let vpc =
+        found.vpc_config().map(|vpc| (vpc.subnet_ids(), vpc.security_group_ids(), vpc.ipv6_allowed_for_dual_stack()));
+    let dead_letters = found.dead_letter_config().and_then(|dead_letters| dead_letters.target_arn());
+    let set = (
+        found.ephemeral_storage().map(|storage| storage.size()),
+        vpc.filter(|(subnets, groups, _)| !subnets.is_empty() || !groups.is_empty()),
+        dead_letters,
+        found.file_system_configs(),
+        found.kms_key_arn(),
+        found.logging_config(),
+        snap_start.filter(|apply_on| **apply_on != SnapStartApplyOn::None),
+    );
+    format!("{set:?}")
 }

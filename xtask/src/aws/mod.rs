@@ -28,6 +28,20 @@ pub use error::AwsError;
 use governor::Governed;
 use stacks::stage::Stage;
 
+/// How long an answer is waited for before the call is tried again: a packet that is lost must not cost a canary its watch.
+const ANSWER: Duration = Duration::from_secs(60);
+/// The same where a function or a slow line decides: five minutes carry the largest zip, 50 MB, at 2 Mbit/s.
+const LONG_ANSWER: Duration = Duration::from_secs(330);
+
+fn timeouts(answer: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(answer).build()
+}
+
+/// For calls whose answers may take long.
+fn patient() -> TimeoutConfig {
+    timeouts(LONG_ANSWER)
+}
+
 /// How often calls may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rates {
@@ -63,14 +77,10 @@ impl Clients {
             Rates::Published => SharedHttpClient::new(Governed::new(http)),
             Rates::Any => http,
         };
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(Duration::from_secs(330))
-            .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http)
             .region(Region::new(stage.region.clone()))
-            .timeout_config(timeouts)
+            .timeout_config(timeouts(ANSWER))
             // A request that waits for its turn sends nothing meanwhile, which is no stall.
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
             .retry_config(RetryConfig::adaptive().with_max_attempts(if endpoint.is_some() { 2 } else { 6 }));

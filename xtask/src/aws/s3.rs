@@ -1,7 +1,7 @@
 //! S3: artifacts and templates up, everything away again.
 
 use aws_sdk_s3::{
-    Client,
+    Client, Config,
     primitives::ByteStream,
     types::{Delete, ObjectIdentifier},
 };
@@ -10,6 +10,7 @@ use camino::Utf8Path;
 use super::{
     AwsError, Clients,
     error::{Kind, failed},
+    patient,
 };
 
 /// S3 in one region.
@@ -79,6 +80,7 @@ impl S3 {
 
     async fn put(&self, bucket: &str, key: &str, body: ByteStream) -> Result<(), AwsError> {
         let request = self.client.put_object().bucket(bucket).key(key).body(body);
+        let request = request.customize().config_override(Config::builder().timeout_config(patient()));
         request.send().await.map_err(|error| failed("s3:PutObject", error))?;
         Ok(())
     }

@@ -109,8 +109,18 @@ pub(super) fn facts(
         commit: Git::around(workspace.root()).ok().and_then(|git| git.describe()),
         plan,
         alarms: session.stage.release.alarms.clone(),
+        own_alarms: own_alarms(system),
         needs,
     }
+}
+
+/// The alarms of a system's own stacks, by name.
+fn own_alarms(system: &RenderedSystem) -> Vec<String> {
+    let resources = system.stacks.iter().filter_map(|stack| stack.template["Resources"].as_object()).flatten();
+    let alarms = resources.filter(|(_, resource)| {
+        matches!(resource["Type"].as_str(), Some("AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm"))
+    });
+    alarms.filter_map(|(_, alarm)| alarm["Properties"]["AlarmName"].as_str().map(str::to_owned)).collect()
 }
 
 /// What a system must serve, where its APIs are deployed.

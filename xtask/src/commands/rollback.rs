@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use miette::Diagnostic;
+use thiserror::Error;
 
 use super::{
     guarded::{book, bucket, checks, facts, guarded},
@@ -11,9 +13,9 @@ use super::{
 };
 use crate::{
     deploy::{self, DeployError},
-    error::Exit,
+    error::{self, Exit},
     ledger::LedgerError,
-    release::{Context, rollback::rollback},
+    release::{Context, ReleaseError, rollback::rollback},
     stage,
     ui::Ui,
     workspace::Workspace,
@@ -44,6 +46,11 @@ impl RollbackArgs {
     }
 }
 
+#[derive(Debug, Error, Diagnostic)]
+#[error("not rolled back: {}", .0.join("; "))]
+#[diagnostic(help("mend the cause and run the command for that system again, with --system"))]
+struct Incomplete(Vec<String>);
+
 /// Runs the command.
 ///
 /// # Errors
@@ -61,16 +68,33 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
         return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
     };
     let work = async {
+        let (mut failed, mut returned) = (Vec::new(), 0);
         for system in &systems {
             let book = book(&session, &bucket, &system.name);
             let facts = facts(&session, system, &observed, None, workspace);
             let checks = checks(&session, system, &session::outputs(&observed));
             let code = BTreeMap::new();
             let context = Context { book: &book, canary: None, checks, code, facts, clients: &session.clients, ui };
-            let entry = rollback(system, args.to, &context).await?;
-            ui.say(format_args!("✓ {} release {}: {}", system.name, entry.number, entry.kind_in_words()));
+            match rollback(system, args.to, &context).await {
+                Ok(entry) => {
+                    returned += 1;
+                    let (what, outcome) = (entry.kind_in_words(), entry.outcome_in_words());
+                    ui.say(format_args!("✓ {} release {}: {what}, {outcome}", system.name, entry.number));
+                }
+                // Of several systems, one that has nothing before stays as it is.
+                Err(ReleaseError::Ledger(LedgerError::NothingBefore)) if systems.len() > 1 => {
+                    ui.warn(format_args!("{} has no earlier release to return to: it stays", system.name));
+                }
+                Err(error) if systems.len() == 1 => return Err(error.into()),
+                // The others are no worse off for being returned.
+                Err(error) => failed.push(format!("{}: {}", system.name, error::chain(&error).join(": "))),
+            }
         }
-        Ok(Exit::Success)
+        match (failed.is_empty(), returned) {
+            (true, 0) => Err(LedgerError::NothingBefore.into()),
+            (true, _) => Ok(Exit::Success),
+            (false, _) => Err(Incomplete(failed).into()),
+        }
     };
     let result = guarded(&session, &systems, "rollback", Some(bucket.clone()), ui, work).await;
     session.explain(result)

@@ -89,6 +89,9 @@ fn unchanged(parameters: &BTreeMap<String, ParameterValue>, state: &StackState, 
     })
 }
 
+/// What events of a stack itself are of.
+const STACK: &str = "AWS::CloudFormation::Stack";
+
 /// One stack's way through a deploy.
 pub(super) struct Deployment<'a> {
     stack: &'a PlannedStack,
@@ -278,9 +281,13 @@ impl<'a> Deployment<'a> {
     }
 
     /// Waits until nobody is at work on the stack, telling what happens; `None` when it is gone.
+    ///
+    /// Of what was just begun (then there is a step), an answer may come that is older than that: an end counts only once the
+    /// stack was seen at work, or an event that is new says the same.
     async fn wait(&self, seen: &BTreeSet<String>, step: Option<&Step>) -> Result<Option<StackState>, DeployError> {
         let started = Instant::now();
         let mut told = seen.clone();
+        let mut begun = step.is_none();
         let mut watch = self.poller.watch(self.stack.region.as_deref(), self.name());
         loop {
             let now = watch.next().await.map_err(aws(self.name()))?;
@@ -289,12 +296,24 @@ impl<'a> Deployment<'a> {
                     step.detail(format_args!("{} {} {}", event.status, event.resource_type, event.logical_id));
                 }
             }
-            let Some(state) = now.state else { return Ok(None) };
-            if health(&state.status) != Health::Busy && state.status != "REVIEW_IN_PROGRESS" {
-                return Ok(Some(state));
+            let status = now.state.as_ref().map_or("not there", |state| state.status.as_str());
+            let is_over = match &now.state {
+                None => begun,
+                Some(state) if health(&state.status) == Health::Busy => {
+                    begun = true;
+                    false
+                }
+                Some(state) => {
+                    let ended = |event: &&Event| event.resource_type == STACK && event.status == state.status;
+                    let ended = now.events.iter().filter(ended).any(|event| !seen.contains(&event.id));
+                    state.status != "REVIEW_IN_PROGRESS" && (begun || ended)
+                }
+            };
+            if is_over {
+                return Ok(now.state);
             }
             if started.elapsed() > PATIENCE {
-                return Err(DeployError::Busy { what: self.name().to_owned(), status: state.status });
+                return Err(DeployError::Busy { what: self.name().to_owned(), status: status.to_owned() });
             }
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub use repair::{Names, repair};
 pub use states::{Meaning, Repair};
 
-use crate::plan::observed::Observed;
+use crate::plan::observed::{Observed, ObservedStack};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,7 +61,7 @@ pub struct Signs {
 /// What is wrong with a stage. Pure.
 #[must_use]
 pub fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
-    let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(stage, name, &stack.status));
+    let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(stage, name, stack));
     let functions = signs.functions.iter().map(|(name, state)| of_function(name, state));
     let weights = observed.functions.iter().filter(|(_, function)| !function.weights.is_empty());
     let releasing = !signs.open_releases.is_empty();
@@ -87,8 +87,11 @@ pub fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment>
     stacks.chain(functions).chain(weights).chain(releases).collect()
 }
 
-fn of_stack(stage: &str, name: &str, status: &str) -> Option<Ailment> {
+fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
+    let status = &stack.status;
     let Meaning { meaning, repair } = states::stack(status);
+    // Names the resources that could not be deleted or rolled back.
+    let reason = stack.reason.as_deref().map(|reason| format!(". CloudFormation says: {reason}")).unwrap_or_default();
     let remedy = match repair {
         Repair::None => return None,
         Repair::Delete => "--fix deletes it, nothing is lost; the next deploy makes it".to_owned(),
@@ -108,7 +111,7 @@ fn of_stack(stage: &str, name: &str, status: &str) -> Option<Ailment> {
     Some(Ailment {
         what: name.to_owned(),
         state: status.to_owned(),
-        meaning: meaning.to_owned(),
+        meaning: format!("{meaning}{reason}"),
         remedy,
         kind: Kind::Stack(name.to_owned(), repair),
     })
@@ -134,7 +137,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::observed::{ObservedFunction, ObservedStack};
+    use crate::plan::observed::ObservedFunction;
 
     fn observed(status: &str, weights: &[(&str, f64)]) -> Observed {
         let stack = ObservedStack { status: status.to_owned(), ..ObservedStack::default() };
@@ -159,6 +162,10 @@ mod tests {
         let found = diagnose("dev", &observed("UPDATE_ROLLBACK_FAILED", &[("3", 0.1)]), &Signs::default());
         assert_eq!(found.len(), 2);
         assert!(found[0].remedy.contains("--skip s/<logical ID>"), "{found:?}");
+        let mut failed = observed("DELETE_FAILED", &[]);
+        let reason = "The following resource(s) failed to delete: [RawMedia].";
+        failed.stacks.entry("s".to_owned()).or_default().reason = Some(reason.to_owned());
+        assert!(diagnose("dev", &failed, &Signs::default())[0].meaning.ends_with(reason));
         assert_eq!(found[1].kind, Kind::Weights("f".to_owned(), "4".to_owned()));
         // While a release is open, its weights are its own.
         let signs = Signs { open_releases: vec![("portfolio".to_owned(), 7)], ..Signs::default() };

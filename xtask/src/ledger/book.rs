@@ -102,11 +102,15 @@ impl<S: Store> Book<S> {
     pub async fn begin(&self, mut entry: Entry) -> Result<Open, LedgerError> {
         loop {
             let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
-            let newest = keys.last().and_then(|key| {
-                let name = key.strip_prefix(&self.prefix())?.strip_suffix(".json")?;
-                name.parse::<u32>().ok()
+            let newest = keys.last().map(|key| {
+                let name = key.strip_prefix(&self.prefix()).and_then(|name| name.strip_suffix(".json"));
+                let number = name.and_then(|name| name.parse::<u32>().ok());
+                number.ok_or_else(|| LedgerError::Unreadable {
+                    key: key.clone(),
+                    reason: "its name is no number".to_owned(),
+                })
             });
-            entry.number = newest.unwrap_or(0) + 1;
+            entry.number = newest.transpose()?.unwrap_or(0) + 1;
             let key = self.key(entry.number);
             if let Some(tag) = self.store.create(&key, &text(&entry)).await.map_err(self.aws())? {
                 return Ok(Open { entry, tag });

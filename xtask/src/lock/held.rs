@@ -10,7 +10,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{EXPIRY_SECONDS, LockError, RENEWAL, Record, Verdict, judge, key};
+use super::{ANSWER, EXPIRY_SECONDS, LockError, RENEWAL, Record, Verdict, judge, key};
 use crate::{
     aws::AwsError,
     store::{Store, Tag},
@@ -94,8 +94,8 @@ async fn renew<S: Store>(
         let mut state = state.lock().await;
         let (record, tag) = &mut *state;
         record.renewed = now();
-        let renewal = tokio::time::timeout(RENEWAL, store.replace(&key, &text(record), tag)).await;
-        let late = || AwsError::late("s3:PutObject", RENEWAL);
+        let renewal = tokio::time::timeout(ANSWER, store.replace(&key, &text(record), tag)).await;
+        let late = || AwsError::late("s3:PutObject", ANSWER);
         match renewal.unwrap_or_else(|_| Err(late())) {
             Ok(Some(next)) => {
                 *tag = next;
@@ -109,14 +109,14 @@ async fn renew<S: Store>(
                 let _listener = tell.send(Some(owner));
                 return;
             }
-            // The next renewal may succeed; the lock is ours until it expires.
-            Err(error) if now().saturating_sub(renewed) <= EXPIRY_SECONDS => {
+            // The next renewal may succeed, if its answer comes before the lock expires: then others may take it.
+            Err(error) if now().saturating_sub(renewed) + pause.as_secs() + ANSWER.as_secs() < EXPIRY_SECONDS => {
                 tracing::debug!(%error, "a lock could not be renewed");
                 continue;
             }
             Err(error) => {
                 let _listener =
-                    tell.send(Some(format!("it expired, because it could not be renewed ({error}), so anybody")));
+                    tell.send(Some(format!("it expires, because it could not be renewed ({error}), so anybody")));
                 return;
             }
         }
@@ -257,7 +257,13 @@ fn host() -> String {
     let name = read("/proc/sys/kernel/hostname").or_else(|| std::env::var("HOSTNAME").ok());
     // Processes are counted anew after a restart.
     let boot = read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    format!("{} {}", name.unwrap_or_else(|| "unknown".to_owned()), boot.get(..8).unwrap_or_default()).trim().to_owned()
+    // Two containers of one machine may share its name and not see each other's processes.
+    let processes = fs_err::read_link("/proc/self/ns/pid").ok();
+    let processes =
+        processes.and_then(|link| link.to_str().map(|text| text.replace(|c: char| !c.is_ascii_digit(), "")));
+    let name = name.unwrap_or_else(|| "unknown".to_owned());
+    let parts = [name.as_str(), boot.get(..8).unwrap_or_default(), processes.as_deref().unwrap_or_default()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Where processes cannot be looked at, every one counts as alive, and locks only expire.

@@ -18,8 +18,10 @@ use crate::aws::AwsError;
 
 /// How long a lock is its owner's after it was last renewed.
 pub const EXPIRY_SECONDS: u64 = 90;
-/// How often its owner renews it: twice may fail.
+/// How often its owner renews it: one renewal may fail.
 const RENEWAL: Duration = Duration::from_secs(30);
+/// How long the answer to a renewal is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Who is at work. What the document holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -117,6 +117,7 @@ mod tests {
         change(&mut function);
         let stack = ObservedStack {
             status: "UPDATE_COMPLETE".to_owned(),
+            reason: None,
             template: Some(template),
             parameters: BTreeMap::from([("Level".to_owned(), "info".to_owned())]),
             outputs: BTreeMap::new(),

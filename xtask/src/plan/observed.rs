@@ -23,6 +23,9 @@ pub struct Observed {
 pub struct ObservedStack {
     /// Its status.
     pub status: String,
+    /// Why it is in it, where CloudFormation says so.
+    #[serde(skip)]
+    pub reason: Option<String>,
     /// Its template; `None` when it is not one of ours.
     pub template: Option<Value>,
     /// Its parameters.

@@ -61,6 +61,7 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
             stack.name.clone(),
             ObservedStack {
                 status: "CREATE_COMPLETE".to_owned(),
+                reason: None,
                 template: Some(stack.template.clone()),
                 parameters: BTreeMap::new(),
                 outputs,

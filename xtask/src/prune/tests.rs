@@ -21,6 +21,7 @@ fn version(number: u64) -> Version {
             timeout: 3,
             architectures: Vec::new(),
             layers: Vec::new(),
+            other: String::new(),
             tracing: String::new(),
             environment: std::collections::BTreeMap::new(),
         },

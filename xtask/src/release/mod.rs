@@ -20,8 +20,8 @@ use smoke::Check;
 use stacks::rendered::{RenderedFunction, RenderedSystem};
 use thiserror::Error;
 
-use shift::carry_out;
 pub use shift::{abort, resume};
+use shift::{carry_out, reverted};
 
 use crate::{
     aws::{AwsError, Clients},
@@ -73,6 +73,17 @@ pub enum ReleaseError {
         number: u32,
         /// Why.
         why: String,
+    },
+    /// Two versions cannot share traffic.
+    #[error(
+        "the new version of {function} has another role than the old one, so they cannot share traffic; nothing was moved"
+    )]
+    #[diagnostic(help("release this one with `cargo xtask deploy --stage {stage} --strategy all-at-once`"))]
+    RolesDiffer {
+        /// The function.
+        function: String,
+        /// The stage.
+        stage: String,
     },
     /// What should revert a canary is not there.
     #[error("release.alarms of stage {stage} names what is no alarm of its account: {}", alarms.join(", "))]
@@ -193,8 +204,10 @@ pub struct Facts {
     pub commit: Option<String>,
     /// The SHA-256 of what the plan was made from.
     pub plan: Option<String>,
-    /// Alarms whose firing reverts a canary.
+    /// Alarms whose firing reverts a canary, as the stage names them: each must be there.
     pub alarms: Vec<String>,
+    /// Those of the system's own stacks.
+    pub own_alarms: Vec<String>,
     /// What the code needs of its stacks; see [`Entry::needs`].
     pub needs: BTreeMap<String, String>,
 }
@@ -236,7 +249,9 @@ pub async fn release<S: Store>(
     if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
         if goes_on(&open, &candidates) {
             context.ui.say(format_args!("Going on with release {}, which was interrupted", open.entry.number));
-            probe_all(&candidates, context).await?;
+            if let Err(error) = probe_all(&candidates, context).await {
+                return Err(reverted(open, error, context).await);
+            }
             carry_out(open, functions(&candidates), context).await?;
             return Ok(released(candidates));
         }

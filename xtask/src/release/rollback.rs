@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use stacks::rendered::{RenderedFunction, RenderedSystem};
 
-use super::{Context, ReleaseError, abort, candidate::probe, shift::carry_out};
+use super::{Context, ReleaseError, abort, candidate::probe, resume, shift::carry_out};
 use crate::{
     deploy::observe::LIVE,
-    ledger::{Entry, Kind, Move, missing, target},
+    ledger::{Entry, Kind, Move, Open, missing, target},
     store::Store,
 };
 
@@ -22,19 +22,30 @@ pub async fn rollback<S: Store>(
     to: Option<u32>,
     context: &Context<'_, S>,
 ) -> Result<Entry, ReleaseError> {
-    if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
-        context.ui.say(format_args!("Reverting release {}, which was interrupted", open.entry.number));
-        abort(open, "its run was interrupted, and a rollback followed", context).await?;
-    }
+    let open = context.book.newest().await?.filter(|open| open.entry.is_open());
+    let open = match (open, to) {
+        (Some(open), None) => return settle(system, open, context).await,
+        (open, _) => open,
+    };
     let entries = context.book.entries().await?;
     let target = target(&entries, to)?;
     let missing = missing(&target.needs, &context.facts.needs);
     if !missing.is_empty() {
         return Err(ReleaseError::StacksDiffer { number: target.number, missing });
     }
-    let wanted = wanted(system, target, context).await?;
+    // Everything that can refuse it comes before anything moves.
+    let mut wanted = wanted(system, target, context).await?;
     for (function, moved) in &wanted {
         probe(function, &moved.after, context.clients, context.ui).await?;
+    }
+    if let Some(open) = open {
+        context.ui.say(format_args!("Reverting release {}, which was interrupted", open.entry.number));
+        let functions = open.entry.functions.clone();
+        abort(open, "its run was interrupted, and a rollback followed", context).await?;
+        for (function, moved) in &mut wanted {
+            let before = functions.get(&function.function_name).and_then(|moved| moved.before.clone());
+            moved.before = before.or(moved.before.take());
+        }
     }
     let (rendered, functions) =
         wanted.into_iter().map(|(function, moved)| (function.clone(), (function.function_name, moved))).unzip();
@@ -42,6 +53,21 @@ pub async fn rollback<S: Store>(
     // What users get is of that commit, whatever the workspace is at.
     let open = context.book.begin(Entry { commit: target.commit.clone(), ..entry }).await?;
     Ok(carry_out(open, rendered, context).await?.entry)
+}
+
+/// A release that was interrupted is what there is to go back from; a rollback that was is carried out after all.
+async fn settle<S: Store>(
+    system: &RenderedSystem,
+    open: Open,
+    context: &Context<'_, S>,
+) -> Result<Entry, ReleaseError> {
+    let number = open.entry.number;
+    if open.entry.kind == Kind::Deploy {
+        context.ui.say(format_args!("Release {number} was interrupted: going back to what was before it"));
+        return Ok(abort(open, "its run was interrupted, and a rollback followed", context).await?.entry);
+    }
+    context.ui.say(format_args!("Going on with rollback {number}, which was interrupted"));
+    Ok(resume(system, open, context).await?.entry)
 }
 
 /// What every function of the release is to be moved from and to.

@@ -1,6 +1,6 @@
 //! Moving the aliases of an entered release, forwards or back.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use stacks::rendered::{RenderedFunction, RenderedSystem};
@@ -9,12 +9,12 @@ use super::{
     Context, ReleaseError,
     canary::{self, Verdict, live::Live},
     candidate::probe,
-    smoke,
+    smoke::{self, Check},
 };
 use crate::{
     aws::AwsError,
     deploy::observe::LIVE,
-    ledger::{Move, Open, Outcome},
+    ledger::{LedgerError, Move, Open, Outcome},
     store::Store,
 };
 
@@ -43,9 +43,8 @@ pub(super) async fn carry_out<S: Store>(
         _ => open,
     };
     let mut open = point_all(open, context).await?;
-    let again = if context.clients.endpoint().is_some() { smoke::AGAIN_LOCALLY } else { smoke::AGAIN };
     for check in &context.checks {
-        if let Err(why) = check.settle(again).await {
+        if let Err(why) = check.settle(again(context)).await {
             let number = open.entry.number;
             abort(open, &why, context).await?;
             return Err(ReleaseError::Reverted { number, why });
@@ -61,7 +60,11 @@ async fn canary<S: Store>(
     plan: &canary::Plan,
     context: &Context<'_, S>,
 ) -> Result<Open, ReleaseError> {
-    let (checks, since) = (context.checks.as_slice(), SystemTime::now());
+    if let Err(error) = same_roles(&moving, context).await {
+        abort(open, &error.to_string(), context).await?;
+        return Err(error);
+    }
+    let (checks, since) = (passing(context).await, SystemTime::now());
     let mut world = Live { open, moving, checks, context, since, step: None, running: None };
     match canary::run(plan, &mut world).await {
         Ok(Verdict::Good) => Ok(world.open),
@@ -70,12 +73,55 @@ async fn canary<S: Store>(
             abort(world.open, &why, context).await?;
             Err(ReleaseError::Reverted { number, why })
         }
+        // Somebody else goes on with it: what users get is theirs to say now.
+        Err(error @ ReleaseError::Ledger(LedgerError::Changed { .. })) => Err(error),
         Err(error) => {
             // Nobody watches any more, so nobody gets the new versions.
             abort(world.open, &format!("it could not be watched: {error}"), context).await?;
             Err(error)
         }
     }
+}
+
+/// The checks that pass before anything has moved. What fails already may be what the release mends, and with a share of the
+/// traffic most answers are still the old version's; once all has moved, every check counts.
+async fn passing<S: Store>(context: &Context<'_, S>) -> Vec<Check> {
+    let mut passing = Vec::new();
+    for check in &context.checks {
+        match check.settle(again(context)).await {
+            Ok(()) => passing.push(check.clone()),
+            Err(why) => {
+                context.ui.warn(format_args!("{why}, before anything was moved: it does not count in the canary"))
+            }
+        }
+    }
+    passing
+}
+
+/// Versions share traffic only if they have one role (Lambda developer guide, "Implement Lambda canary deployments using a
+/// weighted alias").
+async fn same_roles<S: Store>(
+    moving: &[(RenderedFunction, Move)],
+    context: &Context<'_, S>,
+) -> Result<(), ReleaseError> {
+    let lambda = context.clients.lambda();
+    for (function, moved) in moving {
+        let (name, Some(before)) = (&function.function_name, &moved.before) else { continue };
+        let role = async |version: &str| {
+            let found = lambda.version(name, version).await;
+            let found = found.map_err(|source| ReleaseError::Aws { function: name.clone(), source })?;
+            Ok::<_, ReleaseError>(found.map(|found| found.settings.role))
+        };
+        if role(before).await? != role(&moved.after).await? {
+            return Err(ReleaseError::RolesDiffer { function: name.clone(), stage: context.facts.stage.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// How long after a wrong answer a check is made again.
+pub(super) fn again<S: Store>(context: &Context<'_, S>) -> Duration {
+    if context.clients.endpoint().is_some() { smoke::AGAIN_LOCALLY } else { smoke::AGAIN }
 }
 
 /// Goes on with an open release: probes its versions once more, and carries it out from the start. A canary begins with its first
@@ -92,18 +138,32 @@ pub async fn resume<S: Store>(
     context: &Context<'_, S>,
 ) -> Result<Open, ReleaseError> {
     let functions: Vec<_> = system.stacks.iter().flat_map(|stack| &stack.functions).cloned().collect();
-    for function in &functions {
-        if let Some(moved) = open.entry.functions.get(&function.function_name) {
-            probe(function, &moved.after, context.clients, context.ui).await?;
+    let entered = |function: &&RenderedFunction| open.entry.functions.contains_key(&function.function_name);
+    let wanted: Vec<_> = functions.iter().filter(entered).collect();
+    for function in wanted {
+        let version = &open.entry.functions[&function.function_name].after;
+        if let Err(error) = probe(function, version, context.clients, context.ui).await {
+            return Err(reverted(open, error, context).await);
         }
     }
     carry_out(open, functions, context).await
 }
 
+/// Reverts an open release for an error: users may have a share of it, and nobody watches. What to tell.
+pub(super) async fn reverted<S: Store>(open: Open, error: ReleaseError, context: &Context<'_, S>) -> ReleaseError {
+    let (number, why) = (open.entry.number, crate::error::chain(&error).join(": "));
+    match abort(open, &why, context).await {
+        Ok(_) => ReleaseError::Reverted { number, why },
+        Err(error) => error,
+    }
+}
+
 /// Moves every alias of an open release to its version; if one cannot be moved, all go back.
-async fn point_all<S: Store>(open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+async fn point_all<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
     let moving: Vec<_> = open.entry.functions.clone().into_iter().collect();
     let moving: Vec<_> = moving.into_iter().filter(|(_, moved)| moved.before.as_ref() != Some(&moved.after)).collect();
+    // Entered before anything moves: whoever has lost the lock meanwhile cannot write, and moves nothing.
+    context.book.step(&mut open, "all of the traffic".to_owned()).await?;
     let moves = moving.iter().map(|(function, moved)| point(function, &moved.after, context));
     let failed = join_all(moves).await.into_iter().find_map(Result::err);
     if let Some((function, source)) = failed {
@@ -121,8 +181,15 @@ async fn point_all<S: Store>(open: Open, context: &Context<'_, S>) -> Result<Ope
 ///
 /// # Errors
 ///
-/// When an alias cannot be moved back, or the ledger cannot be written.
+/// When an alias cannot be moved back, or the ledger cannot be written. Nothing is moved where somebody else has written the
+/// entry since: then what users get is theirs to say.
 pub async fn abort<S: Store>(mut open: Open, why: &str, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+    match context.book.step(&mut open, "none of the traffic".to_owned()).await {
+        Err(error @ LedgerError::Changed { .. }) => return Err(error.into()),
+        // Users come first: the entry is closed below, or by the next run.
+        Err(error) => tracing::debug!(%error, "the step was not entered"),
+        Ok(()) => {}
+    }
     let functions = open.entry.functions.clone();
     let back = functions.iter().filter_map(|(function, moved)| Some((function, moved.before.as_ref()?)));
     let moves = back.map(|(function, before)| point(function, before, context));

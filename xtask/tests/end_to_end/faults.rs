@@ -22,6 +22,7 @@ use std::{
 
 use client::Client;
 use end::{End, end, raw_bucket};
+use serde_json::Value;
 use tempfile::TempDir;
 use trouble::{CHANGES, Change, Fault, Plan, Trouble};
 
@@ -152,7 +153,11 @@ fn run(checkout: &Path, artifacts: &[String; 2], change: Change, plan: Option<Pl
     let client = Client::start(&cloud);
     set_origin(checkout, if change == Change::Code { BEFORE } else { AFTER });
     violations.extend(deploy(if change == Change::Shape { before } else { after }).err());
-    violations.extend(run.at_most_twice(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", "1"]).err());
+    violations.extend(match first_released(&cloud) {
+        // Where the very first release was reverted by a fault, it has another number.
+        Some(to) => run.at_most_twice(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", &to]).err(),
+        None => Some("nothing was released".to_owned()),
+    });
     violations.extend(run.at_most_twice(&["prune", "--stage", "local", "--keep", "1"]).err());
     let (called, complaints) = client.stop();
     if called == 0 {
@@ -165,10 +170,21 @@ fn run(checkout: &Path, artifacts: &[String; 2], change: Change, plan: Option<Pl
     Ran { violations, end: Some(end(&cloud)), calls }
 }
 
+fn entries(cloud: &Cloud) -> Vec<Value> {
+    let entries = cloud.json(&["release", "list", "--stage", "local", "--format", "json"]);
+    entries.as_array().cloned().unwrap_or_default()
+}
+
+/// The number of the first release that was completed.
+fn first_released(cloud: &Cloud) -> Option<String> {
+    let entries = entries(cloud);
+    let released = entries.iter().filter(|entry| entry["outcome"]["state"] == "released");
+    released.filter_map(|entry| entry["number"].as_u64()).min().map(|number| number.to_string())
+}
+
 /// What is wrong with the ledger.
 fn ledger(cloud: &Cloud) -> Vec<String> {
-    let entries = cloud.json(&["release", "list", "--stage", "local", "--format", "json"]);
-    let entries = entries.as_array().cloned().unwrap_or_default();
+    let entries = entries(cloud);
     let mut numbers: Vec<_> = entries.iter().filter_map(|entry| entry["number"].as_u64()).collect();
     numbers.sort_unstable();
     let mut wrong = Vec::new();

@@ -60,7 +60,21 @@ fn releases_are_entered_rolled_back_and_settled() {
     weights_left_behind_are_taken_away(&cloud);
     an_interrupted_release_is_settled(&cloud);
     a_canary_settles_and_a_bad_one_is_reverted(&cloud);
+    one_that_does_not_answer_any_more_is_reverted(&cloud);
     what_is_gone_does_not_come_back(&cloud);
+}
+
+/// A run was killed in its canary, and the version it gave a share to has gone bad meanwhile: it must not keep that.
+fn one_that_does_not_answer_any_more_is_reverted(cloud: &Cloud) {
+    let before = live(cloud);
+    let broken = publish_broken(cloud);
+    enter_open_to(cloud, &before, &broken);
+    weigh(cloud, &broken);
+    let resumed = cloud.xtask(&["release", "resume", "--stage", "local"]);
+    refused(&resumed, 1, &["was reverted", "does not answer its probe"]);
+    assert_eq!((live(cloud), weights(cloud)), (before, 0));
+    let newest = releases(cloud).remove(0);
+    assert_eq!(newest["outcome"]["state"], "reverted", "{newest:#}");
 }
 
 fn weights_left_behind_are_taken_away(cloud: &Cloud) {
@@ -69,6 +83,16 @@ fn weights_left_behind_are_taken_away(cloud: &Cloud) {
     refused(&cloud.xtask(&["doctor", "--stage", "local"]), 1, &[&said, "--fix sends everything to version 2"]);
     refused(&cloud.xtask(&["doctor", "--stage", "local", "--fix"]), 0, &["done"]);
     refused(&cloud.xtask(&["doctor", "--stage", "local"]), 0, &["All is well"]);
+}
+
+/// A version that lacks what it needs to start.
+#[tokio::main(flavor = "current_thread")]
+async fn publish_broken(cloud: &Cloud) -> String {
+    let empty = aws_sdk_lambda::types::Environment::builder().variables("NOTHING", "here").build();
+    let request = cloud.lambda().update_function_configuration().function_name(FUNCTION).environment(empty);
+    request.send().await.expect("the environment changes");
+    let published = cloud.lambda().publish_version().function_name(FUNCTION).send().await.expect("it is published");
+    published.version().expect("a number").to_owned()
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -88,6 +112,17 @@ fn an_interrupted_release_is_settled(cloud: &Cloud) {
     enter_open(cloud);
     cloud.success(&["release", "abort", "--stage", "local"]);
     assert_eq!(live(cloud), "1");
+    // Without a number, the one that was interrupted is what there is to go back from.
+    enter_open(cloud);
+    let back = cloud.success(&["rollback", "--stage", "local", "--system", SYSTEM]);
+    assert!(text(&back).contains("was interrupted: going back"), "{}", text(&back));
+    assert_eq!((live(cloud).as_str(), releases(cloud)[0]["outcome"]["state"].as_str()), ("1", Some("reverted")));
+    // What may refuse a rollback does so before anything moves.
+    enter_open(cloud);
+    let nowhere = cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM, "--to", "99"]);
+    refused(&nowhere, 1, &["no release 99"]);
+    assert_eq!(releases(cloud)[0]["outcome"]["state"], "open");
+    cloud.success(&["release", "abort", "--stage", "local"]);
     enter_open(cloud);
     cloud.success(&["release", "resume", "--stage", "local"]);
     assert_eq!(live(cloud), "2");
@@ -110,7 +145,7 @@ fn a_canary_settles_and_a_bad_one_is_reverted(cloud: &Cloud) {
     assert!(text(&good).contains("Canary at 25 %"), "{}", text(&good));
     assert_eq!((live(cloud).as_str(), weights(cloud)), ("3", 0));
     let newest = releases(cloud).remove(0);
-    assert_eq!(newest["steps"].as_array().map(Vec::len), Some(2), "{newest:#}");
+    assert_eq!(newest["steps"].as_array().map(Vec::len), Some(3), "{newest:#}");
 
     reconfigure(cloud, 500);
     let failing = AtomicBool::new(true);
@@ -215,10 +250,16 @@ fn releases(cloud: &Cloud) -> Vec<Value> {
 
 /// An entry as a killed run leaves it: about to move `upload` from 1 to 2.
 fn enter_open(cloud: &Cloud) {
+    enter_open_to(cloud, "1", "2");
+}
+
+fn enter_open_to(cloud: &Cloud, before: &str, after: &str) {
     let number = releases(cloud).len() + 1;
     let mut entry = releases(cloud).into_iter().find(|entry| entry["number"] == 2).expect("release 2");
     entry["number"] = json!(number);
     entry["outcome"] = json!({ "state": "open" });
+    entry["functions"][FUNCTION]["before"] = json!(before);
+    entry["functions"][FUNCTION]["after"] = json!(after);
     entry["token"] = json!(format!("token {number}"));
     put(cloud, &format!("releases/{SYSTEM}/{number:08}.json"), &entry);
 }

@@ -91,6 +91,29 @@ fn a_stack_that_never_came_to_be_is_deleted_and_made_again() {
     }
 }
 
+/// `DescribeStacks` is eventually consistent: right after a change set is executed, it may still tell what was before.
+#[test]
+fn an_answer_from_before_the_change_is_not_taken_for_its_end() {
+    let executed = std::sync::atomic::AtomicBool::new(false);
+    let stale = std::sync::atomic::AtomicU32::new(3);
+    let (cloud, proxy) = behind(move |call| {
+        use std::sync::atomic::Ordering::SeqCst;
+        if call.is("ExecuteChangeSet") {
+            executed.store(true, SeqCst);
+        }
+        // Events come late too.
+        let late = ["DescribeStacks", "DescribeStackEvents"].contains(&call.operation.as_str());
+        if !late || !executed.load(SeqCst) || stale.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
+            return Verdict::Forward;
+        }
+        let (status, body) = error(400, "ValidationError", &format!("Stack [{STACK}] does not exist"));
+        Verdict::Answer(status, body)
+    });
+    deployed(&deploy(&cloud, &proxy));
+    let again = deploy(&cloud, &proxy);
+    assert!(text(&again).contains("No change"), "{}", text(&again));
+}
+
 #[test]
 fn a_stack_somebody_is_at_work_on_is_waited_for() {
     let busy = || described("UPDATE_IN_PROGRESS");

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use stacks::rendered::RenderedFunction;
 
 use super::{Pair, World};
 use crate::{
     deploy::observe::LIVE,
     ledger::{Move, Open},
-    release::{Context, ReleaseError, candidate::probe, smoke::Check},
+    release::{Context, Facts, ReleaseError, candidate::probe, shift::again, smoke::Check},
     store::Store,
     ui::{Running, Step},
 };
@@ -21,7 +21,7 @@ use crate::{
 pub(in crate::release) struct Live<'a, S> {
     pub(in crate::release) open: Open,
     pub(in crate::release) moving: Vec<(RenderedFunction, Move)>,
-    pub(in crate::release) checks: &'a [Check],
+    pub(in crate::release) checks: Vec<Check>,
     pub(in crate::release) context: &'a Context<'a, S>,
     pub(in crate::release) since: SystemTime,
     pub(in crate::release) step: Option<Step>,
@@ -33,16 +33,19 @@ impl<S: Store> World for Live<'_, S> {
     type Error = ReleaseError;
 
     async fn weigh(&mut self, percent: u8) -> Result<(), ReleaseError> {
+        // Entered before anything moves: whoever has lost the lock meanwhile cannot write, and moves nothing.
+        self.context.book.step(&mut self.open, format!("{percent} % of the traffic")).await?;
         let lambda = self.context.clients.lambda();
         let weights =
             self.moving.iter().filter_map(|(function, moved)| Some((function, moved.before.as_ref()?, moved)));
-        try_join_all(weights.map(async |(function, before, moved)| {
+        let weighed = weights.map(async |(function, before, moved)| {
             let name = &function.function_name;
             let share = f64::from(percent) / 100.0;
             let weighed = lambda.weigh(name, LIVE, before, (&moved.after, share)).await;
             weighed.map_err(|source| ReleaseError::Aws { function: name.clone(), source })
-        }))
-        .await?;
+        });
+        // All are waited for: one that is still on its way would arrive after what is done about another's failure.
+        join_all(weighed).await.into_iter().collect::<Result<Vec<()>, _>>()?;
         self.since = SystemTime::now();
         self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
         let (ui, entry) = (self.context.ui, &self.open.entry);
@@ -53,7 +56,6 @@ impl<S: Store> World for Live<'_, S> {
             "release {number} of {system} keeps {percent} % of the traffic, unwatched, until the next deploy, or `cargo xtask \
              release abort --stage {stage} --system {system}`"
         )));
-        self.context.book.step(&mut self.open, format!("{percent} % of the traffic")).await?;
         Ok(())
     }
 
@@ -71,11 +73,12 @@ impl<S: Store> World for Live<'_, S> {
     }
 
     async fn firing(&mut self) -> Result<BTreeSet<String>, ReleaseError> {
-        let alarms = &self.context.facts.alarms;
-        if alarms.is_empty() {
+        let Facts { alarms, own_alarms, .. } = &self.context.facts;
+        let watched: Vec<_> = alarms.iter().chain(own_alarms).cloned().collect();
+        if watched.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let found = self.context.clients.cloudwatch().alarms(alarms).await;
+        let found = self.context.clients.cloudwatch().alarms(&watched).await;
         let found =
             found.map_err(|source| ReleaseError::Aws { function: self.context.facts.system.clone(), source })?;
         // A name that nothing has would watch nothing, and nobody would know.
@@ -94,8 +97,8 @@ impl<S: Store> World for Live<'_, S> {
                 Err(error) => return Err(error),
             }
         }
-        for check in self.checks {
-            if let Err(why) = check.run().await {
+        for check in &self.checks {
+            if let Err(why) = check.settle(again(self.context)).await {
                 return Ok(Some(why));
             }
         }
