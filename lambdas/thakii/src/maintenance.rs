@@ -6,6 +6,7 @@ use contract::thakii::{
     LOCAL_STAGE, MaintenanceEnvironment,
     metrics::{HEALTHY_SERVERS, TASKS},
 };
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ use crate::{
         notifications::Notifications,
         servers::Servers,
         tasks::{
-            Status, Tasks,
+            Status, Task, Tasks,
             moves::{Moved, Report},
         },
         users::Users,
@@ -36,6 +37,8 @@ const LOST: i64 = 5 * 60;
 const SILENT: i64 = 6 * 3600;
 /// The most tasks of each kind in one run; the next one takes the others.
 const MOST: usize = 200;
+/// How many tasks are taken care of at once: a call that hangs until its time limit must not use up the function's.
+const AT_ONCE: usize = 10;
 
 /// What the function needs.
 #[derive(Debug)]
@@ -96,63 +99,99 @@ impl MaintenanceFunction {
         }
     }
 
-    /// Does everything at once, so that a slow server does not hold up the tasks.
+    /// Does everything at once, so that a slow server does not hold up the tasks. What fails holds up nothing else.
     ///
     /// # Errors
-    /// When something failed. What did not is done all the same, and the next run tries again.
+    /// When something failed; each failure is logged. What did not is done all the same, and the next run tries again.
     pub async fn run(&self) -> Result<Maintained, AwsError> {
         let now = Timestamp::now();
-        let (requeued, ended, servers, counted) =
+        let ((requeued, unqueued), (ended, unended), (checked, unchecked), uncounted) =
             tokio::join!(self.requeue(now), self.end(now), self.check(), self.count());
-        let (servers, healthy_servers) = servers?;
-        counted?;
-        Ok(Maintained { requeued: requeued?, ended: ended?, servers, healthy_servers })
+        let (servers, healthy_servers) = checked;
+        let maintained = Maintained { requeued, ended, servers, healthy_servers };
+        let failures: Vec<AwsError> = [unqueued, unended, unchecked, uncounted].into_iter().flatten().collect();
+        for error in &failures {
+            tracing::error!(%error, "something is left to the next run");
+        }
+        match failures.first() {
+            None => Ok(maintained),
+            Some(first) => {
+                tracing::info!(requeued, ended, servers, healthy_servers, "the rest is done");
+                // The function's error is what its alarm counts.
+                Err(AwsError::odd("do everything", format!("{} failed, first: {first}", failures.len())))
+            }
+        }
     }
 
     /// Queues lost tasks again.
-    async fn requeue(&self, now: Timestamp) -> Result<usize, AwsError> {
-        let lost = self.tasks.lost(&time::before(now, LOST), MOST).await?;
-        for task in &lost {
-            self.queue.send_task(task, &self.bucket).await?;
+    async fn requeue(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
+        let lost = self.tasks.lost(&time::before(now, LOST), MOST).await;
+        each(lost, async |task| {
+            self.queue.send_task(&task, &self.bucket).await?;
             self.tasks.queued(&task.video_id, &time::now()).await?;
             tracing::warn!(video_id = task.video_id, "a lost task is queued again");
-        }
-        Ok(lost.len())
+            Ok(true)
+        })
+        .await
     }
 
     /// Ends tasks whose worker fell silent.
-    async fn end(&self, now: Timestamp) -> Result<usize, AwsError> {
-        let stuck = self.tasks.stuck(&time::before(now, SILENT), MOST).await?;
-        let mut ended = 0;
-        for task in &stuck {
+    async fn end(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
+        let stuck = self.tasks.stuck(&time::before(now, SILENT), MOST).await;
+        each(stuck, async |task| {
             let report = Report::Failed("Worker stopped responding".to_owned());
-            let moved = self.tasks.report(&task.video_id, &report, None, now).await?;
-            if let Moved::Yes(notification) = moved {
-                ended += 1;
-                tracing::warn!(video_id = task.video_id, "a silent worker's task is ended");
-                if let Some(stored) = notification {
-                    self.notifier.announce(std::slice::from_ref(&*stored)).await;
-                }
+            let Moved::Yes(notification) = self.tasks.report(&task.video_id, &report, None, now).await? else {
+                return Ok(false);
+            };
+            tracing::warn!(video_id = task.video_id, "a silent worker's task is ended");
+            if let Some(stored) = notification {
+                self.notifier.announce(std::slice::from_ref(&*stored)).await;
             }
-        }
-        Ok(ended)
+            Ok(true)
+        })
+        .await
     }
 
     /// Asks every server; returns how many there are, and how many answered.
-    async fn check(&self) -> Result<(usize, usize), AwsError> {
-        let checked = registry::check_all(&self.servers, &self.registered).await?;
-        let healthy = checked.iter().filter(|(_, health)| health.healthy).count();
-        if !checked.is_empty() {
+    async fn check(&self) -> ((usize, usize), Vec<AwsError>) {
+        let checked = match registry::check_all(&self.servers, &self.registered).await {
+            Ok(checked) => checked,
+            Err(error) => return ((0, 0), vec![error]),
+        };
+        let (servers, healthy) = (checked.servers.len(), checked.healthy());
+        if servers > 0 {
             metrics::emit(&self.stage, None, &[Measured::count(HEALTHY_SERVERS, healthy as u64)]);
         }
-        Ok((checked.len(), healthy))
+        ((servers, healthy), checked.unnoted.into_iter().collect())
     }
 
-    async fn count(&self) -> Result<(), AwsError> {
+    async fn count(&self) -> Vec<AwsError> {
+        let mut failures = Vec::new();
         for status in Status::ALL {
-            let count = self.tasks.count(status).await?;
-            metrics::emit(&self.stage, Some(status.as_str()), &[Measured::count(TASKS, count)]);
+            match self.tasks.count(status).await {
+                Ok(count) => metrics::emit(&self.stage, Some(status.as_str()), &[Measured::count(TASKS, count)]),
+                Err(error) => failures.push(error),
+            }
         }
-        Ok(())
+        failures
     }
 }
+
+/// Does something with every task that can be read, a few at once; returns with how many it was done, and what failed.
+async fn each(
+    tasks: Result<Vec<Result<Task, AwsError>>, AwsError>,
+    work: impl AsyncFn(Task) -> Result<bool, AwsError>,
+) -> (usize, Vec<AwsError>) {
+    let tasks = match tasks {
+        Ok(tasks) => tasks,
+        Err(error) => return (0, vec![error]),
+    };
+    let work = &work;
+    let tries: Vec<_> = tasks.into_iter().map(|task| async move { work(task?).await }).collect();
+    let tried: Vec<Result<bool, AwsError>> = stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
+    let done = tried.iter().filter(|tried| matches!(tried, Ok(true))).count();
+    (done, tried.into_iter().filter_map(Result::err).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,10 @@ use crate::{
 
 /// How long a server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long all servers may take together.
+/// How long a check of all servers may take, noting what they say included: the API's own deadline is a second later.
 const BUDGET: Duration = Duration::from_secs(25);
+/// How long all servers may take together; the rest of the budget is for noting who was too slow.
+const ASKING: Duration = Duration::from_secs(22);
 /// How many are asked at once.
 const AT_ONCE: usize = 10;
 /// The most bytes of an answer.
@@ -29,8 +31,12 @@ pub fn health_url(url: &str) -> String {
 
 /// Asks a server how it is.
 pub async fn check(outbound: &Outbound, url: &str) -> Health {
+    check_for(PATIENCE, outbound, url).await
+}
+
+async fn check_for(patience: Duration, outbound: &Outbound, url: &str) -> Health {
     let started = Instant::now();
-    let answer = outbound.get(&health_url(url), PATIENCE, LARGEST).await;
+    let answer = outbound.get(&health_url(url), patience, LARGEST).await;
     let seconds = started.elapsed().as_secs_f64();
     let mut health = Health {
         healthy: false,
@@ -58,22 +64,60 @@ pub async fn check(outbound: &Outbound, url: &str) -> Health {
     health
 }
 
-/// Asks all servers, and notes what they say. Those not heard within the budget count as too slow.
+/// How long the parts of a check of all servers may take.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// A server.
+    patience: Duration,
+    /// All servers: who has not answered by then is too slow.
+    asking: Duration,
+    /// Everything, noting included.
+    budget: Duration,
+}
+
+const PACE: Pace = Pace { patience: PATIENCE, asking: ASKING, budget: BUDGET };
+
+/// What all servers said.
+#[derive(Debug)]
+pub struct Checked {
+    /// Each server, and how it is.
+    pub servers: Vec<(Server, Health)>,
+    /// Why not everything could be noted, if so.
+    pub unnoted: Option<AwsError>,
+}
+
+impl Checked {
+    /// How many answered as they should.
+    #[must_use]
+    pub fn healthy(&self) -> usize {
+        self.servers.iter().filter(|(_, health)| health.healthy).count()
+    }
+}
+
+/// Asks all servers, and notes what they say as they say it. Those not heard in time count as too slow. Whatever happens,
+/// it ends within the budget.
 ///
 /// # Errors
-/// When the table fails.
-pub async fn check_all(servers: &Servers, outbound: &Outbound) -> Result<Vec<(Server, Health)>, AwsError> {
-    let deadline = tokio::time::Instant::now() + BUDGET;
-    let asked = servers.all().await?.into_iter().map(|server| async move {
-        let check = tokio::time::timeout_at(deadline, check(outbound, &server.url));
+/// When the servers cannot be listed.
+pub async fn check_all(servers: &Servers, outbound: &Outbound) -> Result<Checked, AwsError> {
+    check_within(PACE, servers, outbound).await
+}
+
+async fn check_within(pace: Pace, servers: &Servers, outbound: &Outbound) -> Result<Checked, AwsError> {
+    let start = tokio::time::Instant::now();
+    let (asking, end) = (start + pace.asking, start + pace.budget);
+    let late = |_| AwsError::odd("check all servers", "the table took too long");
+    let all = tokio::time::timeout_at(end, servers.all()).await.map_err(late)??;
+    let asked = all.into_iter().map(|server| async move {
+        let check = tokio::time::timeout_at(asking, check_for(pace.patience, outbound, &server.url));
         let health = check.await.unwrap_or_else(|_| timed_out());
-        (server, health)
+        let noted = tokio::time::timeout_at(end, servers.checked(&server.id, &health)).await;
+        let noted = noted.map_err(late).and_then(|noted| noted);
+        ((server, health), noted)
     });
-    let heard: Vec<(Server, Health)> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
-    for (server, health) in &heard {
-        servers.checked(&server.id, health).await?;
-    }
-    Ok(heard)
+    let heard: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    let (servers, noted): (Vec<_>, Vec<_>) = heard.into_iter().unzip();
+    Ok(Checked { servers, unnoted: noted.into_iter().find_map(Result::err) })
 }
 
 fn timed_out() -> Health {
@@ -86,3 +130,6 @@ fn timed_out() -> Health {
         checked_at: time::now(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! What tests share: AWS by script, the API with an issuer of its own, and requests to it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
@@ -60,6 +63,7 @@ type Rule = Box<dyn FnMut(&Request) -> Option<Said> + Send>;
 pub(crate) struct Script {
     rule: Arc<Mutex<Rule>>,
     requests: Arc<Mutex<Vec<Request>>>,
+    pause: Duration,
 }
 
 impl std::fmt::Debug for Script {
@@ -70,7 +74,12 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     pub(crate) fn new(rule: impl FnMut(&Request) -> Option<Said> + Send + 'static) -> Self {
-        Self { rule: Arc::new(Mutex::new(Box::new(rule))), requests: Arc::default() }
+        Self { rule: Arc::new(Mutex::new(Box::new(rule))), requests: Arc::default(), pause: Duration::ZERO }
+    }
+
+    /// The same, but every answer takes a while.
+    pub(crate) fn slow(self, pause: Duration) -> Self {
+        Self { pause, ..self }
     }
 
     /// A configuration whose every call comes here, once.
@@ -136,7 +145,13 @@ impl HttpConnector for Script {
         let status = StatusCode::try_from(status).expect("a status");
         let mut response = HttpResponse::new(status, SdkBody::from(body));
         response.headers_mut().insert("etag", "\"etag\"");
-        HttpConnectorFuture::ready(Ok(response))
+        let pause = self.pause;
+        HttpConnectorFuture::new(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            Ok(response)
+        })
     }
 }
 

@@ -1,13 +1,15 @@
 //! The Media Uploader's acceptance list: every row the emulator can show, against one deployed cloud.
 //!
 //! Rows 1, 3, 4, 5 and 6 are about templates and are tested beside the system's definition in `stacks` (the emulator
-//! drops lifecycle rules); row 2 is in `deploying`; row 25's second half needs IAM enforcement, which only AWS has.
+//! drops lifecycle rules); row 2 is in `deploying`; of row 25's second half, which needs IAM
+//! enforcement, `rights` shows that roles allow what functions do.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
-use crate::{client::Client, cloud::Cloud, events, images, requests, videos};
+use crate::{client::Client, cloud::Cloud, events, images, requests, rights::Watch, videos};
 
 /// What the rows need: the deployed cloud and a signed-in user.
 pub(crate) struct World {
@@ -17,12 +19,14 @@ pub(crate) struct World {
     pub(crate) forged: Client,
     pub(crate) username: String,
     pub(crate) outputs: BTreeMap<String, String>,
+    /// What the functions are seen to do.
+    pub(crate) watch: Watch,
 }
 
 #[test]
 fn the_media_uploader_does_what_its_specification_asks() {
-    let world = Arc::new(World::deploy());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let world = Arc::new(World::deploy(&runtime));
     let mut failures = Vec::new();
     macro_rules! rows {
         ($($row:path),* $(,)?) => {$(
@@ -55,12 +59,18 @@ fn the_media_uploader_does_what_its_specification_asks() {
         videos::row_22_and_23_a_multipart_video_gets_a_poster,
         events::row_24_an_event_twice_is_skipped_and_every_record_counts,
         events::row_25_anyone_may_read_processed_media,
+        the_functions_do_only_what_their_roles_allow,
     ];
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
 }
 
+/// What AWS would have refused. An emulator refuses nothing.
+async fn the_functions_do_only_what_their_roles_allow(world: Arc<World>) {
+    world.watch.assert_allowed();
+}
+
 impl World {
-    fn deploy() -> Self {
+    fn deploy(runtime: &Runtime) -> Self {
         let cloud = Cloud::new();
         cloud.deploy();
         let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
@@ -76,6 +86,7 @@ impl World {
             anonymous: Client::new(api, None),
             forged: Client::new(api, Some(forged)),
             username,
+            watch: runtime.block_on(Watch::start(&cloud, "media-uploader")),
             cloud,
             outputs,
         }

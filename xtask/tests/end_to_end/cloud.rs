@@ -107,6 +107,22 @@ impl Cloud {
     pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
         aws_sdk_lambda::Client::new(&self.sdk())
     }
+
+    /// Changes the environment of a function's live version, as another stage file would.
+    pub(crate) async fn reconfigure(&self, function: &str, changes: &[(&str, String)]) {
+        let lambda = self.lambda();
+        let current = lambda.get_function_configuration().function_name(function).send().await;
+        let current = current.unwrap_or_else(|error| panic!("{function}: {error:?}"));
+        let variables = current.environment().and_then(|environment| environment.variables()).cloned();
+        let mut variables = variables.unwrap_or_default();
+        variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let environment = aws_sdk_lambda::types::Environment::builder().set_variables(Some(variables)).build();
+        let update = lambda.update_function_configuration().function_name(function).environment(environment);
+        update.send().await.expect("updated");
+        let version = lambda.publish_version().function_name(function).send().await.expect("published");
+        let alias = lambda.update_alias().function_name(function).name("live");
+        alias.function_version(version.version().expect("a version")).send().await.expect("moved");
+    }
 }
 
 impl Drop for Cloud {

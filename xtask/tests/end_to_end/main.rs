@@ -23,6 +23,7 @@ mod proxy;
 mod refusals;
 mod releasing;
 mod requests;
+mod rights;
 mod stuck;
 mod thakii;
 mod videos;

@@ -69,6 +69,12 @@ fn the_portfolio_does_what_its_specification_asks() {
         counting::trends_and_overview_show_today,
         fuzzing::fuzzing_the_contract_finds_nothing,
         flow::the_front_end_signs_in_publishes_and_is_counted,
+        the_functions_do_only_what_their_roles_allow,
     ];
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
+}
+
+/// What AWS would have refused. An emulator refuses nothing.
+async fn the_functions_do_only_what_their_roles_allow(world: Arc<World>) {
+    world.watch.assert_allowed();
 }

@@ -52,11 +52,28 @@ pub(crate) enum Verdict {
     Reset,
 }
 
+/// A call as it came, and how it was answered.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    /// HTTP's method.
+    pub(crate) method: &'a Method,
+    /// Path and query.
+    pub(crate) uri: &'a Uri,
+    /// The headers.
+    pub(crate) headers: &'a HeaderMap,
+    /// The body.
+    pub(crate) body: &'a [u8],
+    /// The answer's status.
+    pub(crate) status: StatusCode,
+}
+
 type Judge = Box<dyn Fn(&Call) -> Verdict + Send + Sync>;
+type Watcher = Box<dyn Fn(&Seen<'_>) + Send + Sync>;
 
 struct Shared {
     upstream: String,
     judge: Judge,
+    watcher: Watcher,
     calls: Mutex<Vec<Call>>,
     client: reqwest::Client,
 }
@@ -72,9 +89,19 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts one in front of `upstream`; `judge` decides about every call.
     pub(crate) fn start(upstream: &str, judge: impl Fn(&Call) -> Verdict + Send + Sync + 'static) -> Self {
+        Self::of(upstream, Box::new(judge), Box::new(|_| ()))
+    }
+
+    /// Starts one that forwards everything; `watcher` sees every call and its answer's status.
+    pub(crate) fn watching(upstream: &str, watcher: impl Fn(&Seen<'_>) + Send + Sync + 'static) -> Self {
+        Self::of(upstream, Box::new(|_| Verdict::Forward), Box::new(watcher))
+    }
+
+    fn of(upstream: &str, judge: Judge, watcher: Watcher) -> Self {
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
-            judge: Box::new(judge),
+            judge,
+            watcher,
             calls: Mutex::default(),
             client: reqwest::Client::builder().no_proxy().build().expect("a client"),
         });
@@ -154,7 +181,12 @@ async fn handle(
         call
     };
     match (shared.judge)(&call) {
-        Verdict::Forward => forward(&shared, method, &uri, headers, body).await,
+        Verdict::Forward => {
+            let answer = forward(&shared, method.clone(), &uri, headers.clone(), body.clone()).await;
+            let (body, status) = (&*body, answer.status());
+            (shared.watcher)(&Seen { method: &method, uri: &uri, headers: &headers, body, status });
+            answer
+        }
         Verdict::Answer(status, body) => Response::builder()
             .status(status)
             .header("content-type", if body.starts_with('{') { "application/json" } else { "text/xml" })

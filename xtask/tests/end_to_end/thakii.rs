@@ -53,11 +53,18 @@ fn thakii_does_what_its_specification_asks() {
         work::row_17_a_finished_video_can_be_downloaded,
         work::row_18_what_goes_wrong_ends_in_failed,
         work::row_19_a_deleted_video_leaves_nothing,
+        work::a_servers_load_follows_its_tasks,
         work::lost_and_stuck_tasks_are_taken_care_of,
         management::row_20_servers_are_registered_and_checked,
         management::row_21_everybody_gets_the_test_notification,
         management::row_06_and_20_a_second_issuer_and_a_worker_need_no_code,
         load::row_25_many_callers_are_served,
+        the_functions_do_only_what_their_roles_allow,
     ];
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
+}
+
+/// What AWS would have refused. An emulator refuses nothing.
+async fn the_functions_do_only_what_their_roles_allow(world: Arc<World>) {
+    world.watch.assert_allowed();
 }

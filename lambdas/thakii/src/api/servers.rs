@@ -87,11 +87,13 @@ pub(super) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
 
 pub(super) async fn check(State(app): Shared) -> Answer {
     let checked = registry::check_all(&app.servers, &app.registered).await?;
-    let healthy = checked.iter().filter(|(_, health)| health.healthy).count();
+    let (total, healthy) = (checked.servers.len(), checked.healthy());
+    // What is not noted the list would not show.
+    checked.unnoted.map_or(Ok(()), Err)?;
     ok(json!({
-        "total_servers": checked.len(),
+        "total_servers": total,
         "healthy_servers": healthy,
-        "unhealthy_servers": checked.len() - healthy,
+        "unhealthy_servers": total - healthy,
         "timestamp": time::now(),
     }))
 }

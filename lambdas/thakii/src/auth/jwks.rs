@@ -186,4 +186,29 @@ mod tests {
         assert_eq!(keys["bare"].modulus, [1, 2]);
         assert!(parse(b"<html>").is_err());
     }
+
+    /// Keys that were fetched a while ago, from an issuer where nobody answers any more.
+    async fn kept_for(hours: u64) -> KeySet {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        drop(listener);
+        let set = KeySet::new(url, Outbound::new(false));
+        let fetched = Instant::now().checked_sub(Duration::from_secs(hours * 3600)).expect("a time");
+        let key = PublicKey { modulus: vec![1], exponent: vec![1, 0, 1] };
+        set.kept.lock().await.keys = Some((fetched, Arc::new(BTreeMap::from([("good".to_owned(), key)]))));
+        set
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn old_keys_are_used_for_a_day() {
+        for hours in [2, 23] {
+            let set = kept_for(hours).await;
+            assert!(set.get("good").await.expect("kept keys").is_some(), "{hours}");
+            assert!(set.kept.lock().await.sought.is_some(), "{hours}: newer ones were asked for");
+        }
+        for hours in [24, 48] {
+            let error = kept_for(hours).await.get("good").await.expect_err("too old");
+            assert!(matches!(error, TokenError::Unavailable(_)), "{hours}: {error}");
+        }
+    }
 }

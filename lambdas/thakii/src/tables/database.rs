@@ -6,7 +6,11 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeValue, Delete, Put, PutRequest, ReturnValue, Select, TransactWriteItem, Update, WriteRequest},
+    operation::put_item::PutItemError,
+    types::{
+        AttributeValue, Delete, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
+        TransactWriteItem, Update, WriteRequest,
+    },
 };
 use contract::thakii::tables::Index;
 
@@ -14,7 +18,7 @@ use super::{
     attributes::Item,
     change::{Change, Placeholders},
 };
-use crate::aws::AwsError;
+use crate::{aws::AwsError, ids};
 
 /// How often a transaction that met another is tried again.
 const RETRIES: u32 = 3;
@@ -143,10 +147,13 @@ impl Database {
 
     /// Puts an item, when the condition holds; of `condition` only that counts.
     ///
+    /// A put whose answer was lost is sent again by the SDK, and then its own item is in its way: that counts as made.
+    ///
     /// # Errors
     /// When the table fails.
     pub async fn put(&self, table: &str, item: Item, mut condition: Change) -> Result<Written, AwsError> {
         let expression = condition.condition();
+        let wanted = item.clone();
         let request = self
             .client
             .put_item()
@@ -154,11 +161,17 @@ impl Database {
             .set_item(Some(item))
             .set_condition_expression(expression)
             .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values());
-        written(request.send().await.map(|_| ()), "write", table).map(|answer| match answer {
-            Some(()) => Written::Yes,
-            None => Written::Refused,
-        })
+            .set_expression_attribute_values(condition.placeholders.take_values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match request.send().await {
+            Ok(_) => Ok(Written::Yes),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(if refused.item() == Some(&wanted) { Written::Yes } else { Written::Refused })
+                }
+                _ => Err(failed("write", table, &error)),
+            },
+        }
     }
 
     /// Changes an item and returns it, or nothing when the condition did not hold.
@@ -243,16 +256,19 @@ impl Database {
         request.send().await.map_err(|error| failed("query", &query.table, &error))
     }
 
-    /// Makes all of it or nothing. A transaction that met another is tried again.
+    /// Makes all of it or nothing. A transaction that met another is tried again, under the same token: one whose answer
+    /// was lost may have been made, or be under way, and must not meet itself.
     ///
     /// # Errors
     /// When a table fails, or goes on meeting others.
     pub async fn transact(&self, parts: Vec<Part>) -> Result<Transacted, AwsError> {
         let action = "write in a transaction";
         let parts: Vec<TransactWriteItem> = parts.into_iter().map(part).collect::<Result<_, _>>()?;
+        let token = ids::random();
         let mut attempt = 0;
         loop {
             let request = self.client.transact_write_items().set_transact_items(Some(parts.clone()));
+            let request = request.client_request_token(&token);
             let error = match request.send().await {
                 Ok(_) => return Ok(Transacted::Yes),
                 Err(error) => error,

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::{aws::AwsError, time};
 
+/// How often a write that meets a task's move is tried.
+const ATTEMPTS: u32 = 3;
+
 /// How far a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +50,16 @@ impl Status {
             Self::InProgress => "in_progress",
             Self::Done => "done",
             Self::Failed => "failed",
+        }
+    }
+
+    /// As it may be stored: rows of the original keep its words until their first move.
+    const fn spellings(self) -> &'static [&'static str] {
+        match self {
+            Self::InQueue => &["in_queue"],
+            Self::InProgress => &["in_progress", "processing"],
+            Self::Done => &["done", "completed"],
+            Self::Failed => &["failed"],
         }
     }
 
@@ -208,11 +221,26 @@ impl Tasks {
     /// Deletes a task, counts a video less for its user, and relieves its server; false when it is not there.
     ///
     /// # Errors
-    /// When a table fails.
+    /// When a table fails, or others move the task all the time.
     pub async fn delete(&self, task: &Task) -> Result<bool, AwsError> {
-        let exists = Change::new().when(|at| at.exists("video_id"));
+        let mut task = task.clone();
+        for _ in 0..ATTEMPTS {
+            if self.deleted(&task).await? {
+                return Ok(true);
+            }
+            // It has moved since it was read, and its server's load with it, or somebody else has deleted it.
+            let Some(current) = self.get(&task.video_id).await? else { return Ok(false) };
+            task = current;
+        }
+        Err(AwsError::odd(format!("delete task {}", task.video_id), "it moves all the time"))
+    }
+
+    /// Deletes a task that is as it was read; false when it is not.
+    async fn deleted(&self, task: &Task) -> Result<bool, AwsError> {
+        let unmoved = unmoved(Change::new(), task);
         let mut parts =
-            vec![Part::Delete(self.table.clone(), key(&task.video_id)?, exists), self.users.lost(&task.user_id)?];
+            vec![Part::Delete(self.table.clone(), key(&task.video_id)?, unmoved), self.users.lost(&task.user_id)?];
+        let without_server = parts.len();
         let server = task.server_id.as_deref().filter(|_| task.status == Status::InProgress);
         if let Some(server) = server {
             parts.push(self.servers.loaded(server, -1, 0)?);
@@ -222,7 +250,7 @@ impl Tasks {
             Transacted::Refused(places) if places.contains(&0) => Ok(false),
             Transacted::Refused(_) => {
                 // The server is no longer registered.
-                parts.truncate(2);
+                parts.truncate(without_server);
                 Ok(self.database.transact(parts).await? == Transacted::Yes)
             }
         }
@@ -303,27 +331,41 @@ impl Tasks {
         self.database.count(&Query::index(&self.table, BY_STATUS, status.as_str())).await
     }
 
-    /// Tasks made before `time` that the worker's queue never took, oldest first.
+    /// Tasks made before `time` that the worker's queue never took, oldest first; each on its own, so that one that
+    /// cannot be read does not hide the others.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn lost(&self, time: &str, limit: usize) -> Result<Vec<Task>, AwsError> {
+    pub async fn lost(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
         let query = Query::index(&self.table, BY_STATUS, Status::InQueue.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.absent("queued_at"));
-        from_items(self.database.query(&query, limit).await?)
+        Ok(self.database.query(&query, limit).await?.into_iter().map(named).collect())
     }
 
-    /// Tasks in progress that have not changed since `time`, oldest first.
+    /// Tasks in progress that have not changed since `time`, oldest first; each on its own too.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn stuck(&self, time: &str, limit: usize) -> Result<Vec<Task>, AwsError> {
+    pub async fn stuck(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
         let query = Query::index(&self.table, BY_STATUS, Status::InProgress.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.compare("updated_at", "<", time));
-        from_items(self.database.query(&query, limit).await?)
+        Ok(self.database.query(&query, limit).await?.into_iter().map(named).collect())
     }
+}
+
+/// The change, made only if the task still is as it was read: every move changes both.
+fn unmoved(change: Change, task: &Task) -> Change {
+    change
+        .when(|at| at.one_of("status", task.status.spellings().iter().copied()))
+        .when(|at| at.compare("updated_at", "=", task.updated_at.as_str()))
+}
+
+/// A task as it is stored; if it makes no sense, the error says which.
+fn named(item: Item) -> Result<Task, AwsError> {
+    let id = item.get("video_id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+    from_item(item).map_err(|error: AwsError| AwsError::odd(format!("understand task {id}"), error.cause))
 }
 
 /// Several lists as one, newest first. A task that moved while they were read may be in two: its later state counts.

@@ -12,7 +12,7 @@ use reqwest::{Method, RequestBuilder, Response, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::cloud::Cloud;
+use crate::{cloud::Cloud, rights::Watch};
 
 pub(super) const OWNER: &str = "owner@example.com";
 pub(super) const PASSWORD: &str = "Correct-Horse-7-Battery";
@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) owner: Person,
     pub(super) stranger: Person,
     pub(super) anonymous: Person,
+    /// What the function is seen to do.
+    pub(super) watch: Watch,
 }
 
 /// Somebody who calls the API.
@@ -138,7 +140,9 @@ impl World {
         let outputs = outputs(&status);
         let api = status["urls"]["PortfolioApi"].as_str().expect("the API's URL").to_owned();
         let anonymous = Person { http: reqwest::Client::new(), api, token: None };
-        let mut world = Self { owner: anonymous.clone(), stranger: anonymous.clone(), anonymous, cloud, outputs };
+        let watch = runtime.block_on(Watch::start(&cloud, "portfolio"));
+        let mut world =
+            Self { owner: anonymous.clone(), stranger: anonymous.clone(), anonymous, cloud, outputs, watch };
         runtime.block_on(async {
             world.add_user(OWNER, Some("owner"), true).await;
             world.add_user("somebody@example.com", None, true).await;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use ::thakii::fixtures::{TestIssuer, unsigned_token};
+use ::thakii::fixtures::{Stub, TestIssuer, unsigned_token};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::{Method, header::AUTHORIZATION};
 use serde_json::{Value, json};
@@ -38,28 +38,69 @@ pub(super) async fn row_03_bad_tokens_are_refused_alike(world: Arc<World>) {
     let basic = said(basic.expect("an answer")).await;
     assert_eq!((basic.0, &basic.1["message"]), (401, &json!("Invalid Authorization header format")));
 
+    // What the pool itself signs is not always for this API.
     let good = world.user.token.clone().expect("a token");
-    let claims = claims(&good);
+    let forged = format!("{}AAAA", &good[..good.len() - 4]);
+    refused(&world, "forged", &forged).await;
+    refused(&world, "an access token", &world.access_token("ana@example.com").await).await;
+    refused(&world, "for another client", &world.token_for_another_client("ana@example.com").await).await;
+    assert_eq!(world.user.get("/list").await.0, 200);
+    row_03_each_defect_is_refused_alone(&world).await;
+}
+
+/// Tokens of an issuer that is accepted, signed by its key, so that nothing but the named defect can refuse them.
+async fn row_03_each_defect_is_refused_alone(world: &World) {
+    let issuer = TestIssuer::default();
+    let keys = Stub::start(200, issuer.jwks().to_string()).await;
+    let pool = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_tests";
+    world
+        .accept(json!({"kind": "cognito", "primary": false, "issuer": pool, "jwks_url": keys.url, "audience": "web"}))
+        .await;
+    let now = jiff::Timestamp::now().as_second();
+    let good = json!({
+        "iss": pool, "aud": "web", "token_use": "id", "sub": "zoe", "email": "zoe@example.com", "email_verified": true,
+        "iat": now - 7200, "exp": now + 3600,
+    });
     let with = |name: &str, value: Value| {
-        let mut claims = claims.clone();
+        let mut claims = good.clone();
         claims[name] = value;
         claims
     };
-    let issuer = TestIssuer::default();
-    let forged = format!("{}AAAA", &good[..good.len() - 4]);
+    assert_eq!(world.anonymous.with_token(issuer.token(&good)).get("/list").await.0, 200, "the control");
     for (name, token) in [
-        ("forged", forged),
-        ("signed by another", issuer.token(&claims)),
-        ("alg none", unsigned_token(&claims)),
-        ("expired", issuer.token(&with("exp", json!(1)))),
+        ("alg none", unsigned_token(&good)),
+        ("HS256 with the public key", issuer.confused_token(&good)),
+        ("no kid", issuer.token_with(&json!({"alg": "RS256", "typ": "JWT"}), &good)),
+        ("another kid", issuer.token_with(&json!({"alg": "RS256", "kid": "another"}), &good)),
+        ("access token", issuer.token(&with("token_use", json!("access")))),
+        (
+            "other pool",
+            issuer.token(&with("iss", json!("https://cognito-idp.us-east-1.amazonaws.com/us-east-1_other"))),
+        ),
         ("other audience", issuer.token(&with("aud", json!("other")))),
     ] {
-        let person = world.anonymous.with_token(token);
-        assert_eq!(person.get("/list").await.0, 401, "{name}");
-        assert_eq!(person.post("/auth/login", json!({})).await.0, 401, "{name}");
-        assert_eq!(person.post("/auth/exchange-token", json!({})).await.0, 401, "{name}");
+        refused(world, name, &token).await;
     }
-    assert_eq!(world.user.get("/list").await.0, 200);
+    let expired = world.anonymous.with_token(issuer.token(&with("exp", json!(now - 61))));
+    let list = expired.get("/list").await;
+    assert_eq!((error(&list), &list.1["message"]), ((401, "Authentication required"), &json!("Token has expired")));
+    assert_eq!(error(&expired.post("/auth/login", json!({})).await), (401, "Firebase token expired"));
+    let exchange = expired.post("/auth/exchange-token", json!({})).await;
+    assert_eq!(
+        (error(&exchange), &exchange.1["message"]),
+        ((401, "Invalid Firebase token"), &json!("Token has expired"))
+    );
+}
+
+/// A token is refused wherever one counts.
+async fn refused(world: &World, name: &str, token: &str) {
+    let person = world.anonymous.with_token(token);
+    let list = person.get("/list").await;
+    assert_eq!(error(&list), (401, "Authentication required"), "{name}");
+    assert_eq!(list.1["message"], "Token verification failed", "{name}");
+    for path in ["/auth/login", "/auth/exchange-token"] {
+        assert_eq!(error(&person.post(path, json!({})).await), (401, "Invalid Firebase token"), "{name}: {path}");
+    }
 }
 
 /// What a token claims.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::thakii::fixtures::{Stub, TestIssuer};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::world::{World, error};
 
@@ -58,22 +58,6 @@ pub(super) async fn row_21_everybody_gets_the_test_notification(world: Arc<World
     assert_eq!((unknown.0, &unknown.1["result"]["message"]), (400, &json!("Unknown test type")), "{unknown:?}");
 }
 
-/// Changes what the stage file would: the live version's environment.
-async fn with_environment(world: &World, changes: &[(&str, String)]) {
-    let lambda = world.cloud.lambda();
-    let name = "thakii-backend-api-local";
-    let current = lambda.get_function_configuration().function_name(name).send().await.expect("a configuration");
-    let variables = current.environment().and_then(|environment| environment.variables()).expect("an environment");
-    let mut variables = variables.clone();
-    variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    let environment = aws_sdk_lambda::types::Environment::builder().set_variables(Some(variables)).build();
-    let update = lambda.update_function_configuration().function_name(name).environment(environment);
-    update.send().await.expect("updated");
-    let version = lambda.publish_version().function_name(name).send().await.expect("published");
-    let alias = lambda.update_alias().function_name(name).name("live");
-    alias.function_version(version.version().expect("a version")).send().await.expect("moved");
-}
-
 pub(super) async fn row_06_and_20_a_second_issuer_and_a_worker_need_no_code(world: Arc<World>) {
     let without = world.admin.get("/worker-health").await;
     assert_eq!((without.0, &without.1["worker_status"]), (503, &json!("unavailable")), "{without:?}");
@@ -82,16 +66,12 @@ pub(super) async fn row_06_and_20_a_second_issuer_and_a_worker_need_no_code(worl
     let issuer = TestIssuer::default();
     let keys = Stub::start(200, issuer.jwks().to_string()).await;
     let worker = Stub::start(200, r#"{"worker": "ready"}"#.to_owned()).await;
-    let lambda = world.cloud.lambda();
-    let current = lambda.get_function_configuration().function_name("thakii-backend-api-local").send().await;
-    let current = current.expect("a configuration");
-    let variables = current.environment().and_then(|environment| environment.variables()).expect("an environment");
-    let mut issuers: Value = serde_json::from_str(&variables["AUTH_ISSUERS"]).expect("JSON");
-    issuers.as_array_mut().expect("a list").push(json!({
+    let firebase = json!({
         "kind": "firebase", "primary": false, "issuer": "https://issuer.test", "jwks_url": keys.url, "audience": "demo",
-    }));
-    with_environment(&world, &[("AUTH_ISSUERS", issuers.to_string()), ("WORKER_SERVICE_URL", worker.url.clone())])
-        .await;
+    });
+    world.accept(firebase).await;
+    let changes = [("WORKER_SERVICE_URL", worker.url.clone())];
+    world.cloud.reconfigure("thakii-backend-api-local", &changes).await;
 
     let (status, healthy) = world.admin.get("/worker-health").await;
     assert_eq!((status, &healthy["worker_response"]), (200, &json!({"worker": "ready"})), "{healthy}");

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use ::thakii::fixtures::Stub;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
 use reqwest::Method;
@@ -16,11 +17,15 @@ pub(super) async fn row_17_a_finished_video_can_be_downloaded(world: Arc<World>)
     world.tell(event(&id, "in_progress")).await;
     user.status_when(&id, "in_progress").await;
     world.put_object(&format!("pdfs/{id}.pdf"), b"%PDF-1.7").await;
+    world.put_object(&format!("subtitles/{id}.srt"), b"1").await;
     world.tell(event(&id, "done")).await;
     user.status_when(&id, "done").await;
     let (status, link) = user.get(&format!("/download/{id}")).await;
     assert_eq!((status, &link["filename"], &link["expires_in"]), (200, &json!("lecture.pdf"), &json!(3600)), "{link}");
     assert_eq!(user.fetch(&link["download_url"]).await, b"%PDF-1.7");
+    let (_, link) = user.get(&format!("/download/{id}?type=srt")).await;
+    assert_eq!(link["filename"], "lecture.srt", "{link}");
+    assert_eq!(user.fetch(&link["download_url"]).await, b"1");
 
     let (_, unread) = user.get("/notifications?unread=true").await;
     assert_eq!(unread["total"], 1, "{unread}");
@@ -117,6 +122,37 @@ pub(super) async fn row_19_a_deleted_video_leaves_nothing(world: Arc<World>) {
         }
     });
     gone.await.expect("the late PDF is deleted");
+}
+
+pub(super) async fn a_servers_load_follows_its_tasks(world: Arc<World>) {
+    let stub = Stub::start(200, r#"{"status": "ok"}"#.to_owned()).await;
+    let (_, added) = world.admin.post("/admin/servers", json!({"name": "Loaded", "url": stub.url})).await;
+    let server = added["server"]["id"].as_str().expect("an id").to_owned();
+    let counted = async || {
+        let (_, servers) = world.admin.get("/admin/servers").await;
+        let found = servers.as_array().expect("a list").iter().find(|found| found["id"] == server).cloned();
+        let found = found.expect("the server");
+        (found["current_load"].as_i64(), found["total_jobs_processed"].as_i64())
+    };
+    let begin = async || {
+        let id = world.user.upload("loaded.mp4", b"video").await;
+        let mut begun = event(&id, "in_progress");
+        begun["server_id"] = json!(server);
+        world.tell(begun).await;
+        world.user.status_when(&id, "in_progress").await;
+        id
+    };
+    let (failing, deleted) = (begin().await, begin().await);
+    assert_eq!(counted().await, (Some(2), Some(0)));
+    world.tell(event(&failing, "failed")).await;
+    world.user.status_when(&failing, "failed").await;
+    assert_eq!(counted().await, (Some(1), Some(1)));
+    assert_eq!(world.admin.delete(&format!("/admin/videos/{deleted}")).await.0, 200);
+    assert_eq!(counted().await, (Some(0), Some(1)));
+    // Maintenance asks it too.
+    let maintained = maintain(&world).await;
+    assert_eq!((&maintained["servers"], &maintained["healthy_servers"]), (&json!(1), &json!(1)), "{maintained}");
+    assert_eq!(world.admin.delete(&format!("/admin/servers/{server}")).await.0, 200);
 }
 
 pub(super) async fn lost_and_stuck_tasks_are_taken_care_of(world: Arc<World>) {

@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use ::thakii::queue::TaskMessage;
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, AuthFlowType, MessageActionType};
+use aws_sdk_cognitoidentityprovider::types::{
+    AttributeType, AuthFlowType, AuthenticationResultType, ExplicitAuthFlowsType, MessageActionType,
+};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::cloud::Cloud;
+use crate::{cloud::Cloud, rights::Watch};
 
 /// How long something asynchronous may take; the specification's "within 10 s".
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -142,6 +144,8 @@ pub(super) struct World {
     pub(super) root: Person,
     pub(super) outputs: BTreeMap<String, String>,
     messages: Mutex<Vec<TaskMessage>>,
+    /// What the functions are seen to do.
+    pub(super) watch: Watch,
 }
 
 impl World {
@@ -160,6 +164,7 @@ impl World {
             other: person("bob@example.com", None),
             admin: person("admin@example.com", Some("admins")),
             root: person("root@example.com", None),
+            watch: runtime.block_on(Watch::start(&cloud, "thakii")),
             anonymous,
             outputs,
             cloud,
@@ -227,6 +232,31 @@ impl World {
         listed.uploads().len()
     }
 
+    /// The pool's access token of a user who exists.
+    pub(super) async fn access_token(&self, email: &str) -> String {
+        tokens(&self.cloud, &self.outputs["WebClientId"], email).await.access_token.expect("an access token")
+    }
+
+    /// The pool's ID token of a user who exists, made for another client of the pool than the API's.
+    pub(super) async fn token_for_another_client(&self, email: &str) -> String {
+        let cognito = aws_sdk_cognitoidentityprovider::Client::new(&self.cloud.sdk());
+        let create = cognito.create_user_pool_client().user_pool_id(&self.outputs["UserPoolId"]);
+        let create = create.client_name("another").explicit_auth_flows(ExplicitAuthFlowsType::AllowUserPasswordAuth);
+        let created = create.send().await.expect("a client").user_pool_client.expect("a client");
+        tokens(&self.cloud, &created.client_id.expect("its id"), email).await.id_token.expect("an ID token")
+    }
+
+    /// Makes the API accept another issuer beside those it has, as a stage file would.
+    pub(super) async fn accept(&self, issuer: Value) {
+        let name = "thakii-backend-api-local";
+        let current = self.cloud.lambda().get_function_configuration().function_name(name).send().await;
+        let current = current.expect("a configuration");
+        let variables = current.environment().and_then(|environment| environment.variables()).expect("an environment");
+        let mut issuers: Vec<Value> = serde_json::from_str(&variables["AUTH_ISSUERS"]).expect("a list");
+        issuers.push(issuer);
+        self.cloud.reconfigure(name, &[("AUTH_ISSUERS", json!(issuers).to_string())]).await;
+    }
+
     /// Signs another person in.
     pub(super) async fn person(&self, email: &str) -> Person {
         self.anonymous.with_token(sign_in(&self.cloud, &self.outputs, email, None).await)
@@ -257,7 +287,12 @@ async fn sign_in(cloud: &Cloud, outputs: &BTreeMap<String, String>, email: &str,
         let add = cognito.admin_add_user_to_group().user_pool_id(pool).username(email).group_name(group);
         add.send().await.expect("a member");
     }
-    let sign_in = cognito.initiate_auth().client_id(&outputs["WebClientId"]);
+    tokens(cloud, &outputs["WebClientId"], email).await.id_token.expect("an ID token")
+}
+
+/// What the pool gives a user through a client.
+async fn tokens(cloud: &Cloud, client: &str, email: &str) -> AuthenticationResultType {
+    let sign_in = aws_sdk_cognitoidentityprovider::Client::new(&cloud.sdk()).initiate_auth().client_id(client);
     let signed_in = sign_in
         .auth_flow(AuthFlowType::UserPasswordAuth)
         .auth_parameters("USERNAME", email)
@@ -265,7 +300,7 @@ async fn sign_in(cloud: &Cloud, outputs: &BTreeMap<String, String>, email: &str,
         .send()
         .await
         .expect("signed in");
-    signed_in.authentication_result().and_then(|result| result.id_token()).expect("an ID token").to_owned()
+    signed_in.authentication_result.expect("tokens")
 }
 
 /// The outputs of Thakii's stacks, as `status` reports them.

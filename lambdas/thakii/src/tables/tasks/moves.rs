@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Status, Task, Tasks, key};
+use super::{ATTEMPTS, Status, Task, Tasks, key, unmoved};
 use crate::{
     aws::AwsError,
     tables::{
@@ -17,8 +17,6 @@ use crate::{
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 1000;
-/// How often a move that meets another is tried.
-const ATTEMPTS: u32 = 3;
 
 /// What a worker, or somebody in its place, reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +122,7 @@ impl Tasks {
 
 /// The change of a task that moves, if it still is as it was read.
 fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, now: &str) -> Change {
-    let change = Change::new()
-        .set("status", status)
-        .set("updated_at", now)
-        .when(|at| at.compare("status", "=", task.status))
-        .when(|at| at.compare("updated_at", "=", task.updated_at.as_str()));
+    let change = unmoved(Change::new().set("status", status).set("updated_at", now), task);
     match report {
         Report::Started => {
             let change = change.set("started_at", now).remove("error_message").remove("finished_at");

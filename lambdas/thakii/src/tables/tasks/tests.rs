@@ -122,6 +122,105 @@ async fn a_task_that_moved_meanwhile_is_looked_at_again() {
     assert_eq!(moved.expect("an answer"), Moved::Ignored);
 }
 
+/// The tables a transaction touches, and the condition of its first part with its values put in.
+fn deletion(body: &Value) -> (usize, String) {
+    let parts = body["TransactItems"].as_array().expect("parts");
+    let delete = &parts[0]["Delete"];
+    let mut condition = delete["ConditionExpression"].as_str().expect("a condition").to_owned();
+    for (name, value) in delete["ExpressionAttributeValues"].as_object().expect("values") {
+        condition = condition.replace(name, value["S"].as_str().expect("a text"));
+    }
+    (parts.len(), condition)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_that_moves_while_it_is_deleted_is_looked_at_again() {
+    let mut stored = task("in_progress");
+    stored["server_id"] = json!("s1");
+    let mut tries = 0;
+    let script = Script::new(move |request| match request.action.as_str() {
+        "DynamoDB.GetItem" => said(json!({"Item": item(stored.clone())})),
+        _ => {
+            tries += 1;
+            if tries == 1 { cancelled(&["ConditionalCheckFailed", "None"]) } else { said(json!({})) }
+        }
+    });
+    assert!(tasks(&script).delete(&row("in_queue")).await.expect("deleted"));
+    let bodies = script.bodies("DynamoDB.TransactWriteItems");
+    let (queued, condition) = deletion(&bodies[0]);
+    assert_eq!(queued, 2, "nobody works on it");
+    assert_eq!(condition, "(#status IN (in_queue)) AND (#updated_at = 2026-01-31T12:00:00.000Z)");
+    // A worker has begun meanwhile: its server is relieved.
+    let (begun, condition) = deletion(&bodies[1]);
+    assert_eq!(begun, 3);
+    assert!(condition.starts_with("(#status IN (in_progress, processing))"), "{condition}");
+    assert_eq!(bodies[1]["TransactItems"][2]["Update"]["Key"]["id"], json!({"S": "s1"}));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_that_somebody_else_deletes_is_not_there() {
+    let script = Script::new(|request| match request.action.as_str() {
+        "DynamoDB.GetItem" => said(json!({})),
+        _ => cancelled(&["ConditionalCheckFailed", "None"]),
+    });
+    assert!(!tasks(&script).delete(&row("in_queue")).await.expect("an answer"));
+    assert_eq!(script.bodies("DynamoDB.TransactWriteItems").len(), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_whose_server_is_gone_is_deleted_without_it() {
+    let script = Script::new(|request| match request.body["TransactItems"].as_array().map(Vec::len) {
+        Some(3) => cancelled(&["None", "None", "ConditionalCheckFailed"]),
+        _ => said(json!({})),
+    });
+    let mut task = row("in_progress");
+    task.server_id = Some("gone".to_owned());
+    assert!(tasks(&script).delete(&task).await.expect("deleted"));
+    assert_eq!(script.bodies("DynamoDB.TransactWriteItems").len(), 2);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_transaction_keeps_its_token_until_it_is_made() {
+    let mut answers = vec![
+        // The first try is carried out, and its answer is lost; the SDK's second finds it under way.
+        Some((500, json!({"__type": "InternalServerError"}).to_string())),
+        refused("TransactionInProgressException"),
+        said(json!({})),
+    ]
+    .into_iter();
+    let script = Script::new(move |_| answers.next().expect("no fourth try"));
+    let client = aws_sdk_dynamodb::Config::new(&script.aws())
+        .to_builder()
+        .retry_config(aws_config::retry::RetryConfig::standard().with_max_attempts(2))
+        .build();
+    let database = Database::new(aws_sdk_dynamodb::Client::from_conf(client));
+    let part = Part::Put("tasks".to_owned(), to_item(&row("in_queue")).expect("an item"), Change::new());
+    assert_eq!(database.transact(vec![part]).await.expect("made"), Transacted::Yes);
+    let bodies = script.bodies("DynamoDB.TransactWriteItems");
+    let tokens: Vec<&str> = bodies.iter().filter_map(|body| body["ClientRequestToken"].as_str()).collect();
+    assert_eq!(tokens.len(), 3);
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_put_that_meets_itself_is_made_and_one_that_meets_another_is_not() {
+    let mine = json!({"id": "x", "by": "me", "at": 7});
+    for (there, made) in [(mine.clone(), true), (json!({"id": "x", "by": "somebody", "at": 7}), false)] {
+        let script = Script::new(move |request| {
+            assert_eq!(request.body["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
+            let body = json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+                "Item": item(there.clone()),
+            });
+            Some((400, body.to_string()))
+        });
+        let database = Database::new(aws_sdk_dynamodb::Client::new(&script.aws()));
+        let absent = Change::new().when(|at| at.absent("id"));
+        let written = database.put("admins", to_item(&mine).expect("an item"), absent).await.expect("an answer");
+        assert_eq!(written.is_made(), made);
+    }
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn long_reasons_are_cut() {
     let script = Script::new(|request| match request.action.as_str() {

@@ -1,0 +1,111 @@
+//! What a run does when not everything works.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{Request, Said, Script, item, refused, said, task};
+
+const GOOD: &str = "11111111-1111-4111-8111-111111111111";
+const BAD: &str = "22222222-2222-4222-8222-222222222222";
+
+fn function(script: &Script) -> MaintenanceFunction {
+    let environment = MaintenanceEnvironment {
+        stage: "test".to_owned(),
+        s3_bucket_name: "videos".to_owned(),
+        table_video_tasks: "tasks".to_owned(),
+        table_processing_servers: "servers".to_owned(),
+        table_notifications: "notifications".to_owned(),
+        table_system: "system".to_owned(),
+        tasks_queue_url: "http://aws.test/0/tasks".to_owned(),
+        notifications_topic_arn: "arn:aws:sns:us-east-2:000000000000:notifications".to_owned(),
+    };
+    MaintenanceFunction::new(environment, &script.aws())
+}
+
+fn old(id: &str, status: &str) -> Value {
+    let mut task = task(status);
+    task["video_id"] = json!(id);
+    task
+}
+
+/// AWS with two tasks in a status, of which `first` is the one that comes first; where `broken` says so, a call fails.
+fn world(first: Value, status: &'static str, broken: fn(&Request) -> bool) -> impl FnMut(&Request) -> Option<Said> {
+    move |request| {
+        if broken(request) {
+            return refused("InternalServerError");
+        }
+        let asked = request.body["ExpressionAttributeValues"][":v0"]["S"].as_str();
+        match request.action.as_str() {
+            "DynamoDB.Query" if request.body["Select"] == "COUNT" => said(json!({"Count": 2})),
+            "DynamoDB.Query" if asked == Some(status) => {
+                said(json!({"Items": [item(first.clone()), item(old(GOOD, status))], "Count": 2}))
+            }
+            "DynamoDB.Query" => said(json!({"Items": [], "Count": 0})),
+            "DynamoDB.GetItem" => {
+                let id = request.body["Key"]["video_id"]["S"].as_str().expect("an id");
+                said(json!({"Item": item(old(id, status))}))
+            }
+            "SNS.Publish" => Some((
+                200,
+                "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>".to_owned(),
+            )),
+            _ => said(json!({"MessageId": "m"})),
+        }
+    }
+}
+
+fn is_about(request: &Request, id: &str) -> bool {
+    request.body.to_string().contains(id)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn lost_tasks_are_queued_also_after_one_that_cannot_be() {
+    let broken: fn(&Request) -> bool = |request| request.action == "AmazonSQS.SendMessage" && is_about(request, BAD);
+    let script = Script::new(world(old(BAD, "in_queue"), "in_queue", broken));
+    let error = function(&script).run().await.expect_err("one failed").to_string();
+    assert!(error.contains("1 failed") && error.contains("send to tasks"), "{error}");
+    assert_eq!(script.bodies("AmazonSQS.SendMessage").len(), 2);
+    let noted = script.bodies("DynamoDB.UpdateItem");
+    assert_eq!(noted.iter().map(|update| &update["Key"]["video_id"]["S"]).collect::<Vec<_>>(), [GOOD]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn silent_tasks_are_ended_also_after_one_that_cannot_be() {
+    let broken: fn(&Request) -> bool =
+        |request| request.action == "DynamoDB.TransactWriteItems" && is_about(request, BAD);
+    let script = Script::new(world(old(BAD, "in_progress"), "in_progress", broken));
+    let error = function(&script).run().await.expect_err("one failed").to_string();
+    assert!(error.contains("1 failed") && error.contains("write in a transaction"), "{error}");
+    assert_eq!(script.bodies("SNS.Publish").len(), 1, "the other's user is told");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_task_that_makes_no_sense_is_named_and_passed_over() {
+    let mut odd = old(BAD, "in_queue");
+    odd["size"] = json!("large");
+    let script = Script::new(world(odd, "in_queue", |_| false));
+    let error = function(&script).run().await.expect_err("one failed").to_string();
+    assert!(error.contains(BAD), "{error}");
+    assert_eq!(script.bodies("AmazonSQS.SendMessage").len(), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_step_is_taken_when_others_fail() {
+    // Every list fails; counts are made all the same, of each status.
+    let broken: fn(&Request) -> bool = |request| {
+        request.action == "DynamoDB.Query"
+            && (request.body["Select"].is_null() || request.body.to_string().contains("in_progress"))
+    };
+    let script = Script::new(world(old(BAD, "done"), "done", broken));
+    let error = function(&script).run().await.expect_err("four failed").to_string();
+    assert!(error.contains("4 failed"), "lost, stuck, servers and one count: {error}");
+    let counts = script.bodies("DynamoDB.Query").into_iter().filter(|query| query["Select"] == "COUNT");
+    assert_eq!(counts.count(), 4);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_works_is_reported() {
+    let script = Script::new(world(old(BAD, "in_queue"), "in_queue", |_| false));
+    let maintained = function(&script).run().await.expect("nothing failed");
+    assert_eq!(maintained, Maintained { requeued: 2, ended: 0, servers: 0, healthy_servers: 0 });
+}

@@ -1,0 +1,100 @@
+//! A check of many servers, most of them silent, against a clock of the test's own.
+
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::{
+    tables::Database,
+    testing::{Script, item, refused, said},
+};
+
+/// A server that takes connections and says nothing.
+async fn silent() -> (String, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    (format!("http://{}", listener.local_addr().expect("bound")), listener)
+}
+
+/// A registry of `count` servers under one address.
+fn rows(count: usize, url: &str) -> serde_json::Value {
+    let rows = (0..count).map(|number| {
+        item(json!({
+            "kind": "server", "id": format!("s{number}"), "name": format!("s{number}"), "url": url,
+            "type": "processing", "description": "", "status": "active", "health_status": null,
+            "created_at": "t", "updated_at": "t", "total_jobs_processed": 0, "current_load": 0,
+            "last_health_check": null,
+        }))
+    });
+    json!({"Items": rows.collect::<Vec<_>>(), "Count": count})
+}
+
+fn servers(script: &Script) -> Servers {
+    Servers::new(Database::new(aws_sdk_dynamodb::Client::new(&script.aws())), "servers".to_owned())
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn many_slow_servers_are_noted_within_the_budget() {
+    let (url, _listener) = silent().await;
+    let listed = rows(100, &url);
+    let script = Script::new(move |request| match request.action.as_str() {
+        "DynamoDB.Query" => said(listed.clone()),
+        _ => said(json!({})),
+    })
+    .slow(Duration::from_millis(20));
+    // Asked ten at a time they would take 2 seconds, and noted one after the other another 2.
+    let pace = Pace {
+        patience: Duration::from_millis(200),
+        asking: Duration::from_millis(500),
+        budget: Duration::from_millis(1500),
+    };
+    let started = Instant::now();
+    let checked = check_within(pace, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    assert!(started.elapsed() < pace.budget, "{:?}", started.elapsed());
+    assert_eq!((checked.servers.len(), checked.healthy()), (100, 0));
+    assert!(checked.unnoted.is_none(), "{:?}", checked.unnoted);
+    assert!(checked.servers.iter().all(|(_, health)| health.error.as_deref() == Some("Connection timeout")));
+    assert_eq!(script.bodies("DynamoDB.UpdateItem").len(), 100);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_table_that_hangs_does_not_hold_the_check_up() {
+    let (url, _listener) = silent().await;
+    let listed = rows(20, &url);
+    let script = Script::new(move |request| match request.action.as_str() {
+        "DynamoDB.Query" => said(listed.clone()),
+        _ => said(json!({})),
+    })
+    .slow(Duration::from_millis(400));
+    let pace = Pace {
+        patience: Duration::from_millis(50),
+        asking: Duration::from_millis(600),
+        budget: Duration::from_millis(700),
+    };
+    let started = Instant::now();
+    let checked = check_within(pace, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    assert!(started.elapsed() < pace.budget + Duration::from_millis(200), "{:?}", started.elapsed());
+    assert_eq!(checked.servers.len(), 20);
+    let why = checked.unnoted.expect("a failure").to_string();
+    assert!(why.contains("took too long"), "{why}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn one_server_that_cannot_be_noted_does_not_keep_the_others_from_it() {
+    let (url, _listener) = silent().await;
+    let listed = rows(3, &url);
+    let script = Script::new(move |request| match request.action.as_str() {
+        "DynamoDB.Query" => said(listed.clone()),
+        _ if request.body["Key"]["id"]["S"] == "s0" => refused("InternalServerError"),
+        _ => said(json!({})),
+    });
+    let pace = Pace { patience: Duration::from_millis(20), ..PACE };
+    let checked = check_within(pace, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    assert!(checked.unnoted.expect("a failure").to_string().contains("InternalServerError"));
+    assert_eq!(script.bodies("DynamoDB.UpdateItem").len(), 3);
+}
+
+#[test]
+fn the_check_ends_before_the_api_would() {
+    let deadline = Duration::from_secs(contract::thakii::limits::DEADLINE_SECONDS);
+    assert!(PACE.asking < PACE.budget && PACE.budget < deadline);
+}
