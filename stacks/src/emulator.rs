@@ -1,4 +1,4 @@
-//! What stage `local` leaves out, each with its reason: the declared difference between the emulator and AWS.
+//! What stage `local`, and a rehearsal of another, leaves out, each with its reason: the declared difference between the emulator and AWS.
 //!
 //! Seen in MiniStack 1.5.33. What it accepts and ignores stays in the templates, because it does no harm there: bucket
 //! lifecycle rules (nothing expires, and the bucket has no lifecycle configuration), expiry of items and recovery of tables,
@@ -33,6 +33,6 @@ impl Feature {
     /// Is the feature used in this stage?
     #[must_use]
     pub fn is_in(self, stage: &Stage) -> bool {
-        !stage.is_local()
+        !stage.is_local() && !stage.emulated
     }
 }

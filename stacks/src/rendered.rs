@@ -61,6 +61,8 @@ pub enum LiveKind {
     Auth,
     /// Browsers of an allowed origin may ask.
     Cors,
+    /// Whoever asks is answered.
+    Served,
 }
 
 impl LiveKind {
@@ -70,6 +72,7 @@ impl LiveKind {
         match self {
             Self::Auth => "auth",
             Self::Cors => "cors",
+            Self::Served => "served",
         }
     }
 }
@@ -105,6 +108,19 @@ impl LiveCheck {
         Self { statuses, ..Self::refuses_strangers(api, method, path) }
     }
 
+    /// Anybody gets an answer from behind the API: a function and what it reads are there.
+    #[must_use]
+    pub fn serves_anybody(api: &str, path: &str) -> Self {
+        Self { kind: LiveKind::Served, ..Self::answers(api, Method::Get, path, &[200]) }
+    }
+
+    /// The method and path, and what is special about the request.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let is_forged = self.headers.iter().any(|(name, _)| *name == "authorization");
+        format!("{} {}{}", self.method.as_str(), self.path, if is_forged { ", token forged" } else { "" })
+    }
+
     /// A browser at `origin` asks whether it may use a method, and may.
     #[must_use]
     pub fn preflight(api: &str, method: Method, path: &str, origin: &str) -> Self {
@@ -124,7 +140,7 @@ impl LiveCheck {
     }
 }
 
-/// How a user signs in to a system by SRP, and a request that must be answered then.
+/// How a user signs in to a system by SRP, and what must be answered then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
     /// The stack of the user pool, by [`RenderedStack::stack`].
@@ -137,8 +153,19 @@ pub struct SignIn {
     pub user: String,
     /// The attributes that a user of the pool must have.
     pub attributes: Vec<(&'static str, String)>,
-    /// The request, which gets the ID token as well.
+    /// Where the ID token is exchanged for one of the system's own, which the other requests carry then.
+    pub exchange: Option<Exchange>,
+    /// The requests, in order.
+    pub checks: Vec<LiveCheck>,
+}
+
+/// A request that gets one token and answers another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The request, without a token.
     pub check: LiveCheck,
+    /// The field of the answer's JSON that holds the new token.
+    pub token: &'static str,
 }
 
 /// How fast a system must answer a request that reaches a function.
@@ -146,6 +173,8 @@ pub struct SignIn {
 pub struct Latency {
     /// The request.
     pub check: LiveCheck,
+    /// The most that 19 of 20 answers should take, in milliseconds; more is told, and no failure.
+    pub expected: u32,
     /// The most that 19 of 20 answers may take, in milliseconds.
     pub p95: u32,
     /// The most that any may take, in milliseconds.

@@ -16,6 +16,9 @@ pub struct Stage {
     pub account: String,
     /// The region of every stack that does not name another.
     pub region: String,
+    /// A rehearsal on an emulator, which `AWS_ENDPOINT_URL` names: what the emulator cannot do is left out, as in stage `local`.
+    #[serde(default)]
+    pub emulated: bool,
     /// Ask before changing anything.
     #[serde(default)]
     pub protected: bool,

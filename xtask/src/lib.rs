@@ -4,6 +4,7 @@
 //! [`sources`] → [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in
 //! [`commands`] is a thin composition of them. Only [`aws`] names the AWS SDK, only [`ui`] prints.
 
+pub mod actionlint;
 pub mod artifacts;
 pub mod aws;
 pub mod build;
@@ -22,6 +23,7 @@ pub mod lock;
 pub mod pages;
 pub mod plan;
 pub mod prune;
+pub mod python;
 pub mod record;
 pub mod release;
 pub mod render;

@@ -71,7 +71,7 @@ async fn run(command: Command, record: Option<&Utf8Path>, ui: &Ui) -> miette::Re
         Command::Artifacts(args) => commands::artifacts::run(args, &workspace, ui).await,
         Command::Toolchain(args) => commands::toolchain::run(args, &workspace, ui).await,
         Command::Docs(args) => commands::docs::run(&args, &workspace, ui),
-        Command::Ci(args) => commands::ci::run(&args, &workspace, ui),
+        Command::Ci(args) => commands::ci::run(&args, &workspace, ui).await,
         Command::Schema(args) => commands::schema::run(args, &workspace, ui).await,
     }
 }

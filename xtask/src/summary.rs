@@ -1,10 +1,16 @@
 //! What a job did, as Markdown: what changed, which versions, how long it took, what failed and what was done about it.
 
-use std::fmt::{Result, Write};
+use std::{
+    collections::BTreeMap,
+    fmt::{Result, Write},
+};
 
 use serde_json::Value;
 
-use crate::{record::Done, ui::duration};
+use crate::{
+    record::Done,
+    ui::{duration, size},
+};
 
 /// Where a job and its commit are seen, as far as the environment tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,15 +31,20 @@ pub fn markdown(stage: &str, done: &[Done], links: &Links) -> String {
 }
 
 fn write(stage: &str, done: &[Done], links: &Links, out: &mut String) -> Result {
-    let mark = match failure(done) {
+    let mark = match failures(done).next() {
         Some(_) => "❌",
-        None if done.is_empty() => "⚠️",
+        None if done.is_empty() || done.iter().any(|done| !done.succeeded) => "⚠️",
         None => "✅",
     };
     writeln!(out, "## {mark} {stage}: {}\n", verdict(done))?;
-    if let Some(failed) = failure(done) {
+    for failed in done.iter().filter(|done| !done.succeeded) {
         writeln!(out, "**`{}` failed:** {}\n", failed.command, failed.failure.join("; because: "))?;
-        writeln!(out, "{}\n", aftermath(done, failed))?;
+    }
+    if failures(done).next().is_some() {
+        for line in aftermath(done) {
+            writeln!(out, "- {line}")?;
+        }
+        writeln!(out)?;
     }
     if let Some((hash, address)) = &links.commit {
         write!(out, "Commit [`{}`]({address})", &hash[..hash.len().min(9)])?;
@@ -42,23 +53,27 @@ fn write(stage: &str, done: &[Done], links: &Links, out: &mut String) -> Result 
     steps(done, out)?;
     stacks(done, out)?;
     functions(done, out)?;
+    live(done, out)?;
     checks(done, out)?;
     for pruned in notes(done, "pruned").filter_map(Value::as_u64).filter(|pruned| *pruned > 0) {
         writeln!(out, "- pruned: {pruned} old versions and artifacts")?;
     }
-    for (name, url) in notes(done, "urls").filter_map(Value::as_object).flatten() {
+    // Several commands know them.
+    let urls: BTreeMap<_, _> = notes(done, "urls").filter_map(Value::as_object).flatten().collect();
+    for (name, url) in urls {
         writeln!(out, "- {name}: {}", url.as_str().unwrap_or_default())?;
     }
     Ok(())
 }
 
-fn failure(done: &[Done]) -> Option<&Done> {
-    done.iter().find(|done| !done.succeeded)
+/// What fails the job. Pruning does not: what is left is deleted after the next deploy.
+fn failures(done: &[Done]) -> impl Iterator<Item = &Done> {
+    done.iter().filter(|done| !done.succeeded && done.command != "prune")
 }
 
 fn verdict(done: &[Done]) -> &'static str {
     let changed = || notes(done, "changed").any(|changed| *changed == Value::Bool(true));
-    match failure(done) {
+    match failures(done).next() {
         Some(_) => "failed",
         None if done.is_empty() => "nothing was done; the job failed before its first command, or had none",
         None if changed() => "deployed",
@@ -66,24 +81,66 @@ fn verdict(done: &[Done]) -> &'static str {
     }
 }
 
-/// What users get after a failure.
-fn aftermath(done: &[Done], failed: &Done) -> String {
-    let rolled_back: Vec<_> =
-        notes(done, "rolledBack").filter_map(Value::as_array).flatten().filter_map(Value::as_str).collect();
+/// What users get after a failure, system by system.
+fn aftermath(done: &[Done]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let released = released(done);
+    if !released.is_empty() {
+        lines.push(format!("**Released before that, and live:** {}.", released.join(", ")));
+    }
+    let rolled_back = names(done, "rolledBack");
     if !rolled_back.is_empty() {
-        return format!("**Rolled back:** {}. Users get what they got before.", rolled_back.join(", "));
+        lines.push(format!("**Rolled back:** {}. Users get what they got before.", rolled_back.join(", ")));
     }
-    let reverted = failed.failure.iter().any(|message| message.contains("was reverted"));
-    if failed.command == "deploy" && reverted {
-        return "**The release was reverted.** Users get what they got before.".to_owned();
+    let left = names(done, "notRolledBack");
+    if !left.is_empty() {
+        lines.push(format!("**NOT rolled back:** {}. Users get what failed: `cargo xtask rollback`.", left.join(", ")));
     }
-    match failed.command.as_str() {
-        "plan" | "build" => "Nothing was touched.".to_owned(),
-        "deploy" => {
-            "No traffic was moved to what failed; `cargo xtask status` and `cargo xtask doctor` say more.".to_owned()
+    for failed in failures(done).filter(|done| done.command == "deploy") {
+        let system = failed.notes.get("notReleased").and_then(|note| note["failed"].as_str()).unwrap_or("The release");
+        lines.push(if failed.failure.iter().any(|message| message.contains("was reverted")) {
+            format!("**Reverted:** {system}. Users get what they got before.")
+        } else {
+            format!(
+                "**Not released:** {system}. No traffic was moved to what failed; `cargo xtask status` and `cargo xtask doctor` say \
+                 more."
+            )
+        });
+        let untried = failed.notes.get("notReleased").and_then(|note| note["untried"].as_array());
+        let untried: Vec<_> = untried.into_iter().flatten().filter_map(Value::as_str).collect();
+        if !untried.is_empty() {
+            lines.push(format!("**Never tried:** {}. Users get what they got before.", untried.join(", ")));
         }
-        _ => "Nothing was rolled back.".to_owned(),
     }
+    if lines.is_empty() {
+        let looks = |done: &Done| matches!(done.command.as_str(), "plan" | "build");
+        let touched = !failures(done).all(looks);
+        lines.push(if touched { "Nothing was rolled back." } else { "Nothing was touched." }.to_owned());
+    }
+    lines
+}
+
+/// The functions that got another version and still have it, each with that.
+fn released(done: &[Done]) -> Vec<String> {
+    let rolled_back = names(done, "rolledBack");
+    let functions = notes(done, "functions").filter_map(Value::as_array).flatten();
+    let changed = functions.filter(|function| !function["before"].is_null());
+    let text = |function: &Value, field: &str| function[field].as_str().unwrap_or_default().to_owned();
+    changed
+        .map(|function| (text(function, "functionName"), text(function, "version")))
+        .filter(|(name, _)| !is_of(name, &rolled_back))
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect()
+}
+
+/// Does a function belong to one of these systems, by its name?
+fn is_of(function: &str, systems: &[&str]) -> bool {
+    systems.iter().any(|system| function.strip_prefix(system).is_some_and(|rest| rest.starts_with('-')))
+}
+
+/// The names in a note of every command that made it.
+fn names<'a>(done: &'a [Done], name: &'a str) -> Vec<&'a str> {
+    notes(done, name).filter_map(Value::as_array).flatten().filter_map(Value::as_str).collect()
 }
 
 /// A note of every command that made it.
@@ -119,10 +176,35 @@ fn functions(done: &[Done], out: &mut String) -> Result {
         return Ok(());
     }
     writeln!(out, "| function | live version | before |\n| --- | --- | --- |")?;
+    let rolled_back = names(done, "rolledBack");
     for function in functions {
         let text = |field: &str, without| function[field].as_str().unwrap_or(without).to_owned();
         let (name, version, before) = (text("functionName", ""), text("version", ""), text("before", "the same"));
+        let is_back = is_of(&name, &rolled_back) && !function["before"].is_null();
+        let version = if is_back { format!("rolled back from {version}") } else { version };
         writeln!(out, "| {name} | {version} | {before} |")?;
+    }
+    writeln!(out)
+}
+
+/// What is live, in Lambda's words; what was rolled back after it was described is not told.
+fn live(done: &[Done], out: &mut String) -> Result {
+    let rolled_back = names(done, "rolledBack");
+    let functions: BTreeMap<_, _> = notes(done, "live")
+        .filter_map(Value::as_object)
+        .flatten()
+        .filter(|(name, _)| !is_of(name, &rolled_back))
+        .collect();
+    if functions.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| live | version | runtime | handler | code | memory | timeout | last modified |")?;
+    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
+    for (name, function) in functions {
+        let text = |field: &str| function[field].as_str().unwrap_or_default();
+        let code = size(function["codeSize"].as_u64().unwrap_or_default());
+        write!(out, "| {name} | {} | {} | {} | {code} ", text("version"), text("runtime"), text("handler"))?;
+        writeln!(out, "| {} MB | {} s | {} |", function["memory"], function["timeout"], text("lastModified"))?;
     }
     writeln!(out)
 }
@@ -136,7 +218,10 @@ fn checks(done: &[Done], out: &mut String) -> Result {
     for check in checks {
         let text = |field: &str| check[field].as_str().unwrap_or_default().replace('|', "\\|");
         let mark = if check["passed"] == true { "✓" } else { "✗" };
-        writeln!(out, "| {} | {} | {} | {mark} {} |", text("system"), text("kind"), text("what"), text("detail"))?;
+        let warning = text("warning");
+        let warning = if warning.is_empty() { warning } else { format!("; ⚠️ {warning}") };
+        let (system, kind, what) = (text("system"), text("kind"), text("what"));
+        writeln!(out, "| {system} | {kind} | {what} | {mark} {}{warning} |", text("detail"))?;
     }
     writeln!(out)
 }
@@ -205,17 +290,54 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_what_was_done_about_it() {
-        let checks = json!([{ "system": "s", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no" }]);
-        let check = done("check-live", &["stage prod does not"], json!({ "checks": checks, "rolledBack": ["s"] }));
+        let checks = json!([{ "system": "media-uploader", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no" }]);
+        let live = json!({ "media-uploader-upload-prod": {}, "thakii-status-prod": {
+            "version": "7", "runtime": "provided.al2023", "handler": "bootstrap", "codeSize": 2_000_000, "memory": 1024, "timeout": 30,
+            "lastModified": "2026-11-02T03:04:05.000+0000",
+        }});
+        let notes = json!({ "checks": checks, "rolledBack": ["media-uploader"], "live": live });
+        let check = done("check-live", &["stage prod does not"], notes);
         let text = markdown("prod", &[deployed(), check], &Links::default());
-        for told in ["## ❌ prod: failed", "`check-live` failed", "Rolled back:** s", "| s | cors | OPTIONS / | ✗ no |"]
-        {
+        for told in [
+            "## ❌ prod: failed",
+            "`check-live` failed",
+            "Rolled back:** media-uploader",
+            "| media-uploader-upload-prod | rolled back from 3 | 2 |",
+            "| media-uploader | cors | OPTIONS / | ✗ no |",
+            "| thakii-status-prod | 7 | provided.al2023 | bootstrap | 2.0 MB | 1024 MB | 30 s | 2026-11-02T03:04:05.000+0000 |",
+        ] {
             assert!(text.contains(told), "`{told}` is not in\n{text}");
         }
-        let reverted = done("deploy", &["release 2 was reverted: /health answers 500"], json!({}));
+        assert!(!text.contains("and live:**"), "{text}");
+        let left = done("check-live", &["no"], json!({ "notRolledBack": ["media-uploader"] }));
+        let text = markdown("prod", &[deployed(), left], &Links::default());
+        assert!(text.contains("**NOT rolled back:** media-uploader"), "{text}");
+        let plan = markdown("prod", &[done("plan", &["no"], json!({}))], &Links::default());
+        assert!(plan.contains("Nothing was touched."), "{plan}");
+    }
+
+    #[test]
+    fn what_is_live_what_was_reverted_and_what_was_never_tried_is_told_apart() {
+        let functions = json!([{ "functionName": "media-uploader-upload-prod", "version": "3", "before": "2" }]);
+        let notes = json!({ "functions": functions, "notReleased": { "failed": "portfolio", "untried": ["thakii"] } });
+        let reverted = done("deploy", &["release 2 was reverted: /health answers 500"], notes.clone());
         let text = markdown("prod", &[reverted], &Links::default());
-        assert!(text.contains("The release was reverted"), "{text}");
-        assert!(text.contains("/health answers 500"), "{text}");
+        for told in [
+            "/health answers 500",
+            "**Released before that, and live:** media-uploader-upload-prod 3.",
+            "**Reverted:** portfolio.",
+            "**Never tried:** thakii.",
+        ] {
+            assert!(text.contains(told), "`{told}` is not in\n{text}");
+        }
+        let text = markdown("prod", &[done("deploy", &["the probe failed"], notes)], &Links::default());
+        assert!(text.contains("**Not released:** portfolio.") && !text.contains("Reverted"), "{text}");
+    }
+
+    #[test]
+    fn what_was_not_pruned_does_not_fail_a_job() {
+        let text = markdown("prod", &[deployed(), done("prune", &["denied"], json!({}))], &Links::default());
+        assert!(text.starts_with("## ⚠️ prod: deployed") && text.contains("**`prune` failed:** denied"), "{text}");
     }
 
     #[test]

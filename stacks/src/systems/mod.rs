@@ -39,6 +39,7 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
         systems.push(thakii::system(stage, settings)?);
     }
     let mut rendered = systems.into_iter().map(|system| system.render(stage)).collect::<Result<Vec<_>, _>>()?;
+    foundation::limit(stage, &mut rendered);
     // Last made, because what deploying may do follows from what is deployed, and first deployed.
     rendered.insert(0, foundation::system(stage, &rendered)?.render(stage)?);
     Ok(rendered)

@@ -107,7 +107,48 @@ impl Clients {
     }
 }
 
+/// A version as people ask about it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Described {
+    /// The version's number.
+    pub version: String,
+    /// Its runtime.
+    pub runtime: String,
+    /// Its handler.
+    pub handler: String,
+    /// The size of its zip, in bytes.
+    pub code_size: i64,
+    /// Its memory, in MB.
+    pub memory: i32,
+    /// Its timeout, in seconds.
+    pub timeout: i32,
+    /// When it was last modified, as Lambda says it.
+    pub last_modified: String,
+}
+
 impl Lambda {
+    /// The version that an alias points to, or `None` when there is no such function or alias.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
+        let request = self.client.get_function_configuration().function_name(function).qualifier(alias);
+        match request.send().await {
+            Ok(output) => Ok(Some(Described {
+                version: output.version().unwrap_or_default().to_owned(),
+                runtime: output.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+                handler: output.handler().unwrap_or_default().to_owned(),
+                code_size: output.code_size(),
+                memory: output.memory_size().unwrap_or_default(),
+                timeout: output.timeout().unwrap_or_default(),
+                last_modified: output.last_modified().unwrap_or_default().to_owned(),
+            })),
+            Err(error) => not_found_is_none(failed("lambda:GetFunctionConfiguration", error)),
+        }
+    }
+
     /// One version of a function, or `None` when there is none.
     ///
     /// # Errors

@@ -1,13 +1,13 @@
 //! `check-live`: a deployed stage as its clients see it, and back where it was if that is not right.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use miette::{Diagnostic, IntoDiagnostic};
 use serde_json::json;
-use stacks::rendered::RenderedSystem;
+use stacks::{parts::function::LIVE, rendered::RenderedSystem};
 use thiserror::Error;
 
 use super::{
@@ -17,17 +17,23 @@ use super::{
     status,
 };
 use crate::{
+    aws::lambda::Described,
     deploy::{self, Outputs},
     error::{self, Exit},
     live::{self, Outcome},
     plan::full_name,
-    record, stage,
+    record::{self, Done},
+    stage,
     ui::{Format, Ui},
     workspace::Workspace,
 };
 
-/// Ask a deployed stage what its clients ask: health, who is turned away, browsers, and how fast it is.
+/// Ask a deployed stage what its clients ask: health, who is turned away, browsers, users, and how fast it is.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What each system must do is said where it is defined, in stacks/src/systems. After a deploy that failed, --rollback \
+                        looks only at the systems that it had released by then, and at none where it had released none."
+)]
 pub struct CheckLiveArgs {
     /// The stage.
     #[arg(long)]
@@ -35,7 +41,8 @@ pub struct CheckLiveArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// Where a check fails, return each system that the `deploy` in the same --record released to its earlier release.
+    /// Return each system whose checks fail to its earlier release, if the `deploy` in the same --record released it; all that
+    /// it released where the stage cannot be looked at.
     #[arg(long)]
     rollback: bool,
     /// How the result is printed.
@@ -44,16 +51,41 @@ pub struct CheckLiveArgs {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("stage {stage} does not do what it must: {}{}", failed.join("; "), after(.rolled_back))]
+#[error("stage {stage} does not do what it must: {}{after}", failed.join("; "))]
 #[diagnostic(help("look at the functions' logs, mend it and deploy again"))]
 struct Failed {
     stage: String,
     failed: Vec<String>,
-    rolled_back: Vec<String>,
+    after: Returned,
 }
 
-fn after(rolled_back: &[String]) -> String {
-    if rolled_back.is_empty() { String::new() } else { format!(". Rolled back: {}", rolled_back.join(", ")) }
+/// What was done about a failure.
+#[derive(Debug, Default)]
+struct Returned {
+    rolled_back: Vec<String>,
+    /// Systems that should have been, each with why they were not.
+    left: Vec<(String, String)>,
+}
+
+impl std::fmt::Display for Returned {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.rolled_back.is_empty() {
+            write!(formatter, ". Rolled back: {}", self.rolled_back.join(", "))?;
+        }
+        for (system, reason) in &self.left {
+            write!(formatter, ". {system} was NOT rolled back: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the deploys of this job did.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Before {
+    /// The functions that they gave another version to.
+    released: BTreeSet<String>,
+    /// Did one of them fail?
+    failed: bool,
 }
 
 /// Runs the command. `record` is that of its job.
@@ -67,13 +99,38 @@ pub async fn run(
     workspace: &Workspace,
     ui: &Ui,
 ) -> miette::Result<Exit> {
+    let before = if args.rollback {
+        before(&record.map(record::read).transpose()?.unwrap_or_default())
+    } else {
+        Before::default()
+    };
     let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
-    let systems = session.select(args.system.as_deref(), None)?;
-    let outcomes = look(&systems, &session, ui).await?;
+    let mut systems = session.select(args.system.as_deref(), None)?;
+    if before.failed {
+        systems.retain(|system| is_released(system, &before.released));
+        if systems.is_empty() {
+            ui.say("The deploy failed before it released anything: users get what they got before, and nothing is checked.");
+            return Ok(Exit::Success);
+        }
+    }
+    let outcomes = match look(&systems, &session, ui).await {
+        Ok(outcomes) => outcomes,
+        Err(report) => {
+            // Nobody knows whether it works, so it is not left to users.
+            let every = systems.iter().map(|system| system.name.as_str()).collect();
+            let after = roll_back(&args, &systems, &every, &before, workspace, ui).await;
+            return Err(report.wrap_err(format!("stage {} cannot be looked at{after}", args.stage)));
+        }
+    };
     ui.note("checks", json!(outcomes));
     match args.format {
         Format::Text => ui.result(table(&outcomes)),
         Format::Json => ui.result(serde_json::to_string_pretty(&json!({ "checks": outcomes })).into_diagnostic()?),
+    }
+    for outcome in &outcomes {
+        if let Some(warning) = &outcome.warning {
+            ui.warn(format_args!("{} {}: {warning}", outcome.system, outcome.kind));
+        }
     }
     let wrong: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
     if wrong.is_empty() {
@@ -81,23 +138,37 @@ pub async fn run(
     }
     let failed =
         wrong.iter().map(|outcome| format!("{} {}: {}", outcome.system, outcome.kind, outcome.detail)).collect();
-    let mut rolled_back = Vec::new();
-    if args.rollback {
-        let released = released(record)?;
-        for system in systems.iter().filter(|system| is_released(system, &released)) {
-            ui.say(format_args!("Returning {} to its earlier release", system.name));
-            match rollback::run(RollbackArgs::last(&args.stage, &system.name), workspace, ui).await {
-                Ok(_) => rolled_back.push(system.name.clone()),
-                // The others can still be rolled back, and the failed check is told in any case.
-                Err(report) => {
-                    let causes = error::chain(report.as_ref()).join(": ");
-                    ui.warn(format_args!("{} was NOT rolled back: {causes}", system.name));
-                }
-            }
-        }
-        ui.note("rolledBack", json!(rolled_back));
+    let broken = wrong.iter().map(|outcome| outcome.system.as_str()).collect();
+    let after = roll_back(&args, &systems, &broken, &before, workspace, ui).await;
+    Err(Failed { stage: args.stage, failed, after }.into())
+}
+
+/// Returns those of the broken systems that this job has released.
+async fn roll_back(
+    args: &CheckLiveArgs,
+    systems: &[RenderedSystem],
+    broken: &BTreeSet<&str>,
+    before: &Before,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Returned {
+    let mut returned = Returned::default();
+    if !args.rollback {
+        return returned;
     }
-    Err(Failed { stage: args.stage, failed, rolled_back }.into())
+    let is_ours =
+        |system: &&RenderedSystem| broken.contains(system.name.as_str()) && is_released(system, &before.released);
+    for system in systems.iter().filter(is_ours) {
+        ui.say(format_args!("Returning {} to its earlier release", system.name));
+        match rollback::run(RollbackArgs::last(&args.stage, &system.name), workspace, ui).await {
+            Ok(_) => returned.rolled_back.push(system.name.clone()),
+            // The others can still be rolled back, and the failed check is told in any case.
+            Err(report) => returned.left.push((system.name.clone(), error::chain(report.as_ref()).join(": "))),
+        }
+    }
+    ui.note("rolledBack", json!(returned.rolled_back));
+    ui.note("notRolledBack", json!(returned.left.iter().map(|(system, _)| system).collect::<Vec<_>>()));
+    returned
 }
 
 async fn look(systems: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Vec<Outcome>> {
@@ -113,7 +184,22 @@ async fn look(systems: &[RenderedSystem], session: &Session, ui: &Ui) -> miette:
         step.done(format_args!("{passed} of {} right", found.len()));
         outcomes.extend(found);
     }
+    ui.note("urls", json!(urls));
+    ui.note("live", json!(live_functions(systems, session, ui).await));
     Ok(outcomes)
+}
+
+/// What is live, for the summary; what cannot be described is left out, for no check depends on it.
+async fn live_functions(systems: &[RenderedSystem], session: &Session, ui: &Ui) -> BTreeMap<String, Described> {
+    let lambda = session.clients.lambda();
+    let mut found = BTreeMap::new();
+    for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
+        match lambda.describe(&function.function_name, LIVE).await {
+            Ok(described) => found.extend(described.map(|described| (function.function_name.clone(), described))),
+            Err(error) => ui.warn(format_args!("{} is not described: {error}", function.function_name)),
+        }
+    }
+    found
 }
 
 /// The token of a user who is made for this, with a password that nobody needs to know, and deleted at once: a token is good
@@ -148,15 +234,16 @@ async fn token(
     Some(signed_in.map_err(|error| error.to_string()))
 }
 
-/// The functions that the deploys of this job gave another version to.
-fn released(record: Option<&Utf8Path>) -> miette::Result<BTreeSet<String>> {
-    let done = record.map(record::read).transpose()?.unwrap_or_default();
-    let functions = done.iter().filter(|done| done.command == "deploy").filter_map(|done| done.notes.get("functions"));
-    let changed = functions
-        .filter_map(|functions| functions.as_array())
-        .flatten()
-        .filter(|function| !function["before"].is_null());
-    Ok(changed.filter_map(|function| function["functionName"].as_str().map(str::to_owned)).collect())
+/// What the deploys of this job did, from its record.
+fn before(done: &[Done]) -> Before {
+    let deploys = || done.iter().filter(|done| done.command == "deploy");
+    let functions =
+        deploys().filter_map(|done| done.notes.get("functions")).filter_map(|functions| functions.as_array());
+    let changed = functions.flatten().filter(|function| !function["before"].is_null());
+    Before {
+        released: changed.filter_map(|function| function["functionName"].as_str().map(str::to_owned)).collect(),
+        failed: deploys().any(|done| !done.succeeded),
+    }
 }
 
 fn is_released(system: &RenderedSystem, released: &BTreeSet<String>) -> bool {
@@ -169,8 +256,37 @@ fn table(outcomes: &[Outcome]) -> Table {
     table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["system", "check", "request", "", "answer"]);
     for outcome in outcomes {
-        let mark = if outcome.passed { "✓" } else { "✗" };
+        let mark = match (outcome.passed, &outcome.warning) {
+            (false, _) => "✗",
+            (true, Some(_)) => "!",
+            (true, None) => "✓",
+        };
         table.add_row([outcome.system.as_str(), outcome.kind, &outcome.what, mark, &outcome.detail]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn deploy(succeeded: bool, functions: Value) -> Done {
+        let notes = serde_json::Map::from_iter([("functions".to_owned(), functions)]);
+        Done { command: "deploy".to_owned(), succeeded, failure: Vec::new(), seconds: 1.0, notes }
+    }
+
+    #[test]
+    fn released_is_what_a_deploy_gave_another_version_to_even_if_it_failed_then() {
+        let functions = json!([
+            { "functionName": "one", "version": "2", "before": "1" },
+            { "functionName": "two", "version": "2", "before": null },
+        ]);
+        let failed = before(&[deploy(false, functions)]);
+        assert_eq!(failed, Before { released: BTreeSet::from(["one".to_owned()]), failed: true });
+        let nothing = Done { notes: serde_json::Map::new(), ..deploy(false, Value::Null) };
+        assert_eq!(before(&[nothing]), Before { released: BTreeSet::new(), failed: true });
+        assert_eq!(before(&[]), Before::default());
+    }
 }

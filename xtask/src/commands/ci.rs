@@ -2,17 +2,19 @@
 
 use std::process::Command;
 
+use camino::Utf8Path;
 use clap::Args;
 use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
+    actionlint,
     error::Exit,
     ui::{Ui, duration},
     workspace::Workspace,
 };
 
-/// Everything CI runs: format, lints, dependencies, tests, docs, templates.
+/// Everything CI runs: format, lints, dependencies, tests, docs, templates, workflows.
 #[derive(Debug, Args)]
 pub struct CiArgs {
     /// Run only these checks, in the order of the list.
@@ -40,14 +42,24 @@ enum Check {
     Pages,
     /// The committed templates are what the workspace renders.
     Templates,
+    /// actionlint finds nothing in the workflows.
+    Workflows,
     /// Five hundred deploys, each with a fault at another call; an hour or two, so only when named.
     Faults,
 }
 
 impl Check {
     /// What runs unless checks are named.
-    const USUAL: [Self; 7] =
-        [Self::Format, Self::Lints, Self::Dependencies, Self::Tests, Self::Docs, Self::Pages, Self::Templates];
+    const USUAL: [Self; 8] = [
+        Self::Format,
+        Self::Lints,
+        Self::Dependencies,
+        Self::Tests,
+        Self::Docs,
+        Self::Pages,
+        Self::Templates,
+        Self::Workflows,
+    ];
 
     fn title(self) -> &'static str {
         match self {
@@ -58,11 +70,12 @@ impl Check {
             Self::Docs => "docs",
             Self::Pages => "pages",
             Self::Templates => "templates",
+            Self::Workflows => "workflows",
             Self::Faults => "faults",
         }
     }
 
-    fn cargo_arguments(self) -> &'static [&'static str] {
+    fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Format => &["fmt", "--all", "--check"],
             Self::Lints => {
@@ -73,6 +86,8 @@ impl Check {
             Self::Docs => &["doc", "--workspace", "--no-deps", "--ignore-rust-version", "--quiet"],
             Self::Pages => &["xtask", "docs"],
             Self::Templates => &["xtask", "render", "--check"],
+            // Every command of a workflow is one of xtask, so there are no scripts to check, whatever else is installed.
+            Self::Workflows => &["-shellcheck=", "-pyflakes="],
             Self::Faults => {
                 &["nextest", "run", "--package", "xtask", "--ignore-rust-version", "-E", "test(faults)", "--no-capture"]
             }
@@ -84,15 +99,15 @@ impl Check {
         match self {
             Self::Dependencies => Some(("deny", "cargo-deny")),
             Self::Tests | Self::Faults => Some(("nextest", "cargo-nextest")),
-            Self::Format | Self::Lints | Self::Docs | Self::Pages | Self::Templates => None,
+            Self::Format | Self::Lints | Self::Docs | Self::Pages | Self::Templates | Self::Workflows => None,
         }
     }
 }
 
 #[derive(Debug, Error, Diagnostic)]
 enum CiError {
-    #[error("failed to start cargo")]
-    Start(#[source] std::io::Error),
+    #[error("failed to start {program}")]
+    Start { program: String, source: std::io::Error },
     #[error("{package}, which the check `{check}` needs, is not installed")]
     #[diagnostic(help("run `cargo install --locked {package}`"))]
     Missing { package: &'static str, check: &'static str },
@@ -106,7 +121,7 @@ enum CiError {
 /// # Errors
 ///
 /// When a check fails or a tool it needs is missing.
-pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
     let all = Check::USUAL.into_iter().chain([Check::Faults]);
     let usual = |check: &Check| args.only.is_empty() && Check::USUAL.contains(check);
     let checks: Vec<_> = all.filter(|check| usual(check) || args.only.contains(check)).collect();
@@ -116,9 +131,11 @@ pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit
     let mut failed = Vec::new();
     for check in checks {
         let started = std::time::Instant::now();
-        let arguments = check.cargo_arguments();
-        ui.say(format_args!("── {}: cargo {}", check.title(), arguments.join(" ")));
-        let status = command(check, workspace).args(arguments).status().map_err(CiError::Start)?;
+        let mut command = command(check, workspace, ui).await?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        let name = Utf8Path::new(&program).file_name().unwrap_or_default();
+        ui.say(format_args!("── {}: {name} {}", check.title(), check.arguments().join(" ")));
+        let status = command.status().map_err(|source| CiError::Start { program, source })?;
         let outcome = if status.success() { "passed" } else { "FAILED" };
         ui.say(format_args!("── {} {outcome} ({})", check.title(), duration(started.elapsed())));
         if !status.success() {
@@ -128,24 +145,33 @@ pub fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit
     if failed.is_empty() { Ok(Exit::Success) } else { Err(CiError::Failed(failed).into()) }
 }
 
-fn command(check: Check, workspace: &Workspace) -> Command {
-    let mut command = cargo(workspace);
+async fn command(check: Check, workspace: &Workspace, ui: &Ui) -> miette::Result<Command> {
+    let mut command = match check {
+        Check::Workflows => in_workspace(actionlint::find(workspace, ui).await?.as_str(), workspace),
+        _ => cargo(workspace),
+    };
     match check {
         Check::Docs => command.env("RUSTDOCFLAGS", "-D warnings"),
         Check::Faults => command.env("XTASK_FAULT_RUNS", FAULT_RUNS),
         _ => &mut command,
     };
-    command
+    command.args(check.arguments());
+    Ok(command)
 }
 
 fn require(check: Check, workspace: &Workspace) -> Result<(), CiError> {
     let Some((subcommand, package)) = check.needs() else { return Ok(()) };
-    let output = cargo(workspace).args([subcommand, "--version"]).output().map_err(CiError::Start)?;
+    let asked = cargo(workspace).args([subcommand, "--version"]).output();
+    let output = asked.map_err(|source| CiError::Start { program: "cargo".to_owned(), source })?;
     if output.status.success() { Ok(()) } else { Err(CiError::Missing { package, check: check.title() }) }
 }
 
 fn cargo(workspace: &Workspace) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    in_workspace(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), workspace)
+}
+
+fn in_workspace(program: impl AsRef<std::ffi::OsStr>, workspace: &Workspace) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(workspace.root());
     command
 }

@@ -34,6 +34,15 @@ struct WrongAccount {
     actual: String,
 }
 
+#[derive(Debug, Error, Diagnostic)]
+#[error("stage {stage} is a rehearsal on an emulator, and AWS_ENDPOINT_URL names none; nothing was touched")]
+#[diagnostic(help(
+    "set AWS_ENDPOINT_URL, or take `emulated` out of {stage}.yaml: AWS would not get what an emulator cannot do"
+))]
+struct NoEmulator {
+    stage: String,
+}
+
 impl Session {
     /// Opens a stage: starts the local cloud where it is local, and holds the caller's account against the stage's.
     pub(super) async fn open(stage: Stage, workspace: &Workspace, ui: &Ui) -> miette::Result<Self> {
@@ -44,7 +53,11 @@ impl Session {
             (Some(settings), Some(endpoint))
         } else {
             // An emulator for other stages too, for trying a pipeline out.
-            (None, emulator())
+            let emulator = emulator();
+            if stage.emulated && emulator.is_none() {
+                return Err(NoEmulator { stage: stage.name }.into());
+            }
+            (None, emulator)
         };
         let clients = Clients::new(&stage, endpoint).await;
         let caller = clients.caller().await?;

@@ -4,6 +4,8 @@ use camino::Utf8PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::python::PythonError;
+
 /// The local cloud could not be installed, started, reached or stopped.
 #[derive(Debug, Error, Diagnostic)]
 pub enum LocalError {
@@ -23,46 +25,13 @@ pub enum LocalError {
         /// The variable's value.
         value: String,
     },
-    /// No Python at all.
-    #[error("failed to find Python 3.10 or later, which the local cloud (MiniStack) runs on; tried {tried}")]
+    /// It cannot be installed.
+    #[error(transparent)]
     #[diagnostic(help(
-        "install python3, or name one with XTASK_PYTHON, or set AWS_ENDPOINT_URL to another emulator's address"
+        "install python3 (3.10 or later) with venv and pip, or name one with XTASK_PYTHON, and see that pip reaches its package \
+         index; or set AWS_ENDPOINT_URL to another emulator's address"
     ))]
-    NoPython {
-        /// The commands tried.
-        tried: String,
-    },
-    /// Only an old Python.
-    #[error("failed to find Python 3.10 or later, which the local cloud (MiniStack) runs on; found {found}")]
-    #[diagnostic(help(
-        "install a newer python3, or name one with XTASK_PYTHON, or set AWS_ENDPOINT_URL to another emulator's address"
-    ))]
-    OldPython {
-        /// What was found, with its version.
-        found: String,
-    },
-    /// Python without `venv`, or without the pip that comes with it.
-    #[error("failed to make a virtual environment with {python}: {output}")]
-    #[diagnostic(help(
-        "install Python's venv and pip modules (Debian, Ubuntu: `apt-get install python3-venv`), or set \
-         AWS_ENDPOINT_URL to another emulator's address"
-    ))]
-    NoVenv {
-        /// The interpreter.
-        python: String,
-        /// What it said.
-        output: String,
-    },
-    /// pip failed.
-    #[error("failed to install MiniStack with pip: {output}")]
-    #[diagnostic(help(
-        "check that pip reaches its package index and run the command again, or set AWS_ENDPOINT_URL to another \
-         emulator's address"
-    ))]
-    Pip {
-        /// pip's last lines.
-        output: String,
-    },
+    Python(#[from] PythonError),
     /// The configured port belongs to somebody else.
     #[error("failed to start the local cloud: port {port} is taken by another program")]
     #[diagnostic(help("set XTASK_LOCAL_PORT to a free port, or unset it to have one chosen"))]

@@ -8,7 +8,6 @@ pub mod demo;
 
 mod error;
 mod health;
-mod install;
 mod instance;
 mod logs;
 mod start;
@@ -25,7 +24,11 @@ use self::{
     error::io,
     instance::{Instance, Leader},
 };
-use crate::{ui::Ui, workspace::Workspace};
+use crate::{python::Program, ui::Ui, workspace::Workspace};
+
+/// What runs the local cloud, and how it is installed: once for all instances.
+pub const MINISTACK: Program =
+    Program { name: "MiniStack", folder: "local-venv", requirements: include_str!("requirements.txt") };
 
 /// How many of the log's last lines an error shows.
 const LINES_IN_ERRORS: usize = 20;
@@ -113,7 +116,7 @@ pub async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
         };
     }
     down(settings).await?;
-    let python = install::install(&settings.target, ui).await?;
+    let python = MINISTACK.install(&settings.target, ui).await?.join("python");
     start::start(settings, &python, ui).await
 }
 

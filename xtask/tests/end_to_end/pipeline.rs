@@ -1,6 +1,9 @@
-//! The workflows: what they must be, and every command of the deploy workflow in order, for staging and then production.
+//! The workflows' commands in order, those of the deploy workflow for staging and then production.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,83 +13,40 @@ use crate::{
     github::{Github, TOKEN},
     proxy::{Call, Proxy, Verdict},
     refusals::refused,
-    workflows::{Ran, Runner, repository, workflow},
+    workflows::{Ran, Runner, workflow},
 };
 
-const FUNCTION: &str = "media-uploader-upload";
-const WORKFLOWS: [&str; 3] = ["pr.yml", "deploy.yml", "rollback.yml"];
-
-fn steps(workflow: &Value) -> Vec<Value> {
-    let jobs = workflow["jobs"].as_object().expect("jobs").values();
-    jobs.flat_map(|job| job["steps"].as_array().expect("steps").clone()).collect()
-}
-
-#[test]
-fn workflows_run_commands_of_xtask_and_actions_of_a_known_commit_only() {
-    for name in WORKFLOWS {
-        for step in steps(&workflow(name)) {
-            if let Some(command) = step["run"].as_str() {
-                assert!(
-                    command.starts_with("cargo xtask ") && !command.contains(['\n', ';', '|', '&', '>']),
-                    "{name}: {command}"
-                );
-                // An expression in a command is text that others may have written, run by a shell.
-                assert!(!command.contains("${{"), "{name}: {command}");
-            } else {
-                let action = step["uses"].as_str().expect("a step uses or runs something");
-                let (_, commit) = action.split_once('@').expect("a commit");
-                assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}: {action}");
-            }
-        }
-    }
-}
-
-#[test]
-fn workflows_may_do_no_more_than_they_must_and_hold_no_secret() {
-    for name in WORKFLOWS {
-        let text = fs_err::read_to_string(workspace().join(".github/workflows").join(name)).expect("the workflow");
-        assert!(!text.contains("secrets."), "{name}: OIDC and the job's own token are enough");
-        assert!(!text.contains("pull_request_target"), "{name}: strangers' code would get a token that writes");
-        let workflow = workflow(name);
-        assert_eq!(workflow["permissions"], json!({}), "{name}");
-        for (job, definition) in workflow["jobs"].as_object().expect("jobs") {
-            let permissions = definition["permissions"].as_object().expect("permissions");
-            for (permission, access) in permissions {
-                let expected = match (name, job.as_str(), permission.as_str()) {
-                    (_, _, "contents") | ("deploy.yml", "build", "actions") => "read",
-                    ("pr.yml", "plan", "pull-requests") => "write",
-                    ("deploy.yml", "plan" | "deploy", "id-token") | ("rollback.yml", _, "id-token") => "write",
-                    _ => panic!("{name}: {job} does not need {permission}"),
-                };
-                assert_eq!(access, expected, "{name}: {job} {permission}");
-            }
-        }
-    }
-    assert_eq!(workflow("deploy.yml")["concurrency"]["cancel-in-progress"], false);
-}
-
-/// Stage files that point to the emulator.
-fn stages() -> TempDir {
+/// Stage files of `staging` and `prod` that point to the emulator, with every system.
+pub(crate) fn stages() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for name in ["staging", "prod"] {
-        let path = workspace().join("stacks/stages").join(format!("{name}.yaml"));
-        let mut stage: Value = serde_yaml::from_str(&fs_err::read_to_string(path).expect("the stage")).expect("YAML");
-        stage["account"] = json!("000000000000");
-        stage["region"] = json!("us-east-1");
-        stage["architecture"] = json!(std::env::consts::ARCH.replace("aarch64", "arm64"));
-        if stage["release"].is_object() {
-            // As short as a canary may be.
-            stage["release"]["steps"] = json!([50]);
-            stage["release"]["bake_seconds"] = json!(60);
-        }
-        // The emulator has no CDN; other systems' tests are their own.
-        let mut media = stage["systems"]["media-uploader"].clone();
-        media.as_object_mut().expect("settings").remove("domain");
-        stage["systems"] = json!({ "media-uploader": media });
-        // JSON is YAML, and leaves no doubt about what is text.
-        fs_err::write(folder.path().join(format!("{name}.yaml")), stage.to_string()).expect("written");
+        write_stage(folder.path(), name, |_| {});
     }
     folder
+}
+
+fn read_stage(name: &str) -> Value {
+    let path = workspace().join("stacks/stages").join(format!("{name}.yaml"));
+    serde_yaml::from_str(&fs_err::read_to_string(path).expect("the stage")).expect("YAML")
+}
+
+/// One such file, changed once more.
+fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) {
+    let mut stage = read_stage(name);
+    stage["account"] = json!("000000000000");
+    stage["region"] = json!("us-east-1");
+    stage["emulated"] = json!(true);
+    stage["architecture"] = json!(std::env::consts::ARCH.replace("aarch64", "arm64"));
+    if stage["release"].is_object() {
+        // As short as a canary may be.
+        stage["release"]["steps"] = json!([50]);
+        stage["release"]["bake_seconds"] = json!(60);
+    }
+    // As the emulator has them: without a CDN, and with room for tests.
+    stage["systems"] = read_stage("local")["systems"].clone();
+    change(&mut stage);
+    // JSON is YAML, and leaves no doubt about what is text.
+    fs_err::write(folder.join(format!("{name}.yaml")), stage.to_string()).expect("written");
 }
 
 /// Everything a run needs, bootstrapped.
@@ -113,44 +73,48 @@ impl World {
     }
 
     fn bootstrap(&self) {
-        self.trust_github();
         for stage in ["staging", "prod"] {
             let done = self.xtask(&["bootstrap", "--stage", stage, "--yes"]);
             assert!(done.status.success(), "{}", text(&done));
         }
     }
 
-    /// The emulator's CloudFormation cannot make the provider, so the account has it before.
-    #[tokio::main(flavor = "current_thread")]
-    async fn trust_github(&self) {
-        let client = aws_sdk_iam::Client::new(&self.cloud.sdk());
-        let request = client.create_open_id_connect_provider().url("https://token.actions.githubusercontent.com");
-        request.client_id_list("sts.amazonaws.com").send().await.expect("the provider is made");
+    fn runner(&self, endpoint: String) -> Runner<'_> {
+        let store: PathBuf = self.store.path().to_owned();
+        let stages = self.stages.path();
+        Runner { cloud: &self.cloud, github: &self.github, stages, store, endpoint, pull_request: None }
     }
 
     fn deploy(&self, branch: &str, number: u64, endpoint: String) -> Ran {
-        let store: PathBuf = self.store.path().to_owned();
-        let runner = Runner { cloud: &self.cloud, github: &self.github, stages: self.stages.path(), store, endpoint };
-        runner.run(&workflow("deploy.yml"), branch, number)
+        self.runner(endpoint).run(&workflow("deploy.yml"), branch, number)
+    }
+
+    /// What users of a stage get: every function, without the stage in its name, with the hash of its code.
+    #[tokio::main(flavor = "current_thread")]
+    async fn code(&self, stage: &str) -> BTreeMap<String, String> {
+        let lambda = self.cloud.lambda();
+        let listed = lambda.list_functions().send().await.expect("the functions");
+        let end = format!("-{stage}");
+        let mut code = BTreeMap::new();
+        for name in listed.functions().iter().filter_map(|function| function.function_name()) {
+            let Some(function) = name.strip_suffix(&end) else { continue };
+            let live = lambda.get_function().function_name(name).qualifier("live").send().await.expect("the function");
+            let hash = live.configuration().and_then(|found| found.code_sha256()).expect("a hash");
+            code.insert(function.to_owned(), hash.to_owned());
+        }
+        code
     }
 
     #[tokio::main(flavor = "current_thread")]
-    async fn code(&self, stage: &str) -> String {
-        let request = self.cloud.lambda().get_function().function_name(format!("{FUNCTION}-{stage}")).qualifier("live");
-        let function = request.send().await.expect("the function");
-        function.configuration().and_then(|found| found.code_sha256()).expect("a hash").to_owned()
-    }
-
-    #[tokio::main(flavor = "current_thread")]
-    async fn live(&self, stage: &str) -> String {
-        let request = self.cloud.lambda().get_alias().function_name(format!("{FUNCTION}-{stage}")).name("live");
+    async fn live(&self, function: &str) -> String {
+        let request = self.cloud.lambda().get_alias().function_name(function).name("live");
         request.send().await.expect("the alias").function_version().expect("a version").to_owned()
     }
 
     /// A configuration that was changed by hand is another version to release.
     #[tokio::main(flavor = "current_thread")]
-    async fn reconfigure(&self, memory: i32) {
-        let request = self.cloud.lambda().update_function_configuration().function_name(format!("{FUNCTION}-prod"));
+    async fn reconfigure(&self, function: &str, memory: i32) {
+        let request = self.cloud.lambda().update_function_configuration().function_name(function);
         request.memory_size(memory).send().await.expect("the memory changes");
     }
 }
@@ -162,6 +126,19 @@ fn succeeded(ran: &Ran) {
     let jobs: Vec<_> = ran.jobs.iter().map(|(name, succeeded)| (name.as_str(), *succeeded)).collect();
     assert_eq!(jobs, [("build", true), ("deploy", true), ("plan", true), ("test", true)]);
 }
+
+/// Every function of every system.
+const FUNCTIONS: [&str; 9] = [
+    "media-uploader-dispatcher",
+    "media-uploader-image",
+    "media-uploader-retrieve",
+    "media-uploader-upload",
+    "media-uploader-video",
+    "portfolio-api",
+    "thakii-backend-api",
+    "thakii-maintenance",
+    "thakii-status",
+];
 
 #[test]
 fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
@@ -179,8 +156,12 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     for told in [
         "## ✅ staging: deployed",
         "media-uploader-upload-staging | 1",
+        "| thakii-status-staging | 1 | provided.al2023 | bootstrap |",
         "| cors |",
-        ", signed in | ✓ 404",
+        "/media/00000000-0000-4000-8000-000000000000, signed in | ✓ 404",
+        "GET /v1/auth/me, signed in | ✓ 200",
+        "POST /auth/exchange-token, signed in | ✓ 200",
+        "GET /admin/stats, signed in | ✓ 403",
         "| latency |",
         "MediaApi: http",
     ] {
@@ -192,21 +173,23 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     assert!(production.command("artifacts").2.contains("run=1\n"), "{:#?}", production.commands);
     assert!(production.command("build").2.contains("nothing is built"), "{:#?}", production.commands);
     assert!(production.summary.contains("## ✅ prod: deployed"), "{}", production.summary);
-    assert_eq!(world.code("staging"), world.code("prod"), "the same bytes");
+    let code = world.code("staging");
+    assert_eq!(code.keys().collect::<Vec<_>>(), FUNCTIONS.iter().collect::<Vec<_>>());
+    assert_eq!(code, world.code("prod"), "the same bytes");
 
     let again = world.deploy("main", 3, endpoint);
     succeeded(&again);
     assert!(again.summary.contains("## ✅ prod: nothing changed"), "{}", again.summary);
 
-    a_broken_smoke_check_leaves_production_where_it_was(&world);
+    a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(&world);
     a_broken_promise_to_browsers_is_rolled_back(&world);
     rolled_back_by_number(&world);
 }
 
 /// Answers every request of clients to production that this is true of with a 500.
-fn breaking(world: &World, broken: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Proxy {
+fn breaking(world: &World, broken: impl Fn(&str) -> bool + Send + Sync + 'static) -> Proxy {
     Proxy::start(&world.cloud.endpoint(), move |call: &Call| {
-        if call.operation.contains("/prod/media") && broken(call) {
+        if call.operation.contains("/prod/") && broken(&call.operation) {
             Verdict::Answer(500, "{}".to_owned())
         } else {
             Verdict::Forward
@@ -214,50 +197,93 @@ fn breaking(world: &World, broken: impl Fn(&Call) -> bool + Send + Sync + 'stati
     })
 }
 
-fn a_broken_smoke_check_leaves_production_where_it_was(world: &World) {
-    world.reconfigure(300);
-    let proxy = breaking(world, |call| call.operation.starts_with("GET "));
+/// Three systems, one after the other: the first is released and stays, the second is taken back, the third is not tried.
+fn a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(world: &World) {
+    // All at once: a canary is what the next run watches.
+    write_stage(world.stages.path(), "prod", |stage| stage["release"] = json!({}));
+    world.reconfigure("media-uploader-upload-prod", 300);
+    world.reconfigure("portfolio-api-prod", 300);
+    let proxy = breaking(world, |operation| operation.starts_with("GET ") && operation.ends_with("/health"));
     let ran = world.deploy("main", 4, proxy.endpoint());
     let (_, code, said) = ran.command("deploy");
     assert_eq!(*code, 1, "{said}");
-    assert!(said.contains("was reverted") && said.contains("answers 500 instead of 401"), "{said}");
-    assert_eq!(world.live("prod"), "1");
+    assert!(said.contains("was reverted") && said.contains("answers 500 instead of 200"), "{said}");
+    let live =
+        ["media-uploader-upload-prod", "portfolio-api-prod", "thakii-backend-api-prod"].map(|name| world.live(name));
+    assert_eq!(live, ["2", "1", "1"]);
     assert!(!ran.jobs["deploy"]);
-    assert!(!ran.ran("check-live") && !ran.ran("prune"), "{:#?}", ran.commands);
-    for told in ["## ❌ prod: failed", "The release was reverted", "answers 500"] {
+    // What was released is looked at all the same, and nothing else.
+    let (_, code, said) = ran.command("check-live");
+    assert_eq!(*code, 0, "{said}");
+    assert!(said.contains("media-uploader") && !said.contains("thakii"), "{said}");
+    assert!(!ran.ran("prune"), "{:#?}", ran.commands);
+    for told in [
+        "## ❌ prod: failed",
+        "**Released before that, and live:** media-uploader-upload-prod 2.",
+        "**Reverted:** portfolio.",
+        "**Never tried:** thakii.",
+        "answers 500",
+    ] {
         assert!(ran.summary.contains(told), "`{told}` is not in\n{}", ran.summary);
     }
 }
 
 fn a_broken_promise_to_browsers_is_rolled_back(world: &World) {
-    let proxy = breaking(world, |call| call.operation.starts_with("OPTIONS "));
+    write_stage(world.stages.path(), "prod", |_| {});
+    let proxy = breaking(world, |operation| operation.starts_with("OPTIONS ") && operation.contains("/v1/visitors"));
     let ran = world.deploy("main", 5, proxy.endpoint());
     assert_eq!(ran.command("deploy").1, 0, "{}", ran.command("deploy").2);
     let (_, code, said) = ran.command("check-live");
     assert_eq!(*code, 1, "{said}");
-    assert!(said.contains("cors") && said.contains("Rolled back: media-uploader"), "{said}");
-    assert_eq!(world.live("prod"), "1");
+    assert!(said.contains("cors") && said.contains("Rolled back: portfolio"), "{said}");
+    assert_eq!([world.live("portfolio-api-prod"), world.live("media-uploader-upload-prod")], ["1", "2"]);
     assert!(!ran.jobs["deploy"]);
-    assert!(ran.summary.contains("**Rolled back:** media-uploader"), "{}", ran.summary);
+    assert!(ran.summary.contains("**Rolled back:** portfolio"), "{}", ran.summary);
 }
 
 /// The commands of the rollback workflow, forth to the release that was rolled back.
 fn rolled_back_by_number(world: &World) {
-    let list = world.xtask(&["release", "list", "--stage", "prod", "--format", "json"]);
+    let list = world.xtask(&["release", "list", "--stage", "prod", "--system", "portfolio", "--format", "json"]);
     let releases: Value = serde_json::from_slice(&list.stdout).expect("JSON");
     let is_released =
         |release: &&Value| release["outcome"]["state"] == "released" && release["kind"]["what"] == "deploy";
     let newest = releases.as_array().expect("a list").iter().find(is_released).expect("a release");
     let mut rollback = workflow("rollback.yml");
-    rollback["env"] = json!({ "STAGE": "prod", "SYSTEM": "media-uploader", "RELEASE": newest["number"].to_string() });
-    let store = world.store.path().to_owned();
-    let endpoint = world.cloud.endpoint();
-    let runner = Runner { cloud: &world.cloud, github: &world.github, stages: world.stages.path(), store, endpoint };
-    let ran = runner.run(&rollback, "main", 6);
+    rollback["env"] = json!({ "STAGE": "prod", "SYSTEM": "portfolio", "RELEASE": newest["number"].to_string() });
+    let ran = world.runner(world.cloud.endpoint()).run(&rollback, "main", 6);
     for (command, code, said) in &ran.commands {
         assert_eq!(*code, 0, "{command}\n{said}");
     }
-    assert_ne!(world.live("prod"), "1");
+    assert_ne!(world.live("portfolio-api-prod"), "1");
+}
+
+/// The emulator's CloudFormation cannot make the provider, so the account has it before, and the stack must not make another.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_accounts_own_trust_in_github_is_used() {
+    let (cloud, stages) = (Cloud::new(), tempfile::tempdir().expect("a temporary folder"));
+    write_stage(stages.path(), "staging", |stage| {
+        stage["emulated"] = json!(false);
+        stage["systems"] = json!({});
+    });
+    cloud.success(&["local", "up"]);
+    let client = aws_sdk_iam::Client::new(&cloud.sdk());
+    let request = client.create_open_id_connect_provider().url("https://token.actions.githubusercontent.com");
+    request.client_id_list("sts.amazonaws.com").send().await.expect("the provider is made");
+    let mut command = cloud.command(&["bootstrap", "--stage", "staging", "--yes"]);
+    command.env("XTASK_STAGES", stages.path()).env("AWS_ENDPOINT_URL", cloud.endpoint());
+    let done = command.output().expect("xtask starts");
+    assert!(done.status.success(), "{}", text(&done));
+    let providers = client.list_open_id_connect_providers().send().await.expect("the providers");
+    assert_eq!(providers.open_id_connect_provider_list().len(), 1);
+}
+
+/// What an emulator cannot do is left out of a rehearsal's templates, so AWS must never get them.
+#[test]
+fn a_rehearsal_never_goes_to_aws() {
+    let (cloud, stages) = (Cloud::new(), stages());
+    let mut command = cloud.command(&["status", "--stage", "staging"]);
+    command.env("XTASK_STAGES", stages.path());
+    refused(&command.output().expect("xtask starts"), 1, &["is a rehearsal on an emulator", "AWS_ENDPOINT_URL"]);
 }
 
 #[test]
@@ -275,51 +301,6 @@ fn artifacts_that_a_fork_uploaded_are_not_taken() {
     assert_eq!(find()["run"], "");
     github.upload(&name, 7, "develop", false);
     assert_eq!(find()["run"], "7");
-}
-
-fn pr_comment(repository: &Path, variables: &[(&str, String)]) -> std::process::Output {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command
-        .arg("pr-comment")
-        .current_dir(repository)
-        .env("CARGO_TARGET_DIR", repository.join("target"))
-        .env("NO_COLOR", "1")
-        .env("GITHUB_BASE_REF", "main")
-        .env_remove("GITHUB_STEP_SUMMARY")
-        .envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
-    command.output().expect("xtask starts")
-}
-
-#[test]
-fn a_pull_request_has_one_comment_with_its_plan() {
-    let (repository, github) = (repository(), Github::start());
-    let event = repository.path().join("target/event.json");
-    fs_err::create_dir_all(event.parent().expect("a folder")).expect("a folder");
-    fs_err::write(&event, json!({ "pull_request": { "number": 7 } }).to_string()).expect("written");
-    let mut variables = github.variables().to_vec();
-    variables.push(("GITHUB_EVENT_PATH", event.to_string_lossy().into_owned()));
-    variables.push(("GITHUB_TOKEN", TOKEN.to_owned()));
-    github.comment("Somebody else's, who quotes <!-- cargo xtask pr-comment -->");
-
-    let first = pr_comment(repository.path(), &variables);
-    refused(&first, 0, &["issuecomment-2"]);
-    let stage = repository.path().join("stacks/stages/staging.yaml");
-    let changed = fs_err::read_to_string(&stage).expect("the stage").replace("https://staging.", "https://stage.");
-    fs_err::write(&stage, changed).expect("written");
-    let second = pr_comment(repository.path(), &variables);
-    refused(&second, 0, &["issuecomment-2"]);
-    let comments = github.comments();
-    assert_eq!(comments.len(), 2, "{comments:#?}");
-    for told in ["## What this would change", "media-uploader-api-staging", "https://stage.example.com"] {
-        assert!(comments[1].contains(told), "`{told}` is not in\n{}", comments[1]);
-    }
-
-    // A fork's token only reads: the plan is printed, and that is all.
-    variables.pop();
-    variables.push(("GITHUB_TOKEN", "a-reader's".to_owned()));
-    refused(&pr_comment(repository.path(), &variables), 0, &["the comment was not written", "403"]);
-    let nobody = pr_comment(repository.path(), &[]);
-    refused(&nobody, 0, &["no pull request to write it under", "media-uploader-api-staging"]);
 }
 
 /// Calls that no workflow makes: those of people's commands (`doctor --fix`, `destroy --delete-data`, `plan --drift`, `prune

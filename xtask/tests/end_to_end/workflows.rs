@@ -5,10 +5,12 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output},
 };
 
+use clap::Parser;
 use serde_json::Value;
+use xtask::cli::Cli;
 
 use crate::{
     cloud::{Cloud, text, workspace},
@@ -32,6 +34,14 @@ pub(crate) struct Runner<'a> {
     pub(crate) store: PathBuf,
     /// Where AWS is.
     pub(crate) endpoint: String,
+    /// The pull request, where it runs for one.
+    pub(crate) pull_request: Option<&'a PullRequest>,
+}
+
+/// A pull request's checkout, with a history, which the workspace under test may not have.
+pub(crate) struct PullRequest {
+    pub(crate) checkout: tempfile::TempDir,
+    pub(crate) number: u64,
 }
 
 /// What became of a run.
@@ -80,7 +90,11 @@ impl Runner<'_> {
                 _ => Vec::new(),
             };
             let ready = needs.iter().all(|need| ran.jobs.get(need) == Some(&true));
-            if ready && job["if"].as_str().is_none_or(|condition| is_true(&evaluated(condition, &context))) {
+            let results = ran.jobs.iter().filter(|(name, _)| needs.contains(name)).map(|(name, succeeded)| {
+                (name.clone(), serde_json::json!({ "result": if *succeeded { "success" } else { "failure" } }))
+            });
+            context.insert("toJSON(needs)".to_owned(), Value::Object(results.collect()).to_string());
+            if is_wanted(job["if"].as_str(), ready, &context) {
                 let succeeded = self.job(name, job, &mut context, number, branch, &mut ran);
                 ran.jobs.insert(name.clone(), succeeded);
             }
@@ -93,12 +107,12 @@ impl Runner<'_> {
         let mut succeeded = true;
         context.retain(|key, _| !key.starts_with("steps."));
         for step in job["steps"].as_array().expect("steps") {
-            let condition = step["if"].as_str().unwrap_or("success()");
-            let is_wanted = match condition {
-                "always()" => true,
-                "success()" => succeeded,
-                condition => succeeded && is_true(&evaluated(condition, context)),
-            };
+            let id = step["id"].as_str();
+            let is_wanted = is_wanted(step["if"].as_str(), succeeded, context);
+            if let Some(id) = id {
+                let outcome = if is_wanted { "success" } else { "skipped" };
+                context.insert(format!("steps.{id}.outcome"), outcome.to_owned());
+            }
             if !is_wanted {
                 continue;
             }
@@ -108,7 +122,9 @@ impl Runner<'_> {
             }
             let command = step["run"].as_str().expect("a step uses or runs something");
             let (code, outputs) = self.command(command, step, context, folder.path(), ran);
-            if let Some(id) = step["id"].as_str() {
+            if let Some(id) = id {
+                let outcome = if code == 0 { "success" } else { "failure" };
+                context.insert(format!("steps.{id}.outcome"), outcome.to_owned());
                 context.extend(outputs.into_iter().map(|(key, value)| (format!("steps.{id}.outputs.{key}"), value)));
             }
             succeeded &= code == 0 || step["continue-on-error"] == true;
@@ -151,8 +167,10 @@ impl Runner<'_> {
         assert_eq!(words[..2], ["cargo", "xtask"], "every step is a command of xtask: {command}");
         let shown = words[2..].join(" ");
         if words[2] == "ci" {
-            // This test is one of those that it runs.
-            return (0, BTreeMap::new());
+            // This test is one of those that it runs, so it is only held against the parser.
+            let parsed = Cli::try_parse_from(&words[1..]).is_ok();
+            ran.commands.push((shown, i32::from(!parsed), String::new()));
+            return (i32::from(!parsed), BTreeMap::new());
         }
         let outputs = folder.join("outputs");
         let summary = folder.join("summary");
@@ -169,6 +187,9 @@ impl Runner<'_> {
             .env("GITHUB_OUTPUT", &outputs)
             .env("GITHUB_STEP_SUMMARY", &summary)
             .envs(self.github.variables());
+        if let Some(pull_request) = self.pull_request {
+            pull_request.set_up(&mut process, words[2] == "pr-comment");
+        }
         for (name, value) in step["env"].as_object().into_iter().flatten() {
             process.env(name, filled_in(value.as_str().expect("text"), context));
         }
@@ -180,6 +201,36 @@ impl Runner<'_> {
         let pairs = outputs.lines().filter_map(|line| line.split_once('='));
         (code, pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
+}
+
+impl PullRequest {
+    /// What GitHub tells a run for a pull request; it holds no credentials of an account, whoever runs the test.
+    fn set_up(&self, process: &mut Command, in_checkout: bool) {
+        let event = self.checkout.path().join("target/event.json");
+        fs_err::create_dir_all(event.parent().expect("a folder")).expect("a folder");
+        let number = serde_json::json!({ "pull_request": { "number": self.number } });
+        fs_err::write(&event, number.to_string()).expect("written");
+        process.env("GITHUB_BASE_REF", "main").env("GITHUB_EVENT_PATH", event);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+            if name != "AWS_ENDPOINT_URL" && name != "AWS_EC2_METADATA_DISABLED" {
+                process.env_remove(name);
+            }
+        }
+        if in_checkout {
+            process.current_dir(self.checkout.path()).env_remove("XTASK_STAGES");
+        }
+    }
+}
+
+/// Does a step with this condition run? Without a word on what went before, only where nothing failed.
+fn is_wanted(condition: Option<&str>, succeeded: bool, context: &Context) -> bool {
+    let condition = condition.unwrap_or("success()");
+    let mut context = context.clone();
+    for (function, value) in [("always()", true), ("success()", succeeded), ("failure()", !succeeded)] {
+        context.insert(function.to_owned(), value.to_string());
+    }
+    let says = ["always()", "success()", "failure()"].iter().any(|function| condition.contains(function));
+    (says || succeeded) && is_true(&evaluated(condition, &context))
 }
 
 /// The words of a command, with variables from the workflow's `env`.
@@ -203,8 +254,12 @@ fn filled_in(text: &str, context: &Context) -> String {
     out
 }
 
-/// An expression, as far as the workflows use them: `a == 'b' && 'c' || 'd'`.
+/// An expression, as far as the workflows use them: `a == 'b' && 'c' || 'd'`, `(a || b) && c`.
 fn evaluated(expression: &str, context: &Context) -> String {
+    if let Some((group, rest)) = expression.trim().strip_prefix('(').and_then(|rest| rest.split_once(") && ")) {
+        let group = evaluated(group, context);
+        return if is_true(&group) { evaluated(rest, context) } else { group };
+    }
     let mut value = String::new();
     for alternative in expression.split("||") {
         for term in alternative.split("&&") {

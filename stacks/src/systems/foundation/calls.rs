@@ -70,15 +70,24 @@ pub(super) fn deploy(
             Statement::allow(["lambda:DeleteFunction"], named.versions.iter().cloned()),
         ]);
     }
-    if systems.iter().any(|system| system.sign_in.is_some()) {
-        // The user who is made to check that users can sign in, and deleted then. Pools have made-up ids.
-        let pools = "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/*";
-        statements.push(Statement::allow(TEST_USER, [sub(pools)]));
-    }
+    statements.extend(test_user(stage, systems));
     if !named.layers.is_empty() {
         statements.push(Statement::allow(["lambda:DeleteLayerVersion"], named.layer_versions.iter().cloned()));
     }
     statements
+}
+
+/// The user who is made to check that users can sign in, and deleted then. Pools have made-up ids, but tags that say whose they are:
+/// every stack's (Service Authorization Reference: all calls on a user pool know `aws:ResourceTag`).
+fn test_user(stage: &Stage, systems: &[RenderedSystem]) -> Option<Statement> {
+    let with_users: Vec<_> =
+        systems.iter().filter(|system| system.sign_in.is_some()).map(|system| system.name.as_str()).collect();
+    let pools = "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/*";
+    let ours = serde_json::json!({ "StringEquals": {
+        "aws:ResourceTag/stage": stage.name,
+        "aws:ResourceTag/system": with_users,
+    }});
+    (!with_users.is_empty()).then(|| Statement::allow(TEST_USER, [sub(pools)]).when(ours))
 }
 
 /// What looking at a stage calls: `plan --online` and `status`, nothing that changes anything.

@@ -30,8 +30,8 @@ const UNNAMED: &[(&str, &[&str])] = &[(
     ],
 )];
 
-/// Calls that only features take which no part here offers: imports, replicas, mail through a service-linked role.
-/// Without them the role cannot read or write what a table or bucket holds.
+/// Calls that only features take which no part here offers: imports, replicas, mail through a service-linked role, roles without
+/// a boundary. Without them the role cannot read or write what a table or bucket holds.
 const LEFT_OUT: &[&str] = &[
     "dynamodb:BatchWriteItem",
     "dynamodb:DeleteItem",
@@ -41,9 +41,15 @@ const LEFT_OUT: &[&str] = &[
     "dynamodb:Scan",
     "dynamodb:UpdateItem",
     "iam:CreateServiceLinkedRole",
+    "iam:DeleteRolePermissionsBoundary",
     "s3:DeleteObject",
     "s3:PutObjectAcl",
 ];
+
+/// Calls that make a role able to do something. They count only for roles that have the boundary, or get it by the call (Service
+/// Authorization Reference: what `iam:PermissionsBoundary` is a condition key of).
+const BOUNDED: [&str; 4] =
+    ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
 
 /// Calls that IAM can only allow on everything (Service Authorization Reference: no resource types).
 const ON_ANYTHING: &[&str] = &[
@@ -94,21 +100,28 @@ const READ_CODE: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
 /// The longest that one statement's actions may be together, so that every statement fits into a policy.
 const LONGEST: usize = 3_000;
 
-/// What CloudFormation may do for these systems, with their code in `artifacts`, a bucket's ARN.
+/// What CloudFormation may do for these systems, with their code in `artifacts`, a bucket's ARN. `boundary` is that of the roles it
+/// makes.
 ///
 /// # Errors
 ///
 /// When AWS says of a type in a template not what its handlers call.
-pub(super) fn statements(systems: &[RenderedSystem], artifacts: &str) -> Result<Vec<Statement>, RenderError> {
+pub(super) fn statements(
+    systems: &[RenderedSystem],
+    boundary: &Text,
+    artifacts: &str,
+) -> Result<Vec<Statement>, RenderError> {
     let stacks: Vec<_> = systems.iter().flat_map(|system| &system.stacks).collect();
     let scopes = scopes(stacks.iter().copied());
     let mut scoped: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut anywhere = BTreeSet::new();
-    let mut reads_code = false;
+    let (mut bounded, mut reads_code) = (Vec::new(), false);
     for action in actions(&stacks)? {
         let Some((owner, _)) = action.split_once(':') else { continue };
         if READ_CODE.contains(&action) {
             reads_code = true;
+        } else if BOUNDED.contains(&action) {
+            bounded.push(action);
         } else if LEFT_OUT.contains(&action) || !scopes.contains_key(owner) {
             // A service that the stage has nothing of is called only for what its templates do not use.
         } else if ON_ANYTHING.contains(&action) {
@@ -120,6 +133,10 @@ pub(super) fn statements(systems: &[RenderedSystem], artifacts: &str) -> Result<
     let mut statements = Vec::new();
     for (owner, actions) in &scoped {
         statements.extend(in_pieces(actions, &limits(&scopes, owner)));
+    }
+    if !bounded.is_empty() {
+        let has_boundary = serde_json::json!({ "StringEquals": { "iam:PermissionsBoundary": boundary } });
+        statements.push(Statement::allow(bounded, limits(&scopes, "iam")).when(has_boundary));
     }
     statements.extend(in_pieces(&anywhere, &[Text::from("*")]));
     if reads_code {

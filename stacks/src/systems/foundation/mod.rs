@@ -1,5 +1,6 @@
 //! Foundation: what deploying itself needs. Every stage has it, and it is deployed first.
 
+mod boundary;
 mod calls;
 mod execution;
 pub mod pipeline;
@@ -52,6 +53,13 @@ pub fn system(stage: &Stage, others: &[RenderedSystem]) -> Result<System, Render
         stacks.push(pipeline::stack(stage, pipeline, others, &bucket)?);
     }
     Ok(System::new(SYSTEM, stacks))
+}
+
+/// Limits what the roles of the other systems may do, where workflows deploy the stage.
+pub(super) fn limit(stage: &Stage, others: &mut [RenderedSystem]) {
+    if stage.pipeline.is_some() {
+        boundary::put_on(others, stage);
+    }
 }
 
 /// One setting for the whole account and region: the role API Gateway writes access logs with.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{SYSTEM, calls, execution};
+use super::{SYSTEM, boundary, calls, execution};
 use crate::{
     emulator::Feature,
     parts::policy::{self, Statement},
@@ -24,6 +24,10 @@ pub const EXECUTION_ROLE_OUTPUT: &str = "ExecutionRoleArn";
 const POLICY_LIMIT: usize = 6_144;
 /// The most managed policies of a role, unless the account's quota was raised (the same page).
 const POLICIES_LIMIT: usize = 10;
+
+/// How long a job may work with the deploy role, in seconds: a deploy with canaries takes longer than the hour that is usual. The
+/// workflow asks for as long as its job may take (IAM user guide, "Update a role's maximum session duration": 1 to 12 hours).
+pub const DEPLOY_SESSION: u32 = 7_200;
 
 /// Whose workflows deploy a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -137,11 +141,13 @@ pub(super) fn stack(
     let branch = pipeline.trust(&format!("ref:refs/heads/{}", pipeline.branch));
     let execution_role = PipelineRole::Execution.arn(stage);
     let deploy = calls::deploy(stage, systems, &execution_role, artifacts);
-    add(&mut stack, "DeployRole", PipelineRole::Deploy, stage, policy::role(&environment, &deploy));
+    let deploy = Role { max_session_duration: set(i64::from(DEPLOY_SESSION)), ..policy::role(&environment, &deploy) };
+    add(&mut stack, "DeployRole", PipelineRole::Deploy, stage, deploy);
     let plan = calls::plan(stage, systems, artifacts);
     add(&mut stack, "PlanRole", PipelineRole::Plan, stage, policy::role(&branch, &plan));
 
-    let policies = policies(&mut stack, stage, &execution::statements(systems, artifacts)?)?;
+    limit(&mut stack, stage, &boundary::statements(systems)?)?;
+    let policies = policies(&mut stack, stage, &execution::statements(systems, &boundary::arn(stage), artifacts)?)?;
     let execution = Role {
         assume_role_policy_document: Some(policy::service_trust("cloudformation.amazonaws.com")),
         managed_policy_arns: list(policies.iter().map(Reference::id)),
@@ -149,6 +155,29 @@ pub(super) fn stack(
     };
     add(&mut stack, "ExecutionRole", PipelineRole::Execution, stage, execution);
     Ok(stack)
+}
+
+/// The boundary of all roles of the systems, which is one policy.
+fn limit(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> Result<(), RenderError> {
+    let document = policy::document(statements);
+    if length(&document) > POLICY_LIMIT {
+        let message = format!(
+            "what the roles of stage {} need takes {} characters, and their permissions boundary has at most {POLICY_LIMIT}; name \
+             resources `<system>-…-<stage>`, so that one pattern tells them",
+            stage.name,
+            length(&document)
+        );
+        return Err(RenderError::Settings { system: SYSTEM.to_owned(), message });
+    }
+    if !statements.is_empty() {
+        let policy = ManagedPolicy {
+            managed_policy_name: set(boundary::name(stage)),
+            policy_document: Some(document),
+            ..ManagedPolicy::default()
+        };
+        stack.resource("RoleBoundary", Resource::of(policy));
+    }
+    Ok(())
 }
 
 fn add(stack: &mut Stack, logical_id: &str, name: PipelineRole, stage: &Stage, role: Role) {

@@ -30,6 +30,10 @@ fn resource<'a>(stack: &'a RenderedStack, logical_id: &str) -> &'a Value {
 
 /// Every statement of every policy in the stack.
 fn statements(stack: &RenderedStack) -> Vec<Value> {
+    statements_in(&stack.template)
+}
+
+fn statements_in(value: &Value) -> Vec<Value> {
     fn collect(value: &Value, found: &mut Vec<Value>) {
         match value {
             Value::Object(object) => {
@@ -43,7 +47,7 @@ fn statements(stack: &RenderedStack) -> Vec<Value> {
         }
     }
     let mut found = Vec::new();
-    collect(&stack.template, &mut found);
+    collect(value, &mut found);
     found
 }
 
@@ -90,6 +94,9 @@ fn nothing_is_allowed_that_no_template_needs_and_nothing_by_a_pattern_of_actions
         "lambda",
         "logs",
         "s3",
+        // Of the boundary: what sends messages, and every function's traces.
+        "sns",
+        "xray",
     ];
     assert_eq!(services, BTreeSet::from(expected));
     for needed in ["lambda:CreateFunction", "s3:CreateBucket", "cognito-idp:CreateUserPool", "iam:PassRole"] {
@@ -111,6 +118,80 @@ fn whoever_deploys_may_not_widen_what_deploying_may_do() {
         .filter(|arn| arn.contains("stack/foundation-"))
         .collect();
     assert_eq!(deploys, [""; 0], "what deploying may do is changed by people only");
+}
+
+#[test]
+fn roles_that_a_deploy_makes_stay_within_the_boundary_and_it_cannot_be_changed_by_one() {
+    let systems = rendered(PIPELINE).expect("rendered");
+    let boundary = "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/foundation-boundary-staging";
+    let mut roles = 0;
+    for stack in systems.iter().filter(|system| system.name != SYSTEM).flat_map(|system| &system.stacks) {
+        for (logical_id, resource) in stack.template["Resources"].as_object().expect("resources") {
+            if resource["Type"] == "AWS::IAM::Role" {
+                assert_eq!(resource["Properties"]["PermissionsBoundary"]["Fn::Sub"], boundary, "{logical_id}");
+                roles += 1;
+            }
+        }
+    }
+    assert_eq!(roles, 8, "five functions' roles, two of the identity pool, the one that sends messages");
+    assert_eq!(resource(&pipeline(), "RoleBoundary")["Properties"]["ManagedPolicyName"], "foundation-boundary-staging");
+    for statement in statements(&pipeline()) {
+        let actions = strings(&statement["Action"]);
+        let makes_strong =
+            ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"];
+        if actions.iter().any(|action| makes_strong.contains(&action.as_str())) {
+            let condition = &statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"]["Fn::Sub"];
+            assert_eq!(condition, boundary, "{statement:#}");
+        }
+        assert!(!actions.contains(&"iam:DeleteRolePermissionsBoundary".to_owned()), "{statement:#}");
+        let policies = strings(&statement["Resource"]).iter().any(|arn| arn.contains(":policy/"));
+        assert!(!policies || !actions.iter().any(|action| action.contains("Policy")), "{statement:#}");
+    }
+}
+
+#[test]
+fn the_boundary_holds_every_call_of_the_systems_roles_and_no_other() {
+    let systems = rendered(PIPELINE).expect("rendered");
+    let others = systems.iter().filter(|system| system.name != SYSTEM).flat_map(|system| &system.stacks);
+    let resources = others.flat_map(|stack| stack.template["Resources"].as_object().expect("resources").values());
+    let called: BTreeSet<_> = resources
+        .filter(|resource| resource["Type"] == "AWS::IAM::Role")
+        .flat_map(|role| statements_in(&role["Properties"]["Policies"]))
+        .flat_map(|statement| strings(&statement["Action"]))
+        .collect();
+    let stack = pipeline();
+    let document = &resource(&stack, "RoleBoundary")["Properties"]["PolicyDocument"];
+    let limits = document["Statement"].as_array().expect("statements");
+    let allowed: BTreeSet<_> = limits.iter().flat_map(|statement| strings(&statement["Action"])).collect();
+    assert_eq!(allowed, called);
+    let of = |action: &str| {
+        let found = limits.iter().find(|statement| strings(&statement["Action"]).contains(&action.to_owned()));
+        strings(&found.expect("a statement")["Resource"])
+    };
+    let bucket = "arn:${AWS::Partition}:s3:::staging-media-raw-${AWS::AccountId}";
+    assert!(of("s3:GetObject").contains(&format!("{bucket}/*")), "{:?}", of("s3:GetObject"));
+    assert!(of("s3:GetObject").iter().all(|arn| arn.contains("-media-")), "{:?}", of("s3:GetObject"));
+    assert_eq!(of("xray:PutTraceSegments"), ["*"]);
+}
+
+#[test]
+fn passwords_are_set_in_the_stages_own_user_pools_only() {
+    let found = statements(&pipeline())
+        .into_iter()
+        .find(|statement| strings(&statement["Action"]).contains(&"cognito-idp:AdminSetUserPassword".to_owned()));
+    let found = found.expect("the deploy role makes a user");
+    assert_eq!(
+        found["Condition"],
+        serde_json::json!({ "StringEquals": {
+            "aws:ResourceTag/stage": "staging", "aws:ResourceTag/system": ["media-uploader"],
+        }})
+    );
+}
+
+#[test]
+fn a_job_may_work_for_as_long_as_it_may_take() {
+    let stack = pipeline();
+    assert_eq!(resource(&stack, "DeployRole")["Properties"]["MaxSessionDuration"], pipeline::DEPLOY_SESSION);
 }
 
 #[test]

@@ -87,9 +87,10 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
             // A number reserved for fiction.
             user: "+15555550199".to_owned(),
             attributes: Vec::new(),
-            check: LiveCheck::answers("MediaApi", Method::Get, &path, &[404]),
+            exchange: None,
+            checks: vec![LiveCheck::answers("MediaApi", Method::Get, &path, &[404])],
         })
-        .latency(Latency { check: preflight, p95: 1_000, longest: 5_000 }))
+        .latency(Latency { check: preflight, expected: 300, p95: 1_000, longest: 5_000 }))
 }
 
 fn buckets(stage: &Stage, settings: &Settings) -> Result<Buckets, RenderError> {

@@ -176,6 +176,9 @@ fn live(system: System, origins: &[String]) -> System {
     let origin = origins.first().map_or("", String::as_str);
     let email = "pipeline@example.com".to_owned();
     system
+        .live(LiveCheck::serves_anybody(api::API, "/v1/blog/posts"))
+        .live(LiveCheck::serves_anybody(api::API, "/v1/projects"))
+        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/v1/blog/posts"))
         .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/v1/analytics/overview"))
         .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/v1/analytics/overview"))
         .live(LiveCheck::preflight(api::API, Method::Post, "/v1/visitors/track", origin))
@@ -185,10 +188,12 @@ fn live(system: System, origins: &[String]) -> System {
             client_output: "CognitoClientId".to_owned(),
             attributes: vec![("email", email.clone()), ("name", "Pipeline".to_owned())],
             user: email,
-            check: LiveCheck::answers(api::API, Method::Get, "/v1/auth/me", &[200]),
+            exchange: None,
+            checks: vec![LiveCheck::answers(api::API, Method::Get, "/v1/auth/me", &[200])],
         })
         .latency(Latency {
             check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),
+            expected: 300,
             p95: 1_000,
             longest: 5_000,
         })

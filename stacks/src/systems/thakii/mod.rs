@@ -15,7 +15,7 @@ use serde_json::json;
 
 pub use self::settings::{Domain, Firebase, Settings};
 use crate::{
-    rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
+    rendered::{Exchange, Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
@@ -49,24 +49,29 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
 fn live(system: System, settings: &Settings) -> System {
     let origin = settings.allowed_origins.first().map_or("", String::as_str);
     let email = "pipeline@example.com".to_owned();
+    let answers = |method, path, statuses| LiveCheck::answers(api::API, method, path, statuses);
     system
         .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/upload"))
         .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/admin/stats"))
         .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/list"))
-        .live(LiveCheck::preflight(api::API, Method::Post, "/upload", origin))
+        .live(LiveCheck { statuses: &[200], ..LiveCheck::preflight(api::API, Method::Post, "/upload", origin) })
         .sign_in(SignIn {
             stack: "auth".to_owned(),
             pool_output: "UserPoolId".to_owned(),
             client_output: "WebClientId".to_owned(),
             attributes: vec![("email", email.clone())],
             user: email,
-            check: LiveCheck::answers(api::API, Method::Post, "/auth/exchange-token", &[200]),
+            exchange: Some(Exchange {
+                check: answers(Method::Post, "/auth/exchange-token", &[200]),
+                token: "custom_token",
+            }),
+            checks: vec![
+                answers(Method::Get, "/auth/user", &[200]),
+                answers(Method::Get, "/list", &[200]),
+                answers(Method::Get, "/admin/stats", &[403]),
+            ],
         })
-        .latency(Latency {
-            check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),
-            p95: 1_000,
-            longest: 5_000,
-        })
+        .latency(Latency { check: answers(Method::Get, "/health", &[200]), expected: 300, p95: 1_000, longest: 5_000 })
 }
 
 /// What most stacks are made from.
