@@ -141,7 +141,7 @@ pub(super) fn service(kind: &str) -> String {
 }
 
 /// Pseudo parameters stay; what only a deployment knows may be anything.
-fn known_in_advance(text: &str) -> String {
+pub(super) fn known_in_advance(text: &str) -> String {
     let mut pieces = text.split("${");
     let mut known = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
