@@ -170,7 +170,8 @@ async function load(name, offset = 0) {
     more.onclick = () => load(name, offset + shown.length);
   } catch (error) {
     state.textContent = error.message;
-    more.hidden = true;
+    // What comes after may be asked for again.
+    more.hidden = offset === 0;
   }
   more.disabled = false;
 }
@@ -188,6 +189,7 @@ async function visit() {
 // The owner. Tokens are gone with the tab.
 
 let signedIn = JSON.parse(remembered("tokens") ?? "null");
+let refreshing = null;
 
 function keep(tokens) {
   signedIn = tokens && {
@@ -199,18 +201,25 @@ function keep(tokens) {
   remember("tokens", signedIn && JSON.stringify(signedIn));
 }
 
-/** A token that is still good, if somebody is signed in. */
+/** A token that is still good, if somebody is signed in. Lists are loaded at once, and refresh it once. */
 async function currentToken() {
   if (signedIn && Date.now() > signedIn.until) {
-    const { refreshToken } = signedIn;
-    try {
-      keep(await call("/auth/refresh", { method: "POST", body: { refreshToken } }));
-    } catch {
-      keep(null);
-      showUser(null);
-    }
+    refreshing ??= refresh().finally(() => {
+      refreshing = null;
+    });
+    await refreshing;
   }
   return signedIn?.token;
+}
+
+async function refresh() {
+  const { refreshToken } = signedIn;
+  try {
+    keep(await call("/auth/refresh", { method: "POST", body: { refreshToken } }));
+  } catch {
+    keep(null);
+    showUser(null);
+  }
 }
 
 function showUser(user) {
