@@ -2,7 +2,8 @@
 //!
 //! Seen in MiniStack 1.5.33. What it accepts and ignores stays in the templates, because it does no harm there: bucket
 //! lifecycle rules (nothing expires, and the bucket has no lifecycle configuration), expiry of items and recovery of tables,
-//! request validators (methods do not keep theirs), tracing. Throttling is real there, so stage files ask for less of it.
+//! request validators (methods do not keep theirs), tracing, and what CloudFront would cache (it serves, and keeps a list of what
+//! was invalidated). Throttling is real there, so stage files ask for less of it.
 
 use crate::stage::Stage;
 

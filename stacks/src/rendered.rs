@@ -20,6 +20,36 @@ pub struct RenderedSystem {
     pub latency: Option<Latency>,
     /// How somebody signs in to it, and what they get then.
     pub sign_in: Option<SignIn>,
+    /// Its static sites.
+    pub sites: Vec<RenderedSite>,
+}
+
+/// A static site: files of the workspace that a deploy puts into a bucket, and says there where the system's APIs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedSite {
+    /// What it is called among the stage's URLs.
+    pub name: String,
+    /// The folder, relative to the workspace's root, whose files it is.
+    pub source: String,
+    /// The stack of its bucket and distribution, by [`RenderedStack::stack`].
+    pub stack: String,
+    /// That stack's output with the bucket's name.
+    pub bucket_output: String,
+    /// That stack's output with the distribution's id.
+    pub distribution_output: String,
+    /// That stack's output with the site's URL.
+    pub url_output: String,
+    /// What its `config.json` says: each field, and the output whose value it has.
+    pub config: BTreeMap<String, SiteValue>,
+}
+
+/// An output of a stack of the same system that a site is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteValue {
+    /// The stack, by [`RenderedStack::stack`].
+    pub stack: String,
+    /// The output's name.
+    pub output: String,
 }
 
 /// A request that a system must answer, once it is released, as it says here.

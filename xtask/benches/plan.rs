@@ -52,6 +52,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         live: Vec::new(),
         latency: None,
         sign_in: None,
+        sites: Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ pub mod record;
 pub mod release;
 pub mod render;
 pub mod schema;
+pub mod site;
 pub mod sources;
 pub mod srp;
 pub mod stage;

@@ -12,7 +12,7 @@ use super::{
     value::REFERENCE,
 };
 use crate::{
-    rendered::{Latency, LiveCheck, ParameterSource, RenderedStack, RenderedSystem, SignIn, SmokeCheck},
+    rendered::{Latency, LiveCheck, ParameterSource, RenderedSite, RenderedStack, RenderedSystem, SignIn, SmokeCheck},
     stage::Stage,
 };
 
@@ -82,6 +82,7 @@ pub struct System {
     live: Vec<LiveCheck>,
     latency: Option<Latency>,
     sign_in: Option<SignIn>,
+    sites: Vec<RenderedSite>,
 }
 
 /// An output that another stack asks for: the owner, the output's name, its value.
@@ -92,7 +93,15 @@ impl System {
     #[must_use]
     pub fn new(name: &str, stacks: impl IntoIterator<Item = Stack>) -> Self {
         let stacks = stacks.into_iter().collect();
-        Self { name: name.to_owned(), stacks, smoke: Vec::new(), live: Vec::new(), latency: None, sign_in: None }
+        Self {
+            name: name.to_owned(),
+            stacks,
+            smoke: Vec::new(),
+            live: Vec::new(),
+            latency: None,
+            sign_in: None,
+            sites: Vec::new(),
+        }
     }
 
     /// Also with this check of what it serves.
@@ -123,6 +132,13 @@ impl System {
         self
     }
 
+    /// Also with this static site.
+    #[must_use]
+    pub fn site(mut self, site: RenderedSite) -> Self {
+        self.sites.push(site);
+        self
+    }
+
     /// Renders every stack, in an order in which they can be deployed.
     ///
     /// # Errors
@@ -148,7 +164,7 @@ impl System {
         }
         let stacks = in_order(&self.name, rendered)?;
         let (smoke, live, latency, sign_in) = (self.smoke, self.live, self.latency, self.sign_in);
-        Ok(RenderedSystem { name: self.name, stacks, smoke, live, latency, sign_in })
+        Ok(RenderedSystem { name: self.name, stacks, smoke, live, latency, sign_in, sites: self.sites })
     }
 
     /// What went wrong while the stack was put together.

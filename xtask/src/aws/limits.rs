@@ -48,9 +48,10 @@ const fn row(service: &'static str, operations: &'static [&'static str], limit: 
 
 /// Sources: the quota pages of Lambda ("Lambda API requests"), API Gateway ("Quotas for creating, deploying and managing an
 /// API"), CloudWatch, CloudWatch Logs, Cognito ("Request rate quotas") and S3 ("Performance guidelines"). AWS publishes none for
-/// CloudFormation and IAM: 5 a second per operation is what users of `DescribeStacks` were told by AWS's support.
+/// CloudFormation, CloudFront and IAM: 5 a second per operation is what users of `DescribeStacks` were told by AWS's support.
 const TABLE: &[Row] = &[
     row("cloudformation", &[], Limit::each("cloudformation", 4.0, 1)),
+    row("cloudfront", &[], Limit::each("cloudfront", 4.0, 1)),
     // Bounded by the functions' concurrency alone.
     row("lambda", &["POST /invocations"], Limit::of("lambda:Invoke", 500.0, 500)),
     // 15 a second for all other calls together.
@@ -104,6 +105,7 @@ mod tests {
             ("cloudformation", "DescribeStacks", 5.0),
             ("cloudformation", "DescribeStackEvents", 5.0),
             ("cloudformation", "CreateChangeSet", 5.0),
+            ("cloudfront", "POST /2020-05-31/distribution/ABC/invalidation", 5.0),
             ("lambda", "PUT /2015-03-31/functions/upload/code", 15.0),
             ("lambda", "GET /2015-03-31/functions/upload/configuration", 15.0),
             ("apigateway", "GET /restapis/abc/stages/dev", 10.0),

@@ -2,6 +2,7 @@
 
 pub mod api_gateway;
 pub mod cloudformation;
+pub mod cloudfront;
 pub mod cloudwatch;
 pub mod cognito;
 pub mod documents;

@@ -12,6 +12,11 @@ use super::{
     error::{Kind, failed},
     patient,
 };
+use crate::site::files::Served;
+
+/// The object metadata that holds an object's SHA-256. Only who writes it with the object is believed: what somebody else has
+/// put there has none.
+const SHA256: &str = "sha256";
 
 /// S3 in one region.
 #[derive(Debug)]
@@ -52,6 +57,38 @@ impl S3 {
                 if missing { Ok(false) } else { Err(failed("s3:HeadObject", error)) }
             }
         }
+    }
+
+    /// What an object of a site is and is served with, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn served(&self, bucket: &str, key: &str) -> Result<Option<Served>, AwsError> {
+        let found = match self.client.head_object().bucket(bucket).key(key).send().await {
+            Ok(found) => found,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => return Ok(None),
+            Err(error) => return Err(failed("s3:HeadObject", error)),
+        };
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        Ok(Some(Served {
+            sha256: text(found.metadata().and_then(|metadata| metadata.get(SHA256)).map(String::as_str)),
+            content_type: text(found.content_type()),
+            cache_control: text(found.cache_control()),
+        }))
+    }
+
+    /// Uploads an object of a site, served like this.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn serve(&self, bucket: &str, key: &str, body: Vec<u8>, served: &Served) -> Result<(), AwsError> {
+        let request = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
+        let request = request.content_type(&served.content_type).cache_control(&served.cache_control);
+        let request = request.metadata(SHA256, &served.sha256).send().await;
+        request.map_err(|error| failed("s3:PutObject", error))?;
+        Ok(())
     }
 
     /// Uploads a file.

@@ -20,7 +20,7 @@ use crate::{
     },
     build::{self, Mode, Request},
     error::Exit,
-    render,
+    render, site,
     sources::fingerprint::fingerprint,
     stage::{self, closest},
     ui::{Format, Ui},
@@ -123,6 +123,7 @@ pub(super) async fn artifacts(
     workspace: &Workspace,
     ui: &Ui,
 ) -> miette::Result<Artifacts> {
+    site::check(systems, workspace)?;
     let Some(path) = folder else {
         return Ok(build::artifacts(&request(stage, systems), &layers(systems), workspace, ui).await?);
     };

@@ -15,7 +15,7 @@ use super::{
     local,
     release::has_functions,
     session::{self, Session},
-    status,
+    sites, status,
 };
 use crate::{
     artifacts::Artifacts,
@@ -32,6 +32,7 @@ use crate::{
     prune,
     release::{self, Context, Released},
     render::{self, validate::Validator},
+    site::Published,
     stage,
     ui::{Format, Ui},
     workspace::Workspace,
@@ -258,13 +259,17 @@ async fn deploy(
         check_routes(selected, &deployed, session, ui).await,
         ui,
     );
+    // Like the functions: one stack of several may lack what the page needs.
+    let whole = if args.stack.is_some() { &[][..] } else { selected };
+    let published = sites::publish(whole, &deployed.outputs, session, workspace, ui).await?;
     let changed = !deployed.code.is_empty()
         || deployed.stacks.values().any(|done| *done != Done::None)
-        || released.iter().any(|released| released.before.is_some());
+        || released.iter().any(|released| released.before.is_some())
+        || published.iter().any(|site| !site.uploaded.is_empty());
     if changed {
         warn_of_failure("old versions were not pruned", clean_up(selected, session, ui).await, ui);
     }
-    finish(args, changed, &deployed, &released, session, workspace, ui).await
+    finish(args, changed, &deployed, (&released, &published), session, workspace, ui).await
 }
 
 /// Warns of what the caller may not do, where the caller may find that out. Emulators do not simulate.
@@ -412,7 +417,7 @@ async fn finish(
     args: &DeployArgs,
     changed: bool,
     deployed: &Deployed,
-    released: &[Released],
+    (released, published): (&[Released], &[Published]),
     session: &Session,
     workspace: &Workspace,
     ui: &Ui,
@@ -422,6 +427,7 @@ async fn finish(
     ui.note("changed", changed);
     ui.note("stacks", stacks.clone());
     ui.note("functions", json!(released));
+    ui.note("sites", json!(published));
     ui.note("urls", json!(urls));
     if args.format == Format::Json {
         let report = json!({
@@ -431,6 +437,7 @@ async fn finish(
             "code": deployed.code,
             "uploaded": deployed.uploaded,
             "functions": released,
+            "sites": published,
             "urls": urls,
         });
         print(&report, ui)?;

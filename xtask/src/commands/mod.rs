@@ -21,6 +21,7 @@ pub mod render;
 pub mod rollback;
 pub mod schema;
 mod session;
+mod sites;
 pub mod status;
 pub mod summary;
 pub mod toolchain;

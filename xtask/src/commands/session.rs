@@ -108,6 +108,20 @@ impl Session {
             Some(endpoint) => Some(format!("{endpoint}/_aws/execute-api/{}/{}", outputs.get(id)?, self.stage.name)),
         }
     }
+
+    /// Where a site of a stack is opened: its output, or for an emulator the object itself, whose origin is the API's as well,
+    /// so that browsers may call it.
+    pub(super) fn site_url(
+        &self,
+        outputs: &std::collections::BTreeMap<String, String>,
+        bucket: &str,
+        url: &str,
+    ) -> Option<String> {
+        match self.clients.endpoint() {
+            None => outputs.get(url).cloned(),
+            Some(endpoint) => Some(format!("{endpoint}/{}/index.html", outputs.get(bucket)?)),
+        }
+    }
 }
 
 /// The emulator that stands in for AWS, where the environment names one.

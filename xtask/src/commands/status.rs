@@ -92,7 +92,7 @@ fn report(system: &RenderedSystem, observed: &Observed) -> Value {
     json!({ "name": system.name, "stacks": stacks, "functions": functions })
 }
 
-/// The URL of every API, by its logical ID.
+/// The URL of every API, by its logical ID, and of every site, by its name.
 pub(super) fn urls(systems: &[RenderedSystem], outputs: &Outputs, session: &Session) -> BTreeMap<String, String> {
     let mut urls = BTreeMap::new();
     for stack in crate::render::stacks_of(systems) {
@@ -100,6 +100,15 @@ pub(super) fn urls(systems: &[RenderedSystem], outputs: &Outputs, session: &Sess
         for api in &stack.apis {
             if let Some(url) = session.api_url(outputs, &api.id_output, &api.url_output) {
                 urls.insert(api.logical_id.clone(), url);
+            }
+        }
+    }
+    for system in systems {
+        for site in &system.sites {
+            let stack = system.stacks.iter().find(|stack| stack.stack == site.stack);
+            let Some(outputs) = stack.and_then(|stack| outputs.get(&stack.name)) else { continue };
+            if let Some(url) = session.site_url(outputs, &site.bucket_output, &site.url_output) {
+                urls.insert(site.name.clone(), url);
             }
         }
     }

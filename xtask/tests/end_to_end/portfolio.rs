@@ -8,6 +8,7 @@ mod counting;
 mod flow;
 mod fuzzing;
 mod sessions;
+mod site;
 mod world;
 
 use std::sync::Arc;
@@ -64,11 +65,15 @@ fn the_portfolio_does_what_its_specification_asks() {
         counting::row_22_a_hundred_visitors_at_once_count_exactly,
         counting::one_session_at_once_counts_once,
         counting::row_23_a_view_counts_once,
+        counting::views_of_what_is_being_deleted_are_counted_or_refused,
         counting::row_24_ten_views_rank_above_nine,
         counting::visitors_without_a_session_get_one,
         counting::trends_and_overview_show_today,
         fuzzing::fuzzing_the_contract_finds_nothing,
         flow::the_front_end_signs_in_publishes_and_is_counted,
+        site::the_page_is_served_with_its_headers_and_finds_the_api,
+        site::a_second_deploy_uploads_nothing,
+        site::a_change_of_one_asset_uploads_it_and_the_page,
         the_functions_do_only_what_their_roles_allow,
     ];
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());

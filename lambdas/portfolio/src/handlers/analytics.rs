@@ -34,6 +34,7 @@ pub(crate) async fn track(
         return Err(not_found());
     }
     let tracked = app.table().track_view(&session.id, body.content_type, &body.content_id, now).await?;
+    let tracked = tracked.ok_or_else(not_found)?;
     let session_id = session.id.clone();
     let answer = TrackedView { views: tracked.count, tracked: tracked.tracked, session_id };
     Ok(remembering(&session, Json(answer)))

@@ -32,11 +32,14 @@ impl Table {
     /// When it cannot be written.
     pub async fn create<C: Content>(&self, content: C) -> Result<Stored<C>, StoreError> {
         let stored = Stored { content, status: Status::Draft };
-        match self.put_new(&stored).await? {
-            Written::Yes => Ok(stored),
-            // A UUID has been given out twice.
-            Written::Stale => Err(contended::<C>(stored.content.id())),
+        let id = stored.content.id();
+        for _ in 0..ATTEMPTS {
+            // Others count in the same category, or an earlier attempt has arrived after all: nobody else has this id.
+            if self.put_new(&stored).await? == Written::Yes || self.get::<C>(id).await?.is_some() {
+                return Ok(stored);
+            }
         }
+        Err(contended::<C>(id))
     }
 
     /// Changes fields of content. None where there is no such content.

@@ -39,20 +39,22 @@ pub(super) struct Counter {
     pub(super) entity: &'static str,
     /// Its `GSI1PK`, if the index is to list it.
     pub(super) partition: Option<String>,
+    /// Is it made with what it counts, and gone with that? Then counting must not make it.
+    pub(super) made: bool,
 }
 
 impl Table {
-    /// Adds one, and returns the new count.
-    pub(super) async fn add_one(&self, counter: &Counter, now: &str) -> Result<u64, StoreError> {
+    /// Adds one, and returns the new count: none where the counter is gone.
+    pub(super) async fn add_one(&self, counter: &Counter, now: &str) -> Result<Option<u64>, StoreError> {
         let mut pause = PAUSE;
         for _ in 1..ATTEMPTS {
             match self.try_add_one(counter, now).await {
                 Err(error) if is_not_taken(&error) => tokio::time::sleep(pause).await,
-                result => return result.map_err(StoreError::aws("count")),
+                result => return counted(result),
             }
             pause *= 2;
         }
-        self.try_add_one(counter, now).await.map_err(StoreError::aws("count"))
+        counted(self.try_add_one(counter, now).await)
     }
 
     async fn try_add_one(&self, counter: &Counter, now: &str) -> Result<u64, SdkError<UpdateItemError>> {
@@ -75,6 +77,7 @@ impl Table {
             .table_name(&self.name)
             .set_key(Some(counter.key.item()))
             .update_expression(expression)
+            .set_condition_expression(counter.made.then(|| "attribute_exists(PK)".to_owned()))
             .expression_attribute_names("#data", "Data")
             .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::UpdatedNew);
@@ -82,6 +85,19 @@ impl Table {
         let once = Builder::new().retry_config(RetryConfig::disabled());
         let updated = update.customize().config_override(once).send().await?;
         Ok(updated.attributes.map(|item| count_of(&item, attribute)).unwrap_or_default())
+    }
+}
+
+/// The new count. Only a counter that must be there has a condition that can fail.
+fn counted(result: Result<u64, SdkError<UpdateItemError>>) -> Result<Option<u64>, StoreError> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(SdkError::ServiceError(error))
+            if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(StoreError::aws("count")(error)),
     }
 }
 

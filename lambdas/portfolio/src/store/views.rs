@@ -47,13 +47,21 @@ impl Table {
         Ok(Status::parse(text_of(&item, "Status")) == Some(Status::Published))
     }
 
-    /// Counts a session's view of published content, unless it has been counted in the last 24 hours.
+    /// Counts a session's view of published content, unless it has been counted in the last 24 hours. None where the
+    /// content has been deleted meanwhile: its counter went with it, which counting does not bring back, and without it
+    /// nothing is added to the total.
     ///
     /// # Errors
     /// When the session or a counter cannot be written.
-    pub async fn track_view(&self, session: &str, kind: Kind, id: &str, now: Timestamp) -> Result<Tracked, StoreError> {
+    pub async fn track_view(
+        &self,
+        session: &str,
+        kind: Kind,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Tracked>, StoreError> {
         if !self.enter_view(session, kind, id, now).await? {
-            return Ok(Tracked { count: self.views(kind, id).await?, tracked: false });
+            return Ok(Some(Tracked { count: self.views(kind, id).await?, tracked: false }));
         }
         let stamp = time::text(now);
         let content = Counter {
@@ -61,12 +69,29 @@ impl Table {
             attribute: VIEWS,
             entity: "ANALYTICS_VIEW",
             partition: Some(keys::views_of_kind(kind)),
+            made: true,
         };
-        let total = Counter { key: keys::views(), attribute: TOTAL, entity: "ANALYTICS_TOTAL", partition: None };
-        let (count, _) =
-            futures_util::future::try_join(self.add_one(&content, &stamp), self.add_one(&total, &stamp)).await?;
-        self.rank(kind, id, count).await?;
-        Ok(Tracked { count, tracked: true })
+        let total =
+            Counter { key: keys::views(), attribute: TOTAL, entity: "ANALYTICS_TOTAL", partition: None, made: false };
+        let Some(count) = self.add_one(&content, &stamp).await? else { return Ok(None) };
+        futures_util::future::try_join(self.add_one(&total, &stamp), self.rank(kind, id, count)).await?;
+        Ok(Some(Tracked { count, tracked: true }))
+    }
+
+    /// The counter of content that is new: at zero, and not in the index until it counts something.
+    pub(super) fn new_views(kind: Kind, id: &str, stamp: &str) -> Item {
+        let mut item = keys::views_of(kind, id).item();
+        item.extend(
+            [
+                ("EntityType", text("ANALYTICS_VIEW")),
+                ("CreatedAt", text(stamp)),
+                ("UpdatedAt", text(stamp)),
+                (VIEWS, number(0)),
+                ("Data", data(json!({}))),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        item
     }
 
     /// The gate: lets a session through once in 24 hours. Time to live deletes late, so the time is compared.

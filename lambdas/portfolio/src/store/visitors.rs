@@ -49,7 +49,7 @@ impl Table {
         }
         let today = time::day(now);
         let now = time::text(now);
-        let counter = |key, entity| Counter { key, attribute: COUNT, entity, partition: None };
+        let counter = |key, entity| Counter { key, attribute: COUNT, entity, partition: None, made: false };
         let day = counter(keys::visitors_of_day(today), "VISITOR_DAILY");
         let month = counter(keys::visitors_of_month(&month(today)), "VISITOR_MONTHLY");
         let total = counter(keys::visitors(), "VISITOR_TOTAL");
@@ -59,7 +59,7 @@ impl Table {
             self.add_one(&total, &now),
         )
         .await?;
-        Ok(Tracked { count, tracked: true })
+        Ok(Tracked { count: count.unwrap_or_default(), tracked: true })
     }
 
     /// The gate: lets a session through once a day, however many requests of it come at once.

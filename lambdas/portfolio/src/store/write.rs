@@ -1,11 +1,14 @@
-//! Writing content. A post is written together with its category's count, content is deleted together with its view
-//! counter; both in one transaction, so that counts never disagree with what is there.
+//! Writing content. A post is written together with its category's count, content is created and deleted together with its
+//! view counter; each in one transaction, so that counts never disagree with what is there.
+//!
+//! The SDK gives each transaction a token, so one whose answer was lost is not carried out again (Amazon DynamoDB API
+//! reference, `TransactWriteItems`, "Idempotency").
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::{AttributeValue, Delete, Put, TransactWriteItem, Update},
 };
 use serde_json::Value;
@@ -53,28 +56,18 @@ impl Expression {
 }
 
 impl Table {
-    /// Creates content, with one more post in its category.
+    /// Creates content with its view counter, and with one more post in its category.
     pub(super) async fn put_new<C: Content>(&self, stored: &Stored<C>) -> Result<Written, StoreError> {
-        const NEW: &str = "attribute_not_exists(PK)";
         let what = "create content";
-        let item = item_of(stored)?;
-        let Some(category) = stored.content.category() else {
-            let put = self.client.put_item().table_name(&self.name).set_item(Some(item)).condition_expression(NEW);
-            return match put.send().await {
-                Ok(_) => Ok(Written::Yes),
-                Err(SdkError::ServiceError(error))
-                    if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-                {
-                    Ok(Written::Stale)
-                }
-                Err(error) => Err(StoreError::aws(what)(error)),
-            };
-        };
-        let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression(NEW);
-        let put = put.build().map_err(built(what))?;
-        let counted = self.more_in(category, stored.content.created_at())?;
-        let writes =
-            vec![TransactWriteItem::builder().put(put).build(), TransactWriteItem::builder().update(counted).build()];
+        let put = |item: Item| Put::builder().table_name(&self.name).set_item(Some(item));
+        let (id, now) = (stored.content.id(), stored.content.created_at());
+        let content = put(item_of(stored)?).condition_expression("attribute_not_exists(PK)");
+        let mut writes = vec![TransactWriteItem::builder().put(content.build().map_err(built(what))?).build()];
+        let views = put(Self::new_views(C::KIND, id, now)).build().map_err(built(what))?;
+        writes.push(TransactWriteItem::builder().put(views).build());
+        if let Some(category) = stored.content.category() {
+            writes.push(TransactWriteItem::builder().update(self.more_in(category, now)?).build());
+        }
         self.transact(what, writes).await.map(Outcome::written)
     }
 

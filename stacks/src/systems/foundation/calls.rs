@@ -1,7 +1,18 @@
 //! What this tool itself calls: for a deploy, and for looking at a stage without touching it.
 
-use super::{SYSTEM, execution::sub, scope::of_the_system};
-use crate::{parts::policy::Statement, rendered::RenderedSystem, stage::Stage, template::Text};
+use serde_json::json;
+
+use super::{
+    SYSTEM,
+    execution::sub,
+    scope::{known_in_advance, of_the_system},
+};
+use crate::{
+    parts::policy::Statement,
+    rendered::{RenderedSite, RenderedSystem},
+    stage::Stage,
+    template::Text,
+};
 
 /// Changing stacks, and mending the ones that are stuck.
 const CHANGE_STACKS: [&str; 8] = [
@@ -54,7 +65,7 @@ pub(super) fn deploy(
     artifacts: &str,
 ) -> Vec<Statement> {
     let named = Named::of(stage, systems);
-    let pass = Statement::allow(["iam:PassRole"], [execution_role.clone()]).when(serde_json::json!({
+    let pass = Statement::allow(["iam:PassRole"], [execution_role.clone()]).when(json!({
         "StringEquals": { "iam:PassedToService": "cloudformation.amazonaws.com" }
     }));
     let mut statements = named.read(artifacts);
@@ -74,6 +85,7 @@ pub(super) fn deploy(
     if !named.layers.is_empty() {
         statements.push(Statement::allow(["lambda:DeleteLayerVersion"], named.layer_versions.iter().cloned()));
     }
+    statements.extend(systems.iter().flat_map(|system| publish(stage, system)));
     statements
 }
 
@@ -88,6 +100,32 @@ fn test_user(stage: &Stage, systems: &[RenderedSystem]) -> Option<Statement> {
         "aws:ResourceTag/system": with_users,
     }});
     (!with_users.is_empty()).then(|| Statement::allow(TEST_USER, [sub(pools)]).when(ours))
+}
+
+/// Putting sites into their buckets, listing included, so that a missing object is 404 and not 403. A distribution's id is
+/// made up by CloudFront, so it is told by the tags that a deploy gives its stack.
+fn publish(stage: &Stage, system: &RenderedSystem) -> Vec<Statement> {
+    let of_site = |site: &RenderedSite| {
+        let stack = system.stacks.iter().find(|stack| stack.stack == site.stack)?;
+        let name = &stack.template["Outputs"][&site.bucket_output]["Value"];
+        let name = known_in_advance(name.as_str().or_else(|| name["Fn::Sub"].as_str())?);
+        let bucket = format!("arn:${{AWS::Partition}}:s3:::{name}");
+        let tags = json!({ "StringEquals": {
+            "aws:ResourceTag/system": system.name,
+            "aws:ResourceTag/stack": site.stack,
+            "aws:ResourceTag/stage": stage.name,
+        }});
+        Some([
+            Statement::allow(["s3:GetObject", "s3:PutObject"], [sub(&format!("{bucket}/*"))]),
+            Statement::allow(["s3:ListBucket"], [sub(&bucket)]),
+            Statement::allow(
+                ["cloudfront:CreateInvalidation"],
+                [sub("arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/*")],
+            )
+            .when(tags),
+        ])
+    };
+    system.sites.iter().filter_map(of_site).flatten().collect()
 }
 
 /// What looking at a stage calls: `plan --online` and `status`, nothing that changes anything.

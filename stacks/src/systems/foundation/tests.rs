@@ -209,6 +209,30 @@ fn everything_is_allowed_only_on_what_the_stage_has_but_for_calls_that_cannot_be
 }
 
 #[test]
+fn sites_go_to_their_own_bucket_and_distribution_alone() {
+    let with_site = PIPELINE.replace("systems: {", "systems: { portfolio: { origins: ['https://example.com'] }, ");
+    let systems = rendered(&with_site).expect("rendered");
+    let stack = systems[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
+    let deploy = resource(stack, "DeployRole")["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].clone();
+    let deploy = deploy.as_array().expect("statements");
+    let bucket = "arn:${AWS::Partition}:s3:::portfolio-web-staging-${AWS::AccountId}";
+    let on = |resource: &str| {
+        let of = |statement: &&Value| strings(&statement["Resource"]).iter().any(|arn| arn == resource);
+        deploy.iter().filter(of).flat_map(|statement| strings(&statement["Action"])).collect::<Vec<_>>()
+    };
+    assert_eq!(on(&format!("{bucket}/*")), ["s3:GetObject", "s3:PutObject"]);
+    assert_eq!(on(bucket), ["s3:ListBucket"]);
+    let invalidates = |statement: &&Value| strings(&statement["Action"]) == ["cloudfront:CreateInvalidation"];
+    let [invalidation] = deploy.iter().filter(invalidates).collect::<Vec<_>>()[..] else { panic!("{deploy:#?}") };
+    let expected = serde_json::json!({ "StringEquals": {
+        "aws:ResourceTag/system": "portfolio", "aws:ResourceTag/stack": "web", "aws:ResourceTag/stage": "staging",
+    }});
+    assert_eq!(invalidation["Condition"], expected);
+    let plan = resource(stack, "PlanRole").to_string();
+    assert!(!plan.contains("portfolio-web") && !plan.contains("cloudfront"), "{plan}");
+}
+
+#[test]
 fn the_provider_is_made_only_where_the_account_has_none_and_stays() {
     let stack = pipeline();
     let provider = resource(&stack, "GithubOidcProvider");

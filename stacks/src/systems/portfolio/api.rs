@@ -21,6 +21,8 @@ use crate::{
     template::{Expression, Resource, Stack, Text, list, set},
 };
 
+/// The stack's name.
+pub(super) const NAME: &str = "api";
 /// The logical ID of the API.
 pub(super) const API: &str = "PortfolioApi";
 
@@ -56,9 +58,10 @@ pub(super) fn stack(
     settings: &Settings,
     users: &UserPoolHandle,
     table: &TableHandle,
+    origins: &Text,
 ) -> (Stack, Served) {
-    let mut stack = Stack::new("api", "Portfolio: the function and the API.");
-    let function = function(&mut stack, stage, settings, users, table);
+    let mut stack = Stack::new(NAME, "Portfolio: the function and the API.");
+    let function = function(&mut stack, stage, settings, (users, table), origins);
     let api = api(&mut stack, stage, settings, users, &function);
     if let Some(domain) = &settings.domain {
         let domain = ApiDomain::new("Api", &domain.name, &api)
@@ -70,7 +73,17 @@ pub(super) fn stack(
         stack.add(web_acl(stage, &api));
     }
     let url = outputs(&mut stack, stage, settings, &api, &function);
-    parameters(&mut stack, stage, settings, users, table, url);
+    let values = [
+        ("UserPoolIdParameter", "cognito/user-pool-id", users.pool.id()),
+        ("ClientIdParameter", "cognito/client-id", users.client.id()),
+        ("TableNameParameter", "table-name", table.name()),
+        ("ApiUrlParameter", "api-url", url),
+        ("CorsOriginsParameter", "cors-origins", origins.clone()),
+    ];
+    for (logical_id, name, value) in values {
+        let name = format!("/portfolio/{}/{name}", stage.name);
+        stack.add(Parameter { logical_id: logical_id.to_owned(), name, value });
+    }
     if Feature::ResourceGroups.is_in(stage) {
         resource_group(&mut stack, stage);
     }
@@ -81,8 +94,8 @@ fn function(
     stack: &mut Stack,
     stage: &Stage,
     settings: &Settings,
-    users: &UserPoolHandle,
-    table: &TableHandle,
+    (users, table): (&UserPoolHandle, &TableHandle),
+    origins: &Text,
 ) -> FunctionHandle {
     let salt = format!("portfolio/{}/visitor-salt", stage.name);
     let environment = ApiEnvironment {
@@ -92,7 +105,7 @@ fn function(
         cognito_region: Expression::pseudo("AWS::Region").into(),
         environment: Text::from(&stage.name),
         log_level: settings.log_level.as_str().into(),
-        cors_origins: settings.all_origins().join(",").into(),
+        cors_origins: origins.clone(),
         visitor_salt_param: format!("{SECRETS}/{salt}").into(),
         dynamodb_endpoint: None,
         cognito_endpoint: None,
@@ -224,26 +237,6 @@ fn outputs(stack: &mut Stack, stage: &Stage, settings: &Settings, api: &ApiHandl
     stack.output("LambdaLogGroupName", function.log_group());
     stack.output("ApiGatewayLogGroupName", format!("/aws/apigateway/{}", api.name));
     custom.unwrap_or_else(|| own.into())
-}
-
-fn parameters(
-    stack: &mut Stack,
-    stage: &Stage,
-    settings: &Settings,
-    users: &UserPoolHandle,
-    table: &TableHandle,
-    url: Text,
-) {
-    for (logical_id, name, value) in [
-        ("UserPoolIdParameter", "cognito/user-pool-id", users.pool.id()),
-        ("ClientIdParameter", "cognito/client-id", users.client.id()),
-        ("TableNameParameter", "table-name", table.name()),
-        ("ApiUrlParameter", "api-url", url),
-        ("CorsOriginsParameter", "cors-origins", settings.all_origins().join(",").into()),
-    ] {
-        let name = format!("/portfolio/{}/{name}", stage.name);
-        stack.add(Parameter { logical_id: logical_id.to_owned(), name, value });
-    }
 }
 
 /// Everything of the system in this stage: a deploy tags each stack, and CloudFormation what is in it.

@@ -15,7 +15,7 @@ use crate::{
     parts::{api::Throttle, site::SiteDomain},
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
-    template::{RenderError, System},
+    template::{Expression, RenderError, System, Text},
 };
 
 /// A stage's settings for the Portfolio.
@@ -147,6 +147,16 @@ impl Settings {
         origins.extend(self.origins.iter().filter(|origin| !origins.contains(origin)).cloned().collect::<Vec<_>>());
         origins
     }
+
+    /// All origins as the function reads them. A site without a domain of its own is under CloudFront's, which is known
+    /// when the distribution is there.
+    fn origins_with(&self, host: &Text) -> Text {
+        let origins = self.all_origins().join(",");
+        match self.site {
+            Some(_) => origins.into(),
+            None => Expression::sub(&format!("{origins},https://${{Site}}"), [("Site", host.clone())]).into(),
+        }
+    }
 }
 
 /// The system.
@@ -158,8 +168,8 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     check(stage, settings)?;
     let (identity, users) = identity::stack(stage, settings);
     let (data, table) = data::stack(stage);
-    let (api, served) = api::stack(stage, settings, &users, &table);
-    let web = web::stack(stage, settings);
+    let (web, host) = web::stack(stage, settings);
+    let (api, served) = api::stack(stage, settings, &users, &table, &settings.origins_with(&host));
     let observability = observability::stack(stage, settings, &served, &table);
     let health = SmokeCheck {
         api: api::API.to_owned(),
@@ -167,7 +177,8 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
         status: 200,
         json: Some(json!({ "status": "healthy" })),
     };
-    let system = System::new(SYSTEM, [identity, data, api, web, observability]).smoke(health);
+    let system = System::new(SYSTEM, [identity, data, api, web, observability]);
+    let system = system.smoke(health).site(web::site(settings));
     Ok(live(system, &settings.all_origins()))
 }
 
@@ -202,7 +213,9 @@ fn live(system: System, origins: &[String]) -> System {
 fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {
     let origins = settings.all_origins();
     if origins.is_empty() {
-        return Err(wrong("`origins` is empty and there is no `site`, so no browser could use the API"));
+        return Err(wrong(
+            "`origins` is empty and there is no `site`, so no browser could read the gateway's own errors",
+        ));
     }
     if let Some(origin) = origins.iter().find(|origin| origin.contains('*') || origin.ends_with('/')) {
         return Err(wrong(&format!("`origins` has `{origin}`, which no browser sends: name each one, without a path")));

@@ -8,19 +8,23 @@ use crate::systems::testing::{
     actions_on, alarm, allowed, is_sound, of_type, properties, rendered, stack, stage, stays,
 };
 
-const STACKS: [&str; 5] = ["identity", "data", "api", "web", "observability"];
+const STACKS: [&str; 5] = ["api", "data", "identity", "observability", "web"];
 
 #[test]
 fn row_1_every_stage_has_five_stacks_and_forty_one_methods() {
     for name in ["local", "prod"] {
         let system = rendered(SYSTEM, name);
-        let names: Vec<_> = system.stacks.iter().map(|stack| stack.stack.as_str()).collect();
+        let mut names: Vec<_> = system.stacks.iter().map(|stack| stack.stack.as_str()).collect();
+        names.sort_unstable();
         assert_eq!(names, STACKS);
         let api = stack(&system, "api");
         let methods = of_type(api, "AWS::ApiGateway::Method");
         let (preflights, methods): (Vec<_>, Vec<_>) =
             methods.into_iter().partition(|(_, method)| method["Properties"]["HttpMethod"] == "OPTIONS");
         assert_eq!(methods.len(), 41);
+        for (id, method) in methods.iter().chain(&preflights) {
+            assert_eq!(method["Properties"]["Integration"]["Type"], "AWS_PROXY", "{id}");
+        }
         let paths: std::collections::BTreeSet<_> = ApiRoute::ALL.iter().map(|route| route.route().path).collect();
         assert_eq!(preflights.len(), paths.len());
         assert!(!api.template.to_string().contains("AuthorizationScopes"));
@@ -183,6 +187,39 @@ fn the_site_is_read_by_its_distribution_alone() {
     assert!(config["Aliases"].is_null());
     assert_eq!(config["ViewerCertificate"]["CloudFrontDefaultCertificate"], true);
     assert!(of_type(web, "AWS::CloudFront::Function").is_empty());
+}
+
+#[test]
+fn a_deploy_finds_in_the_outputs_where_the_page_goes_and_what_it_is_told() {
+    for (name, api) in [("local", "PortfolioApiUrl"), ("dev", "PortfolioApiUrl"), ("prod", "CustomDomainUrl")] {
+        let system = rendered(SYSTEM, name);
+        let [site] = system.sites.as_slice() else { panic!("{:?}", system.sites) };
+        assert_eq!(site.config["apiUrl"].output, api, "{name}");
+        let web =
+            [&site.bucket_output, &site.distribution_output, &site.url_output].map(|output| (&site.stack, output));
+        let told = site.config.values().map(|value| (&value.stack, &value.output));
+        for (of, output) in web.into_iter().chain(told) {
+            assert!(!stack(&system, of).template["Outputs"][output].is_null(), "{name}: {of} has no output {output}");
+        }
+    }
+    let dev = rendered(SYSTEM, "dev");
+    let outputs = &stack(&dev, "api").template["Outputs"];
+    assert_eq!(outputs["PortfolioApiUrl"], outputs["ApiUrl"]);
+}
+
+#[test]
+fn the_site_may_use_the_api_also_under_cloudfronts_own_name() {
+    let origins = |name: &str| {
+        let system = rendered(SYSTEM, name);
+        let api = stack(&system, "api");
+        let environment = &properties(api, "PortfolioApiFunction")["Environment"]["Variables"]["CORS_ORIGINS"];
+        assert_eq!(*environment, properties(api, "CorsOriginsParameter")["Value"], "{name}");
+        (environment.clone(), api.depends_on.contains("web"))
+    };
+    // Known from the settings, so the API need not wait for the distribution.
+    assert_eq!(origins("prod"), (json!("https://example.com,https://www.example.com"), false));
+    let dev = json!({ "Fn::Sub": "https://dev.example.com,http://localhost:3000,https://${DistributionDomainName}" });
+    assert_eq!(origins("dev"), (dev, true));
 }
 
 #[test]

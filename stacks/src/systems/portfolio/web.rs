@@ -1,15 +1,18 @@
 //! Stack `web`: the bucket and distribution of the static site.
 
-use super::Settings;
+use super::{Settings, api};
 use crate::{
     parts::{bucket::BucketName, cdn, site::Site},
+    rendered::{RenderedSite, SiteValue},
     stage::Stage,
-    template::{Expression, Stack},
+    template::{Expression, Stack, Text},
 };
 
-/// The stack. It lies where CloudFront takes its certificates from.
-pub(super) fn stack(stage: &Stage, settings: &Settings) -> Stack {
-    let mut stack = Stack::new("web", "Portfolio: the static site.").in_region(cdn::REGION);
+const NAME: &str = "web";
+
+/// The stack, and where CloudFront serves the site. It lies where CloudFront takes its certificates from.
+pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, Text) {
+    let mut stack = Stack::new(NAME, "Portfolio: the static site.").in_region(cdn::REGION);
     let name = format!("portfolio-web-{}", stage.name);
     let bucket = BucketName(Expression::sub(&format!("{name}-${{AWS::AccountId}}"), []).into());
     let distribution = stack.add(Site::new(&name, &bucket, stage).domain(settings.site.as_ref()));
@@ -27,5 +30,20 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> Stack {
             stack.output("WebsiteUrl", Expression::sub("https://${Host}", [("Host", host)]));
         }
     }
-    stack
+    (stack, distribution.attribute("DomainName"))
+}
+
+/// What a deploy puts there: the page, told where the API is.
+pub(super) fn site(settings: &Settings) -> RenderedSite {
+    let output = if settings.domain.is_some() { "CustomDomainUrl".to_owned() } else { format!("{}Url", api::API) };
+    let api = SiteValue { stack: api::NAME.to_owned(), output };
+    RenderedSite {
+        name: "PortfolioSite".to_owned(),
+        source: "lambdas/portfolio/site".to_owned(),
+        stack: NAME.to_owned(),
+        bucket_output: "WebBucketName".to_owned(),
+        distribution_output: "DistributionId".to_owned(),
+        url_output: "WebsiteUrl".to_owned(),
+        config: [("apiUrl".to_owned(), api)].into(),
+    }
 }

@@ -7,10 +7,10 @@ use contract::{
     Method as Verb, Routes,
     portfolio::{Access, ApiRoute},
 };
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::world::{OWNER, Said, World};
+use super::world::{OWNER, Person, Said, World};
 
 /// How long a token may live that is to live a second.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -41,7 +41,8 @@ pub(super) async fn row_04_the_table_is_as_the_data_model_wants_it(world: Arc<Wo
     assert_eq!(projection, Some(&ProjectionType::All));
     let answer = client.describe_time_to_live().table_name(name).send().await.expect("an answer");
     let expiry = answer.time_to_live_description.expect("a time to live");
-    // The emulator ignores the template's, so the name is all it may know.
+    // The emulator ignores the template's, which is held against the data model where it is rendered; a wrong name would
+    // still be seen here.
     assert!(matches!(expiry.attribute_name(), None | Some("ExpiresAt")), "{expiry:?}");
 }
 
@@ -64,18 +65,56 @@ fn method(route: ApiRoute) -> Method {
 
 pub(super) async fn guarded_routes_are_refused_before_the_function(world: Arc<World>) {
     let token = world.owner.token.clone().expect("a token");
-    let forged = format!("{}AAAA", &token[..token.len() - 4]);
-    let (head, _) = token.split_once('.').expect("a token's parts");
-    for person in [
+    let (head, rest) = token.split_once('.').expect("a token's parts");
+    let (_, signature) = rest.split_once('.').expect("a signature");
+    let strangers = [
         world.anonymous.clone(),
-        world.anonymous.with_token(forged),
+        world.anonymous.with_token(format!("{}AAAA", &token[..token.len() - 4])),
         world.anonymous.with_token("nonsense"),
-        world.anonymous.with_token(format!("{head}.e30.AAAA")),
-    ] {
-        let refused = person.get("/v1/auth/me").await;
-        assert_eq!(refused.status, 401);
-        assert!(!is_the_functions(&refused), "the function was asked: {:#}", refused.body);
+        // Claims that this signature is not of.
+        world.anonymous.with_token(format!("{head}.e30.{signature}")),
+    ];
+    let before = invocations(&world).await;
+    for route in ApiRoute::ALL.iter().copied().filter(|route| route.access().is_guarded()) {
+        for stranger in &strangers {
+            // With a body that the gateway's models accept: nothing but the token is wrong.
+            let refused = stranger.send(filled(stranger, route)).await;
+            assert_eq!(refused.status, 401, "{route:?} with {:?}", stranger.token);
+        }
     }
+    // Functions log in the order that they are invoked in: once this one is there, none of the others is still to come.
+    world.anonymous.get("/health").await.ok(200);
+    let asked = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let now = invocations(&world).await;
+            if now > before {
+                return now - before;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    assert_eq!(asked.await.expect("the function logs what it is asked"), 1, "the gateway let somebody through");
+}
+
+/// How often the function has been invoked.
+async fn invocations(world: &World) -> usize {
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&world.cloud.sdk());
+    let group = &world.outputs["LambdaLogGroupName"];
+    let mut pages = logs.filter_log_events().log_group_name(group).into_paginator().send();
+    let mut count = 0;
+    while let Some(page) = pages.next().await {
+        let events = page.expect("log events").events.unwrap_or_default();
+        count += events.iter().filter(|event| event.message().is_some_and(|text| text.starts_with("START "))).count();
+    }
+    count
+}
+
+/// A request of a route, with a body that the gateway's models accept, so that what comes after them is asked.
+fn filled(person: &Person, route: ApiRoute) -> RequestBuilder {
+    let request = person.request(method(route), &path(route));
+    let Some(model) = route.body_model() else { return request };
+    let field = |field: &&str| ((*field).to_owned(), json!("x"));
+    request.json(&model.required.iter().map(field).collect::<serde_json::Map<_, _>>())
 }
 
 /// The function says more than the gateway does.
@@ -103,19 +142,10 @@ pub(super) async fn expired_tokens_are_refused_before_the_function(world: Arc<Wo
 
 pub(super) async fn every_guarded_route_wants_its_token(world: Arc<World>) {
     for route in ApiRoute::ALL.iter().copied().filter(|route| route.access().is_guarded()) {
-        let (method, path) = (method(route), path(route));
-        let refused = world.anonymous.send(world.anonymous.request(method.clone(), &path)).await;
+        let refused = world.anonymous.send(world.anonymous.request(method(route), &path(route))).await;
         assert_eq!(refused.status, 401, "{route:?}");
         if route.access() == Access::Owner {
-            // With a body the gateway's models accept, so that the function is asked.
-            let body = route.body_model().map(|model| {
-                model.required.iter().map(|field| ((*field).to_owned(), json!("x"))).collect::<serde_json::Map<_, _>>()
-            });
-            let mut request = world.stranger.request(method, &path);
-            if let Some(body) = body {
-                request = request.json(&body);
-            }
-            let refused = world.stranger.send(request).await;
+            let refused = world.stranger.send(filled(&world.stranger, route)).await;
             assert_eq!(refused.error(403).0, "Forbidden", "{route:?}");
         }
     }

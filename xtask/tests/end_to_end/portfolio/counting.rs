@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -78,6 +79,34 @@ pub(super) async fn row_23_a_view_counts_once(world: Arc<World>) {
     assert_eq!(world.owner.post(VIEW, hidden).await.status, 404);
     let stats = format!("/v1/analytics/blog/{id}/stats");
     assert_eq!(world.owner.get(&stats).await.ok(200), json!({"postId": id, "title": "Viewed", "viewCount": 1}));
+}
+
+/// Whoever is told to be counted is, and nothing that was viewed comes back after it is gone.
+pub(super) async fn views_of_what_is_being_deleted_are_counted_or_refused(world: Arc<World>) {
+    let id = world.owner.published("/v1/projects", project("Going", false)).await;
+    let total =
+        async || world.owner.get("/v1/analytics/total-views").await.ok(200)["totalViews"].as_u64().expect("a count");
+    let before = total().await;
+    let view = async |number: usize| {
+        let body = json!({"contentId": id, "contentType": "project", "sessionId": format!("going-{number}")});
+        world.anonymous.post(VIEW, body).await
+    };
+    let path = format!("/v1/projects/{id}");
+    let (early, deleted, late) =
+        tokio::join!(join_all((0..20).map(view)), world.owner.delete(&path), join_all((20..40).map(view)));
+    assert_eq!(deleted.status, 204, "{:#}", deleted.body);
+    let answers: Vec<_> = early.iter().chain(&late).collect();
+    assert!(answers.iter().all(|said| matches!(said.status, 200 | 404)), "{answers:?}");
+    let counted = answers.iter().filter(|said| said.body["tracked"] == true).count() as u64;
+    assert_eq!(total().await, before + counted);
+    let client = aws_sdk_dynamodb::Client::new(&world.cloud.sdk());
+    let counter = client
+        .get_item()
+        .table_name(&world.outputs["PortfolioTableName"])
+        .key("PK", AttributeValue::S(format!("ANALYTICS#project#{id}")))
+        .key("SK", AttributeValue::S("VIEWS".to_owned()))
+        .consistent_read(true);
+    assert_eq!(counter.send().await.expect("an answer").item, None, "the counter came back");
 }
 
 pub(super) async fn row_24_ten_views_rank_above_nine(world: Arc<World>) {

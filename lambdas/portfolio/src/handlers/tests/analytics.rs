@@ -31,6 +31,7 @@ async fn a_view_counts_for_its_content_and_altogether_and_is_ranked() {
         .with("/ExpressionAttributeValues/:now/N", "1710498600")
         .on("UpdateItem", json!({"Attributes": item(&json!({"ViewCount": 10}))}))
         .with("/Key/PK/S", format!("ANALYTICS#blog#{ID}"))
+        .with("/ConditionExpression", "attribute_exists(PK)")
         .with("/ExpressionAttributeValues/:partition/S", "ANALYTICS#blog")
         .on("UpdateItem", json!({"Attributes": item(&json!({"TotalViews": 99}))}))
         .with("/Key/PK/S", "ANALYTICS#TOTAL")
@@ -50,6 +51,17 @@ async fn a_slow_writer_does_not_lower_the_rank() {
         .on("UpdateItem", json!({"Attributes": item(&json!({"TotalViews": 1}))}))
         .fail("UpdateItem", FAILED, "The conditional request failed");
     assert_eq!(send(script, Request::new("POST", TRACK).json(view())).await.ok(200)["tracked"], true);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn content_that_is_deleted_meanwhile_is_not_counted_and_its_counter_does_not_come_back() {
+    // Neither the total nor the rank is written.
+    let script = Script::new()
+        .on("GetItem", found(&post("PUBLISHED", &json!({}))))
+        .on("PutItem", json!({}))
+        .fail("UpdateItem", FAILED, "The conditional request failed")
+        .with("/Key/PK/S", format!("ANALYTICS#blog#{ID}"));
+    is_not_found(&send(script, Request::new("POST", TRACK).json(view())).await);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -33,12 +33,18 @@ async fn a_new_post_is_a_draft_and_counts_in_its_category() {
         .with("/TransactItems/0/Put/Item/EntityType/S", "BLOG")
         .with("/TransactItems/0/Put/Item/Data/M/readTime/N", "1")
         .with("/TransactItems/0/Put/Item/Data/M/publishedAt/NULL", true)
-        .with("/TransactItems/1/Update/Key/PK/S", "BLOG#CATEGORY#Backend")
-        .with("/TransactItems/1/Update/ExpressionAttributeValues/:change/N", "1");
+        .with("/TransactItems/1/Put/Item/ViewCount/N", "0")
+        .with("/TransactItems/2/Update/Key/PK/S", "BLOG#CATEGORY#Backend")
+        .with("/TransactItems/2/Update/ExpressionAttributeValues/:change/N", "1");
     let created = send(script.clone(), Request::new("POST", "/v1/blog/posts").owner().json(new_post())).await.ok(201);
     let id = created["id"].as_str().expect("an id");
     assert_eq!(uuid::Uuid::parse_str(id).expect("a UUID").get_version_num(), 4);
-    assert_eq!(script.requests()[0].1.pointer("/TransactItems/0/Put/Item/PK/S"), Some(&json!(format!("BLOG#{id}"))));
+    let request = &script.requests()[0].1;
+    assert_eq!(request.pointer("/TransactItems/0/Put/Item/PK/S"), Some(&json!(format!("BLOG#{id}"))));
+    assert_eq!(request.pointer("/TransactItems/1/Put/Item/PK/S"), Some(&json!(format!("ANALYTICS#blog#{id}"))));
+    // Content nobody has viewed is not in the index of what was viewed, and a lost answer is no second transaction.
+    assert_eq!(request.pointer("/TransactItems/1/Put/Item/GSI1PK"), None);
+    assert!(request["ClientRequestToken"].is_string(), "{request:#}");
     assert_eq!(
         created,
         json!({
@@ -125,9 +131,10 @@ async fn wrong_fields_of_projects_and_certifications_are_named() {
 #[tokio::test(flavor = "current_thread")]
 async fn projects_and_certifications_are_created_as_drafts() {
     let script = Script::new()
-        .on("PutItem", json!({}))
-        .with("/ConditionExpression", "attribute_not_exists(PK)")
-        .with("/Item/GSI1PK/S", "PROJECT#STATUS#DRAFT");
+        .on("TransactWriteItems", json!({}))
+        .with("/TransactItems/0/Put/ConditionExpression", "attribute_not_exists(PK)")
+        .with("/TransactItems/0/Put/Item/GSI1PK/S", "PROJECT#STATUS#DRAFT")
+        .with("/TransactItems/1/Put/Item/ViewCount/N", "0");
     let created = send(script, Request::new("POST", "/v1/projects").owner().json(new_project())).await.ok(201);
     assert_eq!(
         (&created["status"], &created["featured"], &created["githubUrl"]),
@@ -135,12 +142,32 @@ async fn projects_and_certifications_are_created_as_drafts() {
     );
 
     let script = Script::new()
-        .on("PutItem", json!({}))
-        .with("/Item/GSI1PK/S", "CERT#STATUS#DRAFT#course")
-        .with("/Item/GSI1SK/S", "CERT#2023-06-15");
+        .on("TransactWriteItems", json!({}))
+        .with("/TransactItems/0/Put/Item/GSI1PK/S", "CERT#STATUS#DRAFT#course")
+        .with("/TransactItems/0/Put/Item/GSI1SK/S", "CERT#2023-06-15");
     let request = Request::new("POST", "/v1/certifications").owner().json(new_certification());
     let created = send(script, request).await.ok(201);
     assert_eq!((&created["type"], &created["status"]), (&json!("course"), &json!("draft")));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn creating_goes_on_where_others_count_and_where_an_answer_was_lost() {
+    let create = async |script| send(script, Request::new("POST", "/v1/blog/posts").owner().json(new_post())).await;
+    // Somebody else's post in the same category was first: nothing is there, so it is tried again.
+    let others = Script::new()
+        .cancel(&["None", "None", "TransactionConflict"])
+        .on("GetItem", json!({}))
+        .on("TransactWriteItems", json!({}));
+    assert_eq!(create(others).await.ok(201)["status"], "draft");
+    // An earlier attempt has arrived, and what it wrote is there.
+    let lost = Script::new()
+        .cancel(&["ConditionalCheckFailed", "None", "None"])
+        .on("GetItem", found(&post("DRAFT", &json!({}))));
+    assert_eq!(create(lost).await.ok(201)["title"], "My First Post!");
+    let busy = (0..4).fold(Script::new(), |script, _| {
+        script.cancel(&["None", "None", "TransactionConflict"]).on("GetItem", json!({}))
+    });
+    assert_eq!(create(busy).await.status(), 500);
 }
 
 #[tokio::test(flavor = "current_thread")]
