@@ -29,10 +29,17 @@ pub use error::AwsError;
 use governor::Governed;
 use stacks::stage::Stage;
 
-/// How long an answer is waited for before the call is tried again: a packet that is lost must not cost a canary its watch.
-const ANSWER: Duration = Duration::from_secs(60);
-/// The same where a function or a slow line decides: five minutes carry the largest zip, 50 MB, at 2 Mbit/s.
-const LONG_ANSWER: Duration = Duration::from_secs(330);
+/// How many seconds an answer is waited for before the call is tried again: a packet that is lost must not cost a canary its watch.
+const ANSWER_SECONDS: u64 = 60;
+/// The environment's say in that.
+const ANSWER_VARIABLE: &str = "XTASK_ANSWER_SECONDS";
+/// How many times that where a function or a slow line decides: six minutes carry the largest zip, 50 MB, at 2 Mbit/s.
+const LONG: u32 = 6;
+
+fn answer() -> Duration {
+    let wanted = std::env::var(ANSWER_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(wanted.filter(|seconds| *seconds > 0).unwrap_or(ANSWER_SECONDS))
+}
 
 fn timeouts(answer: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(answer).build()
@@ -40,7 +47,7 @@ fn timeouts(answer: Duration) -> TimeoutConfig {
 
 /// For calls whose answers may take long.
 fn patient() -> TimeoutConfig {
-    timeouts(LONG_ANSWER)
+    timeouts(answer() * LONG)
 }
 
 /// How often calls may be made.
@@ -81,7 +88,7 @@ impl Clients {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http)
             .region(Region::new(stage.region.clone()))
-            .timeout_config(timeouts(ANSWER))
+            .timeout_config(timeouts(answer()))
             // A request that waits for its turn sends nothing meanwhile, which is no stall.
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
             .retry_config(RetryConfig::adaptive().with_max_attempts(if endpoint.is_some() { 2 } else { 6 }));

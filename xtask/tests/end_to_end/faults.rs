@@ -24,7 +24,7 @@ use client::Client;
 use end::{End, end, raw_bucket};
 use serde_json::Value;
 use tempfile::TempDir;
-use trouble::{CHANGES, Change, Fault, Plan, Trouble};
+use trouble::{ANSWER, CHANGES, Change, Fault, Plan, Trouble};
 
 use crate::{
     cloud::{Cloud, text},
@@ -60,6 +60,7 @@ impl<'a> Run<'a> {
             .cloud
             .command(arguments)
             .env("AWS_ENDPOINT_URL", self.proxy.endpoint())
+            .env("XTASK_ANSWER_SECONDS", ANSWER.as_secs().to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -50,6 +50,8 @@ pub(crate) enum Verdict {
     ThenKill(u32),
     /// The connection ends without an answer, and the emulator never sees the call.
     Reset,
+    /// Nothing comes until the caller gives up, and the emulator never sees the call.
+    Silence,
 }
 
 /// A call as it came, and how it was answered.
@@ -202,6 +204,8 @@ async fn handle(
             broken()
         }
         Verdict::Reset => broken(),
+        // Dropped when the caller closes the connection.
+        Verdict::Silence => std::future::pending().await,
     }
 }
 

@@ -7,11 +7,15 @@ use std::{
 
 use crate::proxy::{Call, Verdict, kill};
 
+/// How long an answer is waited for in these runs.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
     Throttled,
     ServerError,
+    /// Nothing comes, until the caller gives up.
     Timeout,
     Reset,
     LostResponse,
@@ -100,10 +104,7 @@ impl Trouble {
         match plan.fault {
             Fault::Throttled => throttled(call),
             Fault::ServerError => Verdict::Answer(500, "<Error><Code>InternalFailure</Code></Error>".to_owned()),
-            Fault::Timeout => {
-                std::thread::sleep(Duration::from_millis(300));
-                Verdict::Reset
-            }
+            Fault::Timeout => Verdict::Silence,
             Fault::Reset => Verdict::Reset,
             Fault::LostResponse => Verdict::LoseResponse,
             Fault::ExpiredCredentials => expired(call),
