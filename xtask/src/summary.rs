@@ -97,6 +97,11 @@ fn aftermath(done: &[Done]) -> Vec<String> {
         lines.push(format!("**NOT rolled back:** {}. Users get what failed: `cargo xtask rollback`.", left.join(", ")));
     }
     for failed in failures(done).filter(|done| done.command == "deploy") {
+        let stacks = failed.notes.get("changedStacks").and_then(Value::as_array);
+        let stacks: Vec<_> = stacks.into_iter().flatten().filter_map(Value::as_str).collect();
+        if !stacks.is_empty() {
+            lines.push(format!("**Changed before that, and not taken back:** {}.", stacks.join(", ")));
+        }
         let system = failed.notes.get("notReleased").and_then(|note| note["failed"].as_str()).unwrap_or("The release");
         lines.push(if failed.failure.iter().any(|message| message.contains("was reverted")) {
             format!("**Reverted:** {system}. Users get what they got before.")

@@ -3,7 +3,9 @@
 // Whatever the API says is shown as text, never as HTML; links lead to http and https only.
 
 const PAGE_SIZE = 10;
-const session = remembered("session") ?? remember("session", crypto.randomUUID());
+// Where nothing can be remembered, none is sent: the server tells visitors apart by itself, and a new one each time would count
+// each time.
+const session = remembered("session") ?? remember("session", crypto.randomUUID()) ?? undefined;
 let api;
 
 // Calling the API.
@@ -11,6 +13,7 @@ let api;
 class ApiError extends Error {
   constructor(status, body) {
     super(body?.message ?? `The server answered with status ${status}.`);
+    this.status = status;
     this.details = body?.details ?? {};
   }
 }
@@ -44,10 +47,10 @@ function remember(name, value) {
   try {
     if (value === null) sessionStorage.removeItem(name);
     else sessionStorage.setItem(name, value);
+    return value;
   } catch {
-    // As above.
+    return null;
   }
-  return value;
 }
 
 // Making elements.
@@ -216,10 +219,16 @@ async function refresh() {
   const { refreshToken } = signedIn;
   try {
     keep(await call("/auth/refresh", { method: "POST", body: { refreshToken } }));
-  } catch {
-    keep(null);
-    showUser(null);
+  } catch (error) {
+    forget(error);
   }
+}
+
+/** Only a token that is refused is no longer good; the network and a busy server are no reason to sign in again. */
+function forget(error) {
+  if (error.status !== 401) return;
+  keep(null);
+  showUser(null);
 }
 
 function showUser(user) {
@@ -233,9 +242,8 @@ async function whoAmI() {
   if (!token) return showUser(null);
   try {
     showUser(await call("/auth/me", { token }));
-  } catch {
-    keep(null);
-    showUser(null);
+  } catch (error) {
+    forget(error);
   }
 }
 
@@ -243,6 +251,8 @@ async function signOut() {
   const token = await currentToken();
   keep(null);
   showUser(null);
+  // Drafts are gone at once, whatever becomes of what follows.
+  for (const name of Object.keys(lists)) find(`#${name} ul`).replaceChildren();
   if (token) await call("/auth/logout", { method: "POST", token }).catch(() => {});
   showAll();
 }
@@ -317,10 +327,12 @@ function showAll() {
 
 /** Opens what the address names: `#blog-<id>`. */
 function openNamed() {
-  const named = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const details = named && find("details", named);
+  const named = document.getElementById(location.hash.slice(1));
+  // The page's own sections are named as well, and hold what nobody asked to open.
+  if (!named?.matches(".item")) return;
+  const details = find("details", named);
   if (details) details.open = true;
-  if (named) named.scrollIntoView();
+  named.scrollIntoView();
 }
 
 async function start() {

@@ -237,6 +237,7 @@ impl Part for User {
             user_attributes: Some(known.into_iter().chain(others).collect()),
             ..cognito::UserPoolUser::default()
         };
-        stack.resource(&self.logical_id, Resource::of(user))
+        // Deleting it would lose a password, and what the user has set up to sign in with.
+        stack.resource(&self.logical_id, Resource::of(user).removal(RemovalPolicy::Retain))
     }
 }

@@ -28,6 +28,9 @@ const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 /// policies" and "Use managed origin request policies").
 const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 const CORS_S3_ORIGIN: &str = "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf";
+/// CloudFront's own headers `SecurityHeadersPolicy`: no framing, HTTPS only, no guessing of types ("Use managed response headers
+/// policies").
+const SECURITY_HEADERS: &str = "67f7725c-6f97-4210-82d7-5512b31e9d03";
 /// The one origin's id within the distribution.
 const ORIGIN: &str = "Site";
 
@@ -199,6 +202,7 @@ fn behavior(redirect: Option<&Reference>) -> DefaultCacheBehavior {
         allowed_methods: list(["GET", "HEAD", "OPTIONS"]),
         compress: set(true),
         cache_policy_id: set(CACHING_OPTIMIZED),
+        response_headers_policy_id: set(SECURITY_HEADERS),
         origin_request_policy_id: set(CORS_S3_ORIGIN),
         function_associations: redirect.map(|function| vec![association(function)]),
         ..DefaultCacheBehavior::default()

@@ -84,6 +84,8 @@ impl std::fmt::Display for Returned {
 struct Before {
     /// The functions that they gave another version to.
     released: BTreeSet<String>,
+    /// The stacks that they changed.
+    stacks: BTreeSet<String>,
     /// Did one of them fail?
     failed: bool,
 }
@@ -107,9 +109,14 @@ pub async fn run(
     let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
     let mut systems = session.select(args.system.as_deref(), None)?;
     if before.failed {
-        systems.retain(|system| is_released(system, &before.released));
+        // A changed stack is live as soon as it is changed, whatever was released.
+        let is_changed =
+            |system: &RenderedSystem| system.stacks.iter().any(|stack| before.stacks.contains(&stack.name));
+        systems.retain(|system| is_released(system, &before.released) || is_changed(system));
         if systems.is_empty() {
-            ui.say("The deploy failed before it released anything: users get what they got before, and nothing is checked.");
+            ui.say(
+                "The deploy failed before it changed anything: users get what they got before, and nothing is checked.",
+            );
             return Ok(Exit::Success);
         }
     }
@@ -240,7 +247,9 @@ fn before(done: &[Done]) -> Before {
     let functions =
         deploys().filter_map(|done| done.notes.get("functions")).filter_map(|functions| functions.as_array());
     let changed = functions.flatten().filter(|function| !function["before"].is_null());
+    let stacks = deploys().filter_map(|done| done.notes.get("changedStacks")).filter_map(|stacks| stacks.as_array());
     Before {
+        stacks: stacks.flatten().filter_map(|stack| stack.as_str().map(str::to_owned)).collect(),
         released: changed.filter_map(|function| function["functionName"].as_str().map(str::to_owned)).collect(),
         failed: deploys().any(|done| !done.succeeded),
     }
@@ -284,9 +293,13 @@ mod tests {
             { "functionName": "two", "version": "2", "before": null },
         ]);
         let failed = before(&[deploy(false, functions)]);
-        assert_eq!(failed, Before { released: BTreeSet::from(["one".to_owned()]), failed: true });
+        let (released, stacks) = (BTreeSet::from(["one".to_owned()]), BTreeSet::new());
+        assert_eq!(failed, Before { released, stacks, failed: true });
         let nothing = Done { notes: serde_json::Map::new(), ..deploy(false, Value::Null) };
-        assert_eq!(before(&[nothing]), Before { released: BTreeSet::new(), failed: true });
+        assert_eq!(before(&[nothing]), Before { failed: true, ..Before::default() });
+        let notes = serde_json::Map::from_iter([("changedStacks".to_owned(), json!(["portfolio-api-staging"]))]);
+        let half_done = Done { notes, ..deploy(false, Value::Null) };
+        assert_eq!(before(&[half_done]).stacks, BTreeSet::from(["portfolio-api-staging".to_owned()]));
         assert_eq!(before(&[]), Before::default());
     }
 }

@@ -34,6 +34,8 @@ enum Check {
     Lints,
     /// cargo-deny: licences, sources, duplicates of what matters.
     Dependencies,
+    /// cargo-deny: known vulnerabilities. Asks the advisory database at GitHub, so only when named.
+    Advisories,
     /// Unit, snapshot, command line and end-to-end tests.
     Tests,
     /// rustdoc builds without a warning.
@@ -66,6 +68,7 @@ impl Check {
             Self::Format => "format",
             Self::Lints => "lints",
             Self::Dependencies => "dependencies",
+            Self::Advisories => "advisories",
             Self::Tests => "tests",
             Self::Docs => "docs",
             Self::Pages => "pages",
@@ -82,6 +85,7 @@ impl Check {
                 &["clippy", "--workspace", "--all-targets", "--ignore-rust-version", "--quiet", "--", "-D", "warnings"]
             }
             Self::Dependencies => &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"],
+            Self::Advisories => &["deny", "--log-level", "error", "check", "advisories"],
             Self::Tests => &["nextest", "run", "--workspace", "--ignore-rust-version", "--cargo-quiet"],
             Self::Docs => &["doc", "--workspace", "--no-deps", "--ignore-rust-version", "--quiet"],
             Self::Pages => &["xtask", "docs"],
@@ -97,7 +101,7 @@ impl Check {
     /// The cargo subcommand that must be installed, and its package.
     fn needs(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Dependencies => Some(("deny", "cargo-deny")),
+            Self::Dependencies | Self::Advisories => Some(("deny", "cargo-deny")),
             Self::Tests | Self::Faults => Some(("nextest", "cargo-nextest")),
             Self::Format | Self::Lints | Self::Docs | Self::Pages | Self::Templates | Self::Workflows => None,
         }

@@ -220,8 +220,10 @@ async fn deploy(
     let (stage, clients) = (&session.stage, &session.clients);
     let observed = deploy::observe::observe(&session.systems, clients).await?;
     deploy::refuse_stuck(selected, &observed)?;
+    let mut made_from = inputs(stage, selected, artifacts, &observed);
+    made_from.extend(sites::inputs(selected, workspace)?);
     if let (Some(path), Some(file)) = (&args.plan, file) {
-        file.check(path, &inputs(stage, selected, artifacts, &observed))?;
+        file.check(path, &made_from)?;
     }
     let plan = plan::plan(&stage.name, selected, artifacts, &observed);
     let mut preview = super::plan::deployed(selected, &plan, &observed, session);
@@ -247,7 +249,7 @@ async fn deploy(
     let released = if args.stack.is_some() {
         Vec::new()
     } else {
-        let fingerprint = fingerprint(&inputs(stage, selected, artifacts, &observed));
+        let fingerprint = fingerprint(&made_from);
         let untouched = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
         let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
         let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint };
@@ -261,7 +263,8 @@ async fn deploy(
     );
     // Like the functions: one stack of several may lack what the page needs.
     let whole = if args.stack.is_some() { &[][..] } else { selected };
-    let published = sites::publish(whole, &deployed.outputs, session, workspace, ui).await?;
+    let asks = stage.protected && !args.yes && file.is_none() && plan.is_empty();
+    let published = sites::publish(whole, &deployed.outputs, asks, session, workspace, ui).await?;
     let changed = !deployed.code.is_empty()
         || deployed.stacks.values().any(|done| *done != Done::None)
         || released.iter().any(|released| released.before.is_some())

@@ -246,7 +246,8 @@ async fn online(
             add_drift(&mut preview, selected, &observed, &session, ui).await?;
         }
         if let Some(path) = &args.out {
-            let inputs = inputs(&session.stage, selected, &artifacts, &observed);
+            let mut inputs = inputs(&session.stage, selected, &artifacts, &observed);
+            inputs.extend(super::sites::inputs(selected, workspace)?);
             write(path, args, inputs, preview.clone(), ui)?;
         }
         Ok(preview)

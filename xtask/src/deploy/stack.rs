@@ -209,6 +209,8 @@ impl<'a> Deployment<'a> {
         let Some(state) = state.filter(|state| succeeded(&state.status)) else {
             return Err(self.failure(&seen).await?);
         };
+        // Noted at once: what fails later does not take it back.
+        self.ui.note_also("changedStacks", self.name());
         step.done(&state.status);
         Ok((if create { Done::Create } else { Done::Update }, state.outputs))
     }

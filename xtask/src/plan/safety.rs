@@ -10,11 +10,12 @@ use super::{
 };
 
 /// Types whose resources hold what cannot be made again: AWS's own list of stateful types, as its validator carries it,
-/// and hosted zones. Queues are left out: what is in them is on its way.
+/// hosted zones, and users of pools, who have a password. Queues are left out: what is in them is on its way.
 const HOLDS_DATA: &[&str] = &[
     "AWS::Backup::BackupVault",
     "AWS::Cognito::IdentityPool",
     "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolUser",
     "AWS::DocDB::DBCluster",
     "AWS::DocDB::DBInstance",
     "AWS::DynamoDB::GlobalTable",

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use stacks::rendered::{RenderedSite, RenderedSystem};
 use thiserror::Error;
 
@@ -89,6 +90,15 @@ pub enum SiteError {
         /// The output.
         output: String,
     },
+    /// Nobody said that it may change.
+    #[error("site {site} was not published: {files} files differ from what is served, and that was not confirmed")]
+    #[diagnostic(help("confirm it at a terminal, or run the command with --yes"))]
+    NotConfirmed {
+        /// The site.
+        site: String,
+        /// How many files would be uploaded.
+        files: usize,
+    },
     /// AWS refused.
     #[error("site {site} was not published to bucket {bucket}")]
     #[diagnostic(help("the functions are released; run the command again, and it goes on with the site"))]
@@ -153,25 +163,42 @@ pub fn place(
     })
 }
 
-/// Publishes a site; what is there already stays untouched.
+/// The SHA-256 of a site's files.
 ///
 /// # Errors
 ///
-/// When the folder cannot be read or a call fails; the same again goes on from there.
+/// When the folder cannot be published.
+pub fn fingerprint(site: &RenderedSite, workspace: &Workspace) -> Result<String, SiteError> {
+    let mut hash = Sha256::new();
+    for object in prepared(site, &BTreeMap::new(), "/", workspace)? {
+        hash.update(object.key.as_bytes());
+        hash.update([0]);
+        hash.update(Sha256::digest(&object.body));
+    }
+    Ok(hex::encode(hash.finalize()))
+}
+
+/// Publishes a site; what is there already stays untouched. `approve` is asked with the number of files before any is uploaded.
+///
+/// # Errors
+///
+/// When the folder cannot be read, it is not approved, or a call fails; the same again goes on from there.
 pub async fn publish(
     site: &RenderedSite,
     place: &Place,
+    approve: impl Fn(usize) -> bool,
     workspace: &Workspace,
     clients: &Clients,
     ui: &Ui,
 ) -> Result<Published, SiteError> {
     let objects = prepared(site, &place.config, &place.base, workspace)?;
     let step = ui.step(format!("Publish {}", site.name));
-    let published = put(site, place, &objects, clients).await.map_err(|source| SiteError::Aws {
-        site: site.name.clone(),
-        bucket: place.bucket.clone(),
-        source,
-    })?;
+    let failed = |source| SiteError::Aws { site: site.name.clone(), bucket: place.bucket.clone(), source };
+    let changed = compare(place, &objects, clients).await.map_err(failed)?;
+    if !changed.is_empty() && !approve(changed.len()) {
+        return Err(SiteError::NotConfirmed { site: site.name.clone(), files: changed.len() });
+    }
+    let published = put(site, place, (&changed, objects.len()), clients).await.map_err(failed)?;
     let (uploaded, unchanged) = (published.uploaded.len(), published.unchanged);
     let told = if published.invalidated.is_empty() { "" } else { ", CloudFront asks for the page again" };
     step.done(if uploaded == 0 {
@@ -182,7 +209,8 @@ pub async fn publish(
     Ok(published)
 }
 
-async fn put(site: &RenderedSite, place: &Place, objects: &[Object], clients: &Clients) -> Result<Published, AwsError> {
+/// The objects that are not there as they should be.
+async fn compare<'a>(place: &Place, objects: &'a [Object], clients: &Clients) -> Result<Vec<&'a Object>, AwsError> {
     let s3 = clients.s3_in(place.region.as_deref());
     let mut found: BTreeMap<String, Served> = BTreeMap::new();
     for object in objects {
@@ -190,11 +218,20 @@ async fn put(site: &RenderedSite, place: &Place, objects: &[Object], clients: &C
             found.insert(object.key.clone(), served);
         }
     }
-    let changed = files::changed(objects, &found);
-    for object in &changed {
+    Ok(files::changed(objects, &found))
+}
+
+async fn put(
+    site: &RenderedSite,
+    place: &Place,
+    (changed, of): (&[&Object], usize),
+    clients: &Clients,
+) -> Result<Published, AwsError> {
+    let s3 = clients.s3_in(place.region.as_deref());
+    for object in changed {
         s3.serve(&place.bucket, &object.key, object.body.clone(), &object.served).await?;
     }
-    let mut invalidated = files::invalidated(&changed);
+    let mut invalidated = files::invalidated(changed);
     match &place.distribution {
         Some(distribution) if !invalidated.is_empty() => clients.invalidate(distribution, &invalidated).await?,
         _ => invalidated.clear(),
@@ -203,7 +240,7 @@ async fn put(site: &RenderedSite, place: &Place, objects: &[Object], clients: &C
         name: site.name.clone(),
         bucket: place.bucket.clone(),
         uploaded: changed.iter().map(|object| object.key.clone()).collect(),
-        unchanged: objects.len() - changed.len(),
+        unchanged: of - changed.len(),
         invalidated,
     })
 }

@@ -95,6 +95,15 @@ impl Ui {
         locked(&self.notes).insert(name.to_owned(), value.into());
     }
 
+    /// Adds to a list that is remembered like [`Self::note`].
+    pub fn note_also(&self, name: &str, value: impl Into<Value>) {
+        let mut notes = locked(&self.notes);
+        let list = notes.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(list) = list {
+            list.push(value.into());
+        }
+    }
+
     /// Everything that was noted.
     #[must_use]
     pub fn notes(&self) -> Map<String, Value> {

@@ -53,13 +53,12 @@ impl Table {
         let day = counter(keys::visitors_of_day(today), "VISITOR_DAILY");
         let month = counter(keys::visitors_of_month(&month(today)), "VISITOR_MONTHLY");
         let total = counter(keys::visitors(), "VISITOR_TOTAL");
-        let (_, _, count) = futures_util::future::try_join3(
-            self.add_one(&day, &now),
-            self.add_one(&month, &now),
-            self.add_one(&total, &now),
-        )
-        .await?;
-        Ok(Tracked { count: count.unwrap_or_default(), tracked: true })
+        // One after the other, on the connection that has just carried the session: a count is sent once only, and a connection
+        // that lay idle may be closed. What fails for one does not stop the others.
+        let count = self.add_one(&total, &now).await;
+        let others = [self.add_one(&day, &now).await, self.add_one(&month, &now).await];
+        others.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(Tracked { count: count?.unwrap_or_default(), tracked: true })
     }
 
     /// The gate: lets a session through once a day, however many requests of it come at once.
@@ -88,7 +87,8 @@ impl Table {
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(PK) OR #data.lastTrackedDate <> :today")
+            // Not merely another day: around midnight a request of yesterday may come after one of today.
+            .condition_expression("attribute_not_exists(PK) OR #data.lastTrackedDate < :today")
             .expression_attribute_names("#data", "Data")
             .expression_attribute_values(":today", text(today.to_string()));
         passed(put.send().await, "enter a visitor's session")

@@ -215,7 +215,8 @@ impl Part for RestApi {
         let api = stack.resource(id, Resource::of(self.properties()));
         let mut deployed = methods::add(stack, &self, &api);
         deployed.extend(self.errors.iter().map(|error| error.add_to(stack, id, &api, &self.origin)));
-        if !self.binary.is_empty() {
+        // Both of the API's own settings take effect only with a deployment.
+        if !self.binary.is_empty() || self.only_by_domain {
             deployed.push(api.clone());
         }
         self.permissions(stack, &api);

@@ -136,6 +136,19 @@ pub(super) fn put_on(systems: &mut [RenderedSystem], stage: &Stage) {
     }
 }
 
+/// Tags every user pool of these systems. Who may make the test user is told by the pools' tags, and those of a stack do not
+/// reach user pools everywhere.
+pub(super) fn tag_pools(systems: &mut [RenderedSystem], stage: &Stage) {
+    for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
+        let tags = json!({ "stack": stack.stack, "stage": stage.name, "system": stack.system });
+        let resources = stack.template["Resources"].as_object_mut().into_iter().flatten();
+        for (_, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
+            pool["Properties"]["UserPoolTags"] = tags.clone();
+        }
+        stack.template = sorted(std::mem::take(&mut stack.template));
+    }
+}
+
 /// A template's resources of these of IAM's types.
 fn resources<'a>(template: &'a Value, kinds: &'a [&str]) -> impl Iterator<Item = (&'a String, &'a Value)> {
     let resources = template["Resources"].as_object().into_iter().flatten();

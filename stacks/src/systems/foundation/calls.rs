@@ -25,6 +25,8 @@ const CHANGE_STACKS: [&str; 8] = [
     "cloudformation:ExecuteChangeSet",
     "cloudformation:RollbackStack",
 ];
+/// This tool's change sets.
+const CHANGE_SETS: &str = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:changeSet/xtask-*";
 /// Looking at stacks.
 const READ_STACKS: [&str; 3] =
     ["cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:GetTemplate"];
@@ -71,6 +73,8 @@ pub(super) fn deploy(
     let mut statements = named.read(artifacts);
     statements.extend([
         Statement::allow(CHANGE_STACKS, named.stacks.iter().cloned()),
+        // Change sets are named by themselves here, and in no other call.
+        Statement::allow(["cloudformation:DescribeEvents"], [sub(CHANGE_SETS)]),
         pass,
         Statement::allow(["s3:DeleteObject", "s3:PutObject"], [sub(&format!("{artifacts}/*"))]),
     ]);

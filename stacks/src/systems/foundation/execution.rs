@@ -58,6 +58,7 @@ const ON_ANYTHING: &[&str] = &[
     "cloudfront:ListDistributions",
     "cognito-identity:CreateIdentityPool",
     "cognito-identity:ListIdentityPools",
+    "cognito-identity:SetIdentityPoolRoles",
     "cognito-idp:CreateUserPool",
     "cognito-idp:ListUserPools",
     "dynamodb:ListTables",
@@ -80,6 +81,7 @@ const ON_ANYTHING: &[&str] = &[
     "logs:ListLogDeliveries",
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
+    "resource-groups:CreateGroup",
     "route53:ListHostedZones",
     "s3:ListAllMyBuckets",
     "secretsmanager:GetRandomPassword",
@@ -139,10 +141,28 @@ pub(super) fn statements(
         statements.push(Statement::allow(bounded, limits(&scopes, "iam")).when(has_boundary));
     }
     statements.extend(in_pieces(&anywhere, &[Text::from("*")]));
+    if has_domain(&stacks) {
+        statements.push(service_linked_role());
+    }
     if reads_code {
         statements.push(Statement::allow(READ_CODE, [sub(&format!("{artifacts}/*"))]));
     }
     Ok(statements)
+}
+
+fn has_domain(stacks: &[&RenderedStack]) -> bool {
+    let types = ["AWS::ApiGateway::DomainName", "AWS::ApiGatewayV2::DomainName"];
+    let mut resources = stacks.iter().filter_map(|stack| stack.template["Resources"].as_object()).flatten();
+    resources.any(|(_, resource)| resource["Type"].as_str().is_some_and(|kind| types.contains(&kind)))
+}
+
+/// API Gateway makes its own role with the account's first custom domain, with the rights of whoever makes that (API Gateway
+/// developer guide, "Using service-linked roles for API Gateway"); AWS's schemas do not list the call.
+fn service_linked_role() -> Statement {
+    let role = "role/aws-service-role/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway";
+    let only = serde_json::json!({ "StringEquals": { "iam:AWSServiceName": "ops.apigateway.amazonaws.com" } });
+    let role = sub(&format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:{role}"));
+    Statement::allow(["iam:CreateServiceLinkedRole"], [role]).when(only)
 }
 
 /// Everything that the handlers of these stacks' types call.

@@ -55,10 +55,11 @@ pub fn system(stage: &Stage, others: &[RenderedSystem]) -> Result<System, Render
     Ok(System::new(SYSTEM, stacks))
 }
 
-/// Limits what the roles of the other systems may do, where workflows deploy the stage.
+/// Limits what the roles of the other systems may do, where workflows deploy the stage, and says whose their user pools are.
 pub(super) fn limit(stage: &Stage, others: &mut [RenderedSystem]) {
     if stage.pipeline.is_some() {
         boundary::put_on(others, stage);
+        boundary::tag_pools(others, stage);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::rendered::{RenderedStack, RenderedSystem};
@@ -133,6 +133,19 @@ fn roles_that_a_deploy_makes_stay_within_the_boundary_and_it_cannot_be_changed_b
             }
         }
     }
+    let pools = systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| {
+        let resources = stack.template["Resources"].as_object().into_iter().flatten();
+        resources
+            .filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool")
+            .map(move |(_, pool)| (stack, pool))
+    });
+    let mut tagged = 0;
+    for (stack, pool) in pools {
+        let tags = &pool["Properties"]["UserPoolTags"];
+        assert_eq!((&tags["system"], &tags["stage"]), (&json!(stack.system), &json!("staging")), "{}", stack.name);
+        tagged += 1;
+    }
+    assert!(tagged > 0, "there is a user pool");
     assert_eq!(roles, 8, "five functions' roles, two of the identity pool, the one that sends messages");
     assert_eq!(resource(&pipeline(), "RoleBoundary")["Properties"]["ManagedPolicyName"], "foundation-boundary-staging");
     for statement in statements(&pipeline()) {
@@ -182,7 +195,7 @@ fn passwords_are_set_in_the_stages_own_user_pools_only() {
     let found = found.expect("the deploy role makes a user");
     assert_eq!(
         found["Condition"],
-        serde_json::json!({ "StringEquals": {
+        json!({ "StringEquals": {
             "aws:ResourceTag/stage": "staging", "aws:ResourceTag/system": ["media-uploader"],
         }})
     );
