@@ -1,0 +1,121 @@
+//! A version as releasing sees it: what it does, and whether it still changes.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, SnapStartApplyOn, State};
+use serde::Serialize;
+
+use crate::plan::observed::fingerprint;
+
+/// One version of a function, as far as releasing looks at it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Version {
+    /// A number, or `$LATEST`.
+    pub version: String,
+    /// Base64 of the SHA-256 of its zip.
+    pub code_sha256: String,
+    /// Everything else that decides what it does.
+    pub settings: Settings,
+    /// Does it still change?
+    pub readiness: Readiness,
+}
+
+impl Version {
+    /// Do two versions do the same?
+    #[must_use]
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        self.code_sha256 == other.code_sha256 && self.settings == other.settings
+    }
+}
+
+/// What decides what a version does, besides its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Runtime and handler.
+    pub runtime: String,
+    /// The role's ARN.
+    pub role: String,
+    /// Memory in MB.
+    pub memory: i32,
+    /// Timeout in seconds.
+    pub timeout: i32,
+    /// Instruction sets.
+    pub architectures: Vec<String>,
+    /// The ARNs of its layers.
+    pub layers: Vec<String>,
+    /// X-Ray.
+    pub tracing: String,
+    /// Network, storage, failed events, keys, logs and start-up, as Lambda says them.
+    pub other: String,
+    /// The environment's names, each with a fingerprint: values may be secret.
+    #[serde(skip)]
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Does a version still change?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Readiness {
+    /// It can be invoked and published.
+    Ready,
+    /// Lambda is at work on it.
+    Pending,
+    /// Lambda failed on it.
+    Failed(String),
+}
+pub(super) fn readiness(
+    state: Option<&State>,
+    state_reason: Option<&str>,
+    update: Option<&LastUpdateStatus>,
+    update_reason: Option<&str>,
+) -> Readiness {
+    let failed = |reason: Option<&str>| Readiness::Failed(reason.unwrap_or("Lambda gives no reason").to_owned());
+    match (state, update) {
+        (Some(State::Failed), _) => failed(state_reason),
+        (_, Some(LastUpdateStatus::Failed)) => failed(update_reason),
+        (Some(State::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => Readiness::Pending,
+        _ => Readiness::Ready,
+    }
+}
+
+pub(super) fn settings(found: &FunctionConfiguration) -> Settings {
+    let environment = found.environment().and_then(|environment| environment.variables()).into_iter().flatten();
+    // What cannot be read, because its key cannot be used, may be anything: it is like that of no other version.
+    let unreadable = found.environment().and_then(|environment| environment.error());
+    let unreadable = unreadable.map(|_| ("unreadable".to_owned(), found.version().unwrap_or_default().to_owned()));
+    Settings {
+        runtime: format!(
+            "{} {}",
+            found.runtime().map_or("", |runtime| runtime.as_str()),
+            found.handler().unwrap_or_default()
+        ),
+        role: found.role().unwrap_or_default().to_owned(),
+        memory: found.memory_size().unwrap_or_default(),
+        timeout: found.timeout().unwrap_or_default(),
+        architectures: found.architectures().iter().map(|architecture| architecture.as_str().to_owned()).collect(),
+        layers: found.layers().iter().filter_map(|layer| layer.arn().map(str::to_owned)).collect(),
+        tracing: found
+            .tracing_config()
+            .and_then(|tracing| tracing.mode())
+            .map_or_else(String::new, |mode| mode.as_str().to_owned()),
+        other: other(found),
+        environment: environment.map(|(name, value)| (name.clone(), fingerprint(value))).chain(unreadable).collect(),
+    }
+}
+
+/// What no part here sets, and anybody may by path: it must be released like the rest.
+fn other(found: &FunctionConfiguration) -> String {
+    let snap_start = found.snap_start().and_then(|snap_start| snap_start.apply_on());
+    let vpc =
+        found.vpc_config().map(|vpc| (vpc.subnet_ids(), vpc.security_group_ids(), vpc.ipv6_allowed_for_dual_stack()));
+    let dead_letters = found.dead_letter_config().and_then(|dead_letters| dead_letters.target_arn());
+    let set = (
+        found.ephemeral_storage().map(|storage| storage.size()),
+        vpc.filter(|(subnets, groups, _)| !subnets.is_empty() || !groups.is_empty()),
+        dead_letters,
+        found.file_system_configs(),
+        found.kms_key_arn(),
+        found.logging_config(),
+        snap_start.filter(|apply_on| **apply_on != SnapStartApplyOn::None),
+    );
+    format!("{set:?}")
+}
