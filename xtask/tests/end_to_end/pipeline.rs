@@ -1,7 +1,7 @@
 //! The workflows' commands in order, those of the deploy workflow for staging and then production.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -339,26 +339,34 @@ fn allowing(operation: &str) -> &str {
     }
 }
 
+/// The calls that the sources of a folder and those below it name: each is told where it fails, `failed("service:Operation", …)`.
+fn calls_named_under(folder: &Path) -> BTreeSet<String> {
+    let is_call = |text: &&str| {
+        text.split_once(':').is_some_and(|(service, operation)| {
+            let lower = service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            let word = operation.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            lower && word && operation.starts_with(|first: char| first.is_ascii_uppercase())
+        })
+    };
+    let mut calls = BTreeSet::new();
+    for entry in fs_err::read_dir(folder).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            calls.extend(calls_named_under(&path));
+        } else {
+            let text = fs_err::read_to_string(path).expect("text");
+            calls.extend(text.split('"').skip(1).step_by(2).filter(is_call).map(str::to_owned));
+        }
+    }
+    calls
+}
+
 #[test]
 fn whatever_a_workflow_calls_its_role_may() {
     let cloud = Cloud::new();
     let shown = cloud.json(&["bootstrap", "--stage", "prod", "--print-policy", "--format", "json"]);
     let allowed = shown["DeployRole"]["allows"].to_string();
-    let mut calls = std::collections::BTreeSet::new();
-    for file in fs_err::read_dir(workspace().join("xtask/src/aws")).expect("the folder") {
-        let text = fs_err::read_to_string(file.expect("a file").path()).expect("text");
-        // Every call is told by its name where it fails: `failed("service:Operation", …)`.
-        let literals = text.split('"').skip(1).step_by(2).map(str::to_owned);
-        let is_call = |text: &String| {
-            text.split_once(':').is_some_and(|(service, operation)| {
-                let lower =
-                    service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-                let word = operation.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                lower && word && operation.starts_with(|first: char| first.is_ascii_uppercase())
-            })
-        };
-        calls.extend(literals.filter(is_call));
-    }
+    let calls = calls_named_under(&workspace().join("xtask/src/aws"));
     assert!(calls.len() > 40, "calls are named in another way now: {calls:?}");
     for call in &calls {
         let action = format!("\"{}\"", allowing(call));
