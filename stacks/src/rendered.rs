@@ -236,6 +236,31 @@ pub struct RenderedStack {
     pub apis: Vec<RenderedApi>,
 }
 
+impl RenderedStack {
+    /// A stack as it is deployed, of which no more is known than its template.
+    #[must_use]
+    pub const fn deployed(
+        system: String,
+        stack: String,
+        name: String,
+        region: Option<String>,
+        template: Value,
+    ) -> Self {
+        Self {
+            system,
+            stack,
+            name,
+            region,
+            template,
+            parameters: BTreeMap::new(),
+            depends_on: BTreeSet::new(),
+            functions: Vec::new(),
+            layers: Vec::new(),
+            apis: Vec::new(),
+        }
+    }
+}
+
 /// Where a template parameter's value comes from when the stack is deployed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ParameterSource {

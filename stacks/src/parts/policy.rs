@@ -12,6 +12,8 @@ use crate::{
 pub struct Statement {
     actions: Vec<String>,
     resources: Vec<Text>,
+    /// Is it allowed on all but the resources?
+    except: bool,
     condition: Option<Value>,
 }
 
@@ -20,7 +22,16 @@ impl Statement {
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
         let actions = actions.into_iter().map(str::to_owned).collect();
-        Self { actions, resources: resources.into_iter().collect(), condition: None }
+        Self { actions, resources: resources.into_iter().collect(), except: false, condition: None }
+    }
+
+    /// Allows `actions` on everything that is none of `resources`.
+    #[must_use]
+    pub fn allow_except<'a>(
+        actions: impl IntoIterator<Item = &'a str>,
+        resources: impl IntoIterator<Item = Text>,
+    ) -> Self {
+        Self { except: true, ..Self::allow(actions, resources) }
     }
 
     /// Allows it only on this condition, in IAM's own form.
@@ -31,7 +42,8 @@ impl Statement {
     }
 
     fn to_json(&self) -> Value {
-        let mut statement = json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources });
+        let on = if self.except { "NotResource" } else { "Resource" };
+        let mut statement = json!({ "Effect": "Allow", "Action": self.actions, on: self.resources });
         if let Some(condition) = &self.condition {
             statement["Condition"] = condition.clone();
         }

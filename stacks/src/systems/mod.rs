@@ -8,7 +8,10 @@ pub mod thakii;
 use serde::Deserialize;
 
 pub use crate::template::RenderError;
-use crate::{rendered::RenderedSystem, stage::Stage};
+use crate::{
+    rendered::{RenderedStack, RenderedSystem},
+    stage::Stage,
+};
 
 /// Each system's settings in a stage. A system without settings is not deployed to it.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -28,6 +31,15 @@ pub struct Systems {
 ///
 /// When a system's definition or its settings are wrong.
 pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
+    render_over(stage, &[])
+}
+
+/// Renders every system of a stage, and foundation so that it also allows what these stacks, which are deployed, need.
+///
+/// # Errors
+///
+/// When a system's definition or its settings are wrong, or all that is needed is more than a role can hold.
+pub fn render_over(stage: &Stage, deployed: &[RenderedStack]) -> Result<Vec<RenderedSystem>, RenderError> {
     let mut systems = Vec::new();
     if let Some(settings) = &stage.systems.media_uploader {
         systems.push(media_uploader::system(stage, settings)?);
@@ -41,7 +53,7 @@ pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     let mut rendered = systems.into_iter().map(|system| system.render(stage)).collect::<Result<Vec<_>, _>>()?;
     foundation::limit(stage, &mut rendered);
     // Last made, because what deploying may do follows from what is deployed, and first deployed.
-    rendered.insert(0, foundation::system(stage, &rendered)?.render(stage)?);
+    rendered.insert(0, foundation::system(stage, &rendered, deployed)?.render(stage)?);
     Ok(rendered)
 }
 

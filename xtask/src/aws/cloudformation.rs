@@ -28,6 +28,8 @@ pub struct StackState {
     pub parameters: BTreeMap<String, String>,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// One event of a stack.
@@ -369,6 +371,7 @@ fn state(stack: &Stack) -> StackState {
         reason: stack.stack_status_reason().map(str::to_owned),
         parameters: parameters.filter_map(|found| pair(found.parameter_key(), found.parameter_value())).collect(),
         outputs: outputs.filter_map(|found| pair(found.output_key(), found.output_value())).collect(),
+        tags: stack.tags().iter().filter_map(|tag| pair(tag.key(), tag.value())).collect(),
     }
 }
 

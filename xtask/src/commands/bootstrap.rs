@@ -27,7 +27,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "Needs credentials that may make roles, and is the only command that changes what deploying may do. Repeat it \
-                        when `deploy` asks for it: when a template has a type of resource, or a function, that was not there before."
+                        when `deploy` asks for it: when a template has a type of resource, or a function, that was not there before. \
+                        What deployed stacks need is kept; what nothing needs any longer is taken away."
 )]
 pub struct BootstrapArgs {
     /// The stage.

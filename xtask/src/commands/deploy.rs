@@ -120,7 +120,16 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
     let validator = Validator::remembering(workspace.target().join("validated"));
     validator.check(render::stacks_of(&selected))?;
     // Whoever may not deploy should not have to wait for the build to hear it.
-    let opened = if stage.is_local() { None } else { Some(Session::open(stage.clone(), workspace, ui).await?) };
+    let mut opened = if stage.is_local() { None } else { Some(Session::open(stage.clone(), workspace, ui).await?) };
+    let selected = match &mut opened {
+        Some(session) if args.bootstrap => {
+            session.keep_what_runs(ui).await?;
+            let wider = session.select(args.system.as_deref(), None)?;
+            validator.check(render::stacks_of(&wider))?;
+            wider
+        }
+        _ => selected,
+    };
     let artifacts = build::artifacts(&stage, &selected, args.artifacts.as_deref(), workspace, ui).await?;
     let session = match opened {
         Some(session) => session,
@@ -179,6 +188,13 @@ async fn deploy(
     let (stage, clients) = (&session.stage, &session.clients);
     let observed = deploy::observe::observe(&session.systems, clients).await?;
     deploy::refuse_stuck(selected, &observed)?;
+    let left;
+    let selected = if args.bootstrap {
+        selected
+    } else {
+        left = session.leave_what_narrows(selected, &observed, ui);
+        &left
+    };
     let mut made_from = inputs(stage, selected, artifacts, &observed);
     made_from.extend(sites::inputs(selected, workspace)?);
     if let (Some(path), Some(file)) = (&args.plan, file) {

@@ -239,6 +239,7 @@ async fn online(
     let session = Session::open(stage, workspace, ui).await?;
     let result = async {
         let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+        let selected = &session.leave_what_narrows(selected, &observed, ui);
         let plan = plan::plan(&session.stage.name, selected, &artifacts, &observed);
         let mut preview = deployed(selected, &plan, &observed, &session);
         add_change_sets(&mut preview, &plan, &observed, &session, ui).await;

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     aws::{Clients, sts::Caller},
-    deploy::{Outputs, artifact_bucket, observe::observe},
+    deploy::{Outputs, artifact_bucket, observe::observe, rights},
     local::{self, LocalError},
     plan::observed::Observed,
     render,
@@ -82,6 +82,42 @@ impl Session {
             self.systems.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
         let observed = observe(&foundation, &self.clients).await?;
         Ok(bucket(&self.stage, &observed))
+    }
+
+    /// Lets foundation allow what runs as well as what the workspace says, where workflows deploy the stage.
+    pub(super) async fn keep_what_runs(&mut self, ui: &Ui) -> miette::Result<()> {
+        if self.stage.pipeline.is_none() {
+            return Ok(());
+        }
+        let deployed = rights::deployed(&self.stage, &self.systems, &self.clients).await?;
+        let systems = render::stage_over(&self.stage, &deployed)?;
+        if systems != self.systems {
+            ui.say(format_args!(
+                "Rights that only what is deployed needs are kept; `cargo xtask bootstrap --stage {}` takes them away once \
+                 that is changed or deleted",
+                self.stage.name
+            ));
+            self.systems = systems;
+        }
+        Ok(())
+    }
+
+    /// Leaves what deploying may do as it is where the workspace would only take away from it: that waits for `bootstrap`.
+    pub(super) fn leave_what_narrows(
+        &self,
+        systems: &[RenderedSystem],
+        observed: &Observed,
+        ui: &Ui,
+    ) -> Vec<RenderedSystem> {
+        let (left, narrows) = rights::leave_what_narrows(systems.to_vec(), observed);
+        if narrows {
+            ui.say(format_args!(
+                "What deploying may do is left as it is; once this is deployed, `cargo xtask bootstrap --stage {}` takes away \
+                 what nothing needs any longer",
+                self.stage.name
+            ));
+        }
+        left
     }
 
     pub(super) fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {

@@ -7,6 +7,7 @@ pub mod destroy;
 pub mod observe;
 pub mod permissions;
 mod poller;
+pub mod rights;
 mod stack;
 
 use std::{

@@ -70,6 +70,16 @@ pub fn stage(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
         .map_err(|source| RenderError::System { stage: stage.name.clone(), source: Box::new(source) })
 }
 
+/// Renders every system of a stage, and foundation so that it also allows what these stacks, which are deployed, need.
+///
+/// # Errors
+///
+/// When a system's definition or settings are wrong, or all that is needed is more than a role can hold.
+pub fn stage_over(stage: &Stage, deployed: &[RenderedStack]) -> Result<Vec<RenderedSystem>, RenderError> {
+    stacks::systems::render_over(stage, deployed)
+        .map_err(|source| RenderError::System { stage: stage.name.clone(), source: Box::new(source) })
+}
+
 /// Keeps only the named system and stack; `None` keeps all.
 ///
 /// A stack is named within its system (`api`) or in full (`media-uploader-api-dev`).

@@ -31,7 +31,7 @@ fn read_stage(name: &str) -> Value {
 }
 
 /// One such file, changed once more.
-fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) {
     let mut stage = read_stage(name);
     stage["account"] = json!("000000000000");
     stage["region"] = json!("us-east-1");

@@ -14,10 +14,16 @@ use super::{
 };
 use crate::{
     parts::policy::Statement,
-    rendered::RenderedSystem,
+    rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
     template::{RenderError, Text, json::sorted},
 };
+
+/// Sending a message to a phone number, which has no ARN, can only be allowed on everything, and that would be every topic of the
+/// account too.
+const TO_PHONES: &str = "sns:Publish";
+/// Every topic.
+const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
 
 /// The boundary's name in IAM.
 pub(super) fn name(stage: &Stage) -> String {
@@ -29,16 +35,15 @@ pub(super) fn arn(stage: &Stage) -> Text {
     sub(&format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{}", name(stage)))
 }
 
-/// The most that these systems' roles may do.
+/// The most that these stacks' roles may do.
 ///
 /// # Errors
 ///
 /// When a role takes a policy that no template holds, and that nobody can look into here.
-pub(super) fn statements(systems: &[RenderedSystem]) -> Result<Vec<Statement>, RenderError> {
-    let stacks = || systems.iter().flat_map(|system| &system.stacks);
-    let scopes = scopes(stacks());
+pub(super) fn statements(stacks: &[&RenderedStack]) -> Result<Vec<Statement>, RenderError> {
+    let scopes = scopes(stacks.iter().copied());
     let mut limits: BTreeMap<String, Limit> = BTreeMap::new();
-    for stack in stacks() {
+    for stack in stacks {
         for (logical_id, resource) in resources(&stack.template, &["Role", "Policy", "ManagedPolicy"]) {
             if resource["Properties"]["ManagedPolicyArns"].is_array() {
                 let message = format!(
@@ -99,13 +104,17 @@ impl Limit {
         // One pattern that the stage has anyway stands for many names.
         let covering = |named: &String| ours.iter().find(|limit| covers(limit, named)).unwrap_or(named).clone();
         limits.extend(self.named.iter().map(covering));
-        let scoped: Vec<_> = self.scoped.difference(&self.anywhere).map(String::as_str).collect();
         let mut statements = Vec::new();
+        let mut anywhere = self.anywhere.clone();
+        if anywhere.remove(TO_PHONES) {
+            statements.push(Statement::allow_except([TO_PHONES], [sub(TOPICS)]));
+        }
+        let scoped: Vec<_> = self.scoped.difference(&anywhere).map(String::as_str).collect();
         if !scoped.is_empty() {
             statements.push(Statement::allow(scoped, limits.iter().map(|arn| sub(arn))));
         }
-        if !self.anywhere.is_empty() {
-            statements.push(Statement::allow(self.anywhere.iter().map(String::as_str), [Text::from("*")]));
+        if !anywhere.is_empty() {
+            statements.push(Statement::allow(anywhere.iter().map(String::as_str), [Text::from("*")]));
         }
         statements
     }

@@ -137,6 +137,16 @@ pub(super) fn plan(stage: &Stage, systems: &[RenderedSystem], artifacts: &str) -
     Named::of(stage, systems).read(artifacts)
 }
 
+/// Each once, in the order of their first.
+fn distinct(arns: &mut Vec<Text>) {
+    let all = std::mem::take(arns);
+    for arn in all {
+        if !arns.contains(&arn) {
+            arns.push(arn);
+        }
+    }
+}
+
 impl Named {
     fn of(stage: &Stage, systems: &[RenderedSystem]) -> Self {
         let own = format!("stack/{SYSTEM}-*-{}/*", stage.name);
@@ -169,8 +179,7 @@ impl Named {
             named.apis |= !stack.apis.is_empty();
         }
         for arns in [&mut named.stacks, &mut named.functions, &mut named.versions] {
-            // Those of one system come one after another.
-            arns.dedup();
+            distinct(arns);
         }
         named
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::scope::{Scopes, scopes};
 use crate::{
     parts::policy::Statement,
-    rendered::{RenderedStack, RenderedSystem},
+    rendered::RenderedStack,
     template::{Expression, RenderError, Text},
 };
 
@@ -102,23 +102,22 @@ const READ_CODE: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
 /// The longest that one statement's actions may be together, so that every statement fits into a policy.
 const LONGEST: usize = 3_000;
 
-/// What CloudFormation may do for these systems, with their code in `artifacts`, a bucket's ARN. `boundary` is that of the roles it
+/// What CloudFormation may do for these stacks, with their code in `artifacts`, a bucket's ARN. `boundary` is that of the roles it
 /// makes.
 ///
 /// # Errors
 ///
 /// When AWS says of a type in a template not what its handlers call.
 pub(super) fn statements(
-    systems: &[RenderedSystem],
+    stacks: &[&RenderedStack],
     boundary: &Text,
     artifacts: &str,
 ) -> Result<Vec<Statement>, RenderError> {
-    let stacks: Vec<_> = systems.iter().flat_map(|system| &system.stacks).collect();
     let scopes = scopes(stacks.iter().copied());
     let mut scoped: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut anywhere = BTreeSet::new();
     let (mut bounded, mut reads_code) = (Vec::new(), false);
-    for action in actions(&stacks)? {
+    for action in actions(stacks)? {
         let Some((owner, _)) = action.split_once(':') else { continue };
         if READ_CODE.contains(&action) {
             reads_code = true;
@@ -141,7 +140,7 @@ pub(super) fn statements(
         statements.push(Statement::allow(bounded, limits(&scopes, "iam")).when(has_boundary));
     }
     statements.extend(in_pieces(&anywhere, &[Text::from("*")]));
-    if has_domain(&stacks) {
+    if has_domain(stacks) {
         statements.push(service_linked_role());
     }
     if reads_code {

@@ -3,11 +3,13 @@
 mod boundary;
 mod calls;
 mod execution;
+mod narrowing;
 pub mod pipeline;
 mod scope;
 #[cfg(test)]
 mod tests;
 
+pub use narrowing::only_narrows;
 pub use pipeline::Pipeline;
 
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
         bucket::{Bucket, BucketName},
         policy,
     },
-    rendered::RenderedSystem,
+    rendered::{RenderedStack, RenderedSystem},
     resources::api_gateway::Account,
     stage::Stage,
     template::{Expression, RemovalPolicy, RenderError, Resource, Stack, System, set},
@@ -30,12 +32,12 @@ pub const ARTIFACTS: &str = "artifacts";
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
 /// The artifact bucket, the account's permission for API Gateway to write logs, and, where workflows deploy the stage, the
-/// roles they do it with, which may do no more than what the other systems need.
+/// roles they do it with, which may do no more than what the other systems need, and stacks that are deployed: `earlier`.
 ///
 /// # Errors
 ///
 /// When the settings of the pipeline cannot be, or AWS does not say what a type of the other systems needs.
-pub fn system(stage: &Stage, others: &[RenderedSystem]) -> Result<System, RenderError> {
+pub fn system(stage: &Stage, others: &[RenderedSystem], earlier: &[RenderedStack]) -> Result<System, RenderError> {
     let mut artifacts = Stack::new(ARTIFACTS, "What deploying needs: the bucket that holds artifacts.");
     let bucket_name = format!("artifacts-{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
     let name = BucketName(Expression::sub(&bucket_name, []).into());
@@ -50,7 +52,7 @@ pub fn system(stage: &Stage, others: &[RenderedSystem]) -> Result<System, Render
     }
     if let Some(pipeline) = &stage.pipeline {
         let bucket = format!("arn:${{AWS::Partition}}:s3:::{bucket_name}");
-        stacks.push(pipeline::stack(stage, pipeline, others, &bucket)?);
+        stacks.push(pipeline::stack(stage, pipeline, others, earlier, &bucket)?);
     }
     Ok(System::new(SYSTEM, stacks))
 }

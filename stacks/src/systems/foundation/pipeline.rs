@@ -7,7 +7,7 @@ use super::{SYSTEM, boundary, calls, execution};
 use crate::{
     emulator::Feature,
     parts::policy::{self, Statement},
-    rendered::{ParameterSource, RenderedSystem},
+    rendered::{ParameterSource, RenderedStack, RenderedSystem},
     resources::iam::{ManagedPolicy, Role},
     stage::Stage,
     template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set},
@@ -123,7 +123,8 @@ impl Pipeline {
     }
 }
 
-/// The stack, for a stage with these other systems. `artifacts` is the artifact bucket's ARN, as text for `Fn::Sub`.
+/// The stack, for a stage with these other systems, of which `earlier` are stacks as they are deployed: what runs must be able
+/// to go on until it is changed, and to be changed. `artifacts` is the artifact bucket's ARN, as text for `Fn::Sub`.
 ///
 /// # Errors
 ///
@@ -132,6 +133,7 @@ pub(super) fn stack(
     stage: &Stage,
     pipeline: &Pipeline,
     systems: &[RenderedSystem],
+    earlier: &[RenderedStack],
     artifacts: &str,
 ) -> Result<Stack, RenderError> {
     pipeline.check()?;
@@ -146,8 +148,9 @@ pub(super) fn stack(
     let plan = calls::plan(stage, systems, artifacts);
     add(&mut stack, "PlanRole", PipelineRole::Plan, stage, policy::role(&branch, &plan));
 
-    limit(&mut stack, stage, &boundary::statements(systems)?)?;
-    let policies = policies(&mut stack, stage, &execution::statements(systems, &boundary::arn(stage), artifacts)?)?;
+    let stacks: Vec<_> = systems.iter().flat_map(|system| &system.stacks).chain(earlier).collect();
+    limit(&mut stack, stage, &boundary::statements(&stacks)?)?;
+    let policies = policies(&mut stack, stage, &execution::statements(&stacks, &boundary::arn(stage), artifacts)?)?;
     let execution = Role {
         assume_role_policy_document: Some(policy::service_trust("cloudformation.amazonaws.com")),
         managed_policy_arns: list(policies.iter().map(Reference::id)),

@@ -37,7 +37,7 @@ fn statements_in(value: &Value) -> Vec<Value> {
     fn collect(value: &Value, found: &mut Vec<Value>) {
         match value {
             Value::Object(object) => {
-                if object.contains_key("Effect") && object.contains_key("Resource") {
+                if object.contains_key("Effect") && object.contains_key("Action") && !object.contains_key("Principal") {
                     found.push(value.clone());
                 }
                 object.values().for_each(|value| collect(value, found));
@@ -51,7 +51,11 @@ fn statements_in(value: &Value) -> Vec<Value> {
     found
 }
 
+/// The texts of a list; none of what is not there, as the resources of a statement that only names what it does not mean.
 fn strings(value: &Value) -> Vec<String> {
+    if value.is_null() {
+        return Vec::new();
+    }
     let items = value.as_array().expect("a list").iter();
     items.map(|item| item.as_str().or_else(|| item["Fn::Sub"].as_str()).expect("text").to_owned()).collect()
 }
@@ -185,6 +189,34 @@ fn the_boundary_holds_every_call_of_the_systems_roles_and_no_other() {
     assert!(of("s3:GetObject").contains(&format!("{bucket}/*")), "{:?}", of("s3:GetObject"));
     assert!(of("s3:GetObject").iter().all(|arn| arn.contains("-media-")), "{:?}", of("s3:GetObject"));
     assert_eq!(of("xray:PutTraceSegments"), ["*"]);
+    // Codes go to phones, and to no topic.
+    let phones = limits.iter().find(|statement| strings(&statement["Action"]) == ["sns:Publish"]).expect("a statement");
+    assert_eq!(strings(&phones["NotResource"]), ["arn:${AWS::Partition}:sns:*:*:*"], "{phones:#}");
+}
+
+#[test]
+fn what_a_deployed_stack_needs_is_allowed_too() {
+    let stage = Stage::parse("staging", PIPELINE, "staging.yaml").expect("a stage");
+    let role = json!({ "Type": "AWS::IAM::Role", "Properties": { "Policies": [{ "PolicyDocument": { "Statement": [
+        { "Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": [{ "Fn::GetAtt": ["Queue", "Arn"] }] },
+    ]}}]}});
+    let queue = json!({ "Type": "AWS::SQS::Queue", "Properties": { "QueueName": "old-work-staging" } });
+    let old = |name: &str| name.to_owned();
+    let template = json!({ "Resources": { "Queue": queue, "Role": role } });
+    let deployed = RenderedStack::deployed(old("old"), old("work"), old("old-work-staging"), None, template);
+    let over = crate::systems::render_over(&stage, &[deployed]).expect("rendered");
+    let over = over[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
+    let of = |stack: &RenderedStack, action: &str| {
+        let has = |statement: &Value| strings(&statement["Action"]).contains(&action.to_owned());
+        statements(stack).into_iter().find(has).map(|statement| strings(&statement["Resource"]))
+    };
+    let own = ["arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:old-*-staging".to_owned()];
+    for action in ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SendMessage"] {
+        assert_eq!(of(over, action).as_deref(), Some(&own[..]), "{action}");
+        assert_eq!(of(&pipeline(), action), None, "{action}");
+    }
+    assert!(only_narrows(&over.template, &pipeline().template));
+    assert!(!only_narrows(&pipeline().template, &over.template));
 }
 
 #[test]
