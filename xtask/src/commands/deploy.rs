@@ -128,7 +128,11 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
             validator.check(render::stacks_of(&wider))?;
             wider
         }
-        _ => selected,
+        Some(session) => {
+            check_foundation(&args, &selected, session).await?;
+            selected
+        }
+        None => selected,
     };
     let artifacts = build::artifacts(&stage, &selected, args.artifacts.as_deref(), workspace, ui).await?;
     let session = match opened {
@@ -146,6 +150,19 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
         guarded(&session, &selected, "deploy", bucket, ui, work).await
     };
     session.explain(result)
+}
+
+/// Refuses early, before anything is built, what changes foundation of a stage that workflows deploy.
+async fn check_foundation(args: &DeployArgs, selected: &[RenderedSystem], session: &Session) -> miette::Result<()> {
+    let own: Vec<_> = selected.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
+    if args.dry_run || own.is_empty() || session.stage.pipeline.is_none() {
+        return Ok(());
+    }
+    let observed = deploy::observe::observe(&own, &session.clients).await?;
+    let (own, _) = deploy::rights::leave_what_narrows(own, &observed);
+    // Nothing of foundation is built.
+    let plan = plan::plan(&session.stage.name, &own, &Artifacts::default(), &observed);
+    Ok(Refused::check_foundation(&plan, args, &session.stage)?)
 }
 
 /// Makes the artifact bucket, which holds the locks, before anything that somebody else could be at too; returns it.

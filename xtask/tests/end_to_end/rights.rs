@@ -18,7 +18,7 @@ use std::{
 
 use self::{
     policy::{Need, Statement, allows, unused},
-    roles::{Deployed, Templates},
+    roles::{Deployed, Templates, boundary},
 };
 use crate::{
     cloud::{Cloud, workspace},
@@ -89,7 +89,7 @@ impl Watch {
     /// Fails when a function did what its role does not allow, or was not seen at all. Says what is allowed and was not
     /// needed: an acceptance list need not go everywhere, and Lambda itself polls queues and writes logs.
     pub(crate) fn assert_allowed(&self) {
-        let mut wrong = Vec::new();
+        let (mut wrong, boundary) = (Vec::new(), boundary());
         for watched in &self.0 {
             let seen = watched.seen.lock().expect("notes");
             let function = &watched.function;
@@ -100,6 +100,10 @@ impl Watch {
             let needs: Vec<Need> = seen.needs.iter().cloned().collect();
             let refused = needs.iter().filter(|need| !allows(&watched.statements, need));
             wrong.extend(refused.map(|need| format!("{function} may not {} on {}", need.action, need.resource)));
+            let beyond = needs.iter().filter(|need| !allows(&boundary, need));
+            wrong.extend(beyond.map(|need| {
+                format!("the permissions boundary keeps {function} from {} on {}", need.action, need.resource)
+            }));
             eprintln!("{function}: needed {} rights", needs.len());
             for (action, resource) in unused(&watched.statements, &needs) {
                 eprintln!("{function}: allowed and not needed here: {action} on {resource}");

@@ -34,6 +34,8 @@ pub(super) struct Statement {
     allows: bool,
     pub(super) actions: Vec<String>,
     pub(super) resources: Vec<String>,
+    /// Is everything meant that is none of the resources?
+    except: bool,
     conditions: Vec<Condition>,
 }
 
@@ -49,7 +51,7 @@ impl Statement {
     /// Reads one; `resolve` turns its resources into texts.
     pub(super) fn read(statement: &Value, resolve: impl Fn(&Value) -> String) -> Self {
         let fields = statement.as_object().expect("a statement");
-        let known = ["Action", "Condition", "Effect", "Resource", "Sid"];
+        let known = ["Action", "Condition", "Effect", "NotResource", "Resource", "Sid"];
         let unknown: Vec<_> = fields.keys().filter(|name| !known.contains(&name.as_str())).collect();
         assert!(unknown.is_empty(), "the evaluator does not know {unknown:?}: {statement}");
         let allows = match fields["Effect"].as_str() {
@@ -59,13 +61,15 @@ impl Statement {
         };
         let texts = |name: &str| several(&fields[name]).into_iter().map(&resolve).collect();
         let conditions = fields.get("Condition").and_then(Value::as_object).map(conditions).unwrap_or_default();
-        Self { allows, actions: texts("Action"), resources: texts("Resource"), conditions }
+        let except = fields.contains_key("NotResource");
+        let resources = texts(if except { "NotResource" } else { "Resource" });
+        Self { allows, actions: texts("Action"), resources, except, conditions }
     }
 
     fn applies(&self, need: &Need) -> bool {
         let action = need.action.to_ascii_lowercase();
         self.actions.iter().any(|pattern| like(&pattern.to_ascii_lowercase(), &action))
-            && self.resources.iter().any(|pattern| like(pattern, &need.resource))
+            && self.resources.iter().any(|pattern| like(pattern, &need.resource)) != self.except
             && self.conditions.iter().all(|condition| condition.holds(need))
     }
 }
@@ -190,6 +194,15 @@ mod tests {
         assert!(!allows(&[], &Need::new("s3:GetObject", "arn:aws:s3:::b/videos/x")));
         assert_eq!(unused(&role, &[]), [("s3:Get*", "arn:aws:s3:::b/videos/*")]);
         assert!(unused(&role, &[Need::new("s3:GetObject", "arn:aws:s3:::b/videos/x")]).is_empty());
+    }
+
+    #[test]
+    fn all_but_some_is_everything_else() {
+        let role =
+            statements(json!([{"Effect": "Allow", "Action": "sns:Publish", "NotResource": "arn:aws:sns:*:*:*"}]));
+        assert!(allows(&role, &Need::new("sns:Publish", "+4900000")));
+        assert!(!allows(&role, &Need::new("sns:Publish", "arn:aws:sns:r:1:topic")));
+        assert!(!allows(&role, &Need::new("sns:Subscribe", "+4900000")));
     }
 
     #[test]

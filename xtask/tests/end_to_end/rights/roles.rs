@@ -80,6 +80,15 @@ impl Templates {
     }
 }
 
+/// The most that any of these roles may do, whatever its policies say: the boundary of the stage.
+pub(super) fn boundary() -> Vec<Statement> {
+    let (templates, nothing) = (Templates::read("foundation"), Deployed::new());
+    let resolver = Resolver { templates: &templates, deployed: &nothing, stack: "pipeline" };
+    let policy = &templates.stacks["pipeline"]["Resources"]["RoleBoundary"]["Properties"]["PolicyDocument"];
+    let statements = policy["Statement"].as_array().expect("statements").iter();
+    statements.map(|statement| Statement::read(statement, |value| resolver.text(value))).collect()
+}
+
 fn statements(role: &Value, resolve: impl Fn(&Value) -> String) -> Vec<Statement> {
     let properties = &role["Properties"];
     assert!(properties["ManagedPolicyArns"].is_null(), "managed policies are not looked at: {properties}");
@@ -226,6 +235,18 @@ mod tests {
         }
         assert!(!may(&templates, "thakii-maintenance-local", &read));
         assert!(may(&templates, "thakii-status-local", &read), "the others keep theirs");
+    }
+
+    #[test]
+    fn the_boundary_lets_through_what_roles_may_and_no_other_stages_things() {
+        let boundary = boundary();
+        let read =
+            |table: &str| Need::new("dynamodb:GetItem", format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"));
+        assert!(allows(&boundary, &read("thakii-video-tasks-local")));
+        assert!(!allows(&boundary, &read("thakii-video-tasks-dev")) && !allows(&boundary, &read("payroll-local")));
+        let publish = |topic: &str| Need::new("sns:Publish", format!("arn:aws:sns:{REGION}:{ACCOUNT}:{topic}"));
+        assert!(allows(&boundary, &publish("thakii-notifications-local")));
+        assert!(!allows(&boundary, &publish("somebody-elses")));
     }
 
     #[test]
