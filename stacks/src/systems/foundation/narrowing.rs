@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    fn template(role: &[Value], policies: &[&[Value]]) -> Value {
+    fn template(role: &[&Value], policies: &[&[&Value]]) -> Value {
         let mut resources = json!({
             "DeployRole": { "Type": "AWS::IAM::Role", "Properties": {
                 "RoleName": "deploy", "Policies": [{ "PolicyDocument": { "Statement": role } }],
@@ -144,11 +144,11 @@ mod tests {
     #[test]
     fn a_call_or_a_resource_less_is_narrower_however_the_policies_are_packed() {
         let (s3, sqs) = (allow(&["s3:GetObject", "s3:PutObject"], &["a", "b"]), allow(&["sqs:SendMessage"], &["q"]));
-        let before = template(&[s3.clone()], &[&[s3.clone()], &[sqs.clone()]]);
+        let before = template(&[&s3], &[&[&s3], &[&sqs]]);
         for after in [
-            template(&[allow(&["s3:GetObject"], &["a", "b"])], &[&[s3.clone()], &[sqs.clone()]]),
-            template(&[allow(&["s3:PutObject"], &["b"])], &[&[sqs.clone(), s3.clone()]]),
-            template(&[s3.clone()], &[&[sqs]]),
+            template(&[&allow(&["s3:GetObject"], &["a", "b"])], &[&[&s3], &[&sqs]]),
+            template(&[&allow(&["s3:PutObject"], &["b"])], &[&[&sqs, &s3]]),
+            template(&[&s3], &[&[&sqs]]),
             template(&[], &[]),
         ] {
             assert!(only_narrows(&before, &after), "{after:#}");
@@ -163,7 +163,7 @@ mod tests {
             let mut statement = allow(&["cognito-idp:AdminCreateUser"], &["*"]);
             statement["Condition"] =
                 json!({ operator: { "aws:ResourceTag/stage": "prod", "aws:ResourceTag/system": systems } });
-            template(&[statement], &[])
+            template(&[&statement], &[])
         };
         let (more, less) = (on("StringEquals", &["a", "b"]), on("StringEquals", &["b"]));
         assert!(only_narrows(&more, &less) && !only_narrows(&less, &more));
@@ -177,8 +177,8 @@ mod tests {
         let mut tagged = s3.clone();
         tagged["Condition"] = json!({ "StringEquals": { "aws:ResourceTag/stage": "prod" } });
         let denial = json!({ "Effect": "Deny", "Action": ["s3:PutObject"], "Resource": ["a"] });
-        let before = template(&[tagged.clone()], &[&[s3.clone(), denial.clone()]]);
-        let with_denial = || template(&[], &[&[denial.clone()]]);
+        let before = template(&[&tagged], &[&[&s3, &denial]]);
+        let with_denial = || template(&[], &[&[&denial]]);
         assert!(only_narrows(&before, &with_denial()));
         let mut renamed = with_denial();
         renamed["Resources"]["DeployRole"]["Properties"]["RoleName"] = json!("other");
@@ -186,12 +186,12 @@ mod tests {
         trusting["Resources"]["PlanRole"] = json!({ "Type": "AWS::IAM::Role", "Properties": {} });
         let not_resource = json!({ "Effect": "Allow", "Action": ["s3:GetObject"], "NotResource": ["a"] });
         for (why, after) in [
-            ("the condition is lost", template(&[s3.clone()], &[&[denial.clone()]])),
-            ("another role may", template(&[tagged.clone(), allow(&["s3:GetObject"], &["b"])], &[&[denial.clone()]])),
-            ("a resource more", template(&[], &[&[allow(&["s3:GetObject"], &["a", "c"]), denial.clone()]])),
-            ("a call more", template(&[], &[&[allow(&["s3:GetObject", "s3:PutObject"], &["a"]), denial.clone()]])),
-            ("all but one", template(&[], &[&[not_resource, denial.clone()]])),
-            ("a denial less", template(&[tagged.clone()], &[&[s3.clone()]])),
+            ("the condition is lost", template(&[&s3], &[&[&denial]])),
+            ("another role may", template(&[&tagged, &allow(&["s3:GetObject"], &["b"])], &[&[&denial]])),
+            ("a resource more", template(&[], &[&[&allow(&["s3:GetObject"], &["a", "c"]), &denial]])),
+            ("a call more", template(&[], &[&[&allow(&["s3:GetObject", "s3:PutObject"], &["a"]), &denial]])),
+            ("all but one", template(&[], &[&[&not_resource, &denial]])),
+            ("a denial less", template(&[&tagged], &[&[&s3]])),
             ("another name", renamed),
             ("a role more", trusting),
         ] {
