@@ -328,6 +328,8 @@ pub struct RenderedApi {
     pub stage_name: String,
     /// The routes it must serve, without `OPTIONS`.
     pub routes: Vec<Route>,
+    /// The paths that anybody may `GET`, and the function that answers, by its name in Lambda.
+    pub open: BTreeMap<&'static str, String>,
     /// The output that holds the API's id.
     pub id_output: String,
     /// The output that holds the URL of the deployed stage.

@@ -1,5 +1,7 @@
 //! `doctor`: what is wrong with a stage, what it means, and its repair.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use miette::IntoDiagnostic;
 use stacks::rendered::RenderedSystem;
@@ -10,10 +12,12 @@ use super::{
     session::Session,
 };
 use crate::{
-    aws::lambda::Readiness,
+    aws::{documents::Documents, lambda::Readiness},
     deploy,
     doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
     error::Exit,
+    ledger::Book,
+    plan::observed::Observed,
     render::{self, RenderError},
     stage,
     ui::{Format, Ui},
@@ -106,10 +110,35 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
     }
     for system in systems.iter().filter(|system| has_functions(system)) {
         let Some(bucket) = bucket else { continue };
-        let open = book(session, bucket, &system.name).newest().await?.filter(|open| open.entry.is_open());
-        signs.open_releases.extend(open.map(|open| (system.name.clone(), open.entry.number)));
+        let book = book(session, bucket, &system.name);
+        match book.newest().await?.filter(|open| open.entry.is_open()) {
+            Some(open) => signs.open_releases.push((system.name.clone(), open.entry.number)),
+            None => signs.unreleased.extend(unreleased(system, &observed, &book).await?),
+        }
     }
     Ok(diagnose(&session.stage.name, &observed, &signs))
+}
+
+/// The functions of a system whose `live` is not what the ledger says that it was left at.
+async fn unreleased(
+    system: &RenderedSystem,
+    observed: &Observed,
+    book: &Book<Documents>,
+) -> miette::Result<Vec<(String, String)>> {
+    let names: BTreeSet<_> = system
+        .stacks
+        .iter()
+        .flat_map(|stack| &stack.functions)
+        .map(|function| function.function_name.clone())
+        .collect();
+    let left = book.left(names.clone()).await?;
+    let strange = names.into_iter().filter_map(|name| {
+        let function = observed.functions.get(&name)?;
+        let live = function.live.clone()?;
+        let is_left = left.get(&name).is_some_and(|left| left.is(&live, function.live_code_sha256.as_deref()));
+        (!is_left).then_some((name, live))
+    });
+    Ok(strange.collect())
 }
 
 /// Are the stacks that were named there? A name that nothing has is most likely mistyped.

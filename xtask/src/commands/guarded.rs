@@ -18,7 +18,10 @@ use crate::{
     lock::{self, Held},
     plan::observed::Observed,
     prune,
-    release::{Facts, canary, smoke::Check},
+    release::{
+        Facts, canary,
+        smoke::{Check, Direct},
+    },
     sources::git::Git,
     ui::Ui,
     workspace::Workspace,
@@ -126,9 +129,16 @@ fn own_alarms(system: &RenderedSystem) -> Vec<String> {
 /// What a system must serve, where its APIs are deployed.
 pub(super) fn checks(session: &Session, system: &RenderedSystem, outputs: &Outputs) -> Vec<Check> {
     let urls = status::urls(std::slice::from_ref(system), outputs, session);
+    let direct = |smoke: &SmokeCheck| {
+        let apis = system.stacks.iter().flat_map(|stack| &stack.apis);
+        let api =
+            apis.filter(|api| api.logical_id == smoke.api).find(|api| api.open.contains_key(smoke.path.as_str()))?;
+        let function_name = api.open[smoke.path.as_str()].clone();
+        Some(Direct { function_name, path: smoke.path.clone(), stage: api.stage_name.clone() })
+    };
     let check = |smoke: &SmokeCheck| {
         let url = format!("{}{}", urls.get(&smoke.api)?.trim_end_matches('/'), smoke.path);
-        Some(Check { url, status: smoke.status, json: smoke.json.clone() })
+        Some(Check { url, status: smoke.status, json: smoke.json.clone(), direct: direct(smoke) })
     };
     system.smoke.iter().filter_map(check).collect()
 }

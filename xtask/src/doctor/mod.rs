@@ -56,6 +56,8 @@ pub struct Signs {
     pub functions: Vec<(String, FunctionState)>,
     /// Systems with a release that is open, and its number.
     pub open_releases: Vec<(String, u32)>,
+    /// Functions whose `live` is a version that no release has left there, and that version.
+    pub unreleased: Vec<(String, String)>,
 }
 
 /// What is wrong with a stage. Pure.
@@ -84,7 +86,17 @@ pub fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment>
         ),
         kind: Kind::Told,
     });
-    stacks.chain(functions).chain(weights).chain(releases).collect()
+    let unreleased = signs.unreleased.iter().map(|(name, live)| Ailment {
+        what: name.clone(),
+        state: "unreleased".to_owned(),
+        meaning: format!(
+            "`live` points to version {live}, which no release has left there: its first release failed or was interrupted, or it was \
+             moved by hand"
+        ),
+        remedy: format!("`cargo xtask deploy --stage {stage}` probes what is there and releases it"),
+        kind: Kind::Told,
+    });
+    stacks.chain(functions).chain(weights).chain(releases).chain(unreleased).collect()
 }
 
 fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
@@ -172,6 +184,9 @@ mod tests {
         let found = diagnose("dev", &observed("CREATE_COMPLETE", &[("3", 0.1)]), &signs);
         assert_eq!(found.len(), 1);
         assert!(found[0].remedy.contains("release resume"), "{found:?}");
+        let signs = Signs { unreleased: vec![("f".to_owned(), "1".to_owned())], ..Signs::default() };
+        let found = diagnose("dev", &observed("CREATE_COMPLETE", &[]), &signs);
+        assert!(found[0].meaning.contains("version 1, which no release has left there"), "{found:?}");
         let signs = Signs {
             functions: vec![("f".to_owned(), FunctionState::Failed("no such key".to_owned()))],
             ..Signs::default()

@@ -1,6 +1,9 @@
 //! Writing and reading entries.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Entry, LedgerError, Outcome, Step};
 use crate::{
@@ -21,6 +24,23 @@ pub struct Open {
     /// What was last written.
     pub entry: Entry,
     tag: Tag,
+}
+
+/// What an alias was left at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The version.
+    pub version: String,
+    /// Its `CodeSha256`, where the entry tells.
+    pub code_sha256: Option<String>,
+}
+
+impl Left {
+    /// Is it what is live now, a version with this `CodeSha256`?
+    #[must_use]
+    pub fn is(&self, live: &str, code_sha256: Option<&str>) -> bool {
+        self.version == live && self.code_sha256.as_deref().is_none_or(|left| code_sha256 == Some(left))
+    }
 }
 
 impl<S: Store> Book<S> {
@@ -75,23 +95,30 @@ impl<S: Store> Book<S> {
         Ok(self.read(key).await?.map(|(entry, tag)| Open { entry, tag }))
     }
 
-    /// Which of these functions were ever in a completed release; looks no further back than it must.
+    /// What `live` of each of these functions was left at by the newest closed release that names it; nothing where that was none, or
+    /// where a first release failed. Looks no further back than it must.
     ///
     /// # Errors
     ///
     /// When a call fails, or a document is no entry.
-    pub async fn released_before(&self, mut wanted: BTreeSet<String>) -> Result<BTreeSet<String>, LedgerError> {
+    pub async fn left(&self, mut wanted: BTreeSet<String>) -> Result<BTreeMap<String, Left>, LedgerError> {
         let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
-        let mut found = BTreeSet::new();
+        let mut left = BTreeMap::new();
         for key in keys.iter().rev() {
             if wanted.is_empty() {
                 break;
             }
             let entry = self.read(key).await?.map(|(entry, _)| entry);
-            let Some(entry) = entry.filter(|entry| entry.outcome == Outcome::Released) else { continue };
-            found.extend(entry.functions.into_keys().filter(|name| wanted.remove(name)));
+            let Some(entry) = entry.filter(|entry| !entry.is_open()) else { continue };
+            for (function, moved) in entry.functions.into_iter().filter(|(function, _)| wanted.remove(function)) {
+                let kept = match entry.outcome {
+                    Outcome::Released => Some(Left { version: moved.after, code_sha256: moved.code_sha256 }),
+                    _ => moved.before.map(|version| Left { version, code_sha256: None }),
+                };
+                left.extend(kept.map(|kept| (function, kept)));
+            }
         }
-        Ok(found)
+        Ok(left)
     }
 
     /// Enters a release under the next number, whatever number it says.
@@ -172,6 +199,34 @@ mod tests {
         let mut numbers: Vec<_> = begun.into_iter().map(|open| open.expect("begun").entry.number).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_a_release_left_is_known_and_a_failed_first_one_left_nothing() {
+        let book = Book::new(Arc::new(Memory::default()), "portfolio");
+        let name = "portfolio-api-dev".to_owned();
+        let left = async || book.left(BTreeSet::from([name.clone()])).await.expect("read").remove(&name);
+        let enter = async |before: Option<&str>, after: &str, outcome: Outcome| {
+            let mut entry = entry(0, after, Outcome::Open);
+            entry.functions.get_mut(&name).expect("the function").before = before.map(str::to_owned);
+            let mut open = book.begin(entry).await.expect("begun");
+            if outcome != Outcome::Open {
+                book.close(&mut open, outcome).await.expect("closed");
+            }
+        };
+        let reverted = || Outcome::Reverted { why: "a check failed".to_owned() };
+        let version = |left: Option<Left>| left.map(|left| left.version);
+        assert_eq!(left().await, None);
+        enter(None, "1", reverted()).await;
+        assert_eq!(left().await, None);
+        enter(None, "2", Outcome::Released).await;
+        assert_eq!(version(left().await).as_deref(), Some("2"));
+        enter(Some("2"), "3", reverted()).await;
+        assert_eq!(version(left().await).as_deref(), Some("2"));
+        enter(Some("2"), "4", Outcome::Open).await;
+        assert_eq!(version(left().await).as_deref(), Some("2"), "an open one has left nothing yet");
+        enter(None, "1", reverted()).await;
+        assert_eq!(left().await, None, "a second life, whose first release failed");
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use book::time;
-pub use book::{Book, Open};
+pub use book::{Book, Left, Open};
 pub use needs::needs;
 
 use crate::aws::AwsError;
@@ -98,7 +98,7 @@ pub enum Outcome {
     Open,
     /// Every alias points to its version.
     Released,
-    /// Every alias points to what it did before; says why.
+    /// Every alias points to what it did before, where there was anything; says why.
     Reverted {
         /// Why.
         why: String,
@@ -118,8 +118,18 @@ impl Entry {
         match &self.outcome {
             Outcome::Open => "open".to_owned(),
             Outcome::Released => "released".to_owned(),
+            Outcome::Reverted { why } if !self.with_nothing_before().is_empty() => {
+                format!("failed, with nothing before it: {why}")
+            }
             Outcome::Reverted { why } => format!("reverted: {why}"),
         }
+    }
+
+    /// The functions whose `live` nothing can be moved back to: they are new.
+    #[must_use]
+    pub fn with_nothing_before(&self) -> Vec<&str> {
+        let new = self.functions.iter().filter(|(_, moved)| moved.before.is_none());
+        new.map(|(function, _)| function.as_str()).collect()
     }
 
     /// What it is, for people.

@@ -48,7 +48,13 @@ pub type Released = BTreeMap<String, BTreeMap<String, u32>>;
 #[must_use]
 pub fn released(entries: &[Entry], keep: usize) -> Released {
     let mut released = Released::new();
-    let completed = entries.iter().rev().filter(|entry| entry.outcome == Outcome::Released).take(keep);
+    // A return to what is kept anyway takes no other release's place.
+    let mut distinct = BTreeSet::new();
+    let is_new = |entry: &&Entry| {
+        let versions = entry.functions.iter().map(|(function, moved)| (function.clone(), moved.after.clone()));
+        distinct.insert(versions.collect::<Vec<_>>())
+    };
+    let completed = entries.iter().rev().filter(|entry| entry.outcome == Outcome::Released).filter(is_new).take(keep);
     let open = entries.iter().filter(|entry| entry.is_open());
     for entry in completed.chain(open) {
         for (function, moved) in &entry.functions {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     aws::lambda::{Readiness, Settings},
-    ledger::{Move, tests::entry},
+    ledger::{Kind, Move, tests::entry},
 };
 
 fn version(number: u64) -> Version {
@@ -74,6 +74,17 @@ fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
     let kept = |keep| released(&entries, keep)["portfolio-api-dev"].clone().into_keys().collect::<Vec<_>>();
     assert_eq!(kept(2), ["0", "2", "4", "5"]);
     assert_eq!(kept(0), ["0", "5"]);
+}
+
+#[test]
+fn returning_to_a_release_takes_no_others_place() {
+    let mut entries: Vec<_> = (1..=3).map(|number| entry(number, &number.to_string(), Outcome::Released)).collect();
+    entries.extend(
+        (4..=6).map(|number| Entry { kind: Kind::Rollback { to: 1 }, ..entry(number, "1", Outcome::Released) }),
+    );
+    let kept = |keep| released(&entries, keep)["portfolio-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    assert_eq!(kept(3), ["1", "2", "3"]);
+    assert_eq!(kept(2), ["1", "3"]);
 }
 
 #[test]

@@ -3,11 +3,16 @@
 use contract::probe::{Probe, Question, Ready};
 use stacks::rendered::RenderedFunction;
 
-use super::ReleaseError;
+use super::{
+    Context, ReleaseError,
+    shift::again,
+    smoke::{Check, Direct, TRIES},
+};
 use crate::{
-    aws::{Clients, lambda::Answer},
+    aws::lambda::Answer,
     deploy::{self, observe::LIVE},
-    ui::Ui,
+    ledger::Left,
+    store::Store,
 };
 
 /// One function on its way.
@@ -18,7 +23,7 @@ pub(super) struct Candidate {
     /// What `live` points to.
     pub(super) before: Option<String>,
     pub(super) probe: bool,
-    /// It came into being with its stack just now.
+    /// Nothing good was before it: it came into being with its stack, or nobody knows that what is live was ever released.
     pub(super) created: bool,
     /// `live` gives another version a share.
     pub(super) weighted: bool,
@@ -27,15 +32,16 @@ pub(super) struct Candidate {
 /// What versions are described with.
 const DESCRIPTION: &str = concat!("xtask ", env!("CARGO_PKG_VERSION"));
 
-/// Publishes `$LATEST`, which must be of the wanted code, unless `live` is the same already.
-pub(super) async fn candidate(
+/// Publishes `$LATEST`, which must be of the wanted code, unless `live` is the same already. `created` says whether it has just
+/// come into being, and `left` what the ledger says that `live` was left at.
+pub(super) async fn candidate<S: Store>(
     function: &RenderedFunction,
     created: bool,
-    wanted: Option<&String>,
-    clients: &Clients,
-    ui: &Ui,
+    left: Option<&Left>,
+    context: &Context<'_, S>,
 ) -> Result<Candidate, ReleaseError> {
     let name = &function.function_name;
+    let (clients, ui) = (context.clients, context.ui);
     let aws = |source| ReleaseError::Aws { function: name.clone(), source };
     let not_ready = |source| ReleaseError::NotReady { function: name.clone(), source: Box::new(source) };
     let lambda = clients.lambda();
@@ -46,11 +52,14 @@ pub(super) async fn candidate(
     let latest = deploy::ready(name, "$LATEST", clients).await.map_err(not_ready)?;
     let current = lambda.version(name, &live.version).await.map_err(aws)?;
     let before = Some(live.version.clone());
-    if let Some(wanted) = wanted.filter(|wanted| **wanted != latest.code_sha256) {
+    if let Some(wanted) = context.code.get(name).filter(|wanted| **wanted != latest.code_sha256) {
         let (function, wanted, found) = (name.clone(), wanted.clone(), latest.code_sha256);
         return Err(ReleaseError::AnotherCode { function, wanted, found });
     }
     if current.as_ref().is_some_and(|current| current.does_the_same(&latest)) && live.weights.is_empty() {
+        // A function that was deleted and made again counts from 1, and its earlier life says nothing about it.
+        let code = current.as_ref().map(|current| current.code_sha256.as_str());
+        let created = created || !left.is_some_and(|left| left.is(&live.version, code));
         let (function, version, code_sha256) = (function.clone(), live.version, latest.code_sha256);
         return Ok(Candidate { function, version, code_sha256, before, probe: created, created, weighted: false });
     }
@@ -65,33 +74,66 @@ pub(super) async fn candidate(
         }
     };
     deploy::ready(name, &version, clients).await.map_err(not_ready)?;
-    let (function, code_sha256) = (function.clone(), latest.code_sha256);
+    let (function, code_sha256, created) = (function.clone(), latest.code_sha256, created || left.is_none());
     let weighted = !live.weights.is_empty();
     Ok(Candidate { function, version, code_sha256, before, probe: true, created, weighted })
 }
 
-/// Invokes a version by its number and holds its answer against what it should be.
-pub(super) async fn probe(
+/// Invokes a version by its number: with its probe event, and with the requests of the system's smoke checks that it is to answer.
+pub(super) async fn probe<S: Store>(
     function: &RenderedFunction,
     version: &str,
-    clients: &Clients,
-    ui: &Ui,
+    context: &Context<'_, S>,
 ) -> Result<(), ReleaseError> {
     let name = &function.function_name;
-    let step = ui.step(format!("Probe {name} version {version}"));
-    let event = serde_json::to_vec(&Probe { probe: Question::Ready }).unwrap_or_default();
-    let answer = clients
-        .lambda()
-        .invoke(name, version, event)
-        .await
-        .map_err(|source| ReleaseError::Aws { function: name.clone(), source })?;
-    judge(&answer, function.name.binary).map_err(|answer| ReleaseError::Probe {
+    let step = context.ui.step(format!("Probe {name} version {version}"));
+    let wrong = |answer| ReleaseError::Probe {
         function: name.clone(),
         version: version.to_owned(),
         answer,
-    })?;
+        traffic: "no traffic was moved to it",
+    };
+    let answer = invoke(name, version, &Probe { probe: Question::Ready }, context).await?;
+    judge(&answer, function.name.binary).map_err(wrong)?;
+    for check in &context.checks {
+        if let Some(direct) = check.direct.as_ref().filter(|direct| direct.function_name == *name) {
+            ask(check, direct, version, context).await?.map_err(wrong)?;
+        }
+    }
     step.done("ready");
     Ok(())
+}
+
+/// Asks a version directly what a check asks, until the answer is right; what was wrong with the last.
+async fn ask<S: Store>(
+    check: &Check,
+    direct: &Direct,
+    version: &str,
+    context: &Context<'_, S>,
+) -> Result<Result<(), String>, ReleaseError> {
+    let event = direct.event();
+    let mut wrong = String::new();
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(again(context)).await;
+        }
+        match check.judge(direct, &invoke(&direct.function_name, version, &event, context).await?) {
+            Ok(()) => return Ok(Ok(())),
+            Err(why) => wrong = why,
+        }
+    }
+    Ok(Err(format!("{wrong}, {TRIES} times")))
+}
+
+async fn invoke<S: Store>(
+    function: &str,
+    version: &str,
+    event: &impl serde::Serialize,
+    context: &Context<'_, S>,
+) -> Result<Answer, ReleaseError> {
+    let event = serde_json::to_vec(event).unwrap_or_default();
+    let answer = context.clients.lambda().invoke(function, version, event).await;
+    answer.map_err(|source| ReleaseError::Aws { function: function.to_owned(), source })
 }
 
 /// Is this the answer of a version that is ready, and of the right binary? If not, what is it.

@@ -55,7 +55,7 @@ pub enum ReleaseError {
         source: Box<DeployError>,
     },
     /// A new version does not answer its probe.
-    #[error("version {version} of {function} does not answer its probe: {answer}; no traffic was moved to it")]
+    #[error("version {version} of {function} does not answer its probe: {answer}; {traffic}")]
     #[diagnostic(help("look at the function's log, mend it and deploy again"))]
     Probe {
         /// The function.
@@ -64,6 +64,8 @@ pub enum ReleaseError {
         version: String,
         /// What came instead of `ready`.
         answer: String,
+        /// What its traffic is.
+        traffic: &'static str,
     },
     /// The new versions do worse, or the system does not serve what it must.
     #[error("release {number} was reverted: {why}")]
@@ -73,6 +75,19 @@ pub enum ReleaseError {
         number: u32,
         /// Why.
         why: String,
+    },
+    /// The first versions do not do what they must.
+    #[error("release {number} failed: {why}; nothing was before it, so `live` of {functions} stays on it")]
+    #[diagnostic(help(
+        "look at the functions' logs, mend it and deploy again: that is not released either until it does what it must"
+    ))]
+    NothingBefore {
+        /// The release.
+        number: u32,
+        /// Why.
+        why: String,
+        /// The functions, in words.
+        functions: String,
     },
     /// Two versions cannot share traffic.
     #[error(
@@ -273,19 +288,29 @@ async fn gather<S: Store>(
 ) -> Result<Vec<Candidate>, ReleaseError> {
     // A run that was killed between making a function and entering its release has left it without one.
     let names = system.stacks.iter().flat_map(|stack| &stack.functions).map(|function| function.function_name.clone());
-    let entered = context.book.released_before(names.collect()).await?;
+    let left = context.book.left(names.collect()).await?;
     let mut candidates = Vec::new();
     for function in system.stacks.iter().flat_map(|stack| &stack.functions) {
         let name = &function.function_name;
-        let created = created(name) || !entered.contains(name);
-        candidates.push(candidate(function, created, context.code.get(name), context.clients, context.ui).await?);
+        candidates.push(candidate(function, created(name), left.get(name), context).await?);
     }
     Ok(candidates)
 }
 
 async fn probe_all<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
     for candidate in candidates.iter().filter(|candidate| candidate.probe) {
-        probe(&candidate.function, &candidate.version, context.clients, context.ui).await?;
+        let probed = probe(&candidate.function, &candidate.version, context).await;
+        probed.map_err(|error| match error {
+            ReleaseError::Probe { function, version, answer, .. } if candidate.before.as_ref() == Some(&version) => {
+                ReleaseError::Probe {
+                    function,
+                    version,
+                    answer,
+                    traffic: "`live` points to it, and nothing was before it",
+                }
+            }
+            error => error,
+        })?;
     }
     Ok(())
 }

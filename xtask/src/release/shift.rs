@@ -45,9 +45,8 @@ pub(super) async fn carry_out<S: Store>(
     let mut open = point_all(open, context).await?;
     for check in &context.checks {
         if let Err(why) = check.settle(again(context)).await {
-            let number = open.entry.number;
-            abort(open, &why, context).await?;
-            return Err(ReleaseError::Reverted { number, why });
+            let aborted = abort(open, &why, context).await?;
+            return Err(undone(&aborted, why));
         }
     }
     context.book.close(&mut open, Outcome::Released).await?;
@@ -69,9 +68,9 @@ async fn canary<S: Store>(
     match canary::run(plan, &mut world).await {
         Ok(Verdict::Good) => Ok(world.open),
         Ok(Verdict::Bad { percent, why }) => {
-            let (number, why) = (world.open.entry.number, format!("at {percent} % of the traffic: {why}"));
-            abort(world.open, &why, context).await?;
-            Err(ReleaseError::Reverted { number, why })
+            let why = format!("at {percent} % of the traffic: {why}");
+            let aborted = abort(world.open, &why, context).await?;
+            Err(undone(&aborted, why))
         }
         // Somebody else goes on with it: what users get is theirs to say now.
         Err(error @ ReleaseError::Ledger(LedgerError::Changed { .. })) => Err(error),
@@ -142,7 +141,7 @@ pub async fn resume<S: Store>(
     let wanted: Vec<_> = functions.iter().filter(entered).collect();
     for function in wanted {
         let version = &open.entry.functions[&function.function_name].after;
-        if let Err(error) = probe(function, version, context.clients, context.ui).await {
+        if let Err(error) = probe(function, version, context).await {
             return Err(reverted(open, error, context).await);
         }
     }
@@ -151,10 +150,19 @@ pub async fn resume<S: Store>(
 
 /// Reverts an open release for an error: users may have a share of it, and nobody watches. What to tell.
 pub(super) async fn reverted<S: Store>(open: Open, error: ReleaseError, context: &Context<'_, S>) -> ReleaseError {
-    let (number, why) = (open.entry.number, crate::error::chain(&error).join(": "));
+    let why = crate::error::chain(&error).join(": ");
     match abort(open, &why, context).await {
-        Ok(_) => ReleaseError::Reverted { number, why },
+        Ok(aborted) => undone(&aborted, why),
         Err(error) => error,
+    }
+}
+
+/// What to tell of a release that was taken back: what users get now depends on what was before.
+fn undone(aborted: &Open, why: String) -> ReleaseError {
+    let number = aborted.entry.number;
+    match aborted.entry.with_nothing_before().as_slice() {
+        [] => ReleaseError::Reverted { number, why },
+        functions => ReleaseError::NothingBefore { number, why, functions: functions.join(", ") },
     }
 }
 

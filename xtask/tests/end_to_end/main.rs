@@ -28,6 +28,7 @@ mod requests;
 mod rights;
 mod stuck;
 mod thakii;
+mod unhealthy;
 mod videos;
 mod workflow_files;
 mod workflows;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::{
     github::{Github, TOKEN},
     proxy::{Call, Proxy, Verdict},
     refusals::refused,
+    rights::deploying::Jobs,
     workflows::{Ran, Runner, workflow},
 };
 
@@ -55,6 +57,8 @@ struct World {
     github: Github,
     stages: TempDir,
     store: TempDir,
+    /// Sees what jobs call, where they are led through it.
+    jobs: Jobs,
 }
 
 impl World {
@@ -62,7 +66,8 @@ impl World {
         let (cloud, github, stages) = (Cloud::new(), Github::start(), stages());
         cloud.success(&["local", "up"]);
         let store = tempfile::tempdir().expect("a temporary folder");
-        Self { cloud, github, stages, store }
+        let jobs = Jobs::watch(&cloud);
+        Self { cloud, github, stages, store, jobs }
     }
 
     /// A person's command for these stages.
@@ -82,11 +87,22 @@ impl World {
     fn runner(&self, endpoint: String) -> Runner<'_> {
         let store: PathBuf = self.store.path().to_owned();
         let stages = self.stages.path();
-        Runner { cloud: &self.cloud, github: &self.github, stages, store, endpoint, pull_request: None }
+        let taken = Arc::clone(&self.jobs.taken);
+        Runner { cloud: &self.cloud, github: &self.github, stages, store, endpoint, pull_request: None, taken }
     }
 
     fn deploy(&self, branch: &str, number: u64, endpoint: String) -> Ran {
         self.runner(endpoint).run(&workflow("deploy.yml"), branch, number)
+    }
+
+    /// Fails where a job called what its role may not.
+    #[tokio::main(flavor = "current_thread")]
+    async fn assert_allowed(&self) {
+        let policies = ["staging", "prod"].map(|stage| {
+            let shown = self.xtask(&["bootstrap", "--stage", stage, "--print-policy", "--format", "json"]);
+            serde_json::from_slice(&shown.stdout).expect("JSON")
+        });
+        self.jobs.assert_allowed(&self.cloud, &policies).await;
     }
 
     /// What users of a stage get: every function, without the stage in its name, with the hash of its code.
@@ -148,7 +164,7 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     refused(&early, 1, &["what deploying to staging itself may do", "cargo xtask bootstrap --stage staging"]);
     world.bootstrap();
 
-    let endpoint = world.cloud.endpoint();
+    let endpoint = world.jobs.endpoint();
     let staging = world.deploy("develop", 1, endpoint.clone());
     succeeded(&staging);
     assert!(staging.command("artifacts").2.contains("run=\n"), "nobody has built them: {:#?}", staging.commands);
@@ -184,6 +200,7 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(&world);
     a_broken_promise_to_browsers_is_rolled_back(&world);
     rolled_back_by_number(&world);
+    world.assert_allowed();
 }
 
 /// Answers every request of clients to production that this is true of with a 500.
@@ -250,7 +267,7 @@ fn rolled_back_by_number(world: &World) {
     let newest = releases.as_array().expect("a list").iter().find(is_released).expect("a release");
     let mut rollback = workflow("rollback.yml");
     rollback["env"] = json!({ "STAGE": "prod", "SYSTEM": "portfolio", "RELEASE": newest["number"].to_string() });
-    let ran = world.runner(world.cloud.endpoint()).run(&rollback, "main", 6);
+    let ran = world.runner(world.jobs.endpoint()).run(&rollback, "main", 6);
     for (command, code, said) in &ran.commands {
         assert_eq!(*code, 0, "{command}\n{said}");
     }

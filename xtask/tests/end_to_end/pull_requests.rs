@@ -9,6 +9,7 @@ use crate::{
     github::{Github, TOKEN},
     pipeline::stages,
     refusals::refused,
+    rights::deploying::Taken,
     workflows::{PullRequest, Runner, repository, workflow},
 };
 
@@ -26,6 +27,7 @@ fn the_pull_request_workflow_needs_no_account() {
         store: store.path().to_owned(),
         endpoint: "http://127.0.0.1:9".to_owned(),
         pull_request: Some(&pull_request),
+        taken: Taken::default(),
     };
     let ran = runner.run(&workflow("pr.yml"), "topic", 1);
     for (command, code, said) in &ran.commands {

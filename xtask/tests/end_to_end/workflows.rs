@@ -16,6 +16,7 @@ use crate::{
     cloud::{Cloud, text, workspace},
     deploying::copy_workspace,
     github::{Github, TOKEN},
+    rights::deploying::Taken,
 };
 
 /// A workflow's file.
@@ -36,6 +37,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) endpoint: String,
     /// The pull request, where it runs for one.
     pub(crate) pull_request: Option<&'a PullRequest>,
+    /// Told the role that a job takes.
+    pub(crate) taken: Taken,
 }
 
 /// A pull request's checkout, with a history, which the workspace under test may not have.
@@ -106,6 +109,7 @@ impl Runner<'_> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut succeeded = true;
         context.retain(|key, _| !key.starts_with("steps."));
+        self.taken.lock().expect("a role").clear();
         for step in job["steps"].as_array().expect("steps") {
             let id = step["id"].as_str();
             let is_wanted = is_wanted(step["if"].as_str(), succeeded, context);
@@ -136,7 +140,7 @@ impl Runner<'_> {
         succeeded
     }
 
-    /// What carries artifacts does so; what needs GitHub or AWS themselves does nothing.
+    /// What carries artifacts does so, and it is noted which role a job takes; what needs GitHub or AWS themselves does nothing.
     fn action(&self, action: &str, with: &Value, context: &Context, folder: &Path, number: u64, branch: &str) {
         let with = |name: &str| filled_in(with[name].as_str().unwrap_or_default(), context);
         let (name, path) = (with("name"), folder.join(with("path")));
@@ -151,6 +155,9 @@ impl Runner<'_> {
             self.github.upload(&name, number, branch, false);
         } else if action.starts_with("actions/download-artifact@") {
             copy(&self.store.join(&name), &path);
+        } else if action.starts_with("aws-actions/configure-aws-credentials@") {
+            let arn = with("role-to-assume");
+            *self.taken.lock().expect("a role") = arn.rsplit('/').next().unwrap_or_default().to_owned();
         }
     }
 

@@ -222,10 +222,13 @@ impl Part for RestApi {
         self.permissions(stack, &api);
         let deployment = settings::deployment(stack, id, &api, &deployed);
         let stage_name = settings::stage(stack, &self, &api, &deployment);
+        let open = self.endpoints.iter().filter(|endpoint| endpoint.verb == "GET");
+        let open = open.filter(|endpoint| endpoint.open || self.authorizer.is_none());
         stack.apis.push(RenderedApi {
             logical_id: id.to_owned(),
             stage_name: self.stage.name.clone(),
             routes: self.routes.clone(),
+            open: open.map(|endpoint| (endpoint.path, endpoint.function.name.clone())).collect(),
             id_output: format!("{id}Id"),
             url_output: format!("{id}Url"),
         });

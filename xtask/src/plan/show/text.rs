@@ -32,7 +32,7 @@ fn write(preview: &Preview, out: &mut String) -> Result {
         }
     }
     if !preview.drift.is_empty() {
-        writeln!(out, "\nChanged by hand")?;
+        writeln!(out, "\nNot as it was deployed")?;
         for drift in &preview.drift {
             writeln!(out, "  {} {drift}", style("!").yellow())?;
         }

@@ -91,7 +91,7 @@ impl<S: Store> World for Live<'_, S> {
 
     async fn probe(&mut self) -> Result<Option<String>, ReleaseError> {
         for (function, moved) in &self.moving {
-            match probe(function, &moved.after, self.context.clients, self.context.ui).await {
+            match probe(function, &moved.after, self.context).await {
                 Ok(()) => {}
                 Err(error @ ReleaseError::Probe { .. }) => return Ok(Some(error.to_string())),
                 Err(error) => return Err(error),

@@ -41,11 +41,11 @@ pub(super) fn needs(seen: &Seen<'_>) -> Result<Vec<Need>, String> {
     .ok_or_else(unknown)
 }
 
-fn arn(service: &str, resource: &str) -> String {
+pub(super) fn arn(service: &str, resource: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
 }
 
-fn query(uri: &Url, name: &str) -> Option<String> {
+pub(super) fn query(uri: &Url, name: &str) -> Option<String> {
     uri.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
@@ -187,7 +187,7 @@ fn invocation(seen: &Seen<'_>, uri: &Url) -> Option<Vec<Need>> {
 }
 
 /// A path without `%`.
-fn decoded(path: &str) -> String {
+pub(super) fn decoded(path: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = path.as_bytes();
     while let [byte, after @ ..] = rest {

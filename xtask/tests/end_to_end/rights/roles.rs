@@ -58,6 +58,21 @@ impl Templates {
         self.stacks.get_mut(stack).expect("a stack")
     }
 
+    /// Tables whose names do not only differ by the stage's: what they are called here, and what the stage calls them.
+    pub(super) fn renamed(&self, deployed: &Deployed) -> BTreeMap<String, String> {
+        let mut renamed = BTreeMap::new();
+        for (stack, template) in &self.stacks {
+            let resources = template["Resources"].as_object().expect("resources").iter();
+            for (logical_id, table) in resources.filter(|(_, resource)| resource["Type"] == "AWS::DynamoDB::Table") {
+                let resolver = Resolver { templates: self, deployed, stack };
+                let name = resolver.text(&table["Properties"]["TableName"]);
+                let here = deployed.get(&(stack.clone(), logical_id.clone())).filter(|here| **here != name);
+                renamed.extend(here.map(|here| (format!("table/{here}"), format!("table/{name}"))));
+            }
+        }
+        renamed
+    }
+
     /// Each function's role, where things are as `deployed` says.
     pub(super) fn roles(&self, deployed: &Deployed) -> Vec<Role> {
         let mut roles = Vec::new();
