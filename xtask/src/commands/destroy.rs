@@ -65,7 +65,7 @@ pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::R
     let data = destroy::data(&selected, &session.stage.account, &session.stage.region);
     for thing in &data {
         let goes = args.delete_data && thing.is_deletable();
-        let fate = if goes { "deleted with everything in it" } else { "kept" };
+        let fate = if goes { "deleted with everything in it" } else { thing.when_kept() };
         ui.say(format_args!("{thing}: {fate}"));
     }
     if !args.yes {
@@ -82,7 +82,7 @@ pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::R
             if args.delete_data { destroy::delete_data(&data, &session.clients, ui).await? } else { Vec::new() };
         ui.say(format_args!("✓ {stacks} stacks deleted, {} buckets and user pools", deleted.len()));
         if session.clients.endpoint().is_some() && !args.delete_data && !data.is_empty() {
-            let again = "the emulator cannot give a new stack the buckets that were kept, as AWS can: before the next deploy run";
+            let again = "the emulator cannot give a new stack the buckets that were kept: before the next deploy run";
             let name = &session.stage.name;
             ui.warn(format_args!(
                 "{again} `cargo xtask destroy --stage {name} --delete-data`, or `cargo xtask local reset`"

@@ -71,6 +71,20 @@ impl Data {
     pub const fn is_deletable(&self) -> bool {
         matches!(self, Self::Bucket { .. } | Self::UserPool(_))
     }
+
+    /// What its being kept means for the next deploy. CloudFormation takes back what has a static name and is found by it
+    /// (CloudFormation user guide, "Import AWS resources into a CloudFormation stack automatically"): no name with the account's
+    /// number in it, and no secret, whose ARN ends as Secrets Manager likes.
+    #[must_use]
+    pub const fn when_kept(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "kept; the next deploy takes it back",
+            Self::UserPool(_) => "kept; the next deploy makes another",
+            Self::Bucket { .. } | Self::Secret(_) => {
+                "kept; before the next deploy it must be deleted, or imported with a change set of type IMPORT"
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for Data {
@@ -168,6 +182,13 @@ mod tests {
                 "bucket artifacts-local-000000000000-us-east-1",
             ]
         );
+    }
+
+    #[test]
+    fn only_what_has_a_static_name_is_taken_back() {
+        let bucket = Data::Bucket { name: "b".to_owned(), region: None };
+        assert!(Data::Table("t".to_owned()).when_kept().contains("takes it back"));
+        assert!(bucket.when_kept().contains("IMPORT") && Data::Secret("s".to_owned()).when_kept().contains("IMPORT"));
     }
 
     #[test]
