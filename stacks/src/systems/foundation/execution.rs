@@ -51,6 +51,15 @@ const LEFT_OUT: &[&str] = &[
 const BOUNDED: [&str; 4] =
     ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
 
+/// Giving a role to a service: only to those that the templates' roles trust (IAM user guide, "Granting a user permissions to pass a
+/// role to an AWS service").
+const PASS_ROLE: &str = "iam:PassRole";
+
+/// Calls on event source mappings, whose ids Lambda makes up: they are told by the function (Service Authorization Reference:
+/// `lambda:FunctionArn` is a condition key of these).
+const OF_MAPPINGS: [&str; 3] =
+    ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"];
+
 /// Calls that IAM can only allow on everything (Service Authorization Reference: no resource types).
 const ON_ANYTHING: &[&str] = &[
     "acm:ListCertificates",
@@ -68,7 +77,6 @@ const ON_ANYTHING: &[&str] = &[
     "kms:CreateKey",
     "kms:ListAliases",
     "kms:ListKeys",
-    "lambda:CreateEventSourceMapping",
     "lambda:ListEventSourceMappings",
     "lambda:ListFunctions",
     "logs:CreateLogDelivery",
@@ -116,13 +124,17 @@ pub(super) fn statements(
     let scopes = scopes(stacks.iter().copied());
     let mut scoped: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut anywhere = BTreeSet::new();
-    let (mut bounded, mut reads_code) = (Vec::new(), false);
+    let (mut bounded, mut of_mappings, mut reads_code, mut passes) = (Vec::new(), Vec::new(), false, false);
     for action in actions(stacks)? {
         let Some((owner, _)) = action.split_once(':') else { continue };
         if READ_CODE.contains(&action) {
             reads_code = true;
+        } else if action == PASS_ROLE {
+            passes = true;
         } else if BOUNDED.contains(&action) {
             bounded.push(action);
+        } else if OF_MAPPINGS.contains(&action) {
+            of_mappings.push(action);
         } else if LEFT_OUT.contains(&action) || !scopes.contains_key(owner) {
             // A service that the stage has nothing of is called only for what its templates do not use.
         } else if ON_ANYTHING.contains(&action) {
@@ -139,6 +151,17 @@ pub(super) fn statements(
         let has_boundary = serde_json::json!({ "StringEquals": { "iam:PermissionsBoundary": boundary } });
         statements.push(Statement::allow(bounded, limits(&scopes, "iam")).when(has_boundary));
     }
+    let services = trusted(stacks);
+    if passes && !services.is_empty() {
+        let to = serde_json::json!({ "StringEquals": { "iam:PassedToService": services } });
+        statements.push(Statement::allow([PASS_ROLE], limits(&scopes, "iam")).when(to));
+    }
+    let functions = scopes.get("lambda").into_iter().flatten().filter(|arn| arn.contains(":function:"));
+    let functions: Vec<_> = functions.map(|arn| sub(arn)).collect();
+    if !of_mappings.is_empty() && !functions.is_empty() {
+        let of = serde_json::json!({ "ArnLike": { "lambda:FunctionArn": functions } });
+        statements.push(Statement::allow(of_mappings, [Text::from("*")]).when(of));
+    }
     statements.extend(in_pieces(&anywhere, &[Text::from("*")]));
     if has_domain(stacks) {
         statements.push(service_linked_role());
@@ -147,6 +170,17 @@ pub(super) fn statements(
         statements.push(Statement::allow(READ_CODE, [sub(&format!("{artifacts}/*"))]));
     }
     Ok(statements)
+}
+
+/// The services that roles of these stacks trust, and those that give roles to users.
+fn trusted(stacks: &[&RenderedStack]) -> BTreeSet<String> {
+    let resources = stacks.iter().filter_map(|stack| stack.template["Resources"].as_object()).flatten();
+    let roles = resources.filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role");
+    let trust = roles.filter_map(|(_, role)| role["Properties"]["AssumeRolePolicyDocument"]["Statement"].as_array());
+    let principals = trust.flatten().map(|statement| &statement["Principal"]);
+    let services = principals.flat_map(|principal| [&principal["Service"], &principal["Federated"]]);
+    let each = services.flat_map(|services| services.as_array().map_or(std::slice::from_ref(services), Vec::as_slice));
+    each.filter_map(|service| service.as_str().map(str::to_owned)).collect()
 }
 
 fn has_domain(stacks: &[&RenderedStack]) -> bool {

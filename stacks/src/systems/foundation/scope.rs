@@ -67,6 +67,8 @@ impl Found<'_> {
             "Events::Rule" => regional(vec![format!("rule/{}", self.name("Name"))]),
             // Secrets Manager adds a hyphen and six characters of its own.
             "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
+            // A group that others made of the same name has an id behind it.
+            "ResourceGroups::Group" => regional(and_below("group/", &self.name("Name"), "/*")),
             "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
             "Scheduler::Schedule" => regional(vec![format!("schedule/*/{}", self.name("Name"))]),
             "Route53::RecordSet" => self.hosted_zone(),

@@ -220,6 +220,25 @@ fn what_a_deployed_stack_needs_is_allowed_too() {
 }
 
 #[test]
+fn mappings_are_told_by_their_functions() {
+    let stage = Stage::parse("staging", PIPELINE, "staging.yaml").expect("a stage");
+    let template =
+        json!({ "Resources": { "Mapping": { "Type": "AWS::Lambda::EventSourceMapping", "Properties": {} } } });
+    let old = |name: &str| name.to_owned();
+    let deployed = RenderedStack::deployed(old("old"), old("work"), old("old-work-staging"), None, template);
+    let over = crate::systems::render_over(&stage, &[deployed]).expect("rendered");
+    let over = over[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
+    for action in ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"] {
+        let has = |statement: &Value| strings(&statement["Action"]).contains(&action.to_owned());
+        let found: Vec<_> = statements(over).into_iter().filter(has).collect();
+        let [statement] = &found[..] else { panic!("{action}: {found:#?}") };
+        let functions = strings(&statement["Condition"]["ArnLike"]["lambda:FunctionArn"]);
+        let ours = |arn: &String| arn.contains(":function:media-uploader-*-staging");
+        assert!(!functions.is_empty() && functions.iter().all(ours), "{functions:?}");
+    }
+}
+
+#[test]
 fn passwords_are_set_in_the_stages_own_user_pools_only() {
     let found = statements(&pipeline())
         .into_iter()
@@ -248,9 +267,18 @@ fn everything_is_allowed_only_on_what_the_stage_has_but_for_calls_that_cannot_be
             assert!(actions.iter().all(|action| !limited.contains(&action.as_str())), "{actions:?}");
         }
     }
-    let pass = statements(&pipeline()).into_iter().find(|statement| strings(&statement["Action"]) == ["iam:PassRole"]);
-    let pass = pass.expect("the deploy role passes the execution role");
-    assert!(strings(&pass["Resource"])[0].ends_with(":role/foundation-execution-staging"), "{pass:#}");
+    let stack = pipeline();
+    let passes = |statement: &&Value| strings(&statement["Action"]).contains(&"iam:PassRole".to_owned());
+    let all = statements(&stack);
+    let [deploy, execution] = all.iter().filter(passes).collect::<Vec<_>>()[..] else { panic!("{all:#?}") };
+    let (deploy, execution) = if deploy["Condition"]["StringEquals"]["iam:PassedToService"].is_array() {
+        (execution, deploy)
+    } else {
+        (deploy, execution)
+    };
+    assert!(strings(&deploy["Resource"])[0].ends_with(":role/foundation-execution-staging"), "{deploy:#}");
+    let services = strings(&execution["Condition"]["StringEquals"]["iam:PassedToService"]);
+    assert_eq!(services, ["cognito-identity.amazonaws.com", "cognito-idp.amazonaws.com", "lambda.amazonaws.com"]);
 }
 
 #[test]
