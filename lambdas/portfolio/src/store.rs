@@ -1,6 +1,7 @@
 //! The table: one for everything, with one index. Its eighteen access patterns are here and nowhere else, and none of
 //! them scans.
 
+pub(crate) mod attempts;
 mod batch;
 pub mod categories;
 mod contents;

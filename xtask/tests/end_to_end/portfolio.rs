@@ -61,6 +61,7 @@ fn the_portfolio_does_what_its_specification_asks() {
         contents::row_20_featured_projects_are_listed_alone,
         contents::wrong_fields_are_named_through_the_gateway,
         contents::the_owner_can_do_it_all_at_once,
+        contents::one_post_changed_by_twenty_at_once_is_changed_by_all,
         counting::row_21_a_session_counts_once,
         counting::row_22_a_hundred_visitors_at_once_count_exactly,
         counting::one_session_at_once_counts_once,

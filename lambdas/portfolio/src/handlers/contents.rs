@@ -15,6 +15,7 @@ use crate::{
     content::{Content, ListQuery, Status, Stored},
     gate::Viewer,
     input::{Body, Changes, InPath, Query, invalid},
+    store::StoreError,
 };
 
 /// The most bytes of an answer that Lambda passes on, less what the answer is wrapped in: 6 MB, AWS Lambda Developer
@@ -49,7 +50,7 @@ pub(crate) async fn create<C: Content>(
     Body(create): Body<C::Create>,
 ) -> Result<(StatusCode, Json<C::Wire>), ApiError> {
     let content = C::create(Uuid::new_v4().to_string(), app.now(), create);
-    let stored = app.table().create(content).await?;
+    let stored = app.table().create(content).await.map_err(failure)?;
     Ok((StatusCode::CREATED, Json(stored.wire())))
 }
 
@@ -70,23 +71,23 @@ pub(crate) async fn update<C: Content>(
     path: InPath,
     changes: Changes<C::Create>,
 ) -> Result<Json<C::Wire>, ApiError> {
-    answer(app.table().update::<C>(path.id(), &changes.fields, app.now()).await?)
+    answer(app.table().update::<C>(path.id(), &changes.fields, app.now()).await.map_err(failure)?)
 }
 
 /// Deletes content.
 pub(crate) async fn delete<C: Content>(State(app): Shared, path: InPath) -> Result<StatusCode, ApiError> {
-    let deleted = app.table().delete::<C>(path.id()).await?;
+    let deleted = app.table().delete::<C>(path.id()).await.map_err(failure)?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
 
 /// Publishes content.
 pub(crate) async fn publish<C: Content>(State(app): Shared, path: InPath) -> Result<Json<C::Wire>, ApiError> {
-    answer(app.table().turn::<C>(path.id(), Status::Published, app.now()).await?)
+    answer(app.table().turn::<C>(path.id(), Status::Published, app.now()).await.map_err(failure)?)
 }
 
 /// Makes content a draft again.
 pub(crate) async fn unpublish<C: Content>(State(app): Shared, path: InPath) -> Result<Json<C::Wire>, ApiError> {
-    answer(app.table().turn::<C>(path.id(), Status::Draft, app.now()).await?)
+    answer(app.table().turn::<C>(path.id(), Status::Draft, app.now()).await.map_err(failure)?)
 }
 
 /// The posts' categories.
@@ -97,6 +98,18 @@ pub(crate) async fn categories(State(app): Shared) -> Result<Json<Categories>, A
 
 fn answer<C: Content>(stored: Option<Stored<C>>) -> Result<Json<C::Wire>, ApiError> {
     stored.map(|stored| Json(stored.wire())).ok_or_else(not_found)
+}
+
+/// What a failed write answers. Others who keep writing the same are nobody's fault: later it works.
+fn failure(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Contended { .. } => ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequests",
+            "Too many requests are changing this at once; please try again",
+        ),
+        error => error.into(),
+    }
 }
 
 /// What unknown content and other people's drafts answer alike.

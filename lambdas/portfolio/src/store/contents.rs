@@ -1,20 +1,16 @@
 //! Content: reading, creating, changing, publishing and deleting it (access patterns 2 to 6, 9 and 11).
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
     StoreError, Table,
+    attempts::Attempts,
     item::{Item, attribute, json, text_of},
     keys::{self, Key},
     write::Written,
 };
 use crate::content::{Content, Status, Stored};
-
-/// How often a change is tried that others keep changing too.
-const ATTEMPTS: u32 = 4;
 
 impl Table {
     /// A piece of content, whatever its status.
@@ -31,12 +27,12 @@ impl Table {
     /// Creates content as a draft.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or others keep counting in its category.
     pub async fn create<C: Content>(&self, content: C) -> Result<Stored<C>, StoreError> {
         let stored = Stored { content, status: Status::Draft };
         let id = stored.content.id();
-        for attempt in 0..ATTEMPTS {
-            pause(attempt).await;
+        let mut attempts = Attempts::new();
+        while attempts.another().await {
             // Others count in the same category, or an earlier attempt has arrived after all: nobody else has this id.
             if self.put_new(&stored).await? == Written::Yes || self.get::<C>(id).await?.is_some() {
                 return Ok(stored);
@@ -55,8 +51,8 @@ impl Table {
         fields: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<Option<Stored<C>>, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            pause(attempt).await;
+        let mut attempts = Attempts::new();
+        while attempts.another().await {
             let Some(old) = self.get::<C>(id).await? else { return Ok(None) };
             let new = old.with(fields, now)?;
             if self.replace(&old, &new).await? == Written::Yes {
@@ -77,8 +73,8 @@ impl Table {
         status: Status,
         now: Timestamp,
     ) -> Result<Option<Stored<C>>, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            pause(attempt).await;
+        let mut attempts = Attempts::new();
+        while attempts.another().await {
             let Some(old) = self.get::<C>(id).await? else { return Ok(None) };
             if old.status == status {
                 return Ok(Some(old));
@@ -96,8 +92,8 @@ impl Table {
     /// # Errors
     /// When it cannot be read or deleted, or others keep changing it.
     pub async fn delete<C: Content>(&self, id: &str) -> Result<bool, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            pause(attempt).await;
+        let mut attempts = Attempts::new();
+        while attempts.another().await {
             let Some(old) = self.get::<C>(id).await? else { return Ok(false) };
             if self.remove(&old).await? == Written::Yes {
                 return Ok(true);
@@ -122,13 +118,6 @@ impl Table {
         let status = Status::parse(text_of(item, "Status"))
             .ok_or_else(|| StoreError::corrupt(key, "its Status is neither DRAFT nor PUBLISHED"))?;
         Ok(Stored { content, status })
-    }
-}
-
-/// Lets others finish before another attempt: 25, 50 and 100 ms.
-async fn pause(attempt: u32) {
-    if let Some(doublings) = attempt.checked_sub(1) {
-        tokio::time::sleep(Duration::from_millis(25 << doublings)).await;
     }
 }
 

@@ -30,11 +30,11 @@ pub(super) enum Written {
     Stale,
 }
 
-/// The reason of DynamoDB's for cancelling a transaction that is our condition's failure. All others are passing:
+/// The reason of DynamoDB's for cancelling a transaction that is our condition's failure:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>.
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
-/// ... and the one that says somebody else is writing the same item.
-const CONFLICT: &str = "TransactionConflict";
+/// ... and those that pass: somebody else is writing the same item, or too many are.
+const PASSING: [&str; 3] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
 
 /// An expression with what its placeholders stand for.
 #[derive(Debug, Default)]
@@ -95,7 +95,12 @@ impl Table {
             return match update.send().await {
                 Ok(_) => Ok(Written::Yes),
                 Err(SdkError::ServiceError(error))
-                    if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+                    if matches!(
+                        error.err(),
+                        // The second: a transaction is writing the item.
+                        UpdateItemError::ConditionalCheckFailedException(_)
+                            | UpdateItemError::TransactionConflictException(_)
+                    ) =>
                 {
                     Ok(Written::Stale)
                 }
@@ -173,8 +178,8 @@ enum Outcome {
     Done,
     /// The condition of the write at this index failed, and no earlier one's.
     Failed(usize),
-    /// Somebody else was writing the same items.
-    Conflict,
+    /// Others were writing the same items.
+    Passing,
 }
 
 impl Outcome {
@@ -190,7 +195,7 @@ fn outcome<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Outcome> {
     };
     let codes: Vec<_> = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
     let failed = codes.iter().position(|code| *code == CONDITION_FAILED).map(Outcome::Failed);
-    failed.or_else(|| codes.contains(&CONFLICT).then_some(Outcome::Conflict))
+    failed.or_else(|| codes.iter().any(|code| PASSING.contains(code)).then_some(Outcome::Passing))
 }
 
 /// What to set so that one item becomes another: attributes, and the fields of `Data` one by one, so that changes of

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::world::{World, certification, ids, post, project};
@@ -201,4 +202,22 @@ pub(super) async fn the_owner_can_do_it_all_at_once(world: Arc<World>) {
         (&post["title"], &post["excerpt"], &post["tags"], &post["readTime"]),
         (&json!("Busier"), &json!("Shorter"), &json!(["many"]), &json!("2 min read"))
     );
+}
+
+/// Whoever loses against the others each time is told to come back, and the counts are right in the end.
+pub(super) async fn one_post_changed_by_twenty_at_once_is_changed_by_all(world: Arc<World>) {
+    let created = world.owner.create(POSTS, post("Contended", "Contended 0")).await;
+    let path = format!("{POSTS}/{}", created["id"].as_str().expect("an id"));
+    let change = |number: usize| json!({"category": format!("Contended {}", number % 3)});
+    let changes = (0..40).map(|number| world.owner.put(&path, change(number)));
+    let said: Vec<_> = futures_util::stream::iter(changes).buffer_unordered(20).collect().await;
+    let refused: Vec<_> = said.iter().filter(|said| said.status != 200).collect();
+    assert!(refused.iter().all(|said| said.error(429).0 == "TooManyRequests"), "{refused:?}");
+    assert!(refused.len() < 10, "{refused:?}");
+    let category = world.owner.get(&path).await.ok(200)["category"].as_str().expect("a category").to_owned();
+    let counts = counts(&world).await;
+    for counted in (0..3).map(|number| format!("Contended {number}")) {
+        let expected = if counted == category { json!(1) } else { Value::Null };
+        assert_eq!(counts[&counted], expected, "{counted}: {counts:#}");
+    }
 }

@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{CERTIFICATION, POST, PROJECT, certification, is_invalid, is_not_found, post, project, send};
-use crate::testing::{
-    ID, Request, STAMP,
-    script::{Script, attribute, found, item},
+use crate::{
+    store::attempts::MOST,
+    testing::{
+        ID, Request, STAMP,
+        script::{Script, attribute, found, item},
+    },
 };
 
 fn new_post() -> Value {
@@ -164,10 +167,10 @@ async fn creating_goes_on_where_others_count_and_where_an_answer_was_lost() {
         .cancel(&["ConditionalCheckFailed", "None", "None"])
         .on("GetItem", found(&post("DRAFT", &json!({}))));
     assert_eq!(create(lost).await.ok(201)["title"], "My First Post!");
-    let busy = (0..4).fold(Script::new(), |script, _| {
+    let busy = (0..MOST).fold(Script::new(), |script, _| {
         script.cancel(&["None", "None", "TransactionConflict"]).on("GetItem", json!({}))
     });
-    assert_eq!(create(busy).await.status(), 500);
+    assert_eq!(create(busy).await.error(), (429, "TooManyRequests".to_owned(), Value::Null));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -262,10 +265,31 @@ async fn a_change_that_others_got_before_is_tried_again() {
     let request = || Request::new("PUT", POST).owner().json(json!({"title": "x"}));
     assert_eq!(send(script, request()).await.ok(200)["status"], "published");
 
-    let hopeless = (0..4).fold(Script::new(), |script, _| {
+    let hopeless = (0..MOST).fold(Script::new(), |script, _| {
         script.on("GetItem", draft.clone()).fail("UpdateItem", failed, "The conditional request failed")
     });
-    assert_eq!(send(hopeless, request()).await.error().0, 500);
+    assert_eq!(send(hopeless, request()).await.error(), (429, "TooManyRequests".to_owned(), Value::Null));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_change_that_meets_a_transaction_is_tried_again() {
+    let draft = found(&post("DRAFT", &json!({})));
+    let conflict = "com.amazonaws.dynamodb.v20120810#TransactionConflictException";
+    let script = Script::new()
+        .on("GetItem", draft.clone())
+        .fail("UpdateItem", conflict, "Transaction is ongoing for the item")
+        .on("GetItem", draft.clone())
+        .on("UpdateItem", json!({}));
+    send(script, Request::new("PUT", POST).owner().json(json!({"title": "x"}))).await.ok(200);
+
+    for code in ["TransactionConflict", "ThrottlingError"] {
+        let script = Script::new()
+            .on("GetItem", draft.clone())
+            .cancel(&["None", code, "None"])
+            .on("GetItem", draft.clone())
+            .on("TransactWriteItems", json!({}));
+        send(script, Request::new("PUT", POST).owner().json(json!({"category": "Cloud"}))).await.ok(200);
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]
