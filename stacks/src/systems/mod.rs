@@ -4,6 +4,7 @@ pub mod foundation;
 pub mod media_uploader;
 pub mod portfolio;
 pub mod thakii;
+mod values;
 
 use serde::Deserialize;
 

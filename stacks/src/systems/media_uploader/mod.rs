@@ -11,6 +11,7 @@ use crate::{
     parts::bucket::BucketName,
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
+    systems::values::Checked,
     template::{Expression, RenderError, System},
 };
 
@@ -60,10 +61,8 @@ struct Buckets {
 ///
 /// When a setting cannot be used.
 pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError> {
+    check(stage, settings)?;
     let buckets = buckets(stage, settings)?;
-    if settings.allowed_origins.is_empty() {
-        return Err(wrong("`allowed_origins` is empty, so no browser could use the API; name at least one origin"));
-    }
     let (identity, users) = identity::stack(stage, &buckets);
     let (api, handle) = api::stack(stage, settings, &buckets, &users);
     let mut stacks = vec![identity, api];
@@ -93,6 +92,20 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
         .latency(Latency { check: preflight, expected: 300, p95: 1_000, longest: 5_000 }))
 }
 
+fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {
+    let checked = Checked::new(SYSTEM, stage);
+    if settings.allowed_origins.is_empty() {
+        return Err(
+            checked.wrong("`allowed_origins` is empty, so no browser could use the API; name at least one origin")
+        );
+    }
+    checked.origins("allowed_origins", &settings.allowed_origins)?;
+    checked.urls("public_s3_endpoint", &settings.public_s3_endpoint)?;
+    let Some(domain) = &settings.domain else { return Ok(()) };
+    checked.domains("domain.name", [&domain.name])?;
+    checked.hosted_zones("domain.root_hosted_zone", [&domain.root_hosted_zone])
+}
+
 fn buckets(stage: &Stage, settings: &Settings) -> Result<Buckets, RenderError> {
     let name = |setting: &Option<String>, kind: &str| {
         setting.clone().unwrap_or_else(|| format!("{}-media-{kind}-${{AWS::AccountId}}", stage.name))
@@ -103,7 +116,8 @@ fn buckets(stage: &Stage, settings: &Settings) -> Result<Buckets, RenderError> {
         check_bucket_name(setting, name, stage)?;
     }
     if raw == processed {
-        return Err(wrong("`raw_media_bucket` and `processed_media_bucket` are the same; they must be two buckets"));
+        return Err(Checked::new(SYSTEM, stage)
+            .wrong("`raw_media_bucket` and `processed_media_bucket` are the same; they must be two buckets"));
     }
     let bucket = |name: &str| BucketName(Expression::sub(name, []).into());
     Ok(Buckets { raw: bucket(&raw), processed: bucket(&processed) })
@@ -122,13 +136,9 @@ fn check_bucket_name(setting: &str, name: &str, stage: &Stage) -> Result<(), Ren
     {
         return Ok(());
     }
-    Err(wrong(&format!(
+    Err(Checked::new(SYSTEM, stage).wrong(&format!(
         "`{setting}` is `{full}`, but a bucket's name has 3 to 63 lower-case letters, digits and hyphens"
     )))
-}
-
-fn wrong(message: &str) -> RenderError {
-    RenderError::Settings { system: SYSTEM.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]

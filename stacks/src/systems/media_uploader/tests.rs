@@ -122,6 +122,22 @@ fn bucket_names_that_cannot_be_are_named() {
     assert!(system(&stage, &settings).expect_err("refused").to_string().contains("allowed_origins"));
 }
 
+#[test]
+fn values_that_could_only_fail_later_are_named_with_file_and_key() {
+    let stage = stage("prod");
+    let good = stage.systems.media_uploader.clone().expect("settings");
+    let domain = |name: &str, zone: &str| Some(Domain { name: name.to_owned(), root_hosted_zone: zone.to_owned() });
+    for (key, settings) in [
+        ("allowed_origins", Settings { allowed_origins: vec!["https://www.example.com/".to_owned()], ..good.clone() }),
+        ("public_s3_endpoint", Settings { public_s3_endpoint: Some("ftp://x".to_owned()), ..good.clone() }),
+        ("domain.name", Settings { domain: domain("media", "Z0123"), ..good.clone() }),
+        ("domain.root_hosted_zone", Settings { domain: domain("media.example.com", ""), ..good.clone() }),
+    ] {
+        let error = system(&stage, &settings).expect_err(key).to_string();
+        assert!(error.starts_with(&format!("media-uploader: stacks/stages/prod.yaml: `{key}` is `")), "{error}");
+    }
+}
+
 /// The types of all resources of a stage, foundation's too.
 fn types(name: &str) -> Vec<String> {
     let mut systems = crate::systems::render(&stage(name)).expect("rendered");

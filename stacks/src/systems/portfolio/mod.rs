@@ -15,6 +15,7 @@ use crate::{
     parts::{api::Throttle, site::SiteDomain},
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
+    systems::values::Checked,
     template::{Expression, RenderError, System, Text},
 };
 
@@ -211,23 +212,31 @@ fn live(system: System, origins: &[String]) -> System {
 }
 
 fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {
-    let origins = settings.all_origins();
-    if origins.is_empty() {
-        return Err(wrong(
-            "`origins` is empty and there is no `site`, so no browser could read the gateway's own errors",
-        ));
+    let checked = Checked::new(SYSTEM, stage);
+    if settings.all_origins().is_empty() {
+        return Err(checked
+            .wrong("`origins` is empty and there is no `site`, so no browser could read the gateway's own errors"));
     }
-    if let Some(origin) = origins.iter().find(|origin| origin.contains('*') || origin.ends_with('/')) {
-        return Err(wrong(&format!("`origins` has `{origin}`, which no browser sends: name each one, without a path")));
+    checked.origins("origins", &settings.origins)?;
+    checked.emails("owner.email", settings.owner.as_ref().map(|owner| &owner.email))?;
+    checked.emails("alarm_email", &settings.alarm_email)?;
+    checked.ses_identities("ses_identity", &settings.ses_identity)?;
+    if let Some(domain) = &settings.domain {
+        checked.domains("domain.name", [&domain.name])?;
+        checked.certificates("domain.certificate", &domain.certificate)?;
+        checked.hosted_zones("domain.hosted_zone", [&domain.hosted_zone])?;
+    }
+    if let Some(site) = &settings.site {
+        checked.domains("site.name", [&site.name])?;
+        checked.certificates("site.certificate", &site.certificate)?;
+        checked.hosted_zones("site.hosted_zone", [&site.hosted_zone])?;
     }
     if Feature::SecretReferences.is_in(stage) == settings.visitor_salt.is_some() {
-        return Err(wrong("`visitor_salt` must be set in stage local, where nothing else holds it, and nowhere else"));
+        return Err(
+            checked.wrong("`visitor_salt` must be set in stage local, where nothing else holds it, and nowhere else")
+        );
     }
     Ok(())
-}
-
-fn wrong(message: &str) -> RenderError {
-    RenderError::Settings { system: SYSTEM.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use contract::thakii::{
 };
 use serde::Deserialize;
 
-use crate::{parts::api::Throttle, stage::Stage, template::RenderError};
+use crate::{parts::api::Throttle, stage::Stage, systems::values::Checked, template::RenderError};
 
 /// A stage's settings for Thakii.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -131,53 +131,64 @@ impl Issuer {
 impl Settings {
     /// Refuses what cannot be used, before anything is rendered.
     pub(super) fn check(&self, stage: &Stage) -> Result<(), RenderError> {
-        self.check_origins(stage)?;
-        match self.auth_issuers.iter().filter(|issuer| issuer.is_primary()).count() {
-            1 => {}
-            0 => {
-                return Err(wrong(
-                    stage,
-                    "`auth_issuers` has none with `primary: true`; name the one users sign in with",
-                ));
-            }
-            _ => return Err(wrong(stage, "`auth_issuers` has several with `primary: true`; leave it to one")),
-        }
-        let firebase = self.auth_issuers.iter().filter_map(|issuer| match issuer {
-            Issuer::Firebase(project) => Some(project),
-            Issuer::Cognito { .. } => None,
-        });
-        if firebase.into_iter().any(|project| project.audience.trim().is_empty()) {
-            return Err(wrong(stage, "`auth_issuers` has a firebase one whose `audience` is empty; name its project"));
-        }
-        if self.super_admins.is_empty() || self.super_admins.iter().any(|address| !address.contains('@')) {
-            return Err(wrong(stage, "`super_admins` must be e-mail addresses, one at least"));
-        }
+        let checked = Checked::new(SYSTEM, stage);
+        self.check_values(checked)?;
+        self.check_issuers(checked)?;
         if !RETENTIONS.contains(&self.log_retention_days) {
             let days = RETENTIONS.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
             let message =
                 format!("`log_retention_days` is {}, but CloudWatch Logs knows {days}", self.log_retention_days);
-            return Err(wrong(stage, &message));
+            return Err(checked.wrong(&message));
         }
         match &self.domain {
             Some(Domain { certificate_arn: None, hosted_zone_id: None, .. }) => {
-                Err(wrong(stage, "`domain` needs `certificate_arn`, or `hosted_zone_id` to make a certificate"))
+                Err(checked.wrong("`domain` needs `certificate_arn`, or `hosted_zone_id` to make a certificate"))
             }
             _ => Ok(()),
         }
     }
 
-    fn check_origins(&self, stage: &Stage) -> Result<(), RenderError> {
+    fn check_values(&self, checked: Checked<'_>) -> Result<(), RenderError> {
         if self.allowed_origins.is_empty() {
-            return Err(wrong(stage, "`allowed_origins` is empty, so no browser could use the API"));
+            return Err(checked.wrong("`allowed_origins` is empty, so no browser could use the API"));
         }
-        if !stage.is_local() && self.allowed_origins.iter().any(|origin| origin.contains('*')) {
-            return Err(wrong(stage, "`allowed_origins` has a `*`, which lets every site act for its visitors"));
+        if self.super_admins.is_empty() {
+            return Err(checked.wrong("`super_admins` is empty, so nobody could appoint admins"));
+        }
+        checked.origins("allowed_origins", &self.allowed_origins)?;
+        checked.emails("super_admins", &self.super_admins)?;
+        checked.emails("alarm_email", &self.alarm_email)?;
+        checked.urls("worker_service_url", &self.worker_service_url)?;
+        checked.urls("public_s3_endpoint", &self.public_s3_endpoint)?;
+        let Some(domain) = &self.domain else { return Ok(()) };
+        checked.domains("domain.name", [&domain.name])?;
+        checked.certificates("domain.certificate_arn", &domain.certificate_arn)?;
+        checked.hosted_zones("domain.hosted_zone_id", &domain.hosted_zone_id)
+    }
+
+    fn check_issuers(&self, checked: Checked<'_>) -> Result<(), RenderError> {
+        match self.auth_issuers.iter().filter(|issuer| issuer.is_primary()).count() {
+            1 => {}
+            0 => {
+                return Err(
+                    checked.wrong("`auth_issuers` has none with `primary: true`; name the one users sign in with")
+                );
+            }
+            _ => return Err(checked.wrong("`auth_issuers` has several with `primary: true`; leave it to one")),
+        }
+        let firebase = self.auth_issuers.iter().filter_map(|issuer| match issuer {
+            Issuer::Firebase(project) => Some(project),
+            Issuer::Cognito { .. } => None,
+        });
+        for project in firebase {
+            if project.audience.trim().is_empty() {
+                return Err(
+                    checked.wrong("`auth_issuers` has a firebase one whose `audience` is empty; name its project")
+                );
+            }
+            checked.urls("auth_issuers.issuer", &project.issuer)?;
+            checked.urls("auth_issuers.jwks_url", &project.jwks_url)?;
         }
         Ok(())
     }
-}
-
-fn wrong(stage: &Stage, message: &str) -> RenderError {
-    let message = format!("stacks/stages/{}.yaml: {message}", stage.name);
-    RenderError::Settings { system: SYSTEM.to_owned(), message }
 }

@@ -281,6 +281,10 @@ fn a_second_issuer_is_a_matter_of_settings() {
     assert_eq!(issuers[1], expected);
 }
 
+fn domain(name: &str, certificate_arn: Option<String>, hosted_zone_id: Option<String>) -> Domain {
+    Domain { name: name.to_owned(), certificate_arn, hosted_zone_id }
+}
+
 #[test]
 fn settings_that_cannot_be_are_named_with_file_and_key() {
     let stage = stage("staging");
@@ -292,7 +296,28 @@ fn settings_that_cannot_be_are_named_with_file_and_key() {
         assert!(error.contains("stacks/stages/staging.yaml"), "{error}");
         error
     };
-    assert!(refused(|it| it.allowed_origins = vec!["*".to_owned()]).contains("`allowed_origins` has a `*`"));
+    for (key, value, change) in [
+        ("allowed_origins", "*", (|it, value| it.allowed_origins = vec![value]) as fn(&mut Settings, String)),
+        ("allowed_origins", "https://app.example.com/", |it, value| it.allowed_origins.push(value)),
+        ("super_admins", "a@b.c,evil@x.y", |it, value| it.super_admins.push(value)),
+        ("worker_service_url", "ftp://x", |it, value| it.worker_service_url = Some(value)),
+        ("public_s3_endpoint", "127.0.0.1:4566", |it, value| it.public_s3_endpoint = Some(value)),
+        ("alarm_email", "nope", |it, value| it.alarm_email = Some(value)),
+        ("domain.hosted_zone_id", "", |it, value| it.domain = Some(domain("api.example.com", None, Some(value)))),
+        ("domain.certificate_arn", "x", |it, value| it.domain = Some(domain("api.example.com", Some(value), None))),
+        ("domain.name", "api", |it, value| it.domain = Some(domain(&value, None, Some("Z0123".to_owned())))),
+        ("auth_issuers.jwks_url", "keys", |it, value| {
+            let firebase =
+                Firebase { primary: false, audience: "demo".to_owned(), issuer: None, jwks_url: Some(value) };
+            it.auth_issuers.push(settings::Issuer::Firebase(firebase));
+        }),
+    ] {
+        let mut settings = good.clone();
+        change(&mut settings, value.to_owned());
+        let error = system(&stage, &settings).expect_err(key).to_string();
+        let named = format!("thakii: stacks/stages/staging.yaml: `{key}` is `{value}`, but must be ");
+        assert!(error.starts_with(&named), "{error}");
+    }
     assert!(refused(|it| it.auth_issuers.clear()).contains("`primary: true`"));
     assert!(refused(|it| it.auth_issuers.push(settings::Issuer::Cognito { primary: true })).contains("several"));
     assert!(refused(|it| it.super_admins.clear()).contains("super_admins"));
