@@ -20,7 +20,7 @@ use crate::{
     ApiError,
     cors::{self, Origins},
     error::Cause,
-    probe,
+    path, probe,
 };
 
 /// What a handler wants in its request's log line; put it into the response's extensions.
@@ -93,8 +93,7 @@ pub async fn answer<F: Function>(router: Router, event: LambdaEvent<Value>) -> R
     let mut request: ApiGatewayProxyRequest = serde_json::from_value(event.payload)?;
     // `lambda_http` would put the stage in front of the path, which the contract's routes do not have.
     request.request_context.stage = None;
-    // The query has a place of its own; in a decoded path these two would begin one, or a fragment.
-    request.path = request.path.map(|path| path.replace('?', "%3F").replace('#', "%23"));
+    request.path = request.path.map(|path| path::kept(&path));
     let event = LambdaEvent::new(LambdaRequest::ApiGatewayV1(request), event.context);
     let response = Adapter::from(router).call(event).await?;
     Ok(serde_json::to_value(response)?)

@@ -113,6 +113,22 @@ async fn a_decoded_path_is_a_path_to_its_end() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_path_leads_nowhere_but_where_it_was_sent() {
+    for path in
+        ["/elsewhere/../media/abc", "/elsewhere/%2e%2E/media/abc", "/./media/abc", "/media/x/../abc", "/media\\abc"]
+    {
+        assert_eq!(call(event("GET", path)).await["statusCode"], 404, "{path}");
+    }
+    let lines = Lines::default();
+    let _guard = lines.listen();
+    for path in ["/media/abc ", "/media/abc\t", "/media/..", "/media/a\\b"] {
+        assert_eq!(call(event("GET", path)).await["statusCode"], 200, "{path}");
+    }
+    let named: Vec<_> = lines.values().iter().map(|line| line["filename"].as_str().map(str::to_owned)).collect();
+    assert_eq!(named, ["abc ", "abc\t", "%2E%2E", "a\\b"].map(|name| Some(name.to_owned())));
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn without_claims_there_is_no_caller() {
     for authorizer in [json!(null), json!({}), json!({"claims": {}}), json!({"claims": {"cognito:username": ""}})] {
         let mut event = event("GET", "/media/abc");

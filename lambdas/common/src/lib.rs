@@ -8,6 +8,7 @@ pub mod cors;
 pub mod error;
 pub mod events;
 pub mod http;
+mod path;
 pub mod probe;
 pub mod start;
 pub mod telemetry;
