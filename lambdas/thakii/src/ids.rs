@@ -55,6 +55,13 @@ pub fn ulid(time: Timestamp) -> Result<String, getrandom::Error> {
     Ok(ulid_of(time, u128::from_be_bytes(random)))
 }
 
+/// Is this a ULID as [`ulid`] makes it?
+#[must_use]
+pub fn is_ulid(text: &str) -> bool {
+    // 26 digits hold 130 bits, two more than an id has.
+    text.len() == 26 && text.bytes().all(|byte| DIGITS.contains(&byte)) && text.as_bytes()[0] <= b'7'
+}
+
 fn ulid_of(time: Timestamp, random: u128) -> String {
     let milliseconds = u128::try_from(time.as_millisecond()).unwrap_or(0);
     let number = (milliseconds << 80) | (random & ((1 << 80) - 1));
@@ -102,7 +109,12 @@ mod tests {
         let time = Timestamp::from_millisecond(1_469_918_176_385).expect("a time");
         assert_eq!(ulid_of(time, 0), "01ARYZ6S410000000000000000");
         assert_eq!(ulid_of(time, u128::MAX), "01ARYZ6S41ZZZZZZZZZZZZZZZZ");
-        assert_eq!(ulid(time).expect("randomness").len(), 26);
+        assert!(is_ulid(&ulid(time).expect("randomness")));
+        assert!(is_ulid("7ZZZZZZZZZZZZZZZZZZZZZZZZZ"));
+        for other in ["", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "01aryz6s410000000000000000", "01ARYZ6S41000000000000000", "x"]
+        {
+            assert!(!is_ulid(other), "{other}");
+        }
     }
 
     proptest! {

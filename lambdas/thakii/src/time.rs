@@ -14,6 +14,12 @@ pub fn text(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
+/// Is this such a text?
+#[must_use]
+pub fn is_text(other: &str) -> bool {
+    other.parse().is_ok_and(|time| text(time) == other)
+}
+
 /// `2026-01-31 12:00:00`: how the front end has always been told the day of an upload.
 #[must_use]
 pub fn upload_date(time: Timestamp) -> String {

@@ -5,12 +5,12 @@ use serde_json::{Map, json};
 
 use super::{
     Answer, Id, Shared, ok,
-    page::{Page, Parameters},
+    page::{Page, Parameters, Sorted},
 };
 use crate::{body::Payload, error::ApiError, http::Caller, time};
 
 pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
-    let page = Page::read(&parameters, 50, 100)?;
+    let page = Page::read(&parameters, Sorted::Notifications, 50, 100)?;
     let unread = parameters.flag("unread")?;
     let found = app.notifications.of_user(&identity.uid, unread, page.before.as_deref(), page.reach()).await;
     let mut notifications = found?;

@@ -8,7 +8,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{body::digits, error::ApiError};
+use crate::{body::digits, error::ApiError, ids, time};
 
 /// A query's parameters; of one given twice, the last.
 #[derive(Debug, Clone, Default)]
@@ -39,9 +39,49 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
     }
 }
 
+/// What a list is sorted by. A token leads on only in a list of its own kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sorted {
+    /// Tasks: `<time>#<id>`.
+    Tasks,
+    /// Notifications: a ULID.
+    Notifications,
+}
+
+impl Sorted {
+    /// What tokens of this kind begin with.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Tasks => "task:",
+            Self::Notifications => "notification:",
+        }
+    }
+
+    /// Is this a sort key as we write them?
+    fn has(self, key: &str) -> bool {
+        match self {
+            Self::Tasks => key.split_once('#').is_some_and(|(time, id)| time::is_text(time) && ids::is_id(id)),
+            Self::Notifications => ids::is_ulid(key),
+        }
+    }
+
+    fn token(self, key: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(format!("{}{key}", self.mark()))
+    }
+
+    /// The sort key a token stands for.
+    fn key(self, token: &str) -> Result<String, ApiError> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let key = text.as_deref().and_then(|text| text.strip_prefix(self.mark())).filter(|key| self.has(key));
+        key.map(str::to_owned).ok_or_else(|| ApiError::bad_request("Invalid next_token"))
+    }
+}
+
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
+    sorted: Sorted,
     /// The most entries.
     limit: usize,
     /// Only entries before this sort key.
@@ -50,7 +90,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Reads `limit` and `next_token`.
-    pub(super) fn read(parameters: &Parameters, default: usize, most: usize) -> Result<Self, ApiError> {
+    pub(super) fn read(parameters: &Parameters, sorted: Sorted, default: usize, most: usize) -> Result<Self, ApiError> {
         let invalid = || ApiError::bad_request("Invalid limit");
         let limit = match parameters.0.get("limit") {
             Some(text) => digits(text).and_then(|limit| usize::try_from(limit).ok()).ok_or_else(invalid)?,
@@ -59,8 +99,8 @@ impl Page {
         if limit == 0 || limit > most {
             return Err(invalid());
         }
-        let before = parameters.0.get("next_token").map(|token| sort_key(token)).transpose()?;
-        Ok(Self { limit, before })
+        let before = parameters.0.get("next_token").map(|token| sorted.key(token)).transpose()?;
+        Ok(Self { sorted, limit, before })
     }
 
     /// How many entries to read: one more than asked for tells whether there are more.
@@ -72,19 +112,8 @@ impl Page {
     pub(super) fn cut<T>(&self, entries: &mut Vec<T>, key: impl Fn(&T) -> &str) -> Option<String> {
         let more = entries.len() > self.limit;
         entries.truncate(self.limit);
-        entries.last().filter(|_| more).map(|last| BASE64_URL_SAFE_NO_PAD.encode(key(last)))
+        entries.last().filter(|_| more).map(|last| self.sorted.token(key(last)))
     }
-}
-
-/// The sort key a token stands for.
-fn sort_key(token: &str) -> Result<String, ApiError> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
-    let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let plausible = |key: &String| {
-        (1..=128).contains(&key.len())
-            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-:.#".contains(&byte))
-    };
-    key.filter(plausible).ok_or_else(|| ApiError::bad_request("Invalid next_token"))
 }
 
 #[cfg(test)]
@@ -96,7 +125,7 @@ mod tests {
     }
 
     fn read(pairs: &[(&str, &str)]) -> Result<Page, String> {
-        Page::read(&parameters(pairs), 500, 1000).map_err(|error| error.text().to_owned())
+        Page::read(&parameters(pairs), Sorted::Tasks, 500, 1000).map_err(|error| error.text().to_owned())
     }
 
     #[test]
@@ -112,20 +141,45 @@ mod tests {
     #[test]
     fn tokens_lead_from_page_to_page() {
         let page = read(&[("limit", "2")]).expect("a page");
-        let mut entries =
-            vec!["2026-01-03T00:00:00.000Z#c", "2026-01-02T00:00:00.000Z#b", "2026-01-01T00:00:00.000Z#a"];
+        let keys = [3, 2, 1].map(|day| format!("2026-01-0{day}T00:00:00.000Z#{}", ids::random()));
+        let mut entries = keys.to_vec();
         let token = page.cut(&mut entries, |entry| entry).expect("there is more");
         assert_eq!(entries.len(), 2);
         let next = read(&[("next_token", &token)]).expect("a page");
-        assert_eq!(next.before.as_deref(), Some("2026-01-02T00:00:00.000Z#b"));
-        let mut last = vec!["2026-01-01T00:00:00.000Z#a"];
+        assert_eq!(next.before.as_ref(), Some(&keys[1]));
+        let mut last = vec![keys[2].clone()];
         assert_eq!(page.cut(&mut last, |entry| entry), None);
     }
 
     #[test]
     fn broken_tokens_are_refused() {
-        for wrong in ["", "!", "%%%", "w6Q", &BASE64_URL_SAFE_NO_PAD.encode("a b"), &"A".repeat(400)] {
+        let id = ids::random();
+        let task = format!("2026-01-02T00:00:00.000Z#{id}");
+        let ulid = "01ARYZ6S410000000000000000";
+        assert!(read(&[("next_token", &Sorted::Tasks.token(&task))]).is_ok());
+        assert!(Sorted::Notifications.key(&Sorted::Notifications.token(ulid)).is_ok());
+        let texts = [
+            "task:9999-99-99T00:00:00.000Z#zzz".to_owned(),
+            format!("task:9999-99-99T00:00:00.000Z#{id}"),
+            format!("task:2026-01-02T00:00:00Z#{id}"),
+            format!("task:2026-01-02#{id}"),
+            "task:2026".to_owned(),
+            "task:".to_owned(),
+            "task:2026-01-02T00:00:00.000Z#zzz".to_owned(),
+            format!("task:{ulid}"),
+            task.clone(),
+            format!("{task} "),
+            format!("notification:{ulid}"),
+            format!("notification:{task}"),
+        ];
+        let tokens = texts.map(|text| BASE64_URL_SAFE_NO_PAD.encode(text));
+        let others = ["", "!", "%%%", "w6Q", &"A".repeat(400)].map(str::to_owned);
+        for wrong in tokens.iter().chain(&others) {
             assert_eq!(read(&[("next_token", wrong)]), Err("Invalid next_token".to_owned()), "{wrong}");
+        }
+        for wrong in [Sorted::Tasks.token(&task), Sorted::Notifications.token(&task), Sorted::Notifications.token("x")]
+        {
+            assert!(Sorted::Notifications.key(&wrong).is_err(), "{wrong}");
         }
     }
 

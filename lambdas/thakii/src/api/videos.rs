@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Answer, Id, Shared, ok,
-    page::{Page, Parameters},
+    page::{Page, Parameters, Sorted},
 };
 use crate::{
     app::App,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
-    let page = Page::read(&parameters, 500, 1000)?;
+    let page = Page::read(&parameters, Sorted::Tasks, 500, 1000)?;
     match tasks(&app, &identity, &page).await {
         Ok(mut tasks) => {
             let next = page.cut(&mut tasks, |task| &task.created_key);
@@ -106,8 +106,11 @@ pub(super) async fn download(
     }
     let (key, filename) = match kind {
         "video" => (task.s3_key.clone(), task.filename.clone()),
+        // Not every video gets subtitles. Whoever waits for those of one that is done waits for nothing, so this is no
+        // "not ready yet" but a 404: what is asked for is not there.
         "srt" => {
-            (task.subtitle_key.unwrap_or_else(|| files::subtitle_key(&task.video_id)), renamed(&task.filename, "srt"))
+            let key = task.subtitle_key.ok_or_else(|| ApiError::not_found("Subtitles not found"))?;
+            (key, renamed(&task.filename, "srt"))
         }
         _ => (task.pdf_key.unwrap_or_else(|| files::pdf_key(&task.video_id)), renamed(&task.filename, "pdf")),
     };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Id, Shared, ok,
-    page::{Page, Parameters},
+    page::{Page, Parameters, Sorted},
 };
 use crate::{
     error::ApiError,
@@ -21,7 +21,7 @@ use crate::{
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 
 pub(super) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
-    let page = Page::read(&parameters, 500, 1000)?;
+    let page = Page::read(&parameters, Sorted::Tasks, 500, 1000)?;
     let status =
         parameters.get("status").map(|text| Status::parse(text).ok_or_else(|| ApiError::bad_request("Invalid status")));
     let before = page.before.as_deref();

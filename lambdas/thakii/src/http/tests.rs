@@ -235,6 +235,43 @@ async fn the_caller_is_compared_before_the_state() {
         assert_eq!(get("ana", unknown).await.error(), (404, "Video not found".to_owned()), "{unknown}");
     }
     assert_eq!(get("ana", "/status/%FF").await.error(), (404, "Not Found".to_owned()));
+    // As the gateway decodes them: `..%2f..%2fadmin%2fstats` was matched as an id, and is no way to another route.
+    for elsewhere in ["/status/../../admin/stats", "/status/../list", "/status/%2e%2e/list"] {
+        assert_eq!(get("root", elsewhere).await.error(), (404, "Not Found".to_owned()), "{elsewhere}");
+    }
+    for blank in [" ", "%20", "\t", "%09", "\n"] {
+        let path = format!("{status}{blank}");
+        assert_eq!(get("ana", &path).await.error(), (404, "Video not found".to_owned()), "{path:?}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn missing_subtitles_are_not_found_since_nobody_will_make_them() {
+    for (key, expected) in [(Some("subtitles/x.srt"), 200), (None, 404)] {
+        let mut done = task("done");
+        done["pdf_key"] = json!(format!("pdfs/{VIDEO}.pdf"));
+        if let Some(key) = key {
+            done["subtitle_key"] = json!(key);
+        }
+        let script = Script::new(move |request| match request.action.as_str() {
+            "DynamoDB.GetItem" if request.body["TableName"] == "thakii-video-tasks-test" => {
+                said(json!({"Item": item(done.clone())}))
+            }
+            _ => nothing(request),
+        });
+        let api = Api::new(script).await;
+        let subtitles = api.call_as("ana", "GET", &format!("/download/{VIDEO}?type=srt"), None).await;
+        assert_eq!(subtitles.status(), expected);
+        if expected == 404 {
+            assert_eq!(subtitles.body()["error"], "Subtitles not found");
+        } else {
+            assert!(subtitles.body()["download_url"].as_str().expect("a link").contains("subtitles/x.srt"));
+        }
+        assert_eq!(api.call_as("ana", "GET", &format!("/download/{VIDEO}"), None).await.status(), 200);
+        // It is the caller's first: others learn nothing.
+        let other = api.call_as("bob", "GET", &format!("/download/{VIDEO}?type=srt"), None).await;
+        assert_eq!(other.error(), (403, "Access denied".to_owned()));
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -245,9 +282,14 @@ async fn pages_are_checked() {
         ("/list?limit=5000", "Invalid limit"),
         ("/list?limit=x", "Invalid limit"),
         ("/list?next_token=!", "Invalid next_token"),
+        // 2026, and 9999-99-99T00:00:00.000Z#zzz.
+        ("/list?next_token=MjAyNg", "Invalid next_token"),
+        ("/list?next_token=OTk5OS05OS05OVQwMDowMDowMC4wMDBaI3p6eg", "Invalid next_token"),
+        ("/admin/videos?next_token=MjAyNg", "Invalid next_token"),
+        ("/notifications?next_token=MjAyNg", "Invalid next_token"),
         ("/notifications?limit=101", "Invalid limit"),
     ] {
-        assert_eq!(api.call_as("ana", "GET", path, None).await.error(), (400, error.to_owned()), "{path}");
+        assert_eq!(api.call_as("root", "GET", path, None).await.error(), (400, error.to_owned()), "{path}");
     }
     let answer = api.call_as("root", "GET", "/admin/videos?status=lost", None).await;
     assert_eq!(answer.error(), (400, "Invalid status".to_owned()));
