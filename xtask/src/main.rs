@@ -1,6 +1,9 @@
 //! Parses, runs, prints the chain of causes and a hint, and exits.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use camino::Utf8Path;
 use clap::{CommandFactory, FromArgMatches};
@@ -14,6 +17,9 @@ use xtask::{
     workspace::Workspace,
 };
 
+/// How long an interrupted run may take to give its locks back. What it cannot give back expires.
+const GIVE_BACK: Duration = Duration::from_secs(5);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
@@ -26,7 +32,17 @@ async fn main() -> ExitCode {
     let mut running = std::pin::pin!(run(cli.command, record.as_deref(), &ui));
     let ran = tokio::select! {
         ran = &mut running => ran,
-        _ = tokio::signal::ctrl_c() => Err(Interrupted { running: ui.still_running() }.into()),
+        _ = tokio::signal::ctrl_c() => {
+            let interrupted = Interrupted { running: ui.still_running() };
+            if ui.interrupt() {
+                // Whoever holds a lock gives it back, unless that takes long or the user insists.
+                tokio::select! {
+                    _ = tokio::time::timeout(GIVE_BACK, &mut running) => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+            }
+            Err(interrupted.into())
+        }
     };
     let (exit, failure) = match ran {
         Ok(exit) => (exit, Vec::new()),

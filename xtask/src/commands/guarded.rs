@@ -14,6 +14,7 @@ use super::{
 use crate::{
     aws::documents::Documents,
     deploy::Outputs,
+    error::Interrupted,
     ledger::{Book, needs},
     lock::{self, Held},
     plan::observed::Observed,
@@ -27,7 +28,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Does something while it holds the lock of each system; stops where a lock is lost.
+/// Does something while it holds the lock of each system; stops where a lock is lost, or the user interrupts.
 ///
 /// Without an artifact bucket there is nowhere to lock, and nothing that somebody else could be at but the same first deploy,
 /// which CloudFormation lets only one of make each stack.
@@ -44,7 +45,7 @@ pub(super) async fn guarded<T>(
     // In one order for everybody, so that two never wait for each other's.
     let mut names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
     names.sort_unstable();
-    let mut locks = Vec::new();
+    let (mut locks, mut interruption) = (Vec::new(), ui.interruption());
     for name in names {
         let owner = (session.caller.arn.as_str(), command);
         match lock::acquire(&store, &session.stage.name, name, owner, ui).await {
@@ -56,8 +57,11 @@ pub(super) async fn guarded<T>(
         }
     }
     let done = tokio::select! {
-        done = work => done,
+        // Whoever is to stop takes no further step.
+        biased;
+        () = interruption.heard() => Err(Interrupted { running: None }.into()),
         lost = any_lost(&locks) => Err(lost.into()),
+        done = lock::holding(&locks, work) => done,
     };
     lock::release_all(locks, ui).await;
     done

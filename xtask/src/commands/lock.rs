@@ -6,7 +6,8 @@ use super::{guarded::bucket, session::Session};
 use crate::{
     deploy::{self, DeployError},
     error::Exit,
-    lock, stage,
+    lock::{self, Record, Verdict},
+    stage,
     ui::Ui,
     workspace::Workspace,
 };
@@ -51,14 +52,24 @@ pub async fn run(args: LockArgs, workspace: &Workspace, ui: &Ui) -> miette::Resu
     };
     let store = session.clients.documents(bucket);
     for system in &systems {
-        let (found, what) = match &args.command {
-            LockCommand::Show(_) => (lock::show(&store, &system.name).await?, "locked by"),
-            LockCommand::Break(_) => (lock::shatter(&store, &system.name).await?, "taken away from"),
+        let found = match &args.command {
+            LockCommand::Show(_) => lock::show(&store, &system.name).await?.map(|record| shown(&record)),
+            LockCommand::Break(_) => {
+                let broken = lock::shatter(&store, &system.name).await?;
+                broken.map(|record| format!("taken away from {}", record.words(lock::now())))
+            }
         };
-        match found {
-            Some(record) => ui.result(format_args!("{}: {what} {}", system.name, record.words(lock::now()))),
-            None => ui.result(format_args!("{}: free", system.name)),
-        }
+        ui.result(format_args!("{}: {}", system.name, found.as_deref().unwrap_or("free")));
     }
     Ok(Exit::Success)
+}
+
+/// Who has a lock, or had it: the next one takes over what is nobody's.
+fn shown(record: &Record) -> String {
+    let words = record.words(lock::now());
+    match lock::standing(record) {
+        Verdict::Free => "free".to_owned(),
+        Verdict::Stale(why) => format!("stale: {why}; it was locked by {words}"),
+        Verdict::Taken => format!("locked by {words}"),
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use stacks::rendered::{RenderedStack, RenderedSystem};
 
 use super::{DeployError, PATIENCE, aws};
-use crate::{aws::Clients, ui::Ui};
+use crate::{aws::Clients, lock, ui::Ui};
 
 /// Deletes every stack of these systems, last deployed first.
 ///
@@ -28,6 +28,7 @@ async fn delete(stack: &RenderedStack, clients: &Clients, ui: &Ui) -> Result<boo
         return Ok(false);
     }
     let step = ui.step(format!("Delete {name}"));
+    lock::still_ours(&stack.system).await;
     let _running = ui.running(format!("CloudFormation goes on deleting {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
     let started = Instant::now();

@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::{
     artifacts::Artifacts,
     aws::{AwsError, Clients, lambda::Readiness},
+    lock,
     plan::{
         self, Action, CodeUpdate, Plan, PlannedStack,
         allow::Allowances,
@@ -366,6 +367,7 @@ async fn update_code(code: &CodeUpdate, bucket: &str, clients: &Clients, ui: &Ui
     let name = &code.function_name;
     let step = ui.step(format!("Update the code of {name}"));
     let lambda = clients.lambda();
+    lock::still_ours(&code.system).await;
     lambda.update_code(name, bucket, &code.key).await.map_err(aws(name))?;
     let version = ready(name, "$LATEST", clients).await?;
     if version.code_sha256 != code.code_sha256 {

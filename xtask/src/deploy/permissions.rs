@@ -38,6 +38,7 @@ mod tests {
     #[test]
     fn a_code_change_needs_no_cloudformation() {
         let code = CodeUpdate {
+            system: "media-uploader".to_owned(),
             function_name: "media-uploader-upload-dev".to_owned(),
             key: "artifacts/x.zip".to_owned(),
             code_sha256: String::new(),

@@ -16,6 +16,7 @@ use crate::{
         },
     },
     doctor::{Repair, states},
+    lock,
     plan::{self, Action, Parameter, PlannedStack, verdict::Verdict},
     ui::{Step, Ui},
 };
@@ -168,6 +169,7 @@ impl<'a> Deployment<'a> {
                         self.name(),
                         state.status
                     ));
+                    lock::still_ours(&self.stack.system).await;
                     self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
                     self.wait(&BTreeSet::new(), None).await?;
                 }
@@ -203,6 +205,7 @@ impl<'a> Deployment<'a> {
             self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
             return Err(unseen);
         }
+        lock::still_ours(&self.stack.system).await;
         let _running = self.ui.running(format!("CloudFormation goes on with {}", self.name()));
         self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
         let state = self.wait(&seen, Some(&step)).await?;

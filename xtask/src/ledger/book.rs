@@ -8,6 +8,7 @@ use std::{
 use super::{Entry, LedgerError, Outcome, Step};
 use crate::{
     aws::AwsError,
+    lock,
     store::{Store, Tag},
 };
 
@@ -139,6 +140,7 @@ impl<S: Store> Book<S> {
             });
             entry.number = newest.transpose()?.unwrap_or(0) + 1;
             let key = self.key(entry.number);
+            lock::still_ours(&self.system).await;
             if let Some(tag) = self.store.create(&key, &text(&entry)).await.map_err(self.aws())? {
                 return Ok(Open { entry, tag });
             }

@@ -1,16 +1,21 @@
 //! Taking, renewing and giving back.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::future::BoxFuture;
 use tokio::{
     sync::{Mutex, watch},
     task::JoinHandle,
 };
 
-use super::{ANSWER, EXPIRY_SECONDS, LockError, RENEWAL, Record, Verdict, judge, key};
+use super::{
+    ANSWER, EXPIRY_SECONDS, LockError, RENEWAL, Record, Verdict, key,
+    machine::{host, standing},
+};
 use crate::{
     aws::AwsError,
     store::{Store, Tag},
@@ -24,7 +29,18 @@ pub struct Held<S: Store + 'static> {
     store: Arc<S>,
     state: Arc<Mutex<(Record, Tag)>>,
     renewal: JoinHandle<()>,
-    lost: watch::Receiver<Option<String>>,
+    /// What the document says of us, whoever has renewed it.
+    token: String,
+    /// Who has it now, once that is somebody else.
+    lost: watch::Sender<Option<String>>,
+}
+
+/// Tells whether a lock is still ours.
+type Look = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
+tokio::task_local! {
+    /// The locks of the work at hand, by system.
+    static OURS: BTreeMap<String, Look>;
 }
 
 /// Takes the lock of a system.
@@ -51,7 +67,7 @@ pub async fn acquire<S: Store + 'static>(
                 // What is no lock is in nobody's hands.
                 let found: Option<Record> = serde_json::from_str(&document.text).ok();
                 if let Some(found) = &found {
-                    match judge(found, now(), &host, is_alive) {
+                    match standing(found) {
                         Verdict::Free => {}
                         Verdict::Stale(why) => {
                             ui.warn(format_args!(
@@ -75,10 +91,11 @@ pub async fn acquire<S: Store + 'static>(
 }
 
 fn hold<S: Store + 'static>(store: &Arc<S>, system: &str, state: (Record, Tag), pause: Duration) -> Held<S> {
+    let token = state.0.token.clone();
     let state = Arc::new(Mutex::new(state));
-    let (tell, lost) = watch::channel(None);
-    let renewal = tokio::spawn(renew(Arc::clone(store), key(system), Arc::clone(&state), (pause, tell)));
-    Held { system: system.to_owned(), store: Arc::clone(store), state, renewal, lost }
+    let lost = watch::Sender::new(None);
+    let renewal = tokio::spawn(renew(Arc::clone(store), key(system), Arc::clone(&state), (pause, lost.clone())));
+    Held { system: system.to_owned(), store: Arc::clone(store), state, renewal, token, lost }
 }
 
 /// Renews a lock for as long as it is ours.
@@ -105,8 +122,7 @@ async fn renew<S: Store>(
             Ok(None) if adopt(&*store, &key, record, tag).await => {}
             Ok(None) => {
                 let owner = owner(&*store, &key).await;
-                // Nobody listens any more only when the lock is being given back.
-                let _listener = tell.send(Some(owner));
+                tell.send_replace(Some(owner));
                 return;
             }
             // The next renewal may succeed, if its answer comes before the lock expires: then others may take it.
@@ -115,8 +131,7 @@ async fn renew<S: Store>(
                 continue;
             }
             Err(error) => {
-                let _listener =
-                    tell.send(Some(format!("it expires, because it could not be renewed ({error}), so anybody")));
+                tell.send_replace(Some(format!("it expires, because it could not be renewed ({error}), so anybody")));
                 return;
             }
         }
@@ -135,26 +150,65 @@ async fn adopt<S: Store>(store: &S, key: &str, ours: &Record, tag: &mut Tag) -> 
 }
 
 async fn owner<S: Store>(store: &S, key: &str) -> String {
-    let found = store.read(key).await.ok().flatten();
-    let record: Option<Record> = found.and_then(|document| serde_json::from_str(&document.text).ok());
+    words(read(store, key).await.ok().flatten())
+}
+
+/// Who has what is no longer ours.
+fn words(record: Option<Record>) -> String {
     // What was broken still names whom it was taken from.
     let taken = record.filter(|record| !record.released);
     taken.map_or_else(|| "it was broken, and nobody".to_owned(), |record| record.words(now()))
 }
 
+async fn read<S: Store>(store: &S, key: &str) -> Result<Option<Record>, AwsError> {
+    let found = store.read(key).await?;
+    Ok(found.and_then(|document| serde_json::from_str(&document.text).ok()))
+}
+
+/// Does something that these locks are held for, and that asks for them by [`still_ours`].
+pub async fn holding<S: Store + 'static, T>(locks: &[Held<S>], work: impl Future<Output = T>) -> T {
+    let looks = locks.iter().map(|held| (held.system.clone(), held.look())).collect();
+    OURS.scope(looks, work).await
+}
+
+/// To be waited for right before something of a system is changed: comes to an end only if its lock, where one is held, is
+/// still ours. Otherwise whoever waits for [`Held::lost`] is told, and ends the work.
+///
+/// A lock can be broken between two renewals, and its next owner need not wait for us to notice.
+pub async fn still_ours(system: &str) {
+    let look = OURS.try_with(|looks| looks.get(system).cloned()).ok().flatten();
+    if let Some(look) = look
+        && !look().await
+    {
+        std::future::pending::<()>().await;
+    }
+}
+
 impl<S: Store + 'static> Held<S> {
     /// Ends when the lock is somebody else's.
     pub async fn lost(&self) -> LockError {
-        let mut lost = self.lost.clone();
-        loop {
-            if let Some(owner) = lost.borrow_and_update().clone() {
-                return LockError::Lost { system: self.system.clone(), owner };
-            }
-            if lost.changed().await.is_err() {
-                // The renewal ended without a word: it was stopped because the lock is given back.
-                std::future::pending::<()>().await;
-            }
-        }
+        let mut lost = self.lost.subscribe();
+        // The sender is ours, so it outlives the wait.
+        let owner = lost.wait_for(Option::is_some).await.ok().and_then(|owner| owner.clone());
+        LockError::Lost { system: self.system.clone(), owner: owner.unwrap_or_default() }
+    }
+
+    /// Looks at it now; what is lost is also told to whoever waits for that.
+    fn look(&self) -> Look {
+        let (store, key, token, lost) =
+            (Arc::clone(&self.store), key(&self.system), self.token.clone(), self.lost.clone());
+        Arc::new(move || {
+            let (store, key, token, lost) = (Arc::clone(&store), key.clone(), token.clone(), lost.clone());
+            Box::pin(async move {
+                let owner = match read(&*store, &key).await {
+                    Ok(Some(found)) if found.token == token && !found.released => return true,
+                    Ok(found) => words(found),
+                    Err(error) => format!("it could not be looked at ({error}), so anybody"),
+                };
+                lost.send_replace(Some(owner));
+                false
+            })
+        })
     }
 
     /// Gives it back.
@@ -196,9 +250,7 @@ pub async fn release_all<S: Store + 'static>(locks: Vec<Held<S>>, ui: &Ui) {
 ///
 /// When the call fails.
 pub async fn show<S: Store>(store: &S, system: &str) -> Result<Option<Record>, AwsError> {
-    let found = store.read(&key(system)).await?;
-    let record: Option<Record> = found.and_then(|document| serde_json::from_str(&document.text).ok());
-    Ok(record.filter(|record| !record.released))
+    Ok(read(store, &key(system)).await?.filter(|record| !record.released))
 }
 
 /// Takes the lock of a system away from whoever has it; returns who that was.
@@ -249,27 +301,6 @@ pub(crate) fn token() -> String {
     // Without random bytes, process and time still tell runs apart.
     let _zeros = getrandom::fill(&mut bytes);
     format!("{}-{}-{}", hex::encode(bytes), std::process::id(), now())
-}
-
-/// The machine's name, with what makes a container's or a runner's its own.
-fn host() -> String {
-    let read = |path: &str| fs_err::read_to_string(path).ok().map(|text| text.trim().to_owned());
-    let name = read("/proc/sys/kernel/hostname").or_else(|| std::env::var("HOSTNAME").ok());
-    // Processes are counted anew after a restart.
-    let boot = read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    // Two containers of one machine may share its name and not see each other's processes.
-    let processes = fs_err::read_link("/proc/self/ns/pid").ok();
-    let processes =
-        processes.and_then(|link| link.to_str().map(|text| text.replace(|c: char| !c.is_ascii_digit(), "")));
-    let name = name.unwrap_or_else(|| "unknown".to_owned());
-    let parts = [name.as_str(), boot.get(..8).unwrap_or_default(), processes.as_deref().unwrap_or_default()];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// Where processes cannot be looked at, every one counts as alive, and locks only expire.
-fn is_alive(process: u32) -> bool {
-    let processes = std::path::Path::new("/proc");
-    !processes.join("self").exists() || processes.join(process.to_string()).exists()
 }
 
 #[cfg(test)]
@@ -333,5 +364,33 @@ mod tests {
         assert_eq!(broken.process, std::process::id());
         let lost = held.lost().await;
         assert!(matches!(lost, LockError::Lost { .. }), "{lost}");
+    }
+
+    #[tokio::test]
+    async fn a_lock_is_looked_at_before_something_is_changed() {
+        let store = Arc::new(Memory::default());
+        let held = take(&store).await.expect("free");
+        let locks = [held];
+        let work = async |what: &str| {
+            tokio::select! {
+                biased;
+                () = holding(&locks, still_ours(what)) => None,
+                lost = locks[0].lost() => Some(lost.to_string()),
+            }
+        };
+        assert_eq!(work("portfolio").await, None);
+        shatter(&*store, "portfolio").await.expect("broken").expect("it was somebody's");
+        // Nothing renews it for half a minute.
+        let lost = work("portfolio").await.expect("lost");
+        assert!(lost.contains("the lock of portfolio is no longer ours: it was broken, and nobody has it"), "{lost}");
+        let theirs = take(&store).await.expect("free");
+        locks[0].lost.send_replace(None);
+        let lost = work("portfolio").await.expect("lost");
+        assert!(lost.contains("somebody (deploy on"), "{lost}");
+        // What nobody locked is nobody's to lose.
+        locks[0].lost.send_replace(None);
+        assert_eq!(work("thakii").await, None);
+        still_ours("portfolio").await;
+        release_all(vec![theirs], &Ui::new()).await;
     }
 }

@@ -4,6 +4,7 @@
 //! gone, is nobody's, and the next one takes it over and says so.
 
 mod held;
+mod machine;
 
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use held::{Held, acquire, release_all, shatter, show};
+pub use held::{Held, acquire, holding, release_all, shatter, show, still_ours};
 pub(crate) use held::{now, token};
+pub use machine::standing;
 
 use crate::aws::AwsError;
 

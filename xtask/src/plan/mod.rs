@@ -93,6 +93,8 @@ pub enum Parameter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CodeUpdate {
+    /// The system.
+    pub system: String,
     /// The function's name in Lambda.
     pub function_name: String,
     /// The zip's key in the artifact bucket.
@@ -257,6 +259,7 @@ fn code_updates(
         .map(|function| {
             let artifact = &artifacts.functions[function.name.binary];
             CodeUpdate {
+                system: stack.system.clone(),
                 function_name: function.function_name.clone(),
                 key: artifact.key(),
                 code_sha256: artifact.code_sha256(),

@@ -10,6 +10,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -28,6 +29,21 @@ pub struct Ui {
     terminal: bool,
     running: Arc<Mutex<BTreeSet<String>>>,
     notes: Arc<Mutex<Map<String, Value>>>,
+    interrupted: watch::Sender<bool>,
+}
+
+/// Hears when the user interrupts.
+#[derive(Debug)]
+pub struct Interruption(watch::Receiver<bool>);
+
+impl Interruption {
+    /// Ends when the user interrupts, or has done so.
+    pub async fn heard(&mut self) {
+        if self.0.wait_for(|interrupted| *interrupted).await.is_err() {
+            // Nobody is left who could tell.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Something that goes on without us when we are interrupted; forgotten when dropped.
@@ -67,7 +83,21 @@ impl Ui {
     #[must_use]
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { bars: MultiProgress::new(), terminal, running: Arc::default(), notes: Arc::default() }
+        let (bars, interrupted) = (MultiProgress::new(), watch::Sender::new(false));
+        Self { bars, terminal, running: Arc::default(), notes: Arc::default(), interrupted }
+    }
+
+    /// For whoever has something to give back when the user interrupts: as long as this is kept, the end is waited for.
+    #[must_use]
+    pub fn interruption(&self) -> Interruption {
+        Interruption(self.interrupted.subscribe())
+    }
+
+    /// Tells that the user interrupts. Does anybody have something to give back?
+    #[must_use]
+    pub fn interrupt(&self) -> bool {
+        self.interrupted.send_replace(true);
+        self.interrupted.receiver_count() > 0
     }
 
     /// Is a person watching stderr?

@@ -15,6 +15,7 @@ mod help;
 mod images;
 mod leftovers;
 mod limits;
+mod locking;
 mod offline;
 mod ordering;
 mod pipeline;
