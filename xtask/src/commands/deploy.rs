@@ -219,6 +219,7 @@ async fn deploy(
     }
     let plan = plan::plan(&stage.name, selected, artifacts, &observed);
     let mut preview = super::plan::deployed(selected, &plan, &observed, session);
+    super::plan::add_left(&mut preview, (args.system.as_deref(), args.stack.as_deref()), session, ui).await;
     super::plan::allow(&args.allowances, &mut preview, ui);
     ui.say(show::text(&preview).trim_end());
     if args.dry_run {

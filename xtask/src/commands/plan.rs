@@ -242,6 +242,7 @@ async fn online(
         let selected = &session.leave_what_narrows(selected, &observed, ui);
         let plan = plan::plan(&session.stage.name, selected, &artifacts, &observed);
         let mut preview = deployed(selected, &plan, &observed, &session);
+        add_left(&mut preview, (args.system.as_deref(), args.stack.as_deref()), &session, ui).await;
         add_change_sets(&mut preview, &plan, &observed, &session, ui).await;
         if args.drift {
             add_drift(&mut preview, selected, &observed, &session, ui).await?;
@@ -262,6 +263,28 @@ pub(super) fn deployed(selected: &[RenderedSystem], plan: &Plan, observed: &Obse
     let mut preview = preview::preview(&session.stage, selected, &baseline, Some(plan), preview::code(plan));
     preview.drift = drift(observed);
     preview
+}
+
+/// Adds what nothing defines any longer, of the selected system; one stack alone has nothing to do with others. It is for the eye,
+/// so where it cannot be looked for, that is told and no more.
+pub(super) async fn add_left(
+    preview: &mut Preview,
+    (system, stack): (Option<&str>, Option<&str>),
+    session: &Session,
+    ui: &Ui,
+) {
+    if stack.is_some() {
+        return;
+    }
+    match deploy::observe::listed(&session.clients).await {
+        Ok(listed) => {
+            preview::add_left(preview, &plan::left::left(&session.stage, &session.systems, system, &listed));
+        }
+        Err(error) => {
+            let chain = crate::error::chain(&error).join(": ");
+            ui.warn(format_args!("stacks that nothing defines any longer were not looked for: {chain}"));
+        }
+    }
 }
 
 fn write(path: &Utf8Path, args: &PlanArgs, inputs: Inputs, mut preview: Preview, ui: &Ui) -> miette::Result<()> {

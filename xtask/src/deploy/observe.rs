@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
-use stacks::rendered::{ParameterSource, RenderedStack, RenderedSystem};
+use stacks::{
+    parts::cdn,
+    rendered::{ParameterSource, RenderedStack, RenderedSystem},
+};
 
 use crate::{
     aws::{AwsError, Clients},
-    plan::observed::{Observed, ObservedFunction, ObservedSettings, ObservedStack},
+    plan::observed::{ListedStack, Observed, ObservedFunction, ObservedSettings, ObservedStack},
 };
 
 pub use stacks::parts::function::LIVE;
@@ -37,6 +40,24 @@ fn is_undecided(systems: &[RenderedSystem], deployed: &BTreeMap<String, Observed
     };
     let mut asking = systems.iter().flat_map(|system| &system.stacks).filter(asks);
     asking.any(|stack| deployed.get(&stack.name).is_none_or(ObservedStack::never_came_to_be))
+}
+
+/// Lists every stack of the account, where a stage's can be: in its region, and in the one whose certificates CloudFront takes.
+///
+/// # Errors
+///
+/// When a call fails; it takes the right to list stacks, not just to look at those of the stage.
+pub async fn listed(clients: &Clients) -> Result<Vec<ListedStack>, AwsError> {
+    let regions = BTreeSet::from([clients.region(), cdn::REGION]);
+    let stacks = regions.into_iter().map(async |region| {
+        let stacks = clients.cloudformation(Some(region)).describe_all().await?.into_iter();
+        let listed = stacks.map(|(name, state)| {
+            let (status, tags) = (state.status, state.tags);
+            ListedStack { name, region: region.to_owned(), status, tags }
+        });
+        Ok::<Vec<_>, AwsError>(listed.collect())
+    });
+    Ok(try_join_all(stacks).await?.concat())
 }
 
 async fn observe_stack(stack: &RenderedStack, clients: &Clients) -> Result<Option<(String, ObservedStack)>, AwsError> {

@@ -7,6 +7,7 @@ pub mod changes;
 pub mod drift;
 pub mod file;
 pub mod forecast;
+pub mod left;
 pub mod observed;
 pub mod policy;
 pub mod preview;

@@ -34,6 +34,19 @@ pub struct ObservedStack {
     pub outputs: BTreeMap<String, String>,
 }
 
+/// A stack as the account lists it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListedStack {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Its status.
+    pub status: String,
+    /// Its tags, which say whose it is: a deploy gives every stack `stage`, `system` and `stack`.
+    pub tags: BTreeMap<String, String>,
+}
+
 /// One function.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ObservedFunction {

@@ -17,7 +17,7 @@ use super::{
     changes::{Certainty, ResourceAction, StackChanges, compare, resolve::Known},
     forecast::{Forecast, Upcoming, forecast, quotas},
     full_name,
-    observed::{Observed, ObservedStack},
+    observed::{ListedStack, Observed, ObservedStack},
     safety::{Finding, Sides, findings},
     verdict::{Verdict, disagreements},
 };
@@ -117,6 +117,9 @@ pub struct StackPreview {
     /// What CloudFormation's own change set says, where one was made.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub change_set: Vec<Verdict>,
+    /// What a person can do about it, where a deploy does nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to_do: Option<String>,
 }
 
 /// What would happen to a stack.
@@ -127,7 +130,7 @@ pub enum StackAction {
     Create,
     /// It is changed.
     Update,
-    /// The workspace defines it no more. A deploy leaves it alone.
+    /// Nothing defines it any longer. A deploy leaves it alone.
     Orphan,
     /// Nothing.
     None,
@@ -174,10 +177,16 @@ impl Counts {
 }
 
 impl Preview {
-    /// Would nothing change?
+    /// Would nothing change? What nothing defines any longer is left alone.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.code.is_empty() && self.stacks.iter().all(|stack| stack.action == StackAction::None)
+        let stays = |stack: &StackPreview| matches!(stack.action, StackAction::None | StackAction::Orphan);
+        self.code.is_empty() && self.stacks.iter().all(stays)
+    }
+
+    /// The stacks that nothing defines any longer.
+    pub fn orphans(&self) -> impl Iterator<Item = &StackPreview> {
+        self.stacks.iter().filter(|stack| stack.action == StackAction::Orphan)
     }
 
     /// What the plan is refused for.
@@ -226,7 +235,8 @@ pub fn preview(
         found.extend(quotas(&stack.name, &stack.template));
         let depends_on = stack.depends_on.iter().map(|other| full_name(&stack.system, other, &stage.name)).collect();
         let action = action(old.is_some(), &changes, planned);
-        stacks.push(StackPreview { name: stack.name.clone(), action, changes, depends_on, change_set: Vec::new() });
+        let (name, change_set) = (stack.name.clone(), Vec::new());
+        stacks.push(StackPreview { name, action, changes, depends_on, change_set, to_do: None });
     }
     let forecast = forecast_of(systems, &stacks);
     Preview {
@@ -268,13 +278,26 @@ pub fn add_orphans(preview: &mut Preview, baseline: &Baseline) {
     for (name, old) in baseline.stacks.iter().filter(|(name, _)| !known.contains(name)) {
         let side = Known { template: &old.template, parameters: &old.parameters };
         let changes = compare(Some(side), None, &BTreeMap::new());
-        preview.stacks.push(StackPreview {
-            name: name.clone(),
-            action: StackAction::Orphan,
-            changes,
-            depends_on: Vec::new(),
-            change_set: Vec::new(),
-        });
+        preview.stacks.push(orphan(name, changes, "delete it in CloudFormation once nothing needs it".to_owned()));
+    }
+}
+
+/// Adds stacks of the account that nothing defines any longer. What they hold is not looked at.
+pub fn add_left(preview: &mut Preview, left: &[&ListedStack]) {
+    preview.stacks.extend(left.iter().map(|stack| {
+        let delete = format!("aws cloudformation delete-stack --stack-name {} --region {}", stack.name, stack.region);
+        orphan(&stack.name, StackChanges::default(), format!("once nothing needs it, `{delete}`"))
+    }));
+}
+
+fn orphan(name: &str, changes: StackChanges, to_do: String) -> StackPreview {
+    StackPreview {
+        name: name.to_owned(),
+        action: StackAction::Orphan,
+        changes,
+        depends_on: Vec::new(),
+        change_set: Vec::new(),
+        to_do: Some(to_do),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Plans against what is deployed: what is shown is what happens, and nothing that holds data goes unseen.
 
+use aws_sdk_cloudformation::types::Tag;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use serde_json::{Value, json};
 
@@ -75,6 +76,70 @@ fn a_deploy_carries_out_the_plan_it_is_given_and_no_other() {
     refused(&deploy("local"), 1, &["is no plan"]);
     refused(&cloud.xtask(&["deploy", "--stage", "local", "--plan", "missing.json"]), 1, &["missing.json"]);
     refused(&cloud.xtask(&["plan", "--out", file]), 1, &["--out writes the plan of one stage"]);
+}
+
+/// A stack that somebody made, with these tags.
+#[tokio::main(flavor = "current_thread")]
+async fn make_stack(cloud: &Cloud, name: &str, tags: &[(&str, &str)]) {
+    let template = json!({ "Resources": { "Queue": { "Type": "AWS::SQS::Queue" } } });
+    let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect();
+    let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
+    let request = client.create_stack().stack_name(name).template_body(template.to_string()).set_tags(Some(tags));
+    request.send().await.expect("the stack is made");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn exists(cloud: &Cloud, name: &str) -> bool {
+    let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
+    client.describe_stacks().stack_name(name).send().await.is_ok()
+}
+
+#[test]
+fn a_stack_that_nothing_defines_any_longer_is_told_and_left_alone() {
+    let cloud = Cloud::new();
+    cloud.success(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
+    let ours = |system, stack, stage| [("system", system), ("stack", stack), ("stage", stage)];
+    make_stack(&cloud, "foundation-old-local", &ours("foundation", "old", "local"));
+    make_stack(&cloud, "shop-data-local", &ours("shop", "data", "local"));
+    make_stack(&cloud, "shop-data-prod", &ours("shop", "data", "prod"));
+    make_stack(&cloud, "network-local", &[("team", "network")]);
+    make_stack(&cloud, "billing-local", &ours("shop", "billing", "local"));
+
+    let whole = cloud.xtask(&["plan", "--stage", "local", "--exit-code", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&whole.stdout).expect("JSON");
+    let stacks = report["stages"][0]["stacks"].as_array().expect("stacks");
+    let left: Vec<_> = stacks.iter().filter(|stack| stack["action"] == "orphan").collect();
+    let names: Vec<_> = left.iter().map(|stack| &stack["name"]).collect();
+    assert_eq!(names, ["foundation-old-local", "shop-data-local"]);
+    let to_do = left[1]["toDo"].as_str().expect("what to do");
+    assert!(to_do.contains("aws cloudformation delete-stack --stack-name shop-data-local --region"), "{to_do}");
+
+    let foundation = ["plan", "--stage", "local", "--system", "foundation", "--exit-code"];
+    for format in ["text", "markdown"] {
+        let told = cloud.xtask(&[&foundation[..], &["--format", format]].concat());
+        refused(&told, 0, &["foundation-old-local", "no longer defined", "leaves it alone", "delete-stack"]);
+        assert!(!text(&told).contains("shop-data"), "{}", text(&told));
+    }
+    let again = cloud.xtask(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
+    refused(&again, 0, &["foundation-old-local", "No change", "1 stack no longer defined"]);
+    assert!(exists(&cloud, "foundation-old-local") && exists(&cloud, "shop-data-local"));
+
+    // Whoever may not list stacks is told so, and plans all the same; with one call, and none for each stack.
+    let proxy = Proxy::start(&cloud.endpoint(), |call: &Call| {
+        if call.is("DescribeStacks") && call.subject.is_empty() { denied() } else { Verdict::Forward }
+    });
+    let blind = self::foundation(&cloud, &proxy, &["plan", "--exit-code"]);
+    refused(&blind, 0, &["were not looked for", "is not authorized to perform", "No change"]);
+    assert!(!text(&blind).contains("foundation-old-local"), "{}", text(&blind));
+}
+
+/// As CloudFormation says it.
+fn denied() -> Verdict {
+    let said = "User: arn:aws:iam::000000000000:user/test is not authorized to perform: cloudformation:DescribeStacks";
+    let answer = format!(
+        r#"<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{said}</Message></Error></ErrorResponse>"#
+    );
+    Verdict::Answer(403, answer)
 }
 
 /// `GetTemplate`, as in the CloudFormation API reference.

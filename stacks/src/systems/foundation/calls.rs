@@ -28,8 +28,10 @@ const CHANGE_STACKS: [&str; 8] = [
 /// This tool's change sets.
 const CHANGE_SETS: &str = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:changeSet/xtask-*";
 /// Looking at stacks.
-const READ_STACKS: [&str; 3] =
-    ["cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:GetTemplate"];
+const READ_STACKS: [&str; 2] = ["cloudformation:DescribeStackEvents", "cloudformation:GetTemplate"];
+/// Listing stacks, which a name cannot limit: those that nothing defines any longer are found by their tags, and many are asked
+/// about at once.
+const LIST_STACKS: [&str; 1] = ["cloudformation:DescribeStacks"];
 /// New code, and who gets it.
 const RELEASE: [&str; 4] =
     ["lambda:InvokeFunction", "lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"];
@@ -187,6 +189,7 @@ impl Named {
     fn read(&self, artifacts: &str) -> Vec<Statement> {
         let mut statements = vec![
             Statement::allow(READ_STACKS, self.stacks.iter().chain([&self.own_stacks]).cloned()),
+            Statement::allow(LIST_STACKS, [Text::from("*")]),
             Statement::allow(["s3:GetObject"], [sub(&format!("{artifacts}/*"))]),
             Statement::allow(["s3:ListBucket"], [sub(artifacts)]),
             Statement::allow(READ_METRICS, [Text::from("*")]),

@@ -28,10 +28,14 @@ fn write(preview: &Preview, out: &mut String) -> Result {
             writeln!(out, "  {}", way_out(finding))?;
         }
     }
+    for orphan in preview.orphans() {
+        let to_do = orphan.to_do.as_ref().map(|to_do| format!("; {to_do}")).unwrap_or_default();
+        writeln!(out, "- ❔ **{}**: no longer defined, a deploy leaves it alone{to_do}", orphan.name)?;
+    }
     for line in preview.disagreements.iter().chain(&preview.drift) {
         writeln!(out, "- ⚠️ {line}")?;
     }
-    if preview.is_empty() {
+    if preview.is_empty() && preview.orphans().all(|stack| stack.changes.resources.is_empty()) {
         return writeln!(out, "Compared with {}.", preview.against);
     }
     writeln!(out, "\n<details><summary>Against {}</summary>\n", preview.against)?;

@@ -18,8 +18,11 @@ pub use text::text;
 /// The plan in a line.
 #[must_use]
 pub fn summary(preview: &Preview) -> String {
+    let orphans = preview.orphans().count();
+    let left = format!("{orphans} {} no longer defined", plural(orphans, "stack"));
     if preview.is_empty() {
-        return "No change: everything is as the workspace says.".to_owned();
+        let left = if orphans > 0 { format!("; {left}") } else { String::new() };
+        return format!("No change: everything is as the workspace says{left}.");
     }
     let deployed = preview.stacks.iter().filter(|stack| stack.action != StackAction::Orphan);
     let counts = Counts::of(deployed.map(|stack| &stack.changes));
@@ -37,9 +40,8 @@ pub fn summary(preview: &Preview) -> String {
     if !preview.code.is_empty() {
         parts.push(format!("new code in {} {}", preview.code.len(), plural(preview.code.len(), "function")));
     }
-    let orphans = preview.stacks.iter().filter(|stack| stack.action == StackAction::Orphan).count();
     if orphans > 0 {
-        parts.push(format!("{orphans} {} no longer defined", plural(orphans, "stack")));
+        parts.push(left);
     }
     if parts.is_empty() {
         parts.push("outputs only".to_owned());

@@ -68,13 +68,11 @@ fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
     let (sign, what) = match stack.action {
         StackAction::Create => (style("+").green(), "create"),
         StackAction::Update => (style("~").yellow(), "update"),
-        StackAction::Orphan => (
-            style("?").dim(),
-            "no longer defined: a deploy leaves it alone; delete it in CloudFormation once nothing needs it",
-        ),
+        StackAction::Orphan => (style("?").dim(), "no longer defined: a deploy leaves it alone"),
         StackAction::None => (style(" "), "no change"),
     };
-    writeln!(out, "\n{sign} {}: {what}", style(&stack.name).bold())?;
+    let to_do = stack.to_do.as_ref().map(|to_do| format!("; {to_do}")).unwrap_or_default();
+    writeln!(out, "\n{sign} {}: {what}{to_do}", style(&stack.name).bold())?;
     for change in &stack.changes.resources {
         let verdict = stack.change_set.iter().find(|verdict| verdict.logical_id == change.logical_id);
         resource(change, stack.action, verdict, out)?;
