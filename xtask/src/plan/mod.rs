@@ -14,6 +14,7 @@ pub mod preview;
 pub mod safety;
 pub mod show;
 pub mod verdict;
+pub mod widening;
 
 use std::collections::BTreeMap;
 

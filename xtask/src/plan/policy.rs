@@ -1,7 +1,10 @@
 //! IAM statements compared as sets, and what a new one opens.
 
+mod rule;
+
 use std::collections::BTreeSet;
 
+pub use rule::{Call, Rule};
 use serde_json::Value;
 
 /// Statements that went and statements that came, in whatever order they stand.

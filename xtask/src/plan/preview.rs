@@ -20,6 +20,7 @@ use super::{
     observed::{ListedStack, Observed, ObservedStack},
     safety::{Finding, Sides, findings},
     verdict::{Verdict, disagreements},
+    widening::leaves_open,
 };
 
 /// The version of the JSON form. A field that is added does not change it.
@@ -229,7 +230,8 @@ pub fn preview(
                 template.and_then(|template| template["Resources"].get(&change.logical_id).cloned())
             };
             let (old, new) = (resource(old.map(|old| &old.template)), resource(Some(&stack.template)));
-            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref() };
+            let leaves_open = leaves_open(change, old.as_ref(), &changes);
+            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), leaves_open };
             found.extend(findings(change, sides, &stage.refuse));
         }
         found.extend(quotas(&stack.name, &stack.template));

@@ -7,6 +7,7 @@ pub use stacks::stage::Refusal;
 use super::{
     changes::{Certainty, ResourceAction, ResourceChange},
     policy,
+    widening::{statements, widenings},
 };
 
 /// Types whose resources hold what cannot be made again: AWS's own list of stateful types, as its validator carries it,
@@ -113,6 +114,8 @@ pub struct Sides<'a> {
     pub old: Option<&'a Value>,
     /// The resource in the new one.
     pub new: Option<&'a Value>,
+    /// Is it a policy that goes while what it is about stays?
+    pub leaves_open: bool,
 }
 
 /// What deserves a second look in one resource's change. `refused` are the kinds the stage refuses besides losing data.
@@ -129,20 +132,13 @@ pub fn findings(change: &ResourceChange, sides: Sides<'_>, refused: &[Refusal]) 
     if let Some((kind, message)) = data_loss(change) {
         add(kind, message, true);
     }
-    let before = sides.old.map(statements).unwrap_or_default();
-    let after = sides.new.map(statements).unwrap_or_default();
-    let already = policy::openings(&before);
-    // What is new lets the service in that it is made for; only to what exists that is news.
-    let inherent = |opening: &String| sides.old.is_none() && opening.starts_with("principal `Service ");
-    let opened: Vec<_> = policy::openings(&after)
-        .into_iter()
-        .filter(|opening| !already.contains(opening) && !inherent(opening))
-        .collect();
-    if !opened.is_empty() {
-        let message = format!("{} would allow {}", change.logical_id, opened.join(", "));
+    let widened = widenings(sides.old, sides.new, sides.leaves_open);
+    if !widened.is_empty() {
+        let message = format!("{} would {}", change.logical_id, widened.join("; "));
         add(Kind::WidensIam, message, refused.contains(&Refusal::WidensIam));
     }
-    if policy::is_public(&after) && !policy::is_public(&before) || opens(change, sides) {
+    let is_public = |side| policy::is_public(&statements(side));
+    if is_public(sides.new) && !is_public(sides.old) || opens(change, sides) {
         let message = format!("{} would be open to everybody", change.logical_id);
         add(Kind::OpensToPublic, message, refused.contains(&Refusal::OpensToPublic));
     }
@@ -177,10 +173,6 @@ fn data_loss(change: &ResourceChange) -> Option<(Kind, String)> {
         }
         ResourceAction::Create | ResourceAction::Update => None,
     }
-}
-
-fn statements(resource: &Value) -> Vec<Value> {
-    policy::all_statements(&resource["Properties"]).into_iter().flat_map(|(_, statements)| statements).collect()
 }
 
 /// Ways of being open that are no policy's: the S3 user guide's "Blocking public access", Lambda permissions and
@@ -233,7 +225,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::changes::{compare, resolve::Known};
+    use crate::plan::{
+        changes::{compare, resolve::Known},
+        widening::leaves_open,
+    };
 
     fn kinds(old: &Value, new: &Value) -> Vec<Kind> {
         let none = BTreeMap::new();
@@ -241,7 +236,8 @@ mod tests {
         let changes = compare(side(old), side(new), &BTreeMap::new());
         let of = |change: &ResourceChange| {
             let (old, new) = (old["Resources"].get(&change.logical_id), new["Resources"].get(&change.logical_id));
-            findings(change, Sides { stack: "s", old, new }, &[])
+            let leaves_open = leaves_open(change, old, &changes);
+            findings(change, Sides { stack: "s", old, new, leaves_open }, &[])
         };
         changes.resources.iter().flat_map(of).map(|finding| finding.kind).collect()
     }
@@ -269,6 +265,24 @@ mod tests {
     }
 
     #[test]
+    fn a_denial_that_goes_is_told_unless_what_it_was_for_goes_as_well() {
+        let policy = |bucket: Value| {
+            let statement = json!({ "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:x" });
+            let properties = json!({ "Bucket": bucket, "PolicyDocument": { "Statement": [statement] } });
+            json!({ "Type": "AWS::S3::BucketPolicy", "Properties": properties })
+        };
+        let queue = || json!({ "Type": "AWS::SQS::Queue" });
+        let both = json!({ "Resources": { "A": policy(json!({ "Ref": "Q" })), "Q": queue() } });
+        assert_eq!(kinds(&both, &json!({ "Resources": { "Q": queue() } })), [Kind::WidensIam]);
+        assert_eq!(kinds(&both, &json!({ "Resources": {} })), []);
+        let named = json!({ "Resources": { "A": policy(json!("a-bucket")) } });
+        assert_eq!(kinds(&named, &json!({ "Resources": {} })), [Kind::WidensIam]);
+        let mut kept = both.clone();
+        kept["Resources"]["Q"]["DeletionPolicy"] = json!("Retain");
+        assert_eq!(kinds(&kept, &json!({ "Resources": {} })), [Kind::WidensIam]);
+    }
+
+    #[test]
     fn what_opens_to_everybody_is_seen() {
         let method = |kind: &str| one("AWS::ApiGateway::Method", &json!({ "AuthorizationType": kind }));
         assert_eq!(kinds(&method("COGNITO_USER_POOLS"), &method("NONE")), [Kind::OpensToPublic]);
@@ -288,7 +302,8 @@ mod tests {
         let (old, new, none) = (role("s3:GetObject"), role("s3:*"), BTreeMap::new());
         let side = |template| Some(Known { template, parameters: &none });
         let changes = compare(side(&old), side(&new), &BTreeMap::new());
-        let sides = Sides { stack: "s", old: old["Resources"].get("A"), new: new["Resources"].get("A") };
+        let (old, new) = (old["Resources"].get("A"), new["Resources"].get("A"));
+        let sides = Sides { stack: "s", old, new, leaves_open: false };
         let found = |refused: &[Refusal]| findings(&changes.resources[0], sides, refused);
         assert!(!found(&[])[0].refused && !found(&[Refusal::DropsAlarm])[0].refused);
         let refused = found(&[Refusal::WidensIam]);
