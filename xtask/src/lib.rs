@@ -16,6 +16,7 @@ pub mod error;
 pub mod github;
 pub mod graph;
 pub mod http;
+pub mod junit;
 pub mod ledger;
 pub mod live;
 pub mod local;

@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use crate::{
     actionlint,
-    error::Exit,
+    error::{self, Exit},
+    github, junit,
     ui::{Ui, duration},
     workspace::Workspace,
 };
@@ -86,7 +87,9 @@ impl Check {
             }
             Self::Dependencies => &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"],
             Self::Advisories => &["deny", "--log-level", "error", "check", "advisories"],
-            Self::Tests => &["nextest", "run", "--workspace", "--ignore-rust-version", "--cargo-quiet"],
+            Self::Tests => {
+                &["nextest", "run", "--workspace", "--ignore-rust-version", "--cargo-quiet", "--profile", "ci"]
+            }
             Self::Docs => &["doc", "--workspace", "--no-deps", "--ignore-rust-version", "--quiet"],
             Self::Pages => &["xtask", "docs"],
             Self::Templates => &["xtask", "render", "--check"],
@@ -132,8 +135,13 @@ pub async fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Resul
     for check in &checks {
         require(*check, workspace)?;
     }
-    let mut failed = Vec::new();
+    let (mut failed, mut failed_tests) = (Vec::new(), Vec::new());
+    let report = workspace.root().join(junit::REPORT);
     for check in checks {
+        if check == Check::Tests {
+            // One of an earlier run must not be taken for this one's: tests that do not compile write none.
+            let _absent = fs_err::remove_file(&report);
+        }
         let started = std::time::Instant::now();
         let mut command = command(check, workspace, ui).await?;
         let program = command.get_program().to_string_lossy().into_owned();
@@ -145,8 +153,27 @@ pub async fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Resul
         if !status.success() {
             failed.push(check.title());
         }
+        if !status.success() && check == Check::Tests {
+            match junit::failed(&report) {
+                Ok(names) => failed_tests = names,
+                Err(error) => {
+                    tracing::debug!(error = %error::chain(&error).join(": "), "which tests failed is not known")
+                }
+            }
+        }
+    }
+    if !failed_tests.is_empty() {
+        // The checks that came after them have pushed them out of sight.
+        ui.say(format_args!("Failed tests:\n  {}", failed_tests.join("\n  ")));
+        github::add_summary(&summary(&failed_tests))?;
     }
     if failed.is_empty() { Ok(Exit::Success) } else { Err(CiError::Failed(failed).into()) }
+}
+
+/// The failed tests, for the job's summary.
+fn summary(failed_tests: &[String]) -> String {
+    let names: String = failed_tests.iter().map(|name| format!("- `{name}`\n")).collect();
+    format!("### ❌ Failed tests: {}\n\n{names}", failed_tests.len())
 }
 
 async fn command(check: Check, workspace: &Workspace, ui: &Ui) -> miette::Result<Command> {

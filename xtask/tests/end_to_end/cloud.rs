@@ -56,6 +56,9 @@ impl Cloud {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("NO_COLOR", "1")
             .env("CI", "true")
+            // A job's summary tells of the job, not of what its tests do.
+            .env_remove("GITHUB_OUTPUT")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .env_remove("AWS_ENDPOINT_URL")
             .env_remove("AWS_PROFILE");
         command

@@ -148,7 +148,7 @@ impl Runner<'_> {
             let to = self.store.join(&name);
             if path.is_dir() {
                 copy(&path, &to);
-            } else {
+            } else if with("if-no-files-found") != "ignore" || path.exists() {
                 fs_err::create_dir_all(&to).expect("a folder");
                 fs_err::copy(&path, to.join(path.file_name().expect("a name"))).expect("copied");
             }
