@@ -22,6 +22,17 @@ pub struct RenderedSystem {
     pub sign_in: Option<SignIn>,
     /// Its static sites.
     pub sites: Vec<RenderedSite>,
+    /// Who is told what its alarms tell, and what became of a deploy.
+    pub alarm_topic: Option<RenderedTopic>,
+}
+
+/// The topic that a system's alarms tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedTopic {
+    /// Its stack, by [`RenderedStack::stack`].
+    pub stack: String,
+    /// That stack's output with the topic's ARN.
+    pub output: String,
 }
 
 /// A static site: files of the workspace that a deploy puts into a bucket, and says there where the system's APIs are.

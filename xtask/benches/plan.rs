@@ -53,6 +53,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         latency: None,
         sign_in: None,
         sites: Vec::new(),
+        alarm_topic: None,
     }
 }
 

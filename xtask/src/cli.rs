@@ -15,7 +15,7 @@ pub struct Cli {
     /// Say more: -v what is called, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
-    /// Add what the command did to this file, for `summary`.
+    /// Add what the command did to this file, for `summary` and `notify`.
     #[arg(long, value_name = "FILE", global = true)]
     pub record: Option<Utf8PathBuf>,
     /// What to do.
@@ -58,6 +58,8 @@ pub enum Command {
     CheckLive(commands::check_live::CheckLiveArgs),
     /// Say what the commands with the same --record did, also in the job's summary where GITHUB_STEP_SUMMARY is set.
     Summary(commands::summary::SummaryArgs),
+    /// Tell each system's alarm topic what became of it in the commands with the same --record; never fails for that.
+    Notify(commands::notify::NotifyArgs),
     /// Put the offline plan of every stage under a pull request, as one comment that is updated in place.
     PrComment(commands::pr_comment::PrCommentArgs),
     /// Install what building for a stage takes, where it is missing: Rust's target, and zig under the target directory.

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod live;
 pub mod local;
 pub mod lock;
+pub mod notice;
 pub mod pages;
 pub mod plan;
 pub mod prune;

@@ -53,8 +53,8 @@ async fn main() -> ExitCode {
             (if interrupted { Exit::Interrupted } else { Exit::Failure }, chain)
         }
     };
-    // What sums up a record is no part of it.
-    if let Some(path) = record.as_deref().filter(|_| name != "summary") {
+    // What tells of a record is no part of it.
+    if let Some(path) = record.as_deref().filter(|_| name != "summary" && name != "notify") {
         let seconds = started.elapsed().as_secs_f64();
         let done = Done { command: name, succeeded: failure.is_empty(), failure, seconds, notes: ui.notes() };
         if let Err(error) = record::append(path, &done) {
@@ -83,6 +83,7 @@ async fn run(command: Command, record: Option<&Utf8Path>, ui: &Ui) -> miette::Re
         Command::Local(args) => commands::local::run(args, &workspace, ui).await,
         Command::CheckLive(args) => commands::check_live::run(args, record, &workspace, ui).await,
         Command::Summary(args) => commands::summary::run(&args, record, ui),
+        Command::Notify(args) => commands::notify::run(args, record, &workspace, ui).await,
         Command::PrComment(args) => commands::pr_comment::run(args, &workspace, ui).await,
         Command::Artifacts(args) => commands::artifacts::run(args, &workspace, ui).await,
         Command::Toolchain(args) => commands::toolchain::run(args, &workspace, ui).await,

@@ -6,6 +6,9 @@ use crate::{
     template::{Part, Reference, Resource, Stack, Text, set},
 };
 
+/// What the output with the ARN of a system's alarm topic is called.
+pub const ARN_OUTPUT: &str = "AlarmTopicArn";
+
 /// A topic, and who gets its messages by e-mail.
 #[derive(Debug, Clone)]
 pub struct Topic {

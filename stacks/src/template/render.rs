@@ -12,7 +12,10 @@ use super::{
     value::REFERENCE,
 };
 use crate::{
-    rendered::{Latency, LiveCheck, ParameterSource, RenderedSite, RenderedStack, RenderedSystem, SignIn, SmokeCheck},
+    rendered::{
+        Latency, LiveCheck, ParameterSource, RenderedSite, RenderedStack, RenderedSystem, RenderedTopic, SignIn,
+        SmokeCheck,
+    },
     stage::Stage,
 };
 
@@ -83,6 +86,7 @@ pub struct System {
     latency: Option<Latency>,
     sign_in: Option<SignIn>,
     sites: Vec<RenderedSite>,
+    alarm_topic: Option<RenderedTopic>,
 }
 
 /// An output that another stack asks for: the owner, the output's name, its value.
@@ -101,6 +105,7 @@ impl System {
             latency: None,
             sign_in: None,
             sites: Vec::new(),
+            alarm_topic: None,
         }
     }
 
@@ -139,6 +144,13 @@ impl System {
         self
     }
 
+    /// Whoever its alarms tell is the topic whose ARN this output of this stack has.
+    #[must_use]
+    pub fn alarm_topic(mut self, stack: &str, output: &str) -> Self {
+        self.alarm_topic = Some(RenderedTopic { stack: stack.to_owned(), output: output.to_owned() });
+        self
+    }
+
     /// Renders every stack, in an order in which they can be deployed.
     ///
     /// # Errors
@@ -164,7 +176,8 @@ impl System {
         }
         let stacks = in_order(&self.name, rendered)?;
         let (smoke, live, latency, sign_in) = (self.smoke, self.live, self.latency, self.sign_in);
-        Ok(RenderedSystem { name: self.name, stacks, smoke, live, latency, sign_in, sites: self.sites })
+        let (name, sites, alarm_topic) = (self.name, self.sites, self.alarm_topic);
+        Ok(RenderedSystem { name, stacks, smoke, live, latency, sign_in, sites, alarm_topic })
     }
 
     /// What went wrong while the stack was put together.

@@ -47,7 +47,7 @@ const fn row(service: &'static str, operations: &'static [&'static str], limit: 
 }
 
 /// Sources: the quota pages of Lambda ("Lambda API requests"), API Gateway ("Quotas for creating, deploying and managing an
-/// API"), CloudWatch, CloudWatch Logs, Cognito ("Request rate quotas") and S3 ("Performance guidelines"). AWS publishes none for
+/// API"), CloudWatch, CloudWatch Logs, Cognito ("Request rate quotas"), SNS and S3 ("Performance guidelines"). AWS publishes none for
 /// CloudFormation, CloudFront and IAM: 5 a second per operation is what users of `DescribeStacks` were told by AWS's support.
 const TABLE: &[Row] = &[
     row("cloudformation", &[], Limit::each("cloudformation", 4.0, 1)),
@@ -72,6 +72,8 @@ const TABLE: &[Row] = &[
     row("monitoring", &[], Limit::each("cloudwatch", 2.0, 1)),
     // 5 to 10 a second for each.
     row("logs", &[], Limit::each("logs", 4.0, 1)),
+    // 300 messages a second in the smallest regions.
+    row("sns", &[], Limit::of("sns", 100.0, 20)),
     // 15 to 120 a second, by category.
     row("cognito-idp", &[], Limit::of("cognito", 12.0, 2)),
 ];
@@ -113,6 +115,7 @@ mod tests {
             ("monitoring", "GetMetricData", 50.0),
             ("monitoring", "PutDashboard", 3.0),
             ("logs", "DescribeLogGroups", 10.0),
+            ("sns", "Publish", 300.0),
         ] {
             let limit = limit(service, operation);
             let in_a_second = limit.per_second + f64::from(limit.burst);

@@ -15,6 +15,7 @@ mod limits;
 pub mod logs;
 mod refusals;
 pub mod s3;
+pub mod sns;
 pub mod sts;
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};

@@ -218,6 +218,8 @@ async fn deploy(
         file.check(path, &made_from)?;
     }
     let plan = plan::plan(&stage.name, selected, artifacts, &observed);
+    let touched = selected.iter().filter(|system| plan.touches(system)).map(|system| system.name.as_str());
+    ui.note("planned", json!(touched.collect::<Vec<_>>()));
     let mut preview = super::plan::deployed(selected, &plan, &observed, session);
     super::plan::add_left(&mut preview, (args.system.as_deref(), args.stack.as_deref()), session, ui).await;
     super::plan::allow(&args.allowances, &mut preview, ui);

@@ -13,6 +13,7 @@ pub mod graph;
 mod guarded;
 pub mod local;
 pub mod lock;
+pub mod notify;
 pub mod plan;
 pub mod pr_comment;
 pub mod prune;

@@ -62,7 +62,8 @@ pub fn run(args: &SummaryArgs, record: Option<&Utf8Path>, ui: &Ui) -> miette::Re
     Ok(Exit::Success)
 }
 
-fn links() -> Links {
+/// Where the job is seen, where it is one.
+pub(super) fn links() -> Links {
     let repository = || Some(format!("{}/{}", variable("GITHUB_SERVER_URL")?, variable("GITHUB_REPOSITORY")?));
     let run = || Some(format!("{}/actions/runs/{}", repository()?, variable("GITHUB_RUN_ID")?));
     let commit = || {

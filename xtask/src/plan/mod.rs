@@ -113,6 +113,20 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Does it do something to this system?
+    #[must_use]
+    pub fn touches(&self, system: &RenderedSystem) -> bool {
+        let mut functions = system.stacks.iter().flat_map(|stack| &stack.functions);
+        let moves = |function: &RenderedFunction| {
+            let name = &function.function_name;
+            self.behind.contains(name) || self.code.iter().any(|code| code.function_name == *name)
+        };
+        self.stacks.iter().any(|stack| stack.system == system.name && stack.action != Action::None)
+            || functions.any(moves)
+    }
+}
+
 /// Compares what is rendered and built with what is deployed.
 ///
 /// # Panics

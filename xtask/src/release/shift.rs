@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
+use serde_json::json;
 use stacks::rendered::{RenderedFunction, RenderedSystem};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     aws::AwsError,
     deploy::observe::LIVE,
-    ledger::{LedgerError, Move, Open, Outcome},
+    ledger::{Entry, LedgerError, Move, Open, Outcome},
     store::Store,
 };
 
@@ -49,8 +50,21 @@ pub(super) async fn carry_out<S: Store>(
             return Err(undone(&aborted, why));
         }
     }
-    context.book.close(&mut open, Outcome::Released).await?;
+    close(&mut open, Outcome::Released, context).await?;
     Ok(open)
+}
+
+/// Says what became of a release, in the ledger and in the record of the job.
+async fn close<S: Store>(open: &mut Open, outcome: Outcome, context: &Context<'_, S>) -> Result<(), LedgerError> {
+    context.book.close(open, outcome).await?;
+    let Entry { system, number, kind, outcome, commit, who, .. } = &open.entry;
+    let note = json!({
+        "system": system, "number": number, "kind": kind, "outcome": outcome, "commit": commit, "who": who,
+        // Where it was reverted, users still get it of these.
+        "nothingBefore": open.entry.with_nothing_before(),
+    });
+    context.ui.note_also("releases", note);
+    Ok(())
 }
 
 async fn canary<S: Store>(
@@ -210,7 +224,7 @@ pub async fn abort<S: Store>(mut open: Open, why: &str, context: &Context<'_, S>
             why: why.to_owned(),
         });
     }
-    context.book.close(&mut open, Outcome::Reverted { why: why.to_owned() }).await?;
+    close(&mut open, Outcome::Reverted { why: why.to_owned() }, context).await?;
     Ok(open)
 }
 

@@ -29,6 +29,7 @@ mod releasing;
 mod requests;
 mod rights;
 mod stuck;
+mod telling;
 mod thakii;
 mod unhealthy;
 mod videos;

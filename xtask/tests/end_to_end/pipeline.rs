@@ -15,6 +15,7 @@ use crate::{
     proxy::{Call, Proxy, Verdict},
     refusals::refused,
     rights::deploying::Jobs,
+    telling::Subscriber,
     workflows::{Ran, Runner, workflow},
 };
 
@@ -193,14 +194,27 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     assert_eq!(code.keys().collect::<Vec<_>>(), FUNCTIONS.iter().collect::<Vec<_>>());
     assert_eq!(code, world.code("prod"), "the same bytes");
 
+    let told = Subscriber::new(&world.cloud, &["portfolio-alarms-prod", "thakii-alarms-prod"]);
     let again = world.deploy("main", 3, endpoint);
     succeeded(&again);
+    assert_eq!(told.told(), [], "nothing changed");
     assert!(again.summary.contains("## ✅ prod: nothing changed"), "{}", again.summary);
 
     a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(&world);
+    assert_told(&told, "reverted", "answers 500 instead of 200");
     a_broken_promise_to_browsers_is_rolled_back(&world);
+    assert_told(&told, "reverted", "users get release 1 again");
     rolled_back_by_number(&world);
+    assert_told(&told, "live", "rolled back to release");
     world.assert_allowed();
+}
+
+/// One message came since the last time: the Portfolio's, of what became of it. Nothing was done to Thakii.
+fn assert_told(subscriber: &Subscriber, outcome: &str, why: &str) {
+    let told = subscriber.told();
+    let [(subject, message)] = told.as_slice() else { panic!("{told:#?}") };
+    let is_right = subject.starts_with("portfolio prod: release ") && subject.ends_with(outcome);
+    assert!(is_right && message.contains(why) && message.contains("commit: "), "{subject}\n{message}");
 }
 
 /// Answers every request of clients to production that this is true of with a 500.

@@ -92,7 +92,21 @@ pub(super) fn deploy(
         statements.push(Statement::allow(["lambda:DeleteLayerVersion"], named.layer_versions.iter().cloned()));
     }
     statements.extend(systems.iter().flat_map(|system| publish(stage, system)));
+    let topics: Vec<_> = systems.iter().filter_map(alarm_topic).collect();
+    if !topics.is_empty() {
+        statements.push(Statement::allow(["sns:Publish"], topics));
+    }
     statements
+}
+
+/// The topic of a system's alarms, which is also told what became of a deploy.
+fn alarm_topic(system: &RenderedSystem) -> Option<Text> {
+    let topic = system.alarm_topic.as_ref()?;
+    let stack = system.stacks.iter().find(|stack| stack.stack == topic.stack)?;
+    let id = stack.template["Outputs"][&topic.output]["Value"]["Ref"].as_str()?;
+    let name = known_in_advance(stack.template["Resources"][id]["Properties"]["TopicName"].as_str()?);
+    let region = stack.region.as_deref().unwrap_or("${AWS::Region}");
+    Some(sub(&format!("arn:${{AWS::Partition}}:sns:{region}:${{AWS::AccountId}}:{name}")))
 }
 
 /// The user who is made to check that users can sign in, and deleted then. Pools have made-up ids, but tags that say whose they are:

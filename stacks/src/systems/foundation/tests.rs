@@ -282,6 +282,22 @@ fn everything_is_allowed_only_on_what_the_stage_has_but_for_calls_that_cannot_be
 }
 
 #[test]
+fn only_the_topics_of_the_systems_own_alarms_are_told() {
+    let with_topic = PIPELINE.replace("systems: {", "systems: { portfolio: { origins: ['https://example.com'] }, ");
+    let topics = |text: &str| {
+        let systems = rendered(text).expect("rendered");
+        let stack = systems[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
+        let told = statements_in(resource(stack, "DeployRole")).into_iter();
+        told.filter(|statement| strings(&statement["Action"]).contains(&"sns:Publish".to_owned())).collect::<Vec<_>>()
+    };
+    let [told] = &topics(&with_topic)[..] else { panic!("one statement") };
+    assert_eq!(strings(&told["Action"]), ["sns:Publish"]);
+    let topic = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:portfolio-alarms-staging";
+    assert_eq!(strings(&told["Resource"]), [topic]);
+    assert!(topics(PIPELINE).is_empty(), "the Media Uploader has no alarms");
+}
+
+#[test]
 fn sites_go_to_their_own_bucket_and_distribution_alone() {
     let with_site = PIPELINE.replace("systems: {", "systems: { portfolio: { origins: ['https://example.com'] }, ");
     let systems = rendered(&with_site).expect("rendered");

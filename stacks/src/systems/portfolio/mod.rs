@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     emulator::Feature,
-    parts::{api::Throttle, site::SiteDomain},
+    parts::{api::Throttle, site::SiteDomain, topic},
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     systems::values::Checked,
@@ -180,7 +180,7 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     };
     let system = System::new(SYSTEM, [identity, data, api, web, observability]);
     let system = system.smoke(health).site(web::site(settings));
-    Ok(live(system, &settings.all_origins()))
+    Ok(live(system, &settings.all_origins()).alarm_topic("observability", topic::ARN_OUTPUT))
 }
 
 /// What visitors, their browsers and signed-in users see, and how fast.

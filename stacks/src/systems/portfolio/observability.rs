@@ -6,7 +6,7 @@ use crate::{
         alarm::{Alarm, Bad, Metric, Statistic},
         dashboard::{Dashboard, Widget},
         table::TableHandle,
-        topic::{Topic, TopicHandle},
+        topic::{ARN_OUTPUT, Topic, TopicHandle},
     },
     stage::Stage,
     template::{Reference, Stack, Text},
@@ -22,7 +22,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, served: &Served, table: 
     let name = format!("{}-portfolio", stage.name);
     stack.add(watched.dashboard(&name, alarms));
     stack.output("DashboardName", name);
-    stack.output("AlarmTopicArn", topic.arn());
+    stack.output(ARN_OUTPUT, topic.arn());
     stack
 }
 

@@ -10,7 +10,7 @@ use crate::{
         function::FunctionHandle,
         queue::QueueHandle,
         table::TableHandle,
-        topic::{Topic, TopicHandle},
+        topic::{ARN_OUTPUT, Topic, TopicHandle},
     },
     template::{Stack, json::camel},
 };
@@ -32,7 +32,7 @@ pub(super) fn stack(shared: &Shared, work: &Work, served: &Served) -> Stack {
     }
     let name = format!("thakii-{}", shared.stage.name);
     stack.add(watched.dashboard(&name));
-    stack.output("AlarmTopicArn", topic.arn());
+    stack.output(ARN_OUTPUT, topic.arn());
     stack.output("DashboardName", name);
     stack
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 
 pub use self::settings::{Domain, Firebase, Settings};
 use crate::{
+    parts::topic,
     rendered::{Exchange, Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
@@ -42,7 +43,7 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     };
     let guarded = SmokeCheck { api: api::API.to_owned(), path: "/list".to_owned(), status: 401, json: None };
     let system = System::new(SYSTEM, [storage, data, auth, worker, api, alarms]).smoke(health).smoke(guarded);
-    Ok(live(system, settings))
+    Ok(live(system, settings).alarm_topic("alarms", topic::ARN_OUTPUT))
 }
 
 /// What the app's users and their browsers see, and how fast.

@@ -136,8 +136,8 @@ fn needs(seen: &Seen<'_>) -> Result<Vec<Need>, String> {
 fn stacks(form: &Url) -> Option<Vec<Need>> {
     let action = query(form, "Action")?;
     let Some(stack) = query(form, "StackName") else {
-        // Listing all stacks may be refused: each is asked about then.
-        return (action == "DescribeStacks").then(Vec::new);
+        // All stacks: no name limits that.
+        return (action == "DescribeStacks").then(|| vec![Need::new("cloudformation:DescribeStacks", "*")]);
     };
     let stack = if stack.starts_with("arn:") { stack } else { arn("cloudformation", &format!("stack/{stack}/id")) };
     let mut needs = vec![Need::new(format!("cloudformation:{action}"), stack)];

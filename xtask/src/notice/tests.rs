@@ -1,0 +1,179 @@
+//! Each end that a job can have for a system.
+
+use serde_json::{Map, Value, json};
+use stacks::{rendered::RenderedSystem, stage::Stage};
+
+use super::*;
+
+fn systems() -> Vec<RenderedSystem> {
+    let text = include_str!("../../../stacks/stages/local.yaml");
+    let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
+    let mut systems = stacks::systems::render(&stage).expect("rendered");
+    systems.retain(|system| system.alarm_topic.is_some());
+    let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
+    assert_eq!(names, ["portfolio", "thakii"]);
+    systems
+}
+
+fn done(command: &str, failure: &[&str], notes: Value) -> Done {
+    let failure: Vec<_> = failure.iter().map(|message| (*message).to_owned()).collect();
+    let notes: Map<_, _> = notes.as_object().cloned().unwrap_or_default();
+    Done { command: command.to_owned(), succeeded: failure.is_empty(), failure, seconds: 2.0, notes }
+}
+
+fn released(system: &str, number: u32) -> Value {
+    json!({
+        "system": system, "number": number, "kind": { "what": "deploy" }, "outcome": { "state": "released" },
+        "commit": "0123abc", "who": "arn:aws:iam::1:role/deploy",
+    })
+}
+
+fn rolled_back(system: &str, number: u32, to: u32) -> Value {
+    let mut release = released(system, number);
+    release["kind"] = json!({ "what": "rollback", "to": to });
+    release
+}
+
+fn reverted(system: &str, number: u32) -> Value {
+    let mut release = released(system, number);
+    release["outcome"] = json!({ "state": "reverted", "why": "/health answers 500" });
+    release
+}
+
+/// What each system is told: its name, release and fate, and why.
+fn told(done: &[Done]) -> Vec<(String, Option<u32>, Fate, String)> {
+    let told = notices(done, &systems()).into_iter();
+    told.map(|notice| (notice.system, notice.release, notice.fate, notice.why.unwrap_or_default())).collect()
+}
+
+fn one(system: &str, release: Option<u32>, fate: Fate, why: &str) -> Vec<(String, Option<u32>, Fate, String)> {
+    vec![(system.to_owned(), release, fate, why.to_owned())]
+}
+
+#[test]
+fn what_nothing_was_done_to_is_told_nothing() {
+    assert_eq!(told(&[]), []);
+    let nothing = json!({ "changed": false, "functions": [], "sites": [{ "name": "Site", "uploaded": [] }] });
+    assert_eq!(told(&[done("deploy", &[], nothing), done("check-live", &[], json!({ "checks": [] }))]), []);
+    let of_another =
+        json!({ "releases": [released("media-uploader", 3)], "changedStacks": ["media-uploader-api-local"] });
+    assert_eq!(told(&[done("deploy", &[], of_another)]), []);
+    assert_eq!(told(&[done("prune", &["denied"], json!({}))]), []);
+}
+
+#[test]
+fn a_release_is_live_unless_it_was_reverted() {
+    let deploy = done("deploy", &[], json!({ "releases": [reverted("thakii", 4), released("thakii", 5)] }));
+    assert_eq!(told(&[deploy]), one("thakii", Some(5), Fate::Live, ""));
+    let notes =
+        json!({ "releases": [reverted("portfolio", 2)], "notReleased": { "failed": "portfolio", "untried": [] } });
+    let deploy = done("deploy", &["release 2 was reverted: /health answers 500"], notes);
+    assert_eq!(told(&[deploy]), one("portfolio", Some(2), Fate::Reverted, "/health answers 500"));
+    let mut first = reverted("portfolio", 1);
+    first["nothingBefore"] = json!(["portfolio-api-local"]);
+    let found = told(&[done("deploy", &["no"], json!({ "releases": [first] }))]);
+    let why = "nothing was before it, so it stays: /health answers 500";
+    assert_eq!(found[0], one("portfolio", Some(1), Fate::Failed, why)[0]);
+}
+
+#[test]
+fn a_failed_deploy_is_told_to_whom_it_concerns() {
+    let notes = json!({ "releases": [released("portfolio", 7)], "notReleased": { "failed": "thakii", "untried": [] } });
+    let found = told(&[done("deploy", &["the probe failed", "timeout"], notes)]);
+    let expected = [
+        one("portfolio", Some(7), Fate::Live, ""),
+        one("thakii", None, Fate::Failed, "the probe failed; because: timeout"),
+    ];
+    assert_eq!(found, expected.concat());
+
+    let untried = json!({ "notReleased": { "failed": "portfolio", "untried": ["thakii"] } });
+    let found = told(&[done("deploy", &["no"], untried)]);
+    let why = "it was not released, because portfolio failed before it";
+    assert_eq!(found, [one("portfolio", None, Fate::Failed, "no"), one("thakii", None, Fate::Failed, why)].concat());
+
+    // Before anything was released, it concerns everybody.
+    let found = told(&[done("deploy", &["stack x failed"], json!({}))]);
+    assert_eq!(found.iter().map(|told| told.2).collect::<Vec<_>>(), [Fate::Failed; 2]);
+}
+
+#[test]
+fn a_failed_deploy_that_had_nothing_to_do_to_a_system_is_not_its_own() {
+    let planned = json!({ "planned": ["portfolio"] });
+    assert_eq!(told(&[done("deploy", &["no"], planned)]), one("portfolio", None, Fate::Failed, "no"));
+    let notes = json!({ "planned": ["portfolio"], "notReleased": { "failed": "portfolio", "untried": ["thakii"] } });
+    assert_eq!(told(&[done("deploy", &["no"], notes)]), one("portfolio", None, Fate::Failed, "no"));
+    // Its stacks went well before another's function did not.
+    let notes = json!({
+        "planned": ["portfolio", "thakii"], "changedStacks": ["portfolio-data-local"],
+        "notReleased": { "failed": "thakii", "untried": [] },
+    });
+    let live = one("portfolio", None, Fate::Live, "changed without a new release: portfolio-data-local");
+    assert_eq!(told(&[done("deploy", &["no"], notes)]), [live, one("thakii", None, Fate::Failed, "no")].concat());
+    // What comes once everything is released is sites.
+    let notes = json!({ "planned": ["thakii"], "functions": [], "releases": [released("thakii", 8)] });
+    let found = told(&[done("deploy", &["no site"], notes)]);
+    let why = "the deploy failed after the release: no site";
+    let expected = [one("portfolio", None, Fate::Failed, "no site"), one("thakii", Some(8), Fate::Live, why)];
+    assert_eq!(found, expected.concat());
+}
+
+#[test]
+fn what_was_taken_back_after_its_checks_is_reverted_and_what_was_not_has_failed() {
+    let deploy = || done("deploy", &[], json!({ "releases": [released("portfolio", 6), released("thakii", 2)] }));
+    let checks = json!([
+        { "system": "portfolio", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no header" },
+        { "system": "thakii", "kind": "auth", "what": "GET /list", "passed": true, "detail": "401" },
+    ]);
+    let back = json!({ "checks": checks, "releases": [rolled_back("portfolio", 7, 5)], "rolledBack": ["portfolio"] });
+    let found = told(&[deploy(), done("check-live", &["not right"], back)]);
+    let why = "it did not do what it must; users get release 5 again, as release 7";
+    let expected = [one("portfolio", Some(6), Fate::Reverted, why), one("thakii", Some(2), Fate::Live, "")];
+    assert_eq!(found, expected.concat());
+
+    let left = done("check-live", &["not right"], json!({ "checks": checks, "notRolledBack": ["portfolio"] }));
+    let found = told(&[deploy(), left.clone()]);
+    assert_eq!((found[0].2, found[1].2), (Fate::Failed, Fate::Live));
+    assert_eq!(found[0].3, "users get what does not do what it must: cors OPTIONS /: no header");
+    // A stage that nothing was done to, and that is not right.
+    assert_eq!(told(&[done("deploy", &[], json!({})), left])[0].2, Fate::Failed);
+}
+
+#[test]
+fn a_rollback_is_live_and_a_failed_one_is_told() {
+    let rollback = done("rollback", &[], json!({ "releases": [rolled_back("thakii", 9, 4)] }));
+    assert_eq!(told(&[rollback]), one("thakii", Some(9), Fate::Live, "rolled back to release 4"));
+    let failed = done("rollback", &["there is no release 99; there are 3"], json!({}));
+    assert_eq!(told(&[failed])[1], one("thakii", None, Fate::Failed, "there is no release 99; there are 3")[0]);
+}
+
+#[test]
+fn stacks_and_sites_alone_are_told_too() {
+    let notes = json!({ "changedStacks": ["thakii-data-local", "thakii-alarms-local"] });
+    let why = "changed without a new release: thakii-data-local, thakii-alarms-local";
+    assert_eq!(told(&[done("deploy", &[], notes)]), one("thakii", None, Fate::Live, why));
+    let site = systems().iter().flat_map(|system| &system.sites).next().expect("a site").name.clone();
+    let notes = json!({ "sites": [{ "name": site, "uploaded": ["index.html"] }] });
+    let why = format!("changed without a new release: {site}");
+    assert_eq!(told(&[done("deploy", &[], notes)]), one("portfolio", None, Fate::Live, &why));
+}
+
+#[test]
+fn a_message_says_what_who_and_where_in_a_few_lines() {
+    let notice = &notices(&[done("deploy", &[], json!({ "releases": [released("thakii", 12)] }))], &systems())[0];
+    assert_eq!(notice.subject("prod"), "thakii prod: release 12 live");
+    let source = Source {
+        who: Some("octocat".to_owned()),
+        commit: Some("fedcba".to_owned()),
+        run: Some("https://github.example/run/1".to_owned()),
+    };
+    let text = notice.message("prod", &source);
+    let expected = "system: thakii\nstage: prod\nrelease: 12\noutcome: live\ncommit: 0123abc\nby: octocat\nrun: https://github.example/run/1\n";
+    assert_eq!(text, expected);
+    // Without a run, the ledger's word.
+    let text = notice.message("prod", &Source::default());
+    assert!(text.ends_with("commit: 0123abc\nby: arn:aws:iam::1:role/deploy\n"), "{text}");
+    let long = Notice { system: "ä\n".repeat(200), why: Some("é".repeat(900)), release: None, ..notice.clone() };
+    assert_eq!(long.subject(&"s".repeat(300)).len(), SUBJECT, "SNS takes no longer one");
+    assert!(long.subject("prod").is_ascii() && !long.subject("prod").contains('\n'));
+    assert!(long.message("prod", &source).contains(&format!("why: {}…\n", "é".repeat(REASON))));
+}
