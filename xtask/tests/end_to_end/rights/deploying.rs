@@ -60,9 +60,10 @@ impl Jobs {
     /// Fails where a job called what its role does not allow, or called anything without a role. `policies` are those that
     /// `bootstrap` shows of each stage; each of their roles must have been taken.
     pub(crate) async fn assert_allowed(&self, cloud: &Cloud, policies: &[Value]) {
+        let mut tags = pool_tags(cloud).await;
+        tags.extend(distribution_tags(cloud).await);
         let noted = self.noted.lock().expect("notes");
         let mut wrong: Vec<String> = noted.odd.iter().cloned().collect();
-        let tags = pool_tags(cloud).await;
         let mut roles: BTreeMap<String, Vec<Statement>> = BTreeMap::new();
         for role in ["DeployRole", "PlanRole"].iter().flat_map(|role| policies.iter().map(move |all| &all[*role])) {
             let statements = role["allows"].as_array().expect("statements").iter();
@@ -98,7 +99,22 @@ async fn pool_tags(cloud: &Cloud) -> BTreeMap<String, Vec<(String, String)>> {
     tags
 }
 
-/// With what conditions may ask about: the tags of the pool that it is about.
+/// Each distribution's tags, by its ARN.
+async fn distribution_tags(cloud: &Cloud) -> BTreeMap<String, Vec<(String, String)>> {
+    let client = aws_sdk_cloudfront::Client::new(&cloud.sdk());
+    let listed = client.list_distributions().send().await.expect("the distributions");
+    let arns = listed.distribution_list().map(|list| list.items()).unwrap_or_default().iter().map(|one| one.arn());
+    let mut tags = BTreeMap::new();
+    for arn in arns {
+        let listed = client.list_tags_for_resource().resource(arn).send().await.expect("its tags");
+        let own = listed.tags().map(|tags| tags.items()).unwrap_or_default().iter();
+        let own = own.map(|tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned()));
+        tags.insert(arn.to_owned(), own.collect());
+    }
+    tags
+}
+
+/// With what conditions may ask about: the tags of the pool or distribution that it is about.
 fn tagged(need: &Need, tags: &BTreeMap<String, Vec<(String, String)>>) -> Need {
     let own = tags.get(&need.resource).into_iter().flatten();
     own.fold(need.clone(), |need, (key, value)| need.with(&format!("aws:ResourceTag/{key}"), value))
@@ -125,6 +141,7 @@ fn needs(seen: &Seen<'_>) -> Result<Vec<Need>, String> {
             let target = header("x-amz-target").rsplit('.').next().filter(|name| !name.is_empty()).map(str::to_owned);
             target.or(operation).map(|name| vec![Need::new(format!("cloudwatch:{name}"), "*")])
         }
+        "cloudfront" => distributions(seen.method, &uri),
         // Who one is, everybody may ask.
         "sts" => Some(Vec::new()),
         _ => return calls::needs(seen),
@@ -145,6 +162,18 @@ fn stacks(form: &Url) -> Option<Vec<Need>> {
         needs.push(Need::new("iam:PassRole", role).with("iam:PassedToService", "cloudformation.amazonaws.com"));
     }
     Some(needs)
+}
+
+/// CloudFront's calls are methods and paths, and its ARNs have no region.
+fn distributions(method: &Method, uri: &Url) -> Option<Vec<Need>> {
+    let path = decoded(uri.path());
+    match (method.as_str(), path.trim_matches('/').split('/').skip(1).collect::<Vec<_>>().as_slice()) {
+        ("POST", ["distribution", id, "invalidation"]) => {
+            let distribution = format!("arn:aws:cloudfront::{ACCOUNT}:distribution/{id}");
+            Some(vec![Need::new("cloudfront:CreateInvalidation", distribution)])
+        }
+        _ => None,
+    }
 }
 
 /// Lambda's calls are methods and paths (Lambda API reference); a qualifier makes the ARN longer.
