@@ -4,6 +4,7 @@
 //! Whatever is interrupted is finished by the next run: nothing is remembered but in AWS.
 
 pub mod destroy;
+mod ending;
 pub mod observe;
 pub mod permissions;
 mod poller;
@@ -15,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use ending::Ending;
 use futures_util::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use miette::Diagnostic;
 use poller::Poller;

@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, poller::Poller};
+use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, ending::Ending, poller::Poller};
 use crate::{
     aws::{
         Clients,
@@ -90,9 +90,6 @@ fn unchanged(parameters: &BTreeMap<String, ParameterValue>, state: &StackState, 
     })
 }
 
-/// What events of a stack itself are of.
-const STACK: &str = "AWS::CloudFormation::Stack";
-
 /// One stack's way through a deploy.
 pub(super) struct Deployment<'a> {
     stack: &'a PlannedStack,
@@ -161,7 +158,7 @@ impl<'a> Deployment<'a> {
                 }
                 Health::Busy => {
                     self.ui.say(format_args!("{} is in {}: waiting for that to end", self.name(), state.status));
-                    self.wait(&BTreeSet::new(), None).await?;
+                    self.wait(&mut Ending::of_others(), None).await?;
                 }
                 Health::Unborn => {
                     self.ui.say(format_args!(
@@ -170,8 +167,9 @@ impl<'a> Deployment<'a> {
                         state.status
                     ));
                     lock::still_ours(&self.stack.system).await;
+                    let mut ending = self.before().await?.of_deletion();
                     self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
-                    self.wait(&BTreeSet::new(), None).await?;
+                    self.wait(&mut ending, None).await?;
                 }
             }
         }
@@ -189,9 +187,7 @@ impl<'a> Deployment<'a> {
         guard: Guard<'_>,
     ) -> Result<(Done, BTreeMap<String, String>), DeployError> {
         let step = self.ui.step(format!("{} {}", if create { "Create" } else { "Update" }, self.name()));
-        // The newest page says what was there before.
-        let before = self.cloudformation.events(self.name(), |_| true).await.map_err(aws(self.name()))?;
-        let seen: BTreeSet<_> = before.into_iter().map(|event| event.id).collect();
+        let mut ending = self.before().await?;
         step.detail("comparing");
         let change_set = self.prepared(create, parameters).await?;
         let verdicts = self.compared(&change_set).await?;
@@ -208,9 +204,9 @@ impl<'a> Deployment<'a> {
         lock::still_ours(&self.stack.system).await;
         let _running = self.ui.running(format!("CloudFormation goes on with {}", self.name()));
         self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
-        let state = self.wait(&seen, Some(&step)).await?;
+        let state = self.wait(&mut ending, Some(&step)).await?;
         let Some(state) = state.filter(|state| succeeded(&state.status)) else {
-            return Err(self.failure(&seen).await?);
+            return Err(self.failure(ending.seen()).await?);
         };
         // Noted at once: what fails later does not take it back.
         self.ui.note_also("changedStacks", self.name());
@@ -285,42 +281,19 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// Waits until nobody is at work on the stack, telling what happens; `None` when it is gone.
-    ///
-    /// Of what was just begun (then there is a step), an answer may come that is older than that: an end counts only once the
-    /// stack was seen at work, or an event that is new says the same.
-    async fn wait(&self, seen: &BTreeSet<String>, step: Option<&Step>) -> Result<Option<StackState>, DeployError> {
-        let started = Instant::now();
-        let mut told = seen.clone();
-        let mut begun = step.is_none();
-        let mut watch = self.poller.watch(self.stack.region.as_deref(), self.name());
-        loop {
-            let now = watch.next().await.map_err(aws(self.name()))?;
+    /// Waits for an end, and tells what happens meanwhile; `None` when the stack is gone.
+    async fn wait(&self, ending: &mut Ending, step: Option<&Step>) -> Result<Option<StackState>, DeployError> {
+        let tell = |event: &Event| {
             if let Some(step) = step {
-                for event in now.events.iter().rev().filter(|event| told.insert(event.id.clone())) {
-                    step.detail(format_args!("{} {} {}", event.status, event.resource_type, event.logical_id));
-                }
+                step.detail(format_args!("{} {} {}", event.status, event.resource_type, event.logical_id));
             }
-            let status = now.state.as_ref().map_or("not there", |state| state.status.as_str());
-            let is_over = match &now.state {
-                None => begun,
-                Some(state) if health(&state.status) == Health::Busy => {
-                    begun = true;
-                    false
-                }
-                Some(state) => {
-                    let ended = |event: &&Event| event.resource_type == STACK && event.status == state.status;
-                    let ended = now.events.iter().filter(ended).any(|event| !seen.contains(&event.id));
-                    state.status != "REVIEW_IN_PROGRESS" && (begun || ended)
-                }
-            };
-            if is_over {
-                return Ok(now.state);
-            }
-            if started.elapsed() > PATIENCE {
-                return Err(DeployError::Busy { what: self.name().to_owned(), status: status.to_owned() });
-            }
-        }
+        };
+        ending.wait(self.stack.region.as_deref(), self.name(), self.poller, tell).await
+    }
+
+    /// What is known before something is begun.
+    async fn before(&self) -> Result<Ending, DeployError> {
+        Ending::before(&self.cloudformation, self.name()).await.map_err(aws(self.name()))
     }
 
     /// The events back to one that was seen; all of them of a stack that was made since.

@@ -1,19 +1,13 @@
 //! Repairs, each the one that its state has. Nothing here deletes what ever worked.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
 
 use super::{Ailment, Kind, Repair, states};
 use crate::{
-    aws::Clients,
-    deploy::{self, DeployError, aws, observe::LIVE},
+    aws::{Clients, cloudformation::CloudFormation},
+    deploy::{self, DeployError, Ending, aws, observe::LIVE},
     ui::Ui,
 };
-
-/// How long something that passes is waited for.
-const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// What was named for a repair: resources to be left out of it, as `<stack>/<logical ID>`, and stacks.
 #[derive(Debug, Clone, Default)]
@@ -53,34 +47,9 @@ pub async fn repair(
         }
         Kind::Stack(stack, repair) => {
             let cloudformation = clients.cloudformation(region);
-            match repair {
-                Repair::None | Repair::Deploy => return Ok(false),
-                Repair::WaitOrCancel if names.cancel.contains(stack) => {
-                    cloudformation.cancel_update(stack).await.map_err(aws(stack))?;
-                }
-                Repair::Wait | Repair::WaitOrCancel => {}
-                Repair::Delete => {
-                    // Without a lock, before there is a bucket to lock in, somebody may have made it meanwhile.
-                    let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
-                    if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
-                        return Ok(false);
-                    }
-                    cloudformation.delete(stack).await.map_err(aws(stack))?;
-                }
-                Repair::RollBack => cloudformation.roll_back(stack).await.map_err(aws(stack))?,
-                Repair::ContinueRollback => {
-                    let skip = Names::of(&names.skip, stack);
-                    cloudformation.continue_rollback(stack, skip).await.map_err(aws(stack))?;
-                }
-                Repair::DeleteRetaining => {
-                    let retain = Names::of(&names.retain, stack);
-                    if retain.is_empty() {
-                        return Ok(false);
-                    }
-                    cloudformation.delete_retaining(stack, retain).await.map_err(aws(stack))?;
-                }
-            }
-            let after = settled(stack, region, clients).await?;
+            let Some(ending) = begin(stack, *repair, names, &cloudformation).await? else { return Ok(false) };
+            let after = ending.alone(region, stack, clients).await?;
+            let after = after.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
             if states::stack(&after).repair != Repair::None {
                 let cause = states::stack(&after).meaning.to_owned();
                 return Err(DeployError::Stack { stack: stack.clone(), status: after, cause, others: Vec::new() });
@@ -91,21 +60,43 @@ pub async fn repair(
     Ok(true)
 }
 
-/// Waits until nobody is at work on a stack; its status then.
-async fn settled(stack: &str, region: Option<&str>, clients: &Clients) -> Result<String, DeployError> {
-    let cloudformation = clients.cloudformation(region);
-    let (started, mut pause) = (Instant::now(), Duration::from_millis(100));
-    loop {
-        let Some(state) = cloudformation.describe(stack).await.map_err(aws(stack))? else {
-            return Ok("DELETE_COMPLETE".to_owned());
-        };
-        if !states::stack(&state.status).repair.passes() {
-            return Ok(state.status);
+/// Begins a stack's repair; what is known about its end. `None` where it has none, or not without being told more.
+async fn begin(
+    stack: &str,
+    repair: Repair,
+    names: &Names,
+    cloudformation: &CloudFormation,
+) -> Result<Option<Ending>, DeployError> {
+    let before = async || Ending::before(cloudformation, stack).await.map_err(aws(stack));
+    let (ending, begun) = match repair {
+        Repair::None | Repair::Deploy => return Ok(None),
+        // Already at work, and it stays so until it has gone back.
+        Repair::WaitOrCancel if names.cancel.contains(stack) => {
+            (Ending::of_others(), cloudformation.cancel_update(stack).await)
         }
-        if started.elapsed() > PATIENCE {
-            return Err(DeployError::Busy { what: stack.to_owned(), status: state.status });
+        Repair::Wait | Repair::WaitOrCancel => (Ending::of_others(), Ok(())),
+        Repair::Delete => {
+            let ending = before().await?.of_deletion();
+            // Without a lock, before there is a bucket to lock in, somebody may have made it meanwhile.
+            let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
+            if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
+                return Ok(None);
+            }
+            (ending, cloudformation.delete(stack).await)
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(3));
-    }
+        Repair::RollBack => (before().await?, cloudformation.roll_back(stack).await),
+        Repair::ContinueRollback => {
+            let skip = Names::of(&names.skip, stack);
+            (before().await?, cloudformation.continue_rollback(stack, skip).await)
+        }
+        Repair::DeleteRetaining => {
+            let retain = Names::of(&names.retain, stack);
+            if retain.is_empty() {
+                return Ok(None);
+            }
+            (before().await?.of_deletion(), cloudformation.delete_retaining(stack, retain).await)
+        }
+    };
+    begun.map_err(aws(stack))?;
+    Ok(Some(ending))
 }

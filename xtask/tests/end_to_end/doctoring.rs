@@ -20,18 +20,28 @@ fn doctor(cloud: &Cloud, proxy: &Proxy, arguments: &[&str]) -> Output {
     cloud.command(&arguments).env("AWS_ENDPOINT_URL", proxy.endpoint()).output().expect("xtask starts")
 }
 
-/// A stack that is in `status` until `repair` is called, which is answered where the emulator would not know it.
-fn ill(cloud: &Cloud, status: &'static str, repair: &'static str, answer: Option<&'static str>) -> Proxy {
+/// A stack that is in `status` until `repair` is called, which is answered where the emulator would not know it. After that
+/// `DescribeStacks`, which is eventually consistent, twice tells what was before, then that it is `at_work`.
+fn ill(
+    cloud: &Cloud,
+    [status, at_work]: [&'static str; 2],
+    repair: &'static str,
+    answer: Option<&'static str>,
+) -> Proxy {
     let repaired = std::sync::atomic::AtomicBool::new(false);
+    let after = std::sync::Mutex::new(vec![at_work, status, status]);
     Proxy::start(&cloud.endpoint(), move |call: &Call| {
         use std::sync::atomic::Ordering::SeqCst;
         if call.is(repair) {
             repaired.store(true, SeqCst);
             return answer.map_or(Verdict::Forward, |answer| Verdict::Answer(200, answer.to_owned()));
         }
-        if call.is("DescribeStacks") && call.subject == STACK && !repaired.load(SeqCst) {
-            let (status, body) = described(status);
-            return Verdict::Answer(status, body);
+        if call.is("DescribeStacks") && call.subject == STACK {
+            let next = if repaired.load(SeqCst) { after.lock().expect("answers").pop() } else { Some(status) };
+            if let Some(next) = next {
+                let (status, body) = described(next);
+                return Verdict::Answer(status, body);
+            }
         }
         Verdict::Forward
     })
@@ -48,7 +58,8 @@ fn a_stage_that_is_well_is_said_to_be() {
 fn a_rollback_that_failed_is_continued() {
     let cloud = foundation();
     let done = r#"<ContinueUpdateRollbackResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><ContinueUpdateRollbackResult/></ContinueUpdateRollbackResponse>"#;
-    let proxy = ill(&cloud, "UPDATE_ROLLBACK_FAILED", "ContinueUpdateRollback", Some(done));
+    let proxy =
+        ill(&cloud, ["UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_IN_PROGRESS"], "ContinueUpdateRollback", Some(done));
     refused(&doctor(&cloud, &proxy, &[]), 1, &[STACK, "so did going back", "--skip", STACK]);
     assert_eq!(proxy.count("ContinueUpdateRollback"), 0);
     let skip = format!("--skip={STACK}/ArtifactBucketPolicy");
@@ -60,7 +71,7 @@ fn a_rollback_that_failed_is_continued() {
 #[test]
 fn a_stack_that_never_came_to_be_is_deleted() {
     let cloud = foundation();
-    let proxy = ill(&cloud, "REVIEW_IN_PROGRESS", "DeleteStack", None);
+    let proxy = ill(&cloud, ["REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS"], "DeleteStack", None);
     refused(&doctor(&cloud, &proxy, &["--fix"]), 0, &["it is empty", "done"]);
     assert_eq!(proxy.count("DeleteStack"), 1);
 }
@@ -70,7 +81,7 @@ fn a_deletion_that_failed_goes_on_only_with_what_is_named_retained() {
     let cloud = foundation();
     // The emulator's own stack is well, and it refuses to retain anything of such a one.
     let done = r#"<DeleteStackResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"/>"#;
-    let proxy = ill(&cloud, "DELETE_FAILED", "DeleteStack", Some(done));
+    let proxy = ill(&cloud, ["DELETE_FAILED", "DELETE_IN_PROGRESS"], "DeleteStack", Some(done));
     refused(&doctor(&cloud, &proxy, &["--fix"]), 1, &["could not be deleted", "--retain"]);
     assert_eq!(proxy.count("DeleteStack"), 0);
     let retain = format!("--retain={STACK}/ArtifactBucket");
@@ -82,7 +93,7 @@ fn a_deletion_that_failed_goes_on_only_with_what_is_named_retained() {
 fn an_update_is_stopped_only_when_it_is_named() {
     let cloud = foundation();
     let done = r#"<CancelUpdateStackResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"/>"#;
-    let proxy = ill(&cloud, "UPDATE_IN_PROGRESS", "CancelUpdateStack", Some(done));
+    let proxy = ill(&cloud, ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"], "CancelUpdateStack", Some(done));
     refused(&doctor(&cloud, &proxy, &[]), 1, &["it is being updated", "--cancel", STACK]);
     refused(&doctor(&cloud, &proxy, &["--fix", "--cancel=foundation-artefacts-local"]), 1, &["has no stack", STACK]);
     assert_eq!(proxy.count("CancelUpdateStack"), 0);
