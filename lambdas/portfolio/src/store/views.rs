@@ -74,7 +74,11 @@ impl Table {
         let total =
             Counter { key: keys::views(), attribute: TOTAL, entity: "ANALYTICS_TOTAL", partition: None, made: false };
         let Some(count) = self.add_one(&content, &stamp).await? else { return Ok(None) };
-        futures_util::future::try_join(self.add_one(&total, &stamp), self.rank(kind, id, count)).await?;
+        // One after the other, as for visitors: what fails for one does not stop the other. A rank that is missed comes with the
+        // next view; a count would not.
+        let added = self.add_one(&total, &stamp).await;
+        let ranked = self.rank(kind, id, count).await;
+        added.and(ranked)?;
         Ok(Some(Tracked { count, tracked: true }))
     }
 

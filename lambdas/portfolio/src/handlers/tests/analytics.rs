@@ -54,6 +54,23 @@ async fn a_slow_writer_does_not_lower_the_rank() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_rank_that_cannot_be_written_does_not_keep_the_view_from_the_total() {
+    let throttled = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
+    let script = Script::new()
+        .on("GetItem", found(&post("PUBLISHED", &json!({}))))
+        .on("PutItem", json!({}))
+        .on("UpdateItem", json!({"Attributes": item(&json!({"ViewCount": 2}))}))
+        .fail("UpdateItem", throttled, "slow down")
+        .with("/Key/PK/S", "ANALYTICS#TOTAL")
+        .on("UpdateItem", json!({"Attributes": item(&json!({"TotalViews": 9}))}))
+        .with("/Key/PK/S", "ANALYTICS#TOTAL")
+        .fail("UpdateItem", "com.amazon.coral.validate#ValidationException", "no such index key")
+        .with("/UpdateExpression", "SET GSI1SK = :new");
+    let answer = send(script, Request::new("POST", TRACK).json(view())).await;
+    assert_eq!(answer.error().0, 500);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn content_that_is_deleted_meanwhile_is_not_counted_and_its_counter_does_not_come_back() {
     // Neither the total nor the rank is written.
     let script = Script::new()
