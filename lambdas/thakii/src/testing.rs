@@ -20,6 +20,7 @@ use axum::Router;
 use contract::thakii::ApiEnvironment;
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -296,6 +297,23 @@ pub(crate) fn environment(keys: &str) -> ApiEnvironment {
         max_video_bytes: "5368709120".to_owned(),
         s3_public_endpoint: None,
     }
+}
+
+/// The environment of a function that no client calls; each takes the names that it knows.
+pub(crate) fn behind_the_api<E: DeserializeOwned>() -> E {
+    let environment = json!({
+        "STAGE": "test",
+        "S3_BUCKET_NAME": "videos",
+        "TABLE_VIDEO_TASKS": "tasks",
+        "TABLE_PROCESSING_SERVERS": "servers",
+        "TABLE_NOTIFICATIONS": "notifications",
+        "TABLE_SYSTEM": "system",
+        "TASKS_QUEUE_URL": "http://aws.test/0/tasks",
+        "TASKS_DLQ_URL": "http://aws.test/0/tasks-dlq",
+        "TASK_EVENTS_DLQ_URL": "http://aws.test/0/events-dlq",
+        "NOTIFICATIONS_TOPIC_ARN": "arn:aws:sns:us-east-2:000000000000:notifications",
+    });
+    serde_json::from_value(environment).expect("every name that it needs")
 }
 
 /// An answer of the function.

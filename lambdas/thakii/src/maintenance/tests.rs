@@ -3,23 +3,13 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Request, Said, Script, item, refused, said, task};
+use crate::testing::{Request, Said, Script, behind_the_api, item, refused, said, task};
 
 const GOOD: &str = "11111111-1111-4111-8111-111111111111";
 const BAD: &str = "22222222-2222-4222-8222-222222222222";
 
 fn function(script: &Script) -> MaintenanceFunction {
-    let environment = MaintenanceEnvironment {
-        stage: "test".to_owned(),
-        s3_bucket_name: "videos".to_owned(),
-        table_video_tasks: "tasks".to_owned(),
-        table_processing_servers: "servers".to_owned(),
-        table_notifications: "notifications".to_owned(),
-        table_system: "system".to_owned(),
-        tasks_queue_url: "http://aws.test/0/tasks".to_owned(),
-        notifications_topic_arn: "arn:aws:sns:us-east-2:000000000000:notifications".to_owned(),
-    };
-    MaintenanceFunction::new(environment, &script.aws())
+    MaintenanceFunction::new(behind_the_api(), &script.aws())
 }
 
 fn old(id: &str, status: &str) -> Value {

@@ -3,21 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Request, Said, Script, VIDEO, item, refused, said, task};
+use crate::testing::{Request, Said, Script, VIDEO, behind_the_api, item, refused, said, task};
 
 fn function(script: &Script) -> StatusFunction {
-    let environment = StatusEnvironment {
-        stage: "test".to_owned(),
-        s3_bucket_name: "videos".to_owned(),
-        table_video_tasks: "tasks".to_owned(),
-        table_processing_servers: "servers".to_owned(),
-        table_notifications: "notifications".to_owned(),
-        table_system: "system".to_owned(),
-        tasks_dlq_url: "http://aws.test/0/tasks-dlq".to_owned(),
-        task_events_dlq_url: "http://aws.test/0/events-dlq".to_owned(),
-        notifications_topic_arn: "arn:aws:sns:us-east-2:000000000000:notifications".to_owned(),
-    };
-    StatusFunction::new(environment, &script.aws())
+    StatusFunction::new(behind_the_api(), &script.aws())
 }
 
 fn message(queue: &str, body: &str) -> Messages {
