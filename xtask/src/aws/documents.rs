@@ -20,7 +20,13 @@ impl Clients {
     /// The documents of a bucket.
     #[must_use]
     pub fn documents(&self, bucket: String) -> Documents {
-        Documents { s3: self.s3(), bucket }
+        self.documents_in(None, bucket)
+    }
+
+    /// The documents of a bucket in a region, where that is not the stage's.
+    #[must_use]
+    pub fn documents_in(&self, region: Option<&str>, bucket: String) -> Documents {
+        Documents { s3: self.s3_in(region), bucket }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `deploy`: the whole way of the data.
 
 mod refused;
+mod releasing;
 
 use std::collections::BTreeSet;
 
@@ -8,14 +9,14 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use miette::IntoDiagnostic;
 use refused::Refused;
+use releasing::{Made, release};
 use serde_json::json;
 use stacks::{rendered::RenderedSystem, systems::foundation};
 
 use super::{
     build,
-    guarded::{StrategyName, book, canary, checks, facts, guarded, released},
+    guarded::{StrategyName, guarded},
     local,
-    release::has_functions,
     session::{self, Session},
     sites, status,
 };
@@ -27,11 +28,10 @@ use crate::{
         self, Plan,
         allow::Allowances,
         file::{PlanFile, fingerprint, inputs},
-        observed::Observed,
         show,
     },
     prune,
-    release::{self, Context, Released},
+    release::Released,
     render::{self, validate::Validator},
     site::Published,
     stage,
@@ -42,7 +42,7 @@ use crate::{
 /// How many versions besides the live one stay after a deploy.
 const KEEP: usize = 5;
 
-/// Build, render, plan, apply, release and prune: take a stage to what the workspace says.
+/// Build, render, plan, apply, release, publish and prune: take a stage to what the workspace says.
 #[derive(Debug, Args)]
 pub struct DeployArgs {
     /// The stage.
@@ -222,6 +222,9 @@ async fn deploy(
     ui.note("planned", json!(touched.collect::<Vec<_>>()));
     let mut preview = super::plan::deployed(selected, &plan, &observed, session);
     super::plan::add_left(&mut preview, (args.system.as_deref(), args.stack.as_deref()), session, ui).await;
+    if args.stack.is_none() {
+        sites::add(&mut preview, selected, &observed, session, workspace, ui).await;
+    }
     super::plan::allow(&args.allowances, &mut preview, ui);
     ui.say(show::text(&preview).trim_end());
     if args.dry_run {
@@ -240,14 +243,15 @@ async fn deploy(
     let known = session::outputs(&observed);
     let existed: BTreeSet<_> = observed.functions.keys().cloned().collect();
     let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
-    // One stack of several may lack what its functions need; the whole system's next deploy releases them.
-    let released = if args.stack.is_some() {
-        Vec::new()
+    // One stack of several may lack what its functions and pages need; the whole system's next deploy releases them.
+    let (released, published) = if args.stack.is_some() {
+        (Vec::new(), Vec::new())
     } else {
         let fingerprint = fingerprint(&made_from);
         let untouched = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
         let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
-        let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint };
+        let asks = stage.protected && !args.yes && file.is_none() && plan.is_empty();
+        let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint, asks };
         release(args, selected, made, session, workspace, ui).await?
     };
     // What users get is decided: what follows can fail without taking that back.
@@ -256,10 +260,6 @@ async fn deploy(
         check_routes(selected, &deployed, session, ui).await,
         ui,
     );
-    // Like the functions: one stack of several may lack what the page needs.
-    let whole = if args.stack.is_some() { &[][..] } else { selected };
-    let asks = stage.protected && !args.yes && file.is_none() && plan.is_empty();
-    let published = sites::publish(whole, &deployed.outputs, asks, session, workspace, ui).await?;
     let changed = !deployed.code.is_empty()
         || deployed.stacks.values().any(|done| *done != Done::None)
         || released.iter().any(|released| released.before.is_some())
@@ -299,71 +299,6 @@ fn confirm(args: &DeployArgs, plan: &Plan, session: &Session, ui: &Ui) -> Result
     }
 }
 
-/// What is released.
-struct Made<'a> {
-    deployed: &'a Deployed,
-    observed: &'a Observed,
-    /// The functions that were there before.
-    existed: &'a BTreeSet<String>,
-    artifacts: &'a Artifacts,
-    plan: String,
-}
-
-async fn release(
-    args: &DeployArgs,
-    selected: &[RenderedSystem],
-    made: Made<'_>,
-    session: &Session,
-    workspace: &Workspace,
-    ui: &Ui,
-) -> miette::Result<Vec<Released>> {
-    let mut released = Vec::new();
-    let outputs = &made.deployed.outputs;
-    let Some(bucket) = deploy::artifact_bucket(&session.stage.name, outputs) else { return Ok(released) };
-    let mut systems = selected.iter().filter(|system| has_functions(system));
-    while let Some(system) = systems.next() {
-        let created = |function: &str| !made.existed.contains(function);
-        let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
-        let code = functions.map(|function| {
-            (function.function_name.clone(), made.artifacts.functions[function.name.binary].code_sha256())
-        });
-        let book = book(session, &bucket, &system.name);
-        let facts = facts(session, system, made.observed, Some(made.plan.clone()), workspace);
-        let context = Context {
-            book: &book,
-            canary: canary(session, args.strategy, args.bake),
-            checks: checks(session, system, outputs),
-            code: code.collect(),
-            facts,
-            clients: &session.clients,
-            ui,
-        };
-        match release::release(system, created, &context).await {
-            Ok(now) => released.extend(now),
-            Err(error) => {
-                say_how_far(&system.name, &released, systems.map(|system| system.name.as_str()).collect(), ui);
-                return Err(error.into());
-            }
-        }
-        // Noted at once: what a later failure leaves live can still be checked and rolled back.
-        ui.note("functions", json!(released));
-    }
-    Ok(released)
-}
-
-/// Systems are released one after another; where one fails, those before it stay released.
-fn say_how_far(failed: &str, released: &[Released], untried: Vec<&str>, ui: &Ui) {
-    ui.note("notReleased", json!({ "failed": failed, "untried": untried }));
-    let moved: Vec<_> = released.iter().filter(|released| released.before.is_some()).collect();
-    if !moved.is_empty() {
-        let moved: Vec<_> = moved.iter().map(|moved| format!("{} {}", moved.function_name, moved.version)).collect();
-        ui.warn(format_args!("what was released before {failed} stays live: {}", moved.join(", ")));
-    }
-    if !untried.is_empty() {
-        ui.warn(format_args!("not released, because {failed} failed: {}", untried.join(", ")));
-    }
-}
-
 fn warn_of_failure(what: &str, result: miette::Result<()>, ui: &Ui) {
     if let Err(report) = result {
         ui.warn(format_args!("{what}: {}", error::chain(report.as_ref()).join(": ")));
@@ -398,15 +333,10 @@ async fn check_routes(
 }
 
 async fn clean_up(selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<()> {
-    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
-    let bucket = session::bucket(&session.stage, &observed);
-    let parameters = session::parameters(&observed);
-    let released = released(session, selected, bucket.as_deref(), KEEP).await?;
-    let keep = (&released, KEEP);
-    let verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
+    let (verdicts, bucket) = super::prune::marked(selected, KEEP, session).await?;
     let pruned = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
     if pruned > 0 {
-        ui.say(format_args!("✓ Pruned {pruned} old versions and artifacts"));
+        ui.say(format_args!("✓ Pruned {pruned} old versions, artifacts and files"));
     }
     Ok(())
 }

@@ -18,7 +18,6 @@ use crate::{
     ledger::{Book, needs},
     lock::{self, Held},
     plan::observed::Observed,
-    prune,
     release::{
         Facts, canary,
         smoke::{Check, Direct},
@@ -81,21 +80,6 @@ pub(super) fn book(session: &Session, bucket: &str, system: &str) -> Book<Docume
     Book::new(Arc::new(session.clients.documents(bucket.to_owned())), system)
 }
 
-/// The versions that the newest `keep` releases of these systems may return to.
-pub(super) async fn released(
-    session: &Session,
-    systems: &[RenderedSystem],
-    bucket: Option<&str>,
-    keep: usize,
-) -> miette::Result<prune::Released> {
-    let mut released = prune::Released::new();
-    let Some(bucket) = bucket else { return Ok(released) };
-    for system in systems {
-        released.extend(prune::released(&book(session, bucket, &system.name).entries().await?, keep));
-    }
-    Ok(released)
-}
-
 /// What the ledger keeps of a release of this system, made now.
 pub(super) fn facts(
     session: &Session,
@@ -118,6 +102,7 @@ pub(super) fn facts(
         alarms: session.stage.release.alarms.clone(),
         own_alarms: own_alarms(system),
         needs,
+        sites: BTreeMap::new(),
     }
 }
 

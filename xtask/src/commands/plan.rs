@@ -243,6 +243,9 @@ async fn online(
         let plan = plan::plan(&session.stage.name, selected, &artifacts, &observed);
         let mut preview = deployed(selected, &plan, &observed, &session);
         add_left(&mut preview, (args.system.as_deref(), args.stack.as_deref()), &session, ui).await;
+        if args.stack.is_none() {
+            super::sites::add(&mut preview, selected, &observed, &session, workspace, ui).await;
+        }
         add_change_sets(&mut preview, &plan, &observed, &session, ui).await;
         if args.drift {
             add_drift(&mut preview, selected, &observed, &session, ui).await?;

@@ -1,17 +1,17 @@
-//! `prune`: versions, layer versions and artifacts that nothing needs.
+//! `prune`: versions, layer versions, artifacts and files of sites that nothing needs.
 
 use clap::Args;
 use stacks::rendered::RenderedSystem;
 
 use super::{
-    guarded::{guarded, released},
+    guarded::{book, guarded},
     session::{self, Session},
 };
 use crate::{
     deploy,
     error::Exit,
     prune::{
-        self,
+        self, Verdict,
         leftovers::{self, Leftover},
     },
     stage,
@@ -19,7 +19,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Delete versions, layer versions and artifacts that nothing needs.
+/// Delete versions, layer versions, artifacts and files of sites that nothing needs.
 #[derive(Debug, Args)]
 pub struct PruneArgs {
     /// The stage.
@@ -28,7 +28,7 @@ pub struct PruneArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// How many of each function's newest versions stay, besides those an alias points to.
+    /// How many of each function's newest versions stay, besides those an alias points to, and what so many releases need.
     #[arg(long, default_value_t = 5)]
     keep: usize,
     /// Look for these leftovers too; all of a kind that no stack, function or other tool needs go.
@@ -58,13 +58,32 @@ pub async fn run(args: PruneArgs, workspace: &Workspace, ui: &Ui) -> miette::Res
     guarded(&session, &selected, "prune", session.artifact_bucket().await?, ui, work).await
 }
 
-async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Exit> {
+/// What of these systems stays and what goes, and the artifact bucket.
+pub(super) async fn marked(
+    selected: &[RenderedSystem],
+    keep: usize,
+    session: &Session,
+) -> miette::Result<(Vec<Verdict>, Option<String>)> {
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+    let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
     let bucket = session::bucket(&session.stage, &observed);
-    let parameters = session::parameters(&observed);
-    let released = released(session, selected, bucket.as_deref(), args.keep).await?;
-    let keep = (&released, args.keep);
+    let (mut released, mut of_sites) = (prune::Released::new(), Vec::new());
+    if let Some(bucket) = &bucket {
+        for system in selected {
+            let entries = book(session, bucket, &system.name).entries().await?;
+            released.extend(prune::released(&entries, keep));
+            let of_system = prune::sites::mark(system, &outputs, bucket, (&entries, keep), &session.clients);
+            of_sites.extend(of_system.await?);
+        }
+    }
+    let keep = (&released, keep);
     let mut verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
+    verdicts.extend(of_sites);
+    Ok((verdicts, bucket))
+}
+
+async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Exit> {
+    let (mut verdicts, bucket) = marked(selected, args.keep, session).await?;
     let also = args.also.iter().copied().collect();
     verdicts.extend(leftovers::mark(&also, selected, &session.stage.name, &session.clients).await?);
     if args.format == Format::Json {

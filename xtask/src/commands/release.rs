@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::{
     guarded::{book, bucket, canary, checks, facts, guarded},
     session::{self, Session},
+    sites,
 };
 use crate::{
     deploy::{self, DeployError},
@@ -176,6 +177,9 @@ fn show(entries: &[&Entry], format: Format, ui: &Ui) -> miette::Result<()> {
             let before = moved.before.as_deref().unwrap_or("nothing");
             ui.result(format_args!("  {function}: {before} → {}", moved.after));
         }
+        for (site, manifest) in &entry.sites {
+            ui.result(format_args!("  {site}: {}", &manifest[..manifest.len().min(16)]));
+        }
         for step in &entry.steps {
             ui.result(format_args!("  {} {}", step.at, step.what));
         }
@@ -198,9 +202,11 @@ async fn settle(
         let book = book(session, bucket, &system.name);
         let Some(open) = book.newest().await?.filter(|open: &Open| open.entry.is_open()) else { continue };
         let facts = facts(session, system, observed, None, workspace);
-        let (canary, checks) = (canary(session, None, None), checks(session, system, &session::outputs(observed)));
-        let code = BTreeMap::new();
-        let context = Context { book: &book, canary, checks, code, facts, clients: &session.clients, ui };
+        let outputs = session::outputs(observed);
+        let (canary, checks) = (canary(session, None, None), checks(session, system, &outputs));
+        let (code, clients) = (BTreeMap::new(), &session.clients);
+        let pages = &sites::pages(system, &outputs, bucket, session, ui);
+        let context = Context { book: &book, canary, checks, code, facts, pages, clients, ui };
         let closed = if resume {
             release::resume(system, open, &context).await?
         } else {

@@ -10,6 +10,7 @@ use super::{
     guarded::{book, bucket, checks, facts, guarded},
     release::has_functions,
     session::{self, Session},
+    sites,
 };
 use crate::{
     deploy::{self, DeployError},
@@ -21,11 +22,11 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Move every alias back to an earlier release, after probing it; takes seconds.
+/// Move every alias back to an earlier release, after probing it, and put its pages back; takes seconds.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Only code and its configuration go back; stacks stay as they are. The next deploy releases what the \
-                        workspace says again."
+    after_help = "Only code, its configuration and the pages of sites go back; stacks stay as they are, and pages are told where \
+                        things are now. The next deploy releases what the workspace says again."
 )]
 pub struct RollbackArgs {
     /// The stage.
@@ -72,9 +73,11 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
         for system in &systems {
             let book = book(&session, &bucket, &system.name);
             let facts = facts(&session, system, &observed, None, workspace);
-            let checks = checks(&session, system, &session::outputs(&observed));
-            let code = BTreeMap::new();
-            let context = Context { book: &book, canary: None, checks, code, facts, clients: &session.clients, ui };
+            let outputs = session::outputs(&observed);
+            let checks = checks(&session, system, &outputs);
+            let (code, clients) = (BTreeMap::new(), &session.clients);
+            let pages = &sites::pages(system, &outputs, &bucket, &session, ui);
+            let context = Context { book: &book, canary: None, checks, code, facts, pages, clients, ui };
             match rollback(system, args.to, &context).await {
                 Ok(entry) => {
                     returned += 1;

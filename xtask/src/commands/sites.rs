@@ -1,12 +1,15 @@
-//! What `deploy` does with the sites of what it deploys, once the functions are released.
+//! The sites of what commands release: where they go, and what they are told.
+
+use std::collections::BTreeMap;
 
 use stacks::rendered::RenderedSystem;
 
-use super::session::Session;
+use super::session::{self, Session};
 use crate::{
     deploy::Outputs,
-    plan::file::Inputs,
-    site::{self, Published, SiteError},
+    error,
+    plan::{file::Inputs, observed::Observed, preview::Preview},
+    site::{self, Pages, SiteError},
     ui::Ui,
     workspace::Workspace,
 };
@@ -17,31 +20,57 @@ pub(super) fn inputs(systems: &[RenderedSystem], workspace: &Workspace) -> Resul
     sites.map(|site| Ok((format!("the files of site {}", site.name), site::fingerprint(site, workspace)?))).collect()
 }
 
-/// Publishes every site of these systems. `asks` where nobody has confirmed anything yet, because nothing else changes.
-pub(super) async fn publish(
-    systems: &[RenderedSystem],
+/// The sites of a system, told where its APIs are served: an emulator serves them elsewhere than their stacks say.
+pub(super) fn pages<'a>(
+    system: &'a RenderedSystem,
     outputs: &Outputs,
+    bucket: &str,
+    session: &'a Session,
+    ui: &'a Ui,
+) -> Pages<'a> {
+    let mut outputs = outputs.clone();
+    for stack in &system.stacks {
+        let Some(of_stack) = outputs.get_mut(&stack.name) else { continue };
+        for api in &stack.apis {
+            if let Some(url) = session.api_url(of_stack, &api.id_output, &api.url_output) {
+                of_stack.insert(api.url_output.clone(), url);
+            }
+        }
+    }
+    Pages::new(system, outputs, bucket, &session.clients, ui)
+}
+
+/// Makes a system's sites ready for its release; each site's manifest. `asks` where nobody has confirmed anything yet, because
+/// nothing else changes.
+pub(super) async fn keep(
+    pages: &Pages<'_>,
     asks: bool,
     session: &Session,
     workspace: &Workspace,
     ui: &Ui,
-) -> miette::Result<Vec<Published>> {
-    let mut published = Vec::new();
+) -> Result<BTreeMap<String, String>, SiteError> {
+    let question = |site: &str, files| format!("Publish {files} files of {site} to {}?", session.stage.name);
+    pages.keep(workspace, |site, files| !asks || ui.confirm(&question(site, files)) == Some(true)).await
+}
+
+/// Adds to a plan which files of sites would go up, as far as that is known before the deploy. The deploy finds out for itself.
+pub(super) async fn add(
+    preview: &mut Preview,
+    systems: &[RenderedSystem],
+    observed: &Observed,
+    session: &Session,
+    workspace: &Workspace,
+    ui: &Ui,
+) {
+    let outputs = session::outputs(observed);
+    let bucket = session::bucket(&session.stage, observed).unwrap_or_default();
     for system in systems {
-        // An emulator serves APIs elsewhere than their stacks say.
-        let served = |stack: &str, output: &str| {
-            session.clients.endpoint()?;
-            let stack = system.stacks.iter().find(|rendered| rendered.stack == stack)?;
-            let api = stack.apis.iter().find(|api| api.url_output == output)?;
-            session.api_url(outputs.get(&stack.name)?, &api.id_output, &api.url_output)
-        };
-        let base = |bucket: &str| session.clients.endpoint().map_or_else(|| "/".to_owned(), |_| format!("/{bucket}/"));
-        for site in &system.sites {
-            let place = site::place(system, site, outputs, served, base)?;
-            let question = |files| format!("Publish {files} files of {} to {}?", site.name, session.stage.name);
-            let approve = |files| !asks || ui.confirm(&question(files)) == Some(true);
-            published.push(site::publish(site, &place, approve, workspace, &session.clients, ui).await?);
+        match pages(system, &outputs, &bucket, session, ui).differing(workspace).await {
+            Ok(differing) => preview.sites.extend(differing),
+            Err(error) => {
+                let chain = error::chain(&error).join(": ");
+                ui.warn(format_args!("the plan does not show the sites of {}: {chain}", system.name));
+            }
         }
     }
-    Ok(published)
 }

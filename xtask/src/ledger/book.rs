@@ -96,6 +96,23 @@ impl<S: Store> Book<S> {
         Ok(self.read(key).await?.map(|(entry, tag)| Open { entry, tag }))
     }
 
+    /// The last completed release, or the last before a number; looks no further back than it must.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or a document is no entry.
+    pub async fn last_released(&self, before: Option<u32>) -> Result<Option<Entry>, LedgerError> {
+        let keys = self.store.keys(&self.prefix()).await.map_err(self.aws())?;
+        let end = before.map(|number| self.key(number));
+        for key in keys.iter().rev().filter(|key| end.as_ref().is_none_or(|end| *key < end)) {
+            let entry = self.read(key).await?.map(|(entry, _)| entry);
+            if let Some(entry) = entry.filter(|entry| entry.outcome == Outcome::Released) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
     /// What `live` of each of these functions was left at by the newest closed release that names it; nothing where that was none, or
     /// where a first release failed. Looks no further back than it must.
     ///
@@ -201,6 +218,17 @@ mod tests {
         let mut numbers: Vec<_> = begun.into_iter().map(|open| open.expect("begun").entry.number).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn the_last_completed_release_is_neither_open_nor_reverted() {
+        let book = Book::new(Arc::new(Memory::default()), "portfolio");
+        assert_eq!(book.last_released(None).await.expect("read"), None);
+        for outcome in [Outcome::Released, Outcome::Reverted { why: String::new() }, Outcome::Released, Outcome::Open] {
+            book.begin(entry(0, "1", outcome)).await.expect("begun");
+        }
+        let number = async |before| book.last_released(before).await.expect("read").map(|entry| entry.number);
+        assert_eq!((number(None).await, number(Some(3)).await, number(Some(1)).await), (Some(3), Some(1), None));
     }
 
     #[tokio::test]

@@ -49,6 +49,9 @@ pub struct Entry {
     /// What the code needs of its stacks: `stack/logical ID` of what holds or carries data, and its name there.
     #[serde(default)]
     pub needs: BTreeMap<String, String>,
+    /// What its sites consist of: each site, and the name of its manifest. An entry of a version that kept none has none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub sites: BTreeMap<String, String>,
     /// What happened, in order.
     pub steps: Vec<Step>,
     /// What became of it.
@@ -156,9 +159,6 @@ pub fn target(entries: &[Entry], to: Option<u32>) -> Result<&Entry, LedgerError>
         let outcome = found.outcome_in_words();
         return if released(&found) { Ok(found) } else { Err(LedgerError::NeverReleased { number, outcome }) };
     }
-    let after = |entry: &Entry| -> BTreeMap<String, String> {
-        entry.functions.iter().map(|(name, moved)| (name.clone(), moved.after.clone())).collect()
-    };
     let mut newest_first = entries.iter().rev().filter(released);
     let now = newest_first.next().ok_or(LedgerError::NothingBefore)?;
     // What a rollback returned to may have been a rollback itself.
@@ -170,7 +170,16 @@ pub fn target(entries: &[Entry], to: Option<u32>) -> Result<&Entry, LedgerError>
         }
     };
     let number = std::iter::successors(Some(now.number), |number| came_from(*number)).last().unwrap_or(now.number);
-    newest_first.find(|entry| entry.number < number && after(entry) != after(now)).ok_or(LedgerError::NothingBefore)
+    newest_first.find(|entry| entry.number < number && !is_same(entry, now)).ok_or(LedgerError::NothingBefore)
+}
+
+/// Do users get the same of both? A site that one of them does not know stays as it is, so it is no difference.
+fn is_same(one: &Entry, other: &Entry) -> bool {
+    let after = |entry: &Entry| -> BTreeMap<String, String> {
+        entry.functions.iter().map(|(name, moved)| (name.clone(), moved.after.clone())).collect()
+    };
+    let same_site = |(name, manifest): (&String, &String)| other.sites.get(name).is_none_or(|other| other == manifest);
+    after(one) == after(other) && one.sites.iter().all(same_site)
 }
 
 /// Why the code of an earlier release cannot run with the stacks as they are: what it needs and they no longer have, each in
@@ -261,6 +270,7 @@ pub(crate) mod tests {
             plan: None,
             functions: BTreeMap::from([("portfolio-api-dev".to_owned(), moved)]),
             needs: BTreeMap::new(),
+            sites: BTreeMap::new(),
             steps: Vec::new(),
             outcome,
         }
@@ -282,6 +292,27 @@ pub(crate) mod tests {
         assert!(matches!(target(&entries, Some(9)), Err(LedgerError::NoSuchRelease { .. })));
         assert!(matches!(target(&entries[..1], None), Err(LedgerError::NothingBefore)));
         assert!(matches!(target(&[], None), Err(LedgerError::NothingBefore)));
+    }
+
+    #[test]
+    fn a_release_of_another_page_alone_is_another_release() {
+        let of = |number, manifest: &str| Entry {
+            sites: BTreeMap::from([("Site".to_owned(), manifest.to_owned())]),
+            ..entry(number, "1", Outcome::Released)
+        };
+        let entries = [of(1, "a"), of(2, "b"), of(3, "b")];
+        assert_eq!(target(&entries, None).expect("a target").number, 1);
+        // One of a version that kept no manifests brings back no page.
+        let entries = [entry(1, "1", Outcome::Released), of(2, "b")];
+        assert!(matches!(target(&entries, None), Err(LedgerError::NothingBefore)));
+    }
+
+    #[test]
+    fn entries_of_versions_that_kept_no_manifests_are_read() {
+        let old = serde_json::to_value(entry(1, "1", Outcome::Released)).expect("plain data");
+        assert!(old.get("sites").is_none(), "{old:#}");
+        let read: Entry = serde_json::from_value(old).expect("an entry");
+        assert_eq!(read, entry(1, "1", Outcome::Released));
     }
 
     #[test]

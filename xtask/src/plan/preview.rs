@@ -90,6 +90,9 @@ pub struct Preview {
     pub stacks: Vec<StackPreview>,
     /// Functions whose code would change.
     pub code: Vec<CodeChange>,
+    /// Sites with files that would go up; offline that is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sites: Vec<SitePreview>,
     /// What deserves a second look.
     pub findings: Vec<Finding>,
     /// What a deploy would be like.
@@ -100,6 +103,16 @@ pub struct Preview {
     /// What was changed by hand since the last deploy; empty unless it was looked for.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub drift: Vec<String>,
+}
+
+/// What would change of a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SitePreview {
+    /// The site.
+    pub site: String,
+    /// The files that would go up, by their keys.
+    pub files: Vec<String>,
 }
 
 /// What would change in a stack.
@@ -182,7 +195,7 @@ impl Preview {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let stays = |stack: &StackPreview| matches!(stack.action, StackAction::None | StackAction::Orphan);
-        self.code.is_empty() && self.stacks.iter().all(stays)
+        self.code.is_empty() && self.sites.is_empty() && self.stacks.iter().all(stays)
     }
 
     /// The stacks that nothing defines any longer.
@@ -247,6 +260,7 @@ pub fn preview(
         against: baseline.name.clone(),
         stacks,
         code,
+        sites: Vec::new(),
         findings: found,
         forecast,
         disagreements: Vec::new(),

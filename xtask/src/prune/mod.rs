@@ -1,6 +1,7 @@
 //! Deletes what nothing needs. First a pure mark that says why each thing stays or goes, then a sweep.
 
 pub mod leftovers;
+pub mod sites;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,7 @@ enum Target {
     Version { function: String, version: String },
     Layer { layer: String, version: i64 },
     Artifact { key: String },
+    SiteFile { region: Option<String>, bucket: String, key: String },
     ChangeSet { region: Option<String>, stack: String, name: String },
     EmptyStack { region: Option<String>, stack: String },
     LogGroup { name: String },
@@ -48,15 +50,7 @@ pub type Released = BTreeMap<String, BTreeMap<String, u32>>;
 #[must_use]
 pub fn released(entries: &[Entry], keep: usize) -> Released {
     let mut released = Released::new();
-    // A return to what is kept anyway takes no other release's place.
-    let mut distinct = BTreeSet::new();
-    let is_new = |entry: &&Entry| {
-        let versions = entry.functions.iter().map(|(function, moved)| (function.clone(), moved.after.clone()));
-        distinct.insert(versions.collect::<Vec<_>>())
-    };
-    let completed = entries.iter().rev().filter(|entry| entry.outcome == Outcome::Released).filter(is_new).take(keep);
-    let open = entries.iter().filter(|entry| entry.is_open());
-    for entry in completed.chain(open) {
+    for entry in kept(entries, keep, versions) {
         for (function, moved) in &entry.functions {
             let versions = released.entry(function.clone()).or_default();
             let before = moved.before.iter().filter(|_| entry.is_open());
@@ -66,6 +60,20 @@ pub fn released(entries: &[Entry], keep: usize) -> Released {
         }
     }
     released
+}
+
+/// The newest `keep` completed releases, newest first, and those that are open. A return to `what` is kept anyway takes no other
+/// release's place.
+fn kept<K: Ord>(entries: &[Entry], keep: usize, what: impl Fn(&Entry) -> K) -> impl Iterator<Item = &Entry> {
+    let mut distinct = BTreeSet::new();
+    let completed = entries.iter().rev().filter(|entry| entry.outcome == Outcome::Released);
+    let completed = completed.filter(move |entry| distinct.insert(what(entry))).take(keep);
+    completed.chain(entries.iter().filter(|entry| entry.is_open()))
+}
+
+/// What a release's aliases point to.
+fn versions(entry: &Entry) -> Vec<(String, String)> {
+    entry.functions.iter().map(|(function, moved)| (function.clone(), moved.after.clone())).collect()
 }
 
 /// Marks a function's versions: what an alias points to stays, weights included, what a kept release needs, and the newest
@@ -192,12 +200,14 @@ impl Needed {
 pub async fn sweep(verdicts: &[Verdict], bucket: Option<&str>, clients: &Clients) -> Result<usize, AwsError> {
     let lambda = clients.lambda();
     let mut keys = Vec::new();
+    let mut of_sites: BTreeMap<(&Option<String>, &str), Vec<String>> = BTreeMap::new();
     let mut count = 0;
     for verdict in verdicts.iter().filter(|verdict| !verdict.keep) {
         match &verdict.target {
             Target::Version { function, version } => lambda.delete_version(function, version).await?,
             Target::Layer { layer, version } => lambda.delete_layer_version(layer, *version).await?,
             Target::Artifact { key } => keys.push(key.clone()),
+            Target::SiteFile { region, bucket, key } => of_sites.entry((region, bucket)).or_default().push(key.clone()),
             Target::ChangeSet { region, stack, name } => {
                 clients.cloudformation(region.as_deref()).delete_change_set(stack, name).await?;
             }
@@ -208,6 +218,9 @@ pub async fn sweep(verdicts: &[Verdict], bucket: Option<&str>, clients: &Clients
     }
     if let (Some(bucket), false) = (bucket, keys.is_empty()) {
         clients.s3().delete(bucket, &keys).await?;
+    }
+    for ((region, bucket), keys) in of_sites {
+        clients.s3_in(region.as_deref()).delete(bucket, &keys).await?;
     }
     Ok(count)
 }

@@ -28,6 +28,7 @@ use crate::{
     deploy::{DeployError, observe::LIVE},
     ledger::{Book, Entry, Kind, LedgerError, Move, Open, Outcome, time},
     lock::token,
+    site::{Pages, SiteError},
     store::Store,
     ui::Ui,
 };
@@ -148,6 +149,19 @@ pub enum ReleaseError {
         /// What is missing, in words.
         missing: Vec<String>,
     },
+    /// Files of an earlier release's sites are gone.
+    #[error("release {number} cannot come back: {}; nothing was moved", gone.join(", "))]
+    #[diagnostic(help("deploy its commit again, or choose a newer one: `cargo xtask release list`"))]
+    FilesGone {
+        /// The release.
+        number: u32,
+        /// What is gone, in words.
+        gone: Vec<String>,
+    },
+    /// A site cannot be put where users get it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Site(#[from] SiteError),
     /// `$LATEST` is not what was deployed.
     #[error(
         "the code of {function} is not what was deployed: its CodeSha256 is {found}, not {wanted}; nothing was released"
@@ -194,6 +208,8 @@ pub struct Context<'a, S> {
     pub code: BTreeMap<String, String>,
     /// What is entered besides the versions.
     pub facts: Facts,
+    /// The system's sites.
+    pub pages: &'a Pages<'a>,
     /// AWS.
     pub clients: &'a Clients,
     /// The printer.
@@ -225,6 +241,8 @@ pub struct Facts {
     pub own_alarms: Vec<String>,
     /// What the code needs of its stacks; see [`Entry::needs`].
     pub needs: BTreeMap<String, String>,
+    /// What the sites are to consist of; see [`Entry::sites`].
+    pub sites: BTreeMap<String, String>,
 }
 
 impl Facts {
@@ -242,6 +260,7 @@ impl Facts {
             plan: self.plan.clone(),
             functions,
             needs: self.needs.clone(),
+            sites: self.sites.clone(),
             steps: Vec::new(),
             outcome: Outcome::Open,
         }
@@ -262,7 +281,7 @@ pub async fn release<S: Store>(
 ) -> Result<Vec<Released>, ReleaseError> {
     let mut candidates = gather(system, &created, context).await?;
     if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
-        if goes_on(&open, &candidates) {
+        if goes_on(&open, &candidates) && open.entry.sites == context.facts.sites {
             context.ui.say(format_args!("Going on with release {}, which was interrupted", open.entry.number));
             if let Err(error) = probe_all(&candidates, context).await {
                 return Err(reverted(open, error, context).await);
@@ -345,11 +364,20 @@ async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'
     let wanted: BTreeMap<_, _> =
         candidates.iter().map(|candidate| (candidate.function.function_name.clone(), moved(candidate))).collect();
     let nothing_moves = wanted.values().all(|moved| moved.before.as_ref() == Some(&moved.after));
-    if nothing_moves && !candidates.iter().any(|candidate| candidate.created) {
+    if nothing_moves && !candidates.iter().any(|candidate| candidate.created) && same_sites(context).await? {
         return Ok(());
     }
     let open = context.book.begin(context.facts.entry(Kind::Deploy, wanted)).await?;
     carry_out(open, functions(candidates), context).await.map(drop)
+}
+
+/// Do users get these sites already?
+async fn same_sites<S: Store>(context: &Context<'_, S>) -> Result<bool, ReleaseError> {
+    let sites = &context.facts.sites;
+    if sites.is_empty() {
+        return Ok(true);
+    }
+    Ok(context.book.last_released(None).await?.is_some_and(|entry| entry.sites == *sites))
 }
 
 fn functions(candidates: &[Candidate]) -> Vec<RenderedFunction> {

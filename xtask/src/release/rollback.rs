@@ -7,7 +7,7 @@ use stacks::rendered::{RenderedFunction, RenderedSystem};
 use super::{Context, ReleaseError, abort, candidate::probe, resume, shift::carry_out};
 use crate::{
     deploy::observe::LIVE,
-    ledger::{Entry, Kind, Move, Open, missing, target},
+    ledger::{Entry, Kind, Move, Open, Outcome, missing, target},
     store::Store,
 };
 
@@ -34,6 +34,11 @@ pub async fn rollback<S: Store>(
     if !missing.is_empty() {
         return Err(ReleaseError::StacksDiffer { number: target.number, missing });
     }
+    let sites = sites(target, &entries, context);
+    let gone = context.pages.gone(&sites).await?;
+    if !gone.is_empty() {
+        return Err(ReleaseError::FilesGone { number: target.number, gone });
+    }
     // Everything that can refuse it comes before anything moves.
     let mut wanted = wanted(system, target, context).await?;
     for (function, moved) in &wanted {
@@ -57,8 +62,25 @@ pub async fn rollback<S: Store>(
         wanted.into_iter().map(|(function, moved)| (function.clone(), (function.function_name, moved))).unzip();
     let entry = context.facts.entry(Kind::Rollback { to: target.number }, functions);
     // What users get is of that commit, whatever the workspace is at.
-    let open = context.book.begin(Entry { commit: target.commit.clone(), ..entry }).await?;
+    let open = context.book.begin(Entry { commit: target.commit.clone(), sites, ..entry }).await?;
     Ok(carry_out(open, rendered, context).await?.entry)
+}
+
+/// What the sites are to consist of: those that the release knows as they were then, others as users have them.
+fn sites<S: Store>(target: &Entry, entries: &[Entry], context: &Context<'_, S>) -> BTreeMap<String, String> {
+    let now = entries.iter().rev().find(|entry| entry.outcome == Outcome::Released);
+    let mut sites = now.map(|entry| entry.sites.clone()).unwrap_or_default();
+    sites.extend(target.sites.clone());
+    let sites = context.pages.known(&sites);
+    for name in context.pages.names().filter(|name| !target.sites.contains_key(*name)) {
+        context.ui.say(format_args!("Release {} does not say what {name} was: its page stays as it is", target.number));
+    }
+    for name in target.sites.keys().filter(|name| !sites.contains_key(*name)) {
+        context
+            .ui
+            .warn(format_args!("the workspace defines site {name} of release {} no more: it stays", target.number));
+    }
+    sites
 }
 
 /// A release that was interrupted is what there is to go back from; a rollback that was is carried out after all.

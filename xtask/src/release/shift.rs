@@ -16,8 +16,12 @@ use crate::{
     aws::AwsError,
     deploy::observe::LIVE,
     ledger::{Entry, LedgerError, Move, Open, Outcome},
+    site::SiteError,
     store::Store,
 };
+
+/// The step of a release that puts the pages of its sites where users get them.
+const PAGES: &str = "the pages of its sites";
 
 /// Moves the traffic of an open release as its strategy says, and closes the entry; whatever goes wrong on the way, all
 /// aliases go back.
@@ -43,15 +47,44 @@ pub(super) async fn carry_out<S: Store>(
         }
         _ => open,
     };
-    let mut open = point_all(open, context).await?;
+    let open = point_all(open, context).await?;
     for check in &context.checks {
         if let Err(why) = check.settle(again(context)).await {
             let aborted = abort(open, &why, context).await?;
             return Err(undone(&aborted, why));
         }
     }
+    let mut open = put_pages(open, context).await?;
     close(&mut open, Outcome::Released, context).await?;
     Ok(open)
+}
+
+/// The pages of an open release, once its functions serve them; if one cannot be put there, everything goes back.
+async fn put_pages<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+    let sites = context.pages.known(&open.entry.sites);
+    if sites.is_empty() {
+        return Ok(open);
+    }
+    // Entered first, as for the aliases.
+    context.book.step(&mut open, PAGES.to_owned()).await?;
+    match context.pages.put(&sites).await {
+        Ok(()) => Ok(open),
+        Err(error) => Err(reverted(open, error.into(), context).await),
+    }
+}
+
+/// The pages that users had before an open release, where it came as far as its own.
+async fn put_pages_back<S: Store>(open: &Open, context: &Context<'_, S>) -> Result<(), ReleaseError> {
+    if !open.entry.steps.iter().any(|step| step.what == PAGES) {
+        return Ok(());
+    }
+    let before = context.book.last_released(Some(open.entry.number)).await?;
+    match context.pages.put(&before.map(|entry| entry.sites).unwrap_or_default()).await {
+        // What is gone does not come back by trying again.
+        Err(error @ SiteError::Gone { .. }) => context.ui.warn(format_args!("{error}; its page stays as it is")),
+        put => put?,
+    }
+    Ok(())
 }
 
 /// Says what became of a release, in the ledger and in the record of the job.
@@ -199,7 +232,7 @@ async fn point_all<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result
     Ok(open)
 }
 
-/// Moves every alias of an open release back to what it pointed to before, and closes the entry.
+/// Moves every alias of an open release back to what it pointed to before, puts the pages back, and closes the entry.
 ///
 /// # Errors
 ///
@@ -224,6 +257,7 @@ pub async fn abort<S: Store>(mut open: Open, why: &str, context: &Context<'_, S>
             why: why.to_owned(),
         });
     }
+    put_pages_back(&open, context).await?;
     close(&mut open, Outcome::Reverted { why: why.to_owned() }, context).await?;
     Ok(open)
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// The page.
-pub(super) const PAGE: &str = "index.html";
+pub const PAGE: &str = "index.html";
 /// Where the page finds out what only a deploy knows.
 pub(super) const CONFIG: &str = "config.json";
 /// What files are served as, by their extension.
@@ -31,7 +32,8 @@ const IN_NAMES: usize = 16;
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// What an object is and is served with: what two versions of it may differ in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Served {
     /// The SHA-256 of its content.
     pub sha256: String,
@@ -106,8 +108,7 @@ pub fn objects(files: &Files, config: &BTreeMap<String, String>, base: &str) -> 
         objects.push(object);
     }
     let page = rewritten(page, &names)?;
-    let config = serde_json::to_vec_pretty(config).unwrap_or_default();
-    objects.push(unhashed(CONFIG, config)?);
+    objects.push(self::config(config));
     objects.push(unhashed(PAGE, page.into_bytes())?);
     Ok(objects)
 }
@@ -140,10 +141,28 @@ fn asset(path: &str, body: &[u8]) -> Result<Object, FilesError> {
 }
 
 fn unhashed(path: &str, body: Vec<u8>) -> Result<Object, FilesError> {
+    Ok(changing(path, body, content_type(path)?))
+}
+
+fn changing(key: &str, body: Vec<u8>, content_type: String) -> Object {
     let sha256 = hex::encode(Sha256::digest(&body));
     let cache_control = "no-cache, no-store, must-revalidate".to_owned();
-    let served = Served { sha256, content_type: content_type(path)?, cache_control };
-    Ok(Object { key: path.to_owned(), body, served, hashed: false })
+    Object { key: key.to_owned(), body, served: Served { sha256, content_type, cache_control }, hashed: false }
+}
+
+/// `config.json`, saying this.
+#[must_use]
+pub fn config(values: &BTreeMap<String, String>) -> Object {
+    changing(CONFIG, serde_json::to_vec_pretty(values).unwrap_or_default(), "application/json".to_owned())
+}
+
+/// Does an object's name tell its content, as [`objects`] names it?
+#[must_use]
+pub fn is_hashed(key: &str) -> bool {
+    let is_hash =
+        |text: &str| text.len() == IN_NAMES && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let stem = key.rsplit_once('.').map(|(stem, _)| stem);
+    stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(_, hash)| is_hash(hash))
 }
 
 fn content_type(path: &str) -> Result<String, FilesError> {

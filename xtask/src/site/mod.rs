@@ -3,9 +3,11 @@
 //!
 //! What is there already, with the same content and headers, is left alone. A change of what keeps its name is told to the
 //! distribution. Should that be lost to a kill, it costs a second, the longest that CloudFront keeps what says it must not be
-//! kept. What no page refers to any longer stays, for pages that are still open.
+//! kept. What no page refers to any longer stays, for pages that are still open, until no release that is kept names it.
 
 pub mod files;
+pub mod manifest;
+mod pages;
 
 use std::collections::BTreeMap;
 
@@ -16,13 +18,12 @@ use sha2::{Digest, Sha256};
 use stacks::rendered::{RenderedSite, RenderedSystem};
 use thiserror::Error;
 
-use self::files::{Files, FilesError, Object, Served};
-use crate::{
-    aws::{AwsError, Clients},
-    deploy::Outputs,
-    ui::Ui,
-    workspace::Workspace,
+pub use self::pages::Pages;
+use self::{
+    files::{Files, FilesError, Object},
+    manifest::Source,
 };
+use crate::{aws::AwsError, deploy::Outputs, workspace::Workspace};
 
 /// Where a site goes, and what it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,14 +34,12 @@ pub struct Place {
     pub region: Option<String>,
     /// The distribution in front of it.
     pub distribution: Option<String>,
-    /// The path that its keys are served below.
-    pub base: String,
     /// What `config.json` says.
     pub config: BTreeMap<String, String>,
 }
 
 /// What was done to a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Published {
     /// The site.
     pub name: String,
@@ -101,7 +100,7 @@ pub enum SiteError {
     },
     /// AWS refused.
     #[error("site {site} was not published to bucket {bucket}")]
-    #[diagnostic(help("the functions are released; run the command again, and it goes on with the site"))]
+    #[diagnostic(help("run the command again, and it goes on with the site"))]
     Aws {
         /// The site.
         site: String,
@@ -109,6 +108,15 @@ pub enum SiteError {
         bucket: String,
         /// Why.
         source: AwsError,
+    },
+    /// What an earlier release was made of is not there any more.
+    #[error("site {site} cannot be shown as it was: {what} is gone")]
+    #[diagnostic(help("deploy the commit of that release again"))]
+    Gone {
+        /// The site.
+        site: String,
+        /// What is gone.
+        what: String,
     },
 }
 
@@ -124,18 +132,12 @@ pub fn check(systems: &[RenderedSystem], workspace: &Workspace) -> Result<(), Si
     Ok(())
 }
 
-/// Where a site of a system goes, as its stacks' outputs say. `told` is what an output is to be replaced by where the stage
-/// serves something elsewhere than its stack says, and `base` the path that a bucket's keys are served below.
-///
-/// # Errors
-///
-/// When a stack lacks an output.
-pub fn place(
+/// Where a site of a system goes, and what its `config.json` says, as its stacks' outputs are.
+fn place(
     system: &RenderedSystem,
     site: &RenderedSite,
+    config: &BTreeMap<String, Source>,
     outputs: &Outputs,
-    told: impl Fn(&str, &str) -> Option<String>,
-    base: impl Fn(&str) -> String,
 ) -> Result<Place, SiteError> {
     let find = |stack: &str, output: &str| {
         let rendered = system.stacks.iter().find(|rendered| rendered.stack == stack);
@@ -147,19 +149,13 @@ pub fn place(
             output: output.to_owned(),
         })
     };
-    let mut config = BTreeMap::new();
-    for (field, value) in &site.config {
-        let told = told(&value.stack, &value.output);
-        config.insert(field.clone(), told.map_or_else(|| find(&value.stack, &value.output), Ok)?);
-    }
+    let values = config.iter().map(|(field, of)| Ok((field.clone(), find(&of.stack, &of.output)?)));
     let stack = system.stacks.iter().find(|stack| stack.stack == site.stack);
-    let bucket = find(&site.stack, &site.bucket_output)?;
     Ok(Place {
-        base: base(&bucket),
-        bucket,
+        bucket: find(&site.stack, &site.bucket_output)?,
         region: stack.and_then(|stack| stack.region.clone()),
         distribution: find(&site.stack, &site.distribution_output).ok().filter(|id| !id.is_empty()),
-        config,
+        config: values.collect::<Result<_, _>>()?,
     })
 }
 
@@ -176,73 +172,6 @@ pub fn fingerprint(site: &RenderedSite, workspace: &Workspace) -> Result<String,
         hash.update(Sha256::digest(&object.body));
     }
     Ok(hex::encode(hash.finalize()))
-}
-
-/// Publishes a site; what is there already stays untouched. `approve` is asked with the number of files before any is uploaded.
-///
-/// # Errors
-///
-/// When the folder cannot be read, it is not approved, or a call fails; the same again goes on from there.
-pub async fn publish(
-    site: &RenderedSite,
-    place: &Place,
-    approve: impl Fn(usize) -> bool,
-    workspace: &Workspace,
-    clients: &Clients,
-    ui: &Ui,
-) -> Result<Published, SiteError> {
-    let objects = prepared(site, &place.config, &place.base, workspace)?;
-    let step = ui.step(format!("Publish {}", site.name));
-    let failed = |source| SiteError::Aws { site: site.name.clone(), bucket: place.bucket.clone(), source };
-    let changed = compare(place, &objects, clients).await.map_err(failed)?;
-    if !changed.is_empty() && !approve(changed.len()) {
-        return Err(SiteError::NotConfirmed { site: site.name.clone(), files: changed.len() });
-    }
-    let published = put(site, place, (&changed, objects.len()), clients).await.map_err(failed)?;
-    let (uploaded, unchanged) = (published.uploaded.len(), published.unchanged);
-    let told = if published.invalidated.is_empty() { "" } else { ", CloudFront asks for the page again" };
-    step.done(if uploaded == 0 {
-        format!("unchanged, {unchanged} files")
-    } else {
-        format!("{uploaded} files uploaded, {unchanged} unchanged{told}")
-    });
-    Ok(published)
-}
-
-/// The objects that are not there as they should be.
-async fn compare<'a>(place: &Place, objects: &'a [Object], clients: &Clients) -> Result<Vec<&'a Object>, AwsError> {
-    let s3 = clients.s3_in(place.region.as_deref());
-    let mut found: BTreeMap<String, Served> = BTreeMap::new();
-    for object in objects {
-        if let Some(served) = s3.served(&place.bucket, &object.key).await? {
-            found.insert(object.key.clone(), served);
-        }
-    }
-    Ok(files::changed(objects, &found))
-}
-
-async fn put(
-    site: &RenderedSite,
-    place: &Place,
-    (changed, of): (&[&Object], usize),
-    clients: &Clients,
-) -> Result<Published, AwsError> {
-    let s3 = clients.s3_in(place.region.as_deref());
-    for object in changed {
-        s3.serve(&place.bucket, &object.key, object.body.clone(), &object.served).await?;
-    }
-    let mut invalidated = files::invalidated(changed);
-    match &place.distribution {
-        Some(distribution) if !invalidated.is_empty() => clients.invalidate(distribution, &invalidated).await?,
-        _ => invalidated.clear(),
-    }
-    Ok(Published {
-        name: site.name.clone(),
-        bucket: place.bucket.clone(),
-        uploaded: changed.iter().map(|object| object.key.clone()).collect(),
-        unchanged: of - changed.len(),
-        invalidated,
-    })
 }
 
 /// The site's objects, from its folder.

@@ -28,6 +28,7 @@ mod refusals;
 mod releasing;
 mod requests;
 mod rights;
+mod site_releases;
 mod stuck;
 mod telling;
 mod thakii;

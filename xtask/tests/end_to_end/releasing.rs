@@ -271,7 +271,7 @@ fn enter_open_to(cloud: &Cloud, before: &str, after: &str) {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn put(cloud: &Cloud, key: &str, document: &Value) {
+pub(crate) async fn put(cloud: &Cloud, key: &str, document: &Value) {
     let listed = cloud.s3().list_buckets().send().await.expect("buckets are listed");
     let bucket = listed.buckets().iter().filter_map(|bucket| bucket.name()).find(|name| name.starts_with("artifacts-"));
     let body = document.to_string().into_bytes().into();

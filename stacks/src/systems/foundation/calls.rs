@@ -49,6 +49,9 @@ const TEST_USER: [&str; 3] =
 /// What a canary is judged by.
 const READ_METRICS: [&str; 2] = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"];
 
+/// The names of a site's files that tell their content: a hyphen and sixteen characters before the extension.
+const HASHED: &str = "*-????????????????.*";
+
 /// What a stage has that is called directly, as ARNs.
 struct Named {
     stacks: Vec<Text>,
@@ -91,6 +94,7 @@ pub(super) fn deploy(
     if !named.layers.is_empty() {
         statements.push(Statement::allow(["lambda:DeleteLayerVersion"], named.layer_versions.iter().cloned()));
     }
+    statements.extend(read_sites(systems));
     statements.extend(systems.iter().flat_map(|system| publish(stage, system)));
     let topics: Vec<_> = systems.iter().filter_map(alarm_topic).collect();
     if !topics.is_empty() {
@@ -122,22 +126,27 @@ fn test_user(stage: &Stage, systems: &[RenderedSystem]) -> Option<Statement> {
     (!with_users.is_empty()).then(|| Statement::allow(TEST_USER, [sub(pools)]).when(ours))
 }
 
-/// Putting sites into their buckets, listing included, so that a missing object is 404 and not 403. A distribution's id is
-/// made up by CloudFront, so it is told by the tags that a deploy gives its stack.
+/// A site's bucket, as an ARN.
+fn bucket_of(system: &RenderedSystem, site: &RenderedSite) -> Option<String> {
+    let stack = system.stacks.iter().find(|stack| stack.stack == site.stack)?;
+    let name = &stack.template["Outputs"][&site.bucket_output]["Value"];
+    let name = known_in_advance(name.as_str().or_else(|| name["Fn::Sub"].as_str())?);
+    Some(format!("arn:${{AWS::Partition}}:s3:::{name}"))
+}
+
+/// Putting sites into their buckets, and deleting what no release needs: of that, only what is named after its content. A
+/// distribution's id is made up by CloudFront, so it is told by the tags that a deploy gives its stack.
 fn publish(stage: &Stage, system: &RenderedSystem) -> Vec<Statement> {
     let of_site = |site: &RenderedSite| {
-        let stack = system.stacks.iter().find(|stack| stack.stack == site.stack)?;
-        let name = &stack.template["Outputs"][&site.bucket_output]["Value"];
-        let name = known_in_advance(name.as_str().or_else(|| name["Fn::Sub"].as_str())?);
-        let bucket = format!("arn:${{AWS::Partition}}:s3:::{name}");
+        let bucket = bucket_of(system, site)?;
         let tags = json!({ "StringEquals": {
             "aws:ResourceTag/system": system.name,
             "aws:ResourceTag/stack": site.stack,
             "aws:ResourceTag/stage": stage.name,
         }});
         Some([
-            Statement::allow(["s3:GetObject", "s3:PutObject"], [sub(&format!("{bucket}/*"))]),
-            Statement::allow(["s3:ListBucket"], [sub(&bucket)]),
+            Statement::allow(["s3:PutObject"], [sub(&format!("{bucket}/*"))]),
+            Statement::allow(["s3:DeleteObject"], [sub(&format!("{bucket}/{HASHED}"))]),
             Statement::allow(
                 ["cloudfront:CreateInvalidation"],
                 [sub("arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/*")],
@@ -148,9 +157,24 @@ fn publish(stage: &Stage, system: &RenderedSystem) -> Vec<Statement> {
     system.sites.iter().filter_map(of_site).flatten().collect()
 }
 
+/// Looking at what sites are made of, listing included, so that a missing object is 404 and not 403.
+fn read_sites(systems: &[RenderedSystem]) -> Vec<Statement> {
+    let of_site = |system, site| {
+        let bucket = bucket_of(system, site)?;
+        Some([
+            Statement::allow(["s3:GetObject"], [sub(&format!("{bucket}/*"))]),
+            Statement::allow(["s3:ListBucket"], [sub(&bucket)]),
+        ])
+    };
+    let sites = systems.iter().flat_map(|system| system.sites.iter().map(move |site| (system, site)));
+    sites.filter_map(|(system, site)| of_site(system, site)).flatten().collect()
+}
+
 /// What looking at a stage calls: `plan --online` and `status`, nothing that changes anything.
 pub(super) fn plan(stage: &Stage, systems: &[RenderedSystem], artifacts: &str) -> Vec<Statement> {
-    Named::of(stage, systems).read(artifacts)
+    let mut statements = Named::of(stage, systems).read(artifacts);
+    statements.extend(read_sites(systems));
+    statements
 }
 
 /// Each once, in the order of their first.

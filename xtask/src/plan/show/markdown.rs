@@ -2,7 +2,7 @@
 
 use std::fmt::{Result, Write};
 
-use super::{sign, summary, values, verdict, way_out};
+use super::{files_of, sign, summary, values, verdict, way_out};
 use crate::plan::preview::{Preview, StackAction, StackPreview};
 
 /// The longest comment GitHub takes, less room for a few stages more (GitHub's limit is 65,536 characters).
@@ -45,6 +45,9 @@ fn write(preview: &Preview, out: &mut String) -> Result {
     }
     for code in &preview.code {
         writeln!(details, "~ {}: new code, {}", code.function, code.reason)?;
+    }
+    for site in &preview.sites {
+        writeln!(details, "~ {}", files_of(site))?;
     }
     if let Some((end, _)) = details.char_indices().nth(LONGEST) {
         details.truncate(end);

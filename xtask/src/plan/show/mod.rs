@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::{
     changes::{Certainty, ResourceAction, ResourceChange},
-    preview::{Counts, Preview, StackAction},
+    preview::{Counts, Preview, SitePreview, StackAction},
     safety::Finding,
 };
 
@@ -40,6 +40,9 @@ pub fn summary(preview: &Preview) -> String {
     if !preview.code.is_empty() {
         parts.push(format!("new code in {} {}", preview.code.len(), plural(preview.code.len(), "function")));
     }
+    for site in &preview.sites {
+        parts.push(format!("{} {} of {}", site.files.len(), plural(site.files.len(), "file"), site.site));
+    }
     if orphans > 0 {
         parts.push(left);
     }
@@ -53,6 +56,12 @@ pub fn summary(preview: &Preview) -> String {
         let _never = write!(line, "; {refused} refused");
     }
     line
+}
+
+/// What goes up of a site.
+fn files_of(site: &SitePreview) -> String {
+    let (count, goes) = (site.files.len(), if site.files.len() == 1 { "goes" } else { "go" });
+    format!("{}: {count} {} {goes} up: {}", site.site, plural(count, "file"), site.files.join(", "))
 }
 
 fn plural(count: usize, what: &str) -> String {

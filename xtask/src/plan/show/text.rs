@@ -4,7 +4,7 @@ use std::fmt::{Result, Write};
 
 use console::style;
 
-use super::{sign, summary, values, verdict, way_out};
+use super::{files_of, sign, summary, values, verdict, way_out};
 use crate::plan::{
     changes::{ResourceAction, ResourceChange},
     preview::{Preview, StackAction, StackPreview},
@@ -29,6 +29,12 @@ fn write(preview: &Preview, out: &mut String) -> Result {
         writeln!(out, "\nCode")?;
         for code in &preview.code {
             writeln!(out, "  {} {}: {}", style("~").yellow(), code.function, code.reason)?;
+        }
+    }
+    if !preview.sites.is_empty() {
+        writeln!(out, "\nSites")?;
+        for site in &preview.sites {
+            writeln!(out, "  {} {}", style("~").yellow(), files_of(site))?;
         }
     }
     if !preview.drift.is_empty() {

@@ -61,6 +61,23 @@ fn references_lead_to_the_names_and_all_else_stays() {
 }
 
 #[test]
+fn names_that_tell_their_content_are_known_again() {
+    for object in made(&[]) {
+        assert_eq!(is_hashed(&object.key), object.hashed, "{}", object.key);
+    }
+    for key in [
+        "style.css",
+        "style-.css",
+        "02fcae88bd120f59.js",
+        "app-02fcae88bd120f5.js",
+        "app-02FCAE88BD120F59.js",
+        "app-02fcae88bd120f59",
+    ] {
+        assert!(!is_hashed(key), "{key}");
+    }
+}
+
+#[test]
 fn what_keeps_its_name_is_never_kept_by_a_cache() {
     for object in made(&[]) {
         let expected = match object.key.as_str() {
