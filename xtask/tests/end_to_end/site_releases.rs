@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::{
     cloud::{Cloud, text},
     deploying::copy_workspace,
+    proxy::{Proxy, Verdict},
     refusals::refused,
     releasing::put,
 };
@@ -166,10 +167,30 @@ fn a_release_includes_its_site() {
     world.back(&["--to", "3"]);
     assert_eq!(world.shown(), third);
 
+    a_page_that_cannot_be_put_there_takes_its_release_back(&world, &third);
     an_interrupted_release_takes_its_page_along(&world, &first, &third);
     a_release_that_knows_no_site_leaves_the_page(&world, &third);
     what_is_gone_is_told_before_anything_moves(&world, &first);
     what_no_kept_release_names_is_pruned(&world);
+}
+
+/// Of functions and page users get both, or neither.
+fn a_page_that_cannot_be_put_there_takes_its_release_back(world: &World, third: &Shown) {
+    let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    let proxy = Proxy::start(&world.cloud.endpoint(), move |call| {
+        let is_page = call.operation.starts_with("PUT /portfolio-web-") && call.operation.ends_with("/index.html");
+        if is_page { Verdict::Answer(403, denied.to_owned()) } else { Verdict::Forward }
+    });
+    let back = [&ROLLBACK[..], &["--to", "1"]].concat();
+    let output = world.cloud.command(&back).env("AWS_ENDPOINT_URL", proxy.endpoint()).output().expect("xtask starts");
+    refused(&output, 1, &["release 7 was reverted: site PortfolioSite was not published", "AccessDenied"]);
+    let shown = world.shown();
+    assert_eq!((&shown.page, &shown.version), (&third.page, &third.version));
+    assert_eq!(world.releases()[6]["outcome"]["state"], "reverted");
+    // Through the proxy the API has another address, which the page was told.
+    assert_ne!(shown.config, third.config);
+    world.back(&["--to", "3"]);
+    assert_eq!(world.shown(), *third);
 }
 
 /// A run was killed after the page went up and before its release was closed.
@@ -180,13 +201,13 @@ fn an_interrupted_release_takes_its_page_along(world: &World, first: &Shown, thi
         entry["functions"][FUNCTION]["before"] = json!(third.version);
         put(&world.cloud, &format!("releases/{SYSTEM}/{number:08}.json"), &entry);
     };
-    open(7);
+    open(9);
     world.cloud.success(&["release", "resume", "--stage", "local", "--system", SYSTEM]);
     assert_eq!(world.shown(), *first);
     // As if that one had not been closed.
-    let mut entry = world.releases().remove(6);
+    let mut entry = world.releases().remove(8);
     entry["outcome"] = json!({ "state": "open" });
-    put(&world.cloud, &format!("releases/{SYSTEM}/00000007.json"), &entry);
+    put(&world.cloud, &format!("releases/{SYSTEM}/00000009.json"), &entry);
     world.cloud.success(&["release", "abort", "--stage", "local", "--system", SYSTEM]);
     assert_eq!(world.shown(), *third);
 }
