@@ -1,6 +1,12 @@
 //! A release includes its site: it comes back with it, and what no release needs is pruned.
 
-use std::process::Output;
+use std::{
+    process::{Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -8,7 +14,7 @@ use tempfile::TempDir;
 use crate::{
     cloud::{Cloud, text},
     deploying::copy_workspace,
-    proxy::{Proxy, Verdict},
+    proxy::{Call, Proxy, Verdict},
     refusals::refused,
     releasing::put,
 };
@@ -168,18 +174,22 @@ fn a_release_includes_its_site() {
     assert_eq!(world.shown(), third);
 
     a_page_that_cannot_be_put_there_takes_its_release_back(&world, &third);
+    a_run_that_is_killed_at_its_page_is_finished_by_the_next(&world, &first, &third);
     an_interrupted_release_takes_its_page_along(&world, &first, &third);
     a_release_that_knows_no_site_leaves_the_page(&world, &third);
     what_is_gone_is_told_before_anything_moves(&world, &first);
     what_no_kept_release_names_is_pruned(&world);
 }
 
+fn puts_the_page(call: &Call) -> bool {
+    call.operation.starts_with("PUT /portfolio-web-") && call.operation.ends_with("/index.html")
+}
+
 /// Of functions and page users get both, or neither.
 fn a_page_that_cannot_be_put_there_takes_its_release_back(world: &World, third: &Shown) {
     let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
     let proxy = Proxy::start(&world.cloud.endpoint(), move |call| {
-        let is_page = call.operation.starts_with("PUT /portfolio-web-") && call.operation.ends_with("/index.html");
-        if is_page { Verdict::Answer(403, denied.to_owned()) } else { Verdict::Forward }
+        if puts_the_page(call) { Verdict::Answer(403, denied.to_owned()) } else { Verdict::Forward }
     });
     let back = [&ROLLBACK[..], &["--to", "1"]].concat();
     let output = world.cloud.command(&back).env("AWS_ENDPOINT_URL", proxy.endpoint()).output().expect("xtask starts");
@@ -193,6 +203,26 @@ fn a_page_that_cannot_be_put_there_takes_its_release_back(world: &World, third: 
     assert_eq!(world.shown(), *third);
 }
 
+fn a_run_that_is_killed_at_its_page_is_finished_by_the_next(world: &World, first: &Shown, third: &Shown) {
+    let process = Arc::new(AtomicU32::new(0));
+    let victim = Arc::clone(&process);
+    let proxy = Proxy::start(&world.cloud.endpoint(), move |call| {
+        if puts_the_page(call) { Verdict::ThenKill(victim.load(Ordering::SeqCst)) } else { Verdict::Forward }
+    });
+    let mut command = world.cloud.command(&[&ROLLBACK[..], &["--to", "1"]].concat());
+    let command = command.env("AWS_ENDPOINT_URL", proxy.endpoint()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("xtask starts");
+    process.store(child.id(), Ordering::SeqCst);
+    assert_eq!(child.wait().expect("it ends").code(), None, "it was to be killed");
+    let newest = world.releases().pop().expect("a release");
+    assert_eq!(newest["outcome"]["state"], "open", "{newest:#}");
+    let said = world.back(&[]);
+    assert!(said.contains("Going on with rollback"), "{said}");
+    assert_eq!(world.shown(), *first);
+    world.back(&["--to", "3"]);
+    assert_eq!(world.shown(), *third);
+}
+
 /// A run was killed after the page went up and before its release was closed.
 fn an_interrupted_release_takes_its_page_along(world: &World, first: &Shown, third: &Shown) {
     let open = |number: u64| {
@@ -201,13 +231,14 @@ fn an_interrupted_release_takes_its_page_along(world: &World, first: &Shown, thi
         entry["functions"][FUNCTION]["before"] = json!(third.version);
         put(&world.cloud, &format!("releases/{SYSTEM}/{number:08}.json"), &entry);
     };
-    open(9);
+    let number = world.releases().len() as u64 + 1;
+    open(number);
     world.cloud.success(&["release", "resume", "--stage", "local", "--system", SYSTEM]);
     assert_eq!(world.shown(), *first);
     // As if that one had not been closed.
-    let mut entry = world.releases().remove(8);
+    let mut entry = world.releases().pop().expect("a release");
     entry["outcome"] = json!({ "state": "open" });
-    put(&world.cloud, &format!("releases/{SYSTEM}/00000009.json"), &entry);
+    put(&world.cloud, &format!("releases/{SYSTEM}/{number:08}.json"), &entry);
     world.cloud.success(&["release", "abort", "--stage", "local", "--system", SYSTEM]);
     assert_eq!(world.shown(), *third);
 }

@@ -118,3 +118,24 @@ fn way_out(finding: &Finding) -> String {
         None => "refused: change the definition".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_alone_is_a_change_and_its_files_are_shown() {
+        let site = |files: &[&str]| SitePreview {
+            site: "Site".to_owned(),
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+        };
+        let one = Preview { sites: vec![site(&["index.html"])], ..Preview::default() };
+        assert!(!one.is_empty());
+        assert_eq!(summary(&one), "1 file of Site");
+        let two = Preview { sites: vec![site(&["app-1.js", "index.html"])], ..Preview::default() };
+        for shown in [text(&two), markdown(&two)] {
+            assert!(shown.contains("~ Site: 2 files go up: app-1.js, index.html"), "{shown}");
+            assert!(shown.contains("2 files of Site"), "{shown}");
+        }
+    }
+}
