@@ -34,7 +34,9 @@ pub async fn rollback<S: Store>(
     if !missing.is_empty() {
         return Err(ReleaseError::StacksDiffer { number: target.number, missing });
     }
-    let sites = sites(target, &entries, context);
+    let now = entries.iter().rev().find(|entry| entry.outcome == Outcome::Released);
+    let now = now.map(|entry| context.pages.known(&entry.sites)).unwrap_or_default();
+    let sites = sites(target, now.clone(), context);
     let gone = context.pages.gone(&sites).await?;
     if !gone.is_empty() {
         return Err(ReleaseError::FilesGone { number: target.number, gone });
@@ -45,8 +47,10 @@ pub async fn rollback<S: Store>(
         probe(function, &moved.after, context).await?;
     }
     let stays = |(_, moved): &(RenderedFunction, Move)| moved.before.as_ref() == Some(&moved.after);
-    if open.is_none() && wanted.iter().all(stays) {
+    if open.is_none() && wanted.iter().all(stays) && sites == now {
         context.ui.say(format_args!("Users get release {} already: nothing moves", target.number));
+        // Where its page is not, or is told what is no longer so, it is now.
+        context.pages.put(&sites).await?;
         return Ok(target.clone());
     }
     if let Some(open) = open {
@@ -66,12 +70,13 @@ pub async fn rollback<S: Store>(
     Ok(carry_out(open, rendered, context).await?.entry)
 }
 
-/// What the sites are to consist of: those that the release knows as they were then, others as users have them.
-fn sites<S: Store>(target: &Entry, entries: &[Entry], context: &Context<'_, S>) -> BTreeMap<String, String> {
-    let now = entries.iter().rev().find(|entry| entry.outcome == Outcome::Released);
-    let mut sites = now.map(|entry| entry.sites.clone()).unwrap_or_default();
-    sites.extend(target.sites.clone());
-    let sites = context.pages.known(&sites);
+/// What the sites are to consist of: those that the release knows as they were then, others as users have them now.
+fn sites<S: Store>(
+    target: &Entry,
+    now: BTreeMap<String, String>,
+    context: &Context<'_, S>,
+) -> BTreeMap<String, String> {
+    let sites: BTreeMap<_, _> = now.into_iter().chain(context.pages.known(&target.sites)).collect();
     for name in context.pages.names().filter(|name| !target.sites.contains_key(*name)) {
         context.ui.say(format_args!("Release {} does not say what {name} was: its page stays as it is", target.number));
     }

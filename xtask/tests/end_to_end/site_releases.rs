@@ -172,6 +172,8 @@ fn a_release_includes_its_site() {
     assert_eq!(world.shown(), first);
     world.back(&["--to", "3"]);
     assert_eq!(world.shown(), third);
+    let said = world.back(&["--to", "3"]);
+    assert!(said.contains("Users get release 3 already"), "{said}");
 
     a_page_that_cannot_be_put_there_takes_its_release_back(&world, &third);
     a_run_that_is_killed_at_its_page_is_finished_by_the_next(&world, &first, &third);
