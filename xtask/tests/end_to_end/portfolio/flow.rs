@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::world::{World, ids, post};
+use super::{
+    sessions::next_second,
+    world::{World, ids, post},
+};
 
 pub(super) async fn the_front_end_signs_in_publishes_and_is_counted(world: Arc<World>) {
     let signed_in = world.sign_in(super::world::OWNER).await;
@@ -29,6 +32,7 @@ pub(super) async fn the_front_end_signs_in_publishes_and_is_counted(world: Arc<W
 
     let stats = owner.get(&format!("/v1/analytics/blog/{id}/stats")).await.ok(200);
     assert_eq!(stats["viewCount"], 1);
+    next_second().await;
     owner.act("/v1/auth/logout").await.ok(200);
     let refresh = json!({"refreshToken": signed_in["refreshToken"]});
     assert_eq!(world.anonymous.post("/v1/auth/refresh", refresh).await.status, 401);

@@ -58,15 +58,19 @@ pub(super) async fn row_09_one_is_told_who_one_is(world: Arc<World>) {
     assert_eq!(tampered.get("/v1/auth/me").await.status, 401);
 }
 
-pub(super) async fn signing_out_ends_the_refresh_token(world: Arc<World>) {
-    let email = "leaving@example.com";
-    world.add_user(email, None, true).await;
-    let signed_in = world.sign_in(email).await;
-    // The emulator tells tokens of before a sign-out from those of after it by the second.
+/// Waits for the next second: the emulator tells tokens of before a sign-out from those of after it by theirs.
+pub(super) async fn next_second() {
     let issued = Timestamp::now().as_second();
     while Timestamp::now().as_second() == issued {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+pub(super) async fn signing_out_ends_the_refresh_token(world: Arc<World>) {
+    let email = "leaving@example.com";
+    world.add_user(email, None, true).await;
+    let signed_in = world.sign_in(email).await;
+    next_second().await;
     let leaving = world.anonymous.with_token(signed_in["token"].as_str().expect("a token"));
     let left = leaving.act("/v1/auth/logout").await.ok(200);
     assert_eq!(left, json!({"message": "Successfully logged out"}));
