@@ -98,6 +98,10 @@ fn failed_after(done: &[Done]) -> Option<String> {
 fn settled(release: &Release) -> Notice {
     let (fate, why) = match (&release.outcome, &release.kind) {
         (Outcome::Released, Kind::Deploy) => (Fate::Live, None),
+        // Users get what it was to take back.
+        (Outcome::Reverted { why }, Kind::Rollback { to }) => {
+            (Fate::Failed, Some(format!("the rollback to release {to} was taken back: {why}")))
+        }
         (Outcome::Released, Kind::Rollback { to }) => (Fate::Live, Some(format!("rolled back to release {to}"))),
         (Outcome::Reverted { why }, _) if release.nothing_before.is_empty() => (Fate::Reverted, Some(why.clone())),
         (Outcome::Reverted { why }, _) => (Fate::Failed, Some(format!("nothing was before it, so it stays: {why}"))),
@@ -147,7 +151,7 @@ fn concern(deploy: &Done, system: &RenderedSystem) -> Option<String> {
     let is_planned = planned.is_none_or(|planned| planned.iter().any(|planned| planned == name));
     let Some(note) = deploy.notes.get("notReleased") else {
         // What comes once everything is released is sites.
-        let is_concerned = if deploy.notes.contains_key("functions") { !system.sites.is_empty() } else { is_planned };
+        let is_concerned = if deploy.notes.contains_key("allReleased") { !system.sites.is_empty() } else { is_planned };
         return is_concerned.then(why).flatten();
     };
     if note["failed"] == name {

@@ -127,7 +127,8 @@ pub(super) async fn artifacts(
     let Some(path) = folder else {
         return Ok(build::artifacts(&request(stage, systems), &layers(systems), workspace, ui).await?);
     };
-    let found = folder::list(path)?.architecture;
+    let listed = folder::list(path)?;
+    let found = listed.architecture;
     if found != stage.architecture.as_str() {
         let expected = stage.architecture.as_str().to_owned();
         let (folder, stage) = (path.to_string(), stage.name.clone());
@@ -136,6 +137,13 @@ pub(super) async fn artifacts(
     let artifacts = folder::read(path)?;
     folder::check(path, &artifacts, systems)?;
     ui.say(format_args!("The artifacts in {path} are used, nothing is built."));
+    // Without a repository nobody can tell.
+    if sources_of(stage, systems, workspace).is_ok_and(|sources| sources != listed.sources) {
+        ui.warn(format_args!(
+            "the artifacts in {path} were built from other sources than these, or in another way: what the ledger will say of their \
+             commit is this workspace's"
+        ));
+    }
     Ok(artifacts)
 }
 

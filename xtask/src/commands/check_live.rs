@@ -84,6 +84,8 @@ impl std::fmt::Display for Returned {
 struct Before {
     /// The functions that they gave another version to.
     released: BTreeSet<String>,
+    /// The systems that they completed a release of: one that was resumed or changed a page alone moved no function.
+    systems: BTreeSet<String>,
     /// The stacks that they changed.
     stacks: BTreeSet<String>,
     /// Did one of them fail?
@@ -112,7 +114,7 @@ pub async fn run(
         // A changed stack is live as soon as it is changed, whatever was released.
         let is_changed =
             |system: &RenderedSystem| system.stacks.iter().any(|stack| before.stacks.contains(&stack.name));
-        systems.retain(|system| is_released(system, &before.released) || is_changed(system));
+        systems.retain(|system| is_released(system, &before) || is_changed(system));
         if systems.is_empty() {
             ui.say(
                 "The deploy failed before it changed anything: users get what they got before, and nothing is checked.",
@@ -163,8 +165,7 @@ async fn roll_back(
     if !args.rollback {
         return returned;
     }
-    let is_ours =
-        |system: &&RenderedSystem| broken.contains(system.name.as_str()) && is_released(system, &before.released);
+    let is_ours = |system: &&RenderedSystem| broken.contains(system.name.as_str()) && is_released(system, before);
     for system in systems.iter().filter(is_ours) {
         ui.say(format_args!("Returning {} to its earlier release", system.name));
         match rollback::run(RollbackArgs::last(&args.stage, &system.name), workspace, ui).await {
@@ -248,16 +249,19 @@ fn before(done: &[Done]) -> Before {
         deploys().filter_map(|done| done.notes.get("functions")).filter_map(|functions| functions.as_array());
     let changed = functions.flatten().filter(|function| !function["before"].is_null());
     let stacks = deploys().filter_map(|done| done.notes.get("changedStacks")).filter_map(|stacks| stacks.as_array());
+    let releases = deploys().filter_map(|done| done.notes.get("releases")).filter_map(|releases| releases.as_array());
+    let completed = releases.flatten().filter(|release| release["outcome"]["state"] == "released");
     Before {
+        systems: completed.filter_map(|release| release["system"].as_str().map(str::to_owned)).collect(),
         stacks: stacks.flatten().filter_map(|stack| stack.as_str().map(str::to_owned)).collect(),
         released: changed.filter_map(|function| function["functionName"].as_str().map(str::to_owned)).collect(),
         failed: deploys().any(|done| !done.succeeded),
     }
 }
 
-fn is_released(system: &RenderedSystem, released: &BTreeSet<String>) -> bool {
+fn is_released(system: &RenderedSystem, before: &Before) -> bool {
     let mut functions = system.stacks.iter().flat_map(|stack| &stack.functions);
-    functions.any(|function| released.contains(&function.function_name))
+    before.systems.contains(&system.name) || functions.any(|function| before.released.contains(&function.function_name))
 }
 
 fn table(outcomes: &[Outcome]) -> Table {
@@ -294,12 +298,19 @@ mod tests {
         ]);
         let failed = before(&[deploy(false, functions)]);
         let (released, stacks) = (BTreeSet::from(["one".to_owned()]), BTreeSet::new());
-        assert_eq!(failed, Before { released, stacks, failed: true });
+        assert_eq!(failed, Before { released, stacks, failed: true, ..Before::default() });
         let nothing = Done { notes: serde_json::Map::new(), ..deploy(false, Value::Null) };
         assert_eq!(before(&[nothing]), Before { failed: true, ..Before::default() });
         let notes = serde_json::Map::from_iter([("changedStacks".to_owned(), json!(["portfolio-api-staging"]))]);
         let half_done = Done { notes, ..deploy(false, Value::Null) };
         assert_eq!(before(&[half_done]).stacks, BTreeSet::from(["portfolio-api-staging".to_owned()]));
+        let releases = json!([
+            { "system": "portfolio", "outcome": { "state": "released" } },
+            { "system": "thakii", "outcome": { "state": "reverted", "why": "it is slow" } },
+        ]);
+        let notes = serde_json::Map::from_iter([("releases".to_owned(), releases)]);
+        let resumed = Done { notes, ..deploy(true, Value::Null) };
+        assert_eq!(before(&[resumed]).systems, BTreeSet::from(["portfolio".to_owned()]));
         assert_eq!(before(&[]), Before::default());
     }
 }

@@ -14,7 +14,7 @@ use stacks::{
 
 use crate::{
     aws::{AwsError, Clients, cloudformation::StackState},
-    plan::observed::Observed,
+    plan::{full_name, observed::Observed},
 };
 
 /// The stage's stacks as they are deployed, whether the workspace still defines them or not; those of foundation are left out.
@@ -46,7 +46,7 @@ async fn deployed_in(stage: &Stage, region: Option<&str>, clients: &Clients) -> 
     let cloudformation = clients.cloudformation(region);
     let mut stacks = Vec::new();
     for (name, state) in cloudformation.describe_all().await? {
-        let Some((system, stack)) = part(&state, stage) else { continue };
+        let Some((system, stack)) = part(&name, &state, stage) else { continue };
         if let Some(template) = cloudformation.template(&name).await? {
             let region = region.map(str::to_owned);
             stacks.push(RenderedStack::deployed(system, stack, name, region, template));
@@ -55,11 +55,12 @@ async fn deployed_in(stage: &Stage, region: Option<&str>, clients: &Clients) -> 
     Ok(stacks)
 }
 
-/// The system and its stack that a stack of the stage is.
-fn part(state: &StackState, stage: &Stage) -> Option<(String, String)> {
+/// The system and its stack that a stack of the stage is. Others may use such tags too, so its name must say the same.
+fn part(name: &str, state: &StackState, stage: &Stage) -> Option<(String, String)> {
     let tag = |name: &str| state.tags.get(name).cloned();
     let (system, stack) = (tag("system")?, tag("stack")?);
-    (tag("stage")? == stage.name && system != foundation::SYSTEM).then_some((system, stack))
+    let is_ours = tag("stage")? == stage.name && name == full_name(&system, &stack, &stage.name);
+    (is_ours && system != foundation::SYSTEM).then_some((system, stack))
 }
 
 /// These systems, with what deploying may do left as it is where the workspace would only take something away; says whether
@@ -77,4 +78,31 @@ pub fn leave_what_narrows(mut systems: Vec<RenderedSystem>, observed: &Observed)
         }
     }
     (systems, narrows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_stack_whose_name_says_what_its_tags_say_is_ours() {
+        let text = include_str!("../../../stacks/stages/staging.yaml");
+        let stage = Stage::parse("staging", text, "staging.yaml").expect("a stage");
+        let state = |stage: &str, system: &str| {
+            let tags = [("stage", stage), ("system", system), ("stack", "api")];
+            let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+            StackState {
+                status: "CREATE_COMPLETE".to_owned(),
+                reason: None,
+                parameters: Default::default(),
+                outputs: Default::default(),
+                tags,
+            }
+        };
+        let ours = Some(("old".to_owned(), "api".to_owned()));
+        assert_eq!(part("old-api-staging", &state("staging", "old"), &stage), ours);
+        assert_eq!(part("billing", &state("staging", "billing"), &stage), None, "somebody else's");
+        assert_eq!(part("old-api-prod", &state("prod", "old"), &stage), None, "another stage's");
+        assert_eq!(part("foundation-api-staging", &state("staging", "foundation"), &stage), None);
+    }
 }

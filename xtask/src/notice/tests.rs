@@ -110,11 +110,26 @@ fn a_failed_deploy_that_had_nothing_to_do_to_a_system_is_not_its_own() {
     let live = one("portfolio", None, Fate::Live, "changed without a new release: portfolio-data-local");
     assert_eq!(told(&[done("deploy", &["no"], notes)]), [live, one("thakii", None, Fate::Failed, "no")].concat());
     // What comes once everything is released is sites.
-    let notes = json!({ "planned": ["thakii"], "functions": [], "releases": [released("thakii", 8)] });
+    let notes =
+        json!({ "planned": ["thakii"], "functions": [], "allReleased": true, "releases": [released("thakii", 8)] });
     let found = told(&[done("deploy", &["no site"], notes)]);
     let why = "the deploy failed after the release: no site";
     let expected = [one("portfolio", None, Fate::Failed, "no site"), one("thakii", Some(8), Fate::Live, why)];
     assert_eq!(found, expected.concat());
+    // One that was cut off while it was at a system says nothing of how far it came.
+    let notes = json!({ "planned": ["thakii"], "functions": [], "changedStacks": ["thakii-api-local"] });
+    let found = told(&[done("deploy", &["the lock was lost"], notes)]);
+    assert_eq!(found, one("thakii", None, Fate::Failed, "the lock was lost"));
+}
+
+#[test]
+fn a_rollback_that_was_taken_back_itself_leaves_users_what_was_not_right() {
+    let mut back = rolled_back("portfolio", 8, 6);
+    back["outcome"] = json!({ "state": "reverted", "why": "/health answers 500" });
+    let deploy = done("deploy", &[], json!({ "releases": [released("portfolio", 7)] }));
+    let found = told(&[deploy, done("check-live", &["not right"], json!({ "releases": [back] }))]);
+    assert_eq!((found[0].1, found[0].2), (Some(8), Fate::Failed));
+    assert!(found[0].3.contains("the rollback to release 6 was taken back"), "{found:?}");
 }
 
 #[test]

@@ -320,14 +320,12 @@ async fn probe_all<S: Store>(candidates: &[Candidate], context: &Context<'_, S>)
     for candidate in candidates.iter().filter(|candidate| candidate.probe) {
         let probed = probe(&candidate.function, &candidate.version, context).await;
         probed.map_err(|error| match error {
-            ReleaseError::Probe { function, version, answer, .. } if candidate.before.as_ref() == Some(&version) => {
-                ReleaseError::Probe {
-                    function,
-                    version,
-                    answer,
-                    traffic: "`live` points to it, and nothing was before it",
-                }
-            }
+            ReleaseError::Probe { function, version, answer, .. } if candidate.created => ReleaseError::Probe {
+                function,
+                version,
+                answer,
+                traffic: "`live` points to it, and nothing was before it",
+            },
             error => error,
         })?;
     }

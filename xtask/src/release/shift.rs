@@ -1,6 +1,9 @@
 //! Moving the aliases of an entered release, forwards or back.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -13,7 +16,7 @@ use super::{
     smoke::{self, Check},
 };
 use crate::{
-    aws::AwsError,
+    aws::{AwsError, error::Kind},
     deploy::observe::LIVE,
     ledger::{Entry, LedgerError, Move, Open, Outcome},
     site::SiteError,
@@ -79,10 +82,14 @@ async fn put_pages_back<S: Store>(open: &Open, context: &Context<'_, S>) -> Resu
         return Ok(());
     }
     let before = context.book.last_released(Some(open.entry.number)).await?;
-    match context.pages.put(&before.map(|entry| entry.sites).unwrap_or_default()).await {
-        // What is gone does not come back by trying again.
-        Err(error @ SiteError::Gone { .. }) => context.ui.warn(format_args!("{error}; its page stays as it is")),
-        put => put?,
+    for (site, manifest) in before.map(|entry| entry.sites).unwrap_or_default() {
+        match context.pages.put(&BTreeMap::from([(site, manifest)])).await {
+            // What is gone does not come back by trying again.
+            Err(error @ (SiteError::Gone { .. } | SiteError::Output { .. })) => {
+                context.ui.warn(format_args!("{error}; its page stays as it is"));
+            }
+            put => put?,
+        }
     }
     Ok(())
 }
@@ -248,7 +255,12 @@ pub async fn abort<S: Store>(mut open: Open, why: &str, context: &Context<'_, S>
     let functions = open.entry.functions.clone();
     let back = functions.iter().filter_map(|(function, moved)| Some((function, moved.before.as_ref()?)));
     let moves = back.map(|(function, before)| point(function, before, context));
-    let stuck: Vec<_> = join_all(moves).await.into_iter().filter_map(Result::err).collect();
+    let failed = join_all(moves).await.into_iter().filter_map(Result::err);
+    // What was deleted meanwhile has no traffic to move back, and would keep the entry open for good.
+    let (gone, stuck): (Vec<_>, Vec<_>) = failed.partition(|(_, error)| error.kind == Kind::NotFound);
+    for (function, error) in &gone {
+        context.ui.warn(format_args!("{function} cannot go back to what was before: {error}"));
+    }
     if !stuck.is_empty() {
         return Err(ReleaseError::Mixed {
             stage: open.entry.stage.clone(),

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     aws::{AwsError, Clients, documents::Documents},
     deploy::Outputs,
+    error::chain,
     plan::preview::SitePreview,
     store::Store,
     ui::Ui,
@@ -157,8 +158,9 @@ impl<'a> Pages<'a> {
                 }
                 read => read?,
             };
-            if let Err(SiteError::Gone { what, .. }) = self.kept(site, &manifest).await {
-                gone.push(format!("{what} is gone"));
+            match self.kept(site, &manifest).await {
+                Err(SiteError::Gone { what, .. }) => gone.push(format!("{what} is gone")),
+                kept => drop(kept?),
             }
             for (key, file) in manifest.hashed() {
                 if self.served(site, &place, key).await?.as_ref() != Some(&file.served) {
@@ -186,8 +188,18 @@ impl<'a> Pages<'a> {
             let mut objects = vec![files::config(&place.config)];
             objects.extend(self.kept(site, &read).await?);
             let changed = self.compare(site, &place, &objects).await?;
+            // From here on what users get is a mix, until the last file is there.
+            self.done().entry(name.clone()).or_default().manifest = None;
             self.serve(site, &place, &changed).await?;
-            let invalidated = self.invalidate(site, &place, &changed).await?;
+            let invalidated = match self.invalidate(site, &place, &changed).await {
+                Ok(invalidated) => invalidated,
+                // The files are there, and edges ask for them again by themselves: no reason to take a release back.
+                Err(error) => {
+                    self.ui
+                        .warn(format_args!("users may get the earlier page for a while: {}", chain(&error).join(": ")));
+                    Vec::new()
+                }
+            };
             let published = {
                 let mut done = self.done();
                 let done = done.entry(name.clone()).or_default();

@@ -64,6 +64,7 @@ pub(super) async fn release(
         ui.note("functions", json!(released));
         ui.note("sites", json!(published));
     }
+    ui.note("allReleased", true);
     Ok((released, published))
 }
 
