@@ -75,7 +75,7 @@ pub fn notices(done: &[Done], systems: &[RenderedSystem]) -> Vec<Notice> {
 fn notice(done: &[Done], system: &RenderedSystem) -> Option<Notice> {
     let releases: Vec<_> = done
         .iter()
-        .flat_map(|done| list(done, "releases").map(move |release| (done.command.as_str(), release)))
+        .flat_map(|done| done.list("releases").map(move |release| (done.command.as_str(), release)))
         .filter_map(|(command, release)| Some((command, Release::deserialize(release).ok()?)))
         .filter(|(_, release)| release.system == system.name)
         .collect();
@@ -164,9 +164,9 @@ fn concern(deploy: &Done, system: &RenderedSystem) -> Option<String> {
 
 /// Stacks and sites that changed without a new release, in words.
 fn changes(done: &[Done], system: &RenderedSystem) -> Option<String> {
-    let stacks = done.iter().flat_map(|done| list(done, "changedStacks")).filter_map(Value::as_str);
+    let stacks = done.iter().flat_map(|done| done.list("changedStacks")).filter_map(Value::as_str);
     let stacks = stacks.filter(|name| system.stacks.iter().any(|stack| stack.name == *name));
-    let sites = done.iter().flat_map(|done| list(done, "sites"));
+    let sites = done.iter().flat_map(|done| done.list("sites"));
     let sites = sites.filter(|site| site["uploaded"].as_array().is_some_and(|files| !files.is_empty()));
     let sites = sites.filter_map(|site| site["name"].as_str());
     let sites = sites.filter(|name| system.sites.iter().any(|site| site.name == *name));
@@ -189,7 +189,7 @@ fn with_checks(notice: Notice, done: &[Done], system: &RenderedSystem) -> Notice
 /// The last check from outside that a system has not passed; where the stage could not be looked at, that.
 fn wrong(done: &[Done], system: &RenderedSystem) -> Option<String> {
     let last = done.iter().rev().find(|done| done.command == "check-live" && !done.succeeded)?;
-    let mut checks = list(last, "checks").peekable();
+    let mut checks = last.list("checks").peekable();
     if checks.peek().is_none() {
         return reason(last);
     }
@@ -200,10 +200,6 @@ fn wrong(done: &[Done], system: &RenderedSystem) -> Option<String> {
 
 fn reason(done: &Done) -> Option<String> {
     (!done.failure.is_empty()).then(|| done.failure.join("; because: "))
-}
-
-fn list<'a>(done: &'a Done, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    done.notes.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// Where a notice comes from, as far as the environment tells.

@@ -56,6 +56,11 @@ impl Done {
     pub fn elapsed(&self) -> Duration {
         Duration::try_from_secs_f64(self.seconds).unwrap_or_default()
     }
+
+    /// The items of a note that is a list; none where there is no such note.
+    pub fn list<'a>(&'a self, note: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        self.notes.get(note).and_then(Value::as_array).into_iter().flatten()
+    }
 }
 
 /// Adds what a command did.

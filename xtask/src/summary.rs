@@ -128,7 +128,7 @@ fn aftermath(done: &[Done]) -> Vec<String> {
 /// The functions that got another version and still have it, each with that.
 fn released(done: &[Done]) -> Vec<String> {
     let rolled_back = names(done, "rolledBack");
-    let functions = notes(done, "functions").filter_map(Value::as_array).flatten();
+    let functions = lists(done, "functions");
     let changed = functions.filter(|function| !function["before"].is_null());
     let text = |function: &Value, field: &str| function[field].as_str().unwrap_or_default().to_owned();
     changed
@@ -143,9 +143,14 @@ fn is_of(function: &str, systems: &[&str]) -> bool {
     systems.iter().any(|system| function.strip_prefix(system).is_some_and(|rest| rest.starts_with('-')))
 }
 
+/// The items of a note of every command that made it.
+fn lists<'a>(done: &'a [Done], name: &'a str) -> impl Iterator<Item = &'a Value> {
+    done.iter().flat_map(move |done| done.list(name))
+}
+
 /// The names in a note of every command that made it.
 fn names<'a>(done: &'a [Done], name: &'a str) -> Vec<&'a str> {
-    notes(done, name).filter_map(Value::as_array).flatten().filter_map(Value::as_str).collect()
+    lists(done, name).filter_map(Value::as_str).collect()
 }
 
 /// A note of every command that made it.
@@ -166,7 +171,7 @@ fn steps(done: &[Done], out: &mut String) -> Result {
 }
 
 fn stacks(done: &[Done], out: &mut String) -> Result {
-    let stacks = notes(done, "stacks").filter_map(Value::as_array).flatten();
+    let stacks = lists(done, "stacks");
     let changed: Vec<_> = stacks.filter(|stack| stack["action"] != "none").collect();
     for stack in &changed {
         let text = |field: &str| stack[field].as_str().unwrap_or_default();
@@ -176,7 +181,7 @@ fn stacks(done: &[Done], out: &mut String) -> Result {
 }
 
 fn functions(done: &[Done], out: &mut String) -> Result {
-    let functions: Vec<_> = notes(done, "functions").filter_map(Value::as_array).flatten().collect();
+    let functions: Vec<_> = lists(done, "functions").collect();
     if functions.is_empty() {
         return Ok(());
     }
@@ -215,7 +220,7 @@ fn live(done: &[Done], out: &mut String) -> Result {
 }
 
 fn checks(done: &[Done], out: &mut String) -> Result {
-    let checks: Vec<_> = notes(done, "checks").filter_map(Value::as_array).flatten().collect();
+    let checks: Vec<_> = lists(done, "checks").collect();
     if checks.is_empty() {
         return Ok(());
     }

@@ -51,6 +51,11 @@ impl Statement {
     }
 }
 
+/// One value or several, as policies write them.
+pub(crate) fn each(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
 /// A policy document of these statements.
 #[must_use]
 pub fn document(statements: &[Statement]) -> Value {

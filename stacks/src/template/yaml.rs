@@ -60,26 +60,14 @@ fn ordered(json: &Value, order: &[&str], depth: usize) -> Node {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
     fn stack(template: Value) -> RenderedStack {
-        RenderedStack {
-            system: "test".to_owned(),
-            stack: "one".to_owned(),
-            name: "test-one-dev".to_owned(),
-            region: None,
-            template,
-            parameters: BTreeMap::new(),
-            depends_on: BTreeSet::new(),
-            functions: Vec::new(),
-            layers: Vec::new(),
-            apis: Vec::new(),
-        }
+        let [system, stack, name] = ["test", "one", "test-one-dev"].map(str::to_owned);
+        RenderedStack::deployed(system, stack, name, None, template)
     }
 
     #[test]

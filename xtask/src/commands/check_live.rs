@@ -245,15 +245,12 @@ async fn token(
 /// What the deploys of this job did, from its record.
 fn before(done: &[Done]) -> Before {
     let deploys = || done.iter().filter(|done| done.command == "deploy");
-    let functions =
-        deploys().filter_map(|done| done.notes.get("functions")).filter_map(|functions| functions.as_array());
-    let changed = functions.flatten().filter(|function| !function["before"].is_null());
-    let stacks = deploys().filter_map(|done| done.notes.get("changedStacks")).filter_map(|stacks| stacks.as_array());
-    let releases = deploys().filter_map(|done| done.notes.get("releases")).filter_map(|releases| releases.as_array());
-    let completed = releases.flatten().filter(|release| release["outcome"]["state"] == "released");
+    let listed = |note| deploys().flat_map(move |done| done.list(note));
+    let changed = listed("functions").filter(|function| !function["before"].is_null());
+    let completed = listed("releases").filter(|release| release["outcome"]["state"] == "released");
     Before {
         systems: completed.filter_map(|release| release["system"].as_str().map(str::to_owned)).collect(),
-        stacks: stacks.flatten().filter_map(|stack| stack.as_str().map(str::to_owned)).collect(),
+        stacks: listed("changedStacks").filter_map(|stack| stack.as_str().map(str::to_owned)).collect(),
         released: changed.filter_map(|function| function["functionName"].as_str().map(str::to_owned)).collect(),
         failed: deploys().any(|done| !done.succeeded),
     }

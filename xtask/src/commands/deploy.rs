@@ -154,7 +154,7 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
 
 /// Refuses early, before anything is built, what changes foundation of a stage that workflows deploy.
 async fn check_foundation(args: &DeployArgs, selected: &[RenderedSystem], session: &Session) -> miette::Result<()> {
-    let own: Vec<_> = selected.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
+    let own = session::foundation_of(selected);
     if args.dry_run || own.is_empty() || session.stage.pipeline.is_none() {
         return Ok(());
     }
@@ -173,7 +173,7 @@ async fn found(
     session: &Session,
     ui: &Ui,
 ) -> miette::Result<Option<String>> {
-    let first: Vec<_> = selected.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
+    let first = session::foundation_of(selected);
     if first.is_empty() || first.len() == selected.len() {
         return Ok(None);
     }

@@ -1,10 +1,12 @@
 //! `plan`: what a deploy would change, compared with a commit or with what is deployed.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 use miette::{Diagnostic, IntoDiagnostic};
 use serde_json::json;
-use stacks::{rendered::RenderedSystem, stage::Stage};
+use stacks::{parts::cdn, rendered::RenderedSystem, stage::Stage};
 use thiserror::Error;
 
 use super::{build, session, session::Session};
@@ -279,7 +281,9 @@ pub(super) async fn add_left(
     if stack.is_some() {
         return;
     }
-    match deploy::observe::listed(&session.clients).await {
+    // Where a stage's stacks can be: in its region, and in the one whose certificates CloudFront takes.
+    let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
+    match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
             preview::add_left(preview, &plan::left::left(&session.stage, &session.systems, system, &listed));
         }

@@ -78,9 +78,7 @@ impl Session {
 
     /// The artifact bucket, where foundation is deployed.
     pub(super) async fn artifact_bucket(&self) -> miette::Result<Option<String>> {
-        let foundation: Vec<_> =
-            self.systems.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect();
-        let observed = observe(&foundation, &self.clients).await?;
+        let observed = observe(&foundation_of(&self.systems), &self.clients).await?;
         Ok(bucket(&self.stage, &observed))
     }
 
@@ -158,6 +156,11 @@ impl Session {
             Some(endpoint) => Some(format!("{endpoint}/{}/index.html", outputs.get(bucket)?)),
         }
     }
+}
+
+/// Foundation alone, where it is among these systems.
+pub(super) fn foundation_of(systems: &[RenderedSystem]) -> Vec<RenderedSystem> {
+    systems.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect()
 }
 
 /// The emulator that stands in for AWS, where the environment names one.

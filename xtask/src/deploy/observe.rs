@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
-use stacks::{
-    parts::cdn,
-    rendered::{ParameterSource, RenderedStack, RenderedSystem},
-};
+use stacks::rendered::{ParameterSource, RenderedStack, RenderedSystem};
 
 use crate::{
     aws::{AwsError, Clients},
@@ -42,14 +39,13 @@ fn is_undecided(systems: &[RenderedSystem], deployed: &BTreeMap<String, Observed
     asking.any(|stack| deployed.get(&stack.name).is_none_or(ObservedStack::never_came_to_be))
 }
 
-/// Lists every stack of the account, where a stage's can be: in its region, and in the one whose certificates CloudFront takes.
+/// Lists every stack of the account in these regions.
 ///
 /// # Errors
 ///
 /// When a call fails; it takes the right to list stacks, not just to look at those of the stage.
-pub async fn listed(clients: &Clients) -> Result<Vec<ListedStack>, AwsError> {
-    let regions = BTreeSet::from([clients.region(), cdn::REGION]);
-    let stacks = regions.into_iter().map(async |region| {
+pub async fn listed(regions: &BTreeSet<&str>, clients: &Clients) -> Result<Vec<ListedStack>, AwsError> {
+    let stacks = regions.iter().copied().map(async |region| {
         let stacks = clients.cloudformation(Some(region)).describe_all().await?.into_iter();
         let listed = stacks.map(|(name, state)| {
             let (status, tags) = (state.status, state.tags);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use stacks::{rendered::RenderedSystem, stage::Stage};
 
-use super::{full_name, observed::ListedStack};
+use super::observed::ListedStack;
 
 /// Which of an account's stacks a deploy of this stage once made, and no system defines now; of one system, where it is named.
 ///
@@ -21,13 +21,8 @@ pub fn left<'a>(
     // One that moved to another region leaves another of the same name behind.
     let place = |region: Option<&str>| region.unwrap_or(&stage.region).to_owned();
     let defined: BTreeSet<_> = stacks.map(|stack| (stack.name.clone(), place(stack.region.as_deref()))).collect();
-    let ours = |stack: &&ListedStack| {
-        let tag = |name: &str| stack.tags.get(name).map(String::as_str);
-        let (Some(of), Some(part)) = (tag("system"), tag("stack")) else { return false };
-        tag("stage") == Some(&stage.name)
-            && stack.name == full_name(of, part, &stage.name)
-            && system.is_none_or(|system| system == of)
-    };
+    let ours =
+        |stack: &&ListedStack| stack.part(&stage.name).is_some_and(|(of, _)| system.is_none_or(|system| system == of));
     let is_left = |stack: &&ListedStack| {
         !defined.contains(&(stack.name.clone(), stack.region.clone())) && !stack.status.starts_with("DELETE_IN")
     };

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::full_name;
+
 /// What is deployed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Observed {
@@ -45,6 +47,16 @@ pub struct ListedStack {
     pub status: String,
     /// Its tags, which say whose it is: a deploy gives every stack `stage`, `system` and `stack`.
     pub tags: BTreeMap<String, String>,
+}
+
+impl ListedStack {
+    /// The system, and its stack, that this is of a stage. Others may use such tags too, so its name must be what they make of it.
+    #[must_use]
+    pub fn part(&self, stage: &str) -> Option<(&str, &str)> {
+        let tag = |name: &str| self.tags.get(name).map(String::as_str);
+        let (system, stack) = (tag("system")?, tag("stack")?);
+        (tag("stage")? == stage && self.name == full_name(system, stack, stage)).then_some((system, stack))
+    }
 }
 
 /// One function.

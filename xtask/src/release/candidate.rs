@@ -6,7 +6,7 @@ use stacks::rendered::RenderedFunction;
 use super::{
     Context, ReleaseError,
     shift::again,
-    smoke::{Check, Direct, TRIES},
+    smoke::{Check, Direct, tried},
 };
 use crate::{
     aws::lambda::Answer,
@@ -112,17 +112,8 @@ async fn ask<S: Store>(
     context: &Context<'_, S>,
 ) -> Result<Result<(), String>, ReleaseError> {
     let event = direct.event();
-    let mut wrong = String::new();
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            tokio::time::sleep(again(context)).await;
-        }
-        match check.judge(direct, &invoke(&direct.function_name, version, &event, context).await?) {
-            Ok(()) => return Ok(Ok(())),
-            Err(why) => wrong = why,
-        }
-    }
-    Ok(Err(format!("{wrong}, {TRIES} times")))
+    let ask = async || Ok(check.judge(direct, &invoke(&direct.function_name, version, &event, context).await?));
+    tried(again(context), ask).await
 }
 
 async fn invoke<S: Store>(

@@ -1,6 +1,6 @@
 //! What a system must serve: each new version by its number before any traffic, and the API while and after it moves.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -32,11 +32,26 @@ pub struct Direct {
 }
 
 /// How often a check is made before its answer counts against a release: one lost connection is no reason to revert.
-pub(super) const TRIES: u32 = 5;
+const TRIES: u32 = 5;
 /// How long after a wrong answer a check is made again. A moved alias takes a moment to be seen everywhere.
 pub(super) const AGAIN: Duration = Duration::from_secs(5);
 /// The same for an emulator, which has one process.
 pub(super) const AGAIN_LOCALLY: Duration = Duration::from_millis(200);
+
+/// Asks until the answer is right, five times at most. The outer error is that nobody could be asked, the inner one what was
+/// wrong with the last answer.
+pub(super) async fn tried<E>(
+    again: Duration,
+    mut ask: impl AsyncFnMut() -> Result<Result<(), String>, E>,
+) -> Result<Result<(), String>, E> {
+    for _ in 1..TRIES {
+        match ask().await? {
+            Ok(()) => return Ok(Ok(())),
+            Err(_) => tokio::time::sleep(again).await,
+        }
+    }
+    Ok(ask().await?.map_err(|why| format!("{why}, {TRIES} times")))
+}
 
 impl Check {
     /// Makes the request until the answer is right, five times at most; an `Err` says what was wrong with the last answer.
@@ -45,13 +60,8 @@ impl Check {
     ///
     /// When nothing answers, or something else than expected, each time.
     pub async fn settle(&self, again: Duration) -> Result<(), String> {
-        for _ in 1..TRIES {
-            match self.run().await {
-                Ok(()) => return Ok(()),
-                Err(_) => tokio::time::sleep(again).await,
-            }
-        }
-        self.run().await.map_err(|why| format!("{why}, {TRIES} times"))
+        let Ok(settled) = tried(again, async || Ok::<_, Infallible>(self.run().await)).await;
+        settled
     }
 
     /// Judges what the function answered when it was asked directly; an `Err` says what was wrong.

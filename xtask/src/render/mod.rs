@@ -66,8 +66,7 @@ pub enum RenderError {
 ///
 /// When a system's definition or settings are wrong.
 pub fn stage(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
-    stacks::systems::render(stage)
-        .map_err(|source| RenderError::System { stage: stage.name.clone(), source: Box::new(source) })
+    stage_over(stage, &[])
 }
 
 /// Renders every system of a stage, and foundation so that it also allows what these stacks, which are deployed, need.

@@ -13,7 +13,7 @@ use super::{
     scope::{Scopes, known_in_advance, scopes},
 };
 use crate::{
-    parts::policy::Statement,
+    parts::policy::{Statement, each},
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
     template::{RenderError, Text, json::sorted},
@@ -79,8 +79,7 @@ struct Limit {
 
 impl Limit {
     fn add(&mut self, action: String, on: &Value) {
-        let resources = on.as_array().map_or_else(|| vec![on], |all| all.iter().collect());
-        for resource in resources {
+        for resource in each(on) {
             if resource == "*" {
                 self.anywhere.insert(action.clone());
                 continue;
@@ -176,8 +175,7 @@ fn allowed(properties: &Value) -> Vec<&Value> {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    let all = value.as_array().map_or_else(|| vec![value], |all| all.iter().collect());
-    all.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    each(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::scope::{Scopes, scopes};
 use crate::{
-    parts::policy::Statement,
+    parts::policy::{Statement, each},
     rendered::RenderedStack,
     template::{Expression, RenderError, Text},
 };
@@ -179,8 +179,7 @@ fn trusted(stacks: &[&RenderedStack]) -> BTreeSet<String> {
     let trust = roles.filter_map(|(_, role)| role["Properties"]["AssumeRolePolicyDocument"]["Statement"].as_array());
     let principals = trust.flatten().map(|statement| &statement["Principal"]);
     let services = principals.flat_map(|principal| [&principal["Service"], &principal["Federated"]]);
-    let each = services.flat_map(|services| services.as_array().map_or(std::slice::from_ref(services), Vec::as_slice));
-    each.filter_map(|service| service.as_str().map(str::to_owned)).collect()
+    services.flat_map(each).filter_map(|service| service.as_str().map(str::to_owned)).collect()
 }
 
 fn has_domain(stacks: &[&RenderedStack]) -> bool {

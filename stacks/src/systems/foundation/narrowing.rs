@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::parts::policy::each;
+
 /// Does `rendered`, a template of stack `pipeline`, differ from the `deployed` one by allowing less, and by nothing else?
 ///
 /// A call, what it is allowed on and its condition are compared as they are written: what is written in another way counts as
@@ -105,10 +107,6 @@ fn alternatives(condition: &Value) -> Vec<String> {
         }
     }
     met.iter().map(Value::to_string).collect()
-}
-
-fn each(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
 #[cfg(test)]
