@@ -26,8 +26,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
-use contract::thakii::routes::ApiRoute;
 use serde::Serialize;
+use thakii_contract::routes::ApiRoute;
 
 use crate::{app::App, error::ApiError};
 

@@ -1,7 +1,7 @@
 //! The user pool's group `admins`, which mirrors the admin rows as far as it can: the rows decide.
 
 use aws_sdk_cognitoidentityprovider::Client;
-use contract::thakii::ADMINS_GROUP;
+use thakii_contract::ADMINS_GROUP;
 
 use crate::aws::AwsError;
 

@@ -14,9 +14,10 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::MethodFilter,
 };
-use contract::{Method, Route, Routes, thakii::routes::ApiRoute};
+use contract::{Method, Route, Routes};
 pub use cors::Origins;
 pub(crate) use shell::Degraded;
+use thakii_contract::routes::ApiRoute;
 
 use crate::{api, app::App, auth::identity::Identity, error::ApiError};
 

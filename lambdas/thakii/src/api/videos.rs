@@ -1,8 +1,8 @@
 //! A caller's videos: which there are, how far one is, and what became of it.
 
 use axum::{Json, extract::State, response::IntoResponse};
-use contract::thakii::limits::PRESIGN_SECONDS;
 use serde_json::{Map, Value, json};
+use thakii_contract::limits::PRESIGN_SECONDS;
 
 use super::{
     Answer, Id, Shared, ok,

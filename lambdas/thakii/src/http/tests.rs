@@ -1,7 +1,8 @@
 //! The shell around the handlers: order of checks, errors, CORS, and what no route matches.
 
-use contract::{Routes, thakii::limits::DIRECT_BODY_BYTES};
+use contract::Routes;
 use serde_json::json;
+use thakii_contract::limits::DIRECT_BODY_BYTES;
 
 use super::*;
 use crate::testing::{Api, Script, VIDEO, event, item, nothing, refused, said, task};

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
-use contract::thakii::tables::ADMIN_USERS;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use thakii_contract::tables::ADMIN_USERS;
 
 use super::{
     attributes::{Item, from_item, from_items, to_item},

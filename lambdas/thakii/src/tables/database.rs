@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
         TransactWriteItem, Update, WriteRequest,
     },
 };
-use contract::thakii::tables::Index;
+use thakii_contract::tables::Index;
 
 use super::{
     attributes::Item,

@@ -4,10 +4,10 @@ pub mod moves;
 
 use std::cmp::Reverse;
 
-use contract::thakii::tables::{BY_STATUS, BY_USER};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use thakii_contract::tables::{BY_STATUS, BY_USER};
 
 use super::{
     attributes::{Item, from_item, from_items, to_item},

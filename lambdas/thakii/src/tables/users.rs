@@ -1,8 +1,8 @@
 //! Table `system`: who has been here, and the notifications' counter.
 
-use contract::thakii::tables::SYSTEM;
 use serde::Deserialize;
 use serde_json::json;
+use thakii_contract::tables::SYSTEM;
 
 use super::{
     attributes::{Item, from_items, to_item},
