@@ -1,7 +1,7 @@
 //! What the API's handlers need, put together from the contract's environment. Clients connect when first used.
 
 use aws_config::SdkConfig;
-use thakii_contract::{ApiEnvironment, LOCAL_STAGE};
+use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE};
 use tokio::sync::OnceCell;
 
 use crate::{

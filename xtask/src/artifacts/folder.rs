@@ -188,8 +188,8 @@ pub fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let missing: Vec<_> = stacks
         .flat_map(|stack| {
-            let functions = stack.functions.iter().map(|function| function.name.binary);
-            let functions = functions.filter(|binary| !artifacts.functions.contains_key(*binary)).map(str::to_owned);
+            let functions = stack.functions.iter().map(|function| function.name.binary());
+            let functions = functions.filter(|binary| !artifacts.functions.contains_key(binary));
             let layers = stack.layers.iter().map(|layer| (layer.system.clone(), layer.layer.clone()));
             let layers = layers.filter(|layer| !artifacts.layers.contains_key(layer));
             functions.chain(layers.map(|(system, layer)| format!("{system}-{layer}")))

@@ -7,6 +7,7 @@ use std::{
 
 use camino::Utf8PathBuf;
 use cargo_metadata::Message;
+use contract::FunctionName;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -58,7 +59,7 @@ pub(super) async fn build(
         command.args(["--package", package]);
     }
     for function in &request.functions {
-        command.args(["--bin", function.binary]);
+        command.args(["--bin", &function.binary()]);
     }
 
     let step = ui.step(format!("Build {} functions ({profile}, {})", request.functions.len(), tool.target));
@@ -107,12 +108,12 @@ async fn run(
     let ((), binaries) = tokio::join!(errors, messages);
     let status = child.wait().await.map_err(start)?;
     if !status.success() {
-        let functions: Vec<_> = request.functions.iter().map(|function| function.binary).collect();
+        let functions: Vec<_> = request.functions.iter().map(FunctionName::binary).collect();
         return Err(BuildError::Compile { functions: functions.join(", ") });
     }
     for function in &request.functions {
-        if !binaries.contains_key(function.binary) {
-            let (binary, system) = (function.binary.to_owned(), function.system.to_owned());
+        if !binaries.contains_key(&function.binary()) {
+            let (binary, system) = (function.binary(), function.system.to_owned());
             return Err(BuildError::NoBinary { binary, system });
         }
     }

@@ -139,13 +139,13 @@ pub async fn artifacts(
     if !request.functions.is_empty() {
         let binaries = cargo::build(request, workspace, ui).await?;
         let packing = request.functions.iter().map(|function| {
-            let (function, binary) = (*function, binaries[function.binary].clone());
+            let (function, binary) = (*function, binaries[&function.binary()].clone());
             let (architecture, mode, workspace) = (request.architecture, request.mode, workspace.clone());
             tokio::task::spawn_blocking(move || pack(function, &binary, architecture, mode, &workspace))
         });
         for packed in futures_util::future::join_all(packing).await {
             let (function, artifact) = packed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-            built.functions.insert(function.binary.to_owned(), artifact);
+            built.functions.insert(function.binary(), artifact);
         }
     }
     for layer in layers {
@@ -165,7 +165,7 @@ fn pack(
     mode: Mode,
     workspace: &Workspace,
 ) -> Result<(FunctionName, Artifact), BuildError> {
-    elf::check(function.binary, binary, architecture, mode)?;
+    elf::check(&function.binary(), binary, architecture, mode)?;
     let artifact =
         artifacts::pack_function(workspace, function.system, function.function, binary, mode == Mode::Native)?;
     Ok((function, artifact))

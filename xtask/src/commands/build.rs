@@ -92,7 +92,7 @@ pub async fn run(args: BuildArgs, workspace: &Workspace, ui: &Ui) -> miette::Res
     let mut request = request(&stage, &systems);
     if let Some(name) = &args.function {
         let known = request.functions.iter().map(|function| function.function.to_owned()).collect();
-        request.functions.retain(|function| function.function == name || function.binary == name);
+        request.functions.retain(|function| function.function == name || function.binary() == *name);
         if request.functions.is_empty() {
             return Err(UnknownFunction { name: name.clone(), known }.into());
         }

@@ -209,7 +209,7 @@ fn offline(
 fn code(selected: &[RenderedSystem], baseline: &Baseline, changed: &sources::code::Changed) -> Vec<CodeChange> {
     let known = render::stacks_of(selected).filter(|stack| baseline.stacks.contains_key(&stack.name));
     let change = |function: &stacks::rendered::RenderedFunction| {
-        let reason = changed.get(function.name.binary)?.clone();
+        let reason = changed.get(&function.name.binary())?.clone();
         Some(CodeChange { function: function.function_name.clone(), reason })
     };
     known.flat_map(|stack| &stack.functions).filter_map(change).collect()

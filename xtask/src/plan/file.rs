@@ -117,7 +117,7 @@ fn stack_inputs(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observe
     let name = &stack.name;
     inputs.insert(format!("the template of {name}"), hash(&stack.template));
     for function in &stack.functions {
-        let built = artifacts.functions.get(function.name.binary).map(|artifact| artifact.sha256.clone());
+        let built = artifacts.functions.get(&function.name.binary()).map(|artifact| artifact.sha256.clone());
         inputs.insert(format!("the code of {}", function.function_name), built.unwrap_or_default());
         let deployed = observed.functions.get(&function.function_name);
         inputs.insert(format!("deployed function {}", function.function_name), hash(&json!(deployed)));

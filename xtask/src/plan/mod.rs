@@ -206,7 +206,7 @@ fn parameter(
             stack: full_name(foundation::SYSTEM, foundation::ARTIFACTS, stage),
             output: foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(),
         },
-        ParameterSource::FunctionCode(function) => Parameter::Value(artifacts.functions[function.binary].key()),
+        ParameterSource::FunctionCode(function) => Parameter::Value(artifacts.functions[&function.binary()].key()),
         ParameterSource::LayerCode { system, layer } => {
             Parameter::Value(artifacts.layers[&(system.clone(), layer.clone())].key())
         }
@@ -257,11 +257,11 @@ fn code_updates(
             .parameters
             .iter()
             .find_map(|(name, source)| (*source == ParameterSource::FunctionCode(function.name)).then_some(name));
-        let key = artifacts.functions[function.name.binary].key();
+        let key = artifacts.functions[&function.name.binary()].key();
         parameter.and_then(|name| deployed?.parameters.get(name)) == Some(&key)
     };
     let changed = |function: &&RenderedFunction| {
-        let built = artifacts.functions[function.name.binary].code_sha256();
+        let built = artifacts.functions[&function.name.binary()].code_sha256();
         match observed.functions.get(&function.function_name) {
             Some(there) => there.code_sha256 != built && (*action == Action::None || unseen(function)),
             // CloudFormation makes it.
@@ -273,7 +273,7 @@ fn code_updates(
         .iter()
         .filter(changed)
         .map(|function| {
-            let artifact = &artifacts.functions[function.name.binary];
+            let artifact = &artifacts.functions[&function.name.binary()];
             CodeUpdate {
                 system: stack.system.clone(),
                 function_name: function.function_name.clone(),
@@ -287,7 +287,7 @@ fn code_updates(
 /// The functions that are as they should be, but for `live`.
 fn behind(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<String> {
     let behind = |function: &&RenderedFunction| {
-        let built = artifacts.functions[function.name.binary].code_sha256();
+        let built = artifacts.functions[&function.name.binary()].code_sha256();
         let there = observed.functions.get(&function.function_name);
         there.is_some_and(|there| there.code_sha256 == built && there.is_behind)
     };

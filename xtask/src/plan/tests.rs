@@ -34,7 +34,7 @@ fn artifacts(systems: &[RenderedSystem], seed: u8) -> Artifacts {
             .flat_map(|stack| &stack.functions)
             .map(|function| {
                 let artifact = artifact(Kind::Function, function.name.system, function.name.function, seed);
-                (function.name.binary.to_owned(), artifact)
+                (function.name.binary(), artifact)
             })
             .collect(),
         layers: stacks()
@@ -78,7 +78,7 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
         observed.stacks.get_mut(&stack.name).expect("inserted").parameters = parameters;
     }
     for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
-        let code_sha256 = artifacts.functions[function.name.binary].code_sha256();
+        let code_sha256 = artifacts.functions[&function.name.binary()].code_sha256();
         let live = Some("1".to_owned());
         observed
             .functions

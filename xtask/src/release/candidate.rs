@@ -94,7 +94,7 @@ pub(super) async fn probe<S: Store>(
         traffic: "no traffic was moved to it",
     };
     let answer = invoke(name, version, &Probe { probe: Question::Ready }, context).await?;
-    judge(&answer, function.name.binary).map_err(wrong)?;
+    judge(&answer, &function.name.to_string()).map_err(wrong)?;
     for check in &context.checks {
         if let Some(direct) = check.direct.as_ref().filter(|direct| direct.function_name == *name) {
             ask(check, direct, version, context).await?.map_err(wrong)?;
@@ -127,15 +127,15 @@ async fn invoke<S: Store>(
     answer.map_err(|source| ReleaseError::Aws { function: function.to_owned(), source })
 }
 
-/// Is this the answer of a version that is ready, and of the right binary? If not, what is it.
-fn judge(answer: &Answer, binary: &str) -> Result<(), String> {
+/// Is this the answer of a version that is ready, and of the right function? If not, what is it.
+fn judge(answer: &Answer, function: &str) -> Result<(), String> {
     let text = || String::from_utf8_lossy(&answer.payload).chars().take(500).collect::<String>();
     if answer.error.is_some() {
         return Err(format!("it failed with {}", text()));
     }
     match serde_json::from_slice::<Ready>(&answer.payload) {
-        Ok(ready) if ready.ready && ready.function == binary => Ok(()),
-        Ok(ready) => Err(format!("it is {}, not {binary}", ready.function)),
+        Ok(ready) if ready.ready && ready.function == function => Ok(()),
+        Ok(ready) => Err(format!("it is {}, not {function}", ready.function)),
         Err(_) => Err(format!("it answered {}", text())),
     }
 }

@@ -1,6 +1,6 @@
 //! A changed API is deployed anew; routes are guarded, checked and throttled as they say.
 
-use media_uploader_contract::{RetrieveRoute, Upload, UploadEnvironment, UploadRoute};
+use media_uploader_contract::{RetrieveRoute, Upload, UploadRoute};
 
 use super::*;
 use crate::parts::function::Function;
@@ -8,13 +8,13 @@ use crate::parts::function::Function;
 fn deployment_of(change: impl FnOnce(RestApi, &FunctionHandle) -> RestApi) -> String {
     let stage = Stage::example("dev");
     let mut stack = Stack::new("api", "An API.");
-    let environment = UploadEnvironment {
+    let environment = Upload::<Text> {
         raw_media_bucket: "raw".into(),
         allowed_origins: "https://example.com".into(),
         media_profile_path: "/opt/profile".into(),
         public_s3_endpoint: None,
     };
-    let upload = stack.add(Function::new(&stage, Upload, environment));
+    let upload = stack.add(Function::new(&stage, environment));
     let api = RestApi::new("Api", "api".to_owned(), &stage).routes::<UploadRoute>(&upload);
     stack.add(change(api, &upload));
     let mut ids = stack.resources.into_keys().filter(|id| id.starts_with("ApiDeployment"));

@@ -80,8 +80,9 @@ async fn one(
     let outputs = &made.deployed.outputs;
     let created = |function: &str| !made.existed.contains(function);
     let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
-    let code = functions
-        .map(|function| (function.function_name.clone(), made.artifacts.functions[function.name.binary].code_sha256()));
+    let code = functions.map(|function| {
+        (function.function_name.clone(), made.artifacts.functions[&function.name.binary()].code_sha256())
+    });
     let pages = sites::pages(system, outputs, bucket, session, ui);
     // Everything that can refuse it comes before anything moves.
     let kept = sites::keep(&pages, made.asks, session, workspace, ui).await?;
