@@ -18,4 +18,4 @@ pub mod telemetry;
 pub use caller::{Caller, SourceAddress};
 pub use error::ApiError;
 pub use lambda_runtime::Error;
-pub use start::{Started, start};
+pub use start::{Functions, StartError, Started, functions, start};
