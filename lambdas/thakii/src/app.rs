@@ -16,7 +16,6 @@ use crate::{
     aws::{self, AwsError},
     directory::Directory,
     files::Files,
-    http::Origins,
     ids,
     notify::{Notifier, Topic},
     outbound::Outbound,
@@ -32,8 +31,8 @@ use crate::{
 pub struct App {
     /// The stage's name.
     pub stage: String,
-    /// Which browsers' pages may call.
-    pub origins: Origins,
+    /// The origins whose pages may call, comma-separated.
+    pub allowed_origins: String,
     /// Verifies tokens.
     pub authentication: Authentication,
     /// The super admins.
@@ -107,7 +106,7 @@ impl App {
         let sqs = aws_sdk_sqs::Client::new(aws);
         let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
         Ok(Self {
-            origins: Origins::parse(&environment.allowed_origins),
+            allowed_origins: environment.allowed_origins,
             authentication: Authentication { issuers, backend },
             super_admins: SuperAdmins::parse(&environment.super_admins),
             super_admin_rows: OnceCell::new(),

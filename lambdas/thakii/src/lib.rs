@@ -21,6 +21,7 @@ pub mod notify;
 pub mod outbound;
 pub mod queue;
 pub mod registry;
+pub mod routes;
 pub mod status;
 pub mod tables;
 pub mod time;

@@ -69,30 +69,6 @@ pub fn content_type(text: &str) -> Result<String, ApiError> {
     Ok(text.to_owned())
 }
 
-/// A name of at most `LONGEST` bytes that is harmless in `Content-Disposition`:
-/// <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
-#[must_use]
-pub fn attachment(name: &str) -> String {
-    use std::fmt::Write;
-    let plain: String = name
-        .chars()
-        .map(|character| {
-            let harmless = character.is_ascii_graphic() || character == ' ';
-            if harmless && !"\"\\%".contains(character) { character } else { '_' }
-        })
-        .collect();
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -135,14 +111,6 @@ mod tests {
         for wrong in ["", "video", "/", "video/", "video/mp4\r\nX: y", "vidéo/mp4"] {
             assert_eq!(content_type(wrong).expect_err(wrong).text(), "Field \"content_type\" must be a media type");
         }
-    }
-
-    #[test]
-    fn attachments_keep_their_names() {
-        assert_eq!(
-            attachment("Übung \"1\".pdf"),
-            "attachment; filename=\"_bung _1_.pdf\"; filename*=UTF-8''%C3%9Cbung%20%221%22.pdf"
-        );
     }
 
     proptest! {

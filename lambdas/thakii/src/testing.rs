@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     fixtures::{Stub, TestIssuer},
-    gateway, http,
+    gateway, routes,
 };
 
 pub(crate) const ISSUER: &str = "https://cognito-idp.us-east-2.amazonaws.com/us-east-2_test";
@@ -194,7 +194,7 @@ impl Api {
         let issuer = TestIssuer::default();
         let keys = Stub::start(200, issuer.jwks().to_string()).await;
         let app = App::new(environment(&keys.url), &script.aws()).expect("an environment");
-        Self { router: http::router(app), issuer, keys }
+        Self { router: routes::router(app), issuer, keys }
     }
 
     /// Over an AWS that only knows the secret, and holds no items.

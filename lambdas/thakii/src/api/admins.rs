@@ -5,15 +5,14 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::{Answer, Id, Shared, ok};
+use super::shared::{Answer, Id, Shared, ok};
 use crate::{
     app::App,
-    auth::role::Standing,
     aws::AwsError,
     body::Fields,
     error::ApiError,
     http::Caller,
-    tables::admins::{Admin, Edit, SUPER_ADMIN},
+    tables::admins::{Admin, Edit, SUPER_ADMIN, Standing},
     time,
 };
 
@@ -23,12 +22,12 @@ const RECENT: usize = 10;
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_DESCRIPTION: usize = 2000;
 
-pub(super) async fn list(State(app): Shared) -> Answer {
+pub(crate) async fn list(State(app): Shared) -> Answer {
     super_admin_rows(&app).await?;
     ok(app.admins.all().await?)
 }
 
-pub(super) async fn add(State(app): Shared, Caller(caller): Caller, fields: Fields) -> Answer {
+pub(crate) async fn add(State(app): Shared, Caller(caller): Caller, fields: Fields) -> Answer {
     fields.only(&["email", "role", "description"], "is not allowed")?;
     let email = email(fields.text("email")?)?;
     let role = fields.text("role")?.map(role).transpose()?.unwrap_or("admin");
@@ -42,7 +41,7 @@ pub(super) async fn add(State(app): Shared, Caller(caller): Caller, fields: Fiel
     ok(json!({"success": true, "admin": admin, "message": "Admin added successfully"}))
 }
 
-pub(super) async fn update(State(app): Shared, Caller(caller): Caller, Id(id): Id, fields: Fields) -> Answer {
+pub(crate) async fn update(State(app): Shared, Caller(caller): Caller, Id(id): Id, fields: Fields) -> Answer {
     let missing = || ApiError::bad_request("Admin not found");
     fields.only(&["role", "description", "status"], "cannot be updated")?;
     let edit = Edit {
@@ -62,7 +61,7 @@ pub(super) async fn update(State(app): Shared, Caller(caller): Caller, Id(id): I
     ok(json!({"success": true, "admin": admin, "message": "Admin updated successfully"}))
 }
 
-pub(super) async fn remove(State(app): Shared, Caller(caller): Caller, Id(id): Id) -> Answer {
+pub(crate) async fn remove(State(app): Shared, Caller(caller): Caller, Id(id): Id) -> Answer {
     let missing = || ApiError::not_found("Admin not found");
     super_admin_rows(&app).await?;
     let admin = find(&app, &id).await?.ok_or_else(missing)?;
@@ -78,7 +77,7 @@ pub(super) async fn remove(State(app): Shared, Caller(caller): Caller, Id(id): I
     ok(json!({"success": true, "message": "Admin removed successfully"}))
 }
 
-pub(super) async fn statistics(State(app): Shared) -> Answer {
+pub(crate) async fn statistics(State(app): Shared) -> Answer {
     super_admin_rows(&app).await?;
     ok(counted(&app.admins.all().await?))
 }

@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Answer, Shared,
     chunks::{LEAST_PART, too_small},
-    ok,
     pieces::{Described, Said, enqueue, mismatch},
+    shared::{Answer, Shared, ok},
 };
 use crate::{
     app::App,
@@ -33,7 +32,7 @@ const MOST_INLINE: u64 = 256 * 1024 * 1024;
 /// How many pieces are deleted at once.
 const AT_ONCE: usize = 16;
 
-pub(super) async fn post(State(app): Shared, Caller(identity): Caller, fields: Fields) -> Answer {
+pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, fields: Fields) -> Answer {
     let said = Said::of(&fields)?;
     if !said.is_complete(false) {
         return Err(ApiError::bad_request("Missing assembly metadata"));

@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Shared,
     form::Form,
-    ok,
     pieces::{Described, Said, invalid, mismatch},
+    shared::{Answer, Shared, ok},
 };
 use crate::{
     app::App,
@@ -28,7 +27,7 @@ use crate::{
 /// The least size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 pub(super) const LEAST_PART: u64 = 5 * 1024 * 1024;
 
-pub(super) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
+pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
     if payload.is_form() {
         inline(&app, &identity, &Form::read(&payload).await?).await
     } else if payload.is_json() {

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use serde_json::json;
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::time;
 
-pub(super) async fn get(State(app): Shared) -> Answer {
+pub(crate) async fn get(State(app): Shared) -> Answer {
     ok(json!({
         "service": "Thakii Lecture2PDF Service",
         "status": "healthy",

@@ -4,12 +4,12 @@ use axum::extract::State;
 use serde_json::{Map, json};
 
 use super::{
-    Answer, Id, Shared, ok,
     page::{Page, Parameters, Sorted},
+    shared::{Answer, Id, Shared, ok},
 };
 use crate::{body::Payload, error::ApiError, http::Caller, time};
 
-pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
+pub(crate) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
     let page = Page::read(&parameters, Sorted::Notifications, 50, 100)?;
     let unread = parameters.flag("unread")?;
     let found = app.notifications.of_user(&identity.uid, unread, page.before.as_deref(), page.reach()).await;
@@ -24,7 +24,7 @@ pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameter
     ok(body)
 }
 
-pub(super) async fn mark(State(app): Shared, Caller(identity): Caller, Id(id): Id, payload: Payload) -> Answer {
+pub(crate) async fn mark(State(app): Shared, Caller(identity): Caller, Id(id): Id, payload: Payload) -> Answer {
     let read = payload.optional_fields()?.boolean("read")?.unwrap_or(true);
     // Somebody else's is not told apart from one that never was: the key holds the caller.
     let plausible = !id.is_empty() && id.len() <= 64;

@@ -12,7 +12,7 @@ use crate::{body::digits, error::ApiError, ids, time};
 
 /// A query's parameters; of one given twice, the last.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Parameters(HashMap<String, String>);
+pub(crate) struct Parameters(HashMap<String, String>);
 
 impl Parameters {
     /// A parameter, where it is given and not empty.

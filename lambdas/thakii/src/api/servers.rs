@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde_json::json;
 
-use super::{Answer, Id, Shared, ok};
+use super::shared::{Answer, Id, Shared, ok};
 use crate::{
     app::App,
     body::Fields,
@@ -19,11 +19,11 @@ use crate::{
 const LONGEST: usize = 255;
 const LONGEST_DESCRIPTION: usize = 2000;
 
-pub(super) async fn list(State(app): Shared) -> Answer {
+pub(crate) async fn list(State(app): Shared) -> Answer {
     ok(app.servers.all().await?)
 }
 
-pub(super) async fn add(State(app): Shared, fields: Fields) -> Answer {
+pub(crate) async fn add(State(app): Shared, fields: Fields) -> Answer {
     fields.only(&["name", "url", "type", "description"], "is not allowed")?;
     let name = required(&fields, "name")?;
     let url = required(&fields, "url")?;
@@ -52,7 +52,7 @@ pub(super) async fn add(State(app): Shared, fields: Fields) -> Answer {
     }
 }
 
-pub(super) async fn update(State(app): Shared, Id(id): Id, fields: Fields) -> Answer {
+pub(crate) async fn update(State(app): Shared, Id(id): Id, fields: Fields) -> Answer {
     let missing = || ApiError::bad_request("Server not found");
     fields.only(&["name", "url", "type", "description", "status"], "cannot be updated")?;
     let edit = Edit {
@@ -76,7 +76,7 @@ pub(super) async fn update(State(app): Shared, Id(id): Id, fields: Fields) -> An
     }
 }
 
-pub(super) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
+pub(crate) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
     let missing = || ApiError::not_found("Server not found");
     let server = find(&app, &id).await?.ok_or_else(missing)?;
     match app.servers.delete(&server).await? {
@@ -85,7 +85,7 @@ pub(super) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
     }
 }
 
-pub(super) async fn check(State(app): Shared) -> Answer {
+pub(crate) async fn check(State(app): Shared) -> Answer {
     let checked = registry::check_all(&app.servers, &app.registered).await?;
     let (total, healthy) = (checked.servers.len(), checked.healthy());
     // What is not noted the list would not show.

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::{
     app::App,
     auth::{
@@ -23,7 +23,7 @@ use crate::{
     ids, time,
 };
 
-pub(super) async fn login(State(app): Shared, headers: HeaderMap) -> Answer {
+pub(crate) async fn login(State(app): Shared, headers: HeaderMap) -> Answer {
     let token = bearer(&headers).map_err(|_| ApiError::bad_request("No Firebase token provided"))?;
     let identity = app.authentication.verify(token).await.map_err(|error| login_error(&error))?;
     if identity.kind == TokenKind::CustomBackend {
@@ -56,7 +56,7 @@ fn login_error(error: &TokenError) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, text).because(error)
 }
 
-pub(super) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
+pub(crate) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
     let refused = |message: &'static str| {
         ApiError::new(StatusCode::UNAUTHORIZED, "Invalid Firebase token").with("message", message)
     };
@@ -106,7 +106,7 @@ async fn sign_in(app: &Arc<App>, identity: &Identity) -> Result<(Issued, Role), 
     Ok((issued, role))
 }
 
-pub(super) async fn user(State(app): Shared, Caller(identity): Caller) -> Answer {
+pub(crate) async fn user(State(app): Shared, Caller(identity): Caller) -> Answer {
     let role = app.role(&identity).await?;
     ok(json!({"success": true, "user": described(&identity, role), "timestamp": time::now()}))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use serde_json::json;
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::{
     aws::AwsError,
     tables::{servers::ServerStatus, tasks::Status},
@@ -14,7 +14,7 @@ use crate::{
 /// How long counting may take.
 const BUDGET: Duration = Duration::from_secs(20);
 
-pub(super) async fn get(State(app): Shared) -> Answer {
+pub(crate) async fn get(State(app): Shared) -> Answer {
     let counted = async {
         tokio::try_join!(
             app.users.with_videos(),

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::{app::App, aws::AwsError, body::Payload, error::ApiError, tables::notifications::Stored, time};
 
 /// What everybody is told.
@@ -16,7 +16,7 @@ struct Text {
     data: BTreeMap<String, Value>,
 }
 
-pub(super) async fn post(State(app): Shared, payload: Payload) -> Answer {
+pub(crate) async fn post(State(app): Shared, payload: Payload) -> Answer {
     let fields = payload.optional_fields()?;
     fields.only(&["type"], "is not allowed")?;
     let now = Timestamp::now();

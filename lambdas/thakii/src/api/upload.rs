@@ -7,7 +7,11 @@ use contract::thakii::limits::PRESIGN_SECONDS;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Shared, form::Form, ok, pieces::enqueue};
+use super::{
+    form::Form,
+    pieces::enqueue,
+    shared::{Answer, Shared, ok},
+};
 use crate::{
     app::App,
     auth::identity::Identity,
@@ -30,7 +34,7 @@ const SINGLE: u64 = 100 * MIB;
 /// The parts of a larger one.
 const PART: u64 = 64 * MIB;
 
-pub(super) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
+pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
     if payload.is_form() {
         direct(&app, &identity, &Form::read(&payload).await?).await
     } else if payload.is_json() {

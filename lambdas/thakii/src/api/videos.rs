@@ -5,8 +5,8 @@ use contract::thakii::limits::PRESIGN_SECONDS;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Id, Shared, ok,
     page::{Page, Parameters, Sorted},
+    shared::{Answer, Id, Shared, ok},
 };
 use crate::{
     app::App,
@@ -20,7 +20,7 @@ use crate::{
     time,
 };
 
-pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
+pub(crate) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
     let page = Page::read(&parameters, Sorted::Tasks, 500, 1000)?;
     match tasks(&app, &identity, &page).await {
         Ok(mut tasks) => {
@@ -76,7 +76,7 @@ fn listed(tasks: &[Task], next: Option<String>) -> Map<String, Value> {
     body
 }
 
-pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Id(video_id): Id) -> Answer {
+pub(crate) async fn status(State(app): Shared, Caller(identity): Caller, Id(video_id): Id) -> Answer {
     let task = own(&app, &identity, &video_id).await?;
     let mut body = Map::from_iter([
         ("video_id".to_owned(), json!(task.video_id)),
@@ -90,7 +90,7 @@ pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Id(vide
     ok(body)
 }
 
-pub(super) async fn download(
+pub(crate) async fn download(
     State(app): Shared,
     Caller(identity): Caller,
     Id(video_id): Id,

@@ -9,8 +9,8 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Id, Shared, ok,
     page::{Page, Parameters, Sorted},
+    shared::{Answer, Id, Shared, ok},
 };
 use crate::{
     error::ApiError,
@@ -20,7 +20,7 @@ use crate::{
 
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 
-pub(super) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
+pub(crate) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
     let page = Page::read(&parameters, Sorted::Tasks, 500, 1000)?;
     let status =
         parameters.get("status").map(|text| Status::parse(text).ok_or_else(|| ApiError::bad_request("Invalid status")));
@@ -50,7 +50,7 @@ fn shown(task: &Task) -> Value {
     })
 }
 
-pub(super) async fn delete(State(app): Shared, Id(video_id): Id) -> Answer {
+pub(crate) async fn delete(State(app): Shared, Id(video_id): Id) -> Answer {
     let missing = || ApiError::not_found("Video not found");
     let task = if ids::is_id(&video_id) { app.tasks.get(&video_id).await? } else { None };
     let task = task.ok_or_else(missing)?;

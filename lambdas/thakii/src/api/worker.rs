@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::{
     app::App,
     aws::AwsError,
@@ -28,7 +28,7 @@ enum Trouble {
     Unavailable(String),
 }
 
-pub(super) async fn health(State(app): Shared) -> Answer {
+pub(crate) async fn health(State(app): Shared) -> Answer {
     let (worker, queue) = tokio::join!(worker(&app), queue(&app));
     let queue = queue?;
     let (status, error) = match worker {

@@ -7,7 +7,7 @@ use serde_json::json;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::{
-    TokenError,
+    error::TokenError,
     identity::{Identity, TokenKind},
     secret::SecretSource,
     token::Unverified,

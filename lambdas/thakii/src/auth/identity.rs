@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{TokenError, token::Claims};
+use super::{error::TokenError, token::Claims};
 
 /// What kind of token a caller came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

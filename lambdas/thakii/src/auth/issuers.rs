@@ -3,7 +3,7 @@
 use contract::thakii::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
 
 use super::{
-    TokenError,
+    error::TokenError,
     identity::{Identity, TokenKind},
     jwks::KeySet,
     token::Unverified,

@@ -12,7 +12,7 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::TokenError;
+use super::error::TokenError;
 use crate::outbound::Outbound;
 
 const FETCH: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@ use contract::thakii::{ADMINS_GROUP, SUPER_ADMINS_GROUP};
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Identity, normalized};
+use crate::tables::admins::Standing;
 
 /// A caller's level. Each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,16 +49,6 @@ impl SuperAdmins {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
-}
-
-/// Is an admin's row in force?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standing {
-    /// Yes.
-    Active,
-    /// No longer; the row is kept.
-    Removed,
 }
 
 /// The caller's role; `row` is the standing of the admin row for their e-mail address.

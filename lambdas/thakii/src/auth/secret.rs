@@ -9,7 +9,7 @@ use std::{
 use aws_sdk_secretsmanager::{Client, error::SdkError, operation::get_secret_value::GetSecretValueError};
 use tokio::sync::Mutex;
 
-use super::TokenError;
+use super::error::TokenError;
 use crate::aws;
 
 const KEPT: Duration = Duration::from_secs(300);

@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::TokenError;
+use super::error::TokenError;
 
 /// How far clocks may differ, in seconds.
 pub const LEEWAY: i64 = 60;

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use contract::thakii::Api;
-use thakii::{app::App, gateway, http};
+use thakii::{app::App, gateway, routes};
 
 fn main() -> ExitCode {
     common::start::<Api>(async |started| {
         let app = App::new(started.environment, &started.aws)?;
-        gateway::serve(http::router(app)).await
+        gateway::serve(routes::router(app)).await
     })
 }

@@ -6,7 +6,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use contract::thakii::limits::PRESIGN_SECONDS;
 
 use super::{Files, failed};
-use crate::{aws::AwsError, names};
+use crate::aws::AwsError;
 
 impl Files {
     /// To write an object of exactly this type and size.
@@ -37,7 +37,7 @@ impl Files {
     /// When it cannot be signed.
     pub async fn get_link(&self, key: &str, name: &str) -> Result<String, AwsError> {
         let request = self.presigner.get_object().bucket(&self.bucket).key(key);
-        let request = request.response_content_disposition(names::attachment(name));
+        let request = request.response_content_disposition(attachment(name));
         let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
         Ok(signed.uri().to_owned())
     }
@@ -60,10 +60,41 @@ pub(super) fn number(index: u64) -> Result<i32, AwsError> {
         .ok_or_else(|| AwsError::odd("number a part", "too many"))
 }
 
+/// A name of at most `LONGEST` bytes that is harmless in `Content-Disposition`:
+/// <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
+fn attachment(name: &str) -> String {
+    use std::fmt::Write;
+    let plain: String = name
+        .chars()
+        .map(|character| {
+            let harmless = character.is_ascii_graphic() || character == ' ';
+            if harmless && !"\"\\%".contains(character) { character } else { '_' }
+        })
+        .collect();
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing;
+
+    #[test]
+    fn attachments_keep_their_names() {
+        assert_eq!(
+            attachment("Übung \"1\".pdf"),
+            "attachment; filename=\"_bung _1_.pdf\"; filename*=UTF-8''%C3%9Cbung%20%221%22.pdf"
+        );
+    }
 
     fn files() -> Files {
         let client = crate::aws::s3(&testing::aws());

@@ -55,7 +55,7 @@ impl Origins {
 }
 
 /// Answers preflights, which carry no token, on any path, and marks every other response.
-pub(super) async fn layer(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+pub(crate) async fn layer(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(ORIGIN).cloned();
     let preflight = request.method() == Method::OPTIONS;
     let mut response = if preflight { StatusCode::OK.into_response() } else { next.run(request).await };

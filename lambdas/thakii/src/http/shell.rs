@@ -23,7 +23,7 @@ use contract::{
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 
-use super::{Caller, access::admit};
+use super::{access::admit, caller::Caller};
 use crate::{
     app::App,
     error::Failure,
@@ -42,7 +42,7 @@ struct Noted {
 }
 
 /// Serves one route: everything but the handler.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     State((app, route)): State<(Arc<App>, ApiRoute)>,
     mut request: Request,
     next: Next,
@@ -173,7 +173,7 @@ fn measure(stage: &str, route: ApiRoute, response: &Response, started: Instant) 
 }
 
 /// Writes one line per request. Neither tokens, nor bodies, nor links get there.
-pub(super) async fn record(request: Request, next: Next) -> Response {
+pub(crate) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(&request);
     let method = request.method().clone();

@@ -1,6 +1,9 @@
 //! The shell around the handlers: order of checks, errors, CORS, and what no route matches.
 
-use contract::{Routes, thakii::limits::DIRECT_BODY_BYTES};
+use contract::{
+    Routes,
+    thakii::{limits::DIRECT_BODY_BYTES, routes::ApiRoute},
+};
 use serde_json::json;
 
 use super::*;

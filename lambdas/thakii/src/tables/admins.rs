@@ -11,11 +11,21 @@ use super::{
     change::Change,
     database::{Database, Query},
 };
-use crate::{auth::role::Standing, aws::AwsError, ids};
+use crate::{aws::AwsError, ids};
 
 const ADMIN: &str = "admin";
 /// The role of super admins' rows.
 pub const SUPER_ADMIN: &str = "super_admin";
+
+/// Is an admin's row in force?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Yes.
+    Active,
+    /// No longer; the row is kept.
+    Removed,
+}
 
 /// An admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
