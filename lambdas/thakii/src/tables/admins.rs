@@ -4,10 +4,9 @@ use std::cmp::Reverse;
 
 use contract::thakii::tables::ADMIN_USERS;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
-    attributes::{Item, from_item, from_items, to_item},
+    attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
     database::{Database, Query},
 };
@@ -116,7 +115,7 @@ impl Admins {
     /// # Errors
     /// When the table fails.
     pub async fn get(&self, id: &str) -> Result<Option<Admin>, AwsError> {
-        self.database.get(&self.table, key(id)?).await?.map(from_item).transpose()
+        self.database.get(&self.table, key(id)).await?.map(from_item).transpose()
     }
 
     /// All admins, also removed ones, newest first.
@@ -136,7 +135,7 @@ impl Admins {
     /// When the table fails.
     pub async fn add(&self, admin: &Admin) -> Result<bool, AwsError> {
         let mut item = to_item(admin)?;
-        item.extend(key(&admin.id)?);
+        item.extend(key(&admin.id));
         Ok(self.database.put(&self.table, item, Change::new().when(|at| at.absent("id"))).await?.is_made())
     }
 
@@ -150,14 +149,14 @@ impl Admins {
             .set("updated_by", by)
             .set_some("role", edit.role.as_deref())
             .set_some("description", edit.description.as_deref())
-            .set_some("status", edit.status.map(|status| json!(status)))
+            .set_some("status", edit.status)
             .when(|at| at.exists("id"));
         change = match edit.status {
             Some(Standing::Active) => change.remove("removed_by").remove("removed_at"),
             Some(Standing::Removed) => change.set("removed_by", by).set("removed_at", now),
             None => change,
         };
-        self.database.change(&self.table, key(id)?, change).await?.map(from_item).transpose()
+        self.database.change(&self.table, key(id), change).await?.map(from_item).transpose()
     }
 
     /// Counts a login of an admin.
@@ -166,10 +165,10 @@ impl Admins {
     /// When the table fails.
     pub async fn logged_in(&self, id: &str, now: &str) -> Result<(), AwsError> {
         let change = Change::new().set("last_login", now).add("login_count", 1).when(|at| at.exists("id"));
-        self.database.change(&self.table, key(id)?, change).await.map(|_| ())
+        self.database.change(&self.table, key(id), change).await.map(|_| ())
     }
 }
 
-fn key(id: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"kind": ADMIN, "id": id}))
+fn key(id: &str) -> Item {
+    strings([("kind", ADMIN), ("id", id)])
 }

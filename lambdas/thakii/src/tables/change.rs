@@ -3,16 +3,18 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::Value;
+use serde::Serialize;
 
-use super::attributes::{Item, attribute};
+use super::attributes::Item;
+use crate::aws::AwsError;
 
 /// The names and values that expressions refer to.
 #[derive(Debug, Clone, Default)]
 pub struct Placeholders {
     pub(super) names: HashMap<String, String>,
     pub(super) values: Item,
+    /// The first value that has no attribute. The request that uses the placeholders reports it.
+    failure: Option<AwsError>,
 }
 
 impl Placeholders {
@@ -24,19 +26,26 @@ impl Placeholders {
     }
 
     /// The placeholder of a value.
-    pub fn value(&mut self, value: impl Into<Value>) -> String {
+    pub fn value(&mut self, value: impl Serialize) -> String {
         let placeholder = format!(":v{}", self.values.len());
-        self.values.insert(placeholder.clone(), attribute(value.into()));
+        match serde_dynamo::to_attribute_value(value) {
+            Ok(attribute) => {
+                self.values.insert(placeholder.clone(), attribute);
+            }
+            Err(error) => {
+                self.failure.get_or_insert_with(|| AwsError::new("write a value of an expression", &error));
+            }
+        }
         placeholder
     }
 
     /// `name = value`, or with another operator.
-    pub fn compare(&mut self, name: &str, operator: &str, value: impl Into<Value>) -> String {
+    pub fn compare(&mut self, name: &str, operator: &str, value: impl Serialize) -> String {
         format!("{} {operator} {}", self.name(name), self.value(value))
     }
 
     /// `name IN (values…)`.
-    pub fn one_of<V: Into<Value>>(&mut self, name: &str, values: impl IntoIterator<Item = V>) -> String {
+    pub fn one_of(&mut self, name: &str, values: impl IntoIterator<Item: Serialize>) -> String {
         let values: Vec<String> = values.into_iter().map(|value| self.value(value)).collect();
         format!("{} IN ({})", self.name(name), values.join(", "))
     }
@@ -57,8 +66,11 @@ impl Placeholders {
     }
 
     /// The values, as requests want them: absent rather than empty.
-    pub(super) fn take_values(&mut self) -> Option<HashMap<String, AttributeValue>> {
-        Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
+    pub(super) fn take_values(&mut self) -> Result<Option<Item>, AwsError> {
+        match self.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())),
+        }
     }
 }
 
@@ -81,7 +93,7 @@ impl Change {
 
     /// Sets an attribute.
     #[must_use]
-    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn set(mut self, name: &str, value: impl Serialize) -> Self {
         let assignment = self.placeholders.compare(name, "=", value);
         self.set.push(assignment);
         self
@@ -89,7 +101,7 @@ impl Change {
 
     /// Sets an attribute where there is a value.
     #[must_use]
-    pub fn set_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+    pub fn set_some(self, name: &str, value: Option<impl Serialize>) -> Self {
         match value {
             Some(value) => self.set(name, value),
             None => self,
@@ -98,7 +110,7 @@ impl Change {
 
     /// Sets an attribute that is not there yet.
     #[must_use]
-    pub fn set_once(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn set_once(mut self, name: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.placeholders.name(name), self.placeholders.value(value));
         self.set.push(format!("{name} = if_not_exists({name}, {value})"));
         self
@@ -143,6 +155,8 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
 
     #[test]
@@ -165,6 +179,18 @@ mod tests {
         );
         assert_eq!(change.placeholders.values[":v2"], AttributeValue::N("-1".to_owned()));
         assert_eq!(change.placeholders.names["#status"], "status");
+    }
+
+    #[test]
+    fn a_value_without_an_attribute_fails_the_request() {
+        struct Unserializable;
+        impl Serialize for Unserializable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no attribute"))
+            }
+        }
+        let mut change = Change::new().set("a", Unserializable).set("b", 1);
+        assert!(change.placeholders.take_values().expect_err("a failure").to_string().contains("no attribute"));
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Database {
             .set_item(Some(item))
             .set_condition_expression(expression)
             .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values())
+            .set_expression_attribute_values(condition.placeholders.take_values()?)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match request.send().await {
             Ok(_) => Ok(Written::Yes),
@@ -187,7 +187,7 @@ impl Database {
             .update_expression(change.update())
             .set_condition_expression(change.condition())
             .set_expression_attribute_names(change.placeholders.take_names())
-            .set_expression_attribute_values(change.placeholders.take_values())
+            .set_expression_attribute_values(change.placeholders.take_values()?)
             .return_values(ReturnValue::AllNew);
         let answer = written(request.send().await, "change", table)?;
         Ok(answer.map(|answer| answer.attributes.unwrap_or_default()))
@@ -247,7 +247,7 @@ impl Database {
             .key_condition_expression(&query.key)
             .set_filter_expression(query.filter.clone())
             .set_expression_attribute_names(placeholders.take_names())
-            .set_expression_attribute_values(placeholders.take_values())
+            .set_expression_attribute_values(placeholders.take_values()?)
             .scan_index_forward(query.forward)
             .set_consistent_read(query.consistent.then_some(true))
             .set_select(select)
@@ -327,7 +327,7 @@ fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
             .set_item(Some(item))
             .set_condition_expression(condition.condition())
             .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values())
+            .set_expression_attribute_values(condition.placeholders.take_values()?)
             .build()
             .map(|put| builder.put(put)),
         Part::Change(table, key, mut change) => Update::builder()
@@ -336,7 +336,7 @@ fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
             .update_expression(change.update())
             .set_condition_expression(change.condition())
             .set_expression_attribute_names(change.placeholders.take_names())
-            .set_expression_attribute_values(change.placeholders.take_values())
+            .set_expression_attribute_values(change.placeholders.take_values()?)
             .build()
             .map(|update| builder.update(update)),
         Part::Delete(table, key, mut condition) => Delete::builder()
@@ -344,7 +344,7 @@ fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
             .set_key(Some(key))
             .set_condition_expression(condition.condition())
             .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values())
+            .set_expression_attribute_values(condition.placeholders.take_values()?)
             .build()
             .map(|delete| builder.delete(delete)),
     };

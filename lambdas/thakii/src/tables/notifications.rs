@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use contract::thakii::tables::NOTIFICATIONS;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    attributes::{Item, from_item, from_items, to_item},
+    attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
     database::{Database, Part, Query},
 };
@@ -141,10 +141,10 @@ impl Notifications {
     /// When the table fails.
     pub async fn mark(&self, user_id: &str, id: &str, read: bool) -> Result<Option<Notification>, AwsError> {
         let change = Change::new().set("read", read).when(|at| at.exists("notification_id"));
-        self.database.change(&self.table, key(user_id, id)?, change).await?.map(from_item).transpose()
+        self.database.change(&self.table, key(user_id, id), change).await?.map(from_item).transpose()
     }
 }
 
-fn key(user_id: &str, id: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"user_id": user_id, "notification_id": id}))
+fn key(user_id: &str, id: &str) -> Item {
+    strings([("user_id", user_id), ("notification_id", id)])
 }

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 
 use contract::thakii::tables::PROCESSING_SERVERS;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    attributes::{Item, from_item, from_items, to_item},
+    attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
     database::{Database, Part, Query, Transacted},
 };
@@ -126,7 +126,7 @@ impl Servers {
     /// # Errors
     /// When the table fails.
     pub async fn get(&self, id: &str) -> Result<Option<Server>, AwsError> {
-        self.database.get(&self.table, key(SERVER, id)?).await?.map(from_item).transpose()
+        self.database.get(&self.table, key(SERVER, id)).await?.map(from_item).transpose()
     }
 
     /// All servers, newest first.
@@ -146,8 +146,8 @@ impl Servers {
     /// When the table fails.
     pub async fn add(&self, server: &Server) -> Result<Outcome, AwsError> {
         let mut item = to_item(server)?;
-        item.extend(key(SERVER, &server.id)?);
-        let parts = vec![Part::Put(self.table.clone(), item, Change::new()), self.claim(&server.name, &server.id)?];
+        item.extend(key(SERVER, &server.id));
+        let parts = vec![Part::Put(self.table.clone(), item, Change::new()), self.claim(&server.name, &server.id)];
         Ok(match self.database.transact(parts).await? {
             Transacted::Yes => Outcome::Made,
             Transacted::Refused(_) => Outcome::NameTaken,
@@ -165,14 +165,14 @@ impl Servers {
             .set_some("url", edit.url.as_deref())
             .set_some("type", edit.kind.as_deref())
             .set_some("description", edit.description.as_deref())
-            .set_some("status", edit.status.map(|status| json!(status)))
+            .set_some("status", edit.status)
             // The guard of the old name is released below, so it must still be the name.
             .when(|at| at.compare("name", "=", server.name.as_str()));
-        let mut parts = vec![Part::Change(self.table.clone(), key(SERVER, &server.id)?, change)];
+        let mut parts = vec![Part::Change(self.table.clone(), key(SERVER, &server.id), change)];
         let renamed = edit.name.as_deref().filter(|name| guard(name) != guard(&server.name));
         if let Some(name) = renamed {
-            parts.push(self.claim(name, &server.id)?);
-            parts.push(self.release(&server.name)?);
+            parts.push(self.claim(name, &server.id));
+            parts.push(self.release(&server.name));
         }
         Ok(match self.database.transact(parts).await? {
             Transacted::Yes => Outcome::Made,
@@ -188,7 +188,7 @@ impl Servers {
     pub async fn delete(&self, server: &Server) -> Result<Outcome, AwsError> {
         let unchanged = Change::new().when(|at| at.compare("name", "=", server.name.as_str()));
         let parts =
-            vec![Part::Delete(self.table.clone(), key(SERVER, &server.id)?, unchanged), self.release(&server.name)?];
+            vec![Part::Delete(self.table.clone(), key(SERVER, &server.id), unchanged), self.release(&server.name)];
         Ok(match self.database.transact(parts).await? {
             Transacted::Yes => Outcome::Made,
             Transacted::Refused(_) => Outcome::Missing,
@@ -200,32 +200,31 @@ impl Servers {
     /// # Errors
     /// When the table fails.
     pub async fn checked(&self, id: &str, health: &Health) -> Result<(), AwsError> {
-        let found = serde_json::to_value(health).map_err(|error| AwsError::new("note a server's health", &error))?;
         let change = Change::new()
-            .set("status", json!(health.status()))
-            .set("health_status", found)
+            .set("status", health.status())
+            .set("health_status", health)
             .set("last_health_check", health.checked_at.as_str())
             .set("updated_at", health.checked_at.as_str())
             .when(|at| at.exists("id"));
-        self.database.change(&self.table, key(SERVER, id)?, change).await.map(|_| ())
+        self.database.change(&self.table, key(SERVER, id), change).await.map(|_| ())
     }
 
     /// The part of a transaction that adds to a server's load and jobs; refused when it is not registered.
-    pub(super) fn loaded(&self, id: &str, load: i64, jobs: i64) -> Result<Part, AwsError> {
+    pub(super) fn loaded(&self, id: &str, load: i64, jobs: i64) -> Part {
         let change =
             Change::new().add("current_load", load).add("total_jobs_processed", jobs).when(|at| at.exists("id"));
-        Ok(Part::Change(self.table.clone(), key(SERVER, id)?, change))
+        Part::Change(self.table.clone(), key(SERVER, id), change)
     }
 
     /// The part of a transaction that takes a name nobody has.
-    fn claim(&self, name: &str, server: &str) -> Result<Part, AwsError> {
-        let mut item = key(NAME, &guard(name))?;
-        item.extend(to_item(&json!({"server_id": server}))?);
-        Ok(Part::Put(self.table.clone(), item, Change::new().when(|at| at.absent("id"))))
+    fn claim(&self, name: &str, server: &str) -> Part {
+        let mut item = key(NAME, &guard(name));
+        item.extend(strings([("server_id", server)]));
+        Part::Put(self.table.clone(), item, Change::new().when(|at| at.absent("id")))
     }
 
-    fn release(&self, name: &str) -> Result<Part, AwsError> {
-        Ok(Part::Delete(self.table.clone(), key(NAME, &guard(name))?, Change::new()))
+    fn release(&self, name: &str) -> Part {
+        Part::Delete(self.table.clone(), key(NAME, &guard(name)), Change::new())
     }
 }
 
@@ -234,6 +233,6 @@ fn guard(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-fn key(kind: &str, id: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"kind": kind, "id": id}))
+fn key(kind: &str, id: &str) -> Item {
+    strings([("kind", kind), ("id", id)])
 }

@@ -7,10 +7,9 @@ use std::cmp::Reverse;
 use contract::thakii::tables::{BY_STATUS, BY_USER};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{
-    attributes::{Item, from_item, from_items, to_item},
+    attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
     database::{Database, Part, Query, Transacted},
     notifications::Notifications,
@@ -67,12 +66,6 @@ impl Status {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-}
-
-impl From<Status> for Value {
-    fn from(status: Status) -> Self {
-        Self::from(status.as_str())
     }
 }
 
@@ -202,7 +195,7 @@ impl Tasks {
     /// # Errors
     /// When the table fails.
     pub async fn get(&self, video_id: &str) -> Result<Option<Task>, AwsError> {
-        self.database.get(&self.table, key(video_id)?).await?.map(from_item).transpose()
+        self.database.get(&self.table, key(video_id)).await?.map(from_item).transpose()
     }
 
     /// Makes a task, and counts a video more for its user; false when it is there already.
@@ -213,7 +206,7 @@ impl Tasks {
         let absent = Change::new().when(|at| at.absent("video_id"));
         let parts = vec![
             Part::Put(self.table.clone(), to_item(task)?, absent),
-            self.users.gained(&task.user_id, &task.user_email, &task.created_at)?,
+            self.users.gained(&task.user_id, &task.user_email, &task.created_at),
         ];
         Ok(self.database.transact(parts).await? == Transacted::Yes)
     }
@@ -239,11 +232,11 @@ impl Tasks {
     async fn deleted(&self, task: &Task) -> Result<bool, AwsError> {
         let unmoved = unmoved(Change::new(), task);
         let mut parts =
-            vec![Part::Delete(self.table.clone(), key(&task.video_id)?, unmoved), self.users.lost(&task.user_id)?];
+            vec![Part::Delete(self.table.clone(), key(&task.video_id), unmoved), self.users.lost(&task.user_id)];
         let without_server = parts.len();
         let server = task.server_id.as_deref().filter(|_| task.status == Status::InProgress);
         if let Some(server) = server {
-            parts.push(self.servers.loaded(server, -1, 0)?);
+            parts.push(self.servers.loaded(server, -1, 0));
         }
         match self.database.transact(parts.clone()).await? {
             Transacted::Yes => Ok(true),
@@ -262,7 +255,7 @@ impl Tasks {
     /// When the table fails.
     pub async fn queued(&self, video_id: &str, now: &str) -> Result<(), AwsError> {
         let change = Change::new().set("queued_at", now).when(|at| at.exists("video_id"));
-        self.database.change(&self.table, key(video_id)?, change).await.map(|_| ())
+        self.database.change(&self.table, key(video_id), change).await.map(|_| ())
     }
 
     /// Puts a task that failed before it reached the queue back into it; false when that is not what it is.
@@ -276,7 +269,7 @@ impl Tasks {
             .remove("error_message")
             .remove("finished_at")
             .when(|at| format!("{} AND {}", at.compare("status", "=", Status::Failed), at.absent("queued_at")));
-        Ok(self.database.change(&self.table, key(video_id)?, change).await?.is_some())
+        Ok(self.database.change(&self.table, key(video_id), change).await?.is_some())
     }
 
     /// Fails a task that could not be queued.
@@ -290,7 +283,7 @@ impl Tasks {
             .set("finished_at", now)
             .set("updated_at", now)
             .when(|at| format!("{} AND {}", at.compare("status", "=", Status::InQueue), at.absent("queued_at")));
-        self.database.change(&self.table, key(video_id)?, change).await.map(|_| ())
+        self.database.change(&self.table, key(video_id), change).await.map(|_| ())
     }
 
     /// A user's tasks, newest first, older than `before`.
@@ -377,8 +370,8 @@ fn merge(lists: [Vec<Task>; 4], limit: usize) -> Vec<Task> {
     tasks
 }
 
-fn key(video_id: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"video_id": video_id}))
+fn key(video_id: &str) -> Item {
+    strings([("video_id", video_id)])
 }
 
 #[cfg(test)]

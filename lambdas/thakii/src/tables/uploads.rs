@@ -1,10 +1,9 @@
 //! Table `uploads`: what an upload under way was begun as. What has arrived of it is asked of S3.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
-    attributes::{Item, from_item, to_item},
+    attributes::{Item, from_item, strings, to_item},
     change::Change,
     database::Database,
 };
@@ -109,7 +108,7 @@ impl Uploads {
     /// # Errors
     /// When the table fails.
     pub async fn get(&self, user_id: &str, file_id: &str, now: i64) -> Result<Option<Upload>, AwsError> {
-        let item = self.database.get(&self.table, key(user_id, file_id)?).await?;
+        let item = self.database.get(&self.table, key(user_id, file_id)).await?;
         let upload: Option<Upload> = item.map(from_item).transpose()?;
         Ok(upload.filter(|upload| upload.expires_at > now))
     }
@@ -129,12 +128,12 @@ impl Uploads {
     /// # Errors
     /// When the table fails.
     pub async fn lease(&self, upload: &Upload, now: i64) -> Result<Option<Upload>, AwsError> {
-        let change = Change::new().set("state", json!(State::Assembling)).set("lease_until", now + LEASE).when(|at| {
-            let open = at.compare("state", "=", json!(State::Open));
-            let assembling = at.compare("state", "=", json!(State::Assembling));
+        let change = Change::new().set("state", State::Assembling).set("lease_until", now + LEASE).when(|at| {
+            let open = at.compare("state", "=", State::Open);
+            let assembling = at.compare("state", "=", State::Assembling);
             format!("{open} OR ({assembling} AND {})", at.compare("lease_until", "<=", now))
         });
-        let key = key(&upload.user_id, &upload.file_id)?;
+        let key = key(&upload.user_id, &upload.file_id);
         self.database.change(&self.table, key, change).await?.map(from_item).transpose()
     }
 
@@ -144,11 +143,11 @@ impl Uploads {
     /// When the table fails.
     pub async fn release(&self, upload: &Upload) -> Result<(), AwsError> {
         let change = Change::new()
-            .set("state", json!(State::Open))
+            .set("state", State::Open)
             .set("lease_until", 0)
-            .when(|at| at.compare("state", "=", json!(State::Assembling)))
+            .when(|at| at.compare("state", "=", State::Assembling))
             .when(|at| at.compare("lease_until", "=", upload.lease_until));
-        let key = key(&upload.user_id, &upload.file_id)?;
+        let key = key(&upload.user_id, &upload.file_id);
         self.database.change(&self.table, key, change).await.map(|_| ())
     }
 
@@ -157,15 +156,13 @@ impl Uploads {
     /// # Errors
     /// When the table fails.
     pub async fn finish(&self, upload: &Upload, total_size: u64) -> Result<(), AwsError> {
-        let change = Change::new()
-            .set("state", json!(State::Done))
-            .set("total_size", total_size)
-            .when(|at| at.exists("file_id"));
-        let key = key(&upload.user_id, &upload.file_id)?;
+        let change =
+            Change::new().set("state", State::Done).set("total_size", total_size).when(|at| at.exists("file_id"));
+        let key = key(&upload.user_id, &upload.file_id);
         self.database.change(&self.table, key, change).await.map(|_| ())
     }
 }
 
-fn key(user_id: &str, file_id: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"user_id": user_id, "file_id": file_id}))
+fn key(user_id: &str, file_id: &str) -> Item {
+    strings([("user_id", user_id), ("file_id", file_id)])
 }

@@ -2,10 +2,9 @@
 
 use contract::thakii::tables::SYSTEM;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
-    attributes::{Item, from_items, to_item},
+    attributes::{Item, from_items, strings},
     change::Change,
     database::{Database, Part, Query},
 };
@@ -40,17 +39,17 @@ impl Users {
     /// # Errors
     /// When the table fails.
     pub async fn seen(&self, uid: &str, email: &str, now: &str) -> Result<(), AwsError> {
-        self.database.change(&self.table, key(USERS, uid)?, visit(email, now).add("videos", 0)).await.map(|_| ())
+        self.database.change(&self.table, key(USERS, uid), visit(email, now).add("videos", 0)).await.map(|_| ())
     }
 
     /// The part of a transaction that counts a video more.
-    pub(super) fn gained(&self, uid: &str, email: &str, now: &str) -> Result<Part, AwsError> {
-        Ok(Part::Change(self.table.clone(), key(USERS, uid)?, visit(email, now).add("videos", 1)))
+    pub(super) fn gained(&self, uid: &str, email: &str, now: &str) -> Part {
+        Part::Change(self.table.clone(), key(USERS, uid), visit(email, now).add("videos", 1))
     }
 
     /// The part of a transaction that counts a video less.
-    pub(super) fn lost(&self, uid: &str) -> Result<Part, AwsError> {
-        Ok(Part::Change(self.table.clone(), key(USERS, uid)?, Change::new().add("videos", -1)))
+    pub(super) fn lost(&self, uid: &str) -> Part {
+        Part::Change(self.table.clone(), key(USERS, uid), Change::new().add("videos", -1))
     }
 
     /// Everybody who has been here.
@@ -79,7 +78,7 @@ impl Users {
             .set("last_notification", now)
             .set("updated_at", now)
             .add("count", i64::try_from(count).unwrap_or(i64::MAX));
-        self.database.change(&self.table, key("system", "notifications")?, change).await.map(|_| ())
+        self.database.change(&self.table, key("system", "notifications"), change).await.map(|_| ())
     }
 }
 
@@ -87,6 +86,6 @@ fn visit(email: &str, now: &str) -> Change {
     Change::new().set("email", email).set_once("first_seen", now).set("last_seen", now)
 }
 
-fn key(partition: &str, sort: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"pk": partition, "sk": sort}))
+fn key(partition: &str, sort: &str) -> Item {
+    strings([("pk", partition), ("sk", sort)])
 }

@@ -72,7 +72,7 @@ impl Tasks {
         now: Timestamp,
     ) -> Result<Moved, AwsError> {
         for _ in 0..ATTEMPTS {
-            let Some(item) = self.database.get(&self.table, key(video_id)?).await? else { return Ok(Moved::Unknown) };
+            let Some(item) = self.database.get(&self.table, key(video_id)).await? else { return Ok(Moved::Unknown) };
             let task: Task = from_item(item)?;
             let Some(status) = report.follows(task.status) else { return Ok(Moved::Ignored) };
             let notification = match status {
@@ -98,7 +98,7 @@ impl Tasks {
     ) -> Result<bool, AwsError> {
         let mut parts = vec![Part::Change(
             self.table.clone(),
-            key(&task.video_id)?,
+            key(&task.video_id),
             change(task, report, status, server, &time::text(now)),
         )];
         if let Some(notification) = notification {
@@ -106,7 +106,7 @@ impl Tasks {
         }
         let without_server = parts.len();
         if let Some((server, load, jobs)) = counters(task, report, server) {
-            parts.push(self.servers.loaded(server, load, jobs)?);
+            parts.push(self.servers.loaded(server, load, jobs));
         }
         match self.database.transact(parts.clone()).await? {
             Transacted::Yes => Ok(true),

@@ -1,6 +1,6 @@
 //! What is asked of DynamoDB, and what its answers mean.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     moves::{Moved, Report},
