@@ -118,23 +118,19 @@ impl Files {
     /// When S3 fails.
     pub async fn chunks(&self, uid: &str, file_id: &str) -> Result<Vec<Piece>, AwsError> {
         let prefix = chunk_prefix(uid, file_id);
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix);
+        let mut pages = request.into_paginator().send();
         let mut pieces = Vec::new();
-        let mut from = None;
-        loop {
-            let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix);
-            let page = request.set_continuation_token(from).send().await;
+        while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed("list", &prefix, &error))?;
             pieces.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let key = object.key?;
                 let index = key.strip_prefix(&prefix)?.parse().ok()?;
                 Some(Piece { index, size: bytes(object.size), reference: key })
             }));
-            from = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
-            if from.is_none() {
-                pieces.sort_by_key(|piece| piece.index);
-                return Ok(pieces);
-            }
         }
+        pieces.sort_by_key(|piece| piece.index);
+        Ok(pieces)
     }
 }
 

@@ -33,11 +33,11 @@ impl Files {
     /// # Errors
     /// When S3 fails.
     pub async fn parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<Piece>>, AwsError> {
+        let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
+        let mut pages = request.into_paginator().send();
         let mut pieces = Vec::new();
-        let mut from = None;
-        loop {
-            let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
-            let page = match request.set_part_number_marker(from).send().await {
+        while let Some(page) = pages.next().await {
+            let page = match page {
                 Ok(page) => page,
                 Err(error) if is_unknown(&error) => return Ok(None),
                 Err(error) => return Err(failed("list the parts of", key, &error)),
@@ -46,12 +46,9 @@ impl Files {
                 let index = u64::try_from(part.part_number?.checked_sub(1)?).ok()?;
                 Some(Piece { index, size: bytes(part.size), reference: part.e_tag? })
             }));
-            from = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
-            if from.is_none() {
-                pieces.sort_by_key(|piece| piece.index);
-                return Ok(Some(pieces));
-            }
         }
+        pieces.sort_by_key(|piece| piece.index);
+        Ok(Some(pieces))
     }
 
     /// Makes an object of its parts; false when S3 knows no such upload.

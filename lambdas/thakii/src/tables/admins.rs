@@ -124,7 +124,7 @@ impl Admins {
     /// When the table fails.
     pub async fn all(&self) -> Result<Vec<Admin>, AwsError> {
         let query = Query::new(&self.table, ADMIN_USERS.partition, ADMIN).consistent();
-        let mut admins: Vec<Admin> = from_items(self.database.query(&query, usize::MAX).await?)?;
+        let mut admins: Vec<Admin> = from_items(self.database.query_all(&query).await?)?;
         admins.sort_by_key(|admin| Reverse((admin.created_at.clone(), admin.id.clone())));
         Ok(admins)
     }

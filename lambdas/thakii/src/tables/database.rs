@@ -1,15 +1,15 @@
 //! DynamoDB, in the few shapes the repositories need: get, put, change, delete, query, count, transactions, batches.
 //! A condition that does not hold is an answer, not an error.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::put_item::PutItemError,
+    operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
     types::{
-        AttributeValue, Delete, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
-        TransactWriteItem, Update, WriteRequest,
+        Delete, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
+        WriteRequest,
     },
 };
 use contract::thakii::tables::Index;
@@ -193,17 +193,25 @@ impl Database {
         Ok(answer.map(|answer| answer.attributes.unwrap_or_default()))
     }
 
-    /// Up to `limit` items, over as many pages as it takes.
+    /// Returns all items, over as many pages as it takes.
+    pub(crate) async fn query_all(&self, query: &Query) -> Result<Vec<Item>, AwsError> {
+        let items = self.request(query)?.into_paginator().items().send().try_collect().await;
+        items.map_err(|error| failed("query", &query.table, &error))
+    }
+
+    /// Returns up to `limit` items, over as many pages as it takes.
     ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn query(&self, query: &Query, limit: usize) -> Result<Vec<Item>, AwsError> {
+    /// The SDK's paginator asks each page for the same number of items; this loop asks only for the missing ones.
+    pub(crate) async fn query(&self, query: &Query, limit: usize) -> Result<Vec<Item>, AwsError> {
         let mut items = Vec::new();
         let mut from = None;
         while items.len() < limit {
-            let answer = self.page(query, from, limit - items.len(), None).await?;
-            items.extend(answer.items.unwrap_or_default());
-            from = answer.last_evaluated_key;
+            // A filter drops items only after the limit has counted them, so a limit would mean many small pages.
+            let missing = i32::try_from(limit - items.len()).ok().filter(|_| query.filter.is_none());
+            let request = self.request(query)?.set_limit(missing).set_exclusive_start_key(from);
+            let page = request.send().await.map_err(|error| failed("query", &query.table, &error))?;
+            items.extend(page.items.unwrap_or_default());
+            from = page.last_evaluated_key;
             if from.is_none() {
                 break;
             }
@@ -212,34 +220,20 @@ impl Database {
         Ok(items)
     }
 
-    /// How many items there are, over as many pages as it takes.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn count(&self, query: &Query) -> Result<u64, AwsError> {
+    /// Counts the items, over as many pages as it takes.
+    pub(crate) async fn count(&self, query: &Query) -> Result<u64, AwsError> {
+        let mut pages = self.request(query)?.select(Select::Count).into_paginator().send();
         let mut count = 0;
-        let mut from = None;
-        loop {
-            let answer = self.page(query, from, usize::MAX, Some(Select::Count)).await?;
-            count += u64::try_from(answer.count).unwrap_or(0);
-            from = answer.last_evaluated_key;
-            if from.is_none() {
-                return Ok(count);
-            }
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("query", &query.table, &error))?;
+            count += u64::try_from(page.count).unwrap_or(0);
         }
+        Ok(count)
     }
 
-    async fn page(
-        &self,
-        query: &Query,
-        from: Option<HashMap<String, AttributeValue>>,
-        wanted: usize,
-        select: Option<Select>,
-    ) -> Result<aws_sdk_dynamodb::operation::query::QueryOutput, AwsError> {
+    fn request(&self, query: &Query) -> Result<QueryFluentBuilder, AwsError> {
         let mut placeholders = query.placeholders.clone();
-        // A filter drops items only after they are counted, so a limit would mean many small pages.
-        let limit = i32::try_from(wanted).ok().filter(|_| query.filter.is_none());
-        let request = self
+        Ok(self
             .client
             .query()
             .table_name(&query.table)
@@ -249,11 +243,7 @@ impl Database {
             .set_expression_attribute_names(placeholders.take_names())
             .set_expression_attribute_values(placeholders.take_values()?)
             .scan_index_forward(query.forward)
-            .set_consistent_read(query.consistent.then_some(true))
-            .set_select(select)
-            .set_limit(limit)
-            .set_exclusive_start_key(from);
-        request.send().await.map_err(|error| failed("query", &query.table, &error))
+            .set_consistent_read(query.consistent.then_some(true)))
     }
 
     /// Makes all of it or nothing. A transaction that met another is tried again, under the same token: one whose answer

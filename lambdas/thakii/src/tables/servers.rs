@@ -135,7 +135,7 @@ impl Servers {
     /// When the table fails.
     pub async fn all(&self) -> Result<Vec<Server>, AwsError> {
         let query = Query::new(&self.table, PROCESSING_SERVERS.partition, SERVER).consistent();
-        let mut servers: Vec<Server> = from_items(self.database.query(&query, usize::MAX).await?)?;
+        let mut servers: Vec<Server> = from_items(self.database.query_all(&query).await?)?;
         servers.sort_by_key(|server| Reverse(server.created_at.clone()));
         Ok(servers)
     }

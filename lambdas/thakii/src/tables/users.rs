@@ -57,7 +57,7 @@ impl Users {
     /// # Errors
     /// When the table fails.
     pub async fn all(&self) -> Result<Vec<KnownUser>, AwsError> {
-        from_items(self.database.query(&Query::new(&self.table, SYSTEM.partition, USERS), usize::MAX).await?)
+        from_items(self.database.query_all(&Query::new(&self.table, SYSTEM.partition, USERS)).await?)
     }
 
     /// How many users have videos.

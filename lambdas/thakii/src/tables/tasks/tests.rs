@@ -260,7 +260,7 @@ async fn counts_add_up_over_pages() {
         pages -= 1;
         let mut body = json!({"Count": 10});
         if pages > 0 {
-            body["LastEvaluatedKey"] = json!({"video_id": {"S": "x"}});
+            body["LastEvaluatedKey"] = json!({"video_id": {"S": format!("v{pages}")}});
         }
         said(body)
     });
