@@ -5,8 +5,10 @@ pub mod attributes;
 pub mod change;
 pub mod database;
 pub mod notifications;
+pub mod query;
 pub mod servers;
 pub mod tasks;
+pub mod transaction;
 pub mod uploads;
 pub mod users;
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
-    database::{Database, Query},
+    database::Database,
+    query::Query,
 };
 use crate::{aws::AwsError, ids};
 

@@ -7,21 +7,12 @@ use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
-    types::{
-        Delete, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
-        WriteRequest,
-    },
+    types::{PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select, WriteRequest},
 };
-use contract::thakii::tables::Index;
 
-use super::{
-    attributes::Item,
-    change::{Change, Placeholders},
-};
-use crate::{aws::AwsError, ids};
+use super::{attributes::Item, change::Change, query::Query};
+use crate::aws::AwsError;
 
-/// How often a transaction that met another is tried again.
-const RETRIES: u32 = 3;
 /// The most items of one batch: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
 const BATCH: usize = 25;
 /// How often what a batch left over is tried again.
@@ -30,7 +21,7 @@ const BATCH_RETRIES: u32 = 6;
 /// DynamoDB.
 #[derive(Debug, Clone)]
 pub struct Database {
-    client: Client,
+    pub(super) client: Client,
 }
 
 /// What became of a conditional write.
@@ -47,85 +38,6 @@ impl Written {
     #[must_use]
     pub fn is_made(self) -> bool {
         self == Self::Yes
-    }
-}
-
-/// What became of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transacted {
-    /// All of it was made.
-    Yes,
-    /// Nothing was: the conditions of the parts at these places did not hold.
-    Refused(Vec<usize>),
-}
-
-/// One part of a transaction.
-#[derive(Debug, Clone)]
-pub enum Part {
-    /// Puts an item.
-    Put(String, Item, Change),
-    /// Changes an item.
-    Change(String, Item, Change),
-    /// Deletes an item.
-    Delete(String, Item, Change),
-}
-
-/// A query.
-#[derive(Debug, Clone)]
-pub struct Query {
-    table: String,
-    index: Option<Index>,
-    key: String,
-    filter: Option<String>,
-    placeholders: Placeholders,
-    forward: bool,
-    consistent: bool,
-}
-
-impl Query {
-    /// The items with this partition key.
-    #[must_use]
-    pub fn new(table: &str, partition: &str, value: &str) -> Self {
-        let mut placeholders = Placeholders::default();
-        let key = placeholders.compare(partition, "=", value);
-        Self { table: table.to_owned(), index: None, key, filter: None, placeholders, forward: true, consistent: false }
-    }
-
-    /// Of an index.
-    #[must_use]
-    pub fn index(table: &str, index: Index, value: &str) -> Self {
-        Self { index: Some(index), ..Self::new(table, index.partition, value) }
-    }
-
-    /// Only those whose sort key compares like this.
-    #[must_use]
-    pub fn sorted(mut self, name: &str, operator: &str, value: Option<&str>) -> Self {
-        if let Some(value) = value {
-            let condition = self.placeholders.compare(name, operator, value);
-            self.key = format!("{} AND {condition}", self.key);
-        }
-        self
-    }
-
-    /// The largest sort key first.
-    #[must_use]
-    pub fn descending(mut self) -> Self {
-        self.forward = false;
-        self
-    }
-
-    /// Everything written so far, not only what has spread; not for indexes.
-    #[must_use]
-    pub fn consistent(mut self) -> Self {
-        self.consistent = true;
-        self
-    }
-
-    /// Only those for which this holds; the others are read all the same.
-    #[must_use]
-    pub fn filter(mut self, condition: impl FnOnce(&mut Placeholders) -> String) -> Self {
-        self.filter = Some(condition(&mut self.placeholders));
-        self
     }
 }
 
@@ -246,39 +158,6 @@ impl Database {
             .set_consistent_read(query.consistent.then_some(true)))
     }
 
-    /// Makes all of it or nothing. A transaction that met another is tried again, under the same token: one whose answer
-    /// was lost may have been made, or be under way, and must not meet itself.
-    ///
-    /// # Errors
-    /// When a table fails, or goes on meeting others.
-    pub async fn transact(&self, parts: Vec<Part>) -> Result<Transacted, AwsError> {
-        let action = "write in a transaction";
-        let parts: Vec<TransactWriteItem> = parts.into_iter().map(part).collect::<Result<_, _>>()?;
-        let token = ids::random();
-        let mut attempt = 0;
-        loop {
-            let request = self.client.transact_write_items().set_transact_items(Some(parts.clone()));
-            let request = request.client_request_token(&token);
-            let error = match request.send().await {
-                Ok(_) => return Ok(Transacted::Yes),
-                Err(error) => error,
-            };
-            let reasons = reasons(&error);
-            let refused: Vec<usize> = places(&reasons, "ConditionalCheckFailed");
-            if !refused.is_empty() {
-                return Ok(Transacted::Refused(refused));
-            }
-            let passing = reasons.iter().any(|reason| {
-                matches!(reason.as_str(), "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-            });
-            attempt += 1;
-            if !passing || attempt > RETRIES {
-                return Err(AwsError::new(action, &error));
-            }
-            pause(attempt).await;
-        }
-    }
-
     /// Puts many items, and returns how many could not be put.
     ///
     /// # Errors
@@ -309,57 +188,6 @@ fn put_request(item: Item) -> Result<WriteRequest, AwsError> {
     Ok(WriteRequest::builder().put_request(put).build())
 }
 
-fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
-    let builder = TransactWriteItem::builder();
-    let item = match part {
-        Part::Put(table, item, mut condition) => Put::builder()
-            .table_name(table)
-            .set_item(Some(item))
-            .set_condition_expression(condition.condition())
-            .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values()?)
-            .build()
-            .map(|put| builder.put(put)),
-        Part::Change(table, key, mut change) => Update::builder()
-            .table_name(table)
-            .set_key(Some(key))
-            .update_expression(change.update())
-            .set_condition_expression(change.condition())
-            .set_expression_attribute_names(change.placeholders.take_names())
-            .set_expression_attribute_values(change.placeholders.take_values()?)
-            .build()
-            .map(|update| builder.update(update)),
-        Part::Delete(table, key, mut condition) => Delete::builder()
-            .table_name(table)
-            .set_key(Some(key))
-            .set_condition_expression(condition.condition())
-            .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values()?)
-            .build()
-            .map(|delete| builder.delete(delete)),
-    };
-    Ok(item.map_err(|error| AwsError::new("write in a transaction", &error))?.build())
-}
-
-/// Why each part of a cancelled transaction was not made; `None` for those that could have been.
-fn reasons<R>(
-    error: &SdkError<aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError, R>,
-) -> Vec<String> {
-    use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect()
-        }
-        Some(other) if other.code() == Some("TransactionInProgressException") => vec!["TransactionConflict".to_owned()],
-        _ => Vec::new(),
-    }
-}
-
-fn places(reasons: &[String], wanted: &str) -> Vec<usize> {
-    let places = reasons.iter().enumerate().filter(|(_, reason)| *reason == wanted);
-    places.map(|(place, _)| place).collect()
-}
-
 /// A write's answer, or nothing when its condition did not hold.
 fn written<T, E, R>(answer: Result<T, SdkError<E, R>>, action: &str, table: &str) -> Result<Option<T>, AwsError>
 where
@@ -383,7 +211,7 @@ fn failed(action: &str, table: &str, error: &(impl std::error::Error + 'static))
 }
 
 /// Waits a little longer each time, and never as long as somebody else who waits.
-async fn pause(attempt: u32) {
+pub(super) async fn pause(attempt: u32) {
     let mut random = [0; 2];
     // Without randomness everybody waits alike, which is no worse than failing.
     let _ = getrandom::fill(&mut random);

@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
-    database::{Database, Part, Query},
+    database::Database,
+    query::Query,
+    transaction::Part,
 };
 use crate::{aws::AwsError, ids, time};
 

@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
-    database::{Database, Part, Query, Transacted},
+    database::Database,
+    query::Query,
+    transaction::{Part, Transacted},
 };
 use crate::aws::AwsError;
 

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
-    database::{Database, Part, Query, Transacted},
+    database::Database,
     notifications::Notifications,
+    query::Query,
     servers::Servers,
+    transaction::{Part, Transacted},
     users::Users,
 };
 use crate::{aws::AwsError, time};

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use super::{
     attributes::{Item, from_items, strings},
     change::Change,
-    database::{Database, Part, Query},
+    database::Database,
+    query::Query,
+    transaction::Part,
 };
 use crate::aws::AwsError;
 

@@ -9,8 +9,8 @@ use crate::{
     tables::{
         attributes::from_item,
         change::Change,
-        database::{Part, Transacted},
         notifications::Stored,
+        transaction::{Part, Transacted},
     },
     time,
 };

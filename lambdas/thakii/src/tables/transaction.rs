@@ -1,0 +1,123 @@
+//! Writes of several items, all of them or none.
+
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{Delete, Put, TransactWriteItem, Update},
+};
+
+use super::{
+    attributes::Item,
+    change::Change,
+    database::{Database, pause},
+};
+use crate::{aws::AwsError, ids};
+
+/// How often a transaction that met another is tried again.
+const RETRIES: u32 = 3;
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transacted {
+    /// All of it was made.
+    Yes,
+    /// Nothing was: the conditions of the parts at these places did not hold.
+    Refused(Vec<usize>),
+}
+
+/// One part of a transaction.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Puts an item.
+    Put(String, Item, Change),
+    /// Changes an item.
+    Change(String, Item, Change),
+    /// Deletes an item.
+    Delete(String, Item, Change),
+}
+
+impl Database {
+    /// Makes all of it or nothing. A transaction that met another is tried again, under the same token: one whose answer
+    /// was lost may have been made, or be under way, and must not meet itself.
+    ///
+    /// # Errors
+    /// When a table fails, or goes on meeting others.
+    pub async fn transact(&self, parts: Vec<Part>) -> Result<Transacted, AwsError> {
+        let action = "write in a transaction";
+        let parts: Vec<TransactWriteItem> = parts.into_iter().map(part).collect::<Result<_, _>>()?;
+        let token = ids::random();
+        let mut attempt = 0;
+        loop {
+            let request = self.client.transact_write_items().set_transact_items(Some(parts.clone()));
+            let request = request.client_request_token(&token);
+            let error = match request.send().await {
+                Ok(_) => return Ok(Transacted::Yes),
+                Err(error) => error,
+            };
+            let reasons = reasons(&error);
+            let refused: Vec<usize> = places(&reasons, "ConditionalCheckFailed");
+            if !refused.is_empty() {
+                return Ok(Transacted::Refused(refused));
+            }
+            let passing = reasons.iter().any(|reason| {
+                matches!(reason.as_str(), "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+            });
+            attempt += 1;
+            if !passing || attempt > RETRIES {
+                return Err(AwsError::new(action, &error));
+            }
+            pause(attempt).await;
+        }
+    }
+}
+
+fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
+    let builder = TransactWriteItem::builder();
+    let item = match part {
+        Part::Put(table, item, mut condition) => Put::builder()
+            .table_name(table)
+            .set_item(Some(item))
+            .set_condition_expression(condition.condition())
+            .set_expression_attribute_names(condition.placeholders.take_names())
+            .set_expression_attribute_values(condition.placeholders.take_values()?)
+            .build()
+            .map(|put| builder.put(put)),
+        Part::Change(table, key, mut change) => Update::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .update_expression(change.update())
+            .set_condition_expression(change.condition())
+            .set_expression_attribute_names(change.placeholders.take_names())
+            .set_expression_attribute_values(change.placeholders.take_values()?)
+            .build()
+            .map(|update| builder.update(update)),
+        Part::Delete(table, key, mut condition) => Delete::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .set_condition_expression(condition.condition())
+            .set_expression_attribute_names(condition.placeholders.take_names())
+            .set_expression_attribute_values(condition.placeholders.take_values()?)
+            .build()
+            .map(|delete| builder.delete(delete)),
+    };
+    Ok(item.map_err(|error| AwsError::new("write in a transaction", &error))?.build())
+}
+
+/// Why each part of a cancelled transaction was not made; `None` for those that could have been.
+fn reasons<R>(
+    error: &SdkError<aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError, R>,
+) -> Vec<String> {
+    use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect()
+        }
+        Some(other) if other.code() == Some("TransactionInProgressException") => vec!["TransactionConflict".to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+fn places(reasons: &[String], wanted: &str) -> Vec<usize> {
+    let places = reasons.iter().enumerate().filter(|(_, reason)| *reason == wanted);
+    places.map(|(place, _)| place).collect()
+}
