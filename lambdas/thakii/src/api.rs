@@ -1,4 +1,4 @@
-//! The API's handlers, a file per subject. Each is called only once its caller is admitted.
+//! Handlers of the API, one file per subject. A handler runs only after its caller has been authorized.
 
 pub(crate) mod admins;
 pub(crate) mod assemble;

@@ -1,4 +1,4 @@
-//! What the API's handlers need, put together from the contract's environment. Clients connect when first used.
+//! The state of the API's handlers, built from the contract's environment. Clients connect on first use.
 
 use aws_config::SdkConfig;
 use contract::thakii::{ApiEnvironment, LOCAL_STAGE};
@@ -26,67 +26,52 @@ use crate::{
     },
 };
 
-/// What the handlers need.
+/// The state that all handlers share.
 #[derive(Debug)]
 pub struct App {
-    /// The stage's name.
-    pub stage: String,
-    /// The origins whose pages may call, comma-separated.
-    pub allowed_origins: String,
-    /// Verifies tokens.
-    pub authentication: Authentication,
-    /// The super admins.
-    pub super_admins: SuperAdmins,
-    /// Are their rows there?
+    pub(crate) stage: String,
+    /// The origins whose pages may call the API, comma-separated.
+    pub(crate) allowed_origins: String,
+    pub(crate) authentication: Authentication,
+    pub(crate) super_admins: SuperAdmins,
+    /// Set once the rows of the super admins exist.
     pub(crate) super_admin_rows: OnceCell<()>,
-    /// The tasks.
-    pub tasks: Tasks,
-    /// The admins.
-    pub admins: Admins,
-    /// The registered servers.
-    pub servers: Servers,
-    /// Everybody's notifications.
-    pub notifications: Notifications,
-    /// Uploads under way.
-    pub uploads: Uploads,
-    /// Who has been here.
-    pub users: Users,
-    /// The bucket.
-    pub files: Files,
-    /// The worker's queue.
-    pub queue: Queue,
-    /// What the worker gave up on.
-    pub dead: Queue,
-    /// Tells users.
-    pub notifier: Notifier,
-    /// The user pool.
-    pub directory: Directory,
-    /// Calls to registered servers, guarded.
-    pub registered: Outbound,
-    /// Calls to what the stage itself names.
-    pub trusted: Outbound,
-    /// The worker's address.
-    pub worker_url: Option<String>,
-    /// The largest video, in bytes.
-    pub max_video_bytes: u64,
+    pub(crate) tasks: Tasks,
+    pub(crate) admins: Admins,
+    pub(crate) servers: Servers,
+    pub(crate) notifications: Notifications,
+    pub(crate) uploads: Uploads,
+    pub(crate) users: Users,
+    pub(crate) files: Files,
+    pub(crate) queue: Queue,
+    /// The dead-letter queue of tasks.
+    pub(crate) dead: Queue,
+    pub(crate) notifier: Notifier,
+    pub(crate) directory: Directory,
+    /// Calls registered servers, whose addresses are guarded.
+    pub(crate) registered: Outbound,
+    /// Calls addresses from the stage's own settings.
+    pub(crate) trusted: Outbound,
+    pub(crate) worker_url: Option<String>,
+    pub(crate) max_video_bytes: u64,
 }
 
-/// Why the environment is not one to start with.
+/// An invalid environment.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// A variable is no number.
+    /// A variable is not a positive number.
     #[error("{0} must be a number above 0")]
     Number(&'static str),
-    /// The issuers make no sense.
+    /// The list of issuers is invalid.
     #[error(transparent)]
     Issuers(#[from] IssuersError),
 }
 
 impl App {
-    /// From the environment, calling nobody.
+    /// Builds the state from the environment, without calling AWS.
     ///
     /// # Errors
-    /// When a variable makes no sense.
+    /// If a variable is invalid.
     pub fn new(environment: ApiEnvironment, aws: &SdkConfig) -> Result<Self, EnvironmentError> {
         let number = |name, text: &str| {
             text.parse().ok().filter(|number: &u64| *number > 0).ok_or(EnvironmentError::Number(name))
@@ -122,7 +107,7 @@ impl App {
             files: Files::new(aws::s3(aws), presigner, environment.s3_bucket_name),
             queue: Queue::new(sqs.clone(), environment.tasks_queue_url),
             dead: Queue::new(sqs, environment.tasks_dlq_url),
-            notifier: Notifier { notifications: notifications.clone(), users: users.clone(), topic },
+            notifier: Notifier { users: users.clone(), topic },
             directory: Directory::new(aws_sdk_cognitoidentityprovider::Client::new(aws), environment.user_pool_id),
             registered: Outbound::new(environment.stage != LOCAL_STAGE),
             trusted,
@@ -135,11 +120,8 @@ impl App {
         })
     }
 
-    /// What a caller may do, as of now.
-    ///
-    /// # Errors
-    /// When the table of admins fails.
-    pub async fn role(&self, identity: &Identity) -> Result<Role, AwsError> {
+    /// Returns a caller's current role.
+    pub(crate) async fn role(&self, identity: &Identity) -> Result<Role, AwsError> {
         let row = self.admins.get(&ids::admin(&identity.email)).await?;
         Ok(role(identity, &self.super_admins, row.map(|admin| admin.status)))
     }

@@ -1,20 +1,20 @@
-//! Who calls: identity tokens of the stage's issuers, backend tokens of our own, and what their holders may do.
+//! Authentication and roles: identity tokens of the stage's issuers, and backend tokens of the API itself.
 //!
-//! There is no way past a signature here; tests sign with an issuer of their own.
+//! Every token's signature is verified, without exception; tests sign with an issuer of their own.
 
-pub mod backend;
-pub mod error;
-pub mod header;
-pub mod identity;
-pub mod issuers;
-pub mod jwks;
-pub mod role;
-pub mod secret;
-pub mod token;
+pub(crate) mod backend;
+pub(crate) mod error;
+pub(crate) mod header;
+pub(crate) mod identity;
+pub(crate) mod issuers;
+pub(crate) mod jwks;
+pub(crate) mod role;
+pub(crate) mod secret;
+pub(crate) mod token;
 
 use jiff::Timestamp;
 
-pub use self::error::TokenError;
+pub(crate) use self::error::TokenError;
 use self::{
     backend::BackendTokens,
     identity::{Identity, TokenKind},
@@ -22,24 +22,18 @@ use self::{
     token::Unverified,
 };
 
-/// Verifies every kind of token that is accepted.
+/// Verifies all accepted kinds of tokens.
 #[derive(Debug)]
-pub struct Authentication {
-    /// Identity tokens.
-    pub issuers: Issuers,
-    /// Our own.
-    pub backend: BackendTokens,
+pub(crate) struct Authentication {
+    pub(crate) issuers: Issuers,
+    pub(crate) backend: BackendTokens,
 }
 
 impl Authentication {
-    /// Whose token it is.
-    ///
-    /// # Errors
-    /// When it is not accepted.
-    pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
+    pub(crate) async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         let now = Timestamp::now().as_second();
         let token = Unverified::parse(token)?;
-        // The unverified issuer only selects who verifies.
+        // The unverified issuer only selects the verifier.
         let identity = if token.issuer() == Some(backend::ISSUER) {
             self.backend.verify(&token, now).await?
         } else {

@@ -1,5 +1,5 @@
-//! Whatever a request comes in as becomes the event of a REST API: that of an HTTP API, of a load balancer, and one
-//! sent straight to the function, which may lack nearly everything. The answer goes back in the shape that is expected.
+//! Events of all sources as events of a REST API: of an HTTP API, of a load balancer, and of a direct invocation, which
+//! may lack almost all fields. The response has the shape that the source expects.
 
 use axum::Router;
 use common::Error;
@@ -7,26 +7,19 @@ use contract::thakii::Api;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Map, Value, json};
 
-/// Who asks, which decides the shape of the answer.
+/// The source of an event, which determines the shape of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// A REST API.
     Rest,
-    /// An HTTP API.
     Http,
-    /// A load balancer.
     LoadBalancer,
-    /// Somebody who invokes the function.
+    /// A direct invocation of the function.
     Direct,
 }
 
-/// Answers an event.
-///
-/// # Errors
-/// When the event is no JSON object.
-pub async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<Value, Error> {
+pub(crate) async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<Value, Error> {
     let (event, context) = event.into_parts();
-    // A probe never gets to the router.
+    // The router never sees a probe.
     if event.get("probe").is_some() {
         return common::http::answer::<Api>(router, LambdaEvent::new(event, context)).await;
     }
@@ -38,7 +31,7 @@ pub async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<Value, 
 /// Serves requests until the instance ends.
 ///
 /// # Errors
-/// When Lambda's runtime interface fails.
+/// If Lambda's runtime interface fails.
 pub async fn serve(router: Router) -> Result<(), Error> {
     lambda_runtime::run(lambda_runtime::service_fn(move |event| answer(router.clone(), event))).await
 }
@@ -56,7 +49,7 @@ fn origin(event: &Value) -> Origin {
     }
 }
 
-/// The event as a REST API sends it.
+/// Converts an event to that of a REST API.
 fn rest(event: Value, origin: Origin) -> Value {
     let path = path(&event, origin);
     let method = event["httpMethod"].as_str().or_else(|| event["requestContext"]["http"]["method"].as_str());
@@ -88,7 +81,7 @@ fn rest(event: Value, origin: Origin) -> Value {
 
 fn path(event: &Value, origin: Origin) -> String {
     let path = event["path"].as_str().or_else(|| event["rawPath"].as_str()).unwrap_or_default();
-    // An HTTP API puts its stage in front, unless it is the default one.
+    // An HTTP API prepends its stage to the path, except for the default stage.
     let stage = event["requestContext"]["stage"].as_str().filter(|_| origin == Origin::Http);
     let prefix = stage.map(|stage| format!("/{stage}"));
     let path =
@@ -96,10 +89,10 @@ fn path(event: &Value, origin: Origin) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-/// Every header's values.
+/// Returns all values of each header.
 fn headers(event: &Value) -> Map<String, Value> {
     let mut headers = lists(&event["headers"]);
-    // Where both are there, this one says more.
+    // The multi-value form is the complete one.
     let several = lists(&event["multiValueHeaders"]);
     if !several.is_empty() {
         headers = several;
@@ -111,7 +104,7 @@ fn headers(event: &Value) -> Map<String, Value> {
     headers
 }
 
-/// Every parameter's values, decoded.
+/// Returns all values of each parameter, decoded.
 fn query(event: &Value, origin: Origin) -> Map<String, Value> {
     if let Some(raw) = event["rawQueryString"].as_str() {
         let mut parameters: Map<String, Value> = Map::new();
@@ -130,14 +123,14 @@ fn query(event: &Value, origin: Origin) -> Map<String, Value> {
     if origin != Origin::LoadBalancer {
         return parameters;
     }
-    // A load balancer passes on what it was sent.
+    // A load balancer does not decode parameters.
     let decode = |values: Value| -> Value {
         values.as_array().into_iter().flatten().filter_map(Value::as_str).map(decoded).collect()
     };
     parameters.into_iter().map(|(name, values)| (decoded(&name), decode(values))).collect()
 }
 
-/// A map of texts, or of lists of texts, as one of lists. Anything else in it is left out.
+/// Converts a map of strings or of lists of strings to one of lists. Other entries are dropped.
 fn lists(map: &Value) -> Map<String, Value> {
     let entries = map.as_object().into_iter().flatten();
     entries
@@ -149,7 +142,7 @@ fn lists(map: &Value) -> Map<String, Value> {
         .collect()
 }
 
-/// A query's text without `%` and `+`.
+/// Decodes `%` and `+` of a query.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -163,7 +156,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The answer as it is expected.
+/// Converts a response to the shape that the source expects.
 fn shaped(mut answer: Value, origin: Origin) -> Value {
     if origin == Origin::Rest {
         return answer;

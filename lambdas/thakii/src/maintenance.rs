@@ -1,5 +1,5 @@
-//! The maintenance function: every quarter of an hour it queues tasks again that were lost on the way to the queue, ends
-//! those whose worker fell silent, asks every server how it is, and counts.
+//! The maintenance function. Every 15 minutes it queues lost tasks again, fails tasks whose worker stopped responding,
+//! checks all servers, and counts tasks.
 
 use aws_config::SdkConfig;
 use contract::thakii::{
@@ -30,51 +30,40 @@ use crate::{
     time,
 };
 
-/// After how many seconds a task that is not queued counts as lost.
+/// The age, in seconds, at which a task that was never queued counts as lost.
 const LOST: i64 = 5 * 60;
-/// After how many seconds without a word a worker counts as stopped. A task that only waits is not ended: how long tasks
-/// wait is the queue's alarm.
+/// The time without updates, in seconds, after which a worker counts as stopped. Waiting tasks are not failed: the
+/// queue's alarm covers them.
 const SILENT: i64 = 6 * 3600;
-/// The most tasks of each kind in one run; the next one takes the others.
+/// The largest number of tasks of each kind per run.
 const MOST: usize = 200;
-/// How many tasks are taken care of at once: a call that hangs until its time limit must not use up the function's.
+/// The number of tasks processed concurrently. One call that hangs until its time limit must not exhaust the
+/// function's.
 const AT_ONCE: usize = 10;
 
-/// What the function needs.
+/// The state of the function.
 #[derive(Debug)]
 pub struct MaintenanceFunction {
-    /// The stage's name.
-    pub stage: String,
-    /// The tasks.
-    pub tasks: Tasks,
-    /// The registered servers.
-    pub servers: Servers,
-    /// Calls them.
-    pub registered: Outbound,
-    /// The worker's queue.
-    pub queue: Queue,
-    /// The bucket's name.
-    pub bucket: String,
-    /// Tells users.
-    pub notifier: Notifier,
+    pub(crate) stage: String,
+    pub(crate) tasks: Tasks,
+    pub(crate) servers: Servers,
+    pub(crate) registered: Outbound,
+    pub(crate) queue: Queue,
+    pub(crate) bucket: String,
+    pub(crate) notifier: Notifier,
 }
 
-/// What was done.
+/// The results of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Maintained {
-    /// Tasks queued again.
-    pub requeued: usize,
-    /// Tasks ended.
-    pub ended: usize,
-    /// Registered servers.
-    pub servers: usize,
-    /// Those that answered.
-    pub healthy_servers: usize,
+    pub(crate) requeued: usize,
+    pub(crate) ended: usize,
+    pub(crate) servers: usize,
+    pub(crate) healthy_servers: usize,
 }
 
 impl MaintenanceFunction {
-    /// From the environment, calling nobody.
-    #[must_use]
+    /// Builds the function from the environment, without calling AWS.
     pub fn new(environment: MaintenanceEnvironment, aws: &SdkConfig) -> Self {
         let aws = &aws::limited(aws);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
@@ -94,15 +83,15 @@ impl MaintenanceFunction {
             registered: Outbound::new(environment.stage != LOCAL_STAGE),
             queue: Queue::new(aws_sdk_sqs::Client::new(aws), environment.tasks_queue_url),
             bucket: environment.s3_bucket_name,
-            notifier: Notifier { notifications, users, topic },
+            notifier: Notifier { users, topic },
             stage: environment.stage,
         }
     }
 
-    /// Does everything at once, so that a slow server does not hold up the tasks. What fails holds up nothing else.
+    /// Runs all steps concurrently, so that neither a slow server nor a failure delays the others.
     ///
     /// # Errors
-    /// When something failed; each failure is logged. What did not is done all the same, and the next run tries again.
+    /// If any step fails. Each failure is logged; the next run tries again.
     pub async fn run(&self) -> Result<Maintained, AwsError> {
         let now = Timestamp::now();
         let ((requeued, unqueued), (ended, unended), (checked, unchecked), uncounted) =
@@ -117,13 +106,12 @@ impl MaintenanceFunction {
             None => Ok(maintained),
             Some(first) => {
                 tracing::info!(requeued, ended, servers, healthy_servers, "the rest is done");
-                // The function's error is what its alarm counts.
+                // The function's alarm counts errors.
                 Err(AwsError::odd("do everything", format!("{} failed, first: {first}", failures.len())))
             }
         }
     }
 
-    /// Queues lost tasks again.
     async fn requeue(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
         let lost = self.tasks.lost(&time::before(now, LOST), MOST).await;
         each(lost, async |task| {
@@ -135,7 +123,6 @@ impl MaintenanceFunction {
         .await
     }
 
-    /// Ends tasks whose worker fell silent.
     async fn end(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
         let stuck = self.tasks.stuck(&time::before(now, SILENT), MOST).await;
         each(stuck, async |task| {
@@ -152,7 +139,7 @@ impl MaintenanceFunction {
         .await
     }
 
-    /// Asks every server; returns how many there are, and how many answered.
+    /// Returns the numbers of servers and of healthy ones.
     async fn check(&self) -> ((usize, usize), Vec<AwsError>) {
         let checked = match registry::check_all(&self.servers, &self.registered).await {
             Ok(checked) => checked,
@@ -177,7 +164,7 @@ impl MaintenanceFunction {
     }
 }
 
-/// Does something with every task that can be read, a few at once; returns with how many it was done, and what failed.
+/// Processes every readable task, a few concurrently. Returns the number of processed ones and all failures.
 async fn each(
     tasks: Result<Vec<Result<Task, AwsError>>, AwsError>,
     work: impl AsyncFn(Task) -> Result<bool, AwsError>,

@@ -7,12 +7,9 @@ use contract::thakii::metrics::{NAMESPACE, STAGE, STATUS};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// What a metric counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Things.
+pub(crate) enum Unit {
     Count,
-    /// Time.
     Milliseconds,
 }
 
@@ -25,40 +22,32 @@ impl Unit {
     }
 }
 
-/// A metric's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// The metric.
-    pub name: &'static str,
-    /// What it counts in.
-    pub unit: Unit,
-    /// How much.
-    pub value: f64,
+pub(crate) struct Measured {
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) value: f64,
 }
 
 impl Measured {
-    /// A number of things.
-    #[must_use]
-    pub fn count(name: &'static str, value: u64) -> Self {
-        // Exact up to 2^53 things.
+    pub(crate) fn count(name: &'static str, value: u64) -> Self {
+        // Exact up to 2^53.
         #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
         Self { name, unit: Unit::Count, value: value as f64 }
     }
 
-    /// A time.
-    #[must_use]
-    pub fn milliseconds(name: &'static str, value: f64) -> Self {
+    pub(crate) fn milliseconds(name: &'static str, value: f64) -> Self {
         Self { name, unit: Unit::Milliseconds, value }
     }
 }
 
-/// Writes metrics of a stage; where `status` is given they are of the tasks in it.
-pub fn emit(stage: &str, status: Option<&str>, measured: &[Measured]) {
+/// Writes metrics of a stage, or of the tasks with a status.
+pub(crate) fn emit(stage: &str, status: Option<&str>, measured: &[Measured]) {
     if measured.is_empty() {
         return;
     }
     let line = line(stage, status, measured, Timestamp::now());
-    // Nothing can be done about a closed stdout, and a lost metric must not lose an answer.
+    // A closed stdout cannot be handled, and a lost metric must not fail a request.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 

@@ -1,21 +1,18 @@
-//! What videos may be called, and what they are then declared to be.
+//! File names and content types of videos.
 
 use crate::error::ApiError;
 
-/// The extensions that are taken, in any case.
-pub const EXTENSIONS: [&str; 5] = ["mp4", "avi", "mov", "wmv", "mkv"];
+/// The accepted extensions, in any case.
+pub(crate) const EXTENSIONS: [&str; 5] = ["mp4", "avi", "mov", "wmv", "mkv"];
 const LONGEST: usize = 255;
 
-/// A video's name: the last segment of a path, without control characters, with an extension that is taken.
+/// The name of a video: the last segment of a path, without control characters, with an accepted extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VideoName(String);
+pub(crate) struct VideoName(String);
 
 impl VideoName {
-    /// Reads a name as a client sends it.
-    ///
-    /// # Errors
-    /// A 400 when nothing is left of it, it is too long, or its extension is not taken.
-    pub fn parse(text: &str) -> Result<Self, ApiError> {
+    /// Parses a client's file name.
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         let segment = text.rsplit(['/', '\\']).next().unwrap_or_default();
         let name: String = segment.chars().filter(|character| !character.is_control()).collect();
         let name = name.trim().to_owned();
@@ -29,9 +26,7 @@ impl VideoName {
         Ok(name)
     }
 
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -40,9 +35,7 @@ impl VideoName {
         EXTENSIONS.into_iter().find(|known| !stem.is_empty() && known.eq_ignore_ascii_case(extension))
     }
 
-    /// The content type that goes with the extension.
-    #[must_use]
-    pub fn content_type(&self) -> &'static str {
+    pub(crate) fn content_type(&self) -> &'static str {
         match self.extension() {
             Some("mp4") => "video/mp4",
             Some("avi") => "video/x-msvideo",
@@ -54,11 +47,8 @@ impl VideoName {
     }
 }
 
-/// A content type as a client declares it, fit for a header.
-///
-/// # Errors
-/// A 400 when it is none.
-pub fn content_type(text: &str) -> Result<String, ApiError> {
+/// Validates a client's content type for use in a header.
+pub(crate) fn content_type(text: &str) -> Result<String, ApiError> {
     let invalid = || ApiError::field("content_type", "a media type");
     let text = text.trim();
     let (kind, subtype) = text.split_once('/').ok_or_else(invalid)?;

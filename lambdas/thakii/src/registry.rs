@@ -1,4 +1,4 @@
-//! Checks of registered servers: `GET <url>/health`, and what its answer means.
+//! Health checks of registered servers: `GET <url>/health`.
 
 use std::time::{Duration, Instant};
 
@@ -12,25 +12,24 @@ use crate::{
     time,
 };
 
-/// How long a server may take.
+/// The time limit of one server.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a check of all servers may take, noting what they say included: the API's own deadline is a second later.
+/// The time limit of a check of all servers, including the storing of results: one second before the API's own
+/// deadline.
 const BUDGET: Duration = Duration::from_secs(25);
-/// How long all servers may take together; the rest of the budget is for noting who was too slow.
+/// The time limit of all calls; the rest of the budget is for storing the results.
 const ASKING: Duration = Duration::from_secs(22);
-/// How many are asked at once.
+/// The number of concurrent checks.
 const AT_ONCE: usize = 10;
-/// The most bytes of an answer.
+/// The largest accepted answer, in bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// Where a server tells how it is.
-#[must_use]
-pub fn health_url(url: &str) -> String {
+/// Returns the address of a server's health check.
+pub(crate) fn health_url(url: &str) -> String {
     format!("{}/health", url.trim_end_matches('/'))
 }
 
-/// Asks a server how it is.
-pub async fn check(outbound: &Outbound, url: &str) -> Health {
+pub(crate) async fn check(outbound: &Outbound, url: &str) -> Health {
     check_for(PATIENCE, outbound, url).await
 }
 
@@ -64,42 +63,34 @@ async fn check_for(patience: Duration, outbound: &Outbound, url: &str) -> Health
     health
 }
 
-/// How long the parts of a check of all servers may take.
+/// The time limits of a check of all servers.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
-    /// A server.
+    /// One server.
     patience: Duration,
-    /// All servers: who has not answered by then is too slow.
+    /// All calls. A server without an answer by then counts as timed out.
     asking: Duration,
-    /// Everything, noting included.
+    /// All calls and the storing of their results.
     budget: Duration,
 }
 
 const PACE: Pace = Pace { patience: PATIENCE, asking: ASKING, budget: BUDGET };
 
-/// What all servers said.
 #[derive(Debug)]
-pub struct Checked {
-    /// Each server, and how it is.
-    pub servers: Vec<(Server, Health)>,
-    /// Why not everything could be noted, if so.
-    pub unnoted: Option<AwsError>,
+pub(crate) struct Checked {
+    pub(crate) servers: Vec<(Server, Health)>,
+    /// The first failure to store a result.
+    pub(crate) unnoted: Option<AwsError>,
 }
 
 impl Checked {
-    /// How many answered as they should.
-    #[must_use]
-    pub fn healthy(&self) -> usize {
+    pub(crate) fn healthy(&self) -> usize {
         self.servers.iter().filter(|(_, health)| health.healthy).count()
     }
 }
 
-/// Asks all servers, and notes what they say as they say it. Those not heard in time count as too slow. Whatever happens,
-/// it ends within the budget.
-///
-/// # Errors
-/// When the servers cannot be listed.
-pub async fn check_all(servers: &Servers, outbound: &Outbound) -> Result<Checked, AwsError> {
+/// Checks all servers and stores each result as it arrives, within the time limits.
+pub(crate) async fn check_all(servers: &Servers, outbound: &Outbound) -> Result<Checked, AwsError> {
     check_within(PACE, servers, outbound).await
 }
 

@@ -1,4 +1,4 @@
-//! The API's router: which handler serves which route.
+//! The router of the API: the handler of each route.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     http::{Origins, cors, shell},
 };
 
-/// Every route of the API, with everything around it.
+/// Returns the router of all routes, with their middleware.
 pub fn router(app: App) -> Router {
     let origins = Origins::parse(&app.allowed_origins);
     let app = Arc::new(app);
@@ -37,14 +37,14 @@ pub fn router(app: App) -> Router {
             ApiError::not_found("Not Found").with("message", message)
         })
         .method_not_allowed_fallback(async || ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
-        // The extractors have a limit of their own, with an answer that is contract.
+        // The extractors enforce a limit of their own, whose answer is part of the contract.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(shell::record))
         .layer(from_fn_with_state(origins, cors::layer))
         .with_state(app)
 }
 
-/// The handler of a route: one that nobody serves does not compile.
+/// Returns the handler of a route. A route without a handler does not compile.
 fn handler(route: ApiRoute, method: MethodFilter) -> MethodRouter<Arc<App>> {
     match route {
         ApiRoute::Health => on(method, health::get),
@@ -77,7 +77,7 @@ fn handler(route: ApiRoute, method: MethodFilter) -> MethodRouter<Arc<App>> {
     }
 }
 
-/// The contract's method as axum's.
+/// Converts the contract's method to axum's.
 fn filter(method: Method) -> MethodFilter {
     match method {
         Method::Delete => MethodFilter::DELETE,

@@ -1,5 +1,5 @@
-//! The status function: takes what the worker reports and the tasks it gave up on, and moves them on. Every message is
-//! acknowledged but those that AWS would not let us handle, which come again.
+//! The status function: applies the worker's events and dead tasks to the tasks. Only messages that failed because of
+//! AWS are delivered again.
 
 use aws_config::SdkConfig;
 use contract::thakii::StatusEnvironment;
@@ -24,59 +24,50 @@ use crate::{
     },
 };
 
-/// What the function needs.
+/// The state of the function.
 #[derive(Debug)]
 pub struct StatusFunction {
-    /// The tasks.
-    pub tasks: Tasks,
-    /// The bucket.
-    pub files: Files,
-    /// Tells users.
-    pub notifier: Notifier,
-    /// The queue of tasks the worker gave up on: where a message comes from says what it means.
-    pub dead: Queue,
-    /// Where malformed messages go.
-    pub malformed: Queue,
+    pub(crate) tasks: Tasks,
+    pub(crate) files: Files,
+    pub(crate) notifier: Notifier,
+    /// The dead-letter queue of tasks: the source of a message determines its meaning.
+    pub(crate) dead: Queue,
+    /// The dead-letter queue of malformed messages.
+    pub(crate) malformed: Queue,
 }
 
-/// Messages of SQS.
+/// An event of SQS.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Messages {
-    /// Each message.
     #[serde(rename = "Records")]
-    pub records: Vec<Message>,
+    pub(crate) records: Vec<Message>,
 }
 
 /// A message of SQS.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// Names it in the answer.
-    pub message_id: String,
-    /// What it says.
-    pub body: String,
-    /// The queue it comes from.
+    pub(crate) message_id: String,
+    pub(crate) body: String,
     #[serde(rename = "eventSourceARN")]
-    pub source: String,
+    pub(crate) source: String,
 }
 
-/// The answer to SQS.
+/// The response to SQS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Handled {
-    /// The messages that shall come again.
-    pub batch_item_failures: Vec<Again>,
+    pub(crate) batch_item_failures: Vec<Again>,
 }
 
-/// A message that shall come again.
+/// A message to deliver again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Again {
-    /// Which one.
-    pub item_identifier: String,
+    pub(crate) item_identifier: String,
 }
 
-/// What the worker tells of a task.
+/// An event of the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct TaskEvent {
     video_id: String,
@@ -95,8 +86,7 @@ enum Told {
 }
 
 impl StatusFunction {
-    /// From the environment, calling nobody.
-    #[must_use]
+    /// Builds the function from the environment, without calling AWS.
     pub fn new(environment: StatusEnvironment, aws: &SdkConfig) -> Self {
         let aws = &aws::limited(aws);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
@@ -109,13 +99,13 @@ impl StatusFunction {
         Self {
             tasks: Tasks::new(database, environment.table_video_tasks, users.clone(), servers, notifications.clone()),
             files: Files::new(s3.clone(), s3, environment.s3_bucket_name),
-            notifier: Notifier { notifications, users, topic },
+            notifier: Notifier { users, topic },
             dead: Queue::new(sqs.clone(), environment.tasks_dlq_url),
             malformed: Queue::new(sqs, environment.task_events_dlq_url),
         }
     }
 
-    /// Handles every message, also after one could not be.
+    /// Handles all messages, even after one has failed.
     pub async fn handle(&self, messages: Messages) -> Handled {
         let mut handled = Handled::default();
         for message in messages.records {
@@ -153,7 +143,7 @@ impl StatusFunction {
             }
             Moved::Ignored => tracing::info!(video_id, ?status, at = %event.at, "an event changes nothing"),
             Moved::Unknown => {
-                // The video was deleted meanwhile: what was made of it belongs to nobody.
+                // The video was deleted meanwhile, so its results are deleted too.
                 tracing::info!(video_id, ?status, at = %event.at, "an event is about no task");
                 self.files.delete(&files::pdf_key(video_id)).await?;
                 self.files.delete(&files::subtitle_key(video_id)).await?;
@@ -162,7 +152,7 @@ impl StatusFunction {
         Ok(())
     }
 
-    /// What an event means. Whoever says done must have left a PDF.
+    /// Converts an event to a report. A finished task must have a PDF.
     async fn report(&self, event: &TaskEvent) -> Result<Report, AwsError> {
         match event.status {
             Told::InProgress => Ok(Report::Started),
@@ -182,12 +172,12 @@ impl StatusFunction {
     }
 }
 
-/// An event of the worker.
+/// Parses an event of the worker.
 fn event(body: &str) -> Option<TaskEvent> {
     serde_json::from_str(body).ok().filter(|event: &TaskEvent| ids::is_id(&event.video_id))
 }
 
-/// A task the worker gave up on.
+/// Parses a task that the worker failed to process three times.
 fn given_up(body: &str) -> Option<TaskEvent> {
     let task: TaskMessage = serde_json::from_str(body).ok().filter(|task: &TaskMessage| ids::is_id(&task.video_id))?;
     Some(TaskEvent {

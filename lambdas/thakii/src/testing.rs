@@ -1,4 +1,4 @@
-//! What tests share: AWS by script, the API with an issuer of its own, and requests to it.
+//! Test tools: a scripted AWS, the API with an issuer of its own, and requests to it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -34,7 +34,7 @@ pub(crate) const AUDIENCE: &str = "web-client";
 pub(crate) const SECRET: &str = "the secret of the tests, which is long enough to sign with it...";
 pub(crate) const VIDEO: &str = "7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
 
-/// A configuration good enough to sign with.
+/// A configuration with credentials that are sufficient to sign.
 pub(crate) fn aws() -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -50,16 +50,16 @@ pub(crate) struct Request {
     pub(crate) action: String,
     /// Path and query.
     pub(crate) path: String,
-    /// The body: JSON where it is, else a text.
+    /// JSON if it parses, otherwise a string.
     pub(crate) body: Value,
 }
 
-/// What AWS answers: a status and a body.
+/// A scripted answer: status and body.
 pub(crate) type Said = (u16, String);
 
 type Rule = Box<dyn FnMut(&Request) -> Option<Said> + Send>;
 
-/// AWS by script. What the script does not know fails the call.
+/// A scripted AWS. Calls that the script does not answer fail.
 #[derive(Clone)]
 pub(crate) struct Script {
     rule: Arc<Mutex<Rule>>,
@@ -78,12 +78,12 @@ impl Script {
         Self { rule: Arc::new(Mutex::new(Box::new(rule))), requests: Arc::default(), pause: Duration::ZERO }
     }
 
-    /// The same, but every answer takes a while.
+    /// Delays every answer.
     pub(crate) fn slow(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
 
-    /// A configuration whose every call comes here, once.
+    /// A configuration that sends every call to the script, without retries.
     pub(crate) fn aws(&self) -> SdkConfig {
         aws()
             .into_builder()
@@ -93,12 +93,11 @@ impl Script {
             .build()
     }
 
-    /// What was asked so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("no panic").clone()
     }
 
-    /// The bodies of what was asked of one action.
+    /// The bodies of all requests with this action.
     pub(crate) fn bodies(&self, action: &str) -> Vec<Value> {
         self.requests().into_iter().filter(|request| request.action == action).map(|request| request.body).collect()
     }
@@ -109,12 +108,12 @@ pub(crate) fn said(body: Value) -> Option<Said> {
     Some((200, body.to_string()))
 }
 
-/// An error of a service that speaks JSON.
+/// An error of a service with a JSON protocol.
 pub(crate) fn refused(code: &str) -> Option<Said> {
     Some((400, json!({"__type": format!("com.amazonaws#{code}"), "message": "no"}).to_string()))
 }
 
-/// DynamoDB's answer with an item.
+/// Converts JSON to an item as DynamoDB writes it.
 pub(crate) fn item(data: Value) -> Value {
     let fields = data.as_object().expect("an object").iter();
     fields.map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>().into()
@@ -171,7 +170,7 @@ fn read(request: &HttpRequest) -> Request {
     Request { action, path, body }
 }
 
-/// A task as it is stored.
+/// A stored task.
 pub(crate) fn task(status: &str) -> Value {
     json!({
         "video_id": VIDEO, "filename": "lecture.mp4", "user_id": "ana", "user_email": "ana@example.com",
@@ -181,7 +180,7 @@ pub(crate) fn task(status: &str) -> Value {
     })
 }
 
-/// The API, with an issuer whose keys are really fetched.
+/// The API, with an issuer whose keys are fetched over HTTP.
 pub(crate) struct Api {
     pub(crate) router: Router,
     pub(crate) issuer: TestIssuer,
@@ -189,7 +188,6 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Over AWS by script; what is asked of the secret is answered here.
     pub(crate) async fn new(script: Script) -> Self {
         let issuer = TestIssuer::default();
         let keys = Stub::start(200, issuer.jwks().to_string()).await;
@@ -197,23 +195,21 @@ impl Api {
         Self { router: routes::router(app), issuer, keys }
     }
 
-    /// Over an AWS that only knows the secret, and holds no items.
+    /// With an account that contains only the token secret.
     pub(crate) async fn empty() -> Self {
         Self::new(Script::new(nothing)).await
     }
 
-    /// A token of a user whose e-mail address is verified.
+    /// A token of a user with a verified e-mail address.
     pub(crate) fn token(&self, uid: &str) -> String {
         self.issuer.token(&claims(uid))
     }
 
-    /// The API's answer to an event.
     pub(crate) async fn answer(&self, event: Value) -> Answer {
         let event = LambdaEvent::new(event, lambda_runtime::Context::default());
         Answer(gateway::answer(self.router.clone(), event).await.expect("an answer"))
     }
 
-    /// Calls with a token, or without.
     pub(crate) async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
         let mut headers = json!({"Content-Type": ["application/json"]});
         if let Some(token) = token {
@@ -222,13 +218,12 @@ impl Api {
         self.answer(event(method, path, headers, body)).await
     }
 
-    /// Calls as a user.
     pub(crate) async fn call_as(&self, uid: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
         self.call(method, path, Some(&self.token(uid)), body.map(|body| body.to_string()).as_deref()).await
     }
 }
 
-/// AWS that knows the secret and holds no items.
+/// An account that contains only the token secret.
 pub(crate) fn nothing(request: &Request) -> Option<Said> {
     match request.action.as_str() {
         "secretsmanager.GetSecretValue" if request.body["VersionStage"] == "AWSCURRENT" => {
@@ -242,7 +237,7 @@ pub(crate) fn nothing(request: &Request) -> Option<Said> {
     }
 }
 
-/// An API Gateway event of stage `prod`; the path may have a query without escapes.
+/// An API Gateway event of stage `prod`. A query in the path must not be encoded.
 pub(crate) fn event(method: &str, path: &str, headers: Value, body: Option<&str>) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let query: Map<String, Value> = query
@@ -258,7 +253,7 @@ pub(crate) fn event(method: &str, path: &str, headers: Value, body: Option<&str>
     })
 }
 
-/// The claims of a Cognito ID token that is good for an hour.
+/// The claims of a Cognito ID token that is valid for an hour.
 pub(crate) fn claims(uid: &str) -> Value {
     let now = Timestamp::now().as_second();
     json!({
@@ -267,7 +262,7 @@ pub(crate) fn claims(uid: &str) -> Value {
     })
 }
 
-/// The environment of the API, with the issuer's keys under `keys`.
+/// The API's environment; `keys` is the address of the issuer's keys.
 pub(crate) fn environment(keys: &str) -> ApiEnvironment {
     let issuers = json!([
         {"kind": "cognito", "primary": true, "issuer": ISSUER, "jwks_url": keys, "audience": AUDIENCE},
@@ -299,7 +294,7 @@ pub(crate) fn environment(keys: &str) -> ApiEnvironment {
     }
 }
 
-/// The environment of a function that no client calls; each takes the names that it knows.
+/// The environment of the status or the maintenance function.
 pub(crate) fn behind_the_api<E: DeserializeOwned>() -> E {
     let environment = json!({
         "STAGE": "test",
@@ -316,7 +311,6 @@ pub(crate) fn behind_the_api<E: DeserializeOwned>() -> E {
     serde_json::from_value(environment).expect("every name that it needs")
 }
 
-/// An answer of the function.
 #[derive(Debug)]
 pub(crate) struct Answer(pub(crate) Value);
 
@@ -333,7 +327,7 @@ impl Answer {
         serde_json::from_str(self.0["body"].as_str().expect("a body")).expect("JSON")
     }
 
-    /// Status and text of an error.
+    /// The status and the text of an error.
     pub(crate) fn error(&self) -> (u64, String) {
         (self.status(), self.body()["error"].as_str().expect("an error").to_owned())
     }

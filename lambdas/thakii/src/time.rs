@@ -1,40 +1,33 @@
-//! Times as texts: RFC 3339 in UTC with milliseconds, so that their order is the order of their texts.
+//! Times as texts: RFC 3339 in UTC with milliseconds, so that texts sort by time.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-/// Now.
-#[must_use]
-pub fn now() -> String {
+pub(crate) fn now() -> String {
     text(Timestamp::now())
 }
 
 /// `2026-01-31T12:00:00.000Z`.
-#[must_use]
-pub fn text(time: Timestamp) -> String {
+pub(crate) fn text(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-/// Is this such a text?
-#[must_use]
-pub fn is_text(other: &str) -> bool {
+/// Checks for a text as [`text`] writes it.
+pub(crate) fn is_text(other: &str) -> bool {
     other.parse().is_ok_and(|time| text(time) == other)
 }
 
-/// `2026-01-31 12:00:00`: how the front end has always been told the day of an upload.
-#[must_use]
-pub fn upload_date(time: Timestamp) -> String {
+/// `2026-01-31 12:00:00`: the format of upload dates in the front end.
+pub(crate) fn upload_date(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// `12:00:00`.
-#[must_use]
-pub fn clock(time: Timestamp) -> String {
+pub(crate) fn clock(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%H:%M:%S").to_string()
 }
 
-/// The text of `time` minus some seconds.
-#[must_use]
-pub fn before(time: Timestamp, seconds: i64) -> String {
+/// Returns the text of `time` minus some seconds.
+pub(crate) fn before(time: Timestamp, seconds: i64) -> String {
     text(time.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 

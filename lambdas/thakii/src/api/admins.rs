@@ -1,4 +1,4 @@
-//! The admins: seen by admins, managed by super admins.
+//! Admin accounts: listed by admins, managed by super admins.
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
@@ -16,9 +16,9 @@ use crate::{
     time,
 };
 
-/// How many logins are shown.
+/// The number of recent logins in the statistics.
 const RECENT: usize = 10;
-/// The longest e-mail address: <https://www.rfc-editor.org/errata/eid1690>.
+/// The longest valid e-mail address: <https://www.rfc-editor.org/errata/eid1690>.
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_DESCRIPTION: usize = 2000;
 
@@ -68,7 +68,7 @@ pub(crate) async fn remove(State(app): Shared, Caller(caller): Caller, Id(id): I
     if is_super(&app, &admin) {
         return Err(ApiError::forbidden("Cannot remove super admin"));
     }
-    // Who is removed already stays removed since then.
+    // A second removal keeps the date of the first one.
     if admin.status == Standing::Active {
         let edit = Edit { status: Some(Standing::Removed), ..Edit::default() };
         app.admins.edit(&id, &edit, &caller.email, &time::now()).await?.ok_or_else(missing)?;
@@ -106,7 +106,7 @@ fn counted(admins: &[Admin]) -> Value {
     })
 }
 
-/// Puts the rows of the stage's super admins, once per instance, where they are not there yet.
+/// Adds the missing rows of the stage's super admins, once per instance.
 async fn super_admin_rows(app: &Arc<App>) -> Result<(), AwsError> {
     let put = async || {
         let now = time::now();
@@ -127,7 +127,7 @@ fn is_super(app: &Arc<App>, admin: &Admin) -> bool {
     admin.is_super_admin || app.super_admins.contain(&admin.email)
 }
 
-/// An e-mail address as it is stored.
+/// Validates an e-mail address and converts it to its stored form.
 fn email(text: Option<&str>) -> Result<String, ApiError> {
     let text = text.filter(|text| !text.is_empty()).ok_or_else(|| ApiError::bad_request("Email is required"))?;
     let printable = text
@@ -143,7 +143,7 @@ fn email(text: Option<&str>) -> Result<String, ApiError> {
     Ok(text.to_lowercase())
 }
 
-/// A role is a label, and never the one that means something.
+/// Validates a role: any label except the reserved one.
 fn role(text: &str) -> Result<&str, ApiError> {
     let label = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if label && text != SUPER_ADMIN { Ok(text) } else { Err(ApiError::bad_request("Invalid role")) }

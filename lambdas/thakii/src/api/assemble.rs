@@ -1,5 +1,5 @@
-//! `POST /assemble-file`: makes one video of what was uploaded, and queues it. Killed anywhere, a repeat finishes it;
-//! once it is done, a repeat gets the same answer.
+//! `POST /assemble-file`: turns an upload into a video and queues it. The request can be repeated after a crash at any
+//! point; once the upload is done, a repetition returns the same answer.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -27,9 +27,9 @@ use crate::{
     },
 };
 
-/// The largest video that is assembled here, in bytes.
+/// The largest video that the function assembles itself, in bytes.
 const MOST_INLINE: u64 = 256 * 1024 * 1024;
-/// How many pieces are deleted at once.
+/// The number of concurrent deletions.
 const AT_ONCE: usize = 16;
 
 pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, fields: Fields) -> Answer {
@@ -49,7 +49,7 @@ pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, fields: F
     match video(&app, &identity, &upload).await {
         Ok(total_size) => assembled(&upload, total_size),
         Err(error) => {
-            // Whoever mends what is wrong need not wait for the lease to end.
+            // Release the lease, so that the client can repeat the request at once.
             if let Err(error) = app.uploads.release(&upload).await {
                 tracing::warn!(%error, "an upload is not given back");
             }
@@ -58,7 +58,7 @@ pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, fields: F
     }
 }
 
-/// The upload that is meant.
+/// Finds the upload that the request names.
 async fn begun(app: &Arc<App>, identity: &Identity, described: &Described) -> Result<Upload, ApiError> {
     let now = Timestamp::now().as_second();
     let upload = app.uploads.get(&identity.uid, &described.file_id, now).await?.ok_or_else(not_found)?;
@@ -70,7 +70,7 @@ fn not_found() -> ApiError {
     ApiError::not_found("Chunks directory not found")
 }
 
-/// Somebody else has the upload, or had it and is done.
+/// Answers a request whose upload another request has leased or finished.
 async fn taken(app: &Arc<App>, upload: &Upload, now: i64) -> Answer {
     let upload = app.uploads.get(&upload.user_id, &upload.file_id, now).await?.ok_or_else(not_found)?;
     match upload.total_size.filter(|_| upload.state == UploadState::Done) {
@@ -88,7 +88,7 @@ fn assembled(upload: &Upload, total_size: u64) -> Answer {
     }))
 }
 
-/// Makes the video, its task and the worker's message, and returns its size.
+/// Creates the video, its task and the worker's message. Returns the video's size.
 async fn video(app: &Arc<App>, identity: &Identity, upload: &Upload) -> Result<u64, ApiError> {
     let (total_size, leftovers) = match (upload.mode, &upload.upload_id) {
         (Mode::Single, _) => (single(app, upload).await?, Vec::new()),
@@ -113,7 +113,7 @@ async fn video(app: &Arc<App>, identity: &Identity, upload: &Upload) -> Result<u
     Ok(total_size)
 }
 
-/// One object, of the size that was declared.
+/// Checks a video that was uploaded as one object.
 async fn single(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
     let Some(actual) = app.files.size(&upload.s3_key).await? else { return Err(missing(vec![0])) };
     let expected = upload.size.unwrap_or(actual);
@@ -124,7 +124,7 @@ async fn single(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
     Ok(actual)
 }
 
-/// The parts S3 already has.
+/// Completes a multipart upload from the parts in S3.
 async fn multipart(app: &Arc<App>, upload: &Upload, upload_id: &str) -> Result<u64, ApiError> {
     let Some(parts) = app.files.parts(&upload.s3_key, upload_id).await? else {
         return completed(app, upload).await;
@@ -148,12 +148,12 @@ async fn multipart(app: &Arc<App>, upload: &Upload, upload_id: &str) -> Result<u
     Ok(total)
 }
 
-/// S3 no longer knows the upload: whoever was here before has completed it, or it is lost.
+/// Returns the size of an object whose multipart upload S3 no longer knows: an earlier request has completed it.
 async fn completed(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
     app.files.size(&upload.s3_key).await?.ok_or_else(not_found)
 }
 
-/// The pieces that came through the API. They stay until the upload is done.
+/// Joins the pieces that were sent through the API. They stay in the bucket until the upload is done.
 async fn inline(app: &Arc<App>, upload: &Upload) -> Result<(u64, Vec<Piece>), ApiError> {
     let pieces = app.files.chunks(&upload.user_id, &upload.file_id).await?;
     let pieces: Vec<Piece> = pieces.into_iter().filter(|piece| piece.index < upload.total_chunks).collect();
@@ -167,7 +167,7 @@ async fn inline(app: &Arc<App>, upload: &Upload) -> Result<(u64, Vec<Piece>), Ap
     Ok((total, pieces))
 }
 
-/// Is every piece there?
+/// Fails with the indexes of the missing pieces.
 fn complete(pieces: &[Piece], total_chunks: u64) -> Result<(), ApiError> {
     let there: BTreeSet<u64> = pieces.iter().map(|piece| piece.index).collect();
     let absent: Vec<u64> = (0..total_chunks).filter(|index| !there.contains(index)).collect();
@@ -186,7 +186,7 @@ fn too_large(most: u64) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "Assembled file too large").with("max_bytes", most)
 }
 
-/// Deletes pieces that nobody needs any more. What is left the bucket's lifecycle removes.
+/// Deletes the pieces of a finished upload. The bucket's lifecycle removes those that remain.
 async fn clear(app: &Arc<App>, pieces: Vec<Piece>) {
     let deleted: Vec<Result<(), AwsError>> = stream::iter(pieces)
         .map(|piece| async move { app.files.delete(&piece.reference).await })

@@ -1,4 +1,4 @@
-//! `POST /upload-chunk`: a piece of a video in a form, or the link for one.
+//! `POST /upload-chunk`: stores a piece of a video sent as a form, or returns a link to upload it.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ use crate::{
     tables::uploads::{KEPT, Mode, State as UploadState, Upload},
 };
 
-/// The least size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+/// The smallest part that S3 accepts, except for the last:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 pub(super) const LEAST_PART: u64 = 5 * 1024 * 1024;
 
 pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
@@ -45,7 +46,7 @@ pub(super) fn too_small() -> ApiError {
     ApiError::bad_request("Chunk too small").with("min_bytes", LEAST_PART)
 }
 
-/// Stores the piece that was sent along.
+/// Stores the piece in the request's form.
 async fn inline(app: &Arc<App>, identity: &Identity, form: &Form) -> Answer {
     let text = |name| form.text(name).map(str::to_owned);
     let said = Said {
@@ -81,7 +82,7 @@ async fn inline(app: &Arc<App>, identity: &Identity, form: &Form) -> Answer {
     }))
 }
 
-/// Hands out the link for a piece, also again for one that has expired.
+/// Returns a link to upload a piece. A repetition replaces an expired link.
 async fn presigned(app: &Arc<App>, identity: &Identity, fields: &Fields) -> Answer {
     let said = Said::of(fields)?;
     if !said.is_complete(true) || fields.get("chunk_size").is_none() {
@@ -131,7 +132,7 @@ fn chunk_size(fields: &Fields, most: u64) -> Result<u64, ApiError> {
     }
 }
 
-/// The upload the piece belongs to. The first piece begins it, in the mode it comes in.
+/// Returns the upload of a piece. The first piece creates it, in the mode of its own request.
 async fn upload(app: &Arc<App>, identity: &Identity, described: &Described, mode: Mode) -> Result<Upload, ApiError> {
     let now = Timestamp::now().as_second();
     let upload = match app.uploads.get(&identity.uid, &described.file_id, now).await? {
@@ -152,7 +153,8 @@ async fn upload(app: &Arc<App>, identity: &Identity, described: &Described, mode
     Ok(upload)
 }
 
-/// Begins an upload; whoever loses the race to begin it gives its own up and goes on with the winner's.
+/// Creates an upload. If another request creates it first, this one aborts its multipart upload and returns the other's
+/// record.
 async fn begin(
     app: &Arc<App>,
     identity: &Identity,

@@ -1,4 +1,4 @@
-//! Forms with files: `multipart/form-data`, wholly in memory, because the body already is.
+//! Forms with files: `multipart/form-data`, parsed in memory, where the body already is.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,13 @@ use multer::Multipart;
 
 use crate::{body::Payload, error::ApiError};
 
-/// A file of a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct File {
-    /// What the client calls it; may be empty.
+    /// The client's file name; may be empty.
     pub(super) name: String,
-    /// Its content.
     pub(super) bytes: Bytes,
 }
 
-/// A form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Form {
     texts: BTreeMap<String, String>,
@@ -25,7 +22,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// Reads a form; of a field given twice, the last counts.
+    /// Parses a form. The last of several fields with one name counts.
     pub(super) async fn read(payload: &Payload) -> Result<Self, ApiError> {
         let invalid = |_| ApiError::bad_request("Invalid multipart body");
         let boundary = multer::parse_boundary(&payload.content_type).map_err(invalid)?;
@@ -48,12 +45,11 @@ impl Form {
         Ok(form)
     }
 
-    /// A field's text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
     }
 
-    /// A field's file; a plain text is none.
+    /// Returns the file of a field; a text field has none.
     pub(super) fn file(&self, name: &str) -> Option<&File> {
         self.files.get(name)
     }

@@ -1,4 +1,4 @@
-//! Is the function up? Nothing it depends on is called.
+//! The health check. It calls no other service.
 
 use axum::extract::State;
 use serde_json::json;

@@ -26,7 +26,7 @@ pub(crate) async fn list(State(app): Shared, Caller(identity): Caller, parameter
 
 pub(crate) async fn mark(State(app): Shared, Caller(identity): Caller, Id(id): Id, payload: Payload) -> Answer {
     let read = payload.optional_fields()?.boolean("read")?.unwrap_or(true);
-    // Somebody else's is not told apart from one that never was: the key holds the caller.
+    // The key contains the caller, so another user's notification is simply not found.
     let plausible = !id.is_empty() && id.len() <= 64;
     let marked = if plausible { app.notifications.mark(&identity.uid, &id, read).await? } else { None };
     let notification = marked.ok_or_else(|| ApiError::not_found("Notification not found"))?;

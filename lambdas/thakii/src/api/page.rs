@@ -1,4 +1,4 @@
-//! Pages of lists: how many entries, and from where on.
+//! Pages of lists: their size and their start.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,16 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{body::digits, error::ApiError, ids, time};
 
-/// A query's parameters; of one given twice, the last.
+/// The parameters of a query. The last of several with one name counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parameters(HashMap<String, String>);
 
 impl Parameters {
-    /// A parameter, where it is given and not empty.
+    /// Returns a parameter that is present and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Is the flag up?
     pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.0.get(name).map(String::as_str) {
             None | Some("false" | "0") => Ok(false),
@@ -39,17 +38,17 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
     }
 }
 
-/// What a list is sorted by. A token leads on only in a list of its own kind.
+/// The sort key of a list. A page token is valid only for lists with the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sorted {
-    /// Tasks: `<time>#<id>`.
+    /// `<time>#<id>`.
     Tasks,
-    /// Notifications: a ULID.
+    /// A ULID.
     Notifications,
 }
 
 impl Sorted {
-    /// What tokens of this kind begin with.
+    /// The prefix of this list's tokens.
     const fn mark(self) -> &'static str {
         match self {
             Self::Tasks => "task:",
@@ -57,7 +56,7 @@ impl Sorted {
         }
     }
 
-    /// Is this a sort key as we write them?
+    /// Checks that a key has the form of this list's keys.
     fn has(self, key: &str) -> bool {
         match self {
             Self::Tasks => key.split_once('#').is_some_and(|(time, id)| time::is_text(time) && ids::is_id(id)),
@@ -69,7 +68,7 @@ impl Sorted {
         BASE64_URL_SAFE_NO_PAD.encode(format!("{}{key}", self.mark()))
     }
 
-    /// The sort key a token stands for.
+    /// Decodes a token to its sort key.
     fn key(self, token: &str) -> Result<String, ApiError> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -78,13 +77,12 @@ impl Sorted {
     }
 }
 
-/// Which part of a list is asked for.
+/// The requested page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
     sorted: Sorted,
-    /// The most entries.
     limit: usize,
-    /// Only entries before this sort key.
+    /// The page contains only entries before this sort key.
     pub(super) before: Option<String>,
 }
 
@@ -103,12 +101,12 @@ impl Page {
         Ok(Self { sorted, limit, before })
     }
 
-    /// How many entries to read: one more than asked for tells whether there are more.
+    /// The number of entries to read: one more than requested, to detect a next page.
     pub(super) fn reach(&self) -> usize {
         self.limit + 1
     }
 
-    /// Cuts a list to the page, and names the next one.
+    /// Cuts the entries to the page and returns the token of the next one, if any.
     pub(super) fn cut<T>(&self, entries: &mut Vec<T>, key: impl Fn(&T) -> &str) -> Option<String> {
         let more = entries.len() > self.limit;
         entries.truncate(self.limit);

@@ -1,4 +1,4 @@
-//! What the three upload routes share: a task for a video that lies in the bucket, and how pieces are described.
+//! Shared by the three upload routes: a task for a video in the bucket, and the description of an upload.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ use crate::{
     time,
 };
 
-/// The most pieces S3 takes: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+/// The largest number of parts that S3 accepts: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 const MOST: u64 = 10_000;
 
-/// Makes a video's task and tells the worker. Repeating it does what is left to do, and nothing twice.
+/// Creates a video's task and sends it to the worker. A repetition only does the missing steps.
 pub(super) async fn enqueue(app: &Arc<App>, uploaded: Uploaded) -> Result<(), ApiError> {
     let task = uploaded.task(Timestamp::now());
     let task = if app.tasks.create(&task).await? { task } else { existing(app, task).await? };
     let lacks_queue = match task.status {
         Status::InQueue => task.queued_at.is_none(),
-        // It failed for want of the queue, and somebody tries again.
+        // The task failed because the queue was unavailable; this repetition queues it.
         Status::Failed => task.queued_at.is_none() && app.tasks.requeued(&task.video_id, &time::now()).await?,
         Status::InProgress | Status::Done => false,
     };
@@ -42,23 +42,19 @@ pub(super) async fn enqueue(app: &Arc<App>, uploaded: Uploaded) -> Result<(), Ap
     Ok(())
 }
 
-/// The task that is there already.
 async fn existing(app: &Arc<App>, task: Task) -> Result<Task, AwsError> {
     Ok(app.tasks.get(&task.video_id).await?.unwrap_or(task))
 }
 
-/// Which upload is meant, and how many pieces it has.
+/// The upload that a request names, and its number of pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Described {
-    /// What its owner calls it.
     pub(super) file_id: String,
-    /// How many pieces there are.
     pub(super) total_chunks: u64,
-    /// The video's name.
     pub(super) filename: VideoName,
 }
 
-/// What a client says of an upload, as texts: that of a form, or of JSON.
+/// The description of an upload as texts, from a form or from JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) file_id: Option<String>,
@@ -68,7 +64,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// From JSON, where numbers may be numbers or texts.
+    /// Reads JSON fields. Numbers may be JSON numbers or strings.
     pub(super) fn of(fields: &Fields) -> Result<Self, ApiError> {
         let number =
             |name: &str| fields.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
@@ -80,7 +76,7 @@ impl Said {
         })
     }
 
-    /// Is everything said? `with_index` asks for a piece's index too.
+    /// Checks that all fields are present, including the piece's index with `with_index`.
     pub(super) fn is_complete(&self, with_index: bool) -> bool {
         let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         said(&self.file_id)
@@ -89,7 +85,6 @@ impl Said {
             && (!with_index || said(&self.chunk_index))
     }
 
-    /// What is meant by it.
     pub(super) fn described(&self) -> Result<Described, ApiError> {
         let total = self.total_chunks.as_deref().and_then(digits).filter(|total| (1..=MOST).contains(total));
         let file_id = self.file_id.as_deref().filter(|file_id| ids::is_file_id(file_id));
@@ -98,7 +93,7 @@ impl Said {
         Ok(Described { file_id: file_id.to_owned(), total_chunks, filename })
     }
 
-    /// Which piece is meant, from 0.
+    /// Returns the index of the piece, from 0.
     pub(super) fn index(&self, total_chunks: u64) -> Result<u64, ApiError> {
         let index = self.chunk_index.as_deref().and_then(digits);
         index.filter(|index| *index < total_chunks).ok_or_else(invalid)

@@ -1,4 +1,4 @@
-//! The registry of servers, for admins.
+//! The registry of processing servers, for admins.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ use crate::{
     time,
 };
 
-/// The longest name or type, and the longest description.
 const LONGEST: usize = 255;
 const LONGEST_DESCRIPTION: usize = 2000;
 
@@ -88,7 +87,7 @@ pub(crate) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
 pub(crate) async fn check(State(app): Shared) -> Answer {
     let checked = registry::check_all(&app.servers, &app.registered).await?;
     let (total, healthy) = (checked.servers.len(), checked.healthy());
-    // What is not noted the list would not show.
+    // A result that was not stored would be missing from the list.
     checked.unnoted.map_or(Ok(()), Err)?;
     ok(json!({
         "total_servers": total,

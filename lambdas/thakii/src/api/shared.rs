@@ -12,12 +12,10 @@ use serde::Serialize;
 
 use crate::{app::App, error::ApiError};
 
-/// What handlers are given.
 pub(super) type Shared = State<Arc<App>>;
-/// What handlers give.
 pub(super) type Answer = Result<Response, ApiError>;
 
-/// The one parameter of a path. What cannot be read names nothing.
+/// The only parameter of a path. An unreadable one is answered with 404.
 #[derive(Debug)]
 pub(crate) struct Id(pub(super) String);
 
@@ -30,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// A 200 with JSON.
+/// Answers 200 with JSON.
 #[expect(clippy::unnecessary_wraps, reason = "every handler ends with it")]
 pub(super) fn ok(body: impl Serialize) -> Answer {
     Ok(Json(body).into_response())

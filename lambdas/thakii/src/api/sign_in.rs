@@ -1,4 +1,4 @@
-//! Signing in: a backend token for an identity token, and who the caller is.
+//! Sign-in: exchanges identity tokens for backend tokens, and describes the caller.
 
 use std::sync::Arc;
 
@@ -89,12 +89,12 @@ pub(crate) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
     }))
 }
 
-/// Issues a token, and notes the visit.
+/// Issues a token and records the visit.
 async fn sign_in(app: &Arc<App>, identity: &Identity) -> Result<(Issued, Role), ApiError> {
     let role = app.role(identity).await?;
     let issued = app.authentication.backend.issue(identity, role.is_admin()).await.map_err(|error| error.response())?;
     let now = time::now();
-    // Whoever is signed in is signed in, also when that cannot be noted.
+    // The sign-in succeeds even if the visit cannot be recorded.
     if let Err(error) = app.users.seen(&identity.uid, &identity.email, &now).await {
         tracing::warn!(%error, "a visit was not noted");
     }

@@ -1,4 +1,4 @@
-//! Counts for admins, all counted at the same time.
+//! Counts for admins, read concurrently.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use crate::{
     tables::{servers::ServerStatus, tasks::Status},
 };
 
-/// How long counting may take.
 const BUDGET: Duration = Duration::from_secs(20);
 
 pub(crate) async fn get(State(app): Shared) -> Answer {

@@ -1,4 +1,4 @@
-//! A notification to everybody, to see whether they arrive.
+//! A test notification to all users.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::shared::{Answer, Shared, ok};
 use crate::{app::App, aws::AwsError, body::Payload, error::ApiError, tables::notifications::Stored, time};
 
-/// What everybody is told.
 struct Text {
     title: &'static str,
     body: String,
@@ -72,7 +71,7 @@ fn video_update() -> Text {
     }
 }
 
-/// Stores it for everybody who has been here, and publishes it. Nobody is a success.
+/// Stores the notification for every known user and publishes it. Having no users counts as success.
 async fn send(app: &Arc<App>, text: &Text, now: Timestamp) -> Result<String, AwsError> {
     let users = app.users.all().await?;
     let stored = users.iter().map(|user| Stored::new(&user.uid, text.title, &text.body, text.data.clone(), now));

@@ -1,4 +1,4 @@
-//! Uploads where AWS, or somebody else at the same time, gets in the way: what the emulator cannot be asked to do.
+//! Uploads when AWS fails or another request interferes, which the emulator cannot simulate.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::testing::{Api, Request, Said, Script, VIDEO, item, nothing, refused, 
 const UPLOADS: &str = "thakii-uploads-test";
 const TASKS: &str = "thakii-video-tasks-test";
 
-/// An upload's record, with some fields others.
+/// The record of an upload, with `changes` applied.
 fn upload(changes: Value) -> Value {
     let now = Timestamp::now().as_second();
     let mut upload = json!({
@@ -21,7 +21,7 @@ fn upload(changes: Value) -> Value {
     upload
 }
 
-/// AWS with an upload's record, which every change of it returns.
+/// Scripts an account with one upload record, which every update of it returns.
 fn with(record: Value) -> impl FnMut(&Request) -> Option<Said> {
     move |request| match (request.action.as_str(), request.body["TableName"].as_str()) {
         ("DynamoDB.GetItem", Some(UPLOADS)) => said(json!({"Item": item(record.clone())})),
@@ -41,7 +41,6 @@ async fn assemble(api: &Api, total_chunks: u64) -> crate::testing::Answer {
     api.call_as("ana", "POST", "/assemble-file", Some(body)).await
 }
 
-/// A form with a small video.
 fn form() -> Value {
     let body =
         "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"lecture.mp4\"\r\n\r\nbytes\r\n--x--\r\n";
@@ -119,7 +118,7 @@ async fn an_object_of_another_size_is_deleted() {
     assert_eq!((&answer.body()["expected"], &answer.body()["actual"]), (&json!(7), &json!(0)));
     let requests = script.requests();
     assert!(requests.iter().any(|request| request.action == "S3.DELETE" && request.path.contains(VIDEO)));
-    // And the upload is given back.
+    // The lease is released.
     let last = script.bodies("DynamoDB.UpdateItem").pop().expect("a change");
     assert_eq!(last["ExpressionAttributeValues"][":v0"], json!({"S": "open"}));
     assert_eq!(script.bodies("DynamoDB.TransactWriteItems").len(), 0);
@@ -151,7 +150,7 @@ async fn one_assembles_at_a_time() {
     });
     let api = Api::new(script.clone()).await;
     assert_eq!(assemble(&api, 1).await.error(), (409, "Assembly in progress".to_owned()));
-    // Nor do chunks come in meanwhile.
+    // Chunks are rejected meanwhile.
     let chunk = json!({
         "file_id": "f", "total_chunks": 1, "original_filename": "lecture.mp4", "chunk_index": 0, "chunk_size": 7,
     });

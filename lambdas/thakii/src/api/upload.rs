@@ -1,4 +1,4 @@
-//! `POST /upload`: a small video in a form, or the links for a large one.
+//! `POST /upload`: stores a small video sent as a form, or returns links to upload a large one.
 
 use std::sync::Arc;
 
@@ -29,9 +29,9 @@ use crate::{
 };
 
 const MIB: u64 = 1024 * 1024;
-/// The largest video that goes to S3 in one piece.
+/// The largest video that is uploaded as one object.
 const SINGLE: u64 = 100 * MIB;
-/// The parts of a larger one.
+/// The part size of larger videos.
 const PART: u64 = 64 * MIB;
 
 pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
@@ -44,7 +44,7 @@ pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, payload: 
     }
 }
 
-/// Stores the video that was sent along.
+/// Stores the video in the request's form.
 async fn direct(app: &Arc<App>, identity: &Identity, form: &Form) -> Answer {
     let file = form.file("file").ok_or_else(|| ApiError::bad_request("No file provided"))?;
     if file.name.is_empty() {
@@ -70,7 +70,7 @@ async fn direct(app: &Arc<App>, identity: &Identity, form: &Form) -> Answer {
     ok(json!({"video_id": video_id, "message": "File uploaded successfully", "s3_key": s3_key}))
 }
 
-/// Hands out the links for a video of a declared size.
+/// Returns links to upload a video of the declared size.
 async fn links(app: &Arc<App>, identity: &Identity, fields: &Fields) -> Answer {
     let filename = fields.text("filename")?.ok_or_else(|| ApiError::bad_request("Field \"filename\" is required"))?;
     if filename.is_empty() {

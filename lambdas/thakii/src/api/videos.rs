@@ -1,4 +1,4 @@
-//! A caller's videos: which there are, how far one is, and what became of it.
+//! A caller's videos: list, status and download.
 
 use axum::{Json, extract::State, response::IntoResponse};
 use contract::thakii::limits::PRESIGN_SECONDS;
@@ -28,7 +28,7 @@ pub(crate) async fn list(State(app): Shared, Caller(identity): Caller, parameter
             ok(listed(&tasks, next))
         }
         Err(error) => {
-            // The original's way: the front end shows an empty list rather than an error.
+            // As in the original service, the front end shows an empty list instead of an error.
             tracing::error!(%error, "a list is empty for want of its table");
             let mut body = listed(&[], None);
             body.insert("error_message".to_owned(), json!("Database temporarily unavailable"));
@@ -106,8 +106,8 @@ pub(crate) async fn download(
     }
     let (key, filename) = match kind {
         "video" => (task.s3_key.clone(), task.filename.clone()),
-        // Not every video gets subtitles. Whoever waits for those of one that is done waits for nothing, so this is no
-        // "not ready yet" but a 404: what is asked for is not there.
+        // Not every video gets subtitles. For a finished one they will never appear, so the answer is 404, not "not
+        // ready yet".
         "srt" => {
             let key = task.subtitle_key.ok_or_else(|| ApiError::not_found("Subtitles not found"))?;
             (key, renamed(&task.filename, "srt"))
@@ -118,13 +118,13 @@ pub(crate) async fn download(
     ok(json!({"download_url": link, "video_id": task.video_id, "filename": filename, "expires_in": PRESIGN_SECONDS}))
 }
 
-/// A video's name with another extension.
+/// Replaces the extension of a video's name.
 fn renamed(filename: &str, extension: &str) -> String {
     let stem = filename.rsplit_once('.').map_or(filename, |(stem, _)| stem);
     format!("{stem}.{extension}")
 }
 
-/// A task that is the caller's, or anybody's for an admin.
+/// Returns a task of the caller, or any task for an admin.
 async fn own(app: &App, identity: &Identity, video_id: &str) -> Result<Task, ApiError> {
     let task = if ids::is_id(video_id) { app.tasks.get(video_id).await? } else { None };
     let task = task.ok_or_else(|| ApiError::not_found("Video not found"))?;

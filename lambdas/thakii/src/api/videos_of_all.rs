@@ -1,4 +1,4 @@
-//! Everybody's videos, for admins.
+//! All users' videos, for admins.
 
 use axum::{
     Json,
@@ -31,7 +31,7 @@ pub(crate) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
     };
     let next = page.cut(&mut tasks, |task| &task.created_key);
     let mut response = Json(tasks.iter().map(shown).collect::<Vec<_>>()).into_response();
-    // Base64 is always fit for a header.
+    // Base64 is a valid header value.
     if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
         response.headers_mut().insert(NEXT_TOKEN, next);
     }
@@ -54,7 +54,7 @@ pub(crate) async fn delete(State(app): Shared, Id(video_id): Id) -> Answer {
     let missing = || ApiError::not_found("Video not found");
     let task = if ids::is_id(&video_id) { app.tasks.get(&video_id).await? } else { None };
     let task = task.ok_or_else(missing)?;
-    // The row goes last: as long as it is there, a repeat finds what is left.
+    // The row is deleted last, so that a repetition finds the remaining objects.
     let keys = [task.s3_key.clone(), files::subtitle_key(&video_id), files::pdf_key(&video_id)];
     for key in &keys {
         app.files.delete(key).await?;

@@ -1,4 +1,4 @@
-//! Is the worker up, and how much waits for it?
+//! The worker's health and the depth of its queue.
 
 use std::time::Duration;
 
@@ -15,16 +15,13 @@ use crate::{
     time,
 };
 
-/// How long the worker may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The most bytes of its answer.
 const LARGEST: usize = 64 * 1024;
 
-/// How the worker is not.
 enum Trouble {
-    /// It answers that something is wrong.
+    /// The worker reports an error.
     Unhealthy(String),
-    /// It does not answer.
+    /// The worker does not answer.
     Unavailable(String),
 }
 

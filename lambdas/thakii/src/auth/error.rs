@@ -4,46 +4,41 @@ use std::sync::Arc;
 
 use crate::error::ApiError;
 
-/// Why a token is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// It is no token at all.
+pub(crate) enum TokenError {
+    /// Not a JSON web token.
     #[error("the token is no JSON web token")]
     Malformed,
-    /// It was one, once.
     #[error("the token has expired")]
     Expired,
-    /// Its signature, its issuer or a claim is wrong.
+    /// The signature, the issuer or a claim is invalid.
     #[error("the token's {0} is not accepted")]
     Refused(&'static str),
-    /// It does not say whose it is.
+    /// The token names no user or no e-mail address.
     #[error("the token names no user or no e-mail address")]
     Anonymous,
-    /// The keys to verify it cannot be had.
+    /// The keys or the secret are unavailable.
     #[error("keys to verify tokens are unavailable: {0}")]
     Unavailable(Arc<str>),
 }
 
 impl TokenError {
-    /// The message of a 401.
-    #[must_use]
-    pub fn message(&self) -> &'static str {
+    /// The `message` of a 401 response.
+    pub(crate) fn message(&self) -> &'static str {
         match self {
             Self::Expired => "Token has expired",
             _ => "Token verification failed",
         }
     }
 
-    /// A 503 where the token is not to blame.
-    #[must_use]
-    pub fn unavailable(&self) -> Option<ApiError> {
+    /// Returns a 503 response if the keys or the secret are unavailable.
+    pub(crate) fn unavailable(&self) -> Option<ApiError> {
         let unavailable = || ApiError::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "Authentication unavailable");
         matches!(self, Self::Unavailable(_)).then(|| unavailable().because(self))
     }
 
     /// Returns the response of a route that requires a token.
-    #[must_use]
-    pub fn response(&self) -> ApiError {
+    pub(crate) fn response(&self) -> ApiError {
         self.unavailable().unwrap_or_else(|| ApiError::unauthorized(self.message()).because(self))
     }
 }

@@ -1,4 +1,4 @@
-//! Identity tokens: of the stage's issuers and nobody else, signed with RS256 by a key the issuer publishes.
+//! Identity tokens of the stage's issuers, signed with RS256 by a key that the issuer publishes.
 
 use contract::thakii::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
 
@@ -10,9 +10,8 @@ use super::{
 };
 use crate::outbound::Outbound;
 
-/// The issuers whose tokens are accepted.
 #[derive(Debug)]
-pub struct Issuers(Vec<Issuer>);
+pub(crate) struct Issuers(Vec<Issuer>);
 
 #[derive(Debug)]
 struct Issuer {
@@ -22,23 +21,20 @@ struct Issuer {
     keys: KeySet,
 }
 
-/// Why the stage's issuers cannot be used.
+/// An invalid list of issuers.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuersError {
-    /// The variable holds something else.
+    /// The variable is not a list of issuers.
     #[error("failed to understand AUTH_ISSUERS")]
     Syntax(#[from] serde_json::Error),
-    /// There must be exactly one that the front end signs in with.
+    /// None or several issuers are primary.
     #[error("AUTH_ISSUERS must have exactly one primary issuer")]
     Primary,
 }
 
 impl Issuers {
-    /// Reads the contract's list. `endpoint` is the emulator's address, where there is one.
-    ///
-    /// # Errors
-    /// When the list is something else.
-    pub fn parse(list: &str, endpoint: Option<&str>, outbound: &Outbound) -> Result<Self, IssuersError> {
+    /// Parses the contract's list. `endpoint` is the address of the emulator, if there is one.
+    pub(crate) fn parse(list: &str, endpoint: Option<&str>, outbound: &Outbound) -> Result<Self, IssuersError> {
         let issuers: Vec<AuthIssuer> = serde_json::from_str(list)?;
         if issuers.iter().filter(|issuer| issuer.primary).count() != 1 {
             return Err(IssuersError::Primary);
@@ -52,13 +48,9 @@ impl Issuers {
         Ok(Self(issuers.collect()))
     }
 
-    /// Whose token it is.
-    ///
-    /// # Errors
-    /// When it is not accepted.
-    pub async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+    pub(crate) async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
         let name = token.issuer().ok_or(TokenError::Refused("issuer"))?;
-        // Two issuers may share a name and differ in their audience.
+        // Two issuers may have the same name and different audiences.
         let mut refused = TokenError::Refused("issuer");
         for issuer in self.0.iter().filter(|issuer| issuer.name == name) {
             match issuer.verify(token, now).await {
@@ -70,10 +62,10 @@ impl Issuers {
     }
 }
 
-/// Where an issuer's keys are.
+/// Returns the address of an issuer's keys.
 fn jwks_url(issuer: &AuthIssuer, endpoint: Option<&str>) -> String {
     let base = || match endpoint {
-        // An emulator's pools have the issuer of AWS, which knows nothing of them.
+        // An emulator's pools carry AWS's issuer name, so their keys are looked up at the emulator.
         Some(endpoint) => {
             let pool = issuer.issuer.rsplit('/').next().unwrap_or_default();
             format!("{}/{pool}/.well-known/jwks.json", endpoint.trim_end_matches('/'))
@@ -98,7 +90,7 @@ impl Issuer {
         if !claims.is_for(&self.audience) {
             return Err(TokenError::Refused("audience"));
         }
-        // An access token has no `aud`, but an emulator may think otherwise.
+        // AWS's access tokens have no `aud`, but an emulator's may.
         if self.kind == IssuerKind::Cognito && claims.text("token_use") != Some("id") {
             return Err(TokenError::Refused("use"));
         }

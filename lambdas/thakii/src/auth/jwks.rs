@@ -1,5 +1,5 @@
-//! An issuer's public keys: kept for an hour, fetched again when a token names a key that is not among them, and used
-//! for a day when they cannot be fetched.
+//! An issuer's public keys: cached for an hour, fetched again for an unknown key ID, and used for up to a day while the
+//! issuer is unreachable.
 
 use std::{
     collections::BTreeMap,
@@ -18,25 +18,21 @@ use crate::outbound::Outbound;
 const FETCH: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(3600);
 const USABLE: Duration = Duration::from_secs(24 * 3600);
-/// The least time between two fetches that could wait: anybody can make up a key's name, and an issuer that is down
-/// must not slow every request.
+/// The shortest time between two optional fetches. Key IDs can be made up, and an unreachable issuer must not slow down
+/// every request.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Keys are a few kilobytes.
+/// Keys take a few kilobytes.
 const LARGEST: usize = 256 * 1024;
 
-/// A public RSA key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
+pub(crate) struct PublicKey {
     modulus: Vec<u8>,
     exponent: Vec<u8>,
 }
 
 impl PublicKey {
-    /// Is it this key's signature (RS256)?
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), TokenError> {
+    /// Verifies a signature (RS256).
+    pub(crate) fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), TokenError> {
         RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent }
             .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
             .map_err(|_| TokenError::Refused("signature"))
@@ -45,34 +41,30 @@ impl PublicKey {
 
 type Keys = Arc<BTreeMap<String, PublicKey>>;
 
-/// What was fetched, and when.
+/// The last fetched keys.
 #[derive(Debug, Default)]
 struct Kept {
     keys: Option<(Instant, Keys)>,
-    /// The last fetch that could have waited.
+    /// The time of the last optional fetch.
     sought: Option<Instant>,
 }
 
 /// The keys of one issuer.
 #[derive(Debug)]
-pub struct KeySet {
+pub(crate) struct KeySet {
     url: String,
     outbound: Outbound,
     kept: Mutex<Kept>,
 }
 
 impl KeySet {
-    /// The keys published under `url`; nothing is fetched yet.
-    #[must_use]
-    pub fn new(url: String, outbound: Outbound) -> Self {
+    /// Creates a set without fetching the keys.
+    pub(crate) fn new(url: String, outbound: Outbound) -> Self {
         Self { url, outbound, kept: Mutex::new(Kept::default()) }
     }
 
-    /// The key of that name, if the issuer has one.
-    ///
-    /// # Errors
-    /// When the keys cannot be fetched and are not kept either.
-    pub async fn get(&self, key_id: &str) -> Result<Option<PublicKey>, TokenError> {
+    /// Returns the key with this ID, if the issuer has one.
+    pub(crate) async fn get(&self, key_id: &str) -> Result<Option<PublicKey>, TokenError> {
         let mut kept = self.kept.lock().await;
         let age = kept.keys.as_ref().map(|(fetched, _)| fetched.elapsed());
         let must = age.is_none_or(|age| age >= USABLE);
@@ -89,7 +81,7 @@ impl KeySet {
         Ok(kept.find(key_id))
     }
 
-    /// Fetches the keys; when that fails, those of up to [`USABLE`] ago will do.
+    /// Fetches the keys. On failure, keys younger than [`USABLE`] stay in use.
     async fn refresh(&self, kept: &mut Kept, age: Option<Duration>) -> Result<(), TokenError> {
         match self.fetch().await {
             Ok(keys) => {
@@ -114,7 +106,7 @@ impl KeySet {
 }
 
 impl Kept {
-    /// May a fetch that could wait be tried? Then it counts as tried.
+    /// Checks whether an optional fetch is allowed, and counts it if so.
     fn may_seek(&mut self) -> bool {
         let may = self.sought.is_none_or(|sought| sought.elapsed() >= PATIENCE);
         if may {
@@ -133,7 +125,7 @@ struct Document {
     keys: Vec<Jwk>,
 }
 
-/// A key as published: <https://www.rfc-editor.org/rfc/rfc7517>.
+/// A published key: <https://www.rfc-editor.org/rfc/rfc7517>.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -145,7 +137,7 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// The RSA keys for signatures among those published.
+/// Parses the RSA signature keys of a document.
 fn parse(document: &[u8]) -> Result<BTreeMap<String, PublicKey>, serde_json::Error> {
     let document: Document = serde_json::from_slice(document)?;
     Ok(document.keys.into_iter().filter_map(key).collect())
@@ -156,7 +148,7 @@ fn key(jwk: Jwk) -> Option<(String, PublicKey)> {
     if jwk.kty != "RSA" || !suits(jwk.usage, "sig") || !suits(jwk.alg, "RS256") {
         return None;
     }
-    // Padding is not allowed, yet seen; leading zeros are not allowed by `ring`.
+    // Padding is not allowed but occurs; `ring` rejects leading zeros.
     let number = |text: &str| {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -187,7 +179,7 @@ mod tests {
         assert!(parse(b"<html>").is_err());
     }
 
-    /// Keys that were fetched a while ago, from an issuer where nobody answers any more.
+    /// Keys that were fetched some hours ago, from an issuer that is now unreachable.
     async fn kept_for(hours: u64) -> KeySet {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));

@@ -1,4 +1,4 @@
-//! What a caller may do: computed for every request whose answer depends on it, never kept.
+//! Roles, computed for every request that depends on one, never cached.
 
 use std::collections::BTreeSet;
 
@@ -8,59 +8,52 @@ use serde::{Deserialize, Serialize};
 use super::identity::{Identity, normalized};
 use crate::tables::admins::Standing;
 
-/// A caller's level. Each may do what those before it may.
+/// A caller's role. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Sees their own.
+pub(crate) enum Role {
+    /// Sees their own videos.
     User,
-    /// Sees everything, and manages servers.
+    /// Sees all videos and manages servers.
     Admin,
-    /// Also manages admins.
+    /// Manages admins too.
     SuperAdmin,
 }
 
 impl Role {
-    /// At least an admin?
-    #[must_use]
-    pub fn is_admin(self) -> bool {
+    pub(crate) fn is_admin(self) -> bool {
         self >= Self::Admin
     }
 }
 
 /// The stage's super admins, by e-mail address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SuperAdmins(BTreeSet<String>);
+pub(crate) struct SuperAdmins(BTreeSet<String>);
 
 impl SuperAdmins {
-    /// Reads a comma-separated list.
-    #[must_use]
-    pub fn parse(list: &str) -> Self {
+    /// Parses a comma-separated list.
+    pub(crate) fn parse(list: &str) -> Self {
         Self(list.split(',').map(normalized).filter(|email| !email.is_empty()).collect())
     }
 
-    /// Is it one of them?
-    #[must_use]
-    pub fn contain(&self, email: &str) -> bool {
+    pub(crate) fn contain(&self, email: &str) -> bool {
         self.0.contains(&normalized(email))
     }
 
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 }
 
-/// The caller's role; `row` is the standing of the admin row for their e-mail address.
-#[must_use]
-pub fn role(identity: &Identity, super_admins: &SuperAdmins, row: Option<Standing>) -> Role {
+/// Computes a caller's role; `row` is the status of the admin row for their e-mail address.
+pub(crate) fn role(identity: &Identity, super_admins: &SuperAdmins, row: Option<Standing>) -> Role {
     let within = |group: &str| identity.groups.iter().any(|name| name == group);
     let vouched = identity.email_verified;
     if (vouched && super_admins.contain(&identity.email)) || within(SUPER_ADMINS_GROUP) {
         return Role::SuperAdmin;
     }
     match row {
-        // Also for members of the group, so that a removal works at once.
+        // Applies to members of the group too, so that a removal takes effect at once.
         Some(Standing::Removed) => Role::User,
         Some(Standing::Active) if vouched => Role::Admin,
         _ if within(ADMINS_GROUP) => Role::Admin,

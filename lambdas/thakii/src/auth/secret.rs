@@ -1,5 +1,5 @@
-//! The secret that signs backend tokens: read when first needed, kept for five minutes, and its predecessor with it, so
-//! that rotating it signs nobody out.
+//! The secret that signs backend tokens: read on first use and cached for five minutes. Its previous version still
+//! verifies, so that a rotation signs no user out.
 
 use std::{
     sync::Arc,
@@ -14,35 +14,27 @@ use crate::aws;
 
 const KEPT: Duration = Duration::from_secs(300);
 
-/// The secret in both its versions.
 #[derive(Debug, Clone)]
-pub struct Secrets {
-    /// Signs and verifies.
-    pub current: Arc<[u8]>,
-    /// Only verifies; there is none before the first rotation.
-    pub previous: Option<Arc<[u8]>>,
+pub(crate) struct Secrets {
+    pub(crate) current: Arc<[u8]>,
+    /// Only verifies; absent before the first rotation.
+    pub(crate) previous: Option<Arc<[u8]>>,
 }
 
-/// Where the secret comes from.
 #[derive(Debug)]
-pub struct SecretSource {
+pub(crate) struct SecretSource {
     client: Client,
     arn: String,
     kept: Mutex<Option<(Instant, Secrets)>>,
 }
 
 impl SecretSource {
-    /// The secret with this ARN.
-    #[must_use]
-    pub fn new(client: Client, arn: String) -> Self {
+    pub(crate) fn new(client: Client, arn: String) -> Self {
         Self { client, arn, kept: Mutex::new(None) }
     }
 
-    /// The secret. When it cannot be read, the one last read will do.
-    ///
-    /// # Errors
-    /// When it cannot be read and never was.
-    pub async fn get(&self) -> Result<Secrets, TokenError> {
+    /// Returns the secret. If it cannot be read, the cached one stays in use.
+    pub(crate) async fn get(&self) -> Result<Secrets, TokenError> {
         let mut kept = self.kept.lock().await;
         if let Some((read, secrets)) = kept.as_ref().filter(|(read, _)| read.elapsed() < KEPT) {
             let _ = read;

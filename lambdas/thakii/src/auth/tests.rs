@@ -1,4 +1,4 @@
-//! Tokens, good and bad, through the API: what is refused is refused wherever a token counts.
+//! Valid and invalid tokens through the API, on every route that takes one.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     testing::{AUDIENCE, Api, SECRET, Script, claims, nothing, refused},
 };
 
-/// The claims with some of them others, or gone where they are null.
+/// The claims with `changes` applied; null removes a claim.
 fn changed(changes: Value) -> Value {
     let mut claims = claims("ana");
     for (name, value) in changes.as_object().expect("an object") {
@@ -102,7 +102,7 @@ async fn expired_tokens_say_so() {
     assert_eq!(login.error(), (401, "Firebase token expired".to_owned()));
     let exchange = api.call("POST", "/auth/exchange-token", Some(&token), None).await;
     assert_eq!((exchange.status(), &exchange.body()["message"]), (401, &json!("Token has expired")));
-    // Clocks may differ by a minute.
+    // A difference of up to a minute is tolerated.
     let token = api.issuer.token(&changed(json!({"exp": now() - 30, "iat": now() - 4000})));
     assert_eq!(api.call("GET", "/list", Some(&token), None).await.status(), 200);
 }
@@ -215,7 +215,7 @@ async fn a_rotated_secret_still_verifies() {
         let token = secret_token(secret.as_bytes(), &claims);
         assert_eq!(api.call("GET", "/auth/user", Some(&token), None).await.status(), 200, "{secret}");
     }
-    // Both versions once: they are kept.
+    // Each version is read once and cached.
     assert_eq!(script.bodies("secretsmanager.GetSecretValue").len(), 2);
 }
 
@@ -230,7 +230,7 @@ async fn keys_are_fetched_once_and_again_for_an_unknown_one() {
     for _ in 0..3 {
         assert_eq!(api.call("GET", "/auth/user", Some(&unknown), None).await.status(), 401);
     }
-    // At most once a minute, whoever makes up names.
+    // Unknown key IDs cause at most one fetch per minute.
     assert_eq!(api.keys.requests().len(), 2);
 }
 

@@ -1,4 +1,4 @@
-//! Links that let a client write or read one object for an hour. They are secrets: they must not be logged.
+//! Presigned links to read or write one object for an hour. They are secrets: never log them.
 
 use std::time::Duration;
 
@@ -9,33 +9,30 @@ use super::{Files, failed};
 use crate::aws::AwsError;
 
 impl Files {
-    /// To write an object of exactly this type and size.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub async fn put_link(&self, key: &str, content_type: &str, size: u64) -> Result<String, AwsError> {
+    /// Signs a link to write an object of exactly this type and size.
+    pub(crate) async fn put_link(&self, key: &str, content_type: &str, size: u64) -> Result<String, AwsError> {
         let request = self.presigner.put_object().bucket(&self.bucket).key(key);
         let request = request.content_type(content_type).content_length(length(size)?);
         let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
         Ok(signed.uri().to_owned())
     }
 
-    /// To write a part of exactly this size; `index` counts from 0, S3 from 1.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub async fn part_link(&self, key: &str, upload_id: &str, index: u64, size: u64) -> Result<String, AwsError> {
+    /// Signs a link to write a part of exactly this size. `index` counts from 0, S3 from 1.
+    pub(crate) async fn part_link(
+        &self,
+        key: &str,
+        upload_id: &str,
+        index: u64,
+        size: u64,
+    ) -> Result<String, AwsError> {
         let request = self.presigner.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
         let request = request.part_number(number(index)?).content_length(length(size)?);
         let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
         Ok(signed.uri().to_owned())
     }
 
-    /// To read an object as a file of this name.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub async fn get_link(&self, key: &str, name: &str) -> Result<String, AwsError> {
+    /// Signs a link to download an object under this file name.
+    pub(crate) async fn get_link(&self, key: &str, name: &str) -> Result<String, AwsError> {
         let request = self.presigner.get_object().bucket(&self.bucket).key(key);
         let request = request.response_content_disposition(attachment(name));
         let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
@@ -52,7 +49,7 @@ fn length(size: u64) -> Result<i64, AwsError> {
     size.try_into().map_err(|error| AwsError::new("sign a size", &error))
 }
 
-/// S3's number of a piece.
+/// Returns S3's part number of a piece.
 pub(super) fn number(index: u64) -> Result<i32, AwsError> {
     index
         .checked_add(1)
@@ -60,8 +57,7 @@ pub(super) fn number(index: u64) -> Result<i32, AwsError> {
         .ok_or_else(|| AwsError::odd("number a part", "too many"))
 }
 
-/// A name of at most `LONGEST` bytes that is harmless in `Content-Disposition`:
-/// <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
+/// Formats a `Content-Disposition` header for any file name: <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
 fn attachment(name: &str) -> String {
     use std::fmt::Write;
     let plain: String = name

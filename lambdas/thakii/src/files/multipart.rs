@@ -1,4 +1,4 @@
-//! S3's multipart uploads: begun, looked at, completed or given up, and made of pieces without ever holding the whole.
+//! S3's multipart uploads: started by a client or joined from pieces, never with a whole video in memory.
 
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
@@ -11,28 +11,22 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Files, Piece, bytes, failed, links::number};
 use crate::aws::AwsError;
 
-/// The bytes of each part but the last that is made of pieces.
+/// The part size of joined uploads.
 const PART: usize = 8 * 1024 * 1024;
-/// How many pieces are read ahead, and how many parts are written at once.
+/// The number of pieces read ahead and of parts written concurrently.
 const AHEAD: usize = 4;
 
 impl Files {
-    /// Begins a multipart upload and returns its id.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn begin(&self, key: &str, content_type: &str) -> Result<String, AwsError> {
+    /// Starts a multipart upload and returns its ID.
+    pub(crate) async fn begin(&self, key: &str, content_type: &str) -> Result<String, AwsError> {
         let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
         let answer = request.content_type(content_type).send().await;
         let answer = answer.map_err(|error| failed("begin a multipart upload of", key, &error))?;
         answer.upload_id.ok_or_else(|| AwsError::odd(format!("begin a multipart upload of {key}"), "no upload id"))
     }
 
-    /// The parts that have arrived, by index; nothing when S3 knows no such upload.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<Piece>>, AwsError> {
+    /// Lists the parts by index, or returns `None` if S3 does not know the upload.
+    pub(crate) async fn parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<Piece>>, AwsError> {
         let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
         let mut pages = request.into_paginator().send();
         let mut pieces = Vec::new();
@@ -51,11 +45,8 @@ impl Files {
         Ok(Some(pieces))
     }
 
-    /// Makes an object of its parts; false when S3 knows no such upload.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn complete(&self, key: &str, upload_id: &str, parts: &[Piece]) -> Result<bool, AwsError> {
+    /// Completes a multipart upload. Returns false if S3 does not know it.
+    pub(crate) async fn complete(&self, key: &str, upload_id: &str, parts: &[Piece]) -> Result<bool, AwsError> {
         let parts = parts
             .iter()
             .map(|part| Ok(CompletedPart::builder().part_number(number(part.index)?).e_tag(&part.reference).build()))
@@ -69,11 +60,8 @@ impl Files {
         }
     }
 
-    /// Gives a multipart upload up, so that its parts cost nothing. One that is unknown counts as given up.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn abort(&self, key: &str, upload_id: &str) -> Result<(), AwsError> {
+    /// Aborts a multipart upload, so that its parts cost nothing. An unknown one counts as aborted.
+    pub(crate) async fn abort(&self, key: &str, upload_id: &str) -> Result<(), AwsError> {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
         match request.send().await {
             Ok(_) => Ok(()),
@@ -82,11 +70,8 @@ impl Files {
         }
     }
 
-    /// Makes an object of pieces that lie in the bucket, in their order.
-    ///
-    /// # Errors
-    /// When S3 fails; what was begun is given up.
-    pub async fn join(&self, pieces: &[Piece], key: &str, content_type: &str) -> Result<(), AwsError> {
+    /// Joins pieces in the bucket to one object, in order. A failure aborts the multipart upload.
+    pub(crate) async fn join(&self, pieces: &[Piece], key: &str, content_type: &str) -> Result<(), AwsError> {
         let upload_id = self.begin(key, content_type).await?;
         let joined = self.join_parts(pieces, key, &upload_id).await;
         if joined.is_err()
@@ -123,7 +108,7 @@ impl Files {
 
 type Chunks<'a> = stream::BoxStream<'a, Result<Bytes, AwsError>>;
 
-/// The same bytes in groups of `size`, the last one smaller.
+/// Regroups the bytes into chunks of `size`; the last one may be smaller.
 fn regrouped(chunks: Chunks<'_>, size: usize) -> impl stream::Stream<Item = Result<Bytes, AwsError>> {
     stream::try_unfold((chunks, Vec::new()), move |(mut chunks, mut group)| async move {
         while group.len() < size {

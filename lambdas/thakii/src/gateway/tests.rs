@@ -1,4 +1,4 @@
-//! Requests in every shape they come in.
+//! Requests from all event sources.
 
 use contract::thakii::HEALTH_EVENT;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Who may call which route.
+//! The access level of each route.
 
 use axum::http::HeaderMap;
 use contract::thakii::routes::ApiRoute;
@@ -9,20 +9,18 @@ use crate::{
     error::ApiError,
 };
 
-/// What a route wants of its caller.
+/// The access level of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
-    /// Nothing.
     Public,
-    /// Any valid token.
+    /// Requires a valid token.
     User,
-    /// An admin's or a super admin's.
+    /// Requires an admin or a super admin.
     Admin,
-    /// A super admin's.
+    /// Requires a super admin.
     SuperAdmin,
 }
 
-/// The level of a route.
 pub(super) const fn level(route: ApiRoute) -> Level {
     match route {
         ApiRoute::Health | ApiRoute::Login | ApiRoute::ExchangeToken => Level::Public,
@@ -51,7 +49,7 @@ pub(super) const fn level(route: ApiRoute) -> Level {
     }
 }
 
-/// Admits a caller to a route, or says why not: first by the token, then by the level.
+/// Authorizes a request: first its token, then the caller's role.
 pub(super) async fn admit(app: &App, route: ApiRoute, headers: &HeaderMap) -> Result<Option<Identity>, ApiError> {
     let level = level(route);
     if level == Level::Public {
@@ -65,7 +63,7 @@ pub(super) async fn admit(app: &App, route: ApiRoute, headers: &HeaderMap) -> Re
     Ok(Some(identity))
 }
 
-/// Does the role suffice?
+/// Checks a role against a level.
 fn sufficient(level: Level, role: Role) -> Result<(), ApiError> {
     match (level, role) {
         (Level::Public | Level::User, _)

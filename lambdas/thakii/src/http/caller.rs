@@ -6,15 +6,15 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::{auth::identity::Identity, error::ApiError};
 
-/// The verified caller of a route that wants one.
+/// The verified caller of a route that requires a token.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Arc<Identity>);
+pub(crate) struct Caller(pub(crate) Arc<Identity>);
 
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        // Only a route that is declared open lacks it, and no handler of those asks.
+        // Only public routes have no caller, and their handlers do not extract one.
         parts
             .extensions
             .get::<Self>()

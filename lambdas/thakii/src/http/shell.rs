@@ -1,4 +1,4 @@
-//! What happens around every handler: admission, the deadline, failures made presentable, metrics and a log line.
+//! The middleware of every route: authorization, deadline, error texts, metrics and the log line.
 
 use std::{
     sync::Arc,
@@ -30,18 +30,18 @@ use crate::{
     metrics::{self, Measured},
 };
 
-/// A handler's mark on a list that came out empty because its table failed.
+/// Marks an empty list whose table failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Degraded;
 
-/// What the log line of a response says, beside its status.
+/// The fields of a response's log line.
 #[derive(Debug, Clone, Default)]
 struct Noted {
     route: Option<&'static str>,
     uid: Option<String>,
 }
 
-/// Serves one route: everything but the handler.
+/// Serves one route around its handler.
 pub(crate) async fn serve(
     State((app, route)): State<(Arc<App>, ApiRoute)>,
     mut request: Request,
@@ -51,7 +51,7 @@ pub(crate) async fn serve(
     let request_id = request_id(&request);
     let mut noted = Noted { route: Some(route.route().path), uid: None };
     let served = async {
-        // The request is not sync, so only its headers cross the wait.
+        // The request is not `Sync`, so only its headers are borrowed across the await.
         let headers = std::mem::take(request.headers_mut());
         let admitted = admit(&app, route, &headers).await;
         *request.headers_mut() = headers;
@@ -73,7 +73,6 @@ pub(crate) async fn serve(
     response
 }
 
-/// Rewrites the body of a failure.
 trait MapFailure {
     fn map_failure(self, change: impl FnOnce(&mut Map<String, Value>)) -> Self;
 }
@@ -83,7 +82,7 @@ impl MapFailure for Response {
         let Some(mut failure) = self.extensions_mut().remove::<Failure>() else { return self };
         change(&mut failure.body);
         let mut response = (self.status(), self.headers().clone(), Json(&failure.body)).into_response();
-        // The old length is another body's.
+        // The length was that of the old body.
         response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
         *response.extensions_mut() = std::mem::take(self.extensions_mut());
         response.extensions_mut().insert(failure);
@@ -91,7 +90,7 @@ impl MapFailure for Response {
     }
 }
 
-/// What the registry says of a write that failed.
+/// Adds `success: false` to failed writes of admins and servers, which is part of the contract.
 fn success_false(route: ApiRoute, body: &mut Map<String, Value>) {
     let registry = matches!(
         route,
@@ -107,7 +106,7 @@ fn success_false(route: ApiRoute, body: &mut Map<String, Value>) {
     }
 }
 
-/// Gives what is ours to fix a fixed text and the request's id.
+/// Replaces the text of a server error by a fixed one, and adds the request ID.
 fn presentable(response: Response, route: ApiRoute, request_id: &str) -> Response {
     if !response.status().is_server_error() {
         return response;
@@ -118,7 +117,7 @@ fn presentable(response: Response, route: ApiRoute, request_id: &str) -> Respons
     })
 }
 
-/// What failed, where the reason is not the client's.
+/// The error text of a route for failures that are not the client's.
 const fn failure(route: ApiRoute) -> &'static str {
     match route {
         ApiRoute::Health => "Failed to check health",
@@ -172,7 +171,7 @@ fn measure(stage: &str, route: ApiRoute, response: &Response, started: Instant) 
     metrics::emit(stage, None, &measured);
 }
 
-/// Writes one line per request. Neither tokens, nor bodies, nor links get there.
+/// Logs one line per request, without tokens, bodies or links.
 pub(crate) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(&request);
@@ -191,7 +190,7 @@ pub(crate) async fn record(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lambda's id of the request; nothing where there is no Lambda.
+/// Returns Lambda's request ID, or an empty string outside Lambda.
 fn request_id(request: &Request) -> String {
     request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default()
 }

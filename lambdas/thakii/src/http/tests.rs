@@ -1,4 +1,4 @@
-//! The shell around the handlers: order of checks, errors, CORS, and what no route matches.
+//! The middleware around the handlers: order of checks, errors, CORS and unmatched routes.
 
 use contract::{
     Routes,
@@ -9,14 +9,14 @@ use serde_json::json;
 use super::*;
 use crate::testing::{Api, Script, VIDEO, event, item, nothing, refused, said, task};
 
-/// A path of the route, with something for each parameter.
+/// Returns the route's path with its parameters filled in.
 fn path(route: ApiRoute) -> String {
     route.route().path.replace("{video_id}", VIDEO).replace("{notification_id}", "x").replace("{id}", VIDEO)
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn health_needs_nothing() {
-    // Nothing is scripted: a call to AWS would fail.
+    // Nothing is scripted, so that any call to AWS fails.
     let api = Api::new(Script::new(|_| None)).await;
     let answer = api.call("GET", "/health", None, None).await;
     let body = answer.body();
@@ -40,7 +40,7 @@ async fn every_other_route_wants_a_token_before_anything_else() {
     let open = [ApiRoute::Health, ApiRoute::Login, ApiRoute::ExchangeToken];
     for route in ApiRoute::ALL.iter().filter(|route| !open.contains(route)) {
         let method = route.route().method.as_str();
-        // The body is broken, but nobody who is not known learns that.
+        // The broken body is not reported to an unauthenticated caller.
         let answer = api.call(method, &path(*route), None, Some("{")).await;
         assert_eq!(
             (answer.error(), &answer.body()["message"]),
@@ -238,7 +238,7 @@ async fn the_caller_is_compared_before_the_state() {
         assert_eq!(get("ana", unknown).await.error(), (404, "Video not found".to_owned()), "{unknown}");
     }
     assert_eq!(get("ana", "/status/%FF").await.error(), (404, "Not Found".to_owned()));
-    // As the gateway decodes them: `..%2f..%2fadmin%2fstats` was matched as an id, and is no way to another route.
+    // After the gateway's decoding: `..%2f..%2fadmin%2fstats` is matched as an ID and reaches no other route.
     for elsewhere in ["/status/../../admin/stats", "/status/../list", "/status/%2e%2e/list"] {
         assert_eq!(get("root", elsewhere).await.error(), (404, "Not Found".to_owned()), "{elsewhere}");
     }
@@ -271,7 +271,7 @@ async fn missing_subtitles_are_not_found_since_nobody_will_make_them() {
             assert!(subtitles.body()["download_url"].as_str().expect("a link").contains("subtitles/x.srt"));
         }
         assert_eq!(api.call_as("ana", "GET", &format!("/download/{VIDEO}"), None).await.status(), 200);
-        // It is the caller's first: others learn nothing.
+        // Ownership is checked first, so other users learn nothing.
         let other = api.call_as("bob", "GET", &format!("/download/{VIDEO}?type=srt"), None).await;
         assert_eq!(other.error(), (403, "Access denied".to_owned()));
     }
@@ -340,7 +340,7 @@ async fn unknown_test_notifications_are_told_in_the_originals_shape() {
     assert_eq!(answer.error(), (400, "Failed to send test notification".to_owned()));
     let result = &answer.body()["result"];
     assert_eq!((&result["success"], &result["message"]), (&json!(false), &json!("Unknown test type")));
-    // Nobody is there to be told, which is no failure.
+    // Having no users to notify counts as success.
     let answer = api.call("POST", "/admin/test-notification", Some(&api.token("root")), None).await;
     assert_eq!((answer.status(), &answer.body()["result"]["success"]), (200, &json!(true)));
 }

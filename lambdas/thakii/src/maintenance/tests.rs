@@ -1,4 +1,4 @@
-//! What a run does when not everything works.
+//! Runs in which a step fails.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn old(id: &str, status: &str) -> Value {
     task
 }
 
-/// AWS with two tasks in a status, of which `first` is the one that comes first; where `broken` says so, a call fails.
+/// Scripts an account with two tasks in a status, starting with `first`. Calls that match `broken` fail.
 fn world(first: Value, status: &'static str, broken: fn(&Request) -> bool) -> impl FnMut(&Request) -> Option<Said> {
     move |request| {
         if broken(request) {
@@ -81,7 +81,7 @@ async fn a_task_that_makes_no_sense_is_named_and_passed_over() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn every_step_is_taken_when_others_fail() {
-    // Every list fails; counts are made all the same, of each status.
+    // All lists fail; the tasks of every status are still counted.
     let broken: fn(&Request) -> bool = |request| {
         request.action == "DynamoDB.Query"
             && (request.body["Select"].is_null() || request.body.to_string().contains("in_progress"))

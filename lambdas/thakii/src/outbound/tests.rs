@@ -1,4 +1,4 @@
-//! The guard's judgement of addresses, and calls to a small server on this machine.
+//! The guard's classification of addresses, and calls to a local server.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -78,7 +78,7 @@ async fn a_guarded_call_to_a_name_is_refused_by_its_address() {
     assert_eq!(answer, Ok(Answer { status: 200, body: b"{}".to_vec() }));
 }
 
-/// A server that gives every call the same answer.
+/// Starts a server that gives every request the same answer.
 async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/health", listener.local_addr().expect("bound"));
@@ -87,7 +87,7 @@ async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<()>) {
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await;
             if answer.is_empty() {
-                // Keeps the connection, and says nothing.
+                // Keep the connection open without an answer.
                 std::mem::forget(stream);
             } else {
                 let _ = stream.write_all(answer.as_bytes()).await;

@@ -1,4 +1,4 @@
-//! A check of many servers, most of them silent, against a clock of the test's own.
+//! Checks of many servers, most of them silent, with short time limits.
 
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -9,13 +9,13 @@ use crate::{
     testing::{Script, item, refused, said},
 };
 
-/// A server that takes connections and says nothing.
+/// A server that accepts connections and never answers.
 async fn silent() -> (String, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     (format!("http://{}", listener.local_addr().expect("bound")), listener)
 }
 
-/// A registry of `count` servers under one address.
+/// A registry of `count` servers with the same address.
 fn rows(count: usize, url: &str) -> serde_json::Value {
     let rows = (0..count).map(|number| {
         item(json!({
@@ -41,7 +41,7 @@ async fn many_slow_servers_are_noted_within_the_budget() {
         _ => said(json!({})),
     })
     .slow(Duration::from_millis(20));
-    // Asked ten at a time they would take 2 seconds, and noted one after the other another 2.
+    // Without limits, ten at a time, the calls would take 2 seconds and the writes another 2.
     let pace = Pace {
         patience: Duration::from_millis(200),
         asking: Duration::from_millis(500),

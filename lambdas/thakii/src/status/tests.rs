@@ -1,4 +1,4 @@
-//! Messages, good and bad, and what becomes of them.
+//! Valid and malformed messages, and their effects.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn told(status: &str) -> String {
     json!({"video_id": VIDEO, "status": status, "server_id": "s1", "at": "2026-01-31T12:00:00.000Z"}).to_string()
 }
 
-/// AWS with a task in a status, and perhaps a PDF.
+/// Scripts an account with a task in a status, and with or without a PDF.
 fn world(status: Option<&'static str>, pdf: bool) -> impl FnMut(&Request) -> Option<Said> {
     move |request| match request.action.as_str() {
         "DynamoDB.GetItem" => match status {
@@ -42,7 +42,7 @@ fn world(status: Option<&'static str>, pdf: bool) -> impl FnMut(&Request) -> Opt
     }
 }
 
-/// The status a transaction sets, and the reason with it.
+/// Returns the status that a transaction sets, and its error message.
 fn moved(script: &Script) -> Option<(String, Option<String>)> {
     let bodies = script.bodies("DynamoDB.TransactWriteItems");
     let update = &bodies.first()?["TransactItems"][0]["Update"];
@@ -111,7 +111,7 @@ async fn malformed_messages_are_put_aside_at_once() {
         ("events", no_id.as_str()),
         ("events", no_time.as_str()),
         ("events", odd.as_str()),
-        // An event is no task.
+        // An event is not a task.
         ("tasks-dlq", event.as_str()),
     ] {
         let script = Script::new(world(Some("in_queue"), true));

@@ -1,5 +1,4 @@
-//! DynamoDB, in the few shapes the repositories need: get, put, change, delete, query, count, transactions, batches.
-//! A condition that does not hold is an answer, not an error.
+//! The requests that the repositories need. A failed condition is a result, not an error.
 
 use std::time::Duration;
 
@@ -13,57 +12,44 @@ use aws_sdk_dynamodb::{
 use super::{attributes::Item, change::Change, query::Query};
 use crate::aws::AwsError;
 
-/// The most items of one batch: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
+/// The largest batch: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
 const BATCH: usize = 25;
-/// How often what a batch left over is tried again.
+/// The number of retries of a batch's unprocessed items.
 const BATCH_RETRIES: u32 = 6;
 
-/// DynamoDB.
 #[derive(Debug, Clone)]
-pub struct Database {
+pub(crate) struct Database {
     pub(super) client: Client,
 }
 
-/// What became of a conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// It was made.
+pub(crate) enum Written {
     Yes,
-    /// Its condition did not hold.
     Refused,
 }
 
 impl Written {
-    /// Was it made?
-    #[must_use]
-    pub fn is_made(self) -> bool {
+    pub(crate) fn is_made(self) -> bool {
         self == Self::Yes
     }
 }
 
 impl Database {
-    /// Over a client.
-    #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 
-    /// The item with this key, as it is now.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn get(&self, table: &str, key: Item) -> Result<Option<Item>, AwsError> {
+    /// Reads an item, consistently.
+    pub(crate) async fn get(&self, table: &str, key: Item) -> Result<Option<Item>, AwsError> {
         let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
         Ok(request.send().await.map_err(|error| failed("read", table, &error))?.item)
     }
 
-    /// Puts an item, when the condition holds; of `condition` only that counts.
+    /// Puts an item. Returns false if the condition of `condition` fails; its changes are ignored.
     ///
-    /// A put whose answer was lost is sent again by the SDK, and then its own item is in its way: that counts as made.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn put(&self, table: &str, item: Item, mut condition: Change) -> Result<Written, AwsError> {
+    /// The SDK repeats a put whose answer was lost. The condition then fails on the item itself, which counts as
+    /// success.
+    pub(crate) async fn put(&self, table: &str, item: Item, mut condition: Change) -> Result<Written, AwsError> {
         let expression = condition.condition();
         let wanted = item.clone();
         let request = self
@@ -86,11 +72,8 @@ impl Database {
         }
     }
 
-    /// Changes an item and returns it, or nothing when the condition did not hold.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn change(&self, table: &str, key: Item, mut change: Change) -> Result<Option<Item>, AwsError> {
+    /// Changes an item and returns it, or `None` if a condition fails.
+    pub(crate) async fn change(&self, table: &str, key: Item, mut change: Change) -> Result<Option<Item>, AwsError> {
         let request = self
             .client
             .update_item()
@@ -113,12 +96,12 @@ impl Database {
 
     /// Returns up to `limit` items, over as many pages as it takes.
     ///
-    /// The SDK's paginator asks each page for the same number of items; this loop asks only for the missing ones.
+    /// The SDK's paginator requests the same number of items from each page; this loop requests only the missing ones.
     pub(crate) async fn query(&self, query: &Query, limit: usize) -> Result<Vec<Item>, AwsError> {
         let mut items = Vec::new();
         let mut from = None;
         while items.len() < limit {
-            // A filter drops items only after the limit has counted them, so a limit would mean many small pages.
+            // A limit counts items before they are filtered, so it would mean many small pages.
             let missing = i32::try_from(limit - items.len()).ok().filter(|_| query.filter.is_none());
             let request = self.request(query)?.set_limit(missing).set_exclusive_start_key(from);
             let page = request.send().await.map_err(|error| failed("query", &query.table, &error))?;
@@ -158,11 +141,8 @@ impl Database {
             .set_consistent_read(query.consistent.then_some(true)))
     }
 
-    /// Puts many items, and returns how many could not be put.
-    ///
-    /// # Errors
-    /// When the table fails altogether.
-    pub async fn put_all(&self, table: &str, items: Vec<Item>) -> Result<usize, AwsError> {
+    /// Puts many items. Returns the number of items that could not be put.
+    pub(crate) async fn put_all(&self, table: &str, items: Vec<Item>) -> Result<usize, AwsError> {
         let mut left = 0;
         for batch in items.chunks(BATCH) {
             let mut requests = batch.iter().map(|item| put_request(item.clone())).collect::<Result<Vec<_>, _>>()?;
@@ -188,7 +168,7 @@ fn put_request(item: Item) -> Result<WriteRequest, AwsError> {
     Ok(WriteRequest::builder().put_request(put).build())
 }
 
-/// A write's answer, or nothing when its condition did not hold.
+/// Returns a write's output, or `None` if its condition failed.
 fn written<T, E, R>(answer: Result<T, SdkError<E, R>>, action: &str, table: &str) -> Result<Option<T>, AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -210,10 +190,10 @@ fn failed(action: &str, table: &str, error: &(impl std::error::Error + 'static))
     AwsError::new(format!("{action} {table}"), error)
 }
 
-/// Waits a little longer each time, and never as long as somebody else who waits.
+/// Waits longer with each attempt, with jitter.
 pub(super) async fn pause(attempt: u32) {
     let mut random = [0; 2];
-    // Without randomness everybody waits alike, which is no worse than failing.
+    // Without randomness all callers wait equally long, which is better than failing.
     let _ = getrandom::fill(&mut random);
     let jitter = u64::from(u16::from_be_bytes(random) % 50);
     tokio::time::sleep(Duration::from_millis(25 * (1 << attempt.min(6)) + jitter)).await;

@@ -1,4 +1,4 @@
-//! Writes of several items, all of them or none.
+//! Transactions: several writes, all or none.
 
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
@@ -13,36 +13,29 @@ use super::{
 };
 use crate::{aws::AwsError, ids};
 
-/// How often a transaction that met another is tried again.
+/// The number of retries of a transaction that conflicts with another.
 const RETRIES: u32 = 3;
 
-/// What became of a transaction.
+/// The result of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transacted {
-    /// All of it was made.
+pub(crate) enum Transacted {
     Yes,
-    /// Nothing was: the conditions of the parts at these places did not hold.
+    /// Nothing was written: the conditions of the writes at these indexes failed.
     Refused(Vec<usize>),
 }
 
-/// One part of a transaction.
+/// One write of a transaction: table, item or key, and changes with conditions.
 #[derive(Debug, Clone)]
-pub enum Part {
-    /// Puts an item.
+pub(crate) enum Part {
     Put(String, Item, Change),
-    /// Changes an item.
     Change(String, Item, Change),
-    /// Deletes an item.
     Delete(String, Item, Change),
 }
 
 impl Database {
-    /// Makes all of it or nothing. A transaction that met another is tried again, under the same token: one whose answer
-    /// was lost may have been made, or be under way, and must not meet itself.
-    ///
-    /// # Errors
-    /// When a table fails, or goes on meeting others.
-    pub async fn transact(&self, parts: Vec<Part>) -> Result<Transacted, AwsError> {
+    /// Writes everything or nothing. Retries after a conflict use the same token: an attempt whose answer was lost may
+    /// have been carried out, and must not conflict with its own retry.
+    pub(crate) async fn transact(&self, parts: Vec<Part>) -> Result<Transacted, AwsError> {
         let action = "write in a transaction";
         let parts: Vec<TransactWriteItem> = parts.into_iter().map(part).collect::<Result<_, _>>()?;
         let token = ids::random();
@@ -103,11 +96,8 @@ fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
     Ok(item.map_err(|error| AwsError::new("write in a transaction", &error))?.build())
 }
 
-/// Why each part of a cancelled transaction was not made; `None` for those that could have been.
-fn reasons<R>(
-    error: &SdkError<aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError, R>,
-) -> Vec<String> {
-    use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+/// Returns the cancellation code of each write; `None` is the code of those that would have succeeded.
+fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<String> {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect()

@@ -1,4 +1,4 @@
-//! Table `system`: who has been here, and the notifications' counter.
+//! Table `system`: known users, and the counter of notifications.
 
 use contract::thakii::tables::SYSTEM;
 use serde::Deserialize;
@@ -16,66 +16,48 @@ const USERS: &str = "user";
 
 /// A user who has signed in or uploaded.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct KnownUser {
-    /// The user's id.
+pub(crate) struct KnownUser {
     #[serde(rename = "sk")]
-    pub uid: String,
+    pub(crate) uid: String,
 }
 
-/// The repository.
 #[derive(Debug, Clone)]
-pub struct Users {
+pub(crate) struct Users {
     database: Database,
     table: String,
 }
 
 impl Users {
-    /// In this table.
-    #[must_use]
-    pub fn new(database: Database, table: String) -> Self {
+    pub(crate) fn new(database: Database, table: String) -> Self {
         Self { database, table }
     }
 
-    /// Notes that a user was here.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn seen(&self, uid: &str, email: &str, now: &str) -> Result<(), AwsError> {
+    /// Records a visit.
+    pub(crate) async fn seen(&self, uid: &str, email: &str, now: &str) -> Result<(), AwsError> {
         self.database.change(&self.table, key(USERS, uid), visit(email, now).add("videos", 0)).await.map(|_| ())
     }
 
-    /// The part of a transaction that counts a video more.
+    /// Returns the write that counts a video more.
     pub(super) fn gained(&self, uid: &str, email: &str, now: &str) -> Part {
         Part::Change(self.table.clone(), key(USERS, uid), visit(email, now).add("videos", 1))
     }
 
-    /// The part of a transaction that counts a video less.
+    /// Returns the write that counts a video less.
     pub(super) fn lost(&self, uid: &str) -> Part {
         Part::Change(self.table.clone(), key(USERS, uid), Change::new().add("videos", -1))
     }
 
-    /// Everybody who has been here.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn all(&self) -> Result<Vec<KnownUser>, AwsError> {
+    /// Lists all known users.
+    pub(crate) async fn all(&self) -> Result<Vec<KnownUser>, AwsError> {
         from_items(self.database.query_all(&Query::new(&self.table, SYSTEM.partition, USERS)).await?)
     }
 
-    /// How many users have videos.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn with_videos(&self) -> Result<u64, AwsError> {
+    pub(crate) async fn with_videos(&self) -> Result<u64, AwsError> {
         let query = Query::new(&self.table, SYSTEM.partition, USERS).filter(|at| at.compare("videos", ">", 0));
         self.database.count(&query).await
     }
 
-    /// Counts notifications.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn notified(&self, count: usize, now: &str) -> Result<(), AwsError> {
+    pub(crate) async fn notified(&self, count: usize, now: &str) -> Result<(), AwsError> {
         let change = Change::new()
             .set("last_notification", now)
             .set("updated_at", now)

@@ -1,4 +1,4 @@
-//! A task's way: which status follows which, and what else is written with it.
+//! Transitions of tasks: the allowed ones, and the other items they change.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -15,40 +15,35 @@ use crate::{
     time,
 };
 
-/// The longest reason that is kept, in characters.
+/// The longest stored error message, in characters.
 const LONGEST_REASON: usize = 1000;
 
-/// What a worker, or somebody in its place, reports.
+/// A report about a task, by a worker or on its behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
-    /// A worker begins.
+pub(crate) enum Report {
     Started,
-    /// It has made a PDF, and subtitles or none.
     Finished {
-        /// Where the PDF lies.
         pdf_key: String,
-        /// Where the subtitles lie.
+        /// Absent for a video without subtitles.
         subtitle_key: Option<String>,
     },
-    /// It cannot.
+    /// The reason.
     Failed(String),
 }
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Moved {
-    /// The task moved. A notification was stored with it, unless a worker only began.
+pub(crate) enum Moved {
+    /// The task moved. A notification was stored with it, except for a start.
     Yes(Option<Box<Stored>>),
-    /// The task is somewhere from where this does not follow.
+    /// The task's status does not allow the transition.
     Ignored,
-    /// There is no such task.
     Unknown,
 }
 
 impl Report {
-    /// Where it leads from `status`, if anywhere. Nothing follows `done`.
-    #[must_use]
-    pub fn follows(&self, status: Status) -> Option<Status> {
+    /// Returns the status that follows `status`, if the transition is allowed. `done` is final.
+    pub(crate) fn follows(&self, status: Status) -> Option<Status> {
         match (self, status) {
             (Self::Started, Status::InQueue | Status::Failed) => Some(Status::InProgress),
             (Self::Finished { .. }, Status::InQueue | Status::InProgress | Status::Failed) => Some(Status::Done),
@@ -59,12 +54,9 @@ impl Report {
 }
 
 impl Tasks {
-    /// Moves a task where a report leads, with its server's counters and its user's notification in one transaction.
-    /// `server` is the registered one that reports, if it is one.
-    ///
-    /// # Errors
-    /// When a table fails, or others move the task all the time.
-    pub async fn report(
+    /// Applies a report to a task, together with its server's counters and its user's notification, in one transaction.
+    /// `server` is the registered server that reports, if any.
+    pub(crate) async fn report(
         &self,
         video_id: &str,
         report: &Report,
@@ -86,7 +78,7 @@ impl Tasks {
         Err(AwsError::odd(format!("move task {video_id}"), "it moves all the time"))
     }
 
-    /// Writes a move; false when the task has moved meanwhile.
+    /// Writes a transition. Returns false if the task has changed meanwhile.
     async fn moved(
         &self,
         task: &Task,
@@ -112,7 +104,7 @@ impl Tasks {
             Transacted::Yes => Ok(true),
             Transacted::Refused(places) if places.contains(&0) => Ok(false),
             Transacted::Refused(_) => {
-                // The server is not registered: its counters count for nobody.
+                // The server is not registered, so it has no counters.
                 parts.truncate(without_server);
                 Ok(self.database.transact(parts).await? == Transacted::Yes)
             }
@@ -120,7 +112,7 @@ impl Tasks {
     }
 }
 
-/// The change of a task that moves, if it still is as it was read.
+/// The change of the task itself, conditional on its state.
 fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, now: &str) -> Change {
     let change = unmoved(Change::new().set("status", status).set("updated_at", now), task);
     match report {
@@ -142,7 +134,7 @@ fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, no
     }
 }
 
-/// The server a move concerns, and what it adds to its load and to its jobs.
+/// The server of a transition, and what to add to its load and to its number of jobs.
 fn counters<'a>(task: &'a Task, report: &Report, server: Option<&'a str>) -> Option<(&'a str, i64, i64)> {
     match report {
         Report::Started => server.map(|server| (server, 1, 0)),

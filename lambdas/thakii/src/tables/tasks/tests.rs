@@ -1,4 +1,4 @@
-//! What is asked of DynamoDB, and what its answers mean.
+//! Requests to DynamoDB, and the meaning of its answers.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn tasks(script: &Script) -> Tasks {
     )
 }
 
-/// A transaction's refusal, part by part.
+/// A cancelled transaction, with a reason per write.
 fn cancelled(codes: &[&str]) -> Option<(u16, String)> {
     let reasons: Vec<Value> = codes.iter().map(|code| json!({"Code": code})).collect();
     let body = json!({
@@ -122,7 +122,7 @@ async fn a_task_that_moved_meanwhile_is_looked_at_again() {
     assert_eq!(moved.expect("an answer"), Moved::Ignored);
 }
 
-/// The tables a transaction touches, and the condition of its first part with its values put in.
+/// The number of writes of a deletion, and the condition of its first write with the values filled in.
 fn deletion(body: &Value) -> (usize, String) {
     let parts = body["TransactItems"].as_array().expect("parts");
     let delete = &parts[0]["Delete"];
@@ -150,7 +150,7 @@ async fn a_task_that_moves_while_it_is_deleted_is_looked_at_again() {
     let (queued, condition) = deletion(&bodies[0]);
     assert_eq!(queued, 2, "nobody works on it");
     assert_eq!(condition, "(#status IN (in_queue)) AND (#updated_at = 2026-01-31T12:00:00.000Z)");
-    // A worker has begun meanwhile: its server is relieved.
+    // A worker has started meanwhile, so its server's load is reduced.
     let (begun, condition) = deletion(&bodies[1]);
     assert_eq!(begun, 3);
     assert!(condition.starts_with("(#status IN (in_progress, processing))"), "{condition}");
@@ -182,7 +182,7 @@ async fn a_task_whose_server_is_gone_is_deleted_without_it() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_transaction_keeps_its_token_until_it_is_made() {
     let mut answers = vec![
-        // The first try is carried out, and its answer is lost; the SDK's second finds it under way.
+        // The first attempt is carried out, but its answer is lost. The SDK's second attempt finds it in progress.
         Some((500, json!({"__type": "InternalServerError"}).to_string())),
         refused("TransactionInProgressException"),
         said(json!({})),
