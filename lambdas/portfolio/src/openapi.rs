@@ -4,10 +4,8 @@ mod describe;
 
 use std::sync::OnceLock;
 
-use contract::{
-    Routes,
-    portfolio::{Access, ApiRoute},
-};
+use contract::Routes;
+use portfolio_contract::{Access, ApiRoute};
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 

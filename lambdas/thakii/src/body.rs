@@ -5,8 +5,8 @@ use axum::{
     extract::{FromRequest, Request},
     http::{StatusCode, header::CONTENT_TYPE},
 };
-use contract::thakii::limits::{DIRECT_BODY_BYTES, DIRECT_BODY_TOO_LARGE};
 use serde_json::{Map, Value};
+use thakii_contract::limits::{DIRECT_BODY_BYTES, DIRECT_BODY_TOO_LARGE};
 
 use crate::error::ApiError;
 

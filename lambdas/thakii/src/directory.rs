@@ -1,7 +1,7 @@
 //! The user pool's group `admins`, a copy of the admin rows. The rows are authoritative.
 
 use aws_sdk_cognitoidentityprovider::Client;
-use contract::thakii::ADMINS_GROUP;
+use thakii_contract::ADMINS_GROUP;
 
 use crate::aws::AwsError;
 

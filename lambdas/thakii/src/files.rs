@@ -5,7 +5,7 @@ pub(crate) mod multipart;
 
 use aws_sdk_s3::{Client, error::SdkError, primitives::ByteStream};
 use axum::body::Bytes;
-use contract::thakii::storage::{CHUNKS, PDFS, SUBTITLES, VIDEOS};
+use thakii_contract::storage::{CHUNKS, PDFS, SUBTITLES, VIDEOS};
 
 use crate::{aws::AwsError, ids};
 

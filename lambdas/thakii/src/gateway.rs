@@ -3,9 +3,9 @@
 
 use axum::Router;
 use common::Error;
-use contract::thakii::Api;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Map, Value, json};
+use thakii_contract::Api;
 
 /// The source of an event, which determines the shape of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

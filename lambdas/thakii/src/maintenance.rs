@@ -2,13 +2,13 @@
 //! checks all servers, and counts tasks.
 
 use aws_config::SdkConfig;
-use contract::thakii::{
-    LOCAL_STAGE, MaintenanceEnvironment,
-    metrics::{HEALTHY_SERVERS, TASKS},
-};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use thakii_contract::{
+    LOCAL_STAGE, MaintenanceEnvironment,
+    metrics::{HEALTHY_SERVERS, TASKS},
+};
 
 use crate::{
     aws::{self, AwsError},

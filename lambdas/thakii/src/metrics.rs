@@ -3,9 +3,9 @@
 
 use std::io::Write;
 
-use contract::thakii::metrics::{NAMESPACE, STAGE, STATUS};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use thakii_contract::metrics::{NAMESPACE, STAGE, STATUS};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -67,7 +67,7 @@ fn line(stage: &str, status: Option<&str>, measured: &[Measured], now: Timestamp
 
 #[cfg(test)]
 mod tests {
-    use contract::thakii::metrics::{AUTH_FAILURES, FAST_ROUTE_MS, TASKS};
+    use thakii_contract::metrics::{AUTH_FAILURES, FAST_ROUTE_MS, TASKS};
 
     use super::*;
 

@@ -5,10 +5,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     aws::AwsError,
-    tables::{
-        notifications::{Notifications, Stored},
-        users::Users,
-    },
+    tables::{notifications::Stored, users::Users},
     time,
 };
 

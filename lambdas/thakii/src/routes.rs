@@ -9,7 +9,8 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodFilter, MethodRouter, on},
 };
-use contract::{Method, Route, Routes, thakii::routes::ApiRoute};
+use contract::{Method, Route, Routes};
+use thakii_contract::routes::ApiRoute;
 
 use crate::{
     api::{

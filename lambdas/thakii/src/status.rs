@@ -2,9 +2,9 @@
 //! AWS are delivered again.
 
 use aws_config::SdkConfig;
-use contract::thakii::StatusEnvironment;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thakii_contract::StatusEnvironment;
 
 use crate::{
     aws::{self, AwsError},

@@ -17,11 +17,11 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use axum::Router;
-use contract::thakii::ApiEnvironment;
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use thakii_contract::ApiEnvironment;
 
 use crate::{
     app::App,

@@ -1,6 +1,6 @@
 //! What each route reads and writes.
 
-use contract::portfolio::ApiRoute;
+use portfolio_contract::ApiRoute;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 

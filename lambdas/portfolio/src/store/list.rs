@@ -1,7 +1,7 @@
 //! Lists: queries of the index, newest first, several partitions merged.
 
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::Select};
-use contract::portfolio::INDEX;
+use portfolio_contract::INDEX;
 
 use super::{
     StoreError, Table,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use contract::thakii::limits::PRESIGN_SECONDS;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use thakii_contract::limits::PRESIGN_SECONDS;
 
 use super::{
     form::Form,

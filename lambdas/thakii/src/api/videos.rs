@@ -1,8 +1,8 @@
 //! A caller's videos: list, status and download.
 
 use axum::{Json, extract::State, response::IntoResponse};
-use contract::thakii::limits::PRESIGN_SECONDS;
 use serde_json::{Map, Value, json};
+use thakii_contract::limits::PRESIGN_SECONDS;
 
 use super::{
     page::{Page, Parameters, Sorted},

@@ -1,6 +1,6 @@
 //! Identity tokens of the stage's issuers, signed with RS256 by a key that the issuer publishes.
 
-use contract::thakii::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
+use thakii_contract::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
 
 use super::{
     error::TokenError,

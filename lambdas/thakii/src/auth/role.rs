@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use contract::thakii::{ADMINS_GROUP, SUPER_ADMINS_GROUP};
 use serde::{Deserialize, Serialize};
+use thakii_contract::{ADMINS_GROUP, SUPER_ADMINS_GROUP};
 
 use super::identity::{Identity, normalized};
 use crate::tables::admins::Standing;

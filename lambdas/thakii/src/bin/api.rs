@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use contract::thakii::Api;
 use thakii::{app::App, gateway, routes};
+use thakii_contract::Api;
 
 fn main() -> ExitCode {
     common::start::<Api>(async |started| {

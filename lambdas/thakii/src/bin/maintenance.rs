@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use contract::thakii::Maintenance;
 use serde_json::Value;
 use thakii::maintenance::MaintenanceFunction;
+use thakii_contract::Maintenance;
 
 fn main() -> ExitCode {
     common::start::<Maintenance>(async |started| {

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use contract::thakii::Status;
 use thakii::status::{Messages, StatusFunction};
+use thakii_contract::Status;
 
 fn main() -> ExitCode {
     common::start::<Status>(async |started| {

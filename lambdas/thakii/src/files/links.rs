@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
-use contract::thakii::limits::PRESIGN_SECONDS;
+use thakii_contract::limits::PRESIGN_SECONDS;
 
 use super::{Files, failed};
 use crate::aws::AwsError;

@@ -1,7 +1,7 @@
 //! Requests from all event sources.
 
-use contract::thakii::HEALTH_EVENT;
 use serde_json::json;
+use thakii_contract::HEALTH_EVENT;
 
 use super::*;
 use crate::testing::{Answer, Api};

@@ -1,7 +1,7 @@
 //! The access level of each route.
 
 use axum::http::HeaderMap;
-use contract::thakii::routes::ApiRoute;
+use thakii_contract::routes::ApiRoute;
 
 use crate::{
     app::App,

@@ -13,7 +13,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use contract::thakii::limits::CORS_MAX_AGE;
+use thakii_contract::limits::CORS_MAX_AGE;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
 const HEADERS: HeaderValue = HeaderValue::from_static("Content-Type, Authorization");

@@ -12,16 +12,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use contract::{
-    Routes,
-    thakii::{
-        limits::{DEADLINE_SECONDS, TIMEOUT},
-        metrics::{AUTH_FAILURES, FAST_ROUTE_MS, LIST_DEGRADED},
-        routes::ApiRoute,
-    },
-};
+use contract::Routes;
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
+use thakii_contract::{
+    limits::{DEADLINE_SECONDS, TIMEOUT},
+    metrics::{AUTH_FAILURES, FAST_ROUTE_MS, LIST_DEGRADED},
+    routes::ApiRoute,
+};
 
 use super::{access::admit, caller::Caller};
 use crate::{

@@ -1,10 +1,8 @@
 //! The middleware around the handlers: order of checks, errors, CORS and unmatched routes.
 
-use contract::{
-    Routes,
-    thakii::{limits::DIRECT_BODY_BYTES, routes::ApiRoute},
-};
+use contract::Routes;
 use serde_json::json;
+use thakii_contract::{limits::DIRECT_BODY_BYTES, routes::ApiRoute};
 
 use super::*;
 use crate::testing::{Api, Script, VIDEO, event, item, nothing, refused, said, task};

@@ -95,6 +95,6 @@ async fn one_server_that_cannot_be_noted_does_not_keep_the_others_from_it() {
 
 #[test]
 fn the_check_ends_before_the_api_would() {
-    let deadline = Duration::from_secs(contract::thakii::limits::DEADLINE_SECONDS);
+    let deadline = Duration::from_secs(thakii_contract::limits::DEADLINE_SECONDS);
     assert!(PACE.asking < PACE.budget && PACE.budget < deadline);
 }

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use contract::thakii::tables::ADMIN_USERS;
 use serde::{Deserialize, Serialize};
+use thakii_contract::tables::ADMIN_USERS;
 
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use contract::thakii::tables::NOTIFICATIONS;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use thakii_contract::tables::NOTIFICATIONS;
 
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},

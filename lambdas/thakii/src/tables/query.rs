@@ -1,6 +1,6 @@
 //! Queries of a table or an index.
 
-use contract::thakii::tables::Index;
+use thakii_contract::tables::Index;
 
 use super::change::Placeholders;
 

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
-use contract::thakii::tables::PROCESSING_SERVERS;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use thakii_contract::tables::PROCESSING_SERVERS;
 
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},

@@ -4,9 +4,9 @@ pub(crate) mod moves;
 
 use std::cmp::Reverse;
 
-use contract::thakii::tables::{BY_STATUS, BY_USER};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thakii_contract::tables::{BY_STATUS, BY_USER};
 
 use super::{
     attributes::{Item, from_item, from_items, strings, to_item},

@@ -1,7 +1,7 @@
 //! Table `system`: known users, and the counter of notifications.
 
-use contract::thakii::tables::SYSTEM;
 use serde::Deserialize;
+use thakii_contract::tables::SYSTEM;
 
 use super::{
     attributes::{Item, from_items, strings},

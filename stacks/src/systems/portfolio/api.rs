@@ -1,6 +1,6 @@
 //! Stack `api`: the function, the API in front of it, and what others look up about them.
 
-use contract::portfolio::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
+use portfolio_contract::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
 
 use super::{Settings, Throttles};
 use crate::{

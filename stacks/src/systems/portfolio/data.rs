@@ -1,6 +1,6 @@
 //! Stack `data`: one table for everything.
 
-use contract::portfolio::{INDEX, TIME_TO_LIVE};
+use portfolio_contract::{INDEX, TIME_TO_LIVE};
 
 use crate::{
     parts::table::{Table, TableHandle},

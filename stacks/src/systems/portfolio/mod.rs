@@ -6,7 +6,8 @@ mod identity;
 mod observability;
 mod web;
 
-use contract::{Method, portfolio::SYSTEM};
+use contract::Method;
+use portfolio_contract::SYSTEM;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Stack `alarms`: what is watched, who is told, and a dashboard.
 
-use contract::thakii::metrics;
+use thakii_contract::metrics;
 
 use super::{Shared, api::Served, worker::Work};
 use crate::{

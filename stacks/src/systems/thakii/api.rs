@@ -1,6 +1,6 @@
 //! Stack `api`: the function that answers everything, and the API in front of it.
 
-use contract::thakii::{
+use thakii_contract::{
     Api, ApiEnvironment, limits,
     routes::{ApiRoute, CATCH_ALL},
     storage::{CHUNKS, PREFIXES, VIDEOS},

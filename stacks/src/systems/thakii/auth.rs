@@ -1,6 +1,6 @@
 //! Stack `auth`: users, groups, and the secret that signs backend tokens.
 
-use contract::thakii::{ADMINS_GROUP, SUPER_ADMINS_GROUP, USERS_GROUP};
+use thakii_contract::{ADMINS_GROUP, SUPER_ADMINS_GROUP, USERS_GROUP};
 
 use super::Settings;
 use crate::{

@@ -1,6 +1,6 @@
 //! Stack `data`: six tables, one for each kind of thing, so that a function sees only those it needs.
 
-use contract::thakii::{SYSTEM as NAME, tables};
+use thakii_contract::{SYSTEM as NAME, tables};
 
 use super::Settings;
 use crate::{

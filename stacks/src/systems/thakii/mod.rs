@@ -10,8 +10,9 @@ mod settings;
 mod storage;
 mod worker;
 
-use contract::{Method, thakii::SYSTEM};
+use contract::Method;
 use serde_json::json;
+use thakii_contract::SYSTEM;
 
 pub use self::settings::{Domain, Firebase, Settings};
 use crate::{

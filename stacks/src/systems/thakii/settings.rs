@@ -1,10 +1,10 @@
 //! What differs from stage to stage.
 
-use contract::thakii::{
+use serde::Deserialize;
+use thakii_contract::{
     SYSTEM,
     issuers::{AuthIssuer, FIREBASE_ISSUER_PREFIX, IssuerKind},
 };
-use serde::Deserialize;
 
 use crate::{parts::api::Throttle, stage::Stage, systems::values::Checked, template::RenderError};
 

@@ -1,6 +1,6 @@
 //! Stack `storage`: the bucket of videos, and of what is made of them.
 
-use contract::thakii::storage::{CHUNKS, VIDEOS};
+use thakii_contract::storage::{CHUNKS, VIDEOS};
 
 use super::Settings;
 use crate::{

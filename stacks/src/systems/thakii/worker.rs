@@ -1,6 +1,6 @@
 //! Stack `worker`: the queues between API and worker, the two functions that watch over tasks, and the worker's role.
 
-use contract::thakii::{
+use thakii_contract::{
     Maintenance, MaintenanceEnvironment, Status, StatusEnvironment, limits,
     storage::{PDFS, SUBTITLES, VIDEOS},
     tables::BY_STATUS,
