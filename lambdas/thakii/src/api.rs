@@ -1,5 +1,6 @@
 //! Handlers of the API, one file per subject. A handler runs only after its caller has been authorized.
 
+pub(crate) mod admin_videos;
 pub(crate) mod admins;
 pub(crate) mod assemble;
 pub(crate) mod chunks;
@@ -15,7 +16,6 @@ pub(crate) mod statistics;
 pub(crate) mod test_notification;
 pub(crate) mod upload;
 pub(crate) mod videos;
-pub(crate) mod videos_of_all;
 pub(crate) mod worker;
 
 #[cfg(test)]

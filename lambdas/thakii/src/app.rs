@@ -10,7 +10,7 @@ use crate::{
         backend::BackendTokens,
         identity::Identity,
         issuers::{Issuers, IssuersError},
-        role::{Role, SuperAdmins, role},
+        role::{Role, SuperAdmins, compute_role},
         secret::SecretSource,
     },
     aws::{self, AwsError},
@@ -60,7 +60,7 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
     /// A variable is not a positive number.
-    #[error("{0} must be a number above 0")]
+    #[error("{0} must be a positive number")]
     Number(&'static str),
     /// The list of issuers is invalid.
     #[error(transparent)]
@@ -78,7 +78,7 @@ impl App {
         };
         let hours = number("BACKEND_TOKEN_HOURS", &environment.backend_token_hours)?;
         let max_video_bytes = number("MAX_VIDEO_BYTES", &environment.max_video_bytes)?;
-        let aws = &aws::limited(aws);
+        let aws = &aws::with_time_limits(aws);
         let trusted = Outbound::new(false);
         let issuers = Issuers::parse(&environment.auth_issuers, aws.endpoint_url(), &trusted)?;
         let secrets = aws_sdk_secretsmanager::Client::new(aws);
@@ -87,7 +87,7 @@ impl App {
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
-        let presigner = aws::presigning(aws, environment.s3_public_endpoint.as_deref());
+        let presigner = aws::presigning_client(aws, environment.s3_public_endpoint.as_deref());
         let sqs = aws_sdk_sqs::Client::new(aws);
         let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
         Ok(Self {
@@ -104,7 +104,7 @@ impl App {
             ),
             admins: Admins::new(database.clone(), environment.table_admin_users),
             uploads: Uploads::new(database, environment.table_uploads),
-            files: Files::new(aws::s3(aws), presigner, environment.s3_bucket_name),
+            files: Files::new(aws::s3_client(aws), presigner, environment.s3_bucket_name),
             queue: Queue::new(sqs.clone(), environment.tasks_queue_url),
             dead: Queue::new(sqs, environment.tasks_dlq_url),
             notifier: Notifier { users: users.clone(), topic },
@@ -122,7 +122,7 @@ impl App {
 
     /// Returns a caller's current role.
     pub(crate) async fn role(&self, identity: &Identity) -> Result<Role, AwsError> {
-        let row = self.admins.get(&ids::admin(&identity.email)).await?;
-        Ok(role(identity, &self.super_admins, row.map(|admin| admin.status)))
+        let row = self.admins.get(&ids::admin_id(&identity.email)).await?;
+        Ok(compute_role(identity, &self.super_admins, row.map(|admin| admin.status)))
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_smithy_types::error::display::DisplayErrorContext;
 
 /// Limits a call, including its retries, to 20 seconds.
-pub(crate) fn limited(aws: &SdkConfig) -> SdkConfig {
+pub(crate) fn with_time_limits(aws: &SdkConfig) -> SdkConfig {
     let limits = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(12))
@@ -16,13 +16,13 @@ pub(crate) fn limited(aws: &SdkConfig) -> SdkConfig {
     aws.clone().into_builder().timeout_config(limits).build()
 }
 
-pub(crate) fn s3(aws: &SdkConfig) -> aws_sdk_s3::Client {
+pub(crate) fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(s3_configuration(aws).build())
 }
 
 /// Returns an S3 client for presigned URLs. Clients may reach S3 at another address (`endpoint`) than the function
 /// does.
-pub(crate) fn presigning(aws: &SdkConfig, endpoint: Option<&str>) -> aws_sdk_s3::Client {
+pub(crate) fn presigning_client(aws: &SdkConfig, endpoint: Option<&str>) -> aws_sdk_s3::Client {
     let mut configuration = s3_configuration(aws);
     if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
         configuration = configuration.endpoint_url(endpoint).force_path_style(true);
@@ -40,7 +40,7 @@ fn s3_configuration(aws: &SdkConfig) -> aws_sdk_s3::config::Builder {
 }
 
 /// Returns the whole error chain: the `Display` of an SDK error prints only its outermost layer.
-pub(crate) fn cause(error: &(impl std::error::Error + 'static)) -> String {
+pub(crate) fn error_chain(error: &(impl std::error::Error + 'static)) -> String {
     DisplayErrorContext(error).to_string()
 }
 
@@ -54,11 +54,11 @@ pub struct AwsError {
 
 impl AwsError {
     pub(crate) fn new(action: impl Into<String>, error: &(impl std::error::Error + 'static)) -> Self {
-        Self { action: action.into(), cause: cause(error) }
+        Self { action: action.into(), cause: error_chain(error) }
     }
 
     /// An answer or a stored value that should not occur.
-    pub(crate) fn odd(action: impl Into<String>, cause: impl Into<String>) -> Self {
+    pub(crate) fn unexpected(action: impl Into<String>, cause: impl Into<String>) -> Self {
         Self { action: action.into(), cause: cause.into() }
     }
 }

@@ -96,9 +96,9 @@ impl Fields {
     }
 
     /// Rejects all fields but `names`.
-    pub(crate) fn only(&self, names: &[&str], refusal: &str) -> Result<(), ApiError> {
+    pub(crate) fn only(&self, names: &[&str], problem: &str) -> Result<(), ApiError> {
         match self.0.keys().find(|name| !names.contains(&name.as_str())) {
-            Some(name) => Err(ApiError::bad_request(format!("Field \"{name}\" {refusal}"))),
+            Some(name) => Err(ApiError::bad_request(format!("Field \"{name}\" {problem}"))),
             None => Ok(()),
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_body() {
+    fn empty_bodies_are_rejected_unless_optional() {
         for nothing in ["", "  \n", "{}", "null"] {
             let error = payload(nothing).fields().expect_err(nothing);
             assert_eq!((error.status(), error.text()), (StatusCode::BAD_REQUEST, "Request body is required"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_told() {
+    fn other_json_than_objects_is_rejected() {
         for (text, expected) in [
             ("{", "Invalid JSON"),
             ("[1]", "Field \"body\" must be an object"),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn other_fields_are_named() {
+    fn unexpected_fields_are_named() {
         let fields = Fields(json!({"email": "x"}).as_object().expect("an object").clone());
         fields.only(&["email"], "cannot be updated").expect("allowed");
         let error = fields.only(&["role"], "cannot be updated").expect_err("another");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_says_the_other_way() {
+    fn the_size_limit_has_its_own_error() {
         let error = too_large();
         assert_eq!((error.status().as_u16(), error.text()), (413, "File too large for direct upload"));
     }

@@ -65,7 +65,7 @@ impl ApiError {
     }
 
     /// Adds a cause for the log line.
-    pub(crate) fn because(mut self, cause: &dyn std::error::Error) -> Self {
+    pub(crate) fn with_cause(mut self, cause: &dyn std::error::Error) -> Self {
         self.cause = Some(common::telemetry::chain(cause).into());
         self
     }
@@ -84,7 +84,7 @@ impl ApiError {
 /// A failure that is not the client's. The route supplies its text.
 impl<E: std::error::Error> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: Map::new(), cause: None }.because(&error)
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: Map::new(), cause: None }.with_cause(&error)
     }
 }
 

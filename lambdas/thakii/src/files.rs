@@ -39,7 +39,7 @@ pub(crate) fn pdf_key(video_id: &str) -> String {
 }
 
 pub(crate) fn chunk_prefix(uid: &str, file_id: &str) -> String {
-    format!("{CHUNKS}{}/{file_id}/", ids::owner(uid))
+    format!("{CHUNKS}{}/{file_id}/", ids::owner_prefix(uid))
 }
 
 pub(crate) fn chunk_key(uid: &str, file_id: &str, index: u64) -> String {
@@ -58,30 +58,30 @@ impl Files {
 
     pub(crate) async fn put(&self, key: &str, content_type: &str, bytes: Bytes) -> Result<(), AwsError> {
         let request = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
-        request.body(ByteStream::from(bytes)).send().await.map(|_| ()).map_err(|error| failed("write", key, &error))
+        request.body(ByteStream::from(bytes)).send().await.map(|_| ()).map_err(|error| aws_error("write", key, &error))
     }
 
     /// Returns an object's size, or `None` if it does not exist.
-    pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>, AwsError> {
+    pub(crate) async fn object_size(&self, key: &str) -> Result<Option<u64>, AwsError> {
         match self.client.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(head) => Ok(Some(bytes(head.content_length))),
             Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(failed("look at", key, &error)),
+            Err(error) => Err(aws_error("get the size of", key, &error)),
         }
     }
 
     /// Reads a small object.
     pub(crate) async fn get(&self, key: &str) -> Result<Bytes, AwsError> {
         let request = self.client.get_object().bucket(&self.bucket).key(key);
-        let object = request.send().await.map_err(|error| failed("read", key, &error))?;
-        let body = object.body.collect().await.map_err(|error| failed("read", key, &error))?;
+        let object = request.send().await.map_err(|error| aws_error("read", key, &error))?;
+        let body = object.body.collect().await.map_err(|error| aws_error("read", key, &error))?;
         Ok(body.into_bytes())
     }
 
     /// Deletes an object. A missing one counts as deleted.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), AwsError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(key);
-        request.send().await.map(|_| ()).map_err(|error| failed("delete", key, &error))
+        request.send().await.map(|_| ()).map_err(|error| aws_error("delete", key, &error))
     }
 
     /// Lists the pieces that were sent through the API, by index.
@@ -91,7 +91,7 @@ impl Files {
         let mut pages = request.into_paginator().send();
         let mut pieces = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed("list", &prefix, &error))?;
+            let page = page.map_err(|error| aws_error("list", &prefix, &error))?;
             pieces.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let key = object.key?;
                 let index = key.strip_prefix(&prefix)?.parse().ok()?;
@@ -113,7 +113,7 @@ fn bytes(number: Option<i64>) -> u64 {
     number.and_then(|number| number.try_into().ok()).unwrap_or(0)
 }
 
-fn failed(action: &str, key: &str, error: &(impl std::error::Error + 'static)) -> AwsError {
+fn aws_error(action: &str, key: &str, error: &(impl std::error::Error + 'static)) -> AwsError {
     AwsError::new(format!("{action} {key}"), error)
 }
 
@@ -122,12 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_has_its_place() {
+    fn objects_have_fixed_keys() {
         assert_eq!(video_key("id", "a.mp4"), "videos/id/a.mp4");
         assert_eq!(subtitle_key("id"), "subtitles/id.srt");
         assert_eq!(pdf_key("id"), "pdfs/id.pdf");
         let key = chunk_key("uid", "file", 7);
-        assert_eq!(key, format!("chunks/{}/file/00007", ids::owner("uid")));
+        assert_eq!(key, format!("chunks/{}/file/00007", ids::owner_prefix("uid")));
         assert!(key.starts_with(&chunk_prefix("uid", "file")));
     }
 }

@@ -3,11 +3,11 @@
 pub(crate) mod access;
 mod caller;
 pub(crate) mod cors;
-pub(crate) mod shell;
+pub(crate) mod middleware;
 
 pub(crate) use caller::Caller;
 pub(crate) use cors::Origins;
-pub(crate) use shell::Degraded;
+pub(crate) use middleware::Degraded;
 
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,11 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Generates the ID of a video, a server or an upload.
-pub(crate) fn random() -> String {
+pub(crate) fn new_id() -> String {
     Uuid::new_v4().hyphenated().to_string()
 }
 
-/// Checks for an ID as [`random`] writes it. Others are never looked up.
+/// Checks for an ID as [`new_id`] writes it. Others are never looked up.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok_and(|id| id.hyphenated().to_string() == text)
 }
@@ -20,12 +20,12 @@ pub(crate) fn is_file_id(text: &str) -> bool {
 }
 
 /// Derives a user's prefix in the keys of chunks: 32 hexadecimal digits.
-pub(crate) fn owner(uid: &str) -> String {
+pub(crate) fn owner_prefix(uid: &str) -> String {
     digest(uid, 32)
 }
 
 /// Derives an admin's ID from the e-mail address, which is therefore unique: 20 hexadecimal digits.
-pub(crate) fn admin(email: &str) -> String {
+pub(crate) fn admin_id(email: &str) -> String {
     digest(&email.trim().to_lowercase(), 20)
 }
 
@@ -65,8 +65,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_spelling_is_an_id() {
-        assert!(is_id(&random()));
+    fn only_hyphenated_lowercase_uuids_are_ids() {
+        assert!(is_id(&new_id()));
         for other in
             ["", "x", "550E8400-E29B-41D4-A716-446655440000", "550e8400e29b41d4a716446655440000", "../../etc/passwd"]
         {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_uploads_are_harmless_in_keys() {
+    fn upload_names_are_safe_in_keys() {
         let longest = "a".repeat(64);
         for good in ["a", "A-z_9", longest.as_str()] {
             assert!(is_file_id(good), "{good}");
@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_is_the_same_in_any_case() {
-        assert_eq!(admin(" New@Example.com"), admin("new@example.com"));
-        assert_eq!(admin("new@example.com").len(), 20);
-        assert_eq!(owner("uid").len(), 32);
+    fn admin_ids_ignore_case() {
+        assert_eq!(admin_id(" New@Example.com"), admin_id("new@example.com"));
+        assert_eq!(admin_id("new@example.com").len(), 20);
+        assert_eq!(owner_prefix("uid").len(), 32);
     }
 
     #[test]
-    fn a_ulid_is_the_specifications() {
+    fn ulids_match_the_specification() {
         let time = Timestamp::from_millisecond(1_469_918_176_385).expect("a time");
         assert_eq!(ulid_of(time, 0), "01ARYZ6S410000000000000000");
         assert_eq!(ulid_of(time, u128::MAX), "01ARYZ6S41ZZZZZZZZZZZZZZZZ");

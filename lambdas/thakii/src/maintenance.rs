@@ -12,7 +12,7 @@ use thakii_contract::{
 
 use crate::{
     aws::{self, AwsError},
-    metrics::{self, Measured},
+    metrics::{self, Metric},
     notify::{Notifier, Topic},
     outbound::Outbound,
     queue::Queue,
@@ -23,7 +23,7 @@ use crate::{
         servers::Servers,
         tasks::{
             Status, Task, Tasks,
-            moves::{Moved, Report},
+            transitions::{Report, Transition},
         },
         users::Users,
     },
@@ -31,15 +31,15 @@ use crate::{
 };
 
 /// The age, in seconds, at which a task that was never queued counts as lost.
-const LOST: i64 = 5 * 60;
+const LOST_AFTER: i64 = 5 * 60;
 /// The time without updates, in seconds, after which a worker counts as stopped. Waiting tasks are not failed: the
 /// queue's alarm covers them.
-const SILENT: i64 = 6 * 3600;
+const STALLED_AFTER: i64 = 6 * 3600;
 /// The largest number of tasks of each kind per run.
-const MOST: usize = 200;
+const MAX_TASKS: usize = 200;
 /// The number of tasks processed concurrently. One call that hangs until its time limit must not exhaust the
 /// function's.
-const AT_ONCE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// The state of the function.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct MaintenanceFunction {
 
 /// The results of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Maintained {
+pub struct MaintenanceResults {
     pub(crate) requeued: usize,
     pub(crate) ended: usize,
     pub(crate) servers: usize,
@@ -65,7 +65,7 @@ pub struct Maintained {
 impl MaintenanceFunction {
     /// Builds the function from the environment, without calling AWS.
     pub fn new(environment: MaintenanceEnvironment, aws: &SdkConfig) -> Self {
-        let aws = &aws::limited(aws);
+        let aws = &aws::with_time_limits(aws);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
@@ -92,45 +92,47 @@ impl MaintenanceFunction {
     ///
     /// # Errors
     /// If any step fails. Each failure is logged; the next run tries again.
-    pub async fn run(&self) -> Result<Maintained, AwsError> {
+    pub async fn run(&self) -> Result<MaintenanceResults, AwsError> {
         let now = Timestamp::now();
-        let ((requeued, unqueued), (ended, unended), (checked, unchecked), uncounted) =
-            tokio::join!(self.requeue(now), self.end(now), self.check(), self.count());
+        let ((requeued, requeue_errors), (ended, end_errors), (checked, check_errors), count_errors) =
+            tokio::join!(self.requeue_lost(now), self.fail_stalled(now), self.check_servers(), self.count_tasks());
         let (servers, healthy_servers) = checked;
-        let maintained = Maintained { requeued, ended, servers, healthy_servers };
-        let failures: Vec<AwsError> = [unqueued, unended, unchecked, uncounted].into_iter().flatten().collect();
+        let results = MaintenanceResults { requeued, ended, servers, healthy_servers };
+        let failures: Vec<AwsError> =
+            [requeue_errors, end_errors, check_errors, count_errors].into_iter().flatten().collect();
         for error in &failures {
-            tracing::error!(%error, "something is left to the next run");
+            tracing::error!(%error, "a maintenance step failed; the next run tries again");
         }
         match failures.first() {
-            None => Ok(maintained),
+            None => Ok(results),
             Some(first) => {
-                tracing::info!(requeued, ended, servers, healthy_servers, "the rest is done");
+                tracing::info!(requeued, ended, servers, healthy_servers, "the other steps succeeded");
                 // The function's alarm counts errors.
-                Err(AwsError::odd("do everything", format!("{} failed, first: {first}", failures.len())))
+                Err(AwsError::unexpected("finish maintenance", format!("{} failed, first: {first}", failures.len())))
             }
         }
     }
 
-    async fn requeue(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
-        let lost = self.tasks.lost(&time::before(now, LOST), MOST).await;
-        each(lost, async |task| {
+    async fn requeue_lost(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
+        let lost = self.tasks.list_lost(&time::text_before(now, LOST_AFTER), MAX_TASKS).await;
+        for_each_task(lost, async |task| {
             self.queue.send_task(&task, &self.bucket).await?;
-            self.tasks.queued(&task.video_id, &time::now()).await?;
-            tracing::warn!(video_id = task.video_id, "a lost task is queued again");
+            self.tasks.mark_queued(&task.video_id, &time::now()).await?;
+            tracing::warn!(video_id = task.video_id, "queued a lost task again");
             Ok(true)
         })
         .await
     }
 
-    async fn end(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
-        let stuck = self.tasks.stuck(&time::before(now, SILENT), MOST).await;
-        each(stuck, async |task| {
+    async fn fail_stalled(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
+        let stalled = self.tasks.list_stalled(&time::text_before(now, STALLED_AFTER), MAX_TASKS).await;
+        for_each_task(stalled, async |task| {
             let report = Report::Failed("Worker stopped responding".to_owned());
-            let Moved::Yes(notification) = self.tasks.report(&task.video_id, &report, None, now).await? else {
+            let Transition::Applied(notification) = self.tasks.apply_report(&task.video_id, &report, None, now).await?
+            else {
                 return Ok(false);
             };
-            tracing::warn!(video_id = task.video_id, "a silent worker's task is ended");
+            tracing::warn!(video_id = task.video_id, "failed a task whose worker stopped responding");
             if let Some(stored) = notification {
                 self.notifier.announce(std::slice::from_ref(&*stored)).await;
             }
@@ -140,23 +142,23 @@ impl MaintenanceFunction {
     }
 
     /// Returns the numbers of servers and of healthy ones.
-    async fn check(&self) -> ((usize, usize), Vec<AwsError>) {
-        let checked = match registry::check_all(&self.servers, &self.registered).await {
+    async fn check_servers(&self) -> ((usize, usize), Vec<AwsError>) {
+        let checked = match registry::check_servers(&self.servers, &self.registered).await {
             Ok(checked) => checked,
             Err(error) => return ((0, 0), vec![error]),
         };
         let (servers, healthy) = (checked.servers.len(), checked.healthy());
         if servers > 0 {
-            metrics::emit(&self.stage, None, &[Measured::count(HEALTHY_SERVERS, healthy as u64)]);
+            metrics::emit(&self.stage, None, &[Metric::count(HEALTHY_SERVERS, healthy as u64)]);
         }
-        ((servers, healthy), checked.unnoted.into_iter().collect())
+        ((servers, healthy), checked.write_error.into_iter().collect())
     }
 
-    async fn count(&self) -> Vec<AwsError> {
+    async fn count_tasks(&self) -> Vec<AwsError> {
         let mut failures = Vec::new();
         for status in Status::ALL {
-            match self.tasks.count(status).await {
-                Ok(count) => metrics::emit(&self.stage, Some(status.as_str()), &[Measured::count(TASKS, count)]),
+            match self.tasks.count_with_status(status).await {
+                Ok(count) => metrics::emit(&self.stage, Some(status.as_str()), &[Metric::count(TASKS, count)]),
                 Err(error) => failures.push(error),
             }
         }
@@ -165,7 +167,7 @@ impl MaintenanceFunction {
 }
 
 /// Processes every readable task, a few concurrently. Returns the number of processed ones and all failures.
-async fn each(
+async fn for_each_task(
     tasks: Result<Vec<Result<Task, AwsError>>, AwsError>,
     work: impl AsyncFn(Task) -> Result<bool, AwsError>,
 ) -> (usize, Vec<AwsError>) {
@@ -174,10 +176,10 @@ async fn each(
         Err(error) => return (0, vec![error]),
     };
     let work = &work;
-    let tries: Vec<_> = tasks.into_iter().map(|task| async move { work(task?).await }).collect();
-    let tried: Vec<Result<bool, AwsError>> = stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
-    let done = tried.iter().filter(|tried| matches!(tried, Ok(true))).count();
-    (done, tried.into_iter().filter_map(Result::err).collect())
+    let attempts: Vec<_> = tasks.into_iter().map(|task| async move { work(task?).await }).collect();
+    let results: Vec<Result<bool, AwsError>> = stream::iter(attempts).buffer_unordered(CONCURRENCY).collect().await;
+    let done = results.iter().filter(|result| matches!(result, Ok(true))).count();
+    (done, results.into_iter().filter_map(Result::err).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::error::ApiError;
 
 /// The accepted extensions, in any case.
 pub(crate) const EXTENSIONS: [&str; 5] = ["mp4", "avi", "mov", "wmv", "mkv"];
-const LONGEST: usize = 255;
+const MAX_BYTES: usize = 255;
 
 /// The name of a video: the last segment of a path, without control characters, with an accepted extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ impl VideoName {
         let segment = text.rsplit(['/', '\\']).next().unwrap_or_default();
         let name: String = segment.chars().filter(|character| !character.is_control()).collect();
         let name = name.trim().to_owned();
-        if name.is_empty() || name.len() > LONGEST {
+        if name.is_empty() || name.len() > MAX_BYTES {
             return Err(ApiError::bad_request("Invalid filename"));
         }
         let name = Self(name);
@@ -53,7 +53,7 @@ pub(crate) fn content_type(text: &str) -> Result<String, ApiError> {
     let text = text.trim();
     let (kind, subtype) = text.split_once('/').ok_or_else(invalid)?;
     let printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if kind.is_empty() || subtype.is_empty() || text.len() > LONGEST || !printable {
+    if kind.is_empty() || subtype.is_empty() || text.len() > MAX_BYTES || !printable {
         return Err(invalid());
     }
     Ok(text.to_owned())
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_segment_counts() {
+    fn only_the_last_path_segment_is_kept() {
         for (text, expected) in [
             ("../../x.mp4", "x.mp4"),
             ("a\\b.mp4", "b.mp4"),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn unfit_names_are_refused() {
+    fn invalid_names_are_rejected() {
         let too_long = format!("{}.mp4", "a".repeat(296));
         for text in ["", "/", "videos/", "\0", too_long.as_str()] {
             assert_eq!(VideoName::parse(text).expect_err(text).text(), "Invalid filename");
@@ -90,13 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn types_follow_extensions() {
+    fn content_types_follow_extensions() {
         assert_eq!(VideoName::parse("a.MP4").expect("a video").content_type(), "video/mp4");
         assert_eq!(VideoName::parse("a.wmv").expect("a video").content_type(), "video/x-ms-wmv");
     }
 
     #[test]
-    fn declared_types_fit_a_header() {
+    fn declared_content_types_are_valid_headers() {
         assert_eq!(content_type(" video/mp4; codecs=\"avc1\"").expect("a type"), "video/mp4; codecs=\"avc1\"");
         for wrong in ["", "video", "/", "video/", "video/mp4\r\nX: y", "vidéo/mp4"] {
             assert_eq!(content_type(wrong).expect_err(wrong).text(), "Field \"content_type\" must be a media type");
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_never_leave_their_folder(text: String) {
+        fn names_never_contain_separators(text: String) {
             if let Ok(name) = VideoName::parse(&text) {
                 prop_assert!(!name.as_str().contains(['/', '\\']));
                 prop_assert!(!name.as_str().chars().any(char::is_control));

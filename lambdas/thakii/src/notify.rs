@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The number of concurrent publications.
-const AT_ONCE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Topic {
@@ -25,7 +25,7 @@ impl Topic {
 
     async fn publish(&self, stored: &Stored) -> Result<(), AwsError> {
         let failed = |error: &(dyn std::error::Error + 'static)| {
-            AwsError::odd("publish a notification", common::telemetry::chain(error))
+            AwsError::unexpected("publish a notification", common::telemetry::chain(error))
         };
         let message = serde_json::to_string(&stored.notification).map_err(|error| failed(&error))?;
         let kind = stored.notification.data.get("type").and_then(serde_json::Value::as_str);
@@ -57,13 +57,14 @@ impl Notifier {
     pub(crate) async fn announce(&self, stored: &[Stored]) {
         // Collected first: the compiler cannot infer the lifetimes of a closure in the stream.
         let published: Vec<_> = stored.iter().map(|stored| self.topic.publish(stored)).collect();
-        let published: Vec<Result<(), AwsError>> = stream::iter(published).buffer_unordered(AT_ONCE).collect().await;
+        let published: Vec<Result<(), AwsError>> =
+            stream::iter(published).buffer_unordered(CONCURRENCY).collect().await;
         let failures: Vec<AwsError> = published.into_iter().filter_map(Result::err).collect();
         if let Some(error) = failures.first() {
-            tracing::error!(%error, failures = failures.len(), "notifications were not published");
+            tracing::error!(%error, failures = failures.len(), "failed to publish notifications");
         }
-        if let Err(error) = self.users.notified(stored.len(), &time::now()).await {
-            tracing::error!(%error, "notifications were not counted");
+        if let Err(error) = self.users.count_notifications(stored.len(), &time::now()).await {
+            tracing::error!(%error, "failed to count notifications");
         }
     }
 }

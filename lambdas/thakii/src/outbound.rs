@@ -23,7 +23,7 @@ use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use axum::http::Uri;
 
 /// The longest accepted address.
-const LONGEST: usize = 2048;
+const MAX_URL_BYTES: usize = 2048;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Outbound(Arc<Inner>);
@@ -35,7 +35,7 @@ struct Inner {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
@@ -68,28 +68,28 @@ impl Outbound {
     }
 
     /// Checks whether an address may be called. An unresolvable name may: it can be set up later.
-    pub(crate) async fn check(&self, url: &str) -> Result<(), OutboundError> {
-        let host = host(url).ok_or(OutboundError::Forbidden)?;
+    pub(crate) async fn ensure_allowed(&self, url: &str) -> Result<(), OutboundError> {
+        let host = parse_host(url).ok_or(OutboundError::Forbidden)?;
         if !self.0.guarded {
             return Ok(());
         }
         let addresses = match host {
             Host::Address(address) => vec![address],
-            Host::Name(name) => lookup(&name).await.unwrap_or_default(),
+            Host::Name(name) => resolve(&name).await.unwrap_or_default(),
         };
         if addresses.into_iter().all(is_public) { Ok(()) } else { Err(OutboundError::Forbidden) }
     }
 
     /// Gets a document of at most `largest` bytes within `time`.
-    pub(crate) async fn get(&self, url: &str, time: Duration, largest: usize) -> Result<Answer, OutboundError> {
-        match host(url).ok_or(OutboundError::Forbidden)? {
+    pub(crate) async fn get(&self, url: &str, time: Duration, largest: usize) -> Result<Response, OutboundError> {
+        match parse_host(url).ok_or(OutboundError::Forbidden)? {
             // The resolver never sees IP addresses.
             Host::Address(address) if self.0.guarded && !is_public(address) => Err(OutboundError::Forbidden),
             _ => tokio::time::timeout(time, self.call(url, largest)).await.unwrap_or(Err(OutboundError::Timeout)),
         }
     }
 
-    async fn call(&self, url: &str, largest: usize) -> Result<Answer, OutboundError> {
+    async fn call(&self, url: &str, largest: usize) -> Result<Response, OutboundError> {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(url).map_err(|_| OutboundError::Forbidden)?;
         request.headers_mut().insert("accept", "application/json");
@@ -112,7 +112,7 @@ impl Outbound {
                 return Err(OutboundError::Unreadable);
             }
         }
-        Ok(Answer { status, body })
+        Ok(Response { status, body })
     }
 
     /// Created on first use: reading the system's certificates takes time.
@@ -128,8 +128,8 @@ impl Outbound {
 }
 
 /// Parses the host of an HTTP address.
-fn host(url: &str) -> Option<Host> {
-    let uri: Uri = Some(url).filter(|url| url.len() <= LONGEST)?.parse().ok()?;
+fn parse_host(url: &str) -> Option<Host> {
+    let uri: Uri = Some(url).filter(|url| url.len() <= MAX_URL_BYTES)?.parse().ok()?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let authority = uri.authority().filter(|authority| known && !authority.as_str().contains('@'))?;
     let host = authority.host();
@@ -140,7 +140,7 @@ fn host(url: &str) -> Option<Host> {
     }
 }
 
-async fn lookup(name: &str) -> std::io::Result<Vec<IpAddr>> {
+async fn resolve(name: &str) -> std::io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|address: SocketAddr| address.ip()).collect())
 }
 
@@ -152,7 +152,7 @@ struct Resolver {
 impl ResolveDns for Resolver {
     fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
         DnsFuture::new(async move {
-            let addresses = lookup(name).await.map_err(ResolveDnsError::new)?;
+            let addresses = resolve(name).await.map_err(ResolveDnsError::new)?;
             if self.guarded && !addresses.iter().copied().all(is_public) {
                 return Err(ResolveDnsError::new(OutboundError::Forbidden));
             }

@@ -71,7 +71,7 @@ impl Queue {
     /// Sends a task. The SDK tries three times.
     pub(crate) async fn send_task(&self, task: &Task, bucket: &str) -> Result<(), AwsError> {
         let message = serde_json::to_string(&TaskMessage::new(task, bucket));
-        self.send(message.map_err(|error| AwsError::new("write a task's message", &error))?).await
+        self.send(message.map_err(|error| AwsError::new("serialize a task's message", &error))?).await
     }
 
     pub(crate) async fn send(&self, body: String) -> Result<(), AwsError> {
@@ -86,7 +86,7 @@ impl Queue {
         );
         let request = self.client.get_queue_attributes().queue_url(&self.url);
         let answer = request.attribute_names(visible.clone()).attribute_names(in_flight.clone()).send().await;
-        let answer = answer.map_err(|error| AwsError::new(format!("look at {}", self.name()), &error))?;
+        let answer = answer.map_err(|error| AwsError::new(format!("get the depth of {}", self.name()), &error))?;
         let attributes = answer.attributes.unwrap_or_default();
         Ok(Depth { visible: number(&attributes, &visible), in_flight: number(&attributes, &in_flight) })
     }

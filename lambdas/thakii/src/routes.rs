@@ -14,12 +14,12 @@ use thakii_contract::routes::ApiRoute;
 
 use crate::{
     api::{
-        admins, assemble, chunks, health, notifications, servers, sign_in, statistics, test_notification, upload,
-        videos, videos_of_all, worker,
+        admin_videos, admins, assemble, chunks, health, notifications, servers, sign_in, statistics, test_notification,
+        upload, videos, worker,
     },
     app::App,
     error::ApiError,
-    http::{Origins, cors, shell},
+    http::{Origins, cors, middleware},
 };
 
 /// Returns the router of all routes, with their middleware.
@@ -30,7 +30,7 @@ pub fn router(app: App) -> Router {
     for route in ApiRoute::ALL {
         let Route { method, path } = route.route();
         let handler = handler(*route, filter(method));
-        router = router.route(path, handler.layer(from_fn_with_state((app.clone(), *route), shell::serve)));
+        router = router.route(path, handler.layer(from_fn_with_state((app.clone(), *route), middleware::serve_route)));
     }
     router
         .fallback(async |request: Request| {
@@ -40,7 +40,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
         // The extractors enforce a limit of their own, whose answer is part of the contract.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(shell::record))
+        .layer(from_fn(middleware::log_request))
         .layer(from_fn_with_state(origins, cors::layer))
         .with_state(app)
 }
@@ -61,8 +61,8 @@ fn handler(route: ApiRoute, method: MethodFilter) -> MethodRouter<Arc<App>> {
         ApiRoute::Notifications => on(method, notifications::list),
         ApiRoute::MarkNotification => on(method, notifications::mark),
         ApiRoute::Stats => on(method, statistics::get),
-        ApiRoute::Videos => on(method, videos_of_all::list),
-        ApiRoute::DeleteVideo => on(method, videos_of_all::delete),
+        ApiRoute::Videos => on(method, admin_videos::list),
+        ApiRoute::DeleteVideo => on(method, admin_videos::delete),
         ApiRoute::TestNotification => on(method, test_notification::post),
         ApiRoute::Servers => on(method, servers::list),
         ApiRoute::AddServer => on(method, servers::add),

@@ -18,7 +18,7 @@ use crate::{
         servers::Servers,
         tasks::{
             Tasks,
-            moves::{Moved, Report},
+            transitions::{Report, Transition},
         },
         users::Users,
     },
@@ -38,15 +38,15 @@ pub struct StatusFunction {
 
 /// An event of SQS.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Messages {
+pub struct SqsEvent {
     #[serde(rename = "Records")]
-    pub(crate) records: Vec<Message>,
+    pub(crate) records: Vec<SqsMessage>,
 }
 
 /// A message of SQS.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Message {
+pub struct SqsMessage {
     pub(crate) message_id: String,
     pub(crate) body: String,
     #[serde(rename = "eventSourceARN")]
@@ -56,14 +56,14 @@ pub struct Message {
 /// The response to SQS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Handled {
-    pub(crate) batch_item_failures: Vec<Again>,
+pub struct BatchResponse {
+    pub(crate) batch_item_failures: Vec<BatchItemFailure>,
 }
 
 /// A message to deliver again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Again {
+pub struct BatchItemFailure {
     pub(crate) item_identifier: String,
 }
 
@@ -71,7 +71,7 @@ pub struct Again {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct TaskEvent {
     video_id: String,
-    status: Told,
+    status: EventStatus,
     server_id: Option<String>,
     error_message: Option<String>,
     at: Timestamp,
@@ -79,7 +79,7 @@ struct TaskEvent {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Told {
+enum EventStatus {
     InProgress,
     Done,
     Failed,
@@ -88,14 +88,14 @@ enum Told {
 impl StatusFunction {
     /// Builds the function from the environment, without calling AWS.
     pub fn new(environment: StatusEnvironment, aws: &SdkConfig) -> Self {
-        let aws = &aws::limited(aws);
+        let aws = &aws::with_time_limits(aws);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
         let sqs = aws_sdk_sqs::Client::new(aws);
         let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
-        let s3 = aws::s3(aws);
+        let s3 = aws::s3_client(aws);
         Self {
             tasks: Tasks::new(database, environment.table_video_tasks, users.clone(), servers, notifications.clone()),
             files: Files::new(s3.clone(), s3, environment.s3_bucket_name),
@@ -106,45 +106,46 @@ impl StatusFunction {
     }
 
     /// Handles all messages, even after one has failed.
-    pub async fn handle(&self, messages: Messages) -> Handled {
-        let mut handled = Handled::default();
-        for message in messages.records {
-            let Message { message_id, body, source } = message;
-            if let Err(error) = self.message(&source, body).await {
-                tracing::error!(message_id, %error, "a message will come again");
-                handled.batch_item_failures.push(Again { item_identifier: message_id });
+    pub async fn handle(&self, event: SqsEvent) -> BatchResponse {
+        let mut response = BatchResponse::default();
+        for message in event.records {
+            let SqsMessage { message_id, body, source } = message;
+            if let Err(error) = self.handle_message(&source, body).await {
+                tracing::error!(message_id, %error, "failed to handle a message; it will be delivered again");
+                response.batch_item_failures.push(BatchItemFailure { item_identifier: message_id });
             }
         }
-        handled
+        response
     }
 
-    async fn message(&self, source: &str, body: String) -> Result<(), AwsError> {
+    async fn handle_message(&self, source: &str, body: String) -> Result<(), AwsError> {
         let queue = source.rsplit(':').next().unwrap_or_default();
-        let understood = if queue == self.dead.name() { given_up(&body) } else { event(&body) };
-        match understood {
-            Some(event) => self.event(event).await,
+        let parsed = if queue == self.dead.name() { parse_dead_task(&body) } else { parse_event(&body) };
+        match parsed {
+            Some(event) => self.apply_event(event).await,
             None => {
-                tracing::warn!(queue, "a message is malformed and put aside");
+                tracing::warn!(queue, "moved a malformed message to the dead-letter queue");
                 self.malformed.send(body).await
             }
         }
     }
 
-    async fn event(&self, event: TaskEvent) -> Result<(), AwsError> {
-        let report = self.report(&event).await?;
-        let moved = self.tasks.report(&event.video_id, &report, event.server_id.as_deref(), Timestamp::now()).await?;
+    async fn apply_event(&self, event: TaskEvent) -> Result<(), AwsError> {
+        let report = self.to_report(&event).await?;
+        let transition =
+            self.tasks.apply_report(&event.video_id, &report, event.server_id.as_deref(), Timestamp::now()).await?;
         let (video_id, status) = (&event.video_id, event.status);
-        match moved {
-            Moved::Yes(notification) => {
-                tracing::info!(video_id, ?status, at = %event.at, "a task moved");
+        match transition {
+            Transition::Applied(notification) => {
+                tracing::info!(video_id, ?status, at = %event.at, "applied an event");
                 if let Some(stored) = notification {
                     self.notifier.announce(std::slice::from_ref(&*stored)).await;
                 }
             }
-            Moved::Ignored => tracing::info!(video_id, ?status, at = %event.at, "an event changes nothing"),
-            Moved::Unknown => {
-                // The video was deleted meanwhile, so its results are deleted too.
-                tracing::info!(video_id, ?status, at = %event.at, "an event is about no task");
+            Transition::Ignored => tracing::info!(video_id, ?status, at = %event.at, "ignored an event"),
+            Transition::UnknownTask => {
+                // The video has been deleted, so its results are deleted too.
+                tracing::info!(video_id, ?status, at = %event.at, "deleted the results of an unknown task");
                 self.files.delete(&files::pdf_key(video_id)).await?;
                 self.files.delete(&files::subtitle_key(video_id)).await?;
             }
@@ -153,19 +154,19 @@ impl StatusFunction {
     }
 
     /// Converts an event to a report. A finished task must have a PDF.
-    async fn report(&self, event: &TaskEvent) -> Result<Report, AwsError> {
+    async fn to_report(&self, event: &TaskEvent) -> Result<Report, AwsError> {
         match event.status {
-            Told::InProgress => Ok(Report::Started),
-            Told::Failed => {
+            EventStatus::InProgress => Ok(Report::Started),
+            EventStatus::Failed => {
                 let reason = event.error_message.clone().filter(|reason| !reason.is_empty());
                 Ok(Report::Failed(reason.unwrap_or_else(|| "Processing failed".to_owned())))
             }
-            Told::Done => {
+            EventStatus::Done => {
                 let (pdf_key, subtitle_key) = (files::pdf_key(&event.video_id), files::subtitle_key(&event.video_id));
-                if self.files.size(&pdf_key).await?.is_none() {
+                if self.files.object_size(&pdf_key).await?.is_none() {
                     return Ok(Report::Failed("PDF missing".to_owned()));
                 }
-                let subtitles = self.files.size(&subtitle_key).await?;
+                let subtitles = self.files.object_size(&subtitle_key).await?;
                 Ok(Report::Finished { pdf_key, subtitle_key: subtitles.map(|_| subtitle_key) })
             }
         }
@@ -173,16 +174,16 @@ impl StatusFunction {
 }
 
 /// Parses an event of the worker.
-fn event(body: &str) -> Option<TaskEvent> {
+fn parse_event(body: &str) -> Option<TaskEvent> {
     serde_json::from_str(body).ok().filter(|event: &TaskEvent| ids::is_id(&event.video_id))
 }
 
 /// Parses a task that the worker failed to process three times.
-fn given_up(body: &str) -> Option<TaskEvent> {
+fn parse_dead_task(body: &str) -> Option<TaskEvent> {
     let task: TaskMessage = serde_json::from_str(body).ok().filter(|task: &TaskMessage| ids::is_id(&task.video_id))?;
     Some(TaskEvent {
         video_id: task.video_id,
-        status: Told::Failed,
+        status: EventStatus::Failed,
         server_id: None,
         error_message: Some("Gave up after 3 attempts".to_owned()),
         at: Timestamp::now(),

@@ -55,9 +55,9 @@ pub(crate) struct Request {
 }
 
 /// A scripted answer: status and body.
-pub(crate) type Said = (u16, String);
+pub(crate) type Reply = (u16, String);
 
-type Rule = Box<dyn FnMut(&Request) -> Option<Said> + Send>;
+type Rule = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
 
 /// A scripted AWS. Calls that the script does not answer fail.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Script {
 }
 
 impl Script {
-    pub(crate) fn new(rule: impl FnMut(&Request) -> Option<Said> + Send + 'static) -> Self {
+    pub(crate) fn new(rule: impl FnMut(&Request) -> Option<Reply> + Send + 'static) -> Self {
         Self { rule: Arc::new(Mutex::new(Box::new(rule))), requests: Arc::default(), pause: Duration::ZERO }
     }
 
@@ -104,12 +104,12 @@ impl Script {
 }
 
 /// A successful answer.
-pub(crate) fn said(body: Value) -> Option<Said> {
+pub(crate) fn json_reply(body: Value) -> Option<Reply> {
     Some((200, body.to_string()))
 }
 
 /// An error of a service with a JSON protocol.
-pub(crate) fn refused(code: &str) -> Option<Said> {
+pub(crate) fn error_reply(code: &str) -> Option<Reply> {
     Some((400, json!({"__type": format!("com.amazonaws#{code}"), "message": "no"}).to_string()))
 }
 
@@ -197,7 +197,7 @@ impl Api {
 
     /// With an account that contains only the token secret.
     pub(crate) async fn empty() -> Self {
-        Self::new(Script::new(nothing)).await
+        Self::new(Script::new(empty_account)).await
     }
 
     /// A token of a user with a verified e-mail address.
@@ -224,15 +224,15 @@ impl Api {
 }
 
 /// An account that contains only the token secret.
-pub(crate) fn nothing(request: &Request) -> Option<Said> {
+pub(crate) fn empty_account(request: &Request) -> Option<Reply> {
     match request.action.as_str() {
         "secretsmanager.GetSecretValue" if request.body["VersionStage"] == "AWSCURRENT" => {
-            said(json!({"SecretString": SECRET}))
+            json_reply(json!({"SecretString": SECRET}))
         }
-        "secretsmanager.GetSecretValue" => refused("ResourceNotFoundException"),
-        "DynamoDB.GetItem" => said(json!({})),
-        "DynamoDB.Query" => said(json!({"Items": [], "Count": 0})),
-        "DynamoDB.UpdateItem" | "DynamoDB.PutItem" | "DynamoDB.TransactWriteItems" => said(json!({})),
+        "secretsmanager.GetSecretValue" => error_reply("ResourceNotFoundException"),
+        "DynamoDB.GetItem" => json_reply(json!({})),
+        "DynamoDB.Query" => json_reply(json!({"Items": [], "Count": 0})),
+        "DynamoDB.UpdateItem" | "DynamoDB.PutItem" | "DynamoDB.TransactWriteItems" => json_reply(json!({})),
         _ => None,
     }
 }
@@ -295,7 +295,7 @@ pub(crate) fn environment(keys: &str) -> ApiEnvironment {
 }
 
 /// The environment of the status or the maintenance function.
-pub(crate) fn behind_the_api<E: DeserializeOwned>() -> E {
+pub(crate) fn background_environment<E: DeserializeOwned>() -> E {
     let environment = json!({
         "STAGE": "test",
         "S3_BUCKET_NAME": "videos",

@@ -22,12 +22,12 @@ pub(crate) fn upload_date(time: Timestamp) -> String {
 }
 
 /// `12:00:00`.
-pub(crate) fn clock(time: Timestamp) -> String {
+pub(crate) fn time_of_day(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%H:%M:%S").to_string()
 }
 
 /// Returns the text of `time` minus some seconds.
-pub(crate) fn before(time: Timestamp, seconds: i64) -> String {
+pub(crate) fn text_before(time: Timestamp, seconds: i64) -> String {
     text(time.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
@@ -36,19 +36,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_milliseconds_and_sort_as_texts() {
+    fn texts_have_milliseconds_and_sort_by_time() {
         let whole: Timestamp = "2026-01-31T12:00:00Z".parse().expect("a time");
         let later: Timestamp = "2026-01-31T12:00:00.0429Z".parse().expect("a time");
         assert_eq!(text(whole), "2026-01-31T12:00:00.000Z");
         assert_eq!(text(later), "2026-01-31T12:00:00.042Z");
         assert!(text(whole) < text(later));
-        assert_eq!(before(whole, 300), "2026-01-31T11:55:00.000Z");
+        assert_eq!(text_before(whole, 300), "2026-01-31T11:55:00.000Z");
     }
 
     #[test]
-    fn days_and_hours_are_utc() {
+    fn dates_and_times_are_in_utc() {
         let time: Timestamp = "2026-01-31T23:30:05+02:00".parse().expect("a time");
         assert_eq!(upload_date(time), "2026-01-31 21:30:05");
-        assert_eq!(clock(time), "21:30:05");
+        assert_eq!(time_of_day(time), "21:30:05");
     }
 }

@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    page::{Page, Parameters, Sorted},
+    page::{Page, Parameters, SortKey},
     shared::{Answer, Id, Shared, ok},
 };
 use crate::{
@@ -21,16 +21,16 @@ use crate::{
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 
 pub(crate) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
-    let page = Page::read(&parameters, Sorted::Tasks, 500, 1000)?;
+    let page = Page::read(&parameters, SortKey::Tasks, 500, 1000)?;
     let status =
         parameters.get("status").map(|text| Status::parse(text).ok_or_else(|| ApiError::bad_request("Invalid status")));
     let before = page.before.as_deref();
     let mut tasks = match status.transpose()? {
-        Some(status) => app.tasks.of_status(status, before, page.reach()).await?,
-        None => app.tasks.all(before, page.reach()).await?,
+        Some(status) => app.tasks.list_with_status(status, before, page.read_limit()).await?,
+        None => app.tasks.list(before, page.read_limit()).await?,
     };
-    let next = page.cut(&mut tasks, |task| &task.created_key);
-    let mut response = Json(tasks.iter().map(shown).collect::<Vec<_>>()).into_response();
+    let next = page.cut_to_page(&mut tasks, |task| &task.created_key);
+    let mut response = Json(tasks.iter().map(video_json).collect::<Vec<_>>()).into_response();
     // Base64 is a valid header value.
     if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
         response.headers_mut().insert(NEXT_TOKEN, next);
@@ -38,7 +38,7 @@ pub(crate) async fn list(State(app): Shared, parameters: Parameters) -> Answer {
     Ok(response)
 }
 
-fn shown(task: &Task) -> Value {
+fn video_json(task: &Task) -> Value {
     json!({
         "id": task.video_id,
         "video_name": task.filename,

@@ -66,7 +66,7 @@ mod tests {
     const TYPE: &str = "multipart/form-data; boundary=x";
 
     #[tokio::test(flavor = "current_thread")]
-    async fn texts_and_files_are_told_apart() {
+    async fn texts_and_files_are_distinguished() {
         let body = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n7\r\n\
             --x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../l.mp4\"\r\n\
             Content-Type: video/mp4\r\n\r\nbytes\r\n\
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn broken_forms_are_refused() {
+    async fn invalid_forms_are_rejected() {
         let truncated = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"l.mp4\"\r\n\r\nbyt";
         for (content_type, body) in
             [("multipart/form-data", "--x--"), (TYPE, truncated), (TYPE, ""), (TYPE, "no form at all")]

@@ -49,7 +49,7 @@ impl BackendTokens {
     pub(crate) async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
         // Checked before the secret is read: a key of another algorithm must never be used with it.
         if token.algorithm != "HS256" {
-            return Err(TokenError::Refused("algorithm"));
+            return Err(TokenError::Invalid("algorithm"));
         }
         let secrets = self.secret.get().await?;
         let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
@@ -58,7 +58,7 @@ impl BackendTokens {
             hmac::verify(&key, token.signed.as_bytes(), &token.signature).is_ok()
         });
         if !signed {
-            return Err(TokenError::Refused("signature"));
+            return Err(TokenError::Invalid("signature"));
         }
         identity(token, now)
     }
@@ -67,15 +67,15 @@ impl BackendTokens {
 /// Reads the claims of a token whose signature is verified.
 fn identity(token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
     let claims = token.trusted();
-    let identity = Identity::of(claims, TokenKind::CustomBackend, now)?;
+    let identity = Identity::from_claims(claims, TokenKind::CustomBackend, now)?;
     if claims.text("iss") != Some(ISSUER) {
-        return Err(TokenError::Refused("issuer"));
+        return Err(TokenError::Invalid("issuer"));
     }
     if !claims.is_for(AUDIENCE) {
-        return Err(TokenError::Refused("audience"));
+        return Err(TokenError::Invalid("audience"));
     }
     if claims.text("token_type") != Some(TOKEN_TYPE) || claims.text("user_id").is_none() {
-        return Err(TokenError::Refused("type"));
+        return Err(TokenError::Invalid("type"));
     }
     Ok(identity)
 }

@@ -7,16 +7,16 @@ use crate::error::ApiError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
     /// Not a JSON web token.
-    #[error("the token is no JSON web token")]
+    #[error("the token is not a JSON web token")]
     Malformed,
     #[error("the token has expired")]
     Expired,
     /// The signature, the issuer or a claim is invalid.
-    #[error("the token's {0} is not accepted")]
-    Refused(&'static str),
+    #[error("the token's {0} is invalid")]
+    Invalid(&'static str),
     /// The token names no user or no e-mail address.
     #[error("the token names no user or no e-mail address")]
-    Anonymous,
+    NoIdentity,
     /// The keys or the secret are unavailable.
     #[error("keys to verify tokens are unavailable: {0}")]
     Unavailable(Arc<str>),
@@ -34,11 +34,11 @@ impl TokenError {
     /// Returns a 503 response if the keys or the secret are unavailable.
     pub(crate) fn unavailable(&self) -> Option<ApiError> {
         let unavailable = || ApiError::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "Authentication unavailable");
-        matches!(self, Self::Unavailable(_)).then(|| unavailable().because(self))
+        matches!(self, Self::Unavailable(_)).then(|| unavailable().with_cause(self))
     }
 
     /// Returns the response of a route that requires a token.
     pub(crate) fn response(&self) -> ApiError {
-        self.unavailable().unwrap_or_else(|| ApiError::unauthorized(self.message()).because(self))
+        self.unavailable().unwrap_or_else(|| ApiError::unauthorized(self.message()).with_cause(self))
     }
 }

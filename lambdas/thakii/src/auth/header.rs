@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn other_headers_hold_no_token() {
+    fn malformed_headers_are_rejected() {
         assert_eq!(bearer(&HeaderMap::new()), Err(HeaderError::Missing));
         for value in ["", "Bearer", "Bearer ", "Bearer  abc", "Bearer abc def", "Basic x", "abc", "Bearerabc"] {
             assert_eq!(bearer(&with(value)), Err(HeaderError::Format), "{value}");

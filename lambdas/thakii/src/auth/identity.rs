@@ -39,9 +39,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the claims that all kinds of tokens have.
-    pub(super) fn of(claims: Claims<'_>, kind: TokenKind, now: i64) -> Result<Self, TokenError> {
+    pub(super) fn from_claims(claims: Claims<'_>, kind: TokenKind, now: i64) -> Result<Self, TokenError> {
         let (issued_at, expires_at) = claims.lifetime(now)?;
-        let uid = claims.text("user_id").or_else(|| claims.text("sub")).ok_or(TokenError::Anonymous)?;
+        let uid = claims.text("user_id").or_else(|| claims.text("sub")).ok_or(TokenError::NoIdentity)?;
         let email = claims.text("email").map(normalized).filter(|email| !email.is_empty());
         let provider = match kind {
             TokenKind::Cognito => "cognito",
@@ -50,7 +50,7 @@ impl Identity {
         };
         Ok(Self {
             uid: uid.to_owned(),
-            email: email.ok_or(TokenError::Anonymous)?,
+            email: email.ok_or(TokenError::NoIdentity)?,
             name: claims.text("name").unwrap_or_default().to_owned(),
             picture: claims.text("picture").unwrap_or_default().to_owned(),
             email_verified: claims.truth("email_verified"),

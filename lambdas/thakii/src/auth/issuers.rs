@@ -25,7 +25,7 @@ struct Issuer {
 #[derive(Debug, thiserror::Error)]
 pub enum IssuersError {
     /// The variable is not a list of issuers.
-    #[error("failed to understand AUTH_ISSUERS")]
+    #[error("failed to parse AUTH_ISSUERS")]
     Syntax(#[from] serde_json::Error),
     /// None or several issuers are primary.
     #[error("AUTH_ISSUERS must have exactly one primary issuer")]
@@ -49,16 +49,16 @@ impl Issuers {
     }
 
     pub(crate) async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
-        let name = token.issuer().ok_or(TokenError::Refused("issuer"))?;
+        let name = token.issuer().ok_or(TokenError::Invalid("issuer"))?;
         // Two issuers may have the same name and different audiences.
-        let mut refused = TokenError::Refused("issuer");
+        let mut rejection = TokenError::Invalid("issuer");
         for issuer in self.0.iter().filter(|issuer| issuer.name == name) {
             match issuer.verify(token, now).await {
-                Err(error @ TokenError::Refused(_)) => refused = error,
+                Err(error @ TokenError::Invalid(_)) => rejection = error,
                 answer => return answer,
             }
         }
-        Err(refused)
+        Err(rejection)
     }
 }
 
@@ -81,24 +81,24 @@ fn jwks_url(issuer: &AuthIssuer, endpoint: Option<&str>) -> String {
 impl Issuer {
     async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
         if token.algorithm != "RS256" {
-            return Err(TokenError::Refused("algorithm"));
+            return Err(TokenError::Invalid("algorithm"));
         }
-        let key_id = token.key_id.as_deref().ok_or(TokenError::Refused("key"))?;
-        let key = self.keys.get(key_id).await?.ok_or(TokenError::Refused("key"))?;
+        let key_id = token.key_id.as_deref().ok_or(TokenError::Invalid("key"))?;
+        let key = self.keys.get(key_id).await?.ok_or(TokenError::Invalid("key"))?;
         key.verify(token.signed.as_bytes(), &token.signature)?;
         let claims = token.trusted();
         if !claims.is_for(&self.audience) {
-            return Err(TokenError::Refused("audience"));
+            return Err(TokenError::Invalid("audience"));
         }
         // AWS's access tokens have no `aud`, but an emulator's may.
         if self.kind == IssuerKind::Cognito && claims.text("token_use") != Some("id") {
-            return Err(TokenError::Refused("use"));
+            return Err(TokenError::Invalid("use"));
         }
         let kind = match self.kind {
             IssuerKind::Cognito => TokenKind::Cognito,
             IssuerKind::Firebase => TokenKind::Firebase,
         };
-        Identity::of(claims, kind, now)
+        Identity::from_claims(claims, kind, now)
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_where_the_kind_keeps_them() {
+    fn the_keys_address_depends_on_the_kind() {
         let cognito = issuer(IssuerKind::Cognito, None);
         assert_eq!(
             jwks_url(&cognito, None),

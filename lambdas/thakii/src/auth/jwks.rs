@@ -15,14 +15,14 @@ use tokio::sync::Mutex;
 use super::error::TokenError;
 use crate::outbound::Outbound;
 
-const FETCH: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(3600);
 const USABLE: Duration = Duration::from_secs(24 * 3600);
 /// The shortest time between two optional fetches. Key IDs can be made up, and an unreachable issuer must not slow down
 /// every request.
-const PATIENCE: Duration = Duration::from_secs(60);
+const OPTIONAL_FETCH_INTERVAL: Duration = Duration::from_secs(60);
 /// Keys take a few kilobytes.
-const LARGEST: usize = 256 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey {
@@ -35,7 +35,7 @@ impl PublicKey {
     pub(crate) fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), TokenError> {
         RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent }
             .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
-            .map_err(|_| TokenError::Refused("signature"))
+            .map_err(|_| TokenError::Invalid("signature"))
     }
 }
 
@@ -43,10 +43,10 @@ type Keys = Arc<BTreeMap<String, PublicKey>>;
 
 /// The last fetched keys.
 #[derive(Debug, Default)]
-struct Kept {
+struct Cache {
     keys: Option<(Instant, Keys)>,
     /// The time of the last optional fetch.
-    sought: Option<Instant>,
+    last_optional_fetch: Option<Instant>,
 }
 
 /// The keys of one issuer.
@@ -54,42 +54,42 @@ struct Kept {
 pub(crate) struct KeySet {
     url: String,
     outbound: Outbound,
-    kept: Mutex<Kept>,
+    cache: Mutex<Cache>,
 }
 
 impl KeySet {
     /// Creates a set without fetching the keys.
     pub(crate) fn new(url: String, outbound: Outbound) -> Self {
-        Self { url, outbound, kept: Mutex::new(Kept::default()) }
+        Self { url, outbound, cache: Mutex::new(Cache::default()) }
     }
 
     /// Returns the key with this ID, if the issuer has one.
     pub(crate) async fn get(&self, key_id: &str) -> Result<Option<PublicKey>, TokenError> {
-        let mut kept = self.kept.lock().await;
-        let age = kept.keys.as_ref().map(|(fetched, _)| fetched.elapsed());
-        let must = age.is_none_or(|age| age >= USABLE);
-        let fetch = must || (age.is_none_or(|age| age >= FRESH) && kept.may_seek());
+        let mut cache = self.cache.lock().await;
+        let age = cache.keys.as_ref().map(|(fetched, _)| fetched.elapsed());
+        let is_required = age.is_none_or(|age| age >= USABLE);
+        let fetch = is_required || (age.is_none_or(|age| age >= FRESH) && cache.allow_optional_fetch());
         if fetch {
-            self.refresh(&mut kept, age).await?;
+            self.refresh(&mut cache, age).await?;
         }
-        if let Some(key) = kept.find(key_id) {
+        if let Some(key) = cache.find(key_id) {
             return Ok(Some(key));
         }
-        if !fetch && kept.may_seek() {
-            self.refresh(&mut kept, age).await?;
+        if !fetch && cache.allow_optional_fetch() {
+            self.refresh(&mut cache, age).await?;
         }
-        Ok(kept.find(key_id))
+        Ok(cache.find(key_id))
     }
 
     /// Fetches the keys. On failure, keys younger than [`USABLE`] stay in use.
-    async fn refresh(&self, kept: &mut Kept, age: Option<Duration>) -> Result<(), TokenError> {
+    async fn refresh(&self, cache: &mut Cache, age: Option<Duration>) -> Result<(), TokenError> {
         match self.fetch().await {
             Ok(keys) => {
-                kept.keys = Some((Instant::now(), Arc::new(keys)));
+                cache.keys = Some((Instant::now(), Arc::new(keys)));
                 Ok(())
             }
             Err(cause) if age.is_some_and(|age| age < USABLE) => {
-                tracing::error!(url = self.url, error = cause, "old keys are used on");
+                tracing::error!(url = self.url, error = cause, "failed to fetch keys; old ones stay in use");
                 Ok(())
             }
             Err(cause) => Err(TokenError::Unavailable(cause.into())),
@@ -97,22 +97,25 @@ impl KeySet {
     }
 
     async fn fetch(&self) -> Result<BTreeMap<String, PublicKey>, String> {
-        let answer = self.outbound.get(&self.url, FETCH, LARGEST).await.map_err(|error| error.to_string())?;
+        let answer =
+            self.outbound.get(&self.url, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES).await.map_err(|error| error.to_string())?;
         if answer.status != 200 {
             return Err(format!("{} answered HTTP {}", self.url, answer.status));
         }
-        parse(&answer.body).map_err(|error| format!("{} holds no keys: {error}", self.url))
+        parse(&answer.body).map_err(|error| format!("{} contains no keys: {error}", self.url))
     }
 }
 
-impl Kept {
+impl Cache {
     /// Checks whether an optional fetch is allowed, and counts it if so.
-    fn may_seek(&mut self) -> bool {
-        let may = self.sought.is_none_or(|sought| sought.elapsed() >= PATIENCE);
-        if may {
-            self.sought = Some(Instant::now());
+    fn allow_optional_fetch(&mut self) -> bool {
+        let is_allowed = self
+            .last_optional_fetch
+            .is_none_or(|last_optional_fetch| last_optional_fetch.elapsed() >= OPTIONAL_FETCH_INTERVAL);
+        if is_allowed {
+            self.last_optional_fetch = Some(Instant::now());
         }
-        may
+        is_allowed
     }
 
     fn find(&self, key_id: &str) -> Option<PublicKey> {
@@ -162,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_rsa_keys_for_signatures_count() {
+    fn only_rsa_signature_keys_are_used() {
         let document = br#"{"keys": [
             {"kty": "RSA", "kid": "good", "use": "sig", "alg": "RS256", "n": "AAEC", "e": "AQAB"},
             {"kty": "RSA", "kid": "bare", "n": "AQI=", "e": "AQAB"},
@@ -180,26 +183,26 @@ mod tests {
     }
 
     /// Keys that were fetched some hours ago, from an issuer that is now unreachable.
-    async fn kept_for(hours: u64) -> KeySet {
+    async fn fetched_hours_ago(hours: u64) -> KeySet {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         drop(listener);
         let set = KeySet::new(url, Outbound::new(false));
         let fetched = Instant::now().checked_sub(Duration::from_secs(hours * 3600)).expect("a time");
         let key = PublicKey { modulus: vec![1], exponent: vec![1, 0, 1] };
-        set.kept.lock().await.keys = Some((fetched, Arc::new(BTreeMap::from([("good".to_owned(), key)]))));
+        set.cache.lock().await.keys = Some((fetched, Arc::new(BTreeMap::from([("good".to_owned(), key)]))));
         set
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn old_keys_are_used_for_a_day() {
         for hours in [2, 23] {
-            let set = kept_for(hours).await;
-            assert!(set.get("good").await.expect("kept keys").is_some(), "{hours}");
-            assert!(set.kept.lock().await.sought.is_some(), "{hours}: newer ones were asked for");
+            let set = fetched_hours_ago(hours).await;
+            assert!(set.get("good").await.expect("cached keys").is_some(), "{hours}");
+            assert!(set.cache.lock().await.last_optional_fetch.is_some(), "{hours}: a fetch was attempted");
         }
         for hours in [24, 48] {
-            let error = kept_for(hours).await.get("good").await.expect_err("too old");
+            let error = fetched_hours_ago(hours).await.get("good").await.expect_err("too old");
             assert!(matches!(error, TokenError::Unavailable(_)), "{hours}: {error}");
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thakii_contract::{ADMINS_GROUP, SUPER_ADMINS_GROUP};
 
 use super::identity::{Identity, normalized};
-use crate::tables::admins::Standing;
+use crate::tables::admins::AdminStatus;
 
 /// A caller's role. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl SuperAdmins {
         Self(list.split(',').map(normalized).filter(|email| !email.is_empty()).collect())
     }
 
-    pub(crate) fn contain(&self, email: &str) -> bool {
+    pub(crate) fn contains(&self, email: &str) -> bool {
         self.0.contains(&normalized(email))
     }
 
@@ -46,17 +46,17 @@ impl SuperAdmins {
 }
 
 /// Computes a caller's role; `row` is the status of the admin row for their e-mail address.
-pub(crate) fn role(identity: &Identity, super_admins: &SuperAdmins, row: Option<Standing>) -> Role {
-    let within = |group: &str| identity.groups.iter().any(|name| name == group);
-    let vouched = identity.email_verified;
-    if (vouched && super_admins.contain(&identity.email)) || within(SUPER_ADMINS_GROUP) {
+pub(crate) fn compute_role(identity: &Identity, super_admins: &SuperAdmins, row: Option<AdminStatus>) -> Role {
+    let in_group = |group: &str| identity.groups.iter().any(|name| name == group);
+    let email_verified = identity.email_verified;
+    if (email_verified && super_admins.contains(&identity.email)) || in_group(SUPER_ADMINS_GROUP) {
         return Role::SuperAdmin;
     }
     match row {
         // Applies to members of the group too, so that a removal takes effect at once.
-        Some(Standing::Removed) => Role::User,
-        Some(Standing::Active) if vouched => Role::Admin,
-        _ if within(ADMINS_GROUP) => Role::Admin,
+        Some(AdminStatus::Removed) => Role::User,
+        Some(AdminStatus::Active) if email_verified => Role::Admin,
+        _ if in_group(ADMINS_GROUP) => Role::Admin,
         _ => Role::User,
     }
 }
@@ -83,11 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_a_role() {
+    fn roles_follow_from_address_groups_and_row() {
+        use AdminStatus::{Active, Removed};
         use Role::{Admin, SuperAdmin, User};
-        use Standing::{Active, Removed};
         let root = SuperAdmins::parse("root@example.com, Ops@Example.com ,");
-        type Case = (&'static str, bool, &'static [&'static str], Option<Standing>, Role);
+        type Case = (&'static str, bool, &'static [&'static str], Option<AdminStatus>, Role);
         let cases: [Case; 13] = [
             ("root@example.com", true, &[], None, SuperAdmin),
             ("ops@example.com", true, &[], Some(Removed), SuperAdmin),
@@ -104,13 +104,13 @@ mod tests {
             ("ana@example.com", true, &["Admins", "admin"], None, User),
         ];
         for (email, verified, groups, row, expected) in cases {
-            let actual = role(&caller(email, verified, groups), &root, row);
+            let actual = compute_role(&caller(email, verified, groups), &root, row);
             assert_eq!(actual, expected, "{email} {verified} {groups:?} {row:?}");
         }
     }
 
     #[test]
-    fn levels_are_ordered() {
+    fn roles_are_ordered() {
         assert!(Role::SuperAdmin.is_admin() && Role::Admin.is_admin() && !Role::User.is_admin());
     }
 }

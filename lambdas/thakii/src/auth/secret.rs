@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::error::TokenError;
 use crate::aws;
 
-const KEPT: Duration = Duration::from_secs(300);
+const CACHE_TIME: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Secrets {
@@ -25,29 +25,29 @@ pub(crate) struct Secrets {
 pub(crate) struct SecretSource {
     client: Client,
     arn: String,
-    kept: Mutex<Option<(Instant, Secrets)>>,
+    cache: Mutex<Option<(Instant, Secrets)>>,
 }
 
 impl SecretSource {
     pub(crate) fn new(client: Client, arn: String) -> Self {
-        Self { client, arn, kept: Mutex::new(None) }
+        Self { client, arn, cache: Mutex::new(None) }
     }
 
     /// Returns the secret. If it cannot be read, the cached one stays in use.
     pub(crate) async fn get(&self) -> Result<Secrets, TokenError> {
-        let mut kept = self.kept.lock().await;
-        if let Some((read, secrets)) = kept.as_ref().filter(|(read, _)| read.elapsed() < KEPT) {
+        let mut cache = self.cache.lock().await;
+        if let Some((read, secrets)) = cache.as_ref().filter(|(read, _)| read.elapsed() < CACHE_TIME) {
             let _ = read;
             return Ok(secrets.clone());
         }
         match self.read().await {
             Ok(secrets) => {
-                *kept = Some((Instant::now(), secrets.clone()));
+                *cache = Some((Instant::now(), secrets.clone()));
                 Ok(secrets)
             }
-            Err(error) => match kept.as_ref() {
+            Err(error) => match cache.as_ref() {
                 Some((_, secrets)) => {
-                    tracing::error!(error = %error, "an old token secret is used on");
+                    tracing::error!(error = %error, "failed to read the token secret; the old one stays in use");
                     Ok(secrets.clone())
                 }
                 None => Err(error),
@@ -66,7 +66,7 @@ impl SecretSource {
         match request.send().await {
             Ok(answer) => Ok(answer.secret_string.filter(|text| !text.is_empty()).map(|text| text.into_bytes().into())),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(TokenError::Unavailable(aws::cause(&error).into())),
+            Err(error) => Err(TokenError::Unavailable(aws::error_chain(&error).into())),
         }
     }
 }

@@ -95,14 +95,14 @@ impl<'a> Claims<'a> {
 
     /// Checks the validity period. Returns the times of issue and of expiry, which are both required.
     pub(super) fn lifetime(self, now: i64) -> Result<(i64, i64), TokenError> {
-        let expires = self.time("exp").ok_or(TokenError::Refused("expiry"))?;
-        let issued = self.time("iat").ok_or(TokenError::Refused("time of issue"))?;
+        let expires = self.time("exp").ok_or(TokenError::Invalid("expiry"))?;
+        let issued = self.time("iat").ok_or(TokenError::Invalid("time of issue"))?;
         if expires.saturating_add(LEEWAY) <= now {
             return Err(TokenError::Expired);
         }
         let earliest = self.time("nbf").unwrap_or(issued).max(issued);
         if earliest > now.saturating_add(LEEWAY) {
-            return Err(TokenError::Refused("time of issue"));
+            return Err(TokenError::Invalid("time of issue"));
         }
         Ok((issued, expires))
     }

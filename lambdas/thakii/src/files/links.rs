@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use thakii_contract::limits::PRESIGN_SECONDS;
 
-use super::{Files, failed};
+use super::{Files, aws_error};
 use crate::aws::AwsError;
 
 impl Files {
@@ -13,7 +13,7 @@ impl Files {
     pub(crate) async fn put_link(&self, key: &str, content_type: &str, size: u64) -> Result<String, AwsError> {
         let request = self.presigner.put_object().bucket(&self.bucket).key(key);
         let request = request.content_type(content_type).content_length(length(size)?);
-        let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
+        let signed = request.presigned(lifetime()?).await.map_err(|error| aws_error("sign", key, &error))?;
         Ok(signed.uri().to_owned())
     }
 
@@ -26,8 +26,8 @@ impl Files {
         size: u64,
     ) -> Result<String, AwsError> {
         let request = self.presigner.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
-        let request = request.part_number(number(index)?).content_length(length(size)?);
-        let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
+        let request = request.part_number(part_number(index)?).content_length(length(size)?);
+        let signed = request.presigned(lifetime()?).await.map_err(|error| aws_error("sign", key, &error))?;
         Ok(signed.uri().to_owned())
     }
 
@@ -35,14 +35,14 @@ impl Files {
     pub(crate) async fn get_link(&self, key: &str, name: &str) -> Result<String, AwsError> {
         let request = self.presigner.get_object().bucket(&self.bucket).key(key);
         let request = request.response_content_disposition(attachment(name));
-        let signed = request.presigned(lifetime()?).await.map_err(|error| failed("sign", key, &error))?;
+        let signed = request.presigned(lifetime()?).await.map_err(|error| aws_error("sign", key, &error))?;
         Ok(signed.uri().to_owned())
     }
 }
 
 fn lifetime() -> Result<PresigningConfig, AwsError> {
     PresigningConfig::expires_in(Duration::from_secs(PRESIGN_SECONDS))
-        .map_err(|error| AwsError::new("limit a link", &error))
+        .map_err(|error| AwsError::new("set the expiry of a link", &error))
 }
 
 fn length(size: u64) -> Result<i64, AwsError> {
@@ -50,11 +50,11 @@ fn length(size: u64) -> Result<i64, AwsError> {
 }
 
 /// Returns S3's part number of a piece.
-pub(super) fn number(index: u64) -> Result<i32, AwsError> {
+pub(super) fn part_number(index: u64) -> Result<i32, AwsError> {
     index
         .checked_add(1)
         .and_then(|number| number.try_into().ok())
-        .ok_or_else(|| AwsError::odd("number a part", "too many"))
+        .ok_or_else(|| AwsError::unexpected("number a part", "the index is too large"))
 }
 
 /// Formats a `Content-Disposition` header for any file name: <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
@@ -93,10 +93,10 @@ mod tests {
     }
 
     fn files() -> Files {
-        let client = crate::aws::s3(&testing::aws());
+        let client = crate::aws::s3_client(&testing::aws());
         Files::new(
             client.clone(),
-            crate::aws::presigning(&testing::aws(), Some("http://127.0.0.1:4566")),
+            crate::aws::presigning_client(&testing::aws(), Some("http://127.0.0.1:4566")),
             "b".to_owned(),
         )
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn downloads_keep_their_name() {
+    async fn downloads_have_a_file_name() {
         let link = files().get_link("pdfs/id.pdf", "lecture.pdf").await.expect("a link");
         assert!(link.contains("response-content-disposition=attachment"), "{link}");
         assert!(link.contains("X-Amz-Expires=3600"), "{link}");

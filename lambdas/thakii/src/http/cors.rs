@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_origins_are_echoed_and_others_get_nothing() {
+    fn only_listed_origins_are_echoed() {
         let list = "http://localhost:3000, https://app.example.com";
         for (origin, allowed) in [
             (Some("https://app.example.com"), Some("https://app.example.com")),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_nobody_is_allowed() {
+    fn an_empty_list_allows_no_origin() {
         assert_eq!(marked("", Some("https://app.example.com")).len(), 1);
         assert_eq!(marked(" , ", None).len(), 1);
     }

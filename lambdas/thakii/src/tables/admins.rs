@@ -20,7 +20,7 @@ pub(crate) const SUPER_ADMIN: &str = "super_admin";
 /// The status of an admin row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Standing {
+pub(crate) enum AdminStatus {
     Active,
     /// The row is kept, but grants nothing.
     Removed,
@@ -34,7 +34,7 @@ pub(crate) struct Admin {
     pub(crate) email: String,
     /// A label; only [`SUPER_ADMIN`] has a meaning.
     pub(crate) role: String,
-    pub(crate) status: Standing,
+    pub(crate) status: AdminStatus,
     pub(crate) is_super_admin: bool,
     pub(crate) description: String,
     pub(crate) added_by: String,
@@ -53,10 +53,10 @@ pub(crate) struct Admin {
 impl Admin {
     pub(crate) fn new(email: &str, role: &str, description: &str, added_by: &str, now: &str) -> Self {
         Self {
-            id: ids::admin(email),
+            id: ids::admin_id(email),
             email: email.to_owned(),
             role: role.to_owned(),
-            status: Standing::Active,
+            status: AdminStatus::Active,
             is_super_admin: role == SUPER_ADMIN,
             description: description.to_owned(),
             added_by: added_by.to_owned(),
@@ -76,7 +76,7 @@ impl Admin {
 pub(crate) struct Edit {
     pub(crate) role: Option<String>,
     pub(crate) description: Option<String>,
-    pub(crate) status: Option<Standing>,
+    pub(crate) status: Option<AdminStatus>,
 }
 
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ impl Admins {
     }
 
     /// Lists all admins, including removed ones, newest first.
-    pub(crate) async fn all(&self) -> Result<Vec<Admin>, AwsError> {
+    pub(crate) async fn list(&self) -> Result<Vec<Admin>, AwsError> {
         let query = Query::new(&self.table, ADMIN_USERS.partition, ADMIN).consistent();
         let mut admins: Vec<Admin> = from_items(self.database.query_all(&query).await?)?;
         admins.sort_by_key(|admin| Reverse((admin.created_at.clone(), admin.id.clone())));
@@ -106,7 +106,7 @@ impl Admins {
     pub(crate) async fn add(&self, admin: &Admin) -> Result<bool, AwsError> {
         let mut item = to_item(admin)?;
         item.extend(key(&admin.id));
-        Ok(self.database.put(&self.table, item, Change::new().when(|at| at.absent("id"))).await?.is_made())
+        self.database.put(&self.table, item, Change::new().when(|at| at.absent("id"))).await
     }
 
     /// Changes an admin. Returns `None` if it does not exist.
@@ -119,16 +119,16 @@ impl Admins {
             .set_some("status", edit.status)
             .when(|at| at.exists("id"));
         change = match edit.status {
-            Some(Standing::Active) => change.remove("removed_by").remove("removed_at"),
-            Some(Standing::Removed) => change.set("removed_by", by).set("removed_at", now),
+            Some(AdminStatus::Active) => change.remove("removed_by").remove("removed_at"),
+            Some(AdminStatus::Removed) => change.set("removed_by", by).set("removed_at", now),
             None => change,
         };
-        self.database.change(&self.table, key(id), change).await?.map(from_item).transpose()
+        self.database.update(&self.table, key(id), change).await?.map(from_item).transpose()
     }
 
-    pub(crate) async fn logged_in(&self, id: &str, now: &str) -> Result<(), AwsError> {
+    pub(crate) async fn record_login(&self, id: &str, now: &str) -> Result<(), AwsError> {
         let change = Change::new().set("last_login", now).add("login_count", 1).when(|at| at.exists("id"));
-        self.database.change(&self.table, key(id), change).await.map(|_| ())
+        self.database.update(&self.table, key(id), change).await.map(|_| ())
     }
 }
 

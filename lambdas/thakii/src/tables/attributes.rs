@@ -12,7 +12,7 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Converts a struct or a map; anything else is an error.
 pub(crate) fn to_item(data: &impl Serialize) -> Result<Item, AwsError> {
-    serde_dynamo::to_item(data).map_err(|error| AwsError::new("write an item", &error))
+    serde_dynamo::to_item(data).map_err(|error| AwsError::new("convert to an item", &error))
 }
 
 /// Builds an item whose attributes are all strings, such as a key.
@@ -21,7 +21,7 @@ pub(crate) fn strings<const N: usize>(attributes: [(&str, &str); N]) -> Item {
 }
 
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, AwsError> {
-    serde_dynamo::from_item(item).map_err(|error| AwsError::new("understand an item", &error))
+    serde_dynamo::from_item(item).map_err(|error| AwsError::new("parse an item", &error))
 }
 
 pub(crate) fn from_items<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<T>, AwsError> {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_survives_the_table() {
+    fn data_survives_a_round_trip() {
         let data = json!({
             "text": "x", "number": 5_368_709_120_u64, "negative": -1, "fraction": 0.25, "yes": true, "none": null,
             "list": [1, "a", {"b": null}], "map": {"c": [false]},

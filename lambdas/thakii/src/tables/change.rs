@@ -32,7 +32,7 @@ impl Placeholders {
                 self.values.insert(placeholder.clone(), attribute);
             }
             Err(error) => {
-                self.failure.get_or_insert_with(|| AwsError::new("write a value of an expression", &error));
+                self.failure.get_or_insert_with(|| AwsError::new("convert a value of an expression", &error));
             }
         }
         placeholder
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_become_expressions() {
+    fn changes_build_expressions() {
         let change = Change::new()
             .set("status", "done")
             .set_some("error", None::<String>)

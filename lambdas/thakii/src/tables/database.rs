@@ -13,25 +13,13 @@ use super::{attributes::Item, change::Change, query::Query};
 use crate::aws::AwsError;
 
 /// The largest batch: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
-const BATCH: usize = 25;
+const BATCH_SIZE: usize = 25;
 /// The number of retries of a batch's unprocessed items.
 const BATCH_RETRIES: u32 = 6;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pub(super) client: Client,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
-    Yes,
-    Refused,
-}
-
-impl Written {
-    pub(crate) fn is_made(self) -> bool {
-        self == Self::Yes
-    }
 }
 
 impl Database {
@@ -42,16 +30,16 @@ impl Database {
     /// Reads an item, consistently.
     pub(crate) async fn get(&self, table: &str, key: Item) -> Result<Option<Item>, AwsError> {
         let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
-        Ok(request.send().await.map_err(|error| failed("read", table, &error))?.item)
+        Ok(request.send().await.map_err(|error| table_error("read", table, &error))?.item)
     }
 
     /// Puts an item. Returns false if the condition of `condition` fails; its changes are ignored.
     ///
     /// The SDK repeats a put whose answer was lost. The condition then fails on the item itself, which counts as
     /// success.
-    pub(crate) async fn put(&self, table: &str, item: Item, mut condition: Change) -> Result<Written, AwsError> {
+    pub(crate) async fn put(&self, table: &str, item: Item, mut condition: Change) -> Result<bool, AwsError> {
         let expression = condition.condition();
-        let wanted = item.clone();
+        let put = item.clone();
         let request = self
             .client
             .put_item()
@@ -62,18 +50,16 @@ impl Database {
             .set_expression_attribute_values(condition.placeholders.take_values()?)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match request.send().await {
-            Ok(_) => Ok(Written::Yes),
+            Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(if refused.item() == Some(&wanted) { Written::Yes } else { Written::Refused })
-                }
-                _ => Err(failed("write", table, &error)),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item() == Some(&put)),
+                _ => Err(table_error("write", table, &error)),
             },
         }
     }
 
     /// Changes an item and returns it, or `None` if a condition fails.
-    pub(crate) async fn change(&self, table: &str, key: Item, mut change: Change) -> Result<Option<Item>, AwsError> {
+    pub(crate) async fn update(&self, table: &str, key: Item, mut change: Change) -> Result<Option<Item>, AwsError> {
         let request = self
             .client
             .update_item()
@@ -84,14 +70,14 @@ impl Database {
             .set_expression_attribute_names(change.placeholders.take_names())
             .set_expression_attribute_values(change.placeholders.take_values()?)
             .return_values(ReturnValue::AllNew);
-        let answer = written(request.send().await, "change", table)?;
+        let answer = output_unless_condition_failed(request.send().await, "update", table)?;
         Ok(answer.map(|answer| answer.attributes.unwrap_or_default()))
     }
 
     /// Returns all items, over as many pages as it takes.
     pub(crate) async fn query_all(&self, query: &Query) -> Result<Vec<Item>, AwsError> {
         let items = self.request(query)?.into_paginator().items().send().try_collect().await;
-        items.map_err(|error| failed("query", &query.table, &error))
+        items.map_err(|error| table_error("query", &query.table, &error))
     }
 
     /// Returns up to `limit` items, over as many pages as it takes.
@@ -104,7 +90,7 @@ impl Database {
             // A limit counts items before they are filtered, so it would mean many small pages.
             let missing = i32::try_from(limit - items.len()).ok().filter(|_| query.filter.is_none());
             let request = self.request(query)?.set_limit(missing).set_exclusive_start_key(from);
-            let page = request.send().await.map_err(|error| failed("query", &query.table, &error))?;
+            let page = request.send().await.map_err(|error| table_error("query", &query.table, &error))?;
             items.extend(page.items.unwrap_or_default());
             from = page.last_evaluated_key;
             if from.is_none() {
@@ -120,7 +106,7 @@ impl Database {
         let mut pages = self.request(query)?.select(Select::Count).into_paginator().send();
         let mut count = 0;
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed("query", &query.table, &error))?;
+            let page = page.map_err(|error| table_error("query", &query.table, &error))?;
             count += u64::try_from(page.count).unwrap_or(0);
         }
         Ok(count)
@@ -143,8 +129,8 @@ impl Database {
 
     /// Puts many items. Returns the number of items that could not be put.
     pub(crate) async fn put_all(&self, table: &str, items: Vec<Item>) -> Result<usize, AwsError> {
-        let mut left = 0;
-        for batch in items.chunks(BATCH) {
+        let mut unwritten = 0;
+        for batch in items.chunks(BATCH_SIZE) {
             let mut requests = batch.iter().map(|item| put_request(item.clone())).collect::<Result<Vec<_>, _>>()?;
             let mut attempt = 0;
             while !requests.is_empty() && attempt <= BATCH_RETRIES {
@@ -152,24 +138,28 @@ impl Database {
                     pause(attempt).await;
                 }
                 let request = self.client.batch_write_item().request_items(table, requests);
-                let answer = request.send().await.map_err(|error| failed("write many to", table, &error))?;
+                let answer = request.send().await.map_err(|error| table_error("write items to", table, &error))?;
                 requests = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
                 attempt += 1;
             }
-            left += requests.len();
+            unwritten += requests.len();
         }
-        Ok(left)
+        Ok(unwritten)
     }
 }
 
 fn put_request(item: Item) -> Result<WriteRequest, AwsError> {
     let put = PutRequest::builder().set_item(Some(item)).build();
-    let put = put.map_err(|error| AwsError::new("write many", &error))?;
+    let put = put.map_err(|error| AwsError::new("write items", &error))?;
     Ok(WriteRequest::builder().put_request(put).build())
 }
 
 /// Returns a write's output, or `None` if its condition failed.
-fn written<T, E, R>(answer: Result<T, SdkError<E, R>>, action: &str, table: &str) -> Result<Option<T>, AwsError>
+fn output_unless_condition_failed<T, E, R>(
+    answer: Result<T, SdkError<E, R>>,
+    action: &str,
+    table: &str,
+) -> Result<Option<T>, AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
@@ -182,11 +172,11 @@ where
         {
             Ok(None)
         }
-        Err(error) => Err(failed(action, table, &error)),
+        Err(error) => Err(table_error(action, table, &error)),
     }
 }
 
-fn failed(action: &str, table: &str, error: &(impl std::error::Error + 'static)) -> AwsError {
+fn table_error(action: &str, table: &str, error: &(impl std::error::Error + 'static)) -> AwsError {
     AwsError::new(format!("{action} {table}"), error)
 }
 

@@ -12,12 +12,12 @@ use super::{
     change::Change,
     database::Database,
     query::Query,
-    transaction::Part,
+    transaction::Write,
 };
 use crate::{aws::AwsError, ids, time};
 
 /// The lifetime of a notification, in seconds.
-const KEPT: i64 = 90 * 24 * 3600;
+const LIFETIME: i64 = 90 * 24 * 3600;
 
 /// A notification as users see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,10 +53,10 @@ impl Stored {
         data: BTreeMap<String, Value>,
         now: Timestamp,
     ) -> Result<Self, AwsError> {
-        let id = ids::ulid(now).map_err(|error| AwsError::new("name a notification", &error))?;
+        let id = ids::ulid(now).map_err(|error| AwsError::new("generate a notification's ID", &error))?;
         Ok(Self {
             user_id: user_id.to_owned(),
-            expires_at: now.as_second() + KEPT,
+            expires_at: now.as_second() + LIFETIME,
             notification: Notification {
                 notification_id: id,
                 title: title.to_owned(),
@@ -82,8 +82,8 @@ impl Notifications {
     }
 
     /// Returns the write that stores a notification.
-    pub(super) fn stored(&self, notification: &Stored) -> Result<Part, AwsError> {
-        Ok(Part::Put(self.table.clone(), to_item(notification)?, Change::new()))
+    pub(super) fn store_write(&self, notification: &Stored) -> Result<Write, AwsError> {
+        Ok(Write::Put(self.table.clone(), to_item(notification)?, Change::new()))
     }
 
     /// Stores many notifications. Returns the number of those that could not be stored.
@@ -93,7 +93,7 @@ impl Notifications {
     }
 
     /// Lists a user's notifications older than `before`, newest first.
-    pub(crate) async fn of_user(
+    pub(crate) async fn list_of_user(
         &self,
         user_id: &str,
         only_unread: bool,
@@ -111,9 +111,9 @@ impl Notifications {
     }
 
     /// Sets the `read` mark of a user's notification. Returns `None` if the user has no such notification.
-    pub(crate) async fn mark(&self, user_id: &str, id: &str, read: bool) -> Result<Option<Notification>, AwsError> {
+    pub(crate) async fn set_read(&self, user_id: &str, id: &str, read: bool) -> Result<Option<Notification>, AwsError> {
         let change = Change::new().set("read", read).when(|at| at.exists("notification_id"));
-        self.database.change(&self.table, key(user_id, id), change).await?.map(from_item).transpose()
+        self.database.update(&self.table, key(user_id, id), change).await?.map(from_item).transpose()
     }
 }
 

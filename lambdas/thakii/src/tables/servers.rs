@@ -11,12 +11,12 @@ use super::{
     change::Change,
     database::Database,
     query::Query,
-    transaction::{Part, Transacted},
+    transaction::{TransactionOutcome, Write},
 };
 use crate::aws::AwsError;
 
-const SERVER: &str = "server";
-const NAME: &str = "name";
+const SERVER_KIND: &str = "server";
+const NAME_KIND: &str = "name";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,9 +77,9 @@ pub(crate) struct Edit {
 /// The result of a write.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
-    Made,
+    Written,
     NameTaken,
-    Missing,
+    NotFound,
 }
 
 #[derive(Debug, Clone)]
@@ -94,12 +94,12 @@ impl Servers {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<Option<Server>, AwsError> {
-        self.database.get(&self.table, key(SERVER, id)).await?.map(from_item).transpose()
+        self.database.get(&self.table, key(SERVER_KIND, id)).await?.map(from_item).transpose()
     }
 
     /// Lists all servers, newest first.
-    pub(crate) async fn all(&self) -> Result<Vec<Server>, AwsError> {
-        let query = Query::new(&self.table, PROCESSING_SERVERS.partition, SERVER).consistent();
+    pub(crate) async fn list(&self) -> Result<Vec<Server>, AwsError> {
+        let query = Query::new(&self.table, PROCESSING_SERVERS.partition, SERVER_KIND).consistent();
         let mut servers: Vec<Server> = from_items(self.database.query_all(&query).await?)?;
         servers.sort_by_key(|server| Reverse(server.created_at.clone()));
         Ok(servers)
@@ -107,11 +107,12 @@ impl Servers {
 
     pub(crate) async fn add(&self, server: &Server) -> Result<Outcome, AwsError> {
         let mut item = to_item(server)?;
-        item.extend(key(SERVER, &server.id));
-        let parts = vec![Part::Put(self.table.clone(), item, Change::new()), self.claim(&server.name, &server.id)];
-        Ok(match self.database.transact(parts).await? {
-            Transacted::Yes => Outcome::Made,
-            Transacted::Refused(_) => Outcome::NameTaken,
+        item.extend(key(SERVER_KIND, &server.id));
+        let writes =
+            vec![Write::Put(self.table.clone(), item, Change::new()), self.claim_name_write(&server.name, &server.id)];
+        Ok(match self.database.transact(writes).await? {
+            TransactionOutcome::Committed => Outcome::Written,
+            TransactionOutcome::ConditionsFailed(_) => Outcome::NameTaken,
         })
     }
 
@@ -124,64 +125,66 @@ impl Servers {
             .set_some("type", edit.kind.as_deref())
             .set_some("description", edit.description.as_deref())
             .set_some("status", edit.status)
-            // The guard of the old name is released below, so the name must not have changed.
+            // The guard item of the old name is deleted below, so the name must not have changed.
             .when(|at| at.compare("name", "=", server.name.as_str()));
-        let mut parts = vec![Part::Change(self.table.clone(), key(SERVER, &server.id), change)];
-        let renamed = edit.name.as_deref().filter(|name| guard(name) != guard(&server.name));
+        let mut writes = vec![Write::Change(self.table.clone(), key(SERVER_KIND, &server.id), change)];
+        let renamed = edit.name.as_deref().filter(|name| normalized_name(name) != normalized_name(&server.name));
         if let Some(name) = renamed {
-            parts.push(self.claim(name, &server.id));
-            parts.push(self.release(&server.name));
+            writes.push(self.claim_name_write(name, &server.id));
+            writes.push(self.release_name_write(&server.name));
         }
-        Ok(match self.database.transact(parts).await? {
-            Transacted::Yes => Outcome::Made,
-            Transacted::Refused(places) if places.contains(&0) => Outcome::Missing,
-            Transacted::Refused(_) => Outcome::NameTaken,
+        Ok(match self.database.transact(writes).await? {
+            TransactionOutcome::Committed => Outcome::Written,
+            TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => Outcome::NotFound,
+            TransactionOutcome::ConditionsFailed(_) => Outcome::NameTaken,
         })
     }
 
-    /// Deletes a server and the guard of its name.
+    /// Deletes a server and the guard item of its name.
     pub(crate) async fn delete(&self, server: &Server) -> Result<Outcome, AwsError> {
         let unchanged = Change::new().when(|at| at.compare("name", "=", server.name.as_str()));
-        let parts =
-            vec![Part::Delete(self.table.clone(), key(SERVER, &server.id), unchanged), self.release(&server.name)];
-        Ok(match self.database.transact(parts).await? {
-            Transacted::Yes => Outcome::Made,
-            Transacted::Refused(_) => Outcome::Missing,
+        let writes = vec![
+            Write::Delete(self.table.clone(), key(SERVER_KIND, &server.id), unchanged),
+            self.release_name_write(&server.name),
+        ];
+        Ok(match self.database.transact(writes).await? {
+            TransactionOutcome::Committed => Outcome::Written,
+            TransactionOutcome::ConditionsFailed(_) => Outcome::NotFound,
         })
     }
 
     /// Stores the result of a check, if the server is still registered.
-    pub(crate) async fn checked(&self, id: &str, health: &Health) -> Result<(), AwsError> {
+    pub(crate) async fn record_health(&self, id: &str, health: &Health) -> Result<(), AwsError> {
         let change = Change::new()
             .set("status", health.status())
             .set("health_status", health)
             .set("last_health_check", health.checked_at.as_str())
             .set("updated_at", health.checked_at.as_str())
             .when(|at| at.exists("id"));
-        self.database.change(&self.table, key(SERVER, id), change).await.map(|_| ())
+        self.database.update(&self.table, key(SERVER_KIND, id), change).await.map(|_| ())
     }
 
     /// Returns the write that adds to a server's load and number of jobs. It fails if the server is not registered.
-    pub(super) fn loaded(&self, id: &str, load: i64, jobs: i64) -> Part {
+    pub(super) fn add_load_write(&self, id: &str, load: i64, jobs: i64) -> Write {
         let change =
             Change::new().add("current_load", load).add("total_jobs_processed", jobs).when(|at| at.exists("id"));
-        Part::Change(self.table.clone(), key(SERVER, id), change)
+        Write::Change(self.table.clone(), key(SERVER_KIND, id), change)
     }
 
     /// Returns the write that reserves a free name.
-    fn claim(&self, name: &str, server: &str) -> Part {
-        let mut item = key(NAME, &guard(name));
+    fn claim_name_write(&self, name: &str, server: &str) -> Write {
+        let mut item = key(NAME_KIND, &normalized_name(name));
         item.extend(strings([("server_id", server)]));
-        Part::Put(self.table.clone(), item, Change::new().when(|at| at.absent("id")))
+        Write::Put(self.table.clone(), item, Change::new().when(|at| at.absent("id")))
     }
 
-    fn release(&self, name: &str) -> Part {
-        Part::Delete(self.table.clone(), key(NAME, &guard(name)), Change::new())
+    fn release_name_write(&self, name: &str) -> Write {
+        Write::Delete(self.table.clone(), key(NAME_KIND, &normalized_name(name)), Change::new())
     }
 }
 
 /// Normalizes a name for comparison.
-fn guard(name: &str) -> String {
+fn normalized_name(name: &str) -> String {
     name.trim().to_lowercase()
 }
 

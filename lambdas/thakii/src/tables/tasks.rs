@@ -1,6 +1,6 @@
 //! Table `video-tasks`: one task per video, from `in_queue` to `done` or `failed`.
 
-pub(crate) mod moves;
+pub(crate) mod transitions;
 
 use std::cmp::Reverse;
 
@@ -15,7 +15,7 @@ use super::{
     notifications::Notifications,
     query::Query,
     servers::Servers,
-    transaction::{Part, Transacted},
+    transaction::{TransactionOutcome, Write},
     users::Users,
 };
 use crate::{aws::AwsError, time};
@@ -49,7 +49,7 @@ impl Status {
     }
 
     /// The stored values of a status: rows of the original service keep theirs until their first transition.
-    const fn spellings(self) -> &'static [&'static str] {
+    const fn stored_values(self) -> &'static [&'static str] {
         match self {
             Self::InQueue => &["in_queue"],
             Self::InProgress => &["in_progress", "processing"],
@@ -171,78 +171,80 @@ impl Tasks {
     /// Creates a task and counts a video for its user. Returns false if the task exists.
     pub(crate) async fn create(&self, task: &Task) -> Result<bool, AwsError> {
         let absent = Change::new().when(|at| at.absent("video_id"));
-        let parts = vec![
-            Part::Put(self.table.clone(), to_item(task)?, absent),
-            self.users.gained(&task.user_id, &task.user_email, &task.created_at),
+        let writes = vec![
+            Write::Put(self.table.clone(), to_item(task)?, absent),
+            self.users.add_video_write(&task.user_id, &task.user_email, &task.created_at),
         ];
-        Ok(self.database.transact(parts).await? == Transacted::Yes)
+        Ok(self.database.transact(writes).await? == TransactionOutcome::Committed)
     }
 
     /// Deletes a task, its user's count and its server's load. Returns false if the task does not exist.
     pub(crate) async fn delete(&self, task: &Task) -> Result<bool, AwsError> {
         let mut task = task.clone();
         for _ in 0..ATTEMPTS {
-            if self.deleted(&task).await? {
+            if self.delete_unchanged(&task).await? {
                 return Ok(true);
             }
             // The task has moved, and its server's load with it, or another request has deleted it.
             let Some(current) = self.get(&task.video_id).await? else { return Ok(false) };
             task = current;
         }
-        Err(AwsError::odd(format!("delete task {}", task.video_id), "it moves all the time"))
+        Err(AwsError::unexpected(format!("delete task {}", task.video_id), "the task keeps changing"))
     }
 
     /// Deletes a task that has not changed since it was read. Returns false if it has.
-    async fn deleted(&self, task: &Task) -> Result<bool, AwsError> {
-        let unmoved = unmoved(Change::new(), task);
-        let mut parts =
-            vec![Part::Delete(self.table.clone(), key(&task.video_id), unmoved), self.users.lost(&task.user_id)];
-        let without_server = parts.len();
+    async fn delete_unchanged(&self, task: &Task) -> Result<bool, AwsError> {
+        let unchanged = if_unchanged(Change::new(), task);
+        let mut writes = vec![
+            Write::Delete(self.table.clone(), key(&task.video_id), unchanged),
+            self.users.remove_video_write(&task.user_id),
+        ];
+        let without_server = writes.len();
         let server = task.server_id.as_deref().filter(|_| task.status == Status::InProgress);
         if let Some(server) = server {
-            parts.push(self.servers.loaded(server, -1, 0));
+            writes.push(self.servers.add_load_write(server, -1, 0));
         }
-        match self.database.transact(parts.clone()).await? {
-            Transacted::Yes => Ok(true),
-            Transacted::Refused(places) if places.contains(&0) => Ok(false),
-            Transacted::Refused(_) => {
+        match self.database.transact(writes.clone()).await? {
+            TransactionOutcome::Committed => Ok(true),
+            TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => Ok(false),
+            TransactionOutcome::ConditionsFailed(_) => {
                 // The server is no longer registered.
-                parts.truncate(without_server);
-                Ok(self.database.transact(parts).await? == Transacted::Yes)
+                writes.truncate(without_server);
+                Ok(self.database.transact(writes).await? == TransactionOutcome::Committed)
             }
         }
     }
 
     /// Records that the worker's queue has accepted a task.
-    pub(crate) async fn queued(&self, video_id: &str, now: &str) -> Result<(), AwsError> {
+    pub(crate) async fn mark_queued(&self, video_id: &str, now: &str) -> Result<(), AwsError> {
         let change = Change::new().set("queued_at", now).when(|at| at.exists("video_id"));
-        self.database.change(&self.table, key(video_id), change).await.map(|_| ())
+        self.database.update(&self.table, key(video_id), change).await.map(|_| ())
     }
 
     /// Returns a task to the queue that failed before it was queued. Returns false if it is not such a task.
-    pub(crate) async fn requeued(&self, video_id: &str, now: &str) -> Result<bool, AwsError> {
+    pub(crate) async fn requeue_failed(&self, video_id: &str, now: &str) -> Result<bool, AwsError> {
         let change = Change::new()
             .set("status", Status::InQueue)
             .set("updated_at", now)
             .remove("error_message")
             .remove("finished_at")
             .when(|at| format!("{} AND {}", at.compare("status", "=", Status::Failed), at.absent("queued_at")));
-        Ok(self.database.change(&self.table, key(video_id), change).await?.is_some())
+        Ok(self.database.update(&self.table, key(video_id), change).await?.is_some())
     }
 
     /// Fails a task that could not be queued.
-    pub(crate) async fn unqueued(&self, video_id: &str, message: &str, now: &str) -> Result<(), AwsError> {
+    pub(crate) async fn fail_unqueued(&self, video_id: &str, message: &str, now: &str) -> Result<(), AwsError> {
         let change = Change::new()
             .set("status", Status::Failed)
             .set("error_message", message)
             .set("finished_at", now)
             .set("updated_at", now)
             .when(|at| format!("{} AND {}", at.compare("status", "=", Status::InQueue), at.absent("queued_at")));
-        self.database.change(&self.table, key(video_id), change).await.map(|_| ())
+        self.database.update(&self.table, key(video_id), change).await.map(|_| ())
     }
 
     /// Lists a user's tasks older than `before`, newest first.
-    pub(crate) async fn of_user(
+    pub(crate) async fn list_of_user(
         &self,
         user_id: &str,
         before: Option<&str>,
@@ -253,7 +255,7 @@ impl Tasks {
     }
 
     /// Lists the tasks with a status older than `before`, newest first.
-    pub(crate) async fn of_status(
+    pub(crate) async fn list_with_status(
         &self,
         status: Status,
         before: Option<&str>,
@@ -265,46 +267,46 @@ impl Tasks {
     }
 
     /// Lists all tasks older than `before`, newest first.
-    pub(crate) async fn all(&self, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
-        let of = |status| self.of_status(status, before, limit);
-        let [queued, progress, done, failed] = Status::ALL.map(of);
+    pub(crate) async fn list(&self, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
+        let list = |status| self.list_with_status(status, before, limit);
+        let [queued, progress, done, failed] = Status::ALL.map(list);
         let (queued, progress, done, failed) = tokio::try_join!(queued, progress, done, failed)?;
         Ok(merge([queued, progress, done, failed], limit))
     }
 
-    pub(crate) async fn count(&self, status: Status) -> Result<u64, AwsError> {
+    pub(crate) async fn count_with_status(&self, status: Status) -> Result<u64, AwsError> {
         self.database.count(&Query::index(&self.table, BY_STATUS, status.as_str())).await
     }
 
     /// Lists tasks created before `time` that were never queued, oldest first. Each has its own result, so that an
     /// unreadable one does not hide the others.
-    pub(crate) async fn lost(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
+    pub(crate) async fn list_lost(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
         let query = Query::index(&self.table, BY_STATUS, Status::InQueue.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.absent("queued_at"));
-        Ok(self.database.query(&query, limit).await?.into_iter().map(named).collect())
+        Ok(self.database.query(&query, limit).await?.into_iter().map(parse_task).collect())
     }
 
     /// Lists tasks in progress that have not changed since `time`, oldest first, each with its own result.
-    pub(crate) async fn stuck(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
+    pub(crate) async fn list_stalled(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
         let query = Query::index(&self.table, BY_STATUS, Status::InProgress.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.compare("updated_at", "<", time));
-        Ok(self.database.query(&query, limit).await?.into_iter().map(named).collect())
+        Ok(self.database.query(&query, limit).await?.into_iter().map(parse_task).collect())
     }
 }
 
 /// Adds the condition that a task has not changed since it was read: every transition changes both attributes.
-fn unmoved(change: Change, task: &Task) -> Change {
+fn if_unchanged(change: Change, task: &Task) -> Change {
     change
-        .when(|at| at.one_of("status", task.status.spellings().iter().copied()))
+        .when(|at| at.one_of("status", task.status.stored_values().iter().copied()))
         .when(|at| at.compare("updated_at", "=", task.updated_at.as_str()))
 }
 
 /// Converts an item. The error of an unreadable one names the task.
-fn named(item: Item) -> Result<Task, AwsError> {
+fn parse_task(item: Item) -> Result<Task, AwsError> {
     let id = item.get("video_id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
-    from_item(item).map_err(|error: AwsError| AwsError::odd(format!("understand task {id}"), error.cause))
+    from_item(item).map_err(|error: AwsError| AwsError::unexpected(format!("parse task {id}"), error.cause))
 }
 
 /// Merges lists, newest first. A task that moved between two queries may be in two lists: its later state counts.

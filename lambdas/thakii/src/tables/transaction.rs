@@ -18,15 +18,15 @@ const RETRIES: u32 = 3;
 
 /// The result of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Transacted {
-    Yes,
+pub(crate) enum TransactionOutcome {
+    Committed,
     /// Nothing was written: the conditions of the writes at these indexes failed.
-    Refused(Vec<usize>),
+    ConditionsFailed(Vec<usize>),
 }
 
 /// One write of a transaction: table, item or key, and changes with conditions.
 #[derive(Debug, Clone)]
-pub(crate) enum Part {
+pub(crate) enum Write {
     Put(String, Item, Change),
     Change(String, Item, Change),
     Delete(String, Item, Change),
@@ -35,28 +35,28 @@ pub(crate) enum Part {
 impl Database {
     /// Writes everything or nothing. Retries after a conflict use the same token: an attempt whose answer was lost may
     /// have been carried out, and must not conflict with its own retry.
-    pub(crate) async fn transact(&self, parts: Vec<Part>) -> Result<Transacted, AwsError> {
+    pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<TransactionOutcome, AwsError> {
         let action = "write in a transaction";
-        let parts: Vec<TransactWriteItem> = parts.into_iter().map(part).collect::<Result<_, _>>()?;
-        let token = ids::random();
+        let requests: Vec<TransactWriteItem> = writes.into_iter().map(request).collect::<Result<_, _>>()?;
+        let token = ids::new_id();
         let mut attempt = 0;
         loop {
-            let request = self.client.transact_write_items().set_transact_items(Some(parts.clone()));
+            let request = self.client.transact_write_items().set_transact_items(Some(requests.clone()));
             let request = request.client_request_token(&token);
             let error = match request.send().await {
-                Ok(_) => return Ok(Transacted::Yes),
+                Ok(_) => return Ok(TransactionOutcome::Committed),
                 Err(error) => error,
             };
-            let reasons = reasons(&error);
-            let refused: Vec<usize> = places(&reasons, "ConditionalCheckFailed");
-            if !refused.is_empty() {
-                return Ok(Transacted::Refused(refused));
+            let codes = cancellation_codes(&error);
+            let failed: Vec<usize> = indexes(&codes, "ConditionalCheckFailed");
+            if !failed.is_empty() {
+                return Ok(TransactionOutcome::ConditionsFailed(failed));
             }
-            let passing = reasons.iter().any(|reason| {
-                matches!(reason.as_str(), "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+            let is_transient = codes.iter().any(|code| {
+                matches!(code.as_str(), "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
             });
             attempt += 1;
-            if !passing || attempt > RETRIES {
+            if !is_transient || attempt > RETRIES {
                 return Err(AwsError::new(action, &error));
             }
             pause(attempt).await;
@@ -64,10 +64,10 @@ impl Database {
     }
 }
 
-fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
+fn request(write: Write) -> Result<TransactWriteItem, AwsError> {
     let builder = TransactWriteItem::builder();
-    let item = match part {
-        Part::Put(table, item, mut condition) => Put::builder()
+    let item = match write {
+        Write::Put(table, item, mut condition) => Put::builder()
             .table_name(table)
             .set_item(Some(item))
             .set_condition_expression(condition.condition())
@@ -75,7 +75,7 @@ fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
             .set_expression_attribute_values(condition.placeholders.take_values()?)
             .build()
             .map(|put| builder.put(put)),
-        Part::Change(table, key, mut change) => Update::builder()
+        Write::Change(table, key, mut change) => Update::builder()
             .table_name(table)
             .set_key(Some(key))
             .update_expression(change.update())
@@ -84,7 +84,7 @@ fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
             .set_expression_attribute_values(change.placeholders.take_values()?)
             .build()
             .map(|update| builder.update(update)),
-        Part::Delete(table, key, mut condition) => Delete::builder()
+        Write::Delete(table, key, mut condition) => Delete::builder()
             .table_name(table)
             .set_key(Some(key))
             .set_condition_expression(condition.condition())
@@ -97,7 +97,7 @@ fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
 }
 
 /// Returns the cancellation code of each write; `None` is the code of those that would have succeeded.
-fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<String> {
+fn cancellation_codes<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<String> {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect()
@@ -107,7 +107,7 @@ fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<String> {
     }
 }
 
-fn places(reasons: &[String], wanted: &str) -> Vec<usize> {
-    let places = reasons.iter().enumerate().filter(|(_, reason)| *reason == wanted);
-    places.map(|(place, _)| place).collect()
+fn indexes(codes: &[String], wanted: &str) -> Vec<usize> {
+    let matching = codes.iter().enumerate().filter(|(_, code)| *code == wanted);
+    matching.map(|(index, _)| index).collect()
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::aws::AwsError;
 
 /// The lifetime of an upload, in seconds.
-pub(crate) const KEPT: i64 = 24 * 3600;
+pub(crate) const LIFETIME: i64 = 24 * 3600;
 /// The duration of an assembly's lease, in seconds: longer than any request.
 const LEASE: i64 = 60;
 
@@ -69,7 +69,7 @@ pub(crate) struct Upload {
 
 impl Upload {
     /// Returns the required size of a piece, if it is fixed.
-    pub(crate) fn piece(&self, index: u64) -> Option<u64> {
+    pub(crate) fn piece_size(&self, index: u64) -> Option<u64> {
         let size = self.size?;
         let Some(part) = self.part_size else { return Some(size) };
         Some(part.min(size.saturating_sub(part.saturating_mul(index))))
@@ -98,7 +98,7 @@ impl Uploads {
     pub(crate) async fn begin(&self, upload: &Upload, now: i64) -> Result<bool, AwsError> {
         let free =
             Change::new().when(|at| format!("{} OR {}", at.absent("file_id"), at.compare("expires_at", "<=", now)));
-        Ok(self.database.put(&self.table, to_item(upload)?, free).await?.is_made())
+        self.database.put(&self.table, to_item(upload)?, free).await
     }
 
     /// Leases an upload for assembly. Returns `None` if it is leased by another request or done.
@@ -109,7 +109,7 @@ impl Uploads {
             format!("{open} OR ({assembling} AND {})", at.compare("lease_until", "<=", now))
         });
         let key = key(&upload.user_id, &upload.file_id);
-        self.database.change(&self.table, key, change).await?.map(from_item).transpose()
+        self.database.update(&self.table, key, change).await?.map(from_item).transpose()
     }
 
     /// Releases the lease of an upload that cannot be assembled yet. Only the holder can.
@@ -120,7 +120,7 @@ impl Uploads {
             .when(|at| at.compare("state", "=", State::Assembling))
             .when(|at| at.compare("lease_until", "=", upload.lease_until));
         let key = key(&upload.user_id, &upload.file_id);
-        self.database.change(&self.table, key, change).await.map(|_| ())
+        self.database.update(&self.table, key, change).await.map(|_| ())
     }
 
     /// Marks an upload as done.
@@ -128,7 +128,7 @@ impl Uploads {
         let change =
             Change::new().set("state", State::Done).set("total_size", total_size).when(|at| at.exists("file_id"));
         let key = key(&upload.user_id, &upload.file_id);
-        self.database.change(&self.table, key, change).await.map(|_| ())
+        self.database.update(&self.table, key, change).await.map(|_| ())
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     change::Change,
     database::Database,
     query::Query,
-    transaction::Part,
+    transaction::Write,
 };
 use crate::aws::AwsError;
 
@@ -33,40 +33,40 @@ impl Users {
     }
 
     /// Records a visit.
-    pub(crate) async fn seen(&self, uid: &str, email: &str, now: &str) -> Result<(), AwsError> {
-        self.database.change(&self.table, key(USERS, uid), visit(email, now).add("videos", 0)).await.map(|_| ())
+    pub(crate) async fn record_visit(&self, uid: &str, email: &str, now: &str) -> Result<(), AwsError> {
+        self.database.update(&self.table, key(USERS, uid), visited(email, now).add("videos", 0)).await.map(|_| ())
     }
 
     /// Returns the write that counts a video more.
-    pub(super) fn gained(&self, uid: &str, email: &str, now: &str) -> Part {
-        Part::Change(self.table.clone(), key(USERS, uid), visit(email, now).add("videos", 1))
+    pub(super) fn add_video_write(&self, uid: &str, email: &str, now: &str) -> Write {
+        Write::Change(self.table.clone(), key(USERS, uid), visited(email, now).add("videos", 1))
     }
 
     /// Returns the write that counts a video less.
-    pub(super) fn lost(&self, uid: &str) -> Part {
-        Part::Change(self.table.clone(), key(USERS, uid), Change::new().add("videos", -1))
+    pub(super) fn remove_video_write(&self, uid: &str) -> Write {
+        Write::Change(self.table.clone(), key(USERS, uid), Change::new().add("videos", -1))
     }
 
     /// Lists all known users.
-    pub(crate) async fn all(&self) -> Result<Vec<KnownUser>, AwsError> {
+    pub(crate) async fn list(&self) -> Result<Vec<KnownUser>, AwsError> {
         from_items(self.database.query_all(&Query::new(&self.table, SYSTEM.partition, USERS)).await?)
     }
 
-    pub(crate) async fn with_videos(&self) -> Result<u64, AwsError> {
+    pub(crate) async fn count_with_videos(&self) -> Result<u64, AwsError> {
         let query = Query::new(&self.table, SYSTEM.partition, USERS).filter(|at| at.compare("videos", ">", 0));
         self.database.count(&query).await
     }
 
-    pub(crate) async fn notified(&self, count: usize, now: &str) -> Result<(), AwsError> {
+    pub(crate) async fn count_notifications(&self, count: usize, now: &str) -> Result<(), AwsError> {
         let change = Change::new()
             .set("last_notification", now)
             .set("updated_at", now)
             .add("count", i64::try_from(count).unwrap_or(i64::MAX));
-        self.database.change(&self.table, key("system", "notifications"), change).await.map(|_| ())
+        self.database.update(&self.table, key("system", "notifications"), change).await.map(|_| ())
     }
 }
 
-fn visit(email: &str, now: &str) -> Change {
+fn visited(email: &str, now: &str) -> Change {
     Change::new().set("email", email).set_once("first_seen", now).set("last_seen", now)
 }
 

@@ -3,20 +3,20 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ATTEMPTS, Status, Task, Tasks, key, unmoved};
+use super::{ATTEMPTS, Status, Task, Tasks, if_unchanged, key};
 use crate::{
     aws::AwsError,
     tables::{
         attributes::from_item,
         change::Change,
         notifications::Stored,
-        transaction::{Part, Transacted},
+        transaction::{TransactionOutcome, Write},
     },
     time,
 };
 
 /// The longest stored error message, in characters.
-const LONGEST_REASON: usize = 1000;
+const MAX_REASON_CHARS: usize = 1000;
 
 /// A report about a task, by a worker or on its behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,17 +33,17 @@ pub(crate) enum Report {
 
 /// The result of a report.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Moved {
+pub(crate) enum Transition {
     /// The task moved. A notification was stored with it, except for a start.
-    Yes(Option<Box<Stored>>),
+    Applied(Option<Box<Stored>>),
     /// The task's status does not allow the transition.
     Ignored,
-    Unknown,
+    UnknownTask,
 }
 
 impl Report {
     /// Returns the status that follows `status`, if the transition is allowed. `done` is final.
-    pub(crate) fn follows(&self, status: Status) -> Option<Status> {
+    pub(crate) fn next_status(&self, status: Status) -> Option<Status> {
         match (self, status) {
             (Self::Started, Status::InQueue | Status::Failed) => Some(Status::InProgress),
             (Self::Finished { .. }, Status::InQueue | Status::InProgress | Status::Failed) => Some(Status::Done),
@@ -56,30 +56,32 @@ impl Report {
 impl Tasks {
     /// Applies a report to a task, together with its server's counters and its user's notification, in one transaction.
     /// `server` is the registered server that reports, if any.
-    pub(crate) async fn report(
+    pub(crate) async fn apply_report(
         &self,
         video_id: &str,
         report: &Report,
         server: Option<&str>,
         now: Timestamp,
-    ) -> Result<Moved, AwsError> {
+    ) -> Result<Transition, AwsError> {
         for _ in 0..ATTEMPTS {
-            let Some(item) = self.database.get(&self.table, key(video_id)).await? else { return Ok(Moved::Unknown) };
+            let Some(item) = self.database.get(&self.table, key(video_id)).await? else {
+                return Ok(Transition::UnknownTask);
+            };
             let task: Task = from_item(item)?;
-            let Some(status) = report.follows(task.status) else { return Ok(Moved::Ignored) };
+            let Some(status) = report.next_status(task.status) else { return Ok(Transition::Ignored) };
             let notification = match status {
                 Status::InProgress => None,
                 _ => Some(Box::new(notification(&task, status, now)?)),
             };
-            if self.moved(&task, report, status, server, notification.as_deref(), now).await? {
-                return Ok(Moved::Yes(notification));
+            if self.write_transition(&task, report, status, server, notification.as_deref(), now).await? {
+                return Ok(Transition::Applied(notification));
             }
         }
-        Err(AwsError::odd(format!("move task {video_id}"), "it moves all the time"))
+        Err(AwsError::unexpected(format!("move task {video_id}"), "the task keeps changing"))
     }
 
-    /// Writes a transition. Returns false if the task has changed meanwhile.
-    async fn moved(
+    /// Writes a transition. Returns false if the task has changed in the meantime.
+    async fn write_transition(
         &self,
         task: &Task,
         report: &Report,
@@ -88,25 +90,25 @@ impl Tasks {
         notification: Option<&Stored>,
         now: Timestamp,
     ) -> Result<bool, AwsError> {
-        let mut parts = vec![Part::Change(
+        let mut writes = vec![Write::Change(
             self.table.clone(),
             key(&task.video_id),
             change(task, report, status, server, &time::text(now)),
         )];
         if let Some(notification) = notification {
-            parts.push(self.notifications.stored(notification)?);
+            writes.push(self.notifications.store_write(notification)?);
         }
-        let without_server = parts.len();
+        let without_server = writes.len();
         if let Some((server, load, jobs)) = counters(task, report, server) {
-            parts.push(self.servers.loaded(server, load, jobs));
+            writes.push(self.servers.add_load_write(server, load, jobs));
         }
-        match self.database.transact(parts.clone()).await? {
-            Transacted::Yes => Ok(true),
-            Transacted::Refused(places) if places.contains(&0) => Ok(false),
-            Transacted::Refused(_) => {
+        match self.database.transact(writes.clone()).await? {
+            TransactionOutcome::Committed => Ok(true),
+            TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => Ok(false),
+            TransactionOutcome::ConditionsFailed(_) => {
                 // The server is not registered, so it has no counters.
-                parts.truncate(without_server);
-                Ok(self.database.transact(parts).await? == Transacted::Yes)
+                writes.truncate(without_server);
+                Ok(self.database.transact(writes).await? == TransactionOutcome::Committed)
             }
         }
     }
@@ -114,7 +116,7 @@ impl Tasks {
 
 /// The change of the task itself, conditional on its state.
 fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, now: &str) -> Change {
-    let change = unmoved(Change::new().set("status", status).set("updated_at", now), task);
+    let change = if_unchanged(Change::new().set("status", status).set("updated_at", now), task);
     match report {
         Report::Started => {
             let change = change.set("started_at", now).remove("error_message").remove("finished_at");
@@ -128,9 +130,9 @@ fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, no
             .set("pdf_key", pdf_key.as_str())
             .set_some("subtitle_key", subtitle_key.as_deref())
             .remove("error_message"),
-        Report::Failed(reason) => {
-            change.set("finished_at", now).set("error_message", reason.chars().take(LONGEST_REASON).collect::<String>())
-        }
+        Report::Failed(reason) => change
+            .set("finished_at", now)
+            .set("error_message", reason.chars().take(MAX_REASON_CHARS).collect::<String>()),
     }
 }
 
@@ -163,11 +165,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_follows_done_and_nothing_fails_twice() {
+    fn done_is_final_and_a_task_fails_once() {
         let started = Report::Started;
         let finished = Report::Finished { pdf_key: "pdfs/x.pdf".to_owned(), subtitle_key: None };
         let failed = Report::Failed("no".to_owned());
-        let way = |report: &Report| Status::ALL.map(|status| report.follows(status));
+        let way = |report: &Report| Status::ALL.map(|status| report.next_status(status));
         // From in_queue, in_progress, done and failed.
         assert_eq!(way(&started), [Some(Status::InProgress), None, None, Some(Status::InProgress)]);
         assert_eq!(way(&finished), [Some(Status::Done), Some(Status::Done), None, Some(Status::Done)]);
