@@ -57,6 +57,7 @@ pub struct MaintenanceFunction {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct MaintenanceResults {
     pub(crate) requeued: usize,
+    /// Tasks that were failed because their worker stopped responding.
     pub(crate) ended: usize,
     pub(crate) servers: usize,
     pub(crate) healthy_servers: usize,
@@ -106,7 +107,7 @@ impl MaintenanceFunction {
         match failures.first() {
             None => Ok(results),
             Some(first) => {
-                tracing::info!(requeued, ended, servers, healthy_servers, "the other steps succeeded");
+                tracing::info!(requeued, ended, servers, healthy_servers, "results of the other steps");
                 // The function's alarm counts errors.
                 Err(AwsError::unexpected("finish maintenance", format!("{} failed, first: {first}", failures.len())))
             }

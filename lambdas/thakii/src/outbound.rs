@@ -80,16 +80,16 @@ impl Outbound {
         if addresses.into_iter().all(is_public) { Ok(()) } else { Err(OutboundError::Forbidden) }
     }
 
-    /// Gets a document of at most `largest` bytes within `time`.
-    pub(crate) async fn get(&self, url: &str, time: Duration, largest: usize) -> Result<Response, OutboundError> {
+    /// Gets a document of at most `max_bytes` bytes within `time`.
+    pub(crate) async fn get(&self, url: &str, time: Duration, max_bytes: usize) -> Result<Response, OutboundError> {
         match parse_host(url).ok_or(OutboundError::Forbidden)? {
             // The resolver never sees IP addresses.
             Host::Address(address) if self.0.guarded && !is_public(address) => Err(OutboundError::Forbidden),
-            _ => tokio::time::timeout(time, self.call(url, largest)).await.unwrap_or(Err(OutboundError::Timeout)),
+            _ => tokio::time::timeout(time, self.call(url, max_bytes)).await.unwrap_or(Err(OutboundError::Timeout)),
         }
     }
 
-    async fn call(&self, url: &str, largest: usize) -> Result<Response, OutboundError> {
+    async fn call(&self, url: &str, max_bytes: usize) -> Result<Response, OutboundError> {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(url).map_err(|_| OutboundError::Forbidden)?;
         request.headers_mut().insert("accept", "application/json");
@@ -108,7 +108,7 @@ impl Outbound {
         let mut body = Vec::new();
         while let Some(bytes) = stream.next().await {
             body.extend_from_slice(&bytes.map_err(|_| OutboundError::Unreadable)?);
-            if body.len() > largest {
+            if body.len() > max_bytes {
                 return Err(OutboundError::Unreadable);
             }
         }

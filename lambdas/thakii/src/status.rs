@@ -124,7 +124,7 @@ impl StatusFunction {
         match parsed {
             Some(event) => self.apply_event(event).await,
             None => {
-                tracing::warn!(queue, "moved a malformed message to the dead-letter queue");
+                tracing::warn!(queue, "malformed message; sending it to the dead-letter queue");
                 self.malformed.send(body).await
             }
         }
@@ -145,7 +145,7 @@ impl StatusFunction {
             Transition::Ignored => tracing::info!(video_id, ?status, at = %event.at, "ignored an event"),
             Transition::UnknownTask => {
                 // The video has been deleted, so its results are deleted too.
-                tracing::info!(video_id, ?status, at = %event.at, "deleted the results of an unknown task");
+                tracing::info!(video_id, ?status, at = %event.at, "unknown task; deleting its results");
                 self.files.delete(&files::pdf_key(video_id)).await?;
                 self.files.delete(&files::subtitle_key(video_id)).await?;
             }

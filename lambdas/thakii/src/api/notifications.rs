@@ -12,7 +12,7 @@ use crate::{body::Payload, error::ApiError, http::Caller, time};
 pub(crate) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
     let page = Page::read(&parameters, SortKey::Notifications, 50, 100)?;
     let unread = parameters.flag("unread")?;
-    let found = app.notifications.list_of_user(&identity.uid, unread, page.before.as_deref(), page.read_limit()).await;
+    let found = app.notifications.list_for_user(&identity.uid, unread, page.before.as_deref(), page.read_limit()).await;
     let mut notifications = found?;
     let next = page.cut_to_page(&mut notifications, |notification| &notification.notification_id);
     let mut body = Map::from_iter([

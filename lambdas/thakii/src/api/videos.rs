@@ -44,7 +44,7 @@ async fn list_tasks(app: &App, identity: &Identity, page: &Page) -> Result<Vec<T
     if app.role(identity).await?.is_admin() {
         app.tasks.list(before, page.read_limit()).await
     } else {
-        app.tasks.list_of_user(&identity.uid, before, page.read_limit()).await
+        app.tasks.list_for_user(&identity.uid, before, page.read_limit()).await
     }
 }
 

@@ -109,9 +109,7 @@ impl KeySet {
 impl Cache {
     /// Checks whether an optional fetch is allowed, and counts it if so.
     fn allow_optional_fetch(&mut self) -> bool {
-        let is_allowed = self
-            .last_optional_fetch
-            .is_none_or(|last_optional_fetch| last_optional_fetch.elapsed() >= OPTIONAL_FETCH_INTERVAL);
+        let is_allowed = self.last_optional_fetch.is_none_or(|fetched| fetched.elapsed() >= OPTIONAL_FETCH_INTERVAL);
         if is_allowed {
             self.last_optional_fetch = Some(Instant::now());
         }

@@ -36,8 +36,7 @@ impl SecretSource {
     /// Returns the secret. If it cannot be read, the cached one stays in use.
     pub(crate) async fn get(&self) -> Result<Secrets, TokenError> {
         let mut cache = self.cache.lock().await;
-        if let Some((read, secrets)) = cache.as_ref().filter(|(read, _)| read.elapsed() < CACHE_TIME) {
-            let _ = read;
+        if let Some((_, secrets)) = cache.as_ref().filter(|(read, _)| read.elapsed() < CACHE_TIME) {
             return Ok(secrets.clone());
         }
         match self.read().await {

@@ -90,7 +90,7 @@ impl RewriteFailure for Response {
 
 /// Adds `success: false` to failed writes of admins and servers, which is part of the contract.
 fn mark_unsuccessful(route: ApiRoute, body: &mut Map<String, Value>) {
-    let registry = matches!(
+    let reports_success = matches!(
         route,
         ApiRoute::AddServer
             | ApiRoute::UpdateServer
@@ -99,7 +99,7 @@ fn mark_unsuccessful(route: ApiRoute, body: &mut Map<String, Value>) {
             | ApiRoute::UpdateAdmin
             | ApiRoute::RemoveAdmin
     );
-    if registry {
+    if reports_success {
         body.insert("success".to_owned(), json!(false));
     }
 }
@@ -156,17 +156,17 @@ fn timed_out() -> Response {
 }
 
 fn emit_metrics(stage: &str, route: ApiRoute, response: &Response, started: Instant) {
-    let mut emitted = Vec::new();
+    let mut values = Vec::new();
     if route.is_fast() {
-        emitted.push(Metric::milliseconds(FAST_ROUTE_MS, started.elapsed().as_secs_f64() * 1000.0));
+        values.push(Metric::milliseconds(FAST_ROUTE_MS, started.elapsed().as_secs_f64() * 1000.0));
     }
     if response.status() == StatusCode::UNAUTHORIZED {
-        emitted.push(Metric::count(AUTH_FAILURES, 1));
+        values.push(Metric::count(AUTH_FAILURES, 1));
     }
     if response.extensions().get::<Degraded>().is_some() {
-        emitted.push(Metric::count(LIST_DEGRADED, 1));
+        values.push(Metric::count(LIST_DEGRADED, 1));
     }
-    metrics::emit(stage, None, &emitted);
+    metrics::emit(stage, None, &values);
 }
 
 /// Logs one line per request, without tokens, bodies or links.

@@ -93,7 +93,7 @@ impl Notifications {
     }
 
     /// Lists a user's notifications older than `before`, newest first.
-    pub(crate) async fn list_of_user(
+    pub(crate) async fn list_for_user(
         &self,
         user_id: &str,
         only_unread: bool,

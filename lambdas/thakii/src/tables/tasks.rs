@@ -244,7 +244,7 @@ impl Tasks {
     }
 
     /// Lists a user's tasks older than `before`, newest first.
-    pub(crate) async fn list_of_user(
+    pub(crate) async fn list_for_user(
         &self,
         user_id: &str,
         before: Option<&str>,

@@ -244,7 +244,7 @@ async fn queries_read_pages_until_the_limit() {
         let key = json!({"video_id": {"S": format!("v{page}")}});
         json_reply(json!({"Items": [item(task)], "LastEvaluatedKey": key}))
     });
-    let found = tasks(&script).list_of_user("ana", Some("2026"), 3).await.expect("tasks");
+    let found = tasks(&script).list_for_user("ana", Some("2026"), 3).await.expect("tasks");
     assert_eq!(found.len(), 3);
     let queries = script.bodies("DynamoDB.Query");
     assert_eq!(queries[0]["IndexName"], "by-user");

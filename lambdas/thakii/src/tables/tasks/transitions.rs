@@ -73,7 +73,9 @@ impl Tasks {
                 Status::InProgress => None,
                 _ => Some(Box::new(notification(&task, status, now)?)),
             };
-            if self.write_transition(&task, report, status, server, notification.as_deref(), now).await? {
+            let change = change(&task, report, status, server, &time::text(now));
+            let counters = counters(&task, report, server);
+            if self.write_transition(&task.video_id, change, notification.as_deref(), counters).await? {
                 return Ok(Transition::Applied(notification));
             }
         }
@@ -83,23 +85,17 @@ impl Tasks {
     /// Writes a transition. Returns false if the task has changed in the meantime.
     async fn write_transition(
         &self,
-        task: &Task,
-        report: &Report,
-        status: Status,
-        server: Option<&str>,
+        video_id: &str,
+        change: Change,
         notification: Option<&Stored>,
-        now: Timestamp,
+        counters: Option<Counters<'_>>,
     ) -> Result<bool, AwsError> {
-        let mut writes = vec![Write::Change(
-            self.table.clone(),
-            key(&task.video_id),
-            change(task, report, status, server, &time::text(now)),
-        )];
+        let mut writes = vec![Write::Change(self.table.clone(), key(video_id), change)];
         if let Some(notification) = notification {
             writes.push(self.notifications.store_write(notification)?);
         }
         let without_server = writes.len();
-        if let Some((server, load, jobs)) = counters(task, report, server) {
+        if let Some(Counters { server, load, jobs }) = counters {
             writes.push(self.servers.add_load_write(server, load, jobs));
         }
         match self.database.transact(writes.clone()).await? {
@@ -136,13 +132,20 @@ fn change(task: &Task, report: &Report, status: Status, server: Option<&str>, no
     }
 }
 
-/// The server of a transition, and what to add to its load and to its number of jobs.
-fn counters<'a>(task: &'a Task, report: &Report, server: Option<&'a str>) -> Option<(&'a str, i64, i64)> {
+/// The numbers that a transition adds to the counters of its server.
+#[derive(Debug, Clone, Copy)]
+struct Counters<'a> {
+    server: &'a str,
+    load: i64,
+    jobs: i64,
+}
+
+fn counters<'a>(task: &'a Task, report: &Report, server: Option<&'a str>) -> Option<Counters<'a>> {
     match report {
-        Report::Started => server.map(|server| (server, 1, 0)),
+        Report::Started => server.map(|server| Counters { server, load: 1, jobs: 0 }),
         _ => {
             let load = if task.status == Status::InProgress { -1 } else { 0 };
-            task.server_id.as_deref().or(server).map(|server| (server, load, 1))
+            task.server_id.as_deref().or(server).map(|server| Counters { server, load, jobs: 1 })
         }
     }
 }
@@ -169,10 +172,10 @@ mod tests {
         let started = Report::Started;
         let finished = Report::Finished { pdf_key: "pdfs/x.pdf".to_owned(), subtitle_key: None };
         let failed = Report::Failed("no".to_owned());
-        let way = |report: &Report| Status::ALL.map(|status| report.next_status(status));
+        let next = |report: &Report| Status::ALL.map(|status| report.next_status(status));
         // From in_queue, in_progress, done and failed.
-        assert_eq!(way(&started), [Some(Status::InProgress), None, None, Some(Status::InProgress)]);
-        assert_eq!(way(&finished), [Some(Status::Done), Some(Status::Done), None, Some(Status::Done)]);
-        assert_eq!(way(&failed), [Some(Status::Failed), Some(Status::Failed), None, None]);
+        assert_eq!(next(&started), [Some(Status::InProgress), None, None, Some(Status::InProgress)]);
+        assert_eq!(next(&finished), [Some(Status::Done), Some(Status::Done), None, Some(Status::Done)]);
+        assert_eq!(next(&failed), [Some(Status::Failed), Some(Status::Failed), None, None]);
     }
 }
