@@ -5,10 +5,10 @@ use portfolio_contract::INDEX;
 
 use super::{
     StoreError, Table,
-    filter::{DATA, Filter},
+    filter::DATA,
     item::{Item, text, text_of},
 };
-use crate::content::{Content, Paging, Stored};
+use crate::content::{Content, Paging, Stored, filter::Filter};
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
