@@ -14,6 +14,7 @@ mod path;
 pub mod probe;
 pub mod start;
 pub mod telemetry;
+pub mod token;
 
 pub use caller::{Caller, SourceAddress};
 pub use error::ApiError;
