@@ -1,4 +1,4 @@
-//! Request bodies and queries, read field by field so that each error names its field.
+//! Request bodies and queries, parsed field by field so that each error names its field.
 
 use std::collections::HashMap;
 
@@ -16,16 +16,16 @@ use crate::ApiError;
 pub struct Fields(pub Map<String, Value>);
 
 impl Fields {
-    /// Is the field there, and not null?
+    /// Checks whether the field exists and is not null.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// A field that must be there.
+    /// Returns a required field.
     ///
     /// # Errors
-    /// A 400 that names the field.
+    /// Responds with 400 and the field's name if it is missing.
     pub fn required(&self, name: &str) -> Result<&Value, ApiError> {
         self.0
             .get(name)
@@ -33,20 +33,20 @@ impl Fields {
             .ok_or_else(|| ApiError::bad_request("MissingField", name, format!("{name} is missing")))
     }
 
-    /// A text that must be there and not be empty.
+    /// Returns a required string that is not empty.
     ///
     /// # Errors
-    /// A 400 that names the field.
+    /// Responds with 400 and the field's name if it is missing or invalid.
     pub fn text(&self, name: &str) -> Result<&str, ApiError> {
         let invalid =
             || ApiError::bad_request("InvalidField", name, format!("{name} must be a text that is not empty"));
         self.required(name)?.as_str().filter(|text| !text.is_empty()).ok_or_else(invalid)
     }
 
-    /// An integer above zero that must be there.
+    /// Returns a required integer above zero.
     ///
     /// # Errors
-    /// A 400 that names the field.
+    /// Responds with 400 and the field's name if it is missing or invalid.
     pub fn positive(&self, name: &str) -> Result<u64, ApiError> {
         let invalid = || ApiError::bad_request("InvalidField", name, format!("{name} must be an integer above 0"));
         self.required(name)?.as_u64().filter(|number| *number > 0).ok_or_else(invalid)
@@ -70,21 +70,21 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// The query's parameters; of one given twice, the last.
+/// The parameters of a query; the last one of duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameters(pub HashMap<String, String>);
 
 impl Parameters {
-    /// A parameter, where it is given.
+    /// Returns a parameter, if it exists.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A parameter that must be given and not be empty.
+    /// Returns a required parameter that is not empty.
     ///
     /// # Errors
-    /// A 400 that names the parameter.
+    /// Responds with 400 and the parameter's name if it is missing.
     pub fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.get(name)
             .filter(|value| !value.is_empty())

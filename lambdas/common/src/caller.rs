@@ -1,4 +1,4 @@
-//! Who calls, by the Cognito authorizer's word. No token is read here: API Gateway has already checked it.
+//! The caller according to the Cognito authorizer. No token is parsed here: API Gateway has already verified it.
 
 use std::convert::Infallible;
 
@@ -34,14 +34,14 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The address a request came from, by the gateway's word.
+/// The client's address according to the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceAddress(pub String);
 
 impl<S: Sync> FromRequestParts<S> for SourceAddress {
     type Rejection = Infallible;
 
-    /// Empty where nobody knows. A server other than Lambda puts the address into the request's extensions.
+    /// Returns an empty address if it is unknown. Servers other than Lambda set the address in the request's extensions.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());

@@ -1,6 +1,6 @@
-//! What a client gets when something is wrong: `{error, message, statusCode, details: {code, field?, …}}`.
+//! Error responses: `{error, message, statusCode, details: {code, field?, …}}`.
 //!
-//! Whatever is ours to fix becomes a 500 without internals; the cause goes to the log line only.
+//! Internal errors become a 500 response without details. Only the log line contains the cause.
 
 use std::sync::Arc;
 
@@ -20,45 +20,45 @@ pub struct ApiError {
     cause: Option<Cause>,
 }
 
-/// Why a request failed, kept beside its response for the log line.
+/// The cause of a failed request, kept in the response's extensions for the log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cause(pub(crate) Arc<str>);
 
 impl ApiError {
-    /// An error with a code for programs and a sentence for people.
+    /// Creates an error with a machine-readable code and a sentence.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let details = Map::from_iter([("code".to_owned(), json!(code))]);
         Self { status, message: message.into(), details, cause: None }
     }
 
-    /// A 400 that names the field it is about.
+    /// Creates a 400 error that names a field.
     #[must_use]
     pub fn bad_request(code: &'static str, field: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message).detail("field", field)
     }
 
-    /// A 404.
+    /// Creates a 404 error.
     #[must_use]
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message)
     }
 
-    /// Adds to the details.
+    /// Adds a detail.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The response's status.
+    /// Returns the status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 }
 
-/// An error that is not the client's fault.
+/// Converts an internal error.
 impl<E: std::error::Error> From<E> for ApiError {
     fn from(error: E) -> Self {
         let mut internal =
@@ -77,7 +77,7 @@ impl IntoResponse for ApiError {
             "details": self.details,
         });
         let mut response = (self.status, Json(body)).into_response();
-        // What is wrong now may be right in a second: clients poll.
+        // Clients poll, and the next response may be a success.
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);

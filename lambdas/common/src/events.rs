@@ -1,4 +1,4 @@
-//! Functions whose events are plain JSON: what comes in is parsed, what goes out is written.
+//! Functions with plain JSON events: parses events and serializes responses.
 
 use contract::Function;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn an_event_of_another_shape_is_an_error() {
+    async fn an_event_of_another_form_is_an_error() {
         assert!(answer::<List, _, _>(double, json!({"probe": "steady"})).await.is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Functions behind API Gateway's REST proxy: its events become HTTP requests for an axum router built from the
-//! contract's routes. Which handler serves which route is the function's business.
+//! Functions behind API Gateway's REST proxy: converts its events to HTTP requests for an axum router, which is built
+//! from the contract's routes.
 
 use std::time::Instant;
 
@@ -23,21 +23,21 @@ use crate::{
     path, probe,
 };
 
-/// What a handler wants in its request's log line; put it into the response's extensions.
+/// Additional fields of a request's log line, which a handler adds to the response's extensions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Logged {
-    /// The media, where the path does not name it.
+    /// The file, unless the path has a `filename`.
     pub filename: Option<String>,
-    /// The bytes the request is about.
+    /// The size of the file, in bytes.
     pub bytes: Option<u64>,
-    /// The route's path, with its parameters' names.
+    /// The path of the route, with the names of its parameters.
     pub route: Option<&'static str>,
-    /// What the caller is to the system.
+    /// The role of the caller.
     pub role: Option<&'static str>,
 }
 
-/// A router that serves every route of `R`: `handler` must match on the route, so one that nobody serves does not
-/// compile. It comes with CORS, log lines, and JSON for what no route matches.
+/// Builds the router of all routes of `R`, with CORS, log lines, and JSON responses to unknown routes. `handler` matches
+/// on the route, so a route without a handler does not compile.
 pub fn router<F, R, S>(origins: Origins, state: S, handler: impl Fn(R, MethodFilter) -> MethodRouter<S>) -> Router
 where
     F: Function,
@@ -83,7 +83,7 @@ pub async fn serve<F: Function>(router: Router) -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event| answer::<F>(router.clone(), event))).await
 }
 
-/// API Gateway's answer to its event, or a probe's.
+/// Responds to an event of API Gateway or to a probe.
 ///
 /// # Errors
 /// When the event is neither a probe nor a request of a REST API.
@@ -92,9 +92,9 @@ pub async fn answer<F: Function>(router: Router, event: LambdaEvent<Value>) -> R
         return Ok(serde_json::to_value(ready)?);
     }
     let mut request: ApiGatewayProxyRequest = serde_json::from_value(event.payload)?;
-    // `lambda_http` would put the stage in front of the path, which the contract's routes do not have.
+    // `lambda_http` would prepend the stage to the path, and the contract's routes have no stage.
     request.request_context.stage = None;
-    request.path = request.path.map(|path| path::kept(&path));
+    request.path = request.path.map(|path| path::escaped(&path));
     let event = LambdaEvent::new(LambdaRequest::ApiGatewayV1(request), event.context);
     let response = Adapter::from(router).call(event).await?;
     Ok(serde_json::to_value(response)?)

@@ -1,4 +1,4 @@
-//! The HTTP side with a small router of its own, fed with API Gateway's events.
+//! A small router, called with API Gateway's events.
 
 use axum::{Json, response::IntoResponse, routing::on};
 use contract::Route;
@@ -55,7 +55,7 @@ fn test_router() -> Router {
     })
 }
 
-/// An event as API Gateway makes it for stage `dev`.
+/// An event of API Gateway for stage `dev`.
 fn event(method: &str, path: &str) -> Value {
     json!({
         "resource": path, "path": path, "httpMethod": method,
@@ -98,7 +98,7 @@ async fn a_stage_named_like_a_route_changes_nothing() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_decoded_path_is_a_path_to_its_end() {
+async fn a_decoded_path_has_no_query_and_no_fragment() {
     for path in ["/media/a?b", "/media/a#b", "/media/a?"] {
         assert_eq!(call(event("GET", path)).await["statusCode"], 200, "{path}");
     }
@@ -108,7 +108,7 @@ async fn a_decoded_path_is_a_path_to_its_end() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_path_leads_nowhere_but_where_it_was_sent() {
+async fn a_path_is_not_normalized() {
     for path in
         ["/elsewhere/../media/abc", "/elsewhere/%2e%2E/media/abc", "/./media/abc", "/media/x/../abc", "/media\\abc"]
     {
@@ -135,8 +135,8 @@ async fn without_claims_there_is_no_caller() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn bodies_may_come_as_text_or_base64_and_be_large() {
-    // Above axum's own limit of 2 MB.
+async fn bodies_can_be_text_or_base64_and_large() {
+    // More than axum's default limit of 2 MB.
     let text = "a".repeat(5 * 1024 * 1024);
     let mut event = event("POST", "/media");
     event["body"] = json!(json!({"text": text}).to_string());
@@ -165,7 +165,7 @@ async fn bad_json_names_the_body() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn our_own_failures_show_no_internals() {
+async fn internal_errors_are_not_exposed() {
     let lines = Lines::default();
     let _guard = lines.listen();
     let answer = call(event("DELETE", "/media/abc")).await;
@@ -181,7 +181,7 @@ async fn our_own_failures_show_no_internals() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_no_route_matches_is_json_too() {
+async fn unknown_routes_get_json_responses() {
     let lost = call(event("GET", "/elsewhere")).await;
     assert_eq!((&lost["statusCode"], &body(&lost)["error"]), (&json!(404), &json!("Not Found")));
     let wrong = call(event("PUT", "/media")).await;
@@ -208,7 +208,7 @@ async fn probes_do_not_reach_the_router() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_is_no_request_is_an_error() {
+async fn other_events_are_an_error() {
     let event = LambdaEvent::new(json!({"probe": "steady"}), lambda_runtime::Context::default());
     assert!(answer::<List>(test_router(), event).await.is_err());
 }
@@ -222,7 +222,7 @@ fn from_origin(method: &str, path: &str, origin: &str) -> Value {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn preflights_need_no_token_and_are_answered_on_any_route() {
+async fn preflight_requests_need_no_token_on_any_route() {
     for path in ["/media", "/media/abc", "/elsewhere"] {
         let answer = call(from_origin("OPTIONS", path, "https://www.example.com")).await;
         assert_eq!(answer["statusCode"], 204, "{path}");

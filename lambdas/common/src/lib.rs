@@ -1,6 +1,6 @@
-//! What every function shares: start-up, probes, the HTTP side of API Gateway, errors and log lines.
+//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, errors and log lines.
 //!
-//! It knows contracts, never a system: nothing here may name one.
+//! It knows contracts in general and must not name a system.
 
 pub mod body;
 pub mod caller;

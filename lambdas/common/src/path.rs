@@ -1,31 +1,31 @@
-//! Paths as they were sent. On the way to the router a path becomes part of a URL, whose parser goes up for `..`, takes
-//! `\\` for `/` and cuts blanks from the end (WHATWG URL, section 4.4): then a route would serve what API Gateway, its
-//! authorizer and its throttles took for another.
+//! Protects paths from normalization. On the way to the router a path becomes part of a URL, whose parser resolves `..`,
+//! replaces `\\` by `/` and trims blanks (WHATWG URL, section 4.4). Then another route could serve the request than the
+//! one that API Gateway authorized and throttled.
 
 use std::fmt::Write as _;
 
-/// A path that a URL keeps segment by segment. What is escaped already stays so; gateways send paths either way.
-pub(crate) fn kept(path: &str) -> String {
+/// Escapes a path so that a URL preserves its segments. Existing escapes are kept, because gateways send either form.
+pub(crate) fn escaped(path: &str) -> String {
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 fn segment(segment: &str) -> String {
     let dots = segment.replace("%2e", ".").replace("%2E", ".");
     if [".", ".."].contains(&dots.as_str()) {
-        // Escaped once, a URL still goes up for it. No route has such a segment, and no id is one.
+        // A URL resolves these segments even if escaped once. No route and no ID contains one.
         return dots.replace('.', "%252E");
     }
-    let mut kept = String::with_capacity(segment.len());
+    let mut escaped = String::with_capacity(segment.len());
     for (place, byte) in segment.bytes().enumerate() {
         let escape = byte == b'%' && segment.as_bytes().get(place + 1..place + 3).is_some_and(is_hex);
         if escape || byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
-            kept.push(char::from(byte));
+            escaped.push(char::from(byte));
         } else {
-            // Writing to a text cannot fail.
-            let _ = write!(kept, "%{byte:02X}");
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
-    kept
+    escaped
 }
 
 fn is_hex(digits: &[u8]) -> bool {
@@ -37,16 +37,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_paths_stay_as_they_are() {
+    fn plain_paths_are_unchanged() {
         for path in
             ["", "/", "/media/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b", "/a//b/", "/a.b/...", "/a%2Fb/%FF", "/x@y:z~"]
         {
-            assert_eq!(kept(path), path);
+            assert_eq!(escaped(path), path);
         }
     }
 
     #[test]
-    fn what_a_url_would_change_is_escaped() {
+    fn characters_that_a_url_would_change_are_escaped() {
         for (path, expected) in [
             ("/status/../admin", "/status/%252E%252E/admin"),
             ("/status/%2e%2E/admin", "/status/%252E%252E/admin"),
@@ -58,7 +58,7 @@ mod tests {
             ("/%zz", "/%25zz"),
             ("/ü", "/%C3%BC"),
         ] {
-            assert_eq!(kept(path), expected);
+            assert_eq!(escaped(path), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers a release's probe before any handler sees it.
+//! Responds to a release's probe before any handler is called.
 
 use contract::{
     Function,
@@ -7,7 +7,7 @@ use contract::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The answer to `event` when it is a probe and nothing else.
+/// Returns the response to `event` if it is exactly a probe.
 pub(crate) fn answer<F: Function>(event: &Value) -> Option<Ready> {
     Probe::deserialize(event).ok().map(|_| Ready { ready: true, function: F::NAME.to_string() })
 }
@@ -20,7 +20,7 @@ mod tests {
     use crate::notes::List;
 
     #[test]
-    fn a_probe_is_answered_with_the_binarys_name() {
+    fn a_probe_is_answered_with_the_functions_name() {
         let ready = answer::<List>(&json!({"probe": "ready"})).expect("a probe");
         assert_eq!(serde_json::to_value(ready).expect("plain data"), json!({"ready": true, "function": "notes-list"}));
     }

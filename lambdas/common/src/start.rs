@@ -237,7 +237,7 @@ mod tests {
         const NAME: FunctionName = FunctionName::new("notes", "remove", "RemoveFunction").in_binary("changes");
     }
 
-    /// Two functions that note what they were started with.
+    /// Two functions that record their environment.
     fn shared() -> (Functions, Arc<Mutex<Vec<String>>>) {
         let started = Arc::new(Mutex::new(Vec::new()));
         let (added, removed) = (Arc::clone(&started), Arc::clone(&started));
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn the_handler_selects_a_function_of_a_shared_binary() {
         let (functions, started) = shared();
-        // The other function's variable is missing, and that is fine.
+        // The other function's variable may be missing.
         functions.run_with("add", variables(&[("NOTES_TABLE", "notes")])).expect("it runs");
         assert_eq!(*started.lock().expect("no panic"), ["notes"]);
     }

@@ -1,4 +1,4 @@
-//! Log lines: JSON on stdout, which Lambda hands to CloudWatch. Presigned URLs and tokens must never get here.
+//! Log lines: JSON on stdout, which Lambda forwards to CloudWatch. They must never contain presigned URLs or tokens.
 
 use tracing::{Level, Subscriber};
 use tracing_subscriber::{
@@ -7,31 +7,30 @@ use tracing_subscriber::{
     layer::SubscriberExt,
 };
 
-/// The variable that says how much a function logs of its own, where it has one.
+/// The optional variable with the log level of the function's own code.
 const LEVEL: &str = "LOG_LEVEL";
 
-/// Sends log lines to stdout from here on: those of `system`'s crate as far as `LOG_LEVEL` asks for, which is `INFO`
-/// unless it is set.
+/// Starts writing log lines to stdout. `LOG_LEVEL`, by default `INFO`, applies to the crate of `system`.
 ///
-/// The level of everything else is fixed: the SDK's debug lines hold request signatures.
+/// The level of all other crates is fixed: the SDK's debug lines contain request signatures.
 pub(crate) fn initialize(system: &str) {
     let level = std::env::var(LEVEL).ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
-    // Only a second call fails, and then lines already go where they should.
+    // Only a second call fails, and then logging is already set up.
     let _ = tracing::subscriber::set_global_default(subscriber(std::io::stdout, system, level));
 }
 
-/// One JSON object per line, with the runtime's request id in `span`.
+/// Writes one JSON object per line, with the runtime's request ID in `span`.
 pub(crate) fn subscriber<W>(writer: W, system: &str, level: Level) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // A crate is named like its system, but for the hyphens.
+    // A crate has the name of its system, with underscores instead of hyphens.
     let own = Targets::new().with_default(Level::INFO).with_target(system.replace('-', "_"), level);
     let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
     tracing_subscriber::registry().with(lines).with(own)
 }
 
-/// An error and everything that caused it, on one line.
+/// Formats an error and its causes on one line.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -43,7 +42,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Where tests look at log lines.
+/// Captures log lines in tests.
 #[cfg(test)]
 pub(crate) mod capture {
     use std::{
@@ -53,18 +52,18 @@ pub(crate) mod capture {
 
     use tracing::Level;
 
-    /// Keeps what is written.
+    /// The written lines.
     #[derive(Debug, Clone, Default)]
     pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
     impl Lines {
-        /// Takes this thread's log lines while the guard lives.
+        /// Captures this thread's log lines while the guard exists.
         pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
             let lines = self.clone();
             tracing::subscriber::set_default(super::subscriber(move || lines.clone(), "common", Level::INFO))
         }
 
-        /// What was written, a JSON value per line.
+        /// Returns a JSON value per line.
         pub(crate) fn values(&self) -> Vec<serde_json::Value> {
             let written = self.0.lock().expect("no writer panicked").clone();
             let text = String::from_utf8(written).expect("JSON is UTF-8");
@@ -91,7 +90,7 @@ mod tests {
     use super::{capture::Lines, subscriber};
 
     #[test]
-    fn only_the_systems_own_lines_get_more_detailed() {
+    fn the_level_applies_only_to_the_systems_own_lines() {
         let lines = Lines::default();
         let written = lines.clone();
         let subscriber = subscriber(move || written.clone(), "note-taker", Level::DEBUG);

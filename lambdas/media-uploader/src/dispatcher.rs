@@ -1,66 +1,84 @@
-//! The dispatcher: for each object that arrives in the raw bucket, writes a `processing` manifest and starts the right
-//! processor. It reads no media.
+//! The dispatcher: writes a `processing` manifest for each new object in the raw bucket, and starts its processor. It
+//! reads no media.
 
 mod record;
 
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use aws_smithy_types::error::display::DisplayErrorContext;
-use common::telemetry::chain;
+use common::{Error, Started, telemetry::chain};
 use contract::Function as _;
 use jiff::Timestamp;
 use media_uploader_contract::{ProcessingJob, Role};
-pub use record::{Event, Outcome};
+pub(crate) use record::{Event, Outcome};
 use record::{Record, plan};
 use serde::Serialize;
 
 use crate::{
     keys::{self, RawKey, RawKind},
-    manifest::{Kind, Manifest},
+    manifest::{Manifest, MediaKind},
     profile::Profile,
-    storage::{StorageError, Store},
+    storage::{self, StorageError, Store},
 };
 
-/// What is said of a job that was handed over, in the log line and in the answer.
+/// The message about a started job, in the log line and in the response.
 const STARTED: &str = "Processing job started";
 
-/// What the dispatcher needs.
+type Contract = media_uploader_contract::Dispatcher;
+
+/// Serves the function's events until the instance ends.
+///
+/// # Errors
+/// When Lambda's runtime interface fails.
+pub async fn serve(started: Started<Contract>) -> Result<(), Error> {
+    let environment = started.environment;
+    let s3 = storage::client(&started.aws);
+    let dispatcher = Dispatcher {
+        raw: Store::new(s3.clone(), environment.raw_media_bucket),
+        processed: Store::new(s3, environment.processed_media_bucket),
+        lambda: aws_sdk_lambda::Client::new(&started.aws),
+        image: environment.image_processing_function_arn,
+        video: environment.video_processing_function_arn,
+        profile: Profile::load(&environment.media_profile_path),
+    };
+    common::events::serve::<Contract, Event, _>(async |event| Ok(Box::pin(dispatcher.handle(event)).await?)).await
+}
+
+/// The dispatcher's clients and settings.
 #[derive(Debug)]
-pub struct Dispatcher {
+pub(crate) struct Dispatcher {
     /// The raw bucket.
-    pub raw: Store,
+    pub(crate) raw: Store,
     /// The processed bucket.
-    pub processed: Store,
-    /// Starts the processors.
-    pub lambda: aws_sdk_lambda::Client,
+    pub(crate) processed: Store,
+    /// The client that invokes the processors.
+    pub(crate) lambda: aws_sdk_lambda::Client,
     /// The ARN of the image function's alias.
-    pub image: String,
+    pub(crate) image: String,
     /// The ARN of the video function's alias.
-    pub video: String,
-    /// Names the sizes to make.
-    pub profile: Profile,
+    pub(crate) video: String,
+    /// The media profile, which names the sizes to produce.
+    pub(crate) profile: Profile,
 }
 
-/// The function's answer.
+/// The function's response.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Answer {
-    /// In one sentence.
-    pub message: &'static str,
-    /// One entry per record, in their order.
-    pub records: Vec<Handled>,
+pub(crate) struct Answer {
+    pub(crate) message: &'static str,
+    /// One entry per record, in the order of the event.
+    pub(crate) records: Vec<Handled>,
 }
 
-/// What became of one record.
+/// The outcome of one record.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Handled {
-    /// The object's key, decoded.
-    pub key: String,
-    /// What was done.
-    pub outcome: Outcome,
+pub(crate) struct Handled {
+    /// Decoded.
+    pub(crate) key: String,
+    pub(crate) outcome: Outcome,
 }
 
-/// Why a record could not be handled; S3 sends its event again.
+/// Why a record could not be handled. S3 sends its event again.
 #[derive(Debug, thiserror::Error)]
-pub enum DispatchError {
+pub(crate) enum DispatchError {
     /// A bucket failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -69,28 +87,25 @@ pub enum DispatchError {
     Invoke {
         /// The alias.
         function: String,
-        /// Lambda's words.
+        /// Lambda's error.
         cause: String,
     },
-    /// The job cannot be written as JSON.
-    #[error("failed to write the job")]
+    /// The job could not be serialized.
+    #[error("failed to serialize the job")]
     Job(#[from] serde_json::Error),
-    /// Some records failed. Each is in the log.
+    /// Some records failed. The log contains each of them.
     #[error("failed to handle {failed} of {all} records")]
     Records {
-        /// How many failed.
+        /// The number of failed records.
         failed: usize,
-        /// How many there were.
+        /// The number of all records.
         all: usize,
     },
 }
 
 impl Dispatcher {
-    /// Handles every record, also after one has failed.
-    ///
-    /// # Errors
-    /// When any record failed: those that did not are skipped or repeated harmlessly the next time.
-    pub async fn handle(&self, event: Event) -> Result<Answer, DispatchError> {
+    /// Handles every record, even if an earlier one failed.
+    pub(crate) async fn handle(&self, event: Event) -> Result<Answer, DispatchError> {
         let all = event.records.len();
         let mut records = Vec::with_capacity(all);
         for record in event.records {
@@ -109,7 +124,7 @@ impl Dispatcher {
         Ok(Answer { message: if any { STARTED } else { "Nothing to process" }, records })
     }
 
-    /// What became of the record, and the object's size where it was looked at.
+    /// Handles a record. Returns the outcome, and the object's size if it was read.
     async fn record(&self, record: &Record) -> Result<(Outcome, u64), DispatchError> {
         let key = match RawKey::parse(&record.key) {
             Some(key) if record.bucket == self.raw.bucket() => key,
@@ -150,8 +165,8 @@ impl Dispatcher {
             etag: manifest.source_etag.clone(),
         };
         let function = match manifest.kind {
-            Kind::Image => &self.image,
-            Kind::Video => &self.video,
+            MediaKind::Image => &self.image,
+            MediaKind::Video => &self.video,
         };
         let payload = Blob::new(serde_json::to_vec(&job)?);
         let request =
@@ -163,9 +178,9 @@ impl Dispatcher {
     }
 }
 
-/// One line per record. The key's owner is left out: it names a person.
+/// Writes one line per record, without the key's owner, which names a person.
 fn log(record: &Record, result: &Result<(Outcome, u64), DispatchError>, ms: u64) {
-    let function = <media_uploader_contract::Dispatcher>::NAME;
+    let function = Contract::NAME;
     let filename = record.key.rsplit('/').next();
     match result {
         Ok((Outcome::Started, bytes)) => tracing::info!(%function, filename, status = "started", ms, bytes, STARTED),

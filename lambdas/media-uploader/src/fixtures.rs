@@ -1,4 +1,4 @@
-//! Small files to try the functions on, made on the spot. For tests here and end to end.
+//! Generates small media files, for unit tests and end-to-end tests.
 
 #![expect(clippy::missing_panics_doc, reason = "a fixture that cannot be made is a broken test")]
 
@@ -20,7 +20,7 @@ pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// The same with EXIF: this orientation, and a place on earth.
+/// A JPEG with EXIF data: an orientation and a GPS position.
 #[must_use]
 pub fn jpeg_with_exif(width: u32, height: u32, orientation: u16) -> Vec<u8> {
     let mut tiff = Vec::new();
@@ -72,7 +72,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A video and what is true of it.
+/// A video and its properties.
 #[derive(Debug, Clone)]
 pub struct Mp4 {
     /// The file.
@@ -85,7 +85,7 @@ pub struct Mp4 {
     pub duration_ms: u64,
 }
 
-/// An MP4 of three samples, with `mdat` before `moov` and a place on earth in `©xyz`.
+/// An MP4 of three samples, with `mdat` before `moov` and a location in `©xyz`.
 #[must_use]
 pub fn mp4() -> Mp4 {
     let samples: [&[u8]; 3] = [b"first sample", b"second, longer sample", b"third"];
@@ -155,7 +155,7 @@ fn track(sizes: [u32; 3], offsets: [u32; 3]) -> Vec<u8> {
     atom(b"trak", &[&atom(b"tkhd", &[&header]), &media, &location()])
 }
 
-/// The samples of an MP4 of this module, read through its chunk offsets as a player does.
+/// Reads the samples of an MP4 of this module through its chunk offsets, as a player does.
 #[must_use]
 pub fn samples(mp4: &[u8]) -> Vec<Vec<u8>> {
     let table = |name: &[u8]| {

@@ -1,10 +1,11 @@
-//! The image function: makes the variants of one uploaded image, or of one video's poster. Pixels are the business of
-//! [`variants`]; here is only what is read, written and deleted.
+//! The image function: produces the variants of one uploaded image or of one video's poster. It reads, writes and
+//! deletes objects; [`variants`] processes the pixels.
 
 mod animation;
 mod decode;
-pub mod variants;
+pub(crate) mod variants;
 
+use common::{Error, Started};
 use contract::Function as _;
 use media_uploader_contract::{ProcessingJob, Role};
 
@@ -12,48 +13,64 @@ use crate::{
     image::variants::{Encoded, Formats, Made},
     job::{self, Answer, Buckets, ForeignBucket, Outcome, Source},
     keys,
-    manifest::{Failure, Kind, Manifest, Variant},
+    manifest::{Failure, Manifest, MediaKind, Variant},
     profile::Profile,
-    storage::{StorageError, Store},
+    storage::{self, StorageError, Store},
 };
 
 /// Every extension a variant can have.
 const EXTENSIONS: [&str; 3] = ["jpg", "png", "webp"];
 
-/// What the image function needs.
-#[derive(Debug)]
-pub struct ImageProcessor {
-    /// Where images come from and go to.
-    pub buckets: Buckets,
-    /// Sizes, quality and limits.
-    pub profile: Profile,
+type Contract = media_uploader_contract::Image;
+
+/// Serves the function's events until the instance ends.
+///
+/// # Errors
+/// When Lambda's runtime interface fails.
+pub async fn serve(started: Started<Contract>) -> Result<(), Error> {
+    let environment = started.environment;
+    let s3 = storage::client(&started.aws);
+    let processor = ImageProcessor {
+        buckets: Buckets {
+            raw: Store::new(s3.clone(), environment.raw_media_bucket),
+            processed: Store::new(s3, environment.processed_media_bucket),
+        },
+        profile: Profile::load(&environment.media_profile_path),
+    };
+    common::events::serve::<Contract, _, _>(async |job| Ok(Box::pin(processor.handle(job)).await?)).await
 }
 
-/// Why a job could not be ended; Lambda tries again.
+/// The image function's buckets and settings.
+#[derive(Debug)]
+pub(crate) struct ImageProcessor {
+    /// The source and target buckets.
+    pub(crate) buckets: Buckets,
+    /// Sizes, quality and limits.
+    pub(crate) profile: Profile,
+}
+
+/// Why a job could not be finished. Lambda retries it.
 #[derive(Debug, thiserror::Error)]
-pub enum ImageError {
+pub(crate) enum ImageError {
     /// A bucket failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The job is none of ours.
+    /// The job names another bucket.
     #[error(transparent)]
     Foreign(#[from] ForeignBucket),
 }
 
 impl ImageProcessor {
-    /// Does one job. A source that is no image, or too large a one, ends it too: with a manifest that says so.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn handle(&self, job: ProcessingJob) -> Result<Answer, ImageError> {
+    /// Processes one job. A source that is not an image or is too large results in a failed manifest, not in an error.
+    pub(crate) async fn handle(&self, job: ProcessingJob) -> Result<Answer, ImageError> {
         let started = std::time::Instant::now();
         let result = self.job(&job).await;
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        job::log(<media_uploader_contract::Image>::NAME, &job, &result, ms);
+        job::log(Contract::NAME, &job, &result, ms);
         result.map(|(outcome, _)| Answer { filename: job.filename, outcome })
     }
 
-    /// What became of the job, and the source's size.
+    /// Processes a job. Returns the outcome and the source's size.
     async fn job(&self, job: &ProcessingJob) -> Result<(Outcome, u64), ImageError> {
         let store = self.buckets.of(job)?;
         let source = match job::source(store, job).await? {
@@ -64,13 +81,13 @@ impl ImageProcessor {
         let processed = &self.buckets.processed;
         let manifest_key = job::manifest_key(job);
         let previous = processed.manifest(&manifest_key).await?;
-        // What lies in the processed bucket was taken out of a video, and is in nobody's way any more.
+        // A source in the processed bucket was extracted from a video and is no longer needed.
         let embedded = store.bucket() == processed.bucket();
         if embedded && previous.as_ref().is_some_and(Manifest::is_clients_poster) {
             processed.delete(&job.key).await?;
             return Ok((Outcome::ClientsPoster, bytes));
         }
-        let mut manifest = job::in_progress(job, Kind::Image, &source.head, previous);
+        let mut manifest = job::in_progress(job, MediaKind::Image, &source.head, previous);
         let result = match self.made(job, &source).await? {
             Ok(made) => {
                 made.format.content_type().clone_into(&mut manifest.content_type);
@@ -99,7 +116,7 @@ impl ImageProcessor {
         Ok(variants::make(&bytes, &self.profile, &job.sizes, formats(job)))
     }
 
-    /// Deletes what an earlier source under the same filename may have left.
+    /// Deletes the variants of an earlier source with the same filename.
     async fn delete_variants(&self, job: &ProcessingJob) -> Result<(), StorageError> {
         let extensions = match formats(job) {
             Formats::All => &EXTENSIONS[..],
@@ -121,7 +138,7 @@ fn formats(job: &ProcessingJob) -> Formats {
     }
 }
 
-/// Writes every variant, and says what was written.
+/// Writes every variant and returns their manifest entries.
 async fn write(processed: &Store, job: &ProcessingJob, made: &Made) -> Result<Vec<Variant>, StorageError> {
     let mut written = Vec::with_capacity(made.variants.len());
     for Encoded { size, extension, content_type, width, height, bytes } in &made.variants {

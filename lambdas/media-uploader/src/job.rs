@@ -1,5 +1,4 @@
-//! What both processors do around their work: find the job's source, and write the manifest that ends it. What is made
-//! of a source is not decided here.
+//! The frame of both processors' jobs: finding the source, and writing the manifest at the end.
 
 use contract::FunctionName;
 use jiff::Timestamp;
@@ -8,39 +7,38 @@ use serde::Serialize;
 
 use crate::{
     keys::{self, RawKey},
-    manifest::{Failure, Kind, Manifest, PosterSource, Status},
+    manifest::{Failure, Manifest, MediaKind, PosterSource, Status},
     storage::{Head, StorageError, Store},
 };
 
-/// The function's answer, for whoever invokes it by hand: asynchronous invocations drop it.
+/// The function's response, for manual invocations: asynchronous ones drop it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Answer {
-    /// The media.
-    pub filename: String,
-    /// What became of it.
-    pub outcome: Outcome,
+pub(crate) struct Answer {
+    /// The media's filename.
+    pub(crate) filename: String,
+    /// The outcome.
+    pub(crate) outcome: Outcome,
 }
 
-/// What became of a job. None of these is worth a retry.
+/// The outcome of a job. None of them is worth a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// Every variant is there.
+pub(crate) enum Outcome {
+    /// Every variant was written.
     Ready,
-    /// The source cannot be processed; its manifest says why.
+    /// The source cannot be processed; its manifest contains the reason.
     Failed,
-    /// The source was deleted before its turn.
+    /// The source was deleted before it was processed.
     Gone,
-    /// The source was replaced before its turn; its successor has a job of its own.
+    /// The source was replaced before it was processed. The new one has a job of its own.
     Superseded,
-    /// The client has uploaded a poster, which an embedded one does not replace.
+    /// The client has uploaded a poster, which an embedded one must not replace.
     ClientsPoster,
 }
 
 impl Outcome {
-    /// The outcome's name, as it is logged.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    /// Returns the name for the log.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::Failed => "failed",
@@ -51,35 +49,33 @@ impl Outcome {
     }
 }
 
-/// The two buckets a job is about.
+/// The buckets of a job.
 #[derive(Debug, Clone)]
-pub struct Buckets {
-    /// Where uploads land. Never written to, or events would come round in circles.
-    pub raw: Store,
-    /// Where variants and manifests go.
-    pub processed: Store,
+pub(crate) struct Buckets {
+    /// The bucket of uploads. Never written to, because a write would cause another event.
+    pub(crate) raw: Store,
+    /// The bucket of variants and manifests.
+    pub(crate) processed: Store,
 }
 
-/// Why a job names a bucket that is neither.
+/// The job names a bucket that is neither.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to take a job for {bucket}: only {raw} and {processed} are processed")]
-pub struct ForeignBucket {
+#[error("failed to accept a job for {bucket}: only {raw} and {processed} are processed")]
+pub(crate) struct ForeignBucket {
     bucket: String,
     raw: String,
     processed: String,
 }
 
-/// A job's source, found as the job describes it.
+/// A job's source, unchanged since the job was created.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// The bucket it lies in.
     pub(crate) store: Store,
-    /// What is known of it.
     pub(crate) head: Head,
 }
 
 impl Buckets {
-    /// The bucket of a job's source.
+    /// Returns the bucket of a job's source.
     pub(crate) fn of(&self, job: &ProcessingJob) -> Result<&Store, ForeignBucket> {
         [&self.raw, &self.processed].into_iter().find(|store| store.bucket() == job.bucket).ok_or_else(|| {
             let (raw, processed) = (self.raw.bucket().to_owned(), self.processed.bucket().to_owned());
@@ -88,7 +84,7 @@ impl Buckets {
     }
 }
 
-/// The job's source; the outcome instead, where it is not what the job was made for.
+/// Returns the job's source, or the outcome if it was deleted or replaced.
 pub(crate) async fn source(store: &Store, job: &ProcessingJob) -> Result<Result<Source, Outcome>, StorageError> {
     Ok(match store.head(&job.key).await? {
         None => Err(Outcome::Gone),
@@ -97,7 +93,7 @@ pub(crate) async fn source(store: &Store, job: &ProcessingJob) -> Result<Result<
     })
 }
 
-/// The key of the manifest that the job ends with.
+/// Returns the key of the job's manifest.
 pub(crate) fn manifest_key(job: &ProcessingJob) -> String {
     match job.role {
         Role::Main => keys::manifest(&job.filename),
@@ -105,9 +101,9 @@ pub(crate) fn manifest_key(job: &ProcessingJob) -> String {
     }
 }
 
-/// The manifest of a job in progress. What the dispatcher wrote is kept; where it has meanwhile vanished, the same is
-/// made again.
-pub(crate) fn in_progress(job: &ProcessingJob, kind: Kind, head: &Head, previous: Option<Manifest>) -> Manifest {
+/// Returns the manifest of a job in progress. It keeps the dispatcher's fields, or recreates them if the manifest was
+/// deleted.
+pub(crate) fn in_progress(job: &ProcessingJob, kind: MediaKind, head: &Head, previous: Option<Manifest>) -> Manifest {
     let now = Timestamp::now();
     let owner = RawKey::parse(&job.key).map(|key| keys::owner_hash(&key.owner)).unwrap_or_default();
     let previous = previous.as_ref();
@@ -132,7 +128,7 @@ pub(crate) fn in_progress(job: &ProcessingJob, kind: Kind, head: &Head, previous
     }
 }
 
-/// Ends a job: writes the manifest, last of all.
+/// Finishes a job by writing the manifest, after everything else.
 pub(crate) async fn end(
     processed: &Store,
     key: &str,
@@ -147,7 +143,7 @@ pub(crate) async fn end(
     Ok(outcome)
 }
 
-/// The one log line of a job. The key's owner is left out: it names a person.
+/// Writes the log line of a job, without the key's owner, which names a person.
 pub(crate) fn log<E: std::error::Error>(
     function: FunctionName,
     job: &ProcessingJob,

@@ -1,32 +1,28 @@
-//! The keys of both buckets, made and taken apart in this one place. Nothing here talks to S3.
+//! The keys of both buckets: formatting and parsing. No I/O.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// The name of one media: a UUID v4 in its hyphenated form. The spelling is kept, because it is part of keys.
+/// The name of one media: a hyphenated UUID v4. Its spelling is preserved, because it is part of keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Filename(String);
+pub(crate) struct Filename(String);
 
 impl Filename {
-    /// A new, unguessable filename.
-    #[must_use]
-    pub fn random() -> Self {
+    /// Creates an unguessable filename.
+    pub(crate) fn random() -> Self {
         Self(uuid::Uuid::new_v4().hyphenated().to_string())
     }
 
-    /// `text` as a filename; `None` when it is not a UUID v4.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Parses a UUID v4.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let uuid = uuid::Uuid::try_parse(text).ok()?;
         let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
         let version_4 = uuid.get_version_num() == 4 && uuid.get_variant() == uuid::Variant::RFC4122;
         (hyphenated && version_4).then(|| Self(text.to_owned()))
     }
 
-    /// The filename as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -37,24 +33,21 @@ impl fmt::Display for Filename {
     }
 }
 
-/// What a raw object is, the second segment of its key.
+/// The kind of a raw object: the second segment of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RawKind {
-    /// An image of its own.
+pub(crate) enum RawKind {
+    /// An image that is not a poster.
     Images,
-    /// A video.
     Videos,
     /// The poster of the video of the same filename.
     Posters,
 }
 
 impl RawKind {
-    /// Every kind, each once.
-    pub const ALL: [Self; 3] = [Self::Images, Self::Videos, Self::Posters];
+    pub(crate) const ALL: [Self; 3] = [Self::Images, Self::Videos, Self::Posters];
 
-    /// The kind as keys spell it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    /// Returns the spelling in keys.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Images => "images",
             Self::Videos => "videos",
@@ -65,19 +58,16 @@ impl RawKind {
 
 /// A key of the raw bucket: `{owner}/{images|videos|posters}/{filename}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawKey {
-    /// A Cognito username, or an identity id.
-    pub owner: String,
-    /// What the object is.
-    pub kind: RawKind,
-    /// The media's filename.
-    pub filename: Filename,
+pub(crate) struct RawKey {
+    /// A Cognito username or an identity ID.
+    pub(crate) owner: String,
+    pub(crate) kind: RawKind,
+    pub(crate) filename: Filename,
 }
 
 impl RawKey {
-    /// `key` taken apart; `None` when it has another shape.
-    #[must_use]
-    pub fn parse(key: &str) -> Option<Self> {
+    /// Parses a key; `None` if it has another form.
+    pub(crate) fn parse(key: &str) -> Option<Self> {
         let mut segments = key.split('/');
         let (owner, kind, filename) = (segments.next()?, segments.next()?, segments.next()?);
         if owner.is_empty() || segments.next().is_some() {
@@ -94,33 +84,25 @@ impl fmt::Display for RawKey {
     }
 }
 
-/// The key of a media's manifest.
-#[must_use]
-pub fn manifest(filename: &str) -> String {
+pub(crate) fn manifest(filename: &str) -> String {
     format!("{filename}/manifest.json")
 }
 
-/// The key of the manifest of a video's poster.
-#[must_use]
-pub fn poster_manifest(filename: &str) -> String {
+pub(crate) fn poster_manifest(filename: &str) -> String {
     format!("{filename}/poster.json")
 }
 
-/// The key of one variant.
-#[must_use]
-pub fn variant(filename: &str, size: &str, extension: &str) -> String {
+pub(crate) fn variant(filename: &str, size: &str, extension: &str) -> String {
     format!("{filename}/{size}.{extension}")
 }
 
-/// The key under which a video's embedded poster waits for the image function.
-#[must_use]
-pub fn cover(filename: &str) -> String {
+/// The key of a video's embedded poster, until the image function has processed it.
+pub(crate) fn cover(filename: &str) -> String {
     format!("{filename}/cover")
 }
 
-/// SHA-256, in hex, of a raw key's first segment: it tells owners apart without naming them.
-#[must_use]
-pub fn owner_hash(owner: &str) -> String {
+/// Returns the SHA-256, in hex, of a raw key's first segment: it distinguishes owners without naming them.
+pub(crate) fn owner_hash(owner: &str) -> String {
     hex::encode(Sha256::digest(owner.as_bytes()))
 }
 
@@ -142,7 +124,7 @@ mod tests {
             "7f1a2b3c-4d5e-1f60-8a7b-9c0d1e2f3a4b",
             "7f1a2b3c-4d5e-7f60-8a7b-9c0d1e2f3a4b",
             "7f1a2b3c-4d5e-4f60-0a7b-9c0d1e2f3a4b",
-            // The same UUID in forms that would make other keys.
+            // The same UUID in forms that would result in other keys.
             "7f1a2b3c4d5e4f608a7b9c0d1e2f3a4b",
             "{7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b}",
             "urn:uuid:7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b",
@@ -158,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_keys_come_back_as_they_were() {
+    fn raw_keys_survive_a_round_trip() {
         for kind in RawKind::ALL {
             let key = format!("us-east-1:0a1b/{}/{FILENAME}", kind.as_str());
             let parsed = RawKey::parse(&key).expect("a raw key");

@@ -1,18 +1,18 @@
-//! The Media Uploader: what its five functions share and do. The binaries in `src/bin` only start them.
+//! The five functions of the Media Uploader. The binaries in `src/bin` only start them.
 
 pub mod dispatcher;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 pub mod image;
-pub mod job;
-pub mod keys;
-pub mod limits;
-pub mod manifest;
-pub mod profile;
-pub mod request;
+pub(crate) mod job;
+pub(crate) mod keys;
+pub(crate) mod limits;
+pub(crate) mod manifest;
+pub(crate) mod profile;
+pub(crate) mod request;
 pub mod retrieve;
-pub mod sniff;
-pub mod storage;
+pub(crate) mod sniff;
+pub(crate) mod storage;
 pub mod upload;
 pub mod video;
 

@@ -1,80 +1,71 @@
-//! What is taken at upload: which types, and how many bytes of them. What a file really is shows only when it is
-//! processed.
+//! Accepted content types and sizes of uploads. The actual type of a file is detected when it is processed.
 
 use axum::http::StatusCode;
 use common::ApiError;
 
-use crate::{keys::RawKind, manifest::Kind, profile::Limits};
+use crate::{keys::RawKind, manifest::MediaKind, profile::Limits};
 
-/// The bytes that may be sent along in a request, decoded.
-pub const INLINE_BYTES: usize = 4 * 1024 * 1024;
-/// The parts S3 takes: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
-pub const PARTS: u64 = 10_000;
+/// The largest file in a request's body, decoded.
+pub(crate) const INLINE_BYTES: usize = 4 * 1024 * 1024;
+/// The largest number of parts: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+pub(crate) const PARTS: u64 = 10_000;
 
 const MIB: u64 = 1024 * 1024;
 const LEAST_PART: u64 = 8 * MIB;
 
-/// The image types that are taken. SVG is not: it can carry scripts.
+/// The accepted image types. SVG is not among them, because it can contain scripts.
 const IMAGES: [&str; 5] = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/tiff"];
-/// The video types that are taken.
+/// The accepted video types.
 const VIDEOS: [&str; 5] = ["video/mp4", "video/quicktime", "video/x-m4v", "video/webm", "video/x-matroska"];
 
-/// A declared type that is taken.
+/// An accepted declared type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MediaType {
-    /// The type as it is signed and stored: lower case, without parameters.
-    pub essence: &'static str,
-    /// Image or video.
-    pub kind: Kind,
+pub(crate) struct MediaType {
+    /// The signed and stored form: lower case, without parameters.
+    pub(crate) essence: &'static str,
+    pub(crate) kind: MediaKind,
 }
 
 impl MediaType {
-    /// Reads a declared content type; its case and its parameters do not matter.
-    ///
-    /// # Errors
-    /// A 415 that lists what is taken.
-    pub fn parse(content_type: &str) -> Result<Self, ApiError> {
+    /// Parses a declared content type, ignoring its case and parameters.
+    pub(crate) fn parse(content_type: &str) -> Result<Self, ApiError> {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let find = |types: [&'static str; 5]| types.into_iter().find(|candidate| *candidate == essence);
-        let image = find(IMAGES).map(|essence| Self { essence, kind: Kind::Image });
+        let image = find(IMAGES).map(|essence| Self { essence, kind: MediaKind::Image });
         image
-            .or_else(|| find(VIDEOS).map(|essence| Self { essence, kind: Kind::Video }))
-            .ok_or_else(|| unsupported("contentType is not taken", IMAGES.iter().chain(&VIDEOS)))
+            .or_else(|| find(VIDEOS).map(|essence| Self { essence, kind: MediaKind::Video }))
+            .ok_or_else(|| unsupported("contentType is not supported", IMAGES.iter().chain(&VIDEOS)))
     }
 
-    /// # Errors
-    /// A 415 when this is a video.
-    pub fn image_only(self) -> Result<Self, ApiError> {
+    /// Responds with 415 to a video.
+    pub(crate) fn image_only(self) -> Result<Self, ApiError> {
         match self.kind {
-            Kind::Image => Ok(self),
-            Kind::Video => Err(unsupported("a poster must be an image", IMAGES.iter())),
+            MediaKind::Image => Ok(self),
+            MediaKind::Video => Err(unsupported("a poster must be an image", IMAGES.iter())),
         }
     }
 
-    /// # Errors
-    /// A 415 when this is an image.
-    pub fn video_only(self) -> Result<Self, ApiError> {
+    /// Responds with 415 to an image.
+    pub(crate) fn video_only(self) -> Result<Self, ApiError> {
         match self.kind {
-            Kind::Video => Ok(self),
-            Kind::Image => Err(unsupported("only videos are uploaded in parts", VIDEOS.iter())),
+            MediaKind::Video => Ok(self),
+            MediaKind::Image => Err(unsupported("only videos are uploaded in parts", VIDEOS.iter())),
         }
     }
 
-    /// Where a file of this type lies in the raw bucket, if it is no poster.
-    #[must_use]
-    pub const fn raw_kind(self) -> RawKind {
+    /// Returns the kind of raw object for a file of this type that is not a poster.
+    pub(crate) const fn raw_kind(self) -> RawKind {
         match self.kind {
-            Kind::Image => RawKind::Images,
-            Kind::Video => RawKind::Videos,
+            MediaKind::Image => RawKind::Images,
+            MediaKind::Video => RawKind::Videos,
         }
     }
 
-    /// # Errors
-    /// A 413 when a file of this type may not have `bytes` bytes.
-    pub fn check_bytes(self, bytes: u64, limits: &Limits) -> Result<(), ApiError> {
+    /// Responds with 413 to a file that is too large for its type.
+    pub(crate) fn check_bytes(self, bytes: u64, limits: &Limits) -> Result<(), ApiError> {
         let (name, limit) = match self.kind {
-            Kind::Image => ("an image", limits.image_bytes),
-            Kind::Video => ("a video", limits.video_bytes),
+            MediaKind::Image => ("an image", limits.image_bytes),
+            MediaKind::Video => ("a video", limits.video_bytes),
         };
         if bytes <= limit {
             return Ok(());
@@ -94,9 +85,8 @@ fn unsupported<'a>(message: &str, allowed: impl Iterator<Item = &'a &'static str
     .detail("allowed", allowed)
 }
 
-/// # Errors
-/// A 413 that names the way for larger files.
-pub fn check_single_put(bytes: u64, limits: &Limits) -> Result<(), ApiError> {
+/// Responds with 413 and the alternative to a file that is too large for one PUT.
+pub(crate) fn check_single_put(bytes: u64, limits: &Limits) -> Result<(), ApiError> {
     let limit = limits.single_put_bytes;
     if bytes <= limit {
         return Ok(());
@@ -104,9 +94,8 @@ pub fn check_single_put(bytes: u64, limits: &Limits) -> Result<(), ApiError> {
     Err(too_large(format!("one upload may have at most {limit} bytes; use POST /media/multipart"), limit))
 }
 
-/// # Errors
-/// A 413 when a file sent along has more than [`INLINE_BYTES`].
-pub fn check_inline(bytes: usize) -> Result<(), ApiError> {
+/// Responds with 413 to a file of more than [`INLINE_BYTES`] in a request's body.
+pub(crate) fn check_inline(bytes: usize) -> Result<(), ApiError> {
     if bytes <= INLINE_BYTES {
         return Ok(());
     }
@@ -120,9 +109,8 @@ fn too_large(message: String, limit: u64) -> ApiError {
         .detail("limit", limit)
 }
 
-/// The size of the parts of a multipart upload: whole MiB, and never more than [`PARTS`] of them.
-#[must_use]
-pub fn part_size(bytes: u64) -> u64 {
+/// Returns the size of the parts of a multipart upload: whole MiB, and at most [`PARTS`] parts.
+pub(crate) fn part_size(bytes: u64) -> u64 {
     LEAST_PART.max(bytes.div_ceil(PARTS).next_multiple_of(MIB))
 }
 
@@ -133,14 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_taken_in_any_case_and_with_parameters() {
+    fn types_are_accepted_in_any_case_and_with_parameters() {
         let parsed = MediaType::parse(" Image/JPEG; charset=binary").expect("an image");
-        assert_eq!(parsed, MediaType { essence: "image/jpeg", kind: Kind::Image });
+        assert_eq!(parsed, MediaType { essence: "image/jpeg", kind: MediaKind::Image });
         assert_eq!(MediaType::parse("video/x-matroska").expect("a video").raw_kind(), RawKind::Videos);
     }
 
     #[test]
-    fn other_types_are_not() {
+    fn other_types_are_rejected() {
         for other in
             ["image/svg+xml", "image/heic", "image/avif", "video/x-msvideo", "video/mp2t", "text/plain", "image", ""]
         {

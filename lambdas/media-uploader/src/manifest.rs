@@ -1,79 +1,71 @@
-//! What is known of one media: written by the dispatcher and the processors, read by the retrieve function.
+//! The manifest of one media: written by the dispatcher and the processors, read by the retrieve function.
 
 use serde::{Deserialize, Serialize};
 
-/// The state of one media, or of a video's poster. It lies beside the variants in the processed bucket.
+/// The state of one media, or of a video's poster, stored beside the variants in the processed bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Manifest {
-    /// The media's filename, a UUID v4.
-    pub filename: String,
-    /// Image or video.
-    pub kind: Kind,
-    /// How far processing is.
-    pub status: Status,
-    /// SHA-256, in hex, of the raw key's first segment: the bucket is publicly readable, so no names.
-    pub owner_hash: String,
-    /// The source's content type, by its magic bytes once processed.
-    pub content_type: String,
+pub(crate) struct Manifest {
+    /// A UUID v4.
+    pub(crate) filename: String,
+    pub(crate) kind: MediaKind,
+    pub(crate) status: Status,
+    /// SHA-256, in hex, of the raw key's first segment: the bucket is publicly readable and must not contain names.
+    pub(crate) owner_hash: String,
+    /// The source's content type: declared, then detected once it is processed.
+    pub(crate) content_type: String,
     /// The source's size in bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// The source's ETag.
-    pub source_etag: String,
-    /// When the first job for this media was started.
-    pub created_at: jiff::Timestamp,
+    pub(crate) source_etag: String,
+    /// When the first job of this media started.
+    pub(crate) created_at: jiff::Timestamp,
     /// When this manifest was written.
-    pub updated_at: jiff::Timestamp,
-    /// What can be retrieved. Complete once the status is [`Status::Ready`].
+    pub(crate) updated_at: jiff::Timestamp,
+    /// The retrievable objects. Complete once the status is [`Status::Ready`].
     #[serde(default)]
-    pub variants: Vec<Variant>,
-    /// What an image is.
+    pub(crate) variants: Vec<Variant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<ImageFacts>,
-    /// What a video is.
+    pub(crate) image: Option<ImageFacts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub video: Option<VideoFacts>,
-    /// In a poster's manifest: where the poster comes from.
+    pub(crate) video: Option<VideoFacts>,
+    /// The source of a poster, in its manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub poster_source: Option<PosterSource>,
+    pub(crate) poster_source: Option<PosterSource>,
     /// Why processing failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Failure>,
+    pub(crate) error: Option<Failure>,
 }
 
-/// How long a job may take, with Lambda's retries, before nobody expects its end any more.
-pub const STALLED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+/// The longest time a job can take, including Lambda's retries.
+pub(crate) const STALLED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 impl Manifest {
-    /// Has the job been running for longer than any job can?
-    #[must_use]
-    pub fn is_stalled(&self, now: jiff::Timestamp) -> bool {
+    /// Checks whether the job has exceeded the longest possible time.
+    pub(crate) fn is_stalled(&self, now: jiff::Timestamp) -> bool {
         self.status == Status::Processing && now.duration_since(self.updated_at) > STALLED_AFTER
     }
 
-    /// Is this a poster that the client chose? No other may replace it.
-    #[must_use]
-    pub fn is_clients_poster(&self) -> bool {
+    /// Checks whether this is a poster chosen by the client, which no other may replace.
+    pub(crate) fn is_clients_poster(&self) -> bool {
         self.poster_source == Some(PosterSource::Client) && self.status != Status::Failed
     }
 }
 
-/// Image or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Kind {
+pub(crate) enum MediaKind {
     Image,
     Video,
 }
 
-/// How far processing is.
+/// The status of processing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// A job was started.
+pub(crate) enum Status {
+    /// A job has started.
     Processing,
-    /// Every variant is there.
+    /// Every variant was written.
     Ready,
     /// The source cannot be processed.
     Failed,
@@ -82,153 +74,142 @@ pub enum Status {
 /// One retrievable object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Variant {
+pub(crate) struct Variant {
     /// `tiny` … `huge`, or `original` for videos.
-    pub size: String,
+    pub(crate) size: String,
     /// `jpg`, `png`, `webp`, `mp4`, `mov`, `webm` or `mkv`.
-    pub extension: String,
+    pub(crate) extension: String,
     /// The key in the processed bucket.
-    pub key: String,
+    pub(crate) key: String,
     /// The object's size in bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Width in pixels.
-    pub width: u32,
+    pub(crate) width: u32,
     /// Height in pixels.
-    pub height: u32,
+    pub(crate) height: u32,
 }
 
-/// What an image is.
+/// The properties of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ImageFacts {
+pub(crate) struct ImageFacts {
     /// Width in pixels, after orientation.
-    pub width: u32,
+    pub(crate) width: u32,
     /// Height in pixels, after orientation.
-    pub height: u32,
-    /// Does any pixel let something through?
-    pub has_alpha: bool,
-    /// Are there more frames than the first, which is all that is kept?
-    pub animated: bool,
+    pub(crate) height: u32,
+    /// Whether any pixel is transparent.
+    pub(crate) has_alpha: bool,
+    /// Whether the source has more frames than the first, which is the only one kept.
+    pub(crate) animated: bool,
 }
 
-/// What a video is, from its container alone: nothing is decoded.
+/// The properties of a video, read from its container: nothing is decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct VideoFacts {
+pub(crate) struct VideoFacts {
     /// `mp4`, `mov`, `webm` or `mkv`.
-    pub container: String,
-    /// The major and compatible brands of an ISO file; the doc type of a Matroska file.
-    pub brands: Vec<String>,
+    pub(crate) container: String,
+    /// The major and compatible brands of an ISO file, or the document type of a Matroska file.
+    pub(crate) brands: Vec<String>,
     /// Duration in milliseconds.
-    pub duration_ms: u64,
-    /// Bits per second, from size and duration.
-    pub bitrate: u64,
-    /// Is it a fragmented MP4?
-    pub fragmented: bool,
-    /// Did the index come before the samples in the source?
-    pub fast_start_before: bool,
-    /// Did the source carry a location?
-    pub had_location: bool,
+    pub(crate) duration_ms: u64,
+    /// Bits per second, computed from size and duration.
+    pub(crate) bitrate: u64,
+    /// Whether it is a fragmented MP4.
+    pub(crate) fragmented: bool,
+    /// Whether the index preceded the samples in the source.
+    pub(crate) fast_start_before: bool,
+    /// Whether the source contained a location.
+    pub(crate) had_location: bool,
     /// Always false: samples are never decoded.
-    pub transcoded: bool,
-    /// Were `udta`, `meta` and `uuid` removed?
-    pub metadata_stripped: bool,
-    /// Where the poster comes from.
-    pub poster: PosterSource,
-    /// The video tracks.
-    pub video_tracks: Vec<VideoTrack>,
-    /// The audio tracks.
-    pub audio_tracks: Vec<AudioTrack>,
+    pub(crate) transcoded: bool,
+    /// Whether `udta`, `meta` and `uuid` were removed.
+    pub(crate) metadata_stripped: bool,
+    pub(crate) poster: PosterSource,
+    pub(crate) video_tracks: Vec<VideoTrack>,
+    pub(crate) audio_tracks: Vec<AudioTrack>,
 }
 
-/// Where a video's poster comes from.
+/// The source of a video's poster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PosterSource {
+pub(crate) enum PosterSource {
     /// Uploaded by the client with `posterFor`.
     Client,
     /// The embedded cover art.
     Cover,
     /// The first sample of an MJPEG track.
     Sample,
-    /// There is none.
     None,
 }
 
-/// One video track.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct VideoTrack {
-    /// The sample entry's code (`avc1`, …) or Matroska's codec id.
-    pub codec: String,
+pub(crate) struct VideoTrack {
+    /// The sample entry's code (`avc1`, …) or Matroska's codec ID.
+    pub(crate) codec: String,
     /// Width in pixels.
-    pub width: u32,
+    pub(crate) width: u32,
     /// Height in pixels.
-    pub height: u32,
+    pub(crate) height: u32,
     /// Clockwise degrees: 0, 90, 180 or 270.
-    pub rotation: u16,
+    pub(crate) rotation: u16,
     /// Frames per second.
-    pub frame_rate: f64,
+    pub(crate) frame_rate: f64,
 }
 
-/// One audio track.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AudioTrack {
-    /// The sample entry's code (`mp4a`, …) or Matroska's codec id.
-    pub codec: String,
-    /// Number of channels.
-    pub channels: u16,
+pub(crate) struct AudioTrack {
+    /// The sample entry's code (`mp4a`, …) or Matroska's codec ID.
+    pub(crate) codec: String,
+    pub(crate) channels: u16,
     /// Samples per second.
-    pub sample_rate: u32,
+    pub(crate) sample_rate: u32,
 }
 
 /// Why processing failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// For programs.
-    pub code: FailureCode,
-    /// For people.
-    pub message: String,
+pub(crate) struct Failure {
+    /// Machine-readable.
+    pub(crate) code: FailureCode,
+    /// A sentence.
+    pub(crate) message: String,
 }
 
 impl Failure {
-    /// A failure with a code for programs and a sentence for people.
-    #[must_use]
-    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: FailureCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
-    /// Declared as `declared`, and is the other.
-    #[must_use]
-    pub fn mismatch(declared: Kind) -> Self {
+    /// The file was declared as `declared` and is of the other kind.
+    pub(crate) fn mismatch(declared: MediaKind) -> Self {
         let message = match declared {
-            Kind::Image => "the file was declared as an image and is a video",
-            Kind::Video => "the file was declared as a video and is an image",
+            MediaKind::Image => "the file was declared as an image and is a video",
+            MediaKind::Video => "the file was declared as a video and is an image",
         };
         Self::new(FailureCode::TypeMismatch, message)
     }
 
-    /// More bytes than are taken.
-    #[must_use]
-    pub fn too_large(bytes: u64, limit: u64) -> Self {
-        Self::new(FailureCode::TooLarge, format!("the file has {bytes} bytes; at most {limit} are taken"))
+    /// The file exceeds the limit.
+    pub(crate) fn too_large(bytes: u64, limit: u64) -> Self {
+        Self::new(FailureCode::TooLarge, format!("the file has {bytes} bytes; at most {limit} are allowed"))
     }
 }
 
-/// Why processing failed, for programs.
+/// The machine-readable reason for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FailureCode {
-    /// The file cannot be read as what it claims to be, or ends too early.
+pub(crate) enum FailureCode {
+    /// The file is damaged or truncated.
     Corrupt,
     /// A video without a video track.
     NoVideoTrack,
-    /// Declared as an image and is a video, or the other way round.
+    /// An image declared as a video, or a video declared as an image.
     TypeMismatch,
-    /// More bytes than are taken.
+    /// More bytes than allowed.
     TooLarge,
-    /// More pixels, or a longer side, than are taken.
+    /// More pixels, or a longer side, than allowed.
     TooManyPixels,
-    /// Neither an image nor a video that is taken.
+    /// Neither an accepted image nor an accepted video.
     UnsupportedType,
 }

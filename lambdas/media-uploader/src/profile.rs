@@ -2,21 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Sizes, quality and limits. The layer's `media-profile.json`; the same values are compiled in.
+/// Sizes, quality and limits: the layer's `media-profile.json`, which is also compiled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Profile {
-    /// The variants to make, smallest first.
-    pub sizes: Vec<Size>,
+pub(crate) struct Profile {
+    /// The sizes to produce, smallest first.
+    pub(crate) sizes: Vec<Size>,
     /// JPEG quality, 1 to 100.
-    pub jpeg_quality: u8,
-    /// Formats made besides JPEG: none, or `webp`.
-    pub extra_formats: Vec<String>,
-    /// What is refused.
-    pub limits: Limits,
+    pub(crate) jpeg_quality: u8,
+    /// Formats besides JPEG: none, or `webp`.
+    pub(crate) extra_formats: Vec<String>,
+    /// The largest accepted files.
+    pub(crate) limits: Limits,
 }
 
-/// The layer's own file, so that the compiled-in values cannot differ from it.
+/// The layer's file itself, so that the compiled-in values cannot differ from it.
 const DEFAULT: &str = include_str!("../layer/media-profile.json");
 
 impl Default for Profile {
@@ -26,9 +26,8 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// The profile at `path`; where it cannot be read, the compiled-in one and a warning.
-    #[must_use]
-    pub fn load(path: &str) -> Self {
+    /// Reads the profile at `path`. If that fails, logs a warning and returns the compiled-in one.
+    pub(crate) fn load(path: &str) -> Self {
         let read = std::fs::read(path).map_err(|error| error.to_string());
         let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
         parsed.unwrap_or_else(|error| {
@@ -38,32 +37,28 @@ impl Profile {
     }
 }
 
-/// One variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Size {
+pub(crate) struct Size {
     /// `tiny`, `small`, `medium`, `large` or `huge`.
-    pub name: String,
+    pub(crate) name: String,
     /// The longest edge in pixels.
-    pub longest_edge: u32,
+    pub(crate) longest_edge: u32,
 }
 
-/// What is refused.
+/// The largest accepted files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Limits {
-    /// An image's bytes.
-    pub image_bytes: u64,
-    /// An image's pixels.
-    pub image_pixels: u64,
+pub(crate) struct Limits {
+    pub(crate) image_bytes: u64,
+    pub(crate) image_pixels: u64,
     /// An image's longer side in pixels.
-    pub image_side: u32,
-    /// A video's bytes.
-    pub video_bytes: u64,
+    pub(crate) image_side: u32,
+    pub(crate) video_bytes: u64,
     /// The bytes of one presigned PUT.
-    pub single_put_bytes: u64,
+    pub(crate) single_put_bytes: u64,
     /// The bytes of a video's `moov` box.
-    pub moov_bytes: u64,
+    pub(crate) moov_bytes: u64,
 }
 
 #[cfg(test)]
@@ -71,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_compiled_in_profile_can_be_read() {
+    fn the_compiled_in_profile_is_valid() {
         let names: Vec<String> = Profile::default().sizes.into_iter().map(|size| size.name).collect();
         assert_eq!(names, ["tiny", "small", "medium", "large", "huge"]);
     }

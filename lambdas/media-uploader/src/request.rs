@@ -1,4 +1,4 @@
-//! What the two HTTP functions read from a request's path.
+//! The path parameter of the two HTTP functions.
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
@@ -10,7 +10,7 @@ use crate::keys::Filename;
 
 /// The `{filename}` of a path.
 #[derive(Debug, Clone)]
-pub struct InPath(pub Filename);
+pub(crate) struct InPath(pub(crate) Filename);
 
 impl<S: Send + Sync> FromRequestParts<S> for InPath {
     type Rejection = ApiError;
@@ -31,8 +31,7 @@ fn invalid() -> ApiError {
     invalid_filename("filename")
 }
 
-/// A 400: `field` is not a UUID v4.
-#[must_use]
-pub fn invalid_filename(field: &str) -> ApiError {
+/// Returns the 400 response to a `field` that is not a UUID v4.
+pub(crate) fn invalid_filename(field: &str) -> ApiError {
     ApiError::bad_request("InvalidFilename", field, format!("{field} must be a UUID v4"))
 }

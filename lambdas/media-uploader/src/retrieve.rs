@@ -1,5 +1,5 @@
-//! The retrieve function: hands out short-lived links to processed media and reports how far processing is. It only
-//! reads, and only the processed bucket.
+//! The retrieve function: returns short-lived links to processed media, and the status of processing. It only reads the
+//! processed bucket.
 
 mod choice;
 
@@ -17,7 +17,7 @@ use axum::{
     routing::on,
 };
 use choice::{Choice, Media};
-use common::{ApiError, Caller, body::Parameters, cors::Origins, http::Logged};
+use common::{ApiError, Caller, Error, Started, body::Parameters, cors::Origins, http::Logged};
 use jiff::Timestamp;
 use media_uploader_contract::RetrieveRoute;
 use serde::Serialize;
@@ -25,41 +25,52 @@ use serde_json::json;
 
 use crate::{
     keys,
-    manifest::{Kind, Variant},
+    manifest::{MediaKind, Variant},
     request::InPath,
-    storage::Store,
+    storage::{self, Store},
 };
 
-/// How long a link can be used.
+/// The lifetime of a link.
 const LINK_SECONDS: u64 = 900;
-/// A third of [`LINK_SECONDS`], so that a kept answer's link still works.
+/// A third of [`LINK_SECONDS`], so that the link of a cached response still works.
 const KEEP: &str = "private, max-age=300";
 
-/// What the handlers need.
+type Contract = media_uploader_contract::Retrieve;
+
+/// Serves the function's requests until the instance ends.
+///
+/// # Errors
+/// When Lambda's runtime interface fails.
+pub async fn serve(started: Started<Contract>) -> Result<(), Error> {
+    let environment = started.environment;
+    let retrieve = Retrieve {
+        processed: Store::new(storage::client(&started.aws), environment.processed_media_bucket),
+        presigner: storage::presigning_client(&started.aws, environment.public_s3_endpoint.as_deref()),
+    };
+    common::http::serve::<Contract>(router(retrieve, Origins::parse(&environment.allowed_origins))).await
+}
+
+/// The state of the handlers.
 #[derive(Debug)]
-pub struct Retrieve {
+pub(crate) struct Retrieve {
     /// The processed bucket.
-    pub processed: Store,
-    /// The client that signs links.
-    pub presigner: Client,
+    pub(crate) processed: Store,
+    /// The client that presigns links.
+    pub(crate) presigner: Client,
 }
 
 type Shared = State<Arc<Retrieve>>;
 
-/// Every route of the retrieve function.
-pub fn router(retrieve: Retrieve, origins: Origins) -> Router {
-    common::http::router::<media_uploader_contract::Retrieve, RetrieveRoute, _>(
-        origins,
-        Arc::new(retrieve),
-        |route, method| match route {
-            RetrieveRoute::Get => on(method, get),
-            RetrieveRoute::Head => on(method, head),
-            RetrieveRoute::Manifest => on(method, manifest),
-        },
-    )
+/// Returns the router of the retrieve function.
+pub(crate) fn router(retrieve: Retrieve, origins: Origins) -> Router {
+    common::http::router::<Contract, RetrieveRoute, _>(origins, Arc::new(retrieve), |route, method| match route {
+        RetrieveRoute::Get => on(method, get),
+        RetrieveRoute::Head => on(method, head),
+        RetrieveRoute::Manifest => on(method, manifest),
+    })
 }
 
-/// The answer to a request for a link.
+/// The response to a request for a link.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Link<'a> {
@@ -129,13 +140,13 @@ async fn manifest(State(retrieve): Shared, _: Caller, InPath(filename): InPath) 
     Ok(([(CACHE_CONTROL, "no-store")], Json(media.merged(Timestamp::now())?)).into_response())
 }
 
-/// The manifest, and that of the poster where there can be one.
+/// Reads the manifest and, for a video, the poster's.
 async fn media(retrieve: &Retrieve, filename: &str) -> Result<Media, ApiError> {
     let manifest = retrieve.processed.manifest(&keys::manifest(filename)).await?;
     let main = manifest.ok_or_else(|| ApiError::not_found("there is no such media"))?;
     let poster = match main.kind {
-        Kind::Video => retrieve.processed.manifest(&keys::poster_manifest(filename)).await?,
-        Kind::Image => None,
+        MediaKind::Video => retrieve.processed.manifest(&keys::poster_manifest(filename)).await?,
+        MediaKind::Image => None,
     };
     Ok(Media { main, poster })
 }

@@ -1,14 +1,11 @@
-//! What a file is by its first bytes. The declared type is not trusted; nothing past the signature is looked at.
+//! Detects a file's format by its first bytes. The declared type is not trusted, and only the signature is read.
 
-use crate::manifest::Kind;
+/// The most bytes that [`Format::sniff`] needs.
+pub(crate) const BYTES: u64 = 64;
 
-/// How many bytes [`Format::sniff`] needs at most.
-pub const BYTES: u64 = 64;
-
-/// A format that is processed here.
+/// A supported format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the formats' own")]
-pub enum Format {
+pub(crate) enum Format {
     Jpeg,
     Png,
     Gif,
@@ -16,16 +13,15 @@ pub enum Format {
     Tiff,
     /// ISO base media: MP4 and M4V.
     Mp4,
-    /// Apple's ancestor of MP4.
+    /// Apple's predecessor of MP4.
     QuickTime,
-    /// Matroska and WebM, which only their document type tells apart.
+    /// Matroska and WebM, which differ only in their document type.
     Matroska,
 }
 
 impl Format {
-    /// The format whose signature `bytes` begin with.
-    #[must_use]
-    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+    /// Returns the format whose signature `bytes` start with.
+    pub(crate) fn sniff(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some(Self::Png),
@@ -34,7 +30,7 @@ impl Format {
             [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
             [0x1a, 0x45, 0xdf, 0xa3, ..] => Some(Self::Matroska),
             [_, _, _, _, b'f', b't', b'y', b'p', major @ ..] => iso(major.first_chunk()?),
-            // Files from before `ftyp` was invented begin with any of these boxes.
+            // Files older than `ftyp` start with any of these boxes.
             [_, _, _, _, box_type @ ..] => {
                 matches!(box_type.first_chunk::<4>()?, b"moov" | b"mdat" | b"wide" | b"pnot").then_some(Self::QuickTime)
             }
@@ -42,18 +38,8 @@ impl Format {
         }
     }
 
-    /// Image or video.
-    #[must_use]
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Jpeg | Self::Png | Self::Gif | Self::WebP | Self::Tiff => Kind::Image,
-            Self::Mp4 | Self::QuickTime | Self::Matroska => Kind::Video,
-        }
-    }
-
-    /// The content type. WebM's is [`Format::Matroska`]'s until its document type is read.
-    #[must_use]
-    pub const fn content_type(self) -> &'static str {
+    /// Returns the content type. WebM has that of [`Format::Matroska`] until its document type is read.
+    pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
@@ -67,7 +53,7 @@ impl Format {
     }
 }
 
-/// Which ISO file it is, by its major brand. HEIC and AVIF share the container, but no decoder here reads them.
+/// Returns the format of an ISO file with this major brand. HEIC and AVIF use the same container, but are not supported.
 fn iso(major: &[u8; 4]) -> Option<Format> {
     match major {
         b"qt  " => Some(Format::QuickTime),

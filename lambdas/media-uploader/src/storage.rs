@@ -1,5 +1,4 @@
-//! One bucket, as the functions use it: whole objects, ranges of them, and manifests. A missing object is `None`,
-//! not an error. Nothing here knows which bucket it is or what the keys mean.
+//! Access to one bucket: objects, ranges and manifests. A missing object is `None`, not an error.
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
@@ -12,18 +11,16 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 
 use crate::manifest::Manifest;
 
-/// What browsers and CloudFront may keep of a processed object: a day.
+/// Browsers and CloudFront may cache processed objects for a day.
 pub(crate) const CACHE_CONTROL: &str = "public, max-age=86400";
 
-/// The S3 client of a function.
-#[must_use]
-pub fn client(aws: &SdkConfig) -> Client {
+/// Creates the S3 client of a function.
+pub(crate) fn client(aws: &SdkConfig) -> Client {
     Client::from_conf(configuration(aws).build())
 }
 
-/// A client that only signs URLs: for `endpoint`, where clients reach S3 under another address than the function.
-#[must_use]
-pub fn presigning_client(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
+/// Creates a client that only presigns URLs, for `endpoint` if clients reach S3 at another address than the function.
+pub(crate) fn presigning_client(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
     let mut configuration = configuration(aws);
     if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
         configuration = configuration.endpoint_url(endpoint).force_path_style(true);
@@ -40,100 +37,89 @@ fn configuration(aws: &SdkConfig) -> aws_sdk_s3::config::Builder {
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
 }
 
-/// A bucket and the client that reaches it.
+/// A bucket and its client.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct Store {
     client: Client,
     bucket: String,
 }
 
-/// What is known of an object without reading it.
+/// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    /// The declared content type.
-    pub content_type: Option<String>,
-    /// The object's size.
-    pub bytes: u64,
-    /// The ETag, without its quotes.
-    pub etag: String,
+pub(crate) struct Head {
+    pub(crate) content_type: Option<String>,
+    pub(crate) bytes: u64,
+    /// Without quotes.
+    pub(crate) etag: String,
 }
 
-/// Why an object could not be read or written. Absence is no error.
+/// Why an object could not be read or written. A missing object is not an error.
 #[derive(Debug, thiserror::Error)]
-pub enum StorageError {
-    /// S3 refused, or could not be reached.
+pub(crate) enum StorageError {
+    /// S3 rejected the request or could not be reached.
     #[error("failed to {action} s3://{bucket}/{key}")]
     Request {
-        /// What was tried: `read`, `write`, ….
+        /// The attempted action: `read`, `write`, ….
         action: &'static str,
         /// The bucket.
         bucket: String,
         /// The key.
         key: String,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A manifest is not what this version writes.
-    #[error("failed to understand the manifest s3://{bucket}/{key}")]
+    /// A manifest has an unknown form.
+    #[error("failed to parse the manifest s3://{bucket}/{key}")]
     Manifest {
         /// The bucket.
         bucket: String,
         /// The key.
         key: String,
-        /// What is wrong with it.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
 }
 
-/// An SDK error whose `Display` says what happened: the SDK's own prints only its outermost layer.
+/// An SDK error with the whole chain in its `Display`: the SDK's own prints only its outermost layer.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Cause(String);
 
 impl Store {
-    /// The objects of one bucket.
-    #[must_use]
-    pub fn new(client: Client, bucket: impl Into<String>) -> Self {
+    /// Creates the store of one bucket.
+    pub(crate) fn new(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
     }
 
-    /// The client, for calls that only one function makes.
-    #[must_use]
-    pub fn client(&self) -> &Client {
+    /// Returns the client, for calls that only one function makes.
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The bucket's name.
-    #[must_use]
-    pub fn bucket(&self) -> &str {
+    pub(crate) fn bucket(&self) -> &str {
         &self.bucket
     }
 
-    /// The manifest under `key`.
-    ///
-    /// # Errors
-    /// When S3 fails, or what lies there is no manifest.
-    pub async fn manifest(&self, key: &str) -> Result<Option<Manifest>, StorageError> {
+    pub(crate) async fn manifest(&self, key: &str) -> Result<Option<Manifest>, StorageError> {
         let Some(bytes) = self.get(key).await? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|source| self.bad_manifest(key, source))
     }
 
-    /// Writes a manifest. It changes, so unlike [`Store::put`] it must not be cached.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn put_manifest(&self, key: &str, manifest: &Manifest) -> Result<(), StorageError> {
+    /// Writes a manifest. It changes, so unlike objects of [`Store::put`] it must not be cached.
+    pub(crate) async fn put_manifest(&self, key: &str, manifest: &Manifest) -> Result<(), StorageError> {
         let bytes = serde_json::to_vec(manifest).map_err(|source| self.bad_manifest(key, source))?;
         self.put_cached(key, bytes.into(), "application/json", "no-cache").await
     }
 
     /// Writes an object that may be cached for a day.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn put(&self, key: &str, bytes: impl Into<ByteStream>, content_type: &str) -> Result<(), StorageError> {
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        bytes: impl Into<ByteStream>,
+        content_type: &str,
+    ) -> Result<(), StorageError> {
         self.put_cached(key, bytes.into(), content_type, CACHE_CONTROL).await
     }
 
@@ -157,37 +143,27 @@ impl Store {
             .map_err(|error| self.failed("write", key, error))
     }
 
-    /// Deletes an object. One that is not there counts as deleted.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+    /// Deletes an object, if it exists.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StorageError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(key);
         request.send().await.map(|_| ()).map_err(|error| self.failed("delete", key, error))
     }
 
-    /// What is known of an object without reading it.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn head(&self, key: &str) -> Result<Option<Head>, StorageError> {
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<Head>, StorageError> {
         match self.client.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(head) => Ok(Some(Head {
                 content_type: head.content_type,
                 bytes: head.content_length.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0),
                 etag: unquoted(head.e_tag.as_deref().unwrap_or_default()).to_owned(),
             })),
-            // A HEAD answer has no body to carry a code, so the SDK derives this one from the status.
+            // A response to HEAD has no body with a code, so the SDK derives this one from the status.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
-            Err(error) => Err(self.failed("look at", key, error)),
+            Err(error) => Err(self.failed("inspect", key, error)),
         }
     }
 
-    /// A whole object, in memory.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+    /// Reads a whole object into memory.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
         let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(object) => object,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => return Ok(None),
@@ -197,11 +173,8 @@ impl Store {
         Ok(Some(bytes.to_vec()))
     }
 
-    /// The bytes from `start` to `end_inclusive`; fewer where the object ends before.
-    ///
-    /// # Errors
-    /// When S3 fails, also when the object is missing or ends before `start`.
-    pub async fn get_range(&self, key: &str, start: u64, end_inclusive: u64) -> Result<Vec<u8>, StorageError> {
+    /// Reads the bytes from `start` to `end_inclusive`, or fewer if the object ends earlier.
+    pub(crate) async fn get_range(&self, key: &str, start: u64, end_inclusive: u64) -> Result<Vec<u8>, StorageError> {
         let request = self.client.get_object().bucket(&self.bucket).key(key);
         let answer = request.range(format!("bytes={start}-{end_inclusive}")).send().await;
         let object = answer.map_err(|error| self.failed("read a range of", key, error))?;
@@ -210,8 +183,8 @@ impl Store {
         Ok(bytes.to_vec())
     }
 
-    /// An SDK error, named after what was tried on which key: for calls made on [`Store::client`].
-    pub fn failed<E, R>(&self, action: &'static str, key: &str, error: SdkError<E, R>) -> StorageError
+    /// Converts an SDK error of an action on a key, for calls made on [`Store::client`].
+    pub(crate) fn failed<E, R>(&self, action: &'static str, key: &str, error: SdkError<E, R>) -> StorageError
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
         R: std::fmt::Debug,
@@ -233,9 +206,8 @@ impl Store {
     }
 }
 
-/// An ETag without its quotes: S3's headers carry them, S3's events do not.
-#[must_use]
-pub fn unquoted(etag: &str) -> &str {
+/// Removes the quotes of an ETag, which S3's headers contain and S3's events do not.
+pub(crate) fn unquoted(etag: &str) -> &str {
     etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"')).unwrap_or(etag)
 }
 
@@ -262,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_failure_names_what_was_tried_and_why() {
+    async fn a_failure_names_the_action_and_the_cause() {
         let get = mock!(Client::get_object).then_error(|| {
             aws_sdk_s3::operation::get_object::GetObjectError::generic(
                 aws_sdk_s3::error::ErrorMetadata::builder().code("SlowDown").message("too fast").build(),
@@ -275,12 +247,12 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_lies_under_a_manifest_key_must_be_one() {
+    async fn an_object_with_a_manifests_key_must_be_a_manifest() {
         let get = mock!(Client::get_object)
             .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"{}")).build());
         let error =
             Store::new(mock_client!(aws_sdk_s3, [&get]), "bucket").manifest("f/manifest.json").await.expect_err("{}");
-        assert_eq!(error.to_string(), "failed to understand the manifest s3://bucket/f/manifest.json");
+        assert_eq!(error.to_string(), "failed to parse the manifest s3://bucket/f/manifest.json");
     }
 
     #[tokio::test(flavor = "current_thread")]

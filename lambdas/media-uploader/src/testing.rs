@@ -1,4 +1,4 @@
-//! What the functions' tests share: API Gateway's events, a client that can sign, and errors of S3.
+//! Helpers of the functions' tests: API Gateway's events and a configuration for signing.
 
 pub(crate) mod s3;
 
@@ -9,11 +9,11 @@ use contract::Function;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::manifest::{Kind, Manifest, Status, Variant};
+use crate::manifest::{Manifest, MediaKind, Status, Variant};
 
 pub(crate) const FILENAME: &str = "7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
 
-/// A configuration good enough to sign with.
+/// A configuration with credentials, for signing.
 pub(crate) fn aws() -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -22,7 +22,7 @@ pub(crate) fn aws() -> SdkConfig {
         .build()
 }
 
-/// An answer of API Gateway's proxy integration.
+/// A response of API Gateway's proxy integration.
 #[derive(Debug)]
 pub(crate) struct Answer(Value);
 
@@ -70,8 +70,8 @@ pub(crate) async fn call<F: Function>(router: &Router, method: &str, path: &str,
     Answer(common::http::answer::<F>(router.clone(), event).await.expect("an answer"))
 }
 
-/// A manifest of `ana`'s.
-pub(crate) fn manifest(kind: Kind, status: Status, variants: &[(&str, &str)]) -> Manifest {
+/// A manifest of `ana`.
+pub(crate) fn manifest(kind: MediaKind, status: Status, variants: &[(&str, &str)]) -> Manifest {
     let variants = variants.iter().map(|(size, extension)| Variant {
         size: (*size).to_owned(),
         extension: (*extension).to_owned(),

@@ -1,5 +1,5 @@
-//! The upload function: hands out presigned links for the raw bucket, takes small files itself, completes or aborts
-//! multipart uploads, and deletes. It touches no key but the caller's own, and nothing of the processed bucket.
+//! The upload function: returns presigned links for the raw bucket, stores small files itself, completes and aborts
+//! multipart uploads, and deletes files. It only accesses the caller's keys of the raw bucket.
 
 mod multipart;
 
@@ -17,50 +17,62 @@ use axum::{
     routing::on,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use common::{ApiError, Caller, body::Fields, cors::Origins, http::Logged};
+use common::{ApiError, Caller, Error, Started, body::Fields, cors::Origins, http::Logged};
 use media_uploader_contract::UploadRoute;
 use serde::Serialize;
 
 use crate::{
     keys::{Filename, RawKey, RawKind},
     limits::{self, MediaType},
-    profile::Limits,
+    profile::{Limits, Profile},
     request::{InPath, invalid_filename},
-    storage::Store,
+    storage::{self, Store},
 };
 
-/// How long an upload link can be used.
+/// The lifetime of an upload link.
 const LINK_SECONDS: u64 = 3600;
 
-/// What the handlers need.
+type Contract = media_uploader_contract::Upload;
+
+/// Serves the function's requests until the instance ends.
+///
+/// # Errors
+/// When Lambda's runtime interface fails.
+pub async fn serve(started: Started<Contract>) -> Result<(), Error> {
+    let environment = started.environment;
+    let upload = Upload {
+        raw: Store::new(storage::client(&started.aws), environment.raw_media_bucket),
+        presigner: storage::presigning_client(&started.aws, environment.public_s3_endpoint.as_deref()),
+        limits: Profile::load(&environment.media_profile_path).limits,
+    };
+    common::http::serve::<Contract>(router(upload, Origins::parse(&environment.allowed_origins))).await
+}
+
+/// The state of the handlers.
 #[derive(Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     /// The raw bucket.
-    pub raw: Store,
-    /// The client that signs links.
-    pub presigner: Client,
-    /// What is refused.
-    pub limits: Limits,
+    pub(crate) raw: Store,
+    /// The client that presigns links.
+    pub(crate) presigner: Client,
+    /// The largest accepted files.
+    pub(crate) limits: Limits,
 }
 
 type Shared = State<Arc<Upload>>;
 
-/// Every route of the upload function.
-pub fn router(upload: Upload, origins: Origins) -> Router {
-    common::http::router::<media_uploader_contract::Upload, UploadRoute, _>(
-        origins,
-        Arc::new(upload),
-        |route, method| match route {
-            UploadRoute::Create => on(method, create),
-            UploadRoute::CreateMultipart => on(method, multipart::create),
-            UploadRoute::CompleteMultipart => on(method, multipart::complete),
-            UploadRoute::AbortMultipart => on(method, multipart::abort),
-            UploadRoute::Delete => on(method, delete),
-        },
-    )
+/// Returns the router of the upload function.
+pub(crate) fn router(upload: Upload, origins: Origins) -> Router {
+    common::http::router::<Contract, UploadRoute, _>(origins, Arc::new(upload), |route, method| match route {
+        UploadRoute::Create => on(method, create),
+        UploadRoute::CreateMultipart => on(method, multipart::create),
+        UploadRoute::CompleteMultipart => on(method, multipart::complete),
+        UploadRoute::AbortMultipart => on(method, multipart::abort),
+        UploadRoute::Delete => on(method, delete),
+    })
 }
 
-/// The answer to a request for a link.
+/// The response to a request for a link.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Link {
@@ -72,7 +84,7 @@ struct Link {
     expires_in: u64,
 }
 
-/// The answer to a file sent along.
+/// The response to a file in a request's body.
 #[derive(Debug, Serialize)]
 struct Stored {
     filename: String,
@@ -104,7 +116,7 @@ async fn create(State(upload): Shared, caller: Caller, fields: Fields) -> Result
 
 async fn link(upload: &Upload, key: &RawKey, media_type: MediaType, bytes: u64) -> Result<Response, ApiError> {
     let put = upload.presigner.put_object().bucket(upload.raw.bucket()).key(key.to_string());
-    // Both headers are signed: S3 refuses another type or size than was asked for here.
+    // Both headers are signed: S3 rejects any other type or size.
     let put = put.content_type(media_type.essence).content_length(signed_length(bytes)?);
     let signed =
         put.presigned(link_lifetime()?).await.map_err(|error| upload.raw.failed("sign", &key.to_string(), error))?;
@@ -119,10 +131,10 @@ async fn link(upload: &Upload, key: &RawKey, media_type: MediaType, bytes: u64) 
     Ok(created(body, &key.filename, bytes))
 }
 
-/// The file sent along, decoded.
+/// Decodes the file in a request's body.
 fn data(fields: &Fields) -> Result<Vec<u8>, ApiError> {
     let text = fields.text("data")?;
-    // Refused before decoding: the text of a file at the limit is a third longer.
+    // Rejected before decoding: base64 is a third longer than the file.
     let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
     limits::check_inline((text.len() / 4 * 3).saturating_sub(padding))?;
     BASE64_STANDARD
@@ -130,7 +142,7 @@ fn data(fields: &Fields) -> Result<Vec<u8>, ApiError> {
         .map_err(|error| ApiError::bad_request("InvalidBase64", "data", format!("data is not valid base64: {error}")))
 }
 
-/// The key of a new file: with a filename of its own, or as the poster of an own video.
+/// Returns the key of a new file: with a new filename, or as the poster of one of the caller's videos.
 async fn new_key(upload: &Upload, caller: Caller, fields: &Fields, media_type: MediaType) -> Result<RawKey, ApiError> {
     let owner = caller.username;
     if !fields.has("posterFor") {
@@ -154,11 +166,11 @@ async fn delete(State(upload): Shared, caller: Caller, InPath(filename): InPath)
             deleted = true;
         }
     }
-    // A file of somebody else is not told apart from one that never was.
+    // Another user's file is indistinguishable from one that does not exist.
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found("you have no such file")) }
 }
 
-/// A 201 that must not be kept: its links are secrets.
+/// Returns a 201 response that must not be cached, because its links are secrets.
 fn created(body: impl Serialize, filename: &Filename, bytes: u64) -> Response {
     let mut response = (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
     response.extensions_mut().insert(Logged {

@@ -1,5 +1,5 @@
-//! The video function: reads what a video is and writes it with its index first and its metadata removed. It works on
-//! containers only: no sample is decoded or encoded, which would take C libraries and longer than a function may run.
+//! The video function: reads a video's properties, and writes it with its index first and without metadata. It processes
+//! containers only: decoding or encoding samples would require C libraries and exceed a function's time limit.
 
 mod analysis;
 mod boxes;
@@ -13,6 +13,7 @@ mod source;
 use analysis::Analysis;
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use aws_smithy_types::error::display::DisplayErrorContext;
+use common::{Error, Started};
 use contract::Function as _;
 use media_uploader_contract::{ProcessingJob, Role};
 use output::Output;
@@ -21,40 +22,62 @@ use source::ReadError;
 use crate::{
     job::{self, Answer, Buckets, ForeignBucket, Outcome, Source},
     keys,
-    manifest::{Kind, Manifest, PosterSource, Variant, VideoFacts},
+    manifest::{Manifest, MediaKind, PosterSource, Variant, VideoFacts},
     profile::Profile,
-    storage::StorageError,
+    storage::{self, StorageError, Store},
 };
 
 /// The name of a video's only size.
 const SIZE: &str = "original";
-/// Every extension a video can have; also the names of the containers.
+/// Every extension of a video, which is also the name of its container.
 const EXTENSIONS: [&str; 4] = ["mp4", "mov", "webm", "mkv"];
-/// Up to this size a file is rewritten in memory.
-pub const IN_MEMORY: u64 = 64 * 1024 * 1024;
+/// The largest file that is rewritten in memory.
+pub(crate) const IN_MEMORY: u64 = 64 * 1024 * 1024;
 
-/// What the video function needs.
-#[derive(Debug)]
-pub struct VideoProcessor {
-    /// Where videos come from and go to.
-    pub buckets: Buckets,
-    /// Starts the image function.
-    pub lambda: aws_sdk_lambda::Client,
-    /// The ARN of the image function's alias.
-    pub image: String,
-    /// Limits, and the names of a poster's sizes.
-    pub profile: Profile,
-    /// Up to which size a file is rewritten in memory: [`IN_MEMORY`].
-    pub in_memory: u64,
+type Contract = media_uploader_contract::Video;
+
+/// Serves the function's events until the instance ends.
+///
+/// # Errors
+/// When Lambda's runtime interface fails.
+pub async fn serve(started: Started<Contract>) -> Result<(), Error> {
+    let environment = started.environment;
+    let s3 = storage::client(&started.aws);
+    let processor = VideoProcessor {
+        buckets: Buckets {
+            raw: Store::new(s3.clone(), environment.raw_media_bucket),
+            processed: Store::new(s3, environment.processed_media_bucket),
+        },
+        lambda: aws_sdk_lambda::Client::new(&started.aws),
+        image: environment.image_processing_function_arn,
+        profile: Profile::load(&environment.media_profile_path),
+        in_memory: IN_MEMORY,
+    };
+    common::events::serve::<Contract, _, _>(async |job| Ok(Box::pin(processor.handle(job)).await?)).await
 }
 
-/// Why a job could not be ended; Lambda tries again.
+/// The video function's clients and settings.
+#[derive(Debug)]
+pub(crate) struct VideoProcessor {
+    /// The source and target buckets.
+    pub(crate) buckets: Buckets,
+    /// The client that invokes the image function.
+    pub(crate) lambda: aws_sdk_lambda::Client,
+    /// The ARN of the image function's alias.
+    pub(crate) image: String,
+    /// Limits, and the names of a poster's sizes.
+    pub(crate) profile: Profile,
+    /// The largest file that is rewritten in memory: [`IN_MEMORY`].
+    pub(crate) in_memory: u64,
+}
+
+/// Why a job could not be finished. Lambda retries it.
 #[derive(Debug, thiserror::Error)]
-pub enum VideoError {
+pub(crate) enum VideoError {
     /// A bucket failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The job is none of ours.
+    /// The job names another bucket.
     #[error(transparent)]
     Foreign(#[from] ForeignBucket),
     /// The image function could not be invoked.
@@ -62,28 +85,25 @@ pub enum VideoError {
     Invoke {
         /// The alias.
         function: String,
-        /// Lambda's words.
+        /// Lambda's error.
         cause: String,
     },
-    /// The job cannot be written as JSON.
-    #[error("failed to write the job")]
+    /// The job could not be serialized.
+    #[error("failed to serialize the job")]
     Job(#[from] serde_json::Error),
 }
 
 impl VideoProcessor {
-    /// Does one job. A source that is no video ends it too: with a manifest that says so.
-    ///
-    /// # Errors
-    /// When S3 or Lambda fails.
-    pub async fn handle(&self, job: ProcessingJob) -> Result<Answer, VideoError> {
+    /// Processes one job. A source that is not a video results in a failed manifest, not in an error.
+    pub(crate) async fn handle(&self, job: ProcessingJob) -> Result<Answer, VideoError> {
         let started = std::time::Instant::now();
         let result = self.job(&job).await;
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        job::log(<media_uploader_contract::Video>::NAME, &job, &result, ms);
+        job::log(Contract::NAME, &job, &result, ms);
         result.map(|(outcome, _)| Answer { filename: job.filename, outcome })
     }
 
-    /// What became of the job, and the source's size.
+    /// Processes a job. Returns the outcome and the source's size.
     async fn job(&self, job: &ProcessingJob) -> Result<(Outcome, u64), VideoError> {
         let store = self.buckets.of(job)?;
         let source = match job::source(store, job).await? {
@@ -93,7 +113,8 @@ impl VideoProcessor {
         let bytes = source.head.bytes;
         let processed = &self.buckets.processed;
         let manifest_key = job::manifest_key(job);
-        let mut manifest = job::in_progress(job, Kind::Video, &source.head, processed.manifest(&manifest_key).await?);
+        let mut manifest =
+            job::in_progress(job, MediaKind::Video, &source.head, processed.manifest(&manifest_key).await?);
         let mut reader = source::Source::object(source.store.clone(), &job.key, bytes);
         let result = match analysis::analyze(&mut reader, &self.profile.limits).await {
             Ok(analysis) => {
@@ -106,14 +127,14 @@ impl VideoProcessor {
                 Err(failure)
             }
         };
-        // The source was read in ranges: they must all have been of one object.
+        // The source was read in ranges, which must all belong to one version of the object.
         if let Err(outcome) = job::source(store, job).await? {
             return Ok((outcome, bytes));
         }
         Ok((job::end(processed, &manifest_key, manifest, result).await?, bytes))
     }
 
-    /// Writes the new file, hands over the picture, and notes both.
+    /// Writes the new file, passes the picture on, and records both in the manifest.
     async fn produce(
         &self,
         job: &ProcessingJob,
@@ -148,7 +169,7 @@ impl VideoProcessor {
         Ok(())
     }
 
-    /// Deletes what an earlier source under the same filename may have left.
+    /// Deletes the variants of an earlier source with the same filename.
     async fn delete_variants(&self, job: &ProcessingJob) -> Result<(), StorageError> {
         for extension in EXTENSIONS {
             self.buckets.processed.delete(&keys::variant(&job.filename, SIZE, extension)).await?;
@@ -156,7 +177,7 @@ impl VideoProcessor {
         Ok(())
     }
 
-    /// Hands the embedded picture to the image function, unless the client has chosen a poster.
+    /// Passes the embedded picture to the image function, unless the client has chosen a poster.
     async fn poster(
         &self,
         job: &ProcessingJob,
@@ -184,7 +205,7 @@ impl VideoProcessor {
             role: Role::Poster,
             etag: head.etag.clone(),
         };
-        let mut manifest = job::in_progress(&cover, Kind::Image, &head, previous);
+        let mut manifest = job::in_progress(&cover, MediaKind::Image, &head, previous);
         manifest.owner_hash.clone_from(&video.owner_hash);
         manifest.poster_source = Some(poster);
         processed.put_manifest(&manifest_key, &manifest).await?;
@@ -202,7 +223,7 @@ impl VideoProcessor {
     }
 }
 
-/// The new file's entry, with the first video track's sides as they are seen.
+/// Returns the new file's entry, with the displayed width and height of the first video track.
 fn variant(key: String, bytes: u64, facts: &VideoFacts) -> Variant {
     let (width, height) = facts.video_tracks.first().map_or((0, 0), |track| match track.rotation {
         90 | 270 => (track.height, track.width),

@@ -1,4 +1,4 @@
-//! What routes take and answer, beside content itself.
+//! Request and response bodies, except those of content.
 
 mod sessions;
 mod views;
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use self::{
-    sessions::{Login, Refresh, Role, SignedIn, Tokens, User},
+pub(crate) use self::{
+    sessions::{Login, Refresh, SignedIn, Tokens, User},
     views::{
         Activity, ContentViewStat, ContentViews, KindViews, Overview, OverviewDays, PageViews, PagesOf, PostStats, Top,
         TopContent, TotalViews, TrackView, TrackedView,
@@ -21,54 +21,54 @@ pub use self::{
     },
 };
 
-/// A sentence.
+/// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Message {
-    /// The sentence.
-    pub message: &'static str,
+pub(crate) struct Message {
+    /// One sentence.
+    pub(crate) message: &'static str,
 }
 
-/// The posts' categories.
+/// The categories of posts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Categories {
-    /// Their names, in order.
-    pub categories: Vec<String>,
-    /// How many posts each has.
-    pub counts: BTreeMap<String, u64>,
+pub(crate) struct Categories {
+    /// The names, sorted.
+    pub(crate) categories: Vec<String>,
+    /// The number of posts by category.
+    pub(crate) counts: BTreeMap<String, u64>,
 }
 
-/// What this is.
+/// The name and version of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct About {
-    /// Its name.
-    pub message: &'static str,
-    /// The version of the API.
-    pub version: &'static str,
+pub(crate) struct About {
+    /// The name.
+    pub(crate) message: &'static str,
+    /// The version.
+    pub(crate) version: &'static str,
 }
 
-/// It is up.
+/// The status of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Health {
+pub(crate) struct Health {
     /// `healthy`.
-    pub status: &'static str,
+    pub(crate) status: &'static str,
     /// The stage.
-    pub environment: String,
+    pub(crate) environment: String,
     /// The version of the API.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
 }
 
-/// What went wrong.
+/// An error.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Error")]
-pub struct Problem {
-    /// The status in words.
-    pub error: String,
-    /// What went wrong, for people.
-    pub message: String,
-    /// The status.
-    pub status_code: u16,
-    /// What went wrong, for programs: a `code`, and the `field` with its `issue` where it is one field's.
+pub(crate) struct Problem {
+    /// The name of the status.
+    pub(crate) error: String,
+    /// A sentence about the error.
+    pub(crate) message: String,
+    /// The HTTP status.
+    pub(crate) status_code: u16,
+    /// Machine-readable: a `code`, and the `field` and its `issue` if the error concerns one field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(crate) details: Option<serde_json::Map<String, serde_json::Value>>,
 }

@@ -1,4 +1,4 @@
-//! What the handlers share. Clients are made when a request first needs them: most need one, some none.
+//! The state of the handlers. Clients are created on first use: most requests need one, some none.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,15 +11,13 @@ use crate::{
     metrics::Metrics, pool::Pool, salt::SaltError, settings::Settings, store::Table, time::Clock, token::Verifier,
 };
 
-/// Everything a handler may need.
+/// Settings, clients and clock of the handlers.
 #[derive(Debug)]
 pub struct App {
-    /// What the environment says.
-    pub settings: Settings,
-    /// Checks tokens.
+    /// The settings from the environment.
+    pub(crate) settings: Settings,
     pub(crate) verifier: Verifier,
-    /// Counts sign-ins.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     clock: Clock,
     aws: SdkConfig,
     table: OnceLock<Table>,
@@ -27,20 +25,18 @@ pub struct App {
     salt: OnceCell<String>,
 }
 
-/// As handlers get it.
-pub type Shared = axum::extract::State<Arc<App>>;
+pub(crate) type Shared = axum::extract::State<Arc<App>>;
 
 impl App {
-    /// Nothing is asked of AWS yet.
+    /// Creates the state without any call to AWS.
     #[must_use]
     pub fn new(settings: Settings, aws: SdkConfig) -> Self {
         let metrics = Metrics::to_stdout(&settings.stage);
         Self::with(settings, aws, metrics, Timestamp::now)
     }
 
-    /// The same with a clock of one's own, and counts that go elsewhere.
-    #[must_use]
-    pub fn with(settings: Settings, aws: SdkConfig, metrics: Metrics, clock: Clock) -> Self {
+    /// Creates the state with these metrics and this clock.
+    pub(crate) fn with(settings: Settings, aws: SdkConfig, metrics: Metrics, clock: Clock) -> Self {
         let http = aws.http_client().unwrap_or_else(no_http);
         let verifier = Verifier::new(&settings.issuer, &settings.client, &settings.keys_url, http);
         Self {
@@ -55,15 +51,11 @@ impl App {
         }
     }
 
-    /// What time it is.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
     }
 
-    /// The table.
-    #[must_use]
-    pub fn table(&self) -> &Table {
+    pub(crate) fn table(&self) -> &Table {
         self.table.get_or_init(|| {
             let mut config = aws_sdk_dynamodb::config::Builder::from(&self.aws);
             config.set_endpoint_url(self.settings.dynamodb_endpoint.clone().or(self.endpoint()));
@@ -71,9 +63,7 @@ impl App {
         })
     }
 
-    /// The user pool.
-    #[must_use]
-    pub fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &Pool {
         self.pool.get_or_init(|| {
             let mut config = aws_sdk_cognitoidentityprovider::config::Builder::from(&self.aws);
             config.set_endpoint_url(self.settings.cognito_endpoint.clone().or(self.endpoint()));
@@ -82,11 +72,8 @@ impl App {
         })
     }
 
-    /// The salt of visitors' anonymous ids, read once.
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be read.
-    pub async fn salt(&self) -> Result<&str, SaltError> {
+    /// Returns the salt of visitors' anonymous IDs, which is read once.
+    pub(crate) async fn salt(&self) -> Result<&str, SaltError> {
         if let Some(salt) = &self.settings.salt {
             return Ok(salt);
         }
@@ -108,7 +95,7 @@ impl App {
     }
 }
 
-/// A configuration without HTTP, which `common::start` never makes, can fetch nothing.
+/// An HTTP client that always fails, for a configuration without one, which `common::start` never creates.
 fn no_http() -> SharedHttpClient {
     use aws_smithy_runtime_api::client::{
         http::{HttpConnectorFuture, SharedHttpConnector},

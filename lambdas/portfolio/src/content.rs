@@ -1,10 +1,10 @@
-//! What the site shows: posts, projects, certifications. What they have in common is the trait [`Content`]; what is
-//! stored of each is its `Data`, and what clients see is its `Wire`.
+//! Content of the site: posts, projects and certifications, which implement [`Content`]. A type is the stored `Data` of
+//! its kind; its `Wire` is the form for clients.
 
-pub mod certification;
-pub mod filter;
-pub mod post;
-pub mod project;
+pub(crate) mod certification;
+pub(crate) mod filter;
+pub(crate) mod post;
+pub(crate) mod project;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use self::filter::Filter;
-pub use self::{certification::Certification, post::Post, project::Project};
+pub(crate) use self::{certification::Certification, post::Post, project::Project};
 use crate::time;
 
-/// The most bytes of a long text. DynamoDB's items have 400 KB at most, all attributes together
+/// The largest long text, in bytes. A DynamoDB item has at most 400 KB, including all attributes
 /// (Amazon DynamoDB Developer Guide, "Quotas").
-pub const MAX_TEXT: usize = 300 * 1024;
+pub(crate) const MAX_TEXT: usize = 300 * 1024;
 
-/// A kind of content, as analytics calls it.
+/// A kind of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum Kind {
+pub(crate) enum ContentKind {
     /// Posts.
     Blog,
     /// Projects.
@@ -32,15 +32,13 @@ pub enum Kind {
     Certification,
 }
 
-impl Kind {
-    /// Every kind, each once.
-    pub const ALL: [Self; 3] = [Self::Blog, Self::Project, Self::Certification];
-    /// Every kind's name, for error messages.
-    pub const NAMES: &'static str = "blog, project, certification";
+impl ContentKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Blog, Self::Project, Self::Certification];
+    /// All names, for error messages.
+    pub(crate) const NAMES: &'static str = "blog, project, certification";
 
-    /// The kind's name on the wire and in the keys of its counters.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    /// Returns the name for clients and in the keys of counters.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Blog => "blog",
             Self::Project => "project",
@@ -48,9 +46,8 @@ impl Kind {
         }
     }
 
-    /// What the keys of its items begin with.
-    #[must_use]
-    pub const fn prefix(self) -> &'static str {
+    /// Returns the prefix of the items' keys.
+    pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::Blog => "BLOG",
             Self::Project => "PROJECT",
@@ -58,9 +55,8 @@ impl Kind {
         }
     }
 
-    /// The `EntityType` of its items.
-    #[must_use]
-    pub const fn entity(self) -> &'static str {
+    /// Returns the `EntityType` of the items.
+    pub(crate) const fn entity(self) -> &'static str {
         match self {
             Self::Blog => "BLOG",
             Self::Project => "PROJECT",
@@ -68,9 +64,8 @@ impl Kind {
         }
     }
 
-    /// Where the site shows a piece of it.
-    #[must_use]
-    pub fn page(self, id: &str) -> String {
+    /// Returns the path of a page of the site.
+    pub(crate) fn page(self, id: &str) -> String {
         match self {
             Self::Blog => format!("/blog/{id}"),
             Self::Project => format!("/projects/{id}"),
@@ -79,52 +74,49 @@ impl Kind {
     }
 }
 
-/// Is it shown to everybody?
+/// The visibility of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum Status {
-    /// Only the owner sees it.
+pub(crate) enum Status {
+    /// Visible to the owner only.
     Draft,
-    /// Everybody sees it.
+    /// Visible to everyone.
     Published,
 }
 
 impl Status {
-    /// As it is stored.
-    #[must_use]
-    pub const fn stored(self) -> &'static str {
+    /// Returns the stored form.
+    pub(crate) const fn stored(self) -> &'static str {
         match self {
             Self::Draft => "DRAFT",
             Self::Published => "PUBLISHED",
         }
     }
 
-    /// The status that is stored as `text`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Parses the stored form.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [Self::Draft, Self::Published].into_iter().find(|status| status.stored() == text)
     }
 }
 
-/// Which statuses a list is asked for.
+/// The requested statuses of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum Statuses {
-    /// What everybody sees.
+pub(crate) enum Statuses {
+    /// Published content.
     #[default]
     Published,
-    /// What only the owner sees.
+    /// Drafts, for the owner only.
     Draft,
-    /// Both.
+    /// Both, for the owner only.
     All,
 }
 
 impl Statuses {
-    /// The statuses that somebody who asks for these gets.
-    #[must_use]
-    pub const fn seen_by(self, owner: bool) -> &'static [Status] {
+    /// Returns the statuses that a viewer may see of the requested ones.
+    pub(crate) const fn visible_to(self, owner: bool) -> &'static [Status] {
         match self {
             Self::Draft if owner => &[Status::Draft],
             Self::All if owner => &[Status::Published, Status::Draft],
@@ -133,16 +125,16 @@ impl Statuses {
     }
 }
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Paging {
+pub(crate) struct Paging {
     /// The most items to return.
     #[serde(default = "Paging::default_limit")]
     #[schemars(range(min = 1, max = 100))]
-    pub limit: usize,
-    /// How many items to skip.
+    pub(crate) limit: usize,
+    /// The number of items to skip.
     #[serde(default)]
-    pub offset: usize,
+    pub(crate) offset: usize,
 }
 
 impl Paging {
@@ -151,77 +143,64 @@ impl Paging {
     }
 }
 
-/// A key of the index: its partition, and where in it.
+/// A key of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Indexed {
+pub(crate) struct Indexed {
     /// `GSI1PK`.
-    pub partition: String,
+    pub(crate) partition: String,
     /// `GSI1SK`.
-    pub sort: String,
+    pub(crate) sort: String,
 }
 
-/// A list's query.
-pub trait ListQuery: JsonSchema + DeserializeOwned + Send {
-    /// Which statuses.
+/// The query of a list.
+pub(crate) trait ListQuery: JsonSchema + DeserializeOwned + Send {
     fn statuses(&self) -> Statuses;
-    /// Which part.
     fn paging(&self) -> Paging;
-    /// What else items must have.
+    /// Returns further conditions.
     fn filters(&self) -> Vec<Filter>;
 }
 
-/// A kind of content. `Self` is what is stored of it under `Data`: all but its status.
-pub trait Content: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The kind.
-    const KIND: Kind;
-    /// What clients see.
+/// A kind of content. `Self` is stored under `Data` and contains everything but the status.
+pub(crate) trait Content: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    const KIND: ContentKind;
+    /// The form for clients.
     type Wire: Serialize + JsonSchema + Send;
-    /// What clients see of many.
+    /// A part of a list, for clients.
     type Page: Serialize + JsonSchema + Send;
-    /// What the owner sends to create one. Any of its fields may be sent to change one.
+    /// The fields for creating content. Any of them can be changed later.
     type Create: JsonSchema + DeserializeOwned + Send;
-    /// How a list of it is asked for.
+    /// The query of a list.
     type Query: ListQuery;
 
-    /// A new one.
     fn create(id: String, now: Timestamp, create: Self::Create) -> Self;
-    /// Its id.
     fn id(&self) -> &str;
-    /// When it was created.
     fn created_at(&self) -> &str;
-    /// Follows the fields that were changed, and remembers when.
+    /// Updates what depends on changed fields, and the time of the change.
     fn changed(&mut self, fields: &Map<String, Value>, now: Timestamp);
-    /// Follows a new status: published at a time, or a draft again.
+    /// Updates what depends on the status: published at a time, or a draft again.
     fn published(&mut self, at: Option<Timestamp>, now: Timestamp);
-    /// Where the index lists it.
+    /// Returns the key in the index.
     fn indexed(&self, status: Status) -> Indexed;
-    /// The category whose count it is part of.
+    /// Returns the category that counts it.
     fn category(&self) -> Option<&str> {
         None
     }
-    /// The partitions of the index that hold what a query asks for.
+    /// Returns the partitions of the index for a query.
     fn partitions(query: &Self::Query, statuses: &[Status]) -> Vec<String>;
-    /// What clients see.
     fn wire(self, status: Status) -> Self::Wire;
-    /// What clients see of many.
     fn page(items: Vec<Self::Wire>, total: usize, paging: Paging) -> Self::Page;
 }
 
 /// Content with its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored<C> {
-    /// What is stored under `Data`.
-    pub content: C,
-    /// Its status.
-    pub status: Status,
+pub(crate) struct Stored<C> {
+    pub(crate) content: C,
+    pub(crate) status: Status,
 }
 
 impl<C: Content> Stored<C> {
-    /// The same with some fields changed. The fields must be such as `C::Create` allows.
-    ///
-    /// # Errors
-    /// When a field does not fit, which a schema has ruled out.
-    pub fn with(&self, fields: &Map<String, Value>, now: Timestamp) -> Result<Self, serde_json::Error> {
+    /// Returns the content with changed fields, which must be valid for `C::Create`.
+    pub(crate) fn with(&self, fields: &Map<String, Value>, now: Timestamp) -> Result<Self, serde_json::Error> {
         let mut data = serde_json::to_value(&self.content)?;
         if let Value::Object(data) = &mut data {
             data.extend(fields.clone());
@@ -231,38 +210,34 @@ impl<C: Content> Stored<C> {
         Ok(Self { content, status: self.status })
     }
 
-    /// The same with another status.
-    #[must_use]
-    pub fn turned(&self, status: Status, now: Timestamp) -> Self {
+    /// Returns the content with another status.
+    pub(crate) fn with_status(&self, status: Status, now: Timestamp) -> Self {
         let mut content = self.content.clone();
         content.published((status == Status::Published).then_some(now), now);
         Self { content, status }
     }
 
-    /// What clients see.
-    #[must_use]
-    pub fn wire(self) -> C::Wire {
+    pub(crate) fn wire(self) -> C::Wire {
         self.content.wire(self.status)
     }
 
-    /// Where the index lists it.
-    #[must_use]
-    pub fn indexed(&self) -> Indexed {
+    /// Returns the key in the index.
+    pub(crate) fn indexed(&self) -> Indexed {
         self.content.indexed(self.status)
     }
 }
 
-/// A partition of the index that holds a kind's content of one status.
-fn partition(kind: Kind, status: Status) -> String {
+/// Returns the partition of the index for a kind and a status.
+fn partition(kind: ContentKind, status: Status) -> String {
     format!("{}#STATUS#{}", kind.prefix(), status.stored())
 }
 
-/// `BLOG#2024-03-15T10:30:00.000Z` and the like: what the index sorts by.
-fn sorted_by(kind: Kind, time: &str) -> String {
+/// Returns a sort key of the index, such as `BLOG#2024-03-15T10:30:00.000Z`.
+fn sorted_by(kind: ContentKind, time: &str) -> String {
     format!("{}#{time}", kind.prefix())
 }
 
-/// Now, as it is stored.
+/// Returns the stored form of a time.
 fn stamp(now: Timestamp) -> String {
     time::text(now)
 }

@@ -1,4 +1,4 @@
-//! Who calls, and whether they may: what the contract's mark on a route says.
+//! Authorization: identifies the caller and checks the access that the contract requires for the route.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -17,21 +17,16 @@ use crate::{
     token::{Claims, TokenError},
 };
 
-/// Who calls.
+/// The caller, if signed in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Viewer(Option<Claims>);
+pub(crate) struct Viewer(Option<Claims>);
 
 impl Viewer {
-    /// Is it the owner?
-    #[must_use]
-    pub fn is_owner(&self) -> bool {
+    pub(crate) fn is_owner(&self) -> bool {
         self.0.as_ref().is_some_and(Claims::is_owner)
     }
 
-    /// Who it is.
-    ///
-    /// # Errors
-    /// A 401 where nobody is known.
+    /// Returns the caller's claims, or responds with 401 if the caller is not signed in.
     pub(crate) fn claims(&self) -> Result<&Claims, ApiError> {
         self.0.as_ref().ok_or_else(unauthorized)
     }
@@ -53,8 +48,12 @@ impl<S: Sync> FromRequestParts<S> for Viewer {
     }
 }
 
-/// Lets through who may call the route, and tells the handler who it is.
-pub async fn layer(State((app, route)): State<(Arc<App>, ApiRoute)>, mut request: Request, next: Next) -> Response {
+/// Middleware that rejects unauthorized callers and passes the caller to the handler.
+pub(crate) async fn layer(
+    State((app, route)): State<(Arc<App>, ApiRoute)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let (viewer, response) = match viewer(&app, route.access(), request.headers()).await {
         Ok(viewer) => {
             request.extensions_mut().insert(viewer.clone());
@@ -70,14 +69,14 @@ pub async fn layer(State((app, route)): State<(Arc<App>, ApiRoute)>, mut request
     logged(response, route, &viewer)
 }
 
-/// Tells the request's log line what it was and whose.
+/// Adds route and role to the request's log line.
 fn logged(mut response: Response, route: ApiRoute, viewer: &Viewer) -> Response {
     let logged = Logged { route: Some(route.route().path), role: Some(viewer.role()), ..Logged::default() };
     response.extensions_mut().insert(logged);
     response
 }
 
-/// Who calls, or why they may not.
+/// Identifies the caller, or returns the error response.
 async fn viewer(app: &App, access: Access, headers: &HeaderMap) -> Result<Viewer, (Viewer, ApiError)> {
     let nobody = Viewer::default;
     match access {
@@ -87,9 +86,12 @@ async fn viewer(app: &App, access: Access, headers: &HeaderMap) -> Result<Viewer
             match app.verifier.verify(token, app.now()).await {
                 Ok(claims) => Ok(Viewer(Some(claims))),
                 Err(error) => {
-                    // The answer is for everybody then; where nobody can tell, the log should.
+                    // The response is the public one. Unavailable keys are logged.
                     if let TokenError::Keys(error) = &error {
-                        tracing::warn!(error = telemetry::chain(error), "a token was ignored");
+                        tracing::warn!(
+                            error = telemetry::chain(error),
+                            "ignored a token, because keys are unavailable"
+                        );
                     }
                     Ok(nobody())
                 }
@@ -107,7 +109,7 @@ async fn viewer(app: &App, access: Access, headers: &HeaderMap) -> Result<Viewer
     }
 }
 
-/// The token of an `Authorization` header, with or without the word before it: the gateway's authorizer takes both.
+/// Returns the token of an `Authorization` header, with or without its scheme: the gateway's authorizer accepts both.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
     let token = match value.split_once(' ') {
@@ -125,7 +127,7 @@ fn refusal(error: TokenError) -> ApiError {
             ApiError::new(StatusCode::UNAUTHORIZED, "TokenExpired", "Authentication token has expired")
         }
         error => {
-            tracing::debug!(reason = error.to_string(), "a token was refused");
+            tracing::debug!(reason = error.to_string(), "rejected a token");
             unauthorized()
         }
     }
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_may_come_with_or_without_its_scheme() {
+    fn the_scheme_of_a_token_is_optional() {
         let token = |value: &str| {
             let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().expect("a header's value"))]);
             bearer(&headers).map(str::to_owned)

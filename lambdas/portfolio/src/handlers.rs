@@ -1,11 +1,10 @@
-//! The handlers: each reads its request, asks the store or the pool, and answers. Nothing is decided here that another
-//! module could decide.
+//! The handlers: each reads its request, calls the store or the user pool, and builds the response.
 
-pub mod about;
-pub mod analytics;
-pub mod auth;
-pub mod contents;
-pub mod visitors;
+pub(crate) mod about;
+pub(crate) mod analytics;
+pub(crate) mod auth;
+pub(crate) mod contents;
+pub(crate) mod visitors;
 
 use axum::{
     http::{HeaderValue, header::SET_COOKIE},
@@ -14,8 +13,8 @@ use axum::{
 
 use crate::session::Session;
 
-/// An answer that tells the client which session it belongs to, where the client did not say.
-fn remembering(session: &Session, answer: impl IntoResponse) -> Response {
+/// Adds the cookie of a new session to a response.
+fn with_session_cookie(session: &Session, answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     if let Some(cookie) = session.cookie().and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
         response.headers_mut().insert(SET_COOKIE, cookie);

@@ -1,4 +1,4 @@
-//! Reading requests: bodies, queries, and what stands in the path. Every error names its field.
+//! Extractors of bodies, queries and path parameters. Every error names its field.
 
 use std::marker::PhantomData;
 
@@ -14,22 +14,21 @@ use serde_json::{Map, Value};
 
 use crate::schema::{Fault, Shape};
 
-/// The most bytes a body may have.
-pub const MAX_BODY: usize = 1024 * 1024;
+/// The largest body, in bytes.
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
 
 /// A 400 with code `InvalidRequest`.
-#[must_use]
-pub fn invalid(field: &str, issue: &str) -> ApiError {
+pub(crate) fn invalid(field: &str, issue: &str) -> ApiError {
     ApiError::bad_request("InvalidRequest", field, format!("{field} {issue}")).detail("issue", issue)
 }
 
-fn refuse(fault: &Fault) -> ApiError {
+fn rejection(fault: &Fault) -> ApiError {
     invalid(&fault.field, &fault.issue)
 }
 
-/// A whole body that fits the schema of `T`.
+/// A complete body that is valid for the schema of `T`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Body<T>(pub T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: JsonSchema + DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
@@ -39,9 +38,9 @@ impl<T: JsonSchema + DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T
     }
 }
 
-/// A body that may be left out altogether.
+/// A body that may be missing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OptionalBody<T>(pub T);
+pub(crate) struct OptionalBody<T>(pub(crate) T);
 
 impl<T: JsonSchema + DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
     type Rejection = ApiError;
@@ -51,11 +50,11 @@ impl<T: JsonSchema + DeserializeOwned, S: Send + Sync> FromRequest<S> for Option
     }
 }
 
-/// The fields of `T` that a body wants changed: any, but at least one.
+/// The fields of `T` to change: at least one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Changes<T> {
-    /// The fields by name, each as `T` allows it.
-    pub fields: Map<String, Value>,
+pub(crate) struct Changes<T> {
+    /// Each valid for `T`.
+    pub(crate) fields: Map<String, Value>,
     of: PhantomData<T>,
 }
 
@@ -64,7 +63,7 @@ impl<T: JsonSchema, S: Send + Sync> FromRequest<S> for Changes<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let given = object(request, state).await?;
-        let fields = Shape::of::<T>().partial(&given).map_err(|fault| refuse(&fault))?;
+        let fields = Shape::of::<T>().partial(&given).map_err(|fault| rejection(&fault))?;
         if fields.is_empty() {
             let issue = "No fields to update";
             return Err(ApiError::bad_request("InvalidRequest", "body", issue).detail("issue", issue));
@@ -73,9 +72,9 @@ impl<T: JsonSchema, S: Send + Sync> FromRequest<S> for Changes<T> {
     }
 }
 
-/// A query that fits the schema of `T`.
+/// A query that is valid for the schema of `T`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Query<T>(pub T);
+pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: JsonSchema + DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
@@ -91,7 +90,7 @@ impl<T: JsonSchema + DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Q
     }
 }
 
-/// A parameter's text as the type its schema asks for; a text where it is none, so that the schema refuses it.
+/// Converts a parameter to the type in its schema. A failed conversion stays a string, which the schema rejects.
 fn typed(text: &str, kind: &Value) -> Value {
     match kind.as_str() {
         Some("integer") => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
@@ -101,27 +100,23 @@ fn typed(text: &str, kind: &Value) -> Value {
 }
 
 fn read<T: DeserializeOwned>(fields: Result<Map<String, Value>, Fault>, what: &str) -> Result<T, ApiError> {
-    let fields = fields.map_err(|fault| refuse(&fault))?;
+    let fields = fields.map_err(|fault| rejection(&fault))?;
     serde_json::from_value(Value::Object(fields)).map_err(|error| invalid(what, &format!("could not be read: {error}")))
 }
 
-/// What stands in the path, by the name of its place there.
+/// The path parameters by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InPath(Vec<(String, String)>);
+pub(crate) struct InPath(Vec<(String, String)>);
 
 impl InPath {
-    /// The content's id, whatever its place is called. An id that is none belongs to nothing.
-    #[must_use]
-    pub fn id(&self) -> &str {
+    /// Returns the content's ID, independent of the parameter's name. A missing ID is empty.
+    pub(crate) fn id(&self) -> &str {
         let place = |name: &str| matches!(name, "postId" | "projectId" | "certificationId" | "contentId");
         self.0.iter().find(|(name, _)| place(name)).map_or("", |(_, id)| id)
     }
 
-    /// A place that must hold what the schema of `T` allows.
-    ///
-    /// # Errors
-    /// A 400 that names the place.
-    pub fn one_of<T: DeserializeOwned>(&self, place: &str, allowed: &str) -> Result<T, ApiError> {
+    /// Parses a parameter that must be valid for the schema of `T`.
+    pub(crate) fn one_of<T: DeserializeOwned>(&self, place: &str, allowed: &str) -> Result<T, ApiError> {
         let text = self.0.iter().find(|(name, _)| name == place).map_or("", |(_, text)| text);
         serde_json::from_value(Value::from(text)).map_err(|_| invalid(place, &format!("must be one of: {allowed}")))
     }
@@ -153,7 +148,7 @@ async fn optional_object<S: Send + Sync>(request: Request, state: &S) -> Result<
     parse(&bytes)
 }
 
-/// JSON, or nothing said about it.
+/// Accepts JSON, or a missing content type.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();

@@ -1,28 +1,28 @@
-//! The Portfolio: posts, projects, certifications, and who looked at them. One function over one table and one user
-//! pool; the binary in `src/bin` only starts it.
+//! The Portfolio: posts, projects, certifications and their statistics. One function with one table and one user pool;
+//! the binary in `src/bin` only starts it.
 //!
-//! A request goes from `routes` through `gate` (who calls) into a handler, which reads it with `input`, asks `store`
-//! for what it needs, and answers with one of `content`'s or `answers`' types. `openapi` describes the same types.
+//! A request passes from `routes` through `gate` (authorization) to a handler, which parses it with `input`, calls
+//! `store`, and responds with a type of `content` or `answers`. `openapi` describes the same types.
 
-pub mod answers;
+pub(crate) mod answers;
 pub mod app;
-pub mod content;
-pub mod gate;
-pub mod handlers;
-pub mod input;
+pub(crate) mod content;
+pub(crate) mod gate;
+pub(crate) mod handlers;
+pub(crate) mod input;
 pub mod local;
-pub mod metrics;
-pub mod openapi;
-pub mod pool;
+pub(crate) mod metrics;
+pub(crate) mod openapi;
+pub(crate) mod pool;
 pub mod routes;
-pub mod salt;
-pub mod schema;
-pub mod session;
+pub(crate) mod salt;
+pub(crate) mod schema;
+pub(crate) mod session;
 pub mod settings;
-pub mod slug;
-pub mod store;
-pub mod time;
-pub mod token;
+pub(crate) mod slug;
+pub(crate) mod store;
+pub(crate) mod time;
+pub(crate) mod token;
 
 #[cfg(test)]
 mod testing;

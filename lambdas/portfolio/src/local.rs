@@ -1,4 +1,4 @@
-//! The function as a plain HTTP server, for work on it outside Lambda: HTTP/1.1, one request per connection.
+//! The function as an HTTP server, for development outside Lambda: HTTP/1.1, one request per connection.
 
 use std::{
     io::{Error, ErrorKind},
@@ -17,19 +17,18 @@ use tokio::{
 };
 use tower_service::Service;
 
-/// Where it listens, on this machine only.
-pub const PORT: u16 = 8000;
-/// The most bytes of a request's head.
+/// The port, on this machine only.
+pub(crate) const PORT: u16 = 8000;
+/// The largest head of a request, in bytes.
 const MOST_HEAD: usize = 64 * 1024;
-/// The most headers of a request.
 const MOST_HEADERS: usize = 100;
-/// The most bytes of a request's body: as much as Lambda takes.
+/// The largest body of a request, in bytes: the same as in Lambda.
 const MOST_BODY: usize = 6 * 1024 * 1024;
 
-/// Serves until the process is ended.
+/// Serves until the process ends.
 ///
 /// # Errors
-/// When the port is taken.
+/// When the port is in use.
 pub async fn serve(router: Router) -> Result<(), Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -56,7 +55,7 @@ async fn answer(mut stream: TcpStream, peer: SocketAddr, mut router: Router) -> 
     write(&mut stream, response, bodiless).await
 }
 
-/// Reads a request to its end.
+/// Reads a whole request.
 async fn read(stream: &mut TcpStream) -> Result<Request<Body>, Error> {
     let mut bytes = Vec::new();
     let (mut request, head) = loop {
@@ -85,7 +84,7 @@ async fn read(stream: &mut TcpStream) -> Result<Request<Body>, Error> {
     Ok(request)
 }
 
-/// The request without its body, and the length of its head; none while the head is not complete.
+/// Parses a request without its body, and the length of its head; `None` while the head is incomplete.
 fn parse(bytes: &[u8]) -> Result<Option<(Request<Body>, usize)>, Error> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_request_is_answered_and_the_connection_closed() {
+    async fn the_connection_is_closed_after_the_response() {
         let answer = exchange("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn unknown_paths_and_nonsense_get_no_answer_of_ours() {
+    async fn unknown_paths_and_invalid_requests_reach_no_handler() {
         assert!(exchange("GET /other HTTP/1.1\r\nHost: a\r\n\r\n").await.starts_with("HTTP/1.1 404 Not Found\r\n"));
         assert_eq!(exchange("nonsense\r\n\r\n").await, "");
     }

@@ -1,5 +1,5 @@
-//! Counts, written as log lines that CloudWatch makes metrics of: CloudWatch's embedded metric format
-//! (Amazon CloudWatch User Guide, "Embedded metric format specification").
+//! Metrics, written as log lines in CloudWatch's embedded metric format (Amazon CloudWatch User Guide, "Embedded metric
+//! format specification").
 
 use std::{fmt, io::Write};
 
@@ -7,32 +7,30 @@ use jiff::Timestamp;
 use portfolio_contract::{METRICS_DIMENSION, METRICS_NAMESPACE, Metric};
 use serde_json::{Value, json};
 
-/// Takes one line.
+/// Writes one line.
 type Sink = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Writes counts for one stage.
-pub struct Metrics {
+pub(crate) struct Metrics {
     stage: String,
     sink: Sink,
 }
 
 impl Metrics {
-    /// Writes to stdout, which Lambda hands to CloudWatch.
-    #[must_use]
-    pub fn to_stdout(stage: &str) -> Self {
+    /// Writes to stdout, which Lambda forwards to CloudWatch.
+    pub(crate) fn to_stdout(stage: &str) -> Self {
         Self::new(stage, |line| {
-            // A metric that cannot be written is no reason to refuse a request.
+            // A request must not fail because a metric cannot be written.
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         })
     }
 
-    /// Hands its lines to `sink`.
-    pub fn new(stage: &str, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(stage: &str, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { stage: stage.to_owned(), sink: Box::new(sink) }
     }
 
     /// Counts one.
-    pub fn count(&self, metric: Metric, now: Timestamp) {
+    pub(crate) fn count(&self, metric: Metric, now: Timestamp) {
         (self.sink)(&line(&self.stage, metric, now).to_string());
     }
 }
@@ -63,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_names_its_metric_and_carries_its_value_and_dimension() {
+    fn a_line_has_the_metric_its_value_and_its_dimension() {
         let line = line("dev", Metric::LoginFailures, Timestamp::UNIX_EPOCH);
         assert_eq!(
             line,

@@ -1,4 +1,4 @@
-//! The API's description, made of the contract's routes and of the types that the handlers read and write.
+//! The API's description, generated from the contract's routes and the handlers' request and response types.
 
 mod describe;
 
@@ -12,14 +12,13 @@ use serde_json::{Map, Value, json};
 use self::describe::{Answer, Description};
 use crate::{answers::Problem, schema};
 
-/// The version of the API, which is its contract's.
-pub const VERSION: &str = "1.0.0";
-/// What stands before all paths but a few.
+/// The version of the API's contract.
+pub(crate) const VERSION: &str = "1.0.0";
+/// The prefix of almost all paths.
 const BASE: &str = "/v1";
 
-/// The description: OpenAPI 3.0. Made when it is first asked for.
-#[must_use]
-pub fn document() -> &'static Value {
+/// Returns the description in OpenAPI 3.0, which is generated on first use.
+pub(crate) fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(generate)
 }
@@ -34,7 +33,7 @@ fn generate() -> Value {
         let operation = operation(*route, &mut generator, &problem);
         let item = paths.entry(path).or_insert_with(|| json!({}));
         if base == "." {
-            // Relative to the document's own address, as are those of all others.
+            // Relative to the document's address, like all others.
             item["servers"] = json!([{"url": base}]);
         }
         item[method.as_str().to_lowercase()] = operation;
@@ -94,7 +93,7 @@ fn success(answer: Answer) -> Value {
     }
 }
 
-/// What a route can answer beside success: its own errors, those of its gate, and what every route can.
+/// Returns all error statuses of a route: its own, those of authorization, and the common ones.
 fn all_errors(route: ApiRoute, own: &[u16]) -> Vec<u16> {
     let gate: &[u16] = match route.access() {
         Access::Public | Access::Optional => &[],
@@ -107,7 +106,7 @@ fn all_errors(route: ApiRoute, own: &[u16]) -> Vec<u16> {
     errors
 }
 
-/// The parameters that stand between braces.
+/// Returns the parameters in braces.
 fn in_path(path: &str) -> impl Iterator<Item = Value> {
     let names = path.split('/').filter_map(|step| step.strip_prefix('{')?.strip_suffix('}'));
     names.map(|name| {

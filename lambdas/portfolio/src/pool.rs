@@ -1,4 +1,4 @@
-//! The user pool: signing in, refreshing, signing out. Passwords and tokens pass through and are never logged.
+//! The user pool: signing in, refreshing, signing out. Passwords and tokens are never logged.
 
 use aws_sdk_cognitoidentityprovider::{
     Client,
@@ -6,99 +6,83 @@ use aws_sdk_cognitoidentityprovider::{
     types::{AuthFlowType, AuthenticationResultType, ChallengeNameType},
 };
 
-/// The user pool and the client that reaches it.
+/// The user pool and its client.
 #[derive(Debug, Clone)]
-pub struct Pool {
+pub(crate) struct Pool {
     client: Client,
     pool: String,
     app_client: String,
 }
 
-/// Tokens as the pool hands them out.
+/// Tokens of the pool.
 #[derive(Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are OAuth's")]
-pub struct Tokens {
-    pub id: String,
-    pub access: String,
-    /// None where the one that was sent stays good.
-    pub refresh: Option<String>,
+pub(crate) struct Tokens {
+    pub(crate) id: String,
+    pub(crate) access: String,
+    /// None if the sent one stays valid.
+    pub(crate) refresh: Option<String>,
     /// In seconds.
-    pub expires_in: i32,
+    pub(crate) expires_in: i32,
 }
 
-/// What came of signing in.
+/// The result of signing in.
 #[derive(Clone, PartialEq, Eq)]
-pub enum SignIn {
-    /// It worked.
+pub(crate) enum SignIn {
     Done(Tokens),
-    /// The pool wants to know more first.
+    /// The pool requires another step.
     Challenge {
-        /// What: Cognito's name.
+        /// Cognito's name of the challenge.
         name: String,
-        /// What the answer must come with.
+        /// To be sent with the response.
         session: String,
     },
 }
 
-/// The answer to a challenge.
+/// The response to a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reply<'a> {
-    /// A password of the user's own, for the temporary one.
+pub(crate) enum Reply<'a> {
+    /// A new password instead of the temporary one.
     NewPassword(&'a str),
-    /// The code of the user's authenticator.
+    /// The code of the authenticator.
     Code(&'a str),
 }
 
-/// Why the pool refused.
+/// Why the pool rejected a request.
 #[derive(Debug, thiserror::Error)]
-pub enum PoolError {
-    /// The password, code or token is wrong, or nobody has that name.
+pub(crate) enum PoolError {
+    /// The password, code or token is wrong, or the user does not exist.
     #[error("the credentials are wrong")]
     Credentials,
-    /// The user has been disabled.
     #[error("the account is disabled")]
     Disabled,
-    /// The user has not confirmed the account.
     #[error("the account has not been confirmed")]
     Unconfirmed,
-    /// The pool does not take such a value.
-    #[error("the user pool refused a value: {0}")]
+    #[error("the user pool rejected a value: {0}")]
     Parameter(String),
-    /// The new password is too weak.
-    #[error("the new password was refused: {0}")]
+    #[error("the new password was rejected: {0}")]
     Password(String),
-    /// Too many tries.
     #[error("there were too many attempts")]
     TooMany,
-    /// Anything else.
-    #[error("failed to ask the user pool")]
+    #[error("failed to call the user pool")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Pool {
-    /// The pool with this id, on behalf of its client `app_client`.
-    #[must_use]
-    pub fn new(client: Client, pool: &str, app_client: &str) -> Self {
+    pub(crate) fn new(client: Client, pool: &str, app_client: &str) -> Self {
         Self { client, pool: pool.to_owned(), app_client: app_client.to_owned() }
     }
 
     /// Signs in with a password.
-    ///
-    /// # Errors
-    /// Why the pool refused.
-    pub async fn sign_in(&self, email: &str, password: &str) -> Result<SignIn, PoolError> {
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Result<SignIn, PoolError> {
         let request = self.client.initiate_auth().client_id(&self.app_client).auth_flow(AuthFlowType::UserPasswordAuth);
         let request = request.auth_parameters("USERNAME", email).auth_parameters("PASSWORD", password);
-        let answer = request.send().await.map_err(refused)?;
+        let answer = request.send().await.map_err(rejection)?;
         let user = answer.challenge_parameters.as_ref().and_then(|parameters| parameters.get("USER_ID_FOR_SRP"));
         signed_in(answer.authentication_result, answer.challenge_name, answer.session, user.map(String::as_str))
     }
 
-    /// Signs in with what a challenge asked for.
-    ///
-    /// # Errors
-    /// Why the pool refused.
-    pub async fn reply(&self, email: &str, session: &str, reply: Reply<'_>) -> Result<SignIn, PoolError> {
+    /// Signs in with the response to a challenge.
+    pub(crate) async fn reply(&self, email: &str, session: &str, reply: Reply<'_>) -> Result<SignIn, PoolError> {
         let (user, session) = unpack(session, email);
         let (challenge, field, value) = match reply {
             Reply::NewPassword(password) => (ChallengeNameType::NewPasswordRequired, "NEW_PASSWORD", password),
@@ -106,27 +90,21 @@ impl Pool {
         };
         let request = self.client.respond_to_auth_challenge().client_id(&self.app_client).challenge_name(challenge);
         let request = request.session(session).challenge_responses("USERNAME", user).challenge_responses(field, value);
-        let answer = request.send().await.map_err(refused)?;
+        let answer = request.send().await.map_err(rejection)?;
         signed_in(answer.authentication_result, answer.challenge_name, answer.session, Some(user))
     }
 
-    /// New tokens for a refresh token.
-    ///
-    /// # Errors
-    /// Why the pool refused.
-    pub async fn refresh(&self, token: &str) -> Result<Tokens, PoolError> {
+    /// Exchanges a refresh token for new tokens.
+    pub(crate) async fn refresh(&self, token: &str) -> Result<Tokens, PoolError> {
         let request = self.client.initiate_auth().client_id(&self.app_client).auth_flow(AuthFlowType::RefreshTokenAuth);
-        let answer = request.auth_parameters("REFRESH_TOKEN", token).send().await.map_err(refused)?;
+        let answer = request.auth_parameters("REFRESH_TOKEN", token).send().await.map_err(rejection)?;
         answer.authentication_result.and_then(tokens).ok_or_else(no_tokens)
     }
 
     /// Ends every session of a user.
-    ///
-    /// # Errors
-    /// Why the pool refused.
-    pub async fn sign_out(&self, username: &str) -> Result<(), PoolError> {
+    pub(crate) async fn sign_out(&self, username: &str) -> Result<(), PoolError> {
         let request = self.client.admin_user_global_sign_out().user_pool_id(&self.pool).username(username);
-        request.send().await.map(|_| ()).map_err(refused)
+        request.send().await.map(|_| ()).map_err(rejection)
     }
 }
 
@@ -144,13 +122,13 @@ fn signed_in(
     Ok(SignIn::Challenge { name: name.as_str().to_owned(), session })
 }
 
-/// A challenge must be answered in the user's name in the pool, which is not the address the client knows: the session
-/// that the client sends back carries it. Cognito checks that the two belong together.
+/// Adds the user's name in the pool, which a response to a challenge needs and the client does not know, to the session
+/// that the client sends back. Cognito checks that the two belong together.
 fn pack(user: Option<&str>, session: &str) -> String {
     user.map_or_else(|| session.to_owned(), |user| format!("{user}:{session}"))
 }
 
-/// The user and the session of a packed one. Cognito's own sessions have no colon.
+/// Splits a packed session into user and session. Cognito's own sessions have no colon.
 fn unpack<'a>(packed: &'a str, email: &'a str) -> (&'a str, &'a str) {
     packed.split_once(':').unwrap_or((email, packed))
 }
@@ -168,9 +146,9 @@ fn no_tokens() -> PoolError {
     PoolError::Other("the user pool gave neither tokens nor a challenge".into())
 }
 
-/// What the pool's error means. The codes are those of
+/// Converts an error of the pool. The codes are those of
 /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html>.
-fn refused<E, R>(error: SdkError<E, R>) -> PoolError
+fn rejection<E, R>(error: SdkError<E, R>) -> PoolError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
@@ -195,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_challenges_session_brings_the_user_back() {
+    fn a_challenges_session_contains_the_user() {
         let packed = pack(Some("0a1b-2c3d"), "AYABeC-_=");
         assert_eq!(unpack(&packed, "owner@example.com"), ("0a1b-2c3d", "AYABeC-_="));
         assert_eq!(unpack("AYABeC-_=", "owner@example.com"), ("owner@example.com", "AYABeC-_="));

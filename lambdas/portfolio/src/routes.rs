@@ -1,4 +1,4 @@
-//! Which handler serves which route.
+//! The router: the handler of each route.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const POLICY: Policy = Policy {
     first_without_origin: false,
 };
 
-/// Every route of the function, behind the gate that its mark asks for.
+/// Returns the router of all routes, with their authorization.
 pub fn router(app: App) -> Router {
     use ApiRoute as R;
     let origins = Origins::parse(&app.settings.origins).policy(POLICY);

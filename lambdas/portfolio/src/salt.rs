@@ -1,8 +1,8 @@
-//! The salt of visitors' anonymous ids.
+//! The salt of visitors' anonymous IDs.
 
 /// An error while reading the salt.
 #[derive(Debug, thiserror::Error)]
-pub enum SaltError {
+pub(crate) enum SaltError {
     /// Parameter Store refused the call or was unreachable.
     #[error("failed to read the salt of visitors' ids")]
     Read(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,4 +1,4 @@
-//! What a request must look like: the same schema that the API's description shows is held against what comes in.
+//! Validates requests with the same schemas that the API's description contains.
 
 use regex_lite::Regex;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
@@ -6,17 +6,15 @@ use serde_json::{Map, Value};
 
 use crate::time;
 
-/// A keyword of our own: the most bytes of UTF-8 a text may have. The table's items are limited in bytes.
-pub const MAX_BYTES: &str = "x-maxBytes";
+/// A custom keyword: the most bytes of UTF-8 in a string, because the table's items are limited in bytes.
+pub(crate) const MAX_BYTES: &str = "x-maxBytes";
 
-/// How all schemas are made: as OpenAPI 3.0 has them, and choices as plain lists.
-#[must_use]
-pub fn settings() -> SchemaSettings {
+/// The settings of all schemas: OpenAPI 3.0, with enumerations as lists of values.
+pub(crate) fn settings() -> SchemaSettings {
     SchemaSettings::openapi3().with_transform(RecursiveTransform(list_choices))
 }
 
-/// A choice whose values have descriptions is made as one schema for each: `oneOf`. Clients, and the checks below, get
-/// one list of values.
+/// Converts an enumeration with described values from `oneOf`, one schema per value, to one list of values.
 fn list_choices(schema: &mut Schema) {
     let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
     let values: Option<Vec<_>> = choices.iter().map(only_value).collect();
@@ -26,49 +24,42 @@ fn list_choices(schema: &mut Schema) {
     schema.insert("enum".to_owned(), values.into());
 }
 
-/// The one text a schema allows.
+/// Returns the only string that a schema allows.
 fn only_value(schema: &Value) -> Option<Value> {
     let listed = || schema["enum"].as_array().filter(|values| values.len() == 1).map(|values| &values[0]);
     schema.get("const").or_else(listed).filter(|value| value.is_string()).cloned()
 }
 
-/// What is wrong with which field.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The field.
-    pub field: String,
-    /// What is wrong, as the rest of a sentence that begins with the field.
-    pub issue: String,
+pub(crate) struct Fault {
+    pub(crate) field: String,
+    /// The rest of a sentence that starts with the field.
+    pub(crate) issue: String,
 }
 
 /// The schema of an object.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shape(Value);
+pub(crate) struct Shape(Value);
 
 impl Shape {
-    /// The schema of `T`, with nothing to look up elsewhere.
-    #[must_use]
-    pub fn of<T: JsonSchema>() -> Self {
+    /// Returns the schema of `T` with all references inlined.
+    pub(crate) fn of<T: JsonSchema>() -> Self {
         let settings = settings().with(|settings| settings.inline_subschemas = true);
         Self(settings.into_generator().into_root_schema_for::<T>().to_value())
     }
 
-    /// The object's fields and their schemas.
-    pub fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
+    pub(crate) fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.0["properties"].as_object().into_iter().flatten()
     }
 
-    /// Must the field be there?
-    #[must_use]
-    pub fn requires(&self, field: &str) -> bool {
+    /// Checks whether the field is required.
+    pub(crate) fn requires(&self, field: &str) -> bool {
         self.0["required"].as_array().is_some_and(|required| required.iter().any(|name| name == field))
     }
 
-    /// The fields this schema knows, with defaults for those left out.
-    ///
-    /// # Errors
-    /// The first field that is missing or wrong.
-    pub fn complete(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, Fault> {
+    /// Validates a complete object. Drops unknown fields and fills in defaults.
+    pub(crate) fn complete(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, Fault> {
         let mut fields = self.partial(given)?;
         for (name, schema) in self.properties() {
             if fields.contains_key(name) {
@@ -85,11 +76,8 @@ impl Shape {
         Ok(fields)
     }
 
-    /// The fields this schema knows, of which any may be left out.
-    ///
-    /// # Errors
-    /// The first field that is wrong.
-    pub fn partial(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, Fault> {
+    /// Validates an object of which any field may be missing. Drops unknown fields.
+    pub(crate) fn partial(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, Fault> {
         let mut fields = Map::new();
         for (name, schema) in self.properties() {
             let Some(value) = given.get(name) else { continue };
@@ -100,7 +88,7 @@ impl Shape {
     }
 }
 
-/// What is wrong with a value, as the rest of a sentence.
+/// Validates a value. The error is the rest of a sentence.
 fn check(value: &Value, schema: &Value) -> Result<(), String> {
     if value.is_null() && schema["nullable"] == true {
         return Ok(());
@@ -149,7 +137,7 @@ fn check_text(text: &str, schema: &Value) -> Result<(), String> {
 }
 
 fn check_range(value: &Value, schema: &Value) -> Result<(), String> {
-    // Limits are small; a number beyond `i64` is above any of them.
+    // A number beyond `i64` exceeds every limit.
     let number = value.as_i64().unwrap_or(i64::MAX);
     let (least, most) = (schema["minimum"].as_i64(), schema["maximum"].as_i64());
     if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
@@ -184,7 +172,7 @@ fn limit(schema: &Value, keyword: &str) -> Option<usize> {
     schema[keyword].as_u64().and_then(|limit| usize::try_from(limit).ok())
 }
 
-/// Is this an address a browser may be sent to? Not `javascript:`, not a relative one.
+/// Checks that a browser can be sent to a URL: not `javascript:`, and not relative.
 fn is_web_address(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| {
@@ -283,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_the_webs() {
+    fn urls_are_web_addresses() {
         let schema = json!({"type": "string", "format": "uri"});
         for good in ["https://example.com", "http://localhost:3000/a?b#c", "https://example.com/日本"] {
             assert_eq!(issue(schema.clone(), json!(good)), None, "{good}");

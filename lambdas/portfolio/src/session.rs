@@ -1,5 +1,5 @@
-//! Whose visit or view it is: what the client says, or an id made of where it calls from. Addresses are never stored,
-//! only a keyed hash that changes every day.
+//! The session of a visit or view: named by the client, or derived from its address. Addresses are never stored, only a
+//! keyed hash that changes every day.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use common::ApiError;
@@ -13,27 +13,22 @@ use crate::{app::App, input::invalid, time};
 const HEADER: &str = "x-session-id";
 /// The cookie that names a session.
 const COOKIE: &str = "session_id";
-/// How long the cookie is kept, in seconds.
+/// The lifetime of the cookie, in seconds.
 const KEEP: u32 = 24 * 60 * 60;
-/// What an id may be made of.
-pub const PATTERN: &str = "^[A-Za-z0-9_.:-]{1,128}$";
+/// The pattern of a session's ID.
+pub(crate) const PATTERN: &str = "^[A-Za-z0-9_.:-]{1,128}$";
 
-/// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Its id.
-    pub id: String,
-    /// Is it ours to remember? Not where the client brought it.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    /// Whether the session is new, so that a cookie is set.
     fresh: bool,
 }
 
 impl Session {
-    /// The session a request belongs to: the body's, else the header's, else the cookie's, else one made of where the
-    /// request comes from.
-    ///
-    /// # Errors
-    /// When the client names a session in a way that is not allowed, or the salt cannot be read.
-    pub async fn of(
+    /// Returns the session of a request: from the body, the header or the cookie, in this order, or derived from the
+    /// client's address.
+    pub(crate) async fn of(
         app: &App,
         body: Option<String>,
         headers: &HeaderMap,
@@ -52,15 +47,14 @@ impl Session {
         Ok(Self { id: anonymous(salt, address, agent, &time::day(now).to_string()), fresh: true })
     }
 
-    /// The cookie to set, if any.
-    #[must_use]
-    pub fn cookie(&self) -> Option<String> {
+    /// Returns the cookie to set, if any.
+    pub(crate) fn cookie(&self) -> Option<String> {
         let id = &self.id;
         self.fresh.then(|| format!("{COOKIE}={id}; Max-Age={KEEP}; Path=/; Secure; HttpOnly; SameSite=None"))
     }
 }
 
-/// What the client says, and where it says so.
+/// Returns the session named by the client, and the name of its source.
 fn named(body: Option<String>, headers: &HeaderMap) -> Option<(&'static str, String)> {
     let header = || {
         let value = headers.get(HEADER)?;
@@ -79,9 +73,9 @@ fn is_allowed(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(allowed)
 }
 
-/// The first half of a keyed hash: whoever has no salt cannot find out the address by trying all.
+/// Returns the first half of a keyed hash. Without the salt, the address cannot be found by trying all addresses.
 fn anonymous(salt: &str, address: &str, agent: &[u8], day: &str) -> String {
-    // HMAC takes keys of any length.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(salt.as_bytes()) else { unreachable!("any key will do") };
     mac.update(address.as_bytes());
     mac.update(agent);
@@ -99,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_counts_before_the_header_before_the_cookie() {
+    fn the_body_precedes_the_header_and_the_cookie() {
         let all = headers(&[("x-session-id", "header"), ("cookie", "a=b; session_id=cookie; c=d")]);
         assert_eq!(named(Some("body".to_owned()), &all), Some(("sessionId", "body".to_owned())));
         assert_eq!(named(None, &all), Some(("X-Session-Id", "header".to_owned())));
@@ -134,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_kept_from_scripts() {
+    fn scripts_cannot_read_the_cookie() {
         let session = Session { id: "ip-1".to_owned(), fresh: true };
         assert_eq!(
             session.cookie().as_deref(),

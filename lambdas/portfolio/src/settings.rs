@@ -1,38 +1,38 @@
-//! What the function is told by its environment, with what follows from it.
+//! The function's settings, from its environment.
 
 use std::fmt;
 
 use portfolio_contract::Api;
 
-/// Where things are, and whose tokens count.
+/// Names, addresses and the accepted issuer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The table.
-    pub table: String,
+    pub(crate) table: String,
     /// The user pool.
-    pub pool: String,
-    /// The pool's client.
-    pub client: String,
-    /// What tokens must name as their issuer.
-    pub issuer: String,
-    /// Where the pool's public keys are.
-    pub keys_url: String,
+    pub(crate) pool: String,
+    /// The client of the user pool.
+    pub(crate) client: String,
+    /// The accepted issuer of tokens.
+    pub(crate) issuer: String,
+    /// The address of the user pool's public keys.
+    pub(crate) keys_url: String,
     /// The stage.
-    pub stage: String,
-    /// Origins that get CORS headers, comma-separated.
-    pub origins: String,
-    /// The parameter that holds the salt.
-    pub salt_parameter: String,
-    /// The salt itself, where there are no such parameters.
-    pub salt: Option<String>,
-    /// Where DynamoDB is, where the SDK would not find it by itself.
-    pub dynamodb_endpoint: Option<String>,
-    /// Where Cognito is, likewise.
-    pub cognito_endpoint: Option<String>,
+    pub(crate) stage: String,
+    /// Comma-separated origins that get CORS headers.
+    pub(crate) origins: String,
+    /// The name of the parameter with the salt.
+    pub(crate) salt_parameter: String,
+    /// The salt itself, for stages without SecureString parameters.
+    pub(crate) salt: Option<String>,
+    /// The address of DynamoDB, if it is not the SDK's default.
+    pub(crate) dynamodb_endpoint: Option<String>,
+    /// The address of Cognito, if it is not the SDK's default.
+    pub(crate) cognito_endpoint: Option<String>,
 }
 
 impl Settings {
-    /// Reads the environment. `endpoint` is an emulator's, which speaks for every service.
+    /// Reads the environment. `endpoint` is the address of an emulator of all services.
     #[must_use]
     pub fn new(environment: Api, endpoint: Option<&str>) -> Self {
         let pool = environment.cognito_user_pool_id;
@@ -40,7 +40,7 @@ impl Settings {
         let issuer = environment
             .cognito_issuer
             .unwrap_or_else(|| format!("https://cognito-idp.{}.amazonaws.com/{pool}", environment.cognito_region));
-        // An emulator issues tokens in AWS's name, but serves their keys itself.
+        // An emulator issues tokens with AWS's issuer, but serves their keys itself.
         let cognito = environment.cognito_endpoint.as_deref().or(endpoint);
         let below = cognito.map_or_else(|| issuer.clone(), |url| format!("{}/{pool}", url.trim_end_matches('/')));
         Self {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn on_aws_issuer_and_keys_follow_from_the_pool() {
+    fn on_aws_the_pool_determines_issuer_and_keys() {
         let settings = Settings::new(environment(), None);
         assert_eq!(settings.issuer, "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test");
         assert_eq!(settings.keys_url, format!("{}/.well-known/jwks.json", settings.issuer));
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn an_emulator_serves_the_keys_and_issues_in_awss_name() {
+    fn an_emulator_serves_the_keys_of_awss_issuer() {
         let settings = Settings::new(environment(), Some("http://127.0.0.1:4566/"));
         assert_eq!(settings.issuer, "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test");
         assert_eq!(settings.keys_url, "http://127.0.0.1:4566/eu-central-1_test/.well-known/jwks.json");
     }
 
     #[test]
-    fn whatever_is_set_counts() {
+    fn explicit_settings_take_precedence() {
         let environment = Api {
             cognito_issuer: Some("http://issuer.test/pool".to_owned()),
             cognito_endpoint: Some("http://cognito.test".to_owned()),

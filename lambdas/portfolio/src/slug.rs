@@ -1,12 +1,11 @@
-//! What is derived from a post's text: its slug and how long it takes to read.
+//! Values derived from a post's text: the slug and the reading time.
 
-/// Words a minute.
+/// Words per minute.
 const READING_SPEED: usize = 200;
 
-/// A title as part of a URL: lower-case letters and digits, words joined by one hyphen. Empty where the title has
-/// none of these.
-#[must_use]
-pub fn slug(title: &str) -> String {
+/// Derives a part of a URL from a title: lower-case letters and digits, words joined by one hyphen. Empty if the title
+/// has none of these.
+pub(crate) fn slug(title: &str) -> String {
     let kept: String = title
         .to_lowercase()
         .chars()
@@ -20,9 +19,8 @@ pub fn slug(title: &str) -> String {
     kept.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-/// Minutes it takes to read a text, at least one.
-#[must_use]
-pub fn reading_minutes(text: &str) -> usize {
+/// Returns the reading time in minutes, at least one.
+pub(crate) fn reading_minutes(text: &str) -> usize {
     (text.split_whitespace().count() / READING_SPEED).max(1)
 }
 
@@ -45,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_takes_a_minute_at_least() {
+    fn the_reading_time_is_at_least_a_minute() {
         for (words, minutes) in [(0, 1), (1, 1), (399, 1), (400, 2), (1000, 5)] {
             assert_eq!(reading_minutes(&"word ".repeat(words)), minutes, "{words}");
         }

@@ -1,36 +1,33 @@
-//! The table: one for everything, with one index. Its eighteen access patterns are here and nowhere else, and none of
-//! them scans.
+//! The only table, with one index. It has eighteen access patterns, all of them here, and none of them scans.
 
 pub(crate) mod attempts;
 mod batch;
-pub mod categories;
+pub(crate) mod categories;
 mod contents;
 mod counter;
-pub mod error;
+pub(crate) mod error;
 mod filter;
-pub mod item;
-pub mod keys;
+pub(crate) mod item;
+pub(crate) mod keys;
 mod list;
-pub mod views;
-pub mod visitors;
+pub(crate) mod views;
+pub(crate) mod visitors;
 mod write;
 mod written;
 
 use aws_sdk_dynamodb::Client;
 
-pub use self::error::StoreError;
+pub(crate) use self::error::StoreError;
 
-/// The table and the client that reaches it.
+/// The table and its client.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub(crate) struct Table {
     client: Client,
     name: String,
 }
 
 impl Table {
-    /// The table called `name`.
-    #[must_use]
-    pub fn new(client: Client, name: impl Into<String>) -> Self {
+    pub(crate) fn new(client: Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into() }
     }
 }

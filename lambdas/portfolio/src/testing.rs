@@ -1,5 +1,4 @@
-//! What the tests share: a function whose AWS is a script, tokens signed with a key of the tests' own, and API
-//! Gateway's events.
+//! Helpers of the tests: a function with a scripted AWS, signed tokens, and API Gateway's events.
 
 pub(crate) mod script;
 pub(crate) mod tokens;
@@ -18,7 +17,7 @@ use crate::{app::App, metrics::Metrics, routes, settings::Settings};
 
 /// The time of all tests: 2024-03-15T10:30:00Z.
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_710_498_600, 0);
-/// The same, as it is stored.
+/// [`NOW`] in its stored form.
 pub(crate) const STAMP: &str = "2024-03-15T10:30:00.000Z";
 pub(crate) const ID: &str = "7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
 
@@ -40,7 +39,7 @@ pub(crate) fn environment() -> Api {
     }
 }
 
-/// A configuration whose requests go to the script.
+/// A configuration that sends requests to the script.
 pub(crate) fn aws(script: &Script) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -74,30 +73,30 @@ impl Function {
         Self { router: routes::router(app), script, metrics }
     }
 
-    /// How often each metric was counted.
+    /// Returns the count of a metric.
     pub(crate) fn counted(&self, metric: &str) -> usize {
         self.metrics.lock().expect("no panic").iter().filter(|line| line[metric] == 1).count()
     }
 
-    /// Sends a request and returns its answer; the script must have been played to its end then.
+    /// Sends a request and returns its response. The whole script must have been used.
     pub(crate) async fn send(&self, request: Request<'_>) -> Answer {
         let answer = self.attempt(request).await;
         self.script.assert_played();
         answer
     }
 
-    /// Sends a request that may not come to the script's end.
+    /// Sends a request that may leave steps of the script unused.
     pub(crate) async fn attempt(&self, request: Request<'_>) -> Answer {
         let event = lambda_runtime::LambdaEvent::new(request.event(), lambda_runtime::Context::default());
         Answer(common::http::answer::<Api>(self.router.clone(), event).await.expect("an answer"))
     }
 }
 
-/// A request of a client's.
+/// A request of a client.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
-    /// With a query without escapes.
+    /// May have a query without escapes.
     pub(crate) path: &'a str,
     pub(crate) token: Option<String>,
     pub(crate) headers: Vec<(&'a str, &'a str)>,
@@ -133,7 +132,7 @@ impl<'a> Request<'a> {
         Self { text: Some(text), ..self }
     }
 
-    /// As API Gateway tells it.
+    /// Converts to API Gateway's event.
     fn event(self) -> Value {
         let (path, query) = self.path.split_once('?').unwrap_or((self.path, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -161,7 +160,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// An answer of API Gateway's proxy integration.
+/// A response of API Gateway's proxy integration.
 #[derive(Debug)]
 pub(crate) struct Answer(Value);
 
@@ -186,7 +185,7 @@ impl Answer {
         self.0["body"].as_str().unwrap_or_default()
     }
 
-    /// Status, code and field of an error, which must have the one shape all errors have.
+    /// Returns status, code and field of an error, and checks its shape.
     pub(crate) fn error(&self) -> (u64, String, Value) {
         let body = self.body();
         assert_eq!(body["statusCode"], self.status(), "{body}");
@@ -194,7 +193,7 @@ impl Answer {
         (self.status(), body["details"]["code"].as_str().expect("a code").to_owned(), body["details"]["field"].clone())
     }
 
-    /// That it succeeded, and with what.
+    /// Checks the status and returns the body.
     pub(crate) fn ok(&self, status: u64) -> Value {
         assert_eq!(self.status(), status, "{:?}", self.0);
         self.body()

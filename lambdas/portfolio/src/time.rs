@@ -1,32 +1,28 @@
-//! Times and dates as they are stored and sent.
+//! Stored and sent forms of times and dates.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-/// Where the time comes from; tests bring their own.
-pub type Clock = fn() -> Timestamp;
+/// The clock, which tests replace.
+pub(crate) type Clock = fn() -> Timestamp;
 
-/// RFC 3339 in UTC, always with milliseconds, so that texts sort like times.
-#[must_use]
-pub fn text(time: Timestamp) -> String {
+/// Formats as RFC 3339 in UTC, always with milliseconds, so that strings sort like times.
+pub(crate) fn text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// The day in UTC.
-#[must_use]
-pub fn day(time: Timestamp) -> Date {
+/// Returns the day in UTC.
+pub(crate) fn day(time: Timestamp) -> Date {
     time.to_zoned(TimeZone::UTC).date()
 }
 
-/// The first moment of a day in UTC, in seconds since 1970.
-#[must_use]
-pub fn midnight(day: Date) -> i64 {
-    // Only dates some eight thousand years away have no such moment.
+/// Returns the start of a day in UTC, in seconds since 1970.
+pub(crate) fn midnight(day: Date) -> i64 {
+    // Only dates about eight thousand years away are out of range.
     day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |midnight| midnight.timestamp().as_second())
 }
 
-/// Is this a day of the calendar, spelled `YYYY-MM-DD`?
-#[must_use]
-pub fn is_date(text: &str) -> bool {
+/// Checks for a valid date of the form `YYYY-MM-DD`.
+pub(crate) fn is_date(text: &str) -> bool {
     let digits = |range: std::ops::Range<usize>| text.as_bytes()[range].iter().all(u8::is_ascii_digit);
     text.len() == 10 && text.is_ascii() && digits(0..4) && digits(5..7) && digits(8..10) && text.parse::<Date>().is_ok()
 }
@@ -36,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_sort_like_times() {
+    fn strings_sort_like_times() {
         let texts = [0, 1, 999, 1000].map(|ms| text(Timestamp::from_millisecond(ms).expect("in range")));
         assert_eq!(
             texts,
@@ -50,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_of_the_calendar_and_fully_spelled() {
+    fn dates_are_valid_and_complete() {
         for good in ["2024-02-29", "1999-12-31"] {
             assert!(is_date(good), "{good}");
         }

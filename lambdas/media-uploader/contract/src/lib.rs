@@ -1,4 +1,4 @@
-//! The Media Uploader: five functions, one API, one job passed between them.
+//! The contract of the Media Uploader: five functions, one API, and the job that functions pass on.
 
 use contract::{Function, FunctionName, Method, Route, Routes};
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 /// The system's name.
 pub const SYSTEM: &str = "media-uploader";
 
-/// Where the layer puts the media profile (sizes, quality, limits) in a function's file system.
+/// The path of the layer's media profile (sizes, quality, limits) in a function's file system.
 pub const MEDIA_PROFILE_PATH: &str = "/opt/media-profile.json";
 
-/// Hands out upload links and takes small files: routes [`UploadRoute`].
+/// Returns upload links and stores small files: routes [`UploadRoute`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct Upload<V = String> {
-    /// The bucket uploads land in.
+    /// The bucket of uploads.
     pub raw_media_bucket: V,
     /// Comma-separated origins that get CORS headers.
     pub allowed_origins: V,
     /// Path of the media profile, see [`MEDIA_PROFILE_PATH`].
     pub media_profile_path: V,
-    /// The S3 endpoint a client can reach, where that is not AWS: presigned URLs are made for it, path-style.
+    /// The S3 endpoint of presigned URLs, path-style, if clients do not reach S3 at AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_s3_endpoint: Option<V>,
 }
@@ -28,15 +28,15 @@ impl<V> Function for Upload<V> {
     const NAME: FunctionName = FunctionName::new(SYSTEM, "upload", "UploadMediaFunction");
 }
 
-/// Hands out links to processed media: routes [`RetrieveRoute`].
+/// Returns links to processed media: routes [`RetrieveRoute`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct Retrieve<V = String> {
-    /// The bucket processed media is served from.
+    /// The bucket of processed media.
     pub processed_media_bucket: V,
     /// Comma-separated origins that get CORS headers.
     pub allowed_origins: V,
-    /// The S3 endpoint a client can reach, where that is not AWS: presigned URLs are made for it, path-style.
+    /// The S3 endpoint of presigned URLs, path-style, if clients do not reach S3 at AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_s3_endpoint: Option<V>,
 }
@@ -45,13 +45,13 @@ impl<V> Function for Retrieve<V> {
     const NAME: FunctionName = FunctionName::new(SYSTEM, "retrieve", "RetrieveMediaFunction");
 }
 
-/// Takes the raw bucket's events and starts the right processor.
+/// Receives the raw bucket's events and starts the processors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct Dispatcher<V = String> {
-    /// The bucket uploads land in.
+    /// The bucket of uploads.
     pub raw_media_bucket: V,
-    /// The bucket processed media is served from.
+    /// The bucket of processed media.
     pub processed_media_bucket: V,
     /// Path of the media profile, see [`MEDIA_PROFILE_PATH`].
     pub media_profile_path: V,
@@ -65,13 +65,13 @@ impl<V> Function for Dispatcher<V> {
     const NAME: FunctionName = FunctionName::new(SYSTEM, "dispatcher", "MediaProcessingDispatcher");
 }
 
-/// Makes an image's variants.
+/// Produces an image's variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct Image<V = String> {
-    /// The bucket uploads land in.
+    /// The bucket of uploads.
     pub raw_media_bucket: V,
-    /// The bucket processed media is served from.
+    /// The bucket of processed media.
     pub processed_media_bucket: V,
     /// Path of the media profile, see [`MEDIA_PROFILE_PATH`].
     pub media_profile_path: V,
@@ -85,9 +85,9 @@ impl<V> Function for Image<V> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct Video<V = String> {
-    /// The bucket uploads land in.
+    /// The bucket of uploads.
     pub raw_media_bucket: V,
-    /// The bucket processed media is served from.
+    /// The bucket of processed media.
     pub processed_media_bucket: V,
     /// Path of the media profile, see [`MEDIA_PROFILE_PATH`].
     pub media_profile_path: V,
@@ -102,15 +102,15 @@ impl<V> Function for Video<V> {
 /// The routes of [`Upload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadRoute {
-    /// Asks for an upload link, or stores a small file sent along.
+    /// Returns an upload link, or stores a small file from the body.
     Create,
-    /// Asks for the links of a multipart upload.
+    /// Returns the links of a multipart upload.
     CreateMultipart,
     /// Completes a multipart upload.
     CompleteMultipart,
     /// Aborts a multipart upload.
     AbortMultipart,
-    /// Deletes an own raw file.
+    /// Deletes a raw file of the caller.
     Delete,
 }
 
@@ -133,11 +133,11 @@ impl Routes for UploadRoute {
 /// The routes of [`Retrieve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetrieveRoute {
-    /// A link to one variant.
+    /// Returns a link to a variant.
     Get,
-    /// Does a variant exist?
+    /// Checks whether a variant exists.
     Head,
-    /// The manifest.
+    /// Returns the manifest.
     Manifest,
 }
 
@@ -154,7 +154,7 @@ impl Routes for RetrieveRoute {
     }
 }
 
-/// What the dispatcher asks of a processor, sent as the payload of an asynchronous invocation.
+/// A job for a processor: the payload of the dispatcher's asynchronous invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessingJob {
     /// The bucket that holds the source.
@@ -163,17 +163,17 @@ pub struct ProcessingJob {
     pub key: String,
     /// The media's filename, a UUID v4.
     pub filename: String,
-    /// The variants' extension: always `jpg`.
+    /// The extension of the variants: always `jpg`.
     pub extension: String,
-    /// The names of the sizes to make.
+    /// The names of the sizes to produce.
     pub sizes: Vec<String>,
-    /// Is the source the media itself, or the poster of a video?
+    /// Whether the source is the media itself or the poster of a video.
     pub role: Role,
-    /// The source's ETag when the job was made.
+    /// The source's ETag when the job was created.
     pub etag: String,
 }
 
-/// What a source is to its media.
+/// The role of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

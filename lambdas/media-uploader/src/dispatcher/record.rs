@@ -1,30 +1,28 @@
-//! S3's event as far as it is needed, and what is to be done about one object. No I/O.
+//! The fields of S3's event that the dispatcher uses, and its decision about one object. No I/O.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     keys::{RawKey, RawKind, owner_hash},
-    manifest::{Failure, FailureCode, Kind, Manifest, PosterSource, Status},
+    manifest::{Failure, FailureCode, Manifest, MediaKind, PosterSource, Status},
     storage::Head,
 };
 
 /// An event of the raw bucket:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Event {
-    /// The objects it is about: usually one, never to be relied upon.
+pub(crate) struct Event {
+    /// The objects: usually one, which is not guaranteed.
     #[serde(rename = "Records")]
-    pub records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
 }
 
-/// One object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The bucket's name.
-    pub bucket: String,
-    /// The object's key, decoded.
-    pub key: String,
+pub(crate) struct Record {
+    pub(crate) bucket: String,
+    /// Decoded.
+    pub(crate) key: String,
 }
 
 impl<'de> Deserialize<'de> for Record {
@@ -51,7 +49,7 @@ impl<'de> Deserialize<'de> for Record {
     }
 }
 
-/// A key as S3's events encode it: `+` is a space, `%2B` a plus. What is no escape stays as it is.
+/// Decodes a key of an S3 event, in which `+` is a space and `%2B` a plus. Invalid escapes are kept.
 fn decode(key: &str) -> String {
     let mut bytes = Vec::with_capacity(key.len());
     let mut rest = key.as_bytes();
@@ -71,27 +69,26 @@ fn decode(key: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What is done about one object.
+/// The outcome of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A processor was started.
     Started,
-    /// The key is not one of the raw bucket's.
+    /// The key does not have the raw bucket's form.
     InvalidKey,
-    /// The object is not there any more.
+    /// The object was deleted.
     Gone,
-    /// This very object is already processed.
+    /// This version of the object was already processed.
     AlreadyProcessed,
-    /// The filename belongs to somebody else.
+    /// The filename belongs to another user.
     OwnerMismatch,
     /// Neither an image nor a video.
     UnsupportedType,
 }
 
 impl Outcome {
-    /// The outcome's name, as it is serialized.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    /// Returns the serialized name.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Started => "Started",
             Self::InvalidKey => "InvalidKey",
@@ -103,7 +100,7 @@ impl Outcome {
     }
 }
 
-/// What to do about an object, and the manifest to write first.
+/// Returns the outcome of an object, and the manifest to write first.
 pub(super) fn plan(
     key: &RawKey,
     head: &Head,
@@ -127,7 +124,7 @@ pub(super) fn plan(
     });
     let manifest = Manifest {
         filename: key.filename.to_string(),
-        kind: processor.unwrap_or(if key.kind == RawKind::Videos { Kind::Video } else { Kind::Image }),
+        kind: processor.unwrap_or(if key.kind == RawKind::Videos { MediaKind::Video } else { MediaKind::Image }),
         status: if error.is_some() { Status::Failed } else { Status::Processing },
         owner_hash: owner_hash(&key.owner),
         content_type,
@@ -145,13 +142,13 @@ pub(super) fn plan(
     (outcome, Some(manifest))
 }
 
-/// Which processor takes the declared type; a poster is always an image.
-fn processor(kind: RawKind, content_type: &str) -> Option<Kind> {
+/// Returns the processor of a declared type. A poster is always an image.
+fn processor(kind: RawKind, content_type: &str) -> Option<MediaKind> {
     let content_type = content_type.to_ascii_lowercase();
     if content_type.starts_with("image/") {
-        Some(Kind::Image)
+        Some(MediaKind::Image)
     } else if content_type.starts_with("video/") && kind != RawKind::Posters {
-        Some(Kind::Video)
+        Some(MediaKind::Video)
     } else {
         None
     }
@@ -177,9 +174,9 @@ mod tests {
 
     #[test]
     fn only_the_declared_type_chooses_the_processor() {
-        assert_eq!(processor(RawKind::Videos, "image/png"), Some(Kind::Image));
-        assert_eq!(processor(RawKind::Images, "Video/MP4"), Some(Kind::Video));
-        assert_eq!(processor(RawKind::Posters, "image/png"), Some(Kind::Image));
+        assert_eq!(processor(RawKind::Videos, "image/png"), Some(MediaKind::Image));
+        assert_eq!(processor(RawKind::Images, "Video/MP4"), Some(MediaKind::Video));
+        assert_eq!(processor(RawKind::Posters, "image/png"), Some(MediaKind::Image));
         assert_eq!(processor(RawKind::Posters, "video/mp4"), None);
         assert_eq!(processor(RawKind::Images, "binary/octet-stream"), None);
         assert_eq!(processor(RawKind::Images, ""), None);

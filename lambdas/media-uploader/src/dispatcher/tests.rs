@@ -1,4 +1,4 @@
-//! The dispatcher with S3 and Lambda mocked: which records start which processor, and which are skipped.
+//! The dispatcher with mocked S3 and Lambda: started processors and skipped records.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,14 +23,14 @@ use crate::{
 
 const OTHER: &str = "11111111-2222-4333-8444-555555555555";
 
-/// What the dispatcher finds, and what it did.
+/// The dispatcher's surroundings.
 #[derive(Debug, Clone, Default)]
 struct World {
-    /// Raw objects: key and content type. Each has the ETag `etag`.
+    /// Keys and content types of raw objects, which all have the ETag `etag`.
     raw: Vec<(String, &'static str)>,
     /// Manifests by key.
     manifests: Vec<(String, Manifest)>,
-    /// Does Lambda refuse?
+    /// Whether invocations fail.
     lambda_fails: bool,
     written: Arc<Mutex<Vec<(String, Manifest)>>>,
     invoked: Arc<Mutex<Vec<(String, ProcessingJob)>>>,
@@ -162,13 +162,13 @@ async fn a_video_starts_the_video_function() {
     let world = with("videos", "video/mp4");
     assert_eq!(world.outcome(&raw("videos")).await, Outcome::Started);
     assert_eq!(world.invoked()[0].0, "video-alias");
-    assert_eq!(world.written()[0].1.kind, Kind::Video);
+    assert_eq!(world.written()[0].1.kind, MediaKind::Video);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_poster_has_a_manifest_of_its_own() {
     let mut world = with("posters", "image/png");
-    world.manifests = vec![(keys::manifest(FILENAME), manifest(Kind::Video, Status::Ready, &[]))];
+    world.manifests = vec![(keys::manifest(FILENAME), manifest(MediaKind::Video, Status::Ready, &[]))];
     assert_eq!(world.outcome(&raw("posters")).await, Outcome::Started);
     let (function, job) = world.invoked().remove(0);
     assert_eq!((function.as_str(), job.role), ("image-alias", Role::Poster));
@@ -180,7 +180,7 @@ async fn a_poster_has_a_manifest_of_its_own() {
 #[tokio::test(flavor = "current_thread")]
 async fn the_same_object_is_processed_once() {
     let mut world = with("images", "image/png");
-    world.manifests = vec![(keys::manifest(FILENAME), manifest(Kind::Image, Status::Ready, &[]))];
+    world.manifests = vec![(keys::manifest(FILENAME), manifest(MediaKind::Image, Status::Ready, &[]))];
     let answer = world.handle(&[("raw", &raw("images"))]).await.expect("handled");
     assert_eq!(answer.records[0].outcome, Outcome::AlreadyProcessed);
     assert_eq!(answer.message, "Nothing to process");
@@ -188,11 +188,11 @@ async fn the_same_object_is_processed_once() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn another_object_or_another_try_is_processed_again() {
-    let mut changed = manifest(Kind::Image, Status::Ready, &[("medium", "jpg")]);
+async fn a_new_object_and_a_retry_are_processed_again() {
+    let mut changed = manifest(MediaKind::Image, Status::Ready, &[("medium", "jpg")]);
     changed.source_etag = "older".to_owned();
     for previous in
-        [changed, manifest(Kind::Image, Status::Failed, &[]), manifest(Kind::Image, Status::Processing, &[])]
+        [changed, manifest(MediaKind::Image, Status::Failed, &[]), manifest(MediaKind::Image, Status::Processing, &[])]
     {
         let mut world = with("images", "image/png");
         let created_at = previous.created_at;
@@ -204,8 +204,8 @@ async fn another_object_or_another_try_is_processed_again() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn nobody_overwrites_anothers_results() {
-    let mut foreign = manifest(Kind::Video, Status::Failed, &[]);
+async fn results_of_another_user_are_not_overwritten() {
+    let mut foreign = manifest(MediaKind::Video, Status::Failed, &[]);
     foreign.owner_hash = keys::owner_hash("eve");
     for kind in ["images", "videos", "posters"] {
         let mut world = with(kind, "image/png");
@@ -219,7 +219,7 @@ async fn nobody_overwrites_anothers_results() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn other_types_fail_without_a_processor() {
+async fn unsupported_types_fail_without_a_processor() {
     for (kind, content_type) in [("images", "text/plain"), ("videos", "application/pdf"), ("posters", "video/mp4")] {
         let world = with(kind, content_type);
         assert_eq!(world.outcome(&raw(kind)).await, Outcome::UnsupportedType);
@@ -231,7 +231,7 @@ async fn other_types_fail_without_a_processor() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn other_keys_buckets_and_vanished_objects_are_skipped() {
+async fn foreign_keys_and_buckets_and_deleted_objects_are_skipped() {
     let world = World::default();
     for key in ["a", "ana/images/abc", "ana/audio/x", "ana/images/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b.jpg"] {
         assert_eq!(world.outcome(key).await, Outcome::InvalidKey, "{key}");
@@ -261,7 +261,7 @@ async fn every_record_is_handled() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_refused_invocation_is_an_error_after_all_records() {
+async fn a_failed_invocation_is_reported_after_all_records() {
     let other = format!("ana/videos/{OTHER}");
     let mut world = with("images", "image/png");
     world.raw.push((other.clone(), "video/mp4"));

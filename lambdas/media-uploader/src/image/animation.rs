@@ -1,8 +1,8 @@
-//! Does an image have a second frame? Found by walking the container; no frame is decoded.
+//! Detects animations by a second frame in the container. No frame is decoded.
 
 use crate::sniff::Format;
 
-/// Are there more frames than the first?
+/// Checks whether there is a second frame.
 pub(super) fn is_animated(bytes: &[u8], format: Format) -> bool {
     match format {
         Format::Gif => gif_has_second_frame(bytes).unwrap_or(false),
@@ -11,12 +11,13 @@ pub(super) fn is_animated(bytes: &[u8], format: Format) -> bool {
     }
 }
 
-/// The animation flag of the extended header: <https://developers.google.com/speed/webp/docs/riff_container>.
+/// Reads the animation flag of the extended header:
+/// <https://developers.google.com/speed/webp/docs/riff_container>.
 fn webp_is_animated(bytes: &[u8]) -> bool {
     bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 0b10 != 0)
 }
 
-/// Counts image descriptors up to two; `None` where the file ends first:
+/// Counts image descriptors up to two; `None` if the file ends earlier:
 /// <https://www.w3.org/Graphics/GIF/spec-gif89a.txt>.
 fn gif_has_second_frame(bytes: &[u8]) -> Option<bool> {
     let mut frames = 0;

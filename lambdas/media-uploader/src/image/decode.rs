@@ -1,4 +1,4 @@
-//! From bytes to upright pixels, within limits that are checked before anything is decoded. No I/O.
+//! Decodes images to upright pixels. Limits are checked before anything is decoded. No I/O.
 
 use std::io::Cursor;
 
@@ -7,26 +7,26 @@ use ::image::{
 };
 
 use crate::{
-    manifest::{Failure, FailureCode, Kind},
+    manifest::{Failure, FailureCode, MediaKind},
     profile::Limits,
     sniff::Format,
 };
 
-/// The memory a decoder may take: half of what the function has.
+/// The memory limit of a decoder: half of the function's memory.
 const DECODER_BYTES: u64 = 512 * 1024 * 1024;
 
 /// A decoded image.
 #[derive(Debug)]
 pub(super) struct Decoded {
-    /// Upright, eight bits per channel: RGB, or RGBA where a pixel lets something through.
+    /// Upright, eight bits per channel: RGB, or RGBA if a pixel is transparent.
     pub(super) pixels: DynamicImage,
-    /// What the source is.
+    /// The format of the source.
     pub(super) format: Format,
-    /// Are there more frames than the decoded first?
+    /// Whether there are more frames than the decoded one.
     pub(super) animated: bool,
 }
 
-/// Decodes an image that keeps within `limits`.
+/// Decodes an image within `limits`.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Failure> {
     let format = Format::sniff(bytes).ok_or_else(|| {
         Failure::new(FailureCode::UnsupportedType, "the file is no JPEG, PNG, GIF, WebP or TIFF image")
@@ -37,14 +37,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Failure> 
     reader.limits(decoder_limits);
     let mut decoder = reader.into_decoder().map_err(|error| failure(&error))?;
     check(decoder.dimensions(), limits)?;
-    // The decoder's limits bound its own memory, not that of the pixels it hands over.
+    // The decoder's limits cover its own memory, not that of the decoded pixels.
     if decoder.total_bytes() > DECODER_BYTES {
         return Err(too_much_memory());
     }
     if format == Format::Jpeg && !is_complete_jpeg(bytes) {
         return Err(Failure::new(FailureCode::Corrupt, "the JPEG file ends before its image does"));
     }
-    // An orientation that cannot be read is none.
+    // An unreadable orientation is ignored.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let pixels = DynamicImage::from_decoder(decoder).map_err(|error| failure(&error))?;
     let mut pixels = eight_bits(pixels);
@@ -59,7 +59,7 @@ fn image_format(format: Format) -> Result<ImageFormat, Failure> {
         Format::Gif => Ok(ImageFormat::Gif),
         Format::WebP => Ok(ImageFormat::WebP),
         Format::Tiff => Ok(ImageFormat::Tiff),
-        Format::Mp4 | Format::QuickTime | Format::Matroska => Err(Failure::mismatch(Kind::Image)),
+        Format::Mp4 | Format::QuickTime | Format::Matroska => Err(Failure::mismatch(MediaKind::Image)),
     }
 }
 
@@ -72,12 +72,12 @@ fn check((width, height): (u32, u32), limits: &Limits) -> Result<(), Failure> {
     }
     let (pixels, side) = (limits.image_pixels, limits.image_side);
     let message =
-        format!("{width}×{height} is too large: at most {pixels} pixels and {side} on the longer side are taken");
+        format!("{width}×{height} is too large: at most {pixels} pixels and {side} on the longer side are allowed");
     Err(Failure::new(FailureCode::TooManyPixels, message))
 }
 
 fn too_much_memory() -> Failure {
-    Failure::new(FailureCode::TooManyPixels, "decoding would take too much memory")
+    Failure::new(FailureCode::TooManyPixels, "decoding would need too much memory")
 }
 
 fn failure(error: &ImageError) -> Failure {
@@ -90,7 +90,7 @@ fn failure(error: &ImageError) -> Failure {
     }
 }
 
-/// Every later step knows just two pixel formats. A transparency channel that hides nothing is dropped.
+/// Converts to one of the two pixel formats of later steps. An opaque alpha channel is dropped.
 fn eight_bits(pixels: DynamicImage) -> DynamicImage {
     if !pixels.color().has_alpha() {
         return pixels.into_rgb8().into();
@@ -102,9 +102,9 @@ fn eight_bits(pixels: DynamicImage) -> DynamicImage {
     pixels.into()
 }
 
-/// Does the file reach its end-of-image marker? The decoder fills what is missing with grey instead of failing.
+/// Checks for the end-of-image marker: the decoder fills missing pixels with grey instead of failing.
 ///
-/// Marker segments are skipped by their length, so that a thumbnail's marker does not count.
+/// Marker segments are skipped by their length, so that a thumbnail's marker is ignored.
 /// ITU-T T.81, annex B: <https://www.w3.org/Graphics/JPEG/itu-t81.pdf>.
 fn is_complete_jpeg(bytes: &[u8]) -> bool {
     let mut at = 2;

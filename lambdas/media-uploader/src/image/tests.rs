@@ -1,4 +1,4 @@
-//! The image function against S3 in memory: what it writes, in which order, and what it deletes.
+//! The image function against S3 in memory: its writes in order, and its deletions.
 
 use super::*;
 use crate::{
@@ -11,7 +11,7 @@ fn raw_key(kind: &str) -> String {
     format!("ana/{kind}/{FILENAME}")
 }
 
-/// A job for what lies under `key`.
+/// A job for the object `key`.
 fn job(s3: &FakeS3, bucket: &str, key: &str, role: Role) -> ProcessingJob {
     ProcessingJob {
         bucket: bucket.to_owned(),
@@ -30,7 +30,7 @@ async fn handle(s3: &FakeS3, job: ProcessingJob) -> Result<Outcome, ImageError> 
     processor.handle(job).await.map(|answer| answer.outcome)
 }
 
-/// Uploads `bytes` as an image of `ana`'s and processes it.
+/// Uploads `bytes` as an image of `ana` and processes it.
 async fn process(s3: &FakeS3, bytes: &[u8]) -> Outcome {
     s3.insert(&format!("raw/{}", raw_key("images")), "image/png", bytes);
     handle(s3, job(s3, "raw", &raw_key("images"), Role::Main)).await.expect("S3 works")
@@ -47,7 +47,7 @@ async fn variants_come_first_and_the_manifest_last() {
     let manifest = s3.manifest(&manifest_path());
     assert_eq!(
         (manifest.status, manifest.kind, manifest.content_type.as_str()),
-        (Status::Ready, Kind::Image, "image/jpeg")
+        (Status::Ready, MediaKind::Image, "image/jpeg")
     );
     assert_eq!(manifest.owner_hash, keys::owner_hash("ana"));
     assert_eq!(manifest.variants.len(), 5);
@@ -90,7 +90,7 @@ async fn a_bad_source_ends_with_a_failed_manifest_and_no_variants() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn too_many_bytes_are_not_even_read() {
+async fn a_source_with_too_many_bytes_is_not_read() {
     let s3 = FakeS3::default();
     let limit = usize::try_from(Profile::default().limits.image_bytes).expect("a small number");
     assert_eq!(process(&s3, &vec![0; limit + 1]).await, Outcome::Failed);
@@ -100,7 +100,7 @@ async fn too_many_bytes_are_not_even_read() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_source_that_went_away_or_changed_is_left_alone() {
+async fn a_deleted_or_replaced_source_is_skipped() {
     let s3 = FakeS3::default();
     let gone = job(&s3, "raw", &raw_key("images"), Role::Main);
     assert_eq!(handle(&s3, gone.clone()).await.expect("S3 works"), Outcome::Gone);
@@ -122,10 +122,10 @@ async fn a_clients_poster_has_a_manifest_of_its_own() {
     assert!(s3.object(&format!("raw/{}", raw_key("posters"))).is_some(), "raw objects stay");
 }
 
-/// A cover that waits in the processed bucket, beside a poster's manifest from `source`.
+/// A cover in the processed bucket, and a poster's manifest with this source.
 fn with_cover(source: PosterSource, status: Status) -> FakeS3 {
     let s3 = FakeS3::default();
-    let mut poster = testing::manifest(Kind::Image, status, &[]);
+    let mut poster = testing::manifest(MediaKind::Image, status, &[]);
     poster.poster_source = Some(source);
     s3.insert_manifest(&format!("processed/{}", keys::poster_manifest(FILENAME)), &poster);
     s3.insert(&format!("processed/{}", keys::cover(FILENAME)), "image/jpeg", &images::jpeg(400, 200));
@@ -164,8 +164,8 @@ async fn a_failure_of_s3_is_an_error_and_leaves_no_manifest() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_foreign_bucket_is_refused() {
+async fn a_foreign_bucket_is_rejected() {
     let s3 = FakeS3::default();
     let error = handle(&s3, job(&s3, "elsewhere", "key", Role::Main)).await.expect_err("neither bucket");
-    assert_eq!(error.to_string(), "failed to take a job for elsewhere: only raw and processed are processed");
+    assert_eq!(error.to_string(), "failed to accept a job for elsewhere: only raw and processed are processed");
 }

@@ -1,7 +1,7 @@
-//! From an image's bytes to all its variants' bytes. A pure function: the same bytes give the same variants.
+//! Produces all variants of an image. A pure function: the same bytes give the same variants.
 //!
 //! Variants are encoded from pixels alone, so no metadata (EXIF, GPS, XMP, IPTC, comments) can survive. The color
-//! profile is dropped too, and pixels are taken as sRGB.
+//! profile is dropped too, and pixels are interpreted as sRGB.
 
 use ::image::{
     DynamicImage, ImageError, ImageResult, Rgb, RgbImage, Rgba, RgbaImage,
@@ -16,55 +16,47 @@ use crate::{
     sniff::Format,
 };
 
-/// Which variants are made.
+/// The formats to produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Formats {
-    /// JPEG, PNG for transparency, and what the profile adds.
+pub(crate) enum Formats {
+    /// JPEG, PNG for transparency, and the profile's additional formats.
     All,
     /// JPEG only: a poster.
     Jpeg,
 }
 
-/// An image's variants, and what was learnt on the way.
+/// An image's variants and properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// What the source is, by its bytes.
-    pub format: Format,
-    /// What the image is.
-    pub facts: ImageFacts,
+pub(crate) struct Made {
+    /// The format of the source, detected from its bytes.
+    pub(crate) format: Format,
+    pub(crate) facts: ImageFacts,
     /// The variants, smallest first.
-    pub variants: Vec<Encoded>,
+    pub(crate) variants: Vec<Encoded>,
 }
 
-/// One variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoded {
-    /// The size's name.
-    pub size: String,
+pub(crate) struct Encoded {
+    pub(crate) size: String,
     /// `jpg`, `png` or `webp`.
-    pub extension: &'static str,
-    /// The content type of `bytes`.
-    pub content_type: &'static str,
+    pub(crate) extension: &'static str,
+    pub(crate) content_type: &'static str,
     /// Width in pixels.
-    pub width: u32,
+    pub(crate) width: u32,
     /// Height in pixels.
-    pub height: u32,
-    /// The encoded image.
-    pub bytes: Vec<u8>,
+    pub(crate) height: u32,
+    pub(crate) bytes: Vec<u8>,
 }
 
-/// Makes the variants of the profile's `sizes`, as far as they are named in `names`.
-///
-/// # Errors
-/// When the bytes are no image that is taken.
-pub fn make(bytes: &[u8], profile: &Profile, names: &[String], formats: Formats) -> Result<Made, Failure> {
+/// Produces the variants of those of the profile's sizes that are in `names`.
+pub(crate) fn make(bytes: &[u8], profile: &Profile, names: &[String], formats: Formats) -> Result<Made, Failure> {
     let Decoded { pixels, format, animated } = decode(bytes, &profile.limits)?;
     let has_alpha = pixels.color().has_alpha();
     let facts = ImageFacts { width: pixels.width(), height: pixels.height(), has_alpha, animated };
     let mut sizes: Vec<&Size> = profile.sizes.iter().filter(|size| names.contains(&size.name)).collect();
     sizes.sort_by_key(|size| size.longest_edge);
     let Some(largest) = sizes.last() else { return Ok(Made { format, facts, variants: Vec::new() }) };
-    // All others are made from the largest: a source may have fifty times its pixels.
+    // All others are scaled from the largest: a source may have fifty times its pixels.
     let pixels = shrunk(pixels, largest.longest_edge);
     let mut variants = Vec::new();
     for size in sizes {
@@ -74,7 +66,7 @@ pub fn make(bytes: &[u8], profile: &Profile, names: &[String], formats: Formats)
     Ok(Made { format, facts, variants })
 }
 
-/// `pixels` in a square of `edge`. Nothing is enlarged.
+/// Shrinks `pixels` to fit a square of `edge`. Smaller images are kept.
 fn shrunk(mut pixels: DynamicImage, edge: u32) -> DynamicImage {
     let (width, height) = fit(pixels.width(), pixels.height(), edge);
     if (width, height) == (pixels.width(), pixels.height()) {
@@ -90,7 +82,7 @@ fn shrunk(mut pixels: DynamicImage, edge: u32) -> DynamicImage {
     resized
 }
 
-/// The size of `width`×`height` in a square of `edge`, rounded, at least one pixel.
+/// Returns the size of `width`×`height` scaled to fit a square of `edge`, rounded, at least one pixel.
 fn fit(width: u32, height: u32, edge: u32) -> (u32, u32) {
     let longest = width.max(height);
     if longest <= edge {
@@ -120,13 +112,13 @@ fn unpremultiply(pixels: &mut RgbaImage) {
     }
 }
 
-/// Rounded; what cannot be divided is nothing.
+/// Divides and rounds; division by zero gives zero.
 fn divide(dividend: u32, divisor: u32) -> u8 {
     let quotient = (dividend + divisor / 2).checked_div(divisor).unwrap_or(0);
     u8::try_from(quotient).unwrap_or(u8::MAX)
 }
 
-/// What a JPEG shows, which knows no transparency.
+/// Composes the pixels on white, because JPEG has no transparency.
 fn on_white(pixels: &RgbaImage) -> RgbImage {
     let (width, height) = pixels.dimensions();
     RgbImage::from_fn(width, height, |x, y| {

@@ -1,4 +1,4 @@
-//! Which variant is asked for, which one a media has, and what it means when it has none. No I/O.
+//! Selects the requested variant of a media, or the response if there is none. No I/O.
 
 use axum::http::StatusCode;
 use common::{ApiError, body::Parameters};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::manifest::{Manifest, Status, Variant};
 
 const SIZES: [&str; 6] = ["tiny", "small", "medium", "large", "huge", "original"];
-/// Each extension, as it is stored, with its content type; `jpeg` is read as `jpg`.
+/// Each stored extension and its content type; `jpeg` means `jpg`.
 const EXTENSIONS: [(&str, &str); 7] = [
     ("jpg", "image/jpeg"),
     ("png", "image/png"),
@@ -19,7 +19,7 @@ const EXTENSIONS: [(&str, &str); 7] = [
     ("mkv", "video/x-matroska"),
 ];
 
-/// A variant that is asked for.
+/// The requested variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Choice {
     size: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// Reads `size` and `extension` in any case; without them, a medium JPEG.
+    /// Parses `size` and `extension` in any case. The default is a medium JPEG.
     pub(super) fn read(query: &Parameters) -> Result<Self, ApiError> {
         let size = query.get("size").unwrap_or("medium").to_ascii_lowercase();
         let size = SIZES.into_iter().find(|candidate| *candidate == size);
@@ -41,7 +41,6 @@ impl Choice {
         Ok(Self { size, extension })
     }
 
-    /// The content type of what is asked for.
     pub(super) const fn content_type(&self) -> &'static str {
         self.extension.1
     }
@@ -56,17 +55,16 @@ fn unknown(field: &str, code: &'static str, allowed: Vec<&str>) -> ApiError {
         .detail("allowed", allowed)
 }
 
-/// What is known of a media.
+/// The manifests of a media.
 #[derive(Debug, Clone)]
 pub(super) struct Media {
-    /// The media's own manifest.
     pub(super) main: Manifest,
-    /// A video's poster's.
+    /// The manifest of a video's poster.
     pub(super) poster: Option<Manifest>,
 }
 
 impl Media {
-    /// The variant asked for, if there is one.
+    /// Returns the requested variant, if there is one.
     pub(super) fn variant(&self, choice: &Choice) -> Option<&Variant> {
         self.variants().find(|variant| variant.size == choice.size && variant.extension == choice.extension.0)
     }
@@ -75,9 +73,9 @@ impl Media {
         self.main.variants.iter().chain(self.poster.iter().flat_map(|poster| &poster.variants))
     }
 
-    /// Why there is no such variant: `Ok` when it may still come.
+    /// Returns why the variant is missing; `Ok` if it may still be produced.
     pub(super) fn why_missing(&self, choice: &Choice, now: Timestamp) -> Result<(), ApiError> {
-        // A video's images are its poster's business.
+        // A video's images are those of its poster.
         let manifest = self.poster.as_ref().filter(|_| choice.is_image()).unwrap_or(&self.main);
         match manifest.status {
             Status::Ready => Err(self.no_such_variant()),
@@ -89,13 +87,13 @@ impl Media {
         }
     }
 
-    /// A 404 that lists what there is.
+    /// Returns a 404 response that lists the variants.
     pub(super) fn no_such_variant(&self) -> ApiError {
         let available = self.variants().map(|variant| json!({"size": variant.size, "extension": variant.extension}));
         ApiError::not_found("there is no such variant").detail("available", available.collect::<Vec<Value>>())
     }
 
-    /// The manifest as clients see it: with the poster's variants, and `stalled` where nothing comes any more.
+    /// Returns the manifest for clients: with the poster's variants, and `stalled` for a job that will not finish.
     pub(super) fn merged(&self, now: Timestamp) -> Result<Value, serde_json::Error> {
         let mut merged = serde_json::to_value(&self.main)?;
         merged["variants"] = serde_json::to_value(self.variants().collect::<Vec<_>>())?;

@@ -1,4 +1,4 @@
-//! Routes 7 to 9 as API Gateway calls them, with S3 mocked; links are really signed.
+//! Routes 7 to 9, called with API Gateway's events and a mocked S3. Links are really signed.
 
 use aws_sdk_s3::{
     operation::get_object::{GetObjectError, GetObjectOutput},
@@ -15,9 +15,7 @@ use crate::{
     testing::{Answer, FILENAME, aws, call, manifest as example},
 };
 
-type Contract = media_uploader_contract::Retrieve;
-
-/// Calls with these manifests in the processed bucket.
+/// Calls a route with these manifests in the processed bucket.
 async fn ask(method: &str, path: &str, main: Option<&Manifest>, poster: Option<&Manifest>) -> Answer {
     let rule = |key: String, manifest: Option<&Manifest>| {
         let bytes = manifest.map(|manifest| serde_json::to_vec(manifest).expect("plain data"));
@@ -42,7 +40,7 @@ async fn get_query(query: &str, main: Option<&Manifest>, poster: Option<&Manifes
 }
 
 fn image() -> Manifest {
-    example(Kind::Image, Status::Ready, &[("medium", "jpg"), ("huge", "jpg")])
+    example(MediaKind::Image, Status::Ready, &[("medium", "jpg"), ("huge", "jpg")])
 }
 
 fn stalled(mut manifest: Manifest) -> Manifest {
@@ -95,7 +93,7 @@ async fn unknown_choices_list_the_allowed_ones() {
         let answer = get_query(query, Some(&image()), None).await;
         assert_eq!(answer.error(), (400, code.to_owned(), json!(field)));
         assert!(answer.body()["details"]["allowed"].as_array().expect("a list").contains(&json!(allowed)));
-        // A HEAD's answer has no body.
+        // A response to HEAD has no body.
         assert_eq!(ask("HEAD", &format!("/media/{FILENAME}{query}"), Some(&image()), None).await.status(), 400);
     }
     let answer = get_query("?redirect=maybe", Some(&image()), None).await;
@@ -114,21 +112,21 @@ async fn an_unknown_media_is_not_found() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_is_not_ready_says_so() {
-    let answer = get_query("", Some(&example(Kind::Image, Status::Processing, &[])), None).await;
+async fn unfinished_media_is_reported_as_such() {
+    let answer = get_query("", Some(&example(MediaKind::Image, Status::Processing, &[])), None).await;
     assert_eq!(answer.status(), 202);
     assert_eq!((answer.header("retry-after"), answer.header("cache-control")), (Some("2"), Some("no-store")));
     assert_eq!(answer.body(), json!({"filename": FILENAME, "status": "processing"}));
 
-    let answer = get_query("", Some(&stalled(example(Kind::Image, Status::Processing, &[]))), None).await;
+    let answer = get_query("", Some(&stalled(example(MediaKind::Image, Status::Processing, &[]))), None).await;
     assert_eq!(answer.error(), (422, "Stalled".to_owned(), Value::Null));
-    let answer = get_query("", Some(&failed(example(Kind::Image, Status::Failed, &[]))), None).await;
+    let answer = get_query("", Some(&failed(example(MediaKind::Image, Status::Failed, &[]))), None).await;
     assert_eq!(answer.error(), (422, "TypeMismatch".to_owned(), Value::Null));
     assert_eq!(answer.body()["message"], "it is a video");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_missing_variant_lists_what_there_is() {
+async fn a_missing_variant_lists_the_existing_ones() {
     let answer = get_query("?size=original", Some(&image()), None).await;
     assert_eq!(answer.status(), 404);
     assert_eq!(
@@ -141,19 +139,19 @@ async fn a_missing_variant_lists_what_there_is() {
 async fn head_knows_only_yes_and_no() {
     let path = format!("/media/{FILENAME}");
     assert_eq!(ask("HEAD", &path, Some(&image()), None).await.status(), 200);
-    let processing = example(Kind::Image, Status::Processing, &[]);
+    let processing = example(MediaKind::Image, Status::Processing, &[]);
     assert_eq!(ask("HEAD", &path, Some(&processing), None).await.status(), 404);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_videos_images_are_its_posters() {
-    let video = example(Kind::Video, Status::Ready, &[("original", "mp4")]);
-    let poster = example(Kind::Image, Status::Ready, &[("medium", "jpg")]);
+    let video = example(MediaKind::Video, Status::Ready, &[("original", "mp4")]);
+    let poster = example(MediaKind::Image, Status::Ready, &[("medium", "jpg")]);
     assert_eq!(get_query("", Some(&video), Some(&poster)).await.status(), 200);
     assert_eq!(get_query("?size=original&extension=mp4", Some(&video), Some(&poster)).await.status(), 200);
     assert_eq!(get_query("", Some(&video), None).await.status(), 404);
 
-    let pending = example(Kind::Image, Status::Processing, &[]);
+    let pending = example(MediaKind::Image, Status::Processing, &[]);
     assert_eq!(get_query("", Some(&video), Some(&pending)).await.status(), 202);
     assert_eq!(get_query("?extension=webm", Some(&video), Some(&pending)).await.status(), 404);
     assert_eq!(get_query("", Some(&video), Some(&failed(pending))).await.status(), 422);
@@ -161,8 +159,8 @@ async fn a_videos_images_are_its_posters() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_manifest_has_the_poster_merged_in() {
-    let video = stalled(example(Kind::Video, Status::Processing, &[("original", "mp4")]));
-    let mut poster = example(Kind::Image, Status::Ready, &[("medium", "jpg")]);
+    let video = stalled(example(MediaKind::Video, Status::Processing, &[("original", "mp4")]));
+    let mut poster = example(MediaKind::Image, Status::Ready, &[("medium", "jpg")]);
     poster.poster_source = Some(PosterSource::Client);
     let answer = ask("GET", &format!("/media/{FILENAME}/manifest"), Some(&video), Some(&poster)).await;
     assert_eq!(answer.status(), 200);

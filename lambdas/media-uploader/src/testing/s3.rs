@@ -1,5 +1,5 @@
-//! S3 in memory, spoken to over HTTP messages: objects, ranges, copies and multipart uploads, as far as the processors
-//! use them. Keys must need no escapes. Checks what S3 checks of a multipart upload, so that a wrong one fails here.
+//! S3 in memory behind the SDK's HTTP client: objects, ranges, copies and multipart uploads. Keys must not need escapes.
+//! Multipart uploads are validated as by S3.
 
 use std::{
     collections::BTreeMap,
@@ -18,10 +18,10 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::{manifest::Manifest, storage::Store};
 
-/// The least size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+/// The smallest size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 const LEAST_PART: usize = 5 * 1024 * 1024;
 
-/// A handle on the one S3 of a test.
+/// A handle to the S3 of a test.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeS3(Arc<Mutex<State>>);
 
@@ -33,13 +33,13 @@ pub(crate) struct State {
     pub(crate) uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     /// The content types of open uploads.
     types: BTreeMap<String, String>,
-    /// Every request but GET and HEAD: method, `bucket/key`, and whether it copies.
+    /// All requests but GET and HEAD: method, `bucket/key`, and whether it copies.
     pub(crate) writes: Vec<(String, String, bool)>,
-    /// Does the service know no UploadPartCopy?
+    /// Whether UploadPartCopy is unsupported.
     pub(crate) without_part_copy: bool,
-    /// Does every write fail?
+    /// Whether writes fail.
     pub(crate) read_only: bool,
-    /// How many bytes were handed out.
+    /// The number of bytes read by clients.
     pub(crate) bytes_read: usize,
 }
 
@@ -65,7 +65,7 @@ impl FakeS3 {
         self.0.lock().expect("no panic")
     }
 
-    /// Puts an object there as a client would.
+    /// Stores an object, as a client does.
     pub(crate) fn insert(&self, path: &str, content_type: &str, bytes: &[u8]) {
         self.state().objects.insert(path.to_owned(), Object::new(bytes.to_vec(), content_type));
     }
@@ -167,7 +167,7 @@ impl State {
 
     fn read(&mut self, path: &str, head: bool, range: Option<&str>) -> HttpResponse {
         let Some(object) = self.objects.get(path) else {
-            // The answer to a HEAD has no body.
+            // A response to HEAD has no body.
             return if head { respond(404, Vec::new()) } else { error(404, "NoSuchKey") };
         };
         let Some(bytes) = range.map_or(Some(object.bytes.clone()), |range| slice(&object.bytes, range)) else {
@@ -203,7 +203,7 @@ impl State {
     }
 }
 
-/// `bytes=first-last` of `bytes`.
+/// Returns the range `bytes=first-last`.
 fn slice(bytes: &[u8], range: &str) -> Option<Vec<u8>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);

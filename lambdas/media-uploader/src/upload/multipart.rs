@@ -1,4 +1,4 @@
-//! Large videos in parts: the links of all parts at once, then complete or abort. Only keys of the caller.
+//! Multipart uploads of large videos: the links of all parts, then completion or abortion. Only the caller's keys.
 
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
@@ -25,7 +25,7 @@ use crate::{
     storage::{StorageError, unquoted},
 };
 
-/// The answer to a request for the links of a multipart upload.
+/// The response to a request for the links of a multipart upload.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Links {
@@ -44,7 +44,7 @@ struct PartLink {
     url: String,
 }
 
-/// The answer to a completed upload.
+/// The response to a completed upload.
 #[derive(Debug, Serialize)]
 struct Completed {
     filename: String,
@@ -52,9 +52,9 @@ struct Completed {
     etag: String,
 }
 
-/// S3 sent an answer without what it always contains.
+/// S3's response lacks a required field.
 #[derive(Debug, thiserror::Error)]
-#[error("S3 answered without {0}")]
+#[error("S3's response has no {0}")]
 struct Incomplete(&'static str);
 
 pub(super) async fn create(State(upload): Shared, caller: Caller, fields: Fields) -> Result<Response, ApiError> {
@@ -86,7 +86,7 @@ async fn part_url(
     length: u64,
 ) -> Result<String, ApiError> {
     let part = upload.presigner.upload_part().bucket(upload.raw.bucket()).key(key).upload_id(upload_id);
-    // Signing the length keeps the whole file at the size that was checked.
+    // Signing the lengths limits the whole file to the checked size.
     let part = part.part_number(part_number).content_length(signed_length(length)?);
     let signed = part.presigned(link_lifetime()?).await.map_err(|error| upload.raw.failed("sign", key, error))?;
     Ok(signed.uri().to_owned())
@@ -104,7 +104,7 @@ pub(super) async fn complete(
     let request = upload.raw.client().complete_multipart_upload().bucket(upload.raw.bucket()).key(key);
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
     let answer = request.upload_id(upload_id).multipart_upload(parts).send().await;
-    let answer = answer.map_err(|error| refused(&upload, "complete", key, error))?;
+    let answer = answer.map_err(|error| rejection(&upload, "complete", key, error))?;
     let etag = unquoted(&answer.e_tag.ok_or(Incomplete("an ETag"))?).to_owned();
     Ok(Json(Completed { filename: filename.to_string(), key: key.to_owned(), etag }).into_response())
 }
@@ -118,11 +118,11 @@ pub(super) async fn abort(
     let (key, upload_id) = (query.required("key")?, query.required("uploadId")?);
     check_own(&caller, &filename, key)?;
     let request = upload.raw.client().abort_multipart_upload().bucket(upload.raw.bucket()).key(key);
-    request.upload_id(upload_id).send().await.map_err(|error| refused(&upload, "abort", key, error))?;
+    request.upload_id(upload_id).send().await.map_err(|error| rejection(&upload, "abort", key, error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A 403 unless `key` is the caller's and of this filename.
+/// Responds with 403 unless the key belongs to the caller and to this filename.
 fn check_own(caller: &Caller, filename: &Filename, key: &str) -> Result<(), ApiError> {
     let owner = &caller.username;
     let own = RawKind::ALL
@@ -135,7 +135,7 @@ fn check_own(caller: &Caller, filename: &Filename, key: &str) -> Result<(), ApiE
     Err(ApiError::new(StatusCode::FORBIDDEN, "ForeignKey", message).detail("field", "key"))
 }
 
-/// The parts of a request to complete: 1 to 10,000, ascending.
+/// Parses the parts of a request for completion: 1 to 10,000, ascending.
 fn parts(value: &Value) -> Result<Vec<CompletedPart>, ApiError> {
     let invalid = |message: &str| ApiError::bad_request("InvalidParts", "parts", message);
     let shape = || invalid("parts must be a list of {partNumber, etag}, with part numbers from 1 to 10000");
@@ -156,8 +156,8 @@ fn parts(value: &Value) -> Result<Vec<CompletedPart>, ApiError> {
     Ok(parts)
 }
 
-/// What S3's refusal of an upload means for the client.
-fn refused<E, R>(upload: &Upload, action: &'static str, key: &str, error: SdkError<E, R>) -> ApiError
+/// Converts S3's error to a response.
+fn rejection<E, R>(upload: &Upload, action: &'static str, key: &str, error: SdkError<E, R>) -> ApiError
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     R: std::fmt::Debug,

@@ -1,4 +1,4 @@
-//! Routes 1 to 6 as API Gateway calls them, with S3 mocked; links are really signed.
+//! Routes 1 to 6, called with API Gateway's events and a mocked S3. Links are really signed.
 
 use aws_sdk_s3::{
     error::ErrorMetadata,
@@ -22,8 +22,6 @@ use crate::{
     testing::{Answer, FILENAME, aws, call},
 };
 
-type Contract = media_uploader_contract::Upload;
-
 fn test_router(rules: &[&Rule]) -> Router {
     let upload = Upload {
         raw: Store::new(mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "raw"),
@@ -37,7 +35,7 @@ async fn post(path: &str, body: &Value, rules: &[&Rule]) -> Answer {
     call::<Contract>(&test_router(rules), "POST", path, Some(&body.to_string())).await
 }
 
-/// Objects that exist, by key.
+/// The keys of existing objects.
 fn existing(keys: &'static [&'static str]) -> [Rule; 2] {
     let there = move |key: Option<&str>| key.is_some_and(|key| keys.contains(&key));
     [
@@ -92,7 +90,7 @@ async fn bad_requests_name_their_field() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn other_types_are_refused() {
+async fn other_types_are_rejected() {
     for content_type in ["image/svg+xml", "text/plain", "image/heic"] {
         let answer = post("/media", &json!({"contentType": content_type, "contentLength": 1}), &[]).await;
         assert_eq!(answer.error(), (415, "UnsupportedType".to_owned(), json!("contentType")));
@@ -140,7 +138,7 @@ async fn small_files_are_stored_at_once() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn files_sent_along_are_limited_decoded() {
+async fn files_in_bodies_are_limited_by_their_decoded_size() {
     let put = mock!(Client::put_object).then_output(|| PutObjectOutput::builder().build());
     let sent = |bytes: usize| json!({"contentType": "image/png", "data": BASE64_STANDARD.encode(vec![0; bytes])});
     assert_eq!(post("/media", &sent(limits::INLINE_BYTES), &[&put]).await.status(), 201);
@@ -150,7 +148,7 @@ async fn files_sent_along_are_limited_decoded() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_poster_takes_the_filename_of_an_own_video() {
+async fn a_poster_gets_the_filename_of_the_callers_video() {
     let body = json!({"contentType": "image/png", "contentLength": 9, "posterFor": FILENAME});
     let [there, missing] = existing(&["ana/videos/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]);
     let answer = post("/media", &body, &[&there, &missing]).await;
@@ -162,7 +160,7 @@ async fn a_poster_takes_the_filename_of_an_own_video() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn delete_removes_what_is_there() {
+async fn delete_removes_existing_files() {
     let [there, missing] = existing(&[
         "ana/videos/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b",
         "ana/posters/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b",
@@ -174,7 +172,7 @@ async fn delete_removes_what_is_there() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn delete_does_not_tell_foreign_from_unknown() {
+async fn delete_does_not_distinguish_foreign_from_unknown_files() {
     let [there, missing] = existing(&["eve/images/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]);
     let router = test_router(&[&there, &missing]);
     let answer = call::<Contract>(&router, "DELETE", &format!("/media/{FILENAME}"), None).await;

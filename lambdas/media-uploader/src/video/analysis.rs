@@ -1,4 +1,4 @@
-//! From a source to what is to be done with it: its facts, the file to write, and the picture it carries. Reads only.
+//! Analyzes a source: its properties, the layout of the new file, and its embedded picture. Only reads.
 
 use super::{
     boxes::{TopLevel, top_level},
@@ -7,28 +7,28 @@ use super::{
     source::{ReadError, Source, corrupt, index},
 };
 use crate::{
-    manifest::{Failure, FailureCode, Kind, PosterSource, VideoFacts},
+    manifest::{Failure, FailureCode, MediaKind, PosterSource, VideoFacts},
     profile::Limits,
     sniff::{self, Format},
 };
 
-/// More brands than any file lists.
+/// Room for more brands than any file has.
 const LARGEST_FTYP: u64 = 4096;
 
-/// What a video is, and what becomes of it.
+/// The result of an analysis.
 #[derive(Debug)]
 pub(crate) struct Analysis {
-    /// For the manifest. The poster is still to be decided.
+    /// For the manifest. The poster is set later.
     pub(crate) facts: VideoFacts,
-    /// The content type, by the bytes.
+    /// Detected from the bytes.
     pub(crate) content_type: &'static str,
-    /// The new file; `None` for the old one.
+    /// The layout of the new file; `None` if the file is copied unchanged.
     pub(crate) layout: Option<Layout>,
-    /// A picture that can become the poster, and where it comes from.
+    /// A picture for the poster, and its source.
     pub(crate) picture: Option<(PosterSource, Vec<u8>)>,
 }
 
-/// Reads as much of the source as is needed.
+/// Analyzes a source, reading only the required ranges.
 pub(crate) async fn analyze(source: &mut Source, limits: &Limits) -> Result<Analysis, ReadError> {
     if source.size() > limits.video_bytes {
         return Err(Failure::too_large(source.size(), limits.video_bytes).into());
@@ -37,7 +37,7 @@ pub(crate) async fn analyze(source: &mut Source, limits: &Limits) -> Result<Anal
     let analysis = match format {
         Some(format @ (Format::Mp4 | Format::QuickTime)) => iso(source, format, limits).await?,
         Some(Format::Matroska) => webm(source).await?,
-        Some(_) => return Err(Failure::mismatch(Kind::Video).into()),
+        Some(_) => return Err(Failure::mismatch(MediaKind::Video).into()),
         None => {
             let message = "the file is no MP4, QuickTime, WebM or Matroska video";
             return Err(Failure::new(FailureCode::UnsupportedType, message).into());
@@ -110,18 +110,18 @@ async fn iso(source: &mut Source, format: Format, limits: &Limits) -> Result<Ana
     Ok(Analysis { facts, content_type: format.content_type(), layout, picture })
 }
 
-/// The one box of a type.
+/// Returns the only box of a type.
 fn only<'a>(boxes: &'a [TopLevel], kind: &[u8; 4]) -> Result<Option<&'a TopLevel>, Failure> {
     let mut found = boxes.iter().filter(|candidate| &candidate.kind == kind);
     let first = found.next();
-    if found.next().is_some() { Err(corrupt("a box is there twice")) } else { Ok(first) }
+    if found.next().is_some() { Err(corrupt("a box is duplicated")) } else { Ok(first) }
 }
 
-/// The major brand, then the compatible ones, each once.
+/// Returns the major brand and the compatible ones, without duplicates.
 fn brands(ftyp: &[u8]) -> Vec<String> {
     let brands = ftyp.get(8..).unwrap_or_default().as_chunks::<4>().0;
     let mut names: Vec<String> = Vec::new();
-    // The second is the major brand's version.
+    // The second field is the major brand's version.
     for brand in brands.iter().take(1).chain(brands.iter().skip(2)) {
         let name: String =
             brand.iter().map(|byte| char::from(*byte)).filter(|letter| (' '..='~').contains(letter)).collect();
@@ -137,7 +137,7 @@ fn bitrate(bytes: u64, duration_ms: u64) -> u64 {
     bytes.saturating_mul(8000).checked_div(duration_ms).unwrap_or(0)
 }
 
-/// The cover art, else a Motion JPEG's first sample, if it is a picture the image function takes.
+/// Returns the cover art, or else a Motion JPEG's first sample, if the image function supports it.
 async fn picture(
     source: &Source,
     cover: Option<Vec<u8>>,

@@ -1,42 +1,40 @@
 //! The boxes of ISO base media files, in memory and at the top level of a file:
 //! ISO/IEC 14496-12, 4.2, <https://developer.apple.com/documentation/quicktime-file-format/atoms>.
 //!
-//! Sizes are the file's own claims: each is checked against what encloses it before it is believed.
+//! Sizes are untrusted: each is checked against the enclosing box.
 
 use std::ops::Range;
 
 use super::source::{ReadError, Source, corrupt, index};
 use crate::manifest::Failure;
 
-/// Boxes side by side: at the top level of a file that is not fragmented, or in another box. Real files have a handful.
+/// The most boxes at the top level of a file or in one box. Real files have a handful.
 const MOST_BOXES: usize = 1024;
 
-/// A box's four letters.
+/// The four letters of a box.
 pub(crate) type BoxType = [u8; 4];
 
 /// A box in memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
-    /// Its type.
     pub(crate) kind: BoxType,
-    /// All of it.
+    /// With its header.
     pub(crate) whole: &'a [u8],
-    /// What follows its header.
+    /// Without its header.
     pub(crate) content: &'a [u8],
 }
 
 /// A box at the top level of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TopLevel {
-    /// Its type.
     pub(crate) kind: BoxType,
-    /// Where it lies, with its header.
+    /// Its position, with its header.
     pub(crate) range: Range<u64>,
-    /// Where its content begins.
+    /// The position of its content.
     pub(crate) content: u64,
 }
 
-/// A box's header: type, length of the header, and of the whole box. The size 0 reaches to the end of `available`.
+/// Parses a header: type, length of the header, length of the box. A size of 0 means the rest of `available`.
 fn header(bytes: &[u8], available: u64) -> Option<(BoxType, u64, u64)> {
     let size = u64::from(u32::from_be_bytes(*bytes.first_chunk()?));
     let kind = *bytes.get(4..)?.first_chunk()?;
@@ -48,14 +46,14 @@ fn header(bytes: &[u8], available: u64) -> Option<(BoxType, u64, u64)> {
     (size >= header && size <= available).then_some((kind, header, size))
 }
 
-/// The boxes that `content` consists of, in order.
+/// Parses the boxes in `content`, in order.
 ///
-/// Up to four zero bytes at the end are QuickTime's way to close a list.
+/// QuickTime may end a list with up to four zero bytes.
 pub(crate) fn boxes(content: &[u8]) -> Result<Vec<View<'_>>, Failure> {
     let mut found = Vec::new();
     let mut rest = content;
     while !rest.is_empty() && rest != [0; 4] {
-        // "To the end of the file" has no meaning in here.
+        // "To the end of the file" is invalid inside a box.
         let sized = header(rest, rest.len() as u64).filter(|_| !rest.starts_with(&[0; 4]));
         let (kind, header, size) = sized.ok_or_else(|| corrupt("a box exceeds its parent"))?;
         if found.len() == MOST_BOXES {
@@ -68,12 +66,12 @@ pub(crate) fn boxes(content: &[u8]) -> Result<Vec<View<'_>>, Failure> {
     Ok(found)
 }
 
-/// The first box of a type among the boxes of `content`.
+/// Returns the first box of a type in `content`.
 pub(crate) fn find<'a>(content: &'a [u8], kind: &BoxType) -> Result<Option<View<'a>>, Failure> {
     Ok(boxes(content)?.into_iter().find(|view| view.kind == *kind))
 }
 
-/// The box at the end of a path of types.
+/// Returns the box at the end of a path of types.
 pub(crate) fn descend<'a>(content: &'a [u8], path: &[&BoxType]) -> Result<Option<&'a [u8]>, Failure> {
     let mut content = content;
     for kind in path {
@@ -85,7 +83,7 @@ pub(crate) fn descend<'a>(content: &'a [u8], path: &[&BoxType]) -> Result<Option
     Ok(Some(content))
 }
 
-/// The boxes at the top level of a file. Stops early at the first fragment: what follows can be as many again.
+/// Reads the boxes at the top level of a file, up to the first fragment, after which many more may follow.
 pub(crate) async fn top_level(source: &mut Source) -> Result<Vec<TopLevel>, ReadError> {
     let mut found: Vec<TopLevel> = Vec::new();
     let mut at = 0;
@@ -109,17 +107,14 @@ pub(crate) async fn top_level(source: &mut Source) -> Result<Vec<TopLevel>, Read
     Ok(found)
 }
 
-/// A big-endian number at an offset.
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// A big-endian number at an offset.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// A big-endian number at an offset.
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -1,14 +1,14 @@
-//! What a Matroska or WebM file is, from its headers alone: <https://www.rfc-editor.org/rfc/rfc9559>, EBML:
-//! <https://www.rfc-editor.org/rfc/rfc8794>. Read in ranges up to the first cluster of samples, and no further.
+//! The headers of Matroska and WebM files, <https://www.rfc-editor.org/rfc/rfc9559>, in EBML,
+//! <https://www.rfc-editor.org/rfc/rfc8794>. They are read in ranges, up to the first cluster of samples.
 
 use std::ops::Range;
 
 use super::source::{ReadError, Source, corrupt, index};
 use crate::manifest::{AudioTrack, Failure, FailureCode, VideoTrack};
 
-/// The most a header (`Info`, `Tracks`) may have. Real ones have a few kilobytes.
+/// The largest header (`Info`, `Tracks`). Real ones have a few kilobytes.
 const LARGEST_HEADER: u64 = 4 * 1024 * 1024;
-/// Elements before the tracks are found. Real files have a handful.
+/// The most elements before the tracks. Real files have a handful.
 const MOST_ELEMENTS: usize = 1024;
 
 const EBML: u32 = 0x1a45_dfa3;
@@ -18,18 +18,16 @@ const TRACKS: u32 = 0x1654_ae6b;
 const CLUSTER: u32 = 0x1f43_b675;
 const CUES: u32 = 0x1c53_bb6b;
 
-/// What the headers say.
+/// The properties in the headers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Movie {
     /// `webm` or `matroska`.
     pub(crate) document_type: String,
-    /// Duration in milliseconds; 0 where it is not known, as in a recorded stream.
+    /// Duration in milliseconds; 0 if it is unknown, as in a recorded stream.
     pub(crate) duration_ms: u64,
-    /// Does the index come before the samples?
+    /// Whether the index precedes the samples.
     pub(crate) fast_start: bool,
-    /// The video tracks.
     pub(crate) video_tracks: Vec<VideoTrack>,
-    /// The audio tracks.
     pub(crate) audio_tracks: Vec<AudioTrack>,
 }
 
@@ -92,7 +90,7 @@ async fn read_segment(source: &mut Source, segment: Range<u64>, movie: &mut Movi
 struct Element {
     id: u32,
     content: Range<u64>,
-    /// Was its size unknown when it was written?
+    /// Whether its size was unknown when it was written.
     endless: bool,
 }
 
@@ -119,7 +117,7 @@ async fn element(source: &mut Source, at: u64, end: u64) -> Result<Element, Read
     Ok(Element { id, content, endless: size.is_none() })
 }
 
-/// An element's id, its size if that is known, and the length of both.
+/// Parses an element's ID, its size if known, and the length of both.
 fn parse_header(bytes: &[u8]) -> Option<(u32, Option<u64>, usize)> {
     let id_length = bytes.first()?.leading_zeros() as usize + 1;
     if id_length > 4 {
@@ -138,7 +136,7 @@ fn parse_header(bytes: &[u8]) -> Option<(u32, Option<u64>, usize)> {
     Some((id, (size != unknown).then_some(size), id_length + size_length))
 }
 
-/// The elements that `content` consists of, as far as they can be read.
+/// Parses the elements of `content`, up to the first invalid one.
 fn elements(content: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let mut rest = content;
     std::iter::from_fn(move || {
@@ -166,12 +164,12 @@ fn float(bytes: &[u8]) -> f64 {
     }
 }
 
-/// A short text; other bytes than ASCII's printable ones have no place in codec ids and document types.
+/// Reads a short string: codec IDs and document types contain only printable ASCII.
 fn text(bytes: &[u8]) -> String {
     bytes.iter().take(64).map(|byte| char::from(*byte)).filter(char::is_ascii_graphic).collect()
 }
 
-/// A number that is at least 0; what is no number is 0.
+/// Rounds a number; negative numbers and NaN become 0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and makes NaN 0")]
 fn whole(number: f64) -> u64 {
     number.round() as u64
@@ -277,13 +275,13 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn other_documents_are_not_taken() {
+    async fn other_documents_are_rejected() {
         let error = read(&file("hidden", true, false)).await.expect_err("no Matroska");
         assert_eq!(error.code, FailureCode::UnsupportedType);
     }
 
     #[test]
-    fn roll_turns_the_other_way() {
+    fn roll_is_counter_clockwise() {
         assert_eq!([90.0, -90.0, 180.0, 0.0, 45.0, f64::NAN].map(rotation), [270, 90, 180, 0, 0, 0]);
     }
 

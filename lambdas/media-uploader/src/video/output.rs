@@ -1,4 +1,4 @@
-//! Writes a video's new file to the processed bucket: as one object, in parts, or as a copy made by S3.
+//! Writes a video's new file to the processed bucket: as one object, in parts, or as a copy by S3.
 
 use std::ops::Range;
 
@@ -13,25 +13,20 @@ use super::{
 };
 use crate::storage::{CACHE_CONTROL, StorageError, Store};
 
-/// Where a file comes from and goes to.
+/// The source and the target of a file.
 #[derive(Debug)]
 pub(crate) struct Output<'a> {
-    /// The source's bucket.
     pub(crate) from: &'a Store,
-    /// The source's key.
     pub(crate) source_key: &'a str,
-    /// The source's ETag: another object under its key must not be mixed in.
+    /// Prevents mixing in a newer object with the same key.
     pub(crate) source_etag: &'a str,
-    /// The processed bucket.
     pub(crate) to: &'a Store,
-    /// The new file's key.
     pub(crate) key: &'a str,
-    /// The new file's content type.
     pub(crate) content_type: &'a str,
 }
 
 impl Output<'_> {
-    /// Copies the source as it is; no bytes pass through here.
+    /// Copies the source unchanged, without downloading it.
     pub(crate) async fn copy(&self) -> Result<(), StorageError> {
         let request = self.to.client().copy_object().bucket(self.to.bucket()).key(self.key);
         let request = request.copy_source(self.copy_source()).copy_source_if_match(format!("\"{}\"", self.source_etag));
@@ -42,7 +37,7 @@ impl Output<'_> {
         request.send().await.map(|_| ()).map_err(|error| self.to.failed("copy to", self.key, error))
     }
 
-    /// Writes a new layout: in memory up to `in_memory` bytes, in parts above.
+    /// Writes a new layout: in memory up to `in_memory` bytes, in parts beyond.
     pub(crate) async fn write(&self, layout: &Layout, in_memory: u64) -> Result<(), StorageError> {
         if layout.size() <= in_memory {
             let bytes = self.sent(&layout.head, &layout.spans).await?;
@@ -54,7 +49,7 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Writes the parts. False where they were to be copied and this S3 does not copy parts: then nothing is written.
+    /// Writes the parts. Returns false, with nothing written, if S3 does not support the requested copying of parts.
     async fn multipart(&self, layout: &Layout, largest: u64, copies: bool) -> Result<bool, StorageError> {
         let create = self.to.client().create_multipart_upload().bucket(self.to.bucket()).key(self.key);
         let create = create.content_type(self.content_type).cache_control(CACHE_CONTROL);
@@ -67,12 +62,12 @@ impl Output<'_> {
         result
     }
 
-    /// What is left behind in spite of this, the bucket's lifecycle removes.
+    /// Aborts an upload. If that fails, the bucket's lifecycle removes it.
     async fn abort(&self, upload: &str) {
         let abort = self.to.client().abort_multipart_upload().bucket(self.to.bucket()).key(self.key).upload_id(upload);
         if let Err(error) = abort.send().await {
             let error = common::telemetry::chain(&self.to.failed("abort writing", self.key, error));
-            tracing::warn!(error, "an unfinished upload is left behind");
+            tracing::warn!(error, "failed to abort an upload; the lifecycle of the bucket removes it");
         }
     }
 
@@ -99,7 +94,7 @@ impl Output<'_> {
         Ok(true)
     }
 
-    /// The part's ETag; `None` where this S3 does not copy parts.
+    /// Returns the part's ETag; `None` if S3 does not support copying parts.
     async fn copy_part(&self, range: Range<u64>, number: i32, upload: &str) -> Result<Option<String>, StorageError> {
         let request = self.to.client().upload_part_copy().bucket(self.to.bucket()).key(self.key).upload_id(upload);
         let request = request
@@ -128,7 +123,7 @@ impl Output<'_> {
         Ok(sent.e_tag.unwrap_or_default())
     }
 
-    /// The head and the ranges of the source, one after the other.
+    /// Concatenates the head and the ranges of the source.
     async fn sent(&self, head: &[u8], ranges: &[Range<u64>]) -> Result<Vec<u8>, StorageError> {
         let mut bytes = head.to_vec();
         for range in ranges.iter().filter(|range| !range.is_empty()) {
@@ -137,7 +132,7 @@ impl Output<'_> {
         Ok(bytes)
     }
 
-    /// Bucket and key as a header: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
+    /// Formats the header of bucket and key: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
     fn copy_source(&self) -> String {
         let mut encoded = format!("{}/", self.from.bucket());
         for byte in self.source_key.bytes() {

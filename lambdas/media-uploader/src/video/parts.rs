@@ -1,15 +1,15 @@
-//! How a new layout becomes the parts of a multipart upload: bytes sent, or ranges that S3 copies by itself. No I/O.
+//! Divides a new layout into the parts of a multipart upload: sent bytes, or ranges that S3 copies. No I/O.
 
 use std::ops::Range;
 
 use super::remux::Layout;
 
 const MIB: u64 = 1024 * 1024;
-/// The least size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+/// The smallest size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 const LEAST: u64 = 5 * MIB;
-/// The most that is copied at once, so that no call takes long.
+/// The largest copied part, so that no call takes long.
 pub(crate) const LARGEST_COPY: u64 = 512 * MIB;
-/// The most that is sent at once where nothing can be copied.
+/// The largest sent part, if S3 does not copy parts.
 pub(crate) const LARGEST_SENT: u64 = 16 * MIB;
 
 /// One part of a multipart upload.
@@ -21,10 +21,10 @@ pub(crate) enum Part {
     Sent(Vec<Range<u64>>),
 }
 
-/// The parts of `layout`, none longer than `largest` (but for a head that is longer itself). The first is sent.
+/// Returns the parts of `layout`, of at most `largest` bytes unless the head is longer. The first part is sent.
 pub(crate) fn parts(layout: &Layout, largest: u64) -> Vec<Part> {
     let mut parts = Vec::new();
-    // What must be sent, because S3 neither copies from memory nor takes small parts.
+    // To be sent, because S3 neither copies from memory nor accepts small parts.
     let mut pending = Some((layout.head.len() as u64, Vec::new()));
     for span in &layout.spans {
         let mut at = span.start;

@@ -1,5 +1,5 @@
-//! What a movie is, read from its `moov` box in memory: tracks, duration, embedded pictures. No I/O, and nothing here
-//! decodes a sample.
+//! The properties of a movie, read from its `moov` box in memory: tracks, duration, embedded pictures. No I/O, and no
+//! decoding of samples.
 
 use super::{
     boxes::{View, boxes, descend, find, u16_at, u32_at, u64_at},
@@ -7,29 +7,27 @@ use super::{
 };
 use crate::manifest::{AudioTrack, Failure, VideoTrack};
 
-/// Tracks in a movie. Real files have a handful.
+/// The most tracks in a movie. Real files have a handful.
 const MOST_TRACKS: usize = 256;
 
-/// What a `moov` box says.
+/// The properties in a `moov` box.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Movie {
     /// Duration in milliseconds.
     pub(crate) duration_ms: u64,
-    /// Are the samples in fragments?
+    /// Whether the samples are in fragments.
     pub(crate) fragmented: bool,
-    /// Is there a location among the metadata?
+    /// Whether the metadata contains a location.
     pub(crate) had_location: bool,
-    /// The video tracks.
     pub(crate) video_tracks: Vec<VideoTrack>,
-    /// The audio tracks.
     pub(crate) audio_tracks: Vec<AudioTrack>,
-    /// The embedded cover art, as it is in the file.
+    /// The embedded cover art.
     pub(crate) cover: Option<Vec<u8>>,
-    /// Where the first sample of a Motion JPEG track lies: start and size.
+    /// The position and size of a Motion JPEG track's first sample.
     pub(crate) first_jpeg: Option<(u64, u64)>,
 }
 
-/// Reads the content of a `moov` box.
+/// Parses the content of a `moov` box.
 pub(crate) fn movie(moov: &[u8]) -> Result<Movie, Failure> {
     let header = find(moov, b"mvhd")?.ok_or_else(|| corrupt("the movie has no header"))?;
     let (timescale, mut duration) = timing(header.content).ok_or_else(|| corrupt("the movie's header is too short"))?;
@@ -61,7 +59,7 @@ pub(crate) fn movie(moov: &[u8]) -> Result<Movie, Failure> {
     Ok(movie)
 }
 
-/// Timescale and duration of `mvhd` or `mdhd`, whose first fields are alike.
+/// Reads timescale and duration of `mvhd` or `mdhd`, whose first fields are the same.
 fn timing(content: &[u8]) -> Option<(u32, u64)> {
     let (timescale, duration, unknown) = if content.first()? == &1 {
         (u32_at(content, 20)?, u64_at(content, 24)?, u64::MAX)
@@ -71,7 +69,7 @@ fn timing(content: &[u8]) -> Option<(u32, u64)> {
     Some((timescale, if duration == unknown { 0 } else { duration }))
 }
 
-/// `value` × `factor` ÷ `divisor`; 0 where that cannot be.
+/// Returns `value` × `factor` ÷ `divisor`; 0 on overflow or division by zero.
 fn scaled(value: u64, factor: u64, divisor: u32) -> u64 {
     let product = u128::from(value) * u128::from(factor);
     product.checked_div(u128::from(divisor)).and_then(|quotient| u64::try_from(quotient).ok()).unwrap_or(0)
@@ -111,7 +109,7 @@ fn code(entry: &View<'_>) -> String {
 
 fn video(track: &[u8], media: &[u8], table: &[u8], entry: &View<'_>) -> Result<VideoTrack, Failure> {
     let header = find(track, b"tkhd")?.map(|header| header.content).unwrap_or_default();
-    // After version, flags, times, track id and duration, which are longer in version 1.
+    // After version, flags, times, track ID and duration, which are longer in version 1.
     let matrix = if header.first() == Some(&1) { 52 } else { 40 };
     let shown = |at| u32_at(header, matrix + 36 + at).unwrap_or(0) >> 16;
     let coded = |at| u16_at(entry.content, at).map(u32::from).filter(|side| *side > 0);
@@ -125,7 +123,7 @@ fn video(track: &[u8], media: &[u8], table: &[u8], entry: &View<'_>) -> Result<V
     })
 }
 
-/// Clockwise degrees by the first four of the matrix's nine numbers (a, b, u, c, d, …), of which only signs matter.
+/// Returns clockwise degrees from the signs of the matrix's first numbers (a, b, u, c, d, …).
 fn rotation(matrix: &[u8]) -> u16 {
     let sign = |at| u32_at(matrix, at).map_or(0, |value| value.cast_signed().signum());
     match (sign(0), sign(4), sign(12), sign(16)) {
@@ -136,7 +134,7 @@ fn rotation(matrix: &[u8]) -> u16 {
     }
 }
 
-/// Samples per second, to three decimals: the count in `stts` by the media's duration.
+/// Returns samples per second, to three decimals: the count in `stts` divided by the media's duration.
 fn frame_rate(table: &[u8], timescale: u32, duration: u64) -> Result<f64, Failure> {
     let Some(times) = find(table, b"stts")? else { return Ok(0.0) };
     let entries = times.content.get(8..).unwrap_or_default().as_chunks::<8>().0;
@@ -146,7 +144,7 @@ fn frame_rate(table: &[u8], timescale: u32, duration: u64) -> Result<f64, Failur
     Ok(f64::from(u32::try_from(thousandths).unwrap_or(0)) / 1000.0)
 }
 
-/// Where the first sample lies: the first chunk's offset, the first sample's size.
+/// Returns the first chunk's offset and the first sample's size.
 fn first_sample(table: &[u8]) -> Result<Option<(u64, u64)>, Failure> {
     let size = find(table, b"stsz")?.and_then(|sizes| {
         // A size for all, or a table of them.
@@ -159,12 +157,12 @@ fn first_sample(table: &[u8]) -> Result<Option<(u64, u64)>, Failure> {
     Ok(offset.zip(size.map(u64::from)))
 }
 
-/// A location in user data (`©xyz`, `loci`) or in Apple's keyed metadata.
+/// Checks for a location in user data (`©xyz`, `loci`) or in Apple's keyed metadata.
 fn has_location(parent: &[u8]) -> Result<bool, Failure> {
     const KEY: &[u8] = b"location.ISO6709";
     for view in boxes(parent)? {
         let found = match &view.kind {
-            // User data is often padded carelessly: what cannot be read as boxes is still searched.
+            // User data is often padded incorrectly, so it is searched as bytes.
             b"udta" => [b"\xa9xyz".as_slice(), b"loci", KEY].iter().any(|name| contains(view.content, name)),
             b"meta" => contains(view.content, KEY),
             _ => false,
@@ -180,7 +178,7 @@ fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }
 
-/// The picture in `udta`/`meta`/`ilst`/`covr`/`data`. Damaged metadata is no reason to refuse a movie.
+/// Returns the picture in `udta`/`meta`/`ilst`/`covr`/`data`. Damaged metadata does not make a movie invalid.
 fn cover(moov: &[u8]) -> Result<Option<&[u8]>, Failure> {
     let Some(user_data) = find(moov, b"udta")? else { return Ok(None) };
     Ok(cover_in(user_data.content).ok().flatten())
@@ -188,7 +186,7 @@ fn cover(moov: &[u8]) -> Result<Option<&[u8]>, Failure> {
 
 fn cover_in(user_data: &[u8]) -> Result<Option<&[u8]>, Failure> {
     let Some(meta) = find(user_data, b"meta")? else { return Ok(None) };
-    // In ISO files it has a version and flags, in QuickTime's it has not.
+    // ISO files have a version and flags here, QuickTime files do not.
     let content = if meta.content.starts_with(&[0; 4]) { &meta.content[4..] } else { meta.content };
     let Some(data) = descend(content, &[b"ilst", b"covr", b"data"])? else { return Ok(None) };
     // A type and a locale come first. The type is not trusted.

@@ -1,7 +1,7 @@
-//! The fast-start remux: the same samples behind a `moov` box that comes first and has lost its metadata. A pure
-//! function from boxes to a layout; samples are neither read nor moved here.
+//! The fast-start remux: a `moov` box without metadata moves before the unchanged samples. A pure function from boxes to
+//! a layout; samples are neither read nor moved here.
 //!
-//! `moov` holds absolute offsets of chunks of samples (`stco`, `co64`), so whatever changes its size changes its content.
+//! `moov` contains absolute offsets of chunks of samples (`stco`, `co64`), so a change of its size changes its content.
 
 use std::ops::Range;
 
@@ -11,36 +11,35 @@ use super::{
 };
 use crate::manifest::Failure;
 
-/// Where the tables of chunk offsets are, below `moov`. Nothing else is ever descended into.
+/// The path of the tables of chunk offsets below `moov`. No other box is opened.
 const PATH: [&BoxType; 4] = [b"trak", b"mdia", b"minf", b"stbl"];
-/// Top-level boxes that are left out: padding, and metadata.
+/// Dropped top-level boxes: padding and metadata.
 const DROPPED: [&BoxType; 5] = [b"free", b"skip", b"uuid", b"udta", b"meta"];
-/// Boxes that are left out of `moov` and `trak`: location, device, tags.
+/// Boxes dropped from `moov` and `trak`: location, device, tags.
 const METADATA: [&BoxType; 2] = [b"udta", b"meta"];
 
-/// The new file: a head, then parts of the old file.
+/// The new file: a head, then ranges of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// `ftyp` and `moov`.
     pub(crate) head: Vec<u8>,
-    /// What follows, as ranges of the source, in order and apart from each other.
+    /// The following ranges of the source, in order, neither overlapping nor adjacent.
     pub(crate) spans: Vec<Range<u64>>,
 }
 
 impl Layout {
-    /// The new file's size.
     pub(crate) fn size(&self) -> u64 {
         self.head.len() as u64 + self.spans.iter().map(|span| span.end - span.start).sum::<u64>()
     }
 }
 
-/// Lays the file out anew. `None` where it holds offsets that are not understood here: then it must stay as it is.
+/// Computes the new layout. `None` if the file contains unsupported offsets and must stay unchanged.
 ///
-/// `ftyp` is the whole box, empty where there is none; `moov` is the content of that box; `size` is the file's.
+/// `ftyp` is the whole box, or empty if there is none; `moov` is the content of its box; `size` is that of the file.
 pub(crate) fn remux(top_level: &[TopLevel], ftyp: &[u8], moov: &[u8], size: u64) -> Result<Option<Layout>, Failure> {
     let spans = spans(top_level);
     let Some(mut children) = children(moov, &PATH)? else { return Ok(None) };
-    // A wider table makes `moov` longer, which moves the samples, which may make another table too narrow.
+    // A wider table makes `moov` longer and moves the samples, which may make another table too narrow.
     let moved = loop {
         let head = ftyp.len() as u64 + 8 + sizes(&children);
         let moved = Moved::new(&spans, head);
@@ -55,7 +54,7 @@ pub(crate) fn remux(top_level: &[TopLevel], ftyp: &[u8], moov: &[u8], size: u64)
     Ok(Some(Layout { head, spans }))
 }
 
-/// What is kept besides `ftyp` and `moov`; neighbors become one range.
+/// Returns the kept ranges besides `ftyp` and `moov`, with adjacent ones joined.
 fn spans(top_level: &[TopLevel]) -> Vec<Range<u64>> {
     let mut spans: Vec<Range<u64>> = Vec::new();
     for TopLevel { kind, range, .. } in top_level {
@@ -73,9 +72,9 @@ fn spans(top_level: &[TopLevel]) -> Vec<Range<u64>> {
 /// A box of the new `moov`.
 #[derive(Debug)]
 enum Node<'a> {
-    /// Copied as it is.
+    /// Copied unchanged.
     Same(&'a [u8]),
-    /// Written anew, because something in it changes.
+    /// Rewritten, because its content changes.
     Container(BoxType, Vec<Node<'a>>),
     /// `stco` or `co64`.
     Offsets(Offsets<'a>),
@@ -86,11 +85,11 @@ enum Node<'a> {
 struct Offsets<'a> {
     /// Version and flags.
     flags: [u8; 4],
-    /// The entries as they are in the source.
+    /// The entries of the source.
     entries: &'a [u8],
-    /// Did they have eight bytes each?
+    /// Whether the source's entries have eight bytes.
     was_wide: bool,
-    /// Will they have?
+    /// Whether the new entries have eight bytes.
     wide: bool,
 }
 
@@ -118,7 +117,7 @@ impl<'a> Offsets<'a> {
     }
 }
 
-/// The boxes of `content`, with `path` below it taken apart. `None` where something holds offsets of another kind.
+/// Parses the boxes of `content`, opening those on `path`. `None` if there are unsupported offsets.
 fn children<'a>(content: &'a [u8], path: &[&BoxType]) -> Result<Option<Vec<Node<'a>>>, Failure> {
     let strips = path.len() >= PATH.len() - 1;
     let mut nodes = Vec::new();
@@ -129,9 +128,9 @@ fn children<'a>(content: &'a [u8], path: &[&BoxType]) -> Result<Option<Vec<Node<
         }
         let node = match path {
             [next, below @ ..] if **next == view.kind => {
-                // Only tracks come in numbers.
+                // Only tracks may occur several times.
                 if descended && *next != b"trak" {
-                    return Err(corrupt("a box is there twice"));
+                    return Err(corrupt("a box is duplicated"));
                 }
                 descended = true;
                 let Some(below) = children(view.content, below)? else { return Ok(None) };
@@ -158,16 +157,16 @@ fn sizes(nodes: &[Node<'_>]) -> u64 {
     nodes.iter().map(size).sum()
 }
 
-/// Where the kept ranges of the source come to lie.
+/// The new positions of the source's kept ranges.
 #[derive(Debug)]
 struct Moved(Vec<(Range<u64>, u64)>);
 
-/// What a look at all tables has shown.
+/// The result of checking all tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Widened {
     Nothing,
     Some,
-    /// A chunk lies in what is left out.
+    /// A chunk is in a dropped box.
     Unmapped,
 }
 
@@ -182,7 +181,7 @@ impl Moved {
         Self(spans.iter().map(place).collect())
     }
 
-    /// Where an offset of the source comes to lie. An empty chunk may begin where a range ends.
+    /// Returns the new position of an offset. An empty chunk may start at the end of a range.
     fn place(&self, old: u64) -> Option<u64> {
         if old == 0 {
             return Some(0);
@@ -191,7 +190,7 @@ impl Moved {
         Some(start + (old - span.start))
     }
 
-    /// Widens every table that an offset has outgrown.
+    /// Widens every table with an offset that does not fit.
     fn widen(&self, nodes: &mut [Node<'_>], size: u64) -> Result<Widened, Failure> {
         let mut widened = Widened::Nothing;
         for node in nodes {

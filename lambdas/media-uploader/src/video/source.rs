@@ -1,4 +1,4 @@
-//! A file that is read in ranges: an object in S3, or bytes in a test. Never all of it at once.
+//! A file that is read in ranges: an object in S3, or bytes in a test.
 
 use std::ops::Range;
 
@@ -7,15 +7,15 @@ use crate::{
     storage::{StorageError, Store},
 };
 
-/// How much is read at once while only headers are wanted.
+/// The size of reads while only headers are needed.
 const WINDOW: u64 = 64 * 1024;
 
-/// Why a video was not understood.
+/// Why a video could not be analyzed.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// It could not be read; trying again may help.
+    /// The object could not be read. A retry may succeed.
     Storage(StorageError),
-    /// It is not what it should be; trying again does not help.
+    /// The file is invalid. A retry cannot succeed.
     Media(Failure),
 }
 
@@ -31,7 +31,7 @@ impl From<Failure> for ReadError {
     }
 }
 
-/// Where a video's bytes come from.
+/// The origin of a video's bytes.
 #[derive(Debug, Clone)]
 pub(crate) enum Origin {
     /// An object in S3.
@@ -41,7 +41,7 @@ pub(crate) enum Origin {
     Bytes(Vec<u8>),
 }
 
-/// A video's bytes and the part of them that was read last.
+/// A video and the range that was read last.
 #[derive(Debug)]
 pub(crate) struct Source {
     origin: Origin,
@@ -50,13 +50,12 @@ pub(crate) struct Source {
     window: Vec<u8>,
 }
 
-/// A file that is damaged or ends too early.
+/// The failure of a damaged or truncated file.
 pub(crate) fn corrupt(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::Corrupt, message)
 }
 
 impl Source {
-    /// The object `key` of `size` bytes.
     pub(crate) fn object(store: Store, key: &str, size: u64) -> Self {
         Self { origin: Origin::Object { store, key: key.to_owned() }, size, window_start: 0, window: Vec::new() }
     }
@@ -67,12 +66,11 @@ impl Source {
         Self { origin: Origin::Bytes(bytes.to_vec()), size, window_start: 0, window: Vec::new() }
     }
 
-    /// The file's size.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Exactly the bytes of `range`. The caller bounds its length.
+    /// Reads exactly the bytes of `range`, whose length the caller limits.
     pub(crate) async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, ReadError> {
         if range.start > range.end || range.end > self.size {
             return Err(corrupt("the file ends too early").into());
@@ -91,7 +89,7 @@ impl Source {
         Ok(bytes)
     }
 
-    /// At most `length` bytes from `start` on, fewer only at the file's end. Neighbors are read ahead.
+    /// Reads `length` bytes from `start`, or fewer at the file's end. Reads ahead.
     pub(crate) async fn peek(&mut self, start: u64, length: u64) -> Result<&[u8], ReadError> {
         let start = start.min(self.size);
         let end = start.saturating_add(length).min(self.size);
@@ -105,7 +103,7 @@ impl Source {
     }
 }
 
-/// A size that was checked to fit in memory, as an index.
+/// Converts a size that was checked to fit in memory.
 pub(crate) fn index(size: u64) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
 }

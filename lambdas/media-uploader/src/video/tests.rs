@@ -1,4 +1,4 @@
-//! The video function against S3 in memory and a mocked Lambda: what it writes, copies, hands over and deletes.
+//! The video function against S3 in memory and a mocked Lambda: its writes, copies, invocations and deletions.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ use crate::{
 
 const MIB: usize = 1024 * 1024;
 
-/// The buckets, and the jobs that reached the image function.
+/// The buckets, and the jobs sent to the image function.
 #[derive(Debug, Default)]
 struct World {
     s3: FakeS3,
@@ -40,7 +40,7 @@ impl World {
         mock_client!(aws_sdk_lambda, [&rule])
     }
 
-    /// Uploads `bytes` as a video of `ana`'s and processes it.
+    /// Uploads `bytes` as a video of `ana` and processes it.
     async fn process(&self, bytes: &[u8]) -> Outcome {
         self.s3.insert(&raw(), "video/mp4", bytes);
         self.handle().await.expect("S3 works")
@@ -70,7 +70,7 @@ impl World {
         self.s3.manifest(&format!("processed/{}", keys::manifest(FILENAME)))
     }
 
-    /// The new file, after the manifest's entry was checked against it.
+    /// Returns the new file and checks its manifest entry.
     fn output(&self) -> Vec<u8> {
         let manifest = self.manifest();
         assert_eq!((manifest.status, manifest.variants.len()), (Status::Ready, 1), "{:?}", manifest.error);
@@ -110,7 +110,7 @@ async fn an_mp4_becomes_fast_to_start() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn chunks_without_samples_are_no_obstacle() {
+async fn empty_chunks_are_allowed() {
     for source in [fixtures::mp4().bytes, fixtures::mp4_of_size(100_000)] {
         let world = World::default();
         assert_eq!(world.process(&source).await, Outcome::Ready);
@@ -143,7 +143,7 @@ fn large() -> Mp4 {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn large_files_are_put_together_by_s3() {
+async fn large_files_are_assembled_by_s3() {
     let world = World { in_memory: Some(MIB as u64), ..World::default() };
     let source = large();
     assert_eq!(world.process(&source.build()).await, Outcome::Ready);
@@ -155,7 +155,7 @@ async fn large_files_are_put_together_by_s3() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn where_parts_cannot_be_copied_they_are_sent() {
+async fn parts_are_sent_if_s3_cannot_copy_them() {
     let world = World { in_memory: Some(MIB as u64), ..World::default() };
     world.s3.state().without_part_copy = true;
     let source = large();
@@ -175,7 +175,7 @@ async fn both_ways_of_writing_give_the_same_file() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn embedded_pictures_go_to_the_image_function() {
+async fn embedded_pictures_are_sent_to_the_image_function() {
     let picture = images::jpeg(40, 20);
     for (source, poster) in [
         (Mp4 { cover: Some(picture.clone()), ..Mp4::default() }, PosterSource::Cover),
@@ -189,7 +189,7 @@ async fn embedded_pictures_go_to_the_image_function() {
         let manifest = world.s3.manifest(&format!("processed/{FILENAME}/poster.json"));
         assert_eq!(
             (manifest.status, manifest.kind, manifest.poster_source),
-            (Status::Processing, Kind::Image, Some(poster))
+            (Status::Processing, MediaKind::Image, Some(poster))
         );
         assert_eq!(manifest.owner_hash, keys::owner_hash("ana"));
         let invoked = world.invoked.lock().expect("no panic").clone();
@@ -201,7 +201,7 @@ async fn embedded_pictures_go_to_the_image_function() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_clients_poster_comes_first() {
+async fn the_clients_poster_takes_precedence() {
     let source = Mp4 { cover: Some(images::jpeg(40, 20)), ..Mp4::default() };
     for (status, poster) in [
         (Status::Ready, PosterSource::Client),
@@ -209,7 +209,7 @@ async fn the_clients_poster_comes_first() {
         (Status::Failed, PosterSource::Cover),
     ] {
         let world = World::default();
-        let mut previous = testing::manifest(Kind::Image, status, &[]);
+        let mut previous = testing::manifest(MediaKind::Image, status, &[]);
         previous.poster_source = Some(PosterSource::Client);
         world.s3.insert_manifest(&format!("processed/{FILENAME}/poster.json"), &previous);
         world.process(&source.build()).await;
@@ -256,7 +256,7 @@ async fn a_failure_of_s3_is_an_error_and_leaves_no_upload_open() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_source_that_went_away_is_left_alone() {
+async fn a_deleted_source_is_skipped() {
     let world = World::default();
     assert_eq!(world.handle().await.expect("S3 works"), Outcome::Gone);
     assert!(world.s3.state().writes.is_empty());

@@ -1,4 +1,4 @@
-//! The Portfolio: one function that serves forty-one routes over one table and one user pool.
+//! The contract of the Portfolio: one function with forty-one routes, one table and one user pool.
 
 use contract::{Function, FunctionName, Method, Route, Routes};
 use serde::{Deserialize, Serialize};
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 /// The system's name.
 pub const SYSTEM: &str = "portfolio";
 
-/// The namespace of the metrics the function writes into its log (CloudWatch's embedded metric format), each a count
-/// with the one dimension `Environment`.
+/// The namespace of the metrics in the function's log (CloudWatch's embedded metric format). Each is a count with the
+/// dimension `Environment`.
 pub const METRICS_NAMESPACE: &str = "Portfolio/Auth";
-/// The metrics' one dimension; its value is [`Api::environment`].
+/// The only dimension of the metrics. Its value is [`Api::environment`].
 pub const METRICS_DIMENSION: &str = "Environment";
-/// The table's one index, whose keys are `GSI1PK` and `GSI1SK`.
+/// The only index of the table, with the keys `GSI1PK` and `GSI1SK`.
 pub const INDEX: &str = "GSI1";
 
-/// The attribute that says when DynamoDB may delete an item, in seconds since 1970.
+/// The attribute with the time to live of an item, in seconds since 1970.
 pub const TIME_TO_LIVE: &str = "ExpiresAt";
 
 /// Serves every route of [`ApiRoute`].
@@ -25,28 +25,28 @@ pub struct Api<V = String> {
     pub dynamodb_table_name: V,
     /// The user pool whose ID tokens are accepted.
     pub cognito_user_pool_id: V,
-    /// The pool's client: who tokens must be made for.
+    /// The client of the user pool: the required audience of tokens.
     pub cognito_client_id: V,
-    /// The pool's region.
+    /// The region of the user pool.
     pub cognito_region: V,
-    /// The stage, as `/health` and the metrics report it.
+    /// The stage, for `/health` and the metrics.
     pub environment: V,
-    /// How much the function logs of its own: `DEBUG`, `INFO`, `WARN` or `ERROR`.
+    /// The log level of the function's own code: `DEBUG`, `INFO`, `WARN` or `ERROR`.
     pub log_level: V,
     /// Comma-separated origins that get CORS headers.
     pub cors_origins: V,
-    /// The name of the SecureString parameter that holds the salt of visitors' anonymous ids.
+    /// The name of the SecureString parameter with the salt of visitors' anonymous IDs.
     pub visitor_salt_param: V,
-    /// Where DynamoDB is, where that is not AWS. On an emulator that sets `AWS_ENDPOINT_URL`, all five stay unset.
+    /// The address of DynamoDB, if it is not AWS. With an emulator that sets `AWS_ENDPOINT_URL`, all five stay unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dynamodb_endpoint: Option<V>,
-    /// Where Cognito is, where that is not AWS.
+    /// The address of Cognito, if it is not AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cognito_endpoint: Option<V>,
-    /// What tokens must name as their issuer, where that is not the pool in AWS.
+    /// The required issuer of tokens, if it is not the user pool in AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cognito_issuer: Option<V>,
-    /// Where the pool's public keys are, where that is not below the issuer.
+    /// The address of the user pool's public keys, if it is not derived from the issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_url: Option<V>,
     /// The salt itself, for stages without SecureString parameters; must not be set on AWS.
@@ -61,22 +61,22 @@ impl<V> Function for Api<V> {
 /// A metric of [`METRICS_NAMESPACE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
-    /// Somebody tried to sign in.
+    /// An attempt to sign in.
     LoginAttempts,
-    /// ... and was refused.
+    /// A failed attempt to sign in.
     LoginFailures,
     /// A refresh token was exchanged.
     TokenRefreshCount,
-    /// A route that asks for a token was called without a good one, or by somebody who is not the owner.
+    /// A guarded route was called without a valid token, or by a user who is not the owner.
     UnauthorizedAccess,
 }
 
 impl Metric {
-    /// Every metric, each once.
+    /// Every metric, once.
     pub const ALL: &'static [Self] =
         &[Self::LoginAttempts, Self::LoginFailures, Self::TokenRefreshCount, Self::UnauthorizedAccess];
 
-    /// The metric's name in CloudWatch.
+    /// Returns the name in CloudWatch.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -88,46 +88,46 @@ impl Metric {
     }
 }
 
-/// Who may call a route.
+/// The callers that a route admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
-    /// Anyone; tokens are not looked at.
+    /// Everyone; tokens are ignored.
     Public,
-    /// Anyone; the owner's token widens the answer. The gateway's authorizer cannot be optional, so none is used.
+    /// Everyone; the owner gets a larger response. The gateway's authorizer cannot be optional, so none is used.
     Optional,
-    /// Anyone with a valid token.
+    /// Every user with a valid token.
     SignedIn,
     /// The owner.
     Owner,
 }
 
 impl Access {
-    /// Does the gateway ask for a token before the function is called?
+    /// Checks whether the gateway requires a token before it calls the function.
     #[must_use]
     pub const fn is_guarded(self) -> bool {
         matches!(self, Self::SignedIn | Self::Owner)
     }
 }
 
-/// How often a route may be called.
+/// The rate limit of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rate {
-    /// As often as the API's own limit says.
+    /// The limit of the API.
     Default,
-    /// Signing in and refreshing: what guesses passwords.
+    /// Signing in and refreshing, where passwords could be guessed.
     Authentication,
-    /// Counting visitors and views: what every page calls.
+    /// Counting visitors and views, which every page calls.
     Tracking,
-    /// Everything else that changes something.
+    /// All other writes.
     Write,
 }
 
-/// A body the gateway looks at before the function is called.
+/// A body that the gateway validates before it calls the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyModel {
     /// The model's name, unique in the API.
     pub name: &'static str,
-    /// The fields the body must have; their shape is the function's business, since its errors name the field.
+    /// The required fields. The function validates their values, because its errors name the field.
     pub required: &'static [&'static str],
 }
 
@@ -138,7 +138,7 @@ pub enum ApiRoute {
     Login,
     /// Ends every session of the caller.
     Logout,
-    /// Who calls.
+    /// The caller.
     Me,
     /// Lists posts.
     ListPosts,
@@ -154,7 +154,7 @@ pub enum ApiRoute {
     PublishPost,
     /// Makes a post a draft again.
     UnpublishPost,
-    /// The posts' categories.
+    /// The categories of posts.
     ListCategories,
     /// Lists projects.
     ListProjects,
@@ -186,33 +186,33 @@ pub enum ApiRoute {
     UnpublishCertification,
     /// Counts a visitor, once per session and day.
     TrackVisitor,
-    /// How many visitors there were.
+    /// The number of visitors.
     VisitorCount,
     /// Visitors per day.
     DailyVisitors,
     /// Visitors per month.
     MonthlyVisitors,
-    /// Counts a view of some content, once per session and 24 hours.
+    /// Counts a view of content, once per session and 24 hours.
     TrackView,
     /// Views of one piece of content.
     ContentViews,
     /// Views of all content of a type.
     TypeViews,
-    /// What was viewed most.
+    /// The most viewed content.
     TopContent,
-    /// All views together.
+    /// The number of all views.
     TotalViews,
     /// Exchanges a refresh token for new tokens.
     Refresh,
-    /// Views, visitors and top pages together.
+    /// Views, visitors and top pages.
     Overview,
     /// Views per page of a type.
     PageViews,
     /// Views of one post, with its title.
     PostStats,
-    /// What this is.
+    /// Name and version of the API.
     Root,
-    /// Is it up?
+    /// The status of the API.
     Health,
     /// The API's description.
     OpenApi,
@@ -312,7 +312,7 @@ impl Routes for ApiRoute {
 }
 
 impl ApiRoute {
-    /// Who may call it.
+    /// Returns the callers that the route admits.
     #[must_use]
     pub const fn access(self) -> Access {
         match self {
@@ -337,7 +337,7 @@ impl ApiRoute {
         }
     }
 
-    /// How often it may be called.
+    /// Returns the rate limit.
     #[must_use]
     pub fn rate(self) -> Rate {
         match self {
@@ -348,7 +348,7 @@ impl ApiRoute {
         }
     }
 
-    /// The body the gateway checks. Updates have none, since each of their fields may be left out.
+    /// Returns the body that the gateway validates. Updates have none, because all their fields are optional.
     #[must_use]
     pub const fn body_model(self) -> Option<BodyModel> {
         let (name, required): (_, &[&str]) = match self {
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_changes_content_is_the_owners() {
+    fn routes_that_change_content_require_the_owner() {
         for route in ApiRoute::ALL {
             let public = matches!(route.access(), Access::Public | Access::Optional);
             let harmless = matches!(route.rate(), Rate::Default | Rate::Authentication | Rate::Tracking);

@@ -1,35 +1,35 @@
-//! Signing in: what it takes and answers.
+//! Request and response bodies of signing in.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::token::Claims;
 
-/// What a user is to the site.
+/// The role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum Role {
-    /// The site is theirs.
+pub(crate) enum Role {
+    /// The owner of the site.
     Owner,
-    /// Anybody else.
+    /// Any other user.
     Public,
 }
 
 /// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct User {
-    /// The user's unchanging id.
-    pub id: String,
-    /// The user's address.
-    pub email: String,
-    /// The user's name.
-    pub name: String,
-    /// What the user is to the site.
-    pub role: Role,
-    /// Has the address been verified?
-    pub email_verified: bool,
+pub(crate) struct User {
+    /// The permanent ID.
+    pub(crate) id: String,
+    /// The email address.
+    pub(crate) email: String,
+    /// The name.
+    pub(crate) name: String,
+    /// The role.
+    pub(crate) role: Role,
+    /// Whether the email address is verified.
+    pub(crate) email_verified: bool,
 }
 
 impl From<&Claims> for User {
@@ -44,61 +44,61 @@ impl From<&Claims> for User {
     }
 }
 
-/// Email and password, and the answer to a challenge if there was one.
+/// Email and password, and the response to a challenge if there was one.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Login {
-    /// The user's address.
+pub(crate) struct Login {
+    /// The email address.
     #[schemars(length(min = 1, max = 128), extend("format" = "email"))]
-    pub email: String,
-    /// The user's password.
+    pub(crate) email: String,
+    /// The password.
     #[schemars(length(min = 1, max = 256))]
-    pub password: String,
-    /// The session of the challenge that is answered.
+    pub(crate) password: String,
+    /// The session of the challenge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 4096))]
-    pub session: Option<String>,
-    /// For `NEW_PASSWORD_REQUIRED`: the user's own password.
+    pub(crate) session: Option<String>,
+    /// For `NEW_PASSWORD_REQUIRED`: the new password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 256))]
-    pub new_password: Option<String>,
-    /// For `SOFTWARE_TOKEN_MFA`: the authenticator's code.
+    pub(crate) new_password: Option<String>,
+    /// For `SOFTWARE_TOKEN_MFA`: the code of the authenticator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 6, max = 6))]
-    pub mfa_code: Option<String>,
+    pub(crate) mfa_code: Option<String>,
 }
 
 /// A refresh token.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Refresh {
-    /// As signing in gave it.
+pub(crate) struct Refresh {
+    /// The refresh token from signing in.
     #[schemars(length(min = 1, max = 8192))]
-    pub refresh_token: String,
+    pub(crate) refresh_token: String,
 }
 
 /// Tokens.
 #[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Tokens {
-    /// The ID token: what `Authorization` wants.
-    pub token: String,
+pub(crate) struct Tokens {
+    /// The ID token, for the `Authorization` header.
+    pub(crate) token: String,
     /// The access token.
-    pub access_token: String,
+    pub(crate) access_token: String,
     /// The refresh token.
-    pub refresh_token: String,
+    pub(crate) refresh_token: String,
     /// `Bearer`.
-    pub token_type: &'static str,
-    /// How long the first two are good, in seconds.
-    pub expires_in: i32,
+    pub(crate) token_type: &'static str,
+    /// The lifetime of the ID token and the access token, in seconds.
+    pub(crate) expires_in: i32,
 }
 
-/// Tokens, and whose they are.
+/// Tokens and their user.
 #[derive(Clone, Serialize, JsonSchema)]
-pub struct SignedIn {
+pub(crate) struct SignedIn {
     /// The tokens.
     #[serde(flatten)]
-    pub tokens: Tokens,
-    /// Whose they are.
-    pub user: User,
+    pub(crate) tokens: Tokens,
+    /// The user.
+    pub(crate) user: User,
 }

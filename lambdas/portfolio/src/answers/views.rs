@@ -1,4 +1,4 @@
-//! Views of content: what counting them takes, and what is told of them.
+//! Request and response bodies of content views.
 
 use std::collections::BTreeMap;
 
@@ -6,158 +6,158 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::visitors::thirty;
-use crate::{content::Kind, session::PATTERN};
+use crate::{content::ContentKind, session::PATTERN};
 
-/// A view of some content.
+/// A view of content.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TrackView {
-    /// Which content.
-    pub content_id: String,
-    /// Of which kind.
-    pub content_type: Kind,
-    /// Whose view.
+pub(crate) struct TrackView {
+    /// The ID of the content.
+    pub(crate) content_id: String,
+    /// The kind of the content.
+    pub(crate) content_type: ContentKind,
+    /// The session of the viewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = PATTERN))]
-    pub session_id: Option<String>,
+    pub(crate) session_id: Option<String>,
 }
 
-/// What came of counting a view.
+/// The result of counting a view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TrackedView {
-    /// How often the content was viewed.
-    pub views: u64,
-    /// Was this one counted? Not if the session had viewed it in the last 24 hours.
-    pub tracked: bool,
-    /// Whose it was.
-    pub session_id: String,
+pub(crate) struct TrackedView {
+    /// The number of views of the content.
+    pub(crate) views: u64,
+    /// Whether this view was counted. It is not if the session viewed the content in the last 24 hours.
+    pub(crate) tracked: bool,
+    /// The session of the viewer.
+    pub(crate) session_id: String,
 }
 
-/// How often a piece of content was viewed.
+/// The views of one piece of content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ContentViews {
-    /// Which content.
-    pub content_id: String,
-    /// Of which kind.
-    pub content_type: Kind,
-    /// How often.
-    pub views: u64,
+pub(crate) struct ContentViews {
+    /// The ID of the content.
+    pub(crate) content_id: String,
+    /// The kind of the content.
+    pub(crate) content_type: ContentKind,
+    /// The number of views.
+    pub(crate) views: u64,
 }
 
-/// How often each piece of content of a kind was viewed.
+/// The views of all content of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct KindViews {
+pub(crate) struct KindViews {
     /// The kind.
-    pub content_type: Kind,
-    /// How often, by id.
-    pub stats: BTreeMap<String, u64>,
+    pub(crate) content_type: ContentKind,
+    /// The number of views by ID.
+    pub(crate) stats: BTreeMap<String, u64>,
 }
 
-/// How many.
+/// The size of a ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct Top {
-    /// How many of each kind.
+pub(crate) struct Top {
+    /// The number of entries of each kind.
     #[serde(default = "five")]
     #[schemars(range(min = 1, max = 20))]
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 fn five() -> usize {
     5
 }
 
-/// One of those that were viewed most.
+/// An entry of a ranking by views.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ContentViewStat {
-    /// Which content.
-    pub content_id: String,
-    /// How often.
-    pub views: u64,
+pub(crate) struct ContentViewStat {
+    /// The ID of the content.
+    pub(crate) content_id: String,
+    /// The number of views.
+    pub(crate) views: u64,
 }
 
-/// What was viewed most.
+/// The most viewed content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct TopContent {
+pub(crate) struct TopContent {
     /// Posts.
-    pub blogs: Vec<ContentViewStat>,
+    pub(crate) blogs: Vec<ContentViewStat>,
     /// Projects.
-    pub projects: Vec<ContentViewStat>,
+    pub(crate) projects: Vec<ContentViewStat>,
     /// Certifications and courses.
-    pub certifications: Vec<ContentViewStat>,
+    pub(crate) certifications: Vec<ContentViewStat>,
 }
 
-/// All views together.
+/// The views of all content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TotalViews {
-    /// How many.
-    pub total_views: u64,
+pub(crate) struct TotalViews {
+    /// The number of views.
+    pub(crate) total_views: u64,
 }
 
 /// A page of the site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PageViews {
-    /// Where it is on the site.
-    pub page_path: String,
-    /// How often its content was viewed.
-    pub view_count: u64,
+pub(crate) struct PageViews {
+    /// The path of the page.
+    pub(crate) page_path: String,
+    /// The number of views.
+    pub(crate) view_count: u64,
 }
 
-/// Which days of an overview.
+/// The days of an overview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct OverviewDays {
-    /// How many, today included.
+pub(crate) struct OverviewDays {
+    /// The number of days, including today.
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 365))]
-    pub days: u16,
+    pub(crate) days: u16,
 }
 
-/// A day's visitors, in an overview.
+/// The visitors of one day, in an overview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Activity {
+pub(crate) struct Activity {
     /// The day.
     #[schemars(extend("format" = "date"))]
-    pub iso_date: String,
-    /// How many visitors.
-    pub visitors: u64,
+    pub(crate) iso_date: String,
+    /// The number of visitors.
+    pub(crate) visitors: u64,
 }
 
-/// Views, visitors and top pages together.
+/// Views, visitors and top pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Overview {
-    /// All views there ever were.
-    pub total_views: u64,
-    /// Visitors of the days, those of each day counted anew.
-    pub unique_visitors: u64,
-    /// The ten pages that were viewed most.
-    pub top_pages: Vec<PageViews>,
-    /// Visitors of each day, the oldest first.
-    pub recent_activity: Vec<Activity>,
+pub(crate) struct Overview {
+    /// The number of all views.
+    pub(crate) total_views: u64,
+    /// The sum of the days' visitors.
+    pub(crate) unique_visitors: u64,
+    /// The ten most viewed pages.
+    pub(crate) top_pages: Vec<PageViews>,
+    /// The visitors of each day, oldest first.
+    pub(crate) recent_activity: Vec<Activity>,
 }
 
-/// Which pages.
+/// A selection of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PagesOf {
-    /// Those of this kind.
-    pub content_type: Kind,
+pub(crate) struct PagesOf {
+    /// The kind of content.
+    pub(crate) content_type: ContentKind,
 }
 
-/// How often a post was viewed.
+/// The views of a post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PostStats {
-    /// The post.
-    pub post_id: String,
-    /// Its title.
-    pub title: String,
-    /// How often.
-    pub view_count: u64,
+pub(crate) struct PostStats {
+    /// The ID of the post.
+    pub(crate) post_id: String,
+    /// The title of the post.
+    pub(crate) title: String,
+    /// The number of views.
+    pub(crate) view_count: u64,
 }

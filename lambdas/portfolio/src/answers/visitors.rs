@@ -1,4 +1,4 @@
-//! Visitors: what counting them takes, and what is told of them.
+//! Request and response bodies of visitors.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,105 +8,105 @@ use crate::session::PATTERN;
 /// A visit.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TrackVisitor {
-    /// Whose it is.
+pub(crate) struct TrackVisitor {
+    /// The session of the visitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = PATTERN))]
-    pub session_id: Option<String>,
-    /// Where on the site.
+    pub(crate) session_id: Option<String>,
+    /// The path of the visited page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 2048))]
-    pub page_path: Option<String>,
-    /// Where from.
+    pub(crate) page_path: Option<String>,
+    /// The referrer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 2048))]
-    pub referrer: Option<String>,
+    pub(crate) referrer: Option<String>,
 }
 
-/// What came of counting a visit.
+/// The result of counting a visit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TrackedVisitor {
-    /// How many visitors there were.
-    pub count: u64,
-    /// Was this one counted? Not if it had been today.
-    pub tracked: bool,
-    /// Whose it was.
-    pub session_id: String,
+pub(crate) struct TrackedVisitor {
+    /// The number of visitors.
+    pub(crate) count: u64,
+    /// Whether this visit was counted. It is not if the session was counted today.
+    pub(crate) tracked: bool,
+    /// The session of the visitor.
+    pub(crate) session_id: String,
 }
 
-/// How many visitors there were.
+/// The number of visitors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct VisitorCount {
-    /// How many.
-    pub count: u64,
-    /// When the last one came.
+pub(crate) struct VisitorCount {
+    /// The number of visitors.
+    pub(crate) count: u64,
+    /// When the last visitor was counted.
     #[schemars(extend("format" = "date-time"))]
-    pub last_updated: Option<String>,
+    pub(crate) last_updated: Option<String>,
 }
 
-/// Which days.
+/// A range of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct Days {
-    /// How many, today included.
+pub(crate) struct Days {
+    /// The number of days, including today.
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 90))]
-    pub days: u16,
+    pub(crate) days: u16,
 }
 
 pub(super) fn thirty() -> u16 {
     30
 }
 
-/// Which months.
+/// A range of months.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct Months {
-    /// How many, this one included.
+pub(crate) struct Months {
+    /// The number of months, including this one.
     #[serde(default = "six")]
     #[schemars(range(min = 1, max = 12))]
-    pub months: u16,
+    pub(crate) months: u16,
 }
 
 fn six() -> u16 {
     6
 }
 
-/// A day's visitors.
+/// The visitors of one day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DailyVisitors {
+pub(crate) struct DailyVisitors {
     /// The day: `Dec 16`.
-    pub date: String,
-    /// How many.
-    pub visitors: u64,
+    pub(crate) date: String,
+    /// The number of visitors.
+    pub(crate) visitors: u64,
     /// The day: `2024-12-16`.
     #[schemars(extend("format" = "date"))]
-    pub iso_date: String,
+    pub(crate) iso_date: String,
 }
 
 /// Visitors per day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct DailyTrends {
-    /// Every day, the oldest first.
-    pub trends: Vec<DailyVisitors>,
+pub(crate) struct DailyTrends {
+    /// The days, oldest first.
+    pub(crate) trends: Vec<DailyVisitors>,
 }
 
-/// A month's visitors.
+/// The visitors of one month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct MonthlyVisitors {
+pub(crate) struct MonthlyVisitors {
     /// The month: `Dec`.
-    pub month: String,
-    /// How many.
-    pub visitors: u64,
+    pub(crate) month: String,
+    /// The number of visitors.
+    pub(crate) visitors: u64,
     /// The month: `2024-12`.
-    pub iso_month: String,
+    pub(crate) iso_month: String,
 }
 
 /// Visitors per month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct MonthlyTrends {
-    /// Every month, the oldest first.
-    pub trends: Vec<MonthlyVisitors>,
+pub(crate) struct MonthlyTrends {
+    /// The months, oldest first.
+    pub(crate) trends: Vec<MonthlyVisitors>,
 }

@@ -1,4 +1,4 @@
-//! Starts the Portfolio's function: in Lambda behind its API, elsewhere as a plain HTTP server.
+//! Starts the Portfolio's function: in Lambda behind its API, elsewhere as an HTTP server.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ type Contract = portfolio_contract::Api;
 fn main() -> ExitCode {
     let in_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some();
     if !in_lambda {
-        // What is set already counts more, and a missing file is no error.
+        // Variables that are already set take precedence, and a missing file is not an error.
         let _ = dotenvy::dotenv();
     }
     common::start::<Contract>(async |started| {

@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Content, Indexed, Kind, ListQuery, MAX_TEXT, Paging, Status, Statuses, filter::Filter, partition, sorted_by, stamp,
+    Content, ContentKind, Indexed, ListQuery, MAX_TEXT, Paging, Status, Statuses, filter::Filter, partition, sorted_by,
+    stamp,
 };
 
-/// Which of the two it is.
+/// Certification or course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum CertificationType {
-    /// Passed an examination.
+pub(crate) enum CertificationType {
+    /// Earned by an examination.
     Certification,
-    /// Taken part in.
+    /// Attended.
     Course,
 }
 
@@ -34,116 +35,115 @@ impl CertificationType {
 /// A certification or a course as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "see CertificationWire")]
-pub struct Certification {
-    pub id: String,
-    pub name: String,
-    pub issuer: String,
-    pub icon: String,
-    pub r#type: CertificationType,
-    pub featured: bool,
-    pub description: String,
-    pub credential_url: Option<String>,
-    pub date_earned: String,
-    pub created_at: String,
-    pub updated_at: String,
+pub(crate) struct Certification {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) issuer: String,
+    pub(crate) icon: String,
+    pub(crate) r#type: CertificationType,
+    pub(crate) featured: bool,
+    pub(crate) description: String,
+    pub(crate) credential_url: Option<String>,
+    pub(crate) date_earned: String,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
 }
 
 /// A certification or a course.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Certification")]
-pub struct CertificationWire {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Who issued it.
-    pub issuer: String,
-    /// An emoji, or an icon's name.
-    pub icon: String,
-    /// Which of the two it is.
-    pub r#type: CertificationType,
-    /// Is it shown first?
-    pub featured: bool,
-    /// What it is about.
-    pub description: String,
-    /// Where it can be verified.
+pub(crate) struct CertificationWire {
+    /// The ID.
+    pub(crate) id: String,
+    /// The name.
+    pub(crate) name: String,
+    /// The issuer.
+    pub(crate) issuer: String,
+    /// An emoji or the name of an icon.
+    pub(crate) icon: String,
+    /// Certification or course.
+    pub(crate) r#type: CertificationType,
+    /// Whether it is shown first.
+    pub(crate) featured: bool,
+    /// A description.
+    pub(crate) description: String,
+    /// The URL for verification.
     #[schemars(extend("format" = "uri"))]
-    pub credential_url: Option<String>,
+    pub(crate) credential_url: Option<String>,
     /// The day it was earned.
     #[schemars(extend("format" = "date"))]
-    pub date_earned: String,
-    /// Is it shown to everybody?
-    pub status: Status,
+    pub(crate) date_earned: String,
+    /// The visibility.
+    pub(crate) status: Status,
     /// When it was created.
     #[schemars(extend("format" = "date-time"))]
-    pub created_at: String,
+    pub(crate) created_at: String,
     /// When it was last changed.
     #[schemars(extend("format" = "date-time"))]
-    pub updated_at: String,
+    pub(crate) updated_at: String,
 }
 
 /// A new certification or course.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct CertificationCreate {
-    /// Its name.
+pub(crate) struct CertificationCreate {
+    /// The name.
     #[schemars(length(min = 1, max = 200))]
-    pub name: String,
-    /// Who issued it.
+    pub(crate) name: String,
+    /// The issuer.
     #[schemars(length(min = 1, max = 200))]
-    pub issuer: String,
-    /// An emoji, or an icon's name.
+    pub(crate) issuer: String,
+    /// An emoji or the name of an icon.
     #[schemars(length(min = 1, max = 10))]
-    pub icon: String,
-    /// Which of the two it is.
-    pub r#type: CertificationType,
-    /// Is it shown first?
+    pub(crate) icon: String,
+    /// Certification or course.
+    pub(crate) r#type: CertificationType,
+    /// Whether it is shown first.
     #[serde(default)]
-    pub featured: bool,
-    /// What it is about.
+    pub(crate) featured: bool,
+    /// A description.
     #[schemars(length(min = 1), extend("x-maxBytes" = MAX_TEXT))]
-    pub description: String,
-    /// Where it can be verified.
+    pub(crate) description: String,
+    /// The URL for verification.
     #[serde(default)]
     #[schemars(length(max = 2048), extend("format" = "uri"))]
-    pub credential_url: Option<String>,
+    pub(crate) credential_url: Option<String>,
     /// The day it was earned.
     #[schemars(extend("format" = "date"))]
-    pub date_earned: String,
+    pub(crate) date_earned: String,
 }
 
-/// Some of the certifications and courses.
+/// A part of the certifications and courses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct CertificationPage {
-    /// The certifications and courses, those earned last first.
-    pub certifications: Vec<CertificationWire>,
-    /// How many there are altogether.
-    pub total: usize,
-    /// The most that were asked for.
-    pub limit: usize,
-    /// How many were skipped.
-    pub offset: usize,
+pub(crate) struct CertificationPage {
+    /// The certifications and courses, most recently earned first.
+    pub(crate) certifications: Vec<CertificationWire>,
+    /// The number of all certifications and courses.
+    pub(crate) total: usize,
+    /// The requested limit.
+    pub(crate) limit: usize,
+    /// The number of skipped items.
+    pub(crate) offset: usize,
 }
 
-/// Which certifications and courses are asked for.
+/// A selection of certifications and courses.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct CertificationQuery {
-    /// By status; only the owner gets drafts.
+pub(crate) struct CertificationQuery {
+    /// The status; only the owner gets drafts.
     #[serde(default)]
-    pub status: Statuses,
+    pub(crate) status: Statuses,
     /// Only certifications, or only courses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CertificationType")]
-    pub r#type: Option<CertificationType>,
-    /// Those shown first, or the others.
+    pub(crate) r#type: Option<CertificationType>,
+    /// Only those shown first, or only the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
-    pub featured: Option<bool>,
-    /// Which part of them.
+    pub(crate) featured: Option<bool>,
+    /// The part of the list.
     #[serde(flatten)]
-    pub paging: Paging,
+    pub(crate) paging: Paging,
 }
 
 impl ListQuery for CertificationQuery {
@@ -161,7 +161,7 @@ impl ListQuery for CertificationQuery {
 }
 
 impl Content for Certification {
-    const KIND: Kind = Kind::Certification;
+    const KIND: ContentKind = ContentKind::Certification;
     type Wire = CertificationWire;
     type Page = CertificationPage;
     type Create = CertificationCreate;
@@ -235,7 +235,7 @@ impl Content for Certification {
     }
 }
 
-/// Both statuses of both types have a partition of their own.
+/// Returns the partition of a status and a type.
 fn of_type(status: Status, kind: CertificationType) -> String {
-    format!("{}#{}", partition(Kind::Certification, status), kind.as_str())
+    format!("{}#{}", partition(ContentKind::Certification, status), kind.as_str())
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// A condition on a field of `Data`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Filter {
+pub(crate) struct Filter {
     pub(crate) field: &'static str,
     pub(crate) test: Test,
     pub(crate) value: Value,
@@ -18,14 +18,12 @@ pub(crate) enum Test {
 
 impl Filter {
     /// Requires the field to equal the value.
-    #[must_use]
-    pub fn equal(field: &'static str, value: impl Into<Value>) -> Self {
+    pub(crate) fn equal(field: &'static str, value: impl Into<Value>) -> Self {
         Self { field, test: Test::Equal, value: value.into() }
     }
 
     /// Requires the field to be a list that contains the value.
-    #[must_use]
-    pub fn contains(field: &'static str, value: impl Into<Value>) -> Self {
+    pub(crate) fn contains(field: &'static str, value: impl Into<Value>) -> Self {
         Self { field, test: Test::Contains, value: value.into() }
     }
 }

@@ -6,117 +6,117 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Content, Indexed, Kind, ListQuery, MAX_TEXT, Paging, Status, Statuses, filter::Filter, partition, sorted_by, stamp,
+    Content, ContentKind, Indexed, ListQuery, MAX_TEXT, Paging, Status, Statuses, filter::Filter, partition, sorted_by,
+    stamp,
 };
 use crate::slug::{reading_minutes, slug};
 
 /// A post as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "see BlogPost")]
-pub struct Post {
-    pub id: String,
-    pub slug: String,
-    pub title: String,
-    pub excerpt: String,
-    pub content: String,
-    pub category: String,
+pub(crate) struct Post {
+    pub(crate) id: String,
+    pub(crate) slug: String,
+    pub(crate) title: String,
+    pub(crate) excerpt: String,
+    pub(crate) content: String,
+    pub(crate) category: String,
     /// In minutes.
-    pub read_time: usize,
-    /// The full time; none while it is a draft.
-    pub published_at: Option<String>,
-    pub tags: Vec<String>,
-    pub created_at: String,
-    pub updated_at: String,
+    pub(crate) read_time: usize,
+    /// With time; none for a draft.
+    pub(crate) published_at: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
 }
 
 /// A post of the blog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct BlogPost {
-    /// Its id.
-    pub id: String,
-    /// Its title as part of a URL.
-    pub slug: String,
-    /// Its title.
-    pub title: String,
+pub(crate) struct BlogPost {
+    /// The ID.
+    pub(crate) id: String,
+    /// The part of the URL that is derived from the title.
+    pub(crate) slug: String,
+    /// The title.
+    pub(crate) title: String,
     /// A short summary.
-    pub excerpt: String,
-    /// The whole text, in Markdown.
-    pub content: String,
-    /// Its category.
-    pub category: String,
-    /// How long it takes to read: `5 min read`.
-    pub read_time: String,
-    /// The day it was published, or an empty text.
-    pub published_at: String,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// Is it shown to everybody?
-    pub status: Status,
+    pub(crate) excerpt: String,
+    /// The text, in Markdown.
+    pub(crate) content: String,
+    /// The category.
+    pub(crate) category: String,
+    /// The reading time: `5 min read`.
+    pub(crate) read_time: String,
+    /// The day of publication, or an empty string.
+    pub(crate) published_at: String,
+    /// The tags.
+    pub(crate) tags: Vec<String>,
+    /// The visibility.
+    pub(crate) status: Status,
     /// When it was created.
     #[schemars(extend("format" = "date-time"))]
-    pub created_at: String,
+    pub(crate) created_at: String,
     /// When it was last changed.
     #[schemars(extend("format" = "date-time"))]
-    pub updated_at: String,
+    pub(crate) updated_at: String,
 }
 
 /// A new post.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct BlogPostCreate {
-    /// Its title.
+pub(crate) struct BlogPostCreate {
+    /// The title.
     #[schemars(length(min = 1, max = 200))]
-    pub title: String,
+    pub(crate) title: String,
     /// A short summary.
     #[schemars(length(min = 1, max = 500))]
-    pub excerpt: String,
-    /// The whole text, in Markdown.
+    pub(crate) excerpt: String,
+    /// The text, in Markdown.
     #[schemars(length(min = 1), extend("x-maxBytes" = MAX_TEXT))]
-    pub content: String,
-    /// Its category.
+    pub(crate) content: String,
+    /// The category.
     #[schemars(length(min = 1, max = 100))]
-    pub category: String,
-    /// Its tags.
+    pub(crate) category: String,
+    /// The tags.
     #[schemars(length(min = 1, max = 20), inner(length(min = 1, max = 50)))]
-    pub tags: Vec<String>,
-    /// Its title as part of a URL, where that is not to follow from the title.
+    pub(crate) tags: Vec<String>,
+    /// A part of the URL that is not derived from the title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 200), regex(pattern = r"^[a-z0-9-]+$"))]
-    pub slug: Option<String>,
+    pub(crate) slug: Option<String>,
 }
 
-/// Some of the posts.
+/// A part of the posts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct BlogPostPage {
+pub(crate) struct BlogPostPage {
     /// The posts, newest first.
-    pub posts: Vec<BlogPost>,
-    /// How many there are altogether.
-    pub total: usize,
-    /// The most that were asked for.
-    pub limit: usize,
-    /// How many were skipped.
-    pub offset: usize,
+    pub(crate) posts: Vec<BlogPost>,
+    /// The number of all posts.
+    pub(crate) total: usize,
+    /// The requested limit.
+    pub(crate) limit: usize,
+    /// The number of skipped posts.
+    pub(crate) offset: usize,
 }
 
-/// Which posts are asked for.
+/// A selection of posts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct PostQuery {
-    /// By status; only the owner gets drafts.
+pub(crate) struct PostQuery {
+    /// The status; only the owner gets drafts.
     #[serde(default)]
-    pub status: Statuses,
-    /// By category.
+    pub(crate) status: Statuses,
+    /// A category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
-    pub category: Option<String>,
-    /// By one of their tags.
+    pub(crate) category: Option<String>,
+    /// A tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
-    pub tag: Option<String>,
-    /// Which part of them.
+    pub(crate) tag: Option<String>,
+    /// The part of the list.
     #[serde(flatten)]
-    pub paging: Paging,
+    pub(crate) paging: Paging,
 }
 
 impl ListQuery for PostQuery {
@@ -136,7 +136,7 @@ impl ListQuery for PostQuery {
 }
 
 impl Content for Post {
-    const KIND: Kind = Kind::Blog;
+    const KIND: ContentKind = ContentKind::Blog;
     type Wire = BlogPost;
     type Page = BlogPostPage;
     type Create = BlogPostCreate;
@@ -145,7 +145,7 @@ impl Content for Post {
     fn create(id: String, now: Timestamp, create: BlogPostCreate) -> Self {
         let derived = Some(slug(&create.title)).filter(|slug| !slug.is_empty());
         Self {
-            // A title without letters or digits makes no slug; the id is unique, and made of them.
+            // A title without letters or digits has no slug. The ID is unique and consists of them.
             slug: create.slug.or(derived).unwrap_or_else(|| id.clone()),
             read_time: reading_minutes(&create.content),
             title: create.title,

@@ -6,128 +6,128 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Content, Indexed, Kind, ListQuery, MAX_TEXT, Paging, Status, Statuses, filter::Filter, partition, sorted_by, stamp,
+    Content, ContentKind, Indexed, ListQuery, MAX_TEXT, Paging, Status, Statuses, filter::Filter, partition, sorted_by,
+    stamp,
 };
 
 /// A project as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "see ProjectWire")]
-pub struct Project {
-    pub id: String,
-    pub name: String,
-    pub description: String,
-    pub long_description: String,
-    pub tech: Vec<String>,
-    pub company: String,
-    pub featured: bool,
-    pub github_url: Option<String>,
-    pub live_url: Option<String>,
-    pub image_url: Option<String>,
-    pub created_at: String,
-    pub updated_at: String,
+pub(crate) struct Project {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) long_description: String,
+    pub(crate) tech: Vec<String>,
+    pub(crate) company: String,
+    pub(crate) featured: bool,
+    pub(crate) github_url: Option<String>,
+    pub(crate) live_url: Option<String>,
+    pub(crate) image_url: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
 }
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Project")]
-pub struct ProjectWire {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
+pub(crate) struct ProjectWire {
+    /// The ID.
+    pub(crate) id: String,
+    /// The name.
+    pub(crate) name: String,
     /// A short description.
-    pub description: String,
+    pub(crate) description: String,
     /// A long description, in Markdown.
-    pub long_description: String,
-    /// The technologies it uses.
-    pub tech: Vec<String>,
-    /// Whom it was made for.
-    pub company: String,
-    /// Is it shown first?
-    pub featured: bool,
-    /// Its source.
+    pub(crate) long_description: String,
+    /// The technologies.
+    pub(crate) tech: Vec<String>,
+    /// The client or employer.
+    pub(crate) company: String,
+    /// Whether it is shown first.
+    pub(crate) featured: bool,
+    /// The URL of the source code.
     #[schemars(extend("format" = "uri"))]
-    pub github_url: Option<String>,
-    /// Where it runs.
+    pub(crate) github_url: Option<String>,
+    /// The URL of the running project.
     #[schemars(extend("format" = "uri"))]
-    pub live_url: Option<String>,
-    /// Its picture.
+    pub(crate) live_url: Option<String>,
+    /// The URL of a picture.
     #[schemars(extend("format" = "uri"))]
-    pub image_url: Option<String>,
-    /// Is it shown to everybody?
-    pub status: Status,
+    pub(crate) image_url: Option<String>,
+    /// The visibility.
+    pub(crate) status: Status,
     /// When it was created.
     #[schemars(extend("format" = "date-time"))]
-    pub created_at: String,
+    pub(crate) created_at: String,
     /// When it was last changed.
     #[schemars(extend("format" = "date-time"))]
-    pub updated_at: String,
+    pub(crate) updated_at: String,
 }
 
 /// A new project.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ProjectCreate {
-    /// Its name.
+pub(crate) struct ProjectCreate {
+    /// The name.
     #[schemars(length(min = 1, max = 200))]
-    pub name: String,
+    pub(crate) name: String,
     /// A short description.
     #[schemars(length(min = 1, max = 500))]
-    pub description: String,
+    pub(crate) description: String,
     /// A long description, in Markdown.
     #[schemars(length(min = 1), extend("x-maxBytes" = MAX_TEXT))]
-    pub long_description: String,
-    /// The technologies it uses.
+    pub(crate) long_description: String,
+    /// The technologies.
     #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 100)))]
-    pub tech: Vec<String>,
-    /// Whom it was made for.
+    pub(crate) tech: Vec<String>,
+    /// The client or employer.
     #[schemars(length(min = 1, max = 200))]
-    pub company: String,
-    /// Is it shown first?
+    pub(crate) company: String,
+    /// Whether it is shown first.
     #[serde(default)]
-    pub featured: bool,
-    /// Its source.
-    #[serde(default)]
-    #[schemars(length(max = 2048), extend("format" = "uri"))]
-    pub github_url: Option<String>,
-    /// Where it runs.
+    pub(crate) featured: bool,
+    /// The URL of the source code.
     #[serde(default)]
     #[schemars(length(max = 2048), extend("format" = "uri"))]
-    pub live_url: Option<String>,
-    /// Its picture.
+    pub(crate) github_url: Option<String>,
+    /// The URL of the running project.
     #[serde(default)]
     #[schemars(length(max = 2048), extend("format" = "uri"))]
-    pub image_url: Option<String>,
+    pub(crate) live_url: Option<String>,
+    /// The URL of a picture.
+    #[serde(default)]
+    #[schemars(length(max = 2048), extend("format" = "uri"))]
+    pub(crate) image_url: Option<String>,
 }
 
-/// Some of the projects.
+/// A part of the projects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ProjectPage {
+pub(crate) struct ProjectPage {
     /// The projects, newest first.
-    pub projects: Vec<ProjectWire>,
-    /// How many there are altogether.
-    pub total: usize,
-    /// The most that were asked for.
-    pub limit: usize,
-    /// How many were skipped.
-    pub offset: usize,
+    pub(crate) projects: Vec<ProjectWire>,
+    /// The number of all projects.
+    pub(crate) total: usize,
+    /// The requested limit.
+    pub(crate) limit: usize,
+    /// The number of skipped projects.
+    pub(crate) offset: usize,
 }
 
-/// Which projects are asked for.
+/// A selection of projects.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct ProjectQuery {
-    /// By status; only the owner gets drafts.
+pub(crate) struct ProjectQuery {
+    /// The status; only the owner gets drafts.
     #[serde(default)]
-    pub status: Statuses,
-    /// Those shown first, or the others.
+    pub(crate) status: Statuses,
+    /// Only those shown first, or only the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
-    pub featured: Option<bool>,
-    /// Which part of them.
+    pub(crate) featured: Option<bool>,
+    /// The part of the list.
     #[serde(flatten)]
-    pub paging: Paging,
+    pub(crate) paging: Paging,
 }
 
 impl ListQuery for ProjectQuery {
@@ -145,7 +145,7 @@ impl ListQuery for ProjectQuery {
 }
 
 impl Content for Project {
-    const KIND: Kind = Kind::Project;
+    const KIND: ContentKind = ContentKind::Project;
     type Wire = ProjectWire;
     type Page = ProjectPage;
     type Create = ProjectCreate;

@@ -4,21 +4,21 @@ use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use common::{ApiError, SourceAddress};
 use futures_util::future::{try_join, try_join_all};
 
-use super::{contents::not_found, remembering, visitors::last_days};
+use super::{contents::not_found, visitors::last_days, with_session_cookie};
 use crate::{
     answers::{
         Activity, ContentViewStat, ContentViews, KindViews, Overview, OverviewDays, PageViews, PagesOf, PostStats, Top,
         TopContent, TotalViews, TrackView, TrackedView,
     },
     app::{App, Shared},
-    content::{Kind, Post},
+    content::{ContentKind, Post},
     input::{Body, InPath, Query},
     session::Session,
     store::{StoreError, views::Viewed},
     time,
 };
 
-/// How many pages an overview shows.
+/// The number of pages in an overview.
 const TOP_PAGES: usize = 10;
 
 /// Counts a view of published content, once per session and 24 hours.
@@ -37,7 +37,7 @@ pub(crate) async fn track(
     let tracked = tracked.ok_or_else(not_found)?;
     let session_id = session.id.clone();
     let answer = TrackedView { views: tracked.count, tracked: tracked.tracked, session_id };
-    Ok(remembering(&session, Json(answer)))
+    Ok(with_session_cookie(&session, Json(answer)))
 }
 
 /// Views of one piece of published content.
@@ -59,7 +59,7 @@ pub(crate) async fn of_kind(State(app): Shared, path: InPath) -> Result<Json<Kin
     Ok(Json(KindViews { content_type, stats }))
 }
 
-/// What was viewed most.
+/// The most viewed content of each kind.
 pub(crate) async fn top(State(app): Shared, Query(Top { limit }): Query<Top>) -> Result<Json<TopContent>, ApiError> {
     let [blogs, projects, certifications] = most_viewed(&app, limit).await?.map(|(_, viewed)| {
         let stat = |viewed: Viewed| ContentViewStat { content_id: viewed.id, views: viewed.views };
@@ -68,12 +68,12 @@ pub(crate) async fn top(State(app): Shared, Query(Top { limit }): Query<Top>) ->
     Ok(Json(TopContent { blogs, projects, certifications }))
 }
 
-/// All views together.
+/// The views of all content.
 pub(crate) async fn total(State(app): Shared) -> Result<Json<TotalViews>, ApiError> {
     Ok(Json(TotalViews { total_views: app.table().total_views().await? }))
 }
 
-/// Views, visitors and top pages together.
+/// Views, visitors and top pages.
 pub(crate) async fn overview(
     State(app): Shared,
     Query(OverviewDays { days }): Query<OverviewDays>,
@@ -105,25 +105,25 @@ pub(crate) async fn of_pages(
     Ok(Json(pages(content_type, viewed).collect()))
 }
 
-/// Views of one post, with its title. The owner may ask for drafts too.
+/// Views of one post, with its title, including drafts.
 pub(crate) async fn of_post(State(app): Shared, path: InPath) -> Result<Json<PostStats>, ApiError> {
     let table = app.table();
     let post = table.get::<Post>(path.id()).await?.ok_or_else(not_found)?.content;
-    let view_count = table.views(Kind::Blog, &post.id).await?;
+    let view_count = table.views(ContentKind::Blog, &post.id).await?;
     Ok(Json(PostStats { post_id: post.id, title: post.title, view_count }))
 }
 
-fn kind(path: &InPath) -> Result<Kind, ApiError> {
-    path.one_of("contentType", Kind::NAMES)
+fn kind(path: &InPath) -> Result<ContentKind, ApiError> {
+    path.one_of("contentType", ContentKind::NAMES)
 }
 
-/// What of each kind was viewed most.
-async fn most_viewed(app: &App, limit: usize) -> Result<[(Kind, Vec<Viewed>); 3], StoreError> {
+/// Reads the most viewed content of each kind.
+async fn most_viewed(app: &App, limit: usize) -> Result<[(ContentKind, Vec<Viewed>); 3], StoreError> {
     let table = app.table();
-    let mut found = try_join_all(Kind::ALL.map(|kind| table.most_viewed(kind, limit))).await?.into_iter();
-    Ok(Kind::ALL.map(|kind| (kind, found.next().unwrap_or_default())))
+    let mut found = try_join_all(ContentKind::ALL.map(|kind| table.most_viewed(kind, limit))).await?.into_iter();
+    Ok(ContentKind::ALL.map(|kind| (kind, found.next().unwrap_or_default())))
 }
 
-fn pages(kind: Kind, viewed: Vec<Viewed>) -> impl Iterator<Item = PageViews> {
+fn pages(kind: ContentKind, viewed: Vec<Viewed>) -> impl Iterator<Item = PageViews> {
     viewed.into_iter().map(move |viewed| PageViews { page_path: kind.page(&viewed.id), view_count: viewed.views })
 }

@@ -13,7 +13,7 @@ use crate::{
     token::{self, TokenError},
 };
 
-/// Exchanges email and password, or the answer to a challenge, for tokens.
+/// Exchanges email and password, or the response to a challenge, for tokens.
 pub(crate) async fn login(State(app): Shared, Body(login): Body<Login>) -> Result<Json<SignedIn>, ApiError> {
     app.metrics.count(Metric::LoginAttempts, app.now());
     let signed_in = match sign_in(&app, &login).await? {
@@ -52,17 +52,17 @@ pub(crate) async fn refresh(State(app): Shared, Body(body): Body<Refresh>) -> Re
     Ok(Json(wire(tokens, &body.refresh_token)))
 }
 
-/// Ends every session of the caller. The client forgets its tokens either way, so it is never told of a failure.
+/// Ends every session of the caller. The client discards its tokens in any case, so a failure is only logged.
 pub(crate) async fn logout(State(app): Shared, viewer: Viewer) -> Result<Json<Message>, ApiError> {
     let claims = viewer.claims()?;
     let username = if claims.username.is_empty() { &claims.sub } else { &claims.username };
     if let Err(error) = app.pool().sign_out(username).await {
-        tracing::warn!(error = telemetry::chain(&error), "a user was not signed out");
+        tracing::warn!(error = telemetry::chain(&error), "failed to sign a user out");
     }
     Ok(Json(Message { message: "Successfully logged out" }))
 }
 
-/// Who calls.
+/// The caller.
 pub(crate) async fn me(viewer: Viewer) -> Result<Json<User>, ApiError> {
     viewer.claims().map(|claims| Json(User::from(claims)))
 }
@@ -90,8 +90,8 @@ fn refusal(error: PoolError, wrong: &str, code: &'static str) -> ApiError {
         PoolError::Unconfirmed => {
             ApiError::new(StatusCode::FORBIDDEN, "AccountNotVerified", "The account has not been verified")
         }
-        PoolError::Parameter(message) => invalid("body", &format!("was refused: {message}")),
-        PoolError::Password(message) => invalid("newPassword", &format!("was refused: {message}")),
+        PoolError::Parameter(message) => invalid("body", &format!("was rejected: {message}")),
+        PoolError::Password(message) => invalid("newPassword", &format!("was rejected: {message}")),
         PoolError::TooMany => ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
             "TooManyRequests",

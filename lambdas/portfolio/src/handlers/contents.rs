@@ -1,4 +1,4 @@
-//! Posts, projects and certifications: the same seven things can be done with each.
+//! Posts, projects and certifications, with the same seven operations.
 
 use axum::{
     Json,
@@ -18,17 +18,16 @@ use crate::{
     store::StoreError,
 };
 
-/// The most bytes of an answer that Lambda passes on, less what the answer is wrapped in: 6 MB, AWS Lambda Developer
-/// Guide, "Lambda quotas".
+/// The largest response of a function, 6 MB, minus the gateway's envelope: AWS Lambda Developer Guide, "Lambda quotas".
 const MOST_BYTES: usize = 5_900_000;
 
-/// Some of the content, newest first.
+/// A part of the content, newest first.
 pub(crate) async fn list<C: Content>(
     State(app): Shared,
     viewer: Viewer,
     Query(query): Query<C::Query>,
 ) -> Result<Response, ApiError> {
-    let statuses = query.statuses().seen_by(viewer.is_owner());
+    let statuses = query.statuses().visible_to(viewer.is_owner());
     let partitions = C::partitions(&query, statuses);
     let listed = app.table().list::<C>(&partitions, &query.filters(), query.paging()).await?;
     let items = listed.items.into_iter().map(Stored::wire).collect();
@@ -39,7 +38,7 @@ pub(crate) async fn list<C: Content>(
     Ok(([(CONTENT_TYPE, "application/json")], page).into_response())
 }
 
-/// How long an answer is as a text within JSON, which is how Lambda gets it.
+/// Returns the length of a response as a JSON string, which is how Lambda receives it.
 fn wrapped(page: &str) -> usize {
     page.len() + page.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
@@ -82,15 +81,15 @@ pub(crate) async fn delete<C: Content>(State(app): Shared, path: InPath) -> Resu
 
 /// Publishes content.
 pub(crate) async fn publish<C: Content>(State(app): Shared, path: InPath) -> Result<Json<C::Wire>, ApiError> {
-    answer(app.table().turn::<C>(path.id(), Status::Published, app.now()).await.map_err(failure)?)
+    answer(app.table().set_status::<C>(path.id(), Status::Published, app.now()).await.map_err(failure)?)
 }
 
 /// Makes content a draft again.
 pub(crate) async fn unpublish<C: Content>(State(app): Shared, path: InPath) -> Result<Json<C::Wire>, ApiError> {
-    answer(app.table().turn::<C>(path.id(), Status::Draft, app.now()).await.map_err(failure)?)
+    answer(app.table().set_status::<C>(path.id(), Status::Draft, app.now()).await.map_err(failure)?)
 }
 
-/// The posts' categories.
+/// The categories of posts.
 pub(crate) async fn categories(State(app): Shared) -> Result<Json<Categories>, ApiError> {
     let counts = app.table().categories().await?;
     Ok(Json(Categories { categories: counts.keys().cloned().collect(), counts }))
@@ -100,7 +99,7 @@ fn answer<C: Content>(stored: Option<Stored<C>>) -> Result<Json<C::Wire>, ApiErr
     stored.map(|stored| Json(stored.wire())).ok_or_else(not_found)
 }
 
-/// What a failed write answers. Others who keep writing the same are nobody's fault: later it works.
+/// Returns the response to a failed write. Contention is temporary, so it is not an internal error.
 fn failure(error: StoreError) -> ApiError {
     match error {
         StoreError::Contended { .. } => ApiError::new(
@@ -112,7 +111,7 @@ fn failure(error: StoreError) -> ApiError {
     }
 }
 
-/// What unknown content and other people's drafts answer alike.
+/// Returns the response to unknown content and to invisible drafts.
 pub(super) fn not_found() -> ApiError {
     ApiError::not_found("The requested resource was not found")
 }

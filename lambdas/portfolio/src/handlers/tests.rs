@@ -1,4 +1,4 @@
-//! Every route as API Gateway calls it, with AWS as a script.
+//! Every route, called with API Gateway's events and a scripted AWS.
 
 mod access;
 mod analytics;

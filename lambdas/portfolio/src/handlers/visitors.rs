@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use common::{ApiError, SourceAddress};
 use jiff::{Span, ToSpan, civil::Date};
 
-use super::remembering;
+use super::with_session_cookie;
 use crate::{
     answers::{
         DailyTrends, DailyVisitors, Days, MonthlyTrends, MonthlyVisitors, Months, TrackVisitor, TrackedVisitor,
@@ -30,10 +30,10 @@ pub(crate) async fn track(
     let tracked = app.table().track_visitor(visit, now).await?;
     let session_id = session.id.clone();
     let answer = TrackedVisitor { count: tracked.count, tracked: tracked.tracked, session_id };
-    Ok(remembering(&session, Json(answer)))
+    Ok(with_session_cookie(&session, Json(answer)))
 }
 
-/// How many visitors there were.
+/// The number of visitors.
 pub(crate) async fn count(State(app): Shared) -> Result<Json<VisitorCount>, ApiError> {
     let (count, last_updated) = app.table().visitor_count().await?;
     Ok(Json(VisitorCount { count, last_updated }))
@@ -70,14 +70,14 @@ pub(crate) async fn monthly(
     Ok(Json(MonthlyTrends { trends: trends.collect() }))
 }
 
-/// The last days, the oldest first, `today` included.
+/// Returns the last days, including `today`, oldest first.
 pub(super) fn last_days(today: Date, days: u16) -> Vec<Date> {
     last(today, days, |ago| ago.days())
 }
 
-/// A day in each of the last months, the oldest first, that of `today` included.
+/// Returns a day in each of the last months, including that of `today`, oldest first.
 fn last_months(today: Date, months: u16) -> Vec<Date> {
-    // The first exists in every month.
+    // Every month has a first day.
     last(today.first_of_month(), months, |ago| ago.months())
 }
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn no_month_is_left_out_on_the_thirty_first() {
+    fn no_month_is_skipped_on_the_thirty_first() {
         let months: Vec<_> = last_months(date(2024, 3, 31), 4).into_iter().map(month).collect();
         assert_eq!(months, ["2023-12", "2024-01", "2024-02", "2024-03"]);
     }

@@ -1,4 +1,4 @@
-//! What each route reads and writes.
+//! Requests and responses of each route.
 
 use portfolio_contract::ApiRoute;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -10,28 +10,28 @@ use crate::{
         Overview, OverviewDays, PageViews, PagesOf, PostStats, Refresh, SignedIn, Tokens, Top, TopContent, TotalViews,
         TrackView, TrackVisitor, TrackedView, TrackedVisitor, User, VisitorCount,
     },
-    content::{Content, Kind, certification::Certification, post::Post, project::Project},
+    content::{Content, ContentKind, certification::Certification, post::Post, project::Project},
     schema::Shape,
 };
 
-/// What a route answers when it works.
+/// A successful response.
 pub(super) enum Answer {
     Nothing,
     Json(Value),
 }
 
-/// What a route reads and writes.
+/// Request and response of a route.
 pub(super) struct Description {
     pub(super) id: String,
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
-    /// When it works.
+    /// On success.
     pub(super) status: u16,
     pub(super) answer: Answer,
-    /// Its schema, and whether there must be one.
+    /// The schema, and whether a body is required.
     pub(super) body: Option<(Value, bool)>,
     pub(super) query: Vec<Value>,
-    /// The statuses of its own errors.
+    /// The statuses of the route's own errors.
     pub(super) errors: &'static [u16],
 }
 
@@ -70,7 +70,7 @@ impl Description {
     }
 }
 
-/// What a route reads and writes.
+/// Describes a route.
 pub(super) fn route(route: ApiRoute, generator: &mut SchemaGenerator) -> Description {
     use ApiRoute as R;
     let new = Description::new;
@@ -87,23 +87,23 @@ pub(super) fn route(route: ApiRoute, generator: &mut SchemaGenerator) -> Descrip
         R::GetPost => get::<Post>(g, POST),
         R::UpdatePost => update::<Post>(g, POST),
         R::DeletePost => delete(POST),
-        R::PublishPost => turn::<Post>(g, POST, "publish", "Publish"),
-        R::UnpublishPost => turn::<Post>(g, POST, "unpublish", "Unpublish"),
+        R::PublishPost => set_status::<Post>(g, POST, "publish", "Publish"),
+        R::UnpublishPost => set_status::<Post>(g, POST, "unpublish", "Unpublish"),
         R::ListCategories => new("listBlogCategories", POST.tag, "List blog categories").answers::<Categories>(g),
         R::ListProjects => list::<Project>(g, PROJECT),
         R::CreateProject => create::<Project>(g, PROJECT),
         R::GetProject => get::<Project>(g, PROJECT),
         R::UpdateProject => update::<Project>(g, PROJECT),
         R::DeleteProject => delete(PROJECT),
-        R::PublishProject => turn::<Project>(g, PROJECT, "publish", "Publish"),
-        R::UnpublishProject => turn::<Project>(g, PROJECT, "unpublish", "Unpublish"),
+        R::PublishProject => set_status::<Project>(g, PROJECT, "publish", "Publish"),
+        R::UnpublishProject => set_status::<Project>(g, PROJECT, "unpublish", "Unpublish"),
         R::ListCertifications => list::<Certification>(g, CERTIFICATION),
         R::CreateCertification => create::<Certification>(g, CERTIFICATION),
         R::GetCertification => get::<Certification>(g, CERTIFICATION),
         R::UpdateCertification => update::<Certification>(g, CERTIFICATION),
         R::DeleteCertification => delete(CERTIFICATION),
-        R::PublishCertification => turn::<Certification>(g, CERTIFICATION, "publish", "Publish"),
-        R::UnpublishCertification => turn::<Certification>(g, CERTIFICATION, "unpublish", "Unpublish"),
+        R::PublishCertification => set_status::<Certification>(g, CERTIFICATION, "publish", "Publish"),
+        R::UnpublishCertification => set_status::<Certification>(g, CERTIFICATION, "unpublish", "Unpublish"),
         R::TrackVisitor => {
             let mut track = new("trackVisit", VISITORS, "Track visitor").answers::<TrackedVisitor>(g).fails(&[400]);
             track.body = Some((schema::<TrackVisitor>(g), false));
@@ -159,7 +159,7 @@ const VISITORS: &str = "Visitors";
 const ANALYTICS: &str = "Analytics";
 const SERVICE: &str = "Service";
 
-/// How a kind of content is called.
+/// The names of a kind of content.
 #[derive(Clone, Copy)]
 struct Noun {
     tag: &'static str,
@@ -209,14 +209,19 @@ fn delete(noun: Noun) -> Description {
     delete
 }
 
-fn turn<C: Content>(generator: &mut SchemaGenerator, noun: Noun, verb: &str, summary: &'static str) -> Description {
+fn set_status<C: Content>(
+    generator: &mut SchemaGenerator,
+    noun: Noun,
+    verb: &str,
+    summary: &'static str,
+) -> Description {
     Description::new(&format!("{verb}{}", noun.one), noun.tag, summary).answers::<C::Wire>(generator).fails(&[404])
 }
 
-/// Where the document keeps its schemas.
+/// The path of the schemas in the document.
 const DEFINITIONS: &str = "#/components/schemas/";
 
-/// An update takes what a creation takes, but all of it may be left out: that is how bodies are read as well.
+/// Adds the schemas of updates: those of creations, with all fields optional, as bodies are parsed.
 pub(super) fn add_updates(schemas: &mut Map<String, Value>) {
     for noun in [POST, PROJECT, CERTIFICATION] {
         let Some(mut update) = schemas.get(&format!("{}Create", noun.one)).cloned() else { continue };
@@ -232,7 +237,7 @@ pub(super) fn add_updates(schemas: &mut Map<String, Value>) {
     }
 }
 
-/// Creations should say everything; what has a default is filled in all the same where they do not.
+/// Marks fields with defaults as required for creations. Missing ones are still filled in.
 pub(super) fn require_defaults(schemas: &mut Map<String, Value>) {
     for noun in [POST, PROJECT, CERTIFICATION] {
         let Some(create) = schemas.get_mut(&format!("{}Create", noun.one)) else { continue };
@@ -247,7 +252,7 @@ pub(super) fn require_defaults(schemas: &mut Map<String, Value>) {
     }
 }
 
-/// A schema's reference alone: in OpenAPI 3.0, nothing may stand beside it.
+/// Reduces a schema to its reference, because OpenAPI 3.0 allows no other keywords beside it.
 pub(super) fn reference(schema: Value) -> Value {
     schema.get("$ref").map_or(schema.clone(), |reference| json!({"$ref": reference}))
 }
@@ -256,12 +261,11 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     reference(Schema::to_value(generator.subschema_for::<T>()))
 }
 
-/// The schema of a kind's name.
 pub(super) fn kinds() -> Value {
-    json!({"type": "string", "enum": Kind::ALL.map(Kind::as_str)})
+    json!({"type": "string", "enum": ContentKind::ALL.map(ContentKind::as_str)})
 }
 
-/// The fields of `T` as parameters of a query.
+/// Converts the fields of `T` to query parameters.
 fn parameters<T: JsonSchema>() -> Vec<Value> {
     let shape = Shape::of::<T>();
     let parameter = |(name, schema): (&String, &Value)| {
@@ -273,7 +277,7 @@ fn parameters<T: JsonSchema>() -> Vec<Value> {
     shape.properties().map(parameter).collect()
 }
 
-/// What a status means.
+/// Returns the description of a status.
 pub(super) fn reason(status: u16) -> &'static str {
     match status {
         400 => "Invalid request; details name the field",

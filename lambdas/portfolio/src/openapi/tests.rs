@@ -1,24 +1,24 @@
-//! The description against the contract the front end is written against.
+//! Compares the description with the contract that the front end uses.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
-/// What the front end was promised.
+/// The front end's contract.
 fn promised() -> Value {
-    // Examples of the original hold control characters, which YAML does not allow.
+    // Examples in the original contain control characters, which YAML does not allow.
     let text = include_str!("../../contract/openapi.yml").replace(|c: char| c.is_control() && c != '\n', "");
     serde_yaml::from_str(&text).expect("YAML")
 }
 
-/// A schema without references at its top.
+/// Resolves references at the top of a schema.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => {
             let found = document.pointer(reference.trim_start_matches('#'));
             resolve(document, found.unwrap_or_else(|| panic!("{reference} is nowhere")))
         }
-        // How a description stands beside a reference.
+        // The form of a description beside a reference.
         None => match value["allOf"].as_array().map(Vec::as_slice) {
             Some([one]) => resolve(document, one),
             _ => value,
@@ -38,7 +38,7 @@ fn json_schema(value: &Value) -> &Value {
     &value["content"]["application/json"]["schema"]
 }
 
-/// Every field of the promise is there with its type, and every one that was promised to be there always is.
+/// Checks that every promised field exists with its type, and that required fields stay required.
 fn keeps(place: &str, promise: (&Value, &Value), made: (&Value, &Value)) {
     let (promised, made_schema) = (resolve(promise.0, promise.1), resolve(made.0, made.1));
     if promised.is_null() {
@@ -47,7 +47,7 @@ fn keeps(place: &str, promise: (&Value, &Value), made: (&Value, &Value)) {
     assert_eq!(promised["type"], made_schema["type"], "type of {place}: {made_schema:#}");
     let missing: Vec<_> = names(&promised["required"]).difference(&names(&made_schema["required"])).copied().collect();
     assert!(missing.is_empty(), "{place} does not require {missing:?}");
-    // Null where null was promised, and nowhere else.
+    // Nullable exactly where the contract says so.
     let nullable = |schema: &Value| schema["nullable"] == true;
     assert!(nullable(promised) || !nullable(made_schema) || promised["type"].is_null(), "{place} may be null");
     for (name, field) in promised["properties"].as_object().into_iter().flatten() {
@@ -65,7 +65,7 @@ fn keeps(place: &str, promise: (&Value, &Value), made: (&Value, &Value)) {
 }
 
 #[test]
-fn every_promise_of_the_contract_is_kept() {
+fn the_description_fulfils_the_contract() {
     let promised = promised();
     let made = document();
     let mut compared = 0;
@@ -125,7 +125,7 @@ fn every_route_is_described_once() {
 }
 
 #[test]
-fn guarded_routes_say_so() {
+fn guarded_routes_are_described_as_such() {
     for route in ApiRoute::ALL {
         let contract::Route { method, path } = route.route();
         let path = path.strip_prefix(BASE).unwrap_or(path);
@@ -139,13 +139,13 @@ fn guarded_routes_say_so() {
     }
 }
 
-/// Routes that answer 401 and 403 for reasons of their own.
+/// Routes with 401 and 403 responses of their own.
 fn is_auth(route: ApiRoute) -> bool {
     matches!(route, ApiRoute::Login | ApiRoute::Refresh)
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_can_be_resolved() {
     fn walk(document: &Value, value: &Value) {
         match value {
             Value::Object(fields) => {
@@ -163,7 +163,7 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn a_creations_defaults_are_asked_for_and_an_updates_are_not() {
+fn defaults_are_required_in_creations_and_optional_in_updates() {
     let schemas = &document()["components"]["schemas"];
     assert!(names(&schemas["ProjectCreate"]["required"]).contains("featured"));
     assert!(!names(&schemas["BlogPostCreate"]["required"]).contains("slug"));
@@ -175,7 +175,7 @@ fn a_creations_defaults_are_asked_for_and_an_updates_are_not() {
 }
 
 #[test]
-fn the_gateways_models_require_what_the_function_does() {
+fn the_gateways_models_require_the_same_fields_as_the_function() {
     for route in ApiRoute::ALL {
         let Some(model) = route.body_model() else { continue };
         let contract::Route { method, path } = route.route();
@@ -189,7 +189,7 @@ fn the_gateways_models_require_what_the_function_does() {
 }
 
 #[test]
-fn urls_may_be_null_in_answers_as_in_requests() {
+fn urls_are_nullable_in_responses_as_in_requests() {
     let schemas = &document()["components"]["schemas"];
     for name in ["Project", "ProjectCreate", "ProjectUpdate"] {
         for field in ["githubUrl", "liveUrl", "imageUrl"] {

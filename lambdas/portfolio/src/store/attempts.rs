@@ -1,18 +1,16 @@
-//! Trying again what others got before: after pauses of random length, since those who met once would meet again.
+//! Retries of contended writes, after random pauses, because concurrent writers would collide again.
 
 use std::time::{Duration, Instant};
 
-/// How often a change is tried that others keep changing too. The specification's three more are too few for twenty at
-/// once.
+/// The most attempts. Four, as specified, are too few for twenty concurrent writers.
 pub(crate) const MOST: u32 = 12;
-/// No attempt begins later than this: the function has 30 s, and CloudWatch warns of requests that take 10 s.
+/// No attempt starts later: the function has 30 s, and an alarm reports requests of 10 s.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// The longest pause before the second attempt; doubled before each further one ...
+/// The longest pause before the second attempt. It doubles before each further one, up to [`LONGEST`].
 const PAUSE: Duration = Duration::from_millis(25);
-/// ... up to this.
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// The attempts at one change.
+/// The attempts of one change.
 #[derive(Debug)]
 pub(super) struct Attempts {
     began: Instant,
@@ -20,13 +18,12 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// None has been made.
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), made: 0 }
     }
 
-    /// Lets others finish, and says whether there is another attempt.
-    pub(super) async fn another(&mut self) -> bool {
+    /// Waits, and returns whether another attempt is allowed.
+    pub(super) async fn next(&mut self) -> bool {
         let Some(longest) = longest(self.made, self.began.elapsed()) else { return false };
         tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
         self.made += 1;
@@ -34,7 +31,7 @@ impl Attempts {
     }
 }
 
-/// How long to wait at most before an attempt when so many were made in so much time. None: not at all any more.
+/// Returns the longest pause before the next attempt; `None` if there must be no other.
 fn longest(made: u32, elapsed: Duration) -> Option<Duration> {
     let Some(doublings) = made.checked_sub(1) else { return Some(Duration::ZERO) };
     (made < MOST && elapsed < PATIENCE).then(|| (PAUSE * (1 << doublings)).min(LONGEST))

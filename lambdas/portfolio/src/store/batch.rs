@@ -1,4 +1,4 @@
-//! Many items by their keys at once.
+//! Reads many items by key.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,18 +8,18 @@ use super::{
     StoreError, Table,
     item::{Item, text_of},
     keys::Key,
-    write::built,
+    write::build_error,
 };
 
 /// The most keys of one request: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
 const MOST: usize = 100;
-/// How often keys are asked for that DynamoDB leaves unread.
+/// The most requests for keys that DynamoDB leaves unprocessed.
 const ATTEMPTS: usize = 6;
-/// Before the second attempt; doubled before each further one.
+/// The pause before the second attempt. It doubles before each further one.
 const PAUSE: Duration = Duration::from_millis(25);
 
 impl Table {
-    /// Those of the items that exist, by partition key.
+    /// Reads the existing items, by partition key.
     pub(super) async fn batch(&self, keys: &[Key], what: &'static str) -> Result<HashMap<String, Item>, StoreError> {
         let mut found = HashMap::new();
         for keys in keys.chunks(MOST) {
@@ -44,9 +44,9 @@ impl Table {
         Ok(found)
     }
 
-    /// The items that were read, and the keys that were not.
+    /// Returns the read items and the unprocessed keys.
     async fn batch_once(&self, keys: Vec<Item>, what: &'static str) -> Result<(Vec<Item>, Vec<Item>), StoreError> {
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(built(what))?;
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(build_error(what))?;
         let request = self.client.batch_get_item().request_items(&self.name, keys);
         let mut answer = request.send().await.map_err(StoreError::aws(what))?;
         let items = answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How many posts each category has (access pattern 7; counted by patterns 3, 4 and 5).
+//! The number of posts per category (access pattern 7; counted by patterns 3, 4 and 5).
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,13 @@ use super::{
     StoreError, Table,
     item::{count_of, number, strings, text},
     keys::{self, CATEGORIES},
-    write::built,
+    write::build_error,
 };
 
 impl Table {
-    /// Every category that has posts, with how many.
-    ///
-    /// # Errors
-    /// When the categories cannot be read.
-    pub async fn categories(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let items = self.whole(CATEGORIES, "list the categories").await?;
+    /// Returns all categories with posts, and their number.
+    pub(crate) async fn categories(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let items = self.read_partition(CATEGORIES, "list the categories").await?;
         let counted = items.iter().filter_map(|item| {
             let name = item.get("Data")?.as_m().ok()?.get("name")?.as_s().ok()?.clone();
             Some((name, count_of(item, "CategoryCount")))
@@ -25,8 +22,8 @@ impl Table {
         Ok(counted.filter(|(_, count)| *count > 0).collect())
     }
 
-    /// One post more in a category.
-    pub(super) fn more_in(&self, category: &str, now: &str) -> Result<Update, StoreError> {
+    /// Adds a post to a category's count.
+    pub(super) fn increment_category(&self, category: &str, now: &str) -> Result<Update, StoreError> {
         let key = keys::category(category);
         let update = self.counted(category, now, 1).update_expression(
             "ADD CategoryCount :change SET UpdatedAt = :now, CreatedAt = if_not_exists(CreatedAt, :now), \
@@ -39,17 +36,17 @@ impl Table {
             .expression_attribute_values(":sort", text(key.partition))
             .expression_attribute_values(":init", strings([("name", category)]))
             .build()
-            .map_err(built("count a category's posts"))
+            .map_err(build_error("count a category's posts"))
     }
 
-    /// One post less in a category that has some.
-    pub(super) fn less_in(&self, category: &str, now: &str) -> Result<Update, StoreError> {
+    /// Subtracts a post from a category's count, which must be positive.
+    pub(super) fn decrement_category(&self, category: &str, now: &str) -> Result<Update, StoreError> {
         self.counted(category, now, -1)
             .update_expression("ADD CategoryCount :change SET UpdatedAt = :now")
             .condition_expression("CategoryCount > :none")
             .expression_attribute_values(":none", number(0))
             .build()
-            .map_err(built("count a category's posts"))
+            .map_err(build_error("count a category's posts"))
     }
 
     fn counted(&self, category: &str, now: &str, change: i64) -> UpdateBuilder {

@@ -1,4 +1,4 @@
-//! Content: reading, creating, changing, publishing and deleting it (access patterns 2 to 6, 9 and 11).
+//! Reading, creating, changing, publishing and deleting content (access patterns 2 to 6, 9 and 11).
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -14,11 +14,8 @@ use super::{
 use crate::content::{Content, Status, Stored};
 
 impl Table {
-    /// A piece of content, whatever its status.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub async fn get<C: Content>(&self, id: &str) -> Result<Option<Stored<C>>, StoreError> {
+    /// Reads content of any status.
+    pub(crate) async fn get<C: Content>(&self, id: &str) -> Result<Option<Stored<C>>, StoreError> {
         if !keys::is_id(id) {
             return Ok(None);
         }
@@ -26,34 +23,28 @@ impl Table {
     }
 
     /// Creates content as a draft.
-    ///
-    /// # Errors
-    /// When it cannot be written, or others keep counting in its category.
-    pub async fn create<C: Content>(&self, content: C) -> Result<Stored<C>, StoreError> {
+    pub(crate) async fn create<C: Content>(&self, content: C) -> Result<Stored<C>, StoreError> {
         let stored = Stored { content, status: Status::Draft };
         let id = stored.content.id();
         let mut attempts = Attempts::new();
-        while attempts.another().await {
-            // Others count in the same category, or an earlier attempt has arrived after all: nobody else has this id.
-            if self.put_new(&stored).await? == Written::Yes || self.get::<C>(id).await?.is_some() {
+        while attempts.next().await {
+            // A failed write is contention for the category's count, or an earlier attempt succeeded: the ID is unique.
+            if self.write_new(&stored).await? == Written::Yes || self.get::<C>(id).await?.is_some() {
                 return Ok(stored);
             }
         }
         Err(contended::<C>(id))
     }
 
-    /// Changes fields of content. None where there is no such content.
-    ///
-    /// # Errors
-    /// When it cannot be read or written, or others keep changing it.
-    pub async fn update<C: Content>(
+    /// Changes fields of content. Returns none if it does not exist.
+    pub(crate) async fn update<C: Content>(
         &self,
         id: &str,
         fields: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<Option<Stored<C>>, StoreError> {
         let mut attempts = Attempts::new();
-        while attempts.another().await {
+        while attempts.next().await {
             let Some(old) = self.get::<C>(id).await? else { return Ok(None) };
             let new = old.with(fields, now)?;
             if self.replace(&old, &new).await? == Written::Yes {
@@ -63,24 +54,20 @@ impl Table {
         Err(contended::<C>(id))
     }
 
-    /// Publishes content or makes it a draft again; content that is so already stays as it is. None where there is no
-    /// such content.
-    ///
-    /// # Errors
-    /// When it cannot be read or written, or others keep changing it.
-    pub async fn turn<C: Content>(
+    /// Publishes content or makes it a draft again, unless it already has the status. Returns none if it does not exist.
+    pub(crate) async fn set_status<C: Content>(
         &self,
         id: &str,
         status: Status,
         now: Timestamp,
     ) -> Result<Option<Stored<C>>, StoreError> {
         let mut attempts = Attempts::new();
-        while attempts.another().await {
+        while attempts.next().await {
             let Some(old) = self.get::<C>(id).await? else { return Ok(None) };
             if old.status == status {
                 return Ok(Some(old));
             }
-            let new = old.turned(status, now);
+            let new = old.with_status(status, now);
             if self.replace(&old, &new).await? == Written::Yes {
                 return Ok(Some(new));
             }
@@ -88,13 +75,10 @@ impl Table {
         Err(contended::<C>(id))
     }
 
-    /// Deletes content with its view counter. False where there is no such content.
-    ///
-    /// # Errors
-    /// When it cannot be read or deleted, or others keep changing it.
-    pub async fn delete<C: Content>(&self, id: &str) -> Result<bool, StoreError> {
+    /// Deletes content with its view counter. Returns false if it does not exist.
+    pub(crate) async fn delete<C: Content>(&self, id: &str) -> Result<bool, StoreError> {
         let mut attempts = Attempts::new();
-        while attempts.another().await {
+        while attempts.next().await {
             let Some(old) = self.get::<C>(id).await? else { return Ok(false) };
             if self.remove(&old).await? == Written::Yes {
                 return Ok(true);
@@ -103,26 +87,26 @@ impl Table {
         Err(contended::<C>(id))
     }
 
-    /// An item as it is now.
+    /// Reads an item, consistently.
     pub(super) async fn item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(key.item())).consistent_read(true);
         let found = get.send().await.map_err(StoreError::aws("read an item"))?;
         Ok(found.item.filter(|item| !item.is_empty()))
     }
 
-    /// Content as its item has it.
+    /// Converts an item to content.
     pub(super) fn stored<C: Content>(item: &Item) -> Result<Stored<C>, StoreError> {
         let key = text_of(item, "PK");
         let data = item.get("Data").cloned().ok_or_else(|| StoreError::corrupt(key, "it has no Data"))?;
         let content = serde_dynamo::from_attribute_value(data)
-            .map_err(|error| StoreError::corrupt(key, format!("its Data is of another shape: {error}")))?;
+            .map_err(|error| StoreError::corrupt(key, format!("its Data has another shape: {error}")))?;
         let status = Status::parse(text_of(item, "Status"))
             .ok_or_else(|| StoreError::corrupt(key, "its Status is neither DRAFT nor PUBLISHED"))?;
         Ok(Stored { content, status })
     }
 }
 
-/// Content as an item.
+/// Converts content to an item.
 pub(super) fn item_of<C: Content>(stored: &Stored<C>) -> Result<Item, StoreError> {
     let data = attribute(&stored.content)?;
     let mut item = keys::content(C::KIND, stored.content.id()).item();

@@ -1,4 +1,4 @@
-//! Counters that many add to at once: one atomic update each, never sent a second time if the first may have arrived.
+//! Counters with concurrent writers: one atomic update per count, not repeated if it may have been applied.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,11 +15,11 @@ use super::{
     keys::Key,
 };
 
-/// How often a count that DynamoDB has certainly not taken is sent again.
+/// The most attempts of a count that DynamoDB has not applied.
 const ATTEMPTS: u32 = 6;
-/// Before the second attempt; doubled before each further one.
+/// The pause before the second attempt. It doubles before each further one.
 const PAUSE: Duration = Duration::from_millis(25);
-/// What DynamoDB answers when it has not even looked at a request: Amazon DynamoDB Developer Guide, "Error handling".
+/// The errors of requests that were not applied: Amazon DynamoDB Developer Guide, "Error handling".
 const NOT_TAKEN: [&str; 4] = [
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -27,22 +27,21 @@ const NOT_TAKEN: [&str; 4] = [
     "TransactionConflictException",
 ];
 
-/// A counter.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
     pub(super) key: Key,
-    /// The attribute that counts.
+    /// The attribute with the count.
     pub(super) attribute: &'static str,
-    /// The item's `EntityType`.
+    /// The `EntityType` of the item.
     pub(super) entity: &'static str,
-    /// Its `GSI1PK`, if the index is to list it.
+    /// The `GSI1PK` of a counter in the index.
     pub(super) partition: Option<String>,
-    /// Is it made with what it counts, and gone with that? Then counting must not make it.
+    /// Whether the counter is created and deleted with its content. Then counting must not create it.
     pub(super) made: bool,
 }
 
 impl Table {
-    /// Adds one, and returns the new count: none where the counter is gone.
+    /// Adds one and returns the new count; none if the counter was deleted.
     pub(super) async fn add_one(&self, counter: &Counter, now: &str) -> Result<Option<u64>, StoreError> {
         let mut pause = PAUSE;
         for _ in 1..ATTEMPTS {
@@ -79,14 +78,14 @@ impl Table {
             .expression_attribute_names("#data", "Data")
             .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::UpdatedNew);
-        // The SDK would repeat a request whose answer was lost, which would count twice.
+        // The SDK would retry a request whose response was lost, and count twice.
         let once = Builder::new().retry_config(RetryConfig::disabled());
         let updated = update.customize().config_override(once).send().await?;
         Ok(updated.attributes.map(|item| count_of(&item, attribute)).unwrap_or_default())
     }
 }
 
-/// The new count. Only a counter that must be there has a condition that can fail.
+/// Converts the result. Only a counter that must exist has a condition that can fail.
 fn counted(result: Result<u64, SdkError<UpdateItemError>>) -> Result<Option<u64>, StoreError> {
     match result {
         Ok(count) => Ok(Some(count)),

@@ -9,17 +9,17 @@ use crate::content::filter::{Filter, Test};
 pub(super) const DATA: &str = "#data";
 
 impl Filter {
-    /// The placeholder of the field's name, and the name.
+    /// Returns the placeholder of the field's name, and the name.
     pub(super) fn name(&self) -> (String, &'static str) {
         (format!("#{}", self.field), self.field)
     }
 
-    /// The placeholder of the value, and the value.
+    /// Returns the placeholder of the value, and the value.
     pub(super) fn value(&self) -> Result<(String, AttributeValue), StoreError> {
         Ok((format!(":{}", self.field), attribute(&self.value)?))
     }
 
-    /// The condition, in placeholders.
+    /// Returns the condition, in placeholders.
     pub(super) fn expression(&self) -> String {
         let field = self.field;
         match self.test {

@@ -1,9 +1,9 @@
-//! How items are found: partition and sort keys of everything in the table.
+//! The partition and sort keys of all items in the table.
 
 use jiff::civil::Date;
 
 use super::item::{Item, text};
-use crate::content::Kind;
+use crate::content::ContentKind;
 
 /// The sort key of content.
 const METADATA: &str = "METADATA";
@@ -13,18 +13,18 @@ const COUNT: &str = "COUNT";
 const VIEWS: &str = "VIEWS";
 /// The sort key of a session that was counted as a visitor.
 const TRACKED: &str = "TRACKED";
-/// The partition of the index that holds all categories, and what its sort keys begin with.
-pub const CATEGORIES: &str = "BLOG#CATEGORY";
-/// The most bytes of an id. The ids made here are UUIDs; DynamoDB would refuse keys above 2048 bytes.
+/// The partition of the index with all categories, and the prefix of its sort keys.
+pub(crate) const CATEGORIES: &str = "BLOG#CATEGORY";
+/// The most bytes of an ID. Generated IDs are UUIDs; DynamoDB rejects keys of more than 2048 bytes.
 const LONGEST_ID: usize = 128;
 
 /// A primary key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(crate) struct Key {
     /// `PK`.
-    pub partition: String,
+    pub(crate) partition: String,
     /// `SK`.
-    pub sort: String,
+    pub(crate) sort: String,
 }
 
 impl Key {
@@ -32,83 +32,69 @@ impl Key {
         Self { partition, sort: sort.into() }
     }
 
-    /// As DynamoDB takes it.
-    #[must_use]
-    pub fn item(&self) -> Item {
+    pub(crate) fn item(&self) -> Item {
         Item::from([("PK".to_owned(), text(&self.partition)), ("SK".to_owned(), text(&self.sort))])
     }
 }
 
-/// Can this be the id of anything?
-#[must_use]
-pub fn is_id(id: &str) -> bool {
+/// Checks whether an ID has a valid form.
+pub(crate) fn is_id(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed)
 }
 
-/// A piece of content.
-#[must_use]
-pub fn content(kind: Kind, id: &str) -> Key {
+/// The key of content.
+pub(crate) fn content(kind: ContentKind, id: &str) -> Key {
     Key::new(format!("{}#{id}", kind.prefix()), METADATA)
 }
 
-/// How many posts a category has.
-#[must_use]
-pub fn category(name: &str) -> Key {
+/// The key of a category's count.
+pub(crate) fn category(name: &str) -> Key {
     Key::new(format!("{CATEGORIES}#{name}"), COUNT)
 }
 
-/// How many visitors a day had.
-#[must_use]
-pub fn visitors_of_day(day: Date) -> Key {
+/// The key of a day's visitors.
+pub(crate) fn visitors_of_day(day: Date) -> Key {
     Key::new(format!("VISITOR#DAILY#{day}"), COUNT)
 }
 
-/// How many visitors a month had: `YYYY-MM`.
-#[must_use]
-pub fn visitors_of_month(month: &str) -> Key {
+/// The key of a month's visitors: `YYYY-MM`.
+pub(crate) fn visitors_of_month(month: &str) -> Key {
     Key::new(format!("VISITOR#MONTHLY#{month}"), COUNT)
 }
 
-/// How many visitors there were.
-#[must_use]
-pub fn visitors() -> Key {
+/// The key of all visitors.
+pub(crate) fn visitors() -> Key {
     Key::new("VISITOR#TOTAL".to_owned(), COUNT)
 }
 
-/// The last day a session was counted as a visitor.
-#[must_use]
-pub fn visitor_session(session: &str) -> Key {
+/// The key of the last day on which a session was counted as a visitor.
+pub(crate) fn visitor_session(session: &str) -> Key {
     Key::new(format!("VISITOR#SESSION#{session}"), TRACKED)
 }
 
-/// How often a piece of content was viewed.
-#[must_use]
-pub fn views_of(kind: Kind, id: &str) -> Key {
+/// The key of the views of content.
+pub(crate) fn views_of(kind: ContentKind, id: &str) -> Key {
     Key::new(format!("{}#{id}", views_of_kind(kind)), VIEWS)
 }
 
-/// The partition of the index that holds the view counters of a kind.
-#[must_use]
-pub fn views_of_kind(kind: Kind) -> String {
+/// The partition of the index with the view counters of a kind.
+pub(crate) fn views_of_kind(kind: ContentKind) -> String {
     format!("ANALYTICS#{}", kind.as_str())
 }
 
-/// Where the index ranks a number of views. Padded, so that texts sort like numbers.
-#[must_use]
-pub fn rank(views: u64) -> String {
+/// The sort key of a number of views, padded so that strings sort like numbers.
+pub(crate) fn rank(views: u64) -> String {
     format!("ANALYTICS#VIEWS#{views:010}")
 }
 
-/// How often anything was viewed.
-#[must_use]
-pub fn views() -> Key {
+/// The key of all views.
+pub(crate) fn views() -> Key {
     Key::new("ANALYTICS#TOTAL".to_owned(), VIEWS)
 }
 
-/// That a session viewed a piece of content.
-#[must_use]
-pub fn view_session(session: &str, kind: Kind, id: &str) -> Key {
+/// The key of a session's view of content.
+pub(crate) fn view_session(session: &str, kind: ContentKind, id: &str) -> Key {
     Key::new(format!("ANALYTICS#SESSION#{session}"), format!("{}#{id}", kind.as_str()))
 }
 
@@ -124,21 +110,21 @@ mod tests {
     fn keys_are_those_of_the_data_model() {
         let day = jiff::civil::date(2024, 3, 5);
         for (key, expected) in [
-            (content(Kind::Blog, "1"), ("BLOG#1", "METADATA")),
-            (content(Kind::Project, "1"), ("PROJECT#1", "METADATA")),
-            (content(Kind::Certification, "1"), ("CERT#1", "METADATA")),
+            (content(ContentKind::Blog, "1"), ("BLOG#1", "METADATA")),
+            (content(ContentKind::Project, "1"), ("PROJECT#1", "METADATA")),
+            (content(ContentKind::Certification, "1"), ("CERT#1", "METADATA")),
             (category("Cloud"), ("BLOG#CATEGORY#Cloud", "COUNT")),
             (visitors_of_day(day), ("VISITOR#DAILY#2024-03-05", "COUNT")),
             (visitors_of_month("2024-03"), ("VISITOR#MONTHLY#2024-03", "COUNT")),
             (visitors(), ("VISITOR#TOTAL", "COUNT")),
             (visitor_session("s1"), ("VISITOR#SESSION#s1", "TRACKED")),
-            (views_of(Kind::Blog, "1"), ("ANALYTICS#blog#1", "VIEWS")),
-            (view_session("s1", Kind::Project, "1"), ("ANALYTICS#SESSION#s1", "project#1")),
+            (views_of(ContentKind::Blog, "1"), ("ANALYTICS#blog#1", "VIEWS")),
+            (view_session("s1", ContentKind::Project, "1"), ("ANALYTICS#SESSION#s1", "project#1")),
             (views(), ("ANALYTICS#TOTAL", "VIEWS")),
         ] {
             assert_eq!(pair(&key), expected);
         }
-        assert_eq!(views_of_kind(Kind::Certification), "ANALYTICS#certification");
+        assert_eq!(views_of_kind(ContentKind::Certification), "ANALYTICS#certification");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Lists: queries of the index, newest first, several partitions merged.
+//! Lists: queries of the index, newest first, merged from several partitions.
 
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::Select};
 use portfolio_contract::INDEX;
@@ -12,19 +12,15 @@ use crate::content::{Content, Paging, Stored, filter::Filter};
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed<T> {
-    /// The part.
-    pub items: Vec<T>,
-    /// How many the whole list has.
-    pub total: usize,
+pub(crate) struct Listed<T> {
+    pub(crate) items: Vec<T>,
+    /// The number of items in the whole list.
+    pub(crate) total: usize,
 }
 
 impl Table {
-    /// Content of these partitions, newest first (access patterns 1, 8 and 10).
-    ///
-    /// # Errors
-    /// When a query fails or an item cannot be read.
-    pub async fn list<C: Content>(
+    /// Lists content of partitions, newest first (access patterns 1, 8 and 10).
+    pub(crate) async fn list<C: Content>(
         &self,
         partitions: &[String],
         filters: &[Filter],
@@ -35,13 +31,13 @@ impl Table {
         let found = futures_util::future::try_join_all(found).await?;
         let total = found.iter().map(|found| found.total).sum();
         let mut items: Vec<_> = found.into_iter().flat_map(|found| found.items).collect();
-        // Each partition's items are in order already; of the same time, any order will do if it is always the same.
+        // Each partition is already sorted. Items of the same time need any stable order.
         items.sort_by(|one, other| order(other).cmp(&order(one)));
         let items = items.iter().skip(paging.offset).take(paging.limit).map(Self::stored).collect::<Result<_, _>>()?;
         Ok(Listed { items, total })
     }
 
-    /// The first `enough` items of a partition, and how many it has. What comes after these is only counted.
+    /// Returns at least the first `enough` items of a partition, and the number of all. The others are only counted.
     async fn partition(&self, partition: &str, filters: &[Filter], enough: usize) -> Result<Listed<Item>, StoreError> {
         let mut found = Listed { items: Vec::new(), total: 0 };
         let mut start = None;
@@ -72,7 +68,7 @@ impl Table {
         })
     }
 
-    /// A partition of the index, last first.
+    /// Queries a partition of the index in descending order.
     pub(super) fn descending(&self, partition: &str) -> QueryFluentBuilder {
         self.client
             .query()
@@ -83,8 +79,8 @@ impl Table {
             .scan_index_forward(false)
     }
 
-    /// Every item of a partition of the index, last first. For counters, of which there are few.
-    pub(super) async fn whole(&self, partition: &str, what: &'static str) -> Result<Vec<Item>, StoreError> {
+    /// Reads a whole partition of the index, in descending order. For counters, of which there are few.
+    pub(super) async fn read_partition(&self, partition: &str, what: &'static str) -> Result<Vec<Item>, StoreError> {
         let items = self.descending(partition).into_paginator().items().send();
         items.collect::<Result<_, _>>().await.map_err(StoreError::aws(what))
     }

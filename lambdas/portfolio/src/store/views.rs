@@ -1,4 +1,4 @@
-//! Views of content: each session counts once per content and 24 hours (access patterns 15 to 18).
+//! Views of content: each session is counted once per content and 24 hours (access patterns 15 to 18).
 
 use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
 use jiff::{SignedDuration, Timestamp};
@@ -9,35 +9,30 @@ use super::{
     counter::Counter,
     item::{Item, count_of, number, strings, text, text_of},
     keys,
-    visitors::{Tracked, passed},
+    visitors::{Tracked, succeeded},
 };
 use crate::{
-    content::{Kind, Status},
+    content::{ContentKind, Status},
     time,
 };
 
-/// The attribute that counts views of one piece of content.
+/// The attribute with the views of one piece of content.
 const VIEWS: &str = "ViewCount";
-/// The attribute that counts all views.
+/// The attribute with all views.
 const TOTAL: &str = "TotalViews";
-/// How long a session's view of some content counts as the same.
+/// A session's view of content is counted once in this time.
 const SAME_VIEW: SignedDuration = SignedDuration::from_hours(24);
 
-/// How often a piece of content was viewed.
+/// The views of a piece of content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Viewed {
-    /// The content's id.
-    pub id: String,
-    /// How often.
-    pub views: u64,
+pub(crate) struct Viewed {
+    pub(crate) id: String,
+    pub(crate) views: u64,
 }
 
 impl Table {
-    /// Is this content that everybody sees?
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub async fn is_published(&self, kind: Kind, id: &str) -> Result<bool, StoreError> {
+    /// Checks whether the content exists and is published.
+    pub(crate) async fn is_published(&self, kind: ContentKind, id: &str) -> Result<bool, StoreError> {
         if !keys::is_id(id) {
             return Ok(false);
         }
@@ -45,20 +40,16 @@ impl Table {
         Ok(Status::parse(text_of(&item, "Status")) == Some(Status::Published))
     }
 
-    /// Counts a session's view of published content, unless it has been counted in the last 24 hours. None where the
-    /// content has been deleted meanwhile: its counter went with it, which counting does not bring back, and without it
-    /// nothing is added to the total.
-    ///
-    /// # Errors
-    /// When the session or a counter cannot be written.
-    pub async fn track_view(
+    /// Counts a session's view of published content, unless it was counted in the last 24 hours. Returns none if the content
+    /// and its counter were deleted concurrently. Then the total is unchanged too.
+    pub(crate) async fn track_view(
         &self,
         session: &str,
-        kind: Kind,
+        kind: ContentKind,
         id: &str,
         now: Timestamp,
     ) -> Result<Option<Tracked>, StoreError> {
-        if !self.enter_view(session, kind, id, now).await? {
+        if !self.record_view(session, kind, id, now).await? {
             return Ok(Some(Tracked { count: self.views(kind, id).await?, tracked: false }));
         }
         let stamp = time::text(now);
@@ -72,16 +63,16 @@ impl Table {
         let total =
             Counter { key: keys::views(), attribute: TOTAL, entity: "ANALYTICS_TOTAL", partition: None, made: false };
         let Some(count) = self.add_one(&content, &stamp).await? else { return Ok(None) };
-        // One after the other, as for visitors: what fails for one does not stop the other. A rank that is missed comes with the
-        // next view; a count would not.
+        // Sequential, as for visitors; a failure of one does not stop the other. The next view corrects a missed rank, but not
+        // a missed count.
         let added = self.add_one(&total, &stamp).await;
         let ranked = self.rank(kind, id, count).await;
         added.and(ranked)?;
         Ok(Some(Tracked { count, tracked: true }))
     }
 
-    /// The counter of content that is new: at zero, and not in the index until it counts something.
-    pub(super) fn new_views(kind: Kind, id: &str, stamp: &str) -> Item {
+    /// Returns the counter of new content: zero, and not in the index before the first view.
+    pub(super) fn new_views(kind: ContentKind, id: &str, stamp: &str) -> Item {
         let mut item = keys::views_of(kind, id).item();
         item.extend(
             [
@@ -96,8 +87,15 @@ impl Table {
         item
     }
 
-    /// The gate: lets a session through once in 24 hours. Time to live deletes late, so the time is compared.
-    async fn enter_view(&self, session: &str, kind: Kind, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    /// Records a session's view. Returns whether it is the first in 24 hours. Time to live deletes items late, so the time is
+    /// compared.
+    async fn record_view(
+        &self,
+        session: &str,
+        kind: ContentKind,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let stamp = time::text(now);
         let mut item = keys::view_session(session, kind, id).item();
         item.extend(
@@ -117,18 +115,18 @@ impl Table {
             .set_item(Some(item))
             .condition_expression(format!("attribute_not_exists(PK) OR {TIME_TO_LIVE} <= :now"))
             .expression_attribute_values(":now", number(now.as_second()));
-        passed(put.send().await, "enter a session's view")
+        succeeded(put.send().await, "record a session's view")
     }
 
-    /// Lets the index rank a counter by its new count, unless another has ranked it higher meanwhile.
-    async fn rank(&self, kind: Kind, id: &str, count: u64) -> Result<(), StoreError> {
+    /// Ranks a counter in the index by its new count, unless a concurrent view ranked it higher.
+    async fn rank(&self, kind: ContentKind, id: &str, count: u64) -> Result<(), StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.name)
             .set_key(Some(keys::views_of(kind, id).item()))
             .update_expression("SET GSI1SK = :new")
-            // A counter that was deleted meanwhile must not come back.
+            // A concurrently deleted counter must not be recreated.
             .condition_expression("attribute_exists(PK) AND (attribute_not_exists(GSI1SK) OR GSI1SK < :new)")
             .expression_attribute_values(":new", text(keys::rank(count)));
         match update.send().await {
@@ -142,44 +140,30 @@ impl Table {
         }
     }
 
-    /// How often a piece of content was viewed.
-    ///
-    /// # Errors
-    /// When the counter cannot be read.
-    pub async fn views(&self, kind: Kind, id: &str) -> Result<u64, StoreError> {
+    pub(crate) async fn views(&self, kind: ContentKind, id: &str) -> Result<u64, StoreError> {
         Ok(count_of(&self.item(&keys::views_of(kind, id)).await?.unwrap_or_default(), VIEWS))
     }
 
-    /// How often each piece of content of a kind was viewed, most first.
-    ///
-    /// # Errors
-    /// When the counters cannot be read.
-    pub async fn views_of_kind(&self, kind: Kind) -> Result<Vec<Viewed>, StoreError> {
-        let items = self.whole(&keys::views_of_kind(kind), "list the views of a kind").await?;
+    /// Returns the views of all content of a kind, highest first.
+    pub(crate) async fn views_of_kind(&self, kind: ContentKind) -> Result<Vec<Viewed>, StoreError> {
+        let items = self.read_partition(&keys::views_of_kind(kind), "list the views of a kind").await?;
         Ok(viewed(kind, &items))
     }
 
-    /// What of a kind was viewed most.
-    ///
-    /// # Errors
-    /// When the counters cannot be read.
-    pub async fn most_viewed(&self, kind: Kind, limit: usize) -> Result<Vec<Viewed>, StoreError> {
+    /// Returns the most viewed content of a kind.
+    pub(crate) async fn most_viewed(&self, kind: ContentKind, limit: usize) -> Result<Vec<Viewed>, StoreError> {
         let query = self.descending(&keys::views_of_kind(kind)).limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let page = query.send().await.map_err(StoreError::aws("list what was viewed most"))?;
         Ok(viewed(kind, &page.items.unwrap_or_default()))
     }
 
-    /// How often anything was viewed.
-    ///
-    /// # Errors
-    /// When the counter cannot be read.
-    pub async fn total_views(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn total_views(&self) -> Result<u64, StoreError> {
         Ok(count_of(&self.item(&keys::views()).await?.unwrap_or_default(), TOTAL))
     }
 }
 
-/// Counters as what they count, most first: one may have grown since it was ranked.
-fn viewed(kind: Kind, items: &[Item]) -> Vec<Viewed> {
+/// Converts counters, highest first: one may have grown since it was ranked.
+fn viewed(kind: ContentKind, items: &[Item]) -> Vec<Viewed> {
     let before_id = format!("{}#", keys::views_of_kind(kind));
     let mut viewed: Vec<_> = items
         .iter()

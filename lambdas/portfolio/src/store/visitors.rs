@@ -1,4 +1,4 @@
-//! Visitors: each session counts once a day (access patterns 12, 13 and 14).
+//! Visitors: each session is counted once a day (access patterns 12, 13 and 14).
 
 use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError};
 use jiff::{Timestamp, ToSpan, civil::Date};
@@ -13,36 +13,29 @@ use super::{
 };
 use crate::time;
 
-/// The attribute that counts visitors.
+/// The attribute with the number of visitors.
 const COUNT: &str = "VisitorCount";
 
-/// A visit as the site tells it.
+/// A visit, as reported by the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Visit<'a> {
-    /// Whose it is.
-    pub session: &'a str,
-    /// Where on the site.
-    pub page: Option<&'a str>,
-    /// Where from.
-    pub referrer: Option<&'a str>,
+pub(crate) struct Visit<'a> {
+    pub(crate) session: &'a str,
+    pub(crate) page: Option<&'a str>,
+    pub(crate) referrer: Option<&'a str>,
 }
 
-/// A count, and whether it has just grown.
+/// The result of counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tracked {
-    /// The count.
-    pub count: u64,
-    /// Has this request been counted?
-    pub tracked: bool,
+pub(crate) struct Tracked {
+    pub(crate) count: u64,
+    /// Whether this request was counted.
+    pub(crate) tracked: bool,
 }
 
 impl Table {
-    /// Counts a visit, unless its session has been counted today (UTC).
-    ///
-    /// # Errors
-    /// When the session or a counter cannot be written.
-    pub async fn track_visitor(&self, visit: Visit<'_>, now: Timestamp) -> Result<Tracked, StoreError> {
-        if !self.enter_visitor(visit, now).await? {
+    /// Counts a visit, unless its session was counted today (UTC).
+    pub(crate) async fn track_visitor(&self, visit: Visit<'_>, now: Timestamp) -> Result<Tracked, StoreError> {
+        if !self.record_visitor(visit, now).await? {
             let (count, _) = self.visitor_count().await?;
             return Ok(Tracked { count, tracked: false });
         }
@@ -52,16 +45,16 @@ impl Table {
         let day = counter(keys::visitors_of_day(today), "VISITOR_DAILY");
         let month = counter(keys::visitors_of_month(&month(today)), "VISITOR_MONTHLY");
         let total = counter(keys::visitors(), "VISITOR_TOTAL");
-        // One after the other, on the connection that has just carried the session: a count is sent once only, and a connection
-        // that lay idle may be closed. What fails for one does not stop the others.
+        // Sequential, on the connection that was just used for the session: a count is sent only once, and an idle connection
+        // may be closed. A failure of one does not stop the others.
         let count = self.add_one(&total, &now).await;
         let others = [self.add_one(&day, &now).await, self.add_one(&month, &now).await];
         others.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Tracked { count: count?.unwrap_or_default(), tracked: true })
     }
 
-    /// The gate: lets a session through once a day, however many requests of it come at once.
-    async fn enter_visitor(&self, visit: Visit<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    /// Records a session's visit. Returns whether it is the first today, even with concurrent requests.
+    async fn record_visitor(&self, visit: Visit<'_>, now: Timestamp) -> Result<bool, StoreError> {
         let today = time::day(now);
         let expires = time::midnight(today.saturating_add(2.days()));
         let stamp = time::text(now);
@@ -86,36 +79,27 @@ impl Table {
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            // Not merely another day: around midnight a request of yesterday may come after one of today.
+            // An earlier day, not just another one: around midnight, a request of yesterday may arrive after one of today.
             .condition_expression("attribute_not_exists(PK) OR #data.lastTrackedDate < :today")
             .expression_attribute_names("#data", "Data")
             .expression_attribute_values(":today", text(today.to_string()));
-        passed(put.send().await, "enter a visitor's session")
+        succeeded(put.send().await, "record a visitor's session")
     }
 
-    /// How many visitors there were, and when the last one came.
-    ///
-    /// # Errors
-    /// When the counter cannot be read.
-    pub async fn visitor_count(&self) -> Result<(u64, Option<String>), StoreError> {
+    /// Returns the number of visitors, and the time of the last one.
+    pub(crate) async fn visitor_count(&self) -> Result<(u64, Option<String>), StoreError> {
         let item = self.item(&keys::visitors()).await?.unwrap_or_default();
         let updated = Some(text_of(&item, "UpdatedAt").to_owned()).filter(|time| !time.is_empty());
         Ok((count_of(&item, COUNT), updated))
     }
 
-    /// Visitors of each of the days.
-    ///
-    /// # Errors
-    /// When the counters cannot be read.
-    pub async fn visitors_by_day(&self, days: &[Date]) -> Result<Vec<u64>, StoreError> {
+    /// Returns the visitors of each day.
+    pub(crate) async fn visitors_by_day(&self, days: &[Date]) -> Result<Vec<u64>, StoreError> {
         self.visitors_by(days.iter().map(|day| keys::visitors_of_day(*day)).collect()).await
     }
 
-    /// Visitors of each of the months: `YYYY-MM`.
-    ///
-    /// # Errors
-    /// When the counters cannot be read.
-    pub async fn visitors_by_month(&self, months: &[String]) -> Result<Vec<u64>, StoreError> {
+    /// Returns the visitors of each month: `YYYY-MM`.
+    pub(crate) async fn visitors_by_month(&self, months: &[String]) -> Result<Vec<u64>, StoreError> {
         self.visitors_by(months.iter().map(|month| keys::visitors_of_month(month)).collect()).await
     }
 
@@ -125,14 +109,16 @@ impl Table {
     }
 }
 
-/// A day's month: `YYYY-MM`.
-#[must_use]
-pub fn month(day: Date) -> String {
+/// Returns a day's month: `YYYY-MM`.
+pub(crate) fn month(day: Date) -> String {
     day.strftime("%Y-%m").to_string()
 }
 
-/// Did a conditional write go through?
-pub(super) fn passed<T, R>(result: Result<T, SdkError<PutItemError, R>>, what: &'static str) -> Result<bool, StoreError>
+/// Returns whether a conditional write succeeded.
+pub(super) fn succeeded<T, R>(
+    result: Result<T, SdkError<PutItemError, R>>,
+    what: &'static str,
+) -> Result<bool, StoreError>
 where
     R: std::fmt::Debug + Send + Sync + 'static,
 {

@@ -1,7 +1,7 @@
-//! Writing content. A post is written together with its category's count, content is created and deleted together with its
-//! view counter; each in one transaction, so that counts never disagree with what is there.
+//! Writes content. Transactions keep counts consistent: a post is written with its category's count, and content is
+//! created and deleted with its view counter.
 //!
-//! The SDK gives each transaction a token, so one whose answer was lost is not carried out again (Amazon DynamoDB API
+//! The SDK gives each transaction a token, so a retry after a lost response is not applied again (Amazon DynamoDB API
 //! reference, `TransactWriteItems`, "Idempotency").
 
 use std::collections::HashMap;
@@ -21,13 +21,13 @@ use super::{
 };
 use crate::content::{Content, Stored};
 
-/// The reason of DynamoDB's for cancelling a transaction that is our condition's failure:
+/// The cancellation reason of a failed condition:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>.
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
-/// ... and those that pass: somebody else is writing the same item, or too many are.
+/// The cancellation reasons that are temporary: a concurrent writer, or too many requests.
 const PASSING: [&str; 3] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
 
-/// An expression with what its placeholders stand for.
+/// An update expression with its placeholders.
 #[derive(Debug, Default)]
 struct Expression {
     set: Vec<String>,
@@ -47,23 +47,22 @@ impl Expression {
 }
 
 impl Table {
-    /// Creates content with its view counter, and with one more post in its category.
-    pub(super) async fn put_new<C: Content>(&self, stored: &Stored<C>) -> Result<Written, StoreError> {
+    /// Creates content with its view counter, and counts it in its category.
+    pub(super) async fn write_new<C: Content>(&self, stored: &Stored<C>) -> Result<Written, StoreError> {
         let what = "create content";
         let put = |item: Item| Put::builder().table_name(&self.name).set_item(Some(item));
         let (id, now) = (stored.content.id(), stored.content.created_at());
         let content = put(item_of(stored)?).condition_expression("attribute_not_exists(PK)");
-        let mut writes = vec![TransactWriteItem::builder().put(content.build().map_err(built(what))?).build()];
-        let views = put(Self::new_views(C::KIND, id, now)).build().map_err(built(what))?;
+        let mut writes = vec![TransactWriteItem::builder().put(content.build().map_err(build_error(what))?).build()];
+        let views = put(Self::new_views(C::KIND, id, now)).build().map_err(build_error(what))?;
         writes.push(TransactWriteItem::builder().put(views).build());
         if let Some(category) = stored.content.category() {
-            writes.push(TransactWriteItem::builder().update(self.more_in(category, now)?).build());
+            writes.push(TransactWriteItem::builder().update(self.increment_category(category, now)?).build());
         }
         self.transact(what, writes).await.map(Outcome::written)
     }
 
-    /// Writes what differs between the two, if the item still is the old one in what its place in the index and its
-    /// category's count depend on.
+    /// Writes the differences, if the attributes that determine index key and category count are still the old ones.
     pub(super) async fn replace<C: Content>(&self, old: &Stored<C>, new: &Stored<C>) -> Result<Written, StoreError> {
         let what = "change content";
         let key = keys::content(C::KIND, old.content.id()).item();
@@ -88,7 +87,7 @@ impl Table {
                 Err(SdkError::ServiceError(error))
                     if matches!(
                         error.err(),
-                        // The second: a transaction is writing the item.
+                        // A transaction is writing the item.
                         UpdateItemError::ConditionalCheckFailedException(_)
                             | UpdateItemError::TransactionConflictException(_)
                     ) =>
@@ -106,13 +105,13 @@ impl Table {
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
             .build()
-            .map_err(built(what))?;
+            .map_err(build_error(what))?;
         let now = item_time(new)?;
-        let counted = [self.more_in(to, &now)?, self.less_in(from, &now)?];
+        let counted = [self.increment_category(to, &now)?, self.decrement_category(from, &now)?];
         self.transact_counted(what, TransactWriteItem::builder().update(update).build(), counted.into()).await
     }
 
-    /// Deletes content with its view counter, and with one post less in its category.
+    /// Deletes content with its view counter, and updates its category's count.
     pub(super) async fn remove<C: Content>(&self, old: &Stored<C>) -> Result<Written, StoreError> {
         let what = "delete content";
         let id = old.content.id();
@@ -126,20 +125,20 @@ impl Table {
                 .expression_attribute_values(":counted", text(category)),
             None => delete.condition_expression("attribute_exists(PK)"),
         };
-        let delete = TransactWriteItem::builder().delete(delete.build().map_err(built(what))?).build();
+        let delete = TransactWriteItem::builder().delete(delete.build().map_err(build_error(what))?).build();
         let views = Delete::builder().table_name(&self.name).set_key(Some(keys::views_of(C::KIND, id).item()));
-        let views = TransactWriteItem::builder().delete(views.build().map_err(built(what))?).build();
-        let less = category.map(|category| self.less_in(category, old.content.created_at())).transpose()?;
+        let views = TransactWriteItem::builder().delete(views.build().map_err(build_error(what))?).build();
+        let less = category.map(|category| self.decrement_category(category, old.content.created_at())).transpose()?;
         let mut writes = vec![delete.clone(), views.clone()];
         writes.extend(less.map(|less| TransactWriteItem::builder().update(less).build()));
         match self.transact(what, writes).await? {
-            // A count that is wrong already must not keep the post from being deleted.
+            // A wrong count must not prevent the deletion.
             Outcome::Failed(2) => self.transact(what, vec![delete, views]).await.map(Outcome::written),
             outcome => Ok(outcome.written()),
         }
     }
 
-    /// A change with one post more in a category and one less in another: `counted`, in this order.
+    /// Writes a change with the updates of two categories' counts: the new one, then the old one.
     async fn transact_counted(
         &self,
         what: &'static str,
@@ -149,7 +148,7 @@ impl Table {
         let counted = counted.into_iter().map(|update| TransactWriteItem::builder().update(update).build());
         let writes: Vec<_> = std::iter::once(change).chain(counted).collect();
         match self.transact(what, writes.clone()).await? {
-            // As above: the old category's count is wrong already.
+            // The old category's count was wrong before.
             Outcome::Failed(2) => self.transact(what, writes[..2].to_vec()).await.map(Outcome::written),
             outcome => Ok(outcome.written()),
         }
@@ -163,13 +162,13 @@ impl Table {
     }
 }
 
-/// How a transaction ended.
+/// The result of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// The condition of the write at this index failed, and no earlier one's.
+    /// The condition of the write at this index failed, as the first one.
     Failed(usize),
-    /// Others were writing the same items.
+    /// A temporary conflict with other writers.
     Passing,
 }
 
@@ -179,7 +178,7 @@ impl Outcome {
     }
 }
 
-/// Why a transaction was cancelled, if that is somebody else's doing.
+/// Returns why a transaction was cancelled, if other writers caused it.
 fn outcome<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Outcome> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
         return None;
@@ -189,8 +188,8 @@ fn outcome<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Outcome> {
     failed.or_else(|| codes.iter().any(|code| PASSING.contains(code)).then_some(Outcome::Passing))
 }
 
-/// What to set so that one item becomes another: attributes, and the fields of `Data` one by one, so that changes of
-/// other fields at the same time are kept.
+/// Returns the expression that changes one item to another. Fields of `Data` are set one by one, to keep concurrent
+/// changes of other fields.
 fn difference(old: &Item, new: &Item) -> Expression {
     let mut expression = Expression::default();
     expression.name("#data", "Data");
@@ -202,10 +201,10 @@ fn difference(old: &Item, new: &Item) -> Expression {
     }
     let fields = |item: &Item| item.get("Data").and_then(|data| data.as_m().ok()).cloned().unwrap_or_default();
     let before = fields(old);
-    // Sorted, so that the same change is always the same request.
+    // Sorted, so that the same change always results in the same request.
     let after: std::collections::BTreeMap<_, _> = fields(new).into_iter().collect();
     for (name, value) in after {
-        // Always the time, so that there is something to set.
+        // The time is always set, so that the expression is never empty.
         if name == "updatedAt" || before.get(&name) != Some(&value) {
             expression.name(&format!("#{name}"), &name);
             expression.set(&format!("#data.#{name}"), &format!(":{name}"), value);
@@ -219,7 +218,7 @@ fn item_time<C: Content>(stored: &Stored<C>) -> Result<String, StoreError> {
     Ok(data["updatedAt"].as_str().unwrap_or_default().to_owned())
 }
 
-/// What the SDK says about a write that lacks something: never, since nothing is left out above.
-pub(super) fn built(what: &'static str) -> impl Fn(aws_sdk_dynamodb::error::BuildError) -> StoreError {
+/// Converts the SDK's error for a missing field, which does not occur, since all are set.
+pub(super) fn build_error(what: &'static str) -> impl Fn(aws_sdk_dynamodb::error::BuildError) -> StoreError {
     move |error| StoreError::Aws { what, source: Box::new(error) }
 }

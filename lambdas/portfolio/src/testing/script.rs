@@ -1,5 +1,5 @@
-//! AWS as a script: each request must be the one the script has next, and gets the answer written beside it. The user
-//! pool's keys are served whenever somebody asks.
+//! A scripted AWS: each request must match the next step and gets that step's response. The user pool's keys are always
+//! served.
 
 use std::{
     collections::VecDeque,
@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 
 use super::tokens;
 
-/// A request that is expected, and its answer.
+/// An expected request and its response.
 #[derive(Debug, Clone)]
 struct Step {
     operation: &'static str,
-    /// Parts the request's body must have, by JSON pointer.
+    /// Required parts of the request's body, by JSON pointer.
     expected: Vec<(&'static str, Value)>,
     status: u16,
     answer: Value,
@@ -42,7 +42,7 @@ struct State {
 pub(crate) struct Script(Arc<Mutex<State>>);
 
 impl Script {
-    /// Nothing is expected.
+    /// Creates an empty script.
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -52,17 +52,17 @@ impl Script {
         self
     }
 
-    /// Next comes this operation, which succeeds.
+    /// Expects an operation, which succeeds.
     pub(crate) fn on(self, operation: &'static str, answer: Value) -> Self {
         self.step(operation, 200, answer)
     }
 
-    /// Next comes this operation, which fails like this.
+    /// Expects an operation, which fails.
     pub(crate) fn fail(self, operation: &'static str, code: &str, message: &str) -> Self {
         self.step(operation, 400, json!({"__type": code, "message": message}))
     }
 
-    /// Next comes a transaction, which is cancelled for these reasons.
+    /// Expects a transaction, which is cancelled for these reasons.
     pub(crate) fn cancel(self, codes: &[&str]) -> Self {
         let reasons: Vec<_> = codes.iter().map(|code| json!({"Code": code})).collect();
         let answer = json!({
@@ -72,29 +72,29 @@ impl Script {
         self.step("TransactWriteItems", 400, answer)
     }
 
-    /// The last step's request must have this, at this JSON pointer.
+    /// Requires a value in the last step's request, by JSON pointer.
     pub(crate) fn with(self, pointer: &'static str, value: impl Into<Value>) -> Self {
         self.state().steps.back_mut().expect("a step").expected.push((pointer, value.into()));
         self
     }
 
-    /// The user pool's keys cannot be fetched.
+    /// Makes the user pool's keys unavailable.
     pub(crate) fn without_keys(self) -> Self {
         self.state().keys_down = true;
         self
     }
 
-    /// How often the keys were fetched.
+    /// Returns the number of requests for keys.
     pub(crate) fn key_requests(&self) -> usize {
         self.state().key_requests
     }
 
-    /// Every request so far but those for keys: operation and body.
+    /// Returns operation and body of all requests, except those for keys.
     pub(crate) fn requests(&self) -> Vec<(String, Value)> {
         self.state().requests.clone()
     }
 
-    /// Everything that was expected has come.
+    /// Checks that the whole script was used.
     pub(crate) fn assert_played(&self) {
         let state = self.state();
         assert!(state.steps.is_empty(), "these did not come: {:?}", state.steps);
@@ -137,7 +137,7 @@ impl HttpClient for Script {
     }
 }
 
-/// JSON as DynamoDB spells it.
+/// Converts JSON to DynamoDB's form.
 pub(crate) fn attribute(value: &Value) -> Value {
     match value {
         Value::Null => json!({"NULL": true}),
@@ -151,17 +151,17 @@ pub(crate) fn attribute(value: &Value) -> Value {
     }
 }
 
-/// An item as DynamoDB spells it.
+/// Converts an item to DynamoDB's form.
 pub(crate) fn item(value: &Value) -> Value {
     attribute(value)["M"].clone()
 }
 
-/// An answer of `GetItem`.
+/// A response of `GetItem`.
 pub(crate) fn found(value: &Value) -> Value {
     json!({"Item": item(value)})
 }
 
-/// An answer of `Query`.
+/// A response of `Query`.
 pub(crate) fn listed(values: &[Value]) -> Value {
     json!({"Items": values.iter().map(item).collect::<Vec<_>>(), "Count": values.len(), "ScannedCount": values.len()})
 }

@@ -1,4 +1,4 @@
-//! Tokens as the user pool makes them, signed with a key that is used nowhere else.
+//! Tokens like those of the user pool, signed with a key for tests.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::NOW;
 
-/// The id of the pool's key.
+/// The ID of the pool's key.
 pub(crate) const KEY_ID: &str = "key-1";
 pub(crate) const ISSUER: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test";
-/// Where the pool publishes its keys.
+/// The address of the pool's keys.
 pub(crate) const KEYS_URL: &str =
     "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test/.well-known/jwks.json";
 
@@ -21,7 +21,7 @@ fn key() -> KeyPair {
     KeyPair::from_pkcs8(include_bytes!("key.pk8")).expect("a key")
 }
 
-/// The pool's keys, as it publishes them.
+/// The published keys of the pool.
 pub(crate) fn published() -> Value {
     let PublicKeyComponents::<Vec<u8>> { n, e } = key().public().into();
     json!({"keys": [
@@ -34,7 +34,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token with this header and these claims, rightly signed.
+/// Signs a token with this header and these claims.
 pub(crate) fn signed(header: &Value, claims: &Value) -> String {
     let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
     let key = key();
@@ -43,7 +43,7 @@ pub(crate) fn signed(header: &Value, claims: &Value) -> String {
     format!("{signed}.{}", encode(&signature))
 }
 
-/// What the pool says of the owner.
+/// The owner's claims.
 pub(crate) fn claims() -> Value {
     json!({
         "sub": "sub-1", "cognito:username": "owner-1", "email": "owner@example.com", "name": "Site Owner",
@@ -52,7 +52,7 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-/// A token with some of the owner's claims replaced; null removes one.
+/// A token with some of the owner's claims replaced, or removed if null.
 pub(crate) fn token(changes: &Value) -> String {
     let mut claims = claims();
     for (name, value) in changes.as_object().expect("an object") {
@@ -71,7 +71,7 @@ pub(crate) fn owner() -> String {
     token(&json!({}))
 }
 
-/// The token of somebody who has no role.
+/// The token of a user without a role.
 pub(crate) fn stranger() -> String {
     token(&json!({"sub": "sub-2", "cognito:username": "stranger", "custom:role": null, "email_verified": null}))
 }

@@ -1,4 +1,4 @@
-//! What makes a token count, and what does not.
+//! Accepted and rejected tokens.
 
 use jiff::SignedDuration;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn refused(token: &str) -> String {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_owners_token_says_who_it_is() {
+async fn the_owners_token_has_the_owners_claims() {
     let expected = Claims {
         sub: "sub-1".to_owned(),
         username: "owner-1".to_owned(),
@@ -39,13 +39,13 @@ async fn the_owners_token_says_who_it_is() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn without_a_role_nobody_is_the_owner() {
+async fn a_user_without_a_role_is_not_the_owner() {
     let claims = verify(&stranger()).await.expect("good");
     assert_eq!((claims.role.as_deref(), claims.is_owner(), claims.email_verified), (None, false, false));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn another_role_is_not_the_owners() {
+async fn a_user_with_another_role_is_not_the_owner() {
     for role in ["Owner", "admin", "", "public"] {
         let claims = verify(&token(&json!({"custom:role": role}))).await.expect("good");
         assert!(!claims.is_owner(), "{role}");
@@ -53,7 +53,7 @@ async fn another_role_is_not_the_owners() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_verified_address_may_be_a_text() {
+async fn email_verified_may_be_a_string() {
     for (value, expected) in
         [(json!("true"), true), (json!(true), true), (json!("false"), false), (json!(false), false)]
     {
@@ -63,7 +63,7 @@ async fn a_verified_address_may_be_a_text() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_expired_token_is_told_so() {
+async fn an_expired_token_is_reported_as_expired() {
     let expired = |seconds: i64| token(&json!({"exp": NOW.as_second() + seconds}));
     assert!(matches!(verify(&expired(-3600)).await, Err(TokenError::Expired)));
     assert!(matches!(verify(&expired(0)).await, Err(TokenError::Expired)));
@@ -71,29 +71,29 @@ async fn an_expired_token_is_told_so() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn another_issuer_is_refused() {
+async fn another_issuer_is_rejected() {
     assert_eq!(refused(&token(&json!({"iss": "https://evil.test"}))).await, "the token's issuer is wrong");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn another_clients_token_is_refused() {
+async fn another_clients_token_is_rejected() {
     assert_eq!(refused(&token(&json!({"aud": "other"}))).await, "the token's audience is wrong");
     assert_eq!(refused(&token(&json!({"aud": null}))).await, "the token's audience is wrong");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_access_token_is_refused() {
+async fn an_access_token_is_rejected() {
     assert_eq!(refused(&token(&json!({"token_use": "access"}))).await, "the token's use is wrong");
     assert_eq!(refused(&token(&json!({"token_use": null}))).await, "the token's use is wrong");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_token_without_an_end_is_refused() {
+async fn a_token_without_an_expiry_is_rejected() {
     assert!(matches!(verify(&token(&json!({"exp": null}))).await, Err(TokenError::Malformed(_))));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn changed_claims_do_not_fit_their_signature() {
+async fn changed_claims_are_rejected() {
     let stranger = stranger();
     let signature = stranger.rsplit('.').next().expect("a signature");
     let owner = owner();
@@ -102,7 +102,7 @@ async fn changed_claims_do_not_fit_their_signature() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_changed_signature_is_refused() {
+async fn a_changed_signature_is_rejected() {
     let token = owner();
     let forged = format!("{}AAAA", &token[..token.len() - 4]);
     assert!(matches!(verify(&forged).await, Err(TokenError::Signature(_))));
@@ -111,7 +111,7 @@ async fn a_changed_signature_is_refused() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn only_one_algorithm_is_taken() {
+async fn only_one_algorithm_is_accepted() {
     for algorithm in ["none", "HS256", "RS512", "rs256"] {
         let token = signed(&json!({"alg": algorithm, "kid": KEY_ID}), &example());
         assert!(matches!(verify(&token).await, Err(TokenError::Malformed(_))), "{algorithm}");
@@ -119,7 +119,7 @@ async fn only_one_algorithm_is_taken() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_unknown_key_is_refused() {
+async fn an_unknown_key_is_rejected() {
     for id in ["key-2", "elliptic", ""] {
         let token = signed(&json!({"alg": "RS256", "kid": id}), &example());
         assert!(matches!(verify(&token).await, Err(TokenError::UnknownKey)), "{id}");
@@ -127,7 +127,7 @@ async fn an_unknown_key_is_refused() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn nonsense_is_refused() {
+async fn malformed_tokens_are_rejected() {
     let no_json = format!("{}.{}.AAAA", encode(b"{"), encode(b"{}"));
     let no_key = format!("{}.{}.AAAA", encode(b"{\"alg\":\"RS256\"}"), encode(b"{}"));
     for token in ["", ".", "..", "a.b.c", "abc", "ä.ö.ü", &no_json, &no_key] {
@@ -146,7 +146,7 @@ async fn keys_are_fetched_once_and_kept() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_unknown_key_is_looked_for_once_a_minute() {
+async fn an_unknown_key_is_fetched_once_a_minute() {
     let script = Script::new();
     let verifier = verifier(&script);
     let unknown = signed(&json!({"alg": "RS256", "kid": "key-2"}), &example());
@@ -158,18 +158,18 @@ async fn an_unknown_key_is_looked_for_once_a_minute() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn nobody_can_tell_without_keys() {
+async fn unavailable_keys_are_an_error() {
     let script = Script::new().without_keys();
     let verifier = verifier(&script);
     for fetched in 1..3 {
         assert!(matches!(verifier.verify(&owner(), NOW).await, Err(TokenError::Keys(_))));
-        // A failure is not remembered.
+        // A failure is not cached.
         assert_eq!(script.key_requests(), fetched);
     }
 }
 
 #[test]
-fn the_pools_own_answer_is_read_without_its_keys() {
+fn the_pools_own_response_is_read_without_its_keys() {
     assert!(claims(&owner()).expect("claims").is_owner());
     assert!(matches!(claims("nonsense"), Err(TokenError::Malformed(_))));
 }

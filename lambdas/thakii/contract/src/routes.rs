@@ -2,30 +2,30 @@
 
 use contract::{Method, Route, Routes};
 
-/// The paths that take every method and go to the API function too, rendered as `ANY` without authorizer: what no
-/// route declares falls through to them, so 404, 405 and every preflight are the function's.
+/// Paths for all methods of the API function, rendered as `ANY` without authorizer. They receive every request without a
+/// declared route, so the function responds to preflight requests and with 404 and 405.
 pub const CATCH_ALL: [&str; 2] = ["/", "/{proxy+}"];
 
 /// A route of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ApiRoute {
-    /// 1: is the function up? For everybody.
+    /// 1: the status of the API, public.
     Health,
-    /// 2: a backend token for an identity token.
+    /// 2: exchanges an identity token for a backend token.
     Login,
-    /// 3: the same, with other fields.
+    /// 3: exchanges an identity token for a backend token, with other fields.
     ExchangeToken,
-    /// 4: who calls.
+    /// 4: the caller.
     User,
-    /// 5: takes a small video, or hands out upload links.
+    /// 5: stores a small video, or returns upload links.
     Upload,
-    /// 6: takes a chunk, or hands out its upload link.
+    /// 6: stores a chunk, or returns its upload link.
     UploadChunk,
-    /// 7: makes one video of what was uploaded.
+    /// 7: assembles a video from uploaded chunks.
     AssembleFile,
     /// 8: the caller's videos, or all for an admin.
     List,
-    /// 9: how far a video is.
+    /// 9: the status of a video.
     Status,
     /// 10: a download link.
     Download,
@@ -33,11 +33,11 @@ pub enum ApiRoute {
     Notifications,
     /// 12: marks a notification.
     MarkNotification,
-    /// 13: counts.
+    /// 13: statistics.
     Stats,
     /// 14: all videos.
     Videos,
-    /// 15: deletes a video and what was made of it.
+    /// 15: deletes a video and its results.
     DeleteVideo,
     /// 16: notifies every user.
     TestNotification,
@@ -47,7 +47,7 @@ pub enum ApiRoute {
     AddServer,
     /// 19: changes a server.
     UpdateServer,
-    /// 20: forgets a server.
+    /// 20: removes a server.
     DeleteServer,
     /// 21: checks every server.
     CheckServers,
@@ -59,20 +59,20 @@ pub enum ApiRoute {
     UpdateAdmin,
     /// 25: removes an admin.
     RemoveAdmin,
-    /// 26: counts of admins.
+    /// 26: statistics of admins.
     AdminStats,
-    /// 27: is the worker up?
+    /// 27: the health of the worker.
     WorkerHealth,
 }
 
 impl ApiRoute {
-    /// Does the route neither move files nor call other services, so that its time is watched?
+    /// Checks whether the route neither transfers files nor calls other services, so that its duration is measured.
     #[must_use]
     pub const fn is_fast(self) -> bool {
         !matches!(self, Self::Upload | Self::UploadChunk | Self::AssembleFile | Self::CheckServers | Self::WorkerHealth)
     }
 
-    /// The route's own throttle: requests per second, and in a burst. The others have the stage's.
+    /// Returns the route's own throttle: requests per second, and burst. Other routes have that of the stage.
     #[must_use]
     pub const fn throttle(self) -> Option<(u32, u32)> {
         match self {

@@ -1,4 +1,4 @@
-//! Where things lie in the bucket.
+//! The prefixes of keys in the bucket.
 
 /// Videos: `videos/{video_id}/{filename}`.
 pub const VIDEOS: &str = "videos/";

@@ -1,15 +1,15 @@
-//! The six tables: their keys and indexes. All keys are texts.
+//! The six tables: keys and indexes. All keys are strings.
 
-/// A table's shape.
+/// The schema of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
-    /// The name within the system; the stack adds system and stage.
+    /// The name within the system. The stack adds system and stage.
     pub name: &'static str,
     /// The partition key.
     pub partition: &'static str,
     /// The sort key.
     pub sort: Option<&'static str>,
-    /// The attribute with the time, in seconds since 1970, after which an item goes by itself.
+    /// The attribute with the time to live of an item, in seconds since 1970.
     pub expires: Option<&'static str>,
     /// The indexes, each with all attributes.
     pub indexes: &'static [Index],
@@ -34,7 +34,7 @@ pub const BY_STATUS: Index = Index { name: "by-status", partition: "status", sor
 /// A task per video.
 pub const VIDEO_TASKS: Table =
     Table { name: "video-tasks", partition: "video_id", sort: None, expires: None, indexes: &[BY_USER, BY_STATUS] };
-/// Admins, also removed ones.
+/// Admins, including removed ones.
 pub const ADMIN_USERS: Table =
     Table { name: "admin-users", partition: "kind", sort: Some("id"), expires: None, indexes: &[] };
 /// Registered servers, and a guard per name.
@@ -48,7 +48,7 @@ pub const NOTIFICATIONS: Table = Table {
     expires: Some("expires_at"),
     indexes: &[],
 };
-/// Uploads under way.
+/// Uploads in progress.
 pub const UPLOADS: Table =
     Table { name: "uploads", partition: "user_id", sort: Some("file_id"), expires: Some("expires_at"), indexes: &[] };
 /// Users and counters.

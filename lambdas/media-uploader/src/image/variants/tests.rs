@@ -1,4 +1,4 @@
-//! Variants of generated files, looked at from the outside: sizes, formats, colors, metadata.
+//! Variants of generated files: sizes, formats, colors, metadata.
 
 use ::image::{ImageFormat, load_from_memory_with_format};
 use proptest::prelude::*;
@@ -13,20 +13,20 @@ fn try_make(bytes: &[u8], formats: Formats) -> Result<Made, Failure> {
 }
 
 fn made(bytes: &[u8]) -> Made {
-    try_make(bytes, Formats::All).expect("an image that is taken")
+    try_make(bytes, Formats::All).expect("a valid image")
 }
 
 fn code(bytes: &[u8]) -> FailureCode {
-    try_make(bytes, Formats::All).expect_err("an image that is refused").code
+    try_make(bytes, Formats::All).expect_err("an invalid image").code
 }
 
-/// Size names with the extension and the edges of each variant.
+/// The size name, extension and dimensions of each variant.
 fn outline(made: &Made) -> Vec<(&str, &str, u32, u32)> {
     let variants = made.variants.iter();
     variants.map(|variant| (variant.size.as_str(), variant.extension, variant.width, variant.height)).collect()
 }
 
-/// A variant decoded again, after its declared size was checked against its bytes.
+/// Decodes a variant and checks its declared size.
 fn decoded(made: &Made, size: &str, extension: &str) -> RgbaImage {
     let found = made.variants.iter().find(|variant| variant.size == size && variant.extension == extension);
     let variant = found.expect("the variant");
@@ -81,7 +81,7 @@ fn transparency_is_kept_in_png_and_white_in_jpeg() {
 #[test]
 fn invisible_pixels_do_not_tint_visible_ones() {
     let made = made(&images::png_with_alpha(500, 500));
-    // The see-through half is black; along the diagonal it must not darken the red one.
+    // The transparent half is black; it must not darken the red half along the diagonal.
     let reds = decoded(&made, "tiny", "png");
     let visible = reds.pixels().filter(|pixel| pixel.0[3] > 32);
     assert!(visible.clone().count() > 1000);
@@ -91,14 +91,14 @@ fn invisible_pixels_do_not_tint_visible_ones() {
 }
 
 #[test]
-fn transparency_that_hides_nothing_is_none() {
+fn an_opaque_alpha_channel_is_dropped() {
     let made = made(&images::png_opaque_with_alpha(50, 50));
     assert!(!made.facts.has_alpha);
     assert!(made.variants.iter().all(|variant| variant.extension == "jpg"));
 }
 
 #[test]
-fn of_an_animation_the_first_frame_is_kept() {
+fn the_first_frame_of_an_animation_is_kept() {
     for (animation, still) in
         [(images::gif(40, 20, 3), images::gif(40, 20, 1)), (images::webp_animation(40, 20), images::webp(40, 20))]
     {
@@ -111,7 +111,7 @@ fn of_an_animation_the_first_frame_is_kept() {
 }
 
 #[test]
-fn tiff_is_taken() {
+fn tiff_is_accepted() {
     let made = made(&images::tiff(300, 200));
     assert_eq!((made.format, made.variants.len()), (Format::Tiff, 5));
 }
@@ -141,7 +141,7 @@ fn limits_are_checked_before_decoding() {
 }
 
 #[test]
-fn what_is_no_image_is_refused() {
+fn other_files_are_rejected() {
     assert_eq!(code(b"just some text"), FailureCode::UnsupportedType);
     assert_eq!(code(b""), FailureCode::UnsupportedType);
     assert_eq!(code(b"\0\0\0\x18ftypheic"), FailureCode::UnsupportedType);

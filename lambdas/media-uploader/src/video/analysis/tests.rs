@@ -1,4 +1,4 @@
-//! Generated videos, as the manifest describes them; damaged ones, and what they are refused for.
+//! Manifests of generated videos, and the failures of damaged ones.
 
 use proptest::prelude::*;
 
@@ -22,11 +22,11 @@ async fn try_analyze(bytes: &[u8]) -> Result<Analysis, Failure> {
 }
 
 async fn facts(bytes: &[u8]) -> VideoFacts {
-    try_analyze(bytes).await.expect("a video that is taken").facts
+    try_analyze(bytes).await.expect("a valid video").facts
 }
 
 async fn code(bytes: &[u8]) -> FailureCode {
-    try_analyze(bytes).await.expect_err("a video that is refused").code
+    try_analyze(bytes).await.expect_err("an invalid video").code
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -57,7 +57,7 @@ async fn an_mp4_is_described() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn variations_are_noticed() {
+async fn variations_are_detected() {
     let clean = facts(&Mp4 { user_data: false, mdat_first: false, ..Mp4::default() }.build()).await;
     assert_eq!((clean.had_location, clean.fast_start_before), (false, true));
     let turned = facts(&Mp4 { rotated: true, ..Mp4::default() }.build()).await;
@@ -70,8 +70,8 @@ async fn variations_are_noticed() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn old_quicktime_files_have_no_brands() {
-    // `ftyp` (24 bytes), `free` and `uuid` are replaced by a `wide` box. The index is last, so that its offsets, which
-    // are now too large, still lie in the file; the pictures behind them do not matter here.
+    // A `wide` box replaces `ftyp` (24 bytes), `free` and `uuid`. The offsets in the index are too large now, but still
+    // within the file, because the index is last.
     let whole = Mp4 { brand: *b"qt  ", ..Mp4::default() }.build();
     let without_brands = [&isobmff::boxed(b"wide", &[]), &whole[24 + 48 + 68..]].concat();
     let facts = facts(&without_brands).await;
@@ -88,7 +88,7 @@ async fn fragmented_files_are_kept_as_they_are() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn webm_and_matroska_are_told_apart() {
+async fn webm_and_matroska_are_distinguished() {
     for (document_type, container, content_type) in
         [("webm", "webm", "video/webm"), ("matroska", "mkv", "video/x-matroska")]
     {
@@ -99,13 +99,13 @@ async fn webm_and_matroska_are_told_apart() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn sound_alone_is_no_video() {
+async fn an_audio_file_is_not_a_video() {
     assert_eq!(code(&Mp4 { codec: None, ..Mp4::default() }.build()).await, FailureCode::NoVideoTrack);
     assert_eq!(code(&matroska::file("webm", false, false)).await, FailureCode::NoVideoTrack);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_is_no_video_is_refused() {
+async fn other_files_are_rejected() {
     assert_eq!(code(b"just some text").await, FailureCode::UnsupportedType);
     assert_eq!(code(b"").await, FailureCode::UnsupportedType);
     assert_eq!(code(&images::jpeg(4, 4)).await, FailureCode::TypeMismatch);
@@ -137,12 +137,12 @@ async fn truncated_files_are_corrupt() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn pictures_are_taken_out() {
+async fn pictures_are_extracted() {
     let picture = images::jpeg(40, 20);
     let covered = Mp4 { cover: Some(picture.clone()), ..Mp4::default() };
     let analysis = try_analyze(&covered.build()).await.expect("a video");
     assert_eq!(analysis.picture, Some((PosterSource::Cover, picture.clone())));
-    // Cover art that is no picture.
+    // Cover art that is not a picture.
     let covered = Mp4 { cover: Some(b"no picture".to_vec()), ..Mp4::default() };
     assert_eq!(try_analyze(&covered.build()).await.expect("a video").picture, None);
     let frames = vec![picture.clone(), images::jpeg(20, 40)];

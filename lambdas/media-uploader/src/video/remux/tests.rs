@@ -1,4 +1,4 @@
-//! Remuxed files, put together and read again: samples must be found where the new tables say.
+//! Remuxed files, assembled and parsed again: samples must be at the positions in the new tables.
 
 use super::*;
 use crate::{
@@ -34,7 +34,7 @@ fn kinds(content: &[u8]) -> Vec<String> {
     views.iter().map(|view| String::from_utf8_lossy(&view.kind).into_owned()).collect()
 }
 
-/// The samples of every track, found through its tables: each sample is a chunk.
+/// Reads the samples of every track through its tables: each sample is a chunk.
 fn samples(file: &[u8]) -> Vec<Vec<u8>> {
     let moov = find(file, b"moov").expect("whole boxes").expect("moov");
     let tracks = boxes(moov.content).expect("whole boxes").into_iter().filter(|view| &view.kind == b"trak");
@@ -95,7 +95,7 @@ fn nested(table: Vec<u8>) -> Vec<u8> {
     PATH.iter().rev().fold(table, |content, kind| boxed(kind, &content))
 }
 
-/// Samples from `start` to `end`, and the index behind them.
+/// Samples from `start` to `end`, followed by the index.
 fn samples_first(start: u64, end: u64) -> [TopLevel; 2] {
     [
         TopLevel { kind: *b"mdat", range: start..end, content: start + 16 },
@@ -115,7 +115,7 @@ fn tables(head: &[u8]) -> Vec<(String, Vec<u64>)> {
 }
 
 #[test]
-fn a_table_that_is_outgrown_gets_wider_and_moves_the_others() {
+fn a_table_that_is_widened_moves_the_others() {
     const TRACKS: u64 = 2 * (4 * 8 + 16);
     // Each table has two entries. The narrow head is exactly this long, and 8 bytes longer per widened table.
     const HEAD: u64 = 8 + TRACKS + 2 * 2 * 4;
@@ -123,14 +123,14 @@ fn a_table_that_is_outgrown_gets_wider_and_moves_the_others() {
     let narrow = |number: u64| u32::try_from(number).expect("32 bits");
     let top_level = samples_first(0, last + 10_000);
     let size = last + 11_000;
-    // The first is outgrown at once, the second only by the first's widening.
+    // The first does not fit from the start, the second only after the first was widened.
     let (first, second) = (narrow(last - HEAD + 1), narrow(last - HEAD));
     let moved = remux(&top_level, &[], &moov(&[&[16, first], &[16, second]]), size).expect("sound").expect("known");
     let head = HEAD + 2 * 2 * 4;
     assert_eq!(moved.head.len() as u64, head);
     let wide = |entry: u32| ("co64".to_owned(), vec![16 + head, u64::from(entry) + head]);
     assert_eq!(tables(&moved.head), [wide(first), wide(second)]);
-    // One byte less, and nothing is outgrown.
+    // With one byte less, all offsets fit.
     let moved = remux(&top_level, &[], &moov(&[&[16, second], &[16, second]]), size).expect("sound").expect("known");
     assert_eq!(moved.head.len() as u64, HEAD);
     assert_eq!(tables(&moved.head), vec![("stco".to_owned(), vec![16 + HEAD, last]); 2]);
@@ -159,8 +159,8 @@ fn a_table_shorter_than_its_count_is_corrupt() {
 }
 
 #[test]
-fn offsets_that_are_not_understood_leave_the_file_as_it_is() {
-    // A chunk in what would be left out, and offsets of encryption data.
+fn unsupported_offsets_keep_the_file_unchanged() {
+    // A chunk in a dropped box, and offsets of encryption data.
     let unmapped = remux(&samples_first(100, 300), &[], &moov(&[&[50]]), 1300);
     assert_eq!(unmapped.expect("sound"), None);
     let encrypted = remux(&samples_first(100, 300), &[], &nested(boxed(b"saio", &[0; 12])), 1300);

@@ -1,4 +1,4 @@
-//! Who may call what: every route, with every kind of token.
+//! Authorization of every route with every kind of token.
 
 use contract::Routes;
 use portfolio_contract::{Access, ApiRoute, Rate};
@@ -10,7 +10,7 @@ use crate::testing::{
     tokens::{stranger, token},
 };
 
-/// A route's path with its places filled.
+/// Returns a route's path with parameters filled in.
 fn path(route: ApiRoute) -> String {
     let path = route.route().path.replace("{contentType}", "blog");
     ["{postId}", "{projectId}", "{certificationId}", "{contentId}"]
@@ -32,7 +32,7 @@ async fn refused(route: ApiRoute, token: Option<String>) -> (u64, String, usize)
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn guarded_routes_want_a_token_that_counts() {
+async fn guarded_routes_require_a_valid_token() {
     let expired = token(&json!({"exp": NOW.as_second() - 1}));
     let forged = format!("{}AAAA", &expired[..expired.len() - 4]);
     for route in of(Access::Owner).chain(of(Access::SignedIn)) {
@@ -44,14 +44,14 @@ async fn guarded_routes_want_a_token_that_counts() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_owners_routes_are_the_owners() {
+async fn owner_routes_require_the_owner() {
     for route in of(Access::Owner) {
         assert_eq!(refused(route, Some(stranger())).await, (403, "Forbidden".to_owned(), 1), "{route:?}");
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn without_keys_a_guarded_route_cannot_tell_and_an_open_one_need_not() {
+async fn unavailable_keys_fail_guarded_routes_and_not_public_ones() {
     let script = Script::new().without_keys();
     let answer = Function::new(script).send(Request::new("GET", "/v1/auth/me").owner()).await;
     assert_eq!(answer.error(), (500, "InternalError".to_owned(), Value::Null));
@@ -62,7 +62,7 @@ async fn without_keys_a_guarded_route_cannot_tell_and_an_open_one_need_not() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_role_counts_before_the_query_and_the_body() {
+async fn the_role_is_checked_before_the_query_and_the_body() {
     let stranger = || Request::new("GET", "/v1/visitors/trends/daily?days=abc").token(stranger());
     assert_eq!(Function::new(Script::new()).send(stranger()).await.status(), 403);
     let wrong = Request::new("POST", "/v1/blog/posts").text("{");
@@ -70,7 +70,7 @@ async fn the_role_counts_before_the_query_and_the_body() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn open_routes_do_not_look_at_tokens() {
+async fn public_routes_ignore_tokens() {
     let script = Script::new();
     let health = Request::new("GET", "/health").token("nonsense".to_owned());
     let answer = Function::new(script.clone()).send(health).await;
@@ -83,7 +83,7 @@ async fn open_routes_do_not_look_at_tokens() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn unknown_routes_and_methods_are_told_apart() {
+async fn unknown_routes_and_methods_are_distinguished() {
     for (method, path, status) in [
         ("GET", "/v1/nowhere", 404),
         ("GET", "/v1", 404),
@@ -115,7 +115,7 @@ async fn bodies_are_json_of_at_most_a_megabyte() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn every_required_field_is_missed_by_its_name() {
+async fn a_missing_required_field_is_named() {
     for route in ApiRoute::ALL {
         let Some(model) = route.body_model() else { continue };
         let path = path(*route);
@@ -128,7 +128,7 @@ async fn every_required_field_is_missed_by_its_name() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_dynamodb_fails_at_is_not_told() {
+async fn dynamodb_errors_are_not_exposed() {
     for route in [ApiRoute::ListPosts, ApiRoute::VisitorCount, ApiRoute::ListCategories, ApiRoute::GetProject] {
         let operation = match route {
             ApiRoute::ListPosts | ApiRoute::ListCategories => "Query",

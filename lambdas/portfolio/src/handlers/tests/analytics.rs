@@ -20,7 +20,7 @@ fn counter(kind: &str, id: &str, views: u64) -> Value {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_view_counts_for_its_content_and_altogether_and_is_ranked() {
+async fn a_view_is_counted_for_its_content_and_in_total_and_ranked() {
     let script = Script::new()
         .on("GetItem", found(&post("PUBLISHED", &json!({}))))
         .on("PutItem", json!({}))
@@ -54,7 +54,7 @@ async fn a_slow_writer_does_not_lower_the_rank() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_rank_that_cannot_be_written_does_not_keep_the_view_from_the_total() {
+async fn a_view_is_counted_in_total_even_if_its_rank_cannot_be_written() {
     let throttled = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
     let script = Script::new()
         .on("GetItem", found(&post("PUBLISHED", &json!({}))))
@@ -71,7 +71,7 @@ async fn a_rank_that_cannot_be_written_does_not_keep_the_view_from_the_total() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn content_that_is_deleted_meanwhile_is_not_counted_and_its_counter_does_not_come_back() {
+async fn views_of_deleted_content_are_not_counted_and_do_not_recreate_its_counter() {
     // Neither the total nor the rank is written.
     let script = Script::new()
         .on("GetItem", found(&post("PUBLISHED", &json!({}))))
@@ -118,7 +118,7 @@ async fn wrong_views_are_named() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn views_of_content_are_everybodys() {
+async fn views_of_published_content_are_public() {
     let path = format!("/v1/analytics/views/project/{ID}");
     let published = found(&project("PUBLISHED", &json!({})));
     let script = Script::new().on("GetItem", published.clone()).on("GetItem", found(&counter("project", ID, 4)));
@@ -193,7 +193,7 @@ async fn top_content_is_ranked_by_kind() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn all_views_are_one_counter() {
+async fn total_views_are_one_counter() {
     let script = Script::new()
         .on("GetItem", found(&json!({"PK": "ANALYTICS#TOTAL", "TotalViews": 30})))
         .with("/Key/PK/S", "ANALYTICS#TOTAL");
@@ -202,7 +202,7 @@ async fn all_views_are_one_counter() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_overview_has_it_all() {
+async fn an_overview_has_views_visitors_and_pages() {
     let days = json!({"Responses": {"portfolio": [
         item(&json!({"PK": "VISITOR#DAILY#2024-03-14", "VisitorCount": 4})),
         item(&json!({"PK": "VISITOR#DAILY#2024-03-15", "VisitorCount": 3})),
@@ -234,7 +234,7 @@ async fn an_overview_has_it_all() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_years_overview_is_read_in_batches() {
+async fn an_overview_of_a_year_is_read_in_batches() {
     let batch = json!({"Responses": {"portfolio": []}});
     let script = Script::new().on("GetItem", json!({}));
     let script = (0..4).fold(script, |script, _| script.on("BatchGetItem", batch.clone()));
@@ -249,7 +249,7 @@ async fn a_years_overview_is_read_in_batches() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_posts_statistics_have_its_title() {
+async fn statistics_of_a_post_have_its_title() {
     let path = format!("/v1/analytics/blog/{ID}/stats");
     let script = Script::new().on("GetItem", found(&post("DRAFT", &json!({})))).on("GetItem", json!({}));
     let stats = send(script, Request::new("GET", &path).owner()).await.ok(200);

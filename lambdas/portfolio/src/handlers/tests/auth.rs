@@ -1,4 +1,4 @@
-//! Signing in, refreshing, signing out, and who one is.
+//! Signing in, refreshing, signing out, and the caller.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn is_error(answer: &Answer, status: u64, code: &str) {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_right_password_gives_tokens_and_the_user() {
+async fn the_right_password_returns_tokens_and_the_user() {
     let script = Script::new()
         .on("InitiateAuth", tokens(&json!("refresh-1")))
         .with("/AuthFlow", "USER_PASSWORD_AUTH")
@@ -68,7 +68,7 @@ async fn the_right_password_gives_tokens_and_the_user() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_wrong_password_and_an_unknown_user_look_the_same() {
+async fn a_wrong_password_and_an_unknown_user_get_the_same_response() {
     let wrong = login(refused("NotAuthorizedException", "Incorrect username or password.")).await;
     let unknown = login(refused("UserNotFoundException", "User does not exist.")).await;
     is_error(&wrong, 401, "InvalidCredentials");
@@ -83,43 +83,43 @@ async fn a_failed_sign_in_is_counted() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_disabled_user_is_told_so() {
+async fn a_disabled_user_is_reported() {
     is_error(&login(refused("NotAuthorizedException", "User is disabled.")).await, 403, "AccountDisabled");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_unconfirmed_user_is_told_so() {
+async fn an_unconfirmed_user_is_reported() {
     let answer = login(refused("UserNotConfirmedException", "User is not confirmed.")).await;
     is_error(&answer, 403, "AccountNotVerified");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_value_the_pool_does_not_take_is_the_clients_fault() {
+async fn a_value_that_the_pool_rejects_is_a_client_error() {
     let answer = login(refused("InvalidParameterException", "USERNAME is odd")).await;
     assert_eq!(answer.error(), (400, "InvalidRequest".to_owned(), json!("body")));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn too_many_attempts_have_to_wait() {
+async fn too_many_attempts_are_limited() {
     for code in ["TooManyRequestsException", "LimitExceededException"] {
         is_error(&login(refused(code, "Slow down")).await, 429, "TooManyRequests");
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn whatever_else_the_pool_says_is_not_passed_on() {
+async fn other_errors_of_the_pool_are_not_exposed() {
     let answer = login(refused("ResourceNotFoundException", "pool eu-central-1_test does not exist")).await;
     is_error(&answer, 500, "InternalError");
     assert!(!answer.text().contains("eu-central-1_test"));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_answer_without_tokens_is_an_error() {
+async fn a_response_without_tokens_is_an_error() {
     is_error(&login(Script::new().on("InitiateAuth", json!({}))).await, 500, "InternalError");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn fields_are_missed_by_their_names() {
+async fn missing_fields_are_named() {
     for (body, field) in [
         (json!({"password": "x"}), "email"),
         (json!({"email": EMAIL}), "password"),
@@ -136,7 +136,7 @@ async fn fields_are_missed_by_their_names() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_challenge_comes_with_what_its_answer_needs() {
+async fn a_challenge_has_a_name_and_a_session() {
     for name in ["NEW_PASSWORD_REQUIRED", "SOFTWARE_TOKEN_MFA"] {
         let challenge = json!({
             "ChallengeName": name, "Session": "session-1", "ChallengeParameters": {"USER_ID_FOR_SRP": "owner-1"},
@@ -178,7 +178,7 @@ async fn a_code_answers_its_challenge() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_wrong_answer_to_a_challenge_is_a_wrong_credential() {
+async fn a_wrong_response_to_a_challenge_is_a_wrong_credential() {
     for code in ["CodeMismatchException", "NotAuthorizedException", "ExpiredCodeException"] {
         let script = Script::new().fail("RespondToAuthChallenge", code, "No");
         is_error(&reply(script, "mfaCode", "000000").await, 401, "InvalidCredentials");
@@ -194,7 +194,7 @@ async fn a_weak_new_password_is_named() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_session_without_an_answer_is_refused() {
+async fn a_session_without_a_response_is_rejected() {
     let mut body = credentials();
     body["session"] = json!("session-1");
     let answer = login_with(Script::new(), body).await.0;
@@ -202,7 +202,7 @@ async fn a_session_without_an_answer_is_refused() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn refreshing_keeps_the_old_refresh_token_where_there_is_no_new_one() {
+async fn refreshing_keeps_the_old_refresh_token_if_there_is_no_new_one() {
     let script = Script::new()
         .on("InitiateAuth", tokens(&Value::Null))
         .with("/AuthFlow", "REFRESH_TOKEN_AUTH")
@@ -221,14 +221,14 @@ async fn refreshing_keeps_the_old_refresh_token_where_there_is_no_new_one() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_refresh_token_that_does_not_count_is_refused() {
+async fn an_invalid_refresh_token_is_rejected() {
     let (answer, function) = refresh(refused("NotAuthorizedException", "Invalid Refresh Token")).await;
     is_error(&answer, 401, "InvalidToken");
     assert_eq!(function.counted("TokenRefreshCount"), 0);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_refresh_without_a_token_names_it() {
+async fn a_missing_refresh_token_is_named() {
     for body in [json!({}), json!({"refreshToken": ""}), json!({"refreshToken": null}), json!({"refreshToken": {}})] {
         let request = Request::new("POST", "/v1/auth/refresh").json(body.clone());
         let answer = Function::new(Script::new()).send(request).await;
@@ -247,14 +247,14 @@ async fn signing_out_ends_every_session() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn signing_out_succeeds_even_where_the_pool_fails() {
+async fn signing_out_succeeds_even_if_the_pool_fails() {
     let script = Script::new().fail("AdminUserGlobalSignOut", "InternalErrorException", "oops");
     let answer = Function::new(script).send(Request::new("POST", "/v1/auth/logout").token(stranger())).await;
     assert_eq!(answer.ok(200), json!({"message": "Successfully logged out"}));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn anybody_signed_in_may_ask_who_they_are() {
+async fn every_signed_in_user_can_read_their_own_data() {
     let me =
         async |token| Function::new(Script::new()).send(Request::new("GET", "/v1/auth/me").token(token)).await.ok(200);
     assert_eq!(
@@ -267,7 +267,7 @@ async fn anybody_signed_in_may_ask_who_they_are() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_token_of_another_use_does_not_say_who_one_is() {
+async fn a_token_of_another_use_is_rejected() {
     for changes in [json!({"token_use": "access"}), json!({"aud": "other"}), json!({"iss": "https://evil.test"})] {
         let request = Request::new("GET", "/v1/auth/me").token(token(&changes));
         is_error(&Function::new(Script::new()).send(request).await, 401, "InvalidToken");

@@ -26,7 +26,7 @@ fn new_certification() -> Value {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_new_post_is_a_draft_and_counts_in_its_category() {
+async fn a_new_post_is_a_draft_and_is_counted_in_its_category() {
     let script = Script::new()
         .on("TransactWriteItems", json!({}))
         .with("/TransactItems/0/Put/ConditionExpression", "attribute_not_exists(PK)")
@@ -45,7 +45,7 @@ async fn a_new_post_is_a_draft_and_counts_in_its_category() {
     let request = &script.requests()[0].1;
     assert_eq!(request.pointer("/TransactItems/0/Put/Item/PK/S"), Some(&json!(format!("BLOG#{id}"))));
     assert_eq!(request.pointer("/TransactItems/1/Put/Item/PK/S"), Some(&json!(format!("ANALYTICS#blog#{id}"))));
-    // Content nobody has viewed is not in the index of what was viewed, and a lost answer is no second transaction.
+    // Content without views is not in the index of views, and a lost response causes no second transaction.
     assert_eq!(request.pointer("/TransactItems/1/Put/Item/GSI1PK"), None);
     assert!(request["ClientRequestToken"].is_string(), "{request:#}");
     assert_eq!(
@@ -59,7 +59,7 @@ async fn a_new_post_is_a_draft_and_counts_in_its_category() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_slug_may_be_sent_and_is_never_empty() {
+async fn a_slug_can_be_set_and_is_never_empty() {
     let created = async |changes: Value| {
         let mut body = new_post();
         body.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
@@ -72,7 +72,7 @@ async fn a_slug_may_be_sent_and_is_never_empty() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn wrong_fields_of_a_post_are_named() {
+async fn invalid_fields_of_a_post_are_named() {
     for (field, wrong) in [
         ("title", json!("")),
         ("title", json!("a".repeat(201))),
@@ -99,7 +99,7 @@ async fn wrong_fields_of_a_post_are_named() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn wrong_fields_of_projects_and_certifications_are_named() {
+async fn invalid_fields_of_projects_and_certifications_are_named() {
     for (field, wrong) in [
         ("name", json!("")),
         ("tech", json!([])),
@@ -154,15 +154,15 @@ async fn projects_and_certifications_are_created_as_drafts() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn creating_goes_on_where_others_count_and_where_an_answer_was_lost() {
+async fn creating_is_retried_after_contention_and_a_lost_response() {
     let create = async |script| send(script, Request::new("POST", "/v1/blog/posts").owner().json(new_post())).await;
-    // Somebody else's post in the same category was first: nothing is there, so it is tried again.
+    // Another post in the same category was written first: the item does not exist, so the write is retried.
     let others = Script::new()
         .cancel(&["None", "None", "TransactionConflict"])
         .on("GetItem", json!({}))
         .on("TransactWriteItems", json!({}));
     assert_eq!(create(others).await.ok(201)["status"], "draft");
-    // An earlier attempt has arrived, and what it wrote is there.
+    // An earlier attempt succeeded, so the item exists.
     let lost = Script::new()
         .cancel(&["ConditionalCheckFailed", "None", "None"])
         .on("GetItem", found(&post("DRAFT", &json!({}))));
@@ -174,7 +174,7 @@ async fn creating_goes_on_where_others_count_and_where_an_answer_was_lost() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn drafts_are_the_owners_and_published_content_everybodys() {
+async fn drafts_are_visible_to_the_owner_and_published_content_to_everyone() {
     for (path, draft, published) in [
         (POST, post("DRAFT", &json!({})), post("PUBLISHED", &json!({}))),
         (PROJECT, project("DRAFT", &json!({})), project("PUBLISHED", &json!({}))),
@@ -204,14 +204,14 @@ async fn unknown_content_is_not_found() {
             is_not_found(&send(missing(), Request::new("POST", &format!("{path}/{verb}")).owner()).await);
         }
     }
-    // What cannot be an id is not even looked for.
+    // Invalid IDs are not looked up.
     for id in ["CATEGORY%23Cloud", "%20", &"a".repeat(200)] {
         is_not_found(&send(Script::new(), Request::new("GET", &format!("/v1/blog/posts/{id}"))).await);
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_change_sets_what_was_sent_and_nothing_else() {
+async fn a_change_sets_only_the_sent_fields() {
     let draft = post("DRAFT", &json!({"updatedAt": "2024-01-01T00:00:00.000Z"}));
     let script = Script::new()
         .on("GetItem", found(&draft))
@@ -251,7 +251,7 @@ async fn another_category_moves_the_post_between_counts() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_change_that_others_got_before_is_tried_again() {
+async fn a_change_that_lost_a_race_is_retried() {
     let draft = found(&post("DRAFT", &json!({})));
     let published = found(&post("PUBLISHED", &json!({"category": "Cloud"})));
     let failed = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
@@ -272,7 +272,7 @@ async fn a_change_that_others_got_before_is_tried_again() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_change_that_meets_a_transaction_is_tried_again() {
+async fn a_change_that_conflicts_with_a_transaction_is_retried() {
     let draft = found(&post("DRAFT", &json!({})));
     let conflict = "com.amazonaws.dynamodb.v20120810#TransactionConflictException";
     let script = Script::new()
@@ -316,7 +316,7 @@ async fn null_clears_a_url() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_change_of_nothing_is_refused() {
+async fn an_empty_change_is_rejected() {
     for path in [POST, PROJECT, CERTIFICATION] {
         for body in [json!({}), json!({"unknown": 1, "createdAt": "x"})] {
             let answer = send(Script::new(), Request::new("PUT", path).owner().json(body)).await;
@@ -327,7 +327,7 @@ async fn a_change_of_nothing_is_refused() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn longer_content_takes_longer_to_read() {
+async fn longer_content_has_a_longer_reading_time() {
     let script = Script::new()
         .on("GetItem", found(&post("DRAFT", &json!({}))))
         .on("UpdateItem", json!({}))
@@ -337,7 +337,7 @@ async fn longer_content_takes_longer_to_read() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_broken_item_is_our_fault() {
+async fn a_corrupt_item_is_a_server_error() {
     let mut broken = item(&post("PUBLISHED", &json!({})));
     broken["Data"] = attribute(&json!({"id": ID}));
     let answer = send(Script::new().on("GetItem", json!({"Item": broken})), Request::new("GET", POST)).await;

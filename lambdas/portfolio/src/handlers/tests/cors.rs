@@ -1,4 +1,4 @@
-//! What browsers' pages may do.
+//! CORS headers.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ async fn from(origin: &str, method: &str, path: &str) -> crate::testing::Answer 
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_listed_origins_preflight_says_what_is_allowed() {
+async fn a_preflight_of_a_listed_origin_gets_the_permissions() {
     for origin in ["https://example.com", "https://www.example.com"] {
         let answer = from(origin, "OPTIONS", "/v1/blog/posts").await;
         assert_eq!((answer.status(), answer.text()), (204, ""));
@@ -30,7 +30,7 @@ async fn a_listed_origins_preflight_says_what_is_allowed() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_listed_origin_can_read_answers_and_errors() {
+async fn a_listed_origin_can_read_responses_and_errors() {
     for (path, status) in [("/health", 200), ("/v1/auth/me", 401), ("/v1/nowhere", 404)] {
         let answer = from("https://example.com", "GET", path).await;
         assert_eq!(answer.status(), status);
@@ -40,7 +40,7 @@ async fn a_listed_origin_can_read_answers_and_errors() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn others_get_no_header_at_all() {
+async fn other_origins_get_no_header() {
     for origin in ["https://evil.test", "https://example.com.evil.test", "http://example.com", "null", "*"] {
         for (method, path) in [("OPTIONS", "/v1/blog/posts"), ("GET", "/health")] {
             let answer = from(origin, method, path).await;

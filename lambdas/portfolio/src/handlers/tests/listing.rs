@@ -1,4 +1,4 @@
-//! Lists of posts, projects and certifications, and the posts' categories.
+//! Lists of posts, projects and certifications, and the categories of posts.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::testing::{
     script::{Script, listed},
 };
 
-/// A list's request with these partitions, each with an answer.
+/// The queries of a list: partitions and their responses.
 fn queries(partitions: &[(&str, &[Value])]) -> Script {
     partitions.iter().fold(Script::new(), |script, (partition, items)| {
         script
@@ -20,7 +20,7 @@ fn queries(partitions: &[(&str, &[Value])]) -> Script {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn everybody_lists_what_is_published() {
+async fn everyone_can_list_published_content() {
     let published = post("PUBLISHED", &json!({}));
     for query in ["", "?status=published", "?status=draft", "?status=all"] {
         let script = queries(&[("BLOG#STATUS#PUBLISHED", std::slice::from_ref(&published))]);
@@ -31,7 +31,7 @@ async fn everybody_lists_what_is_published() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_owner_lists_drafts_too() {
+async fn the_owner_can_list_drafts() {
     let drafts = queries(&[("BLOG#STATUS#DRAFT", &[])]);
     let list = send(drafts, Request::new("GET", "/v1/blog/posts?status=draft").owner()).await.ok(200);
     assert_eq!(list, json!({"posts": [], "total": 0, "limit": 20, "offset": 0}));
@@ -87,7 +87,7 @@ async fn certifications_and_courses_are_merged_by_date() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_comes_after_the_page_is_only_counted() {
+async fn items_after_the_page_are_only_counted() {
     let more = json!({"PK": {"S": "a"}});
     let mut first = listed(&[post("PUBLISHED", &json!({})), post("PUBLISHED", &json!({}))]);
     first["LastEvaluatedKey"] = more.clone();
@@ -104,7 +104,7 @@ async fn what_comes_after_the_page_is_only_counted() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn wrong_queries_are_named() {
+async fn invalid_parameters_are_named() {
     for (path, field) in [
         ("/v1/blog/posts?limit=0", "limit"),
         ("/v1/blog/posts?limit=101", "limit"),
@@ -126,7 +126,7 @@ async fn wrong_queries_are_named() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_answer_too_large_for_lambda_asks_for_less() {
+async fn a_response_that_is_too_large_for_lambda_suggests_a_smaller_limit() {
     let long = post("PUBLISHED", &json!({"content": "\"".repeat(300 * 1024)}));
     let script = queries(&[("BLOG#STATUS#PUBLISHED", &vec![long; 20])]);
     is_invalid(&send(script, Request::new("GET", "/v1/blog/posts")).await, "limit");

@@ -27,7 +27,7 @@ async fn publishing_dates_a_post_and_moves_it_in_the_index() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn unpublishing_takes_the_date_back() {
+async fn unpublishing_removes_the_date() {
     let old = json!({"createdAt": "2024-01-01T00:00:00.000Z"});
     let script = Script::new()
         .on("GetItem", found(&post("PUBLISHED", &old)))
@@ -39,7 +39,7 @@ async fn unpublishing_takes_the_date_back() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_is_so_already_stays_as_it_is() {
+async fn content_with_the_requested_status_stays_unchanged() {
     for (path, item, verb) in [
         (POST, post("PUBLISHED", &json!({})), "publish"),
         (POST, post("DRAFT", &json!({})), "unpublish"),
@@ -53,7 +53,7 @@ async fn what_is_so_already_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn projects_and_certifications_are_published_too() {
+async fn projects_and_certifications_can_be_published() {
     for (path, item, partition) in [
         (PROJECT, project("DRAFT", &json!({})), "PROJECT#STATUS#PUBLISHED"),
         (CERTIFICATION, certification("DRAFT", &json!({})), "CERT#STATUS#PUBLISHED#certification"),
@@ -68,7 +68,7 @@ async fn projects_and_certifications_are_published_too() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn deleting_takes_the_view_counter_and_the_categorys_count_along() {
+async fn deleting_removes_the_view_counter_and_updates_the_categorys_count() {
     let script = Script::new()
         .on("GetItem", found(&post("PUBLISHED", &json!({}))))
         .on("TransactWriteItems", json!({}))
@@ -91,7 +91,7 @@ async fn deleting_takes_the_view_counter_and_the_categorys_count_along() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_wrong_count_does_not_keep_a_post_from_being_deleted() {
+async fn a_post_can_be_deleted_despite_a_wrong_count() {
     let script = Script::new()
         .on("GetItem", found(&post("DRAFT", &json!({}))))
         .cancel(&["None", "None", "ConditionalCheckFailed"])
@@ -101,7 +101,7 @@ async fn a_wrong_count_does_not_keep_a_post_from_being_deleted() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn content_that_others_delete_first_is_not_found() {
+async fn content_that_was_deleted_concurrently_is_not_found() {
     let script = Script::new()
         .on("GetItem", found(&post("DRAFT", &json!({}))))
         .cancel(&["ConditionalCheckFailed", "None", "None"])

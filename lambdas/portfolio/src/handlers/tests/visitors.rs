@@ -15,7 +15,7 @@ fn counted(count: u64) -> Value {
     json!({"Attributes": item(&json!({"VisitorCount": count}))})
 }
 
-/// The counters that were added to, in order.
+/// Returns the incremented counters, in order.
 fn counters(script: &Script) -> Vec<String> {
     let requests = script.requests();
     let keys = requests[1..].iter().filter_map(|(_, body)| body["Key"]["PK"]["S"].as_str().map(str::to_owned));
@@ -39,7 +39,7 @@ fn counts(session: &str) -> Script {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_new_session_counts_for_its_day_its_month_and_altogether() {
+async fn a_new_session_is_counted_for_its_day_its_month_and_in_total() {
     let body = json!({"sessionId": "s1", "pagePath": "/", "referrer": "https://example.org"});
     let script = counts("s1");
     let answer = send(script.clone(), Request::new("POST", TRACK).json(body)).await;
@@ -61,7 +61,7 @@ async fn a_session_that_was_counted_today_is_not_counted_again() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_session_may_be_named_by_header_or_cookie() {
+async fn a_session_can_be_named_by_header_or_cookie() {
     let header = Request::new("POST", TRACK).header("X-Session-Id", "from-header");
     assert_eq!(send(counts("from-header"), header).await.ok(200)["sessionId"], "from-header");
     let cookie = Request::new("POST", TRACK).header("Cookie", "a=b; session_id=from-cookie");
@@ -69,7 +69,7 @@ async fn a_session_may_be_named_by_header_or_cookie() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn without_a_session_one_is_made_and_remembered_and_the_address_is_not_stored() {
+async fn a_missing_session_is_created_and_set_without_storing_the_address() {
     let salt = json!({"Parameter": {"Name": "visitor-salt", "Value": "00ff", "Type": "SecureString"}});
     let script = Script::new()
         .on("GetParameter", salt)
@@ -90,7 +90,7 @@ async fn without_a_session_one_is_made_and_remembered_and_the_address_is_not_sto
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_salt_of_the_environments_own_asks_nobody() {
+async fn a_salt_in_the_environment_needs_no_request() {
     let environment = portfolio_contract::Api { visitor_salt: Some("00ff".to_owned()), ..environment() };
     let script = Script::new()
         .on("PutItem", json!({}))
@@ -109,7 +109,7 @@ async fn without_a_salt_nothing_is_counted() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn odd_sessions_are_refused_where_they_are_named() {
+async fn invalid_sessions_are_rejected_with_their_source() {
     let body = |body| Request::new("POST", TRACK).json(body);
     for (request, field) in [
         (body(json!({"sessionId": ""})), "sessionId"),
@@ -129,7 +129,7 @@ async fn odd_sessions_are_refused_where_they_are_named() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_count_that_dynamodb_did_not_take_is_sent_again() {
+async fn a_count_that_dynamodb_rejected_is_retried() {
     let throttled = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
     let script = Script::new()
         .on("PutItem", json!({}))
@@ -146,7 +146,7 @@ async fn a_count_that_dynamodb_did_not_take_is_sent_again() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_count_whose_answer_was_lost_is_not_sent_again() {
+async fn a_count_with_a_lost_response_is_not_retried() {
     let script = Script::new()
         .on("PutItem", json!({}))
         .fail("UpdateItem", "InternalServerError", "lost")
@@ -155,12 +155,12 @@ async fn a_count_whose_answer_was_lost_is_not_sent_again() {
     let function = Function::new(script.clone());
     let answer = function.attempt(Request::new("POST", TRACK).json(json!({"sessionId": "s1"}))).await;
     assert_eq!(answer.error().0, 500);
-    // Nor does it keep the others from being counted.
+    // The other counters are still incremented.
     assert_eq!(counters(&script), ["VISITOR#TOTAL", "VISITOR#DAILY#2024-03-15", "VISITOR#MONTHLY#2024-03"]);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_count_says_when_it_last_grew() {
+async fn the_count_has_the_time_of_its_last_increment() {
     let total = item(&json!({"PK": "VISITOR#TOTAL", "VisitorCount": 7, "UpdatedAt": "2024-03-15T10:30:00.000Z"}));
     let script = Script::new().on("GetItem", json!({"Item": total})).with("/Key/PK/S", "VISITOR#TOTAL");
     let count = send(script, Request::new("GET", "/v1/visitors/count")).await.ok(200);
@@ -169,7 +169,7 @@ async fn the_count_says_when_it_last_grew() {
     assert_eq!(count, json!({"count": 0, "lastUpdated": null}));
 }
 
-/// An answer of `BatchGetItem`.
+/// A response of `BatchGetItem`.
 fn batch(items: &[Value]) -> Value {
     json!({"Responses": {"portfolio": items.iter().map(item).collect::<Vec<_>>()}, "UnprocessedKeys": {}})
 }
@@ -211,7 +211,7 @@ async fn monthly_trends_end_this_month() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn keys_left_unread_are_asked_for_again() {
+async fn unprocessed_keys_are_requested_again() {
     let unread = json!({"Responses": {"portfolio": []}, "UnprocessedKeys": {"portfolio": {"Keys": [
         {"PK": {"S": "VISITOR#DAILY#2024-03-15"}, "SK": {"S": "COUNT"}},
     ]}}});
