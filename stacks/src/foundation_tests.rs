@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use model::{
+    foundation::{SYSTEM, complete, only_narrows, pipeline},
+    rendered::{RenderedStack, RenderedSystem},
+    stage::Stage,
+    template::RenderError,
+};
 use serde_json::{Value, json};
 
-use super::*;
-use crate::rendered::{RenderedStack, RenderedSystem};
+use crate::systems::render;
 
 const PIPELINE: &str = "
 account: '111122223333'
@@ -15,7 +20,8 @@ systems: { media-uploader: { allowed_origins: ['https://example.com'] } }
 ";
 
 fn rendered(text: &str) -> Result<Vec<RenderedSystem>, RenderError> {
-    crate::systems::render(&Stage::parse("staging", text, "staging.yaml").expect("a stage"))
+    let stage = Stage::parse("staging", text, "staging.yaml").expect("a stage");
+    complete(&stage, render(&stage)?, &[])
 }
 
 fn pipeline() -> RenderedStack {
@@ -204,7 +210,7 @@ fn what_a_deployed_stack_needs_is_allowed_too() {
     let old = |name: &str| name.to_owned();
     let template = json!({ "Resources": { "Queue": queue, "Role": role } });
     let deployed = RenderedStack::deployed(old("old"), old("work"), old("old-work-staging"), None, template);
-    let over = crate::systems::render_over(&stage, &[deployed]).expect("rendered");
+    let over = complete(&stage, render(&stage).expect("rendered"), &[deployed]).expect("rendered");
     let over = over[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
     let of = |stack: &RenderedStack, action: &str| {
         let has = |statement: &Value| strings(&statement["Action"]).contains(&action.to_owned());
@@ -226,7 +232,7 @@ fn mappings_are_told_by_their_functions() {
         json!({ "Resources": { "Mapping": { "Type": "AWS::Lambda::EventSourceMapping", "Properties": {} } } });
     let old = |name: &str| name.to_owned();
     let deployed = RenderedStack::deployed(old("old"), old("work"), old("old-work-staging"), None, template);
-    let over = crate::systems::render_over(&stage, &[deployed]).expect("rendered");
+    let over = complete(&stage, render(&stage).expect("rendered"), &[deployed]).expect("rendered");
     let over = over[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
     for action in ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"] {
         let has = |statement: &Value| strings(&statement["Action"]).contains(&action.to_owned());
@@ -340,7 +346,7 @@ fn the_provider_is_made_only_where_the_account_has_none_and_stays() {
     assert_eq!(provider["DeletionPolicy"], "RetainExceptOnCreate");
     assert!(stack.parameters.contains_key("GithubOidcProviderExists"), "{:?}", stack.parameters);
     let local = Stage::parse("local", PIPELINE, "local.yaml").expect("a stage");
-    let local = crate::systems::render(&local).expect("rendered");
+    let local = complete(&local, render(&local).expect("rendered"), &[]).expect("rendered");
     let local = local[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
     assert!(resource(local, "GithubOidcProvider").is_null() && local.parameters.is_empty());
 }

@@ -4,11 +4,104 @@
 
 use std::time::Duration;
 
-use miette::Diagnostic;
+use camino::Utf8PathBuf;
+use clap::{ArgMatches, Args, FromArgMatches};
+use engine::{
+    application,
+    context::Context,
+    deploy::{Outputs, observe},
+    error::Exit,
+    live::sign_in::sign_in,
+    session::{self, Session},
+    ui,
+};
+use futures_util::future::LocalBoxFuture;
+use miette::{Diagnostic, IntoDiagnostic};
 use reqwest::{Client, Response, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use thiserror::Error;
+
+/// The system that the demo shows.
+const SYSTEM: &str = "media-uploader";
+/// Its API, by logical ID.
+const API: &str = "MediaApi";
+
+/// `cargo xtask demo`.
+pub(crate) struct Verb;
+
+/// The demo that follows a deploy to stage `local`.
+pub(crate) struct Demo;
+
+/// Upload a photo through the local API and print the URL of its thumbnail.
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// A JPEG instead of the one in the repository.
+    #[arg(long)]
+    photo: Option<Utf8PathBuf>,
+}
+
+impl application::Verb for Verb {
+    fn command(&self) -> clap::Command {
+        DemoArgs::augment_args(clap::Command::new("demo"))
+    }
+
+    fn run<'a>(&'a self, arguments: &'a ArgMatches, context: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>> {
+        Box::pin(async {
+            let args = DemoArgs::from_arg_matches(arguments).into_diagnostic()?;
+            let session = Session::open(context.stage("local")?, context).await?;
+            let observed = observe::observe(&session.systems, &session.clients).await?;
+            show(args.photo, &session, &session::outputs(&observed), context).await?;
+            Ok(Exit::Success)
+        })
+    }
+}
+
+impl application::Demo for Demo {
+    fn system(&self) -> &str {
+        SYSTEM
+    }
+
+    fn run<'a>(
+        &'a self,
+        session: &'a Session,
+        outputs: &'a Outputs,
+        context: &'a Context,
+    ) -> LocalBoxFuture<'a, miette::Result<()>> {
+        Box::pin(async {
+            show(None, session, outputs, context).await?;
+            if let Some(api) = session.urls(outputs).get(API) {
+                context.ui.result(format_args!(
+                    "try: curl -s {api}/media -H \"Authorization: Bearer $(cargo xtask local sign-in --system {SYSTEM})\" \
+                     -d '{{\"contentType\":\"image/jpeg\",\"contentLength\":91392}}'"
+                ));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Uploads a photo and prints the URL of its thumbnail.
+async fn show(
+    photo: Option<Utf8PathBuf>,
+    session: &Session,
+    outputs: &Outputs,
+    context: &Context,
+) -> miette::Result<()> {
+    let urls = session.urls(outputs);
+    let api = urls.get(API).ok_or(DemoError::NotDeployed)?;
+    let system = session.systems.iter().find(|system| system.name == SYSTEM).ok_or(DemoError::NotDeployed)?;
+    let path = photo.unwrap_or_else(|| context.workspace.root().join("lambdas/media-uploader/demo/photo.jpg"));
+    let bytes = fs_err::read(&path).map_err(|source| DemoError::Photo { path, source })?;
+    let step = context.ui.step("Upload a photo through the API");
+    let token = sign_in(system, session, outputs).await?.id_token;
+    let thumbnail = upload_photo(api, &token, bytes).await?;
+    let size = fetch(&thumbnail).await?;
+    let (width, height) = (thumbnail.width, thumbnail.height);
+    step.done(format_args!("its thumbnail is {width} × {height}, {}", ui::size(size as u64)));
+    context.ui.result(format_args!("thumbnail: {}", thumbnail.url));
+    Ok(())
+}
 
 /// How long a photo may take from upload to thumbnail. The spec's tests wait as long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,7 +110,19 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// The photo did not come back as a thumbnail.
 #[derive(Debug, Error, Diagnostic)]
-pub enum DemoError {
+enum DemoError {
+    /// The system is not deployed.
+    #[error("the Media Uploader is not deployed to stage local")]
+    #[diagnostic(help("run `cargo xtask deploy --stage local` first"))]
+    NotDeployed,
+    /// The photo cannot be read.
+    #[error("failed to read {path}")]
+    Photo {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
     /// The API or the bucket could not be reached.
     #[error("failed to {what}")]
     #[diagnostic(help("is the local cloud up? See `cargo xtask local status` and `cargo xtask local logs`"))]
@@ -46,15 +151,15 @@ pub enum DemoError {
 
 /// A processed photo.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Thumbnail {
+struct Thumbnail {
     /// The photo's filename in the API.
-    pub filename: String,
+    filename: String,
     /// A link anyone can open for a while.
-    pub url: String,
+    url: String,
     /// Width in pixels.
-    pub width: u32,
+    width: u32,
     /// Height in pixels.
-    pub height: u32,
+    height: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,7 +175,7 @@ struct Upload {
 /// # Errors
 ///
 /// When any request fails or is refused, or processing takes longer than 20 s.
-pub async fn upload_photo(api: &str, token: &str, photo: Vec<u8>) -> Result<Thumbnail, DemoError> {
+async fn upload_photo(api: &str, token: &str, photo: Vec<u8>) -> Result<Thumbnail, DemoError> {
     let client = Client::new();
     let what = "ask for an upload link";
     let request = json!({ "contentType": "image/jpeg", "contentLength": photo.len() });
@@ -108,7 +213,7 @@ async fn wait_for_thumbnail(client: &Client, api: &str, token: &str, filename: &
 /// # Errors
 ///
 /// When the link does not serve a JPEG.
-pub async fn fetch(thumbnail: &Thumbnail) -> Result<usize, DemoError> {
+async fn fetch(thumbnail: &Thumbnail) -> Result<usize, DemoError> {
     let what = "fetch the thumbnail";
     let response = accepted(what, Client::new().get(&thumbnail.url).send().await).await?;
     let jpeg = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "image/jpeg");

@@ -8,7 +8,7 @@ pub mod portfolio;
 pub mod probe;
 pub mod thakii;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Where a function is found: in the workspace, in its template and in AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +39,8 @@ pub trait Environment: Serialize + DeserializeOwned {}
 impl<T: Serialize + DeserializeOwned> Environment for T {}
 
 /// An HTTP method of a [`Route`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names are HTTP's own")]
 pub enum Method {
     Delete,

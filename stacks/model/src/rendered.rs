@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{FunctionName, Method, Route};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A system's stacks, in an order in which they can be deployed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RenderedSystem {
-    /// The system's name, for example `media-uploader`.
+    /// The system's name, for example `notes`.
     pub name: String,
     /// Its stacks; every stack comes after the ones it takes values from.
     pub stacks: Vec<RenderedStack>,
@@ -27,7 +28,7 @@ pub struct RenderedSystem {
 }
 
 /// The topic that a system's alarms tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderedTopic {
     /// Its stack, by [`RenderedStack::stack`].
     pub stack: String,
@@ -36,7 +37,7 @@ pub struct RenderedTopic {
 }
 
 /// A static site: files of the workspace that a deploy puts into a bucket, and says there where the system's APIs are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderedSite {
     /// What it is called among the stage's URLs.
     pub name: String,
@@ -55,7 +56,7 @@ pub struct RenderedSite {
 }
 
 /// An output of a stack of the same system that a site is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteValue {
     /// The stack, by [`RenderedStack::stack`].
     pub stack: String,
@@ -64,7 +65,7 @@ pub struct SiteValue {
 }
 
 /// A request that a system must answer, once it is released, as it says here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmokeCheck {
     /// The logical ID of the API that is asked.
     pub api: String,
@@ -77,7 +78,7 @@ pub struct SmokeCheck {
 }
 
 /// A request that a deployed system must answer as it says here, as its clients see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveCheck {
     /// What it is a check of.
     pub kind: LiveKind,
@@ -88,15 +89,15 @@ pub struct LiveCheck {
     /// The path below the API's URL, with its slash.
     pub path: String,
     /// What the request carries: names in lower case, and values.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// The statuses of which one must come.
-    pub statuses: &'static [u16],
+    pub statuses: Vec<u16>,
     /// A header that must come, its name in lower case, and its value.
-    pub answers: Option<(&'static str, String)>,
+    pub answers: Option<(String, String)>,
 }
 
 /// What a [`LiveCheck`] is a check of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LiveKind {
     /// Whoever may not is turned away.
     Auth,
@@ -128,7 +129,7 @@ impl LiveCheck {
             method,
             path: path.to_owned(),
             headers: Vec::new(),
-            statuses: &[401],
+            statuses: vec![401],
             answers: None,
         }
     }
@@ -138,15 +139,15 @@ impl LiveCheck {
     pub fn refuses_forgers(api: &str, method: Method, path: &str) -> Self {
         // {"alg":"none"} . {"sub":"nobody"} . nothing
         let token = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.";
-        let headers = vec![("authorization", token.to_owned())];
+        let headers = vec![("authorization".to_owned(), token.to_owned())];
         // API Gateway's own authorizers say 401 or 403.
-        Self { headers, statuses: &[401, 403], ..Self::refuses_strangers(api, method, path) }
+        Self { headers, statuses: vec![401, 403], ..Self::refuses_strangers(api, method, path) }
     }
 
     /// A request is answered with one of these statuses.
     #[must_use]
-    pub fn answers(api: &str, method: Method, path: &str, statuses: &'static [u16]) -> Self {
-        Self { statuses, ..Self::refuses_strangers(api, method, path) }
+    pub fn answers(api: &str, method: Method, path: &str, statuses: &[u16]) -> Self {
+        Self { statuses: statuses.to_vec(), ..Self::refuses_strangers(api, method, path) }
     }
 
     /// Anybody gets an answer from behind the API: a function and what it reads are there.
@@ -158,7 +159,7 @@ impl LiveCheck {
     /// The method and path, and what is special about the request.
     #[must_use]
     pub fn title(&self) -> String {
-        let is_forged = self.headers.iter().any(|(name, _)| *name == "authorization");
+        let is_forged = self.headers.iter().any(|(name, _)| name == "authorization");
         format!("{} {}{}", self.method.as_str(), self.path, if is_forged { ", token forged" } else { "" })
     }
 
@@ -171,18 +172,18 @@ impl LiveCheck {
             method: Method::Options,
             path: path.to_owned(),
             headers: vec![
-                ("origin", origin.to_owned()),
-                ("access-control-request-method", method.as_str().to_owned()),
-                ("access-control-request-headers", "authorization,content-type".to_owned()),
+                ("origin".to_owned(), origin.to_owned()),
+                ("access-control-request-method".to_owned(), method.as_str().to_owned()),
+                ("access-control-request-headers".to_owned(), "authorization,content-type".to_owned()),
             ],
-            statuses: &[200, 204],
-            answers: Some(("access-control-allow-origin", origin.to_owned())),
+            statuses: vec![200, 204],
+            answers: Some(("access-control-allow-origin".to_owned(), origin.to_owned())),
         }
     }
 }
 
 /// How a user signs in to a system by SRP, and what must be answered then.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
     /// The stack of the user pool, by [`RenderedStack::stack`].
     pub stack: String,
@@ -193,7 +194,7 @@ pub struct SignIn {
     /// What a user of the pool is called, for one who is made for the check and deleted after it.
     pub user: String,
     /// The attributes that a user of the pool must have.
-    pub attributes: Vec<(&'static str, String)>,
+    pub attributes: Vec<(String, String)>,
     /// Where the ID token is exchanged for one of the system's own, which the other requests carry then.
     pub exchange: Option<Exchange>,
     /// The requests, in order.
@@ -201,16 +202,16 @@ pub struct SignIn {
 }
 
 /// A request that gets one token and answers another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// The request, without a token.
     pub check: LiveCheck,
     /// The field of the answer's JSON that holds the new token.
-    pub token: &'static str,
+    pub token: String,
 }
 
 /// How fast a system must answer a request that reaches a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// The request.
     pub check: LiveCheck,
@@ -223,7 +224,7 @@ pub struct Latency {
 }
 
 /// One CloudFormation stack of one stage.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RenderedStack {
     /// The system the stack belongs to.
     pub system: String,
@@ -273,12 +274,12 @@ impl RenderedStack {
 }
 
 /// Where a template parameter's value comes from when the stack is deployed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ParameterSource {
     /// The name of the stage's artifact bucket.
     ArtifactBucket,
     /// The S3 key of a function's zip.
-    FunctionCode(FunctionName),
+    FunctionCode(FunctionId),
     /// The S3 key of a layer's zip.
     LayerCode {
         /// The system that owns the layer.
@@ -288,7 +289,7 @@ pub enum ParameterSource {
     },
     /// The version the alias `live` of this function points to. Empty before the first release, which makes the
     /// template publish version 1; afterwards *use previous value*, so that moving the alias by API is no change.
-    AliasVersion(FunctionName),
+    AliasVersion(FunctionId),
     /// `true` where the account has an OIDC provider for this issuer already, else `false`; decided when the stack is
     /// made, for after that it may be the stack's own.
     OidcProviderExists {
@@ -305,18 +306,50 @@ pub enum ParameterSource {
 }
 
 /// A function in a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderedFunction {
     /// Its contract's name.
-    pub name: FunctionName,
+    pub id: FunctionId,
     /// Its name in Lambda: `<system>-<function>-<stage>`.
     pub function_name: String,
     /// The logical ID of its alias `live`.
     pub alias_logical_id: String,
 }
 
+/// Where a function is found: in the workspace, in its template and in AWS.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FunctionId {
+    /// The system that owns the function.
+    pub system: String,
+    /// The function's name within its system.
+    pub function: String,
+    /// The `[[bin]]` that is built into the function's `bootstrap`; several functions may share one.
+    pub binary: String,
+    /// The logical ID of the `AWS::Lambda::Function` in its template.
+    pub logical_id: String,
+}
+
+impl FunctionId {
+    /// The name of its binary's zip within the system: the binary's name without the system's.
+    #[must_use]
+    pub fn artifact_name(&self) -> &str {
+        self.binary.strip_prefix(&self.system).and_then(|rest| rest.strip_prefix('-')).unwrap_or(&self.binary)
+    }
+}
+
+impl From<FunctionName> for FunctionId {
+    fn from(name: FunctionName) -> Self {
+        Self {
+            system: name.system.to_owned(),
+            function: name.function.to_owned(),
+            binary: name.binary.to_owned(),
+            logical_id: name.logical_id.to_owned(),
+        }
+    }
+}
+
 /// A layer in a template, made of files of the workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderedLayer {
     /// The system that owns the layer.
     pub system: String,
@@ -330,17 +363,32 @@ pub struct RenderedLayer {
     pub source: String,
 }
 
+/// A route that an API serves.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RenderedRoute {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path, like `/notes/{id}`.
+    pub path: String,
+}
+
+impl From<Route> for RenderedRoute {
+    fn from(route: Route) -> Self {
+        Self { method: route.method, path: route.path.to_owned() }
+    }
+}
+
 /// A REST API in a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderedApi {
     /// The logical ID of the `AWS::ApiGateway::RestApi`.
     pub logical_id: String,
     /// The name of its one stage.
     pub stage_name: String,
     /// The routes it must serve, without `OPTIONS`.
-    pub routes: Vec<Route>,
+    pub routes: Vec<RenderedRoute>,
     /// The paths that anybody may `GET`, and the function that answers, by its name in Lambda.
-    pub open: BTreeMap<&'static str, String>,
+    pub open: BTreeMap<String, String>,
     /// The output that holds the API's id.
     pub id_output: String,
     /// The output that holds the URL of the deployed stage.

@@ -1,9 +1,14 @@
 //! A stage: account, region and settings, read from `stacks/stages/<stage>.yaml`.
 
-use serde::Deserialize;
-use thiserror::Error;
+mod settings;
 
-use crate::systems::{Systems, foundation::Pipeline};
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use thiserror::Error;
 
 /// Where and how systems are deployed.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -34,9 +39,31 @@ pub struct Stage {
     /// Whose workflows deploy the stage; without it, only people do.
     #[serde(default)]
     pub pipeline: Option<Pipeline>,
-    /// Each system's settings. A system without settings is not deployed to the stage.
+    /// The systems that have settings; a system without settings is not deployed to the stage.
     #[serde(default)]
-    pub systems: Systems,
+    systems: BTreeMap<String, IgnoredAny>,
+    /// The text that it was parsed from, where [`Stage::settings`] finds a system's settings.
+    #[serde(skip)]
+    text: Arc<str>,
+    /// The path of its file, for messages.
+    #[serde(skip)]
+    file: String,
+}
+
+/// Whose workflows deploy a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The repository, `owner/name`.
+    pub repository: String,
+    /// The owner's number in GitHub: `gh api users/OWNER --jq .id`.
+    pub owner_id: u64,
+    /// The repository's number, which stays with it when it is renamed: `gh api repos/OWNER/NAME --jq .id`.
+    pub repository_id: u64,
+    /// The environment whose jobs may deploy. Its protection rules in GitHub decide who approves.
+    pub environment: String,
+    /// The branch whose runs may look at the stage, so that a plan is seen before it is approved.
+    pub branch: String,
 }
 
 /// How new versions get their traffic.
@@ -114,7 +141,7 @@ impl Architecture {
 }
 
 /// A stage file's content is wrong.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StageError {
     /// Not YAML, or not a stage's YAML. The source names field, line and column.
     #[error("failed to understand {file}{}", suggested(.suggestion.as_deref()))]
@@ -123,8 +150,18 @@ pub enum StageError {
         file: String,
         /// The field that an unknown one was probably meant to be.
         suggestion: Option<String>,
-        /// Where and why.
-        source: serde_yaml::Error,
+        /// The reason, with line and column.
+        source: SyntaxError,
+    },
+    /// Settings of a system that the project does not have.
+    #[error("failed to understand {file}: there is no system `{system}`{}", suggested(.suggestion.as_deref()))]
+    UnknownSystem {
+        /// The file.
+        file: String,
+        /// The name under `systems`.
+        system: String,
+        /// The closest system of the project.
+        suggestion: Option<String>,
     },
     /// A value that cannot be.
     #[error("failed to understand {file}: `{field}` is `{value}`, but must be {expected}")]
@@ -140,6 +177,11 @@ pub enum StageError {
     },
 }
 
+/// The parser's reason, with line and column.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct SyntaxError(String);
+
 impl Stage {
     /// Reads the stage called `name` from the text of its file; `file` is only for messages.
     ///
@@ -147,12 +189,10 @@ impl Stage {
     ///
     /// When the text is no YAML, a field is missing, unknown or of the wrong type, or a value cannot be.
     pub fn parse(name: &str, text: &str, file: &str) -> Result<Self, StageError> {
-        let mut stage: Self = serde_yaml::from_str(text).map_err(|source| StageError::Syntax {
-            file: file.to_owned(),
-            suggestion: suggestion(&source.to_string()),
-            source,
-        })?;
+        let mut stage: Self = serde_yaml::from_str(text).map_err(|error| syntax(file, &error))?;
         name.clone_into(&mut stage.name);
+        stage.text = text.into();
+        file.clone_into(&mut stage.file);
         let wrong = |field, value: &str, expected| StageError::Value {
             file: file.to_owned(),
             field,
@@ -189,6 +229,32 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Reads a system's settings: the value of `systems.<system>`, or `None` where the stage has no such key.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not have the shape of `T`; the error names file, line and key.
+    pub fn settings<T: DeserializeOwned>(&self, system: &str) -> Result<Option<T>, StageError> {
+        settings::read(&self.text, system).map_err(|error| syntax(&self.file, &error))
+    }
+
+    /// Checks that every system with settings is one of `known`.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not, with the closest one of `known`.
+    pub fn check_systems(&self, known: &[&str]) -> Result<(), StageError> {
+        let Some(system) = self.systems.keys().find(|system| !known.contains(&system.as_str())) else { return Ok(()) };
+        let suggestion = closest(system, known.iter().copied()).map(str::to_owned);
+        Err(StageError::UnknownSystem { file: self.file.clone(), system: system.clone(), suggestion })
+    }
+
+    /// The path of the stage's file, for messages.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Is this the stage that runs on the emulator? What the emulator cannot do is left out of it.
     #[must_use]
     pub fn is_local(&self) -> bool {
@@ -204,16 +270,27 @@ impl Stage {
 
 /// The known field that is closest to the unknown one of serde's message "unknown field `a`, expected one of `b`, `c`".
 fn suggestion(message: &str) -> Option<String> {
-    const CLOSE: f64 = 0.7;
     let (_, names) = message.split_once("unknown field `")?;
     // What stands between backticks is every other piece.
     let mut names = names.split('`').step_by(2);
     let unknown = names.next()?;
-    names
-        .map(|known| (strsim::jaro_winkler(unknown, known), known))
+    closest(unknown, names).map(str::to_owned)
+}
+
+/// The candidate that `name` was probably meant to be: the most similar one, if any is similar enough.
+pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const CLOSE: f64 = 0.7;
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(similarity, _)| *similarity >= CLOSE)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, known)| known.to_owned())
+        .map(|(_, candidate)| candidate)
+}
+
+fn syntax(file: &str, error: &serde_yaml::Error) -> StageError {
+    let message = error.to_string();
+    StageError::Syntax { file: file.to_owned(), suggestion: suggestion(&message), source: SyntaxError(message) }
 }
 
 fn suggested(field: Option<&str>) -> String {

@@ -5,73 +5,57 @@ use crate::{stage::Stage, template::RenderError};
 
 /// Checks one system's settings; errors name the stage's file, the key, the value and what it must be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Checked<'a> {
+pub struct Checked<'a> {
     system: &'static str,
     stage: &'a Stage,
 }
 
 impl<'a> Checked<'a> {
-    pub(super) const fn new(system: &'static str, stage: &'a Stage) -> Self {
+    pub const fn new(system: &'static str, stage: &'a Stage) -> Self {
         Self { system, stage }
     }
 
     /// Anything else that is wrong with the settings.
-    pub(super) fn wrong(self, message: &str) -> RenderError {
+    pub fn wrong(self, message: &str) -> RenderError {
         let message = format!("stacks/stages/{}.yaml: {message}", self.stage.name);
         RenderError::Settings { system: self.system.to_owned(), message }
     }
 
     /// Origins as browsers send them: each is compared with theirs, byte by byte.
-    pub(super) fn origins(self, key: &str, origins: &[String]) -> Result<(), RenderError> {
+    pub fn origins(self, key: &str, origins: &[String]) -> Result<(), RenderError> {
         let expected = "an origin as browsers send it: `https://` and a lower-case host, with a port only where it is \
                         not the usual one, and neither `*` nor path nor final slash; `http://` for localhost only";
         self.each(key, origins, is_origin, expected)
     }
 
     /// E-mail addresses: of each, mail must arrive, and a list joined by commas must have as many.
-    pub(super) fn emails<'t>(
-        self,
-        key: &str,
-        addresses: impl IntoIterator<Item = &'t String>,
-    ) -> Result<(), RenderError> {
+    pub fn emails<'t>(self, key: &str, addresses: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
         self.each(key, addresses, is_email, "one e-mail address, like ops@example.com")
     }
 
     /// Addresses that functions or their clients call.
-    pub(super) fn urls<'t>(self, key: &str, urls: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
+    pub fn urls<'t>(self, key: &str, urls: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
         self.each(key, urls, is_url, "a URL of http or https without query and fragment, like https://www.example.com")
     }
 
     /// Names in DNS.
-    pub(super) fn domains<'t>(self, key: &str, names: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
+    pub fn domains<'t>(self, key: &str, names: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
         self.each(key, names, is_domain, "a domain's lower-case name, like api.example.com")
     }
 
     /// Hosted zones of Route 53.
-    pub(super) fn hosted_zones<'t>(
-        self,
-        key: &str,
-        ids: impl IntoIterator<Item = &'t String>,
-    ) -> Result<(), RenderError> {
+    pub fn hosted_zones<'t>(self, key: &str, ids: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
         self.each(key, ids, is_hosted_zone, "a hosted zone's ID, like Z0123456789EXAMPLE")
     }
 
     /// Certificates of Certificate Manager.
-    pub(super) fn certificates<'t>(
-        self,
-        key: &str,
-        arns: impl IntoIterator<Item = &'t String>,
-    ) -> Result<(), RenderError> {
+    pub fn certificates<'t>(self, key: &str, arns: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
         let is = |arn: &str| is_arn(arn, "acm", "certificate/");
         self.each(key, arns, is, "a certificate's ARN, arn:aws:acm:<region>:<account>:certificate/<id>")
     }
 
     /// Identities of SES.
-    pub(super) fn ses_identities<'t>(
-        self,
-        key: &str,
-        arns: impl IntoIterator<Item = &'t String>,
-    ) -> Result<(), RenderError> {
+    pub fn ses_identities<'t>(self, key: &str, arns: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
         let is = |arn: &str| is_arn(arn, "ses", "identity/");
         self.each(key, arns, is, "an SES identity's ARN, arn:aws:ses:<region>:<account>:identity/<domain or address>")
     }

@@ -1,11 +1,11 @@
 //! What tests of systems ask about templates.
 
-use serde_json::Value;
-
-use crate::{
+use model::{
+    foundation,
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
 };
+use serde_json::Value;
 
 /// Every stage there is.
 pub(super) const STAGES: [&str; 4] = ["local", "dev", "staging", "prod"];
@@ -24,7 +24,8 @@ pub(super) fn stage(name: &str) -> Stage {
 
 /// A system of a stage.
 pub(super) fn rendered(system: &str, stage_name: &str) -> RenderedSystem {
-    let systems = super::render(&stage(stage_name)).expect("rendered");
+    let stage = stage(stage_name);
+    let systems = foundation::complete(&stage, super::render(&stage).expect("rendered"), &[]).expect("complete");
     systems.into_iter().find(|rendered| rendered.name == system).expect("the system")
 }
 

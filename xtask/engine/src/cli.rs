@@ -70,6 +70,4 @@ pub enum Command {
     Docs(commands::docs::DocsArgs),
     /// Everything CI runs: format, lints, tests, docs, templates.
     Ci(commands::ci::CiArgs),
-    /// Generate the typed resource properties from AWS's schemas, or check them.
-    Schema(commands::schema::SchemaArgs),
 }

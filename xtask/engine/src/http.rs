@@ -70,7 +70,7 @@ impl Client {
 pub struct Request {
     method: &'static str,
     url: String,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
     body: Option<String>,
 }
 
@@ -108,8 +108,8 @@ impl Request {
 
     /// Also with this header, its name in lower case.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 

@@ -5,16 +5,17 @@
 //! [`commands`] is a thin composition of them. Only [`aws`] names the AWS SDK, only [`ui`] prints.
 
 pub mod actionlint;
+pub mod application;
 pub mod artifacts;
 pub mod aws;
 pub mod build;
 pub mod cli;
 pub mod commands;
+pub mod context;
 pub mod deploy;
 pub mod doctor;
 pub mod error;
 pub mod github;
-pub mod graph;
 pub mod http;
 pub mod junit;
 pub mod ledger;
@@ -23,13 +24,13 @@ pub mod local;
 pub mod lock;
 pub mod notice;
 pub mod pages;
-pub mod plan;
 pub mod prune;
 pub mod python;
 pub mod record;
 pub mod release;
 pub mod render;
-pub mod schema;
+mod run;
+pub mod session;
 pub mod site;
 pub mod sources;
 pub mod srp;
@@ -38,3 +39,6 @@ pub mod store;
 pub mod summary;
 pub mod ui;
 pub mod workspace;
+
+pub use application::Application;
+pub use run::main;

@@ -1,8 +1,8 @@
 //! What a job made of each system, in a few lines for those whom its alarms tell: pure, from the job's record.
 
+use model::rendered::RenderedSystem;
 use serde::Deserialize;
 use serde_json::Value;
-use stacks::rendered::RenderedSystem;
 
 use crate::{
     ledger::{Kind, Outcome},

@@ -1,27 +1,29 @@
 //! What every command that talks to a stage starts with: the stage, its endpoint, its clients, the account guard.
 
+use std::collections::BTreeMap;
+
 use miette::Diagnostic;
-use stacks::{rendered::RenderedSystem, stage::Stage, systems::foundation};
+use model::{foundation, rendered::RenderedSystem, stage::Stage};
+use plan::observed::Observed;
 use thiserror::Error;
 
 use crate::{
     aws::{Clients, sts::Caller},
+    context::Context,
     deploy::{Outputs, artifact_bucket, observe::observe, rights},
     local::{self, LocalError},
-    plan::observed::Observed,
     render,
     ui::Ui,
-    workspace::Workspace,
 };
 
 /// A stage that can be talked to.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) stage: Stage,
-    pub(super) clients: Clients,
-    pub(super) caller: Caller,
+pub struct Session {
+    pub stage: Stage,
+    pub clients: Clients,
+    pub caller: Caller,
     /// Every system of the stage, whatever was selected.
-    pub(super) systems: Vec<RenderedSystem>,
+    pub systems: Vec<RenderedSystem>,
     local: Option<local::Settings>,
 }
 
@@ -45,11 +47,11 @@ struct NoEmulator {
 
 impl Session {
     /// Opens a stage: starts the local cloud where it is local, and holds the caller's account against the stage's.
-    pub(super) async fn open(stage: Stage, workspace: &Workspace, ui: &Ui) -> miette::Result<Self> {
-        let systems = render::stage(&stage)?;
+    pub async fn open(stage: Stage, context: &Context) -> miette::Result<Self> {
+        let systems = context.render(&stage)?;
         let (local, endpoint) = if stage.is_local() {
-            let settings = local::Settings::from_workspace(workspace)?;
-            let endpoint = local::endpoint(&settings, ui).await?.url().to_owned();
+            let settings = local::Settings::from_workspace(&context.workspace)?;
+            let endpoint = local::endpoint(&settings, &context.ui).await?.url().to_owned();
             (Some(settings), Some(endpoint))
         } else {
             // An emulator for other stages too, for trying a pipeline out.
@@ -68,7 +70,7 @@ impl Session {
     }
 
     /// Says that the local cloud died, where that is why something failed.
-    pub(super) fn explain<T>(&self, result: miette::Result<T>) -> miette::Result<T> {
+    pub fn explain<T>(&self, result: miette::Result<T>) -> miette::Result<T> {
         let died: Option<LocalError> = match &result {
             Err(_) => self.local.as_ref().and_then(local::died),
             Ok(_) => None,
@@ -77,20 +79,20 @@ impl Session {
     }
 
     /// The artifact bucket, where foundation is deployed.
-    pub(super) async fn artifact_bucket(&self) -> miette::Result<Option<String>> {
+    pub async fn artifact_bucket(&self) -> miette::Result<Option<String>> {
         let observed = observe(&foundation_of(&self.systems), &self.clients).await?;
         Ok(bucket(&self.stage, &observed))
     }
 
     /// Lets foundation allow what runs as well as what the workspace says, where workflows deploy the stage.
-    pub(super) async fn keep_what_runs(&mut self, ui: &Ui) -> miette::Result<()> {
+    pub async fn keep_what_runs(&mut self, context: &Context) -> miette::Result<()> {
         if self.stage.pipeline.is_none() {
             return Ok(());
         }
         let deployed = rights::deployed(&self.stage, &self.systems, &self.clients).await?;
-        let systems = render::stage_over(&self.stage, &deployed)?;
+        let systems = context.render_over(&self.stage, &deployed)?;
         if systems != self.systems {
-            ui.say(format_args!(
+            context.ui.say(format_args!(
                 "Rights that only what is deployed needs are kept; `cargo xtask bootstrap --stage {}` takes them away once \
                  that is changed or deleted",
                 self.stage.name
@@ -101,12 +103,7 @@ impl Session {
     }
 
     /// Leaves what deploying may do as it is where the workspace would only take away from it: that waits for `bootstrap`.
-    pub(super) fn leave_what_narrows(
-        &self,
-        systems: &[RenderedSystem],
-        observed: &Observed,
-        ui: &Ui,
-    ) -> Vec<RenderedSystem> {
+    pub fn leave_what_narrows(&self, systems: &[RenderedSystem], observed: &Observed, ui: &Ui) -> Vec<RenderedSystem> {
         let (left, narrows) = rights::leave_what_narrows(systems.to_vec(), observed);
         if narrows {
             ui.say(format_args!(
@@ -118,25 +115,50 @@ impl Session {
         left
     }
 
-    pub(super) fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
+    pub fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
         Ok(render::select(&self.stage, self.systems.clone(), system, stack)?)
     }
 
     /// What the stage is compared with, for people: its account, or the emulator.
-    pub(super) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match self.clients.endpoint() {
             Some(endpoint) => format!("what is deployed at {endpoint}"),
             None => format!("account {}", self.stage.account),
         }
     }
 
+    /// The URLs of all systems' APIs and sites, see [`Self::urls_of`].
+    #[must_use]
+    pub fn urls(&self, outputs: &Outputs) -> BTreeMap<String, String> {
+        self.urls_of(&self.systems, outputs)
+    }
+
+    /// The URL of every API, by its logical ID, and of every site, by its name.
+    #[must_use]
+    pub fn urls_of(&self, systems: &[RenderedSystem], outputs: &Outputs) -> BTreeMap<String, String> {
+        let mut urls = BTreeMap::new();
+        for stack in render::stacks_of(systems) {
+            let Some(outputs) = outputs.get(&stack.name) else { continue };
+            for api in &stack.apis {
+                if let Some(url) = self.api_url(outputs, &api.id_output, &api.url_output) {
+                    urls.insert(api.logical_id.clone(), url);
+                }
+            }
+        }
+        for system in systems {
+            for site in &system.sites {
+                let stack = system.stacks.iter().find(|stack| stack.stack == site.stack);
+                let Some(outputs) = stack.and_then(|stack| outputs.get(&stack.name)) else { continue };
+                if let Some(url) = self.site_url(outputs, &site.bucket_output, &site.url_output) {
+                    urls.insert(site.name.clone(), url);
+                }
+            }
+        }
+        urls
+    }
+
     /// Where an API of a stack is called: its output, or for an emulator the URL that it serves.
-    pub(super) fn api_url(
-        &self,
-        outputs: &std::collections::BTreeMap<String, String>,
-        id: &str,
-        url: &str,
-    ) -> Option<String> {
+    pub fn api_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
         match self.clients.endpoint() {
             None => outputs.get(url).cloned(),
             Some(endpoint) => Some(format!("{endpoint}/_aws/execute-api/{}/{}", outputs.get(id)?, self.stage.name)),
@@ -145,12 +167,7 @@ impl Session {
 
     /// Where a site of a stack is opened: its output, or for an emulator the object itself, whose origin is the API's as well,
     /// so that browsers may call it.
-    pub(super) fn site_url(
-        &self,
-        outputs: &std::collections::BTreeMap<String, String>,
-        bucket: &str,
-        url: &str,
-    ) -> Option<String> {
+    pub fn site_url(&self, outputs: &BTreeMap<String, String>, bucket: &str, url: &str) -> Option<String> {
         match self.clients.endpoint() {
             None => outputs.get(url).cloned(),
             Some(endpoint) => Some(format!("{endpoint}/{}/index.html", outputs.get(bucket)?)),
@@ -159,26 +176,26 @@ impl Session {
 }
 
 /// Foundation alone, where it is among these systems.
-pub(super) fn foundation_of(systems: &[RenderedSystem]) -> Vec<RenderedSystem> {
+pub fn foundation_of(systems: &[RenderedSystem]) -> Vec<RenderedSystem> {
     systems.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect()
 }
 
 /// The emulator that stands in for AWS, where the environment names one.
-pub(super) fn emulator() -> Option<String> {
+pub fn emulator() -> Option<String> {
     std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty())
 }
 
 /// Every deployed stack's outputs.
-pub(super) fn outputs(observed: &Observed) -> Outputs {
+pub fn outputs(observed: &Observed) -> Outputs {
     observed.stacks.iter().map(|(name, stack)| (name.clone(), stack.outputs.clone())).collect()
 }
 
 /// Every deployed stack's parameters.
-pub(super) fn parameters(observed: &Observed) -> Outputs {
+pub fn parameters(observed: &Observed) -> Outputs {
     observed.stacks.iter().map(|(name, stack)| (name.clone(), stack.parameters.clone())).collect()
 }
 
 /// The artifact bucket, once foundation is deployed.
-pub(super) fn bucket(stage: &Stage, observed: &Observed) -> Option<String> {
+pub fn bucket(stage: &Stage, observed: &Observed) -> Option<String> {
     artifact_bucket(&stage.name, &outputs(observed))
 }

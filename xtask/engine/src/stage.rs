@@ -2,7 +2,10 @@
 
 use camino::Utf8PathBuf;
 use miette::Diagnostic;
-use stacks::stage::Stage;
+use model::{
+    project::Project,
+    stage::{self, Stage},
+};
 use thiserror::Error;
 
 use crate::workspace::Workspace;
@@ -30,7 +33,7 @@ pub enum StageError {
     /// The file's content is wrong.
     #[error(transparent)]
     #[diagnostic(help("mend the stage file"))]
-    Content(#[from] stacks::stage::StageError),
+    Content(#[from] model::stage::StageError),
 }
 
 /// The names of all stages, sorted.
@@ -57,7 +60,7 @@ pub fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
 /// # Errors
 ///
 /// When there is no such stage, with the closest one, or its file cannot be read or understood.
-pub fn load(workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
+pub fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
     let known = names(workspace)?;
     if !known.iter().any(|candidate| candidate == name) {
         return Err(StageError::Unknown { name: name.to_owned(), known });
@@ -65,19 +68,14 @@ pub fn load(workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
     let path = workspace.stages().join(format!("{name}.yaml"));
     let text = fs_err::read_to_string(&path).map_err(|source| StageError::Read { path: path.clone(), source })?;
     let shown = path.strip_prefix(workspace.root()).unwrap_or(&path);
-    Ok(Stage::parse(name, &text, shown.as_str())?)
+    Ok(project.stage(name, &text, shown.as_str())?)
 }
 
 /// `; did you mean …?` when one of `known` is close to `name`, else nothing.
 #[must_use]
 pub fn closest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
-    const CLOSE: f64 = 0.7;
-    known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate.as_ref()), candidate.as_ref()))
-        .filter(|(similarity, _)| *similarity >= CLOSE)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
+    stage::closest(name, known.iter().map(AsRef::as_ref))
+        .map(|candidate| format!("; did you mean `{candidate}`?"))
         .unwrap_or_default()
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,20 +10,17 @@ use super::{
 };
 
 /// What was named on the command line, each as `<stack>/<logical ID>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowances {
     /// Let this resource that holds data be replaced by an empty one.
-    #[arg(long = "allow-replace", value_name = "STACK/ID")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    replace: Vec<String>,
+    pub replace: Vec<String>,
     /// Let this resource that holds data be deleted, or leave its stack.
-    #[arg(long = "allow-delete", value_name = "STACK/ID")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    delete: Vec<String>,
+    pub delete: Vec<String>,
     /// Let this resource do what the stage file refuses: widen IAM, open to the public, drop an alarm.
-    #[arg(long = "allow", value_name = "STACK/ID")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    other: Vec<String>,
+    pub other: Vec<String>,
 }
 
 impl Allowances {

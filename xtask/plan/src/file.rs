@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sha2::{Digest, Sha256};
-use stacks::{
+use model::{
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
 };
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{allow::Allowances, observed::Observed, preview::Preview};
@@ -117,7 +117,7 @@ fn stack_inputs(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observe
     let name = &stack.name;
     inputs.insert(format!("the template of {name}"), hash(&stack.template));
     for function in &stack.functions {
-        let built = artifacts.functions.get(function.name.binary).map(|artifact| artifact.sha256.clone());
+        let built = artifacts.functions.get(&function.id.binary).map(|artifact| artifact.sha256.clone());
         inputs.insert(format!("the code of {}", function.function_name), built.unwrap_or_default());
         let deployed = observed.functions.get(&function.function_name);
         inputs.insert(format!("deployed function {}", function.function_name), hash(&json!(deployed)));

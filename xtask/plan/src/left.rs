@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use stacks::{rendered::RenderedSystem, stage::Stage};
+use model::{rendered::RenderedSystem, stage::Stage};
 
 use super::observed::ListedStack;
 
@@ -31,7 +31,7 @@ pub fn left<'a>(
 
 #[cfg(test)]
 mod tests {
-    use stacks::template::{Resource, Stack, System};
+    use model::template::{Resource, Stack, System};
 
     use super::*;
 

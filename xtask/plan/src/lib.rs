@@ -3,30 +3,33 @@
 //! Pure and synchronous. A plan leaves no choices to whoever carries it out; nothing here may know AWS.
 
 pub mod allow;
+pub mod artifacts;
 pub mod changes;
 pub mod drift;
 pub mod file;
 pub mod forecast;
+pub mod graph;
 pub mod left;
 pub mod observed;
 pub mod policy;
 pub mod preview;
 pub mod safety;
 pub mod show;
+pub mod states;
 pub mod verdict;
 pub mod widening;
 
 use std::collections::BTreeMap;
 
+use model::{
+    foundation,
+    rendered::{ParameterSource, RenderedFunction, RenderedStack, RenderedSystem},
+};
+use observed::{Observed, ObservedStack};
 use serde::Serialize;
 use serde_json::Value;
-use stacks::{
-    rendered::{ParameterSource, RenderedFunction, RenderedStack, RenderedSystem},
-    systems::foundation,
-};
 
 use crate::artifacts::{Artifact, Artifacts};
-use observed::{Observed, ObservedStack};
 
 /// Everything that would change.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -206,7 +209,7 @@ fn parameter(
             stack: full_name(foundation::SYSTEM, foundation::ARTIFACTS, stage),
             output: foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(),
         },
-        ParameterSource::FunctionCode(function) => Parameter::Value(artifacts.functions[function.binary].key()),
+        ParameterSource::FunctionCode(function) => Parameter::Value(artifacts.functions[&function.binary].key()),
         ParameterSource::LayerCode { system, layer } => {
             Parameter::Value(artifacts.layers[&(system.clone(), layer.clone())].key())
         }
@@ -225,7 +228,7 @@ fn parameter(
             if !known {
                 return Parameter::Value(String::new());
             }
-            let alias = stack.functions.iter().find(|candidate| candidate.name == *function);
+            let alias = stack.functions.iter().find(|candidate| candidate.id == *function);
             let (Some(alias), Some(deployed)) = (alias, deployed) else { return Parameter::Previous };
             // Only a changed alias resource needs to know the version that is really live.
             if alias_resource(&stack.template, &alias.alias_logical_id)
@@ -256,12 +259,12 @@ fn code_updates(
         let parameter = stack
             .parameters
             .iter()
-            .find_map(|(name, source)| (*source == ParameterSource::FunctionCode(function.name)).then_some(name));
-        let key = artifacts.functions[function.name.binary].key();
+            .find_map(|(name, source)| (*source == ParameterSource::FunctionCode(function.id.clone())).then_some(name));
+        let key = artifacts.functions[&function.id.binary].key();
         parameter.and_then(|name| deployed?.parameters.get(name)) == Some(&key)
     };
     let changed = |function: &&RenderedFunction| {
-        let built = artifacts.functions[function.name.binary].code_sha256();
+        let built = artifacts.functions[&function.id.binary].code_sha256();
         match observed.functions.get(&function.function_name) {
             Some(there) => there.code_sha256 != built && (*action == Action::None || unseen(function)),
             // CloudFormation makes it.
@@ -273,7 +276,7 @@ fn code_updates(
         .iter()
         .filter(changed)
         .map(|function| {
-            let artifact = &artifacts.functions[function.name.binary];
+            let artifact = &artifacts.functions[&function.id.binary];
             CodeUpdate {
                 system: stack.system.clone(),
                 function_name: function.function_name.clone(),
@@ -287,7 +290,7 @@ fn code_updates(
 /// The functions that are as they should be, but for `live`.
 fn behind(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<String> {
     let behind = |function: &&RenderedFunction| {
-        let built = artifacts.functions[function.name.binary].code_sha256();
+        let built = artifacts.functions[&function.id.binary].code_sha256();
         let there = observed.functions.get(&function.function_name);
         there.is_some_and(|there| there.code_sha256 == built && there.is_behind)
     };
@@ -317,9 +320,6 @@ pub fn needed<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
 }
 
 /// A stack's name in CloudFormation.
-pub(crate) fn full_name(system: &str, stack: &str, stage: &str) -> String {
+pub fn full_name(system: &str, stack: &str, stage: &str) -> String {
     format!("{system}-{stack}-{stage}")
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use stacks::{
+use model::{
+    foundation,
     rendered::{ParameterSource, RenderedStack, RenderedSystem},
     stage::Stage,
-    systems::foundation,
 };
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     Action, CodeUpdate, Parameter, Plan, PlannedStack,

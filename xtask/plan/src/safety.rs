@@ -1,8 +1,8 @@
 //! What of a plan deserves a second look, and what of it is refused until it is named.
 
+pub use model::stage::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-pub use stacks::stage::Refusal;
 
 use super::{
     changes::{Certainty, ResourceAction, ResourceChange},
@@ -225,7 +225,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::{
+    use crate::{
         changes::{compare, resolve::Known},
         widening::leaves_open,
     };

@@ -4,16 +4,17 @@
 //! [`emit`] writes it down as Rust; [`tree`] formats the files and writes or compares them. Everything but [`wheel`]
 //! and [`tree`] is pure. Nothing here knows about stacks: what comes out is source text.
 
-pub mod docs;
-pub mod emit;
-pub mod model;
-pub mod names;
-pub mod permissions;
-pub mod read;
-pub mod replacement;
-pub mod tree;
-pub mod types;
-pub mod wheel;
+mod docs;
+mod emit;
+mod model;
+mod names;
+mod permissions;
+mod read;
+mod replacement;
+mod tree;
+mod types;
+mod verb;
+mod wheel;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use miette::Diagnostic;
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use self::verb::Verb;
 use self::{model::Resource, types::TypeName};
 
 /// A schema could not be turned into Rust.
@@ -28,7 +30,7 @@ use self::{model::Resource, types::TypeName};
 pub enum SchemaError {
     /// The schemas know no such type.
     #[error("there is no schema for {type_name}")]
-    #[diagnostic(help("correct stacks/src/resources/types.txt, or pin a newer release of the schemas"))]
+    #[diagnostic(help("correct stacks/model/src/resources/types.txt, or pin a newer release of the schemas"))]
     UnknownType {
         /// The type that was listed.
         type_name: TypeName,

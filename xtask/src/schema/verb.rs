@@ -1,25 +1,25 @@
 //! `schema`: typed resource properties from AWS's schemas, written or checked.
 
 use camino::Utf8PathBuf;
-use clap::Args;
+use clap::{ArgMatches, Args, FromArgMatches};
+use engine::{application, context::Context, error::Exit};
+use futures_util::future::LocalBoxFuture;
 use miette::{Diagnostic, IntoDiagnostic, WrapErr};
 use thiserror::Error;
 
-use crate::{
-    error::Exit,
-    schema::{self, tree, types, wheel},
-    ui::Ui,
-    workspace::Workspace,
-};
+use crate::schema::{self, tree, types, wheel};
 
 /// The table of what replaces which resource.
-const REPLACEMENT: &str = "xtask/src/plan/changes/replacement.tsv";
+const REPLACEMENT: &str = "xtask/plan/src/changes/replacement.tsv";
 /// The table of what CloudFormation calls for which resource.
-const PERMISSIONS: &str = "stacks/src/systems/foundation/permissions.tsv";
+const PERMISSIONS: &str = "stacks/model/src/foundation/permissions.tsv";
+
+/// `cargo xtask schema`.
+pub(crate) struct Verb;
 
 /// Generate the typed resource properties from AWS's schemas, or check them.
 #[derive(Debug, Args)]
-pub struct SchemaArgs {
+struct SchemaArgs {
     /// Write nothing; exit 1 when the committed sources are not what the schemas give.
     #[arg(long)]
     check: bool,
@@ -32,13 +32,19 @@ struct Stale {
     files: Vec<String>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-///
-/// When the schemas cannot be fetched or understood, or, with `--check`, the committed sources are stale.
-pub async fn run(args: SchemaArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let directory = workspace.root().join("stacks/src/resources");
+impl application::Verb for Verb {
+    fn command(&self) -> clap::Command {
+        SchemaArgs::augment_args(clap::Command::new("schema"))
+    }
+
+    fn run<'a>(&'a self, arguments: &'a ArgMatches, context: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>> {
+        Box::pin(async { generate(SchemaArgs::from_arg_matches(arguments).into_diagnostic()?, context).await })
+    }
+}
+
+async fn generate(args: SchemaArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
+    let directory = workspace.root().join("stacks/model/src/resources");
     let list = directory.join("types.txt");
     let wanted = fs_err::read_to_string(&list).into_diagnostic()?;
     let wanted = types::parse(&wanted).wrap_err_with(|| format!("failed to read {list}"))?;
@@ -67,7 +73,7 @@ pub async fn run(args: SchemaArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
     }
     tree::apply(&directory, &differences)?;
     for (path, text) in &differences {
-        ui.say(format_args!("{} stacks/src/resources/{path}", if text.is_some() { "wrote" } else { "removed" }));
+        ui.say(format_args!("{} stacks/model/src/resources/{path}", if text.is_some() { "wrote" } else { "removed" }));
     }
     if differences.is_empty() && stale.is_empty() {
         ui.say("the generated resource types are up to date");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use stacks::stage::Stage;
+use model::stage::Stage;
 
 use super::*;
 use crate::{artifacts::Kind, plan::observed::ObservedFunction};
@@ -33,8 +33,8 @@ fn artifacts(systems: &[RenderedSystem], seed: u8) -> Artifacts {
         functions: stacks()
             .flat_map(|stack| &stack.functions)
             .map(|function| {
-                let artifact = artifact(Kind::Function, function.name.system, function.name.function, seed);
-                (function.name.binary.to_owned(), artifact)
+                let artifact = artifact(Kind::Function, function.id.system, function.id.function, seed);
+                (function.id.binary.to_owned(), artifact)
             })
             .collect(),
         layers: stacks()
@@ -78,7 +78,7 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
         observed.stacks.get_mut(&stack.name).expect("inserted").parameters = parameters;
     }
     for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
-        let code_sha256 = artifacts.functions[function.name.binary].code_sha256();
+        let code_sha256 = artifacts.functions[function.id.binary].code_sha256();
         let live = Some("1".to_owned());
         observed
             .functions

@@ -1,10 +1,9 @@
 //! Our own tokens: signed with a shared secret (HS256), so that the front end signs in once and calls for days.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ring::hmac;
 use serde_json::json;
-
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::{
     TokenError,

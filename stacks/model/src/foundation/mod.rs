@@ -6,11 +6,8 @@ mod execution;
 mod narrowing;
 pub mod pipeline;
 mod scope;
-#[cfg(test)]
-mod tests;
 
 pub use narrowing::only_narrows;
-pub use pipeline::Pipeline;
 
 use crate::{
     emulator::Feature,
@@ -31,13 +28,33 @@ pub const ARTIFACTS: &str = "artifacts";
 /// The output that names the artifact bucket.
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
+/// Completes what a project has rendered for a stage: limits the systems' roles, and puts foundation first.
+///
+/// Foundation is rendered last, because its roles may do what the other templates need, and deployed first. It also allows what
+/// the stacks in `deployed` need, so that what runs keeps its rights until it is changed.
+///
+/// # Errors
+///
+/// When the pipeline's settings are wrong, AWS's schemas do not say what a resource type needs, or a role would need more
+/// than IAM's limits allow.
+pub fn complete(
+    stage: &Stage,
+    mut systems: Vec<RenderedSystem>,
+    deployed: &[RenderedStack],
+) -> Result<Vec<RenderedSystem>, RenderError> {
+    limit(stage, &mut systems);
+    let foundation = system(stage, &systems, deployed)?.render(stage)?;
+    systems.insert(0, foundation);
+    Ok(systems)
+}
+
 /// The artifact bucket, the account's permission for API Gateway to write logs, and, where workflows deploy the stage, the
 /// roles they do it with, which may do no more than what the other systems need, and stacks that are deployed: `earlier`.
 ///
 /// # Errors
 ///
 /// When the settings of the pipeline cannot be, or AWS does not say what a type of the other systems needs.
-pub fn system(stage: &Stage, others: &[RenderedSystem], earlier: &[RenderedStack]) -> Result<System, RenderError> {
+fn system(stage: &Stage, others: &[RenderedSystem], earlier: &[RenderedStack]) -> Result<System, RenderError> {
     let mut artifacts = Stack::new(ARTIFACTS, "What deploying needs: the bucket that holds artifacts.");
     let bucket_name = format!("artifacts-{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
     let name = BucketName(Expression::sub(&bucket_name, []).into());
@@ -58,7 +75,7 @@ pub fn system(stage: &Stage, others: &[RenderedSystem], earlier: &[RenderedStack
 }
 
 /// Limits what the roles of the other systems may do, where workflows deploy the stage, and says whose their user pools are.
-pub(super) fn limit(stage: &Stage, others: &mut [RenderedSystem]) {
+fn limit(stage: &Stage, others: &mut [RenderedSystem]) {
     if stage.pipeline.is_some() {
         boundary::put_on(others, stage);
         boundary::tag_pools(others, stage);

@@ -1,6 +1,5 @@
 //! Stack `pipeline`: what GitHub's workflows deploy with. No key is stored anywhere; a workflow shows who it is.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{SYSTEM, boundary, calls, execution};
@@ -9,7 +8,7 @@ use crate::{
     parts::policy::{self, Statement},
     rendered::{ParameterSource, RenderedStack, RenderedSystem},
     resources::iam::{ManagedPolicy, Role},
-    stage::Stage,
+    stage::{Pipeline, Stage},
     template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set},
 };
 
@@ -28,22 +27,6 @@ const POLICIES_LIMIT: usize = 10;
 /// How long a job may work with the deploy role, in seconds: a deploy with canaries takes longer than the hour that is usual. The
 /// workflow asks for as long as its job may take (IAM user guide, "Update a role's maximum session duration": 1 to 12 hours).
 pub const DEPLOY_SESSION: u32 = 7_200;
-
-/// Whose workflows deploy a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pipeline {
-    /// The repository, `owner/name`.
-    pub repository: String,
-    /// The owner's number in GitHub: `gh api users/OWNER --jq .id`.
-    pub owner_id: u64,
-    /// The repository's number, which stays with it when it is renamed: `gh api repos/OWNER/NAME --jq .id`.
-    pub repository_id: u64,
-    /// The environment whose jobs may deploy. Its protection rules in GitHub decide who approves.
-    pub environment: String,
-    /// The branch whose runs may look at the stage, so that a plan is seen before it is approved.
-    pub branch: String,
-}
 
 /// A role of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

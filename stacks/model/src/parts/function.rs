@@ -194,7 +194,7 @@ impl<C: Contract> Part for Function<C> {
             ..LogGroup::default()
         };
         let log_group = stack.resource(&format!("{id}LogGroup"), Resource::of(log_group));
-        let (bucket, key) = artifact(stack, id, "function", ParameterSource::FunctionCode(contract));
+        let (bucket, key) = artifact(stack, id, "function", ParameterSource::FunctionCode(contract.into()));
         let code = function::Code { s3_bucket: Some(bucket), s3_key: Some(key), ..function::Code::default() };
         // Otherwise the first invocation makes the log group, and the stack fails because it exists.
         let function = Resource::of(self.properties(&name, &role, code)).depends_on(log_group.logical_id());
@@ -205,7 +205,7 @@ impl<C: Contract> Part for Function<C> {
             stack.resource(&format!("{id}EventInvokeConfig"), config);
         }
         stack.functions.push(RenderedFunction {
-            name: contract,
+            id: contract.into(),
             function_name: name.clone(),
             alias_logical_id: alias.logical_id().to_owned(),
         });
@@ -226,7 +226,7 @@ fn alias(stack: &mut Stack, contract: &contract::FunctionName, function: &Refere
     let live = stack.parameter(
         &format!("{id}LiveVersion"),
         json!({ "Type": "String", "Default": "", "Description": "The version `live` points to; empty before the first release." }),
-        ParameterSource::AliasVersion(*contract),
+        ParameterSource::AliasVersion((*contract).into()),
     );
     stack.condition(&first, json!({ "Fn::Equals": [live, ""] }));
     let version = lambda::Version { function_name: set(function.id()), ..lambda::Version::default() };

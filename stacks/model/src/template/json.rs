@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 /// `api-gateway`, `/media/{filename}` → `ApiGateway`, `MediaFilename`: what a logical ID may be made of.
-pub(crate) fn camel(text: &str) -> String {
+pub fn camel(text: &str) -> String {
     text.split(|character: char| !character.is_ascii_alphanumeric())
         .filter_map(|word| {
             let mut characters = word.chars();
@@ -17,7 +17,7 @@ pub(crate) fn camel(text: &str) -> String {
 }
 
 /// Writes variables of a `Fn::Sub` that are plain `Ref`s or `Fn::GetAtt`s into its text, which reads better.
-pub(super) fn inlined(sub: Value) -> Value {
+pub fn inlined(sub: Value) -> Value {
     let Value::Array(parts) = &sub else { return sub };
     let [Value::String(text), Value::Object(variables)] = parts.as_slice() else { return sub };
     let mut inline = BTreeMap::new();
@@ -56,7 +56,7 @@ fn renamed(text: &str, names: &BTreeMap<&str, String>) -> String {
 }
 
 /// Sorts every object's keys, whichever map serde_json was built with, and writes whole numbers without a fraction.
-pub(crate) fn sorted(json: Value) -> Value {
+pub fn sorted(json: Value) -> Value {
     match json {
         Value::Object(object) => {
             let ordered: BTreeMap<_, _> = object.into_iter().map(|(key, value)| (key, sorted(value))).collect();

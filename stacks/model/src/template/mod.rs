@@ -1,6 +1,6 @@
 //! The CloudFormation model: values, intrinsics, resources, outputs, and how stacks become templates.
 
-pub(crate) mod json;
+pub mod json;
 pub mod render;
 pub mod resource;
 pub mod stack;

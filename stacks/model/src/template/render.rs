@@ -16,7 +16,7 @@ use crate::{
         Latency, LiveCheck, ParameterSource, RenderedSite, RenderedStack, RenderedSystem, RenderedTopic, SignIn,
         SmokeCheck,
     },
-    stage::Stage,
+    stage::{Stage, StageError},
 };
 
 /// A system's definition is wrong.
@@ -66,6 +66,9 @@ pub enum RenderError {
         /// The property's path.
         path: String,
     },
+    /// A system's settings cannot be read.
+    #[error(transparent)]
+    Stage(#[from] StageError),
     /// A stage's settings cannot be used.
     #[error("{system}: {message}")]
     Settings {

@@ -89,6 +89,12 @@ impl Stack {
         self.outputs.insert(name.to_owned(), json!({ "Value": value.into() }));
     }
 
+    /// The functions that parts have added so far.
+    #[must_use]
+    pub fn functions(&self) -> &[RenderedFunction] {
+        &self.functions
+    }
+
     /// Adds a parameter that the deployment fills; returns its value.
     pub(crate) fn parameter(&mut self, name: &str, definition: Json, source: ParameterSource) -> Text {
         self.parameters.insert(name.to_owned(), (definition, source));

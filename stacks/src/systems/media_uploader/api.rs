@@ -4,9 +4,7 @@ use contract::media_uploader::{
     Dispatcher, DispatcherEnvironment, Image, ImageEnvironment, MEDIA_PROFILE_PATH, Retrieve, RetrieveEnvironment,
     RetrieveRoute, SYSTEM, Upload, UploadEnvironment, UploadRoute, Video, VideoEnvironment,
 };
-
-use super::{Buckets, Settings};
-use crate::{
+use model::{
     parts::{
         api::{ApiHandle, RestApi},
         bucket::Bucket,
@@ -17,6 +15,8 @@ use crate::{
     stage::Stage,
     template::{Expression, Reference, Stack, Text},
 };
+
+use super::{Buckets, Settings};
 
 /// How long Lambda keeps an event it could not process, in seconds.
 const MAXIMUM_EVENT_AGE: u32 = 3600;
@@ -175,9 +175,9 @@ fn outputs(stack: &mut Stack, stage: &Stage, buckets: &Buckets, api: &ApiHandle)
     stack.output("RawMediaBucketName", buckets.raw.0.clone());
     stack.output("ProcessedMediaBucketName", buckets.processed.0.clone());
     let names: Vec<_> = stack
-        .functions
+        .functions()
         .iter()
-        .map(|function| (format!("{}Name", function.name.logical_id), function.function_name.clone()))
+        .map(|function| (format!("{}Name", function.id.logical_id), function.function_name.clone()))
         .collect();
     for (output, name) in names {
         stack.output(&output, name);

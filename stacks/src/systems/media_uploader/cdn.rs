@@ -1,7 +1,6 @@
 //! Stack `cloudfront`: the API's reading side under a domain of its own.
 
-use super::Domain;
-use crate::{
+use model::{
     parts::{
         api::ApiHandle,
         cdn::{self, Cdn},
@@ -9,6 +8,8 @@ use crate::{
     stage::Stage,
     template::Stack,
 };
+
+use super::Domain;
 
 pub(super) fn stack(stage: &Stage, domain: &Domain, api: &ApiHandle) -> Stack {
     let mut stack = Stack::new("cloudfront", "Media Uploader: retrieval under its own domain.").in_region(cdn::REGION);

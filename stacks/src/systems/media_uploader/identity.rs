@@ -1,7 +1,6 @@
 //! Stack `cognito`: who may upload. A user pool with SMS verification, and an identity pool for direct S3 access.
 
-use super::Buckets;
-use crate::{
+use model::{
     parts::{
         identity_pool::IdentityPool,
         user_pool::{UserPool, UserPoolHandle},
@@ -9,6 +8,8 @@ use crate::{
     stage::Stage,
     template::Stack,
 };
+
+use super::Buckets;
 
 /// What an identity may upload under: its own id. `${!…}` is IAM's variable, not CloudFormation's.
 const OWN_PREFIX: &str = "${!cognito-identity.amazonaws.com:sub}/*";

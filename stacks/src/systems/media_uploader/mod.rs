@@ -5,15 +5,14 @@ mod cdn;
 mod identity;
 
 use contract::{Method, media_uploader::SYSTEM};
-use serde::Deserialize;
-
-use crate::{
+use model::{
     parts::bucket::BucketName,
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
-    systems::values::Checked,
     template::{Expression, RenderError, System},
+    values::Checked,
 };
+use serde::Deserialize;
 
 /// A stage's settings for the Media Uploader.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,12 +1,10 @@
 //! The rows of the acceptance list that are about templates, and settings that cannot be.
 
+use model::rendered::RenderedSystem;
 use serde_json::json;
 
 use super::*;
-use crate::{
-    rendered::RenderedSystem,
-    systems::testing::{allowed, properties, rendered as rendered_system, stack, stage},
-};
+use crate::systems::testing::{allowed, properties, rendered as rendered_system, stack, stage};
 
 fn rendered(name: &str) -> RenderedSystem {
     rendered_system(SYSTEM, name)
@@ -90,7 +88,7 @@ fn everything_calls_the_alias_and_no_template_holds_code() {
     assert!(!text.contains("ZipFile"));
     assert_eq!(api.functions.len(), 5);
     for function in &api.functions {
-        let id = function.name.logical_id;
+        let id = &function.id.logical_id;
         assert_eq!(properties(api, id)["Code"]["S3Key"], json!({ "Ref": format!("{id}CodeKey") }));
         assert_eq!(properties(api, id)["TracingConfig"]["Mode"], "Active");
     }
@@ -104,7 +102,7 @@ fn everything_calls_the_alias_and_no_template_holds_code() {
 #[test]
 fn bucket_names_that_cannot_be_are_named() {
     let stage = stage("local");
-    let good = stage.systems.media_uploader.clone().expect("settings");
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     for (raw, processed, named) in [
         (Some("Upper"), None, "raw_media_bucket"),
         (None, Some("a"), "processed_media_bucket"),
@@ -125,7 +123,7 @@ fn bucket_names_that_cannot_be_are_named() {
 #[test]
 fn values_that_could_only_fail_later_are_named_with_file_and_key() {
     let stage = stage("prod");
-    let good = stage.systems.media_uploader.clone().expect("settings");
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     let domain = |name: &str, zone: &str| Some(Domain { name: name.to_owned(), root_hosted_zone: zone.to_owned() });
     for (key, settings) in [
         ("allowed_origins", Settings { allowed_origins: vec!["https://www.example.com/".to_owned()], ..good.clone() }),
@@ -141,7 +139,7 @@ fn values_that_could_only_fail_later_are_named_with_file_and_key() {
 /// The types of all resources of a stage, foundation's too.
 fn types(name: &str) -> Vec<String> {
     let mut systems = crate::systems::render(&stage(name)).expect("rendered");
-    systems.retain(|system| [SYSTEM, crate::systems::foundation::SYSTEM].contains(&system.name.as_str()));
+    systems.retain(|system| [SYSTEM, model::foundation::SYSTEM].contains(&system.name.as_str()));
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let resources = stacks.flat_map(|stack| stack.template["Resources"].as_object().expect("resources").values());
     resources.map(|resource| resource["Type"].as_str().expect("a type").to_owned()).collect()

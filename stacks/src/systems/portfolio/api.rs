@@ -1,9 +1,7 @@
 //! Stack `api`: the function, the API in front of it, and what others look up about them.
 
 use contract::portfolio::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
-
-use super::{Settings, Throttles};
-use crate::{
+use model::{
     emulator::Feature,
     parts::{
         api::{ApiHandle, GatewayError, LogField, Model, RestApi, RouteSettings, Throttle},
@@ -20,6 +18,8 @@ use crate::{
     stage::Stage,
     template::{Expression, Resource, Stack, Text, list, set},
 };
+
+use super::{Settings, Throttles};
 
 /// The stack's name.
 pub(super) const NAME: &str = "api";

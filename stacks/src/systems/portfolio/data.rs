@@ -1,8 +1,7 @@
 //! Stack `data`: one table for everything.
 
 use contract::portfolio::{INDEX, TIME_TO_LIVE};
-
-use crate::{
+use model::{
     parts::table::{Table, TableHandle},
     stage::Stage,
     template::Stack,

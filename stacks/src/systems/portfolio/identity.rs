@@ -1,7 +1,6 @@
 //! Stack `identity`: a user pool with one owner.
 
-use super::Settings;
-use crate::{
+use model::{
     parts::{
         email_pool::{EmailPool, User},
         user_pool::UserPoolHandle,
@@ -9,6 +8,8 @@ use crate::{
     stage::Stage,
     template::Stack,
 };
+
+use super::Settings;
 
 /// The stack, and its users.
 pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, UserPoolHandle) {

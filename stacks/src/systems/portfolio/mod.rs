@@ -7,17 +7,16 @@ mod observability;
 mod web;
 
 use contract::{Method, portfolio::SYSTEM};
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
+use model::{
     emulator::Feature,
     parts::{api::Throttle, site::SiteDomain, topic},
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
-    systems::values::Checked,
     template::{Expression, RenderError, System, Text},
+    values::Checked,
 };
+use serde::Deserialize;
+use serde_json::json;
 
 /// A stage's settings for the Portfolio.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -198,7 +197,7 @@ fn live(system: System, origins: &[String]) -> System {
             stack: "identity".to_owned(),
             pool_output: "CognitoUserPoolId".to_owned(),
             client_output: "CognitoClientId".to_owned(),
-            attributes: vec![("email", email.clone()), ("name", "Pipeline".to_owned())],
+            attributes: vec![("email".to_owned(), email.clone()), ("name".to_owned(), "Pipeline".to_owned())],
             user: email,
             exchange: None,
             checks: vec![LiveCheck::answers(api::API, Method::Get, "/v1/auth/me", &[200])],

@@ -1,7 +1,6 @@
 //! Stack `observability`: seven alarms, a dashboard, and who is told.
 
-use super::{Settings, api::Served};
-use crate::{
+use model::{
     parts::{
         alarm::{Alarm, Bad, Metric, Statistic},
         dashboard::{Dashboard, Widget},
@@ -11,6 +10,8 @@ use crate::{
     stage::Stage,
     template::{Reference, Stack, Text},
 };
+
+use super::{Settings, api::Served};
 
 /// The stack.
 pub(super) fn stack(stage: &Stage, settings: &Settings, served: &Served, table: &TableHandle) -> Stack {

@@ -241,7 +241,7 @@ fn domains_are_where_stages_have_them_and_what_holds_data_stays() {
 #[test]
 fn a_web_acl_limits_each_kind_of_request() {
     let mut stage = stage("dev");
-    let mut settings = stage.systems.portfolio.clone().expect("settings");
+    let mut settings = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     settings.waf = true;
     let render = |stage: &Stage| system(stage, &settings).expect("sound").render(stage).expect("rendered");
     let dev = render(&stage);
@@ -258,7 +258,7 @@ fn a_web_acl_limits_each_kind_of_request() {
 #[test]
 fn settings_that_cannot_be_are_named() {
     let stage = stage("dev");
-    let good = stage.systems.portfolio.clone().expect("settings");
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     let refused = |settings: Settings| system(&stage, &settings).expect_err("refused").to_string();
     let origins = |origin: &str| Settings { origins: vec![origin.to_owned()], ..good.clone() };
     assert!(refused(Settings { origins: Vec::new(), ..good.clone() }).contains("`origins` is empty"));
@@ -284,7 +284,7 @@ fn settings_that_cannot_be_are_named() {
     ] {
         assert!(text.contains(good), "{good}");
         let stage = Stage::parse("prod", &text.replacen(good, wrong, 1), "prod.yaml").expect("a stage");
-        let settings = stage.systems.portfolio.as_ref().expect("settings");
+        let settings = &stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
         let error = system(&stage, settings).expect_err(key).to_string();
         assert!(error.contains(&format!("stacks/stages/prod.yaml: `{key}` is `")), "{error}");
     }

@@ -1,12 +1,13 @@
 //! Stack `web`: the bucket and distribution of the static site.
 
-use super::{Settings, api};
-use crate::{
+use model::{
     parts::{bucket::BucketName, cdn, site::Site},
     rendered::{RenderedSite, SiteValue},
     stage::Stage,
     template::{Expression, Stack, Text},
 };
+
+use super::{Settings, api};
 
 const NAME: &str = "web";
 

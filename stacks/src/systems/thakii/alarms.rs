@@ -1,9 +1,8 @@
 //! Stack `alarms`: what is watched, who is told, and a dashboard.
 
+use Statistic::{Average, Maximum, Minimum, Percentile, Sum};
 use contract::thakii::metrics;
-
-use super::{Shared, api::Served, worker::Work};
-use crate::{
+use model::{
     parts::{
         alarm::{Alarm, Bad, Metric, Statistic},
         dashboard::{Dashboard, Widget},
@@ -14,7 +13,8 @@ use crate::{
     },
     template::{Stack, json::camel},
 };
-use Statistic::{Average, Maximum, Minimum, Percentile, Sum};
+
+use super::{Shared, api::Served, worker::Work};
 
 /// A quarter of an hour, in seconds.
 const QUARTER: u32 = 900;

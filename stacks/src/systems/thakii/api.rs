@@ -5,14 +5,7 @@ use contract::thakii::{
     routes::{ApiRoute, CATCH_ALL},
     storage::{CHUNKS, PREFIXES, VIDEOS},
 };
-
-use super::{
-    Shared,
-    auth::{self, Identity},
-    settings::Issuer,
-    worker::Work,
-};
-use crate::{
+use model::{
     emulator::Feature,
     parts::{
         api::{ApiHandle, GatewayError, RestApi, RouteSettings, Throttle},
@@ -23,6 +16,13 @@ use crate::{
         web_acl::WebAcl,
     },
     template::{Expression, Stack, Text},
+};
+
+use super::{
+    Shared,
+    auth::{self, Identity},
+    settings::Issuer,
+    worker::Work,
 };
 
 /// The logical ID of the API.
@@ -141,7 +141,7 @@ fn may(mut function: Function<Api>, shared: &Shared, identity: &Identity, work: 
 fn issuers(issuers: &[Issuer], identity: &Identity) -> Text {
     let issuers: Vec<_> = issuers.iter().map(Issuer::contract).collect();
     let json = serde_json::json!(issuers);
-    let json = crate::template::json::sorted(json).to_string();
+    let json = model::template::json::sorted(json).to_string();
     if !json.contains("${") {
         return json.into();
     }

@@ -1,9 +1,7 @@
 //! Stack `auth`: users, groups, and the secret that signs backend tokens.
 
 use contract::thakii::{ADMINS_GROUP, SUPER_ADMINS_GROUP, USERS_GROUP};
-
-use super::Settings;
-use crate::{
+use model::{
     parts::{
         bucket::BucketName,
         email_pool::EmailPool,
@@ -14,6 +12,8 @@ use crate::{
     stage::Stage,
     template::Stack,
 };
+
+use super::Settings;
 
 /// Who users are, and what proves it.
 pub(super) struct Identity {
@@ -54,6 +54,6 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName) -> 
 }
 
 /// A parameter that front end and worker look up.
-pub(super) fn parameter(stage: &Stage, logical_id: &str, name: &str, value: crate::template::Text) -> Parameter {
+pub(super) fn parameter(stage: &Stage, logical_id: &str, name: &str, value: model::template::Text) -> Parameter {
     Parameter { logical_id: logical_id.to_owned(), name: format!("/thakii/{}/{name}", stage.name), value }
 }

@@ -1,13 +1,13 @@
 //! Stack `data`: six tables, one for each kind of thing, so that a function sees only those it needs.
 
 use contract::thakii::{SYSTEM as NAME, tables};
-
-use super::Settings;
-use crate::{
+use model::{
     parts::table::{Table, TableHandle},
     stage::Stage,
     template::{Stack, json::camel},
 };
+
+use super::Settings;
 
 /// The tables.
 pub(super) struct Tables {

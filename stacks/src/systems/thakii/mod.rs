@@ -11,15 +11,15 @@ mod storage;
 mod worker;
 
 use contract::{Method, thakii::SYSTEM};
-use serde_json::json;
-
-pub use self::settings::{Domain, Firebase, Settings};
-use crate::{
+use model::{
     parts::topic,
     rendered::{Exchange, Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
+use serde_json::json;
+
+pub use self::settings::{Domain, Firebase, Settings};
 
 /// The system.
 ///
@@ -55,16 +55,16 @@ fn live(system: System, settings: &Settings) -> System {
         .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/upload"))
         .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/admin/stats"))
         .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/list"))
-        .live(LiveCheck { statuses: &[200], ..LiveCheck::preflight(api::API, Method::Post, "/upload", origin) })
+        .live(LiveCheck { statuses: vec![200], ..LiveCheck::preflight(api::API, Method::Post, "/upload", origin) })
         .sign_in(SignIn {
             stack: "auth".to_owned(),
             pool_output: "UserPoolId".to_owned(),
             client_output: "WebClientId".to_owned(),
-            attributes: vec![("email", email.clone())],
+            attributes: vec![("email".to_owned(), email.clone())],
             user: email,
             exchange: Some(Exchange {
                 check: answers(Method::Post, "/auth/exchange-token", &[200]),
-                token: "custom_token",
+                token: "custom_token".to_owned(),
             }),
             checks: vec![
                 answers(Method::Get, "/auth/user", &[200]),
@@ -79,7 +79,7 @@ fn live(system: System, settings: &Settings) -> System {
 struct Shared<'a> {
     stage: &'a Stage,
     settings: &'a Settings,
-    bucket: &'a crate::parts::bucket::BucketName,
+    bucket: &'a model::parts::bucket::BucketName,
     tables: &'a data::Tables,
 }
 

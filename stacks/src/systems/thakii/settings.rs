@@ -4,9 +4,8 @@ use contract::thakii::{
     SYSTEM,
     issuers::{AuthIssuer, FIREBASE_ISSUER_PREFIX, IssuerKind},
 };
+use model::{parts::api::Throttle, stage::Stage, template::RenderError, values::Checked};
 use serde::Deserialize;
-
-use crate::{parts::api::Throttle, stage::Stage, systems::values::Checked, template::RenderError};
 
 /// A stage's settings for Thakii.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

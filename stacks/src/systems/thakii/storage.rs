@@ -1,13 +1,13 @@
 //! Stack `storage`: the bucket of videos, and of what is made of them.
 
 use contract::thakii::storage::{CHUNKS, VIDEOS};
-
-use super::Settings;
-use crate::{
+use model::{
     parts::bucket::{Bucket, BucketName},
     stage::Stage,
     template::{Expression, Stack},
 };
+
+use super::Settings;
 
 /// After how many days pieces of uploads that nobody finished are removed.
 const SCRATCH: u32 = 1;

@@ -4,14 +4,12 @@ use contract::{
     Routes,
     thakii::{limits, routes::ApiRoute, tables},
 };
+use model::rendered::RenderedSystem;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    rendered::RenderedSystem,
-    systems::testing::{
-        STAGES, actions_on, alarm, allowed, is_sound, of_type, properties, rendered, stack, stage, stays,
-    },
+use crate::systems::testing::{
+    STAGES, actions_on, alarm, allowed, is_sound, of_type, properties, rendered, stack, stage, stays,
 };
 
 const STACKS: [&str; 6] = ["storage", "data", "auth", "worker", "api", "alarms"];
@@ -269,7 +267,7 @@ fn a_second_issuer_is_a_matter_of_settings() {
     let stage = stage("dev");
     let text = "{ kind: firebase, audience: demo, issuer: 'https://issuer.example', jwks_url: 'https://keys.example' }";
     let firebase: settings::Issuer = serde_yaml::from_str(text).expect("an issuer");
-    let mut settings = stage.systems.thakii.clone().expect("settings");
+    let mut settings = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     settings.auth_issuers.push(firebase);
     let system = system(&stage, &settings).expect("sound").render(&stage).expect("rendered");
     let issuers = environment(&system, "api", "ApiFunction")["AUTH_ISSUERS"]["Fn::Sub"].clone();
@@ -288,7 +286,7 @@ fn domain(name: &str, certificate_arn: Option<String>, hosted_zone_id: Option<St
 #[test]
 fn settings_that_cannot_be_are_named_with_file_and_key() {
     let stage = stage("staging");
-    let good = stage.systems.thakii.clone().expect("settings");
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     let refused = |change: fn(&mut Settings)| {
         let mut settings = good.clone();
         change(&mut settings);

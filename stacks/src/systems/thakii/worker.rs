@@ -5,9 +5,7 @@ use contract::thakii::{
     storage::{PDFS, SUBTITLES, VIDEOS},
     tables::BY_STATUS,
 };
-
-use super::{Settings, data::Tables};
-use crate::{
+use model::{
     parts::{
         bucket::BucketName,
         event_source::EventSource,
@@ -21,6 +19,8 @@ use crate::{
     stage::Stage,
     template::{Resource, Stack, Text},
 };
+
+use super::{Settings, data::Tables};
 
 /// How long the worker may keep a task without a sign of life, in seconds.
 const TASK_VISIBILITY: u32 = 900;

@@ -2,12 +2,11 @@
 
 use camino::Utf8Path;
 use miette::Diagnostic;
+use model::rendered::RenderedSystem;
+use plan::artifacts::{Artifact, ArtifactKind, Artifacts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stacks::rendered::RenderedSystem;
 use thiserror::Error;
-
-use super::{Artifact, Artifacts, Kind};
 
 /// The list's name in the folder.
 const LIST: &str = "artifacts.json";
@@ -85,7 +84,7 @@ pub struct Listed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listing {
-    kind: Kind,
+    kind: ArtifactKind,
     system: String,
     name: String,
     file: String,
@@ -168,10 +167,10 @@ pub fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
         let Listing { kind, system, name, sha256, zipped, unzipped, .. } = listing;
         let artifact = Artifact { kind, system, name, path, sha256, zipped, unzipped };
         match kind {
-            Kind::Function => {
+            ArtifactKind::Function => {
                 artifacts.functions.insert(format!("{}-{}", artifact.system, artifact.name), artifact);
             }
-            Kind::Layer => {
+            ArtifactKind::Layer => {
                 artifacts.layers.insert((artifact.system.clone(), artifact.name.clone()), artifact);
             }
         }
@@ -188,8 +187,8 @@ pub fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let missing: Vec<_> = stacks
         .flat_map(|stack| {
-            let functions = stack.functions.iter().map(|function| function.name.binary);
-            let functions = functions.filter(|binary| !artifacts.functions.contains_key(*binary)).map(str::to_owned);
+            let functions = stack.functions.iter().map(|function| &function.id.binary);
+            let functions = functions.filter(|binary| !artifacts.functions.contains_key(*binary)).cloned();
             let layers = stack.layers.iter().map(|layer| (layer.system.clone(), layer.layer.clone()));
             let layers = layers.filter(|layer| !artifacts.layers.contains_key(layer));
             functions.chain(layers.map(|(system, layer)| format!("{system}-{layer}")))

@@ -3,12 +3,9 @@
 pub mod folder;
 mod zip;
 
-use std::collections::BTreeMap;
-
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
+use plan::artifacts::{Artifact, ArtifactKind};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -46,58 +43,6 @@ pub enum ArtifactError {
     },
 }
 
-/// What an artifact is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A function's `bootstrap`.
-    Function,
-    /// A layer's files.
-    Layer,
-}
-
-/// One zip.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Artifact {
-    /// What it is of.
-    pub kind: Kind,
-    /// The system it belongs to.
-    pub system: String,
-    /// The function or layer.
-    pub name: String,
-    /// Where the zip lies.
-    pub path: Utf8PathBuf,
-    /// SHA-256 of the zip, in hex.
-    pub sha256: String,
-    /// Bytes of the zip.
-    pub zipped: u64,
-    /// Bytes of what is in it.
-    pub unzipped: u64,
-}
-
-/// Everything that was built.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Artifacts {
-    /// Functions by binary.
-    pub functions: BTreeMap<String, Artifact>,
-    /// Layers by system and name.
-    pub layers: BTreeMap<(String, String), Artifact>,
-}
-
-impl Artifact {
-    /// Its key in the artifact bucket.
-    #[must_use]
-    pub fn key(&self) -> String {
-        format!("artifacts/{}-{}-{}.zip", self.system, self.name, self.sha256)
-    }
-
-    /// Its hash as Lambda reports it: `CodeSha256`, base64 of the zip's SHA-256.
-    #[must_use]
-    pub fn code_sha256(&self) -> String {
-        hex::decode(&self.sha256).map(|hash| BASE64_STANDARD.encode(hash)).unwrap_or_default()
-    }
-}
-
 /// Zips a function's binary as `bootstrap`.
 ///
 /// With `remembered`, a binary that was zipped before is not deflated again. What goes to AWS does not take part: its bytes must
@@ -117,10 +62,10 @@ pub fn pack_function(
     let note = remembered.then(|| Note::of(workspace, system, name, &content));
     if let Some((path, sha256, zipped)) = note.as_ref().and_then(|note| note.recall(system, name)) {
         let (system, name, unzipped) = (system.to_owned(), name.to_owned(), content.len() as u64);
-        return Ok(Artifact { kind: Kind::Function, system, name, path, sha256, zipped, unzipped });
+        return Ok(Artifact { kind: ArtifactKind::Function, system, name, path, sha256, zipped, unzipped });
     }
     let entries = [Entry { name: "bootstrap".to_owned(), executable: true, content }];
-    let artifact = store(workspace, Kind::Function, system, name, &entries)?;
+    let artifact = store(workspace, ArtifactKind::Function, system, name, &entries)?;
     note.map_or(Ok(()), |note| note.keep(&artifact.sha256))?;
     Ok(artifact)
 }
@@ -166,7 +111,7 @@ pub fn pack_layer(workspace: &Workspace, system: &str, name: &str, source: &str)
     if entries.is_empty() {
         return Err(ArtifactError::Empty { path: folder });
     }
-    store(workspace, Kind::Layer, system, name, &entries)
+    store(workspace, ArtifactKind::Layer, system, name, &entries)
 }
 
 fn collect(folder: &Utf8Path, prefix: &str, entries: &mut Vec<Entry>) -> Result<(), ArtifactError> {
@@ -185,7 +130,7 @@ fn collect(folder: &Utf8Path, prefix: &str, entries: &mut Vec<Entry>) -> Result<
 
 fn store(
     workspace: &Workspace,
-    kind: Kind,
+    kind: ArtifactKind,
     system: &str,
     name: &str,
     entries: &[Entry],

@@ -11,13 +11,13 @@ use aws_sdk_cloudformation::{
         TemplateStage,
     },
 };
+use plan::verdict::Verdict;
 use serde_json::Value;
 
 use super::{
     AwsError, Clients,
     error::{Kind, failed},
 };
-use crate::plan::verdict::Verdict;
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,15 +13,6 @@ use super::{
 };
 use crate::srp::{Challenge, Srp};
 
-/// A user who has just signed in.
-#[derive(Debug, Clone)]
-pub struct SignedIn {
-    /// The user's `cognito:username`.
-    pub username: String,
-    /// The ID token.
-    pub id_token: String,
-}
-
 /// Cognito user pools in the stage's region.
 #[derive(Debug)]
 pub struct Cognito {
@@ -37,33 +28,15 @@ impl Clients {
 }
 
 impl Cognito {
-    /// Signs `user` in; makes the user first where there is none.
+    /// The name that the pool has given a user.
     ///
     /// # Errors
     ///
-    /// When a call fails, or the pool's client does not offer `ALLOW_ADMIN_USER_PASSWORD_AUTH`.
-    pub async fn sign_in(&self, pool: &str, client: &str, user: &str, password: &str) -> Result<SignedIn, AwsError> {
-        self.provide(pool, user, &[], password).await?;
-        let authenticate = self.client.admin_initiate_auth().user_pool_id(pool).client_id(client);
-        let answer = authenticate
-            .auth_flow(AuthFlowType::AdminUserPasswordAuth)
-            .auth_parameters("USERNAME", user)
-            .auth_parameters("PASSWORD", password)
-            .send()
-            .await
-            .map_err(|error| failed("cognito-idp:AdminInitiateAuth", error))?;
+    /// When the call fails, or there is no such user.
+    pub async fn username(&self, pool: &str, user: &str) -> Result<String, AwsError> {
         let get = self.client.admin_get_user().user_pool_id(pool).username(user);
         let found = get.send().await.map_err(|error| failed("cognito-idp:AdminGetUser", error))?;
-        let token = answer.authentication_result().and_then(|result| result.id_token());
-        let Some(token) = token else {
-            return Err(AwsError {
-                operation: "cognito-idp:AdminInitiateAuth",
-                kind: Kind::Other,
-                code: None,
-                message: format!("no token was given; another challenge is asked: {:?}", answer.challenge_name()),
-            });
-        };
-        Ok(SignedIn { username: found.username().to_owned(), id_token: token.to_owned() })
+        Ok(found.username().to_owned())
     }
 
     /// Sees to it that there is a user with this password, who is told nothing.
@@ -75,13 +48,13 @@ impl Cognito {
         &self,
         pool: &str,
         user: &str,
-        attributes: &[(&str, String)],
+        attributes: &[(String, String)],
         password: &str,
     ) -> Result<(), AwsError> {
         let create = self.client.admin_create_user().user_pool_id(pool).username(user);
         // A name is all that one must have.
         let attributes =
-            attributes.iter().map(|(name, value)| AttributeType::builder().name(*name).value(value).build());
+            attributes.iter().map(|(name, value)| AttributeType::builder().name(name).value(value).build());
         let create = create.set_user_attributes(Some(attributes.flatten().collect()));
         let created = create.message_action(MessageActionType::Suppress).send().await;
         if let Err(error) = created.map_err(|error| failed("cognito-idp:AdminCreateUser", error))

@@ -10,6 +10,8 @@ use aws_sdk_lambda::{
     types::{AliasConfiguration, FunctionConfiguration},
 };
 use serde::Serialize;
+pub use version::{Readiness, Settings, Version};
+use version::{readiness, settings};
 
 use super::{
     AwsError, Clients,
@@ -17,8 +19,6 @@ use super::{
     error::{Kind, failed},
     patient,
 };
-pub use version::{Readiness, Settings, Version};
-use version::{readiness, settings};
 
 /// Where an alias points.
 #[derive(Debug, Clone, PartialEq, Serialize)]

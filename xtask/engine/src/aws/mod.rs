@@ -28,7 +28,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use error::AwsError;
 use governor::Governed;
-use stacks::stage::Stage;
+use model::stage::Stage;
 
 /// How many seconds an answer is waited for before the call is tried again: a packet that is lost must not cost a canary its watch.
 const ANSWER_SECONDS: u64 = 60;

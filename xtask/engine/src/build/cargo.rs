@@ -53,12 +53,12 @@ pub(super) async fn build(
     let profile = request.profile.as_deref().unwrap_or(tool.profile);
     command.args(["--profile", profile, "--target-dir", workspace.target().as_str()]);
     command.args(["--message-format=json-render-diagnostics", "--ignore-rust-version"]);
-    let packages: BTreeSet<_> = request.functions.iter().map(|function| function.system).collect();
+    let packages: BTreeSet<_> = request.functions.iter().map(|function| &function.system).collect();
     for package in packages {
         command.args(["--package", package]);
     }
     for function in &request.functions {
-        command.args(["--bin", function.binary]);
+        command.args(["--bin", &function.binary]);
     }
 
     let step = ui.step(format!("Build {} functions ({profile}, {})", request.functions.len(), tool.target));
@@ -107,11 +107,11 @@ async fn run(
     let ((), binaries) = tokio::join!(errors, messages);
     let status = child.wait().await.map_err(start)?;
     if !status.success() {
-        let functions: Vec<_> = request.functions.iter().map(|function| function.binary).collect();
+        let functions: Vec<_> = request.functions.iter().map(|function| function.binary.as_str()).collect();
         return Err(BuildError::Compile { functions: functions.join(", ") });
     }
     for function in &request.functions {
-        if !binaries.contains_key(function.binary) {
+        if !binaries.contains_key(&function.binary) {
             let (binary, system) = (function.binary.to_owned(), function.system.to_owned());
             return Err(BuildError::NoBinary { binary, system });
         }

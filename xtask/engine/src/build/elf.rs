@@ -1,11 +1,11 @@
 //! Would this binary run in Lambda? Read off the file, before it is zipped.
 
 use camino::Utf8Path;
+use model::stage::Architecture;
 use object::{
     Architecture as Machine, BinaryFormat, Object, ObjectKind,
     read::elf::{Dyn, ElfFile64, FileHeader, SectionHeader},
 };
-use stacks::stage::Architecture;
 
 use super::{BuildError, Mode, toolchain::GLIBC};
 

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::Stdio};
 
 use camino::Utf8PathBuf;
-use stacks::stage::Architecture;
+use model::stage::Architecture;
 use tokio::process::Command;
 
 use super::{BuildError, Mode, Request, toolchain};

@@ -5,17 +5,20 @@ pub mod elf;
 pub mod install;
 mod toolchain;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use camino::Utf8PathBuf;
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
-use contract::FunctionName;
 use miette::Diagnostic;
-use stacks::{rendered::RenderedLayer, stage::Architecture};
+use model::{
+    rendered::{FunctionId, RenderedLayer},
+    stage::Architecture,
+};
+use plan::artifacts::{Artifact, ArtifactKind, Artifacts};
 use thiserror::Error;
 
 use crate::{
-    artifacts::{self, Artifact, ArtifactError, Artifacts},
+    artifacts::{self, ArtifactError},
     ui::{Ui, size},
     workspace::Workspace,
 };
@@ -39,7 +42,7 @@ pub enum Mode {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The functions.
-    pub functions: Vec<FunctionName>,
+    pub functions: Vec<FunctionId>,
     /// Their instruction set.
     pub architecture: Architecture,
     /// What they are built for.
@@ -138,14 +141,16 @@ pub async fn artifacts(
     let mut built = Artifacts::default();
     if !request.functions.is_empty() {
         let binaries = cargo::build(request, workspace, ui).await?;
-        let packing = request.functions.iter().map(|function| {
-            let (function, binary) = (*function, binaries[function.binary].clone());
+        // Several functions may share a binary, which is zipped once.
+        let by_binary: BTreeMap<_, _> = request.functions.iter().map(|function| (&function.binary, function)).collect();
+        let packing = by_binary.into_values().map(|function| {
+            let (function, binary) = (function.clone(), binaries[&function.binary].clone());
             let (architecture, mode, workspace) = (request.architecture, request.mode, workspace.clone());
             tokio::task::spawn_blocking(move || pack(function, &binary, architecture, mode, &workspace))
         });
         for packed in futures_util::future::join_all(packing).await {
             let (function, artifact) = packed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-            built.functions.insert(function.binary.to_owned(), artifact);
+            built.functions.insert(function.binary, artifact);
         }
     }
     for layer in layers {
@@ -159,15 +164,15 @@ pub async fn artifacts(
 }
 
 fn pack(
-    function: FunctionName,
+    function: FunctionId,
     binary: &Utf8PathBuf,
     architecture: Architecture,
     mode: Mode,
     workspace: &Workspace,
-) -> Result<(FunctionName, Artifact), BuildError> {
-    elf::check(function.binary, binary, architecture, mode)?;
-    let artifact =
-        artifacts::pack_function(workspace, function.system, function.function, binary, mode == Mode::Native)?;
+) -> Result<(FunctionId, Artifact), BuildError> {
+    elf::check(&function.binary, binary, architecture, mode)?;
+    let name = function.artifact_name();
+    let artifact = artifacts::pack_function(workspace, &function.system, name, binary, mode == Mode::Native)?;
     Ok((function, artifact))
 }
 
@@ -201,8 +206,8 @@ pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -
     for artifact in built.functions.values().chain(built.layers.values()) {
         let name = format!("{}-{}", artifact.system, artifact.name);
         let architecture = match artifact.kind {
-            artifacts::Kind::Function => architecture.as_str(),
-            artifacts::Kind::Layer => "any",
+            ArtifactKind::Function => architecture.as_str(),
+            ArtifactKind::Layer => "any",
         };
         let hash = artifact.sha256[..12].to_owned();
         table.add_row([name, architecture.to_owned(), size(artifact.unzipped), size(artifact.zipped), hash]);
@@ -221,7 +226,7 @@ mod tests {
         let gated = |zipped, unzipped| {
             let (system, name) = ("s".to_owned(), "f".to_owned());
             let (path, sha256) = ("f.zip".into(), String::new());
-            gate(&Artifact { kind: artifacts::Kind::Function, system, name, path, sha256, zipped, unzipped }, &ui)
+            gate(&Artifact { kind: ArtifactKind::Function, system, name, path, sha256, zipped, unzipped }, &ui)
         };
         assert!(gated(52_428_800, 262_144_000).is_ok());
         let error = gated(52_428_801, 0).expect_err("too large").to_string();

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, process::Command};
 
-use stacks::stage::Architecture;
+use model::stage::Architecture;
 
 use super::{BuildError, Mode, Request, install};
 use crate::workspace::Workspace;

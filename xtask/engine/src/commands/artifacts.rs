@@ -5,11 +5,10 @@ use serde_json::Value;
 
 use super::build;
 use crate::{
+    context::Context,
     error::Exit,
     github::{self, Github},
-    render, stage,
-    ui::{Format, Ui},
-    workspace::Workspace,
+    ui::Format,
 };
 
 /// Say what the artifacts of these sources are called at GitHub, and which run has built them already.
@@ -35,9 +34,10 @@ pub struct ArtifactsArgs {
 /// # Errors
 ///
 /// When the sources cannot be read, or GitHub refuses.
-pub async fn run(args: ArtifactsArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
-    let sources = build::sources_of(&stage, &render::stage(&stage)?, workspace)?;
+pub async fn run(args: ArtifactsArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
+    let sources = build::sources_of(&stage, &context.render(&stage)?, workspace)?;
     let name = format!("artifacts-{}-{}", stage.architecture.as_str(), &sources[..16]);
     let branches: Vec<_> = args.branches.iter().map(String::as_str).collect();
     let run = match Github::from_environment() {

@@ -2,25 +2,24 @@
 
 use clap::Args;
 use miette::{Diagnostic, IntoDiagnostic};
-use serde_json::{Map, Value, json};
-use stacks::{
-    rendered::RenderedStack,
-    stage::Stage,
-    systems::foundation::{
+use model::{
+    foundation::{
         SYSTEM,
         pipeline::{self, PipelineRole},
     },
+    rendered::RenderedStack,
+    stage::Stage,
 };
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use super::AllowanceArgs;
 use super::deploy::{self, DeployArgs};
 use crate::{
+    context::Context,
     error::Exit,
-    github,
-    plan::allow::Allowances,
-    render, stage,
+    github, render,
     ui::{Format, Ui},
-    workspace::Workspace,
 };
 
 /// Deploy foundation: the artifact bucket, and the roles that workflows deploy with.
@@ -41,7 +40,7 @@ pub struct BootstrapArgs {
     #[arg(long)]
     outputs: bool,
     #[command(flatten)]
-    allowances: Allowances,
+    allowances: AllowanceArgs,
     /// Stop after the plan.
     #[arg(long)]
     dry_run: bool,
@@ -67,17 +66,18 @@ struct NoPipeline {
 /// # Errors
 ///
 /// When the stage has no pipeline to be asked about, or anything of the deploy fails.
-pub async fn run(args: BootstrapArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
+pub async fn run(args: BootstrapArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
     if args.print_policy {
-        return print_policy(&stage, args.format, ui);
+        return print_policy(&stage, args.format, context);
     }
     if args.outputs {
         return print_outputs(&stage, args.format, ui);
     }
     let pipeline = stage.pipeline.clone();
     let deploy = DeployArgs::foundation(args.stage, args.allowances, args.dry_run, args.yes, args.format);
-    let exit = deploy::run(deploy, workspace, ui).await?;
+    let exit = deploy::run(deploy, context).await?;
     if let Some(pipeline) = pipeline.filter(|_| !args.dry_run) {
         let (environment, repository) = (&pipeline.environment, &pipeline.repository);
         ui.say(format_args!(
@@ -89,8 +89,9 @@ pub async fn run(args: BootstrapArgs, workspace: &Workspace, ui: &Ui) -> miette:
     Ok(exit)
 }
 
-fn print_policy(stage: &Stage, format: Format, ui: &Ui) -> miette::Result<Exit> {
-    let systems = render::stage(stage)?;
+fn print_policy(stage: &Stage, format: Format, context: &Context) -> miette::Result<Exit> {
+    let ui = &context.ui;
+    let systems = context.render(stage)?;
     let stack = render::stacks_of(&systems).find(|stack| stack.system == SYSTEM && stack.stack == pipeline::STACK);
     let stack = stack.ok_or_else(|| NoPipeline { stage: stage.name.clone() })?;
     let roles = roles(stack, stage);

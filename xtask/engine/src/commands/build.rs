@@ -4,26 +4,24 @@ use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use contract::FunctionName;
 use miette::{Diagnostic, IntoDiagnostic};
-use serde_json::json;
-use stacks::{
-    rendered::{RenderedLayer, RenderedSystem},
+use model::{
+    rendered::{FunctionId, RenderedLayer, RenderedSystem},
     stage::{Architecture, Stage},
 };
+use plan::artifacts::Artifacts;
+use serde_json::json;
 use thiserror::Error;
 
 use crate::{
-    artifacts::{
-        Artifacts,
-        folder::{self, FolderError},
-    },
+    artifacts::folder::{self, FolderError},
     build::{self, Mode, Request},
+    context::Context,
     error::Exit,
     render, site,
     sources::fingerprint::fingerprint,
-    stage::{self, closest},
-    ui::{Format, Ui},
+    stage::closest,
+    ui::Format,
     workspace::Workspace,
 };
 
@@ -85,14 +83,15 @@ struct UnknownFunction {
 /// # Errors
 ///
 /// When something asked for does not exist, or cannot be built.
-pub async fn run(args: BuildArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(args: BuildArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let started = Instant::now();
-    let stage = stage::load(workspace, &args.stage)?;
-    let systems = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), None)?;
+    let stage = context.stage(&args.stage)?;
+    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
     let mut request = request(&stage, &systems);
     if let Some(name) = &args.function {
         let known = request.functions.iter().map(|function| function.function.to_owned()).collect();
-        request.functions.retain(|function| function.function == name || function.binary == name);
+        request.functions.retain(|function| function.function == *name || function.binary == *name);
         if request.functions.is_empty() {
             return Err(UnknownFunction { name: name.clone(), known }.into());
         }
@@ -101,7 +100,7 @@ pub async fn run(args: BuildArgs, workspace: &Workspace, ui: &Ui) -> miette::Res
     request.profile = args.profile;
     let layers = if args.function.is_some() { Vec::new() } else { layers(&systems) };
     let built = match &args.out {
-        Some(folder) => into_folder(folder, &request, &systems, workspace, ui).await?,
+        Some(folder) => into_folder(folder, &request, &systems, context).await?,
         None => build::artifacts(&request, &layers, workspace, ui).await?,
     };
     match args.format {
@@ -120,9 +119,9 @@ pub(super) async fn artifacts(
     stage: &Stage,
     systems: &[RenderedSystem],
     folder: Option<&Utf8Path>,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<Artifacts> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     site::check(systems, workspace)?;
     let Some(path) = folder else {
         return Ok(build::artifacts(&request(stage, systems), &layers(systems), workspace, ui).await?);
@@ -152,9 +151,9 @@ async fn into_folder(
     folder: &Utf8Path,
     request: &Request,
     systems: &[RenderedSystem],
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<Artifacts> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let sources = sources(request, workspace)?;
     if folder::list(folder).is_ok_and(|listed| listed.sources == sources) {
         let there = folder::read(folder)?;
@@ -180,12 +179,12 @@ fn sources(request: &Request, workspace: &Workspace) -> miette::Result<String> {
 
 /// What a stage's functions are built for: an emulator runs them as processes of this machine.
 pub(super) fn mode(stage: &Stage) -> Mode {
-    if stage.is_local() || super::session::emulator().is_some() { Mode::Native } else { Mode::Lambda }
+    if stage.is_local() || crate::session::emulator().is_some() { Mode::Native } else { Mode::Lambda }
 }
 
 fn request(stage: &Stage, systems: &[RenderedSystem]) -> Request {
-    let functions: Vec<FunctionName> =
-        render::stacks_of(systems).flat_map(|stack| &stack.functions).map(|function| function.name).collect();
+    let functions: Vec<FunctionId> =
+        render::stacks_of(systems).flat_map(|stack| &stack.functions).map(|function| function.id.clone()).collect();
     Request { functions, architecture: stage.architecture, mode: mode(stage), profile: None }
 }
 

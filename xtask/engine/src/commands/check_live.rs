@@ -6,26 +6,24 @@ use camino::Utf8Path;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use miette::{Diagnostic, IntoDiagnostic};
+use model::{parts::function::LIVE, rendered::RenderedSystem};
 use serde_json::json;
-use stacks::{parts::function::LIVE, rendered::RenderedSystem};
 use thiserror::Error;
 
 use super::{
     guarded::checks,
     rollback::{self, RollbackArgs},
-    session::{self, Session},
-    status,
 };
+use crate::session::{self, Session};
 use crate::{
     aws::lambda::Described,
+    context::Context,
     deploy::{self, Outputs},
     error::{self, Exit},
+    live::sign_in::TestUser,
     live::{self, Outcome},
-    plan::full_name,
     record::{self, Done},
-    stage,
     ui::{Format, Ui},
-    workspace::Workspace,
 };
 
 /// Ask a deployed stage what its clients ask: health, who is turned away, browsers, users, and how fast it is.
@@ -97,18 +95,14 @@ struct Before {
 /// # Errors
 ///
 /// When a check fails, or the stage cannot be looked at.
-pub async fn run(
-    args: CheckLiveArgs,
-    record: Option<&Utf8Path>,
-    workspace: &Workspace,
-    ui: &Ui,
-) -> miette::Result<Exit> {
+pub async fn run(args: CheckLiveArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
     let before = if args.rollback {
         before(&record.map(record::read).transpose()?.unwrap_or_default())
     } else {
         Before::default()
     };
-    let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
+    let session = Session::open(context.stage(&args.stage)?, context).await?;
     let mut systems = session.select(args.system.as_deref(), None)?;
     if before.failed {
         // A changed stack is live as soon as it is changed, whatever was released.
@@ -127,7 +121,7 @@ pub async fn run(
         Err(report) => {
             // Nobody knows whether it works, so it is not left to users.
             let every = systems.iter().map(|system| system.name.as_str()).collect();
-            let after = roll_back(&args, &systems, &every, &before, workspace, ui).await;
+            let after = roll_back(&args, &systems, &every, &before, context).await;
             return Err(report.wrap_err(format!("stage {} cannot be looked at{after}", args.stage)));
         }
     };
@@ -148,7 +142,7 @@ pub async fn run(
     let failed =
         wrong.iter().map(|outcome| format!("{} {}: {}", outcome.system, outcome.kind, outcome.detail)).collect();
     let broken = wrong.iter().map(|outcome| outcome.system.as_str()).collect();
-    let after = roll_back(&args, &systems, &broken, &before, workspace, ui).await;
+    let after = roll_back(&args, &systems, &broken, &before, context).await;
     Err(Failed { stage: args.stage, failed, after }.into())
 }
 
@@ -158,9 +152,9 @@ async fn roll_back(
     systems: &[RenderedSystem],
     broken: &BTreeSet<&str>,
     before: &Before,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> Returned {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
     let mut returned = Returned::default();
     if !args.rollback {
         return returned;
@@ -168,7 +162,7 @@ async fn roll_back(
     let is_ours = |system: &&RenderedSystem| broken.contains(system.name.as_str()) && is_released(system, before);
     for system in systems.iter().filter(is_ours) {
         ui.say(format_args!("Returning {} to its earlier release", system.name));
-        match rollback::run(RollbackArgs::last(&args.stage, &system.name), workspace, ui).await {
+        match rollback::run(RollbackArgs::last(&args.stage, &system.name), context).await {
             Ok(_) => returned.rolled_back.push(system.name.clone()),
             // The others can still be rolled back, and the failed check is told in any case.
             Err(report) => returned.left.push((system.name.clone(), error::chain(report.as_ref()).join(": "))),
@@ -182,7 +176,7 @@ async fn roll_back(
 async fn look(systems: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Vec<Outcome>> {
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let outputs = session::outputs(&observed);
-    let urls = status::urls(&session.systems, &outputs, session);
+    let urls = session.urls(&outputs);
     let mut outcomes = Vec::new();
     for system in systems.iter().filter(|system| !system.smoke.is_empty() || !system.live.is_empty()) {
         let step = ui.step(format!("Check {} from outside", system.name));
@@ -210,36 +204,24 @@ async fn live_functions(systems: &[RenderedSystem], session: &Session, ui: &Ui) 
     found
 }
 
-/// The token of a user who is made for this, with a password that nobody needs to know, and deleted at once: a token is good
-/// without its user. `None` where the system has no users, `Err` where nobody can sign in.
+/// The ID token of a test user that is created for this check and deleted at once.
+///
+/// `None` where the system has no users, `Err` where the user cannot sign in.
 async fn token(
     system: &RenderedSystem,
     session: &Session,
     outputs: &Outputs,
     ui: &Ui,
 ) -> Option<Result<String, String>> {
-    let sign_in = system.sign_in.as_ref()?;
-    let stack = full_name(&system.name, &sign_in.stack, &session.stage.name);
-    let output = |name: &str| outputs.get(&stack).and_then(|outputs| outputs.get(name));
-    let (Some(pool), Some(client)) = (output(&sign_in.pool_output), output(&sign_in.client_output)) else {
-        return Some(Err(format!("{stack} is not deployed")));
+    let user = match TestUser::of(system, session, outputs)? {
+        Ok(user) => user,
+        Err(error) => return Some(Err(error.to_string())),
     };
-    let mut random = [0_u8; 16];
-    if let Err(error) = getrandom::fill(&mut random) {
-        return Some(Err(error.to_string()));
+    let token = user.id_token().await;
+    if let Err(error) = user.delete().await {
+        ui.warn(format_args!("failed to delete the check's test user of {}: {error}", system.name));
     }
-    // Of every kind of character that a pool may ask for.
-    let password = format!("Aa1!{}", hex::encode(random));
-    let cognito = session.clients.cognito();
-    let signed_in = async {
-        cognito.provide(pool, &sign_in.user, &sign_in.attributes, &password).await?;
-        cognito.sign_in_by_srp(pool, client, &sign_in.user, &password).await
-    };
-    let signed_in = signed_in.await;
-    if let Err(error) = cognito.forget(pool, &sign_in.user).await {
-        ui.warn(format_args!("the user {} of the check is still there: {error}", sign_in.user));
-    }
-    Some(signed_in.map_err(|error| error.to_string()))
+    Some(token.map_err(|error| error.to_string()))
 }
 
 /// What the deploys of this job did, from its record.

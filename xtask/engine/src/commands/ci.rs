@@ -9,9 +9,10 @@ use thiserror::Error;
 
 use crate::{
     actionlint,
+    context::Context,
     error::{self, Exit},
     github, junit,
-    ui::{Ui, duration},
+    ui::duration,
     workspace::Workspace,
 };
 
@@ -128,7 +129,8 @@ enum CiError {
 /// # Errors
 ///
 /// When a check fails or a tool it needs is missing.
-pub async fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(args: &CiArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let all = Check::USUAL.into_iter().chain([Check::Faults]);
     let usual = |check: &Check| args.only.is_empty() && Check::USUAL.contains(check);
     let checks: Vec<_> = all.filter(|check| usual(check) || args.only.contains(check)).collect();
@@ -143,7 +145,7 @@ pub async fn run(args: &CiArgs, workspace: &Workspace, ui: &Ui) -> miette::Resul
             let _absent = fs_err::remove_file(&report);
         }
         let started = std::time::Instant::now();
-        let mut command = command(check, workspace, ui).await?;
+        let mut command = command(check, context).await?;
         let program = command.get_program().to_string_lossy().into_owned();
         let name = Utf8Path::new(&program).file_name().unwrap_or_default();
         ui.say(format_args!("── {}: {name} {}", check.title(), check.arguments().join(" ")));
@@ -176,7 +178,8 @@ fn summary(failed_tests: &[String]) -> String {
     format!("### ❌ Failed tests: {}\n\n{names}", failed_tests.len())
 }
 
-async fn command(check: Check, workspace: &Workspace, ui: &Ui) -> miette::Result<Command> {
+async fn command(check: Check, context: &Context) -> miette::Result<Command> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let mut command = match check {
         Check::Workflows => in_workspace(actionlint::find(workspace, ui).await?.as_str(), workspace),
         _ => cargo(workspace),

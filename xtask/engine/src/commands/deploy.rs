@@ -8,35 +8,33 @@ use std::collections::BTreeSet;
 use camino::Utf8PathBuf;
 use clap::Args;
 use miette::IntoDiagnostic;
+use model::{foundation, rendered::RenderedSystem};
+use plan::artifacts::Artifacts;
+use plan::{
+    Plan,
+    file::{PlanFile, fingerprint, inputs},
+    show,
+};
 use refused::Refused;
 use releasing::{Made, release};
 use serde_json::json;
-use stacks::{rendered::RenderedSystem, systems::foundation};
 
+use super::AllowanceArgs;
 use super::{
     build,
     guarded::{StrategyName, guarded},
-    local,
-    session::{self, Session},
     sites, status,
 };
+use crate::session::{self, Session};
 use crate::{
-    artifacts::Artifacts,
+    context::Context,
     deploy::{self, Deployed, Done, Guard},
     error::{self, Exit},
-    plan::{
-        self, Plan,
-        allow::Allowances,
-        file::{PlanFile, fingerprint, inputs},
-        show,
-    },
     prune,
     release::Released,
     render::{self, validate::Validator},
     site::Published,
-    stage,
     ui::{Format, Ui},
-    workspace::Workspace,
 };
 
 /// How many versions besides the live one stay after a deploy.
@@ -61,7 +59,7 @@ pub struct DeployArgs {
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<Utf8PathBuf>,
     #[command(flatten)]
-    allowances: Allowances,
+    allowances: AllowanceArgs,
     /// How the new versions get their traffic, other than the stage file says.
     #[arg(long, value_enum)]
     strategy: Option<StrategyName>,
@@ -84,7 +82,13 @@ pub struct DeployArgs {
 
 impl DeployArgs {
     /// Foundation alone, for `bootstrap`.
-    pub(super) fn foundation(stage: String, allowances: Allowances, dry_run: bool, yes: bool, format: Format) -> Self {
+    pub(super) fn foundation(
+        stage: String,
+        allowances: AllowanceArgs,
+        dry_run: bool,
+        yes: bool,
+        format: Format,
+    ) -> Self {
         Self {
             stage,
             system: Some(foundation::SYSTEM.to_owned()),
@@ -107,23 +111,24 @@ impl DeployArgs {
 /// # Errors
 ///
 /// When any step fails. What was done until then stays, and the same command goes on from there.
-pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
+pub async fn run(mut args: DeployArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
     let file = args.plan.as_deref().map(|path| PlanFile::read(path, &stage.name)).transpose()?;
     if let Some(file) = &file {
         args.system.clone_from(&file.system);
         args.stack.clone_from(&file.stack);
-        args.allowances.clone_from(&file.allowances);
+        args.allowances = file.allowances.clone().into();
     }
     // Everything that can be wrong without AWS is found before AWS is asked.
-    let selected = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
+    let selected = render::select(&stage, context.render(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
     let validator = Validator::remembering(workspace.target().join("validated"));
     validator.check(render::stacks_of(&selected))?;
     // Whoever may not deploy should not have to wait for the build to hear it.
-    let mut opened = if stage.is_local() { None } else { Some(Session::open(stage.clone(), workspace, ui).await?) };
+    let mut opened = if stage.is_local() { None } else { Some(Session::open(stage.clone(), context).await?) };
     let selected = match &mut opened {
         Some(session) if args.bootstrap => {
-            session.keep_what_runs(ui).await?;
+            session.keep_what_runs(context).await?;
             let wider = session.select(args.system.as_deref(), None)?;
             validator.check(render::stacks_of(&wider))?;
             wider
@@ -134,12 +139,12 @@ pub async fn run(mut args: DeployArgs, workspace: &Workspace, ui: &Ui) -> miette
         }
         None => selected,
     };
-    let artifacts = build::artifacts(&stage, &selected, args.artifacts.as_deref(), workspace, ui).await?;
+    let artifacts = build::artifacts(&stage, &selected, args.artifacts.as_deref(), context).await?;
     let session = match opened {
         Some(session) => session,
-        None => Session::open(stage, workspace, ui).await?,
+        None => Session::open(stage, context).await?,
     };
-    let work = deploy(&args, file.as_ref(), &selected, &artifacts, &session, workspace, ui);
+    let work = deploy(&args, file.as_ref(), &selected, &artifacts, &session, context);
     let result = if args.dry_run {
         work.await
     } else {
@@ -181,13 +186,13 @@ async fn found(
     let observed = deploy::observe::observe(&first, &session.clients).await?;
     let plan = plan::plan(&stage.name, &first, artifacts, &observed);
     let mut preview = super::plan::deployed(&first, &plan, &observed, session);
-    let _told_with_the_rest = args.allowances.apply(&mut preview);
+    let _told_with_the_rest = args.allowances.allowances().apply(&mut preview);
     Refused::check(&preview)?;
     Refused::check_foundation(&plan, args, stage)?;
     ui.say(format_args!("Stage {} has no artifact bucket yet, where it is locked: foundation goes first", stage.name));
     ui.say(show::text(&preview).trim_end());
     confirm(args, &plan, session, ui)?;
-    let guard = Guard { preview: &preview, allowances: &args.allowances };
+    let guard = Guard { preview: &preview, allowances: &args.allowances.allowances() };
     let known = session::outputs(&observed);
     deploy::apply(&plan, &stage.name, artifacts, known, guard, &session.clients, ui).await?;
     session.artifact_bucket().await
@@ -199,9 +204,9 @@ async fn deploy(
     selected: &[RenderedSystem],
     artifacts: &Artifacts,
     session: &Session,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let (stage, clients) = (&session.stage, &session.clients);
     let observed = deploy::observe::observe(&session.systems, clients).await?;
     deploy::refuse_stuck(selected, &observed)?;
@@ -223,9 +228,9 @@ async fn deploy(
     let mut preview = super::plan::deployed(selected, &plan, &observed, session);
     super::plan::add_left(&mut preview, (args.system.as_deref(), args.stack.as_deref()), session, ui).await;
     if args.stack.is_none() {
-        sites::add(&mut preview, selected, &observed, session, workspace, ui).await;
+        sites::add(&mut preview, selected, &observed, session, context).await;
     }
-    super::plan::allow(&args.allowances, &mut preview, ui);
+    super::plan::allow(&args.allowances.allowances(), &mut preview, ui);
     ui.say(show::text(&preview).trim_end());
     if args.dry_run {
         if args.format == Format::Json {
@@ -239,7 +244,7 @@ async fn deploy(
         confirm(args, &plan, session, ui)?;
     }
     check_permissions(&plan, session, ui).await;
-    let guard = Guard { preview: &preview, allowances: &args.allowances };
+    let guard = Guard { preview: &preview, allowances: &args.allowances.allowances() };
     let known = session::outputs(&observed);
     let existed: BTreeSet<_> = observed.functions.keys().cloned().collect();
     let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
@@ -252,7 +257,7 @@ async fn deploy(
         let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
         let asks = stage.protected && !args.yes && file.is_none() && plan.is_empty();
         let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint, asks };
-        release(args, selected, made, session, workspace, ui).await?
+        release(args, selected, made, session, context).await?
     };
     // What users get is decided: what follows can fail without taking that back.
     warn_of_failure(
@@ -267,7 +272,7 @@ async fn deploy(
     if changed {
         warn_of_failure("old versions were not pruned", clean_up(selected, session, ui).await, ui);
     }
-    finish(args, changed, &deployed, (&released, &published), session, workspace, ui).await
+    finish(args, changed, selected, &deployed, (&released, &published), session, context).await
 }
 
 /// Warns of what the caller may not do, where the caller may find that out. Emulators do not simulate.
@@ -344,13 +349,14 @@ async fn clean_up(selected: &[RenderedSystem], session: &Session, ui: &Ui) -> mi
 async fn finish(
     args: &DeployArgs,
     changed: bool,
+    selected: &[RenderedSystem],
     deployed: &Deployed,
     (released, published): (&[Released], &[Published]),
     session: &Session,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<Exit> {
-    let urls = status::urls(&session.systems, &deployed.outputs, session);
+    let ui = &context.ui;
+    let urls = session.urls(&deployed.outputs);
     let stacks: Vec<_> = deployed.stacks.iter().map(|(name, done)| json!({ "name": name, "action": done })).collect();
     ui.note("changed", changed);
     ui.note("stacks", stacks.clone());
@@ -379,11 +385,11 @@ async fn finish(
     for (name, url) in &urls {
         ui.result(format_args!("{name}: {url}"));
     }
-    if session.stage.is_local() && urls.contains_key(local::DEMO_API) {
-        if changed {
-            local::demo(None, session, &deployed.outputs, workspace, ui).await?;
+    if session.stage.is_local() && changed {
+        let is_selected = |name: &str| selected.iter().any(|system| system.name == name);
+        for demo in context.application.demos.iter().filter(|demo| is_selected(demo.system())) {
+            demo.run(session, &deployed.outputs, context).await?;
         }
-        local::say_how_to_call(&urls, ui);
     }
     Ok(Exit::Success)
 }

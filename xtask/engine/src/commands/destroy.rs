@@ -2,16 +2,16 @@
 
 use clap::Args;
 use miette::Diagnostic;
-use stacks::systems::foundation;
+use model::foundation;
 use thiserror::Error;
 
-use super::{guarded::guarded, session::Session};
+use super::guarded::guarded;
+use crate::session::Session;
 use crate::{
+    context::Context,
     deploy::{self, destroy},
     error::Exit,
-    render, stage,
-    ui::Ui,
-    workspace::Workspace,
+    render,
 };
 
 /// Delete a stage's stacks; what holds data is kept unless asked otherwise.
@@ -48,9 +48,10 @@ enum Refused {
 /// # Errors
 ///
 /// When it is not confirmed, or something cannot be deleted; the same command goes on from there.
-pub async fn run(args: DestroyArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
-    let session = Session::open(stage, workspace, ui).await?;
+pub async fn run(args: DestroyArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
+    let session = Session::open(stage, context).await?;
     let selected = session.select(args.system.as_deref(), None)?;
     let selects_all = selected.len() == session.systems.len();
     if !selects_all && selected.iter().any(|system| system.name == foundation::SYSTEM) {

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{cli::Cli, error::Exit, pages, sources::git::Git, ui::Ui, workspace::Workspace};
+use crate::{cli::Cli, context::Context, error::Exit, pages, sources::git::Git};
 
 /// Check README, ARCHITECTURE and other pages: they are there, name every command, and their links lead somewhere.
 #[derive(Debug, Args)]
@@ -20,7 +20,8 @@ struct Wrong(Vec<String>);
 /// # Errors
 ///
 /// When something is wrong.
-pub fn run(_args: &DocsArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub fn run(_args: &DocsArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let files = Git::around(workspace.root())?.tracked(&["."])?;
     let commands: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let found = pages::check(workspace.root(), &files, &commands);

@@ -4,24 +4,23 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use miette::IntoDiagnostic;
-use stacks::rendered::RenderedSystem;
+use model::rendered::RenderedSystem;
+use plan::observed::Observed;
 
 use super::{
     guarded::{book, guarded},
     release::has_functions,
-    session::Session,
 };
+use crate::session::Session;
 use crate::{
     aws::{documents::Documents, lambda::Readiness},
+    context::Context,
     deploy,
     doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
     error::Exit,
     ledger::Book,
-    plan::observed::Observed,
     render::{self, RenderError},
-    stage,
     ui::{Format, Ui},
-    workspace::Workspace,
 };
 
 /// Say what is wrong with a stage, what it means and how to repair it.
@@ -56,8 +55,9 @@ pub struct DoctorArgs {
 /// # Errors
 ///
 /// When the stage cannot be looked at, or a repair fails.
-pub async fn run(args: DoctorArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
+pub async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let session = Session::open(context.stage(&args.stage)?, context).await?;
     let systems = session.select(args.system.as_deref(), None)?;
     known(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;

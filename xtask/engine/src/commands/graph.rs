@@ -3,8 +3,9 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use miette::{IntoDiagnostic, WrapErr};
+use plan::graph;
 
-use crate::{error::Exit, graph, render, stage, ui::Ui, workspace::Workspace};
+use crate::{context::Context, error::Exit, render};
 
 /// Draw a stage's systems, stacks, functions and data, and what refers to what.
 #[derive(Debug, Args)]
@@ -38,9 +39,10 @@ enum GraphFormat {
 /// # Errors
 ///
 /// When the stage or system is wrong, or the file cannot be written.
-pub fn run(args: &GraphArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
-    let systems = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), None)?;
+pub fn run(args: &GraphArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
+    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
     let graph = graph::graph(&stage.name, &systems);
     let text = match args.format {
         GraphFormat::Mermaid => graph::mermaid(&graph),

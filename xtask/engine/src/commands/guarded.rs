@@ -2,22 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use stacks::{
+use model::{
     rendered::{RenderedSystem, SmokeCheck},
     stage::Strategy,
 };
+use plan::observed::Observed;
 
-use super::{
-    session::{self, Session},
-    status,
-};
+use crate::session::{self, Session};
 use crate::{
     aws::documents::Documents,
     deploy::Outputs,
     error::Interrupted,
     ledger::{Book, needs},
     lock::{self, Held},
-    plan::observed::Observed,
     release::{
         Facts, canary,
         smoke::{Check, Direct},
@@ -117,7 +114,7 @@ fn own_alarms(system: &RenderedSystem) -> Vec<String> {
 
 /// What a system must serve, where its APIs are deployed.
 pub(super) fn checks(session: &Session, system: &RenderedSystem, outputs: &Outputs) -> Vec<Check> {
-    let urls = status::urls(std::slice::from_ref(system), outputs, session);
+    let urls = session.urls_of(std::slice::from_ref(system), outputs);
     let direct = |smoke: &SmokeCheck| {
         let apis = system.stacks.iter().flat_map(|stack| &stack.apis);
         let api =

@@ -2,14 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::{guarded::bucket, session::Session};
+use super::guarded::bucket;
+use crate::session::Session;
 use crate::{
+    context::Context,
     deploy::{self, DeployError},
     error::Exit,
     lock::{self, Record, Verdict},
-    stage,
-    ui::Ui,
-    workspace::Workspace,
 };
 
 /// Locks: who is at work on a stage.
@@ -42,9 +41,10 @@ struct Selection {
 /// # Errors
 ///
 /// When the stage cannot be looked at, or a call fails.
-pub async fn run(args: LockArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
     let (LockCommand::Show(selection) | LockCommand::Break(selection)) = &args.command;
-    let session = Session::open(stage::load(workspace, &selection.stage)?, workspace, ui).await?;
+    let session = Session::open(context.stage(&selection.stage)?, context).await?;
     let systems = session.select(selection.system.as_deref(), None)?;
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let Some(bucket) = bucket(&session, &observed) else {

@@ -3,19 +3,19 @@
 use camino::Utf8Path;
 use clap::Args;
 use miette::Diagnostic;
-use stacks::rendered::{RenderedSystem, RenderedTopic};
+use model::rendered::{RenderedSystem, RenderedTopic};
+use plan::full_name;
 use thiserror::Error;
 
-use super::{session::Session, summary::links};
+use super::summary::links;
+use crate::session::Session;
 use crate::{
+    context::Context,
     error::{self, Exit},
     github::variable,
     notice::{Notice, Source, notices},
-    plan::full_name,
     record, render,
     sources::git::Git,
-    stage,
-    ui::Ui,
     workspace::Workspace,
 };
 
@@ -49,12 +49,13 @@ enum NotifyError {
 ///
 /// When there is no such stage or system, or no record is named. Whatever else goes wrong is a warning: a message is no reason
 /// to fail a deploy.
-pub async fn run(args: NotifyArgs, record: Option<&Utf8Path>, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(args: NotifyArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
     let record = record.ok_or(NotifyError::NoRecord)?;
-    let stage = stage::load(workspace, &args.stage)?;
-    let systems = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), None)?;
+    let stage = context.stage(&args.stage)?;
+    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
     let told: Vec<_> = systems.into_iter().filter(|system| system.alarm_topic.is_some()).collect();
-    if let Err(report) = tell(record, &told, stage, workspace, ui).await {
+    if let Err(report) = tell(record, &told, stage, context).await {
         ui.warn(format_args!("nobody was told: {}", error::chain(report.as_ref()).join(": ")));
     }
     Ok(Exit::Success)
@@ -63,16 +64,16 @@ pub async fn run(args: NotifyArgs, record: Option<&Utf8Path>, workspace: &Worksp
 async fn tell(
     record: &Utf8Path,
     systems: &[RenderedSystem],
-    stage: stacks::stage::Stage,
-    workspace: &Workspace,
-    ui: &Ui,
+    stage: model::stage::Stage,
+    context: &Context,
 ) -> miette::Result<()> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let notices = notices(&record::read(record)?, systems);
     if notices.is_empty() {
         ui.say("There is nothing to tell.");
         return Ok(());
     }
-    let session = Session::open(stage, workspace, ui).await?;
+    let session = Session::open(stage, context).await?;
     let source = source(&session, workspace);
     for notice in notices {
         let system = systems.iter().find(|system| system.name == notice.system);

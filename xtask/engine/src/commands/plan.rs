@@ -2,33 +2,34 @@
 
 use std::collections::BTreeSet;
 
+use ::plan::{
+    Plan,
+    allow::Allowances,
+    drift::drift,
+    file::{Inputs, PlanFile, inputs},
+    observed::Observed,
+    preview::{self, Baseline, BaselineStack, CodeChange, Preview},
+    show,
+};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 use miette::{Diagnostic, IntoDiagnostic};
+use model::{parts::cdn, rendered::RenderedSystem, stage::Stage};
 use serde_json::json;
-use stacks::{parts::cdn, rendered::RenderedSystem, stage::Stage};
 use thiserror::Error;
 
-use super::{build, session, session::Session};
+use super::{AllowanceArgs, build};
+use crate::session::{self, Session};
 use crate::{
     aws::drift::Drift,
+    context::Context,
     deploy,
     error::Exit,
     github,
-    plan::{
-        self, Plan,
-        allow::Allowances,
-        drift::drift,
-        file::{Inputs, PlanFile, inputs},
-        observed::Observed,
-        preview::{self, Baseline, BaselineStack, CodeChange, Preview},
-        show,
-    },
     render::{self, Difference, validate::Validator},
     sources::{self, git::Git},
     stage,
     ui::Ui,
-    workspace::Workspace,
 };
 
 /// Show what a deploy would change: resource by resource, without touching anything.
@@ -69,7 +70,7 @@ pub struct PlanArgs {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
-    allowances: Allowances,
+    allowances: AllowanceArgs,
 }
 
 /// How a plan is printed.
@@ -99,22 +100,21 @@ enum PlanError {
 /// # Errors
 ///
 /// When a stage is wrong, the history cannot be read, or, online, a call fails.
-pub async fn run(args: PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let previews = previews(&args, workspace, ui).await?;
+pub async fn run(args: PlanArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let previews = previews(&args, context).await?;
     print(&previews, args.format, ui)?;
     Ok(if args.exit_code { verdict(&previews) } else { Exit::Success })
 }
 
 /// What the workspace changes in every stage but local, compared with a commit.
-pub(super) async fn offline_everywhere(
-    against: Option<String>,
-    workspace: &Workspace,
-    ui: &Ui,
-) -> miette::Result<Vec<Preview>> {
-    previews(&PlanArgs { against, ..PlanArgs::default() }, workspace, ui).await
+pub(super) async fn offline_everywhere(against: Option<String>, context: &Context) -> miette::Result<Vec<Preview>> {
+    let (_workspace, _ui) = (&context.workspace, &context.ui);
+    previews(&PlanArgs { against, ..PlanArgs::default() }, context).await
 }
 
-async fn previews(args: &PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Vec<Preview>> {
+async fn previews(args: &PlanArgs, context: &Context) -> miette::Result<Vec<Preview>> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let names = match args.stage.as_slice() {
         [] => stage::names(workspace)?.into_iter().filter(|name| name != "local").collect(),
         named => named.to_vec(),
@@ -124,18 +124,18 @@ async fn previews(args: &PlanArgs, workspace: &Workspace, ui: &Ui) -> miette::Re
     }
     let mut previews = Vec::new();
     for name in &names {
-        let stage = stage::load(workspace, name)?;
-        let systems = render::stage(&stage)?;
+        let stage = context.stage(name)?;
+        let systems = context.render(&stage)?;
         let selected = render::select(&stage, systems, args.system.as_deref(), args.stack.as_deref())?;
         if stage.is_local() && args.against.is_some() {
             return Err(PlanError::LocalHasNoCommits.into());
         }
         let mut preview = if args.online || args.drift || args.out.is_some() || stage.is_local() {
-            online(stage, &selected, args, workspace, ui).await?
+            online(stage, &selected, args, context).await?
         } else {
-            offline(&stage, &selected, args, workspace, ui)?
+            offline(&stage, &selected, args, context)?
         };
-        allow(&args.allowances, &mut preview, ui);
+        allow(&args.allowances.allowances(), &mut preview, ui);
         previews.push(preview);
     }
     Ok(previews)
@@ -174,13 +174,8 @@ fn print(previews: &[Preview], format: PlanFormat, ui: &Ui) -> miette::Result<()
     Ok(())
 }
 
-fn offline(
-    stage: &Stage,
-    selected: &[RenderedSystem],
-    args: &PlanArgs,
-    workspace: &Workspace,
-    ui: &Ui,
-) -> miette::Result<Preview> {
+fn offline(stage: &Stage, selected: &[RenderedSystem], args: &PlanArgs, context: &Context) -> miette::Result<Preview> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let git = Git::around(workspace.root())?;
     let commit = match &args.against {
         Some(reference) => git.commit(reference)?,
@@ -200,7 +195,7 @@ fn offline(
     let mut preview = preview::preview(stage, selected, &baseline, None, code);
     if args.system.is_none() && args.stack.is_none() {
         preview::add_orphans(&mut preview, &baseline);
-        warn_of_stale(stage, selected, workspace, ui)?;
+        warn_of_stale(stage, selected, context)?;
     }
     Ok(preview)
 }
@@ -208,15 +203,16 @@ fn offline(
 /// The functions, of stacks that exist, whose code differs from the commit's.
 fn code(selected: &[RenderedSystem], baseline: &Baseline, changed: &sources::code::Changed) -> Vec<CodeChange> {
     let known = render::stacks_of(selected).filter(|stack| baseline.stacks.contains_key(&stack.name));
-    let change = |function: &stacks::rendered::RenderedFunction| {
-        let reason = changed.get(function.name.binary)?.clone();
+    let change = |function: &model::rendered::RenderedFunction| {
+        let reason = changed.get(&function.id.binary)?.clone();
         Some(CodeChange { function: function.function_name.clone(), reason })
     };
     known.flat_map(|stack| &stack.functions).filter_map(change).collect()
 }
 
 /// What is planned is what the workspace renders; a committed template that says otherwise misleads its reader.
-fn warn_of_stale(stage: &Stage, systems: &[RenderedSystem], workspace: &Workspace, ui: &Ui) -> miette::Result<()> {
+fn warn_of_stale(stage: &Stage, systems: &[RenderedSystem], context: &Context) -> miette::Result<()> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let files = render::files(stage, systems);
     for (path, difference) in render::differences(&workspace.templates(), std::slice::from_ref(&stage.name), &files)? {
         let what = match difference {
@@ -233,12 +229,12 @@ async fn online(
     stage: Stage,
     selected: &[RenderedSystem],
     args: &PlanArgs,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<Preview> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     Validator::remembering(workspace.target().join("validated")).check(render::stacks_of(selected))?;
-    let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), workspace, ui).await?;
-    let session = Session::open(stage, workspace, ui).await?;
+    let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), context).await?;
+    let session = Session::open(stage, context).await?;
     let result = async {
         let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
         let selected = &session.leave_what_narrows(selected, &observed, ui);
@@ -246,7 +242,7 @@ async fn online(
         let mut preview = deployed(selected, &plan, &observed, &session);
         add_left(&mut preview, (args.system.as_deref(), args.stack.as_deref()), &session, ui).await;
         if args.stack.is_none() {
-            super::sites::add(&mut preview, selected, &observed, &session, workspace, ui).await;
+            super::sites::add(&mut preview, selected, &observed, &session, context).await;
         }
         add_change_sets(&mut preview, &plan, &observed, &session, ui).await;
         if args.drift {
@@ -295,10 +291,10 @@ pub(super) async fn add_left(
 }
 
 fn write(path: &Utf8Path, args: &PlanArgs, inputs: Inputs, mut preview: Preview, ui: &Ui) -> miette::Result<()> {
-    let _told_later = args.allowances.apply(&mut preview);
+    let _told_later = args.allowances.allowances().apply(&mut preview);
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
-    PlanFile::new(selection, args.allowances.clone(), inputs, preview).write(path)?;
+    PlanFile::new(selection, args.allowances.allowances(), inputs, preview).write(path)?;
     ui.say(format_args!("Wrote {path}; `cargo xtask deploy --stage {stage} --plan {path}` carries out exactly this."));
     Ok(())
 }

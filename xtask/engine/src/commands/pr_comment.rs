@@ -1,15 +1,14 @@
 //! `pr-comment`: the offline plan of every stage under a pull request, as one comment that is updated in place.
 
+use ::plan::{preview::Preview, show};
 use clap::Args;
 use serde_json::Value;
 
 use super::plan;
 use crate::{
+    context::Context,
     error::Exit,
     github::{self, Github, variable},
-    plan::{preview::Preview, show},
-    ui::Ui,
-    workspace::Workspace,
 };
 
 /// How the comment is known again.
@@ -35,9 +34,10 @@ pub struct PrCommentArgs {
 /// # Errors
 ///
 /// When a stage is wrong, the history cannot be read, or GitHub does not answer.
-pub async fn run(args: PrCommentArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(args: PrCommentArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
     let base = variable("GITHUB_BASE_REF").map(|branch| format!("origin/{branch}"));
-    let previews = plan::offline_everywhere(args.against.or(base), workspace, ui).await?;
+    let previews = plan::offline_everywhere(args.against.or(base), context).await?;
     let text = comment(&previews);
     ui.result(text.trim_end());
     github::add_summary(&text)?;

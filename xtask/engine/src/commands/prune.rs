@@ -1,22 +1,19 @@
 //! `prune`: versions, layer versions, artifacts and files of sites that nothing needs.
 
 use clap::Args;
-use stacks::rendered::RenderedSystem;
+use model::rendered::RenderedSystem;
 
-use super::{
-    guarded::{book, guarded},
-    session::{self, Session},
-};
+use super::guarded::{book, guarded};
+use crate::session::{self, Session};
 use crate::{
+    context::Context,
     deploy,
     error::Exit,
     prune::{
         self, Verdict,
         leftovers::{self, Leftover},
     },
-    stage,
     ui::{Format, Ui},
-    workspace::Workspace,
 };
 
 /// Delete versions, layer versions, artifacts and files of sites that nothing needs.
@@ -47,9 +44,10 @@ pub struct PruneArgs {
 /// # Errors
 ///
 /// When the stage cannot be looked at, or something cannot be deleted.
-pub async fn run(args: PruneArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
-    let session = Session::open(stage, workspace, ui).await?;
+pub async fn run(args: PruneArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
+    let session = Session::open(stage, context).await?;
     let selected = session.select(args.system.as_deref(), None)?;
     let work = prune(&args, &selected, &session, ui);
     if args.dry_run {

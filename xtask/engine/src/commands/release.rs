@@ -5,23 +5,22 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use miette::{Diagnostic, IntoDiagnostic};
-use stacks::rendered::RenderedSystem;
+use model::rendered::RenderedSystem;
+use plan::observed::Observed;
 use thiserror::Error;
 
 use super::{
     guarded::{book, bucket, canary, checks, facts, guarded},
-    session::{self, Session},
     sites,
 };
+use crate::session::{self, Session};
 use crate::{
+    context::Context,
     deploy::{self, DeployError},
     error::Exit,
     ledger::{Entry, Open},
-    plan::observed::Observed,
-    release::{self, Context},
-    stage,
+    release::{self, ReleaseContext},
     ui::{Format, Ui},
-    workspace::Workspace,
 };
 
 /// Releases: what was released, by whom, and what became of it.
@@ -75,12 +74,13 @@ enum Nothing {
 /// # Errors
 ///
 /// When the stage cannot be looked at, there is no such release, or an alias cannot be moved.
-pub async fn run(args: ReleaseArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub async fn run(args: ReleaseArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
     let (ReleaseCommand::List(selection)
     | ReleaseCommand::Show { selection, .. }
     | ReleaseCommand::Resume(selection)
     | ReleaseCommand::Abort(selection)) = &args.command;
-    let session = Session::open(stage::load(workspace, &selection.stage)?, workspace, ui).await?;
+    let session = Session::open(context.stage(&selection.stage)?, context).await?;
     let systems = session.select(selection.system.as_deref(), None)?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
@@ -99,7 +99,7 @@ pub async fn run(args: ReleaseArgs, workspace: &Workspace, ui: &Ui) -> miette::R
         }
         ReleaseCommand::Resume(_) | ReleaseCommand::Abort(_) => {
             let resume = matches!(args.command, ReleaseCommand::Resume(_));
-            let work = settle(&systems, resume, &observed, &session, &bucket, workspace, ui);
+            let work = settle(&systems, resume, &observed, &session, &bucket, context);
             guarded(&session, &systems, "release", Some(bucket.clone()), ui, work).await?;
         }
     }
@@ -194,9 +194,9 @@ async fn settle(
     observed: &Observed,
     session: &Session,
     bucket: &str,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<()> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let mut settled = false;
     for system in systems {
         let book = book(session, bucket, &system.name);
@@ -206,7 +206,7 @@ async fn settle(
         let (canary, checks) = (canary(session, None, None), checks(session, system, &outputs));
         let (code, clients) = (BTreeMap::new(), &session.clients);
         let pages = &sites::pages(system, &outputs, bucket, session, ui);
-        let context = Context { book: &book, canary, checks, code, facts, pages, clients, ui };
+        let context = ReleaseContext { book: &book, canary, checks, code, facts, pages, clients, ui };
         let closed = if resume {
             release::resume(system, open, &context).await?
         } else {

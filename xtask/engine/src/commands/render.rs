@@ -2,15 +2,14 @@
 
 use clap::Args;
 use miette::{Diagnostic, IntoDiagnostic};
-use stacks::rendered::RenderedSystem;
+use model::rendered::RenderedSystem;
 use thiserror::Error;
 
 use crate::{
+    context::Context,
     error::Exit,
     render::{self, Difference, validate::Validator},
     stage,
-    ui::Ui,
-    workspace::Workspace,
 };
 
 /// Write the CloudFormation templates of every stage to templates/, or check them.
@@ -52,24 +51,26 @@ struct Stale {
 /// # Errors
 ///
 /// When a stage or system is wrong, a template has findings, or, with `--check`, templates are stale.
-pub fn run(args: &RenderArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
+pub fn run(args: &RenderArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, _ui) = (&context.workspace, &context.ui);
     let validator = Validator::new();
     match &args.stage {
-        Some(name) if !args.check => print(args, name, &validator, workspace, ui),
+        Some(name) if !args.check => print(args, name, &validator, context),
         selected => {
             // The local stage's templates are nobody's to review: they differ from run to run of the emulator only.
             let stages = match selected {
-                Some(name) => vec![stage::load(workspace, name)?.name],
+                Some(name) => vec![context.stage(name)?.name],
                 None => stage::names(workspace)?.into_iter().filter(|name| name != "local").collect(),
             };
-            commit(args, &stages, &validator, workspace, ui)
+            commit(args, &stages, &validator, context)
         }
     }
 }
 
-fn print(args: &RenderArgs, name: &str, validator: &Validator, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, name)?;
-    let systems = render::select(&stage, render::stage(&stage)?, args.system.as_deref(), None)?;
+fn print(args: &RenderArgs, name: &str, validator: &Validator, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(name)?;
+    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
     validate(validator, &systems)?;
     for stack in render::stacks_of(&systems) {
         match args.format {
@@ -80,17 +81,12 @@ fn print(args: &RenderArgs, name: &str, validator: &Validator, workspace: &Works
     Ok(Exit::Success)
 }
 
-fn commit(
-    args: &RenderArgs,
-    stages: &[String],
-    validator: &Validator,
-    workspace: &Workspace,
-    ui: &Ui,
-) -> miette::Result<Exit> {
+fn commit(args: &RenderArgs, stages: &[String], validator: &Validator, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let mut files = std::collections::BTreeMap::new();
     for name in stages {
-        let stage = stage::load(workspace, name)?;
-        let systems = render::stage(&stage)?;
+        let stage = context.stage(name)?;
+        let systems = context.render(&stage)?;
         validate(validator, &systems)?;
         files.extend(render::files(&stage, &systems));
     }

@@ -9,17 +9,15 @@ use thiserror::Error;
 use super::{
     guarded::{book, bucket, checks, facts, guarded},
     release::has_functions,
-    session::{self, Session},
     sites,
 };
+use crate::session::{self, Session};
 use crate::{
+    context::Context,
     deploy::{self, DeployError},
     error::{self, Exit},
     ledger::LedgerError,
-    release::{Context, ReleaseError, rollback::rollback},
-    stage,
-    ui::Ui,
-    workspace::Workspace,
+    release::{ReleaseContext, ReleaseError, rollback::rollback},
 };
 
 /// Move every alias back to an earlier release, after probing it, and put its pages back; takes seconds.
@@ -57,8 +55,9 @@ struct Incomplete(Vec<String>);
 /// # Errors
 ///
 /// When there is nothing to return to, its versions are gone or do not answer, or an alias cannot be moved.
-pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let session = Session::open(stage::load(workspace, &args.stage)?, workspace, ui).await?;
+pub async fn run(args: RollbackArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
+    let session = Session::open(context.stage(&args.stage)?, context).await?;
     let systems = session.select(args.system.as_deref(), None)?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
     if systems.is_empty() {
@@ -77,7 +76,7 @@ pub async fn run(args: RollbackArgs, workspace: &Workspace, ui: &Ui) -> miette::
             let checks = checks(&session, system, &outputs);
             let (code, clients) = (BTreeMap::new(), &session.clients);
             let pages = &sites::pages(system, &outputs, &bucket, &session, ui);
-            let context = Context { book: &book, canary: None, checks, code, facts, pages, clients, ui };
+            let context = ReleaseContext { book: &book, canary: None, checks, code, facts, pages, clients, ui };
             match rollback(system, args.to, &context).await {
                 Ok(entry) => {
                     returned += 1;

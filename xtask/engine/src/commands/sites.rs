@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use stacks::rendered::RenderedSystem;
+use model::rendered::RenderedSystem;
+use plan::{file::Inputs, observed::Observed, preview::Preview};
 
-use super::session::{self, Session};
+use crate::session::{self, Session};
 use crate::{
+    context::Context,
     deploy::Outputs,
     error,
-    plan::{file::Inputs, observed::Observed, preview::Preview},
     site::{self, Pages, SiteError},
     ui::Ui,
     workspace::Workspace,
@@ -46,9 +47,9 @@ pub(super) async fn keep(
     pages: &Pages<'_>,
     asks: bool,
     session: &Session,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> Result<BTreeMap<String, String>, SiteError> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let question = |site: &str, files| format!("Publish {files} files of {site} to {}?", session.stage.name);
     pages.keep(workspace, |site, files| !asks || ui.confirm(&question(site, files)) == Some(true)).await
 }
@@ -59,9 +60,9 @@ pub(super) async fn add(
     systems: &[RenderedSystem],
     observed: &Observed,
     session: &Session,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let outputs = session::outputs(observed);
     let bucket = session::bucket(&session.stage, observed).unwrap_or_default();
     for system in systems {

@@ -1,21 +1,18 @@
 //! `status`: what is deployed.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use miette::IntoDiagnostic;
+use model::rendered::RenderedSystem;
+use plan::observed::Observed;
 use serde_json::{Value, json};
-use stacks::rendered::RenderedSystem;
 
-use super::session::{self, Session};
+use crate::session::{self, Session};
 use crate::{
-    deploy::{self, Outputs},
+    context::Context,
+    deploy::{self},
     error::Exit,
-    plan::observed::Observed,
-    stage,
-    ui::{Format, Ui},
-    workspace::Workspace,
+    ui::Format,
 };
 
 /// Show what is deployed: stacks, functions, live versions, URLs.
@@ -34,11 +31,12 @@ pub struct StatusArgs {
 /// # Errors
 ///
 /// When the stage cannot be looked at.
-pub async fn run(args: StatusArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
-    let session = Session::open(stage, workspace, ui).await?;
+pub async fn run(args: StatusArgs, context: &Context) -> miette::Result<Exit> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
+    let session = Session::open(stage, context).await?;
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
-    let urls = urls(&session.systems, &session::outputs(&observed), &session);
+    let urls = session.urls(&session::outputs(&observed));
     if args.format == Format::Json {
         let systems: Vec<_> = session.systems.iter().map(|system| report(system, &observed)).collect();
         let report = json!({ "stage": session.stage.name, "systems": systems, "urls": urls });
@@ -82,7 +80,7 @@ fn report(system: &RenderedSystem, observed: &Observed) -> Value {
         .map(|function| {
             let deployed = observed.functions.get(&function.function_name);
             json!({
-                "name": function.name.function,
+                "name": function.id.function,
                 "functionName": function.function_name,
                 "live": deployed.and_then(|deployed| deployed.live.as_ref()),
                 "codeSha256": deployed.map(|deployed| &deployed.code_sha256),
@@ -90,29 +88,6 @@ fn report(system: &RenderedSystem, observed: &Observed) -> Value {
         })
         .collect();
     json!({ "name": system.name, "stacks": stacks, "functions": functions })
-}
-
-/// The URL of every API, by its logical ID, and of every site, by its name.
-pub(super) fn urls(systems: &[RenderedSystem], outputs: &Outputs, session: &Session) -> BTreeMap<String, String> {
-    let mut urls = BTreeMap::new();
-    for stack in crate::render::stacks_of(systems) {
-        let Some(outputs) = outputs.get(&stack.name) else { continue };
-        for api in &stack.apis {
-            if let Some(url) = session.api_url(outputs, &api.id_output, &api.url_output) {
-                urls.insert(api.logical_id.clone(), url);
-            }
-        }
-    }
-    for system in systems {
-        for site in &system.sites {
-            let stack = system.stacks.iter().find(|stack| stack.stack == site.stack);
-            let Some(outputs) = stack.and_then(|stack| outputs.get(&stack.name)) else { continue };
-            if let Some(url) = session.site_url(outputs, &site.bucket_output, &site.url_output) {
-                urls.insert(site.name.clone(), url);
-            }
-        }
-    }
-    urls
 }
 
 /// Functions and the versions that are live.

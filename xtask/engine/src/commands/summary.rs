@@ -7,11 +7,11 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
+    context::Context,
     error::Exit,
     github::{self, variable},
     record,
     summary::{self, Links},
-    ui::Ui,
 };
 
 /// Say what the commands with the same --record did, also in the job's summary where GITHUB_STEP_SUMMARY is set.
@@ -46,7 +46,8 @@ enum SummaryError {
 /// # Errors
 ///
 /// When the record cannot be read, or, with `--jobs`, one of them did not succeed.
-pub fn run(args: &SummaryArgs, record: Option<&Utf8Path>, ui: &Ui) -> miette::Result<Exit> {
+pub fn run(args: &SummaryArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
+    let ui = &context.ui;
     let Some(stage) = &args.stage else {
         let needs = variable("NEEDS").ok_or(SummaryError::NoNeeds)?;
         let needs: Value = serde_json::from_str(&needs).into_diagnostic().wrap_err("failed to read NEEDS")?;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::build;
-use crate::{error::Exit, stage, ui::Ui, workspace::Workspace};
+use crate::{context::Context, error::Exit};
 
 /// Install what building for a stage takes, where it is missing: Rust's target, and zig under the target directory.
 #[derive(Debug, Args)]
@@ -18,8 +18,9 @@ pub struct ToolchainArgs {
 /// # Errors
 ///
 /// When something cannot be installed.
-pub async fn run(args: ToolchainArgs, workspace: &Workspace, ui: &Ui) -> miette::Result<Exit> {
-    let stage = stage::load(workspace, &args.stage)?;
+pub async fn run(args: ToolchainArgs, context: &Context) -> miette::Result<Exit> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
+    let stage = context.stage(&args.stage)?;
     let ready = crate::build::install::install(stage.architecture, build::mode(&stage), workspace, ui).await?;
     ui.say(format_args!("✓ Functions of {} are built with {ready}", stage.name));
     Ok(Exit::Success)

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use model::rendered::{RenderedStack, RenderedSystem};
 use serde_json::Value;
-use stacks::rendered::{RenderedStack, RenderedSystem};
 
 use super::{DeployError, PATIENCE, aws};
 use crate::{aws::Clients, lock, ui::Ui};
@@ -157,7 +157,7 @@ pub async fn delete_data(data: &[Data], clients: &Clients, ui: &Ui) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
-    use stacks::stage::Stage;
+    use model::stage::Stage;
 
     use super::*;
 

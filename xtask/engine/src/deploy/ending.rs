@@ -5,13 +5,12 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use ::plan::states;
+
 use super::{DeployError, PATIENCE, aws, poller::Poller};
-use crate::{
-    aws::{
-        AwsError, Clients,
-        cloudformation::{CloudFormation, Event, StackState},
-    },
-    doctor::states,
+use crate::aws::{
+    AwsError, Clients,
+    cloudformation::{CloudFormation, Event, StackState},
 };
 
 /// What events of a stack itself are of.

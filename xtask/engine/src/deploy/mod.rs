@@ -19,23 +19,23 @@ use std::{
 pub(crate) use ending::Ending;
 use futures_util::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use miette::Diagnostic;
+use model::{foundation, rendered::RenderedSystem};
+use plan::artifacts::Artifacts;
+use plan::{
+    Action, CodeUpdate, Plan, PlannedStack,
+    allow::Allowances,
+    changes::StackChanges,
+    observed::Observed,
+    preview::Preview,
+    verdict::{self, Verdict},
+};
 use poller::Poller;
 use stack::Deployment;
-use stacks::{rendered::RenderedSystem, systems::foundation};
 use thiserror::Error;
 
 use crate::{
-    artifacts::Artifacts,
     aws::{AwsError, Clients, lambda::Readiness},
     lock,
-    plan::{
-        self, Action, CodeUpdate, Plan, PlannedStack,
-        allow::Allowances,
-        changes::StackChanges,
-        observed::Observed,
-        preview::Preview,
-        verdict::{self, Verdict},
-    },
     ui::Ui,
 };
 

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
-use stacks::rendered::{ParameterSource, RenderedStack, RenderedSystem};
+pub use model::parts::function::LIVE;
+use model::rendered::{ParameterSource, RenderedStack, RenderedSystem};
+use plan::observed::{ListedStack, Observed, ObservedFunction, ObservedSettings, ObservedStack};
 
-use crate::{
-    aws::{AwsError, Clients},
-    plan::observed::{ListedStack, Observed, ObservedFunction, ObservedSettings, ObservedStack},
-};
-
-pub use stacks::parts::function::LIVE;
+use crate::aws::{AwsError, Clients};
 
 /// Looks at every stack and function of these systems.
 ///

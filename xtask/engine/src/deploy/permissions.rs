@@ -1,6 +1,6 @@
 //! What carrying out a plan calls, so that a missing permission is told before the first change and not after the fifth.
 
-use crate::plan::{Action, Plan};
+use plan::{Action, Plan};
 
 /// Actions, and the resources they are done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +32,9 @@ pub fn needed(plan: &Plan, account: &str, region: &str) -> Vec<Needed> {
 
 #[cfg(test)]
 mod tests {
+    use plan::CodeUpdate;
+
     use super::*;
-    use crate::plan::CodeUpdate;
 
     #[test]
     fn a_code_change_needs_no_cloudformation() {

@@ -5,17 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use stacks::{
+use model::{
+    foundation,
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
-    systems::foundation,
 };
+use plan::observed::{ListedStack, Observed};
 
 use super::observe::listed;
-use crate::{
-    aws::{AwsError, Clients},
-    plan::observed::{ListedStack, Observed},
-};
+use crate::aws::{AwsError, Clients};
 
 /// The stage's stacks as they are deployed, whether the workspace still defines them or not; those of foundation are left out.
 /// They are known by the tags that every deploy gives them.

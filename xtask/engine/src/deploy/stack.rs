@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::plan::states::{self, Repair};
+use plan::{Action, Parameter, PlannedStack, verdict::Verdict};
 use sha2::{Digest, Sha256};
 
 use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, ending::Ending, poller::Poller};
@@ -15,9 +17,7 @@ use crate::{
             BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
         },
     },
-    doctor::{Repair, states},
     lock,
-    plan::{self, Action, Parameter, PlannedStack, verdict::Verdict},
     ui::{Step, Ui},
 };
 

@@ -1,14 +1,12 @@
 //! Finds what is wrong with a stage, says what it means, and repairs what can be repaired without losing anything.
 
 mod repair;
-pub mod states;
 
-use serde::Serialize;
-
+use plan::observed::{Observed, ObservedStack};
+use plan::states;
+pub use plan::states::{Meaning, Repair};
 pub use repair::{Names, repair};
-pub use states::{Meaning, Repair};
-
-use crate::plan::observed::{Observed, ObservedStack};
+use serde::Serialize;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -148,8 +146,9 @@ fn of_function(name: &str, state: &FunctionState) -> Ailment {
 mod tests {
     use std::collections::BTreeMap;
 
+    use plan::observed::ObservedFunction;
+
     use super::*;
-    use crate::plan::observed::ObservedFunction;
 
     fn observed(status: &str, weights: &[(&str, f64)]) -> Observed {
         let stack = ObservedStack { status: status.to_owned(), ..ObservedStack::default() };

@@ -8,13 +8,12 @@ mod needs;
 
 use std::collections::BTreeMap;
 
-use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
-
 pub(crate) use book::time;
 pub use book::{Book, Left, Open};
+use miette::Diagnostic;
 pub use needs::needs;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::aws::AwsError;
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use plan::safety::holds_data;
 use serde_json::Value;
-
-use crate::plan::safety::holds_data;
 
 /// Types that carry data without keeping it.
 const CARRIES_DATA: &[&str] = &["AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus"];

@@ -1,13 +1,15 @@
 //! Looks at a deployed system from outside, as its clients do: health, who is turned away, browsers, and how fast it is.
 
+pub mod sign_in;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use contract::Method;
+use model::rendered::{Latency, LiveCheck, LiveKind, RenderedSystem, SignIn};
 use serde::Serialize;
-use stacks::rendered::{Latency, LiveCheck, LiveKind, RenderedSystem, SignIn};
 
 use crate::{
     http::{Client, Request},
@@ -147,8 +149,8 @@ impl Visitor<'_> {
             return Err(Wrong::Answer(format!("{url} answers {} instead of {wanted}", answer.status)));
         }
         match &check.answers {
-            Some((name, value)) if answer.headers.get(*name) != Some(value) => {
-                let found = answer.headers.get(*name).map_or("nothing", String::as_str);
+            Some((name, value)) if answer.headers.get(name) != Some(value) => {
+                let found = answer.headers.get(name).map_or("nothing", String::as_str);
                 Err(Wrong::Answer(format!("{url} answers {name}: {found} instead of {value}")))
             }
             _ => Ok(Seen { status: answer.status, elapsed, json: answer.json() }),
@@ -174,7 +176,7 @@ impl Visitor<'_> {
         if let Some(exchange) = &sign_in.exchange {
             let answer = self.patiently(&with(&exchange.check, &token)).await;
             let exchanged =
-                answer.and_then(|seen| match seen.json.as_ref().and_then(|json| json[exchange.token].as_str()) {
+                answer.and_then(|seen| match seen.json.as_ref().and_then(|json| json[&exchange.token].as_str()) {
                     Some(other) => Ok((seen.status, other.to_owned())),
                     None => Err(format!("{} answers no `{}`", exchange.check.path, exchange.token)),
                 });
@@ -214,7 +216,7 @@ impl Visitor<'_> {
 /// The check with a user's token.
 fn with(check: &LiveCheck, token: &str) -> LiveCheck {
     let mut check = check.clone();
-    check.headers.push(("authorization", format!("Bearer {token}")));
+    check.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
     check
 }
 

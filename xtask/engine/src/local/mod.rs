@@ -4,8 +4,6 @@
 //! and a deploy brings it back in seconds. (`PERSIST_STATE` writes only on a clean exit, while S3's files are
 //! written at once; after a crash the two would disagree, so neither is used.)
 
-pub mod demo;
-
 mod error;
 mod health;
 mod instance;

@@ -8,13 +8,12 @@ mod machine;
 
 use std::time::Duration;
 
-use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
-
 pub use held::{Held, acquire, holding, release_all, shatter, show, still_ours};
 pub(crate) use held::{now, token};
 pub use machine::standing;
+use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::aws::AwsError;
 

@@ -1,7 +1,7 @@
 //! Each end that a job can have for a system.
 
+use model::{rendered::RenderedSystem, stage::Stage};
 use serde_json::{Map, Value, json};
-use stacks::{rendered::RenderedSystem, stage::Stage};
 
 use super::*;
 

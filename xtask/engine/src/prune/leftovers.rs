@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::ValueEnum;
-use stacks::rendered::RenderedSystem;
+use model::rendered::RenderedSystem;
 
 use super::{Target, Verdict};
 use crate::{

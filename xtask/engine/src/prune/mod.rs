@@ -6,8 +6,8 @@ pub mod sites;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use model::rendered::RenderedSystem;
 use serde::Serialize;
-use stacks::rendered::RenderedSystem;
 
 use crate::{
     aws::{

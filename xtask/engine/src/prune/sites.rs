@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use stacks::rendered::{RenderedSite, RenderedSystem};
+use model::rendered::{RenderedSite, RenderedSystem};
 
 use super::{Target, Verdict, kept, versions};
 use crate::{

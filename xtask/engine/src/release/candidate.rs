@@ -1,10 +1,10 @@
 //! Publishing what changed, and probing it by its number.
 
 use contract::probe::{Probe, Question, Ready};
-use stacks::rendered::RenderedFunction;
+use model::rendered::RenderedFunction;
 
 use super::{
-    Context, ReleaseError,
+    ReleaseContext, ReleaseError,
     shift::again,
     smoke::{Check, Direct, tried},
 };
@@ -38,7 +38,7 @@ pub(super) async fn candidate<S: Store>(
     function: &RenderedFunction,
     created: bool,
     left: Option<&Left>,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Candidate, ReleaseError> {
     let name = &function.function_name;
     let (clients, ui) = (context.clients, context.ui);
@@ -83,7 +83,7 @@ pub(super) async fn candidate<S: Store>(
 pub(super) async fn probe<S: Store>(
     function: &RenderedFunction,
     version: &str,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<(), ReleaseError> {
     let name = &function.function_name;
     let step = context.ui.step(format!("Probe {name} version {version}"));
@@ -94,7 +94,7 @@ pub(super) async fn probe<S: Store>(
         traffic: "no traffic was moved to it",
     };
     let answer = invoke(name, version, &Probe { probe: Question::Ready }, context).await?;
-    judge(&answer, function.name.binary).map_err(wrong)?;
+    judge(&answer, &function.id.binary).map_err(wrong)?;
     for check in &context.checks {
         if let Some(direct) = check.direct.as_ref().filter(|direct| direct.function_name == *name) {
             ask(check, direct, version, context).await?.map_err(wrong)?;
@@ -109,7 +109,7 @@ async fn ask<S: Store>(
     check: &Check,
     direct: &Direct,
     version: &str,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Result<(), String>, ReleaseError> {
     let event = direct.event();
     let ask = async || Ok(check.judge(direct, &invoke(&direct.function_name, version, &event, context).await?));
@@ -120,7 +120,7 @@ async fn invoke<S: Store>(
     function: &str,
     version: &str,
     event: &impl serde::Serialize,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Answer, ReleaseError> {
     let event = serde_json::to_vec(event).unwrap_or_default();
     let answer = context.clients.lambda().invoke(function, version, event).await;

@@ -15,13 +15,12 @@ use std::{
 
 use candidate::{Candidate, candidate, probe};
 use miette::Diagnostic;
+use model::rendered::{RenderedFunction, RenderedSystem};
 use serde::Serialize;
-use smoke::Check;
-use stacks::rendered::{RenderedFunction, RenderedSystem};
-use thiserror::Error;
-
 pub use shift::{abort, resume};
 use shift::{carry_out, reverted};
+use smoke::Check;
+use thiserror::Error;
 
 use crate::{
     aws::{AwsError, Clients},
@@ -197,7 +196,7 @@ pub struct Released {
 }
 
 /// What a release is made with.
-pub struct Context<'a, S> {
+pub struct ReleaseContext<'a, S> {
     /// The ledger of the system.
     pub book: &'a Book<S>,
     /// How traffic moves; `None` is all at once.
@@ -216,9 +215,9 @@ pub struct Context<'a, S> {
     pub ui: &'a Ui,
 }
 
-impl<S> Debug for Context<'_, S> {
+impl<S> Debug for ReleaseContext<'_, S> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Context").field("facts", &self.facts).finish_non_exhaustive()
+        formatter.debug_struct("ReleaseContext").field("facts", &self.facts).finish_non_exhaustive()
     }
 }
 
@@ -277,7 +276,7 @@ impl Facts {
 pub async fn release<S: Store>(
     system: &RenderedSystem,
     created: impl Fn(&str) -> bool,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Vec<Released>, ReleaseError> {
     let mut candidates = gather(system, &created, context).await?;
     if let Some(open) = context.book.newest().await?.filter(|open| open.entry.is_open()) {
@@ -303,7 +302,7 @@ pub async fn release<S: Store>(
 async fn gather<S: Store>(
     system: &RenderedSystem,
     created: &impl Fn(&str) -> bool,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Vec<Candidate>, ReleaseError> {
     // A run that was killed between making a function and entering its release has left it without one.
     let names = system.stacks.iter().flat_map(|stack| &stack.functions).map(|function| function.function_name.clone());
@@ -316,7 +315,7 @@ async fn gather<S: Store>(
     Ok(candidates)
 }
 
-async fn probe_all<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
+async fn probe_all<S: Store>(candidates: &[Candidate], context: &ReleaseContext<'_, S>) -> Result<(), ReleaseError> {
     for candidate in candidates.iter().filter(|candidate| candidate.probe) {
         let probed = probe(&candidate.function, &candidate.version, context).await;
         probed.map_err(|error| match error {
@@ -350,7 +349,10 @@ fn released(candidates: Vec<Candidate>) -> Vec<Released> {
     candidates.into_iter().map(released).collect()
 }
 
-async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'_, S>) -> Result<(), ReleaseError> {
+async fn enter_and_shift<S: Store>(
+    candidates: &[Candidate],
+    context: &ReleaseContext<'_, S>,
+) -> Result<(), ReleaseError> {
     // A share that no open release gave, which nobody else takes back.
     let stays = |candidate: &&Candidate| candidate.before.as_ref() == Some(&candidate.version);
     for candidate in candidates.iter().filter(|candidate| candidate.weighted).filter(stays) {
@@ -370,7 +372,7 @@ async fn enter_and_shift<S: Store>(candidates: &[Candidate], context: &Context<'
 }
 
 /// Do users get these sites already?
-async fn same_sites<S: Store>(context: &Context<'_, S>) -> Result<bool, ReleaseError> {
+async fn same_sites<S: Store>(context: &ReleaseContext<'_, S>) -> Result<bool, ReleaseError> {
     let sites = &context.facts.sites;
     if sites.is_empty() {
         return Ok(true);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use stacks::rendered::{RenderedFunction, RenderedSystem};
+use model::rendered::{RenderedFunction, RenderedSystem};
 
-use super::{Context, ReleaseError, abort, candidate::probe, resume, shift::carry_out};
+use super::{ReleaseContext, ReleaseError, abort, candidate::probe, resume, shift::carry_out};
 use crate::{
     deploy::observe::LIVE,
     ledger::{Entry, Kind, Move, Open, Outcome, missing, target},
@@ -21,7 +21,7 @@ use crate::{
 pub async fn rollback<S: Store>(
     system: &RenderedSystem,
     to: Option<u32>,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Entry, ReleaseError> {
     let open = context.book.newest().await?.filter(|open| open.entry.is_open());
     let open = match (open, to) {
@@ -74,7 +74,7 @@ pub async fn rollback<S: Store>(
 fn sites<S: Store>(
     target: &Entry,
     now: BTreeMap<String, String>,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> BTreeMap<String, String> {
     let sites: BTreeMap<_, _> = now.into_iter().chain(context.pages.known(&target.sites)).collect();
     for name in context.pages.names().filter(|name| !target.sites.contains_key(*name)) {
@@ -92,7 +92,7 @@ fn sites<S: Store>(
 async fn settle<S: Store>(
     system: &RenderedSystem,
     open: Open,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Entry, ReleaseError> {
     let number = open.entry.number;
     if open.entry.kind == Kind::Deploy {
@@ -107,7 +107,7 @@ async fn settle<S: Store>(
 async fn wanted<S: Store>(
     system: &RenderedSystem,
     target: &Entry,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Vec<(RenderedFunction, Move)>, ReleaseError> {
     let known: BTreeMap<_, _> = system
         .stacks

@@ -6,11 +6,11 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use model::rendered::{RenderedFunction, RenderedSystem};
 use serde_json::json;
-use stacks::rendered::{RenderedFunction, RenderedSystem};
 
 use super::{
-    Context, ReleaseError,
+    ReleaseContext, ReleaseError,
     canary::{self, Verdict, live::Live},
     candidate::probe,
     smoke::{self, Check},
@@ -35,7 +35,7 @@ const PAGES: &str = "the pages of its sites";
 pub(super) async fn carry_out<S: Store>(
     open: Open,
     functions: Vec<RenderedFunction>,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Open, ReleaseError> {
     let moves = |function: &RenderedFunction| {
         let moved = open.entry.functions.get(&function.function_name)?;
@@ -63,7 +63,7 @@ pub(super) async fn carry_out<S: Store>(
 }
 
 /// The pages of an open release, once its functions serve them; if one cannot be put there, everything goes back.
-async fn put_pages<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+async fn put_pages<S: Store>(mut open: Open, context: &ReleaseContext<'_, S>) -> Result<Open, ReleaseError> {
     let sites = context.pages.known(&open.entry.sites);
     if sites.is_empty() {
         return Ok(open);
@@ -77,7 +77,7 @@ async fn put_pages<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result
 }
 
 /// The pages that users had before an open release, where it came as far as its own.
-async fn put_pages_back<S: Store>(open: &Open, context: &Context<'_, S>) -> Result<(), ReleaseError> {
+async fn put_pages_back<S: Store>(open: &Open, context: &ReleaseContext<'_, S>) -> Result<(), ReleaseError> {
     if !open.entry.steps.iter().any(|step| step.what == PAGES) {
         return Ok(());
     }
@@ -95,7 +95,11 @@ async fn put_pages_back<S: Store>(open: &Open, context: &Context<'_, S>) -> Resu
 }
 
 /// Says what became of a release, in the ledger and in the record of the job.
-async fn close<S: Store>(open: &mut Open, outcome: Outcome, context: &Context<'_, S>) -> Result<(), LedgerError> {
+async fn close<S: Store>(
+    open: &mut Open,
+    outcome: Outcome,
+    context: &ReleaseContext<'_, S>,
+) -> Result<(), LedgerError> {
     context.book.close(open, outcome).await?;
     let Entry { system, number, kind, outcome, commit, who, .. } = &open.entry;
     let note = json!({
@@ -111,7 +115,7 @@ async fn canary<S: Store>(
     open: Open,
     moving: Vec<(RenderedFunction, Move)>,
     plan: &canary::Plan,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Open, ReleaseError> {
     if let Err(error) = same_roles(&moving, context).await {
         abort(open, &error.to_string(), context).await?;
@@ -138,7 +142,7 @@ async fn canary<S: Store>(
 
 /// The checks that pass before anything has moved. What fails already may be what the release mends, and with a share of the
 /// traffic most answers are still the old version's; once all has moved, every check counts.
-async fn passing<S: Store>(context: &Context<'_, S>) -> Vec<Check> {
+async fn passing<S: Store>(context: &ReleaseContext<'_, S>) -> Vec<Check> {
     let mut passing = Vec::new();
     for check in &context.checks {
         match check.settle(again(context)).await {
@@ -155,7 +159,7 @@ async fn passing<S: Store>(context: &Context<'_, S>) -> Vec<Check> {
 /// weighted alias").
 async fn same_roles<S: Store>(
     moving: &[(RenderedFunction, Move)],
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<(), ReleaseError> {
     let lambda = context.clients.lambda();
     for (function, moved) in moving {
@@ -173,7 +177,7 @@ async fn same_roles<S: Store>(
 }
 
 /// How long after a wrong answer a check is made again.
-pub(super) fn again<S: Store>(context: &Context<'_, S>) -> Duration {
+pub(super) fn again<S: Store>(context: &ReleaseContext<'_, S>) -> Duration {
     if context.clients.endpoint().is_some() { smoke::AGAIN_LOCALLY } else { smoke::AGAIN }
 }
 
@@ -188,7 +192,7 @@ pub(super) fn again<S: Store>(context: &Context<'_, S>) -> Duration {
 pub async fn resume<S: Store>(
     system: &RenderedSystem,
     open: Open,
-    context: &Context<'_, S>,
+    context: &ReleaseContext<'_, S>,
 ) -> Result<Open, ReleaseError> {
     let functions: Vec<_> = system.stacks.iter().flat_map(|stack| &stack.functions).cloned().collect();
     let entered = |function: &&RenderedFunction| open.entry.functions.contains_key(&function.function_name);
@@ -203,7 +207,11 @@ pub async fn resume<S: Store>(
 }
 
 /// Reverts an open release for an error: users may have a share of it, and nobody watches. What to tell.
-pub(super) async fn reverted<S: Store>(open: Open, error: ReleaseError, context: &Context<'_, S>) -> ReleaseError {
+pub(super) async fn reverted<S: Store>(
+    open: Open,
+    error: ReleaseError,
+    context: &ReleaseContext<'_, S>,
+) -> ReleaseError {
     let why = crate::error::chain(&error).join(": ");
     match abort(open, &why, context).await {
         Ok(aborted) => undone(&aborted, why),
@@ -221,7 +229,7 @@ fn undone(aborted: &Open, why: String) -> ReleaseError {
 }
 
 /// Moves every alias of an open release to its version; if one cannot be moved, all go back.
-async fn point_all<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+async fn point_all<S: Store>(mut open: Open, context: &ReleaseContext<'_, S>) -> Result<Open, ReleaseError> {
     let moving: Vec<_> = open.entry.functions.clone().into_iter().collect();
     let moving: Vec<_> = moving.into_iter().filter(|(_, moved)| moved.before.as_ref() != Some(&moved.after)).collect();
     // Entered before anything moves: whoever has lost the lock meanwhile cannot write, and moves nothing.
@@ -245,7 +253,7 @@ async fn point_all<S: Store>(mut open: Open, context: &Context<'_, S>) -> Result
 ///
 /// When an alias cannot be moved back, or the ledger cannot be written. Nothing is moved where somebody else has written the
 /// entry since: then what users get is theirs to say.
-pub async fn abort<S: Store>(mut open: Open, why: &str, context: &Context<'_, S>) -> Result<Open, ReleaseError> {
+pub async fn abort<S: Store>(mut open: Open, why: &str, context: &ReleaseContext<'_, S>) -> Result<Open, ReleaseError> {
     match context.book.step(&mut open, "none of the traffic".to_owned()).await {
         Err(error @ LedgerError::Changed { .. }) => return Err(error.into()),
         // Users come first: the entry is closed below, or by the next run.
@@ -274,7 +282,11 @@ pub async fn abort<S: Store>(mut open: Open, why: &str, context: &Context<'_, S>
     Ok(open)
 }
 
-async fn point<S: Store>(function: &str, version: &str, context: &Context<'_, S>) -> Result<(), (String, AwsError)> {
+async fn point<S: Store>(
+    function: &str,
+    version: &str,
+    context: &ReleaseContext<'_, S>,
+) -> Result<(), (String, AwsError)> {
     let moved = context.clients.lambda().point(function, LIVE, version).await;
     moved.map_err(|error| (function.to_owned(), error))
 }

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
-use similar::TextDiff;
-use stacks::{
+use model::{
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
 };
+use similar::TextDiff;
 use thiserror::Error;
 
 use crate::stage::closest;
@@ -26,7 +26,7 @@ pub enum RenderError {
         /// The stage.
         stage: String,
         /// What is wrong.
-        source: Box<stacks::systems::RenderError>,
+        source: Box<model::template::RenderError>,
     },
     /// No such system in this stage.
     #[error("stage {stage} has no system `{system}`{}", closest(.system, .known))]
@@ -58,25 +58,6 @@ pub enum RenderError {
         /// What the operating system says.
         source: std::io::Error,
     },
-}
-
-/// Renders every system of a stage, foundation first.
-///
-/// # Errors
-///
-/// When a system's definition or settings are wrong.
-pub fn stage(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
-    stage_over(stage, &[])
-}
-
-/// Renders every system of a stage, and foundation so that it also allows what these stacks, which are deployed, need.
-///
-/// # Errors
-///
-/// When a system's definition or settings are wrong, or all that is needed is more than a role can hold.
-pub fn stage_over(stage: &Stage, deployed: &[RenderedStack]) -> Result<Vec<RenderedSystem>, RenderError> {
-    stacks::systems::render_over(stage, deployed)
-        .map_err(|source| RenderError::System { stage: stage.name.clone(), source: Box::new(source) })
 }
 
 /// Keeps only the named system and stack; `None` keeps all.

@@ -11,8 +11,8 @@ use cloudformation_validate::{
     validate_bytes_with_path,
 };
 use miette::Diagnostic;
+use model::rendered::RenderedStack;
 use sha2::{Digest, Sha256};
-use stacks::rendered::RenderedStack;
 use thiserror::Error;
 
 /// A finding that is accepted, and why.

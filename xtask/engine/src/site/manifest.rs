@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use model::rendered::{RenderedSite, SiteValue};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stacks::rendered::{RenderedSite, SiteValue};
 
 use super::files::{CONFIG, Object, Served};
 

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
+use model::rendered::{RenderedSite, RenderedSystem};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use stacks::rendered::{RenderedSite, RenderedSystem};
 use thiserror::Error;
 
 pub use self::pages::Pages;

@@ -9,8 +9,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use model::rendered::{RenderedSite, RenderedSystem};
+use plan::preview::SitePreview;
 use sha2::{Digest, Sha256};
-use stacks::rendered::{RenderedSite, RenderedSystem};
 
 use super::{
     Place, Published, SiteError,
@@ -22,7 +23,6 @@ use crate::{
     aws::{AwsError, Clients, documents::Documents},
     deploy::Outputs,
     error::chain,
-    plan::preview::SitePreview,
     store::Store,
     ui::Ui,
     workspace::Workspace,

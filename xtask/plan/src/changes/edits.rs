@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
+use resolve::Known;
 use serde_json::{Value, json};
 
 use super::*;
-use resolve::Known;
 
 /// What the documentation says happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

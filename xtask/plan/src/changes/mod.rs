@@ -11,11 +11,10 @@ pub mod resolve;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 pub use behavior::Certainty;
 pub use compare::compare;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What would happen to a stack's resources.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use resolve::Known;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use resolve::Known;
 
 /// Types whose documentation adds nothing to their schemas, and one that has no schema.
 const TYPES: &[&str] = &[

@@ -1,7 +1,7 @@
+use resolve::Known;
 use serde_json::json;
 
 use super::*;
-use resolve::Known;
 
 fn changes(old: &Value, new: &Value) -> StackChanges {
     let none = BTreeMap::new();

@@ -5,20 +5,19 @@ mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-use stacks::{
+pub use mermaid::mermaid;
+use model::{
     parts::function::LIVE,
     rendered::{ParameterSource, RenderedStack, RenderedSystem},
 };
+use serde_json::Value;
+pub use svg::svg;
 
-use crate::plan::{
+use crate::{
     changes::references::{Reference, references},
     full_name,
     safety::holds_data,
 };
-
-pub use mermaid::mermaid;
-pub use svg::svg;
 
 /// What a graph shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,7 +267,7 @@ fn strings<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
 
 #[cfg(test)]
 mod tests {
-    use stacks::stage::Stage;
+    use model::stage::Stage;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::fmt::{Result, Write};
 
 use super::{files_of, sign, summary, values, verdict, way_out};
-use crate::plan::preview::{Preview, StackAction, StackPreview};
+use crate::preview::{Preview, StackAction, StackPreview};
 
 /// The longest comment GitHub takes, less room for a few stages more (GitHub's limit is 65,536 characters).
 const LONGEST: usize = 20_000;

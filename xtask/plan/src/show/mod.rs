@@ -6,14 +6,14 @@ mod values;
 
 use std::fmt::Write;
 
+pub use markdown::markdown;
+pub use text::text;
+
 use super::{
     changes::{Certainty, ResourceAction, ResourceChange},
     preview::{Counts, Preview, SitePreview, StackAction},
     safety::Finding,
 };
-
-pub use markdown::markdown;
-pub use text::text;
 
 /// The plan in a line.
 #[must_use]

@@ -5,7 +5,7 @@ use std::fmt::{Result, Write};
 use console::style;
 
 use super::{files_of, sign, summary, values, verdict, way_out};
-use crate::plan::{
+use crate::{
     changes::{ResourceAction, ResourceChange},
     preview::{Preview, StackAction, StackPreview},
     verdict::Verdict,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::plan::{changes::PropertyChange, policy};
+use crate::{changes::PropertyChange, policy};
 
 /// What fits behind a property's path.
 const SHORT: usize = 60;

@@ -227,8 +227,8 @@ impl Part for RestApi {
         stack.apis.push(RenderedApi {
             logical_id: id.to_owned(),
             stage_name: self.stage.name.clone(),
-            routes: self.routes.clone(),
-            open: open.map(|endpoint| (endpoint.path, endpoint.function.name.clone())).collect(),
+            routes: self.routes.iter().copied().map(Into::into).collect(),
+            open: open.map(|endpoint| (endpoint.path.to_owned(), endpoint.function.name.clone())).collect(),
             id_output: format!("{id}Id"),
             url_output: format!("{id}Url"),
         });

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, SnapStartApplyOn, State};
+use plan::observed::fingerprint;
 use serde::Serialize;
-
-use crate::plan::observed::fingerprint;
 
 /// One version of a function, as far as releasing looks at it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,11 +1,11 @@
 //! What a plan is not carried out for.
 
 use miette::Diagnostic;
-use stacks::{stage::Stage, systems::foundation};
+use model::{foundation, stage::Stage};
+use plan::{Action, Plan, PlannedStack, preview::Preview};
 use thiserror::Error;
 
 use super::DeployArgs;
-use crate::plan::{Action, Plan, PlannedStack, preview::Preview};
 
 #[derive(Debug, Error, Diagnostic)]
 pub(super) enum Refused {

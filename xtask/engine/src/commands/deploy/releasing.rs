@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use model::rendered::RenderedSystem;
+use plan::artifacts::Artifacts;
+use plan::observed::Observed;
 use serde_json::json;
-use stacks::rendered::RenderedSystem;
 
 use super::{
     super::{
         guarded::{book, canary, checks, facts},
         release::has_functions,
-        session::Session,
         sites,
     },
     DeployArgs,
 };
+use crate::session::Session;
 use crate::{
-    artifacts::Artifacts,
+    context::Context,
     deploy::{self, Deployed},
-    plan::observed::Observed,
-    release::{self, Context, Released},
+    release::{self, ReleaseContext, Released},
     site::Published,
     ui::Ui,
-    workspace::Workspace,
 };
 
 /// What is released.
@@ -42,15 +42,15 @@ pub(super) async fn release(
     selected: &[RenderedSystem],
     made: Made<'_>,
     session: &Session,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<(Vec<Released>, Vec<Published>)> {
+    let (_workspace, ui) = (&context.workspace, &context.ui);
     let (mut released, mut published) = (Vec::new(), Vec::new());
     let bucket = deploy::artifact_bucket(&session.stage.name, &made.deployed.outputs);
     let Some(bucket) = bucket else { return Ok((released, published)) };
     let mut systems = selected.iter().filter(|system| has_functions(system) || !system.sites.is_empty());
     while let Some(system) = systems.next() {
-        match one(args, system, &made, &bucket, session, workspace, ui).await {
+        match one(args, system, &made, &bucket, session, context).await {
             Ok((now, sites)) => {
                 released.extend(now);
                 published.extend(sites);
@@ -74,21 +74,21 @@ async fn one(
     made: &Made<'_>,
     bucket: &str,
     session: &Session,
-    workspace: &Workspace,
-    ui: &Ui,
+    context: &Context,
 ) -> miette::Result<(Vec<Released>, Vec<Published>)> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let outputs = &made.deployed.outputs;
     let created = |function: &str| !made.existed.contains(function);
     let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
     let code = functions
-        .map(|function| (function.function_name.clone(), made.artifacts.functions[function.name.binary].code_sha256()));
+        .map(|function| (function.function_name.clone(), made.artifacts.functions[&function.id.binary].code_sha256()));
     let pages = sites::pages(system, outputs, bucket, session, ui);
     // Everything that can refuse it comes before anything moves.
-    let kept = sites::keep(&pages, made.asks, session, workspace, ui).await?;
+    let kept = sites::keep(&pages, made.asks, session, context).await?;
     let book = book(session, bucket, &system.name);
     let mut facts = facts(session, system, made.observed, Some(made.plan.clone()), workspace);
     facts.sites.clone_from(&kept);
-    let context = Context {
+    let context = ReleaseContext {
         book: &book,
         canary: canary(session, args.strategy, args.bake),
         checks: checks(session, system, outputs),

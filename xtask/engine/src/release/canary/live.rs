@@ -6,13 +6,13 @@ use std::{
 };
 
 use futures_util::future::{join_all, try_join_all};
-use stacks::rendered::RenderedFunction;
+use model::rendered::RenderedFunction;
 
 use super::{Pair, World};
 use crate::{
     deploy::observe::LIVE,
     ledger::{Move, Open},
-    release::{Context, Facts, ReleaseError, candidate::probe, shift::again, smoke::Check},
+    release::{Facts, ReleaseContext, ReleaseError, candidate::probe, shift::again, smoke::Check},
     store::Store,
     ui::{Running, Step},
 };
@@ -22,7 +22,7 @@ pub(in crate::release) struct Live<'a, S> {
     pub(in crate::release) open: Open,
     pub(in crate::release) moving: Vec<(RenderedFunction, Move)>,
     pub(in crate::release) checks: Vec<Check>,
-    pub(in crate::release) context: &'a Context<'a, S>,
+    pub(in crate::release) context: &'a ReleaseContext<'a, S>,
     pub(in crate::release) since: SystemTime,
     pub(in crate::release) step: Option<Step>,
     /// What is told on Ctrl-C.

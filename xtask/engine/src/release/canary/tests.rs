@@ -37,8 +37,9 @@ struct Script {
 mod rand_free {
     //! Numbers that look drawn, from a seed.
 
-    use super::{Config, RngAlgorithm, TestRng, TestRunner};
     use proptest::prelude::*;
+
+    use super::{Config, RngAlgorithm, TestRng, TestRunner};
 
     pub(super) struct Dice(TestRunner);
 
