@@ -333,10 +333,10 @@ mod tests {
         assert!(unknown.contains("unknown field `regoin`") && unknown.contains("line 3"), "{unknown}");
         assert!(unknown.contains("did you mean `region`?"), "{unknown}");
         let nested = error(
-            "account: '111122223333'\nregion: eu-central-1\nsystems:\n  media-uploader:\n    alowed_origins: 1\n",
+            "account: '111122223333'\nregion: eu-central-1\nsystems:\n  photos:\n    alowed_origins: 1\n",
         );
         assert!(nested.contains("unknown field `alowed_origins`") && nested.contains("line 5"), "{nested}");
-        assert!(nested.contains("systems.media-uploader") && nested.contains("`allowed_origins`?"), "{nested}");
+        assert!(nested.contains("systems.photos") && nested.contains("`allowed_origins`?"), "{nested}");
         let far = error("account: '111122223333'\nregion: eu-central-1\nweather: sunny\n");
         assert!(!far.contains("did you mean"), "{far}");
     }

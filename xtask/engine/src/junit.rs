@@ -72,7 +72,7 @@ mod tests {
             <failure message="thread panicked at &lt;here&gt;" type="test failure with exit code 101">a &lt;failure&gt; text</failure>
             <system-out>&lt;failure type="none"/&gt;</system-out>
         </testcase>
-        <testcase name="stuck" classname="thakii" timestamp="x" time="9">
+        <testcase name="stuck" classname="feeds" timestamp="x" time="9">
             <failure type="test timeout"/>
         </testcase>
         <testcase name="shaky" classname="xtask" timestamp="x" time="9">
@@ -80,7 +80,7 @@ mod tests {
         </testcase>
     </testsuite>
 </testsuites>"#;
-        assert_eq!(failed_in(report).expect("a report"), ["thakii stuck", "xtask zip::fails"]);
+        assert_eq!(failed_in(report).expect("a report"), ["feeds stuck", "xtask zip::fails"]);
         assert!(failed_in("no report").is_err(), "text is no report");
         failed(Utf8Path::new("missing.xml")).expect_err("no file");
     }

@@ -266,7 +266,7 @@ mod tests {
     }
 
     fn deployed() -> Done {
-        let functions = json!([{ "functionName": "media-uploader-upload-prod", "version": "3", "before": "2" }]);
+        let functions = json!([{ "functionName": "photos-upload-prod", "version": "3", "before": "2" }]);
         let stacks = json!([{ "name": "a", "action": "none" }, { "name": "b", "action": "update" }]);
         done(
             "deploy",
@@ -287,7 +287,7 @@ mod tests {
             "[`012345678`](https://github.example/commit/0) · [run](https://github.example/run/1)",
             "| deploy | done | 2.0 s |",
             "- stack b: update\n",
-            "| media-uploader-upload-prod | 3 | 2 |",
+            "| photos-upload-prod | 3 | 2 |",
             "- pruned: 4 old versions",
             "- Api: https://x",
         ] {
@@ -300,48 +300,48 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_what_was_done_about_it() {
-        let checks = json!([{ "system": "media-uploader", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no" }]);
-        let live = json!({ "media-uploader-upload-prod": {}, "thakii-status-prod": {
+        let checks = json!([{ "system": "photos", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no" }]);
+        let live = json!({ "photos-upload-prod": {}, "feeds-status-prod": {
             "version": "7", "runtime": "provided.al2023", "handler": "bootstrap", "codeSize": 2_000_000, "memory": 1024, "timeout": 30,
             "lastModified": "2026-11-02T03:04:05.000+0000",
         }});
-        let notes = json!({ "checks": checks, "rolledBack": ["media-uploader"], "live": live });
+        let notes = json!({ "checks": checks, "rolledBack": ["photos"], "live": live });
         let check = done("check-live", &["stage prod does not"], notes);
         let text = markdown("prod", &[deployed(), check], &Links::default());
         for told in [
             "## ❌ prod: failed",
             "`check-live` failed",
-            "Rolled back:** media-uploader",
-            "| media-uploader-upload-prod | rolled back from 3 | 2 |",
-            "| media-uploader | cors | OPTIONS / | ✗ no |",
-            "| thakii-status-prod | 7 | provided.al2023 | bootstrap | 2.0 MB | 1024 MB | 30 s | 2026-11-02T03:04:05.000+0000 |",
+            "Rolled back:** photos",
+            "| photos-upload-prod | rolled back from 3 | 2 |",
+            "| photos | cors | OPTIONS / | ✗ no |",
+            "| feeds-status-prod | 7 | provided.al2023 | bootstrap | 2.0 MB | 1024 MB | 30 s | 2026-11-02T03:04:05.000+0000 |",
         ] {
             assert!(text.contains(told), "`{told}` is not in\n{text}");
         }
         assert!(!text.contains("and live:**"), "{text}");
-        let left = done("check-live", &["no"], json!({ "notRolledBack": ["media-uploader"] }));
+        let left = done("check-live", &["no"], json!({ "notRolledBack": ["photos"] }));
         let text = markdown("prod", &[deployed(), left], &Links::default());
-        assert!(text.contains("**NOT rolled back:** media-uploader"), "{text}");
+        assert!(text.contains("**NOT rolled back:** photos"), "{text}");
         let plan = markdown("prod", &[done("plan", &["no"], json!({}))], &Links::default());
         assert!(plan.contains("Nothing was touched."), "{plan}");
     }
 
     #[test]
     fn what_is_live_what_was_reverted_and_what_was_never_tried_is_told_apart() {
-        let functions = json!([{ "functionName": "media-uploader-upload-prod", "version": "3", "before": "2" }]);
-        let notes = json!({ "functions": functions, "notReleased": { "failed": "portfolio", "untried": ["thakii"] } });
+        let functions = json!([{ "functionName": "photos-upload-prod", "version": "3", "before": "2" }]);
+        let notes = json!({ "functions": functions, "notReleased": { "failed": "notes", "untried": ["feeds"] } });
         let reverted = done("deploy", &["release 2 was reverted: /health answers 500"], notes.clone());
         let text = markdown("prod", &[reverted], &Links::default());
         for told in [
             "/health answers 500",
-            "**Released before that, and live:** media-uploader-upload-prod 3.",
-            "**Reverted:** portfolio.",
-            "**Never tried:** thakii.",
+            "**Released before that, and live:** photos-upload-prod 3.",
+            "**Reverted:** notes.",
+            "**Never tried:** feeds.",
         ] {
             assert!(text.contains(told), "`{told}` is not in\n{text}");
         }
         let text = markdown("prod", &[done("deploy", &["the probe failed"], notes)], &Links::default());
-        assert!(text.contains("**Not released:** portfolio.") && !text.contains("Reverted"), "{text}");
+        assert!(text.contains("**Not released:** notes.") && !text.contains("Reverted"), "{text}");
     }
 
     #[test]

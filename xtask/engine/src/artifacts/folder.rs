@@ -206,8 +206,8 @@ mod tests {
         let workspace = Workspace::with_target(root.to_owned(), root.join("target"));
         let binary = root.join("binary");
         fs_err::write(&binary, content).expect("written");
-        let artifact = pack_function(&workspace, "portfolio", "api", &binary, false).expect("packed");
-        Artifacts { functions: [("portfolio-api".to_owned(), artifact)].into(), ..Artifacts::default() }
+        let artifact = pack_function(&workspace, "notes", "api", &binary, false).expect("packed");
+        Artifacts { functions: [("notes-api".to_owned(), artifact)].into(), ..Artifacts::default() }
     }
 
     #[test]
@@ -222,8 +222,8 @@ mod tests {
         write(&folder, &built, "arm64", "from that").expect("written");
         let listed = list(&folder).expect("listed");
         assert_eq!((listed.architecture.as_str(), listed.sources.as_str()), ("arm64", "from that"));
-        let back = read(&folder).expect("read").functions.remove("portfolio-api").expect("the function");
-        let first = &built.functions["portfolio-api"];
+        let back = read(&folder).expect("read").functions.remove("notes-api").expect("the function");
+        let first = &built.functions["notes-api"];
         assert_eq!((&back.sha256, back.key()), (&first.sha256, first.key()));
         assert_eq!(fs_err::read_dir(&folder).expect("readable").count(), 2, "the old zip is gone");
 

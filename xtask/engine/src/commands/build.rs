@@ -34,7 +34,7 @@ pub struct BuildArgs {
     /// Only this system's functions.
     #[arg(long)]
     system: Option<String>,
-    /// Only this function, `upload` or `media-uploader-upload`.
+    /// Only this function, `upload` or `photos-upload`.
     #[arg(long)]
     function: Option<String>,
     /// Another instruction set than the stage's.

@@ -280,16 +280,16 @@ mod tests {
         assert_eq!(failed, Before { released, stacks, failed: true, ..Before::default() });
         let nothing = Done { notes: serde_json::Map::new(), ..deploy(false, Value::Null) };
         assert_eq!(before(&[nothing]), Before { failed: true, ..Before::default() });
-        let notes = serde_json::Map::from_iter([("changedStacks".to_owned(), json!(["portfolio-api-staging"]))]);
+        let notes = serde_json::Map::from_iter([("changedStacks".to_owned(), json!(["notes-api-staging"]))]);
         let half_done = Done { notes, ..deploy(false, Value::Null) };
-        assert_eq!(before(&[half_done]).stacks, BTreeSet::from(["portfolio-api-staging".to_owned()]));
+        assert_eq!(before(&[half_done]).stacks, BTreeSet::from(["notes-api-staging".to_owned()]));
         let releases = json!([
-            { "system": "portfolio", "outcome": { "state": "released" } },
-            { "system": "thakii", "outcome": { "state": "reverted", "why": "it is slow" } },
+            { "system": "notes", "outcome": { "state": "released" } },
+            { "system": "feeds", "outcome": { "state": "reverted", "why": "it is slow" } },
         ]);
         let notes = serde_json::Map::from_iter([("releases".to_owned(), releases)]);
         let resumed = Done { notes, ..deploy(true, Value::Null) };
-        assert_eq!(before(&[resumed]).systems, BTreeSet::from(["portfolio".to_owned()]));
+        assert_eq!(before(&[resumed]).systems, BTreeSet::from(["notes".to_owned()]));
         assert_eq!(before(&[]), Before::default());
     }
 }

@@ -49,7 +49,7 @@ pub struct DeployArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// Only this stack, `api` or `media-uploader-api-dev`; functions are not released.
+    /// Only this stack, `api` or `photos-api-dev`; functions are not released.
     #[arg(long)]
     stack: Option<String>,
     /// Carry out this plan, written by `plan --out`, and only if nothing it was made from has changed; asks nothing.

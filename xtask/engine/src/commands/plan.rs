@@ -45,7 +45,7 @@ pub struct PlanArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// Only this stack, `api` or `media-uploader-api-dev`.
+    /// Only this stack, `api` or `photos-api-dev`.
     #[arg(long)]
     stack: Option<String>,
     /// Compare with the templates committed here [default: the merge base with main].

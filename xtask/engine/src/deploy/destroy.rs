@@ -173,10 +173,10 @@ mod tests {
         assert_eq!(
             names,
             [
-                "bucket thakii-video-storage-local-000000000000",
-                "user pool thakii-users-local",
-                "user pool local-portfolio-api-user-pool",
-                "bucket portfolio-web-local-000000000000",
+                "bucket feeds-video-storage-local-000000000000",
+                "user pool feeds-users-local",
+                "user pool local-notes-api-user-pool",
+                "bucket notes-web-local-000000000000",
                 "user pool local-media-users",
                 "bucket local-media-processed-000000000000",
                 "bucket local-media-raw-000000000000",
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn tables_and_secrets_are_told_and_kept() {
         let names = data_of("prod", include_str!("../../../stacks/stages/prod.yaml"));
-        for kept in ["table portfolio-api-table", "table thakii-uploads-prod", "secret thakii/prod/backend-token"] {
+        for kept in ["table notes-api-table", "table feeds-uploads-prod", "secret feeds/prod/backend-token"] {
             assert!(names.iter().any(|name| name == kept), "{kept} is not in {names:?}");
         }
         assert!(!Data::Table("any".to_owned()).is_deletable());

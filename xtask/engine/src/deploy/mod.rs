@@ -417,9 +417,9 @@ mod tests {
     fn cloudformation_works_with_its_own_role_but_never_on_foundation() {
         let role = [(foundation::pipeline::EXECUTION_ROLE_OUTPUT.to_owned(), "arn".to_owned())].into();
         let with = Outputs::from([("foundation-pipeline-prod".to_owned(), role)]);
-        assert_eq!(execution_role("portfolio", &with), Some("arn"));
+        assert_eq!(execution_role("notes", &with), Some("arn"));
         assert_eq!(execution_role(foundation::SYSTEM, &with), None);
         let without = Outputs::from([("foundation-artifacts-prod".to_owned(), BTreeMap::new())]);
-        assert_eq!(execution_role("portfolio", &without), None);
+        assert_eq!(execution_role("notes", &without), None);
     }
 }

@@ -39,13 +39,13 @@ mod tests {
     #[test]
     fn a_code_change_needs_no_cloudformation() {
         let code = CodeUpdate {
-            system: "media-uploader".to_owned(),
-            function_name: "media-uploader-upload-dev".to_owned(),
+            system: "photos".to_owned(),
+            function_name: "photos-upload-dev".to_owned(),
             key: "artifacts/x.zip".to_owned(),
             code_sha256: String::new(),
         };
         let plan = Plan { stacks: Vec::new(), code: vec![code], behind: Vec::new() };
-        let resources = vec!["arn:aws:lambda:eu-west-1:111122223333:function:media-uploader-upload-dev".to_owned()];
+        let resources = vec!["arn:aws:lambda:eu-west-1:111122223333:function:photos-upload-dev".to_owned()];
         assert_eq!(needed(&plan, "111122223333", "eu-west-1"), [Needed { actions: CODE, resources }]);
     }
 }

@@ -179,7 +179,7 @@ mod tests {
         assert!(diagnose("dev", &failed, &Signs::default())[0].meaning.ends_with(reason));
         assert_eq!(found[1].kind, Kind::Weights("f".to_owned(), "4".to_owned()));
         // While a release is open, its weights are its own.
-        let signs = Signs { open_releases: vec![("portfolio".to_owned(), 7)], ..Signs::default() };
+        let signs = Signs { open_releases: vec![("notes".to_owned(), 7)], ..Signs::default() };
         let found = diagnose("dev", &observed("CREATE_COMPLETE", &[("3", 0.1)]), &signs);
         assert_eq!(found.len(), 1);
         assert!(found[0].remedy.contains("release resume"), "{found:?}");

@@ -212,7 +212,7 @@ mod tests {
     #[tokio::test]
     async fn numbers_have_no_gap_and_no_duplicate_whoever_writes() {
         let store = Arc::new(Memory::default());
-        let books: Vec<_> = (0..10).map(|_| Book::new(Arc::clone(&store), "portfolio")).collect();
+        let books: Vec<_> = (0..10).map(|_| Book::new(Arc::clone(&store), "notes")).collect();
         let begun = books.iter().map(|book| book.begin(entry(0, "1", Outcome::Open)));
         let begun = futures_util::future::join_all(begun).await;
         let mut numbers: Vec<_> = begun.into_iter().map(|open| open.expect("begun").entry.number).collect();
@@ -222,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_completed_release_is_neither_open_nor_reverted() {
-        let book = Book::new(Arc::new(Memory::default()), "portfolio");
+        let book = Book::new(Arc::new(Memory::default()), "notes");
         assert_eq!(book.last_released(None).await.expect("read"), None);
         for outcome in [Outcome::Released, Outcome::Reverted { why: String::new() }, Outcome::Released, Outcome::Open] {
             book.begin(entry(0, "1", outcome)).await.expect("begun");
@@ -233,8 +233,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_release_left_is_known_and_a_failed_first_one_left_nothing() {
-        let book = Book::new(Arc::new(Memory::default()), "portfolio");
-        let name = "portfolio-api-dev".to_owned();
+        let book = Book::new(Arc::new(Memory::default()), "notes");
+        let name = "notes-api-dev".to_owned();
         let left = async || book.left(BTreeSet::from([name.clone()])).await.expect("read").remove(&name);
         let enter = async |before: Option<&str>, after: &str, outcome: Outcome| {
             let mut entry = entry(0, after, Outcome::Open);
@@ -261,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_entry_is_written_step_by_step_and_by_one_only() {
-        let book = Book::new(Arc::new(Memory::default()), "portfolio");
+        let book = Book::new(Arc::new(Memory::default()), "notes");
         let mut open = book.begin(entry(0, "1", Outcome::Open)).await.expect("begun");
         let mut other = book.newest().await.expect("read").expect("there is one");
         book.step(&mut open, "published".to_owned()).await.expect("written");

@@ -258,7 +258,7 @@ pub(crate) mod tests {
         let moved = Move { before: None, after: version.to_owned(), code_sha256: None };
         Entry {
             number,
-            system: "portfolio".to_owned(),
+            system: "notes".to_owned(),
             stage: "dev".to_owned(),
             token: format!("token {number}"),
             commit: None,
@@ -267,7 +267,7 @@ pub(crate) mod tests {
             ended: None,
             kind: Kind::Deploy,
             plan: None,
-            functions: BTreeMap::from([("portfolio-api-dev".to_owned(), moved)]),
+            functions: BTreeMap::from([("notes-api-dev".to_owned(), moved)]),
             needs: BTreeMap::new(),
             sites: BTreeMap::new(),
             steps: Vec::new(),

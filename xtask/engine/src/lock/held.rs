@@ -309,7 +309,7 @@ mod tests {
     use crate::store::memory::Memory;
 
     async fn take(store: &Arc<Memory>) -> Result<Held<Memory>, LockError> {
-        acquire(store, "dev", "portfolio", ("somebody", "deploy"), &Ui::new()).await
+        acquire(store, "dev", "notes", ("somebody", "deploy"), &Ui::new()).await
     }
 
     #[tokio::test]
@@ -321,7 +321,7 @@ mod tests {
         release_all(vec![first], &Ui::new()).await;
         let third = take(&store).await.expect("free again");
         release_all(vec![third], &Ui::new()).await;
-        assert_eq!(show(&*store, "portfolio").await.expect("read"), None);
+        assert_eq!(show(&*store, "notes").await.expect("read"), None);
     }
 
     #[tokio::test]
@@ -336,7 +336,7 @@ mod tests {
         let store = Arc::new(Memory::default());
         // No process has this number: the kernel's highest is 2^22.
         let dead = Record { process: u32::MAX, ..mine("somebody", "deploy", &host()) };
-        store.create(&key("portfolio"), &text(&dead)).await.expect("written").expect("new");
+        store.create(&key("notes"), &text(&dead)).await.expect("written").expect("new");
         let taken = take(&store).await.expect("taken over");
         release_all(vec![taken], &Ui::new()).await;
     }
@@ -345,22 +345,22 @@ mod tests {
     async fn a_renewal_whose_answer_was_lost_is_known_again() {
         let store = Memory::default();
         let ours = mine("somebody", "deploy", &host());
-        let mut tag = store.create(&key("portfolio"), &text(&ours)).await.expect("written").expect("new");
+        let mut tag = store.create(&key("notes"), &text(&ours)).await.expect("written").expect("new");
         let renewed = Record { renewed: ours.renewed + 30, ..ours.clone() };
-        store.replace(&key("portfolio"), &text(&renewed), &tag).await.expect("written").expect("ours");
-        assert!(adopt(&store, &key("portfolio"), &ours, &mut tag).await);
-        assert!(store.replace(&key("portfolio"), &text(&ours), &tag).await.expect("written").is_some());
+        store.replace(&key("notes"), &text(&renewed), &tag).await.expect("written").expect("ours");
+        assert!(adopt(&store, &key("notes"), &ours, &mut tag).await);
+        assert!(store.replace(&key("notes"), &text(&ours), &tag).await.expect("written").is_some());
         let theirs = Record { token: token(), ..ours };
-        assert!(!adopt(&store, &key("portfolio"), &theirs, &mut tag).await);
+        assert!(!adopt(&store, &key("notes"), &theirs, &mut tag).await);
     }
 
     #[tokio::test]
     async fn whoever_loses_the_lock_is_told() {
         let store = Arc::new(Memory::default());
         let record = mine("somebody", "deploy", &host());
-        let tag = store.create(&key("portfolio"), &text(&record)).await.expect("written").expect("new");
-        let held = hold(&store, "portfolio", (record, tag), Duration::from_millis(1));
-        let broken = shatter(&*store, "portfolio").await.expect("broken").expect("it was somebody's");
+        let tag = store.create(&key("notes"), &text(&record)).await.expect("written").expect("new");
+        let held = hold(&store, "notes", (record, tag), Duration::from_millis(1));
+        let broken = shatter(&*store, "notes").await.expect("broken").expect("it was somebody's");
         assert_eq!(broken.process, std::process::id());
         let lost = held.lost().await;
         assert!(matches!(lost, LockError::Lost { .. }), "{lost}");
@@ -378,19 +378,19 @@ mod tests {
                 lost = locks[0].lost() => Some(lost.to_string()),
             }
         };
-        assert_eq!(work("portfolio").await, None);
-        shatter(&*store, "portfolio").await.expect("broken").expect("it was somebody's");
+        assert_eq!(work("notes").await, None);
+        shatter(&*store, "notes").await.expect("broken").expect("it was somebody's");
         // Nothing renews it for half a minute.
-        let lost = work("portfolio").await.expect("lost");
-        assert!(lost.contains("the lock of portfolio is no longer ours: it was broken, and nobody has it"), "{lost}");
+        let lost = work("notes").await.expect("lost");
+        assert!(lost.contains("the lock of notes is no longer ours: it was broken, and nobody has it"), "{lost}");
         let theirs = take(&store).await.expect("free");
         locks[0].lost.send_replace(None);
-        let lost = work("portfolio").await.expect("lost");
+        let lost = work("notes").await.expect("lost");
         assert!(lost.contains("somebody (deploy on"), "{lost}");
         // What nobody locked is nobody's to lose.
         locks[0].lost.send_replace(None);
-        assert_eq!(work("thakii").await, None);
-        still_ours("portfolio").await;
+        assert_eq!(work("feeds").await, None);
+        still_ours("notes").await;
         release_all(vec![theirs], &Ui::new()).await;
     }
 }

@@ -135,11 +135,11 @@ mod tests {
 
     #[test]
     fn only_what_is_of_this_system_and_stage_is_looked_at() {
-        assert!(belongs("portfolio-api-dev", "portfolio", "dev"));
-        assert!(!belongs("portfolio-api-dev", "portfolio", "prod"));
-        assert!(!belongs("portfolio-dev", "portfolio", "dev"));
-        assert!(!belongs("portfolios-api-dev", "portfolio", "dev"));
-        assert!(!belongs("portfolio-api-notdev", "portfolio", "dev"));
+        assert!(belongs("notes-api-dev", "notes", "dev"));
+        assert!(!belongs("notes-api-dev", "notes", "prod"));
+        assert!(!belongs("notes-dev", "notes", "dev"));
+        assert!(!belongs("notess-api-dev", "notes", "dev"));
+        assert!(!belongs("notes-api-notdev", "notes", "dev"));
     }
 
     #[test]

@@ -63,7 +63,7 @@ proptest! {
 #[test]
 fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
     let moved = Move { before: Some("0".to_owned()), after: "5".to_owned(), code_sha256: None };
-    let functions = BTreeMap::from([("portfolio-api-dev".to_owned(), moved)]);
+    let functions = BTreeMap::from([("notes-api-dev".to_owned(), moved)]);
     let entries = [
         entry(1, "1", Outcome::Released),
         entry(2, "2", Outcome::Released),
@@ -71,7 +71,7 @@ fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
         entry(4, "4", Outcome::Released),
         Entry { functions, ..entry(5, "5", Outcome::Open) },
     ];
-    let kept = |keep| released(&entries, keep)["portfolio-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    let kept = |keep| released(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
     assert_eq!(kept(2), ["0", "2", "4", "5"]);
     assert_eq!(kept(0), ["0", "5"]);
 }
@@ -82,7 +82,7 @@ fn returning_to_a_release_takes_no_others_place() {
     entries.extend(
         (4..=6).map(|number| Entry { kind: Kind::Rollback { to: 1 }, ..entry(number, "1", Outcome::Released) }),
     );
-    let kept = |keep| released(&entries, keep)["portfolio-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    let kept = |keep| released(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
     assert_eq!(kept(3), ["1", "2", "3"]);
     assert_eq!(kept(2), ["1", "3"]);
 }

@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn only_the_right_binary_that_is_ready_passes() {
-        let good = r#"{"ready":true,"function":"media-uploader-upload"}"#;
-        assert_eq!(judge(&answer(good, None), "media-uploader-upload"), Ok(()));
+        let good = r#"{"ready":true,"function":"photos-upload"}"#;
+        assert_eq!(judge(&answer(good, None), "photos-upload"), Ok(()));
         assert!(
-            judge(&answer(good, None), "media-uploader-image")
-                .is_err_and(|why| why.contains("not media-uploader-image"))
+            judge(&answer(good, None), "photos-image")
+                .is_err_and(|why| why.contains("not photos-image"))
         );
         let failed = answer(r#"{"errorMessage":"RAW_MEDIA_BUCKET is missing"}"#, Some("Unhandled"));
         assert!(judge(&failed, "x").is_err_and(|why| why.contains("RAW_MEDIA_BUCKET")));

@@ -62,7 +62,7 @@ pub enum RenderError {
 
 /// Keeps only the named system and stack; `None` keeps all.
 ///
-/// A stack is named within its system (`api`) or in full (`media-uploader-api-dev`).
+/// A stack is named within its system (`api`) or in full (`photos-api-dev`).
 ///
 /// # Errors
 ///

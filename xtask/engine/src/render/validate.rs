@@ -261,9 +261,9 @@ mod tests {
 
     fn stack(template: Value) -> RenderedStack {
         RenderedStack {
-            system: "media-uploader".to_owned(),
+            system: "photos".to_owned(),
             stack: "api".to_owned(),
-            name: "media-uploader-api-dev".to_owned(),
+            name: "photos-api-dev".to_owned(),
             region: None,
             template,
             parameters: BTreeMap::new(),
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(found[0].property.as_deref(), Some("Properties.Environment.Variable"));
         let message = ValidateError::Refused { findings: found }.to_string();
         assert!(
-            message.contains("media-uploader-api-dev › Upload › Properties.Environment.Variable: Additional"),
+            message.contains("photos-api-dev › Upload › Properties.Environment.Variable: Additional"),
             "{message}"
         );
     }
@@ -370,11 +370,11 @@ mod tests {
         let is_accepted = |rule, stack_name, logical_id| {
             is_allowed(&[Allowed { rule, stack: stack_name, logical_id, reason: "a test" }], &stack, &finding)
         };
-        assert!(is_accepted("F3002", "media-uploader-api", "Upload"));
+        assert!(is_accepted("F3002", "photos-api", "Upload"));
         assert!(is_accepted("F3002", "*", "*"));
         assert!(!is_accepted("F3003", "*", "*"));
-        assert!(!is_accepted("F3002", "media-uploader-cognito", "Upload"));
-        assert!(!is_accepted("F3002", "media-uploader-api", "Download"));
+        assert!(!is_accepted("F3002", "photos-cognito", "Upload"));
+        assert!(!is_accepted("F3002", "photos-api", "Download"));
     }
 
     #[test]

@@ -277,7 +277,7 @@ mod tests {
         let lambda_http = text.replacen("\nlambda_http = ", "\nlambda_http_of_old = ", 1);
         let users = of(&lambda_http, &text);
         assert!(
-            users.contains(&"media-uploader-upload".to_owned()) && !users.contains(&"xtask".to_owned()),
+            users.contains(&"photos-upload".to_owned()) && !users.contains(&"xtask".to_owned()),
             "{users:?}"
         );
         let profile = format!("{text}\n[profile.other]\ninherits = \"release\"\n");
@@ -289,12 +289,12 @@ mod tests {
         let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
         let metadata = MetadataCommand::new().current_dir(root).no_deps().exec().expect("metadata");
         let of = |file: &str| of_files(&[file.to_owned()], &metadata, root, None, None).into_keys().collect::<Vec<_>>();
-        assert_eq!(of("lambdas/media-uploader/src/bin/upload.rs"), ["media-uploader-upload"]);
-        assert_eq!(of("lambdas/media-uploader/src/keys.rs").len(), 5);
+        assert_eq!(of("lambdas/photos/src/bin/upload.rs"), ["photos-upload"]);
+        assert_eq!(of("lambdas/photos/src/keys.rs").len(), 5);
         let by_common = of("lambdas/common/src/http.rs");
         assert!(by_common.len() >= 5 && !by_common.contains(&"xtask".to_owned()), "{by_common:?}");
         assert_eq!(of("stacks/src/stage.rs"), ["xtask"]);
         assert_eq!(of("README.md"), [] as [&str; 0]);
-        assert_eq!(of("lambdas/media-uploader/src/upload/tests.rs"), [] as [&str; 0]);
+        assert_eq!(of("lambdas/photos/src/upload/tests.rs"), [] as [&str; 0]);
     }
 }

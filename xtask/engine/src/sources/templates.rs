@@ -10,8 +10,8 @@ use super::{
     git::{Commit, Git},
 };
 
-/// A stage's committed templates by stack, named as in CloudFormation: `templates/dev/media-uploader-api.yaml` is
-/// `media-uploader-api-dev`.
+/// A stage's committed templates by stack, named as in CloudFormation: `templates/dev/photos-api.yaml` is
+/// `photos-api-dev`.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! A changed API is deployed anew; routes are guarded, checked and throttled as they say.
 
-use contract::media_uploader::{RetrieveRoute, Upload, UploadEnvironment, UploadRoute};
+use contract::photos::{RetrieveRoute, Upload, UploadEnvironment, UploadRoute};
 
 use super::*;
 use crate::parts::function::Function;
