@@ -3,13 +3,13 @@
 //! A release is entered before the first alias moves and closed after the last, so a run that was killed in between leaves
 //! an open entry that says what it was about to do; the next run finishes or reverts it.
 
-mod book;
+mod entries;
 mod needs;
 
 use std::collections::BTreeMap;
 
-pub(crate) use book::time;
-pub use book::{Book, Left, Open};
+pub(crate) use entries::time;
+pub use entries::{Book, Left, Open};
 use miette::Diagnostic;
 pub use needs::needs;
 use serde::{Deserialize, Serialize};
