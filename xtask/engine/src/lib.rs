@@ -33,7 +33,6 @@ mod run;
 pub mod session;
 pub mod site;
 pub mod sources;
-pub mod srp;
 pub mod stage;
 pub mod store;
 pub mod summary;
