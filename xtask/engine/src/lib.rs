@@ -18,6 +18,8 @@ pub mod error;
 pub mod github;
 pub mod http;
 pub mod junit;
+#[cfg(test)]
+mod layers;
 pub mod ledger;
 pub mod live;
 pub mod local;
