@@ -18,6 +18,8 @@ pub mod error;
 pub mod github;
 pub mod http;
 pub mod junit;
+#[cfg(test)]
+mod layers;
 pub mod ledger;
 pub mod live;
 pub mod local;
@@ -33,7 +35,6 @@ mod run;
 pub mod session;
 pub mod site;
 pub mod sources;
-pub mod srp;
 pub mod stage;
 pub mod store;
 pub mod summary;

@@ -11,8 +11,9 @@ use aws_sdk_cloudwatch::{
     types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StateValue},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{AwsError, Clients, error::failed};
-use crate::release::canary::Sample;
 
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
 const PERIOD: i32 = 60;
@@ -20,6 +21,19 @@ const PERIOD: i32 = 60;
 /// What is asked of each version: the metric, and how its minutes are put together.
 const METRICS: &[(&str, &str)] =
     &[("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")];
+
+/// A version's metrics since a point in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Requests that reached the version.
+    pub requests: f64,
+    /// Requests that failed.
+    pub errors: f64,
+    /// Requests that Lambda rejected because too many ran at once.
+    pub throttles: f64,
+    /// The 99th percentile of the duration, in milliseconds; `None` without requests.
+    pub p99: Option<f64>,
+}
 
 /// CloudWatch in the stage's region.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{
     AwsError, Clients,
     error::{Kind, failed},
+    srp::{Challenge, Srp},
 };
-use crate::srp::{Challenge, Srp};
 
 /// Cognito user pools in the stage's region.
 #[derive(Debug)]

@@ -6,17 +6,28 @@ use aws_sdk_s3::{
     types::{Delete, ObjectIdentifier},
 };
 use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
 
 use super::{
     AwsError, Clients,
     error::{Kind, failed},
     patient,
 };
-use crate::site::files::Served;
 
-/// The object metadata that holds an object's SHA-256. Only who writes it with the object is believed: what somebody else has
-/// put there has none.
+/// The object metadata with the SHA-256 of the content. Objects that other programs have written lack it.
 const SHA256: &str = "sha256";
+
+/// The headers that an object is served with, and the hash of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectHeaders {
+    /// The SHA-256 of the content.
+    pub sha256: String,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Cache-Control`.
+    pub cache_control: String,
+}
 
 /// S3 in one region.
 #[derive(Debug)]
@@ -59,34 +70,40 @@ impl S3 {
         }
     }
 
-    /// What an object of a site is and is served with, if it is there.
+    /// Returns the headers and the content's hash of an object that [`S3::put_object`] wrote, or `None` if there is no such object.
     ///
     /// # Errors
     ///
     /// When the call fails.
-    pub async fn served(&self, bucket: &str, key: &str) -> Result<Option<Served>, AwsError> {
+    pub async fn object_headers(&self, bucket: &str, key: &str) -> Result<Option<ObjectHeaders>, AwsError> {
         let found = match self.client.head_object().bucket(bucket).key(key).send().await {
             Ok(found) => found,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => return Ok(None),
             Err(error) => return Err(failed("s3:HeadObject", error)),
         };
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        Ok(Some(Served {
+        Ok(Some(ObjectHeaders {
             sha256: text(found.metadata().and_then(|metadata| metadata.get(SHA256)).map(String::as_str)),
             content_type: text(found.content_type()),
             cache_control: text(found.cache_control()),
         }))
     }
 
-    /// Uploads an object of a site, served like this.
+    /// Uploads an object with the headers that it is served with.
     ///
     /// # Errors
     ///
     /// When the call fails.
-    pub async fn serve(&self, bucket: &str, key: &str, body: Vec<u8>, served: &Served) -> Result<(), AwsError> {
+    pub async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        headers: &ObjectHeaders,
+    ) -> Result<(), AwsError> {
         let request = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
-        let request = request.content_type(&served.content_type).cache_control(&served.cache_control);
-        let request = request.metadata(SHA256, &served.sha256).send().await;
+        let request = request.content_type(&headers.content_type).cache_control(&headers.cache_control);
+        let request = request.metadata(SHA256, &headers.sha256).send().await;
         request.map_err(|error| failed("s3:PutObject", error))?;
         Ok(())
     }

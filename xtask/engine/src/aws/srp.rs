@@ -1,7 +1,7 @@
-//! The user's side of Cognito's SRP (`USER_SRP_AUTH`): proves a password without sending it.
+//! The client's side of Cognito's SRP (`USER_SRP_AUTH`), which proves a password without sending it.
 //!
-//! SRP-6a of RFC 5054 with its 3072-bit prime, generator 2 and SHA-256; how numbers are padded, the key derived and the proof
-//! made is as in AWS's own client (amazon-cognito-identity-js, `AuthenticationHelper`), for Cognito documents it nowhere.
+//! SRP-6a of RFC 5054 with its 3072-bit prime, generator 2 and SHA-256. Padding, key derivation and proof follow AWS's own client
+//! (amazon-cognito-identity-js, `AuthenticationHelper`), because Cognito does not document them.
 
 use hmac::{Hmac, KeyInit, Mac};
 use num_bigint::BigUint;
@@ -21,23 +21,23 @@ const PRIME: &str = concat!(
 
 /// One sign-in.
 #[derive(Clone)]
-pub struct Srp {
+pub(super) struct Srp {
     prime: BigUint,
     secret: BigUint,
     public: BigUint,
 }
 
-/// What Cognito answers to the public number.
+/// Cognito's response to the public number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Challenge {
+pub(super) struct Challenge {
     /// `USER_ID_FOR_SRP`.
-    pub user: String,
+    pub(super) user: String,
     /// `SALT`, in hex.
-    pub salt: String,
+    pub(super) salt: String,
     /// `SRP_B`, in hex.
-    pub public: String,
+    pub(super) public: String,
     /// `SECRET_BLOCK`, decoded.
-    pub secret_block: Vec<u8>,
+    pub(super) secret_block: Vec<u8>,
 }
 
 impl std::fmt::Debug for Srp {
@@ -47,9 +47,8 @@ impl std::fmt::Debug for Srp {
 }
 
 impl Srp {
-    /// Begins with a number that nobody else knows: 128 random bytes.
-    #[must_use]
-    pub fn new(random: &[u8; 128]) -> Self {
+    /// Starts with a secret number: 128 random bytes.
+    pub(super) fn new(random: &[u8; 128]) -> Self {
         let prime = number(PRIME);
         let secret = BigUint::from_bytes_be(random) % &prime;
         let public = generator().modpow(&secret, &prime);
@@ -57,15 +56,14 @@ impl Srp {
     }
 
     /// `SRP_A`, in hex.
-    #[must_use]
-    pub fn public(&self) -> String {
+    pub(super) fn public(&self) -> String {
         self.public.to_str_radix(16)
     }
 
-    /// `PASSWORD_CLAIM_SIGNATURE`, before it is written in base64; `None` when the answer can be no honest one. `pool` is the
-    /// user pool's id, and `time` as `TIMESTAMP` has it.
-    #[must_use]
-    pub fn proof(&self, challenge: &Challenge, pool: &str, password: &str, time: &str) -> Option<Vec<u8>> {
+    /// Returns `PASSWORD_CLAIM_SIGNATURE` before its base64 encoding, or `None` for a malformed or malicious challenge.
+    ///
+    /// `pool` is the user pool's ID, and `time` has the format of `TIMESTAMP`.
+    pub(super) fn proof(&self, challenge: &Challenge, pool: &str, password: &str, time: &str) -> Option<Vec<u8>> {
         let theirs = BigUint::parse_bytes(challenge.public.as_bytes(), 16)?;
         let salt = BigUint::parse_bytes(challenge.salt.as_bytes(), 16)?;
         let zero = BigUint::from(0_u32);
@@ -98,7 +96,7 @@ fn number(hex: &str) -> BigUint {
     BigUint::parse_bytes(hex.as_bytes(), 16).unwrap_or_default()
 }
 
-/// Bytes, with a zero before a first bit that would read as a sign.
+/// The number's bytes, after a zero byte where the first bit would read as a sign.
 fn padded(number: &BigUint) -> Vec<u8> {
     let bytes = number.to_bytes_be();
     let sign = bytes.first().is_some_and(|byte| *byte >= 0x80);
@@ -110,7 +108,7 @@ fn hashed(parts: &[&[u8]]) -> BigUint {
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    // HMAC takes a key of any length.
+    // HMAC accepts a key of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().to_vec()
@@ -142,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_come_to_the_same_key_with_the_right_password_only() {
+    fn client_and_server_agree_only_on_the_right_password() {
         let srp = Srp::new(&[7; 128]);
         let secret = BigUint::from(987_654_321_u64);
         let challenge = challenge(&srp, &secret, "right");
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_would_give_the_key_away_is_refused() {
+    fn a_challenge_that_would_reveal_the_key_is_refused() {
         let srp = Srp::new(&[7; 128]);
         let dishonest = Challenge { public: PRIME.to_owned(), salt: "1".to_owned(), ..Challenge::default() };
         assert_eq!(srp.proof(&dishonest, "pool", "right", "now"), None);
