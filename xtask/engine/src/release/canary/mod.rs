@@ -1,13 +1,13 @@
 //! Giving a new version a small share of the traffic first, and more while it does no worse than the old one.
 
-pub mod judge;
+pub mod comparison;
 pub(super) mod live;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
-pub use judge::{Judgement, Pair, Sample, judge};
+pub use comparison::{Judgement, Pair, Sample, judge};
 
 /// How a canary goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
