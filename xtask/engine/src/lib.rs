@@ -26,6 +26,7 @@ pub mod local;
 pub mod lock;
 pub mod notice;
 pub mod pages;
+pub mod poll;
 pub mod prune;
 pub mod python;
 pub mod record;

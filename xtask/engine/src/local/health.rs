@@ -1,11 +1,11 @@
 //! Does it answer? Only asks; starts and stops nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::{Client, Url};
 use tokio::net::TcpStream;
 
-use super::{LocalError, PAUSE};
+use super::{LocalError, SOON};
 
 /// How long a local answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -18,16 +18,9 @@ pub(super) async fn answers(port: u16) -> bool {
     asked.is_ok_and(|answer| answer.status().is_success())
 }
 
-/// As [`answers`], for one that may be busy.
+/// As [`answers`], with time for an instance that is busy.
 pub(super) async fn answers_within(port: u16, limit: Duration) -> bool {
-    let start = Instant::now();
-    while !answers(port).await {
-        if start.elapsed() > limit {
-            return false;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    true
+    SOON.within(limit).until(async || answers(port).await).await
 }
 
 /// Does anything listen at the user's own emulator's address?
