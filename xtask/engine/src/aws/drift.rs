@@ -69,17 +69,15 @@ impl CloudFormation {
     }
 
     async fn drifted(&self, stack: &str) -> Result<Vec<String>, AwsError> {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let request = self
-                .client
-                .describe_stack_resource_drifts()
-                .stack_name(stack)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
-                .set_next_token(next);
-            let page =
-                request.send().await.map_err(|error| failed("cloudformation:DescribeStackResourceDrifts", error))?;
+        let request = self
+            .client
+            .describe_stack_resource_drifts()
+            .stack_name(stack)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
+        let (mut found, mut pages) = (Vec::new(), request.into_paginator().send());
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("cloudformation:DescribeStackResourceDrifts", error))?;
             for drift in page.stack_resource_drifts() {
                 let id = format!("{stack}/{}", drift.logical_resource_id().unwrap_or_default());
                 if drift.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted) {
@@ -89,10 +87,7 @@ impl CloudFormation {
                 let paths = drift.property_differences().iter().filter_map(|difference| difference.property_path());
                 found.extend(paths.map(|path| format!("{id}: {} was changed", path.trim_start_matches('/'))));
             }
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 }
