@@ -39,6 +39,7 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 pub mod summary;
+pub mod table;
 pub mod ui;
 pub mod workspace;
 
