@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 /// The layers, lowest first.
 const LAYERS: &[&[&str]] = &[
     // No AWS, no project.
-    &["error", "junit", "ui", "workspace"],
+    &["error", "junit", "poll", "table", "ui", "workspace"],
     &["http", "sources", "stage"],
     &["artifacts", "github", "python", "render"],
     &["actionlint", "build", "local"],

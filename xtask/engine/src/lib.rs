@@ -26,6 +26,7 @@ pub mod local;
 pub mod lock;
 pub mod notice;
 pub mod pages;
+pub mod poll;
 pub mod prune;
 pub mod python;
 pub mod record;
@@ -38,6 +39,7 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 pub mod summary;
+pub mod table;
 pub mod ui;
 pub mod workspace;
 

@@ -4,7 +4,7 @@ use aws_sdk_s3::primitives::ByteStream;
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{Kind, failed, if_found},
     s3::S3,
 };
 
@@ -80,11 +80,8 @@ impl Documents {
     /// When the call fails.
     pub async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
         let request = self.s3.client.get_object().bucket(&self.bucket).key(key);
-        let found = match request.send().await.map_err(|error| failed("s3:GetObject", error)) {
-            Ok(found) => found,
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let found = if_found(request.send().await.map_err(|error| failed("s3:GetObject", error)))?;
+        let Some(found) = found else { return Ok(None) };
         let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
         let broken =
             |message: String| AwsError { operation: "s3:GetObject", kind: Kind::Unreachable, code: None, message };

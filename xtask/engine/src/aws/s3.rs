@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{Kind, failed, if_found},
     patient,
 };
 
@@ -145,21 +145,14 @@ impl S3 {
     ///
     /// When a call fails.
     pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
-        let mut token = None;
-        loop {
-            let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
-            let page = match request.send().await.map_err(|error| failed("s3:ListObjectsV2", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(keys),
-                Err(error) => return Err(error),
-            };
-            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
-            token = page.next_continuation_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(keys);
-            }
+        while let Some(page) = pages.next().await {
+            let page = if_found(page.map_err(|error| failed("s3:ListObjectsV2", error)))?;
+            let objects = page.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+            keys.extend(objects.filter_map(|object| object.key));
         }
+        Ok(keys)
     }
 
     /// Deletes objects; in a versioned bucket their versions stay.
@@ -180,11 +173,8 @@ impl S3 {
     pub async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
         loop {
             let request = self.client.list_object_versions().bucket(bucket);
-            let page = match request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(false),
-                Err(error) => return Err(error),
-            };
+            let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
+            let Some(page) = page else { return Ok(false) };
             let object = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
             let versions = page.versions().iter().filter_map(|found| object(found.key(), found.version_id()));
             let markers = page.delete_markers().iter().filter_map(|found| object(found.key(), found.version_id()));

@@ -116,6 +116,8 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+
     use super::*;
 
     /// The server's side, by the other formula of RFC 5054: S = (A · v^u)^b.
@@ -137,6 +139,39 @@ mod tests {
         let multiplier = hashed(&[&padded(&srp.prime), &padded(&generator())]);
         let public = (multiplier * verifier + generator().modpow(secret, &srp.prime)) % &srp.prime;
         Challenge { user: "ann".to_owned(), salt, public: public.to_str_radix(16), secret_block: vec![1, 2, 3] }
+    }
+
+    /// From the tests of another implementation: `aws-cognito-srp` 0.2.6 (MIT), `src/client/user.rs`.
+    const PUBLISHED_A: &str = concat!(
+        "b1ce118779e27c1c015d7a226ecae2ea1fcd017049e4f5c6f9908c686d496dce12a1c017a7523d43e2f3a6bb7e75e266",
+        "bab0471e0720030edb64d8b5aef428356bc72198d41d319cf36eb0c4b4063fb99f90bc3b25b0d1196f84836bc05be0df",
+        "e1e6d1e21ba4c77098f6e6119127981395b0f4da67e26f63ecbfb2ded5d9c091c9850c08f0c372e5101df27967250254",
+        "d6748a75c9be2f59324d31241f950d79224af0d5ff1c169af541b04a063bd0d4f79216a9da1e1874bc041b97ca2d4563",
+        "10f0b29f3644eca4d0e0c21660cbc5774a7319746bf53024a3bbb9c1251002854d1e6fac951d3a160771cdaf681a95e8",
+        "cd51eb0630c825cd6227f22edefd35b3789df41dfca6cbd4d90e90ec7e38d3cbdf2b5f3534b016267f6a42190690d422",
+        "5131811c6ea3b8265cff2fc44497887995eb95357747c3db40dab7199af3b9cbaba28a75d800d809421c5da1b0a24ec3",
+        "120b3738750dcd42a61d1e9d272118ec2e6db632c241ab33558502dc9bbac1f4a34b3243082b89dcc0620a626d83a483",
+    );
+
+    #[test]
+    fn proofs_equal_those_that_another_implementation_publishes() {
+        let srp = Srp::new(&[1; 128]);
+        assert_eq!(srp.public(), PUBLISHED_A);
+        let block = "9ae77ec7154c14dcc487b47707fee4b4920cb96d8a8c045e4c8df879a7b375524aa736acdec6c9ad4ea606774d00621b";
+        for (number, signature) in [
+            ("36ef01c6dde9fe503da333b1acc758ba", "apNSb5GZpJciVc6cVNkDf4elCMoWUZcH4aukLlMPiFA="),
+            // An odd number of hex digits.
+            ("36ef01c", "bVzjSe43mY37A6ZuzEVU5cr6QY1WeV3BPfdVJo0c2/8="),
+        ] {
+            let challenge = Challenge {
+                user: "user_id".to_owned(),
+                salt: number.to_owned(),
+                public: number.to_owned(),
+                secret_block: BASE64_STANDARD.decode(block).expect("base64"),
+            };
+            let proof = srp.proof(&challenge, "us-west-2_abc", "password", "Mon Feb 10 18:30:12 UTC 2025");
+            assert_eq!(proof.map(|proof| BASE64_STANDARD.encode(proof)).as_deref(), Some(signature), "{number}");
+        }
     }
 
     #[test]
