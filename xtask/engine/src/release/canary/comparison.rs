@@ -1,76 +1,78 @@
-//! Is the new version worse than the old one? Pure: what was measured goes in, a judgement comes out.
+//! Compares the metrics of a new version with those of the old one. Pure.
 
-use serde::{Deserialize, Serialize};
+use crate::aws::cloudwatch::Sample;
 
-pub use crate::aws::cloudwatch::Sample;
-
-/// A function's versions side by side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pair {
-    /// The function.
-    pub function: String,
-    /// What the version before did.
-    pub old: Sample,
-    /// What the new one did.
-    pub new: Sample,
+/// The metrics of a function's old and new version.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct VersionPair {
+    pub(crate) function: String,
+    pub(crate) old: Sample,
+    pub(crate) new: Sample,
 }
 
-/// What comes of a comparison.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judgement {
-    /// It is no worse.
-    Good,
-    /// It got too few requests to tell; says how many.
-    TooFew(u32),
-    /// It is worse; says how.
-    Bad(String),
+pub(crate) enum Comparison {
+    NotWorse,
+    /// The new version received too few requests for a comparison: this many.
+    TooFewRequests(u32),
+    /// The new version is worse, for this reason.
+    Worse(String),
 }
 
-/// How much more of its requests may fail than of the old version's: one in fifty.
-const MORE_FAILURES: f64 = 0.02;
-/// How sure it must be that failures are more than chance: the one-sided 1 % quantile of the normal distribution.
-const SURE: f64 = 2.326;
-/// How much slower it may be, as a factor and in milliseconds: both, because a millisecond twice is nothing.
-const SLOWER: (f64, f64) = (2.0, 100.0);
+/// How much higher the failure rate may be than the old version's: one request in fifty.
+const TOLERATED_FAILURE_RATE: f64 = 0.02;
+/// The required significance of a higher failure rate: the one-sided 1 % quantile of the normal distribution.
+const SIGNIFICANCE: f64 = 2.326;
+/// How much slower the new version may be, as a factor.
+const TOLERATED_SLOWDOWN: f64 = 2.0;
+/// How much slower the new version may be, in milliseconds. Both limits must be exceeded: twice one millisecond is still fast.
+const TOLERATED_DELAY: f64 = 100.0;
 
-/// Compares two versions; `minimum` requests make a sample.
-#[must_use]
-pub fn judge(pair: &Pair, minimum: u32) -> Judgement {
-    let (old, new) = (&pair.old, &pair.new);
-    for (what, before, after) in [("errors", old.errors, new.errors), ("throttles", old.throttles, new.throttles)] {
-        // Requests that were turned away were not counted as requests.
-        let turned_away = |sample: &Sample| if what == "throttles" { sample.throttles } else { 0.0 };
-        let rate = Rate { hits: after, of: new.requests + turned_away(new) };
-        let usual = Rate { hits: before, of: old.requests + turned_away(old) };
-        if rate.is_worse_than(usual) {
-            let function = &pair.function;
-            return Judgement::Bad(format!(
-                "{function}: {:.1} % {what} of {:.0} requests, where the version before has {:.1} %",
-                rate.share() * 100.0,
-                rate.of,
-                usual.share() * 100.0
-            ));
-        }
+/// Compares two versions; a sample needs `minimum` requests.
+pub(crate) fn compare(pair: &VersionPair, minimum: u32) -> Comparison {
+    if let Some(reason) = fails_more(pair) {
+        return Comparison::Worse(reason);
     }
+    let (old, new) = (&pair.old, &pair.new);
     if new.requests < f64::from(minimum) {
         // Counts of requests are whole and small here.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the minimum")]
-        return Judgement::TooFew(new.requests.max(0.0) as u32);
+        return Comparison::TooFewRequests(new.requests.max(0.0) as u32);
     }
     if let (Some(before), Some(after)) = (old.p99, new.p99)
         && old.requests >= f64::from(minimum)
-        && after > before * SLOWER.0
-        && after > before + SLOWER.1
+        && after > before * TOLERATED_SLOWDOWN
+        && after > before + TOLERATED_DELAY
     {
-        let function = &pair.function;
-        return Judgement::Bad(format!(
-            "{function}: 99 % of requests take up to {after:.0} ms, where the version before takes {before:.0} ms"
+        return Comparison::Worse(format!(
+            "{}: 99 % of requests take up to {after:.0} ms, compared with {before:.0} ms for the old version",
+            pair.function
         ));
     }
-    Judgement::Good
+    Comparison::NotWorse
 }
 
-/// So many of so many.
+/// Describes how the new version fails more often than the old one, if it does.
+fn fails_more(pair: &VersionPair) -> Option<String> {
+    let rates = |sample: &Sample| {
+        // Throttled requests are not counted as requests.
+        let attempted = sample.requests + sample.throttles;
+        [Rate { hits: sample.errors, of: sample.requests }, Rate { hits: sample.throttles, of: attempted }]
+    };
+    let kinds = ["errors", "throttles"].into_iter().zip(rates(&pair.old)).zip(rates(&pair.new));
+    kinds.into_iter().find(|((_, old), new)| new.is_worse_than(*old)).map(|((kind, old), new)| {
+        format!(
+            "{}: {:.1} % {kind} of {:.0} requests, compared with {:.1} % for the old version",
+            pair.function,
+            new.share() * 100.0,
+            new.of,
+            old.share() * 100.0
+        )
+    })
+}
+
+/// `hits` of `of` requests.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     hits: f64,
@@ -82,16 +84,16 @@ impl Rate {
         if self.of > 0.0 { self.hits / self.of } else { 0.0 }
     }
 
-    /// Is it more, by more than is allowed, and more than chance explains? The latter by the score test for a proportion
-    /// (Agresti, "Categorical Data Analysis", 1.3), with the spread that what is allowed would have.
+    /// Returns whether the rate is higher than tolerated, and by more than chance explains. The latter by the score test for a
+    /// proportion (Agresti, "Categorical Data Analysis", 1.3), with the spread of the tolerated rate.
     fn is_worse_than(self, usual: Self) -> bool {
-        let allowed = usual.share() + MORE_FAILURES;
+        let tolerated = usual.share() + TOLERATED_FAILURE_RATE;
         // Fewer than three failures may always be chance.
-        if self.hits < 3.0 || self.share() <= allowed {
+        if self.hits < 3.0 || self.share() <= tolerated {
             return false;
         }
-        let spread = (allowed * (1.0 - allowed).max(0.0) / self.of).sqrt();
-        self.share() - usual.share() > SURE * spread
+        let spread = (tolerated * (1.0 - tolerated).max(0.0) / self.of).sqrt();
+        self.share() - usual.share() > SIGNIFICANCE * spread
     }
 }
 
@@ -103,24 +105,26 @@ mod tests {
         Sample { requests, errors, throttles: 0.0, p99: Some(p99) }
     }
 
-    fn of(old: Sample, new: Sample) -> Judgement {
-        judge(&Pair { function: "f".to_owned(), old, new }, 50)
+    fn compared(old: Sample, new: Sample) -> Comparison {
+        compare(&VersionPair { function: "f".to_owned(), old, new }, 50)
     }
 
     #[test]
-    fn worse_is_found_and_chance_is_not() {
+    fn worse_versions_are_distinguished_from_chance() {
         let old = sample(1900.0, 4.0, 200.0);
-        assert_eq!(of(old, sample(100.0, 0.0, 210.0)), Judgement::Good);
-        assert_eq!(of(old, sample(100.0, 1.0, 210.0)), Judgement::Good);
-        assert!(matches!(of(old, sample(200.0, 10.0, 210.0)), Judgement::Bad(why) if why.contains("5.0 % errors")));
-        assert!(matches!(of(old, sample(100.0, 0.0, 600.0)), Judgement::Bad(why) if why.contains("600 ms")));
-        assert_eq!(of(sample(1900.0, 0.0, 2.0), sample(100.0, 0.0, 6.0)), Judgement::Good);
-        assert_eq!(of(old, sample(10.0, 0.0, 900.0)), Judgement::TooFew(10));
-        // What fails at once need not be asked often.
-        assert!(matches!(of(old, sample(10.0, 10.0, 100.0)), Judgement::Bad(_)));
+        assert_eq!(compared(old, sample(100.0, 0.0, 210.0)), Comparison::NotWorse);
+        assert_eq!(compared(old, sample(100.0, 1.0, 210.0)), Comparison::NotWorse);
+        let failing = compared(old, sample(200.0, 10.0, 210.0));
+        assert!(matches!(failing, Comparison::Worse(why) if why.contains("5.0 % errors")));
+        let slow = compared(old, sample(100.0, 0.0, 600.0));
+        assert!(matches!(slow, Comparison::Worse(why) if why.contains("600 ms")));
+        assert_eq!(compared(sample(1900.0, 0.0, 2.0), sample(100.0, 0.0, 6.0)), Comparison::NotWorse);
+        assert_eq!(compared(old, sample(10.0, 0.0, 900.0)), Comparison::TooFewRequests(10));
+        // A version that always fails needs no large sample.
+        assert!(matches!(compared(old, sample(10.0, 10.0, 100.0)), Comparison::Worse(_)));
         let throttled = Sample { throttles: 30.0, ..sample(100.0, 0.0, 200.0) };
-        assert!(matches!(of(old, throttled), Judgement::Bad(why) if why.contains("throttles")));
+        assert!(matches!(compared(old, throttled), Comparison::Worse(why) if why.contains("throttles")));
         // An old version that fails as often is no reason to keep it.
-        assert_eq!(of(sample(1000.0, 60.0, 200.0), sample(100.0, 6.0, 200.0)), Judgement::Good);
+        assert_eq!(compared(sample(1000.0, 60.0, 200.0), sample(100.0, 6.0, 200.0)), Comparison::NotWorse);
     }
 }
