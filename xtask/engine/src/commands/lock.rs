@@ -1,19 +1,17 @@
-//! `lock`: who is at work on a stage.
+//! `lock`: shows and breaks the locks of a stage.
 
 use clap::{Args, Subcommand};
 
-use super::guarded::bucket;
-use crate::session::Session;
 use crate::{
     context::Context,
-    deploy::{self, DeployError},
     error::Exit,
     lock::{self, Record, Verdict},
+    session::Session,
 };
 
-/// Locks: who is at work on a stage.
+/// Show who holds the locks of a stage, or break them.
 #[derive(Debug, Args)]
-pub struct LockArgs {
+pub(crate) struct LockArgs {
     #[command(subcommand)]
     command: LockCommand,
 }
@@ -22,7 +20,7 @@ pub struct LockArgs {
 enum LockCommand {
     /// Show who holds which lock.
     Show(Selection),
-    /// Take locks away from whoever holds them; only when you know that nobody is at work.
+    /// Break locks; only if you know that no command is working on the stage.
     Break(Selection),
 }
 
@@ -40,36 +38,32 @@ struct Selection {
 ///
 /// # Errors
 ///
-/// When the stage cannot be looked at, or a call fails.
-pub async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+/// When foundation is not deployed, or a call fails.
+pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
     let (LockCommand::Show(selection) | LockCommand::Break(selection)) = &args.command;
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
     let systems = session.select(selection.system.as_deref(), None)?;
-    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
-    let Some(bucket) = bucket(&session, &observed) else {
-        return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
-    };
+    let bucket = session.require_bucket(&session.observe().await?)?;
     let store = session.clients.documents(bucket);
     for system in &systems {
-        let found = match &args.command {
+        let state = match &args.command {
             LockCommand::Show(_) => lock::show(&store, &system.name).await?.map(|record| shown(&record)),
             LockCommand::Break(_) => {
                 let broken = lock::shatter(&store, &system.name).await?;
-                broken.map(|record| format!("taken away from {}", record.words(lock::now())))
+                broken.map(|record| format!("broken; it was held by {}", record.words(lock::now())))
             }
         };
-        ui.result(format_args!("{}: {}", system.name, found.as_deref().unwrap_or("free")));
+        context.ui.result(format_args!("{}: {}", system.name, state.as_deref().unwrap_or("free")));
     }
     Ok(Exit::Success)
 }
 
-/// Who has a lock, or had it: the next one takes over what is nobody's.
+/// The holder of a lock, in words. The next command takes over a stale lock.
 fn shown(record: &Record) -> String {
     let words = record.words(lock::now());
     match lock::standing(record) {
         Verdict::Free => "free".to_owned(),
-        Verdict::Stale(why) => format!("stale: {why}; it was locked by {words}"),
+        Verdict::Stale(reason) => format!("stale: {reason}; it was locked by {words}"),
         Verdict::Taken => format!("locked by {words}"),
     }
 }

@@ -1,74 +1,94 @@
-//! `prune`: versions, layer versions, artifacts and files of sites that nothing needs.
+//! `prune`: deletes versions, layer versions, artifacts and site files that no release needs.
 
 use clap::Args;
 use model::rendered::RenderedSystem;
 
-use super::guarded::{book, guarded};
-use crate::session::{self, Session};
 use crate::{
     context::Context,
-    deploy,
     error::Exit,
     prune::{
         self, Verdict,
         leftovers::{self, Leftover},
     },
-    ui::{Format, Ui},
+    report::{Draft, PruneReport},
+    session::{self, Session},
+    ui::Format,
 };
 
-/// Delete versions, layer versions, artifacts and files of sites that nothing needs.
+/// Delete versions, layer versions, artifacts and site files that no release needs.
 #[derive(Debug, Args)]
-pub struct PruneArgs {
+pub(crate) struct PruneArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// How many of each function's newest versions stay, besides those an alias points to, and what so many releases need.
+    /// How many of each function's newest versions to keep, besides those that an alias or one of as many releases needs.
     #[arg(long, default_value_t = 5)]
     keep: usize,
-    /// Look for these leftovers too; all of a kind that no stack, function or other tool needs go.
+    /// Also delete these leftovers, where no stack, function or other tool needs them.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LEFTOVER")]
     also: Vec<Leftover>,
-    /// Delete nothing; say why each thing stays or goes.
+    /// Delete nothing; print why each item is kept or deleted.
     #[arg(long)]
     dry_run: bool,
-    /// How it is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// What is kept and what is deleted.
+struct Marked {
+    verdicts: Vec<Verdict>,
+    bucket: Option<String>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// When the stage cannot be looked at, or something cannot be deleted.
-pub async fn run(args: PruneArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
-    let stage = context.stage(&args.stage)?;
-    let session = Session::open(stage, context).await?;
+/// When a call fails.
+pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneReport>) -> miette::Result<Exit> {
+    let session = Session::open(context.stage(&args.stage)?, context).await?;
     let selected = session.select(args.system.as_deref(), None)?;
-    let work = prune(&args, &selected, &session, ui);
     if args.dry_run {
-        return work.await;
+        print(&args, &marked_with_leftovers(&args, &selected, &session).await?, context);
+        return Ok(Exit::Success);
     }
-    guarded(&session, &selected, "prune", session.artifact_bucket().await?, ui, work).await
+    let work = async {
+        let marked = marked_with_leftovers(&args, &selected, &session).await?;
+        print(&args, &marked, context);
+        draft.update(|report| report.pruned = marked.verdicts.iter().filter(|verdict| !verdict.keep).count());
+        let count = prune::sweep(&marked.verdicts, marked.bucket.as_deref(), &session.clients).await?;
+        context.ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
+        Ok(Exit::Success)
+    };
+    session.locked(&selected, "prune", session.artifact_bucket().await?, work).await
 }
 
-/// What of these systems stays and what goes, and the artifact bucket.
-pub(super) async fn marked(
-    selected: &[RenderedSystem],
-    keep: usize,
-    session: &Session,
-) -> miette::Result<(Vec<Verdict>, Option<String>)> {
-    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+/// Prunes after a deploy, and prints how much.
+///
+/// # Errors
+///
+/// When a call fails.
+pub(super) async fn after_deploy(systems: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<()> {
+    let Marked { verdicts, bucket } = marked(systems, keep, session).await?;
+    let pruned = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
+    if pruned > 0 {
+        session.context.ui.say(format_args!("✓ Pruned {pruned} old versions, artifacts and files"));
+    }
+    Ok(())
+}
+
+async fn marked(selected: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<Marked> {
+    let observed = session.observe().await?;
     let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
-    let bucket = session::bucket(&session.stage, &observed);
+    let bucket = session.bucket(&observed);
     let (mut released, mut of_sites) = (prune::Released::new(), Vec::new());
     if let Some(bucket) = &bucket {
         for system in selected {
-            let entries = book(session, bucket, &system.name).entries().await?;
+            let entries = session.ledger(bucket, &system.name).entries().await?;
             released.extend(prune::released(&entries, keep));
             let of_system = prune::sites::mark(system, &outputs, bucket, (&entries, keep), &session.clients);
             of_sites.extend(of_system.await?);
@@ -77,26 +97,28 @@ pub(super) async fn marked(
     let keep = (&released, keep);
     let mut verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
     verdicts.extend(of_sites);
-    Ok((verdicts, bucket))
+    Ok(Marked { verdicts, bucket })
 }
 
-async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Exit> {
-    let (mut verdicts, bucket) = marked(selected, args.keep, session).await?;
+async fn marked_with_leftovers(
+    args: &PruneArgs,
+    selected: &[RenderedSystem],
+    session: &Session,
+) -> miette::Result<Marked> {
+    let mut marked = marked(selected, args.keep, session).await?;
     let also = args.also.iter().copied().collect();
-    verdicts.extend(leftovers::mark(&also, selected, &session.stage.name, &session.clients).await?);
+    marked.verdicts.extend(leftovers::mark(&also, selected, &session.stage.name, &session.clients).await?);
+    Ok(marked)
+}
+
+fn print(args: &PruneArgs, marked: &Marked, context: &Context) {
+    let ui = &context.ui;
     if args.format == Format::Json {
-        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": verdicts }));
-    } else {
-        for verdict in verdicts.iter().filter(|verdict| args.dry_run || !verdict.keep) {
-            let does = if verdict.keep { "stays" } else { "goes" };
-            ui.result(format_args!("{}: {does}, {}", verdict.what, verdict.why));
-        }
+        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": marked.verdicts }));
+        return;
     }
-    if args.dry_run {
-        return Ok(Exit::Success);
+    for verdict in marked.verdicts.iter().filter(|verdict| args.dry_run || !verdict.keep) {
+        let fate = if verdict.keep { "kept" } else { "deleted" };
+        ui.result(format_args!("{}: {fate}, {}", verdict.what, verdict.why));
     }
-    ui.note("pruned", verdicts.iter().filter(|verdict| !verdict.keep).count());
-    let count = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
-    ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
-    Ok(Exit::Success)
 }

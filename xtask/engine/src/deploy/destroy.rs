@@ -6,22 +6,32 @@ use model::rendered::{RenderedStack, RenderedSystem};
 use serde_json::Value;
 
 use super::{DeployError, PATIENCE, aws};
-use crate::{aws::Clients, lock, ui::Ui};
+use crate::{aws::Clients, interruption::Interruption, lock, ui::Ui};
 
 /// Deletes every stack of these systems, last deployed first.
 ///
 /// # Errors
 ///
 /// When a call fails or a stack cannot be deleted; running it again goes on.
-pub async fn stacks(systems: &[RenderedSystem], clients: &Clients, ui: &Ui) -> Result<usize, DeployError> {
+pub async fn stacks(
+    systems: &[RenderedSystem],
+    clients: &Clients,
+    interruption: &Interruption,
+    ui: &Ui,
+) -> Result<usize, DeployError> {
     let mut deleted = 0;
     for stack in systems.iter().rev().flat_map(|system| system.stacks.iter().rev()) {
-        deleted += usize::from(delete(stack, clients, ui).await?);
+        deleted += usize::from(delete(stack, clients, interruption, ui).await?);
     }
     Ok(deleted)
 }
 
-async fn delete(stack: &RenderedStack, clients: &Clients, ui: &Ui) -> Result<bool, DeployError> {
+async fn delete(
+    stack: &RenderedStack,
+    clients: &Clients,
+    interruption: &Interruption,
+    ui: &Ui,
+) -> Result<bool, DeployError> {
     let cloudformation = clients.cloudformation(stack.region.as_deref());
     let name = &stack.name;
     if cloudformation.describe(name).await.map_err(aws(name))?.is_none() {
@@ -29,7 +39,7 @@ async fn delete(stack: &RenderedStack, clients: &Clients, ui: &Ui) -> Result<boo
     }
     let step = ui.step(format!("Delete {name}"));
     lock::still_ours(&stack.system).await;
-    let _running = ui.running(format!("CloudFormation goes on deleting {name}"));
+    let _continuing = interruption.continuing(format!("CloudFormation continues to delete {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
     let started = Instant::now();
     let mut pause = Duration::from_millis(100);

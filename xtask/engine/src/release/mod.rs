@@ -16,7 +16,7 @@ use std::{
 use candidate::{Candidate, candidate, probe};
 use miette::Diagnostic;
 use model::rendered::{RenderedFunction, RenderedSystem};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 pub use shift::{abort, resume};
 use shift::{carry_out, reverted};
 use smoke::Check;
@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::{
     aws::{AwsError, Clients},
     deploy::{DeployError, observe::LIVE},
+    interruption::Interruption,
     ledger::{Book, Entry, Kind, LedgerError, Move, Open, Outcome, time},
     lock::token,
     site::{Pages, SiteError},
@@ -184,7 +185,7 @@ pub enum ReleaseError {
 }
 
 /// What became of one function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Released {
     /// The function's name in Lambda.
@@ -211,6 +212,10 @@ pub struct ReleaseContext<'a, S> {
     pub pages: &'a Pages<'a>,
     /// AWS.
     pub clients: &'a Clients,
+    /// Is called with each ledger entry that was closed.
+    pub on_close: &'a dyn Fn(&Entry),
+    /// Registers the traffic share that stays after an interruption.
+    pub interruption: &'a Interruption,
     /// The printer.
     pub ui: &'a Ui,
 }

@@ -7,7 +7,6 @@ use std::{
 
 use futures_util::future::join_all;
 use model::rendered::{RenderedFunction, RenderedSystem};
-use serde_json::json;
 
 use super::{
     ReleaseContext, ReleaseError,
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     aws::{AwsError, error::Kind},
     deploy::observe::LIVE,
-    ledger::{Entry, LedgerError, Move, Open, Outcome},
+    ledger::{LedgerError, Move, Open, Outcome},
     site::SiteError,
     store::Store,
 };
@@ -94,20 +93,14 @@ async fn put_pages_back<S: Store>(open: &Open, context: &ReleaseContext<'_, S>) 
     Ok(())
 }
 
-/// Says what became of a release, in the ledger and in the record of the job.
+/// Closes the entry of a release, and passes it to the command's report.
 async fn close<S: Store>(
     open: &mut Open,
     outcome: Outcome,
     context: &ReleaseContext<'_, S>,
 ) -> Result<(), LedgerError> {
     context.book.close(open, outcome).await?;
-    let Entry { system, number, kind, outcome, commit, who, .. } = &open.entry;
-    let note = json!({
-        "system": system, "number": number, "kind": kind, "outcome": outcome, "commit": commit, "who": who,
-        // Where it was reverted, users still get it of these.
-        "nothingBefore": open.entry.with_nothing_before(),
-    });
-    context.ui.note_also("releases", note);
+    (context.on_close)(&open.entry);
     Ok(())
 }
 
@@ -122,7 +115,7 @@ async fn canary<S: Store>(
         return Err(error);
     }
     let (checks, since) = (passing(context).await, SystemTime::now());
-    let mut world = Live { open, moving, checks, context, since, step: None, running: None };
+    let mut world = Live { open, moving, checks, context, since, step: None, continuing: None };
     match canary::run(plan, &mut world).await {
         Ok(Verdict::Good) => Ok(world.open),
         Ok(Verdict::Bad { percent, why }) => {

@@ -11,10 +11,11 @@ use model::rendered::RenderedFunction;
 use super::{Pair, World};
 use crate::{
     deploy::observe::LIVE,
+    interruption::Continuing,
     ledger::{Move, Open},
     release::{Facts, ReleaseContext, ReleaseError, candidate::probe, shift::again, smoke::Check},
     store::Store,
-    ui::{Running, Step},
+    ui::Step,
 };
 
 /// An entered release on its way.
@@ -25,8 +26,8 @@ pub(in crate::release) struct Live<'a, S> {
     pub(in crate::release) context: &'a ReleaseContext<'a, S>,
     pub(in crate::release) since: SystemTime,
     pub(in crate::release) step: Option<Step>,
-    /// What is told on Ctrl-C.
-    pub(in crate::release) running: Option<Running>,
+    /// The traffic share that stays after an interruption.
+    pub(in crate::release) continuing: Option<Continuing>,
 }
 
 impl<S: Store> World for Live<'_, S> {
@@ -48,11 +49,11 @@ impl<S: Store> World for Live<'_, S> {
         join_all(weighed).await.into_iter().collect::<Result<Vec<()>, _>>()?;
         self.since = SystemTime::now();
         self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
-        let (ui, entry) = (self.context.ui, &self.open.entry);
+        let entry = &self.open.entry;
         let (stage, system, number) = (&entry.stage, &entry.system, entry.number);
-        // The step before is forgotten first: two of them would both be told.
-        self.running = None;
-        self.running = Some(ui.running(format!(
+        // The step before is unregistered first: otherwise an interruption would report both.
+        self.continuing = None;
+        self.continuing = Some(self.context.interruption.continuing(format!(
             "release {number} of {system} keeps {percent} % of the traffic, unwatched, until the next deploy, or `cargo xtask \
              release abort --stage {stage} --system {system}`"
         )));
