@@ -90,9 +90,8 @@ async fn aws() -> SdkConfig {
 
 #[cfg(test)]
 mod tests {
-    use contract::media_uploader::{Retrieve, RetrieveEnvironment};
-
     use super::*;
+    use crate::notes::{List, ListEnvironment};
 
     fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
@@ -101,27 +100,27 @@ mod tests {
     #[test]
     fn the_environment_is_the_contracts() {
         let all = [
-            ("PROCESSED_MEDIA_BUCKET", "processed"),
+            ("NOTES_BUCKET", "notes"),
             ("ALLOWED_ORIGINS", "https://www.example.com"),
             ("PUBLIC_S3_ENDPOINT", "http://127.0.0.1:4566"),
             ("AWS_LAMBDA_FUNCTION_NAME", "something Lambda sets"),
         ];
-        let expected = RetrieveEnvironment {
-            processed_media_bucket: "processed".to_owned(),
+        let expected = ListEnvironment {
+            notes_bucket: "notes".to_owned(),
             allowed_origins: "https://www.example.com".to_owned(),
             public_s3_endpoint: Some("http://127.0.0.1:4566".to_owned()),
         };
-        assert_eq!(environment::<Retrieve>(variables(&all)).expect("complete"), expected);
-        let without_optional = environment::<Retrieve>(variables(&all[..2])).expect("complete");
+        assert_eq!(environment::<List>(variables(&all)).expect("complete"), expected);
+        let without_optional = environment::<List>(variables(&all[..2])).expect("complete");
         assert_eq!(without_optional.public_s3_endpoint, None);
     }
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = environment::<Retrieve>(variables(&[("ALLOWED_ORIGINS", "")])).expect_err("incomplete");
+        let error = environment::<List>(variables(&[("ALLOWED_ORIGINS", "")])).expect_err("incomplete");
         assert_eq!(
             telemetry::chain(&error),
-            "failed to read the environment of media-uploader-retrieve: missing field `PROCESSED_MEDIA_BUCKET`"
+            "failed to read the environment of notes-list: missing field `NOTES_BUCKET`"
         );
     }
 }

@@ -3,19 +3,16 @@
 //! Stacks and functions both compile against this crate, so a variable that one side renames or a route
 //! that nobody serves is a compile error, not an incident. It must stay light: serde and nothing else.
 
-pub mod media_uploader;
-pub mod portfolio;
 pub mod probe;
-pub mod thakii;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Where a function is found: in the workspace, in its template and in AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionName {
-    /// The system that owns the function, for example `media-uploader`.
+    /// The system that owns the function, for example `notes`.
     pub system: &'static str,
-    /// The function's name within its system, for example `upload`.
+    /// The function's name within its system, for example `list`.
     pub function: &'static str,
     /// The `[[bin]]` that is built into the function's `bootstrap`: `<system>-<function>`.
     pub binary: &'static str,

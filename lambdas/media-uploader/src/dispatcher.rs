@@ -6,8 +6,8 @@ mod record;
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use aws_smithy_types::error::display::DisplayErrorContext;
 use common::telemetry::chain;
-use contract::media_uploader::{ProcessingJob, Role};
 use jiff::Timestamp;
+use media_uploader_contract::{ProcessingJob, Role};
 pub use record::{Event, Outcome};
 use record::{Record, plan};
 use serde::Serialize;
@@ -164,7 +164,7 @@ impl Dispatcher {
 
 /// One line per record. The key's owner is left out: it names a person.
 fn log(record: &Record, result: &Result<(Outcome, u64), DispatchError>, ms: u64) {
-    let function = <contract::media_uploader::Dispatcher as contract::Function>::NAME.binary;
+    let function = <media_uploader_contract::Dispatcher as contract::Function>::NAME.binary;
     let filename = record.key.rsplit('/').next();
     match result {
         Ok((Outcome::Started, bytes)) => tracing::info!(function, filename, status = "started", ms, bytes, STARTED),

@@ -1,8 +1,8 @@
 //! What both processors do around their work: find the job's source, and write the manifest that ends it. What is made
 //! of a source is not decided here.
 
-use contract::media_uploader::{ProcessingJob, Role};
 use jiff::Timestamp;
+use media_uploader_contract::{ProcessingJob, Role};
 use serde::Serialize;
 
 use crate::{

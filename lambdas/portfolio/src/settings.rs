@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use contract::portfolio::ApiEnvironment;
+use portfolio_contract::ApiEnvironment;
 
 /// Where things are, and whose tokens count.
 #[derive(Clone, PartialEq, Eq)]

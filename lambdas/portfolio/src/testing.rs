@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider, retry::RetryConfig};
 use axum::Router;
-use contract::portfolio::{Api, ApiEnvironment};
 use jiff::Timestamp;
+use portfolio_contract::{Api, ApiEnvironment};
 use serde_json::{Map, Value, json};
 
 use self::script::Script;

@@ -1,6 +1,6 @@
 //! Stack `api`: two buckets, five functions and the API between them.
 
-use contract::media_uploader::{
+use media_uploader_contract::{
     Dispatcher, DispatcherEnvironment, Image, ImageEnvironment, MEDIA_PROFILE_PATH, Retrieve, RetrieveEnvironment,
     RetrieveRoute, SYSTEM, Upload, UploadEnvironment, UploadRoute, Video, VideoEnvironment,
 };

@@ -1,6 +1,5 @@
 //! Stack `api`: the function, the API in front of it, and what others look up about them.
 
-use contract::portfolio::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
 use model::{
     emulator::Feature,
     parts::{
@@ -18,6 +17,7 @@ use model::{
     stage::Stage,
     template::{Expression, Resource, Stack, Text, list, set},
 };
+use portfolio_contract::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
 
 use super::{Settings, Throttles};
 

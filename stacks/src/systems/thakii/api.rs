@@ -1,10 +1,5 @@
 //! Stack `api`: the function that answers everything, and the API in front of it.
 
-use contract::thakii::{
-    Api, ApiEnvironment, limits,
-    routes::{ApiRoute, CATCH_ALL},
-    storage::{CHUNKS, PREFIXES, VIDEOS},
-};
 use model::{
     emulator::Feature,
     parts::{
@@ -16,6 +11,11 @@ use model::{
         web_acl::WebAcl,
     },
     template::{Expression, Stack, Text},
+};
+use thakii_contract::{
+    Api, ApiEnvironment, limits,
+    routes::{ApiRoute, CATCH_ALL},
+    storage::{CHUNKS, PREFIXES, VIDEOS},
 };
 
 use super::{

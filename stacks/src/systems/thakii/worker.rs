@@ -1,10 +1,5 @@
 //! Stack `worker`: the queues between API and worker, the two functions that watch over tasks, and the worker's role.
 
-use contract::thakii::{
-    Maintenance, MaintenanceEnvironment, Status, StatusEnvironment, limits,
-    storage::{PDFS, SUBTITLES, VIDEOS},
-    tables::BY_STATUS,
-};
 use model::{
     parts::{
         bucket::BucketName,
@@ -18,6 +13,11 @@ use model::{
     },
     stage::Stage,
     template::{Resource, Stack, Text},
+};
+use thakii_contract::{
+    Maintenance, MaintenanceEnvironment, Status, StatusEnvironment, limits,
+    storage::{PDFS, SUBTITLES, VIDEOS},
+    tables::BY_STATUS,
 };
 
 use super::{Settings, data::Tables};

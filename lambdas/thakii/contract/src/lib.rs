@@ -9,7 +9,7 @@ pub mod tables;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Function, FunctionName};
+use contract::{Function, FunctionName};
 
 /// The system's name.
 pub const SYSTEM: &str = "thakii";

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Function, FunctionName, Method, Route, Routes};
+use contract::{Function, FunctionName, Method, Route, Routes};
 
 /// The system's name.
 pub const SYSTEM: &str = "portfolio";
