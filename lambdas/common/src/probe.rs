@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// The answer to `event` when it is a probe and nothing else.
 pub(crate) fn answer<F: Function>(event: &Value) -> Option<Ready> {
-    Probe::deserialize(event).ok().map(|_| Ready { ready: true, function: F::NAME.binary.to_owned() })
+    Probe::deserialize(event).ok().map(|_| Ready { ready: true, function: F::NAME.to_string() })
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl ImageProcessor {
         let started = std::time::Instant::now();
         let result = self.job(&job).await;
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        job::log(media_uploader_contract::Image::NAME.binary, &job, &result, ms);
+        job::log(<media_uploader_contract::Image>::NAME, &job, &result, ms);
         result.map(|(outcome, _)| Answer { filename: job.filename, outcome })
     }
 

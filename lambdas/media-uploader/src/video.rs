@@ -79,7 +79,7 @@ impl VideoProcessor {
         let started = std::time::Instant::now();
         let result = self.job(&job).await;
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        job::log(media_uploader_contract::Video::NAME.binary, &job, &result, ms);
+        job::log(<media_uploader_contract::Video>::NAME, &job, &result, ms);
         result.map(|(outcome, _)| Answer { filename: job.filename, outcome })
     }
 

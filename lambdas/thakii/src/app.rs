@@ -1,7 +1,7 @@
 //! The state of the API's handlers, built from the contract's environment. Clients connect on first use.
 
 use aws_config::SdkConfig;
-use thakii_contract::{ApiEnvironment, LOCAL_STAGE};
+use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE};
 use tokio::sync::OnceCell;
 
 use crate::{

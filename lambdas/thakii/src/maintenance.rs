@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use thakii_contract::{
-    LOCAL_STAGE, MaintenanceEnvironment,
+    LOCAL_STAGE, Maintenance as MaintenanceEnvironment,
     metrics::{HEALTHY_SERVERS, TASKS},
 };
 

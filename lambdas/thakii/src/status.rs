@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use thakii_contract::StatusEnvironment;
+use thakii_contract::Status as StatusEnvironment;
 
 use crate::{
     aws::{self, AwsError},

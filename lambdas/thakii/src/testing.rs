@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use thakii_contract::ApiEnvironment;
+use thakii_contract::Api as ApiEnvironment;
 
 use crate::{
     app::App,

@@ -17,7 +17,7 @@ use model::{
     stage::Stage,
     template::{Expression, Resource, Stack, Text, list, set},
 };
-use portfolio_contract::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
+use portfolio_contract::{Api, ApiRoute, Rate, SYSTEM};
 
 use super::{Settings, Throttles};
 
@@ -98,7 +98,7 @@ fn function(
     origins: &Text,
 ) -> FunctionHandle {
     let salt = format!("portfolio/{}/visitor-salt", stage.name);
-    let environment = ApiEnvironment {
+    let environment = Api {
         dynamodb_table_name: table.name(),
         cognito_user_pool_id: users.pool.id(),
         cognito_client_id: users.client.id(),
@@ -113,7 +113,7 @@ fn function(
         jwks_url: None,
         visitor_salt: settings.visitor_salt.as_ref().map(Text::from),
     };
-    let mut function = Function::new(stage, Api, environment)
+    let mut function = Function::new(stage, environment)
         .memory(settings.memory)
         .timeout(TIMEOUT)
         .allow(table.allow(&[
