@@ -11,21 +11,21 @@ use crate::commands;
 #[command(
     after_help = "Exit codes: 0 done, 1 failed or a check found a difference, 2 wrong usage, 130 interrupted; `plan --exit-code` adds 2 changes, 3 refused."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Say more: -v what is called, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
     /// Add what the command did to this file, for `summary` and `notify`.
     #[arg(long, value_name = "FILE", global = true)]
-    pub record: Option<Utf8PathBuf>,
+    pub(crate) record: Option<Utf8PathBuf>,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Build every function and layer into a reproducible zip under target/artifacts.
     Build(commands::build::BuildArgs),
     /// Deploy foundation: the artifact bucket, and the roles that workflows deploy with.

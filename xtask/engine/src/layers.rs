@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 /// The layers, lowest first.
 const LAYERS: &[&[&str]] = &[
     // No AWS, no project.
-    &["error", "junit", "poll", "table", "ui", "workspace"],
+    &["error", "interruption", "junit", "poll", "table", "ui", "workspace"],
     &["http", "sources", "stage"],
     &["artifacts", "github", "python", "render"],
     &["actionlint", "build", "local"],
@@ -21,9 +21,8 @@ const LAYERS: &[&[&str]] = &[
     &["doctor", "site"],
     &["prune", "release"],
     // The context of a command, and the commands.
-    &["application", "context", "session"],
-    &["live"],
-    &["record"],
+    &["application", "checks", "context", "session"],
+    &["live", "planning", "record", "report"],
     &["notice", "pages", "summary"],
     // The command line lists the commands; `docs` writes its reference.
     &["cli", "commands"],

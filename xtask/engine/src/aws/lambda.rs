@@ -54,7 +54,7 @@ impl Clients {
 }
 
 /// A version as people ask about it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Described {
     /// The version's number.

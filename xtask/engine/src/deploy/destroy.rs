@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{DeployError, PATIENCE, aws};
 use crate::{
     aws::{Clients, documents::Documents},
+    interruption::Interruption,
     lock::HeldLocks,
     poll::{Progress, Schedule},
     ui::Ui,
@@ -22,11 +23,12 @@ pub(crate) async fn stacks(
     systems: &[RenderedSystem],
     locks: &HeldLocks<Documents>,
     clients: &Clients,
+    interruption: &Interruption,
     ui: &Ui,
 ) -> Result<usize, DeployError> {
     let mut deleted = 0;
     for stack in systems.iter().rev().flat_map(|system| system.stacks.iter().rev()) {
-        deleted += usize::from(delete(stack, locks, clients, ui).await?);
+        deleted += usize::from(delete(stack, locks, clients, interruption, ui).await?);
     }
     Ok(deleted)
 }
@@ -37,6 +39,7 @@ async fn delete(
     stack: &RenderedStack,
     locks: &HeldLocks<Documents>,
     clients: &Clients,
+    interruption: &Interruption,
     ui: &Ui,
 ) -> Result<bool, DeployError> {
     let cloudformation = clients.cloudformation(stack.region.as_deref());
@@ -46,7 +49,7 @@ async fn delete(
     }
     let step = ui.step(format!("Delete {name}"));
     locks.ensure_held(&stack.system).await?;
-    let _running = ui.running(format!("CloudFormation goes on deleting {name}"));
+    let _continuing = interruption.continuing(format!("CloudFormation continues to delete {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
     let deleted = SCHEDULE.poll(async || match cloudformation.describe(name).await.map_err(aws(name))? {
         None => Ok(Progress::Done(())),

@@ -13,6 +13,7 @@ mod stack;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     time::Duration,
 };
 
@@ -35,6 +36,7 @@ use thiserror::Error;
 
 use crate::{
     aws::{AwsError, Clients, documents::Documents, lambda::Readiness},
+    interruption::Interruption,
     lock::{HeldLocks, LockError},
     poll::{Progress, Schedule},
     ui::Ui,
@@ -169,7 +171,7 @@ pub struct Deployed {
 pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// What was done with a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Done {
     /// Created.
@@ -181,7 +183,7 @@ pub enum Done {
 }
 
 /// What a plan was shown as, held against every change set before it is executed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Guard<'a> {
     /// What was shown.
     pub preview: &'a Preview,
@@ -189,6 +191,16 @@ pub struct Guard<'a> {
     pub allowances: &'a Allowances,
     /// The locks of the systems, each of which must still be held.
     pub(crate) locks: &'a HeldLocks<Documents>,
+    /// Is called with the name of each stack that was changed: what fails later does not undo that.
+    pub on_change: &'a dyn Fn(&str),
+    /// Registers what CloudFormation continues after an interruption.
+    pub interruption: &'a Interruption,
+}
+
+impl fmt::Debug for Guard<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("Guard").field("allowances", &self.allowances).finish_non_exhaustive()
+    }
 }
 
 impl Guard<'_> {

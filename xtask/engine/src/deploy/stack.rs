@@ -202,14 +202,13 @@ impl<'a> Deployment<'a> {
             return Err(unseen);
         }
         guard.locks.ensure_held(&self.stack.system).await?;
-        let _running = self.ui.running(format!("CloudFormation goes on with {}", self.name()));
+        let _continuing = guard.interruption.continuing(format!("CloudFormation continues to deploy {}", self.name()));
         self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
         let state = self.wait(&mut ending, Some(&step)).await?;
         let Some(state) = state.filter(|state| succeeded(&state.status)) else {
             return Err(self.failure(ending.seen()).await?);
         };
-        // Noted at once: what fails later does not take it back.
-        self.ui.note_also("changedStacks", self.name());
+        (guard.on_change)(self.name());
         step.done(&state.status);
         Ok((if create { Done::Create } else { Done::Update }, state.outputs))
     }

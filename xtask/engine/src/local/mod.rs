@@ -25,7 +25,7 @@ use self::{
 use crate::{poll::Schedule, python::Program, ui::Ui, workspace::Workspace};
 
 /// What runs the local cloud, and how it is installed: once for all instances.
-pub const MINISTACK: Program =
+pub(crate) const MINISTACK: Program =
     Program { name: "MiniStack", folder: "local-venv", requirements: include_str!("requirements.txt") };
 
 /// How many of the log's last lines an error shows.
