@@ -163,3 +163,38 @@ fn start_logging(verbose: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
+
+#[cfg(test)]
+mod tests {
+    use model::example::Example;
+
+    use super::*;
+    use crate::report::DeployReport;
+
+    fn context() -> Context {
+        Context {
+            application: Application::new(Example),
+            workspace: Workspace::at("/".into()),
+            ui: Ui::new(),
+            interruption: Interruption::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_command_reports_what_it_did_before() {
+        let context = context();
+        let command = async |draft: &Draft<DeployReport>| {
+            draft.update(|report| report.changed_stacks.push("notes-data-prod".to_owned()));
+            Err(miette::miette!("denied"))
+        };
+        let outcome = Runner { context: &context }.fill(JobReport::Deploy, command).await;
+        assert!(outcome.result.is_err());
+        let report = outcome.report.deploy().expect("the report of a deploy");
+        assert_eq!(report.changed_stacks, ["notes-data-prod"]);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command_line(&Application::new(Example)).debug_assert();
+    }
+}

@@ -44,7 +44,7 @@ fn write(stage: &str, job: &[JobRecord], links: &Links, out: &mut String) -> Res
         writeln!(out, "**`{}` failed:** {}\n", failed.command, failed.failure.join("; because: "))?;
     }
     if failures(job).next().is_some() {
-        for line in consequences(job) {
+        for line in consequences(stage, job) {
             writeln!(out, "- {line}")?;
         }
         writeln!(out)?;
@@ -96,7 +96,7 @@ fn heading(job: &[JobRecord]) -> &'static str {
 }
 
 /// What users get after a failure, system by system.
-fn consequences(job: &[JobRecord]) -> Vec<String> {
+fn consequences(stage: &str, job: &[JobRecord]) -> Vec<String> {
     let mut lines = Vec::new();
     let released = released(job);
     if !released.is_empty() {
@@ -108,13 +108,16 @@ fn consequences(job: &[JobRecord]) -> Vec<String> {
     }
     let kept: Vec<_> = live_checks(job).flat_map(|report| &report.not_rolled_back).map(String::as_str).collect();
     if !kept.is_empty() {
+        let commands = kept.iter().map(|system| format!("`cargo xtask rollback --stage {stage} --system {system}`"));
+        let commands: Vec<_> = commands.collect();
         lines.push(format!(
-            "**NOT rolled back:** {}. Users get the release that failed its checks: run `cargo xtask rollback`.",
-            kept.join(", ")
+            "**NOT rolled back:** {}. Users get the release that failed its checks. Run {}.",
+            kept.join(", "),
+            commands.join(" and ")
         ));
     }
     let deploys = failures(job).filter_map(|record| record.report.deploy());
-    lines.extend(deploys.flat_map(consequences_of_deploy));
+    lines.extend(deploys.flat_map(|report| consequences_of_deploy(stage, report)));
     if lines.is_empty() {
         let is_read_only = failures(job).all(|record| record.report.is_read_only());
         lines.push(if is_read_only { "Nothing was touched." } else { "Nothing was rolled back." }.to_owned());
@@ -122,13 +125,14 @@ fn consequences(job: &[JobRecord]) -> Vec<String> {
     lines
 }
 
-fn consequences_of_deploy(report: &DeployReport) -> Vec<String> {
+fn consequences_of_deploy(stage: &str, report: &DeployReport) -> Vec<String> {
     let mut lines = Vec::new();
     if !report.changed_stacks.is_empty() {
         lines.push(format!("**Changed before that, and not reverted:** {}.", report.changed_stacks.join(", ")));
     }
     let failed = if let ReleaseProgress::Failed(failed) = &report.progress { Some(failed) } else { None };
-    let hint = "Run `cargo xtask status` and `cargo xtask doctor` for details.";
+    let hint =
+        format!("Run `cargo xtask status --stage {stage}` and `cargo xtask doctor --stage {stage}` for details.");
     lines.push(match failed {
         Some(failed) if failed.is_reverted => {
             format!("**Reverted:** {}. Users get the earlier release.", failed.system)

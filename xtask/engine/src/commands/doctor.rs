@@ -156,7 +156,7 @@ fn print(ailments: &[Ailment], format: Format, ui: &Ui) -> miette::Result<()> {
         return print_json(&ailments, ui);
     }
     if ailments.is_empty() {
-        ui.say("No problem found.");
+        ui.say("All is well.");
     }
     for ailment in ailments {
         ui.result(format_args!("{}: {}: {}", ailment.what, ailment.state, ailment.meaning));

@@ -117,6 +117,7 @@ fn a_failure_is_reported_with_its_consequences() {
     let report = CheckLiveReport { not_rolled_back: names(&["photos"]), ..CheckLiveReport::default() };
     let text = markdown("prod", &[deployed(), check_live(report, &["no"])], &Links::default());
     assert!(text.contains("**NOT rolled back:** photos"), "{text}");
+    assert!(text.contains("Run `cargo xtask rollback --stage prod --system photos`."), "{text}");
     let plan = markdown("prod", &[record("plan", JobReport::Plan, &["no"])], &Links::default());
     assert!(plan.contains("Nothing was touched."), "{plan}");
     let other = markdown("prod", &[record("render", JobReport::Nothing, &["no"])], &Links::default());
