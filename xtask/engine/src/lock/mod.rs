@@ -1,10 +1,9 @@
 //! One deploy at a time per system and stage: a lock document in the artifact bucket.
 //!
-//! The owner renews its lock while it works. A lock that was not renewed for [`EXPIRY_SECONDS`], or whose process on this
+//! The owner renews its lock while it works. A lock that was not renewed for 90 seconds, or whose process on this
 //! machine has ended, is stale: the next run takes it over and says so.
 //!
-//! [`HeldLocks`] is passed to every step that changes a system; the step calls [`HeldLocks::ensure_held`] right before the
-//! change.
+//! `HeldLocks` is passed to every step that changes a system; the step calls `ensure_held` right before the change.
 
 mod held;
 mod machine;
