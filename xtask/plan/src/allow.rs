@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    findings::{Finding, Kind},
     preview::Preview,
-    safety::{Finding, Kind},
 };
 
 /// What was named on the command line, each as `<stack>/<logical ID>`.

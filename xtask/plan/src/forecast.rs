@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     changes::{ResourceAction, StackChanges},
-    safety::{Finding, Kind},
+    findings::{Finding, Kind},
 };
 
 /// What a deploy will be like.

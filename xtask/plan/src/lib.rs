@@ -4,19 +4,19 @@
 
 pub mod allow;
 pub mod artifacts;
+pub mod change_set;
 pub mod changes;
 pub mod drift;
 pub mod file;
+pub mod findings;
 pub mod forecast;
 pub mod graph;
-pub mod left;
 pub mod observed;
+pub mod orphaned;
 pub mod policy;
 pub mod preview;
-pub mod safety;
 pub mod show;
 pub mod states;
-pub mod verdict;
 pub mod widening;
 
 use std::collections::BTreeMap;

@@ -14,12 +14,12 @@ use serde_json::Value;
 
 use super::{
     Action, CodeUpdate, Parameter, Plan, PlannedStack,
+    change_set::{Verdict, disagreements},
     changes::{Certainty, ResourceAction, StackChanges, compare, resolve::Known},
+    findings::{Finding, Sides, findings},
     forecast::{Forecast, Upcoming, forecast, quotas},
     full_name,
     observed::{ListedStack, Observed, ObservedStack},
-    safety::{Finding, Sides, findings},
-    verdict::{Verdict, disagreements},
     widening::leaves_open,
 };
 

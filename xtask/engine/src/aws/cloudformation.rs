@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::{
         TemplateStage,
     },
 };
-use plan::verdict::Verdict;
+use plan::change_set::Verdict;
 use serde_json::Value;
 
 use super::{

@@ -281,7 +281,7 @@ pub(super) async fn add_left(
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
     match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
-            preview::add_left(preview, &plan::left::left(&session.stage, &session.systems, system, &listed));
+            preview::add_left(preview, &plan::orphaned::left(&session.stage, &session.systems, system, &listed));
         }
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");

@@ -24,10 +24,10 @@ use plan::artifacts::Artifacts;
 use plan::{
     Action, CodeUpdate, Plan, PlannedStack,
     allow::Allowances,
+    change_set::{self, Verdict},
     changes::StackChanges,
     observed::Observed,
     preview::Preview,
-    verdict::{self, Verdict},
 };
 use poller::Poller;
 use stack::Deployment;
@@ -190,10 +190,10 @@ impl Guard<'_> {
         let nothing = StackChanges::default();
         let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
         let predicted = shown.map_or(&nothing, |shown| &shown.changes);
-        for disagreement in verdict::disagreements(stack, predicted, verdicts) {
+        for disagreement in change_set::disagreements(stack, predicted, verdicts) {
             ui.warn(format_args!("CloudFormation sees it differently: {disagreement}"));
         }
-        let losses = verdict::unseen_losses(stack, predicted, verdicts, self.allowances);
+        let losses = change_set::unseen_losses(stack, predicted, verdicts, self.allowances);
         if losses.is_empty() { Ok(()) } else { Err(DeployError::UnseenLoss { stack: stack.to_owned(), losses }) }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ::plan::states::{self, Repair};
-use plan::{Action, Parameter, PlannedStack, verdict::Verdict};
+use plan::{Action, Parameter, PlannedStack, change_set::Verdict};
 use sha2::{Digest, Sha256};
 
 use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, ending::Ending, poller::Poller};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::safety::holds_data;
+use plan::findings::holds_data;
 use serde_json::Value;
 
 /// Types that carry data without keeping it.

@@ -15,8 +15,8 @@ pub use svg::svg;
 
 use crate::{
     changes::references::{Reference, references},
+    findings::holds_data,
     full_name,
-    safety::holds_data,
 };
 
 /// What a graph shows.
@@ -262,54 +262,5 @@ fn strings<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
         Value::Array(items) => items.iter().for_each(|item| strings(item, each)),
         Value::Object(fields) => fields.values().for_each(|field| strings(field, each)),
         _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use model::stage::Stage;
-
-    use super::*;
-
-    fn prod() -> Graph {
-        let text = include_str!("../../../stacks/stages/prod.yaml");
-        let stage = Stage::parse("prod", text, "prod.yaml").expect("a stage");
-        graph("prod", &stacks::systems::render(&stage).expect("rendered"))
-    }
-
-    fn refers(graph: &Graph, from: &str, to: &str) -> bool {
-        let is = |end: &End, id: &str| end.node.as_deref() == Some(id);
-        graph.edges.iter().any(|edge| is(&edge.from, from) && is(&edge.to, to))
-    }
-
-    #[test]
-    fn functions_apis_and_data_are_found_with_what_they_refer_to() {
-        let graph = prod();
-        assert!(refers(&graph, "MediaApi", "UploadMediaFunction"), "{graph:#?}");
-        assert!(refers(&graph, "UploadMediaFunction", "RawMediaBucket"), "{graph:#?}");
-        assert!(refers(&graph, "RawMediaBucket", "MediaProcessingDispatcher"), "{graph:#?}");
-        assert!(!refers(&graph, "RetrieveMediaFunction", "RawMediaBucket"), "{graph:#?}");
-        let pool = graph.edges.iter().find(|edge| edge.to.node.as_deref() == Some("MainUserPool"));
-        assert!(pool.is_some_and(|edge| edge.from.stack != edge.to.stack), "{graph:#?}");
-    }
-
-    #[test]
-    fn queues_feed_functions_and_namesakes_do_not_know_each_other() {
-        let graph = prod();
-        assert!(refers(&graph, "TaskEventsQueue", "StatusFunction"), "{graph:#?}");
-        assert!(refers(&graph, "ApiFunction", "NotificationsTable"), "{graph:#?}");
-        assert!(!refers(&graph, "NotificationsTable", "NotificationsTopic"), "{graph:#?}");
-        assert!(!refers(&graph, "NotificationsTopic", "NotificationsTable"), "{graph:#?}");
-    }
-
-    #[test]
-    fn both_drawings_name_every_node() {
-        let graph = prod();
-        let (text, drawing) = (mermaid(&graph), svg(&graph));
-        for node in graph.stacks.iter().flat_map(|stack| &stack.nodes) {
-            assert!(text.contains(&node.label) && drawing.contains(&node.label), "{}", node.label);
-        }
-        // The library that lays the picture out does so a little differently every time.
-        assert_eq!(text, mermaid(&graph));
     }
 }

@@ -11,8 +11,8 @@ pub use text::text;
 
 use super::{
     changes::{Certainty, ResourceAction, ResourceChange},
+    findings::Finding,
     preview::{Counts, Preview, SitePreview, StackAction},
-    safety::Finding,
 };
 
 /// The plan in a line.

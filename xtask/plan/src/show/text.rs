@@ -6,9 +6,9 @@ use console::style;
 
 use super::{files_of, sign, summary, values, verdict, way_out};
 use crate::{
+    change_set::Verdict,
     changes::{ResourceAction, ResourceChange},
     preview::{Preview, StackAction, StackPreview},
-    verdict::Verdict,
 };
 
 /// The plan as coloured text; whoever prints it strips the colours where there is no terminal.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     allow::Allowances,
     changes::{Certainty, ResourceAction, ResourceChange, StackChanges},
-    safety::{Kind, holds_data},
+    findings::{Kind, holds_data},
 };
 
 /// What a change set says of one resource: CloudFormation API reference, `ResourceChange`.
