@@ -44,7 +44,7 @@ const HOLDS_DATA: &[&str] = &[
 
 /// Do a type's resources hold what cannot be made again?
 #[must_use]
-pub fn holds_data(resource_type: &str) -> bool {
+pub fn is_stateful(resource_type: &str) -> bool {
     HOLDS_DATA.contains(&resource_type)
 }
 
@@ -53,7 +53,7 @@ pub fn holds_data(resource_type: &str) -> bool {
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// What kind of thing.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The stack.
     pub stack: String,
     /// The resource.
@@ -67,7 +67,7 @@ pub struct Finding {
 impl Finding {
     /// The option that lets it pass; `None` when nothing can.
     #[must_use]
-    pub fn way_out(&self) -> Option<String> {
+    pub fn allow_option(&self) -> Option<String> {
         Some(format!("{} {}/{}", self.kind.option()?, self.stack, self.logical_id))
     }
 }
@@ -75,7 +75,7 @@ impl Finding {
 /// A kind of finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum FindingKind {
     /// Something that holds data would be replaced.
     ReplacesData,
     /// Something that holds data would be deleted, or leave its stack.
@@ -92,7 +92,7 @@ pub enum Kind {
     Quota,
 }
 
-impl Kind {
+impl FindingKind {
     /// The option that lets a refused finding pass; `None` when nothing can.
     #[must_use]
     pub fn option(self) -> Option<&'static str> {
@@ -122,12 +122,12 @@ pub struct Sides<'a> {
 #[must_use]
 pub fn findings(change: &ResourceChange, sides: Sides<'_>, refused: &[Refusal]) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut add = |kind: Kind, message: String, refused: bool| {
+    let mut add = |kind: FindingKind, message: String, refused: bool| {
         let (stack, logical_id) = (sides.stack.to_owned(), change.logical_id.clone());
         found.push(Finding { kind, stack, logical_id, message, refused });
     };
     if let Some(why) = &change.impossible {
-        add(Kind::Impossible, why.clone(), true);
+        add(FindingKind::Impossible, why.clone(), true);
     }
     if let Some((kind, message)) = data_loss(change) {
         add(kind, message, true);
@@ -135,21 +135,21 @@ pub fn findings(change: &ResourceChange, sides: Sides<'_>, refused: &[Refusal]) 
     let widened = widenings(sides.old, sides.new, sides.leaves_open);
     if !widened.is_empty() {
         let message = format!("{} would {}", change.logical_id, widened.join("; "));
-        add(Kind::WidensIam, message, refused.contains(&Refusal::WidensIam));
+        add(FindingKind::WidensIam, message, refused.contains(&Refusal::WidensIam));
     }
     let is_public = |side| policy::is_public(&statements(side));
     if is_public(sides.new) && !is_public(sides.old) || opens(change, sides) {
         let message = format!("{} would be open to everybody", change.logical_id);
-        add(Kind::OpensToPublic, message, refused.contains(&Refusal::OpensToPublic));
+        add(FindingKind::OpensToPublic, message, refused.contains(&Refusal::OpensToPublic));
     }
     if let Some(message) = silenced(change, sides) {
-        add(Kind::DropsAlarm, message, refused.contains(&Refusal::DropsAlarm));
+        add(FindingKind::DropsAlarm, message, refused.contains(&Refusal::DropsAlarm));
     }
     found
 }
 
-fn data_loss(change: &ResourceChange) -> Option<(Kind, String)> {
-    if !holds_data(&change.resource_type) {
+fn data_loss(change: &ResourceChange) -> Option<(FindingKind, String)> {
+    if !is_stateful(&change.resource_type) {
         return None;
     }
     let (id, kind) = (&change.logical_id, &change.resource_type);
@@ -161,7 +161,7 @@ fn data_loss(change: &ResourceChange) -> Option<(Kind, String)> {
             } else {
                 "its data would be lost"
             };
-            Some((Kind::ReplacesData, format!("{id} ({kind}) {may} be replaced by an empty one; {old}")))
+            Some((FindingKind::ReplacesData, format!("{id} ({kind}) {may} be replaced by an empty one; {old}")))
         }
         ResourceAction::Delete => {
             let what = if change.retained {
@@ -169,7 +169,7 @@ fn data_loss(change: &ResourceChange) -> Option<(Kind, String)> {
             } else {
                 "would be deleted with its data"
             };
-            Some((Kind::DeletesData, format!("{id} ({kind}) {what}")))
+            Some((FindingKind::DeletesData, format!("{id} ({kind}) {what}")))
         }
         ResourceAction::Create | ResourceAction::Update => None,
     }
@@ -230,7 +230,7 @@ mod tests {
         widening::leaves_open,
     };
 
-    fn kinds(old: &Value, new: &Value) -> Vec<Kind> {
+    fn kinds(old: &Value, new: &Value) -> Vec<FindingKind> {
         let none = BTreeMap::new();
         let side = |template| Some(Known { template, parameters: &none });
         let changes = compare(side(old), side(new), &BTreeMap::new());
@@ -249,8 +249,8 @@ mod tests {
     #[test]
     fn what_holds_data_is_neither_replaced_nor_deleted_unseen() {
         let bucket = |name: &str| one("AWS::S3::Bucket", &json!({ "BucketName": name }));
-        assert_eq!(kinds(&bucket("a"), &bucket("b")), [Kind::ReplacesData]);
-        assert_eq!(kinds(&bucket("a"), &json!({ "Resources": {} })), [Kind::DeletesData]);
+        assert_eq!(kinds(&bucket("a"), &bucket("b")), [FindingKind::ReplacesData]);
+        assert_eq!(kinds(&bucket("a"), &json!({ "Resources": {} })), [FindingKind::DeletesData]);
         assert_eq!(kinds(&json!({ "Resources": {} }), &bucket("a")), []);
     }
 
@@ -260,7 +260,7 @@ mod tests {
             let statement = json!({ "Effect": "Allow", "Action": action, "Resource": "arn:x" });
             one("AWS::IAM::Role", &json!({ "Policies": [{ "PolicyDocument": { "Statement": [statement] } }] }))
         };
-        assert_eq!(kinds(&role("s3:GetObject"), &role("s3:*")), [Kind::WidensIam]);
+        assert_eq!(kinds(&role("s3:GetObject"), &role("s3:*")), [FindingKind::WidensIam]);
         assert_eq!(kinds(&role("s3:*"), &role("s3:GetObject")), []);
     }
 
@@ -273,24 +273,24 @@ mod tests {
         };
         let queue = || json!({ "Type": "AWS::SQS::Queue" });
         let both = json!({ "Resources": { "A": policy(json!({ "Ref": "Q" })), "Q": queue() } });
-        assert_eq!(kinds(&both, &json!({ "Resources": { "Q": queue() } })), [Kind::WidensIam]);
+        assert_eq!(kinds(&both, &json!({ "Resources": { "Q": queue() } })), [FindingKind::WidensIam]);
         assert_eq!(kinds(&both, &json!({ "Resources": {} })), []);
         let named = json!({ "Resources": { "A": policy(json!("a-bucket")) } });
-        assert_eq!(kinds(&named, &json!({ "Resources": {} })), [Kind::WidensIam]);
+        assert_eq!(kinds(&named, &json!({ "Resources": {} })), [FindingKind::WidensIam]);
         let mut kept = both.clone();
         kept["Resources"]["Q"]["DeletionPolicy"] = json!("Retain");
-        assert_eq!(kinds(&kept, &json!({ "Resources": {} })), [Kind::WidensIam]);
+        assert_eq!(kinds(&kept, &json!({ "Resources": {} })), [FindingKind::WidensIam]);
     }
 
     #[test]
     fn what_opens_to_everybody_is_seen() {
         let method = |kind: &str| one("AWS::ApiGateway::Method", &json!({ "AuthorizationType": kind }));
-        assert_eq!(kinds(&method("COGNITO_USER_POOLS"), &method("NONE")), [Kind::OpensToPublic]);
+        assert_eq!(kinds(&method("COGNITO_USER_POOLS"), &method("NONE")), [FindingKind::OpensToPublic]);
         assert_eq!(kinds(&json!({ "Resources": {} }), &method("NONE")), []);
         let bucket = |block: bool| {
             one("AWS::S3::Bucket", &json!({ "PublicAccessBlockConfiguration": { "BlockPublicPolicy": block } }))
         };
-        assert_eq!(kinds(&bucket(true), &bucket(false)), [Kind::OpensToPublic]);
+        assert_eq!(kinds(&bucket(true), &bucket(false)), [FindingKind::OpensToPublic]);
     }
 
     #[test]
@@ -308,13 +308,13 @@ mod tests {
         assert!(!found(&[])[0].refused && !found(&[Refusal::DropsAlarm])[0].refused);
         let refused = found(&[Refusal::WidensIam]);
         assert!(refused[0].refused);
-        assert_eq!(refused[0].way_out().as_deref(), Some("--allow s/A"));
+        assert_eq!(refused[0].allow_option().as_deref(), Some("--allow s/A"));
     }
 
     #[test]
     fn a_dropped_alarm_is_seen() {
         let alarm = |actions: &Value| one("AWS::CloudWatch::Alarm", &json!({ "AlarmActions": actions }));
-        assert_eq!(kinds(&alarm(&json!(["x"])), &json!({ "Resources": {} })), [Kind::DropsAlarm]);
-        assert_eq!(kinds(&alarm(&json!(["x"])), &alarm(&json!([]))), [Kind::DropsAlarm]);
+        assert_eq!(kinds(&alarm(&json!(["x"])), &json!({ "Resources": {} })), [FindingKind::DropsAlarm]);
+        assert_eq!(kinds(&alarm(&json!(["x"])), &alarm(&json!([]))), [FindingKind::DropsAlarm]);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     changes::{ResourceAction, StackChanges},
-    findings::{Finding, Kind},
+    findings::{Finding, FindingKind},
 };
 
 /// What a deploy will be like.
@@ -97,7 +97,7 @@ pub fn quotas(stack: &str, template: &Value) -> Vec<Finding> {
             let over = is > limit;
             let message = format!("{what}: {is} of {limit} ({page})");
             let (stack, logical_id) = (stack.to_owned(), logical_id.to_owned());
-            found.push(Finding { kind: Kind::Quota, stack, logical_id, message, refused: over });
+            found.push(Finding { kind: FindingKind::Quota, stack, logical_id, message, refused: over });
         }
     };
     let count = |section: &str| template.get(section).and_then(Value::as_object).map_or(0, serde_json::Map::len);

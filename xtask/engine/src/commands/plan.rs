@@ -281,7 +281,7 @@ pub(super) async fn add_left(
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
     match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
-            preview::add_left(preview, &plan::orphaned::left(&session.stage, &session.systems, system, &listed));
+            preview::add_orphaned_stacks(preview, &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed));
         }
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
@@ -304,7 +304,7 @@ async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed
     let outputs = session::outputs(observed);
     let bucket = session::bucket(&session.stage, observed);
     match deploy::verdicts(plan, &outputs, bucket.as_deref(), &session.clients, ui).await {
-        Ok(verdicts) => preview::add_verdicts(preview, &verdicts),
+        Ok(verdicts) => preview::add_change_sets(preview, &verdicts),
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
             ui.warn(format_args!("CloudFormation's own change sets are not shown: {chain}"));

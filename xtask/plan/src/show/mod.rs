@@ -112,8 +112,8 @@ fn verdict(change: &ResourceChange) -> String {
 }
 
 /// What to write so that a refused finding passes.
-fn way_out(finding: &Finding) -> String {
-    match finding.way_out() {
+fn allow_option(finding: &Finding) -> String {
+    match finding.allow_option() {
         Some(option) => format!("refused until named: {option}"),
         None => "refused: change the definition".to_owned(),
     }
