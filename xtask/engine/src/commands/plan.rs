@@ -25,7 +25,7 @@ use crate::{
     context::Context,
     deploy,
     error::Exit,
-    github,
+    github, plan_file,
     render::{self, Difference, validate::Validator},
     sources::{self, git::Git},
     stage,
@@ -294,7 +294,7 @@ fn write(path: &Utf8Path, args: &PlanArgs, inputs: Inputs, mut preview: Preview,
     let _told_later = args.allowances.allowances().apply(&mut preview);
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
-    PlanFile::new(selection, args.allowances.allowances(), inputs, preview).write(path)?;
+    plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
     ui.say(format_args!("Wrote {path}; `cargo xtask deploy --stage {stage} --plan {path}` carries out exactly this."));
     Ok(())
 }
