@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     allow::Allowances,
     changes::{Certainty, ResourceAction, ResourceChange, StackChanges},
-    findings::{FindingKind, is_stateful},
+    findings::FindingKind,
+    stateful::is_stateful,
 };
 
 /// What a change set says of one resource: CloudFormation API reference, `ResourceChange`.

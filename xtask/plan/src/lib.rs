@@ -13,11 +13,12 @@ pub mod forecast;
 pub mod graph;
 pub mod observed;
 pub mod orphaned;
-pub mod policy;
+mod policy;
 pub mod preview;
 pub mod show;
+pub mod stateful;
 pub mod states;
-pub mod widening;
+mod widening;
 
 use std::collections::BTreeMap;
 

@@ -20,7 +20,7 @@ use super::{
     forecast::{Forecast, Upcoming, forecast, quotas},
     full_name,
     observed::{ListedStack, Observed, ObservedStack},
-    widening::leaves_open,
+    widening::loses_protection,
 };
 
 /// The version of the JSON form. A field that is added does not change it.
@@ -243,9 +243,9 @@ pub fn preview(
                 template.and_then(|template| template["Resources"].get(&change.logical_id).cloned())
             };
             let (old, new) = (resource(old.map(|old| &old.template)), resource(Some(&stack.template)));
-            let leaves_open = leaves_open(change, old.as_ref(), &changes);
-            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), leaves_open };
-            found.extend(findings(change, sides, &stage.refuse));
+            let loses_protection = loses_protection(change, old.as_ref(), &changes);
+            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
+            found.extend(findings(change, &sides, &stage.refuse));
         }
         found.extend(quotas(&stack.name, &stack.template));
         let depends_on = stack.depends_on.iter().map(|other| full_name(&stack.system, other, &stage.name)).collect();

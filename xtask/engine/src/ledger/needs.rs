@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::findings::is_stateful;
+use plan::stateful::is_stateful;
 use serde_json::Value;
 
 /// Types that carry data without keeping it.

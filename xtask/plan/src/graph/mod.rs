@@ -15,8 +15,8 @@ pub use svg::svg;
 
 use crate::{
     changes::references::{Reference, references},
-    findings::is_stateful,
     full_name,
+    stateful::is_stateful,
 };
 
 /// What a graph shows.
