@@ -24,6 +24,7 @@ pub mod local;
 pub mod lock;
 pub mod notice;
 pub mod pages;
+pub mod plan_file;
 pub mod prune;
 pub mod python;
 pub mod record;

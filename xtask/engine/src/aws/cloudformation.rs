@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::{
         TemplateStage,
     },
 };
-use plan::verdict::Verdict;
+use plan::change_set::ChangeSetEntry;
 use serde_json::Value;
 
 use super::{
@@ -104,7 +104,7 @@ pub enum ChangeSetState {
     /// CloudFormation is still comparing.
     Pending,
     /// It can be executed; what it would do.
-    Ready(Vec<Verdict>),
+    Ready(Vec<ChangeSetEntry>),
     /// There is nothing to change.
     Empty,
     /// It cannot be made.
@@ -377,8 +377,8 @@ fn state(stack: &Stack) -> StackState {
     }
 }
 
-fn verdict(change: &ResourceChange) -> Option<Verdict> {
-    Some(Verdict {
+fn verdict(change: &ResourceChange) -> Option<ChangeSetEntry> {
+    Some(ChangeSetEntry {
         logical_id: change.logical_resource_id()?.to_owned(),
         resource_type: change.resource_type().unwrap_or_default().to_owned(),
         action: change.action()?.as_str().to_owned(),

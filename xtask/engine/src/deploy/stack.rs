@@ -6,7 +6,7 @@ use std::{
 };
 
 use ::plan::states::{self, Repair};
-use plan::{Action, Parameter, PlannedStack, verdict::Verdict};
+use plan::{Action, Parameter, PlannedStack, change_set::ChangeSetEntry};
 use sha2::{Digest, Sha256};
 
 use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, ending::Ending, poller::Poller};
@@ -131,7 +131,7 @@ impl<'a> Deployment<'a> {
 
     /// What CloudFormation would do to a stack that exists; its change set is deleted again. `None` when it takes a value
     /// that is not known before another stack is deployed.
-    pub(super) async fn verdicts(&self) -> Result<Option<Vec<Verdict>>, DeployError> {
+    pub(super) async fn verdicts(&self) -> Result<Option<Vec<ChangeSetEntry>>, DeployError> {
         let Some(state) = self.describe().await? else { return Ok(None) };
         if health(&state.status) != Health::Good {
             return Ok(None);
@@ -259,7 +259,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// Waits for a change set; what is in it.
-    async fn compared(&self, change_set: &str) -> Result<Vec<Verdict>, DeployError> {
+    async fn compared(&self, change_set: &str) -> Result<Vec<ChangeSetEntry>, DeployError> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
