@@ -281,7 +281,10 @@ pub(super) async fn add_left(
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
     match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
-            preview::add_orphaned_stacks(preview, &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed));
+            preview::add_orphaned_stacks(
+                preview,
+                &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed),
+            );
         }
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");

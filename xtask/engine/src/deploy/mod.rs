@@ -13,7 +13,7 @@ mod stack;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) use ending::Ending;
@@ -36,6 +36,7 @@ use thiserror::Error;
 use crate::{
     aws::{AwsError, Clients, lambda::Readiness},
     lock,
+    poll::{Progress, Schedule},
     ui::Ui,
 };
 
@@ -391,21 +392,20 @@ pub(crate) async fn ready(
     version: &str,
     clients: &Clients,
 ) -> Result<crate::aws::lambda::Version, DeployError> {
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(100);
-    loop {
+    const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(2)).within(PATIENCE);
+    let failed = |reason: String| DeployError::Code { function: function.to_owned(), reason };
+    let ready = SCHEDULE.poll(async || {
         let found = clients.lambda().version(function, version).await.map_err(aws(function))?;
-        let failed = |reason: String| DeployError::Code { function: function.to_owned(), reason };
         let Some(found) = found else { return Err(failed(format!("there is no version {version}"))) };
-        match &found.readiness {
-            Readiness::Ready => return Ok(found),
-            Readiness::Failed(reason) => return Err(failed(reason.clone())),
-            Readiness::Pending if started.elapsed() > PATIENCE => {
-                return Err(DeployError::Busy { what: function.to_owned(), status: "Pending".to_owned() });
-            }
-            Readiness::Pending => tokio::time::sleep(pause).await,
+        match found.readiness {
+            Readiness::Ready => Ok(Progress::Done(found)),
+            Readiness::Failed(reason) => Err(failed(reason)),
+            Readiness::Pending => Ok(Progress::Pending(())),
         }
-        pause = (pause * 2).min(Duration::from_secs(2));
+    });
+    match ready.await? {
+        Progress::Done(version) => Ok(version),
+        Progress::Pending(()) => Err(DeployError::Busy { what: function.to_owned(), status: "Pending".to_owned() }),
     }
 }
 
