@@ -55,8 +55,7 @@ fn what_nothing_was_done_to_is_told_nothing() {
     assert_eq!(told(&[]), []);
     let nothing = json!({ "changed": false, "functions": [], "sites": [{ "name": "Site", "uploaded": [] }] });
     assert_eq!(told(&[done("deploy", &[], nothing), done("check-live", &[], json!({ "checks": [] }))]), []);
-    let of_another =
-        json!({ "releases": [released("photos", 3)], "changedStacks": ["photos-api-local"] });
+    let of_another = json!({ "releases": [released("photos", 3)], "changedStacks": ["photos-api-local"] });
     assert_eq!(told(&[done("deploy", &[], of_another)]), []);
     assert_eq!(told(&[done("prune", &["denied"], json!({}))]), []);
 }
@@ -65,8 +64,7 @@ fn what_nothing_was_done_to_is_told_nothing() {
 fn a_release_is_live_unless_it_was_reverted() {
     let deploy = done("deploy", &[], json!({ "releases": [reverted("feeds", 4), released("feeds", 5)] }));
     assert_eq!(told(&[deploy]), one("feeds", Some(5), Fate::Live, ""));
-    let notes =
-        json!({ "releases": [reverted("notes", 2)], "notReleased": { "failed": "notes", "untried": [] } });
+    let notes = json!({ "releases": [reverted("notes", 2)], "notReleased": { "failed": "notes", "untried": [] } });
     let deploy = done("deploy", &["release 2 was reverted: /health answers 500"], notes);
     assert_eq!(told(&[deploy]), one("notes", Some(2), Fate::Reverted, "/health answers 500"));
     let mut first = reverted("notes", 1);
@@ -80,10 +78,8 @@ fn a_release_is_live_unless_it_was_reverted() {
 fn a_failed_deploy_is_told_to_whom_it_concerns() {
     let notes = json!({ "releases": [released("notes", 7)], "notReleased": { "failed": "feeds", "untried": [] } });
     let found = told(&[done("deploy", &["the probe failed", "timeout"], notes)]);
-    let expected = [
-        one("notes", Some(7), Fate::Live, ""),
-        one("feeds", None, Fate::Failed, "the probe failed; because: timeout"),
-    ];
+    let expected =
+        [one("notes", Some(7), Fate::Live, ""), one("feeds", None, Fate::Failed, "the probe failed; because: timeout")];
     assert_eq!(found, expected.concat());
 
     let untried = json!({ "notReleased": { "failed": "notes", "untried": ["feeds"] } });
