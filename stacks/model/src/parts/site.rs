@@ -52,9 +52,9 @@ pub struct SiteDomain {
     /// The ARN of a certificate for both, which may hold pseudo parameters; without it one is made. It must lie in
     /// us-east-1, the only region whose certificates CloudFront takes.
     #[serde(default)]
-    pub certificate: Option<String>,
+    pub certificate_arn: Option<String>,
     /// The id of the Route 53 hosted zone.
-    pub hosted_zone: String,
+    pub hosted_zone_id: String,
 }
 
 impl SiteDomain {
@@ -116,11 +116,11 @@ impl Site {
 
     fn certificate(&self, stack: &mut Stack) -> Option<Text> {
         let domain = self.domain.as_ref()?;
-        Some(match &domain.certificate {
+        Some(match &domain.certificate_arn {
             Some(arn) => Text::filled(arn),
             None => {
                 let [apex, www] = domain_names(domain);
-                let certificate = certificate(&[&apex, &www], Some(&domain.hosted_zone));
+                let certificate = certificate(&[&apex, &www], Some(&domain.hosted_zone_id));
                 stack.resource("SiteCertificate", Resource::of(certificate)).id()
             }
         })
@@ -260,7 +260,7 @@ impl Part for Site {
         if let Some(domain) = &self.domain {
             for (host, name) in ["Apex", "Www"].iter().zip(domain_names(domain)) {
                 for (suffix, kind) in [("", "A"), ("Ipv6", "AAAA")] {
-                    let record = Resource::of(record(&domain.hosted_zone, &name, kind, &distribution));
+                    let record = Resource::of(record(&domain.hosted_zone_id, &name, kind, &distribution));
                     stack.resource(&format!("Site{host}DnsRecord{suffix}"), record);
                 }
             }

@@ -139,7 +139,7 @@ fn may(mut function: Function<Api>, shared: &Shared, identity: &Identity, work: 
 
 /// Whose tokens are accepted, as JSON.
 fn issuers(issuers: &[Issuer], identity: &Identity) -> Text {
-    let issuers: Vec<_> = issuers.iter().map(Issuer::contract).collect();
+    let issuers: Vec<_> = issuers.iter().map(Issuer::to_contract).collect();
     let json = serde_json::json!(issuers);
     let json = model::template::json::sorted(json).to_string();
     if !json.contains("${") {

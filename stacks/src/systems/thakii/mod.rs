@@ -1,6 +1,6 @@
 //! Thakii: videos, six tables, two queues, three functions and an API for an app whose users upload lectures.
 //!
-//! What deploying itself needs (roles, identity provider, artifact bucket) is foundation's.
+//! Roles for deploys, identity provider and artifact bucket belong to foundation.
 
 mod alarms;
 mod api;
@@ -19,14 +19,14 @@ use model::{
 };
 use serde_json::json;
 
-pub use self::settings::{Domain, Firebase, Settings};
+pub(crate) use self::settings::Settings;
 
-/// The system.
+/// Builds the system.
 ///
 /// # Errors
 ///
-/// When a setting cannot be used.
-pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError> {
+/// When a setting is not allowed.
+pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError> {
     settings.check(stage)?;
     let (storage, bucket) = storage::stack(stage, settings);
     let (data, tables) = data::stack(stage, settings);
@@ -43,11 +43,11 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     };
     let guarded = SmokeCheck { api: api::API.to_owned(), path: "/list".to_owned(), status: 401, json: None };
     let system = System::new(SYSTEM, [storage, data, auth, worker, api, alarms]).smoke(health).smoke(guarded);
-    Ok(live(system, settings).alarm_topic("alarms", topic::ARN_OUTPUT))
+    Ok(with_live_checks(system, settings).alarm_topic("alarms", topic::ARN_OUTPUT))
 }
 
-/// What the app's users and their browsers see, and how fast.
-fn live(system: System, settings: &Settings) -> System {
+/// Adds the checks that run from outside after a deploy.
+fn with_live_checks(system: System, settings: &Settings) -> System {
     let origin = settings.allowed_origins.first().map_or("", String::as_str);
     let email = "pipeline@example.com".to_owned();
     let answers = |method, path, statuses| LiveCheck::answers(api::API, method, path, statuses);
@@ -75,7 +75,7 @@ fn live(system: System, settings: &Settings) -> System {
         .latency(Latency { check: answers(Method::Get, "/health", &[200]), expected: 300, p95: 1_000, longest: 5_000 })
 }
 
-/// What most stacks are made from.
+/// The values that most stacks are built from.
 struct Shared<'a> {
     stage: &'a Stage,
     settings: &'a Settings,
