@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use divan::{Bencher, black_box};
 use serde_json::{Value, json};
 use stacks::{
-    rendered::{RenderedStack, RenderedSystem},
+    rendered::{FormatVersion, RenderedStack, RenderedSystem},
     stage::Stage,
 };
 use xtask::{
@@ -46,6 +46,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         apis: Vec::new(),
     };
     RenderedSystem {
+        version: FormatVersion,
         name: "bench".to_owned(),
         stacks: vec![stack],
         smoke: Vec::new(),

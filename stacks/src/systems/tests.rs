@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use model::{project::Project as _, stage::Stage};
+use model::{project::Project as _, rendered::RenderedSystem, stage::Stage};
 
-use super::testing::{STAGES, stage_file, stage_text};
+use super::testing::{STAGES, all_rendered, stage_file, stage_text};
 use crate::Project;
 
 fn read(name: &str, text: &str) -> Result<Stage, String> {
@@ -95,4 +95,16 @@ fn mistakes_in_the_settings_of_any_system_are_found_when_the_stage_is_read() {
     }
     let error = error_of("prod", "  thakii:", "  thaki:");
     assert!(error.contains("there is no system `thaki`; did you mean `thakii`?"), "{error}");
+}
+
+#[test]
+fn every_rendered_system_survives_a_round_trip_through_json() {
+    for name in STAGES {
+        for system in all_rendered(name) {
+            let text = serde_json::to_string(&system).expect("JSON");
+            let back: RenderedSystem = serde_json::from_str(&text).expect("a rendered system");
+            assert_eq!(back, system, "{name}");
+            assert_eq!(serde_json::to_string(&back).expect("JSON"), text, "{name}: {}", system.name);
+        }
+    }
 }

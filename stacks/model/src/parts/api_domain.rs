@@ -70,7 +70,7 @@ impl Part for ApiDomain {
     fn add_to(self, stack: &mut Stack) -> Reference {
         let prefix = &self.prefix;
         let certificate = match &self.certificate {
-            Some(arn) => Text::filled(arn),
+            Some(arn) => Text::with_pseudo_parameters(arn),
             None => {
                 let certificate = certificate(&[&self.domain], self.hosted_zone.as_deref());
                 stack.resource(&format!("{prefix}Certificate"), Resource::of(certificate)).id()

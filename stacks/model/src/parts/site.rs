@@ -117,7 +117,7 @@ impl Site {
     fn certificate(&self, stack: &mut Stack) -> Option<Text> {
         let domain = self.domain.as_ref()?;
         Some(match &domain.certificate_arn {
-            Some(arn) => Text::filled(arn),
+            Some(arn) => Text::with_pseudo_parameters(arn),
             None => {
                 let [apex, www] = domain_names(domain);
                 let certificate = certificate(&[&apex, &www], Some(&domain.hosted_zone_id));

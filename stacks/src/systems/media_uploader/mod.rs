@@ -78,8 +78,8 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
     let preflight = LiveCheck::preflight("MediaApi", Method::Post, "/media", &settings.allowed_origins[0]);
     Ok(System::new(SYSTEM, stacks)
         .smoke(guarded)
-        .live(LiveCheck::refuses_strangers("MediaApi", Method::Post, "/media"))
-        .live(LiveCheck::refuses_forgers("MediaApi", Method::Get, &path))
+        .live(LiveCheck::requires_token("MediaApi", Method::Post, "/media"))
+        .live(LiveCheck::rejects_forged_token("MediaApi", Method::Get, &path))
         .live(preflight.clone())
         .sign_in(SignIn {
             stack: "cognito".to_owned(),
@@ -89,7 +89,7 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
             user: "+15555550199".to_owned(),
             attributes: Vec::new(),
             exchange: None,
-            checks: vec![LiveCheck::answers("MediaApi", Method::Get, &path, &[404])],
+            checks: vec![LiveCheck::responds("MediaApi", Method::Get, &path, &[404])],
         })
         .latency(Latency { check: preflight, expected: 300, p95: 1_000, longest: 5_000 }))
 }

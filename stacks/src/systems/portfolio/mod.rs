@@ -46,11 +46,11 @@ fn with_live_checks(system: System, origins: &[String]) -> System {
     let origin = origins.first().map_or("", String::as_str);
     let email = "pipeline@example.com".to_owned();
     system
-        .live(LiveCheck::serves_anybody(api::API, "/v1/blog/posts"))
-        .live(LiveCheck::serves_anybody(api::API, "/v1/projects"))
-        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/v1/blog/posts"))
-        .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/v1/analytics/overview"))
-        .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/v1/analytics/overview"))
+        .live(LiveCheck::serves_public(api::API, "/v1/blog/posts"))
+        .live(LiveCheck::serves_public(api::API, "/v1/projects"))
+        .live(LiveCheck::requires_token(api::API, Method::Post, "/v1/blog/posts"))
+        .live(LiveCheck::requires_token(api::API, Method::Get, "/v1/analytics/overview"))
+        .live(LiveCheck::rejects_forged_token(api::API, Method::Get, "/v1/analytics/overview"))
         .live(LiveCheck::preflight(api::API, Method::Post, "/v1/visitors/track", origin))
         .sign_in(SignIn {
             stack: "identity".to_owned(),
@@ -59,10 +59,10 @@ fn with_live_checks(system: System, origins: &[String]) -> System {
             attributes: vec![("email".to_owned(), email.clone()), ("name".to_owned(), "Pipeline".to_owned())],
             user: email,
             exchange: None,
-            checks: vec![LiveCheck::answers(api::API, Method::Get, "/v1/auth/me", &[200])],
+            checks: vec![LiveCheck::responds(api::API, Method::Get, "/v1/auth/me", &[200])],
         })
         .latency(Latency {
-            check: LiveCheck::answers(api::API, Method::Get, "/health", &[200]),
+            check: LiveCheck::responds(api::API, Method::Get, "/health", &[200]),
             expected: 300,
             p95: 1_000,
             longest: 5_000,

@@ -50,11 +50,11 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
 fn with_live_checks(system: System, settings: &Settings) -> System {
     let origin = settings.allowed_origins.first().map_or("", String::as_str);
     let email = "pipeline@example.com".to_owned();
-    let answers = |method, path, statuses| LiveCheck::answers(api::API, method, path, statuses);
+    let answers = |method, path, statuses| LiveCheck::responds(api::API, method, path, statuses);
     system
-        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/upload"))
-        .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/admin/stats"))
-        .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/list"))
+        .live(LiveCheck::requires_token(api::API, Method::Post, "/upload"))
+        .live(LiveCheck::requires_token(api::API, Method::Get, "/admin/stats"))
+        .live(LiveCheck::rejects_forged_token(api::API, Method::Get, "/list"))
         .live(LiveCheck { statuses: vec![200], ..LiveCheck::preflight(api::API, Method::Post, "/upload", origin) })
         .sign_in(SignIn {
             stack: "auth".to_owned(),
