@@ -98,13 +98,14 @@ pub struct Alarm {
     period: i64,
     periods: i64,
     topic: TopicHandle,
-    stage: Stage,
+    /// Whether the stage supports the metric: the emulator has no metric math.
+    is_supported: bool,
 }
 
 impl Alarm {
     /// An alarm called `name` on one metric, judged every five minutes.
     #[must_use]
-    pub fn new(logical_id: &str, name: &str, metric: Metric, bad: Bad, topic: &TopicHandle, stage: &Stage) -> Self {
+    pub fn new(logical_id: &str, name: &str, metric: Metric, bad: Bad, topic: &TopicHandle) -> Self {
         Self {
             logical_id: logical_id.to_owned(),
             name: name.to_owned(),
@@ -114,14 +115,20 @@ impl Alarm {
             period: 300,
             periods: 1,
             topic: topic.clone(),
-            stage: stage.clone(),
+            is_supported: true,
         }
     }
 
     /// Judges what `expression` makes of `metrics`, which it names by their ids (CloudWatch user guide, "Using math
     /// expressions with CloudWatch metrics").
     #[must_use]
-    pub fn math<'a>(mut self, expression: &str, metrics: impl IntoIterator<Item = (&'a str, Metric)>) -> Self {
+    pub fn math<'a>(
+        mut self,
+        expression: &str,
+        metrics: impl IntoIterator<Item = (&'a str, Metric)>,
+        stage: &Stage,
+    ) -> Self {
+        self.is_supported = Feature::MetricMath.is_in(stage);
         let metrics = metrics.into_iter().map(|(id, metric)| (id.to_owned(), metric)).collect();
         self.watched = Watched::Math(expression.to_owned(), metrics);
         self
@@ -212,11 +219,7 @@ impl Part for Alarm {
     type Handle = Option<Reference>;
 
     fn add_to(self, stack: &mut Stack) -> Option<Reference> {
-        let is_math = matches!(self.watched, Watched::Math(..));
-        if is_math && !Feature::MetricMath.is_in(&self.stage) {
-            return None;
-        }
-        Some(stack.resource(&self.logical_id, Resource::of(self.properties())))
+        self.is_supported.then(|| stack.resource(&self.logical_id, Resource::of(self.properties())))
     }
 }
 
@@ -238,18 +241,17 @@ mod tests {
     use super::*;
     use crate::parts::topic::Topic;
 
-    fn alarm(stage: &str, change: impl FnOnce(Alarm) -> Alarm) -> Option<Value> {
-        let stage = Stage::example(stage);
+    fn alarm(change: impl FnOnce(Alarm) -> Alarm) -> Option<Value> {
         let mut stack = Stack::new("alarms", "Alarms.");
         let topic = stack.add(Topic::new("Topic", "alarms"));
         let metric = Metric::new("AWS/Lambda", "Duration", Statistic::Percentile(95)).of("FunctionName", "api");
-        stack.add(change(Alarm::new("Slow", "slow", metric, Bad::Above(1000.0), &topic, &stage)));
+        stack.add(change(Alarm::new("Slow", "slow", metric, Bad::Above(1000.0), &topic)));
         stack.resources.get("Slow").map(|alarm| alarm.to_json()["Properties"].clone())
     }
 
     #[test]
     fn a_percentile_is_an_extended_statistic() {
-        let alarm = alarm("dev", |alarm| alarm.periods(300, 3)).expect("an alarm");
+        let alarm = alarm(|alarm| alarm.periods(300, 3)).expect("an alarm");
         assert_eq!(alarm["ExtendedStatistic"], "p95");
         assert!(alarm["Statistic"].is_null());
         assert_eq!(alarm["Dimensions"], json!([{ "Name": "FunctionName", "Value": "api" }]));
@@ -259,9 +261,10 @@ mod tests {
     #[test]
     fn math_returns_one_result_and_is_left_out_of_the_emulator() {
         let errors = || Metric::new("AWS/Lambda", "Errors", Statistic::Sum);
-        let math = |alarm: Alarm| alarm.math("100 * errors", [("errors", errors())]);
-        assert_eq!(alarm("local", math), None);
-        let alarm = alarm("dev", math).expect("an alarm");
+        let math =
+            |alarm: Alarm, stage: &str| alarm.math("100 * errors", [("errors", errors())], &Stage::example(stage));
+        assert_eq!(alarm(|alarm| math(alarm, "local")), None);
+        let alarm = alarm(|alarm| math(alarm, "dev")).expect("an alarm");
         let returned: Vec<_> =
             alarm["Metrics"].as_array().expect("queries").iter().map(|it| &it["ReturnData"]).collect();
         assert_eq!(returned, [true, false]);

@@ -17,7 +17,7 @@ use crate::{
         lambda::{self, function},
         logs::LogGroup,
     },
-    stage::Stage,
+    stage::{Architecture, Stage},
     template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, list, set},
 };
 
@@ -39,7 +39,10 @@ pub struct Function<C> {
     layers: Vec<Text>,
     asynchronous: Option<Asynchronous>,
     log_retention: i64,
-    stage: Stage,
+    stage_name: String,
+    architecture: Architecture,
+    /// Whether the stage supports settings of asynchronous invocations.
+    has_event_invoke_config: bool,
     contract: PhantomData<C>,
 }
 
@@ -84,7 +87,9 @@ impl<C: Contract> Function<C> {
             layers: Vec::new(),
             asynchronous: None,
             log_retention: LOG_RETENTION,
-            stage: stage.clone(),
+            stage_name: stage.name.clone(),
+            architecture: stage.architecture,
+            has_event_invoke_config: Feature::EventInvokeConfig.is_in(stage),
             contract: PhantomData,
         }
     }
@@ -148,7 +153,7 @@ impl<C: Contract> Function<C> {
             function_name: set(name),
             runtime: set(RUNTIME),
             handler: set("bootstrap"),
-            architectures: list([self.stage.architecture.as_str()]),
+            architectures: list([self.architecture.as_str()]),
             memory_size: set(i64::from(self.memory)),
             timeout: set(i64::from(self.timeout)),
             role: set(role.attribute("Arn")),
@@ -161,7 +166,7 @@ impl<C: Contract> Function<C> {
     }
 
     fn event_invoke_config(&self, function: &Reference) -> Option<lambda::EventInvokeConfig> {
-        let settings = self.asynchronous.filter(|_| Feature::EventInvokeConfig.is_in(&self.stage))?;
+        let settings = self.asynchronous.filter(|_| self.has_event_invoke_config)?;
         Some(lambda::EventInvokeConfig {
             function_name: set(function.id()),
             qualifier: set(LIVE),
@@ -186,7 +191,7 @@ impl<C: Contract> Part for Function<C> {
     fn add_to(self, stack: &mut Stack) -> FunctionHandle {
         let contract = C::NAME;
         let id = contract.logical_id;
-        let name = format!("{}-{}-{}", contract.system, contract.function, self.stage.name);
+        let name = format!("{}-{}-{}", contract.system, contract.function, self.stage_name);
         let role = stack.resource(&format!("{id}Role"), self.role(&name));
         let log_group = LogGroup {
             log_group_name: set(format!("/aws/lambda/{name}")),

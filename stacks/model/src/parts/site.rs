@@ -38,9 +38,9 @@ const ORIGIN: &str = "Site";
 #[derive(Debug, Clone)]
 pub struct Site {
     name: String,
-    bucket: BucketName,
+    bucket_name: BucketName,
+    bucket: Bucket,
     domain: Option<SiteDomain>,
-    stage: Stage,
 }
 
 /// Where a site is found.
@@ -69,7 +69,12 @@ impl Site {
     /// A site whose other resources are called after `name`.
     #[must_use]
     pub fn new(name: &str, bucket: &BucketName, stage: &Stage) -> Self {
-        Self { name: name.to_owned(), bucket: bucket.clone(), domain: None, stage: stage.clone() }
+        Self {
+            name: name.to_owned(),
+            bucket_name: bucket.clone(),
+            bucket: Bucket::new("WebsiteBucket", bucket, stage).versioned().bucket_key(),
+            domain: None,
+        }
     }
 
     /// Under a domain of its own; otherwise under CloudFront's.
@@ -131,7 +136,7 @@ impl Site {
         let host = "${Bucket}.s3.${AWS::Region}.${AWS::URLSuffix}";
         Origin {
             id: set(ORIGIN),
-            domain_name: set(Expression::sub(host, [("Bucket", self.bucket.0.clone())])),
+            domain_name: set(Expression::sub(host, [("Bucket", self.bucket_name.0.clone())])),
             origin_access_control_id: set(access_control.id()),
             // Required beside the access control, and empty.
             s3_origin_config: Some(S3OriginConfig { origin_access_identity: set(""), ..S3OriginConfig::default() }),
@@ -153,13 +158,6 @@ impl Site {
             }),
             ..Function::default()
         }
-    }
-
-    fn bucket(&self, distribution: &Reference) -> Bucket {
-        Bucket::new("WebsiteBucket", &self.bucket, &self.stage)
-            .versioned()
-            .bucket_key()
-            .statement(readable_by(distribution, &self.bucket))
     }
 }
 
@@ -256,7 +254,7 @@ impl Part for Site {
         let certificate = self.certificate(stack);
         let distribution = Resource::of(self.distribution(&access_control, redirect.as_ref(), certificate));
         let distribution = stack.resource("Distribution", distribution);
-        stack.add(self.bucket(&distribution));
+        stack.add(self.bucket.statement(readable_by(&distribution, &self.bucket_name)));
         if let Some(domain) = &self.domain {
             for (host, name) in ["Apex", "Www"].iter().zip(domain_names(domain)) {
                 for (suffix, kind) in [("", "A"), ("Ipv6", "AAAA")] {

@@ -13,7 +13,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct UserPool {
     logical_id: String,
-    stage: Stage,
+    /// Whether administrators may sign users in by password, which the local cloud's demo and tests do without a phone.
+    admin_sign_in: bool,
     prefix: String,
     sms: Option<String>,
     password_length: i64,
@@ -32,7 +33,13 @@ impl UserPool {
     /// A user pool called `<prefix>-users`, with a client called `<prefix>-client`.
     #[must_use]
     pub fn new(logical_id: &str, prefix: String, stage: &Stage) -> Self {
-        Self { logical_id: logical_id.to_owned(), stage: stage.clone(), prefix, sms: None, password_length: 8 }
+        Self {
+            logical_id: logical_id.to_owned(),
+            admin_sign_in: stage.is_local(),
+            prefix,
+            sms: None,
+            password_length: 8,
+        }
     }
 
     /// Users sign in with a phone number, which is verified by SMS, sent with a role of this logical ID.
@@ -102,8 +109,7 @@ impl UserPool {
 
     fn client(&self, pool: &Reference) -> cognito::UserPoolClient {
         let mut flows = vec!["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"];
-        if self.stage.is_local() {
-            // So that the demo and tests get tokens without a phone.
+        if self.admin_sign_in {
             flows.push("ALLOW_ADMIN_USER_PASSWORD_AUTH");
         }
         cognito::UserPoolClient {

@@ -91,7 +91,7 @@ impl Watched<'_> {
     fn alarm(&self, name: &str, metric: Metric, bad: Bad, meaning: &str) -> Alarm {
         let logical_id = format!("{}Alarm", camel(name));
         let name = format!("thakii-{name}-{}", self.shared.stage.name);
-        Alarm::new(&logical_id, &name, metric, bad, self.topic, self.shared.stage).description(meaning)
+        Alarm::new(&logical_id, &name, metric, bad, self.topic).description(meaning)
     }
 
     fn alarms(&self) -> Vec<Alarm> {
@@ -112,6 +112,7 @@ impl Watched<'_> {
                 .math(
                     "IF(invocations >= 20, 100 * errors / invocations, 0)",
                     [("errors", errors()), ("invocations", lambda(function, "Invocations", Sum))],
+                    self.shared.stage,
                 ),
             self.alarm(
                 "fast-routes-p95",
@@ -132,6 +133,7 @@ impl Watched<'_> {
                 .math(
                     "IF(requests >= 100, 100 * refused / requests, 0)",
                     [("refused", refused()), ("requests", self.gateway("Count", Sum))],
+                    self.shared.stage,
                 )
                 .periods(QUARTER, 1),
             self.alarm(
@@ -201,8 +203,11 @@ impl Watched<'_> {
             ("system-errors", "SystemErrors", "DynamoDB failed."),
         ];
         let alarm = |(name, handle): (&str, &TableHandle), (suffix, metric, meaning): (&str, &str, &str)| {
-            self.alarm(&format!("{name}-{suffix}"), table(handle, metric), Bad::AtLeast(1.0), meaning)
-                .math("SUM(METRICS())", by_operation(handle, metric))
+            self.alarm(&format!("{name}-{suffix}"), table(handle, metric), Bad::AtLeast(1.0), meaning).math(
+                "SUM(METRICS())",
+                by_operation(handle, metric),
+                self.shared.stage,
+            )
         };
         tables.into_iter().flat_map(|table| kinds.map(|kind| alarm(table, kind))).collect()
     }

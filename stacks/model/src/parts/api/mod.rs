@@ -16,6 +16,7 @@ pub use self::{
 };
 use super::function::{FunctionHandle, LOG_RETENTION};
 use crate::{
+    emulator::Feature,
     rendered::RenderedApi,
     resources::api_gateway::{RestApi as Properties, rest_api},
     stage::Stage,
@@ -27,7 +28,9 @@ use crate::{
 pub struct RestApi {
     logical_id: String,
     name: String,
-    stage: Stage,
+    stage_name: String,
+    /// Whether the stage supports access logs and execution logs.
+    has_logs: bool,
     authorizer: Option<(String, Text)>,
     routes: Vec<Route>,
     endpoints: Vec<Endpoint>,
@@ -59,7 +62,8 @@ impl RestApi {
         Self {
             logical_id: logical_id.to_owned(),
             name,
-            stage: stage.clone(),
+            stage_name: stage.name.clone(),
+            has_logs: Feature::AccessLogs.is_in(stage),
             authorizer: None,
             routes: Vec::new(),
             endpoints: Vec::new(),
@@ -226,7 +230,7 @@ impl Part for RestApi {
         let open = open.filter(|endpoint| endpoint.open || self.authorizer.is_none());
         stack.apis.push(RenderedApi {
             logical_id: id.to_owned(),
-            stage_name: self.stage.name.clone(),
+            stage_name: self.stage_name.clone(),
             routes: self.routes.iter().copied().map(Into::into).collect(),
             open: open.map(|endpoint| (endpoint.path.to_owned(), endpoint.function.name.clone())).collect(),
             id_output: format!("{id}Id"),

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use super::RestApi;
 use crate::{
-    emulator::Feature,
     resources::{
         api_gateway::{Deployment, Stage, stage},
         logs::LogGroup,
@@ -47,7 +46,7 @@ pub(super) fn stage(stack: &mut Stack, part: &RestApi, api: &Reference, deployme
     let properties = Stage {
         rest_api_id: set(api.id()),
         deployment_id: set(deployment.id()),
-        stage_name: set(&part.stage.name),
+        stage_name: set(&part.stage_name),
         tracing_enabled: set(true),
         access_log_setting: access_log(stack, part),
         method_settings: Some(method_settings(part)),
@@ -57,7 +56,7 @@ pub(super) fn stage(stack: &mut Stack, part: &RestApi, api: &Reference, deployme
 }
 
 fn access_log(stack: &mut Stack, part: &RestApi) -> Option<stage::AccessLogSetting> {
-    if !Feature::AccessLogs.is_in(&part.stage) {
+    if !part.has_logs {
         return None;
     }
     let group = LogGroup {
@@ -76,7 +75,7 @@ fn access_log(stack: &mut Stack, part: &RestApi) -> Option<stage::AccessLogSetti
 /// set for all, so each says everything.
 fn method_settings(part: &RestApi) -> Vec<stage::MethodSetting> {
     // Bodies hold passwords, so execution logs never show them.
-    let logs = part.execution_logs && Feature::AccessLogs.is_in(&part.stage);
+    let logs = part.execution_logs && part.has_logs;
     let setting = |path: &str, verb: &str, throttle: Throttle| stage::MethodSetting {
         resource_path: set(path),
         http_method: set(verb),
