@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::parts::policy::each;
+use crate::parts::policy::as_list;
 
 /// Does `rendered`, a template of stack `pipeline`, differ from the `deployed` one by allowing less, and by nothing else?
 ///
@@ -77,8 +77,8 @@ impl Allowed {
                 calls.insert((statement.to_string(), String::new(), String::new()));
             }
             let conditions = alternatives(&statement["Condition"]);
-            for action in each(&statement["Action"]) {
-                for resource in each(&statement["Resource"]) {
+            for action in as_list(&statement["Action"]) {
+                for resource in as_list(&statement["Resource"]) {
                     let on = |condition: &String| (action.to_string(), resource.to_string(), condition.clone());
                     calls.extend(conditions.iter().map(on));
                 }
@@ -103,7 +103,7 @@ fn alternatives(condition: &Value) -> Vec<String> {
                 met.iter_mut().for_each(|condition| condition[operator][key] = value.clone());
                 met
             };
-            met = each(values).iter().flat_map(with).collect();
+            met = as_list(values).iter().flat_map(with).collect();
         }
     }
     met.iter().map(Value::to_string).collect()

@@ -65,8 +65,8 @@ pub(super) fn stack(
     let api = api(&mut stack, stage, settings, users, &function);
     if let Some(domain) = &settings.domain {
         let domain = ApiDomain::new("Api", &domain.name, &api)
-            .certificate(domain.certificate_arn.as_deref())
-            .hosted_zone(Some(&domain.hosted_zone_id));
+            .certificate_arn(domain.certificate_arn.as_deref())
+            .hosted_zone_id(Some(&domain.hosted_zone_id));
         stack.add(domain);
     }
     if settings.waf && Feature::WebAcls.is_in(stage) {

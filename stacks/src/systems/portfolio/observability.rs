@@ -2,7 +2,7 @@
 
 use model::{
     parts::{
-        alarm::{Alarm, Bad, Metric, Statistic},
+        alarm::{Alarm, Metric, Statistic, Threshold},
         dashboard::{Dashboard, Widget},
         table::TableHandle,
         topic::{ARN_OUTPUT, Topic, TopicHandle},
@@ -68,7 +68,7 @@ impl Watched<'_> {
         use Statistic::{Average, Maximum, Percentile, Sum};
         let name = |name: &str| format!("portfolio-{name}-{}", self.stage.name);
         let alarm = |id: &str, called: &str, metric: Metric, threshold: f64| {
-            Alarm::new(id, &name(called), metric, Bad::Above(threshold), topic)
+            Alarm::new(id, &name(called), metric, Threshold::Above(threshold), topic)
         };
         let errors = || self.lambda("Errors", Sum);
         let alarms = [
