@@ -12,7 +12,7 @@ use model::{
 use serde::de::DeserializeOwned;
 
 /// The systems' names, as stage files spell them.
-const NAMES: [&str; 3] = [contract::media_uploader::SYSTEM, contract::portfolio::SYSTEM, contract::thakii::SYSTEM];
+const NAMES: [&str; 3] = [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM];
 
 /// Pairs of a setting's old and new name.
 type Renamed = &'static [(&'static str, &'static str)];
@@ -33,9 +33,9 @@ impl Settings {
     pub(crate) fn read(stage: &Stage) -> Result<Self, StageError> {
         stage.check_systems(&NAMES)?;
         Ok(Self {
-            media_uploader: read(stage, contract::media_uploader::SYSTEM, media_uploader::RENAMED_SETTINGS)?,
-            portfolio: read(stage, contract::portfolio::SYSTEM, portfolio::RENAMED_SETTINGS)?,
-            thakii: read(stage, contract::thakii::SYSTEM, &[])?,
+            media_uploader: read(stage, media_uploader_contract::SYSTEM, media_uploader::RENAMED_SETTINGS)?,
+            portfolio: read(stage, portfolio_contract::SYSTEM, portfolio::RENAMED_SETTINGS)?,
+            thakii: read(stage, thakii_contract::SYSTEM, &[])?,
         })
     }
 }

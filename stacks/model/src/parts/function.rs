@@ -3,9 +3,9 @@
 //! The template contains neither code nor traffic: the zip's key and the alias's version are parameters, so that releasing
 //! code and shifting traffic do not change the template.
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::collections::BTreeMap;
 
-use contract::Function as Contract;
+use contract::{Function as Contract, FunctionName};
 use serde::Serialize;
 use serde_json::json;
 
@@ -31,7 +31,8 @@ pub(super) const LOG_RETENTION: i64 = 30;
 
 /// An `AWS::Lambda::Function` with a role of its own, a log group and the alias `live`, built from its contract's binary.
 #[derive(Debug)]
-pub struct Function<C> {
+pub struct Function {
+    name: FunctionName,
     environment: BTreeMap<String, Text>,
     memory: u32,
     timeout: u32,
@@ -43,7 +44,6 @@ pub struct Function<C> {
     architecture: Architecture,
     /// Whether the stage supports settings of asynchronous invocations.
     has_event_invoke_config: bool,
-    contract: PhantomData<C>,
 }
 
 /// The handling of events that the function failed to process.
@@ -66,7 +66,7 @@ pub struct FunctionHandle {
     pub name: String,
 }
 
-impl<C: Contract> Function<C> {
+impl Function {
     /// Creates a function with the environment that its contract requires: a missing variable does not compile.
     ///
     /// It has 128 MB of memory, a timeout of 10 seconds and a log retention of 30 days.
@@ -75,13 +75,11 @@ impl<C: Contract> Function<C> {
     ///
     /// Never: an environment is an object of template values, which can be written as JSON.
     #[must_use]
-    pub fn new(stage: &Stage, _contract: C, environment: C::Environment<Text>) -> Self
-    where
-        C::Environment<Text>: Serialize,
-    {
+    pub fn new<C: Contract + Serialize>(stage: &Stage, environment: C) -> Self {
         let environment = serde_json::to_value(environment).expect("an environment is JSON");
         let variables = environment.as_object().into_iter().flatten();
         Self {
+            name: C::NAME,
             environment: variables.map(|(name, value)| (name.clone(), to_text(value))).collect(),
             memory: 128,
             timeout: 10,
@@ -92,7 +90,6 @@ impl<C: Contract> Function<C> {
             stage_name: stage.name.clone(),
             architecture: stage.architecture,
             has_event_invoke_config: Feature::EventInvokeConfig.is_in(stage),
-            contract: PhantomData,
         }
     }
 
@@ -156,7 +153,7 @@ impl<C: Contract> Function<C> {
         lambda::Function {
             function_name: set(name),
             runtime: set(RUNTIME),
-            handler: set("bootstrap"),
+            handler: set(self.name.handler()),
             architectures: list([self.architecture.as_str()]),
             memory_size: set(i64::from(self.memory)),
             timeout: set(i64::from(self.timeout)),
@@ -189,11 +186,11 @@ fn to_text(json: &serde_json::Value) -> Text {
     }
 }
 
-impl<C: Contract> Part for Function<C> {
+impl Part for Function {
     type Handle = FunctionHandle;
 
     fn add_to(self, stack: &mut Stack) -> FunctionHandle {
-        let contract = C::NAME;
+        let contract = self.name;
         let id = contract.logical_id;
         let name = format!("{}-{}-{}", contract.system, contract.function, self.stage_name);
         let role = stack.resource(&format!("{id}Role"), self.role(&name));
@@ -229,7 +226,7 @@ impl<C: Contract> Part for Function<C> {
 }
 
 /// Adds the alias `live`. Its version is a parameter; while that is empty, the template publishes version 1 itself.
-fn add_alias(stack: &mut Stack, contract: &contract::FunctionName, function: &Reference) -> Reference {
+fn add_alias(stack: &mut Stack, contract: &FunctionName, function: &Reference) -> Reference {
     let id = contract.logical_id;
     let first = format!("{id}IsNew");
     let live = stack.parameter(

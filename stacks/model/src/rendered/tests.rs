@@ -5,12 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn system() -> RenderedSystem {
-    let id = FunctionId::from(FunctionName {
-        system: "notes",
-        function: "api",
-        binary: "notes-api",
-        logical_id: "ApiFunction",
-    });
+    let id = FunctionId::from(FunctionName::new("notes", "api", "ApiFunction"));
     let stack = RenderedStack {
         parameters: [
             ("ArtifactBucket".to_owned(), ParameterSource::ArtifactBucket),

@@ -7,13 +7,14 @@ mod observability;
 mod settings;
 mod web;
 
-use contract::{Method, portfolio::SYSTEM};
+use contract::Method;
 use model::{
     parts::topic,
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
+use portfolio_contract::SYSTEM;
 use serde_json::json;
 
 pub(crate) use self::settings::{RENAMED_SETTINGS, Settings};

@@ -1,6 +1,5 @@
 //! The settings that differ from stage to stage.
 
-use contract::portfolio::SYSTEM;
 use model::{
     emulator::Feature,
     parts::{api::Throttle, site::SiteDomain},
@@ -8,6 +7,7 @@ use model::{
     template::{Expression, RenderError, Text},
     values::SettingsCheck,
 };
+use portfolio_contract::SYSTEM;
 use serde::Deserialize;
 
 /// A stage's settings for the Portfolio.
