@@ -289,7 +289,8 @@ fn everything_is_allowed_only_on_what_the_stage_has_but_for_calls_that_cannot_be
 
 #[test]
 fn only_the_topics_of_the_systems_own_alarms_are_told() {
-    let with_topic = PIPELINE.replace("systems: {", "systems: { portfolio: { origins: ['https://example.com'] }, ");
+    let with_topic =
+        PIPELINE.replace("systems: {", "systems: { portfolio: { allowed_origins: ['https://example.com'] }, ");
     let topics = |text: &str| {
         let systems = rendered(text).expect("rendered");
         let stack = systems[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
@@ -305,7 +306,8 @@ fn only_the_topics_of_the_systems_own_alarms_are_told() {
 
 #[test]
 fn sites_go_to_their_own_bucket_and_distribution_alone() {
-    let with_site = PIPELINE.replace("systems: {", "systems: { portfolio: { origins: ['https://example.com'] }, ");
+    let with_site =
+        PIPELINE.replace("systems: {", "systems: { portfolio: { allowed_origins: ['https://example.com'] }, ");
     let systems = rendered(&with_site).expect("rendered");
     let stack = systems[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
     let of = |role: &str| {

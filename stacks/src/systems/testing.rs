@@ -1,4 +1,4 @@
-//! What tests of systems ask about templates.
+//! Helpers for tests that read templates.
 
 use model::{
     foundation,
@@ -7,26 +7,39 @@ use model::{
 };
 use serde_json::Value;
 
-/// Every stage there is.
+/// All stages of this repository.
 pub(super) const STAGES: [&str; 4] = ["local", "dev", "staging", "prod"];
 
-/// A stage as its committed file has it.
-pub(super) fn stage(name: &str) -> Stage {
-    let text = match name {
+/// The text of a stage's file.
+pub(super) fn stage_text(name: &str) -> &'static str {
+    match name {
         "local" => include_str!("../../stages/local.yaml"),
         "dev" => include_str!("../../stages/dev.yaml"),
         "staging" => include_str!("../../stages/staging.yaml"),
         "prod" => include_str!("../../stages/prod.yaml"),
         other => panic!("no {other}"),
-    };
-    Stage::parse(name, text, name).expect("a stage")
+    }
+}
+
+/// The path of a stage's file.
+pub(super) fn stage_file(name: &str) -> String {
+    format!("stacks/stages/{name}.yaml")
+}
+
+/// A stage as its committed file defines it.
+pub(super) fn stage(name: &str) -> Stage {
+    Stage::parse(name, stage_text(name), &stage_file(name)).expect("a stage")
+}
+
+/// All systems of a stage, foundation included.
+pub(super) fn all_rendered(stage_name: &str) -> Vec<RenderedSystem> {
+    let stage = stage(stage_name);
+    foundation::complete(&stage, super::render(&stage).expect("rendered"), &[]).expect("complete")
 }
 
 /// A system of a stage.
 pub(super) fn rendered(system: &str, stage_name: &str) -> RenderedSystem {
-    let stage = stage(stage_name);
-    let systems = foundation::complete(&stage, super::render(&stage).expect("rendered"), &[]).expect("complete");
-    systems.into_iter().find(|rendered| rendered.name == system).expect("the system")
+    all_rendered(stage_name).into_iter().find(|rendered| rendered.name == system).expect("the system")
 }
 
 /// A stack of a system.

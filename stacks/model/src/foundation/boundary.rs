@@ -13,7 +13,7 @@ use super::{
     scope::{Scopes, known_in_advance, scopes},
 };
 use crate::{
-    parts::policy::{Statement, each},
+    parts::policy::{Statement, as_list},
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
     template::{RenderError, Text, json::sorted},
@@ -79,7 +79,7 @@ struct Limit {
 
 impl Limit {
     fn add(&mut self, action: String, on: &Value) {
-        for resource in each(on) {
+        for resource in as_list(on) {
             if resource == "*" {
                 self.anywhere.insert(action.clone());
                 continue;
@@ -175,7 +175,7 @@ fn allowed(properties: &Value) -> Vec<&Value> {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    each(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    as_list(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

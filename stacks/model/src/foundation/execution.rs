@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::scope::{Scopes, scopes};
 use crate::{
-    parts::policy::{Statement, each},
+    parts::policy::{Statement, as_list},
     rendered::RenderedStack,
     template::{Expression, RenderError, Text},
 };
@@ -179,7 +179,7 @@ fn trusted(stacks: &[&RenderedStack]) -> BTreeSet<String> {
     let trust = roles.filter_map(|(_, role)| role["Properties"]["AssumeRolePolicyDocument"]["Statement"].as_array());
     let principals = trust.flatten().map(|statement| &statement["Principal"]);
     let services = principals.flat_map(|principal| [&principal["Service"], &principal["Federated"]]);
-    services.flat_map(each).filter_map(|service| service.as_str().map(str::to_owned)).collect()
+    services.flat_map(as_list).filter_map(|service| service.as_str().map(str::to_owned)).collect()
 }
 
 fn has_domain(stacks: &[&RenderedStack]) -> bool {

@@ -4,7 +4,7 @@ use model::rendered::RenderedSystem;
 use serde_json::json;
 
 use super::*;
-use crate::systems::testing::{allowed, properties, rendered as rendered_system, stack, stage};
+use crate::systems::testing::{all_rendered, allowed, properties, rendered as rendered_system, stack, stage};
 
 fn rendered(name: &str) -> RenderedSystem {
     rendered_system(SYSTEM, name)
@@ -124,12 +124,12 @@ fn bucket_names_that_cannot_be_are_named() {
 fn values_that_could_only_fail_later_are_named_with_file_and_key() {
     let stage = stage("prod");
     let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
-    let domain = |name: &str, zone: &str| Some(Domain { name: name.to_owned(), root_hosted_zone: zone.to_owned() });
+    let domain = |name: &str, zone: &str| Some(Domain { name: name.to_owned(), hosted_zone_id: zone.to_owned() });
     for (key, settings) in [
         ("allowed_origins", Settings { allowed_origins: vec!["https://www.example.com/".to_owned()], ..good.clone() }),
         ("public_s3_endpoint", Settings { public_s3_endpoint: Some("ftp://x".to_owned()), ..good.clone() }),
         ("domain.name", Settings { domain: domain("media", "Z0123"), ..good.clone() }),
-        ("domain.root_hosted_zone", Settings { domain: domain("media.example.com", ""), ..good.clone() }),
+        ("domain.hosted_zone_id", Settings { domain: domain("media.example.com", ""), ..good.clone() }),
     ] {
         let error = system(&stage, &settings).expect_err(key).to_string();
         assert!(error.starts_with(&format!("media-uploader: stacks/stages/prod.yaml: `{key}` is `")), "{error}");
@@ -138,7 +138,7 @@ fn values_that_could_only_fail_later_are_named_with_file_and_key() {
 
 /// The types of all resources of a stage, foundation's too.
 fn types(name: &str) -> Vec<String> {
-    let mut systems = crate::systems::render(&stage(name)).expect("rendered");
+    let mut systems = all_rendered(name);
     systems.retain(|system| [SYSTEM, model::foundation::SYSTEM].contains(&system.name.as_str()));
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let resources = stacks.flat_map(|stack| stack.template["Resources"].as_object().expect("resources").values());
@@ -165,7 +165,7 @@ fn local_leaves_out_what_the_emulator_cannot_do_and_prod_nothing() {
 fn no_template_names_an_account_and_what_holds_data_stays() {
     for name in ["local", "prod"] {
         let stage = stage(name);
-        for system in crate::systems::render(&stage).expect("rendered") {
+        for system in all_rendered(name) {
             for stack in &system.stacks {
                 assert!(!stack.template.to_string().contains(&stage.account), "{}", stack.name);
                 for (id, resource) in stack.template["Resources"].as_object().expect("resources") {

@@ -19,7 +19,7 @@ use model::{
 };
 use portfolio_contract::{Api, ApiRoute, Rate, SYSTEM};
 
-use super::{Settings, Throttles};
+use super::settings::{Settings, Throttles};
 
 /// The stack's name.
 pub(super) const NAME: &str = "api";
@@ -65,8 +65,8 @@ pub(super) fn stack(
     let api = api(&mut stack, stage, settings, users, &function);
     if let Some(domain) = &settings.domain {
         let domain = ApiDomain::new("Api", &domain.name, &api)
-            .certificate(domain.certificate.as_deref())
-            .hosted_zone(Some(&domain.hosted_zone));
+            .certificate_arn(domain.certificate_arn.as_deref())
+            .hosted_zone_id(Some(&domain.hosted_zone_id));
         stack.add(domain);
     }
     if settings.waf && Feature::WebAcls.is_in(stage) {

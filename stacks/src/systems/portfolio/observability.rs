@@ -2,7 +2,7 @@
 
 use model::{
     parts::{
-        alarm::{Alarm, Bad, Metric, Statistic},
+        alarm::{Alarm, Metric, Statistic, Threshold},
         dashboard::{Dashboard, Widget},
         table::TableHandle,
         topic::{ARN_OUTPUT, Topic, TopicHandle},
@@ -68,7 +68,7 @@ impl Watched<'_> {
         use Statistic::{Average, Maximum, Percentile, Sum};
         let name = |name: &str| format!("portfolio-{name}-{}", self.stage.name);
         let alarm = |id: &str, called: &str, metric: Metric, threshold: f64| {
-            Alarm::new(id, &name(called), metric, Bad::Above(threshold), topic, self.stage)
+            Alarm::new(id, &name(called), metric, Threshold::Above(threshold), topic)
         };
         let errors = || self.lambda("Errors", Sum);
         let alarms = [
@@ -78,6 +78,7 @@ impl Watched<'_> {
                 .math(
                     "100 * errors / invocations",
                     [("errors", errors()), ("invocations", self.lambda("Invocations", Sum))],
+                    self.stage,
                 )
                 .description("More than one percent of the invocations failed."),
             alarm("LambdaThrottlesAlarm", "lambda-throttles", self.lambda("Throttles", Sum), 0.0)
@@ -89,7 +90,7 @@ impl Watched<'_> {
             alarm("ApiLatencyAlarm", "api-latency", self.api("Latency", Percentile(95)), 2000.0)
                 .description("Of a hundred requests, more than five took over 2 s."),
             alarm("DynamoDbThrottlesAlarm", "dynamodb-throttles", self.table("ReadThrottleEvents", Sum), 0.0)
-                .math("SUM(METRICS())", self.throttled())
+                .math("SUM(METRICS())", self.throttled(), self.stage)
                 .description("DynamoDB refused requests to the table or its index."),
         ];
         let added = alarms.into_iter().filter_map(|alarm| stack.add(alarm));

@@ -261,11 +261,11 @@ fn settings_that_cannot_be_are_named() {
     let stage = stage("dev");
     let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     let refused = |settings: Settings| system(&stage, &settings).expect_err("refused").to_string();
-    let origins = |origin: &str| Settings { origins: vec![origin.to_owned()], ..good.clone() };
-    assert!(refused(Settings { origins: Vec::new(), ..good.clone() }).contains("`origins` is empty"));
+    let origins = |origin: &str| Settings { allowed_origins: vec![origin.to_owned()], ..good.clone() };
+    assert!(refused(Settings { allowed_origins: Vec::new(), ..good.clone() }).contains("`allowed_origins` is empty"));
     for wrong in ["*", "https://example.com/"] {
         let error = refused(origins(wrong));
-        let named = format!("portfolio: stacks/stages/dev.yaml: `origins` is `{wrong}`, but must be ");
+        let named = format!("portfolio: stacks/stages/dev.yaml: `allowed_origins` is `{wrong}`, but must be ");
         assert!(error.starts_with(&named), "{error}");
     }
     let text = include_str!("../../../stages/prod.yaml");
@@ -273,18 +273,22 @@ fn settings_that_cannot_be_are_named() {
         ("owner.email", "owner: { email: owner@example.com }", "owner: { email: x }"),
         ("alarm_email", "alarm_email: ops@example.com", "alarm_email: nope"),
         ("domain.name", "domain: { name: api.example.com,", "domain: { name: 'https://api.example.com',"),
-        ("domain.hosted_zone", "api.example.com, hosted_zone: Z0123456789EXAMPLE", "api.example.com, hosted_zone: ''"),
+        (
+            "domain.hosted_zone_id",
+            "api.example.com, hosted_zone_id: Z0123456789EXAMPLE",
+            "api.example.com, hosted_zone_id: ''",
+        ),
         ("site.name", "site: { name: example.com,", "site: { name: Example.com,"),
         (
-            "site.hosted_zone",
-            "{ name: example.com, hosted_zone: Z0123456789EXAMPLE",
-            "{ name: example.com, hosted_zone: z",
+            "site.hosted_zone_id",
+            "{ name: example.com, hosted_zone_id: Z0123456789EXAMPLE",
+            "{ name: example.com, hosted_zone_id: z",
         ),
-        ("site.certificate", "site: { name", "site: { certificate: mine, name"),
+        ("site.certificate_arn", "site: { name", "site: { certificate_arn: mine, name"),
         ("ses_identity", "owner: {", "ses_identity: mail\n    owner: {"),
     ] {
         assert!(text.contains(good), "{good}");
-        let stage = Stage::parse("prod", &text.replacen(good, wrong, 1), "prod.yaml").expect("a stage");
+        let stage = Stage::parse("prod", &text.replacen(good, wrong, 1), "stacks/stages/prod.yaml").expect("a stage");
         let settings = &stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
         let error = system(&stage, settings).expect_err(key).to_string();
         assert!(error.contains(&format!("stacks/stages/prod.yaml: `{key}` is `")), "{error}");

@@ -3,7 +3,7 @@
 use Statistic::{Average, Maximum, Minimum, Percentile, Sum};
 use model::{
     parts::{
-        alarm::{Alarm, Bad, Metric, Statistic},
+        alarm::{Alarm, Metric, Statistic, Threshold},
         dashboard::{Dashboard, Widget},
         function::FunctionHandle,
         queue::QueueHandle,
@@ -88,10 +88,10 @@ impl Watched<'_> {
         Metric::new(metrics::NAMESPACE, name, statistic).of(metrics::STAGE, self.shared.stage.name.as_str())
     }
 
-    fn alarm(&self, name: &str, metric: Metric, bad: Bad, meaning: &str) -> Alarm {
+    fn alarm(&self, name: &str, metric: Metric, bad: Threshold, meaning: &str) -> Alarm {
         let logical_id = format!("{}Alarm", camel(name));
         let name = format!("thakii-{name}-{}", self.shared.stage.name);
-        Alarm::new(&logical_id, &name, metric, bad, self.topic, self.shared.stage).description(meaning)
+        Alarm::new(&logical_id, &name, metric, bad, self.topic).description(meaning)
     }
 
     fn alarms(&self) -> Vec<Alarm> {
@@ -107,43 +107,50 @@ impl Watched<'_> {
         let errors = || lambda(function, "Errors", Sum);
         let refused = || self.gateway("4XXError", Sum);
         vec![
-            self.alarm("api-errors", errors(), Bad::AtLeast(5.0), "Five requests made the function fail."),
-            self.alarm("api-error-rate", errors(), Bad::Above(5.0), "More than 5 percent made the function fail.")
-                .math(
-                    "IF(invocations >= 20, 100 * errors / invocations, 0)",
-                    [("errors", errors()), ("invocations", lambda(function, "Invocations", Sum))],
-                ),
+            self.alarm("api-errors", errors(), Threshold::AtLeast(5.0), "Five requests made the function fail."),
+            self.alarm(
+                "api-error-rate",
+                errors(),
+                Threshold::Above(5.0),
+                "More than 5 percent made the function fail.",
+            )
+            .math(
+                "IF(invocations >= 20, 100 * errors / invocations, 0)",
+                [("errors", errors()), ("invocations", lambda(function, "Invocations", Sum))],
+                self.shared.stage,
+            ),
             self.alarm(
                 "fast-routes-p95",
                 self.own(metrics::FAST_ROUTE_MS, Percentile(95)),
-                Bad::Above(1000.0),
+                Threshold::Above(1000.0),
                 "Of a hundred requests that move no files, more than five took over a second.",
             )
             .periods(PERIOD, 3),
             self.alarm(
                 "fast-routes-maximum",
                 self.own(metrics::FAST_ROUTE_MS, Maximum),
-                Bad::Above(5000.0),
+                Threshold::Above(5000.0),
                 "A request that moves no files took over 5 s.",
             )
             .periods(PERIOD, 3),
-            self.alarm("api-5xx", self.gateway("5XXError", Average), Bad::Above(0.01), "One percent failed."),
-            self.alarm("api-4xx", refused(), Bad::Above(25.0), "A quarter of at least 100 requests was refused.")
+            self.alarm("api-5xx", self.gateway("5XXError", Average), Threshold::Above(0.01), "One percent failed."),
+            self.alarm("api-4xx", refused(), Threshold::Above(25.0), "A quarter of at least 100 requests was refused.")
                 .math(
                     "IF(requests >= 100, 100 * refused / requests, 0)",
                     [("refused", refused()), ("requests", self.gateway("Count", Sum))],
+                    self.shared.stage,
                 )
                 .periods(QUARTER, 1),
             self.alarm(
                 "auth-failures",
                 self.own(metrics::AUTH_FAILURES, Sum),
-                Bad::Above(50.0),
+                Threshold::Above(50.0),
                 "More than 50 requests came without a good token.",
             ),
             self.alarm(
                 "list-degraded",
                 self.own(metrics::LIST_DEGRADED, Sum),
-                Bad::AtLeast(1.0),
+                Threshold::AtLeast(1.0),
                 "Somebody was shown an empty list because the table failed.",
             ),
         ]
@@ -152,11 +159,16 @@ impl Watched<'_> {
     fn on_functions(&self) -> Vec<Alarm> {
         let throttles = self.functions().map(|(name, function)| {
             let metric = lambda(function, "Throttles", Sum);
-            self.alarm(&format!("{name}-throttles"), metric, Bad::AtLeast(1.0), "Lambda refused to run the function.")
+            self.alarm(
+                &format!("{name}-throttles"),
+                metric,
+                Threshold::AtLeast(1.0),
+                "Lambda refused to run the function.",
+            )
         });
         let errors = self.functions().into_iter().skip(1).map(|(name, function)| {
             let metric = lambda(function, "Errors", Sum);
-            self.alarm(&format!("{name}-errors"), metric, Bad::AtLeast(1.0), "The function failed.")
+            self.alarm(&format!("{name}-errors"), metric, Threshold::AtLeast(1.0), "The function failed.")
         });
         throttles.into_iter().chain(errors).collect()
     }
@@ -167,26 +179,26 @@ impl Watched<'_> {
             self.alarm(
                 "tasks-waiting",
                 queue(&tasks.main, "ApproximateAgeOfOldestMessage", Maximum),
-                Bad::Above(1800.0),
+                Threshold::Above(1800.0),
                 "A task has waited for over half an hour: is the worker up?",
             ),
             // What moves into a dead-letter queue is not counted as sent, only as received by who looks after it.
             self.alarm(
                 "dead-tasks",
                 queue(&tasks.dead_letters, "NumberOfMessagesReceived", Sum),
-                Bad::AtLeast(1.0),
+                Threshold::AtLeast(1.0),
                 "The worker gave up on a task.",
             ),
             self.alarm(
                 "dead-events",
                 queue(&events.dead_letters, "ApproximateNumberOfMessagesVisible", Maximum),
-                Bad::AtLeast(1.0),
+                Threshold::AtLeast(1.0),
                 "The worker reported something that nobody understands.",
             ),
             self.alarm(
                 "healthy-servers",
                 self.own(metrics::HEALTHY_SERVERS, Minimum),
-                Bad::Below(1.0),
+                Threshold::Below(1.0),
                 "Servers are registered, and none of them is healthy.",
             )
             .periods(QUARTER, 2),
@@ -201,8 +213,11 @@ impl Watched<'_> {
             ("system-errors", "SystemErrors", "DynamoDB failed."),
         ];
         let alarm = |(name, handle): (&str, &TableHandle), (suffix, metric, meaning): (&str, &str, &str)| {
-            self.alarm(&format!("{name}-{suffix}"), table(handle, metric), Bad::AtLeast(1.0), meaning)
-                .math("SUM(METRICS())", by_operation(handle, metric))
+            self.alarm(&format!("{name}-{suffix}"), table(handle, metric), Threshold::AtLeast(1.0), meaning).math(
+                "SUM(METRICS())",
+                by_operation(handle, metric),
+                self.shared.stage,
+            )
         };
         tables.into_iter().flat_map(|table| kinds.map(|kind| alarm(table, kind))).collect()
     }

@@ -47,8 +47,8 @@ pub(super) fn stack(shared: &Shared, identity: &Identity, work: &Work) -> (Stack
     let (stage, settings) = (shared.stage, shared.settings);
     if let Some(domain) = &settings.domain {
         let domain = ApiDomain::new("Api", &domain.name, &api)
-            .certificate(domain.certificate_arn.as_deref())
-            .hosted_zone(domain.hosted_zone_id.as_deref());
+            .certificate_arn(domain.certificate_arn.as_deref())
+            .hosted_zone_id(domain.hosted_zone_id.as_deref());
         stack.add(domain);
     }
     if settings.waf && Feature::WebAcls.is_in(stage) {
@@ -139,7 +139,7 @@ fn may(mut function: Function, shared: &Shared, identity: &Identity, work: &Work
 
 /// Whose tokens are accepted, as JSON.
 fn issuers(issuers: &[Issuer], identity: &Identity) -> Text {
-    let issuers: Vec<_> = issuers.iter().map(Issuer::contract).collect();
+    let issuers: Vec<_> = issuers.iter().map(Issuer::to_contract).collect();
     let json = serde_json::json!(issuers);
     let json = model::template::json::sorted(json).to_string();
     if !json.contains("${") {
@@ -159,7 +159,7 @@ fn api(shared: &Shared, function: &FunctionHandle) -> RestApi {
             body: None,
             throttle: route.throttle().map(|(rate, burst)| Throttle { rate, burst }),
         })
-        .everything(CATCH_ALL, function)
+        .catch_all(CATCH_ALL, function)
         .binary("multipart/form-data")
         .errors(errors())
         .origin(origin)

@@ -5,7 +5,10 @@ use model::rendered::RenderedSystem;
 use serde_json::{Value, json};
 use thakii_contract::{limits, routes::ApiRoute, tables};
 
-use super::*;
+use super::{
+    settings::{Domain, Firebase},
+    *,
+};
 use crate::systems::testing::{
     STAGES, actions_on, alarm, allowed, is_sound, of_type, properties, rendered, stack, stage, stays,
 };
@@ -315,7 +318,9 @@ fn settings_that_cannot_be_are_named_with_file_and_key() {
         assert!(error.starts_with(&named), "{error}");
     }
     assert!(refused(|it| it.auth_issuers.clear()).contains("`primary: true`"));
-    assert!(refused(|it| it.auth_issuers.push(settings::Issuer::Cognito { primary: true })).contains("several"));
+    assert!(
+        refused(|it| it.auth_issuers.push(settings::Issuer::Cognito { primary: true })).contains("several entries")
+    );
     assert!(refused(|it| it.super_admins.clear()).contains("super_admins"));
     assert!(refused(|it| it.log_retention_days = 31).contains("`log_retention_days` is 31"));
     let nameless = Firebase { primary: false, audience: " ".to_owned(), issuer: None, jwks_url: None };
@@ -328,7 +333,8 @@ fn settings_that_cannot_be_are_named_with_file_and_key() {
         [("{ kind: auth0, primary: true }", "auth0"), ("{ kind: firebase, primary: true }", "audience")]
     {
         let text = text.replace("{ kind: cognito, primary: true }", wrong);
-        let error = Stage::parse("staging", &text, "stacks/stages/staging.yaml").expect_err("refused");
+        let stage = Stage::parse("staging", &text, "stacks/stages/staging.yaml").expect("a stage");
+        let error = stage.settings::<Settings>(SYSTEM).expect_err("refused");
         let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         assert!(source.contains(named), "{error}: {source}");
     }
