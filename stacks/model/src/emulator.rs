@@ -1,9 +1,10 @@
-//! The features that stage `local`, and a rehearsal of another stage, omit: the declared difference between the emulator and AWS.
+//! The features that stage `local`, and a rehearsal of another stage, omit: the declared difference between the
+//! emulator and AWS.
 //!
-//! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm: lifecycle rules
-//! of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items and recovery of tables, request
-//! validators (methods do not keep theirs), tracing, and CloudFront's cache (requests are served, and invalidations are listed).
-//! Throttles are enforced, so stage files set higher ones for it.
+//! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
+//! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
+//! and recovery of tables, request validators (methods do not keep theirs), tracing, and CloudFront's cache (requests
+//! are served, and invalidations are listed). Throttles are enforced, so stage files set higher ones for it.
 
 use crate::stage::Stage;
 

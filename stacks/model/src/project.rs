@@ -12,8 +12,8 @@ use crate::{
 pub trait Project: Send + Sync {
     /// Parses the file of the stage `name` from its `text`; `file` is its path for messages.
     ///
-    /// A project should also read its systems' settings here, with [`Stage::check_systems`] and [`Stage::settings`]: a mistake in them is
-    /// then reported before a command starts work.
+    /// A project should also read its systems' settings here, with [`Stage::check_systems`] and [`Stage::settings`]: a
+    /// mistake in them is then reported before a command starts work.
     ///
     /// # Errors
     ///

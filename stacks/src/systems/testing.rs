@@ -96,8 +96,8 @@ pub(super) fn alarm(stack: &RenderedStack, logical_id: &str) -> (String, f64, i6
     )
 }
 
-/// Asserts the rules for all systems in all stages: no wildcard action, no `Scan`, only X-Ray on all resources; integrations and event
-/// sources call aliases; neither account nor code in templates.
+/// Asserts the rules for all systems in all stages: no wildcard action, no `Scan`, only X-Ray on all resources;
+/// integrations and event sources call aliases; neither account nor code in templates.
 pub(super) fn assert_sound(system: &str) {
     for name in STAGES {
         let stage = stage(name);

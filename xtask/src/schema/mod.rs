@@ -1,8 +1,8 @@
 //! Generates Rust from AWS's resource schemas: one struct of typed properties for each resource type.
 //!
-//! [`types`] reads the list of types, [`wheel`] downloads their schemas, [`read`] turns each into a [`model`], and [`emit`] writes that
-//! as Rust; [`tree`] formats the files and writes or compares them. All modules except [`wheel`] and [`tree`] are pure. The generator
-//! does not depend on stacks: its result is source text.
+//! [`types`] reads the list of types, [`wheel`] downloads their schemas, [`read`] turns each into a [`model`], and
+//! [`emit`] writes that as Rust; [`tree`] formats the files and writes or compares them. All modules except [`wheel`]
+//! and [`tree`] are pure. The generator does not depend on stacks: its result is source text.
 
 mod docs;
 mod emit;

@@ -1,4 +1,5 @@
-//! Resource types as Rust structs, fields and types. [`super::read`] creates them from a schema, [`super::emit`] writes them as source.
+//! Resource types as Rust structs, fields and types. [`super::read`] creates them from a schema, [`super::emit`] writes
+//! them as source.
 
 use super::types::TypeName;
 

@@ -74,8 +74,8 @@ fn capitalize(word: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
-/// Returns whether a word starts at this letter: at a capital after a small letter or digit, and at the last capital of a row
-/// before a small letter, unless that is a plural's `s`.
+/// Returns whether a word starts at this letter: at a capital after a small letter or digit, and at the last capital of
+/// a row before a small letter, unless that is a plural's `s`.
 fn starts_word(letters: &[char], index: usize) -> bool {
     let (before, here) = (letters[index - 1], letters[index]);
     if !here.is_ascii_uppercase() {

@@ -1,5 +1,5 @@
-//! The table of the actions that CloudFormation needs to create, read, change and delete a resource, for all resource types. The
-//! execution role is built from it.
+//! The table of the actions that CloudFormation needs to create, read, change and delete a resource, for all resource
+//! types. The execution role is built from it.
 //!
 //! Each type is a line, so that the changes of new schemas can be reviewed.
 
@@ -35,8 +35,8 @@ pub fn table(schemas: &BTreeMap<String, Value>) -> String {
     table
 }
 
-/// Returns whether a policy can name the action. A few schemas contain `s3:*`, which is too general, and `s3:REST.PUT.OBJECT`, a name
-/// in S3's access logs.
+/// Returns whether a policy can name the action. A few schemas contain `s3:*`, which is too general, and
+/// `s3:REST.PUT.OBJECT`, a name in S3's access logs.
 fn is_action(text: &str) -> bool {
     text.split_once(':').is_some_and(|(service, action)| {
         let is_word = |word: &str, extra: char| {

@@ -91,7 +91,8 @@ impl<'a> Reader<'a> {
         Ok(Struct { name, doc: object["description"].as_str().and_then(docs::sentence), fields })
     }
 
-    /// Returns the type of a schema. `suggested` is its name if it is an object, `parent` the name of the struct that contains it.
+    /// Returns the type of a schema. `suggested` is its name if it is an object, `parent` the name of the struct that
+    /// contains it.
     fn type_of(&mut self, schema: &'a Value, suggested: &str, parent: &str) -> Result<Type, SchemaError> {
         if let Some(reference) = schema["$ref"].as_str() {
             let definition = reference.rsplit('/').next().unwrap_or(suggested).to_owned();
@@ -171,7 +172,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns an object's properties, including those of its alternatives: CloudFormation accepts one of them, the struct has all.
+/// Returns an object's properties, including those of its alternatives: CloudFormation accepts one of them, the struct
+/// has all.
 fn properties(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let own = object["properties"].as_object();
     let alternatives = ["oneOf", "anyOf", "allOf"]
@@ -199,8 +201,9 @@ fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
-/// Returns the type of a value that is neither a list nor an object with known properties. In a list of types, text is another form of
-/// the same value: `["boolean", "string"]` is a boolean, `["object", "string"]` is JSON. A schema that allows every scalar is text.
+/// Returns the type of a value that is neither a list nor an object with known properties. In a list of types, text is
+/// another form of the same value: `["boolean", "string"]` is a boolean, `["object", "string"]` is JSON. A schema that
+/// allows every scalar is text.
 fn scalar(types: &[&str]) -> Type {
     let has = |name| types.contains(&name);
     match types {

@@ -1,6 +1,7 @@
 //! The table of the properties whose change replaces a resource, for all resource types. Planning needs it.
 //!
-//! Each type is a line, so that a plan reads the table within a millisecond and the changes of new schemas can be reviewed.
+//! Each type is a line, so that a plan reads the table within a millisecond and the changes of new schemas can be
+//! reviewed.
 
 use std::{collections::BTreeMap, fmt::Write};
 

@@ -79,7 +79,8 @@ pub async fn format(sources: Sources, root: &Utf8Path) -> Result<Sources, TreeEr
     Ok(formatted)
 }
 
-/// Returns the files in which a folder differs from sources, each with its expected text, or `None` if it should be removed.
+/// Returns the files in which a folder differs from sources, each with its expected text, or `None` if it should be
+/// removed.
 ///
 /// # Errors
 ///

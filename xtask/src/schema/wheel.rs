@@ -1,4 +1,5 @@
-//! Downloads AWS's resource schemas, which the `cfn-lint` package (MIT-0) contains, in a pinned version with a checked hash.
+//! Downloads AWS's resource schemas, which the `cfn-lint` package (MIT-0) contains, in a pinned version with a checked
+//! hash.
 
 use std::{
     collections::BTreeMap,

@@ -1,7 +1,9 @@
-//! The permissions boundary: the upper limit of the permissions of all roles of a stage's systems, regardless of their policies.
+//! The permissions boundary: the upper limit of the permissions of all roles of a stage's systems, regardless of their
+//! policies.
 //!
-//! A deploy may create roles, so their permissions are limited by a boundary that a person has bootstrapped. It allows the actions of
-//! the roles in the templates, on the stage's resources. A new action is a change of foundation, which a workflow cannot deploy.
+//! A deploy may create roles, so their permissions are limited by a boundary that a person has bootstrapped. It allows
+//! the actions of the roles in the templates, on the stage's resources. A new action is a change of foundation, which a
+//! workflow cannot deploy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +15,15 @@ use super::{
     scope::{Scopes, scopes, with_wildcards},
 };
 use crate::{
-    parts::policy::{Statement, as_list},
+    parts::policy::Statement,
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
+    statements::{list, matches},
     template::{RenderError, Text, json::sorted},
 };
 
-/// Sends messages to topics, and to phone numbers, which have no ARN. Allowed on all resources, it would include every topic of the
-/// account.
+/// Sends messages to topics, and to phone numbers, which have no ARN. Allowed on all resources, it would include every
+/// topic of the account.
 const PUBLISH: &str = "sns:Publish";
 /// All topics.
 const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
@@ -80,7 +83,7 @@ struct Limit {
 
 impl Limit {
     fn add(&mut self, action: String, resources: &Value) {
-        for resource in as_list(resources) {
+        for resource in list(resources) {
             if resource == "*" {
                 self.anywhere.insert(action.clone());
                 continue;
@@ -102,7 +105,7 @@ impl Limit {
         }
         let mut limits = if self.has_references { own.clone() } else { BTreeSet::new() };
         // One of the stage's patterns replaces the names that it covers.
-        let covering = |named: &String| own.iter().find(|limit| covers(limit, named)).unwrap_or(named).clone();
+        let covering = |named: &String| own.iter().find(|limit| matches(limit, named)).unwrap_or(named).clone();
         limits.extend(self.named.iter().map(covering));
         let mut statements = Vec::new();
         let mut anywhere = self.anywhere.clone();
@@ -117,17 +120,6 @@ impl Limit {
             statements.push(Statement::allow(anywhere.iter().map(String::as_str), [Text::from("*")]));
         }
         statements
-    }
-}
-
-/// Returns whether every name that matches `named` also matches `pattern`. Both may contain `*`.
-fn covers(pattern: &str, named: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == named,
-        Some((begin, "")) => named.starts_with(begin),
-        Some((begin, rest)) => named
-            .strip_prefix(begin)
-            .is_some_and(|named| (0..=named.len()).any(|at| named.get(at..).is_some_and(|named| covers(rest, named)))),
     }
 }
 
@@ -146,8 +138,8 @@ pub(super) fn set_on_roles(systems: &mut [RenderedSystem], stage: &Stage) {
     }
 }
 
-/// Tags all user pools of these systems. The permission to create the test user depends on a pool's tags, and CloudFormation does
-/// not always apply a stack's tags to user pools.
+/// Tags all user pools of these systems. The permission to create the test user depends on a pool's tags, and
+/// CloudFormation does not always apply a stack's tags to user pools.
 pub(super) fn tag_pools(systems: &mut [RenderedSystem], stage: &Stage) {
     for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
         let tags = json!({ "stack": stack.stack, "stage": stage.name, "system": stack.system });
@@ -177,16 +169,5 @@ fn allow_statements(properties: &Value) -> Vec<&Value> {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    as_list(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_covers_the_names_it_matches() {
-        assert!(covers("a-*-z", "a-b-z") && covers("a/*", "a/b/*") && covers("a", "a"));
-        assert!(!covers("a-*-z", "a-b-y") && !covers("a", "a/b") && !covers("a*c*e", "abde"));
-    }
+    list(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }

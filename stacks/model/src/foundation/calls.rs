@@ -63,8 +63,8 @@ struct StageArns {
     has_apis: bool,
 }
 
-/// Returns the statements of the deploy role. `execution_role` is the ARN of CloudFormation's role, `artifacts` that of the artifact
-/// bucket.
+/// Returns the statements of the deploy role. `execution_role` is the ARN of CloudFormation's role, `artifacts` that of
+/// the artifact bucket.
 pub(super) fn deploy(
     stage: &Stage,
     systems: &[RenderedSystem],
@@ -113,9 +113,9 @@ fn alarm_topic(system: &RenderedSystem) -> Option<Text> {
     Some(sub(&format!("arn:${{AWS::Partition}}:sns:{region}:${{AWS::AccountId}}:{name}")))
 }
 
-/// Returns the statement for the test user, who is created to check that users can sign in, and deleted then. The IDs of user pools
-/// are not known in advance, so the statement is limited by their tags (Service Authorization Reference: all actions on a user pool
-/// support `aws:ResourceTag`).
+/// Returns the statement for the test user, who is created to check that users can sign in, and deleted then. The IDs
+/// of user pools are not known in advance, so the statement is limited by their tags (Service Authorization Reference:
+/// all actions on a user pool support `aws:ResourceTag`).
 fn test_user(stage: &Stage, systems: &[RenderedSystem]) -> Option<Statement> {
     let systems_with_users: Vec<_> =
         systems.iter().filter(|system| system.sign_in.is_some()).map(|system| system.name.as_str()).collect();
@@ -135,8 +135,9 @@ fn bucket_of(system: &RenderedSystem, site: &RenderedSite) -> Option<String> {
     Some(format!("arn:${{AWS::Partition}}:s3:::{name}"))
 }
 
-/// Returns the statements for uploading a system's sites and deleting unused files; only files with a hash in their name are deleted.
-/// The IDs of distributions are not known in advance, so invalidations are limited by the tags of the distribution's stack.
+/// Returns the statements for uploading a system's sites and deleting unused files; only files with a hash in their
+/// name are deleted. The IDs of distributions are not known in advance, so invalidations are limited by the tags of the
+/// distribution's stack.
 fn publish(stage: &Stage, system: &RenderedSystem) -> Vec<Statement> {
     let of_site = |site: &RenderedSite| {
         let bucket = bucket_of(system, site)?;
@@ -158,8 +159,8 @@ fn publish(stage: &Stage, system: &RenderedSystem) -> Vec<Statement> {
     system.sites.iter().filter_map(of_site).flatten().collect()
 }
 
-/// Returns the statements for reading sites. They include listing, without which S3 responds to a missing object with 403 instead of
-/// 404.
+/// Returns the statements for reading sites. They include listing, without which S3 responds to a missing object with
+/// 403 instead of 404.
 fn read_sites(systems: &[RenderedSystem]) -> Vec<Statement> {
     let of_site = |system, site| {
         let bucket = bucket_of(system, site)?;

@@ -1,5 +1,5 @@
-//! The permissions of CloudFormation's execution role: the actions that create, change and delete the resources of a stage's
-//! templates.
+//! The permissions of CloudFormation's execution role: the actions that create, change and delete the resources of a
+//! stage's templates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::scope::{Scopes, scopes};
 use crate::{
-    parts::policy::{Statement, as_list},
+    parts::policy::Statement,
     rendered::RenderedStack,
+    statements::list,
     template::{Expression, RenderError, Text},
 };
 
@@ -31,8 +32,8 @@ const MISSING_IN_SCHEMAS: &[(&str, &[&str])] = &[(
     ],
 )];
 
-/// Actions for features that no part offers: imports, replicas, mail through a service-linked role, roles without a boundary. Without
-/// them, the role can neither read nor write the data in tables and buckets.
+/// Actions for features that no part offers: imports, replicas, mail through a service-linked role, roles without a
+/// boundary. Without them, the role can neither read nor write the data in tables and buckets.
 const OMITTED: &[&str] = &[
     "dynamodb:BatchWriteItem",
     "dynamodb:DeleteItem",
@@ -47,22 +48,22 @@ const OMITTED: &[&str] = &[
     "s3:PutObjectAcl",
 ];
 
-/// Actions that give a role permissions. They are allowed only on roles with the boundary (Service Authorization Reference: the actions
-/// with the condition key `iam:PermissionsBoundary`).
+/// Actions that give a role permissions. They are allowed only on roles with the boundary (Service Authorization
+/// Reference: the actions with the condition key `iam:PermissionsBoundary`).
 const NEEDS_BOUNDARY: [&str; 4] =
     ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
 
-/// Passes a role to a service. It is allowed only for the services that the templates' roles trust (IAM user guide, "Granting a user
-/// permissions to pass a role to an AWS service").
+/// Passes a role to a service. It is allowed only for the services that the templates' roles trust (IAM user guide,
+/// "Granting a user permissions to pass a role to an AWS service").
 const PASS_ROLE: &str = "iam:PassRole";
 
-/// Actions on event source mappings. Their IDs are not known in advance, so they are limited by the function (Service Authorization
-/// Reference: the actions with the condition key `lambda:FunctionArn`).
+/// Actions on event source mappings. Their IDs are not known in advance, so they are limited by the function (Service
+/// Authorization Reference: the actions with the condition key `lambda:FunctionArn`).
 const ON_MAPPINGS: [&str; 3] =
     ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"];
 
-/// Actions without resource-level permissions, which IAM can allow only on all resources (Service Authorization Reference: actions
-/// without resource types).
+/// Actions without resource-level permissions, which IAM can allow only on all resources (Service Authorization
+/// Reference: actions without resource types).
 const WITHOUT_RESOURCES: &[&str] = &[
     "acm:ListCertificates",
     "acm:RequestCertificate",
@@ -112,8 +113,8 @@ const READ_CODE: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
 /// The maximum length of one statement's actions, in characters, so that every statement fits into a policy.
 const MAX_ACTIONS_LENGTH: usize = 3_000;
 
-/// Returns the execution role's statements for these stacks. `artifacts` is the ARN of the bucket with their code, `boundary` that of
-/// their roles' boundary.
+/// Returns the execution role's statements for these stacks. `artifacts` is the ARN of the bucket with their code,
+/// `boundary` that of their roles' boundary.
 ///
 /// # Errors
 ///
@@ -199,7 +200,7 @@ fn trusted_services(stacks: &[&RenderedStack]) -> BTreeSet<String> {
     let trust = roles.filter_map(|(_, role)| role["Properties"]["AssumeRolePolicyDocument"]["Statement"].as_array());
     let principals = trust.flatten().map(|statement| &statement["Principal"]);
     let services = principals.flat_map(|principal| [&principal["Service"], &principal["Federated"]]);
-    services.flat_map(as_list).filter_map(|service| service.as_str().map(str::to_owned)).collect()
+    services.flat_map(list).filter_map(|service| service.as_str().map(str::to_owned)).collect()
 }
 
 fn has_domain(stacks: &[&RenderedStack]) -> bool {
@@ -208,8 +209,9 @@ fn has_domain(stacks: &[&RenderedStack]) -> bool {
     resources.any(|(_, resource)| resource["Type"].as_str().is_some_and(|name| types.contains(&name)))
 }
 
-/// API Gateway creates its service-linked role with the account's first custom domain, with the permissions of the caller (API Gateway
-/// developer guide, "Using service-linked roles for API Gateway"). AWS's schemas do not name the action.
+/// API Gateway creates its service-linked role with the account's first custom domain, with the permissions of the
+/// caller (API Gateway developer guide, "Using service-linked roles for API Gateway"). AWS's schemas do not name the
+/// action.
 fn service_linked_role() -> Statement {
     let role = "role/aws-service-role/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway";
     let for_api_gateway = json!({ "StringEquals": { "iam:AWSServiceName": "ops.apigateway.amazonaws.com" } });

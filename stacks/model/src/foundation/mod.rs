@@ -1,7 +1,7 @@
 //! Foundation: the resources that deploying itself needs. Every stage has it, and it is deployed first.
 //!
-//! Stack `artifacts` holds the artifact bucket, `api-gateway` the account's role for API Gateway's logs, and [`pipeline`] the roles of
-//! workflows. Types to read first: [`complete`], [`pipeline::PipelineRole`].
+//! Stack `artifacts` holds the artifact bucket, `api-gateway` the account's role for API Gateway's logs, and
+//! [`pipeline`] the roles of workflows. Types to read first: [`complete`], [`pipeline::PipelineRole`].
 
 mod boundary;
 mod calls;
@@ -31,16 +31,16 @@ pub const ARTIFACTS: &str = "artifacts";
 /// The output with the artifact bucket's name.
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
-/// Completes the systems that a project has rendered for a stage: sets the permissions boundary of their roles, and adds foundation
-/// as the first system.
+/// Completes the systems that a project has rendered for a stage: sets the permissions boundary of their roles, and
+/// adds foundation as the first system.
 ///
-/// Foundation is rendered last, because its roles get the permissions that the other templates need. It also gets those that the
-/// stacks in `deployed` need, so that deployed functions keep their permissions until their stack is changed.
+/// Foundation is rendered last, because its roles get the permissions that the other templates need. It also gets those
+/// that the stacks in `deployed` need, so that deployed functions keep their permissions until their stack is changed.
 ///
 /// # Errors
 ///
-/// When a setting of the pipeline is not allowed, AWS's schemas do not name the permissions of a resource type, or a role would need
-/// more than IAM's limits allow.
+/// When a setting of the pipeline is not allowed, AWS's schemas do not name the permissions of a resource type, or a
+/// role would need more than IAM's limits allow.
 pub fn complete(
     stage: &Stage,
     mut systems: Vec<RenderedSystem>,
@@ -57,8 +57,8 @@ fn system(stage: &Stage, others: &[RenderedSystem], deployed: &[RenderedStack]) 
     let mut artifacts = Stack::new(ARTIFACTS, "What deploying needs: the bucket that holds artifacts.");
     let bucket_name = format!("artifacts-{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
     let name = BucketName(Expression::sub(&bucket_name, []).into());
-    // Current artifacts never expire, because a function's next change of configuration refers to its zip, however old that is.
-    // `prune` deletes unused ones, which are kept as noncurrent versions for 30 days.
+    // Current artifacts never expire, because a function's next change of configuration refers to its zip, however old
+    // that is. `prune` deletes unused ones, which are kept as noncurrent versions for 30 days.
     let bucket = Bucket::new("ArtifactBucket", &name, stage).versioned().expire_noncurrent(30).abort_uploads(7);
     let bucket = artifacts.add(bucket);
     artifacts.output(ARTIFACT_BUCKET_OUTPUT, bucket.id());
@@ -83,8 +83,8 @@ fn set_boundaries(stage: &Stage, others: &mut [RenderedSystem]) {
 
 /// The role with which API Gateway writes access logs: one setting for the whole account and region.
 ///
-/// Both resources are retained when the stack is deleted. Other stages and APIs of the account log through the same setting:
-/// deleting the resource would not reset it, and deleting the role would break it.
+/// Both resources are retained when the stack is deleted. Other stages and APIs of the account log through the same
+/// setting: deleting the resource would not reset it, and deleting the role would break it.
 fn api_gateway_account() -> Stack {
     let mut stack = Stack::new("api-gateway", "The account's role for API Gateway's logs.");
     let trust = policy::service_trust("apigateway.amazonaws.com");

@@ -24,8 +24,9 @@ const POLICY_LIMIT: usize = 6_144;
 /// The maximum number of managed policies of a role, unless the account's quota was raised (the same page).
 const POLICIES_LIMIT: usize = 10;
 
-/// The maximum session duration of the deploy role, in seconds. A deploy with canaries takes longer than the default of one hour, and
-/// a workflow requests as much as its job's timeout (IAM user guide, "Update a role's maximum session duration": 1 to 12 hours).
+/// The maximum session duration of the deploy role, in seconds. A deploy with canaries takes longer than the default of
+/// one hour, and a workflow requests as much as its job's timeout (IAM user guide, "Update a role's maximum session
+/// duration": 1 to 12 hours).
 pub const DEPLOY_SESSION: u32 = 7_200;
 
 /// A role of stack `pipeline`.
@@ -81,8 +82,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Returns a workflow's subject in both forms: with names only, and with IDs, which the tokens of repositories have that were
-    /// created, renamed or transferred since July 2026. `context` is the part after the repository.
+    /// Returns a workflow's subject in both forms: with names only, and with IDs, which the tokens of repositories have
+    /// that were created, renamed or transferred since July 2026. `context` is the part after the repository.
     fn subjects(&self, context: &str) -> [String; 2] {
         let (owner, name) = self.repository.split_once('/').unwrap_or_default();
         let with_ids = format!("{owner}@{}/{name}@{}", self.owner_id, self.repository_id);
@@ -103,9 +104,9 @@ impl Pipeline {
     }
 }
 
-/// Builds the stack for a stage with these systems. `deployed` are stacks as they are deployed: their functions must keep their
-/// permissions until the stacks are changed, and the stacks must be changeable. `artifacts` is the artifact bucket's ARN, as text for
-/// `Fn::Sub`.
+/// Builds the stack for a stage with these systems. `deployed` are stacks as they are deployed: their functions must
+/// keep their permissions until the stacks are changed, and the stacks must be changeable. `artifacts` is the artifact
+/// bucket's ARN, as text for `Fn::Sub`.
 ///
 /// # Errors
 ///
@@ -170,8 +171,8 @@ fn add_role(stack: &mut Stack, logical_id: &str, name: PipelineRole, stage: &Sta
     stack.output(&format!("{logical_id}Arn"), role.attribute("Arn"));
 }
 
-/// Adds the account's OIDC provider for GitHub's tokens. An account has at most one for each issuer, so an existing one is used. The
-/// provider is retained when the stack is deleted, because other stages may use it.
+/// Adds the account's OIDC provider for GitHub's tokens. An account has at most one for each issuer, so an existing one
+/// is used. The provider is retained when the stack is deleted, because other stages may use it.
 fn add_provider(stack: &mut Stack, stage: &Stage) {
     if !Feature::OidcProvider.is_in(stage) {
         return;

@@ -1,4 +1,5 @@
-//! The ARNs of a stage's resources, as far as they are known before the resources exist. They limit the permissions of roles.
+//! The ARNs of a stage's resources, as far as they are known before the resources exist. They limit the permissions of
+//! roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,8 @@ use serde_json::Value;
 
 use crate::rendered::RenderedStack;
 
-/// The number of characters of a stack's name with which generated names begin at least: CloudFormation shortens long names.
+/// The number of characters of a stack's name with which generated names begin at least: CloudFormation shortens long
+/// names.
 const PREFIX_LENGTH: usize = 24;
 
 /// ARNs, as text for `Fn::Sub`, by the service as actions name it: `lambda`, `s3`.
@@ -104,8 +106,8 @@ impl StackResource<'_> {
     }
 }
 
-/// Returns a pattern for names that begin with the system's name and end with the stage's, so that a policy is as long for forty
-/// functions as for one. Other names are returned unchanged.
+/// Returns a pattern for names that begin with the system's name and end with the stage's, so that a policy is as long
+/// for forty functions as for one. Other names are returned unchanged.
 pub(super) fn to_pattern(name: &str, stack: &RenderedStack) -> String {
     let stage = stack.name.strip_prefix(&format!("{}-{}-", stack.system, stack.stack)).unwrap_or_default();
     let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));

@@ -10,8 +10,8 @@ pub trait ResourceType: Serialize {
     const TYPE: &'static str;
     /// The attributes that the service sets, in the form that `Fn::GetAtt` takes, for example `Arn`.
     ///
-    /// They are the schema's read-only properties. CloudFormation returns some attributes that are not among them, and rejects a
-    /// few that are.
+    /// They are the schema's read-only properties. CloudFormation returns some attributes that are not among them, and
+    /// rejects a few that are.
     const ATTRIBUTES: &'static [&'static str];
     /// The paths of the properties whose change replaces the resource.
     const CREATE_ONLY: &'static [&'static str];

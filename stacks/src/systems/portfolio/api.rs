@@ -29,9 +29,9 @@ pub(super) const API: &str = "PortfolioApi";
 /// The function's timeout, in seconds.
 const TIMEOUT: u32 = 30;
 
-/// The prefix under which Parameter Store offers the secrets of Secrets Manager (Systems Manager user guide, "Referencing AWS Secrets
-/// Manager secrets from Parameter Store parameters"). CloudFormation cannot create SecureString parameters, but it can
-/// create secrets.
+/// The prefix under which Parameter Store offers the secrets of Secrets Manager (Systems Manager user guide,
+/// "Referencing AWS Secrets Manager secrets from Parameter Store parameters"). CloudFormation cannot create
+/// SecureString parameters, but it can create secrets.
 const SECRETS: &str = "/aws/reference/secretsmanager";
 
 const LOG_FIELDS: &[LogField] = &[

@@ -11,7 +11,8 @@ use super::{Settings, api};
 
 const NAME: &str = "web";
 
-/// Builds the stack; also returns the distribution's own domain name. The stack is in the region of CloudFront's certificates.
+/// Builds the stack; also returns the distribution's own domain name. The stack is in the region of CloudFront's
+/// certificates.
 pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, Text) {
     let mut stack = Stack::new(NAME, "Portfolio: the static site.").in_region(cdn::REGION);
     let name = format!("portfolio-web-{}", stage.name);

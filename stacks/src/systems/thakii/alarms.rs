@@ -57,8 +57,8 @@ fn table(table: &TableHandle, name: &str) -> Metric {
     Metric::new("AWS/DynamoDB", name, Sum).of("TableName", table.name())
 }
 
-/// One metric for each operation, because DynamoDB counts throttles and system errors per operation. An alarm has ten metrics at most
-/// (CloudWatch user guide, "CloudWatch service quotas").
+/// One metric for each operation, because DynamoDB counts throttles and system errors per operation. An alarm has ten
+/// metrics at most (CloudWatch user guide, "CloudWatch service quotas").
 fn by_operation(handle: &TableHandle, name: &str) -> [(&'static str, Metric); 8] {
     const OPERATIONS: [(&str, &str); 8] = [
         ("get", "GetItem"),

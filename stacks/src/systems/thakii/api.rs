@@ -149,8 +149,8 @@ fn issuers(issuers: &[Issuer], identity: &Identity) -> Text {
     Expression::sub(&json, [("Pool", users.pool.id()), ("Client", users.client.id())]).into()
 }
 
-/// The API has no authorizer: the function verifies tokens itself, because it issues some of them and the specification defines the
-/// bodies of its errors.
+/// The API has no authorizer: the function verifies tokens itself, because it issues some of them and the specification
+/// defines the bodies of its errors.
 fn api(shared: &Shared, function: &FunctionHandle) -> RestApi {
     let Shared { stage, settings, .. } = shared;
     let origin = settings.allowed_origins.first().map_or("null", String::as_str);

@@ -24,8 +24,8 @@ use super::{Settings, data::Tables};
 
 /// The visibility timeout of tasks in seconds: the worker extends it while it works.
 const TASK_VISIBILITY: u32 = 900;
-/// The visibility timeout of the status function's events in seconds: six times the function's timeout (Lambda developer guide, "Creating and
-/// configuring an Amazon SQS event source mapping").
+/// The visibility timeout of the status function's events in seconds: six times the function's timeout (Lambda
+/// developer guide, "Creating and configuring an Amazon SQS event source mapping").
 const EVENT_VISIBILITY: u32 = 6 * limits::TIMEOUT_SECONDS;
 
 /// The parts that other stacks refer to.

@@ -307,6 +307,6 @@ mod tests {
         let urls = server(|number| number % 2 == 1);
         let visitor = Visitor { client: Client::default(), urls: &urls };
         let failed = visitor.measure(&Latency { expected: 900, p95: 900, ..latency() }).await;
-        assert!(failed.is_err_and(|reason| reason.contains("does not answer")));
+        assert!(failed.is_err_and(|reason| reason.contains("no response from")));
     }
 }
