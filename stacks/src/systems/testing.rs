@@ -42,7 +42,7 @@ pub(super) fn rendered(system: &str, stage_name: &str) -> RenderedSystem {
     all_rendered(stage_name).into_iter().find(|rendered| rendered.name == system).expect("the system")
 }
 
-/// A stack of a system.
+/// Returns a stack of a system.
 pub(super) fn stack<'a>(system: &'a RenderedSystem, name: &str) -> &'a RenderedStack {
     system.stacks.iter().find(|stack| stack.stack == name).expect("the stack")
 }
@@ -54,13 +54,16 @@ pub(super) fn properties<'a>(stack: &'a RenderedStack, logical_id: &str) -> &'a 
     properties
 }
 
-/// The resources of a type, by logical ID.
-pub(super) fn of_type<'a>(stack: &'a RenderedStack, kind: &str) -> Vec<(&'a str, &'a Value)> {
+/// Returns the resources of a type, by logical ID.
+pub(super) fn of_type<'a>(stack: &'a RenderedStack, resource_type: &str) -> Vec<(&'a str, &'a Value)> {
     let resources = stack.template["Resources"].as_object().expect("resources").iter();
-    resources.filter(|(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource)).collect()
+    resources
+        .filter(|(_, resource)| resource["Type"] == resource_type)
+        .map(|(id, resource)| (id.as_str(), resource))
+        .collect()
 }
 
-/// Every action a role allows, with the resources it allows it on, as text.
+/// Returns the actions that a role allows, each with its resources as text.
 pub(super) fn allowed(stack: &RenderedStack, role: &str) -> Vec<(String, String)> {
     let statements = &properties(stack, role)["Policies"][0]["PolicyDocument"]["Statement"];
     let statements = statements.as_array().expect("statements").iter();
@@ -72,7 +75,7 @@ pub(super) fn allowed(stack: &RenderedStack, role: &str) -> Vec<(String, String)
         .collect()
 }
 
-/// The actions a role allows on what `part` of the resources' text names, each once, sorted.
+/// Returns the actions that a role allows on resources whose text contains `part`, each once, sorted.
 pub(super) fn actions_on(stack: &RenderedStack, role: &str, part: &str) -> Vec<String> {
     let on = allowed(stack, role).into_iter().filter(|(_, resource)| resource.contains(part));
     let mut actions: Vec<_> = on.map(|(action, _)| action).collect();
@@ -81,7 +84,7 @@ pub(super) fn actions_on(stack: &RenderedStack, role: &str, part: &str) -> Vec<S
     actions
 }
 
-/// An alarm's comparison and threshold, with its period and how many of them.
+/// Returns an alarm's comparison, threshold, period in seconds and number of periods.
 pub(super) fn alarm(stack: &RenderedStack, logical_id: &str) -> (String, f64, i64, i64) {
     let alarm = properties(stack, logical_id);
     let period = alarm["Period"].as_i64().or_else(|| alarm["Metrics"][1]["MetricStat"]["Period"].as_i64());
@@ -93,9 +96,9 @@ pub(super) fn alarm(stack: &RenderedStack, logical_id: &str) -> (String, f64, i6
     )
 }
 
-/// What holds in every stage of every system: no wildcard action, no `Scan`, only X-Ray on everything; integrations and
-/// event sources call aliases; no account, no code.
-pub(super) fn is_sound(system: &str) {
+/// Asserts the rules for all systems in all stages: no wildcard action, no `Scan`, only X-Ray on all resources;
+/// integrations and event sources call aliases; neither account nor code in templates.
+pub(super) fn assert_sound(system: &str) {
     for name in STAGES {
         let stage = stage(name);
         for stack in &rendered(system, name).stacks {
@@ -106,8 +109,8 @@ pub(super) fn is_sound(system: &str) {
             for (role, _) in of_type(stack, "AWS::IAM::Role") {
                 for (action, resource) in allowed(stack, role) {
                     assert!(!action.contains('*'), "{role} of {} may {action}", stack.name);
-                    let everything = resource == r#"["*"]"#;
-                    assert_eq!(everything, action.starts_with("xray:"), "{role}: {action} on {resource}");
+                    let on_all = resource == r#"["*"]"#;
+                    assert_eq!(on_all, action.starts_with("xray:"), "{role}: {action} on {resource}");
                 }
             }
             for (id, method) in of_type(stack, "AWS::ApiGateway::Method") {
@@ -122,10 +125,10 @@ pub(super) fn is_sound(system: &str) {
     }
 }
 
-/// Everything of these types stays when its stack goes.
-pub(super) fn stays(system: &RenderedSystem, types: &[&str]) {
+/// Asserts that all resources of these types are retained when their stack is deleted.
+pub(super) fn assert_retained(system: &RenderedSystem, types: &[&str]) {
     for stack in &system.stacks {
-        for (id, resource) in types.iter().flat_map(|kind| of_type(stack, kind)) {
+        for (id, resource) in types.iter().flat_map(|name| of_type(stack, name)) {
             assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
         }

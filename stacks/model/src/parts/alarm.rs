@@ -228,7 +228,8 @@ impl Part for Alarm {
 }
 
 impl Metric {
-    /// Returns the metric in the form of a dashboard's widget (CloudWatch API reference, "Dashboard body structure and syntax").
+    /// Returns the metric in the form of a dashboard's widget (CloudWatch API reference, "Dashboard body structure and
+    /// syntax").
     pub(super) fn to_dashboard_json(&self) -> Value {
         let mut metric = vec![json!(self.namespace), json!(self.name)];
         for (name, value) in &self.dimensions {

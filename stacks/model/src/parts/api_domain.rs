@@ -9,11 +9,11 @@ use crate::{
     template::{Part, Reference, Resource, Stack, Text, set},
 };
 
-/// A regional domain for an API: an `AWS::ApiGatewayV2::DomainName` with TLS 1.2, its mapping, and, unless given, certificate and
-/// DNS record.
+/// A regional domain for an API: an `AWS::ApiGatewayV2::DomainName` with TLS 1.2, its mapping, and, unless given,
+/// certificate and DNS record.
 ///
-/// Domains of API Gateway's second version can be mapped to REST APIs too (API Gateway developer guide, "Map API stages to a
-/// custom domain name for HTTP APIs").
+/// Domains of API Gateway's second version can be mapped to REST APIs too (API Gateway developer guide, "Map API stages
+/// to a custom domain name for HTTP APIs").
 #[derive(Debug, Clone)]
 pub struct ApiDomain {
     prefix: String,
@@ -36,8 +36,8 @@ impl ApiDomain {
         }
     }
 
-    /// Uses an existing certificate in the API's region. The ARN may contain pseudo parameters. Without it, the stack creates a
-    /// certificate, which needs the hosted zone for its validation.
+    /// Uses an existing certificate in the API's region. The ARN may contain pseudo parameters. Without it, the stack
+    /// creates a certificate, which needs the hosted zone for its validation.
     #[must_use]
     pub fn certificate_arn(mut self, arn: Option<&str>) -> Self {
         self.certificate_arn = arn.map(str::to_owned);

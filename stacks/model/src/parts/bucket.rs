@@ -10,7 +10,8 @@ use crate::{
     template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, json::camel, list, set},
 };
 
-/// A private `AWS::S3::Bucket` and its policy: encrypted, owned by the account, without public access, reachable over TLS only.
+/// A private `AWS::S3::Bucket` and its policy: encrypted, owned by the account, without public access, reachable over
+/// TLS only.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     logical_id: String,
@@ -22,8 +23,8 @@ pub struct Bucket {
     statements: Vec<Value>,
 }
 
-/// A bucket's name, which is known before the bucket exists. Grants, environments and event sources use it, so that they do not
-/// depend on the bucket's stack.
+/// A bucket's name, which is known before the bucket exists. Grants, environments and event sources use it, so that
+/// they do not depend on the bucket's stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketName(pub Text);
 
@@ -97,8 +98,8 @@ const CRUD: &[&str] =
     &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
 
 impl Bucket {
-    /// Creates a bucket called `name`. It is retained when its stack is deleted, also on the emulator: `destroy` keeps stateful
-    /// resources in every stage.
+    /// Creates a bucket called `name`. It is retained when its stack is deleted, also on the emulator: `destroy` keeps
+    /// stateful resources in every stage.
     #[must_use]
     pub fn new(logical_id: &str, name: &BucketName, stage: &Stage) -> Self {
         Self {
@@ -178,8 +179,8 @@ impl Bucket {
         )
     }
 
-    /// Moves objects under `prefix` to the storage class `STANDARD_IA` at this age in days: storage is cheaper there, and reading
-    /// costs more. S3 requires at least 30 days (S3 user guide, "Transitioning objects using Amazon S3
+    /// Moves objects under `prefix` to the storage class `STANDARD_IA` at this age in days: storage is cheaper there,
+    /// and reading costs more. S3 requires at least 30 days (S3 user guide, "Transitioning objects using Amazon S3
     /// Lifecycle").
     #[must_use]
     pub fn cool_under(self, prefix: &str, days: u32) -> Self {
@@ -216,8 +217,8 @@ impl Bucket {
         self
     }
 
-    /// Sends `event`, for example `s3:ObjectCreated:*`, to a function's alias. The bucket waits for `permission`, which allows S3 to
-    /// invoke the alias: S3 rejects a notification that it could not deliver.
+    /// Sends `event`, for example `s3:ObjectCreated:*`, to a function's alias. The bucket waits for `permission`, which
+    /// allows S3 to invoke the alias: S3 rejects a notification that it could not deliver.
     #[must_use]
     pub fn notify(mut self, event: &str, alias: &Text, permission: &Reference) -> Self {
         self.properties.notification_configuration = Some(bucket::NotificationConfiguration {

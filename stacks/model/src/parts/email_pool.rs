@@ -10,8 +10,8 @@ use crate::{
 
 /// An `AWS::Cognito::UserPool`, a client without secret for browsers, and groups.
 ///
-/// Passwords have at least twelve characters of all four kinds, a second factor is optional, and passwords are reset by e-mail.
-/// ID and access tokens are valid for an hour, refresh tokens for 30 days.
+/// Passwords have at least twelve characters of all four kinds, a second factor is optional, and passwords are reset by
+/// e-mail. ID and access tokens are valid for an hour, refresh tokens for 30 days.
 #[derive(Debug, Clone)]
 pub struct EmailPool {
     logical_id: String,
@@ -24,8 +24,8 @@ pub struct EmailPool {
 }
 
 impl EmailPool {
-    /// Creates a user pool called `name` with a client, given by logical ID and name. Only administrators create users. The pool
-    /// is retained when its stack is deleted.
+    /// Creates a user pool called `name` with a client, given by logical ID and name. Only administrators create users.
+    /// The pool is retained when its stack is deleted.
     #[must_use]
     pub fn new(logical_id: &str, name: &str, (client, client_name): (&str, &str)) -> Self {
         Self {
@@ -62,7 +62,8 @@ impl EmailPool {
         self
     }
 
-    /// Adds a text attribute of the pool's own, which tokens name `custom:<name>`, with the limits of its length in characters.
+    /// Adds a text attribute of the pool's own, which tokens name `custom:<name>`, with the limits of its length in
+    /// characters.
     #[must_use]
     pub fn custom_attribute(mut self, name: &str, min_length: u32, max_length: u32) -> Self {
         self.schema().push(user_pool::SchemaAttribute {

@@ -6,8 +6,8 @@ use crate::{
     template::{Part, Reference, Resource, Stack, list, set},
 };
 
-/// An `AWS::Lambda::EventSourceMapping` that sends messages to a function's alias in batches. Messages that the function reports as
-/// failed are received again.
+/// An `AWS::Lambda::EventSourceMapping` that sends messages to a function's alias in batches. Messages that the
+/// function reports as failed are received again.
 ///
 /// The function's role needs [`QueueHandle::feed`].
 #[derive(Debug, Clone)]

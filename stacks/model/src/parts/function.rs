@@ -121,8 +121,9 @@ impl Function {
         self
     }
 
-    /// Sets the number of retries of an asynchronous invocation, at most 2, and the age in seconds at which its event is dropped, 60
-    /// to 21600 (Lambda API reference, `PutFunctionEventInvokeConfig`). The emulator does not support these settings.
+    /// Sets the number of retries of an asynchronous invocation, at most 2, and the age in seconds at which its event
+    /// is dropped, 60 to 21600 (Lambda API reference, `PutFunctionEventInvokeConfig`). The emulator does not support
+    /// these settings.
     #[must_use]
     pub fn asynchronous(mut self, retries: u32, maximum_age: u32) -> Self {
         self.asynchronous = Some(Asynchronous { retries, maximum_age });
@@ -248,8 +249,8 @@ fn add_alias(stack: &mut Stack, contract: &FunctionName, function: &Reference) -
     stack.resource(&format!("{id}Alias"), Resource::of(alias))
 }
 
-/// Adds the parameters for the artifact bucket and for the key of the zip of resource `id`; returns their values. `noun` describes
-/// the resource.
+/// Adds the parameters for the artifact bucket and for the key of the zip of resource `id`; returns their values.
+/// `noun` describes the resource.
 pub(super) fn add_code_parameters(stack: &mut Stack, id: &str, noun: &str, source: ParameterSource) -> (Text, Text) {
     let bucket = json!({ "Type": "String", "Description": "The bucket that holds the zips." });
     let bucket = stack.parameter("ArtifactBucket", bucket, ParameterSource::ArtifactBucket);
@@ -266,8 +267,8 @@ impl FunctionHandle {
 
     /// Adds a permission for a service to invoke the alias on behalf of `source_arn`.
     ///
-    /// `with_account` limits it to sources in this account, which is necessary if the ARN contains no account, as a bucket's
-    /// (Lambda API reference, `AddPermission`).
+    /// `with_account` limits it to sources in this account, which is necessary if the ARN contains no account, as a
+    /// bucket's (Lambda API reference, `AddPermission`).
     pub fn permit(
         &self,
         stack: &mut Stack,

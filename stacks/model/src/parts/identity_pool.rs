@@ -11,8 +11,8 @@ use crate::{
     template::{Part, Reference, Resource, Stack, set},
 };
 
-/// An `AWS::Cognito::IdentityPool` and its roles, `AuthenticatedRole` and `UnauthenticatedRole`. A role without statements is
-/// omitted.
+/// An `AWS::Cognito::IdentityPool` and its roles, `AuthenticatedRole` and `UnauthenticatedRole`. A role without
+/// statements is omitted.
 #[derive(Debug, Clone)]
 pub struct IdentityPool {
     logical_id: String,

@@ -1,5 +1,5 @@
-//! An SSM parameter: configuration that other programs look up by name. It must not be a secret, because CloudFormation cannot
-//! create a `SecureString`.
+//! An SSM parameter: configuration that other programs look up by name. It must not be a secret, because CloudFormation
+//! cannot create a `SecureString`.
 
 use crate::{
     resources::ssm,

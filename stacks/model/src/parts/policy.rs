@@ -51,11 +51,6 @@ impl Statement {
     }
 }
 
-/// Returns the values of a policy's element, which may be one value or a list.
-pub(crate) fn as_list(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
 /// Returns a policy document of these statements.
 #[must_use]
 pub fn document(statements: &[Statement]) -> Value {

@@ -13,7 +13,8 @@ const RETENTION: i64 = 1_209_600;
 /// The waiting time of a receive in seconds: the maximum (the same page).
 const LONG_POLL: i64 = 20;
 
-/// An `AWS::SQS::Queue`, its dead-letter queue and their policies: encrypted, reachable over TLS only, keeping messages for 14 days.
+/// An `AWS::SQS::Queue`, its dead-letter queue and their policies: encrypted, reachable over TLS only, keeping messages
+/// for 14 days.
 #[derive(Debug, Clone)]
 pub struct Queue {
     logical_id: String,
@@ -153,8 +154,8 @@ impl QueueHandle {
         self.allow(&["sqs:GetQueueAttributes"])
     }
 
-    /// Allows what Lambda requires of the role of a function that an event source mapping invokes (Lambda developer guide, "Execution
-    /// role permissions" of SQS event sources).
+    /// Allows what Lambda requires of the role of a function that an event source mapping invokes (Lambda developer
+    /// guide, "Execution role permissions" of SQS event sources).
     #[must_use]
     pub fn feed(&self) -> Vec<Statement> {
         self.allow(&["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"])

@@ -16,8 +16,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Creates a rule called `name` with a schedule expression: `rate(15 minutes)` or `cron(…)` (EventBridge user guide, "Creating a
-    /// rule that runs on a schedule").
+    /// Creates a rule called `name` with a schedule expression: `rate(15 minutes)` or `cron(…)` (EventBridge user
+    /// guide, "Creating a rule that runs on a schedule").
     #[must_use]
     pub fn new(logical_id: &str, name: &str, expression: &str, function: &FunctionHandle) -> Self {
         Self {

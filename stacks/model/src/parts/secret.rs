@@ -36,8 +36,8 @@ pub struct SecretHandle {
 }
 
 impl Secret {
-    /// Creates a secret of letters and digits called `name`. It is retained when its stack is deleted, except in stage `local`, so
-    /// that signatures made with it can still be verified.
+    /// Creates a secret of letters and digits called `name`. It is retained when its stack is deleted, except in stage
+    /// `local`, so that signatures made with it can still be verified.
     #[must_use]
     pub fn new(logical_id: &str, name: &str, stage: &Stage) -> Self {
         Self {

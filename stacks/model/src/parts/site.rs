@@ -28,14 +28,15 @@ const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 /// policies" and "Use managed origin request policies").
 const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 const CORS_S3_ORIGIN: &str = "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf";
-/// CloudFront's managed policy `SecurityHeadersPolicy`: no framing, HTTPS only, no guessing of media types ("Use managed response
-/// headers policies").
+/// CloudFront's managed policy `SecurityHeadersPolicy`: no framing, HTTPS only, no guessing of media types ("Use
+/// managed response headers policies").
 const SECURITY_HEADERS: &str = "67f7725c-6f97-4210-82d7-5512b31e9d03";
 /// The ID of the only origin within the distribution.
 const ORIGIN: &str = "Site";
 
-/// A bucket and an `AWS::CloudFront::Distribution` for a single-page application: the response to a path that is not a file is the
-/// page. With a domain, the stack also gets certificate, DNS records and the redirect of `www.` to the domain.
+/// A bucket and an `AWS::CloudFront::Distribution` for a single-page application: the response to a path that is not a
+/// file is the page. With a domain, the stack also gets certificate, DNS records and the redirect of `www.` to the
+/// domain.
 #[derive(Debug, Clone)]
 pub struct Site {
     name: String,
@@ -50,8 +51,8 @@ pub struct Site {
 pub struct SiteDomain {
     /// The domain without `www.`. The name with `www.` is redirected to it.
     pub name: String,
-    /// The ARN of a certificate for both names, which may contain pseudo parameters. Without it, the stack creates one. It must be in
-    /// us-east-1, see [`REGION`](super::cdn::REGION).
+    /// The ARN of a certificate for both names, which may contain pseudo parameters. Without it, the stack creates one.
+    /// It must be in us-east-1, see [`REGION`](super::cdn::REGION).
     #[serde(default)]
     pub certificate_arn: Option<String>,
     /// The ID of the Route 53 hosted zone.

@@ -63,7 +63,8 @@ impl Access {
 }
 
 impl Table {
-    /// Creates a table called `name`. It is retained when its stack is deleted, except in stage `local`, whose emulator keeps no data.
+    /// Creates a table called `name`. It is retained when its stack is deleted, except in stage `local`, whose emulator
+    /// keeps no data.
     #[must_use]
     pub fn new(logical_id: &str, name: &str, key: Key, stage: &Stage) -> Self {
         let properties = dynamo_db::Table {
@@ -106,8 +107,8 @@ impl Table {
         self
     }
 
-    /// Deletes items after the time in this attribute, in seconds since 1970. DynamoDB deletes them within a few days (DynamoDB
-    /// developer guide, "Using time to live").
+    /// Deletes items after the time in this attribute, in seconds since 1970. DynamoDB deletes them within a few days
+    /// (DynamoDB developer guide, "Using time to live").
     #[must_use]
     pub fn expires(mut self, attribute: &str) -> Self {
         self.properties.time_to_live_specification =

@@ -30,8 +30,8 @@ pub struct UserPoolHandle {
 }
 
 impl UserPool {
-    /// Creates a user pool called `<prefix>-users` with a client called `<prefix>-client`. Users sign up themselves, and passwords
-    /// have at least 8 characters. The pool is retained when its stack is deleted.
+    /// Creates a user pool called `<prefix>-users` with a client called `<prefix>-client`. Users sign up themselves,
+    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted.
     #[must_use]
     pub fn new(logical_id: &str, prefix: String, stage: &Stage) -> Self {
         Self {
@@ -43,14 +43,16 @@ impl UserPool {
         }
     }
 
-    /// Signs users in with a phone number, which is verified by SMS. `role` is the logical ID of the role that sends messages.
+    /// Signs users in with a phone number, which is verified by SMS. `role` is the logical ID of the role that sends
+    /// messages.
     #[must_use]
     pub fn sms_verification(mut self, role: &str) -> Self {
         self.sms = Some(role.to_owned());
         self
     }
 
-    /// Sets the minimum length of passwords, in characters of any kind; 6 to 99 (Cognito API reference, `PasswordPolicyType`).
+    /// Sets the minimum length of passwords, in characters of any kind; 6 to 99 (Cognito API reference,
+    /// `PasswordPolicyType`).
     #[must_use]
     pub fn password_length(mut self, characters: i64) -> Self {
         self.password_length = characters;

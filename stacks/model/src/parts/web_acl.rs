@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::api::ApiHandle;
 use crate::template::{Expression, Part, Reference, Resource, Stack};
 
-/// An `AWS::WAFv2::WebACL` with limits of requests per address, and its association with an API. Blocked requests are answered with
-/// status 429.
+/// An `AWS::WAFv2::WebACL` with limits of requests per address, and its association with an API. Blocked requests are
+/// answered with status 429.
 ///
 /// The properties are written in CloudFormation's JSON form, because the typed ones would be a thousand lines.
 #[derive(Debug, Clone)]
@@ -61,8 +61,8 @@ impl Scope {
 }
 
 impl WebAcl {
-    /// Creates an ACL called `name` for `api` that counts requests over `window` seconds: 60, 120, 300 or 600 (WAF API reference,
-    /// `RateBasedStatement`).
+    /// Creates an ACL called `name` for `api` that counts requests over `window` seconds: 60, 120, 300 or 600 (WAF API
+    /// reference, `RateBasedStatement`).
     #[must_use]
     pub fn new(logical_id: &str, name: &str, window: u32, api: &ApiHandle) -> Self {
         Self { logical_id: logical_id.to_owned(), name: name.to_owned(), window, limits: Vec::new(), api: api.clone() }

@@ -1,7 +1,7 @@
 //! Rendered systems: plain data that is validated, written, planned and deployed.
 //!
-//! [`RenderedSystem`] is the interface between a renderer and the engine. It is owned data, its JSON has camelCase names, and
-//! [`VERSION`] changes with its format. Templates keep CloudFormation's own names.
+//! [`RenderedSystem`] is the interface between a renderer and the engine. It is owned data, its JSON has camelCase
+//! names, and [`VERSION`] changes with its format. Templates keep CloudFormation's own names.
 
 mod checks;
 mod version;

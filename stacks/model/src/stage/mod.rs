@@ -80,7 +80,8 @@ pub struct Release {
     pub steps: Vec<u8>,
     /// The bake time of each step, in seconds; at least 60 for a canary.
     pub bake_seconds: u32,
-    /// The number of requests in a step from which on metrics decide about a new version. With fewer requests, probes decide.
+    /// The number of requests in a step from which on metrics decide about a new version. With fewer requests, probes
+    /// decide.
     pub minimum_requests: u32,
     /// The names of CloudWatch alarms that revert a canary when they fire.
     pub alarms: Vec<String>,

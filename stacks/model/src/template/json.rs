@@ -56,7 +56,8 @@ fn rename_variables(text: &str, names: &BTreeMap<&str, String>) -> String {
     renamed
 }
 
-/// Sorts the keys of every object, with and without serde_json's `preserve_order`, and writes whole numbers without a fraction.
+/// Sorts the keys of every object, with and without serde_json's `preserve_order`, and writes whole numbers without a
+/// fraction.
 pub fn sorted(json: Value) -> Value {
     match json {
         Value::Object(object) => {

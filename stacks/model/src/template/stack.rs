@@ -75,8 +75,9 @@ impl Stack {
         Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
     }
 
-    /// Sets any property of a resource by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`. The value
-    /// overrides the one that the part has set. A path that does not exist is an error when the system is rendered.
+    /// Sets any property of a resource by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`. The
+    /// value overrides the one that the part has set. A path that does not exist is an error when the system is
+    /// rendered.
     pub fn set(&mut self, logical_id: &str, path: &str, value: Json) {
         let set = self.resources.get_mut(logical_id).map(|resource| resource.set(path, value));
         if !matches!(set, Some(Ok(()))) {

@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-/// The key that marks a reference to a resource in JSON until its system is rendered. Then it becomes a `Ref` or `Fn::GetAtt`
-/// in the resource's own stack, and a parameter in other stacks.
+/// The key that marks a reference to a resource in JSON until its system is rendered. Then it becomes a `Ref` or
+/// `Fn::GetAtt` in the resource's own stack, and a parameter in other stacks.
 pub(crate) const REFERENCE: &str = "Fn::Reference";
 
 /// A value of type `T`: a literal, or an expression that CloudFormation resolves to one.
@@ -32,7 +32,8 @@ impl Expression {
         Self(json!({ "Ref": name }))
     }
 
-    /// Creates a `Fn::Sub`. `${Name}` in `text` is one of `variables` or a pseudo parameter; `${!Name}` is the text `${Name}`.
+    /// Creates a `Fn::Sub`. `${Name}` in `text` is one of `variables` or a pseudo parameter; `${!Name}` is the text
+    /// `${Name}`.
     ///
     /// Variables that are literals, or a `Fn::Sub` without variables, are inlined into the text.
     #[must_use]

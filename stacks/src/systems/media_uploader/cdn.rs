@@ -1,4 +1,4 @@
-//! Stack `cloudfront`: the API's reading side under a domain of its own.
+//! Stack `cloudfront`: the reading requests of the API under a domain.
 
 use model::{
     parts::{

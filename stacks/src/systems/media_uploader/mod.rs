@@ -1,4 +1,4 @@
-//! The Media Uploader: users, an API with five functions between two buckets, and a CDN where the stage has a domain.
+//! The Media Uploader: users, an API with five functions between two buckets, and a CDN if the stage has a domain.
 
 mod api;
 mod cdn;

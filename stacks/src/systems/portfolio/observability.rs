@@ -1,4 +1,4 @@
-//! Stack `observability`: seven alarms, a dashboard, and who is told.
+//! Stack `observability`: seven alarms with their topic, and a dashboard.
 
 use model::{
     parts::{
@@ -13,28 +13,28 @@ use model::{
 
 use super::{Settings, api::Served};
 
-/// The stack.
+/// Builds the stack.
 pub(super) fn stack(stage: &Stage, settings: &Settings, served: &Served, table: &TableHandle) -> Stack {
     let mut stack = Stack::new("observability", "Portfolio: alarms and dashboard.");
     let topic = Topic::new("AlarmTopic", &format!("portfolio-alarms-{}", stage.name));
     let topic = stack.add(topic.email(settings.alarm_email.as_deref()));
-    let watched = Watched { stage, served, table };
-    let alarms = watched.alarms(&mut stack, &topic);
+    let monitoring = Monitoring { stage, served, table };
+    let alarms = monitoring.add_alarms(&mut stack, &topic);
     let name = format!("{}-portfolio", stage.name);
-    stack.add(watched.dashboard(&name, alarms));
+    stack.add(monitoring.dashboard(&name, alarms));
     stack.output("DashboardName", name);
     stack.output(ARN_OUTPUT, topic.arn());
     stack
 }
 
-/// What is watched.
-struct Watched<'a> {
+/// The parts that alarms and dashboard watch.
+struct Monitoring<'a> {
     stage: &'a Stage,
     served: &'a Served,
     table: &'a TableHandle,
 }
 
-impl Watched<'_> {
+impl Monitoring<'_> {
     fn lambda(&self, name: &str, statistic: Statistic) -> Metric {
         Metric::new("AWS/Lambda", name, statistic).of("FunctionName", self.served.function.function.id())
     }
@@ -53,7 +53,7 @@ impl Watched<'_> {
         self.table(name, Statistic::Sum).of("GlobalSecondaryIndexName", portfolio_contract::INDEX)
     }
 
-    /// Every request that DynamoDB refused, of table and index.
+    /// The metrics of throttled requests, of the table and its index.
     fn throttled(&self) -> [(&'static str, Metric); 4] {
         [
             ("read", self.table("ReadThrottleEvents", Statistic::Sum)),
@@ -63,8 +63,8 @@ impl Watched<'_> {
         ]
     }
 
-    /// Adds the alarms that the stage has; returns their ARNs.
-    fn alarms(&self, stack: &mut Stack, topic: &TopicHandle) -> Vec<Text> {
+    /// Adds the alarms that the stage supports; returns their ARNs.
+    fn add_alarms(&self, stack: &mut Stack, topic: &TopicHandle) -> Vec<Text> {
         use Statistic::{Average, Maximum, Percentile, Sum};
         let name = |name: &str| format!("portfolio-{name}-{}", self.stage.name);
         let alarm = |id: &str, called: &str, metric: Metric, threshold: f64| {
@@ -143,5 +143,5 @@ impl Watched<'_> {
     }
 }
 
-/// DynamoDB counts system errors for each operation apart.
+/// The operations of the table: DynamoDB counts system errors per operation.
 const OPERATIONS: [&str; 6] = ["GetItem", "PutItem", "UpdateItem", "Query", "BatchGetItem", "TransactWriteItems"];

@@ -14,7 +14,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Origins whose browsers may use the API, besides the site's own. The first one may also read the gateway's own errors.
+    /// Origins whose browsers may use the API, besides the site's own. The first one may also read the gateway's own
+    /// errors.
     #[serde(default)]
     pub(super) allowed_origins: Vec<String>,
     /// The user that the stack creates as the owner. Without it, the owner is created by hand.

@@ -22,7 +22,8 @@ pub(crate) struct Settings {
     /// The retention of logs, in days.
     #[serde(default = "default_log_retention")]
     pub(super) log_retention_days: u32,
-    /// Whether tables can be restored to any second of the last 35 days, and neither tables nor the user pool can be deleted.
+    /// Whether tables can be restored to any second of the last 35 days, and neither tables nor the user pool can be
+    /// deleted.
     #[serde(default)]
     pub(super) protect_data: bool,
     /// The worker's HTTP address, if it has one.
@@ -79,7 +80,8 @@ pub(super) struct Firebase {
 pub(super) struct Domain {
     /// For example `api.example.com`.
     pub(super) name: String,
-    /// The ARN of a certificate in the API's region, which may contain pseudo parameters. Without it, the stack creates one.
+    /// The ARN of a certificate in the API's region, which may contain pseudo parameters. Without it, the stack creates
+    /// one.
     #[serde(default)]
     pub(super) certificate_arn: Option<String>,
     /// The ID of the Route 53 hosted zone. Without it, the DNS record is created outside the stack.

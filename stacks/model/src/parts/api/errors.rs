@@ -50,8 +50,8 @@ impl GatewayError {
     }
 }
 
-/// The errors whose responses have the body of functions' errors. Each has its status here, because a response template knows
-/// the error's type, but not its status.
+/// The errors whose responses have the body of functions' errors. Each has its status here, because a response template
+/// knows the error's type, but not its status.
 const DEFAULT_ERRORS: &[(&str, u16)] = &[
     ("DEFAULT_4XX", 400),
     ("DEFAULT_5XX", 500),

@@ -86,8 +86,8 @@ pub(super) fn add(stack: &mut Stack, part: &RestApi, api: &Reference) -> Vec<Ref
     deployed
 }
 
-/// Returns an `OPTIONS` method without authorizer for each path: a preflight carries no token, and only a function can choose
-/// among several origins. A method `ANY` receives preflights too, so an API with one needs no others.
+/// Returns an `OPTIONS` method without authorizer for each path: a preflight carries no token, and only a function can
+/// choose among several origins. A method `ANY` receives preflights too, so an API with one needs no others.
 fn preflights(part: &RestApi) -> Vec<Endpoint> {
     if part.endpoints.iter().any(|endpoint| endpoint.verb == ANY) {
         return Vec::new();

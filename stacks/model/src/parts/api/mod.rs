@@ -23,8 +23,8 @@ use crate::{
     template::{Expression, Part, Reference, Resource, Stack, Text, list, set},
 };
 
-/// An `AWS::ApiGateway::RestApi` with everything that serves it: a resource for each path, a method for each route, an `OPTIONS`
-/// method for each path, permissions, deployment, stage and access log.
+/// An `AWS::ApiGateway::RestApi` with everything that serves it: a resource for each path, a method for each route, an
+/// `OPTIONS` method for each path, permissions, deployment, stage and access log.
 ///
 /// Every route is integrated with the alias `live` of a function.
 #[derive(Debug, Clone)]
@@ -107,8 +107,8 @@ impl RestApi {
         self
     }
 
-    /// Adds the method `ANY`, without authorizer, on these paths. It receives all requests that match no declared route, so
-    /// the function responds to unknown paths, unknown methods and preflights.
+    /// Adds the method `ANY`, without authorizer, on these paths. It receives all requests that match no declared
+    /// route, so the function responds to unknown paths, unknown methods and preflights.
     #[must_use]
     pub fn catch_all(mut self, paths: impl IntoIterator<Item = &'static str>, function: &FunctionHandle) -> Self {
         for path in paths {

@@ -24,8 +24,8 @@ pub struct Throttle {
     pub burst: u32,
 }
 
-/// A field of the access log: its name, and the name of the gateway's variable without `$context.` (API Gateway developer guide,
-/// "Variables for access logging").
+/// A field of the access log: its name, and the name of the gateway's variable without `$context.` (API Gateway
+/// developer guide, "Variables for access logging").
 pub type LogField = (&'static str, &'static str);
 
 /// The fields of an access log by default: neither token nor query, because both may contain secrets.
@@ -71,8 +71,8 @@ fn access_log(stack: &mut Stack, part: &RestApi) -> Option<stage::AccessLogSetti
     Some(stage::AccessLogSetting { destination_arn: set(group.attribute("Arn")), format: set(format) })
 }
 
-/// Returns the settings of all methods, and those of methods with a throttle of their own. The settings of one method replace
-/// the general ones, so each entry is complete.
+/// Returns the settings of all methods, and those of methods with a throttle of their own. The settings of one method
+/// replace the general ones, so each entry is complete.
 fn method_settings(part: &RestApi) -> Vec<stage::MethodSetting> {
     // Bodies contain passwords, so execution logs must not show them.
     let logs = part.execution_logs && part.has_logs;
@@ -94,8 +94,8 @@ fn method_settings(part: &RestApi) -> Vec<stage::MethodSetting> {
     std::iter::once(setting("/*", "*", part.throttle)).chain(own).collect()
 }
 
-/// Adds a deployment whose logical ID contains a hash of the deployed resources. A deployment is a snapshot, so changes of an
-/// API take effect only with a new one.
+/// Adds a deployment whose logical ID contains a hash of the deployed resources. A deployment is a snapshot, so changes
+/// of an API take effect only with a new one.
 pub(super) fn deployment(stack: &mut Stack, id: &str, api: &Reference, deployed: &[Reference]) -> Reference {
     let shape: BTreeMap<_, _> = deployed
         .iter()
