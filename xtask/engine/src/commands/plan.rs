@@ -160,7 +160,7 @@ fn verdict(previews: &[Preview]) -> Exit {
 
 fn print(previews: &[Preview], format: PlanFormat, ui: &Ui) -> miette::Result<()> {
     match format {
-        PlanFormat::Text => previews.iter().for_each(|preview| ui.result(show::text(preview).trim_end())),
+        PlanFormat::Text => previews.iter().for_each(|preview| ui.plan_result(preview)),
         PlanFormat::Markdown => {
             let plans: Vec<_> = previews.iter().map(show::markdown).collect();
             plans.iter().for_each(|plan| ui.result(plan.trim_end()));
@@ -281,7 +281,10 @@ pub(super) async fn add_left(
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
     match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
-            preview::add_orphaned_stacks(preview, &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed));
+            preview::add_orphaned_stacks(
+                preview,
+                &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed),
+            );
         }
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
