@@ -332,9 +332,8 @@ mod tests {
         let unknown = error("account: '111122223333'\nregion: eu-central-1\nregoin: x\n");
         assert!(unknown.contains("unknown field `regoin`") && unknown.contains("line 3"), "{unknown}");
         assert!(unknown.contains("did you mean `region`?"), "{unknown}");
-        let nested = error(
-            "account: '111122223333'\nregion: eu-central-1\nsystems:\n  photos:\n    alowed_origins: 1\n",
-        );
+        let nested =
+            error("account: '111122223333'\nregion: eu-central-1\nsystems:\n  photos:\n    alowed_origins: 1\n");
         assert!(nested.contains("unknown field `alowed_origins`") && nested.contains("line 5"), "{nested}");
         assert!(nested.contains("systems.photos") && nested.contains("`allowed_origins`?"), "{nested}");
         let far = error("account: '111122223333'\nregion: eu-central-1\nweather: sunny\n");

@@ -300,7 +300,8 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_what_was_done_about_it() {
-        let checks = json!([{ "system": "photos", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no" }]);
+        let checks =
+            json!([{ "system": "photos", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no" }]);
         let live = json!({ "photos-upload-prod": {}, "feeds-status-prod": {
             "version": "7", "runtime": "provided.al2023", "handler": "bootstrap", "codeSize": 2_000_000, "memory": 1024, "timeout": 30,
             "lastModified": "2026-11-02T03:04:05.000+0000",

@@ -1,14 +1,12 @@
 //! Each end that a job can have for a system.
 
-use model::{rendered::RenderedSystem, stage::Stage};
+use model::{example::Example, rendered::RenderedSystem};
 use serde_json::{Map, Value, json};
 
 use super::*;
 
 fn systems() -> Vec<RenderedSystem> {
-    let text = include_str!("../../../stacks/stages/local.yaml");
-    let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-    let mut systems = stacks::systems::render(&stage).expect("rendered");
+    let mut systems = Example::systems(&Example::stage_named("local"));
     systems.retain(|system| system.alarm_topic.is_some());
     let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
     assert_eq!(names, ["notes", "feeds"]);
@@ -55,8 +53,7 @@ fn what_nothing_was_done_to_is_told_nothing() {
     assert_eq!(told(&[]), []);
     let nothing = json!({ "changed": false, "functions": [], "sites": [{ "name": "Site", "uploaded": [] }] });
     assert_eq!(told(&[done("deploy", &[], nothing), done("check-live", &[], json!({ "checks": [] }))]), []);
-    let of_another =
-        json!({ "releases": [released("photos", 3)], "changedStacks": ["photos-api-local"] });
+    let of_another = json!({ "releases": [released("photos", 3)], "changedStacks": ["photos-api-local"] });
     assert_eq!(told(&[done("deploy", &[], of_another)]), []);
     assert_eq!(told(&[done("prune", &["denied"], json!({}))]), []);
 }
@@ -65,8 +62,7 @@ fn what_nothing_was_done_to_is_told_nothing() {
 fn a_release_is_live_unless_it_was_reverted() {
     let deploy = done("deploy", &[], json!({ "releases": [reverted("feeds", 4), released("feeds", 5)] }));
     assert_eq!(told(&[deploy]), one("feeds", Some(5), Fate::Live, ""));
-    let notes =
-        json!({ "releases": [reverted("notes", 2)], "notReleased": { "failed": "notes", "untried": [] } });
+    let notes = json!({ "releases": [reverted("notes", 2)], "notReleased": { "failed": "notes", "untried": [] } });
     let deploy = done("deploy", &["release 2 was reverted: /health answers 500"], notes);
     assert_eq!(told(&[deploy]), one("notes", Some(2), Fate::Reverted, "/health answers 500"));
     let mut first = reverted("notes", 1);
@@ -80,10 +76,8 @@ fn a_release_is_live_unless_it_was_reverted() {
 fn a_failed_deploy_is_told_to_whom_it_concerns() {
     let notes = json!({ "releases": [released("notes", 7)], "notReleased": { "failed": "feeds", "untried": [] } });
     let found = told(&[done("deploy", &["the probe failed", "timeout"], notes)]);
-    let expected = [
-        one("notes", Some(7), Fate::Live, ""),
-        one("feeds", None, Fate::Failed, "the probe failed; because: timeout"),
-    ];
+    let expected =
+        [one("notes", Some(7), Fate::Live, ""), one("feeds", None, Fate::Failed, "the probe failed; because: timeout")];
     assert_eq!(found, expected.concat());
 
     let untried = json!({ "notReleased": { "failed": "notes", "untried": ["feeds"] } });

@@ -152,10 +152,7 @@ mod tests {
     fn only_the_right_binary_that_is_ready_passes() {
         let good = r#"{"ready":true,"function":"photos-upload"}"#;
         assert_eq!(judge(&answer(good, None), "photos-upload"), Ok(()));
-        assert!(
-            judge(&answer(good, None), "photos-image")
-                .is_err_and(|why| why.contains("not photos-image"))
-        );
+        assert!(judge(&answer(good, None), "photos-image").is_err_and(|why| why.contains("not photos-image")));
         let failed = answer(r#"{"errorMessage":"RAW_MEDIA_BUCKET is missing"}"#, Some("Unhandled"));
         assert!(judge(&failed, "x").is_err_and(|why| why.contains("RAW_MEDIA_BUCKET")));
         assert!(judge(&answer("null", None), "x").is_err());

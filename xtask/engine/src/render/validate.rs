@@ -310,10 +310,7 @@ mod tests {
         assert_eq!(found[0].logical_id.as_deref(), Some("Upload"));
         assert_eq!(found[0].property.as_deref(), Some("Properties.Environment.Variable"));
         let message = ValidateError::Refused { findings: found }.to_string();
-        assert!(
-            message.contains("photos-api-dev › Upload › Properties.Environment.Variable: Additional"),
-            "{message}"
-        );
+        assert!(message.contains("photos-api-dev › Upload › Properties.Environment.Variable: Additional"), "{message}");
     }
 
     #[test]

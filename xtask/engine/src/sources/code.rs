@@ -276,10 +276,7 @@ mod tests {
         assert_eq!(of(&clap, &text), ["xtask"]);
         let lambda_http = text.replacen("\nlambda_http = ", "\nlambda_http_of_old = ", 1);
         let users = of(&lambda_http, &text);
-        assert!(
-            users.contains(&"photos-upload".to_owned()) && !users.contains(&"xtask".to_owned()),
-            "{users:?}"
-        );
+        assert!(users.contains(&"photos-upload".to_owned()) && !users.contains(&"xtask".to_owned()), "{users:?}");
         let profile = format!("{text}\n[profile.other]\ninherits = \"release\"\n");
         assert!(of(&text, &profile).len() > 5);
     }
