@@ -326,3 +326,6 @@ pub fn required_artifacts<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a 
 pub fn full_name(system: &str, stack: &str, stage: &str) -> String {
     format!("{system}-{stack}-{stage}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,3 +264,6 @@ fn strings<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
