@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     example::Example,
-    rendered::{RenderedLayer, RenderedStack},
+    rendered::{ParameterSource, RenderedLayer, RenderedStack},
     stage::Stage,
 };
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     artifacts::ArtifactKind,
-    observed::ObservedFunction,
+    observed::{Observed, ObservedFunction, ObservedStack},
     preview::{Baseline, BaselineStack},
 };
 
