@@ -17,6 +17,7 @@ pub mod orphaned;
 mod planner;
 mod policy;
 pub mod preview;
+mod quotas;
 pub mod show;
 pub mod stateful;
 pub mod states;

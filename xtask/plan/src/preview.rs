@@ -17,9 +17,10 @@ use crate::{
     change_set::{ChangeSetEntry, disagreements},
     changes::{Certainty, ResourceAction, StackChanges, compare, resolve::Known},
     findings::{Finding, Sides, findings},
-    forecast::{Forecast, Upcoming, forecast, quotas},
+    forecast::{ChangingStack, Forecast, forecast},
     full_name,
     observed::{ListedStack, Observed, ObservedStack},
+    quotas::quotas,
     widening::loses_protection,
 };
 
@@ -277,11 +278,11 @@ fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview]) -> Forecast 
         .filter(|stack| stack.action != StackAction::None)
         .map(|stack| (stack, waits_for(stack)))
         .collect();
-    let upcoming: Vec<_> = changing
+    let changing_stacks: Vec<_> = changing
         .iter()
-        .map(|(stack, depends_on)| Upcoming { name: &stack.name, depends_on, changes: &stack.changes })
+        .map(|(stack, depends_on)| ChangingStack { name: &stack.name, depends_on, changes: &stack.changes })
         .collect();
-    forecast(&upcoming)
+    forecast(&changing_stacks)
 }
 
 /// Adds the baseline's stacks that the workspace no longer defines.
