@@ -198,7 +198,7 @@ impl Guard<'_> {
         let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
         let predicted = shown.map_or(&nothing, |shown| &shown.changes);
         for disagreement in change_set::disagreements(stack, predicted, verdicts) {
-            ui.warn(format_args!("CloudFormation sees it differently: {disagreement}"));
+            ui.warn(format_args!("CloudFormation's change set differs from the plan: {disagreement}"));
         }
         let losses = change_set::unpredicted_losses(stack, predicted, verdicts, self.allowances);
         if losses.is_empty() { Ok(()) } else { Err(DeployError::UnseenLoss { stack: stack.to_owned(), losses }) }
