@@ -4,6 +4,8 @@
 //! [`rendered::RenderedSystem`]s come out; [`foundation::complete`] adds what deploying itself needs. Names no system.
 
 pub mod emulator;
+#[cfg(any(test, feature = "example"))]
+pub mod example;
 pub mod foundation;
 pub mod parts;
 pub mod project;

@@ -175,6 +175,8 @@ fn read(path: &Utf8Path) -> Result<Vec<u8>, ArtifactError> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+
     use super::*;
 
     #[test]

@@ -1,14 +1,12 @@
 //! Each end that a job can have for a system.
 
-use model::{rendered::RenderedSystem, stage::Stage};
+use model::{example::Example, rendered::RenderedSystem};
 use serde_json::{Map, Value, json};
 
 use super::*;
 
 fn systems() -> Vec<RenderedSystem> {
-    let text = include_str!("../../../stacks/stages/local.yaml");
-    let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-    let mut systems = stacks::systems::render(&stage).expect("rendered");
+    let mut systems = Example::systems(&Example::stage_named("local"));
     systems.retain(|system| system.alarm_topic.is_some());
     let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
     assert_eq!(names, ["notes", "feeds"]);

@@ -1,22 +1,18 @@
 //! A changed API is deployed anew; routes are guarded, checked and throttled as they say.
 
-use contract::photos::{RetrieveRoute, Upload, UploadEnvironment, UploadRoute};
-
 use super::*;
-use crate::parts::function::Function;
+use crate::{
+    example::{HistoryRoute, NotesApi, NotesEnvironment, NotesRoute},
+    parts::function::Function,
+};
 
 fn deployment_of(change: impl FnOnce(RestApi, &FunctionHandle) -> RestApi) -> String {
     let stage = Stage::example("dev");
     let mut stack = Stack::new("api", "An API.");
-    let environment = UploadEnvironment {
-        raw_media_bucket: "raw".into(),
-        allowed_origins: "https://example.com".into(),
-        media_profile_path: "/opt/profile".into(),
-        public_s3_endpoint: None,
-    };
-    let upload = stack.add(Function::new(&stage, Upload, environment));
-    let api = RestApi::new("Api", "api".to_owned(), &stage).routes::<UploadRoute>(&upload);
-    stack.add(change(api, &upload));
+    let environment = NotesEnvironment { table_name: "notes".into(), word: "hello".into() };
+    let function = stack.add(Function::new(&stage, NotesApi, environment));
+    let api = RestApi::new("Api", "api".to_owned(), &stage).routes::<NotesRoute>(&function);
+    stack.add(change(api, &function));
     let mut ids = stack.resources.into_keys().filter(|id| id.starts_with("ApiDeployment"));
     ids.next().expect("a deployment")
 }
@@ -27,7 +23,7 @@ fn a_changed_api_is_deployed_anew_and_a_changed_stage_is_not() {
     assert_eq!(plain, deployment_of(|api, _| api));
     assert_eq!(plain, deployment_of(|api, _| api.throttle(1, 1)));
     for changed in [
-        deployment_of(|api, upload| api.routes::<RetrieveRoute>(upload)),
+        deployment_of(|api, function| api.routes::<HistoryRoute>(function)),
         deployment_of(|api, _| api.authorizer("Authorizer", "arn:pool".into())),
         deployment_of(|api, _| api.origins(&["https://example.com".to_owned()])),
     ] {
