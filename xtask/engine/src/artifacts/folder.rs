@@ -11,7 +11,7 @@ use thiserror::Error;
 /// The list's name in the folder.
 const LIST: &str = "artifacts.json";
 /// The version of the list's form.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A folder of artifacts cannot be used.
 #[derive(Debug, Error, Diagnostic)]
@@ -87,6 +87,8 @@ struct Listing {
     kind: ArtifactKind,
     system: String,
     name: String,
+    /// The binary of a function's zip.
+    binary: Option<String>,
     file: String,
     sha256: String,
     zipped: u64,
@@ -106,13 +108,15 @@ pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: 
     fs_err::create_dir_all(folder).map_err(access(folder))?;
     let old = list(folder).map(|listed| listed.artifacts).unwrap_or_default();
     let mut artifacts = Vec::new();
-    for artifact in built.functions.values().chain(built.layers.values()) {
+    let functions = built.functions.iter().map(|(binary, artifact)| (Some(binary.clone()), artifact));
+    for (binary, artifact) in functions.chain(built.layers.values().map(|artifact| (None, artifact))) {
         let file = artifact.path.file_name().unwrap_or_default().to_owned();
         fs_err::copy(&artifact.path, folder.join(&file)).map_err(access(&artifact.path))?;
         artifacts.push(Listing {
             kind: artifact.kind,
             system: artifact.system.clone(),
             name: artifact.name.clone(),
+            binary,
             file,
             sha256: artifact.sha256.clone(),
             zipped: artifact.zipped,
@@ -164,16 +168,12 @@ pub fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
         if found != listing.sha256 {
             return Err(FolderError::Changed { file: path.to_string(), found, expected: listing.sha256 });
         }
-        let Listing { kind, system, name, sha256, zipped, unzipped, .. } = listing;
+        let Listing { kind, system, name, binary, sha256, zipped, unzipped, .. } = listing;
         let artifact = Artifact { kind, system, name, path, sha256, zipped, unzipped };
-        match kind {
-            ArtifactKind::Function => {
-                artifacts.functions.insert(format!("{}-{}", artifact.system, artifact.name), artifact);
-            }
-            ArtifactKind::Layer => {
-                artifacts.layers.insert((artifact.system.clone(), artifact.name.clone()), artifact);
-            }
-        }
+        match binary {
+            Some(binary) => artifacts.functions.insert(binary, artifact),
+            None => artifacts.layers.insert((artifact.system.clone(), artifact.name.clone()), artifact),
+        };
     }
     Ok(artifacts)
 }
@@ -199,6 +199,8 @@ pub fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem
 
 #[cfg(test)]
 mod tests {
+    use model::example::{Example, NOTES};
+
     use super::*;
     use crate::{artifacts::pack_function, workspace::Workspace};
 
@@ -208,6 +210,31 @@ mod tests {
         fs_err::write(&binary, content).expect("written");
         let artifact = pack_function(&workspace, "notes", "api", &binary, false).expect("packed");
         Artifacts { functions: [("notes-api".to_owned(), artifact)].into(), ..Artifacts::default() }
+    }
+
+    #[test]
+    fn a_zip_that_functions_share_is_found_by_its_binary() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let root = Utf8Path::from_path(temporary.path()).expect("UTF-8");
+        let folder = root.join("artifacts");
+        let stage = Example::stage_named("local");
+        let mut systems = Example::systems(&stage);
+        systems.retain(|system| system.name == NOTES);
+        let functions = systems.iter_mut().flat_map(|system| &mut system.stacks).map(|stack| &mut stack.functions);
+        for functions in functions.filter(|functions| !functions.is_empty()) {
+            functions[0].id.binary = "worker".to_owned();
+            let mut second = functions[0].clone();
+            second.id.function = "sweep".to_owned();
+            functions.push(second);
+        }
+        // A binary without the system's name in front of its own.
+        let mut built = built(root, b"worker");
+        let artifact = built.functions.remove("notes-api").expect("it was built");
+        built.functions.insert("worker".to_owned(), artifact);
+        write(&folder, &built, "arm64", "from this").expect("written");
+        let artifacts = read(&folder).expect("read");
+        assert_eq!(artifacts.functions.keys().collect::<Vec<_>>(), ["worker"]);
+        check(&folder, &artifacts, &systems).expect("both functions have their zip");
     }
 
     #[test]

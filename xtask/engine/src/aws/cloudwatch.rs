@@ -164,6 +164,6 @@ mod tests {
         let minutes = [60, 120, 180].map(DateTime::from_secs);
         let result = MetricDataResult::builder().set_timestamps(Some(minutes.to_vec()));
         let result = result.set_values(Some(vec![900.0, 70.0, 60.0])).build();
-        assert_eq!(whole_minutes(result, since).collect::<Vec<_>>(), [70.0, 60.0]);
+        assert_eq!(whole_minutes(&result, since).collect::<Vec<_>>(), [70.0, 60.0]);
     }
 }

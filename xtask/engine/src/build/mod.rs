@@ -64,11 +64,11 @@ pub enum BuildError {
         source: std::io::Error,
     },
     /// It does not compile.
-    #[error("failed to compile {functions}; nothing was deployed")]
-    #[diagnostic(help("mend the errors that cargo printed above"))]
+    #[error("failed to compile {binaries}; nothing was deployed")]
+    #[diagnostic(help("fix the errors that cargo printed above"))]
     Compile {
-        /// The functions that were asked for.
-        functions: String,
+        /// The binaries to build.
+        binaries: String,
     },
     /// A binary did not come out of the build.
     #[error("cargo built no binary `{binary}`")]
@@ -141,9 +141,7 @@ pub async fn artifacts(
     let mut built = Artifacts::default();
     if !request.functions.is_empty() {
         let binaries = cargo::build(request, workspace, ui).await?;
-        // Several functions may share a binary, which is zipped once.
-        let by_binary: BTreeMap<_, _> = request.functions.iter().map(|function| (&function.binary, function)).collect();
-        let packing = by_binary.into_values().map(|function| {
+        let packing = one_per_binary(&request.functions).map(|function| {
             let (function, binary) = (function.clone(), binaries[&function.binary].clone());
             let (architecture, mode, workspace) = (request.architecture, request.mode, workspace.clone());
             tokio::task::spawn_blocking(move || pack(function, &binary, architecture, mode, &workspace))
@@ -161,6 +159,12 @@ pub async fn artifacts(
         gate(artifact, ui)?;
     }
     Ok(built)
+}
+
+/// One function of each binary: functions may share a binary, which is zipped once.
+fn one_per_binary(functions: &[FunctionId]) -> impl Iterator<Item = &FunctionId> {
+    let by_binary: BTreeMap<_, _> = functions.iter().map(|function| (&function.binary, function)).collect();
+    by_binary.into_values()
 }
 
 fn pack(
@@ -219,6 +223,18 @@ pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shared_binary_is_packed_once() {
+        let functions = ["submit", "fetch", "api"].map(|function| FunctionId {
+            system: "notes".to_owned(),
+            function: function.to_owned(),
+            binary: if function == "api" { "notes-api" } else { "notes-worker" }.to_owned(),
+            logical_id: String::new(),
+        });
+        let names: Vec<_> = one_per_binary(&functions).map(FunctionId::artifact_name).collect();
+        assert_eq!(names, ["api", "worker"]);
+    }
 
     #[test]
     fn what_is_too_large_is_refused_by_either_size() {

@@ -411,7 +411,45 @@ pub(crate) async fn ready(
 
 #[cfg(test)]
 mod tests {
+    use model::example::{Example, FEEDS};
+    use plan::{
+        artifacts::{Artifact, ArtifactKind},
+        observed::{ObservedFunction, ObservedStack},
+    };
+
     use super::*;
+
+    #[test]
+    fn functions_of_one_binary_share_an_upload_and_are_each_updated() {
+        let stage = Example::stage_named("local");
+        let mut systems = Example::systems(&stage);
+        systems.retain(|system| system.name == FEEDS);
+        let stack = &mut systems[0].stacks[0];
+        let mut second = stack.functions[0].clone();
+        (second.id.function, second.function_name) = ("sweep".to_owned(), "feeds-sweep-local".to_owned());
+        stack.functions.push(second);
+        let (system, name, path) = (FEEDS.to_owned(), "fetch".to_owned(), "fetch.zip".into());
+        let (kind, sha256) = (ArtifactKind::Function, "ab".repeat(32));
+        let artifact = Artifact { kind, system, name, path, sha256, zipped: 1, unzipped: 1 };
+        let artifacts = Artifacts { functions: [("feeds-fetch".to_owned(), artifact)].into(), ..Artifacts::default() };
+        let deployed = ObservedStack {
+            status: "CREATE_COMPLETE".to_owned(),
+            template: Some(stack.template.clone()),
+            ..ObservedStack::default()
+        };
+        let function = ObservedFunction { code_sha256: "another".to_owned(), ..ObservedFunction::default() };
+        let names = ["feeds-fetch-local", "feeds-sweep-local"];
+        let observed = Observed {
+            stacks: [(stack.name.clone(), deployed)].into(),
+            functions: names.map(|name| (name.to_owned(), function.clone())).into(),
+            ..Observed::default()
+        };
+        let plan = plan::plan("local", &systems, &artifacts, &observed);
+        let updated: Vec<_> = plan.code.iter().map(|code| code.function_name.as_str()).collect();
+        assert_eq!(updated, names);
+        assert_eq!(plan.code[0].key, plan.code[1].key);
+        assert_eq!(plan::needed(&plan, &artifacts).len(), 1, "one upload");
+    }
 
     #[test]
     fn cloudformation_works_with_its_own_role_but_never_on_foundation() {

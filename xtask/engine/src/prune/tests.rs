@@ -99,3 +99,17 @@ fn artifacts_stay_while_a_stack_or_a_kept_version_refers_to_them() {
     assert!(needed.judge("artifacts/s-layer-1.zip".to_owned()).keep);
     assert!(!needed.judge(format!("artifacts/s-f-{}.zip", "cd".repeat(32))).keep);
 }
+
+#[test]
+fn a_shared_zip_stays_while_one_of_its_functions_needs_it() {
+    let mut needed = Needed::default();
+    // Only the second function of the binary still has a version of this zip.
+    let of = |hash: &str| Version {
+        code_sha256: BASE64_STANDARD.encode(hex::decode(hash.repeat(32)).expect("hex")),
+        ..version(1)
+    };
+    needed.extend([of("cd")].iter());
+    needed.extend([of("cd"), of("ab")].iter());
+    assert!(needed.judge(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32))).keep);
+    assert!(!needed.judge(format!("artifacts/notes-worker-{}.zip", "ef".repeat(32))).keep);
+}

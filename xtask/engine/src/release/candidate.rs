@@ -94,7 +94,8 @@ pub(super) async fn probe<S: Store>(
         traffic: "no traffic was moved to it",
     };
     let answer = invoke(name, version, &Probe { probe: Question::Ready }, context).await?;
-    judge(&answer, &function.id.binary).map_err(wrong)?;
+    // Functions may share a binary, so the response names the function.
+    judge(&answer, &format!("{}-{}", function.id.system, function.id.function)).map_err(wrong)?;
     for check in &context.checks {
         if let Some(direct) = check.direct.as_ref().filter(|direct| direct.function_name == *name) {
             ask(check, direct, version, context).await?.map_err(wrong)?;
