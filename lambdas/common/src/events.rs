@@ -41,10 +41,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use contract::media_uploader::Dispatcher;
     use serde_json::json;
 
     use super::*;
+    use crate::notes::List;
 
     async fn double(event: u32) -> Result<u32, Error> {
         Ok(event * 2)
@@ -52,14 +52,14 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn events_reach_the_handler_and_probes_do_not() {
-        let doubled = answer::<Dispatcher, _, _>(double, json!(21)).await.expect("a number");
+        let doubled = answer::<List, _, _>(double, json!(21)).await.expect("a number");
         assert_eq!(doubled, json!(42));
-        let ready = answer::<Dispatcher, _, _>(double, json!({"probe": "ready"})).await.expect("a probe");
-        assert_eq!(ready, json!({"ready": true, "function": "media-uploader-dispatcher"}));
+        let ready = answer::<List, _, _>(double, json!({"probe": "ready"})).await.expect("a probe");
+        assert_eq!(ready, json!({"ready": true, "function": "notes-list"}));
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn an_event_of_another_shape_is_an_error() {
-        assert!(answer::<Dispatcher, _, _>(double, json!({"probe": "steady"})).await.is_err());
+        assert!(answer::<List, _, _>(double, json!({"probe": "steady"})).await.is_err());
     }
 }

@@ -11,7 +11,7 @@ use axum::{
     response::Response,
     routing::{MethodFilter, MethodRouter},
 };
-use contract::{Function, Routes};
+use contract::{Function, FunctionName, Routes};
 use lambda_http::{Adapter, Service, aws_lambda_events::apigw::ApiGatewayProxyRequest, request::LambdaRequest};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -57,7 +57,7 @@ where
         // Lambda already limits an event to 6 MB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(origins, cors::layer))
-        .layer(from_fn_with_state(F::NAME.binary, log))
+        .layer(from_fn_with_state(F::NAME, log))
         .with_state(state)
 }
 
@@ -101,7 +101,7 @@ pub async fn answer<F: Function>(router: Router, event: LambdaEvent<Value>) -> R
 
 /// Writes one line per request.
 async fn log(
-    State(function): State<&'static str>,
+    State(function): State<FunctionName>,
     parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
@@ -121,7 +121,7 @@ async fn log(
     match response.extensions().get::<Cause>() {
         Some(Cause(cause)) => {
             tracing::error!(
-                function,
+                %function,
                 method,
                 route,
                 filename,
@@ -133,7 +133,7 @@ async fn log(
                 "request"
             );
         }
-        None => tracing::info!(function, method, route, filename, status, ms, bytes, role, "request"),
+        None => tracing::info!(%function, method, route, filename, status, ms, bytes, role, "request"),
     }
     response
 }

@@ -1,14 +1,11 @@
 //! The HTTP side with a small router of its own, fed with API Gateway's events.
 
 use axum::{Json, response::IntoResponse, routing::on};
-use contract::{
-    Route,
-    media_uploader::{Retrieve, SYSTEM},
-};
+use contract::Route;
 use serde_json::json;
 
 use super::*;
-use crate::{Caller, body::Fields, body::Parameters, telemetry::capture::Lines};
+use crate::{Caller, body::Fields, body::Parameters, notes::List, telemetry::capture::Lines};
 
 #[derive(Debug, Clone, Copy)]
 enum TestRoute {
@@ -51,7 +48,7 @@ async fn fail() -> Result<(), ApiError> {
 
 fn test_router() -> Router {
     let origins = Origins::parse("https://www.example.com");
-    router::<Retrieve, TestRoute, ()>(origins, (), |route, filter| match route {
+    router::<List, TestRoute, ()>(origins, (), |route, filter| match route {
         TestRoute::Who => on(filter, who),
         TestRoute::Echo => on(filter, echo),
         TestRoute::Break => on(filter, fail),
@@ -76,9 +73,7 @@ fn event(method: &str, path: &str) -> Value {
 }
 
 async fn call(event: Value) -> Value {
-    answer::<Retrieve>(test_router(), LambdaEvent::new(event, lambda_runtime::Context::default()))
-        .await
-        .expect("an answer")
+    answer::<List>(test_router(), LambdaEvent::new(event, lambda_runtime::Context::default())).await.expect("an answer")
 }
 
 fn body(answer: &Value) -> Value {
@@ -201,7 +196,7 @@ async fn a_request_is_one_log_line() {
     let lines = lines.values();
     assert_eq!(lines.len(), 1, "{lines:?}");
     let line = &lines[0];
-    assert_eq!(line["function"], format!("{SYSTEM}-retrieve"));
+    assert_eq!(line["function"], "notes-list");
     assert_eq!((&line["filename"], &line["status"], &line["bytes"]), (&json!("abc"), &json!(200), &json!(7)));
     assert!(line["ms"].is_u64(), "{line}");
 }
@@ -209,13 +204,13 @@ async fn a_request_is_one_log_line() {
 #[tokio::test(flavor = "current_thread")]
 async fn probes_do_not_reach_the_router() {
     let ready = call(json!({"probe": "ready"})).await;
-    assert_eq!(ready, json!({"ready": true, "function": "media-uploader-retrieve"}));
+    assert_eq!(ready, json!({"ready": true, "function": "notes-list"}));
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn what_is_no_request_is_an_error() {
     let event = LambdaEvent::new(json!({"probe": "steady"}), lambda_runtime::Context::default());
-    assert!(answer::<Retrieve>(test_router(), event).await.is_err());
+    assert!(answer::<List>(test_router(), event).await.is_err());
 }
 
 fn from_origin(method: &str, path: &str, origin: &str) -> Value {

@@ -8,6 +8,8 @@ pub mod cors;
 pub mod error;
 pub mod events;
 pub mod http;
+#[cfg(test)]
+mod notes;
 mod path;
 pub mod probe;
 pub mod start;

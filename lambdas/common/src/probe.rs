@@ -9,23 +9,20 @@ use serde_json::Value;
 
 /// The answer to `event` when it is a probe and nothing else.
 pub(crate) fn answer<F: Function>(event: &Value) -> Option<Ready> {
-    Probe::deserialize(event).ok().map(|_| Ready { ready: true, function: F::NAME.binary.to_owned() })
+    Probe::deserialize(event).ok().map(|_| Ready { ready: true, function: F::NAME.to_string() })
 }
 
 #[cfg(test)]
 mod tests {
-    use contract::media_uploader::Upload;
     use serde_json::json;
 
     use super::*;
+    use crate::notes::List;
 
     #[test]
     fn a_probe_is_answered_with_the_binarys_name() {
-        let ready = answer::<Upload>(&json!({"probe": "ready"})).expect("a probe");
-        assert_eq!(
-            serde_json::to_value(ready).expect("plain data"),
-            json!({"ready": true, "function": "media-uploader-upload"})
-        );
+        let ready = answer::<List>(&json!({"probe": "ready"})).expect("a probe");
+        assert_eq!(serde_json::to_value(ready).expect("plain data"), json!({"ready": true, "function": "notes-list"}));
     }
 
     #[test]
@@ -38,7 +35,7 @@ mod tests {
             json!({"probe": "ready", "httpMethod": "GET"}),
             json!({"Records": []}),
         ] {
-            assert_eq!(answer::<Upload>(&event), None, "{event}");
+            assert_eq!(answer::<List>(&event), None, "{event}");
         }
     }
 }

@@ -8,7 +8,7 @@ use aws_smithy_http_client::{
     Builder as HttpClient,
     tls::{self, rustls_provider::CryptoMode},
 };
-use contract::Function;
+use contract::{Function, FunctionName};
 use lambda_runtime::Error;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -30,8 +30,8 @@ pub enum StartError {
     /// A variable is missing.
     #[error("failed to read the environment of {function}")]
     Environment {
-        /// The binary.
-        function: &'static str,
+        /// The function.
+        function: FunctionName,
         /// Which variable, and why.
         #[source]
         source: serde_json::Error,
@@ -44,26 +44,24 @@ pub enum StartError {
 /// A function's `main`: starts it and hands over to `serve`, which runs until the instance ends.
 ///
 /// One thread, because an instance handles one event at a time.
-pub fn start<F>(serve: impl AsyncFnOnce(Started<F::Environment<String>>) -> Result<(), Error>) -> ExitCode
+pub fn start<F>(serve: impl AsyncFnOnce(Started<F>) -> Result<(), Error>) -> ExitCode
 where
-    F: Function,
-    F::Environment<String>: DeserializeOwned,
+    F: Function + DeserializeOwned,
 {
     telemetry::initialize(F::NAME.system);
     match run::<F>(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let chain = telemetry::chain(error.as_ref());
-            tracing::error!(function = F::NAME.binary, error = chain, "failed");
+            tracing::error!(function = %F::NAME, error = chain, "failed");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run<F>(serve: impl AsyncFnOnce(Started<F::Environment<String>>) -> Result<(), Error>) -> Result<(), Error>
+fn run<F>(serve: impl AsyncFnOnce(Started<F>) -> Result<(), Error>) -> Result<(), Error>
 where
-    F: Function,
-    F::Environment<String>: DeserializeOwned,
+    F: Function + DeserializeOwned,
 {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -73,14 +71,13 @@ where
 }
 
 /// The contract's environment, read from `variables`. Others are ignored: Lambda sets many of its own.
-fn environment<F>(variables: impl Iterator<Item = (String, String)>) -> Result<F::Environment<String>, StartError>
+fn environment<F>(variables: impl Iterator<Item = (String, String)>) -> Result<F, StartError>
 where
-    F: Function,
-    F::Environment<String>: DeserializeOwned,
+    F: Function + DeserializeOwned,
 {
     let variables: Map<String, Value> = variables.map(|(name, value)| (name, Value::String(value))).collect();
     serde_json::from_value(Value::Object(variables))
-        .map_err(|source| StartError::Environment { function: F::NAME.binary, source })
+        .map_err(|source| StartError::Environment { function: F::NAME, source })
 }
 
 async fn aws() -> SdkConfig {
@@ -90,9 +87,8 @@ async fn aws() -> SdkConfig {
 
 #[cfg(test)]
 mod tests {
-    use contract::media_uploader::{Retrieve, RetrieveEnvironment};
-
     use super::*;
+    use crate::notes::List;
 
     fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
@@ -101,27 +97,27 @@ mod tests {
     #[test]
     fn the_environment_is_the_contracts() {
         let all = [
-            ("PROCESSED_MEDIA_BUCKET", "processed"),
+            ("NOTES_BUCKET", "notes"),
             ("ALLOWED_ORIGINS", "https://www.example.com"),
             ("PUBLIC_S3_ENDPOINT", "http://127.0.0.1:4566"),
             ("AWS_LAMBDA_FUNCTION_NAME", "something Lambda sets"),
         ];
-        let expected = RetrieveEnvironment {
-            processed_media_bucket: "processed".to_owned(),
+        let expected = List {
+            notes_bucket: "notes".to_owned(),
             allowed_origins: "https://www.example.com".to_owned(),
             public_s3_endpoint: Some("http://127.0.0.1:4566".to_owned()),
         };
-        assert_eq!(environment::<Retrieve>(variables(&all)).expect("complete"), expected);
-        let without_optional = environment::<Retrieve>(variables(&all[..2])).expect("complete");
+        assert_eq!(environment::<List>(variables(&all)).expect("complete"), expected);
+        let without_optional = environment::<List>(variables(&all[..2])).expect("complete");
         assert_eq!(without_optional.public_s3_endpoint, None);
     }
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = environment::<Retrieve>(variables(&[("ALLOWED_ORIGINS", "")])).expect_err("incomplete");
+        let error = environment::<List>(variables(&[("ALLOWED_ORIGINS", "")])).expect_err("incomplete");
         assert_eq!(
             telemetry::chain(&error),
-            "failed to read the environment of media-uploader-retrieve: missing field `PROCESSED_MEDIA_BUCKET`"
+            "failed to read the environment of notes-list: missing field `NOTES_BUCKET`"
         );
     }
 }

@@ -94,9 +94,9 @@ mod tests {
     fn only_the_systems_own_lines_get_more_detailed() {
         let lines = Lines::default();
         let written = lines.clone();
-        let subscriber = subscriber(move || written.clone(), "media-uploader", Level::DEBUG);
+        let subscriber = subscriber(move || written.clone(), "note-taker", Level::DEBUG);
         tracing::subscriber::with_default(subscriber, || {
-            tracing::debug!(target: "media_uploader::storage", "ours");
+            tracing::debug!(target: "note_taker::storage", "ours");
             tracing::debug!(target: "aws_runtime", "a signature");
             tracing::info!(target: "aws_runtime", "retrying");
         });

@@ -1,8 +1,7 @@
-//! The probe every function answers: proof that a version starts, before any traffic reaches it.
+//! The probe that every function answers: proof that a version starts before it receives traffic.
 //!
-//! A release invokes each new version by its number with [`Probe`] as the event; the function's start-up
-//! (environment read, clients built) has then already succeeded, and it answers with a [`Ready`] without
-//! touching any data.
+//! A release invokes each new version by its number with [`Probe`] as the event. The function's start-up (environment
+//! read, clients built) has then already succeeded. The function answers with [`Ready`] and touches no data.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// What is asked.
+    /// The question.
     pub probe: Question,
 }
 
-/// What a probe asks.
+/// The question of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Question {
@@ -26,8 +25,8 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ready {
-    /// Always true; a version that is not ready fails to start instead.
+    /// Always true: a version that is not ready fails to start.
     pub ready: bool,
-    /// The binary that answered, `<system>-<function>`, so that swapped artifacts are noticed.
+    /// The function that answered, `<system>-<function>`, so that swapped artifacts are detected.
     pub function: String,
 }

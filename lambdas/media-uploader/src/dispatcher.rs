@@ -6,8 +6,9 @@ mod record;
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use aws_smithy_types::error::display::DisplayErrorContext;
 use common::telemetry::chain;
-use contract::media_uploader::{ProcessingJob, Role};
+use contract::Function as _;
 use jiff::Timestamp;
+use media_uploader_contract::{ProcessingJob, Role};
 pub use record::{Event, Outcome};
 use record::{Record, plan};
 use serde::Serialize;
@@ -164,12 +165,12 @@ impl Dispatcher {
 
 /// One line per record. The key's owner is left out: it names a person.
 fn log(record: &Record, result: &Result<(Outcome, u64), DispatchError>, ms: u64) {
-    let function = <contract::media_uploader::Dispatcher as contract::Function>::NAME.binary;
+    let function = <media_uploader_contract::Dispatcher>::NAME;
     let filename = record.key.rsplit('/').next();
     match result {
-        Ok((Outcome::Started, bytes)) => tracing::info!(function, filename, status = "started", ms, bytes, STARTED),
-        Ok((outcome, bytes)) => tracing::info!(function, filename, status = outcome.as_str(), ms, bytes, "skipped"),
-        Err(error) => tracing::error!(function, filename, status = "error", ms, error = chain(error), "failed"),
+        Ok((Outcome::Started, bytes)) => tracing::info!(%function, filename, status = "started", ms, bytes, STARTED),
+        Ok((outcome, bytes)) => tracing::info!(%function, filename, status = outcome.as_str(), ms, bytes, "skipped"),
+        Err(error) => tracing::error!(%function, filename, status = "error", ms, error = chain(error), "failed"),
     }
 }
 

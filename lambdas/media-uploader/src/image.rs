@@ -5,10 +5,8 @@ mod animation;
 mod decode;
 pub mod variants;
 
-use contract::{
-    Function as _,
-    media_uploader::{ProcessingJob, Role},
-};
+use contract::Function as _;
+use media_uploader_contract::{ProcessingJob, Role};
 
 use crate::{
     image::variants::{Encoded, Formats, Made},
@@ -51,7 +49,7 @@ impl ImageProcessor {
         let started = std::time::Instant::now();
         let result = self.job(&job).await;
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        job::log(contract::media_uploader::Image::NAME.binary, &job, &result, ms);
+        job::log(<media_uploader_contract::Image>::NAME, &job, &result, ms);
         result.map(|(outcome, _)| Answer { filename: job.filename, outcome })
     }
 

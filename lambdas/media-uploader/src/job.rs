@@ -1,8 +1,9 @@
 //! What both processors do around their work: find the job's source, and write the manifest that ends it. What is made
 //! of a source is not decided here.
 
-use contract::media_uploader::{ProcessingJob, Role};
+use contract::FunctionName;
 use jiff::Timestamp;
+use media_uploader_contract::{ProcessingJob, Role};
 use serde::Serialize;
 
 use crate::{
@@ -148,7 +149,7 @@ pub(crate) async fn end(
 
 /// The one log line of a job. The key's owner is left out: it names a person.
 pub(crate) fn log<E: std::error::Error>(
-    function: &'static str,
+    function: FunctionName,
     job: &ProcessingJob,
     result: &Result<(Outcome, u64), E>,
     ms: u64,
@@ -156,11 +157,11 @@ pub(crate) fn log<E: std::error::Error>(
     let filename = &job.filename;
     match result {
         Ok((outcome, bytes)) => {
-            tracing::info!(function, filename, role = ?job.role, status = outcome.as_str(), ms, bytes, "processed");
+            tracing::info!(%function, filename, role = ?job.role, status = outcome.as_str(), ms, bytes, "processed");
         }
         Err(error) => {
             let error = common::telemetry::chain(error);
-            tracing::error!(function, filename, role = ?job.role, status = "error", ms, error, "failed");
+            tracing::error!(%function, filename, role = ?job.role, status = "error", ms, error, "failed");
         }
     }
 }

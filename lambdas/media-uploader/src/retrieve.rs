@@ -18,8 +18,8 @@ use axum::{
 };
 use choice::{Choice, Media};
 use common::{ApiError, Caller, body::Parameters, cors::Origins, http::Logged};
-use contract::media_uploader::RetrieveRoute;
 use jiff::Timestamp;
+use media_uploader_contract::RetrieveRoute;
 use serde::Serialize;
 use serde_json::json;
 
@@ -48,7 +48,7 @@ type Shared = State<Arc<Retrieve>>;
 
 /// Every route of the retrieve function.
 pub fn router(retrieve: Retrieve, origins: Origins) -> Router {
-    common::http::router::<contract::media_uploader::Retrieve, RetrieveRoute, _>(
+    common::http::router::<media_uploader_contract::Retrieve, RetrieveRoute, _>(
         origins,
         Arc::new(retrieve),
         |route, method| match route {

@@ -18,7 +18,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use common::{ApiError, Caller, body::Fields, cors::Origins, http::Logged};
-use contract::media_uploader::UploadRoute;
+use media_uploader_contract::UploadRoute;
 use serde::Serialize;
 
 use crate::{
@@ -47,7 +47,7 @@ type Shared = State<Arc<Upload>>;
 
 /// Every route of the upload function.
 pub fn router(upload: Upload, origins: Origins) -> Router {
-    common::http::router::<contract::media_uploader::Upload, UploadRoute, _>(
+    common::http::router::<media_uploader_contract::Upload, UploadRoute, _>(
         origins,
         Arc::new(upload),
         |route, method| match route {

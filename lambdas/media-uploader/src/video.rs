@@ -13,10 +13,8 @@ mod source;
 use analysis::Analysis;
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use aws_smithy_types::error::display::DisplayErrorContext;
-use contract::{
-    Function as _,
-    media_uploader::{ProcessingJob, Role},
-};
+use contract::Function as _;
+use media_uploader_contract::{ProcessingJob, Role};
 use output::Output;
 use source::ReadError;
 
@@ -81,7 +79,7 @@ impl VideoProcessor {
         let started = std::time::Instant::now();
         let result = self.job(&job).await;
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        job::log(contract::media_uploader::Video::NAME.binary, &job, &result, ms);
+        job::log(<media_uploader_contract::Video>::NAME, &job, &result, ms);
         result.map(|(outcome, _)| Answer { filename: job.filename, outcome })
     }
 

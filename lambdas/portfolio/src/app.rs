@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::{
     metrics::Metrics,
     pool::Pool,
-    session::SaltError,
+    salt::SaltError,
     settings::Settings,
     store::Table,
     time::Clock,

@@ -2,6 +2,7 @@
 //! stored of each is its `Data`, and what clients see is its `Wire`.
 
 pub mod certification;
+pub mod filter;
 pub mod post;
 pub mod project;
 
@@ -10,8 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use self::filter::Filter;
 pub use self::{certification::Certification, post::Post, project::Project};
-use crate::{store::filter::Filter, time};
+use crate::time;
 
 /// The most bytes of a long text. DynamoDB's items have 400 KB at most, all attributes together
 /// (Amazon DynamoDB Developer Guide, "Quotas").

@@ -9,10 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::{ApiError, http::Logged, telemetry};
-use contract::{
-    Routes,
-    portfolio::{Access, ApiRoute, Metric},
-};
+use contract::Routes;
+use portfolio_contract::{Access, ApiRoute, Metric};
 
 use crate::{
     app::App,

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod pool;
 pub mod routes;
+pub mod salt;
 pub mod schema;
 pub mod session;
 pub mod settings;

@@ -3,8 +3,8 @@
 
 use std::{fmt, io::Write};
 
-use contract::portfolio::{METRICS_DIMENSION, METRICS_NAMESPACE, Metric};
 use jiff::Timestamp;
+use portfolio_contract::{METRICS_DIMENSION, METRICS_NAMESPACE, Metric};
 use serde_json::{Value, json};
 
 /// Takes one line.

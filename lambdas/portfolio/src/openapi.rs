@@ -4,16 +4,16 @@ mod describe;
 
 use std::sync::OnceLock;
 
-use contract::{
-    Routes,
-    portfolio::{Access, ApiRoute},
-};
+use contract::Routes;
+use portfolio_contract::{Access, ApiRoute};
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use self::describe::{Answer, Description};
-use crate::{answers::Problem, handlers::about::VERSION, schema};
+use crate::{answers::Problem, schema};
 
+/// The version of the API, which is its contract's.
+pub const VERSION: &str = "1.0.0";
 /// What stands before all paths but a few.
 const BASE: &str = "/v1";
 
@@ -26,7 +26,7 @@ pub fn document() -> &'static Value {
 
 fn generate() -> Value {
     let mut generator = schema::settings().into_generator();
-    let problem = reference(generator.subschema_for::<Problem>().to_value());
+    let problem = describe::reference(generator.subschema_for::<Problem>().to_value());
     let mut paths = Map::new();
     for route in ApiRoute::ALL {
         let contract::Route { method, path } = route.route();
@@ -118,11 +118,6 @@ fn in_path(path: &str) -> impl Iterator<Item = Value> {
 
 fn content(schema: Value) -> Value {
     json!({"application/json": {"schema": schema}})
-}
-
-/// A schema's reference alone: in OpenAPI 3.0, nothing may stand beside it.
-fn reference(schema: Value) -> Value {
-    schema.get("$ref").map_or(schema.clone(), |reference| json!({"$ref": reference}))
 }
 
 #[cfg(test)]

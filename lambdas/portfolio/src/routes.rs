@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware::from_fn_with_state, routing::on};
 use common::cors::{Origins, Policy};
-use contract::portfolio::{Api, ApiRoute};
+use portfolio_contract::{Api, ApiRoute};
 
 use crate::{
     app::App,

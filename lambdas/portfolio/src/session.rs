@@ -18,17 +18,6 @@ const KEEP: u32 = 24 * 60 * 60;
 /// What an id may be made of.
 pub const PATTERN: &str = "^[A-Za-z0-9_.:-]{1,128}$";
 
-/// The salt of visitors' anonymous ids is not known.
-#[derive(Debug, thiserror::Error)]
-pub enum SaltError {
-    /// Parameter Store refused, or could not be reached.
-    #[error("failed to read the salt of visitors' ids")]
-    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The parameter has no value.
-    #[error("the salt of visitors' ids is empty")]
-    Empty,
-}
-
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {

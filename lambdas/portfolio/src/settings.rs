@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use contract::portfolio::ApiEnvironment;
+use portfolio_contract::Api;
 
 /// Where things are, and whose tokens count.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Settings {
 impl Settings {
     /// Reads the environment. `endpoint` is an emulator's, which speaks for every service.
     #[must_use]
-    pub fn new(environment: ApiEnvironment, endpoint: Option<&str>) -> Self {
+    pub fn new(environment: Api, endpoint: Option<&str>) -> Self {
         let pool = environment.cognito_user_pool_id;
         // Amazon Cognito Developer Guide, "Verifying JSON web tokens".
         let issuer = environment
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn whatever_is_set_counts() {
-        let environment = ApiEnvironment {
+        let environment = Api {
             cognito_issuer: Some("http://issuer.test/pool".to_owned()),
             cognito_endpoint: Some("http://cognito.test".to_owned()),
             jwks_url: Some("http://keys.test/jwks.json".to_owned()),
@@ -104,13 +104,13 @@ mod tests {
         let settings = Settings::new(environment.clone(), Some("http://127.0.0.1:4566"));
         assert_eq!(settings.issuer, "http://issuer.test/pool");
         assert_eq!(settings.keys_url, "http://keys.test/jwks.json");
-        let settings = Settings::new(ApiEnvironment { jwks_url: None, ..environment }, Some("http://127.0.0.1:4566"));
+        let settings = Settings::new(Api { jwks_url: None, ..environment }, Some("http://127.0.0.1:4566"));
         assert_eq!(settings.keys_url, "http://cognito.test/eu-central-1_test/.well-known/jwks.json");
     }
 
     #[test]
     fn the_salt_is_not_printed() {
-        let environment = ApiEnvironment { visitor_salt: Some("secret-salt".to_owned()), ..environment() };
+        let environment = Api { visitor_salt: Some("secret-salt".to_owned()), ..environment() };
         assert!(!format!("{:?}", Settings::new(environment, None)).contains("secret-salt"));
     }
 }

@@ -7,13 +7,14 @@ pub mod categories;
 mod contents;
 mod counter;
 pub mod error;
-pub mod filter;
+mod filter;
 pub mod item;
 pub mod keys;
 mod list;
 pub mod views;
 pub mod visitors;
 mod write;
+mod written;
 
 use aws_sdk_dynamodb::Client;
 

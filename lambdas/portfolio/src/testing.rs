@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider, retry::RetryConfig};
 use axum::Router;
-use contract::portfolio::{Api, ApiEnvironment};
 use jiff::Timestamp;
+use portfolio_contract::Api;
 use serde_json::{Map, Value, json};
 
 use self::script::Script;
@@ -22,8 +22,8 @@ pub(crate) const NOW: Timestamp = Timestamp::constant(1_710_498_600, 0);
 pub(crate) const STAMP: &str = "2024-03-15T10:30:00.000Z";
 pub(crate) const ID: &str = "7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
 
-pub(crate) fn environment() -> ApiEnvironment {
-    ApiEnvironment {
+pub(crate) fn environment() -> Api {
+    Api {
         dynamodb_table_name: "portfolio".to_owned(),
         cognito_user_pool_id: "eu-central-1_test".to_owned(),
         cognito_client_id: "client".to_owned(),
@@ -63,7 +63,7 @@ impl Function {
         Self::with(environment(), script)
     }
 
-    pub(crate) fn with(environment: ApiEnvironment, script: Script) -> Self {
+    pub(crate) fn with(environment: Api, script: Script) -> Self {
         let metrics = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&metrics);
         let sink = move |line: &str| {

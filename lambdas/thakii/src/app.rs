@@ -1,7 +1,7 @@
-//! What the API's handlers need, put together from the contract's environment. Clients connect when first used.
+//! The state of the API's handlers, built from the contract's environment. Clients connect on first use.
 
 use aws_config::SdkConfig;
-use contract::thakii::{ApiEnvironment, LOCAL_STAGE};
+use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -10,13 +10,12 @@ use crate::{
         backend::BackendTokens,
         identity::Identity,
         issuers::{Issuers, IssuersError},
-        role::{Role, SuperAdmins, role},
+        role::{Role, SuperAdmins, compute_role},
         secret::SecretSource,
     },
     aws::{self, AwsError},
     directory::Directory,
     files::Files,
-    http::Origins,
     ids,
     notify::{Notifier, Topic},
     outbound::Outbound,
@@ -27,74 +26,59 @@ use crate::{
     },
 };
 
-/// What the handlers need.
+/// The state that all handlers share.
 #[derive(Debug)]
 pub struct App {
-    /// The stage's name.
-    pub stage: String,
-    /// Which browsers' pages may call.
-    pub origins: Origins,
-    /// Verifies tokens.
-    pub authentication: Authentication,
-    /// The super admins.
-    pub super_admins: SuperAdmins,
-    /// Are their rows there?
+    pub(crate) stage: String,
+    /// The origins whose pages may call the API, comma-separated.
+    pub(crate) allowed_origins: String,
+    pub(crate) authentication: Authentication,
+    pub(crate) super_admins: SuperAdmins,
+    /// Set once the rows of the super admins exist.
     pub(crate) super_admin_rows: OnceCell<()>,
-    /// The tasks.
-    pub tasks: Tasks,
-    /// The admins.
-    pub admins: Admins,
-    /// The registered servers.
-    pub servers: Servers,
-    /// Everybody's notifications.
-    pub notifications: Notifications,
-    /// Uploads under way.
-    pub uploads: Uploads,
-    /// Who has been here.
-    pub users: Users,
-    /// The bucket.
-    pub files: Files,
-    /// The worker's queue.
-    pub queue: Queue,
-    /// What the worker gave up on.
-    pub dead: Queue,
-    /// Tells users.
-    pub notifier: Notifier,
-    /// The user pool.
-    pub directory: Directory,
-    /// Calls to registered servers, guarded.
-    pub registered: Outbound,
-    /// Calls to what the stage itself names.
-    pub trusted: Outbound,
-    /// The worker's address.
-    pub worker_url: Option<String>,
-    /// The largest video, in bytes.
-    pub max_video_bytes: u64,
+    pub(crate) tasks: Tasks,
+    pub(crate) admins: Admins,
+    pub(crate) servers: Servers,
+    pub(crate) notifications: Notifications,
+    pub(crate) uploads: Uploads,
+    pub(crate) users: Users,
+    pub(crate) files: Files,
+    pub(crate) queue: Queue,
+    /// The dead-letter queue of tasks.
+    pub(crate) dead: Queue,
+    pub(crate) notifier: Notifier,
+    pub(crate) directory: Directory,
+    /// Calls registered servers, whose addresses are guarded.
+    pub(crate) registered: Outbound,
+    /// Calls addresses from the stage's own settings.
+    pub(crate) trusted: Outbound,
+    pub(crate) worker_url: Option<String>,
+    pub(crate) max_video_bytes: u64,
 }
 
-/// Why the environment is not one to start with.
+/// An invalid environment.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// A variable is no number.
-    #[error("{0} must be a number above 0")]
+    /// A variable is not a positive number.
+    #[error("{0} must be a positive number")]
     Number(&'static str),
-    /// The issuers make no sense.
+    /// The list of issuers is invalid.
     #[error(transparent)]
     Issuers(#[from] IssuersError),
 }
 
 impl App {
-    /// From the environment, calling nobody.
+    /// Builds the state from the environment, without calling AWS.
     ///
     /// # Errors
-    /// When a variable makes no sense.
+    /// If a variable is invalid.
     pub fn new(environment: ApiEnvironment, aws: &SdkConfig) -> Result<Self, EnvironmentError> {
         let number = |name, text: &str| {
             text.parse().ok().filter(|number: &u64| *number > 0).ok_or(EnvironmentError::Number(name))
         };
         let hours = number("BACKEND_TOKEN_HOURS", &environment.backend_token_hours)?;
         let max_video_bytes = number("MAX_VIDEO_BYTES", &environment.max_video_bytes)?;
-        let aws = &aws::limited(aws);
+        let aws = &aws::with_time_limits(aws);
         let trusted = Outbound::new(false);
         let issuers = Issuers::parse(&environment.auth_issuers, aws.endpoint_url(), &trusted)?;
         let secrets = aws_sdk_secretsmanager::Client::new(aws);
@@ -103,11 +87,11 @@ impl App {
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
-        let presigner = aws::presigning(aws, environment.s3_public_endpoint.as_deref());
+        let presigner = aws::presigning_client(aws, environment.s3_public_endpoint.as_deref());
         let sqs = aws_sdk_sqs::Client::new(aws);
         let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
         Ok(Self {
-            origins: Origins::parse(&environment.allowed_origins),
+            allowed_origins: environment.allowed_origins,
             authentication: Authentication { issuers, backend },
             super_admins: SuperAdmins::parse(&environment.super_admins),
             super_admin_rows: OnceCell::new(),
@@ -120,10 +104,10 @@ impl App {
             ),
             admins: Admins::new(database.clone(), environment.table_admin_users),
             uploads: Uploads::new(database, environment.table_uploads),
-            files: Files::new(aws::s3(aws), presigner, environment.s3_bucket_name),
+            files: Files::new(aws::s3_client(aws), presigner, environment.s3_bucket_name),
             queue: Queue::new(sqs.clone(), environment.tasks_queue_url),
             dead: Queue::new(sqs, environment.tasks_dlq_url),
-            notifier: Notifier { notifications: notifications.clone(), users: users.clone(), topic },
+            notifier: Notifier { users: users.clone(), topic },
             directory: Directory::new(aws_sdk_cognitoidentityprovider::Client::new(aws), environment.user_pool_id),
             registered: Outbound::new(environment.stage != LOCAL_STAGE),
             trusted,
@@ -136,12 +120,9 @@ impl App {
         })
     }
 
-    /// What a caller may do, as of now.
-    ///
-    /// # Errors
-    /// When the table of admins fails.
-    pub async fn role(&self, identity: &Identity) -> Result<Role, AwsError> {
-        let row = self.admins.get(&ids::admin(&identity.email)).await?;
-        Ok(role(identity, &self.super_admins, row.map(|admin| admin.status)))
+    /// Returns a caller's current role.
+    pub(crate) async fn role(&self, identity: &Identity) -> Result<Role, AwsError> {
+        let row = self.admins.get(&ids::admin_id(&identity.email)).await?;
+        Ok(compute_role(identity, &self.super_admins, row.map(|admin| admin.status)))
     }
 }

@@ -1,4 +1,4 @@
-//! AWS clients as the functions want them: quick to give up, so that an answer is out before the gateway stops listening.
+//! AWS clients with short time limits, so that the API answers before the gateway's timeout.
 
 use std::time::Duration;
 
@@ -6,9 +6,8 @@ use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_smithy_types::error::display::DisplayErrorContext;
 
-/// The configuration with time limits: 20 seconds for a call with all its retries.
-#[must_use]
-pub fn limited(aws: &SdkConfig) -> SdkConfig {
+/// Limits a call, including its retries, to 20 seconds.
+pub(crate) fn with_time_limits(aws: &SdkConfig) -> SdkConfig {
     let limits = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(12))
@@ -17,15 +16,13 @@ pub fn limited(aws: &SdkConfig) -> SdkConfig {
     aws.clone().into_builder().timeout_config(limits).build()
 }
 
-/// The S3 client.
-#[must_use]
-pub fn s3(aws: &SdkConfig) -> aws_sdk_s3::Client {
+pub(crate) fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(s3_configuration(aws).build())
 }
 
-/// An S3 client that only signs URLs: for `endpoint`, where clients reach S3 under another address than the function.
-#[must_use]
-pub fn presigning(aws: &SdkConfig, endpoint: Option<&str>) -> aws_sdk_s3::Client {
+/// Returns an S3 client for presigned URLs. Clients may reach S3 at another address (`endpoint`) than the function
+/// does.
+pub(crate) fn presigning_client(aws: &SdkConfig, endpoint: Option<&str>) -> aws_sdk_s3::Client {
     let mut configuration = s3_configuration(aws);
     if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
         configuration = configuration.endpoint_url(endpoint).force_path_style(true);
@@ -42,30 +39,26 @@ fn s3_configuration(aws: &SdkConfig) -> aws_sdk_s3::config::Builder {
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
 }
 
-/// Everything an SDK error says: its own `Display` prints only the outermost layer.
-#[must_use]
-pub fn cause(error: &(impl std::error::Error + 'static)) -> String {
+/// Returns the whole error chain: the `Display` of an SDK error prints only its outermost layer.
+pub(crate) fn error_chain(error: &(impl std::error::Error + 'static)) -> String {
     DisplayErrorContext(error).to_string()
 }
 
-/// A call to AWS that failed.
+/// A failed call to AWS, or an answer that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("failed to {action}: {cause}")]
 pub struct AwsError {
-    /// What was tried.
-    pub action: String,
-    /// AWS's words.
-    pub cause: String,
+    pub(crate) action: String,
+    pub(crate) cause: String,
 }
 
 impl AwsError {
-    /// What was tried, and what the SDK said.
-    pub fn new(action: impl Into<String>, error: &(impl std::error::Error + 'static)) -> Self {
-        Self { action: action.into(), cause: cause(error) }
+    pub(crate) fn new(action: impl Into<String>, error: &(impl std::error::Error + 'static)) -> Self {
+        Self { action: action.into(), cause: error_chain(error) }
     }
 
-    /// AWS answered something that cannot be.
-    pub fn odd(action: impl Into<String>, cause: impl Into<String>) -> Self {
+    /// An answer or a stored value that should not occur.
+    pub(crate) fn unexpected(action: impl Into<String>, cause: impl Into<String>) -> Self {
         Self { action: action.into(), cause: cause.into() }
     }
 }

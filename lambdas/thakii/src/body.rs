@@ -1,34 +1,28 @@
-//! Request bodies: bytes within the limit, and JSON objects read field by field so that each error names its field.
+//! Request bodies: bytes within the size limit, and JSON objects whose errors name the field.
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
     http::{StatusCode, header::CONTENT_TYPE},
 };
-use contract::thakii::limits::{DIRECT_BODY_BYTES, DIRECT_BODY_TOO_LARGE};
 use serde_json::{Map, Value};
+use thakii_contract::limits::{DIRECT_BODY_BYTES, DIRECT_BODY_TOO_LARGE};
 
 use crate::error::ApiError;
 
-/// A body and what it is declared to be.
 #[derive(Debug, Clone)]
-pub struct Payload {
-    /// The `Content-Type`, as sent.
-    pub content_type: String,
-    /// The body.
-    pub bytes: Bytes,
+pub(crate) struct Payload {
+    /// The `Content-Type` header.
+    pub(crate) content_type: String,
+    pub(crate) bytes: Bytes,
 }
 
 impl Payload {
-    /// Is it declared to be JSON?
-    #[must_use]
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.essence() == "application/json"
     }
 
-    /// Is it declared to be a form with files?
-    #[must_use]
-    pub fn is_form(&self) -> bool {
+    pub(crate) fn is_form(&self) -> bool {
         self.essence() == "multipart/form-data"
     }
 
@@ -36,11 +30,8 @@ impl Payload {
         self.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    /// The body as JSON, whatever it is declared to be.
-    ///
-    /// # Errors
-    /// A 400 when it is no JSON object, or an empty one.
-    pub fn fields(&self) -> Result<Fields, ApiError> {
+    /// Parses the body as a JSON object that is not empty, ignoring its content type.
+    pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
         let required = || ApiError::bad_request("Request body is required");
         if self.bytes.trim_ascii().is_empty() {
             return Err(required());
@@ -54,11 +45,8 @@ impl Payload {
         }
     }
 
-    /// Like [`Payload::fields`], but nothing is an empty object.
-    ///
-    /// # Errors
-    /// A 400 when it is no JSON object.
-    pub fn optional_fields(&self) -> Result<Fields, ApiError> {
+    /// Like [`Payload::fields`], but an absent body is an empty object.
+    pub(crate) fn optional_fields(&self) -> Result<Fields, ApiError> {
         let text = self.bytes.trim_ascii();
         if text.is_empty() || text == b"{}" || text == b"null" {
             return Ok(Fields(Map::new()));
@@ -83,54 +71,34 @@ impl<S: Send + Sync> FromRequest<S> for Payload {
     }
 }
 
-/// The contract's 413, which the gateway gives too.
+/// The contract's 413 response, which the gateway returns too.
 fn too_large() -> ApiError {
     let body: Map<String, Value> = serde_json::from_str(DIRECT_BODY_TOO_LARGE).unwrap_or_default();
     let error = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "");
     body.into_iter().fold(error, |error, (name, value)| error.with(&name, value))
 }
 
-/// A JSON object with something in it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fields(pub Map<String, Value>);
+pub(crate) struct Fields(pub(crate) Map<String, Value>);
 
 impl Fields {
-    /// A field's value; null is absence.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    /// Returns a field; null counts as absent.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// A text, where it is given.
-    ///
-    /// # Errors
-    /// A 400 when it is something else.
-    pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
         self.get(name).map(|value| value.as_str().ok_or_else(|| ApiError::field(name, "a string"))).transpose()
     }
 
-    /// A truth value, where it is given.
-    ///
-    /// # Errors
-    /// A 400 when it is something else.
-    pub fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
         self.get(name).map(|value| value.as_bool().ok_or_else(|| ApiError::field(name, "a boolean"))).transpose()
     }
 
-    /// A number without sign and fraction, which may be spelled as a text.
-    #[must_use]
-    pub fn number(&self, name: &str) -> Option<u64> {
-        let value = self.get(name)?;
-        value.as_u64().or_else(|| digits(value.as_str()?))
-    }
-
-    /// Refuses every field but those.
-    ///
-    /// # Errors
-    /// A 400 that names the first other field.
-    pub fn only(&self, names: &[&str], refusal: &str) -> Result<(), ApiError> {
+    /// Rejects all fields but `names`.
+    pub(crate) fn only(&self, names: &[&str], problem: &str) -> Result<(), ApiError> {
         match self.0.keys().find(|name| !names.contains(&name.as_str())) {
-            Some(name) => Err(ApiError::bad_request(format!("Field \"{name}\" {refusal}"))),
+            Some(name) => Err(ApiError::bad_request(format!("Field \"{name}\" {problem}"))),
             None => Ok(()),
         }
     }
@@ -144,9 +112,8 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// A number spelled in digits alone: no sign, no blanks.
-#[must_use]
-pub fn digits(text: &str) -> Option<u64> {
+/// Parses a number of digits only: no sign, no spaces.
+pub(crate) fn digits(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -164,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_body() {
+    fn empty_bodies_are_rejected_unless_optional() {
         for nothing in ["", "  \n", "{}", "null"] {
             let error = payload(nothing).fields().expect_err(nothing);
             assert_eq!((error.status(), error.text()), (StatusCode::BAD_REQUEST, "Request body is required"));
@@ -173,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_told() {
+    fn other_json_than_objects_is_rejected() {
         for (text, expected) in [
             ("{", "Invalid JSON"),
             ("[1]", "Field \"body\" must be an object"),
@@ -186,19 +153,23 @@ mod tests {
 
     #[test]
     fn fields_have_types() {
-        let fields = payload(r#"{"a": 7, "b": "7", "c": null, "d": -1, "e": 1.5, "f": "x", "g": "+7"}"#).fields();
+        let fields = payload(r#"{"a": 7, "c": null}"#).fields();
         let fields = fields.expect("an object");
         assert_eq!(fields.text("a").expect_err("a number").text(), "Field \"a\" must be a string");
         assert_eq!(fields.boolean("a").expect_err("a number").text(), "Field \"a\" must be a boolean");
         assert_eq!(fields.text("c").expect("absent"), None);
-        assert_eq!((fields.number("a"), fields.number("b")), (Some(7), Some(7)));
-        for wrong in ["c", "d", "e", "f", "g", "h"] {
-            assert_eq!(fields.number(wrong), None, "{wrong}");
+    }
+
+    #[test]
+    fn numbers_consist_of_digits() {
+        assert_eq!((digits("7"), digits("007")), (Some(7), Some(7)));
+        for wrong in ["", "-1", "1.5", "x", "+7", " 7", "99999999999999999999"] {
+            assert_eq!(digits(wrong), None, "{wrong}");
         }
     }
 
     #[test]
-    fn other_fields_are_named() {
+    fn unexpected_fields_are_named() {
         let fields = Fields(json!({"email": "x"}).as_object().expect("an object").clone());
         fields.only(&["email"], "cannot be updated").expect("allowed");
         let error = fields.only(&["role"], "cannot be updated").expect_err("another");
@@ -206,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_says_the_other_way() {
+    fn the_size_limit_has_its_own_error() {
         let error = too_large();
         assert_eq!((error.status().as_u16(), error.text()), (413, "File too large for direct upload"));
     }

@@ -1,7 +1,7 @@
-//! What a client gets when something is wrong: `{"error": …}` with what the error is about beside it. The short texts
-//! are contract: clients compare them.
+//! Error responses: `{"error": …}` and details beside it. The short texts are part of the contract: clients compare
+//! them.
 //!
-//! Whatever is ours to fix becomes a fixed text with the request's id; the cause goes to the log line only.
+//! A failure that is not the client's gets a fixed text and the request ID; its cause is only logged.
 
 use std::sync::Arc;
 
@@ -12,104 +12,86 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-/// An error response.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     body: Map<String, Value>,
     cause: Option<Arc<str>>,
 }
 
-/// An error response's content, kept beside it until the route that failed is known.
+/// The content of an error response, kept in its extensions until the route's text is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Failure {
-    /// The body, without `error` where the route says what failed.
+    /// Lacks `error` where the route supplies it.
     pub(crate) body: Map<String, Value>,
-    /// For the log line.
+    /// Logged, never sent.
     pub(crate) cause: Option<Arc<str>>,
 }
 
 impl ApiError {
-    /// An error with its text.
-    #[must_use]
-    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, body: Map::from_iter([("error".to_owned(), json!(error.into()))]), cause: None }
     }
 
-    /// A 400.
-    #[must_use]
-    pub fn bad_request(error: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(error: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error)
     }
 
-    /// A 403.
-    #[must_use]
-    pub fn forbidden(error: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(error: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, error)
     }
 
-    /// A 404.
-    #[must_use]
-    pub fn not_found(error: impl Into<String>) -> Self {
+    pub(crate) fn not_found(error: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, error)
     }
 
-    /// A 409.
-    #[must_use]
-    pub fn conflict(error: impl Into<String>) -> Self {
+    pub(crate) fn conflict(error: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, error)
     }
 
-    /// A 401 of the routes that want a token.
-    #[must_use]
-    pub fn unauthorized(message: &'static str) -> Self {
+    pub(crate) fn unauthorized(message: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Authentication required").with("message", message)
     }
 
-    /// A 400: a field is not of its type.
-    #[must_use]
-    pub fn field(name: &str, expected: &str) -> Self {
+    /// A 400 response for a field of the wrong type.
+    pub(crate) fn field(name: &str, expected: &str) -> Self {
         Self::bad_request(format!("Field \"{name}\" must be {expected}"))
     }
 
-    /// Adds to the body.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    /// Adds a field to the body.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Adds what the log line shall say.
-    #[must_use]
-    pub fn because(mut self, cause: &dyn std::error::Error) -> Self {
+    /// Adds a cause for the log line.
+    pub(crate) fn with_cause(mut self, cause: &dyn std::error::Error) -> Self {
         self.cause = Some(common::telemetry::chain(cause).into());
         self
     }
 
-    /// The response's status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The text.
-    #[must_use]
-    pub fn text(&self) -> &str {
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &str {
         self.body.get("error").and_then(Value::as_str).unwrap_or_default()
     }
 }
 
-/// An error that is not the client's fault. Its text is the route's.
+/// A failure that is not the client's. The route supplies its text.
 impl<E: std::error::Error> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: Map::new(), cause: None }.because(&error)
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: Map::new(), cause: None }.with_cause(&error)
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(&self.body)).into_response();
-        // What is wrong now may be right in a second: clients poll.
+        // Clients poll, and the error may be gone a second later.
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(Failure { body: self.body, cause: self.cause });
         response

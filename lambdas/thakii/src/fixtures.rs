@@ -1,5 +1,5 @@
-//! An issuer of identity tokens, and a server that says what it is told: for tests here and end to end. The key beside
-//! it opens nothing; it belongs to nobody.
+//! Test fixtures for this crate and the end-to-end tests: an issuer of identity tokens, and a server with fixed
+//! answers. The private key beside them is used nowhere else.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,10 +16,10 @@ use tokio::{
     net::TcpListener,
 };
 
-/// The name of the issuer's key.
+/// The ID of the issuer's key.
 pub const KEY_ID: &str = "test-key";
 
-/// Signs tokens like Cognito and Firebase do.
+/// Signs tokens as Cognito and Firebase do.
 #[derive(Debug)]
 pub struct TestIssuer(RsaKeyPair);
 
@@ -30,7 +30,7 @@ impl Default for TestIssuer {
 }
 
 impl TestIssuer {
-    /// What the issuer publishes.
+    /// Returns the issuer's public keys.
     #[must_use]
     pub fn jwks(&self) -> Value {
         let public: PublicKeyComponents<Vec<u8>> = self.0.public().into();
@@ -40,13 +40,13 @@ impl TestIssuer {
         }]})
     }
 
-    /// A token with these claims.
+    /// Signs a token with these claims.
     #[must_use]
     pub fn token(&self, claims: &Value) -> String {
         self.token_with(&json!({"alg": "RS256", "typ": "JWT", "kid": KEY_ID}), claims)
     }
 
-    /// A token with this header, signed with RS256 whatever the header says.
+    /// Signs a token with RS256, even if the header names another algorithm.
     #[must_use]
     pub fn token_with(&self, header: &Value, claims: &Value) -> String {
         let signed = unsigned(header, claims);
@@ -56,7 +56,7 @@ impl TestIssuer {
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// A token signed with HS256, with the public key as if it were a secret: a known attack.
+    /// Signs a token with HS256, using the public key as the secret: a known attack.
     #[must_use]
     pub fn confused_token(&self, claims: &Value) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.public().as_ref());
@@ -64,13 +64,13 @@ impl TestIssuer {
     }
 }
 
-/// A token signed with a shared secret.
+/// Signs a token with a shared secret.
 #[must_use]
 pub fn secret_token(secret: &[u8], claims: &Value) -> String {
     hs256(&hmac::Key::new(hmac::HMAC_SHA256, secret), &json!({"alg": "HS256", "typ": "JWT"}), claims)
 }
 
-/// A token that nobody signed.
+/// Returns a token without a signature.
 #[must_use]
 pub fn unsigned_token(claims: &Value) -> String {
     format!("{}.", unsigned(&json!({"alg": "none", "typ": "JWT", "kid": KEY_ID}), claims))
@@ -87,17 +87,17 @@ fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}", encode(header), encode(claims))
 }
 
-/// A server on this machine that gives every request the same answer, which may change.
+/// A local server that gives every request the same answer, which can be replaced.
 #[derive(Debug, Clone)]
 pub struct Stub {
-    /// Its address, without a path.
+    /// The base address, without a path.
     pub url: String,
     answer: Arc<Mutex<(u16, String)>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Stub {
-    /// Starts one. It ends with the test's runtime.
+    /// Starts a server that runs until the test's runtime ends.
     pub async fn start(status: u16, body: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let stub = Self {
@@ -121,18 +121,18 @@ impl Stub {
         stub
     }
 
-    /// What is answered from now on.
+    /// Replaces the answer.
     ///
     /// # Panics
-    /// When the stub's task has.
+    /// If the server's task has panicked.
     pub fn answer(&self, status: u16, body: &str) {
         *self.answer.lock().expect("no panic") = (status, body.to_owned());
     }
 
-    /// The first line of every request so far.
+    /// Returns the first lines of all requests so far.
     ///
     /// # Panics
-    /// When the stub's task has.
+    /// If the server's task has panicked.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("no panic").clone()

@@ -1,71 +1,64 @@
-//! Whatever a request comes in as becomes the event of a REST API: that of an HTTP API, of a load balancer, and one
-//! sent straight to the function, which may lack nearly everything. The answer goes back in the shape that is expected.
+//! Events of all sources as events of a REST API: of an HTTP API, of a load balancer, and of a direct invocation, which
+//! may lack almost all fields. The response has the shape that the source expects.
 
 use axum::Router;
 use common::Error;
-use contract::thakii::Api;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Map, Value, json};
+use thakii_contract::Api;
 
-/// Who asks, which decides the shape of the answer.
+/// The source of an event, which determines the shape of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// A REST API.
-    Rest,
-    /// An HTTP API.
-    Http,
-    /// A load balancer.
+enum EventSource {
+    RestApi,
+    HttpApi,
     LoadBalancer,
-    /// Somebody who invokes the function.
+    /// A direct invocation of the function.
     Direct,
 }
 
-/// Answers an event.
-///
-/// # Errors
-/// When the event is no JSON object.
-pub async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<Value, Error> {
+pub(crate) async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<Value, Error> {
     let (event, context) = event.into_parts();
-    // A probe never gets to the router.
+    // The router never sees a probe.
     if event.get("probe").is_some() {
         return common::http::answer::<Api>(router, LambdaEvent::new(event, context)).await;
     }
-    let origin = origin(&event);
-    let event = LambdaEvent::new(rest(event, origin), context);
-    Ok(shaped(common::http::answer::<Api>(router, event).await?, origin))
+    let source = source(&event);
+    let event = LambdaEvent::new(to_rest_event(event, source), context);
+    Ok(shape_response(common::http::answer::<Api>(router, event).await?, source))
 }
 
 /// Serves requests until the instance ends.
 ///
 /// # Errors
-/// When Lambda's runtime interface fails.
+/// If Lambda's runtime interface fails.
 pub async fn serve(router: Router) -> Result<(), Error> {
     lambda_runtime::run(lambda_runtime::service_fn(move |event| answer(router.clone(), event))).await
 }
 
-fn origin(event: &Value) -> Origin {
+fn source(event: &Value) -> EventSource {
     let context = &event["requestContext"];
     if event["version"] == "2.0" || context["http"].is_object() {
-        Origin::Http
+        EventSource::HttpApi
     } else if context["elb"].is_object() {
-        Origin::LoadBalancer
+        EventSource::LoadBalancer
     } else if context.is_object() {
-        Origin::Rest
+        EventSource::RestApi
     } else {
-        Origin::Direct
+        EventSource::Direct
     }
 }
 
-/// The event as a REST API sends it.
-fn rest(event: Value, origin: Origin) -> Value {
-    let path = path(&event, origin);
+/// Converts an event to that of a REST API.
+fn to_rest_event(event: Value, source: EventSource) -> Value {
+    let path = path(&event, source);
     let method = event["httpMethod"].as_str().or_else(|| event["requestContext"]["http"]["method"].as_str());
     let method = method.unwrap_or("GET").to_owned();
-    let query = query(&event, origin);
+    let query = query(&event, source);
     let headers = headers(&event);
     let mut context = json!({"path": path, "resourcePath": path, "identity": {}});
-    if let (Origin::Rest, Value::Object(known), Some(fields)) =
-        (origin, &event["requestContext"], context.as_object_mut())
+    if let (EventSource::RestApi, Value::Object(known), Some(fields)) =
+        (source, &event["requestContext"], context.as_object_mut())
     {
         fields.extend(known.clone());
     }
@@ -86,23 +79,23 @@ fn rest(event: Value, origin: Origin) -> Value {
     })
 }
 
-fn path(event: &Value, origin: Origin) -> String {
+fn path(event: &Value, source: EventSource) -> String {
     let path = event["path"].as_str().or_else(|| event["rawPath"].as_str()).unwrap_or_default();
-    // An HTTP API puts its stage in front, unless it is the default one.
-    let stage = event["requestContext"]["stage"].as_str().filter(|_| origin == Origin::Http);
+    // An HTTP API prepends its stage to the path, except for the default stage.
+    let stage = event["requestContext"]["stage"].as_str().filter(|_| source == EventSource::HttpApi);
     let prefix = stage.map(|stage| format!("/{stage}"));
     let path =
         prefix.and_then(|prefix| path.strip_prefix(&prefix)).filter(|rest| rest.starts_with('/')).unwrap_or(path);
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-/// Every header's values.
+/// Returns all values of each header.
 fn headers(event: &Value) -> Map<String, Value> {
-    let mut headers = lists(&event["headers"]);
-    // Where both are there, this one says more.
-    let several = lists(&event["multiValueHeaders"]);
-    if !several.is_empty() {
-        headers = several;
+    let mut headers = string_lists(&event["headers"]);
+    // The multi-value form is the complete one.
+    let multi_value = string_lists(&event["multiValueHeaders"]);
+    if !multi_value.is_empty() {
+        headers = multi_value;
     }
     if let Some(cookies) = event["cookies"].as_array() {
         let cookies: Vec<&str> = cookies.iter().filter_map(Value::as_str).collect();
@@ -111,34 +104,34 @@ fn headers(event: &Value) -> Map<String, Value> {
     headers
 }
 
-/// Every parameter's values, decoded.
-fn query(event: &Value, origin: Origin) -> Map<String, Value> {
+/// Returns all values of each parameter, decoded.
+fn query(event: &Value, source: EventSource) -> Map<String, Value> {
     if let Some(raw) = event["rawQueryString"].as_str() {
         let mut parameters: Map<String, Value> = Map::new();
         for (name, value) in
             raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         {
-            let values = parameters.entry(decoded(name)).or_insert_with(|| json!([]));
+            let values = parameters.entry(percent_decoded(name)).or_insert_with(|| json!([]));
             if let Some(values) = values.as_array_mut() {
-                values.push(json!(decoded(value)));
+                values.push(json!(percent_decoded(value)));
             }
         }
         return parameters;
     }
-    let several = lists(&event["multiValueQueryStringParameters"]);
-    let parameters = if several.is_empty() { lists(&event["queryStringParameters"]) } else { several };
-    if origin != Origin::LoadBalancer {
+    let multi_value = string_lists(&event["multiValueQueryStringParameters"]);
+    let parameters = if multi_value.is_empty() { string_lists(&event["queryStringParameters"]) } else { multi_value };
+    if source != EventSource::LoadBalancer {
         return parameters;
     }
-    // A load balancer passes on what it was sent.
+    // A load balancer does not decode parameters.
     let decode = |values: Value| -> Value {
-        values.as_array().into_iter().flatten().filter_map(Value::as_str).map(decoded).collect()
+        values.as_array().into_iter().flatten().filter_map(Value::as_str).map(percent_decoded).collect()
     };
-    parameters.into_iter().map(|(name, values)| (decoded(&name), decode(values))).collect()
+    parameters.into_iter().map(|(name, values)| (percent_decoded(&name), decode(values))).collect()
 }
 
-/// A map of texts, or of lists of texts, as one of lists. Anything else in it is left out.
-fn lists(map: &Value) -> Map<String, Value> {
+/// Converts a map of strings or of lists of strings to one of lists. Other entries are dropped.
+fn string_lists(map: &Value) -> Map<String, Value> {
     let entries = map.as_object().into_iter().flatten();
     entries
         .filter_map(|(name, value)| match value {
@@ -149,8 +142,8 @@ fn lists(map: &Value) -> Map<String, Value> {
         .collect()
 }
 
-/// A query's text without `%` and `+`.
-fn decoded(text: &str) -> String {
+/// Decodes `%` and `+` of a query.
+fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut place = 0;
@@ -163,12 +156,12 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The answer as it is expected.
-fn shaped(mut answer: Value, origin: Origin) -> Value {
-    if origin == Origin::Rest {
+/// Converts a response to the shape that the source expects.
+fn shape_response(mut answer: Value, source: EventSource) -> Value {
+    if source == EventSource::RestApi {
         return answer;
     }
-    let single: Map<String, Value> = lists(&answer["multiValueHeaders"])
+    let single: Map<String, Value> = string_lists(&answer["multiValueHeaders"])
         .into_iter()
         .map(|(name, values)| {
             let values: Vec<&str> = values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -177,16 +170,16 @@ fn shaped(mut answer: Value, origin: Origin) -> Value {
         .collect();
     let Some(fields) = answer.as_object_mut() else { return answer };
     fields.insert("headers".to_owned(), Value::Object(single));
-    match origin {
-        Origin::Http => {
+    match source {
+        EventSource::HttpApi => {
             fields.remove("multiValueHeaders");
         }
-        Origin::LoadBalancer => {
+        EventSource::LoadBalancer => {
             let status = fields.get("statusCode").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
             let status = status.and_then(|code| axum::http::StatusCode::from_u16(code).ok());
             fields.insert("statusDescription".to_owned(), json!(status.map(|status| status.to_string())));
         }
-        Origin::Direct | Origin::Rest => {}
+        EventSource::Direct | EventSource::RestApi => {}
     }
     answer
 }

@@ -1,42 +1,36 @@
-//! Identifiers: what clients may call things, and what things are called here.
+//! Identifiers: generated ones, derived ones, and those that clients choose.
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// A new video's, server's or upload's id.
-#[must_use]
-pub fn random() -> String {
+/// Generates the ID of a video, a server or an upload.
+pub(crate) fn new_id() -> String {
     Uuid::new_v4().hyphenated().to_string()
 }
 
-/// Is this an id of ours? Others are never looked up.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
+/// Checks for an ID as [`new_id`] writes it. Others are never looked up.
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok_and(|id| id.hyphenated().to_string() == text)
 }
 
-/// Is this a name a client may give an upload?
-#[must_use]
-pub fn is_file_id(text: &str) -> bool {
+/// Checks a client's name of an upload.
+pub(crate) fn is_file_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// Stands for a user in the keys of chunks: 32 hexadecimal digits.
-#[must_use]
-pub fn owner(uid: &str) -> String {
+/// Derives a user's prefix in the keys of chunks: 32 hexadecimal digits.
+pub(crate) fn owner_prefix(uid: &str) -> String {
     digest(uid, 32)
 }
 
-/// An admin's id: 20 hexadecimal digits of the e-mail address, which therefore can only be there once.
-#[must_use]
-pub fn admin(email: &str) -> String {
+/// Derives an admin's ID from the e-mail address, which is therefore unique: 20 hexadecimal digits.
+pub(crate) fn admin_id(email: &str) -> String {
     digest(&email.trim().to_lowercase(), 20)
 }
 
-/// The first `digits` hexadecimal digits of a text's SHA-256.
-#[must_use]
-pub fn digest(text: &str, digits: usize) -> String {
+/// Returns the first `digits` hexadecimal digits of a text's SHA-256.
+pub(crate) fn digest(text: &str, digits: usize) -> String {
     let mut hex = hex::encode(Sha256::digest(text.as_bytes()));
     hex.truncate(digits);
     hex
@@ -45,20 +39,15 @@ pub fn digest(text: &str, digits: usize) -> String {
 /// Crockford's digits: <https://github.com/ulid/spec>.
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// A ULID: 48 bits of time in milliseconds, then 80 random ones, so that ids sort by time.
-///
-/// # Errors
-/// When the system has no randomness.
-pub fn ulid(time: Timestamp) -> Result<String, getrandom::Error> {
+/// Generates a ULID: 48 bits of milliseconds and 80 random ones, so that IDs sort by time.
+pub(crate) fn ulid(time: Timestamp) -> Result<String, getrandom::Error> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)?;
     Ok(ulid_of(time, u128::from_be_bytes(random)))
 }
 
-/// Is this a ULID as [`ulid`] makes it?
-#[must_use]
-pub fn is_ulid(text: &str) -> bool {
-    // 26 digits hold 130 bits, two more than an id has.
+pub(crate) fn is_ulid(text: &str) -> bool {
+    // 26 digits hold 130 bits, two more than a ULID has.
     text.len() == 26 && text.bytes().all(|byte| DIGITS.contains(&byte)) && text.as_bytes()[0] <= b'7'
 }
 
@@ -76,8 +65,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_spelling_is_an_id() {
-        assert!(is_id(&random()));
+    fn only_hyphenated_lowercase_uuids_are_ids() {
+        assert!(is_id(&new_id()));
         for other in
             ["", "x", "550E8400-E29B-41D4-A716-446655440000", "550e8400e29b41d4a716446655440000", "../../etc/passwd"]
         {
@@ -86,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_uploads_are_harmless_in_keys() {
+    fn upload_names_are_safe_in_keys() {
         let longest = "a".repeat(64);
         for good in ["a", "A-z_9", longest.as_str()] {
             assert!(is_file_id(good), "{good}");
@@ -98,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_is_the_same_in_any_case() {
-        assert_eq!(admin(" New@Example.com"), admin("new@example.com"));
-        assert_eq!(admin("new@example.com").len(), 20);
-        assert_eq!(owner("uid").len(), 32);
+    fn admin_ids_ignore_case() {
+        assert_eq!(admin_id(" New@Example.com"), admin_id("new@example.com"));
+        assert_eq!(admin_id("new@example.com").len(), 20);
+        assert_eq!(owner_prefix("uid").len(), 32);
     }
 
     #[test]
-    fn a_ulid_is_the_specifications() {
+    fn ulids_match_the_specification() {
         let time = Timestamp::from_millisecond(1_469_918_176_385).expect("a time");
         assert_eq!(ulid_of(time, 0), "01ARYZ6S410000000000000000");
         assert_eq!(ulid_of(time, u128::MAX), "01ARYZ6S41ZZZZZZZZZZZZZZZZ");

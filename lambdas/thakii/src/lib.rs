@@ -1,29 +1,34 @@
-//! Thakii: what its three functions share and do. The binaries in `src/bin` only start them.
+//! Thakii's three functions. The binaries in `src/bin` only start them.
 //!
-//! Signed-in users upload lecture videos, a worker elsewhere turns each into subtitles and a PDF. Here are the API, the
-//! tasks' book-keeping and the upkeep; no video is looked into.
+//! Signed-in users upload lecture videos, and an external worker turns each one into subtitles and a PDF. This crate
+//! contains the API, the state of the tasks and the maintenance; it processes no video.
+//!
+//! Modules depend on each other in one direction: `routes` → `api` → `http` → `app` → `notify`, `registry`, `auth` →
+//! `tables`, `files`, `queue`, `outbound` → `aws`, `ids`, `time`. The other functions, `status` and `maintenance`,
+//! start at `notify`.
 
-pub mod api;
+mod api;
 pub mod app;
-pub mod auth;
-pub mod aws;
-pub mod body;
-pub mod directory;
-pub mod error;
-pub mod files;
+mod auth;
+mod aws;
+mod body;
+mod directory;
+mod error;
+mod files;
 pub mod gateway;
-pub mod http;
-pub mod ids;
+mod http;
+mod ids;
 pub mod maintenance;
-pub mod metrics;
-pub mod names;
-pub mod notify;
-pub mod outbound;
+mod metrics;
+mod names;
+mod notify;
+mod outbound;
 pub mod queue;
-pub mod registry;
+mod registry;
+pub mod routes;
 pub mod status;
-pub mod tables;
-pub mod time;
+mod tables;
+mod time;
 
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;

@@ -1,18 +1,18 @@
-//! The maintenance function: every quarter of an hour it queues tasks again that were lost on the way to the queue, ends
-//! those whose worker fell silent, asks every server how it is, and counts.
+//! The maintenance function. Every 15 minutes it queues lost tasks again, fails tasks whose worker stopped responding,
+//! checks all servers, and counts tasks.
 
 use aws_config::SdkConfig;
-use contract::thakii::{
-    LOCAL_STAGE, MaintenanceEnvironment,
-    metrics::{HEALTHY_SERVERS, TASKS},
-};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use thakii_contract::{
+    LOCAL_STAGE, Maintenance as MaintenanceEnvironment,
+    metrics::{HEALTHY_SERVERS, TASKS},
+};
 
 use crate::{
     aws::{self, AwsError},
-    metrics::{self, Measured},
+    metrics::{self, Metric},
     notify::{Notifier, Topic},
     outbound::Outbound,
     queue::Queue,
@@ -23,60 +23,50 @@ use crate::{
         servers::Servers,
         tasks::{
             Status, Task, Tasks,
-            moves::{Moved, Report},
+            transitions::{Report, Transition},
         },
         users::Users,
     },
     time,
 };
 
-/// After how many seconds a task that is not queued counts as lost.
-const LOST: i64 = 5 * 60;
-/// After how many seconds without a word a worker counts as stopped. A task that only waits is not ended: how long tasks
-/// wait is the queue's alarm.
-const SILENT: i64 = 6 * 3600;
-/// The most tasks of each kind in one run; the next one takes the others.
-const MOST: usize = 200;
-/// How many tasks are taken care of at once: a call that hangs until its time limit must not use up the function's.
-const AT_ONCE: usize = 10;
+/// The age, in seconds, at which a task that was never queued counts as lost.
+const LOST_AFTER: i64 = 5 * 60;
+/// The time without updates, in seconds, after which a worker counts as stopped. Waiting tasks are not failed: the
+/// queue's alarm covers them.
+const STALLED_AFTER: i64 = 6 * 3600;
+/// The largest number of tasks of each kind per run.
+const MAX_TASKS: usize = 200;
+/// The number of tasks processed concurrently. One call that hangs until its time limit must not exhaust the
+/// function's.
+const CONCURRENCY: usize = 10;
 
-/// What the function needs.
+/// The state of the function.
 #[derive(Debug)]
 pub struct MaintenanceFunction {
-    /// The stage's name.
-    pub stage: String,
-    /// The tasks.
-    pub tasks: Tasks,
-    /// The registered servers.
-    pub servers: Servers,
-    /// Calls them.
-    pub registered: Outbound,
-    /// The worker's queue.
-    pub queue: Queue,
-    /// The bucket's name.
-    pub bucket: String,
-    /// Tells users.
-    pub notifier: Notifier,
+    pub(crate) stage: String,
+    pub(crate) tasks: Tasks,
+    pub(crate) servers: Servers,
+    pub(crate) registered: Outbound,
+    pub(crate) queue: Queue,
+    pub(crate) bucket: String,
+    pub(crate) notifier: Notifier,
 }
 
-/// What was done.
+/// The results of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Maintained {
-    /// Tasks queued again.
-    pub requeued: usize,
-    /// Tasks ended.
-    pub ended: usize,
-    /// Registered servers.
-    pub servers: usize,
-    /// Those that answered.
-    pub healthy_servers: usize,
+pub struct MaintenanceResults {
+    pub(crate) requeued: usize,
+    /// Tasks that were failed because their worker stopped responding.
+    pub(crate) ended: usize,
+    pub(crate) servers: usize,
+    pub(crate) healthy_servers: usize,
 }
 
 impl MaintenanceFunction {
-    /// From the environment, calling nobody.
-    #[must_use]
+    /// Builds the function from the environment, without calling AWS.
     pub fn new(environment: MaintenanceEnvironment, aws: &SdkConfig) -> Self {
-        let aws = &aws::limited(aws);
+        let aws = &aws::with_time_limits(aws);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
@@ -94,56 +84,56 @@ impl MaintenanceFunction {
             registered: Outbound::new(environment.stage != LOCAL_STAGE),
             queue: Queue::new(aws_sdk_sqs::Client::new(aws), environment.tasks_queue_url),
             bucket: environment.s3_bucket_name,
-            notifier: Notifier { notifications, users, topic },
+            notifier: Notifier { users, topic },
             stage: environment.stage,
         }
     }
 
-    /// Does everything at once, so that a slow server does not hold up the tasks. What fails holds up nothing else.
+    /// Runs all steps concurrently, so that neither a slow server nor a failure delays the others.
     ///
     /// # Errors
-    /// When something failed; each failure is logged. What did not is done all the same, and the next run tries again.
-    pub async fn run(&self) -> Result<Maintained, AwsError> {
+    /// If any step fails. Each failure is logged; the next run tries again.
+    pub async fn run(&self) -> Result<MaintenanceResults, AwsError> {
         let now = Timestamp::now();
-        let ((requeued, unqueued), (ended, unended), (checked, unchecked), uncounted) =
-            tokio::join!(self.requeue(now), self.end(now), self.check(), self.count());
+        let ((requeued, requeue_errors), (ended, end_errors), (checked, check_errors), count_errors) =
+            tokio::join!(self.requeue_lost(now), self.fail_stalled(now), self.check_servers(), self.count_tasks());
         let (servers, healthy_servers) = checked;
-        let maintained = Maintained { requeued, ended, servers, healthy_servers };
-        let failures: Vec<AwsError> = [unqueued, unended, unchecked, uncounted].into_iter().flatten().collect();
+        let results = MaintenanceResults { requeued, ended, servers, healthy_servers };
+        let failures: Vec<AwsError> =
+            [requeue_errors, end_errors, check_errors, count_errors].into_iter().flatten().collect();
         for error in &failures {
-            tracing::error!(%error, "something is left to the next run");
+            tracing::error!(%error, "a maintenance step failed; the next run tries again");
         }
         match failures.first() {
-            None => Ok(maintained),
+            None => Ok(results),
             Some(first) => {
-                tracing::info!(requeued, ended, servers, healthy_servers, "the rest is done");
-                // The function's error is what its alarm counts.
-                Err(AwsError::odd("do everything", format!("{} failed, first: {first}", failures.len())))
+                tracing::info!(requeued, ended, servers, healthy_servers, "results of the other steps");
+                // The function's alarm counts errors.
+                Err(AwsError::unexpected("finish maintenance", format!("{} failed, first: {first}", failures.len())))
             }
         }
     }
 
-    /// Queues lost tasks again.
-    async fn requeue(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
-        let lost = self.tasks.lost(&time::before(now, LOST), MOST).await;
-        each(lost, async |task| {
+    async fn requeue_lost(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
+        let lost = self.tasks.list_lost(&time::text_before(now, LOST_AFTER), MAX_TASKS).await;
+        for_each_task(lost, async |task| {
             self.queue.send_task(&task, &self.bucket).await?;
-            self.tasks.queued(&task.video_id, &time::now()).await?;
-            tracing::warn!(video_id = task.video_id, "a lost task is queued again");
+            self.tasks.mark_queued(&task.video_id, &time::now()).await?;
+            tracing::warn!(video_id = task.video_id, "queued a lost task again");
             Ok(true)
         })
         .await
     }
 
-    /// Ends tasks whose worker fell silent.
-    async fn end(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
-        let stuck = self.tasks.stuck(&time::before(now, SILENT), MOST).await;
-        each(stuck, async |task| {
+    async fn fail_stalled(&self, now: Timestamp) -> (usize, Vec<AwsError>) {
+        let stalled = self.tasks.list_stalled(&time::text_before(now, STALLED_AFTER), MAX_TASKS).await;
+        for_each_task(stalled, async |task| {
             let report = Report::Failed("Worker stopped responding".to_owned());
-            let Moved::Yes(notification) = self.tasks.report(&task.video_id, &report, None, now).await? else {
+            let Transition::Applied(notification) = self.tasks.apply_report(&task.video_id, &report, None, now).await?
+            else {
                 return Ok(false);
             };
-            tracing::warn!(video_id = task.video_id, "a silent worker's task is ended");
+            tracing::warn!(video_id = task.video_id, "failed a task whose worker stopped responding");
             if let Some(stored) = notification {
                 self.notifier.announce(std::slice::from_ref(&*stored)).await;
             }
@@ -152,24 +142,24 @@ impl MaintenanceFunction {
         .await
     }
 
-    /// Asks every server; returns how many there are, and how many answered.
-    async fn check(&self) -> ((usize, usize), Vec<AwsError>) {
-        let checked = match registry::check_all(&self.servers, &self.registered).await {
+    /// Returns the numbers of servers and of healthy ones.
+    async fn check_servers(&self) -> ((usize, usize), Vec<AwsError>) {
+        let checked = match registry::check_servers(&self.servers, &self.registered).await {
             Ok(checked) => checked,
             Err(error) => return ((0, 0), vec![error]),
         };
         let (servers, healthy) = (checked.servers.len(), checked.healthy());
         if servers > 0 {
-            metrics::emit(&self.stage, None, &[Measured::count(HEALTHY_SERVERS, healthy as u64)]);
+            metrics::emit(&self.stage, None, &[Metric::count(HEALTHY_SERVERS, healthy as u64)]);
         }
-        ((servers, healthy), checked.unnoted.into_iter().collect())
+        ((servers, healthy), checked.write_error.into_iter().collect())
     }
 
-    async fn count(&self) -> Vec<AwsError> {
+    async fn count_tasks(&self) -> Vec<AwsError> {
         let mut failures = Vec::new();
         for status in Status::ALL {
-            match self.tasks.count(status).await {
-                Ok(count) => metrics::emit(&self.stage, Some(status.as_str()), &[Measured::count(TASKS, count)]),
+            match self.tasks.count_with_status(status).await {
+                Ok(count) => metrics::emit(&self.stage, Some(status.as_str()), &[Metric::count(TASKS, count)]),
                 Err(error) => failures.push(error),
             }
         }
@@ -177,8 +167,8 @@ impl MaintenanceFunction {
     }
 }
 
-/// Does something with every task that can be read, a few at once; returns with how many it was done, and what failed.
-async fn each(
+/// Processes every readable task, a few concurrently. Returns the number of processed ones and all failures.
+async fn for_each_task(
     tasks: Result<Vec<Result<Task, AwsError>>, AwsError>,
     work: impl AsyncFn(Task) -> Result<bool, AwsError>,
 ) -> (usize, Vec<AwsError>) {
@@ -187,10 +177,10 @@ async fn each(
         Err(error) => return (0, vec![error]),
     };
     let work = &work;
-    let tries: Vec<_> = tasks.into_iter().map(|task| async move { work(task?).await }).collect();
-    let tried: Vec<Result<bool, AwsError>> = stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
-    let done = tried.iter().filter(|tried| matches!(tried, Ok(true))).count();
-    (done, tried.into_iter().filter_map(Result::err).collect())
+    let attempts: Vec<_> = tasks.into_iter().map(|task| async move { work(task?).await }).collect();
+    let results: Vec<Result<bool, AwsError>> = stream::iter(attempts).buffer_unordered(CONCURRENCY).collect().await;
+    let done = results.iter().filter(|result| matches!(result, Ok(true))).count();
+    (done, results.into_iter().filter_map(Result::err).collect())
 }
 
 #[cfg(test)]

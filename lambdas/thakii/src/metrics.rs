@@ -3,16 +3,13 @@
 
 use std::io::Write;
 
-use contract::thakii::metrics::{NAMESPACE, STAGE, STATUS};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use thakii_contract::metrics::{NAMESPACE, STAGE, STATUS};
 
-/// What a metric counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Things.
+pub(crate) enum Unit {
     Count,
-    /// Time.
     Milliseconds,
 }
 
@@ -25,44 +22,36 @@ impl Unit {
     }
 }
 
-/// A metric's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// The metric.
-    pub name: &'static str,
-    /// What it counts in.
-    pub unit: Unit,
-    /// How much.
-    pub value: f64,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) value: f64,
 }
 
-impl Measured {
-    /// A number of things.
-    #[must_use]
-    pub fn count(name: &'static str, value: u64) -> Self {
-        // Exact up to 2^53 things.
+impl Metric {
+    pub(crate) fn count(name: &'static str, value: u64) -> Self {
+        // Exact up to 2^53.
         #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
         Self { name, unit: Unit::Count, value: value as f64 }
     }
 
-    /// A time.
-    #[must_use]
-    pub fn milliseconds(name: &'static str, value: f64) -> Self {
+    pub(crate) fn milliseconds(name: &'static str, value: f64) -> Self {
         Self { name, unit: Unit::Milliseconds, value }
     }
 }
 
-/// Writes metrics of a stage; where `status` is given they are of the tasks in it.
-pub fn emit(stage: &str, status: Option<&str>, measured: &[Measured]) {
+/// Writes metrics of a stage, or of the tasks with a status.
+pub(crate) fn emit(stage: &str, status: Option<&str>, measured: &[Metric]) {
     if measured.is_empty() {
         return;
     }
     let line = line(stage, status, measured, Timestamp::now());
-    // Nothing can be done about a closed stdout, and a lost metric must not lose an answer.
+    // A closed stdout cannot be handled, and a lost metric must not fail a request.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-fn line(stage: &str, status: Option<&str>, measured: &[Measured], now: Timestamp) -> Value {
+fn line(stage: &str, status: Option<&str>, measured: &[Metric], now: Timestamp) -> Value {
     let dimensions = if status.is_some() { vec![STAGE, STATUS] } else { vec![STAGE] };
     let metrics: Vec<Value> =
         measured.iter().map(|metric| json!({"Name": metric.name, "Unit": metric.unit.as_str()})).collect();
@@ -78,14 +67,14 @@ fn line(stage: &str, status: Option<&str>, measured: &[Measured], now: Timestamp
 
 #[cfg(test)]
 mod tests {
-    use contract::thakii::metrics::{AUTH_FAILURES, FAST_ROUTE_MS, TASKS};
+    use thakii_contract::metrics::{AUTH_FAILURES, FAST_ROUTE_MS, TASKS};
 
     use super::*;
 
     #[test]
-    fn lines_are_what_cloudwatch_reads() {
+    fn lines_have_the_embedded_metric_format() {
         let now = Timestamp::from_millisecond(1000).expect("a time");
-        let measured = [Measured::milliseconds(FAST_ROUTE_MS, 12.5), Measured::count(AUTH_FAILURES, 1)];
+        let measured = [Metric::milliseconds(FAST_ROUTE_MS, 12.5), Metric::count(AUTH_FAILURES, 1)];
         assert_eq!(
             line("prod", None, &measured, now),
             json!({
@@ -98,7 +87,7 @@ mod tests {
                 "Stage": "prod", "FastRouteMs": 12.5, "AuthFailures": 1.0,
             })
         );
-        let tasks = line("prod", Some("done"), &[Measured::count(TASKS, 7)], now);
+        let tasks = line("prod", Some("done"), &[Metric::count(TASKS, 7)], now);
         assert_eq!(tasks["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stage", "Status"]]));
         assert_eq!((&tasks["Status"], &tasks["Tasks"]), (&json!("done"), &json!(7.0)));
     }

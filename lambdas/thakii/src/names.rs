@@ -1,25 +1,22 @@
-//! What videos may be called, and what they are then declared to be.
+//! File names and content types of videos.
 
 use crate::error::ApiError;
 
-/// The extensions that are taken, in any case.
-pub const EXTENSIONS: [&str; 5] = ["mp4", "avi", "mov", "wmv", "mkv"];
-const LONGEST: usize = 255;
+/// The accepted extensions, in any case.
+pub(crate) const EXTENSIONS: [&str; 5] = ["mp4", "avi", "mov", "wmv", "mkv"];
+const MAX_BYTES: usize = 255;
 
-/// A video's name: the last segment of a path, without control characters, with an extension that is taken.
+/// The name of a video: the last segment of a path, without control characters, with an accepted extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VideoName(String);
+pub(crate) struct VideoName(String);
 
 impl VideoName {
-    /// Reads a name as a client sends it.
-    ///
-    /// # Errors
-    /// A 400 when nothing is left of it, it is too long, or its extension is not taken.
-    pub fn parse(text: &str) -> Result<Self, ApiError> {
+    /// Parses a client's file name.
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         let segment = text.rsplit(['/', '\\']).next().unwrap_or_default();
         let name: String = segment.chars().filter(|character| !character.is_control()).collect();
         let name = name.trim().to_owned();
-        if name.is_empty() || name.len() > LONGEST {
+        if name.is_empty() || name.len() > MAX_BYTES {
             return Err(ApiError::bad_request("Invalid filename"));
         }
         let name = Self(name);
@@ -29,9 +26,7 @@ impl VideoName {
         Ok(name)
     }
 
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -40,9 +35,7 @@ impl VideoName {
         EXTENSIONS.into_iter().find(|known| !stem.is_empty() && known.eq_ignore_ascii_case(extension))
     }
 
-    /// The content type that goes with the extension.
-    #[must_use]
-    pub fn content_type(&self) -> &'static str {
+    pub(crate) fn content_type(&self) -> &'static str {
         match self.extension() {
             Some("mp4") => "video/mp4",
             Some("avi") => "video/x-msvideo",
@@ -54,43 +47,16 @@ impl VideoName {
     }
 }
 
-/// A content type as a client declares it, fit for a header.
-///
-/// # Errors
-/// A 400 when it is none.
-pub fn content_type(text: &str) -> Result<String, ApiError> {
+/// Validates a client's content type for use in a header.
+pub(crate) fn content_type(text: &str) -> Result<String, ApiError> {
     let invalid = || ApiError::field("content_type", "a media type");
     let text = text.trim();
     let (kind, subtype) = text.split_once('/').ok_or_else(invalid)?;
     let printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if kind.is_empty() || subtype.is_empty() || text.len() > LONGEST || !printable {
+    if kind.is_empty() || subtype.is_empty() || text.len() > MAX_BYTES || !printable {
         return Err(invalid());
     }
     Ok(text.to_owned())
-}
-
-/// A name of at most `LONGEST` bytes that is harmless in `Content-Disposition`:
-/// <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
-#[must_use]
-pub fn attachment(name: &str) -> String {
-    use std::fmt::Write;
-    let plain: String = name
-        .chars()
-        .map(|character| {
-            let harmless = character.is_ascii_graphic() || character == ' ';
-            if harmless && !"\"\\%".contains(character) { character } else { '_' }
-        })
-        .collect();
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
 #[cfg(test)]
@@ -100,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_segment_counts() {
+    fn only_the_last_path_segment_is_kept() {
         for (text, expected) in [
             ("../../x.mp4", "x.mp4"),
             ("a\\b.mp4", "b.mp4"),
@@ -113,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn unfit_names_are_refused() {
+    fn invalid_names_are_rejected() {
         let too_long = format!("{}.mp4", "a".repeat(296));
         for text in ["", "/", "videos/", "\0", too_long.as_str()] {
             assert_eq!(VideoName::parse(text).expect_err(text).text(), "Invalid filename");
@@ -124,30 +90,22 @@ mod tests {
     }
 
     #[test]
-    fn types_follow_extensions() {
+    fn content_types_follow_extensions() {
         assert_eq!(VideoName::parse("a.MP4").expect("a video").content_type(), "video/mp4");
         assert_eq!(VideoName::parse("a.wmv").expect("a video").content_type(), "video/x-ms-wmv");
     }
 
     #[test]
-    fn declared_types_fit_a_header() {
+    fn declared_content_types_are_valid_headers() {
         assert_eq!(content_type(" video/mp4; codecs=\"avc1\"").expect("a type"), "video/mp4; codecs=\"avc1\"");
         for wrong in ["", "video", "/", "video/", "video/mp4\r\nX: y", "vidéo/mp4"] {
             assert_eq!(content_type(wrong).expect_err(wrong).text(), "Field \"content_type\" must be a media type");
         }
     }
 
-    #[test]
-    fn attachments_keep_their_names() {
-        assert_eq!(
-            attachment("Übung \"1\".pdf"),
-            "attachment; filename=\"_bung _1_.pdf\"; filename*=UTF-8''%C3%9Cbung%20%221%22.pdf"
-        );
-    }
-
     proptest! {
         #[test]
-        fn names_never_leave_their_folder(text: String) {
+        fn names_never_contain_separators(text: String) {
             if let Ok(name) = VideoName::parse(&text) {
                 prop_assert!(!name.as_str().contains(['/', '\\']));
                 prop_assert!(!name.as_str().chars().any(char::is_control));

@@ -1,37 +1,31 @@
-//! Notifications: stored per user, published to the topic for whoever pushes them on, and counted.
+//! Notifications: publishes stored ones to the topic and counts them.
 
 use aws_sdk_sns::{Client, types::MessageAttributeValue};
 use futures_util::{StreamExt, stream};
 
 use crate::{
     aws::AwsError,
-    tables::{
-        notifications::{Notifications, Stored},
-        users::Users,
-    },
+    tables::{notifications::Stored, users::Users},
     time,
 };
 
-/// How many messages are published at once.
-const AT_ONCE: usize = 10;
+/// The number of concurrent publications.
+const CONCURRENCY: usize = 10;
 
-/// The topic.
 #[derive(Debug, Clone)]
-pub struct Topic {
+pub(crate) struct Topic {
     client: Client,
     arn: String,
 }
 
 impl Topic {
-    /// The topic with this ARN.
-    #[must_use]
-    pub fn new(client: Client, arn: String) -> Self {
+    pub(crate) fn new(client: Client, arn: String) -> Self {
         Self { client, arn }
     }
 
     async fn publish(&self, stored: &Stored) -> Result<(), AwsError> {
         let failed = |error: &(dyn std::error::Error + 'static)| {
-            AwsError::odd("publish a notification", common::telemetry::chain(error))
+            AwsError::unexpected("publish a notification", common::telemetry::chain(error))
         };
         let message = serde_json::to_string(&stored.notification).map_err(|error| failed(&error))?;
         let kind = stored.notification.data.get("type").and_then(serde_json::Value::as_str);
@@ -51,30 +45,26 @@ fn attribute(text: &str) -> Result<MessageAttributeValue, AwsError> {
     attribute.map_err(|error| AwsError::new("publish a notification", &error))
 }
 
-/// Stores, publishes and counts.
 #[derive(Debug, Clone)]
-pub struct Notifier {
-    /// Where notifications are stored.
-    pub notifications: Notifications,
-    /// Where they are counted.
-    pub users: Users,
-    /// Where they are published.
-    pub topic: Topic,
+pub(crate) struct Notifier {
+    pub(crate) users: Users,
+    pub(crate) topic: Topic,
 }
 
 impl Notifier {
-    /// Tells the rest of the world about notifications that are stored. What is stored is delivered, so what fails here
-    /// is only logged.
-    pub async fn announce(&self, stored: &[Stored]) {
-        // Collected first: the compiler follows no closure over borrowed items through a stream.
+    /// Publishes and counts notifications that are already stored. Failures are only logged: a stored notification
+    /// reaches its user anyway.
+    pub(crate) async fn announce(&self, stored: &[Stored]) {
+        // Collected first: the compiler cannot infer the lifetimes of a closure in the stream.
         let published: Vec<_> = stored.iter().map(|stored| self.topic.publish(stored)).collect();
-        let published: Vec<Result<(), AwsError>> = stream::iter(published).buffer_unordered(AT_ONCE).collect().await;
+        let published: Vec<Result<(), AwsError>> =
+            stream::iter(published).buffer_unordered(CONCURRENCY).collect().await;
         let failures: Vec<AwsError> = published.into_iter().filter_map(Result::err).collect();
         if let Some(error) = failures.first() {
-            tracing::error!(%error, failures = failures.len(), "notifications were not published");
+            tracing::error!(%error, failures = failures.len(), "failed to publish notifications");
         }
-        if let Err(error) = self.users.notified(stored.len(), &time::now()).await {
-            tracing::error!(%error, "notifications were not counted");
+        if let Err(error) = self.users.count_notifications(stored.len(), &time::now()).await {
+            tracing::error!(%error, "failed to count notifications");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! HTTP to addresses that people typed in or issuers published: short, small, without redirects, and where guarded
-//! never to this machine, its network or the metadata service.
+//! HTTP calls to addresses that admins entered or issuers published: limited in time and size, without redirects. A
+//! guarded client never connects to this machine, its network or the metadata service.
 //!
-//! The guard holds when the connection is made, by the resolved address: a name that changes its address between a check
-//! and the call gains nothing.
+//! The guard checks the resolved address of each connection, so a name cannot change its address between check and
+//! call.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -22,12 +22,11 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use axum::http::Uri;
 
-/// The longest address that is called.
-const LONGEST: usize = 2048;
+/// The longest accepted address.
+const MAX_URL_BYTES: usize = 2048;
 
-/// Makes calls.
 #[derive(Debug, Clone)]
-pub struct Outbound(Arc<Inner>);
+pub(crate) struct Outbound(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -35,33 +34,27 @@ struct Inner {
     connector: OnceLock<Connector>,
 }
 
-/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP's status.
-    pub status: u16,
-    /// The body.
-    pub body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
-/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OutboundError {
-    /// The address is none, or one that may not be called.
+pub(crate) enum OutboundError {
+    /// The address is invalid or not allowed.
     #[error("Server URL not allowed")]
     Forbidden,
-    /// There was none in time.
     #[error("Connection timeout")]
     Timeout,
-    /// Nobody is there.
+    /// The connection failed.
     #[error("Connection refused")]
     Refused,
-    /// There was one, but not of HTTP, or too large.
+    /// The response is not valid HTTP or too large.
     #[error("Invalid health response")]
     Unreadable,
 }
 
-/// Where a call goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Address(IpAddr),
@@ -69,41 +62,34 @@ enum Host {
 }
 
 impl Outbound {
-    /// Calls to anywhere, or where `guarded` to public addresses only.
-    #[must_use]
-    pub fn new(guarded: bool) -> Self {
+    /// Creates a client; a guarded one calls public addresses only.
+    pub(crate) fn new(guarded: bool) -> Self {
         Self(Arc::new(Inner { guarded, connector: OnceLock::new() }))
     }
 
-    /// May this address be called? A name that nobody knows may: it can be set up later.
-    ///
-    /// # Errors
-    /// When it may not.
-    pub async fn check(&self, url: &str) -> Result<(), OutboundError> {
-        let host = host(url).ok_or(OutboundError::Forbidden)?;
+    /// Checks whether an address may be called. An unresolvable name may: it can be set up later.
+    pub(crate) async fn ensure_allowed(&self, url: &str) -> Result<(), OutboundError> {
+        let host = parse_host(url).ok_or(OutboundError::Forbidden)?;
         if !self.0.guarded {
             return Ok(());
         }
         let addresses = match host {
             Host::Address(address) => vec![address],
-            Host::Name(name) => lookup(&name).await.unwrap_or_default(),
+            Host::Name(name) => resolve(&name).await.unwrap_or_default(),
         };
         if addresses.into_iter().all(is_public) { Ok(()) } else { Err(OutboundError::Forbidden) }
     }
 
-    /// Gets what lies under `url`: within `time`, and at most `largest` bytes.
-    ///
-    /// # Errors
-    /// When there is no answer.
-    pub async fn get(&self, url: &str, time: Duration, largest: usize) -> Result<Answer, OutboundError> {
-        match host(url).ok_or(OutboundError::Forbidden)? {
-            // Addresses never get to the resolver.
+    /// Gets a document of at most `max_bytes` bytes within `time`.
+    pub(crate) async fn get(&self, url: &str, time: Duration, max_bytes: usize) -> Result<Response, OutboundError> {
+        match parse_host(url).ok_or(OutboundError::Forbidden)? {
+            // The resolver never sees IP addresses.
             Host::Address(address) if self.0.guarded && !is_public(address) => Err(OutboundError::Forbidden),
-            _ => tokio::time::timeout(time, self.call(url, largest)).await.unwrap_or(Err(OutboundError::Timeout)),
+            _ => tokio::time::timeout(time, self.call(url, max_bytes)).await.unwrap_or(Err(OutboundError::Timeout)),
         }
     }
 
-    async fn call(&self, url: &str, largest: usize) -> Result<Answer, OutboundError> {
+    async fn call(&self, url: &str, max_bytes: usize) -> Result<Response, OutboundError> {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(url).map_err(|_| OutboundError::Forbidden)?;
         request.headers_mut().insert("accept", "application/json");
@@ -122,14 +108,14 @@ impl Outbound {
         let mut body = Vec::new();
         while let Some(bytes) = stream.next().await {
             body.extend_from_slice(&bytes.map_err(|_| OutboundError::Unreadable)?);
-            if body.len() > largest {
+            if body.len() > max_bytes {
                 return Err(OutboundError::Unreadable);
             }
         }
-        Ok(Answer { status, body })
+        Ok(Response { status, body })
     }
 
-    /// Made when first needed: reading the system's certificates takes a while.
+    /// Created on first use: reading the system's certificates takes time.
     fn connector(&self) -> &Connector {
         self.0.connector.get_or_init(|| {
             let builder = Connector::builder()
@@ -141,9 +127,9 @@ impl Outbound {
     }
 }
 
-/// The host of an address that could be called at all.
-fn host(url: &str) -> Option<Host> {
-    let uri: Uri = Some(url).filter(|url| url.len() <= LONGEST)?.parse().ok()?;
+/// Parses the host of an HTTP address.
+fn parse_host(url: &str) -> Option<Host> {
+    let uri: Uri = Some(url).filter(|url| url.len() <= MAX_URL_BYTES)?.parse().ok()?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let authority = uri.authority().filter(|authority| known && !authority.as_str().contains('@'))?;
     let host = authority.host();
@@ -154,7 +140,7 @@ fn host(url: &str) -> Option<Host> {
     }
 }
 
-async fn lookup(name: &str) -> std::io::Result<Vec<IpAddr>> {
+async fn resolve(name: &str) -> std::io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|address: SocketAddr| address.ip()).collect())
 }
 
@@ -166,7 +152,7 @@ struct Resolver {
 impl ResolveDns for Resolver {
     fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
         DnsFuture::new(async move {
-            let addresses = lookup(name).await.map_err(ResolveDnsError::new)?;
+            let addresses = resolve(name).await.map_err(ResolveDnsError::new)?;
             if self.guarded && !addresses.iter().copied().all(is_public) {
                 return Err(ResolveDnsError::new(OutboundError::Forbidden));
             }
@@ -175,8 +161,9 @@ impl ResolveDns for Resolver {
     }
 }
 
-/// Is it an address of the public internet? Loopback is not: the Lambda runtime's interface lives there. See
-/// <https://www.iana.org/assignments/iana-ipv4-special-registry> and <https://www.iana.org/assignments/iana-ipv6-special-registry>.
+/// Checks for an address of the public internet. Loopback is not: it serves Lambda's runtime interface. See
+/// <https://www.iana.org/assignments/iana-ipv4-special-registry> and
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -203,13 +190,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let embedded = |high: u16, low: u16| is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
     match (a, b) {
-        // ::1, ::, and IPv4 addresses in their several disguises.
+        // ::1, ::, and embedded IPv4 addresses.
         (0, 0) => (c, d, e) == (0, 0, 0) && f == 0xffff && embedded(g, h),
         (0x64, 0xff9b) => (c, d, e, f) == (0, 0, 0, 0) && embedded(g, h),
         (0x2002, _) => embedded(b, c),
-        // Documentation, and Teredo, which tunnels.
+        // Documentation, and Teredo, which is a tunnel.
         (0x2001, 0x0db8 | 0) => false,
-        // Everything routed is under 2000::/3.
+        // All routed addresses are in 2000::/3.
         _ => (0x2000..0x4000).contains(&a),
     }
 }

@@ -1,4 +1,4 @@
-//! Checks of registered servers: `GET <url>/health`, and what its answer means.
+//! Health checks of registered servers: `GET <url>/health`.
 
 use std::time::{Duration, Instant};
 
@@ -12,31 +12,30 @@ use crate::{
     time,
 };
 
-/// How long a server may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a check of all servers may take, noting what they say included: the API's own deadline is a second later.
-const BUDGET: Duration = Duration::from_secs(25);
-/// How long all servers may take together; the rest of the budget is for noting who was too slow.
-const ASKING: Duration = Duration::from_secs(22);
-/// How many are asked at once.
-const AT_ONCE: usize = 10;
-/// The most bytes of an answer.
-const LARGEST: usize = 64 * 1024;
+/// The time limit of one server.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit of a check of all servers, including the storing of results: one second before the API's own
+/// deadline.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
+/// The time limit of all calls; the rest of the total time is for storing the results.
+const CALLS_TIMEOUT: Duration = Duration::from_secs(22);
+/// The number of concurrent checks.
+const CONCURRENCY: usize = 10;
+/// The largest accepted answer, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Where a server tells how it is.
-#[must_use]
-pub fn health_url(url: &str) -> String {
+/// Returns the address of a server's health check.
+pub(crate) fn health_url(url: &str) -> String {
     format!("{}/health", url.trim_end_matches('/'))
 }
 
-/// Asks a server how it is.
-pub async fn check(outbound: &Outbound, url: &str) -> Health {
-    check_for(PATIENCE, outbound, url).await
+pub(crate) async fn check_server(outbound: &Outbound, url: &str) -> Health {
+    check_with_timeout(SERVER_TIMEOUT, outbound, url).await
 }
 
-async fn check_for(patience: Duration, outbound: &Outbound, url: &str) -> Health {
+async fn check_with_timeout(timeout: Duration, outbound: &Outbound, url: &str) -> Health {
     let started = Instant::now();
-    let answer = outbound.get(&health_url(url), patience, LARGEST).await;
+    let answer = outbound.get(&health_url(url), timeout, MAX_ANSWER_BYTES).await;
     let seconds = started.elapsed().as_secs_f64();
     let mut health = Health {
         healthy: false,
@@ -64,60 +63,56 @@ async fn check_for(patience: Duration, outbound: &Outbound, url: &str) -> Health
     health
 }
 
-/// How long the parts of a check of all servers may take.
+/// The time limits of a check of all servers.
 #[derive(Debug, Clone, Copy)]
-struct Pace {
-    /// A server.
-    patience: Duration,
-    /// All servers: who has not answered by then is too slow.
-    asking: Duration,
-    /// Everything, noting included.
-    budget: Duration,
+struct TimeLimits {
+    /// One server.
+    server: Duration,
+    /// All calls. A server without an answer by then counts as timed out.
+    calls: Duration,
+    /// All calls and the storing of their results.
+    total: Duration,
 }
 
-const PACE: Pace = Pace { patience: PATIENCE, asking: ASKING, budget: BUDGET };
+const TIME_LIMITS: TimeLimits = TimeLimits { server: SERVER_TIMEOUT, calls: CALLS_TIMEOUT, total: TOTAL_TIMEOUT };
 
-/// What all servers said.
 #[derive(Debug)]
-pub struct Checked {
-    /// Each server, and how it is.
-    pub servers: Vec<(Server, Health)>,
-    /// Why not everything could be noted, if so.
-    pub unnoted: Option<AwsError>,
+pub(crate) struct CheckResults {
+    pub(crate) servers: Vec<(Server, Health)>,
+    /// The first failure to store a result.
+    pub(crate) write_error: Option<AwsError>,
 }
 
-impl Checked {
-    /// How many answered as they should.
-    #[must_use]
-    pub fn healthy(&self) -> usize {
+impl CheckResults {
+    pub(crate) fn healthy(&self) -> usize {
         self.servers.iter().filter(|(_, health)| health.healthy).count()
     }
 }
 
-/// Asks all servers, and notes what they say as they say it. Those not heard in time count as too slow. Whatever happens,
-/// it ends within the budget.
-///
-/// # Errors
-/// When the servers cannot be listed.
-pub async fn check_all(servers: &Servers, outbound: &Outbound) -> Result<Checked, AwsError> {
-    check_within(PACE, servers, outbound).await
+/// Checks all servers and stores each result as it arrives, within the time limits.
+pub(crate) async fn check_servers(servers: &Servers, outbound: &Outbound) -> Result<CheckResults, AwsError> {
+    check_servers_within(TIME_LIMITS, servers, outbound).await
 }
 
-async fn check_within(pace: Pace, servers: &Servers, outbound: &Outbound) -> Result<Checked, AwsError> {
+async fn check_servers_within(
+    limits: TimeLimits,
+    servers: &Servers,
+    outbound: &Outbound,
+) -> Result<CheckResults, AwsError> {
     let start = tokio::time::Instant::now();
-    let (asking, end) = (start + pace.asking, start + pace.budget);
-    let late = |_| AwsError::odd("check all servers", "the table took too long");
-    let all = tokio::time::timeout_at(end, servers.all()).await.map_err(late)??;
-    let asked = all.into_iter().map(|server| async move {
-        let check = tokio::time::timeout_at(asking, check_for(pace.patience, outbound, &server.url));
+    let (calls_end, end) = (start + limits.calls, start + limits.total);
+    let late = |_| AwsError::unexpected("check all servers", "the table took too long");
+    let all = tokio::time::timeout_at(end, servers.list()).await.map_err(late)??;
+    let checks = all.into_iter().map(|server| async move {
+        let check = tokio::time::timeout_at(calls_end, check_with_timeout(limits.server, outbound, &server.url));
         let health = check.await.unwrap_or_else(|_| timed_out());
-        let noted = tokio::time::timeout_at(end, servers.checked(&server.id, &health)).await;
-        let noted = noted.map_err(late).and_then(|noted| noted);
-        ((server, health), noted)
+        let written = tokio::time::timeout_at(end, servers.record_health(&server.id, &health)).await;
+        let written = written.map_err(late).and_then(|written| written);
+        ((server, health), written)
     });
-    let heard: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
-    let (servers, noted): (Vec<_>, Vec<_>) = heard.into_iter().unzip();
-    Ok(Checked { servers, unnoted: noted.into_iter().find_map(Result::err) })
+    let results: Vec<_> = stream::iter(checks).buffer_unordered(CONCURRENCY).collect().await;
+    let (servers, written): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    Ok(CheckResults { servers, write_error: written.into_iter().find_map(Result::err) })
 }
 
 fn timed_out() -> Health {

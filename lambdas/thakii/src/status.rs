@@ -1,10 +1,10 @@
-//! The status function: takes what the worker reports and the tasks it gave up on, and moves them on. Every message is
-//! acknowledged but those that AWS would not let us handle, which come again.
+//! The status function: applies the worker's events and dead tasks to the tasks. Only messages that failed because of
+//! AWS are delivered again.
 
 use aws_config::SdkConfig;
-use contract::thakii::StatusEnvironment;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thakii_contract::Status as StatusEnvironment;
 
 use crate::{
     aws::{self, AwsError},
@@ -18,69 +18,60 @@ use crate::{
         servers::Servers,
         tasks::{
             Tasks,
-            moves::{Moved, Report},
+            transitions::{Report, Transition},
         },
         users::Users,
     },
 };
 
-/// What the function needs.
+/// The state of the function.
 #[derive(Debug)]
 pub struct StatusFunction {
-    /// The tasks.
-    pub tasks: Tasks,
-    /// The bucket.
-    pub files: Files,
-    /// Tells users.
-    pub notifier: Notifier,
-    /// The queue of tasks the worker gave up on: where a message comes from says what it means.
-    pub dead: Queue,
-    /// Where malformed messages go.
-    pub malformed: Queue,
+    pub(crate) tasks: Tasks,
+    pub(crate) files: Files,
+    pub(crate) notifier: Notifier,
+    /// The dead-letter queue of tasks: the source of a message determines its meaning.
+    pub(crate) dead: Queue,
+    /// The dead-letter queue of malformed messages.
+    pub(crate) malformed: Queue,
 }
 
-/// Messages of SQS.
+/// An event of SQS.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Messages {
-    /// Each message.
+pub struct SqsEvent {
     #[serde(rename = "Records")]
-    pub records: Vec<Message>,
+    pub(crate) records: Vec<SqsMessage>,
 }
 
 /// A message of SQS.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Message {
-    /// Names it in the answer.
-    pub message_id: String,
-    /// What it says.
-    pub body: String,
-    /// The queue it comes from.
+pub struct SqsMessage {
+    pub(crate) message_id: String,
+    pub(crate) body: String,
     #[serde(rename = "eventSourceARN")]
-    pub source: String,
+    pub(crate) source: String,
 }
 
-/// The answer to SQS.
+/// The response to SQS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Handled {
-    /// The messages that shall come again.
-    pub batch_item_failures: Vec<Again>,
+pub struct BatchResponse {
+    pub(crate) batch_item_failures: Vec<BatchItemFailure>,
 }
 
-/// A message that shall come again.
+/// A message to deliver again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Again {
-    /// Which one.
-    pub item_identifier: String,
+pub struct BatchItemFailure {
+    pub(crate) item_identifier: String,
 }
 
-/// What the worker tells of a task.
+/// An event of the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct TaskEvent {
     video_id: String,
-    status: Told,
+    status: EventStatus,
     server_id: Option<String>,
     error_message: Option<String>,
     at: Timestamp,
@@ -88,73 +79,73 @@ struct TaskEvent {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Told {
+enum EventStatus {
     InProgress,
     Done,
     Failed,
 }
 
 impl StatusFunction {
-    /// From the environment, calling nobody.
-    #[must_use]
+    /// Builds the function from the environment, without calling AWS.
     pub fn new(environment: StatusEnvironment, aws: &SdkConfig) -> Self {
-        let aws = &aws::limited(aws);
+        let aws = &aws::with_time_limits(aws);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
         let sqs = aws_sdk_sqs::Client::new(aws);
         let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
-        let s3 = aws::s3(aws);
+        let s3 = aws::s3_client(aws);
         Self {
             tasks: Tasks::new(database, environment.table_video_tasks, users.clone(), servers, notifications.clone()),
             files: Files::new(s3.clone(), s3, environment.s3_bucket_name),
-            notifier: Notifier { notifications, users, topic },
+            notifier: Notifier { users, topic },
             dead: Queue::new(sqs.clone(), environment.tasks_dlq_url),
             malformed: Queue::new(sqs, environment.task_events_dlq_url),
         }
     }
 
-    /// Handles every message, also after one could not be.
-    pub async fn handle(&self, messages: Messages) -> Handled {
-        let mut handled = Handled::default();
-        for message in messages.records {
-            let Message { message_id, body, source } = message;
-            if let Err(error) = self.message(&source, body).await {
-                tracing::error!(message_id, %error, "a message will come again");
-                handled.batch_item_failures.push(Again { item_identifier: message_id });
+    /// Handles all messages, even after one has failed.
+    pub async fn handle(&self, event: SqsEvent) -> BatchResponse {
+        let mut response = BatchResponse::default();
+        for message in event.records {
+            let SqsMessage { message_id, body, source } = message;
+            if let Err(error) = self.handle_message(&source, body).await {
+                tracing::error!(message_id, %error, "failed to handle a message; it will be delivered again");
+                response.batch_item_failures.push(BatchItemFailure { item_identifier: message_id });
             }
         }
-        handled
+        response
     }
 
-    async fn message(&self, source: &str, body: String) -> Result<(), AwsError> {
+    async fn handle_message(&self, source: &str, body: String) -> Result<(), AwsError> {
         let queue = source.rsplit(':').next().unwrap_or_default();
-        let understood = if queue == self.dead.name() { given_up(&body) } else { event(&body) };
-        match understood {
-            Some(event) => self.event(event).await,
+        let parsed = if queue == self.dead.name() { parse_dead_task(&body) } else { parse_event(&body) };
+        match parsed {
+            Some(event) => self.apply_event(event).await,
             None => {
-                tracing::warn!(queue, "a message is malformed and put aside");
+                tracing::warn!(queue, "malformed message; sending it to the dead-letter queue");
                 self.malformed.send(body).await
             }
         }
     }
 
-    async fn event(&self, event: TaskEvent) -> Result<(), AwsError> {
-        let report = self.report(&event).await?;
-        let moved = self.tasks.report(&event.video_id, &report, event.server_id.as_deref(), Timestamp::now()).await?;
+    async fn apply_event(&self, event: TaskEvent) -> Result<(), AwsError> {
+        let report = self.to_report(&event).await?;
+        let transition =
+            self.tasks.apply_report(&event.video_id, &report, event.server_id.as_deref(), Timestamp::now()).await?;
         let (video_id, status) = (&event.video_id, event.status);
-        match moved {
-            Moved::Yes(notification) => {
-                tracing::info!(video_id, ?status, at = %event.at, "a task moved");
+        match transition {
+            Transition::Applied(notification) => {
+                tracing::info!(video_id, ?status, at = %event.at, "applied an event");
                 if let Some(stored) = notification {
                     self.notifier.announce(std::slice::from_ref(&*stored)).await;
                 }
             }
-            Moved::Ignored => tracing::info!(video_id, ?status, at = %event.at, "an event changes nothing"),
-            Moved::Unknown => {
-                // The video was deleted meanwhile: what was made of it belongs to nobody.
-                tracing::info!(video_id, ?status, at = %event.at, "an event is about no task");
+            Transition::Ignored => tracing::info!(video_id, ?status, at = %event.at, "ignored an event"),
+            Transition::UnknownTask => {
+                // The video has been deleted, so its results are deleted too.
+                tracing::info!(video_id, ?status, at = %event.at, "unknown task; deleting its results");
                 self.files.delete(&files::pdf_key(video_id)).await?;
                 self.files.delete(&files::subtitle_key(video_id)).await?;
             }
@@ -162,37 +153,37 @@ impl StatusFunction {
         Ok(())
     }
 
-    /// What an event means. Whoever says done must have left a PDF.
-    async fn report(&self, event: &TaskEvent) -> Result<Report, AwsError> {
+    /// Converts an event to a report. A finished task must have a PDF.
+    async fn to_report(&self, event: &TaskEvent) -> Result<Report, AwsError> {
         match event.status {
-            Told::InProgress => Ok(Report::Started),
-            Told::Failed => {
+            EventStatus::InProgress => Ok(Report::Started),
+            EventStatus::Failed => {
                 let reason = event.error_message.clone().filter(|reason| !reason.is_empty());
                 Ok(Report::Failed(reason.unwrap_or_else(|| "Processing failed".to_owned())))
             }
-            Told::Done => {
+            EventStatus::Done => {
                 let (pdf_key, subtitle_key) = (files::pdf_key(&event.video_id), files::subtitle_key(&event.video_id));
-                if self.files.size(&pdf_key).await?.is_none() {
+                if self.files.object_size(&pdf_key).await?.is_none() {
                     return Ok(Report::Failed("PDF missing".to_owned()));
                 }
-                let subtitles = self.files.size(&subtitle_key).await?;
+                let subtitles = self.files.object_size(&subtitle_key).await?;
                 Ok(Report::Finished { pdf_key, subtitle_key: subtitles.map(|_| subtitle_key) })
             }
         }
     }
 }
 
-/// An event of the worker.
-fn event(body: &str) -> Option<TaskEvent> {
+/// Parses an event of the worker.
+fn parse_event(body: &str) -> Option<TaskEvent> {
     serde_json::from_str(body).ok().filter(|event: &TaskEvent| ids::is_id(&event.video_id))
 }
 
-/// A task the worker gave up on.
-fn given_up(body: &str) -> Option<TaskEvent> {
+/// Parses a task that the worker failed to process three times.
+fn parse_dead_task(body: &str) -> Option<TaskEvent> {
     let task: TaskMessage = serde_json::from_str(body).ok().filter(|task: &TaskMessage| ids::is_id(&task.video_id))?;
     Some(TaskEvent {
         video_id: task.video_id,
-        status: Told::Failed,
+        status: EventStatus::Failed,
         server_id: None,
         error_message: Some("Gave up after 3 attempts".to_owned()),
         at: Timestamp::now(),

@@ -1,13 +1,15 @@
-//! The six tables, a repository each. Only they know keys, indexes and conditions; nothing here scans.
+//! The six tables, one repository each. Only they know keys, indexes and conditions; no table is scanned.
 
-pub mod admins;
-pub mod attributes;
-pub mod change;
-pub mod database;
-pub mod notifications;
-pub mod servers;
-pub mod tasks;
-pub mod uploads;
-pub mod users;
+pub(crate) mod admins;
+pub(crate) mod attributes;
+pub(crate) mod change;
+pub(crate) mod database;
+pub(crate) mod notifications;
+pub(crate) mod query;
+pub(crate) mod servers;
+pub(crate) mod tasks;
+pub(crate) mod transaction;
+pub(crate) mod uploads;
+pub(crate) mod users;
 
-pub use database::Database;
+pub(crate) use database::Database;

@@ -1,4 +1,4 @@
-//! What tests share: AWS by script, the API with an issuer of its own, and requests to it.
+//! Test tools: a scripted AWS, the API with an issuer of its own, and requests to it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,16 +17,16 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use axum::Router;
-use contract::thakii::ApiEnvironment;
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use thakii_contract::Api as ApiEnvironment;
 
 use crate::{
     app::App,
     fixtures::{Stub, TestIssuer},
-    gateway, http,
+    gateway, routes,
 };
 
 pub(crate) const ISSUER: &str = "https://cognito-idp.us-east-2.amazonaws.com/us-east-2_test";
@@ -34,7 +34,7 @@ pub(crate) const AUDIENCE: &str = "web-client";
 pub(crate) const SECRET: &str = "the secret of the tests, which is long enough to sign with it...";
 pub(crate) const VIDEO: &str = "7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
 
-/// A configuration good enough to sign with.
+/// A configuration with credentials that are sufficient to sign.
 pub(crate) fn aws() -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -50,16 +50,16 @@ pub(crate) struct Request {
     pub(crate) action: String,
     /// Path and query.
     pub(crate) path: String,
-    /// The body: JSON where it is, else a text.
+    /// JSON if it parses, otherwise a string.
     pub(crate) body: Value,
 }
 
-/// What AWS answers: a status and a body.
-pub(crate) type Said = (u16, String);
+/// A scripted answer: status and body.
+pub(crate) type Reply = (u16, String);
 
-type Rule = Box<dyn FnMut(&Request) -> Option<Said> + Send>;
+type Rule = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
 
-/// AWS by script. What the script does not know fails the call.
+/// A scripted AWS. Calls that the script does not answer fail.
 #[derive(Clone)]
 pub(crate) struct Script {
     rule: Arc<Mutex<Rule>>,
@@ -74,16 +74,16 @@ impl std::fmt::Debug for Script {
 }
 
 impl Script {
-    pub(crate) fn new(rule: impl FnMut(&Request) -> Option<Said> + Send + 'static) -> Self {
+    pub(crate) fn new(rule: impl FnMut(&Request) -> Option<Reply> + Send + 'static) -> Self {
         Self { rule: Arc::new(Mutex::new(Box::new(rule))), requests: Arc::default(), pause: Duration::ZERO }
     }
 
-    /// The same, but every answer takes a while.
+    /// Delays every answer.
     pub(crate) fn slow(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
 
-    /// A configuration whose every call comes here, once.
+    /// A configuration that sends every call to the script, without retries.
     pub(crate) fn aws(&self) -> SdkConfig {
         aws()
             .into_builder()
@@ -93,28 +93,27 @@ impl Script {
             .build()
     }
 
-    /// What was asked so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("no panic").clone()
     }
 
-    /// The bodies of what was asked of one action.
+    /// The bodies of all requests with this action.
     pub(crate) fn bodies(&self, action: &str) -> Vec<Value> {
         self.requests().into_iter().filter(|request| request.action == action).map(|request| request.body).collect()
     }
 }
 
 /// A successful answer.
-pub(crate) fn said(body: Value) -> Option<Said> {
+pub(crate) fn json_reply(body: Value) -> Option<Reply> {
     Some((200, body.to_string()))
 }
 
-/// An error of a service that speaks JSON.
-pub(crate) fn refused(code: &str) -> Option<Said> {
+/// An error of a service with a JSON protocol.
+pub(crate) fn error_reply(code: &str) -> Option<Reply> {
     Some((400, json!({"__type": format!("com.amazonaws#{code}"), "message": "no"}).to_string()))
 }
 
-/// DynamoDB's answer with an item.
+/// Converts JSON to an item as DynamoDB writes it.
 pub(crate) fn item(data: Value) -> Value {
     let fields = data.as_object().expect("an object").iter();
     fields.map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>().into()
@@ -171,7 +170,7 @@ fn read(request: &HttpRequest) -> Request {
     Request { action, path, body }
 }
 
-/// A task as it is stored.
+/// A stored task.
 pub(crate) fn task(status: &str) -> Value {
     json!({
         "video_id": VIDEO, "filename": "lecture.mp4", "user_id": "ana", "user_email": "ana@example.com",
@@ -181,7 +180,7 @@ pub(crate) fn task(status: &str) -> Value {
     })
 }
 
-/// The API, with an issuer whose keys are really fetched.
+/// The API, with an issuer whose keys are fetched over HTTP.
 pub(crate) struct Api {
     pub(crate) router: Router,
     pub(crate) issuer: TestIssuer,
@@ -189,31 +188,28 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Over AWS by script; what is asked of the secret is answered here.
     pub(crate) async fn new(script: Script) -> Self {
         let issuer = TestIssuer::default();
         let keys = Stub::start(200, issuer.jwks().to_string()).await;
         let app = App::new(environment(&keys.url), &script.aws()).expect("an environment");
-        Self { router: http::router(app), issuer, keys }
+        Self { router: routes::router(app), issuer, keys }
     }
 
-    /// Over an AWS that only knows the secret, and holds no items.
+    /// With an account that contains only the token secret.
     pub(crate) async fn empty() -> Self {
-        Self::new(Script::new(nothing)).await
+        Self::new(Script::new(empty_account)).await
     }
 
-    /// A token of a user whose e-mail address is verified.
+    /// A token of a user with a verified e-mail address.
     pub(crate) fn token(&self, uid: &str) -> String {
         self.issuer.token(&claims(uid))
     }
 
-    /// The API's answer to an event.
     pub(crate) async fn answer(&self, event: Value) -> Answer {
         let event = LambdaEvent::new(event, lambda_runtime::Context::default());
         Answer(gateway::answer(self.router.clone(), event).await.expect("an answer"))
     }
 
-    /// Calls with a token, or without.
     pub(crate) async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
         let mut headers = json!({"Content-Type": ["application/json"]});
         if let Some(token) = token {
@@ -222,27 +218,26 @@ impl Api {
         self.answer(event(method, path, headers, body)).await
     }
 
-    /// Calls as a user.
     pub(crate) async fn call_as(&self, uid: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
         self.call(method, path, Some(&self.token(uid)), body.map(|body| body.to_string()).as_deref()).await
     }
 }
 
-/// AWS that knows the secret and holds no items.
-pub(crate) fn nothing(request: &Request) -> Option<Said> {
+/// An account that contains only the token secret.
+pub(crate) fn empty_account(request: &Request) -> Option<Reply> {
     match request.action.as_str() {
         "secretsmanager.GetSecretValue" if request.body["VersionStage"] == "AWSCURRENT" => {
-            said(json!({"SecretString": SECRET}))
+            json_reply(json!({"SecretString": SECRET}))
         }
-        "secretsmanager.GetSecretValue" => refused("ResourceNotFoundException"),
-        "DynamoDB.GetItem" => said(json!({})),
-        "DynamoDB.Query" => said(json!({"Items": [], "Count": 0})),
-        "DynamoDB.UpdateItem" | "DynamoDB.PutItem" | "DynamoDB.TransactWriteItems" => said(json!({})),
+        "secretsmanager.GetSecretValue" => error_reply("ResourceNotFoundException"),
+        "DynamoDB.GetItem" => json_reply(json!({})),
+        "DynamoDB.Query" => json_reply(json!({"Items": [], "Count": 0})),
+        "DynamoDB.UpdateItem" | "DynamoDB.PutItem" | "DynamoDB.TransactWriteItems" => json_reply(json!({})),
         _ => None,
     }
 }
 
-/// An API Gateway event of stage `prod`; the path may have a query without escapes.
+/// An API Gateway event of stage `prod`. A query in the path must not be encoded.
 pub(crate) fn event(method: &str, path: &str, headers: Value, body: Option<&str>) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let query: Map<String, Value> = query
@@ -258,7 +253,7 @@ pub(crate) fn event(method: &str, path: &str, headers: Value, body: Option<&str>
     })
 }
 
-/// The claims of a Cognito ID token that is good for an hour.
+/// The claims of a Cognito ID token that is valid for an hour.
 pub(crate) fn claims(uid: &str) -> Value {
     let now = Timestamp::now().as_second();
     json!({
@@ -267,7 +262,7 @@ pub(crate) fn claims(uid: &str) -> Value {
     })
 }
 
-/// The environment of the API, with the issuer's keys under `keys`.
+/// The API's environment; `keys` is the address of the issuer's keys.
 pub(crate) fn environment(keys: &str) -> ApiEnvironment {
     let issuers = json!([
         {"kind": "cognito", "primary": true, "issuer": ISSUER, "jwks_url": keys, "audience": AUDIENCE},
@@ -299,8 +294,8 @@ pub(crate) fn environment(keys: &str) -> ApiEnvironment {
     }
 }
 
-/// The environment of a function that no client calls; each takes the names that it knows.
-pub(crate) fn behind_the_api<E: DeserializeOwned>() -> E {
+/// The environment of the status or the maintenance function.
+pub(crate) fn background_environment<E: DeserializeOwned>() -> E {
     let environment = json!({
         "STAGE": "test",
         "S3_BUCKET_NAME": "videos",
@@ -316,7 +311,6 @@ pub(crate) fn behind_the_api<E: DeserializeOwned>() -> E {
     serde_json::from_value(environment).expect("every name that it needs")
 }
 
-/// An answer of the function.
 #[derive(Debug)]
 pub(crate) struct Answer(pub(crate) Value);
 
@@ -333,7 +327,7 @@ impl Answer {
         serde_json::from_str(self.0["body"].as_str().expect("a body")).expect("JSON")
     }
 
-    /// Status and text of an error.
+    /// The status and the text of an error.
     pub(crate) fn error(&self) -> (u64, String) {
         (self.status(), self.body()["error"].as_str().expect("an error").to_owned())
     }

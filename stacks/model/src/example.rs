@@ -88,40 +88,29 @@ struct NotesSettings {
 struct FeedsSettings {}
 
 /// Serves the notes.
-#[derive(Debug, Clone, Copy)]
-pub struct NotesApi;
-/// Fetches feeds.
-#[derive(Debug, Clone, Copy)]
-pub struct FeedsFetch;
-
-impl Contract for NotesApi {
-    const NAME: FunctionName =
-        FunctionName { system: NOTES, function: "api", binary: "notes-api", logical_id: "ApiFunction" };
-    type Environment<V> = NotesEnvironment<V>;
-}
-
-impl Contract for FeedsFetch {
-    const NAME: FunctionName =
-        FunctionName { system: FEEDS, function: "fetch", binary: "feeds-fetch", logical_id: "FetchFunction" };
-    type Environment<V> = FeedsEnvironment<V>;
-}
-
-/// The environment of [`NotesApi`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct NotesEnvironment<V = String> {
+pub struct NotesApi<V = String> {
     /// The table.
     pub table_name: V,
     /// A word that each response contains.
     pub word: V,
 }
 
-/// The environment of [`FeedsFetch`].
+impl<V> Contract for NotesApi<V> {
+    const NAME: FunctionName = FunctionName::new(NOTES, "api", "ApiFunction");
+}
+
+/// Fetches feeds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct FeedsEnvironment<V = String> {
+pub struct FeedsFetch<V = String> {
     /// The stage's name.
     pub stage: V,
+}
+
+impl<V> Contract for FeedsFetch<V> {
+    const NAME: FunctionName = FunctionName::new(FEEDS, "fetch", "FetchFunction");
 }
 
 /// The routes of [`NotesApi`].
@@ -202,9 +191,9 @@ fn notes_data(stage: &Stage) -> (Stack, TableHandle) {
 
 fn notes_api(stage: &Stage, settings: &NotesSettings, table: &TableHandle) -> (Stack, FunctionHandle) {
     let mut stack = Stack::new("api", "Notes: the API and its function.");
-    let environment = NotesEnvironment { table_name: table.name(), word: Text::from(settings.word.as_str()) };
+    let environment = NotesApi { table_name: table.name(), word: Text::from(settings.word.as_str()) };
     let access = table.allow(&[Access::GetItem, Access::PutItem]);
-    let function = stack.add(Function::new(stage, NotesApi, environment).allow(access));
+    let function = stack.add(Function::new(stage, environment).allow(access));
     let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<NotesRoute>(&function);
     let api = stack.add(api);
     stack.output("NotesApiId", api.id.clone());
@@ -229,8 +218,8 @@ fn notes_web(stage: &Stage) -> Stack {
 
 fn feeds(stage: &Stage) -> System {
     let mut stack = Stack::new("api", "Feeds: the function and its topic.");
-    let environment = FeedsEnvironment { stage: Text::from(&stage.name) };
-    stack.add(Function::new(stage, FeedsFetch, environment));
+    let environment = FeedsFetch { stage: Text::from(&stage.name) };
+    stack.add(Function::new(stage, environment));
     let topic = stack.add(Topic::new("AlarmTopic", &format!("feeds-alarms-{}", stage.name)));
     stack.output(ARN_OUTPUT, topic.arn());
     System::new(FEEDS, [stack]).alarm_topic("api", ARN_OUTPUT)

@@ -342,7 +342,7 @@ impl From<FunctionName> for FunctionId {
         Self {
             system: name.system.to_owned(),
             function: name.function.to_owned(),
-            binary: name.binary.to_owned(),
+            binary: name.binary(),
             logical_id: name.logical_id.to_owned(),
         }
     }

@@ -13,14 +13,14 @@ use serde::de::DeserializeOwned;
 
 /// The systems' names, as stage files spell them.
 pub(crate) const NAMES: [&str; 3] =
-    [contract::media_uploader::SYSTEM, contract::portfolio::SYSTEM, contract::thakii::SYSTEM];
+    [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM];
 
 /// Renders the systems that have settings in `stage`.
 pub(crate) fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
     let systems = [
-        with_settings(stage, contract::media_uploader::SYSTEM, media_uploader::system)?,
-        with_settings(stage, contract::portfolio::SYSTEM, portfolio::system)?,
-        with_settings(stage, contract::thakii::SYSTEM, thakii::system)?,
+        with_settings(stage, media_uploader_contract::SYSTEM, media_uploader::system)?,
+        with_settings(stage, portfolio_contract::SYSTEM, portfolio::system)?,
+        with_settings(stage, thakii_contract::SYSTEM, thakii::system)?,
     ];
     systems.into_iter().flatten().map(|system| system.render(stage)).collect()
 }

@@ -27,6 +27,7 @@ pub mod lock;
 pub mod notice;
 pub mod pages;
 pub mod poll;
+pub mod plan_file;
 pub mod prune;
 pub mod python;
 pub mod record;

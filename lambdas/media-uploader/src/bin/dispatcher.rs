@@ -8,7 +8,7 @@ use media_uploader::{
     storage::{self, Store},
 };
 
-type Contract = contract::media_uploader::Dispatcher;
+type Contract = media_uploader_contract::Dispatcher;
 
 fn main() -> ExitCode {
     common::start::<Contract>(async |started| {

@@ -9,7 +9,7 @@ use media_uploader::{
     storage::{self, Store},
 };
 
-type Contract = contract::media_uploader::Image;
+type Contract = media_uploader_contract::Image;
 
 fn main() -> ExitCode {
     common::start::<Contract>(async |started| {

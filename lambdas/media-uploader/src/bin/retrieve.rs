@@ -8,7 +8,7 @@ use media_uploader::{
     storage::{self, Store},
 };
 
-type Contract = contract::media_uploader::Retrieve;
+type Contract = media_uploader_contract::Retrieve;
 
 fn main() -> ExitCode {
     common::start::<Contract>(async |started| {

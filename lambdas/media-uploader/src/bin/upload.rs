@@ -9,7 +9,7 @@ use media_uploader::{
     upload::{Upload, router},
 };
 
-type Contract = contract::media_uploader::Upload;
+type Contract = media_uploader_contract::Upload;
 
 fn main() -> ExitCode {
     common::start::<Contract>(async |started| {

@@ -9,7 +9,7 @@ use media_uploader::{
     video::{IN_MEMORY, VideoProcessor},
 };
 
-type Contract = contract::media_uploader::Video;
+type Contract = media_uploader_contract::Video;
 
 fn main() -> ExitCode {
     common::start::<Contract>(async |started| {

@@ -15,7 +15,7 @@ use crate::{
     testing::{Answer, FILENAME, aws, call, manifest as example},
 };
 
-type Contract = contract::media_uploader::Retrieve;
+type Contract = media_uploader_contract::Retrieve;
 
 /// Calls with these manifests in the processed bucket.
 async fn ask(method: &str, path: &str, main: Option<&Manifest>, poster: Option<&Manifest>) -> Answer {

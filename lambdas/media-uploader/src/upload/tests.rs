@@ -22,7 +22,7 @@ use crate::{
     testing::{Answer, FILENAME, aws, call},
 };
 
-type Contract = contract::media_uploader::Upload;
+type Contract = media_uploader_contract::Upload;
 
 fn test_router(rules: &[&Rule]) -> Router {
     let upload = Upload {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use portfolio::{app::App, local, routes::router, settings::Settings};
 
-type Contract = contract::portfolio::Api;
+type Contract = portfolio_contract::Api;
 
 fn main() -> ExitCode {
     let in_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some();

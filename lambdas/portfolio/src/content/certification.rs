@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Content, Indexed, Kind, ListQuery, MAX_TEXT, Paging, Status, Statuses, partition, sorted_by, stamp};
-use crate::store::filter::Filter;
+use super::{
+    Content, Indexed, Kind, ListQuery, MAX_TEXT, Paging, Status, Statuses, filter::Filter, partition, sorted_by, stamp,
+};
 
 /// Which of the two it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,11 +6,8 @@ use serde_json::Value;
 use crate::{
     answers::{About, Health},
     app::Shared,
-    openapi,
+    openapi::{self, VERSION},
 };
-
-/// The version of the API, which is its contract's.
-pub const VERSION: &str = "1.0.0";
 
 /// What this is.
 pub(crate) async fn root() -> Json<About> {

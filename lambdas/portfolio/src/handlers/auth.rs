@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use common::{ApiError, telemetry};
-use contract::portfolio::Metric;
+use portfolio_contract::Metric;
 
 use crate::{
     answers::{Login, Message, Refresh, SignedIn, Tokens, User},

@@ -1,10 +1,9 @@
 //! What each route reads and writes.
 
-use contract::portfolio::ApiRoute;
+use portfolio_contract::ApiRoute;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::reference;
 use crate::{
     answers::{
         About, Categories, ContentViews, DailyTrends, Days, Health, KindViews, Login, Message, MonthlyTrends, Months,
@@ -246,6 +245,11 @@ pub(super) fn require_defaults(schemas: &mut Map<String, Value>) {
             required.extend(defaults);
         }
     }
+}
+
+/// A schema's reference alone: in OpenAPI 3.0, nothing may stand beside it.
+pub(super) fn reference(schema: Value) -> Value {
+    schema.get("$ref").map_or(schema.clone(), |reference| json!({"$ref": reference}))
 }
 
 fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {

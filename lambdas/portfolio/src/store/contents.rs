@@ -8,7 +8,7 @@ use super::{
     attempts::Attempts,
     item::{Item, attribute, json, text_of},
     keys::{self, Key},
-    write::Written,
+    written::Written,
 };
 use crate::content::{Content, Status, Stored};
 

@@ -1,14 +1,14 @@
 //! Lists: queries of the index, newest first, several partitions merged.
 
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::Select};
-use contract::portfolio::INDEX;
+use portfolio_contract::INDEX;
 
 use super::{
     StoreError, Table,
-    filter::{DATA, Filter},
+    filter::DATA,
     item::{Item, text, text_of},
 };
-use crate::content::{Content, Paging, Stored};
+use crate::content::{Content, Paging, Stored, filter::Filter};
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Views of content: each session counts once per content and 24 hours (access patterns 15 to 18).
 
 use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
-use contract::portfolio::TIME_TO_LIVE;
 use jiff::{SignedDuration, Timestamp};
+use portfolio_contract::TIME_TO_LIVE;
 use serde_json::json;
 
 use super::{

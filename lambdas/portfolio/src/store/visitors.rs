@@ -1,8 +1,8 @@
 //! Visitors: each session counts once a day (access patterns 12, 13 and 14).
 
 use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError};
-use contract::portfolio::TIME_TO_LIVE;
 use jiff::{Timestamp, ToSpan, civil::Date};
+use portfolio_contract::TIME_TO_LIVE;
 use serde_json::json;
 
 use super::{

@@ -18,17 +18,9 @@ use super::{
     contents::item_of,
     item::{Item, attribute, text},
     keys,
+    written::Written,
 };
 use crate::content::{Content, Stored};
-
-/// Was it written?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// It was.
-    Yes,
-    /// The item was no longer, or not yet, what it was thought to be.
-    Stale,
-}
 
 /// The reason of DynamoDB's for cancelling a transaction that is our condition's failure:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>.

@@ -1,5 +1,5 @@
-//! `POST /assemble-file`: makes one video of what was uploaded, and queues it. Killed anywhere, a repeat finishes it;
-//! once it is done, a repeat gets the same answer.
+//! `POST /assemble-file`: turns an upload into a video and queues it. The request can be repeated after a crash at any
+//! point; once the upload is done, a repetition returns the same answer.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Answer, Shared,
-    chunks::{LEAST_PART, too_small},
-    ok,
-    pieces::{Described, Said, enqueue, mismatch},
+    chunks::{MIN_PART_BYTES, too_small},
+    pieces::{UploadDescription, UploadFields, enqueue, mismatch},
+    shared::{Answer, Shared, ok},
 };
 use crate::{
     app::App,
@@ -28,42 +27,42 @@ use crate::{
     },
 };
 
-/// The largest video that is assembled here, in bytes.
-const MOST_INLINE: u64 = 256 * 1024 * 1024;
-/// How many pieces are deleted at once.
-const AT_ONCE: usize = 16;
+/// The largest video that the function assembles itself, in bytes.
+const MAX_INLINE_BYTES: u64 = 256 * 1024 * 1024;
+/// The number of concurrent deletions.
+const CONCURRENCY: usize = 16;
 
-pub(super) async fn post(State(app): Shared, Caller(identity): Caller, fields: Fields) -> Answer {
-    let said = Said::of(&fields)?;
-    if !said.is_complete(false) {
+pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, fields: Fields) -> Answer {
+    let upload_fields = UploadFields::from_json(&fields)?;
+    if !upload_fields.is_complete(false) {
         return Err(ApiError::bad_request("Missing assembly metadata"));
     }
-    let described = said.described()?;
-    let upload = begun(&app, &identity, &described).await?;
+    let description = upload_fields.parse()?;
+    let upload = find_upload(&app, &identity, &description).await?;
     if let Some(total_size) = upload.total_size.filter(|_| upload.state == UploadState::Done) {
         return assembled(&upload, total_size);
     }
     let now = Timestamp::now().as_second();
     let Some(upload) = app.uploads.lease(&upload, now).await? else {
-        return taken(&app, &upload, now).await;
+        return answer_for_leased(&app, &upload, now).await;
     };
-    match video(&app, &identity, &upload).await {
+    match assemble_video(&app, &identity, &upload).await {
         Ok(total_size) => assembled(&upload, total_size),
         Err(error) => {
-            // Whoever mends what is wrong need not wait for the lease to end.
+            // Release the lease, so that the client can repeat the request at once.
             if let Err(error) = app.uploads.release(&upload).await {
-                tracing::warn!(%error, "an upload is not given back");
+                tracing::warn!(%error, "failed to release the lease of an upload");
             }
             Err(error)
         }
     }
 }
 
-/// The upload that is meant.
-async fn begun(app: &Arc<App>, identity: &Identity, described: &Described) -> Result<Upload, ApiError> {
+/// Finds the upload that the request names.
+async fn find_upload(app: &Arc<App>, identity: &Identity, description: &UploadDescription) -> Result<Upload, ApiError> {
     let now = Timestamp::now().as_second();
-    let upload = app.uploads.get(&identity.uid, &described.file_id, now).await?.ok_or_else(not_found)?;
-    let same = upload.filename == described.filename.as_str() && upload.total_chunks == described.total_chunks;
+    let upload = app.uploads.get(&identity.uid, &description.file_id, now).await?.ok_or_else(not_found)?;
+    let same = upload.filename == description.filename.as_str() && upload.total_chunks == description.total_chunks;
     if same { Ok(upload) } else { Err(mismatch()) }
 }
 
@@ -71,8 +70,8 @@ fn not_found() -> ApiError {
     ApiError::not_found("Chunks directory not found")
 }
 
-/// Somebody else has the upload, or had it and is done.
-async fn taken(app: &Arc<App>, upload: &Upload, now: i64) -> Answer {
+/// Answers a request whose upload another request has leased or finished.
+async fn answer_for_leased(app: &Arc<App>, upload: &Upload, now: i64) -> Answer {
     let upload = app.uploads.get(&upload.user_id, &upload.file_id, now).await?.ok_or_else(not_found)?;
     match upload.total_size.filter(|_| upload.state == UploadState::Done) {
         Some(total_size) => assembled(&upload, total_size),
@@ -89,14 +88,16 @@ fn assembled(upload: &Upload, total_size: u64) -> Answer {
     }))
 }
 
-/// Makes the video, its task and the worker's message, and returns its size.
-async fn video(app: &Arc<App>, identity: &Identity, upload: &Upload) -> Result<u64, ApiError> {
+/// Creates the video, its task and the worker's message. Returns the video's size.
+async fn assemble_video(app: &Arc<App>, identity: &Identity, upload: &Upload) -> Result<u64, ApiError> {
     let (total_size, leftovers) = match (upload.mode, &upload.upload_id) {
-        (Mode::Single, _) => (single(app, upload).await?, Vec::new()),
-        (Mode::Inline, _) => inline(app, upload).await?,
-        (Mode::Multipart | Mode::Presigned, Some(upload_id)) => (multipart(app, upload, upload_id).await?, Vec::new()),
+        (Mode::Single, _) => (check_single(app, upload).await?, Vec::new()),
+        (Mode::Inline, _) => join_inline(app, upload).await?,
+        (Mode::Multipart | Mode::Presigned, Some(upload_id)) => {
+            (complete_multipart(app, upload, upload_id).await?, Vec::new())
+        }
         (Mode::Multipart | Mode::Presigned, None) => {
-            return Err(AwsError::odd("assemble an upload", "it has no upload id").into());
+            return Err(AwsError::unexpected("assemble an upload", "the record has no upload ID").into());
         }
     };
     let uploaded = Uploaded {
@@ -110,13 +111,13 @@ async fn video(app: &Arc<App>, identity: &Identity, upload: &Upload) -> Result<u
     };
     enqueue(app, uploaded).await?;
     app.uploads.finish(upload, total_size).await?;
-    clear(app, leftovers).await;
+    delete_pieces(app, leftovers).await;
     Ok(total_size)
 }
 
-/// One object, of the size that was declared.
-async fn single(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
-    let Some(actual) = app.files.size(&upload.s3_key).await? else { return Err(missing(vec![0])) };
+/// Checks a video that was uploaded as one object.
+async fn check_single(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
+    let Some(actual) = app.files.object_size(&upload.s3_key).await? else { return Err(missing_chunks(vec![0])) };
     let expected = upload.size.unwrap_or(actual);
     if actual != expected {
         app.files.delete(&upload.s3_key).await?;
@@ -125,12 +126,12 @@ async fn single(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
     Ok(actual)
 }
 
-/// The parts S3 already has.
-async fn multipart(app: &Arc<App>, upload: &Upload, upload_id: &str) -> Result<u64, ApiError> {
+/// Completes a multipart upload from the parts in S3.
+async fn complete_multipart(app: &Arc<App>, upload: &Upload, upload_id: &str) -> Result<u64, ApiError> {
     let Some(parts) = app.files.parts(&upload.s3_key, upload_id).await? else {
-        return completed(app, upload).await;
+        return size_if_completed(app, upload).await;
     };
-    complete(&parts, upload.total_chunks)?;
+    require_all_pieces(&parts, upload.total_chunks)?;
     let total: u64 = parts.iter().map(|part| part.size).sum();
     match upload.size {
         Some(expected) if expected != total => return Err(wrong_size(expected, total)),
@@ -140,42 +141,42 @@ async fn multipart(app: &Arc<App>, upload: &Upload, upload_id: &str) -> Result<u
         }
         _ => {}
     }
-    if parts.iter().any(|part| part.size < LEAST_PART && part.index + 1 < upload.total_chunks) {
+    if parts.iter().any(|part| part.size < MIN_PART_BYTES && part.index + 1 < upload.total_chunks) {
         return Err(too_small());
     }
     if !app.files.complete(&upload.s3_key, upload_id, &parts).await? {
-        return completed(app, upload).await;
+        return size_if_completed(app, upload).await;
     }
     Ok(total)
 }
 
-/// S3 no longer knows the upload: whoever was here before has completed it, or it is lost.
-async fn completed(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
-    app.files.size(&upload.s3_key).await?.ok_or_else(not_found)
+/// Returns the size of an object whose multipart upload S3 no longer knows: an earlier request has completed it.
+async fn size_if_completed(app: &Arc<App>, upload: &Upload) -> Result<u64, ApiError> {
+    app.files.object_size(&upload.s3_key).await?.ok_or_else(not_found)
 }
 
-/// The pieces that came through the API. They stay until the upload is done.
-async fn inline(app: &Arc<App>, upload: &Upload) -> Result<(u64, Vec<Piece>), ApiError> {
+/// Joins the pieces that were sent through the API. They stay in the bucket until the upload is done.
+async fn join_inline(app: &Arc<App>, upload: &Upload) -> Result<(u64, Vec<Piece>), ApiError> {
     let pieces = app.files.chunks(&upload.user_id, &upload.file_id).await?;
     let pieces: Vec<Piece> = pieces.into_iter().filter(|piece| piece.index < upload.total_chunks).collect();
-    complete(&pieces, upload.total_chunks)?;
+    require_all_pieces(&pieces, upload.total_chunks)?;
     let total: u64 = pieces.iter().map(|piece| piece.size).sum();
-    let most = MOST_INLINE.min(app.max_video_bytes);
-    if total > most {
-        return Err(too_large(most));
+    let max = MAX_INLINE_BYTES.min(app.max_video_bytes);
+    if total > max {
+        return Err(too_large(max));
     }
     app.files.join(&pieces, &upload.s3_key, &upload.content_type).await?;
     Ok((total, pieces))
 }
 
-/// Is every piece there?
-fn complete(pieces: &[Piece], total_chunks: u64) -> Result<(), ApiError> {
-    let there: BTreeSet<u64> = pieces.iter().map(|piece| piece.index).collect();
-    let absent: Vec<u64> = (0..total_chunks).filter(|index| !there.contains(index)).collect();
-    if absent.is_empty() { Ok(()) } else { Err(missing(absent)) }
+/// Fails with the indexes of the missing pieces.
+fn require_all_pieces(pieces: &[Piece], total_chunks: u64) -> Result<(), ApiError> {
+    let present: BTreeSet<u64> = pieces.iter().map(|piece| piece.index).collect();
+    let absent: Vec<u64> = (0..total_chunks).filter(|index| !present.contains(index)).collect();
+    if absent.is_empty() { Ok(()) } else { Err(missing_chunks(absent)) }
 }
 
-fn missing(chunks: Vec<u64>) -> ApiError {
+fn missing_chunks(chunks: Vec<u64>) -> ApiError {
     ApiError::bad_request("Missing chunks").with("missing_chunks", chunks)
 }
 
@@ -183,20 +184,20 @@ fn wrong_size(expected: u64, actual: u64) -> ApiError {
     ApiError::bad_request("Size mismatch").with("expected", expected).with("actual", actual)
 }
 
-fn too_large(most: u64) -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "Assembled file too large").with("max_bytes", most)
+fn too_large(max: u64) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "Assembled file too large").with("max_bytes", max)
 }
 
-/// Deletes pieces that nobody needs any more. What is left the bucket's lifecycle removes.
-async fn clear(app: &Arc<App>, pieces: Vec<Piece>) {
+/// Deletes the pieces of a finished upload. The bucket's lifecycle removes those that remain.
+async fn delete_pieces(app: &Arc<App>, pieces: Vec<Piece>) {
     let deleted: Vec<Result<(), AwsError>> = stream::iter(pieces)
         .map(|piece| async move { app.files.delete(&piece.reference).await })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .collect()
         .await;
     let failures = deleted.iter().filter(|deleted| deleted.is_err()).count();
     if failures > 0 {
-        tracing::warn!(failures, "pieces of an upload are left to the bucket's lifecycle");
+        tracing::warn!(failures, "failed to delete pieces of an upload; the bucket's lifecycle will");
     }
 }
 
@@ -205,10 +206,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_pieces_are_named() {
+    fn missing_pieces_are_listed() {
         let piece = |index| Piece { index, size: 1, reference: String::new() };
-        assert!(complete(&[piece(0), piece(1)], 2).is_ok());
-        assert_eq!(complete(&[piece(0), piece(2)], 4), Err(missing(vec![1, 3])));
-        assert_eq!(complete(&[], 2), Err(missing(vec![0, 1])));
+        assert!(require_all_pieces(&[piece(0), piece(1)], 2).is_ok());
+        assert_eq!(require_all_pieces(&[piece(0), piece(2)], 4), Err(missing_chunks(vec![1, 3])));
+        assert_eq!(require_all_pieces(&[], 2), Err(missing_chunks(vec![0, 1])));
     }
 }

@@ -1,17 +1,16 @@
-//! `POST /upload-chunk`: a piece of a video in a form, or the link for one.
+//! `POST /upload-chunk`: stores a piece of a video sent as a form, or returns a link to upload it.
 
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use contract::thakii::limits::PRESIGN_SECONDS;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use thakii_contract::limits::PRESIGN_SECONDS;
 
 use super::{
-    Answer, Shared,
     form::Form,
-    ok,
-    pieces::{Described, Said, invalid, mismatch},
+    pieces::{UploadDescription, UploadFields, invalid_metadata, mismatch},
+    shared::{Answer, Shared, ok},
 };
 use crate::{
     app::App,
@@ -22,85 +21,86 @@ use crate::{
     files,
     http::Caller,
     ids,
-    tables::uploads::{KEPT, Mode, State as UploadState, Upload},
+    tables::uploads::{LIFETIME, Mode, State as UploadState, Upload},
 };
 
-/// The least size of all parts but the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
-pub(super) const LEAST_PART: u64 = 5 * 1024 * 1024;
+/// The smallest part that S3 accepts, except for the last:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+pub(super) const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 
-pub(super) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
+pub(crate) async fn post(State(app): Shared, Caller(identity): Caller, payload: Payload) -> Answer {
     if payload.is_form() {
-        inline(&app, &identity, &Form::read(&payload).await?).await
+        store_inline(&app, &identity, &Form::read(&payload).await?).await
     } else if payload.is_json() {
-        presigned(&app, &identity, &payload.fields()?).await
+        presign(&app, &identity, &payload.fields()?).await
     } else {
-        Err(missing())
+        Err(missing_metadata())
     }
 }
 
-fn missing() -> ApiError {
+fn missing_metadata() -> ApiError {
     ApiError::bad_request("Missing chunk metadata")
 }
 
 pub(super) fn too_small() -> ApiError {
-    ApiError::bad_request("Chunk too small").with("min_bytes", LEAST_PART)
+    ApiError::bad_request("Chunk too small").with("min_bytes", MIN_PART_BYTES)
 }
 
-/// Stores the piece that was sent along.
-async fn inline(app: &Arc<App>, identity: &Identity, form: &Form) -> Answer {
+/// Stores the piece in the request's form.
+async fn store_inline(app: &Arc<App>, identity: &Identity, form: &Form) -> Answer {
     let text = |name| form.text(name).map(str::to_owned);
-    let said = Said {
+    let upload_fields = UploadFields {
         file_id: text("file_id"),
         total_chunks: text("total_chunks"),
         original_filename: text("original_filename"),
         chunk_index: text("chunk_index"),
     };
-    if !said.is_complete(true) {
-        return Err(missing());
+    if !upload_fields.is_complete(true) {
+        return Err(missing_metadata());
     }
     let chunk = form.file("chunk").ok_or_else(|| ApiError::bad_request("No chunk file provided"))?;
     if chunk.name.is_empty() {
         return Err(ApiError::bad_request("No chunk file selected"));
     }
-    let described = said.described()?;
-    let index = said.index(described.total_chunks)?;
+    let description = upload_fields.parse()?;
+    let index = upload_fields.parse_index(description.total_chunks)?;
     if chunk.bytes.is_empty() {
         return Err(ApiError::bad_request("Empty file"));
     }
-    let upload = upload(app, identity, &described, Mode::Inline).await?;
+    let upload = find_or_create_upload(app, identity, &description, Mode::Inline).await?;
     if upload.mode != Mode::Inline {
         return Err(mismatch());
     }
-    let key = files::chunk_key(&identity.uid, &described.file_id, index);
+    let key = files::chunk_key(&identity.uid, &description.file_id, index);
     app.files.put(&key, "application/octet-stream", chunk.bytes.clone()).await?;
     ok(json!({
         "chunk_index": index,
-        "total_chunks": described.total_chunks,
-        "file_id": described.file_id,
+        "total_chunks": description.total_chunks,
+        "file_id": description.file_id,
         "chunk_size": chunk.bytes.len(),
         "message": "Chunk uploaded successfully",
     }))
 }
 
-/// Hands out the link for a piece, also again for one that has expired.
-async fn presigned(app: &Arc<App>, identity: &Identity, fields: &Fields) -> Answer {
-    let said = Said::of(fields)?;
-    if !said.is_complete(true) || fields.get("chunk_size").is_none() {
-        return Err(missing());
+/// Returns a link to upload a piece. A repetition replaces an expired link.
+async fn presign(app: &Arc<App>, identity: &Identity, fields: &Fields) -> Answer {
+    let upload_fields = UploadFields::from_json(fields)?;
+    if !upload_fields.is_complete(true) || fields.get("chunk_size").is_none() {
+        return Err(missing_metadata());
     }
-    let described = said.described()?;
-    let index = said.index(described.total_chunks)?;
-    let size = chunk_size(fields, app.max_video_bytes)?;
-    let upload = upload(app, identity, &described, Mode::Presigned).await?;
+    let description = upload_fields.parse()?;
+    let index = upload_fields.parse_index(description.total_chunks)?;
+    let size = parse_chunk_size(fields, app.max_video_bytes)?;
+    let upload = find_or_create_upload(app, identity, &description, Mode::Presigned).await?;
     let link = match (upload.mode, &upload.upload_id) {
         (Mode::Single, _) if upload.size == Some(size) => {
             app.files.put_link(&upload.s3_key, &upload.content_type, size).await?
         }
-        (Mode::Multipart, Some(upload_id)) if upload.piece(index) == Some(size) => {
+        (Mode::Multipart, Some(upload_id)) if upload.piece_size(index) == Some(size) => {
             app.files.part_link(&upload.s3_key, upload_id, index, size).await?
         }
         (Mode::Presigned, Some(upload_id)) => {
-            if size < LEAST_PART && index + 1 < described.total_chunks {
+            if size < MIN_PART_BYTES && index + 1 < description.total_chunks {
                 return Err(too_small());
             }
             app.files.part_link(&upload.s3_key, upload_id, index, size).await?
@@ -110,8 +110,8 @@ async fn presigned(app: &Arc<App>, identity: &Identity, fields: &Fields) -> Answ
     let headers = if upload.mode == Mode::Single { json!({"Content-Type": upload.content_type}) } else { json!({}) };
     ok(json!({
         "chunk_index": index,
-        "total_chunks": described.total_chunks,
-        "file_id": described.file_id,
+        "total_chunks": description.total_chunks,
+        "file_id": description.file_id,
         "chunk_size": size,
         "message": "Upload the chunk to upload_url",
         "upload_url": link,
@@ -121,28 +121,33 @@ async fn presigned(app: &Arc<App>, identity: &Identity, fields: &Fields) -> Answ
     }))
 }
 
-fn chunk_size(fields: &Fields, most: u64) -> Result<u64, ApiError> {
+fn parse_chunk_size(fields: &Fields, max: u64) -> Result<u64, ApiError> {
     match fields.get("chunk_size").and_then(Value::as_u64) {
-        None => Err(invalid()),
+        None => Err(invalid_metadata()),
         Some(0) => Err(ApiError::bad_request("Empty file")),
-        Some(size) if size > most => {
-            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "File too large").with("max_bytes", most))
+        Some(size) if size > max => {
+            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "File too large").with("max_bytes", max))
         }
         Some(size) => Ok(size),
     }
 }
 
-/// The upload the piece belongs to. The first piece begins it, in the mode it comes in.
-async fn upload(app: &Arc<App>, identity: &Identity, described: &Described, mode: Mode) -> Result<Upload, ApiError> {
+/// Returns the upload of a piece. The first piece creates it, in the mode of its own request.
+async fn find_or_create_upload(
+    app: &Arc<App>,
+    identity: &Identity,
+    description: &UploadDescription,
+    mode: Mode,
+) -> Result<Upload, ApiError> {
     let now = Timestamp::now().as_second();
-    let upload = match app.uploads.get(&identity.uid, &described.file_id, now).await? {
+    let upload = match app.uploads.get(&identity.uid, &description.file_id, now).await? {
         Some(upload) => upload,
-        None => begin(app, identity, described, mode, now).await?,
+        None => create_upload(app, identity, description, mode, now).await?,
     };
-    let inline = mode == Mode::Inline;
-    if upload.filename != described.filename.as_str()
-        || upload.total_chunks != described.total_chunks
-        || (upload.mode == Mode::Inline) != inline
+    let is_inline = mode == Mode::Inline;
+    if upload.filename != description.filename.as_str()
+        || upload.total_chunks != description.total_chunks
+        || (upload.mode == Mode::Inline) != is_inline
         || upload.state == UploadState::Done
     {
         return Err(mismatch());
@@ -153,37 +158,38 @@ async fn upload(app: &Arc<App>, identity: &Identity, described: &Described, mode
     Ok(upload)
 }
 
-/// Begins an upload; whoever loses the race to begin it gives its own up and goes on with the winner's.
-async fn begin(
+/// Creates an upload. If another request creates it first, this one aborts its multipart upload and returns the other's
+/// record.
+async fn create_upload(
     app: &Arc<App>,
     identity: &Identity,
-    described: &Described,
+    description: &UploadDescription,
     mode: Mode,
     now: i64,
 ) -> Result<Upload, ApiError> {
-    let video_id = ids::random();
-    let filename = described.filename.as_str();
+    let video_id = ids::new_id();
+    let filename = description.filename.as_str();
     let s3_key = files::video_key(&video_id, filename);
-    let content_type = described.filename.content_type();
+    let content_type = description.filename.content_type();
     let upload_id = match mode {
         Mode::Inline | Mode::Single => None,
-        Mode::Multipart | Mode::Presigned => Some(app.files.begin(&s3_key, content_type).await?),
+        Mode::Multipart | Mode::Presigned => Some(app.files.start(&s3_key, content_type).await?),
     };
     let upload = Upload {
         user_id: identity.uid.clone(),
-        file_id: described.file_id.clone(),
+        file_id: description.file_id.clone(),
         video_id,
         mode,
         filename: filename.to_owned(),
         content_type: content_type.to_owned(),
         size: None,
-        total_chunks: described.total_chunks,
+        total_chunks: description.total_chunks,
         part_size: None,
         upload_id,
         s3_key,
         state: UploadState::Open,
         lease_until: 0,
-        expires_at: now + KEPT,
+        expires_at: now + LIFETIME,
         total_size: None,
     };
     if app.uploads.begin(&upload, now).await? {
@@ -192,8 +198,8 @@ async fn begin(
     if let Some(upload_id) = &upload.upload_id {
         app.files.abort(&upload.s3_key, upload_id).await?;
     }
-    let winner = app.uploads.get(&identity.uid, &described.file_id, now).await?;
-    winner.ok_or_else(|| AwsError::odd("begin an upload", "the one that was first is gone").into())
+    let winner = app.uploads.get(&identity.uid, &description.file_id, now).await?;
+    winner.ok_or_else(|| AwsError::unexpected("create an upload", "the record of the other request is gone").into())
 }
 
 #[cfg(test)]
@@ -203,10 +209,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_of_pieces_are_whole() {
+    fn piece_sizes_are_positive_integers() {
         let sized = |size: Value| {
             let fields = Fields(Map::from_iter([("chunk_size".to_owned(), size)]));
-            chunk_size(&fields, 100).map_err(|error| (error.status().as_u16(), error.text().to_owned()))
+            parse_chunk_size(&fields, 100).map_err(|error| (error.status().as_u16(), error.text().to_owned()))
         };
         assert_eq!(sized(json!(100)), Ok(100));
         assert_eq!(sized(json!(101)), Err((413, "File too large".to_owned())));

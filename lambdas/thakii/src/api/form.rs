@@ -1,4 +1,4 @@
-//! Forms with files: `multipart/form-data`, wholly in memory, because the body already is.
+//! Forms with files: `multipart/form-data`, parsed in memory, where the body already is.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,13 @@ use multer::Multipart;
 
 use crate::{body::Payload, error::ApiError};
 
-/// A file of a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct File {
-    /// What the client calls it; may be empty.
+    /// The client's file name; may be empty.
     pub(super) name: String,
-    /// Its content.
     pub(super) bytes: Bytes,
 }
 
-/// A form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Form {
     texts: BTreeMap<String, String>,
@@ -25,7 +22,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// Reads a form; of a field given twice, the last counts.
+    /// Parses a form. The last of several fields with one name counts.
     pub(super) async fn read(payload: &Payload) -> Result<Self, ApiError> {
         let invalid = |_| ApiError::bad_request("Invalid multipart body");
         let boundary = multer::parse_boundary(&payload.content_type).map_err(invalid)?;
@@ -48,12 +45,11 @@ impl Form {
         Ok(form)
     }
 
-    /// A field's text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
     }
 
-    /// A field's file; a plain text is none.
+    /// Returns the file of a field; a text field has none.
     pub(super) fn file(&self, name: &str) -> Option<&File> {
         self.files.get(name)
     }
@@ -70,7 +66,7 @@ mod tests {
     const TYPE: &str = "multipart/form-data; boundary=x";
 
     #[tokio::test(flavor = "current_thread")]
-    async fn texts_and_files_are_told_apart() {
+    async fn texts_and_files_are_distinguished() {
         let body = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n7\r\n\
             --x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../l.mp4\"\r\n\
             Content-Type: video/mp4\r\n\r\nbytes\r\n\
@@ -84,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn broken_forms_are_refused() {
+    async fn invalid_forms_are_rejected() {
         let truncated = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"l.mp4\"\r\n\r\nbyt";
         for (content_type, body) in
             [("multipart/form-data", "--x--"), (TYPE, truncated), (TYPE, ""), (TYPE, "no form at all")]

@@ -1,12 +1,12 @@
-//! Is the function up? Nothing it depends on is called.
+//! The health check. It calls no other service.
 
 use axum::extract::State;
 use serde_json::json;
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::time;
 
-pub(super) async fn get(State(app): Shared) -> Answer {
+pub(crate) async fn get(State(app): Shared) -> Answer {
     ok(json!({
         "service": "Thakii Lecture2PDF Service",
         "status": "healthy",

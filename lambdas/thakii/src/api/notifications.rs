@@ -4,17 +4,17 @@ use axum::extract::State;
 use serde_json::{Map, json};
 
 use super::{
-    Answer, Id, Shared, ok,
-    page::{Page, Parameters, Sorted},
+    page::{Page, Parameters, SortKey},
+    shared::{Answer, Id, Shared, ok},
 };
 use crate::{body::Payload, error::ApiError, http::Caller, time};
 
-pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
-    let page = Page::read(&parameters, Sorted::Notifications, 50, 100)?;
+pub(crate) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
+    let page = Page::read(&parameters, SortKey::Notifications, 50, 100)?;
     let unread = parameters.flag("unread")?;
-    let found = app.notifications.of_user(&identity.uid, unread, page.before.as_deref(), page.reach()).await;
+    let found = app.notifications.list_for_user(&identity.uid, unread, page.before.as_deref(), page.read_limit()).await;
     let mut notifications = found?;
-    let next = page.cut(&mut notifications, |notification| &notification.notification_id);
+    let next = page.cut_to_page(&mut notifications, |notification| &notification.notification_id);
     let mut body = Map::from_iter([
         ("total".to_owned(), json!(notifications.len())),
         ("notifications".to_owned(), json!(notifications)),
@@ -24,11 +24,11 @@ pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameter
     ok(body)
 }
 
-pub(super) async fn mark(State(app): Shared, Caller(identity): Caller, Id(id): Id, payload: Payload) -> Answer {
+pub(crate) async fn mark(State(app): Shared, Caller(identity): Caller, Id(id): Id, payload: Payload) -> Answer {
     let read = payload.optional_fields()?.boolean("read")?.unwrap_or(true);
-    // Somebody else's is not told apart from one that never was: the key holds the caller.
+    // The key contains the caller, so another user's notification is simply not found.
     let plausible = !id.is_empty() && id.len() <= 64;
-    let marked = if plausible { app.notifications.mark(&identity.uid, &id, read).await? } else { None };
+    let marked = if plausible { app.notifications.set_read(&identity.uid, &id, read).await? } else { None };
     let notification = marked.ok_or_else(|| ApiError::not_found("Notification not found"))?;
     ok(json!({"success": true, "notification": notification}))
 }

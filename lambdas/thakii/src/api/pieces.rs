@@ -1,4 +1,4 @@
-//! What the three upload routes share: a task for a video that lies in the bucket, and how pieces are described.
+//! Shared by the three upload routes: a task for a video in the bucket, and the description of an upload.
 
 use std::sync::Arc;
 
@@ -16,60 +16,56 @@ use crate::{
     time,
 };
 
-/// The most pieces S3 takes: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
-const MOST: u64 = 10_000;
+/// The largest number of parts that S3 accepts: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+const MAX_PIECES: u64 = 10_000;
 
-/// Makes a video's task and tells the worker. Repeating it does what is left to do, and nothing twice.
+/// Creates a video's task and sends it to the worker. A repetition only does the missing steps.
 pub(super) async fn enqueue(app: &Arc<App>, uploaded: Uploaded) -> Result<(), ApiError> {
     let task = uploaded.task(Timestamp::now());
-    let task = if app.tasks.create(&task).await? { task } else { existing(app, task).await? };
-    let lacks_queue = match task.status {
+    let task = if app.tasks.create(&task).await? { task } else { find_existing(app, task).await? };
+    let is_unqueued = match task.status {
         Status::InQueue => task.queued_at.is_none(),
-        // It failed for want of the queue, and somebody tries again.
-        Status::Failed => task.queued_at.is_none() && app.tasks.requeued(&task.video_id, &time::now()).await?,
+        // The task failed because the queue was unavailable; this repetition queues it.
+        Status::Failed => task.queued_at.is_none() && app.tasks.requeue_failed(&task.video_id, &time::now()).await?,
         Status::InProgress | Status::Done => false,
     };
-    if !lacks_queue {
+    if !is_unqueued {
         return Ok(());
     }
     if let Err(error) = app.queue.send_task(&task, app.files.bucket()).await {
-        app.tasks.unqueued(&task.video_id, "Queue unavailable", &time::now()).await?;
+        app.tasks.fail_unqueued(&task.video_id, "Queue unavailable", &time::now()).await?;
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Failed to queue video")
             .with("video_id", task.video_id)
-            .because(&error));
+            .with_cause(&error));
     }
-    app.tasks.queued(&task.video_id, &time::now()).await?;
+    app.tasks.mark_queued(&task.video_id, &time::now()).await?;
     Ok(())
 }
 
-/// The task that is there already.
-async fn existing(app: &Arc<App>, task: Task) -> Result<Task, AwsError> {
+async fn find_existing(app: &Arc<App>, task: Task) -> Result<Task, AwsError> {
     Ok(app.tasks.get(&task.video_id).await?.unwrap_or(task))
 }
 
-/// Which upload is meant, and how many pieces it has.
+/// The upload that a request names, and its number of pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Described {
-    /// What its owner calls it.
+pub(super) struct UploadDescription {
     pub(super) file_id: String,
-    /// How many pieces there are.
     pub(super) total_chunks: u64,
-    /// The video's name.
     pub(super) filename: VideoName,
 }
 
-/// What a client says of an upload, as texts: that of a form, or of JSON.
+/// The description of an upload as texts, from a form or from JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct UploadFields {
     pub(super) file_id: Option<String>,
     pub(super) total_chunks: Option<String>,
     pub(super) original_filename: Option<String>,
     pub(super) chunk_index: Option<String>,
 }
 
-impl Said {
-    /// From JSON, where numbers may be numbers or texts.
-    pub(super) fn of(fields: &Fields) -> Result<Self, ApiError> {
+impl UploadFields {
+    /// Reads JSON fields. Numbers may be JSON numbers or strings.
+    pub(super) fn from_json(fields: &Fields) -> Result<Self, ApiError> {
         let number =
             |name: &str| fields.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         Ok(Self {
@@ -80,32 +76,31 @@ impl Said {
         })
     }
 
-    /// Is everything said? `with_index` asks for a piece's index too.
+    /// Checks that all fields are present, including the piece's index with `with_index`.
     pub(super) fn is_complete(&self, with_index: bool) -> bool {
-        let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-        said(&self.file_id)
-            && said(&self.total_chunks)
-            && said(&self.original_filename)
-            && (!with_index || said(&self.chunk_index))
+        let is_present = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        is_present(&self.file_id)
+            && is_present(&self.total_chunks)
+            && is_present(&self.original_filename)
+            && (!with_index || is_present(&self.chunk_index))
     }
 
-    /// What is meant by it.
-    pub(super) fn described(&self) -> Result<Described, ApiError> {
-        let total = self.total_chunks.as_deref().and_then(digits).filter(|total| (1..=MOST).contains(total));
+    pub(super) fn parse(&self) -> Result<UploadDescription, ApiError> {
+        let total = self.total_chunks.as_deref().and_then(digits).filter(|total| (1..=MAX_PIECES).contains(total));
         let file_id = self.file_id.as_deref().filter(|file_id| ids::is_file_id(file_id));
-        let (Some(total_chunks), Some(file_id)) = (total, file_id) else { return Err(invalid()) };
+        let (Some(total_chunks), Some(file_id)) = (total, file_id) else { return Err(invalid_metadata()) };
         let filename = VideoName::parse(self.original_filename.as_deref().unwrap_or_default())?;
-        Ok(Described { file_id: file_id.to_owned(), total_chunks, filename })
+        Ok(UploadDescription { file_id: file_id.to_owned(), total_chunks, filename })
     }
 
-    /// Which piece is meant, from 0.
-    pub(super) fn index(&self, total_chunks: u64) -> Result<u64, ApiError> {
+    /// Returns the index of the piece, from 0.
+    pub(super) fn parse_index(&self, total_chunks: u64) -> Result<u64, ApiError> {
         let index = self.chunk_index.as_deref().and_then(digits);
-        index.filter(|index| *index < total_chunks).ok_or_else(invalid)
+        index.filter(|index| *index < total_chunks).ok_or_else(invalid_metadata)
     }
 }
 
-pub(super) fn invalid() -> ApiError {
+pub(super) fn invalid_metadata() -> ApiError {
     ApiError::bad_request("Invalid chunk metadata")
 }
 
@@ -119,22 +114,24 @@ mod tests {
 
     use super::*;
 
-    fn said(value: serde_json::Value) -> Said {
-        Said::of(&Fields(value.as_object().expect("an object").clone())).expect("texts")
+    fn upload_fields(value: serde_json::Value) -> UploadFields {
+        UploadFields::from_json(&Fields(value.as_object().expect("an object").clone())).expect("texts")
     }
 
     #[test]
-    fn numbers_may_be_texts() {
-        let said = said(json!({"file_id": "f", "total_chunks": "3", "original_filename": "a/l.mp4", "chunk_index": 2}));
-        assert!(said.is_complete(true));
-        let described = said.described().expect("well described");
-        assert_eq!((described.total_chunks, described.filename.as_str()), (3, "l.mp4"));
-        assert_eq!(said.index(3).expect("within"), 2);
-        assert_eq!(said.index(2).expect_err("beyond").text(), "Invalid chunk metadata");
+    fn numbers_may_be_strings() {
+        let fields = upload_fields(
+            json!({"file_id": "f", "total_chunks": "3", "original_filename": "a/l.mp4", "chunk_index": 2}),
+        );
+        assert!(fields.is_complete(true));
+        let description = fields.parse().expect("well described");
+        assert_eq!((description.total_chunks, description.filename.as_str()), (3, "l.mp4"));
+        assert_eq!(fields.parse_index(3).expect("within"), 2);
+        assert_eq!(fields.parse_index(2).expect_err("beyond").text(), "Invalid chunk metadata");
     }
 
     #[test]
-    fn unfit_descriptions_are_refused() {
+    fn invalid_descriptions_are_rejected() {
         let good = json!({"file_id": "f", "total_chunks": 3, "original_filename": "l.mp4", "chunk_index": 0});
         for (name, wrong) in [
             ("file_id", json!("../x")),
@@ -146,20 +143,28 @@ mod tests {
         ] {
             let mut fields = good.clone();
             fields[name] = wrong.clone();
-            assert_eq!(said(fields).described().expect_err(name).text(), "Invalid chunk metadata", "{name} {wrong}");
+            assert_eq!(
+                upload_fields(fields).parse().expect_err(name).text(),
+                "Invalid chunk metadata",
+                "{name} {wrong}"
+            );
         }
         for wrong in [json!("abc"), json!(3), json!(-1), json!(true)] {
             let mut fields = good.clone();
             fields["chunk_index"] = wrong.clone();
-            assert_eq!(said(fields).index(3).expect_err("wrong").text(), "Invalid chunk metadata", "{wrong}");
+            assert_eq!(
+                upload_fields(fields).parse_index(3).expect_err("wrong").text(),
+                "Invalid chunk metadata",
+                "{wrong}"
+            );
         }
     }
 
     #[test]
-    fn what_is_not_said_is_missing() {
-        let mut said = said(json!({"file_id": "f", "total_chunks": 3, "original_filename": "l.mp4"}));
-        assert!(said.is_complete(false) && !said.is_complete(true));
-        said.original_filename = Some(String::new());
-        assert!(!said.is_complete(false));
+    fn missing_fields_are_detected() {
+        let mut fields = upload_fields(json!({"file_id": "f", "total_chunks": 3, "original_filename": "l.mp4"}));
+        assert!(fields.is_complete(false) && !fields.is_complete(true));
+        fields.original_filename = Some(String::new());
+        assert!(!fields.is_complete(false));
     }
 }

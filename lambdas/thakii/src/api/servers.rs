@@ -1,11 +1,11 @@
-//! The registry of servers, for admins.
+//! The registry of processing servers, for admins.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use serde_json::json;
 
-use super::{Answer, Id, Shared, ok};
+use super::shared::{Answer, Id, Shared, ok};
 use crate::{
     app::App,
     body::Fields,
@@ -15,25 +15,24 @@ use crate::{
     time,
 };
 
-/// The longest name or type, and the longest description.
-const LONGEST: usize = 255;
-const LONGEST_DESCRIPTION: usize = 2000;
+const MAX_TEXT_BYTES: usize = 255;
+const MAX_DESCRIPTION_BYTES: usize = 2000;
 
-pub(super) async fn list(State(app): Shared) -> Answer {
-    ok(app.servers.all().await?)
+pub(crate) async fn list(State(app): Shared) -> Answer {
+    ok(app.servers.list().await?)
 }
 
-pub(super) async fn add(State(app): Shared, fields: Fields) -> Answer {
+pub(crate) async fn add(State(app): Shared, fields: Fields) -> Answer {
     fields.only(&["name", "url", "type", "description"], "is not allowed")?;
-    let name = required(&fields, "name")?;
-    let url = required(&fields, "url")?;
-    let kind = text(&fields, "type", LONGEST)?.unwrap_or_else(|| "processing".to_owned());
-    let description = text(&fields, "description", LONGEST_DESCRIPTION)?.unwrap_or_default();
+    let name = required_text(&fields, "name")?;
+    let url = required_text(&fields, "url")?;
+    let kind = optional_text(&fields, "type", MAX_TEXT_BYTES)?.unwrap_or_else(|| "processing".to_owned());
+    let description = optional_text(&fields, "description", MAX_DESCRIPTION_BYTES)?.unwrap_or_default();
     check_url(&app, &url).await?;
-    let health = registry::check(&app.registered, &url).await;
+    let health = registry::check_server(&app.registered, &url).await;
     let now = time::now();
     let server = Server {
-        id: ids::random(),
+        id: ids::new_id(),
         name,
         url,
         kind,
@@ -47,49 +46,49 @@ pub(super) async fn add(State(app): Shared, fields: Fields) -> Answer {
         current_load: 0,
     };
     match app.servers.add(&server).await? {
-        Outcome::Made => ok(json!({"success": true, "server": server, "message": "Server added successfully"})),
-        _ => Err(taken(&server.name)),
+        Outcome::Written => ok(json!({"success": true, "server": server, "message": "Server added successfully"})),
+        _ => Err(name_taken(&server.name)),
     }
 }
 
-pub(super) async fn update(State(app): Shared, Id(id): Id, fields: Fields) -> Answer {
+pub(crate) async fn update(State(app): Shared, Id(id): Id, fields: Fields) -> Answer {
     let missing = || ApiError::bad_request("Server not found");
     fields.only(&["name", "url", "type", "description", "status"], "cannot be updated")?;
     let edit = Edit {
-        name: text(&fields, "name", LONGEST)?.map(|name| filled("name", name)).transpose()?,
-        url: text(&fields, "url", usize::MAX)?,
-        kind: text(&fields, "type", LONGEST)?.map(|kind| filled("type", kind)).transpose()?,
-        description: text(&fields, "description", LONGEST_DESCRIPTION)?,
-        status: status(&fields)?,
+        name: optional_text(&fields, "name", MAX_TEXT_BYTES)?.map(|name| require_filled("name", name)).transpose()?,
+        url: optional_text(&fields, "url", usize::MAX)?,
+        kind: optional_text(&fields, "type", MAX_TEXT_BYTES)?.map(|kind| require_filled("type", kind)).transpose()?,
+        description: optional_text(&fields, "description", MAX_DESCRIPTION_BYTES)?,
+        status: parse_status(&fields)?,
     };
     if let Some(url) = &edit.url {
         check_url(&app, url).await?;
     }
-    let server = find(&app, &id).await?.ok_or_else(missing)?;
+    let server = find_server(&app, &id).await?.ok_or_else(missing)?;
     match app.servers.edit(&server, &edit, &time::now()).await? {
-        Outcome::Made => {
-            let server = find(&app, &id).await?.ok_or_else(missing)?;
+        Outcome::Written => {
+            let server = find_server(&app, &id).await?.ok_or_else(missing)?;
             ok(json!({"success": true, "server": server, "message": "Server updated successfully"}))
         }
-        Outcome::NameTaken => Err(taken(edit.name.as_deref().unwrap_or_default())),
-        Outcome::Missing => Err(missing()),
+        Outcome::NameTaken => Err(name_taken(edit.name.as_deref().unwrap_or_default())),
+        Outcome::NotFound => Err(missing()),
     }
 }
 
-pub(super) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
+pub(crate) async fn delete(State(app): Shared, Id(id): Id) -> Answer {
     let missing = || ApiError::not_found("Server not found");
-    let server = find(&app, &id).await?.ok_or_else(missing)?;
+    let server = find_server(&app, &id).await?.ok_or_else(missing)?;
     match app.servers.delete(&server).await? {
-        Outcome::Made => ok(json!({"success": true, "message": "Server deleted successfully"})),
+        Outcome::Written => ok(json!({"success": true, "message": "Server deleted successfully"})),
         _ => Err(missing()),
     }
 }
 
-pub(super) async fn check(State(app): Shared) -> Answer {
-    let checked = registry::check_all(&app.servers, &app.registered).await?;
+pub(crate) async fn check(State(app): Shared) -> Answer {
+    let checked = registry::check_servers(&app.servers, &app.registered).await?;
     let (total, healthy) = (checked.servers.len(), checked.healthy());
-    // What is not noted the list would not show.
-    checked.unnoted.map_or(Ok(()), Err)?;
+    // A result that was not stored would be missing from the list.
+    checked.write_error.map_or(Ok(()), Err)?;
     ok(json!({
         "total_servers": total,
         "healthy_servers": healthy,
@@ -98,34 +97,34 @@ pub(super) async fn check(State(app): Shared) -> Answer {
     }))
 }
 
-async fn find(app: &Arc<App>, id: &str) -> Result<Option<Server>, ApiError> {
+async fn find_server(app: &Arc<App>, id: &str) -> Result<Option<Server>, ApiError> {
     if ids::is_id(id) { Ok(app.servers.get(id).await?) } else { Ok(None) }
 }
 
-fn taken(name: &str) -> ApiError {
+fn name_taken(name: &str) -> ApiError {
     ApiError::bad_request(format!("Server with name \"{name}\" already exists"))
 }
 
-fn required(fields: &Fields, name: &str) -> Result<String, ApiError> {
-    let value = text(fields, name, if name == "url" { usize::MAX } else { LONGEST })?;
+fn required_text(fields: &Fields, name: &str) -> Result<String, ApiError> {
+    let value = optional_text(fields, name, if name == "url" { usize::MAX } else { MAX_TEXT_BYTES })?;
     value
         .filter(|value| !value.is_empty())
         .ok_or_else(|| ApiError::bad_request(format!("Field \"{name}\" is required")))
 }
 
-fn filled(name: &str, value: String) -> Result<String, ApiError> {
+fn require_filled(name: &str, value: String) -> Result<String, ApiError> {
     if value.is_empty() { Err(ApiError::field(name, "a string that is not empty")) } else { Ok(value) }
 }
 
-fn text(fields: &Fields, name: &str, longest: usize) -> Result<Option<String>, ApiError> {
+fn optional_text(fields: &Fields, name: &str, max: usize) -> Result<Option<String>, ApiError> {
     let value = fields.text(name)?.map(|value| value.trim().to_owned());
     match value {
-        Some(value) if value.len() > longest => Err(ApiError::field(name, &format!("at most {longest} bytes"))),
+        Some(value) if value.len() > max => Err(ApiError::field(name, &format!("at most {max} bytes"))),
         value => Ok(value),
     }
 }
 
-fn status(fields: &Fields) -> Result<Option<ServerStatus>, ApiError> {
+fn parse_status(fields: &Fields) -> Result<Option<ServerStatus>, ApiError> {
     match fields.text("status")? {
         None => Ok(None),
         Some("active") => Ok(Some(ServerStatus::Active)),
@@ -139,5 +138,5 @@ async fn check_url(app: &Arc<App>, url: &str) -> Result<(), ApiError> {
     if !matches!(scheme.as_deref(), Some("http" | "https")) {
         return Err(ApiError::bad_request("Server URL must start with http:// or https://"));
     }
-    app.registered.check(url).await.map_err(|_| ApiError::bad_request("Server URL not allowed"))
+    app.registered.ensure_allowed(url).await.map_err(|_| ApiError::bad_request("Server URL not allowed"))
 }

@@ -1,4 +1,4 @@
-//! Signing in: a backend token for an identity token, and who the caller is.
+//! Sign-in: exchanges identity tokens for backend tokens, and describes the caller.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::{
     app::App,
     auth::{
@@ -23,7 +23,7 @@ use crate::{
     ids, time,
 };
 
-pub(super) async fn login(State(app): Shared, headers: HeaderMap) -> Answer {
+pub(crate) async fn login(State(app): Shared, headers: HeaderMap) -> Answer {
     let token = bearer(&headers).map_err(|_| ApiError::bad_request("No Firebase token provided"))?;
     let identity = app.authentication.verify(token).await.map_err(|error| login_error(&error))?;
     if identity.kind == TokenKind::CustomBackend {
@@ -49,21 +49,21 @@ fn login_error(error: &TokenError) -> ApiError {
     let text = match error {
         TokenError::Unavailable(_) => return error.response(),
         TokenError::Malformed => return ApiError::bad_request("Invalid Firebase token format"),
-        TokenError::Anonymous => return ApiError::bad_request("Invalid Firebase token data"),
+        TokenError::NoIdentity => return ApiError::bad_request("Invalid Firebase token data"),
         TokenError::Expired => "Firebase token expired",
-        TokenError::Refused(_) => "Invalid Firebase token",
+        TokenError::Invalid(_) => "Invalid Firebase token",
     };
-    ApiError::new(StatusCode::UNAUTHORIZED, text).because(error)
+    ApiError::new(StatusCode::UNAUTHORIZED, text).with_cause(error)
 }
 
-pub(super) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
-    let refused = |message: &'static str| {
+pub(crate) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
+    let unauthorized = |message: &'static str| {
         ApiError::new(StatusCode::UNAUTHORIZED, "Invalid Firebase token").with("message", message)
     };
-    let token = bearer(&headers).map_err(|error| refused(error.message()))?;
+    let token = bearer(&headers).map_err(|error| unauthorized(error.message()))?;
     let verified = app.authentication.verify(token).await;
-    let identity =
-        verified.map_err(|error| error.unavailable().unwrap_or_else(|| refused(error.message()).because(&error)))?;
+    let identity = verified
+        .map_err(|error| error.unavailable().unwrap_or_else(|| unauthorized(error.message()).with_cause(&error)))?;
     if identity.kind == TokenKind::CustomBackend {
         return Err(ApiError::bad_request("Token already custom")
             .with("expires_at", identity.expires_at)
@@ -89,29 +89,29 @@ pub(super) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
     }))
 }
 
-/// Issues a token, and notes the visit.
+/// Issues a token and records the visit.
 async fn sign_in(app: &Arc<App>, identity: &Identity) -> Result<(Issued, Role), ApiError> {
     let role = app.role(identity).await?;
     let issued = app.authentication.backend.issue(identity, role.is_admin()).await.map_err(|error| error.response())?;
     let now = time::now();
-    // Whoever is signed in is signed in, also when that cannot be noted.
-    if let Err(error) = app.users.seen(&identity.uid, &identity.email, &now).await {
-        tracing::warn!(%error, "a visit was not noted");
+    // The sign-in succeeds even if the visit cannot be recorded.
+    if let Err(error) = app.users.record_visit(&identity.uid, &identity.email, &now).await {
+        tracing::warn!(%error, "failed to record a visit");
     }
     if role.is_admin()
-        && let Err(error) = app.admins.logged_in(&ids::admin(&identity.email), &now).await
+        && let Err(error) = app.admins.record_login(&ids::admin_id(&identity.email), &now).await
     {
-        tracing::warn!(%error, "an admin's login was not noted");
+        tracing::warn!(%error, "failed to record an admin's login");
     }
     Ok((issued, role))
 }
 
-pub(super) async fn user(State(app): Shared, Caller(identity): Caller) -> Answer {
+pub(crate) async fn user(State(app): Shared, Caller(identity): Caller) -> Answer {
     let role = app.role(&identity).await?;
-    ok(json!({"success": true, "user": described(&identity, role), "timestamp": time::now()}))
+    ok(json!({"success": true, "user": user_json(&identity, role), "timestamp": time::now()}))
 }
 
-fn described(identity: &Identity, role: Role) -> Value {
+fn user_json(identity: &Identity, role: Role) -> Value {
     json!({
         "uid": identity.uid,
         "email": identity.email,

@@ -1,4 +1,4 @@
-//! A notification to everybody, to see whether they arrive.
+//! A test notification to all users.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,17 +6,16 @@ use axum::{extract::State, http::StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::{app::App, aws::AwsError, body::Payload, error::ApiError, tables::notifications::Stored, time};
 
-/// What everybody is told.
-struct Text {
+struct TestMessage {
     title: &'static str,
     body: String,
     data: BTreeMap<String, Value>,
 }
 
-pub(super) async fn post(State(app): Shared, payload: Payload) -> Answer {
+pub(crate) async fn post(State(app): Shared, payload: Payload) -> Answer {
     let fields = payload.optional_fields()?;
     fields.only(&["type"], "is not allowed")?;
     let now = Timestamp::now();
@@ -35,7 +34,7 @@ pub(super) async fn post(State(app): Shared, payload: Payload) -> Answer {
         })),
         Err(error) => {
             let failure = failed(StatusCode::INTERNAL_SERVER_ERROR, "Notifications could not be stored", now);
-            Err(failure.because(&error))
+            Err(failure.with_cause(&error))
         }
     }
 }
@@ -45,42 +44,42 @@ fn failed(status: StatusCode, message: &str, now: Timestamp) -> ApiError {
     ApiError::new(status, "Failed to send test notification").with("result", result)
 }
 
-fn simple(now: Timestamp) -> Text {
+fn simple(now: Timestamp) -> TestMessage {
     let data = [
         ("test".to_owned(), json!("true")),
         ("timestamp".to_owned(), json!(time::text(now))),
         ("type".to_owned(), json!("simple_test")),
     ];
-    Text {
+    TestMessage {
         title: "Test Notification",
-        body: format!("This is a test push notification sent at {}", time::clock(now)),
+        body: format!("This is a test push notification sent at {}", time::time_of_day(now)),
         data: data.into(),
     }
 }
 
-fn video_update() -> Text {
+fn video_update() -> TestMessage {
     let data = [
         ("test".to_owned(), json!("true")),
         ("video_id".to_owned(), json!("test_video_123")),
         ("status".to_owned(), json!("done")),
         ("type".to_owned(), json!("video_update")),
     ];
-    Text {
+    TestMessage {
         title: "Video Processing Update",
         body: "Your video \"test_video.mp4\" is ready".to_owned(),
         data: data.into(),
     }
 }
 
-/// Stores it for everybody who has been here, and publishes it. Nobody is a success.
-async fn send(app: &Arc<App>, text: &Text, now: Timestamp) -> Result<String, AwsError> {
-    let users = app.users.all().await?;
+/// Stores the notification for every known user and publishes it. Having no users counts as success.
+async fn send(app: &Arc<App>, text: &TestMessage, now: Timestamp) -> Result<String, AwsError> {
+    let users = app.users.list().await?;
     let stored = users.iter().map(|user| Stored::new(&user.uid, text.title, &text.body, text.data.clone(), now));
     let stored = stored.collect::<Result<Vec<_>, _>>()?;
-    let left = app.notifications.put_all(&stored).await?;
-    let sent = stored.len() - left;
-    if sent == 0 && left > 0 {
-        return Err(AwsError::odd("store a notification for everybody", "the table took none"));
+    let unwritten = app.notifications.put_all(&stored).await?;
+    let sent = stored.len() - unwritten;
+    if sent == 0 && unwritten > 0 {
+        return Err(AwsError::unexpected("store a test notification", "the table accepted none"));
     }
     if sent > 0 {
         app.notifier.announce(&stored).await;
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_recognizable() {
+    fn messages_contain_the_expected_texts() {
         let now: Timestamp = "2026-01-31T12:34:56.789Z".parse().expect("a time");
         let simple = simple(now);
         assert!(simple.title.contains("Test Notification"));

@@ -1,14 +1,14 @@
-//! Uploads where AWS, or somebody else at the same time, gets in the way: what the emulator cannot be asked to do.
+//! Uploads when AWS fails or another request interferes, which the emulator cannot simulate.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::testing::{Api, Request, Said, Script, VIDEO, item, nothing, refused, said, task};
+use crate::testing::{Api, Reply, Request, Script, VIDEO, empty_account, error_reply, item, json_reply, task};
 
 const UPLOADS: &str = "thakii-uploads-test";
 const TASKS: &str = "thakii-video-tasks-test";
 
-/// An upload's record, with some fields others.
+/// The record of an upload, with `changes` applied.
 fn upload(changes: Value) -> Value {
     let now = Timestamp::now().as_second();
     let mut upload = json!({
@@ -21,18 +21,18 @@ fn upload(changes: Value) -> Value {
     upload
 }
 
-/// AWS with an upload's record, which every change of it returns.
-fn with(record: Value) -> impl FnMut(&Request) -> Option<Said> {
+/// Scripts an account with one upload record, which every update of it returns.
+fn with(record: Value) -> impl FnMut(&Request) -> Option<Reply> {
     move |request| match (request.action.as_str(), request.body["TableName"].as_str()) {
-        ("DynamoDB.GetItem", Some(UPLOADS)) => said(json!({"Item": item(record.clone())})),
-        ("DynamoDB.UpdateItem", Some(UPLOADS)) => said(json!({"Attributes": item(record.clone())})),
-        ("AmazonSQS.SendMessage", _) => said(json!({"MessageId": "m"})),
+        ("DynamoDB.GetItem", Some(UPLOADS)) => json_reply(json!({"Item": item(record.clone())})),
+        ("DynamoDB.UpdateItem", Some(UPLOADS)) => json_reply(json!({"Attributes": item(record.clone())})),
+        ("AmazonSQS.SendMessage", _) => json_reply(json!({"MessageId": "m"})),
         ("S3.PUT" | "S3.DELETE", _) => Some((200, String::new())),
-        _ => nothing(request),
+        _ => empty_account(request),
     }
 }
 
-fn no_such_upload() -> Option<Said> {
+fn no_such_upload() -> Option<Reply> {
     Some((404, "<Error><Code>NoSuchUpload</Code><Message>no</Message></Error>".to_owned()))
 }
 
@@ -41,7 +41,6 @@ async fn assemble(api: &Api, total_chunks: u64) -> crate::testing::Answer {
     api.call_as("ana", "POST", "/assemble-file", Some(body)).await
 }
 
-/// A form with a small video.
 fn form() -> Value {
     let body =
         "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"lecture.mp4\"\r\n\r\nbytes\r\n--x--\r\n";
@@ -57,7 +56,7 @@ async fn send_form(api: &Api) -> crate::testing::Answer {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_form_becomes_an_object_a_task_and_a_message() {
+async fn a_form_creates_object_task_and_message() {
     let script = Script::new(with(json!({})));
     let answer = send_form(&Api::new(script.clone()).await).await;
     assert_eq!(answer.status(), 200, "{answer:?}");
@@ -74,10 +73,10 @@ async fn a_form_becomes_an_object_a_task_and_a_message() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn without_the_queue_the_task_fails_and_the_answer_says_so() {
+async fn an_unavailable_queue_fails_the_task_and_the_request() {
     let mut world = with(json!({}));
     let script = Script::new(move |request| match request.action.as_str() {
-        "AmazonSQS.SendMessage" => refused("InternalError"),
+        "AmazonSQS.SendMessage" => error_reply("InternalError"),
         _ => world(request),
     });
     let answer = send_form(&Api::new(script.clone()).await).await;
@@ -89,7 +88,7 @@ async fn without_the_queue_the_task_fails_and_the_answer_says_so() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_repeat_queues_what_failed_for_want_of_the_queue() {
+async fn a_repetition_queues_a_task_that_was_not_queued() {
     let mut world = with(upload(json!({"size": 0})));
     let script = Script::new(move |request| match (request.action.as_str(), request.body["TableName"].as_str()) {
         ("DynamoDB.TransactWriteItems", _) => {
@@ -97,8 +96,8 @@ async fn a_repeat_queues_what_failed_for_want_of_the_queue() {
             let body = json!({"__type": "x#TransactionCanceledException", "CancellationReasons": reasons});
             Some((400, body.to_string()))
         }
-        ("DynamoDB.GetItem", Some(TASKS)) => said(json!({"Item": item(task("failed"))})),
-        ("DynamoDB.UpdateItem", Some(TASKS)) => said(json!({"Attributes": item(task("in_queue"))})),
+        ("DynamoDB.GetItem", Some(TASKS)) => json_reply(json!({"Item": item(task("failed"))})),
+        ("DynamoDB.UpdateItem", Some(TASKS)) => json_reply(json!({"Attributes": item(task("in_queue"))})),
         ("S3.HEAD", _) => Some((200, String::new())),
         _ => world(request),
     });
@@ -108,7 +107,7 @@ async fn a_repeat_queues_what_failed_for_want_of_the_queue() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_object_of_another_size_is_deleted() {
+async fn an_object_of_the_wrong_size_is_deleted() {
     let mut world = with(upload(json!({})));
     let script = Script::new(move |request| match request.action.as_str() {
         "S3.HEAD" => Some((200, String::new())),
@@ -119,14 +118,14 @@ async fn an_object_of_another_size_is_deleted() {
     assert_eq!((&answer.body()["expected"], &answer.body()["actual"]), (&json!(7), &json!(0)));
     let requests = script.requests();
     assert!(requests.iter().any(|request| request.action == "S3.DELETE" && request.path.contains(VIDEO)));
-    // And the upload is given back.
+    // The lease is released.
     let last = script.bodies("DynamoDB.UpdateItem").pop().expect("a change");
     assert_eq!(last["ExpressionAttributeValues"][":v0"], json!({"S": "open"}));
     assert_eq!(script.bodies("DynamoDB.TransactWriteItems").len(), 0);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_was_completed_before_counts_as_completed() {
+async fn a_completed_multipart_upload_counts_as_done() {
     let record = upload(json!({"mode": "multipart", "upload_id": "u", "total_chunks": 4, "part_size": 67_108_864}));
     for (there, expected) in [(true, 200), (false, 404)] {
         let mut world = with(record.clone());
@@ -142,16 +141,16 @@ async fn what_was_completed_before_counts_as_completed() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn one_assembles_at_a_time() {
+async fn only_one_request_assembles_at_a_time() {
     let record = upload(json!({"state": "assembling", "lease_until": Timestamp::now().as_second() + 30}));
     let mut world = with(record);
     let script = Script::new(move |request| match (request.action.as_str(), request.body["TableName"].as_str()) {
-        ("DynamoDB.UpdateItem", Some(UPLOADS)) => refused("ConditionalCheckFailedException"),
+        ("DynamoDB.UpdateItem", Some(UPLOADS)) => error_reply("ConditionalCheckFailedException"),
         _ => world(request),
     });
     let api = Api::new(script.clone()).await;
     assert_eq!(assemble(&api, 1).await.error(), (409, "Assembly in progress".to_owned()));
-    // Nor do chunks come in meanwhile.
+    // Chunks are rejected in the meantime.
     let chunk = json!({
         "file_id": "f", "total_chunks": 1, "original_filename": "lecture.mp4", "chunk_index": 0, "chunk_size": 7,
     });
@@ -160,7 +159,7 @@ async fn one_assembles_at_a_time() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_is_done_gets_the_same_answer_and_nothing_else() {
+async fn a_finished_upload_returns_the_same_answer_without_side_effects() {
     let script = Script::new(with(upload(json!({"state": "done", "total_size": 7}))));
     let api = Api::new(script.clone()).await;
     let answer = assemble(&api, 1).await;
@@ -170,27 +169,27 @@ async fn what_is_done_gets_the_same_answer_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_old_record_counts_as_gone() {
+async fn an_expired_record_counts_as_absent() {
     let api = Api::new(Script::new(with(upload(json!({"expires_at": 1}))))).await;
     assert_eq!(assemble(&api, 1).await.error(), (404, "Chunks directory not found".to_owned()));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn who_begins_second_gives_up_and_goes_on_with_the_first() {
+async fn the_second_of_two_creations_uses_the_first_record() {
     let winner = upload(json!({"mode": "presigned", "upload_id": "first", "total_chunks": 2, "size": null}));
-    let mut looks = 0;
+    let mut reads = 0;
     let script = Script::new(move |request| match (request.action.as_str(), request.body["TableName"].as_str()) {
         ("DynamoDB.GetItem", Some(UPLOADS)) => {
-            looks += 1;
-            if looks == 1 { said(json!({})) } else { said(json!({"Item": item(winner.clone())})) }
+            reads += 1;
+            if reads == 1 { json_reply(json!({})) } else { json_reply(json!({"Item": item(winner.clone())})) }
         }
-        ("DynamoDB.PutItem", Some(UPLOADS)) => refused("ConditionalCheckFailedException"),
+        ("DynamoDB.PutItem", Some(UPLOADS)) => error_reply("ConditionalCheckFailedException"),
         ("S3.POST", _) => Some((
             200,
             "<InitiateMultipartUploadResult><UploadId>second</UploadId></InitiateMultipartUploadResult>".to_owned(),
         )),
         ("S3.DELETE", _) => Some((204, String::new())),
-        _ => nothing(request),
+        _ => empty_account(request),
     });
     let api = Api::new(script.clone()).await;
     let chunk = json!({
@@ -205,7 +204,7 @@ async fn who_begins_second_gives_up_and_goes_on_with_the_first() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn parts_are_checked_before_they_are_joined() {
+async fn parts_are_validated_before_completion() {
     let parts = |sizes: &[u64]| {
         let parts: String = (1..)
             .zip(sizes)

@@ -1,12 +1,12 @@
-//! A caller's videos: which there are, how far one is, and what became of it.
+//! A caller's videos: list, status and download.
 
 use axum::{Json, extract::State, response::IntoResponse};
-use contract::thakii::limits::PRESIGN_SECONDS;
 use serde_json::{Map, Value, json};
+use thakii_contract::limits::PRESIGN_SECONDS;
 
 use super::{
-    Answer, Id, Shared, ok,
-    page::{Page, Parameters, Sorted},
+    page::{Page, Parameters, SortKey},
+    shared::{Answer, Id, Shared, ok},
 };
 use crate::{
     app::App,
@@ -20,17 +20,17 @@ use crate::{
     time,
 };
 
-pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
-    let page = Page::read(&parameters, Sorted::Tasks, 500, 1000)?;
-    match tasks(&app, &identity, &page).await {
+pub(crate) async fn list(State(app): Shared, Caller(identity): Caller, parameters: Parameters) -> Answer {
+    let page = Page::read(&parameters, SortKey::Tasks, 500, 1000)?;
+    match list_tasks(&app, &identity, &page).await {
         Ok(mut tasks) => {
-            let next = page.cut(&mut tasks, |task| &task.created_key);
-            ok(listed(&tasks, next))
+            let next = page.cut_to_page(&mut tasks, |task| &task.created_key);
+            ok(list_body(&tasks, next))
         }
         Err(error) => {
-            // The original's way: the front end shows an empty list rather than an error.
-            tracing::error!(%error, "a list is empty for want of its table");
-            let mut body = listed(&[], None);
+            // As in the original service, the front end shows an empty list instead of an error.
+            tracing::error!(%error, "failed to read a list; answered with an empty one");
+            let mut body = list_body(&[], None);
             body.insert("error_message".to_owned(), json!("Database temporarily unavailable"));
             let mut response = Json(body).into_response();
             response.extensions_mut().insert(Degraded);
@@ -39,16 +39,16 @@ pub(super) async fn list(State(app): Shared, Caller(identity): Caller, parameter
     }
 }
 
-async fn tasks(app: &App, identity: &Identity, page: &Page) -> Result<Vec<Task>, AwsError> {
+async fn list_tasks(app: &App, identity: &Identity, page: &Page) -> Result<Vec<Task>, AwsError> {
     let before = page.before.as_deref();
     if app.role(identity).await?.is_admin() {
-        app.tasks.all(before, page.reach()).await
+        app.tasks.list(before, page.read_limit()).await
     } else {
-        app.tasks.of_user(&identity.uid, before, page.reach()).await
+        app.tasks.list_for_user(&identity.uid, before, page.read_limit()).await
     }
 }
 
-fn listed(tasks: &[Task], next: Option<String>) -> Map<String, Value> {
+fn list_body(tasks: &[Task], next: Option<String>) -> Map<String, Value> {
     let videos: Vec<Value> = tasks
         .iter()
         .map(|task| {
@@ -76,8 +76,8 @@ fn listed(tasks: &[Task], next: Option<String>) -> Map<String, Value> {
     body
 }
 
-pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Id(video_id): Id) -> Answer {
-    let task = own(&app, &identity, &video_id).await?;
+pub(crate) async fn status(State(app): Shared, Caller(identity): Caller, Id(video_id): Id) -> Answer {
+    let task = find_accessible(&app, &identity, &video_id).await?;
     let mut body = Map::from_iter([
         ("video_id".to_owned(), json!(task.video_id)),
         ("filename".to_owned(), json!(task.filename)),
@@ -90,7 +90,7 @@ pub(super) async fn status(State(app): Shared, Caller(identity): Caller, Id(vide
     ok(body)
 }
 
-pub(super) async fn download(
+pub(crate) async fn download(
     State(app): Shared,
     Caller(identity): Caller,
     Id(video_id): Id,
@@ -100,32 +100,32 @@ pub(super) async fn download(
     if !["pdf", "srt", "video"].contains(&kind) {
         return Err(ApiError::bad_request("Invalid type"));
     }
-    let task = own(&app, &identity, &video_id).await?;
+    let task = find_accessible(&app, &identity, &video_id).await?;
     if kind != "video" && task.status != Status::Done {
         return Err(ApiError::bad_request("PDF not ready yet"));
     }
     let (key, filename) = match kind {
         "video" => (task.s3_key.clone(), task.filename.clone()),
-        // Not every video gets subtitles. Whoever waits for those of one that is done waits for nothing, so this is no
-        // "not ready yet" but a 404: what is asked for is not there.
+        // Not every video gets subtitles. For a finished one they will never appear, so the answer is 404, not "not
+        // ready yet".
         "srt" => {
             let key = task.subtitle_key.ok_or_else(|| ApiError::not_found("Subtitles not found"))?;
-            (key, renamed(&task.filename, "srt"))
+            (key, with_extension(&task.filename, "srt"))
         }
-        _ => (task.pdf_key.unwrap_or_else(|| files::pdf_key(&task.video_id)), renamed(&task.filename, "pdf")),
+        _ => (task.pdf_key.unwrap_or_else(|| files::pdf_key(&task.video_id)), with_extension(&task.filename, "pdf")),
     };
     let link = app.files.get_link(&key, &filename).await?;
     ok(json!({"download_url": link, "video_id": task.video_id, "filename": filename, "expires_in": PRESIGN_SECONDS}))
 }
 
-/// A video's name with another extension.
-fn renamed(filename: &str, extension: &str) -> String {
+/// Replaces the extension of a video's name.
+fn with_extension(filename: &str, extension: &str) -> String {
     let stem = filename.rsplit_once('.').map_or(filename, |(stem, _)| stem);
     format!("{stem}.{extension}")
 }
 
-/// A task that is the caller's, or anybody's for an admin.
-async fn own(app: &App, identity: &Identity, video_id: &str) -> Result<Task, ApiError> {
+/// Returns a task of the caller, or any task for an admin.
+async fn find_accessible(app: &App, identity: &Identity, video_id: &str) -> Result<Task, ApiError> {
     let task = if ids::is_id(video_id) { app.tasks.get(video_id).await? } else { None };
     let task = task.ok_or_else(|| ApiError::not_found("Video not found"))?;
     if task.user_id != identity.uid && !app.role(identity).await?.is_admin() {
@@ -139,8 +139,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_called_like_their_video() {
-        assert_eq!(renamed("lecture.1.mp4", "pdf"), "lecture.1.pdf");
-        assert_eq!(renamed("lecture.MKV", "srt"), "lecture.srt");
+    fn results_are_named_after_their_video() {
+        assert_eq!(with_extension("lecture.1.mp4", "pdf"), "lecture.1.pdf");
+        assert_eq!(with_extension("lecture.MKV", "srt"), "lecture.srt");
     }
 }

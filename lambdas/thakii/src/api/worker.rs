@@ -1,35 +1,32 @@
-//! Is the worker up, and how much waits for it?
+//! The worker's health and the depth of its queue.
 
 use std::time::Duration;
 
 use axum::{extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
-use super::{Answer, Shared, ok};
+use super::shared::{Answer, Shared, ok};
 use crate::{
     app::App,
     aws::AwsError,
     error::ApiError,
-    outbound::{Answer as Heard, OutboundError},
+    outbound::{OutboundError, Response},
     registry::health_url,
     time,
 };
 
-/// How long the worker may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The most bytes of its answer.
-const LARGEST: usize = 64 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// How the worker is not.
-enum Trouble {
-    /// It answers that something is wrong.
+enum WorkerError {
+    /// The worker reports an error.
     Unhealthy(String),
-    /// It does not answer.
+    /// The worker does not answer.
     Unavailable(String),
 }
 
-pub(super) async fn health(State(app): Shared) -> Answer {
-    let (worker, queue) = tokio::join!(worker(&app), queue(&app));
+pub(crate) async fn health(State(app): Shared) -> Answer {
+    let (worker, queue) = tokio::join!(worker_health(&app), queue_depths(&app));
     let queue = queue?;
     let (status, error) = match worker {
         Ok(response) => {
@@ -41,8 +38,8 @@ pub(super) async fn health(State(app): Shared) -> Answer {
                 "queue": queue,
             }));
         }
-        Err(Trouble::Unhealthy(error)) => ("unhealthy", error),
-        Err(Trouble::Unavailable(error)) => ("unavailable", error),
+        Err(WorkerError::Unhealthy(error)) => ("unhealthy", error),
+        Err(WorkerError::Unavailable(error)) => ("unavailable", error),
     };
     Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error)
         .with("worker_status", status)
@@ -51,25 +48,25 @@ pub(super) async fn health(State(app): Shared) -> Answer {
         .with("queue", queue))
 }
 
-async fn worker(app: &App) -> Result<Value, Trouble> {
+async fn worker_health(app: &App) -> Result<Value, WorkerError> {
     let Some(url) = &app.worker_url else {
-        return Err(Trouble::Unavailable("Worker service URL is not configured".to_owned()));
+        return Err(WorkerError::Unavailable("Worker service URL is not configured".to_owned()));
     };
-    judged(app.trusted.get(&health_url(url), PATIENCE, LARGEST).await)
+    parse_health(app.trusted.get(&health_url(url), TIMEOUT, MAX_ANSWER_BYTES).await)
 }
 
-fn judged(heard: Result<Heard, OutboundError>) -> Result<Value, Trouble> {
-    match heard {
-        Ok(Heard { status: 200, body }) => {
-            serde_json::from_slice(&body).map_err(|_| Trouble::Unhealthy(OutboundError::Unreadable.to_string()))
+fn parse_health(response: Result<Response, OutboundError>) -> Result<Value, WorkerError> {
+    match response {
+        Ok(Response { status: 200, body }) => {
+            serde_json::from_slice(&body).map_err(|_| WorkerError::Unhealthy(OutboundError::Unreadable.to_string()))
         }
-        Ok(Heard { status, .. }) => Err(Trouble::Unhealthy(format!("HTTP {status}"))),
-        Err(OutboundError::Unreadable) => Err(Trouble::Unhealthy(OutboundError::Unreadable.to_string())),
-        Err(error) => Err(Trouble::Unavailable(error.to_string())),
+        Ok(Response { status, .. }) => Err(WorkerError::Unhealthy(format!("HTTP {status}"))),
+        Err(OutboundError::Unreadable) => Err(WorkerError::Unhealthy(OutboundError::Unreadable.to_string())),
+        Err(error) => Err(WorkerError::Unavailable(error.to_string())),
     }
 }
 
-async fn queue(app: &App) -> Result<Value, AwsError> {
+async fn queue_depths(app: &App) -> Result<Value, AwsError> {
     let (waiting, dead) = tokio::try_join!(app.queue.depth(), app.dead.depth())?;
     Ok(json!({"visible": waiting.visible, "in_flight": waiting.in_flight, "dead": dead.visible}))
 }
@@ -79,16 +76,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_judged() {
-        let heard = |status, body: &str| judged(Ok(Heard { status, body: body.as_bytes().to_vec() }));
-        assert!(matches!(heard(200, r#"{"ok": true}"#), Ok(value) if value == json!({"ok": true})));
-        assert!(matches!(heard(200, "<html>"), Err(Trouble::Unhealthy(text)) if text == "Invalid health response"));
-        assert!(matches!(heard(500, "{}"), Err(Trouble::Unhealthy(text)) if text == "HTTP 500"));
+    fn worker_answers_are_classified() {
+        let response = |status, body: &str| parse_health(Ok(Response { status, body: body.as_bytes().to_vec() }));
+        assert!(matches!(response(200, r#"{"ok": true}"#), Ok(value) if value == json!({"ok": true})));
         assert!(
-            matches!(judged(Err(OutboundError::Timeout)), Err(Trouble::Unavailable(text)) if text == "Connection timeout")
+            matches!(response(200, "<html>"), Err(WorkerError::Unhealthy(text)) if text == "Invalid health response")
+        );
+        assert!(matches!(response(500, "{}"), Err(WorkerError::Unhealthy(text)) if text == "HTTP 500"));
+        assert!(
+            matches!(parse_health(Err(OutboundError::Timeout)), Err(WorkerError::Unavailable(text)) if text == "Connection timeout")
         );
         assert!(
-            matches!(judged(Err(OutboundError::Refused)), Err(Trouble::Unavailable(text)) if text == "Connection refused")
+            matches!(parse_health(Err(OutboundError::Refused)), Err(WorkerError::Unavailable(text)) if text == "Connection refused")
         );
     }
 }

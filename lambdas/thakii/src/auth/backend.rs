@@ -1,4 +1,5 @@
-//! Our own tokens: signed with a shared secret (HS256), so that the front end signs in once and calls for days.
+//! Backend tokens: signed with a shared secret (HS256), so that the front end signs in once and stays signed in for
+//! days.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -6,60 +7,48 @@ use ring::hmac;
 use serde_json::json;
 
 use super::{
-    TokenError,
+    error::TokenError,
     identity::{Identity, TokenKind},
     secret::SecretSource,
     token::Unverified,
 };
 use crate::ids;
 
-/// The `iss` of our tokens.
-pub const ISSUER: &str = "thakii-backend";
+/// The `iss` claim of backend tokens.
+pub(crate) const ISSUER: &str = "thakii-backend";
 const AUDIENCE: &str = "thakii-frontend";
 const TOKEN_TYPE: &str = "custom_backend";
 
-/// Issues and verifies our tokens.
 #[derive(Debug)]
-pub struct BackendTokens {
+pub(crate) struct BackendTokens {
     secret: SecretSource,
-    /// How long a token lives, in hours.
-    pub hours: u64,
+    /// The lifetime of a token, in hours.
+    pub(crate) hours: u64,
 }
 
-/// A token of ours, just issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
-    /// The token.
-    pub token: String,
-    /// When it expires, in seconds since 1970.
-    pub expires_at: i64,
+pub(crate) struct Issued {
+    pub(crate) token: String,
+    /// In seconds since 1970.
+    pub(crate) expires_at: i64,
 }
 
 impl BackendTokens {
-    /// Tokens that live for some hours.
-    #[must_use]
-    pub fn new(secret: SecretSource, hours: u64) -> Self {
+    pub(crate) fn new(secret: SecretSource, hours: u64) -> Self {
         Self { secret, hours }
     }
 
-    /// A token for a caller. That they are an admin is information only: their role is computed anew each time.
-    ///
-    /// # Errors
-    /// When the secret cannot be read.
-    pub async fn issue(&self, identity: &Identity, is_admin: bool) -> Result<Issued, TokenError> {
+    /// Issues a token for a caller. Its `is_admin` claim is informational: the role is computed on every request.
+    pub(crate) async fn issue(&self, identity: &Identity, is_admin: bool) -> Result<Issued, TokenError> {
         let secrets = self.secret.get().await?;
         let lifetime = i64::try_from(self.hours).unwrap_or(i64::MAX).saturating_mul(3600);
         Ok(sign(&secrets.current, identity, is_admin, Timestamp::now().as_second(), lifetime))
     }
 
-    /// Whose token it is.
-    ///
-    /// # Errors
-    /// When it is not accepted.
-    pub async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
-        // Before the secret is read: a key of another algorithm must never come near it.
+    pub(crate) async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+        // Checked before the secret is read: a key of another algorithm must never be used with it.
         if token.algorithm != "HS256" {
-            return Err(TokenError::Refused("algorithm"));
+            return Err(TokenError::Invalid("algorithm"));
         }
         let secrets = self.secret.get().await?;
         let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
@@ -68,24 +57,24 @@ impl BackendTokens {
             hmac::verify(&key, token.signed.as_bytes(), &token.signature).is_ok()
         });
         if !signed {
-            return Err(TokenError::Refused("signature"));
+            return Err(TokenError::Invalid("signature"));
         }
         identity(token, now)
     }
 }
 
-/// What a token whose signature is verified says.
+/// Reads the claims of a token whose signature is verified.
 fn identity(token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
     let claims = token.trusted();
-    let identity = Identity::of(claims, TokenKind::CustomBackend, now)?;
+    let identity = Identity::from_claims(claims, TokenKind::CustomBackend, now)?;
     if claims.text("iss") != Some(ISSUER) {
-        return Err(TokenError::Refused("issuer"));
+        return Err(TokenError::Invalid("issuer"));
     }
     if !claims.is_for(AUDIENCE) {
-        return Err(TokenError::Refused("audience"));
+        return Err(TokenError::Invalid("audience"));
     }
     if claims.text("token_type") != Some(TOKEN_TYPE) || claims.text("user_id").is_none() {
-        return Err(TokenError::Refused("type"));
+        return Err(TokenError::Invalid("type"));
     }
     Ok(identity)
 }

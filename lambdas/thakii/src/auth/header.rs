@@ -2,19 +2,16 @@
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 
-/// Why a header holds no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeaderError {
-    /// There is no header.
+pub(crate) enum HeaderError {
     Missing,
-    /// It is not `Bearer`, one blank, one token.
+    /// Not `Bearer`, one space and a token.
     Format,
 }
 
 impl HeaderError {
-    /// The message of a 401.
-    #[must_use]
-    pub fn message(self) -> &'static str {
+    /// The `message` of a 401 response.
+    pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Missing => "No Authorization header provided",
             Self::Format => "Invalid Authorization header format",
@@ -22,11 +19,9 @@ impl HeaderError {
     }
 }
 
-/// The token of a request. The scheme's case does not matter: <https://www.rfc-editor.org/rfc/rfc9110#section-11.1>.
-///
-/// # Errors
-/// When there is none.
-pub fn bearer(headers: &HeaderMap) -> Result<&str, HeaderError> {
+/// Returns the token of a request. The scheme is case-insensitive:
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-11.1>.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, HeaderError> {
     let value = headers.get(AUTHORIZATION).ok_or(HeaderError::Missing)?;
     let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(HeaderError::Format)?;
     let well_formed = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ');
@@ -51,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn other_headers_hold_no_token() {
+    fn malformed_headers_are_rejected() {
         assert_eq!(bearer(&HeaderMap::new()), Err(HeaderError::Missing));
         for value in ["", "Bearer", "Bearer ", "Bearer  abc", "Bearer abc def", "Basic x", "abc", "Bearerabc"] {
             assert_eq!(bearer(&with(value)), Err(HeaderError::Format), "{value}");

@@ -2,52 +2,46 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{TokenError, token::Claims};
+use super::{error::TokenError, token::Claims};
 
-/// What kind of token a caller came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TokenKind {
-    /// A Cognito ID token.
+pub(crate) enum TokenKind {
     Cognito,
-    /// A Firebase ID token.
     Firebase,
-    /// A token of our own.
+    /// A backend token.
     CustomBackend,
 }
 
-/// A verified caller, as the token describes them.
+/// A verified caller, as described by the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The user.
-    pub uid: String,
-    /// Their e-mail address, lower case.
-    pub email: String,
-    /// Their name, or nothing.
-    pub name: String,
-    /// The address of their picture, or nothing.
-    pub picture: String,
-    /// Has the issuer verified the e-mail address?
-    pub email_verified: bool,
-    /// The Cognito groups; of other tokens none.
-    pub groups: Vec<String>,
-    /// The token's kind.
-    pub kind: TokenKind,
-    /// How the user signed in: `cognito`, `password`, `google.com`, ….
-    pub provider: String,
-    /// When the user signed in, in seconds since 1970.
-    pub auth_time: i64,
-    /// When the token was issued, in seconds since 1970.
-    pub issued_at: i64,
-    /// When the token expires, in seconds since 1970.
-    pub expires_at: i64,
+pub(crate) struct Identity {
+    pub(crate) uid: String,
+    /// In lower case.
+    pub(crate) email: String,
+    /// Empty if unknown.
+    pub(crate) name: String,
+    /// Empty if unknown.
+    pub(crate) picture: String,
+    pub(crate) email_verified: bool,
+    /// The groups of a Cognito token; empty for other tokens.
+    pub(crate) groups: Vec<String>,
+    pub(crate) kind: TokenKind,
+    /// The sign-in method: `cognito`, `password`, `google.com`, ….
+    pub(crate) provider: String,
+    /// In seconds since 1970.
+    pub(crate) auth_time: i64,
+    /// In seconds since 1970.
+    pub(crate) issued_at: i64,
+    /// In seconds since 1970.
+    pub(crate) expires_at: i64,
 }
 
 impl Identity {
-    /// What all kinds of tokens say of their holder.
-    pub(super) fn of(claims: Claims<'_>, kind: TokenKind, now: i64) -> Result<Self, TokenError> {
+    /// Reads the claims that all kinds of tokens have.
+    pub(super) fn from_claims(claims: Claims<'_>, kind: TokenKind, now: i64) -> Result<Self, TokenError> {
         let (issued_at, expires_at) = claims.lifetime(now)?;
-        let uid = claims.text("user_id").or_else(|| claims.text("sub")).ok_or(TokenError::Anonymous)?;
+        let uid = claims.text("user_id").or_else(|| claims.text("sub")).ok_or(TokenError::NoIdentity)?;
         let email = claims.text("email").map(normalized).filter(|email| !email.is_empty());
         let provider = match kind {
             TokenKind::Cognito => "cognito",
@@ -56,7 +50,7 @@ impl Identity {
         };
         Ok(Self {
             uid: uid.to_owned(),
-            email: email.ok_or(TokenError::Anonymous)?,
+            email: email.ok_or(TokenError::NoIdentity)?,
             name: claims.text("name").unwrap_or_default().to_owned(),
             picture: claims.text("picture").unwrap_or_default().to_owned(),
             email_verified: claims.truth("email_verified"),
@@ -70,8 +64,7 @@ impl Identity {
     }
 }
 
-/// An e-mail address as it is compared.
-#[must_use]
-pub fn normalized(email: &str) -> String {
+/// Normalizes an e-mail address for comparison.
+pub(crate) fn normalized(email: &str) -> String {
     email.trim().to_lowercase()
 }

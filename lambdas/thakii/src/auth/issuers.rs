@@ -1,18 +1,17 @@
-//! Identity tokens: of the stage's issuers and nobody else, signed with RS256 by a key the issuer publishes.
+//! Identity tokens of the stage's issuers, signed with RS256 by a key that the issuer publishes.
 
-use contract::thakii::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
+use thakii_contract::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
 
 use super::{
-    TokenError,
+    error::TokenError,
     identity::{Identity, TokenKind},
     jwks::KeySet,
     token::Unverified,
 };
 use crate::outbound::Outbound;
 
-/// The issuers whose tokens are accepted.
 #[derive(Debug)]
-pub struct Issuers(Vec<Issuer>);
+pub(crate) struct Issuers(Vec<Issuer>);
 
 #[derive(Debug)]
 struct Issuer {
@@ -22,23 +21,20 @@ struct Issuer {
     keys: KeySet,
 }
 
-/// Why the stage's issuers cannot be used.
+/// An invalid list of issuers.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuersError {
-    /// The variable holds something else.
-    #[error("failed to understand AUTH_ISSUERS")]
+    /// The variable is not a list of issuers.
+    #[error("failed to parse AUTH_ISSUERS")]
     Syntax(#[from] serde_json::Error),
-    /// There must be exactly one that the front end signs in with.
+    /// None or several issuers are primary.
     #[error("AUTH_ISSUERS must have exactly one primary issuer")]
     Primary,
 }
 
 impl Issuers {
-    /// Reads the contract's list. `endpoint` is the emulator's address, where there is one.
-    ///
-    /// # Errors
-    /// When the list is something else.
-    pub fn parse(list: &str, endpoint: Option<&str>, outbound: &Outbound) -> Result<Self, IssuersError> {
+    /// Parses the contract's list. `endpoint` is the address of the emulator, if there is one.
+    pub(crate) fn parse(list: &str, endpoint: Option<&str>, outbound: &Outbound) -> Result<Self, IssuersError> {
         let issuers: Vec<AuthIssuer> = serde_json::from_str(list)?;
         if issuers.iter().filter(|issuer| issuer.primary).count() != 1 {
             return Err(IssuersError::Primary);
@@ -52,28 +48,24 @@ impl Issuers {
         Ok(Self(issuers.collect()))
     }
 
-    /// Whose token it is.
-    ///
-    /// # Errors
-    /// When it is not accepted.
-    pub async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
-        let name = token.issuer().ok_or(TokenError::Refused("issuer"))?;
-        // Two issuers may share a name and differ in their audience.
-        let mut refused = TokenError::Refused("issuer");
+    pub(crate) async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+        let name = token.issuer().ok_or(TokenError::Invalid("issuer"))?;
+        // Two issuers may have the same name and different audiences.
+        let mut rejection = TokenError::Invalid("issuer");
         for issuer in self.0.iter().filter(|issuer| issuer.name == name) {
             match issuer.verify(token, now).await {
-                Err(error @ TokenError::Refused(_)) => refused = error,
+                Err(error @ TokenError::Invalid(_)) => rejection = error,
                 answer => return answer,
             }
         }
-        Err(refused)
+        Err(rejection)
     }
 }
 
-/// Where an issuer's keys are.
+/// Returns the address of an issuer's keys.
 fn jwks_url(issuer: &AuthIssuer, endpoint: Option<&str>) -> String {
     let base = || match endpoint {
-        // An emulator's pools have the issuer of AWS, which knows nothing of them.
+        // An emulator's pools carry AWS's issuer name, so their keys are looked up at the emulator.
         Some(endpoint) => {
             let pool = issuer.issuer.rsplit('/').next().unwrap_or_default();
             format!("{}/{pool}/.well-known/jwks.json", endpoint.trim_end_matches('/'))
@@ -89,24 +81,24 @@ fn jwks_url(issuer: &AuthIssuer, endpoint: Option<&str>) -> String {
 impl Issuer {
     async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
         if token.algorithm != "RS256" {
-            return Err(TokenError::Refused("algorithm"));
+            return Err(TokenError::Invalid("algorithm"));
         }
-        let key_id = token.key_id.as_deref().ok_or(TokenError::Refused("key"))?;
-        let key = self.keys.get(key_id).await?.ok_or(TokenError::Refused("key"))?;
+        let key_id = token.key_id.as_deref().ok_or(TokenError::Invalid("key"))?;
+        let key = self.keys.get(key_id).await?.ok_or(TokenError::Invalid("key"))?;
         key.verify(token.signed.as_bytes(), &token.signature)?;
         let claims = token.trusted();
         if !claims.is_for(&self.audience) {
-            return Err(TokenError::Refused("audience"));
+            return Err(TokenError::Invalid("audience"));
         }
-        // An access token has no `aud`, but an emulator may think otherwise.
+        // AWS's access tokens have no `aud`, but an emulator's may.
         if self.kind == IssuerKind::Cognito && claims.text("token_use") != Some("id") {
-            return Err(TokenError::Refused("use"));
+            return Err(TokenError::Invalid("use"));
         }
         let kind = match self.kind {
             IssuerKind::Cognito => TokenKind::Cognito,
             IssuerKind::Firebase => TokenKind::Firebase,
         };
-        Identity::of(claims, kind, now)
+        Identity::from_claims(claims, kind, now)
     }
 }
 
@@ -125,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_where_the_kind_keeps_them() {
+    fn the_keys_address_depends_on_the_kind() {
         let cognito = issuer(IssuerKind::Cognito, None);
         assert_eq!(
             jwks_url(&cognito, None),

@@ -1,5 +1,5 @@
-//! An issuer's public keys: kept for an hour, fetched again when a token names a key that is not among them, and used
-//! for a day when they cannot be fetched.
+//! An issuer's public keys: cached for an hour, fetched again for an unknown key ID, and used for up to a day while the
+//! issuer is unreachable.
 
 use std::{
     collections::BTreeMap,
@@ -12,92 +12,84 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::TokenError;
+use super::error::TokenError;
 use crate::outbound::Outbound;
 
-const FETCH: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(3600);
 const USABLE: Duration = Duration::from_secs(24 * 3600);
-/// The least time between two fetches that could wait: anybody can make up a key's name, and an issuer that is down
-/// must not slow every request.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Keys are a few kilobytes.
-const LARGEST: usize = 256 * 1024;
+/// The shortest time between two optional fetches. Key IDs can be made up, and an unreachable issuer must not slow down
+/// every request.
+const OPTIONAL_FETCH_INTERVAL: Duration = Duration::from_secs(60);
+/// Keys take a few kilobytes.
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
-/// A public RSA key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
+pub(crate) struct PublicKey {
     modulus: Vec<u8>,
     exponent: Vec<u8>,
 }
 
 impl PublicKey {
-    /// Is it this key's signature (RS256)?
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), TokenError> {
+    /// Verifies a signature (RS256).
+    pub(crate) fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), TokenError> {
         RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent }
             .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
-            .map_err(|_| TokenError::Refused("signature"))
+            .map_err(|_| TokenError::Invalid("signature"))
     }
 }
 
 type Keys = Arc<BTreeMap<String, PublicKey>>;
 
-/// What was fetched, and when.
+/// The last fetched keys.
 #[derive(Debug, Default)]
-struct Kept {
+struct Cache {
     keys: Option<(Instant, Keys)>,
-    /// The last fetch that could have waited.
-    sought: Option<Instant>,
+    /// The time of the last optional fetch.
+    last_optional_fetch: Option<Instant>,
 }
 
 /// The keys of one issuer.
 #[derive(Debug)]
-pub struct KeySet {
+pub(crate) struct KeySet {
     url: String,
     outbound: Outbound,
-    kept: Mutex<Kept>,
+    cache: Mutex<Cache>,
 }
 
 impl KeySet {
-    /// The keys published under `url`; nothing is fetched yet.
-    #[must_use]
-    pub fn new(url: String, outbound: Outbound) -> Self {
-        Self { url, outbound, kept: Mutex::new(Kept::default()) }
+    /// Creates a set without fetching the keys.
+    pub(crate) fn new(url: String, outbound: Outbound) -> Self {
+        Self { url, outbound, cache: Mutex::new(Cache::default()) }
     }
 
-    /// The key of that name, if the issuer has one.
-    ///
-    /// # Errors
-    /// When the keys cannot be fetched and are not kept either.
-    pub async fn get(&self, key_id: &str) -> Result<Option<PublicKey>, TokenError> {
-        let mut kept = self.kept.lock().await;
-        let age = kept.keys.as_ref().map(|(fetched, _)| fetched.elapsed());
-        let must = age.is_none_or(|age| age >= USABLE);
-        let fetch = must || (age.is_none_or(|age| age >= FRESH) && kept.may_seek());
+    /// Returns the key with this ID, if the issuer has one.
+    pub(crate) async fn get(&self, key_id: &str) -> Result<Option<PublicKey>, TokenError> {
+        let mut cache = self.cache.lock().await;
+        let age = cache.keys.as_ref().map(|(fetched, _)| fetched.elapsed());
+        let is_required = age.is_none_or(|age| age >= USABLE);
+        let fetch = is_required || (age.is_none_or(|age| age >= FRESH) && cache.allow_optional_fetch());
         if fetch {
-            self.refresh(&mut kept, age).await?;
+            self.refresh(&mut cache, age).await?;
         }
-        if let Some(key) = kept.find(key_id) {
+        if let Some(key) = cache.find(key_id) {
             return Ok(Some(key));
         }
-        if !fetch && kept.may_seek() {
-            self.refresh(&mut kept, age).await?;
+        if !fetch && cache.allow_optional_fetch() {
+            self.refresh(&mut cache, age).await?;
         }
-        Ok(kept.find(key_id))
+        Ok(cache.find(key_id))
     }
 
-    /// Fetches the keys; when that fails, those of up to [`USABLE`] ago will do.
-    async fn refresh(&self, kept: &mut Kept, age: Option<Duration>) -> Result<(), TokenError> {
+    /// Fetches the keys. On failure, keys younger than [`USABLE`] stay in use.
+    async fn refresh(&self, cache: &mut Cache, age: Option<Duration>) -> Result<(), TokenError> {
         match self.fetch().await {
             Ok(keys) => {
-                kept.keys = Some((Instant::now(), Arc::new(keys)));
+                cache.keys = Some((Instant::now(), Arc::new(keys)));
                 Ok(())
             }
             Err(cause) if age.is_some_and(|age| age < USABLE) => {
-                tracing::error!(url = self.url, error = cause, "old keys are used on");
+                tracing::error!(url = self.url, error = cause, "failed to fetch keys; old ones stay in use");
                 Ok(())
             }
             Err(cause) => Err(TokenError::Unavailable(cause.into())),
@@ -105,22 +97,23 @@ impl KeySet {
     }
 
     async fn fetch(&self) -> Result<BTreeMap<String, PublicKey>, String> {
-        let answer = self.outbound.get(&self.url, FETCH, LARGEST).await.map_err(|error| error.to_string())?;
+        let answer =
+            self.outbound.get(&self.url, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES).await.map_err(|error| error.to_string())?;
         if answer.status != 200 {
             return Err(format!("{} answered HTTP {}", self.url, answer.status));
         }
-        parse(&answer.body).map_err(|error| format!("{} holds no keys: {error}", self.url))
+        parse(&answer.body).map_err(|error| format!("{} contains no keys: {error}", self.url))
     }
 }
 
-impl Kept {
-    /// May a fetch that could wait be tried? Then it counts as tried.
-    fn may_seek(&mut self) -> bool {
-        let may = self.sought.is_none_or(|sought| sought.elapsed() >= PATIENCE);
-        if may {
-            self.sought = Some(Instant::now());
+impl Cache {
+    /// Checks whether an optional fetch is allowed, and counts it if so.
+    fn allow_optional_fetch(&mut self) -> bool {
+        let is_allowed = self.last_optional_fetch.is_none_or(|fetched| fetched.elapsed() >= OPTIONAL_FETCH_INTERVAL);
+        if is_allowed {
+            self.last_optional_fetch = Some(Instant::now());
         }
-        may
+        is_allowed
     }
 
     fn find(&self, key_id: &str) -> Option<PublicKey> {
@@ -133,7 +126,7 @@ struct Document {
     keys: Vec<Jwk>,
 }
 
-/// A key as published: <https://www.rfc-editor.org/rfc/rfc7517>.
+/// A published key: <https://www.rfc-editor.org/rfc/rfc7517>.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -145,7 +138,7 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// The RSA keys for signatures among those published.
+/// Parses the RSA signature keys of a document.
 fn parse(document: &[u8]) -> Result<BTreeMap<String, PublicKey>, serde_json::Error> {
     let document: Document = serde_json::from_slice(document)?;
     Ok(document.keys.into_iter().filter_map(key).collect())
@@ -156,7 +149,7 @@ fn key(jwk: Jwk) -> Option<(String, PublicKey)> {
     if jwk.kty != "RSA" || !suits(jwk.usage, "sig") || !suits(jwk.alg, "RS256") {
         return None;
     }
-    // Padding is not allowed, yet seen; leading zeros are not allowed by `ring`.
+    // Padding is not allowed but occurs; `ring` rejects leading zeros.
     let number = |text: &str| {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -170,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_rsa_keys_for_signatures_count() {
+    fn only_rsa_signature_keys_are_used() {
         let document = br#"{"keys": [
             {"kty": "RSA", "kid": "good", "use": "sig", "alg": "RS256", "n": "AAEC", "e": "AQAB"},
             {"kty": "RSA", "kid": "bare", "n": "AQI=", "e": "AQAB"},
@@ -187,27 +180,27 @@ mod tests {
         assert!(parse(b"<html>").is_err());
     }
 
-    /// Keys that were fetched a while ago, from an issuer where nobody answers any more.
-    async fn kept_for(hours: u64) -> KeySet {
+    /// Keys that were fetched some hours ago, from an issuer that is now unreachable.
+    async fn fetched_hours_ago(hours: u64) -> KeySet {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         drop(listener);
         let set = KeySet::new(url, Outbound::new(false));
         let fetched = Instant::now().checked_sub(Duration::from_secs(hours * 3600)).expect("a time");
         let key = PublicKey { modulus: vec![1], exponent: vec![1, 0, 1] };
-        set.kept.lock().await.keys = Some((fetched, Arc::new(BTreeMap::from([("good".to_owned(), key)]))));
+        set.cache.lock().await.keys = Some((fetched, Arc::new(BTreeMap::from([("good".to_owned(), key)]))));
         set
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn old_keys_are_used_for_a_day() {
         for hours in [2, 23] {
-            let set = kept_for(hours).await;
-            assert!(set.get("good").await.expect("kept keys").is_some(), "{hours}");
-            assert!(set.kept.lock().await.sought.is_some(), "{hours}: newer ones were asked for");
+            let set = fetched_hours_ago(hours).await;
+            assert!(set.get("good").await.expect("cached keys").is_some(), "{hours}");
+            assert!(set.cache.lock().await.last_optional_fetch.is_some(), "{hours}: a fetch was attempted");
         }
         for hours in [24, 48] {
-            let error = kept_for(hours).await.get("good").await.expect_err("too old");
+            let error = fetched_hours_ago(hours).await.get("good").await.expect_err("too old");
             assert!(matches!(error, TokenError::Unavailable(_)), "{hours}: {error}");
         }
     }

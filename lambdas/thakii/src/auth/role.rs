@@ -1,78 +1,62 @@
-//! What a caller may do: computed for every request whose answer depends on it, never kept.
+//! Roles, computed for every request that depends on one, never cached.
 
 use std::collections::BTreeSet;
 
-use contract::thakii::{ADMINS_GROUP, SUPER_ADMINS_GROUP};
 use serde::{Deserialize, Serialize};
+use thakii_contract::{ADMINS_GROUP, SUPER_ADMINS_GROUP};
 
 use super::identity::{Identity, normalized};
+use crate::tables::admins::AdminStatus;
 
-/// A caller's level. Each may do what those before it may.
+/// A caller's role. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Sees their own.
+pub(crate) enum Role {
+    /// Sees their own videos.
     User,
-    /// Sees everything, and manages servers.
+    /// Sees all videos and manages servers.
     Admin,
-    /// Also manages admins.
+    /// Manages admins too.
     SuperAdmin,
 }
 
 impl Role {
-    /// At least an admin?
-    #[must_use]
-    pub fn is_admin(self) -> bool {
+    pub(crate) fn is_admin(self) -> bool {
         self >= Self::Admin
     }
 }
 
 /// The stage's super admins, by e-mail address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SuperAdmins(BTreeSet<String>);
+pub(crate) struct SuperAdmins(BTreeSet<String>);
 
 impl SuperAdmins {
-    /// Reads a comma-separated list.
-    #[must_use]
-    pub fn parse(list: &str) -> Self {
+    /// Parses a comma-separated list.
+    pub(crate) fn parse(list: &str) -> Self {
         Self(list.split(',').map(normalized).filter(|email| !email.is_empty()).collect())
     }
 
-    /// Is it one of them?
-    #[must_use]
-    pub fn contain(&self, email: &str) -> bool {
+    pub(crate) fn contains(&self, email: &str) -> bool {
         self.0.contains(&normalized(email))
     }
 
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 }
 
-/// Is an admin's row in force?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standing {
-    /// Yes.
-    Active,
-    /// No longer; the row is kept.
-    Removed,
-}
-
-/// The caller's role; `row` is the standing of the admin row for their e-mail address.
-#[must_use]
-pub fn role(identity: &Identity, super_admins: &SuperAdmins, row: Option<Standing>) -> Role {
-    let within = |group: &str| identity.groups.iter().any(|name| name == group);
-    let vouched = identity.email_verified;
-    if (vouched && super_admins.contain(&identity.email)) || within(SUPER_ADMINS_GROUP) {
+/// Computes a caller's role; `row` is the status of the admin row for their e-mail address.
+pub(crate) fn compute_role(identity: &Identity, super_admins: &SuperAdmins, row: Option<AdminStatus>) -> Role {
+    let in_group = |group: &str| identity.groups.iter().any(|name| name == group);
+    let email_verified = identity.email_verified;
+    if (email_verified && super_admins.contains(&identity.email)) || in_group(SUPER_ADMINS_GROUP) {
         return Role::SuperAdmin;
     }
     match row {
-        // Also for members of the group, so that a removal works at once.
-        Some(Standing::Removed) => Role::User,
-        Some(Standing::Active) if vouched => Role::Admin,
-        _ if within(ADMINS_GROUP) => Role::Admin,
+        // Applies to members of the group too, so that a removal takes effect at once.
+        Some(AdminStatus::Removed) => Role::User,
+        Some(AdminStatus::Active) if email_verified => Role::Admin,
+        _ if in_group(ADMINS_GROUP) => Role::Admin,
         _ => Role::User,
     }
 }
@@ -99,11 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_a_role() {
+    fn roles_follow_from_address_groups_and_row() {
+        use AdminStatus::{Active, Removed};
         use Role::{Admin, SuperAdmin, User};
-        use Standing::{Active, Removed};
         let root = SuperAdmins::parse("root@example.com, Ops@Example.com ,");
-        type Case = (&'static str, bool, &'static [&'static str], Option<Standing>, Role);
+        type Case = (&'static str, bool, &'static [&'static str], Option<AdminStatus>, Role);
         let cases: [Case; 13] = [
             ("root@example.com", true, &[], None, SuperAdmin),
             ("ops@example.com", true, &[], Some(Removed), SuperAdmin),
@@ -120,13 +104,13 @@ mod tests {
             ("ana@example.com", true, &["Admins", "admin"], None, User),
         ];
         for (email, verified, groups, row, expected) in cases {
-            let actual = role(&caller(email, verified, groups), &root, row);
+            let actual = compute_role(&caller(email, verified, groups), &root, row);
             assert_eq!(actual, expected, "{email} {verified} {groups:?} {row:?}");
         }
     }
 
     #[test]
-    fn levels_are_ordered() {
+    fn roles_are_ordered() {
         assert!(Role::SuperAdmin.is_admin() && Role::Admin.is_admin() && !Role::User.is_admin());
     }
 }

@@ -1,5 +1,5 @@
-//! The secret that signs backend tokens: read when first needed, kept for five minutes, and its predecessor with it, so
-//! that rotating it signs nobody out.
+//! The secret that signs backend tokens: read on first use and cached for five minutes. Its previous version still
+//! verifies, so that a rotation signs no user out.
 
 use std::{
     sync::Arc,
@@ -9,53 +9,44 @@ use std::{
 use aws_sdk_secretsmanager::{Client, error::SdkError, operation::get_secret_value::GetSecretValueError};
 use tokio::sync::Mutex;
 
-use super::TokenError;
+use super::error::TokenError;
 use crate::aws;
 
-const KEPT: Duration = Duration::from_secs(300);
+const CACHE_TIME: Duration = Duration::from_secs(300);
 
-/// The secret in both its versions.
 #[derive(Debug, Clone)]
-pub struct Secrets {
-    /// Signs and verifies.
-    pub current: Arc<[u8]>,
-    /// Only verifies; there is none before the first rotation.
-    pub previous: Option<Arc<[u8]>>,
+pub(crate) struct Secrets {
+    pub(crate) current: Arc<[u8]>,
+    /// Only verifies; absent before the first rotation.
+    pub(crate) previous: Option<Arc<[u8]>>,
 }
 
-/// Where the secret comes from.
 #[derive(Debug)]
-pub struct SecretSource {
+pub(crate) struct SecretSource {
     client: Client,
     arn: String,
-    kept: Mutex<Option<(Instant, Secrets)>>,
+    cache: Mutex<Option<(Instant, Secrets)>>,
 }
 
 impl SecretSource {
-    /// The secret with this ARN.
-    #[must_use]
-    pub fn new(client: Client, arn: String) -> Self {
-        Self { client, arn, kept: Mutex::new(None) }
+    pub(crate) fn new(client: Client, arn: String) -> Self {
+        Self { client, arn, cache: Mutex::new(None) }
     }
 
-    /// The secret. When it cannot be read, the one last read will do.
-    ///
-    /// # Errors
-    /// When it cannot be read and never was.
-    pub async fn get(&self) -> Result<Secrets, TokenError> {
-        let mut kept = self.kept.lock().await;
-        if let Some((read, secrets)) = kept.as_ref().filter(|(read, _)| read.elapsed() < KEPT) {
-            let _ = read;
+    /// Returns the secret. If it cannot be read, the cached one stays in use.
+    pub(crate) async fn get(&self) -> Result<Secrets, TokenError> {
+        let mut cache = self.cache.lock().await;
+        if let Some((_, secrets)) = cache.as_ref().filter(|(read, _)| read.elapsed() < CACHE_TIME) {
             return Ok(secrets.clone());
         }
         match self.read().await {
             Ok(secrets) => {
-                *kept = Some((Instant::now(), secrets.clone()));
+                *cache = Some((Instant::now(), secrets.clone()));
                 Ok(secrets)
             }
-            Err(error) => match kept.as_ref() {
+            Err(error) => match cache.as_ref() {
                 Some((_, secrets)) => {
-                    tracing::error!(error = %error, "an old token secret is used on");
+                    tracing::error!(error = %error, "failed to read the token secret; the old one stays in use");
                     Ok(secrets.clone())
                 }
                 None => Err(error),
@@ -74,7 +65,7 @@ impl SecretSource {
         match request.send().await {
             Ok(answer) => Ok(answer.secret_string.filter(|text| !text.is_empty()).map(|text| text.into_bytes().into())),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(TokenError::Unavailable(aws::cause(&error).into())),
+            Err(error) => Err(TokenError::Unavailable(aws::error_chain(&error).into())),
         }
     }
 }

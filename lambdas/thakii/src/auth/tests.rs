@@ -1,13 +1,13 @@
-//! Tokens, good and bad, through the API: what is refused is refused wherever a token counts.
+//! Valid and invalid tokens through the API, on every route that takes one.
 
 use serde_json::{Value, json};
 
 use crate::{
     fixtures::{KEY_ID, secret_token, unsigned_token},
-    testing::{AUDIENCE, Api, SECRET, Script, claims, nothing, refused},
+    testing::{AUDIENCE, Api, SECRET, Script, claims, empty_account, error_reply},
 };
 
-/// The claims with some of them others, or gone where they are null.
+/// The claims with `changes` applied; null removes a claim.
 fn changed(changes: Value) -> Value {
     let mut claims = claims("ana");
     for (name, value) in changes.as_object().expect("an object") {
@@ -25,7 +25,7 @@ fn now() -> i64 {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_good_token_tells_who_calls() {
+async fn a_valid_token_identifies_the_caller() {
     let api = Api::empty().await;
     let answer = api.call_as("ana", "GET", "/auth/user", None).await;
     assert_eq!(answer.status(), 200);
@@ -57,7 +57,7 @@ async fn a_second_issuer_is_accepted_for_its_own_audience_only() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn bad_tokens_are_refused_everywhere() {
+async fn invalid_tokens_are_rejected_on_every_route() {
     let api = Api::empty().await;
     let issuer = &api.issuer;
     let good = claims("ana");
@@ -65,7 +65,7 @@ async fn bad_tokens_are_refused_everywhere() {
     let last = if forged.ends_with("AA") { "BB" } else { "AA" };
     forged.replace_range(forged.len() - 20..forged.len() - 18, last);
     let header = |kid: Option<&str>| json!({"alg": "RS256", "kid": kid});
-    let refused = [
+    let rejected = [
         ("forged", forged),
         ("alg none", unsigned_token(&good)),
         ("HS256 with the public key", issuer.confused_token(&good)),
@@ -81,7 +81,7 @@ async fn bad_tokens_are_refused_everywhere() {
         ("from the future", issuer.token(&changed(json!({"iat": now() + 600})))),
         ("not yet", issuer.token(&changed(json!({"nbf": now() + 600})))),
     ];
-    for (name, token) in refused {
+    for (name, token) in rejected {
         let list = api.call("GET", "/list", Some(&token), None).await;
         assert_eq!(list.error(), (401, "Authentication required".to_owned()), "{name}");
         assert_eq!(list.body()["message"], "Token verification failed", "{name}");
@@ -93,7 +93,7 @@ async fn bad_tokens_are_refused_everywhere() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn expired_tokens_say_so() {
+async fn expired_tokens_are_reported_as_expired() {
     let api = Api::empty().await;
     let token = api.issuer.token(&changed(json!({"exp": now() - 61, "iat": now() - 4000})));
     let list = api.call("GET", "/list", Some(&token), None).await;
@@ -102,13 +102,13 @@ async fn expired_tokens_say_so() {
     assert_eq!(login.error(), (401, "Firebase token expired".to_owned()));
     let exchange = api.call("POST", "/auth/exchange-token", Some(&token), None).await;
     assert_eq!((exchange.status(), &exchange.body()["message"]), (401, &json!("Token has expired")));
-    // Clocks may differ by a minute.
+    // A difference of up to a minute is tolerated.
     let token = api.issuer.token(&changed(json!({"exp": now() - 30, "iat": now() - 4000})));
     assert_eq!(api.call("GET", "/list", Some(&token), None).await.status(), 200);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn who_has_no_address_has_no_account() {
+async fn tokens_without_user_or_address_are_rejected() {
     let api = Api::empty().await;
     for changes in [json!({"email": null}), json!({"email": " "}), json!({"sub": null})] {
         let token = api.issuer.token(&changed(changes.clone()));
@@ -119,7 +119,7 @@ async fn who_has_no_address_has_no_account() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_is_no_token_is_told_at_login() {
+async fn malformed_tokens_are_reported_at_login() {
     let api = Api::empty().await;
     for token in ["x", "a.b", "a.b.c", "e30.e30.!", "e30.e30."] {
         let login = api.call("POST", "/auth/login", Some(token), None).await;
@@ -131,7 +131,7 @@ async fn what_is_no_token_is_told_at_login() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn backend_tokens_last_for_days_and_are_not_exchanged_again() {
+async fn backend_tokens_last_three_days_and_cannot_be_exchanged() {
     let api = Api::empty().await;
     let exchanged = api.call_as("ana", "POST", "/auth/exchange-token", None).await;
     assert_eq!(exchanged.status(), 200, "{exchanged:?}");
@@ -155,7 +155,7 @@ async fn backend_tokens_last_for_days_and_are_not_exchanged_again() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_login_says_how_long_it_lasts() {
+async fn login_returns_the_token_lifetime() {
     let api = Api::empty().await;
     let login = api.call_as("ana", "POST", "/auth/login", None).await;
     let body = login.body();
@@ -166,7 +166,7 @@ async fn a_login_says_how_long_it_lasts() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn backend_tokens_of_others_are_refused() {
+async fn forged_backend_tokens_are_rejected() {
     let api = Api::empty().await;
     let ours = json!({
         "iss": "thakii-backend", "aud": "thakii-frontend", "token_type": "custom_backend", "user_id": "ana",
@@ -201,10 +201,10 @@ async fn backend_tokens_of_others_are_refused() {
 async fn a_rotated_secret_still_verifies() {
     let script = Script::new(|request| match (request.action.as_str(), request.body["VersionStage"].as_str()) {
         ("secretsmanager.GetSecretValue", Some("AWSCURRENT")) => {
-            crate::testing::said(json!({"SecretString": "the new secret"}))
+            crate::testing::json_reply(json!({"SecretString": "the new secret"}))
         }
-        ("secretsmanager.GetSecretValue", _) => crate::testing::said(json!({"SecretString": "the old secret"})),
-        _ => nothing(request),
+        ("secretsmanager.GetSecretValue", _) => crate::testing::json_reply(json!({"SecretString": "the old secret"})),
+        _ => empty_account(request),
     });
     let api = Api::new(script.clone()).await;
     let claims = json!({
@@ -215,12 +215,12 @@ async fn a_rotated_secret_still_verifies() {
         let token = secret_token(secret.as_bytes(), &claims);
         assert_eq!(api.call("GET", "/auth/user", Some(&token), None).await.status(), 200, "{secret}");
     }
-    // Both versions once: they are kept.
+    // Each version is read once and cached.
     assert_eq!(script.bodies("secretsmanager.GetSecretValue").len(), 2);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn keys_are_fetched_once_and_again_for_an_unknown_one() {
+async fn keys_are_fetched_once_and_again_for_an_unknown_id() {
     let api = Api::empty().await;
     for _ in 0..3 {
         assert_eq!(api.call_as("ana", "GET", "/auth/user", None).await.status(), 200);
@@ -230,7 +230,7 @@ async fn keys_are_fetched_once_and_again_for_an_unknown_one() {
     for _ in 0..3 {
         assert_eq!(api.call("GET", "/auth/user", Some(&unknown), None).await.status(), 401);
     }
-    // At most once a minute, whoever makes up names.
+    // Unknown key IDs cause at most one fetch per minute.
     assert_eq!(api.keys.requests().len(), 2);
 }
 
@@ -246,7 +246,7 @@ async fn a_rotated_key_is_found() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn without_keys_nobody_is_judged_but_kept_keys_will_do() {
+async fn without_keys_authentication_is_unavailable_but_cached_keys_suffice() {
     let api = Api::empty().await;
     api.keys.answer(500, "{}");
     for path in ["/auth/user", "/list"] {
@@ -264,10 +264,10 @@ async fn without_keys_nobody_is_judged_but_kept_keys_will_do() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn without_the_secret_nobody_signs_in() {
+async fn without_the_secret_sign_in_is_unavailable() {
     let script = Script::new(|request| match request.action.as_str() {
-        "secretsmanager.GetSecretValue" => refused("InternalServiceError"),
-        _ => nothing(request),
+        "secretsmanager.GetSecretValue" => error_reply("InternalServiceError"),
+        _ => empty_account(request),
     });
     let api = Api::new(script).await;
     let login = api.call_as("ana", "POST", "/auth/login", None).await;
@@ -275,7 +275,7 @@ async fn without_the_secret_nobody_signs_in() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_unverified_super_admin_is_a_user() {
+async fn an_unverified_super_admin_address_grants_no_role() {
     let api = Api::empty().await;
     let role = async |verified: bool| {
         let claims = changed(json!({"email": "Root@Example.com", "email_verified": verified}));

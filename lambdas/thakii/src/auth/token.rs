@@ -1,26 +1,23 @@
-//! A JSON web token taken apart, and the checks that all kinds share. Nothing here trusts a claim before its signature
-//! is verified: <https://www.rfc-editor.org/rfc/rfc7519>.
+//! JSON web tokens: parsing, and the checks that all kinds share. Claims are accessible only after the signature is
+//! verified: <https://www.rfc-editor.org/rfc/rfc7519>.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::TokenError;
+use super::error::TokenError;
 
-/// How far clocks may differ, in seconds.
-pub const LEEWAY: i64 = 60;
+/// The tolerated difference between clocks, in seconds.
+pub(crate) const LEEWAY: i64 = 60;
 
-/// A token whose signature nobody has looked at.
+/// A token before its signature is verified.
 #[derive(Debug, Clone)]
-pub struct Unverified<'a> {
-    /// The algorithm it claims to be signed with.
-    pub algorithm: String,
-    /// The key it claims to be signed with.
-    pub key_id: Option<String>,
+pub(crate) struct Unverified<'a> {
+    pub(crate) algorithm: String,
+    pub(crate) key_id: Option<String>,
     /// Header and claims, as signed.
-    pub signed: &'a str,
-    /// The signature.
-    pub signature: Vec<u8>,
+    pub(crate) signed: &'a str,
+    pub(crate) signature: Vec<u8>,
     claims: Map<String, Value>,
 }
 
@@ -31,11 +28,7 @@ struct Header {
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token apart.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn parse(token: &'a str) -> Result<Self, TokenError> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed);
@@ -45,36 +38,34 @@ impl<'a> Unverified<'a> {
         Ok(Self { algorithm: header.alg, key_id: header.kid, signed, signature, claims })
     }
 
-    /// The issuer it claims.
-    #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
+    pub(crate) fn issuer(&self) -> Option<&str> {
         self.claims.get("iss")?.as_str()
     }
 
-    /// The claims, once the signature is verified.
+    /// Returns the claims. Only to be called once the signature is verified.
     pub(super) fn trusted(&self) -> Claims<'_> {
         Claims(&self.claims)
     }
 }
 
-/// Claims of a token whose signature is verified.
+/// The claims of a token whose signature is verified.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Claims<'a>(&'a Map<String, Value>);
 
 impl<'a> Claims<'a> {
-    /// A claim's text.
+    /// Returns a string that is not empty.
     pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.0.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// A claim's time, in seconds since 1970. Fractions are cut off.
+    /// Returns a time in whole seconds since 1970.
     pub(super) fn time(self, name: &str) -> Option<i64> {
         let value = self.0.get(name)?;
         #[expect(clippy::cast_possible_truncation, reason = "as many seconds as an i64 holds are enough")]
         value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))
     }
 
-    /// A claim's truth value; some issuers spell it as a text.
+    /// Returns a boolean, which some issuers write as a string.
     pub(super) fn truth(self, name: &str) -> bool {
         match self.0.get(name) {
             Some(Value::Bool(truth)) => *truth,
@@ -83,18 +74,17 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// A claim's texts.
     pub(super) fn texts(self, name: &str) -> Vec<String> {
         let list = self.0.get(name).and_then(Value::as_array).into_iter().flatten();
         list.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    /// A claim within a claim.
+    /// Returns a string from an object among the claims.
     pub(super) fn within(self, outer: &str, name: &str) -> Option<&'a str> {
         self.0.get(outer)?.get(name)?.as_str()
     }
 
-    /// Is it meant for `audience`?
+    /// Checks the audience.
     pub(super) fn is_for(self, audience: &str) -> bool {
         match self.0.get("aud") {
             Some(Value::String(one)) => one == audience,
@@ -103,16 +93,16 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// When it was issued, and when it expires; both must be there.
+    /// Checks the validity period. Returns the times of issue and of expiry, which are both required.
     pub(super) fn lifetime(self, now: i64) -> Result<(i64, i64), TokenError> {
-        let expires = self.time("exp").ok_or(TokenError::Refused("expiry"))?;
-        let issued = self.time("iat").ok_or(TokenError::Refused("time of issue"))?;
+        let expires = self.time("exp").ok_or(TokenError::Invalid("expiry"))?;
+        let issued = self.time("iat").ok_or(TokenError::Invalid("time of issue"))?;
         if expires.saturating_add(LEEWAY) <= now {
             return Err(TokenError::Expired);
         }
         let earliest = self.time("nbf").unwrap_or(issued).max(issued);
         if earliest > now.saturating_add(LEEWAY) {
-            return Err(TokenError::Refused("time of issue"));
+            return Err(TokenError::Invalid("time of issue"));
         }
         Ok((issued, expires))
     }

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use contract::thakii::Api;
-use thakii::{app::App, gateway, http};
+use thakii::{app::App, gateway, routes};
+use thakii_contract::Api;
 
 fn main() -> ExitCode {
     common::start::<Api>(async |started| {
         let app = App::new(started.environment, &started.aws)?;
-        gateway::serve(http::router(app)).await
+        gateway::serve(routes::router(app)).await
     })
 }

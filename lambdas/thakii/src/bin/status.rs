@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use contract::thakii::Status;
-use thakii::status::{Messages, StatusFunction};
+use thakii::status::{SqsEvent, StatusFunction};
+use thakii_contract::Status;
 
 fn main() -> ExitCode {
     common::start::<Status>(async |started| {
         let status = StatusFunction::new(started.environment, &started.aws);
-        common::events::serve::<Status, Messages, _>(async |messages| Ok(Box::pin(status.handle(messages)).await)).await
+        common::events::serve::<Status, SqsEvent, _>(async |event| Ok(Box::pin(status.handle(event)).await)).await
     })
 }

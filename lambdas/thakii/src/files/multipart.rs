@@ -1,4 +1,4 @@
-//! S3's multipart uploads: begun, looked at, completed or given up, and made of pieces without ever holding the whole.
+//! S3's multipart uploads: started by a client or joined from pieces, never with a whole video in memory.
 
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
@@ -8,126 +8,114 @@ use aws_sdk_s3::{
 use axum::body::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Files, Piece, bytes, failed, links::number};
+use super::{Files, Piece, aws_error, bytes, links::part_number};
 use crate::aws::AwsError;
 
-/// The bytes of each part but the last that is made of pieces.
-const PART: usize = 8 * 1024 * 1024;
-/// How many pieces are read ahead, and how many parts are written at once.
-const AHEAD: usize = 4;
+/// The part size of joined uploads.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+/// The number of pieces read ahead and of parts written concurrently.
+const READ_AHEAD: usize = 4;
 
 impl Files {
-    /// Begins a multipart upload and returns its id.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn begin(&self, key: &str, content_type: &str) -> Result<String, AwsError> {
+    /// Starts a multipart upload and returns its ID.
+    pub(crate) async fn start(&self, key: &str, content_type: &str) -> Result<String, AwsError> {
         let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
         let answer = request.content_type(content_type).send().await;
-        let answer = answer.map_err(|error| failed("begin a multipart upload of", key, &error))?;
-        answer.upload_id.ok_or_else(|| AwsError::odd(format!("begin a multipart upload of {key}"), "no upload id"))
+        let answer = answer.map_err(|error| aws_error("start the multipart upload of", key, &error))?;
+        answer.upload_id.ok_or_else(|| {
+            AwsError::unexpected(format!("start the multipart upload of {key}"), "the answer has no upload ID")
+        })
     }
 
-    /// The parts that have arrived, by index; nothing when S3 knows no such upload.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<Piece>>, AwsError> {
+    /// Lists the parts by index, or returns `None` if S3 does not know the upload.
+    pub(crate) async fn parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<Piece>>, AwsError> {
+        let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
+        let mut pages = request.into_paginator().send();
         let mut pieces = Vec::new();
-        let mut from = None;
-        loop {
-            let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
-            let page = match request.set_part_number_marker(from).send().await {
+        while let Some(page) = pages.next().await {
+            let page = match page {
                 Ok(page) => page,
                 Err(error) if is_unknown(&error) => return Ok(None),
-                Err(error) => return Err(failed("list the parts of", key, &error)),
+                Err(error) => return Err(aws_error("list the parts of", key, &error)),
             };
             pieces.extend(page.parts.unwrap_or_default().into_iter().filter_map(|part| {
                 let index = u64::try_from(part.part_number?.checked_sub(1)?).ok()?;
                 Some(Piece { index, size: bytes(part.size), reference: part.e_tag? })
             }));
-            from = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
-            if from.is_none() {
-                pieces.sort_by_key(|piece| piece.index);
-                return Ok(Some(pieces));
-            }
         }
+        pieces.sort_by_key(|piece| piece.index);
+        Ok(Some(pieces))
     }
 
-    /// Makes an object of its parts; false when S3 knows no such upload.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn complete(&self, key: &str, upload_id: &str, parts: &[Piece]) -> Result<bool, AwsError> {
+    /// Completes a multipart upload. Returns false if S3 does not know it.
+    pub(crate) async fn complete(&self, key: &str, upload_id: &str, parts: &[Piece]) -> Result<bool, AwsError> {
         let parts = parts
             .iter()
-            .map(|part| Ok(CompletedPart::builder().part_number(number(part.index)?).e_tag(&part.reference).build()))
+            .map(|part| {
+                Ok(CompletedPart::builder().part_number(part_number(part.index)?).e_tag(&part.reference).build())
+            })
             .collect::<Result<Vec<_>, AwsError>>()?;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
         match request.multipart_upload(parts).send().await {
             Ok(_) => Ok(true),
             Err(error) if is_unknown(&error) => Ok(false),
-            Err(error) => Err(failed("complete the multipart upload of", key, &error)),
+            Err(error) => Err(aws_error("complete the multipart upload of", key, &error)),
         }
     }
 
-    /// Gives a multipart upload up, so that its parts cost nothing. One that is unknown counts as given up.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn abort(&self, key: &str, upload_id: &str) -> Result<(), AwsError> {
+    /// Aborts a multipart upload, so that its parts cost nothing. An unknown one counts as aborted.
+    pub(crate) async fn abort(&self, key: &str, upload_id: &str) -> Result<(), AwsError> {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) if is_unknown(&error) => Ok(()),
-            Err(error) => Err(failed("abort the multipart upload of", key, &error)),
+            Err(error) => Err(aws_error("abort the multipart upload of", key, &error)),
         }
     }
 
-    /// Makes an object of pieces that lie in the bucket, in their order.
-    ///
-    /// # Errors
-    /// When S3 fails; what was begun is given up.
-    pub async fn join(&self, pieces: &[Piece], key: &str, content_type: &str) -> Result<(), AwsError> {
-        let upload_id = self.begin(key, content_type).await?;
+    /// Joins pieces in the bucket to one object, in order. A failure aborts the multipart upload.
+    pub(crate) async fn join(&self, pieces: &[Piece], key: &str, content_type: &str) -> Result<(), AwsError> {
+        let upload_id = self.start(key, content_type).await?;
         let joined = self.join_parts(pieces, key, &upload_id).await;
         if joined.is_err()
             && let Err(error) = self.abort(key, &upload_id).await
         {
-            tracing::warn!(%error, "an upload is left to the bucket's lifecycle");
+            tracing::warn!(%error, "failed to abort a multipart upload; the bucket's lifecycle will");
         }
         joined
     }
 
     async fn join_parts(&self, pieces: &[Piece], key: &str, upload_id: &str) -> Result<(), AwsError> {
-        let chunks = stream::iter(pieces).map(|piece| self.get(&piece.reference)).buffered(AHEAD);
-        let parts: Vec<Piece> = regrouped(chunks.boxed(), PART)
+        let chunks = stream::iter(pieces).map(|piece| self.get(&piece.reference)).buffered(READ_AHEAD);
+        let parts: Vec<Piece> = regroup(chunks.boxed(), PART_BYTES)
             .enumerate()
             .map(|(index, part)| async move { self.put_part(key, upload_id, index as u64, part?).await })
-            .buffered(AHEAD)
+            .buffered(READ_AHEAD)
             .try_collect()
             .await?;
         if self.complete(key, upload_id, &parts).await? {
             return Ok(());
         }
-        Err(AwsError::odd(format!("complete the multipart upload of {key}"), "it is gone"))
+        Err(AwsError::unexpected(format!("complete the multipart upload of {key}"), "S3 no longer knows it"))
     }
 
     async fn put_part(&self, key: &str, upload_id: &str, index: u64, part: Bytes) -> Result<Piece, AwsError> {
         let size = part.len() as u64;
         let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
-        let answer = request.part_number(number(index)?).body(ByteStream::from(part)).send().await;
-        let answer = answer.map_err(|error| failed("write a part of", key, &error))?;
-        let reference = answer.e_tag.ok_or_else(|| AwsError::odd(format!("write a part of {key}"), "no ETag"))?;
+        let answer = request.part_number(part_number(index)?).body(ByteStream::from(part)).send().await;
+        let answer = answer.map_err(|error| aws_error("write a part of", key, &error))?;
+        let reference = answer
+            .e_tag
+            .ok_or_else(|| AwsError::unexpected(format!("write a part of {key}"), "the answer has no ETag"))?;
         Ok(Piece { index, size, reference })
     }
 }
 
 type Chunks<'a> = stream::BoxStream<'a, Result<Bytes, AwsError>>;
 
-/// The same bytes in groups of `size`, the last one smaller.
-fn regrouped(chunks: Chunks<'_>, size: usize) -> impl stream::Stream<Item = Result<Bytes, AwsError>> {
+/// Regroups the bytes into chunks of `size`; the last one may be smaller.
+fn regroup(chunks: Chunks<'_>, size: usize) -> impl stream::Stream<Item = Result<Bytes, AwsError>> {
     stream::try_unfold((chunks, Vec::new()), move |(mut chunks, mut group)| async move {
         while group.len() < size {
             match chunks.try_next().await? {
@@ -150,7 +138,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "current_thread")]
-    async fn groups_hold_the_same_bytes() {
+    async fn regrouping_keeps_the_bytes() {
         for (chunks, expected) in [
             (vec!["abc", "d", "efgh"], vec!["abc", "def", "gh"]),
             (vec!["abcdefgh"], vec!["abc", "def", "gh"]),
@@ -159,16 +147,16 @@ mod tests {
             (vec![], vec![]),
         ] {
             let chunks = stream::iter(chunks.into_iter().map(|chunk| Ok(Bytes::from(chunk)))).boxed();
-            let groups: Vec<Bytes> = regrouped(chunks, 3).try_collect().await.expect("no failure");
+            let groups: Vec<Bytes> = regroup(chunks, 3).try_collect().await.expect("no failure");
             assert_eq!(groups, expected);
         }
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_failure_ends_it() {
-        let failure = || AwsError::odd("read", "gone");
+    async fn a_failure_ends_the_stream() {
+        let failure = || AwsError::unexpected("read", "gone");
         let chunks = stream::iter([Ok(Bytes::from("ab")), Err(failure())]).boxed();
-        let groups: Result<Vec<Bytes>, AwsError> = regrouped(chunks, 3).try_collect().await;
+        let groups: Result<Vec<Bytes>, AwsError> = regroup(chunks, 3).try_collect().await;
         assert_eq!(groups, Err(failure()));
     }
 }

@@ -1,7 +1,7 @@
-//! Requests in every shape they come in.
+//! Requests from all event sources.
 
-use contract::thakii::HEALTH_EVENT;
 use serde_json::json;
+use thakii_contract::HEALTH_EVENT;
 
 use super::*;
 use crate::testing::{Answer, Api};
@@ -11,7 +11,7 @@ async fn health(event: Value) -> Answer {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn health_is_answered_in_every_shape() {
+async fn health_is_answered_for_every_event_source() {
     let rest = json!({
         "resource": "/{proxy+}", "path": "/health", "httpMethod": "GET", "headers": {"Host": "x"},
         "multiValueHeaders": {"Host": ["x"]}, "requestContext": {"stage": "prod", "path": "/prod/health", "identity": {}},
@@ -38,26 +38,26 @@ async fn health_is_answered_in_every_shape() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn an_empty_event_is_no_endpoint() {
+async fn an_empty_event_is_not_found() {
     for event in [json!({}), json!(null), json!([]), json!("x")] {
         assert_eq!(health(event.clone()).await.error(), (404, "Not Found".to_owned()), "{event}");
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn probes_are_answered_by_name() {
+async fn a_probe_returns_the_function_name() {
     let ready = health(json!({"probe": "ready"})).await;
     assert_eq!(ready.0, json!({"ready": true, "function": "thakii-backend-api"}));
 }
 
 #[test]
-fn an_http_apis_event_becomes_a_rest_apis() {
+fn http_api_events_are_converted() {
     let event = json!({
         "version": "2.0", "rawPath": "/list", "rawQueryString": "limit=1&next_token=a%2Bb+c&flag",
         "headers": {"authorization": "Bearer x", "origin": "https://app.example.com"},
         "requestContext": {"stage": "$default", "http": {"method": "PUT"}}, "body": "e30=", "isBase64Encoded": true,
     });
-    let rest = rest(event, Origin::Http);
+    let rest = to_rest_event(event, EventSource::HttpApi);
     assert_eq!((&rest["path"], &rest["httpMethod"]), (&json!("/list"), &json!("PUT")));
     assert_eq!(rest["multiValueQueryStringParameters"], json!({"limit": ["1"], "next_token": ["a+b c"], "flag": [""]}));
     assert_eq!(rest["multiValueHeaders"]["authorization"], json!(["Bearer x"]));
@@ -65,30 +65,33 @@ fn an_http_apis_event_becomes_a_rest_apis() {
 }
 
 #[test]
-fn a_stage_named_like_a_path_is_cut_only_as_a_whole() {
+fn the_stage_is_stripped_only_as_a_whole_segment() {
     let event = |path: &str| json!({"version": "2.0", "rawPath": path, "requestContext": {"stage": "he", "http": {"method": "GET"}}});
-    assert_eq!(path(&event("/health"), Origin::Http), "/health");
-    assert_eq!(path(&event("/he/health"), Origin::Http), "/health");
-    assert_eq!(path(&json!({"path": "health"}), Origin::Direct), "/health");
+    assert_eq!(path(&event("/health"), EventSource::HttpApi), "/health");
+    assert_eq!(path(&event("/he/health"), EventSource::HttpApi), "/health");
+    assert_eq!(path(&json!({"path": "health"}), EventSource::Direct), "/health");
 }
 
 #[test]
-fn a_load_balancers_parameters_are_decoded() {
+fn load_balancer_parameters_are_decoded() {
     let event = json!({
         "requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/list",
         "multiValueQueryStringParameters": {"a%20b": ["c%2Bd", "e+f", "%zz"]},
         "multiValueHeaders": {"x": ["1", "2"]},
     });
-    let rest = rest(event, Origin::LoadBalancer);
+    let rest = to_rest_event(event, EventSource::LoadBalancer);
     assert_eq!(rest["multiValueQueryStringParameters"], json!({"a b": ["c+d", "e f", "%zz"]}));
     assert_eq!(rest["multiValueHeaders"], json!({"x": ["1", "2"]}));
 }
 
 #[test]
-fn answers_have_the_shape_that_is_expected() {
+fn responses_have_the_shape_of_their_source() {
     let answer = || json!({"statusCode": 404, "headers": {}, "multiValueHeaders": {"a": ["1", "2"]}, "body": ""});
-    assert_eq!(shaped(answer(), Origin::Rest), answer());
-    assert_eq!(shaped(answer(), Origin::Http), json!({"statusCode": 404, "headers": {"a": "1, 2"}, "body": ""}));
-    assert_eq!(shaped(answer(), Origin::LoadBalancer)["statusDescription"], "404 Not Found");
-    assert_eq!(shaped(answer(), Origin::Direct)["headers"], json!({"a": "1, 2"}));
+    assert_eq!(shape_response(answer(), EventSource::RestApi), answer());
+    assert_eq!(
+        shape_response(answer(), EventSource::HttpApi),
+        json!({"statusCode": 404, "headers": {"a": "1, 2"}, "body": ""})
+    );
+    assert_eq!(shape_response(answer(), EventSource::LoadBalancer)["statusDescription"], "404 Not Found");
+    assert_eq!(shape_response(answer(), EventSource::Direct)["headers"], json!({"a": "1, 2"}));
 }

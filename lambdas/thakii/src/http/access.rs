@@ -1,7 +1,7 @@
-//! Who may call which route.
+//! The access level of each route.
 
 use axum::http::HeaderMap;
-use contract::thakii::routes::ApiRoute;
+use thakii_contract::routes::ApiRoute;
 
 use crate::{
     app::App,
@@ -9,21 +9,19 @@ use crate::{
     error::ApiError,
 };
 
-/// What a route wants of its caller.
+/// The access level of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
-    /// Nothing.
     Public,
-    /// Any valid token.
+    /// Requires a valid token.
     User,
-    /// An admin's or a super admin's.
+    /// Requires an admin or a super admin.
     Admin,
-    /// A super admin's.
+    /// Requires a super admin.
     SuperAdmin,
 }
 
-/// The level of a route.
-pub(super) const fn level(route: ApiRoute) -> Level {
+pub(super) const fn level_of(route: ApiRoute) -> Level {
     match route {
         ApiRoute::Health | ApiRoute::Login | ApiRoute::ExchangeToken => Level::Public,
         ApiRoute::User
@@ -51,22 +49,22 @@ pub(super) const fn level(route: ApiRoute) -> Level {
     }
 }
 
-/// Admits a caller to a route, or says why not: first by the token, then by the level.
-pub(super) async fn admit(app: &App, route: ApiRoute, headers: &HeaderMap) -> Result<Option<Identity>, ApiError> {
-    let level = level(route);
+/// Authorizes a request: first its token, then the caller's role.
+pub(super) async fn authorize(app: &App, route: ApiRoute, headers: &HeaderMap) -> Result<Option<Identity>, ApiError> {
+    let level = level_of(route);
     if level == Level::Public {
         return Ok(None);
     }
     let token = bearer(headers).map_err(|error| ApiError::unauthorized(error.message()))?;
     let identity = app.authentication.verify(token).await.map_err(|error| error.response())?;
     if level != Level::User {
-        sufficient(level, app.role(&identity).await?)?;
+        require_level(level, app.role(&identity).await?)?;
     }
     Ok(Some(identity))
 }
 
-/// Does the role suffice?
-fn sufficient(level: Level, role: Role) -> Result<(), ApiError> {
+/// Checks a role against a level.
+fn require_level(level: Level, role: Role) -> Result<(), ApiError> {
     match (level, role) {
         (Level::Public | Level::User, _)
         | (Level::Admin, Role::Admin | Role::SuperAdmin)
@@ -85,8 +83,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_those_of_the_list() {
-        let of = |level: Level| ApiRoute::ALL.iter().filter(|route| self::level(**route) == level).count();
+    fn every_level_has_its_number_of_routes() {
+        let of = |level: Level| ApiRoute::ALL.iter().filter(|route| level_of(**route) == level).count();
         assert_eq!(
             [Level::Public, Level::User, Level::Admin, Level::SuperAdmin].map(of),
             [3, 9, 12, 3],
@@ -95,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_is_told_which_level_is_missing() {
+    fn the_error_names_the_missing_level() {
         use Role::{Admin, SuperAdmin, User};
-        let error = |level, role| sufficient(level, role).map_err(|error| error.text().to_owned());
+        let error = |level, role| require_level(level, role).map_err(|error| error.text().to_owned());
         let (admin, super_admin) =
             (Err("Admin access required".to_owned()), Err("Super admin privileges required".to_owned()));
         assert_eq!([User, Admin, SuperAdmin].map(|role| error(Level::User, role)), [Ok(()), Ok(()), Ok(())]);

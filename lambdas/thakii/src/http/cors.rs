@@ -1,5 +1,5 @@
-//! Which browsers' pages may call. A listed origin is echoed; a request without one is told the first of the list; a
-//! foreign one gets no header at all.
+//! CORS: a listed origin is echoed, a request without an origin gets the first listed one, and any other origin gets no
+//! header.
 
 use axum::{
     extract::{Request, State},
@@ -13,25 +13,23 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use contract::thakii::limits::CORS_MAX_AGE;
+use thakii_contract::limits::CORS_MAX_AGE;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
 const HEADERS: HeaderValue = HeaderValue::from_static("Content-Type, Authorization");
 const EXPOSED: HeaderValue = HeaderValue::from_static("X-Next-Token");
 
-/// The listed origins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(Vec<HeaderValue>);
+pub(crate) struct Origins(Vec<HeaderValue>);
 
 impl Origins {
-    /// Reads a comma-separated list. An origin must be spelled as browsers send it: no path, no final slash.
-    #[must_use]
-    pub fn parse(list: &str) -> Self {
+    /// Parses a comma-separated list. Origins are written as browsers send them: without path or trailing slash.
+    pub(crate) fn parse(list: &str) -> Self {
         let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         Self(origins.filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
     }
 
-    /// The origin to allow, for a request of this one.
+    /// Returns the origin to allow for a request's origin.
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<&HeaderValue> {
         match origin {
             Some(origin) => self.0.iter().find(|listed| *listed == origin),
@@ -40,7 +38,7 @@ impl Origins {
     }
 
     fn mark(&self, origin: Option<&HeaderValue>, preflight: bool, headers: &mut HeaderMap) {
-        // Also where no origin is allowed: a cache must not give this answer to a listed one.
+        // Set for rejected origins too: a cache must not serve their response to a listed one.
         headers.append(VARY, HeaderValue::from_static("Origin"));
         let Some(allowed) = self.allowed(origin) else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
@@ -54,8 +52,8 @@ impl Origins {
     }
 }
 
-/// Answers preflights, which carry no token, on any path, and marks every other response.
-pub(super) async fn layer(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+/// Answers preflight requests, which carry no token, on any path. Adds headers to all other responses.
+pub(crate) async fn layer(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(ORIGIN).cloned();
     let preflight = request.method() == Method::OPTIONS;
     let mut response = if preflight { StatusCode::OK.into_response() } else { next.run(request).await };
@@ -74,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_origins_are_echoed_and_others_get_nothing() {
+    fn only_listed_origins_are_echoed() {
         let list = "http://localhost:3000, https://app.example.com";
         for (origin, allowed) in [
             (Some("https://app.example.com"), Some("https://app.example.com")),
@@ -97,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_nobody_is_allowed() {
+    fn an_empty_list_allows_no_origin() {
         assert_eq!(marked("", Some("https://app.example.com")).len(), 1);
         assert_eq!(marked(" , ", None).len(), 1);
     }

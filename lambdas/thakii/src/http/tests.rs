@@ -1,19 +1,20 @@
-//! The shell around the handlers: order of checks, errors, CORS, and what no route matches.
+//! The middleware around the handlers: order of checks, errors, CORS and unmatched routes.
 
-use contract::{Routes, thakii::limits::DIRECT_BODY_BYTES};
+use contract::Routes;
 use serde_json::json;
+use thakii_contract::{limits::DIRECT_BODY_BYTES, routes::ApiRoute};
 
 use super::*;
-use crate::testing::{Api, Script, VIDEO, event, item, nothing, refused, said, task};
+use crate::testing::{Api, Script, VIDEO, empty_account, error_reply, event, item, json_reply, task};
 
-/// A path of the route, with something for each parameter.
+/// Returns the route's path with its parameters filled in.
 fn path(route: ApiRoute) -> String {
     route.route().path.replace("{video_id}", VIDEO).replace("{notification_id}", "x").replace("{id}", VIDEO)
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn health_needs_nothing() {
-    // Nothing is scripted: a call to AWS would fail.
+async fn health_calls_no_service() {
+    // Nothing is scripted, so that any call to AWS fails.
     let api = Api::new(Script::new(|_| None)).await;
     let answer = api.call("GET", "/health", None, None).await;
     let body = answer.body();
@@ -32,12 +33,12 @@ async fn health_needs_nothing() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn every_other_route_wants_a_token_before_anything_else() {
+async fn all_other_routes_check_the_token_first() {
     let api = Api::empty().await;
     let open = [ApiRoute::Health, ApiRoute::Login, ApiRoute::ExchangeToken];
     for route in ApiRoute::ALL.iter().filter(|route| !open.contains(route)) {
         let method = route.route().method.as_str();
-        // The body is broken, but nobody who is not known learns that.
+        // The broken body is not reported to an unauthenticated caller.
         let answer = api.call(method, &path(*route), None, Some("{")).await;
         assert_eq!(
             (answer.error(), &answer.body()["message"]),
@@ -49,7 +50,7 @@ async fn every_other_route_wants_a_token_before_anything_else() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn headers_of_another_form_are_told() {
+async fn malformed_authorization_headers_are_reported() {
     let api = Api::empty().await;
     for value in ["Basic x", "Bearer", "Bearer  x", "x"] {
         let answer = api.answer(event("GET", "/list", json!({"Authorization": [value]}), None)).await;
@@ -65,10 +66,10 @@ async fn headers_of_another_form_are_told() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn users_are_no_admins_before_their_body_is_read() {
+async fn the_role_is_checked_before_the_body() {
     let api = Api::empty().await;
     for route in ApiRoute::ALL {
-        if access::level(*route) < access::Level::Admin {
+        if access::level_of(*route) < access::Level::Admin {
             continue;
         }
         let answer = api.call(route.route().method.as_str(), &path(*route), Some(&api.token("ana")), Some("{")).await;
@@ -81,13 +82,13 @@ async fn users_are_no_admins_before_their_body_is_read() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn admins_are_no_super_admins() {
+async fn admins_lack_super_admin_privileges() {
     let script = Script::new(|request| match request.action.as_str() {
         "DynamoDB.GetItem" if request.body["TableName"] == "thakii-admin-users-test" => {
             let admin = crate::tables::admins::Admin::new("ana@example.com", "admin", "", "root@example.com", "t");
-            said(json!({"Item": item(json!(admin))}))
+            json_reply(json!({"Item": item(json!(admin))}))
         }
-        _ => nothing(request),
+        _ => empty_account(request),
     });
     let api = Api::new(script).await;
     for (method, path) in [("POST", "/admin/admins"), ("PUT", "/admin/admins/x"), ("DELETE", "/admin/admins/x")] {
@@ -99,11 +100,11 @@ async fn admins_are_no_super_admins() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_no_route_matches_is_json() {
+async fn unmatched_requests_get_json() {
     let api = Api::empty().await;
-    let lost = api.call("GET", "/nope", None, None).await;
-    assert_eq!(lost.error(), (404, "Not Found".to_owned()));
-    assert_eq!(lost.body()["message"], "Endpoint /nope not found");
+    let unmatched = api.call("GET", "/nope", None, None).await;
+    assert_eq!(unmatched.error(), (404, "Not Found".to_owned()));
+    assert_eq!(unmatched.body()["message"], "Endpoint /nope not found");
     assert_eq!(api.call("GET", "/", None, None).await.error(), (404, "Not Found".to_owned()));
     for (method, path, allowed) in
         [("PATCH", "/list", "GET,HEAD"), ("GET", "/upload", "POST"), ("POST", "/admin/servers/x", "DELETE,PUT")]
@@ -149,7 +150,7 @@ async fn errors_carry_cors_headers_too() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn bodies_have_a_limit_and_its_answer_says_the_other_way() {
+async fn oversized_bodies_are_rejected_with_the_limit() {
     let api = Api::empty().await;
     let text = "x".repeat(usize::try_from(DIRECT_BODY_BYTES).expect("small") + 1);
     for path in ["/upload", "/upload-chunk", "/assemble-file"] {
@@ -162,7 +163,7 @@ async fn bodies_have_a_limit_and_its_answer_says_the_other_way() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn writes_want_a_json_object() {
+async fn writes_require_a_json_object() {
     let api = Api::empty().await;
     for path in ["/upload", "/upload-chunk", "/assemble-file"] {
         for (body, error) in [
@@ -184,10 +185,10 @@ async fn writes_want_a_json_object() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn our_own_failures_have_fixed_texts_and_an_id() {
+async fn server_errors_have_fixed_texts_and_a_request_id() {
     let script = Script::new(|request| match request.action.as_str() {
-        action if action.starts_with("DynamoDB") => refused("InternalServerError"),
-        _ => nothing(request),
+        action if action.starts_with("DynamoDB") => error_reply("InternalServerError"),
+        _ => empty_account(request),
     });
     let api = Api::new(script).await;
     for (path, error) in [
@@ -210,12 +211,12 @@ async fn our_own_failures_have_fixed_texts_and_an_id() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_caller_is_compared_before_the_state() {
+async fn ownership_is_checked_before_the_state() {
     let script = Script::new(|request| match request.action.as_str() {
         "DynamoDB.GetItem" if request.body["TableName"] == "thakii-video-tasks-test" => {
-            said(json!({"Item": item(task("in_queue"))}))
+            json_reply(json!({"Item": item(task("in_queue"))}))
         }
-        _ => nothing(request),
+        _ => empty_account(request),
     });
     let api = Api::new(script).await;
     let get = async |uid: &str, path: &str| api.call_as(uid, "GET", path, None).await;
@@ -235,7 +236,7 @@ async fn the_caller_is_compared_before_the_state() {
         assert_eq!(get("ana", unknown).await.error(), (404, "Video not found".to_owned()), "{unknown}");
     }
     assert_eq!(get("ana", "/status/%FF").await.error(), (404, "Not Found".to_owned()));
-    // As the gateway decodes them: `..%2f..%2fadmin%2fstats` was matched as an id, and is no way to another route.
+    // After the gateway's decoding: `..%2f..%2fadmin%2fstats` is matched as an ID and reaches no other route.
     for elsewhere in ["/status/../../admin/stats", "/status/../list", "/status/%2e%2e/list"] {
         assert_eq!(get("root", elsewhere).await.error(), (404, "Not Found".to_owned()), "{elsewhere}");
     }
@@ -246,7 +247,7 @@ async fn the_caller_is_compared_before_the_state() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn missing_subtitles_are_not_found_since_nobody_will_make_them() {
+async fn missing_subtitles_of_a_finished_video_are_not_found() {
     for (key, expected) in [(Some("subtitles/x.srt"), 200), (None, 404)] {
         let mut done = task("done");
         done["pdf_key"] = json!(format!("pdfs/{VIDEO}.pdf"));
@@ -255,9 +256,9 @@ async fn missing_subtitles_are_not_found_since_nobody_will_make_them() {
         }
         let script = Script::new(move |request| match request.action.as_str() {
             "DynamoDB.GetItem" if request.body["TableName"] == "thakii-video-tasks-test" => {
-                said(json!({"Item": item(done.clone())}))
+                json_reply(json!({"Item": item(done.clone())}))
             }
-            _ => nothing(request),
+            _ => empty_account(request),
         });
         let api = Api::new(script).await;
         let subtitles = api.call_as("ana", "GET", &format!("/download/{VIDEO}?type=srt"), None).await;
@@ -268,14 +269,14 @@ async fn missing_subtitles_are_not_found_since_nobody_will_make_them() {
             assert!(subtitles.body()["download_url"].as_str().expect("a link").contains("subtitles/x.srt"));
         }
         assert_eq!(api.call_as("ana", "GET", &format!("/download/{VIDEO}"), None).await.status(), 200);
-        // It is the caller's first: others learn nothing.
+        // Ownership is checked first, so other users learn nothing.
         let other = api.call_as("bob", "GET", &format!("/download/{VIDEO}?type=srt"), None).await;
         assert_eq!(other.error(), (403, "Access denied".to_owned()));
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn pages_are_checked() {
+async fn page_parameters_are_validated() {
     let api = Api::empty().await;
     for (path, error) in [
         ("/list?limit=0", "Invalid limit"),
@@ -296,7 +297,7 @@ async fn pages_are_checked() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn servers_are_checked_before_they_are_added() {
+async fn new_servers_are_validated() {
     let api = Api::empty().await;
     let add = async |body: serde_json::Value| api.call_as("root", "POST", "/admin/servers", Some(body)).await.error();
     let long = format!("http://example.com/{}", "a".repeat(3000));
@@ -315,7 +316,7 @@ async fn servers_are_checked_before_they_are_added() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn fixed_fields_are_not_updated() {
+async fn fixed_fields_cannot_be_updated() {
     let api = Api::empty().await;
     let put = async |path: &str, body: serde_json::Value| api.call_as("root", "PUT", path, Some(body)).await.error();
     let server = format!("/admin/servers/{VIDEO}");
@@ -331,24 +332,24 @@ async fn fixed_fields_are_not_updated() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn unknown_test_notifications_are_told_in_the_originals_shape() {
+async fn unknown_test_notifications_are_rejected_in_the_original_shape() {
     let api = Api::empty().await;
     let answer = api.call_as("root", "POST", "/admin/test-notification", Some(json!({"type": "x"}))).await;
     assert_eq!(answer.error(), (400, "Failed to send test notification".to_owned()));
     let result = &answer.body()["result"];
     assert_eq!((&result["success"], &result["message"]), (&json!(false), &json!("Unknown test type")));
-    // Nobody is there to be told, which is no failure.
+    // Having no users to notify counts as success.
     let answer = api.call("POST", "/admin/test-notification", Some(&api.token("root")), None).await;
     assert_eq!((answer.status(), &answer.body()["result"]["success"]), (200, &json!(true)));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn without_a_worker_the_queue_is_still_shown() {
+async fn queue_depths_are_reported_without_a_worker() {
     let script = Script::new(|request| match request.action.as_str() {
-        "AmazonSQS.GetQueueAttributes" => said(json!({"Attributes": {
+        "AmazonSQS.GetQueueAttributes" => json_reply(json!({"Attributes": {
             "ApproximateNumberOfMessages": "3", "ApproximateNumberOfMessagesNotVisible": "1",
         }})),
-        _ => nothing(request),
+        _ => empty_account(request),
     });
     let api = Api::new(script).await;
     let answer = api.call_as("root", "GET", "/worker-health", None).await;

@@ -1,45 +1,45 @@
-//! What a run does when not everything works.
+//! Runs in which a step fails.
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Request, Said, Script, behind_the_api, item, refused, said, task};
+use crate::testing::{Reply, Request, Script, background_environment, error_reply, item, json_reply, task};
 
 const GOOD: &str = "11111111-1111-4111-8111-111111111111";
 const BAD: &str = "22222222-2222-4222-8222-222222222222";
 
 fn function(script: &Script) -> MaintenanceFunction {
-    MaintenanceFunction::new(behind_the_api(), &script.aws())
+    MaintenanceFunction::new(background_environment(), &script.aws())
 }
 
-fn old(id: &str, status: &str) -> Value {
+fn task_with_id(id: &str, status: &str) -> Value {
     let mut task = task(status);
     task["video_id"] = json!(id);
     task
 }
 
-/// AWS with two tasks in a status, of which `first` is the one that comes first; where `broken` says so, a call fails.
-fn world(first: Value, status: &'static str, broken: fn(&Request) -> bool) -> impl FnMut(&Request) -> Option<Said> {
+/// Scripts an account with two tasks in a status, starting with `first`. Calls that match `broken` fail.
+fn scripted(first: Value, status: &'static str, broken: fn(&Request) -> bool) -> impl FnMut(&Request) -> Option<Reply> {
     move |request| {
         if broken(request) {
-            return refused("InternalServerError");
+            return error_reply("InternalServerError");
         }
-        let asked = request.body["ExpressionAttributeValues"][":v0"]["S"].as_str();
+        let queried = request.body["ExpressionAttributeValues"][":v0"]["S"].as_str();
         match request.action.as_str() {
-            "DynamoDB.Query" if request.body["Select"] == "COUNT" => said(json!({"Count": 2})),
-            "DynamoDB.Query" if asked == Some(status) => {
-                said(json!({"Items": [item(first.clone()), item(old(GOOD, status))], "Count": 2}))
+            "DynamoDB.Query" if request.body["Select"] == "COUNT" => json_reply(json!({"Count": 2})),
+            "DynamoDB.Query" if queried == Some(status) => {
+                json_reply(json!({"Items": [item(first.clone()), item(task_with_id(GOOD, status))], "Count": 2}))
             }
-            "DynamoDB.Query" => said(json!({"Items": [], "Count": 0})),
+            "DynamoDB.Query" => json_reply(json!({"Items": [], "Count": 0})),
             "DynamoDB.GetItem" => {
                 let id = request.body["Key"]["video_id"]["S"].as_str().expect("an id");
-                said(json!({"Item": item(old(id, status))}))
+                json_reply(json!({"Item": item(task_with_id(id, status))}))
             }
             "SNS.Publish" => Some((
                 200,
                 "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>".to_owned(),
             )),
-            _ => said(json!({"MessageId": "m"})),
+            _ => json_reply(json!({"MessageId": "m"})),
         }
     }
 }
@@ -49,44 +49,44 @@ fn is_about(request: &Request, id: &str) -> bool {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn lost_tasks_are_queued_also_after_one_that_cannot_be() {
+async fn lost_tasks_are_queued_despite_a_failure() {
     let broken: fn(&Request) -> bool = |request| request.action == "AmazonSQS.SendMessage" && is_about(request, BAD);
-    let script = Script::new(world(old(BAD, "in_queue"), "in_queue", broken));
+    let script = Script::new(scripted(task_with_id(BAD, "in_queue"), "in_queue", broken));
     let error = function(&script).run().await.expect_err("one failed").to_string();
     assert!(error.contains("1 failed") && error.contains("send to tasks"), "{error}");
     assert_eq!(script.bodies("AmazonSQS.SendMessage").len(), 2);
-    let noted = script.bodies("DynamoDB.UpdateItem");
-    assert_eq!(noted.iter().map(|update| &update["Key"]["video_id"]["S"]).collect::<Vec<_>>(), [GOOD]);
+    let updates = script.bodies("DynamoDB.UpdateItem");
+    assert_eq!(updates.iter().map(|update| &update["Key"]["video_id"]["S"]).collect::<Vec<_>>(), [GOOD]);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn silent_tasks_are_ended_also_after_one_that_cannot_be() {
+async fn stalled_tasks_are_failed_despite_a_failure() {
     let broken: fn(&Request) -> bool =
         |request| request.action == "DynamoDB.TransactWriteItems" && is_about(request, BAD);
-    let script = Script::new(world(old(BAD, "in_progress"), "in_progress", broken));
+    let script = Script::new(scripted(task_with_id(BAD, "in_progress"), "in_progress", broken));
     let error = function(&script).run().await.expect_err("one failed").to_string();
     assert!(error.contains("1 failed") && error.contains("write in a transaction"), "{error}");
-    assert_eq!(script.bodies("SNS.Publish").len(), 1, "the other's user is told");
+    assert_eq!(script.bodies("SNS.Publish").len(), 1, "the other task's user is notified");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_that_makes_no_sense_is_named_and_passed_over() {
-    let mut odd = old(BAD, "in_queue");
-    odd["size"] = json!("large");
-    let script = Script::new(world(odd, "in_queue", |_| false));
+async fn an_unreadable_task_is_named_and_skipped() {
+    let mut unreadable = task_with_id(BAD, "in_queue");
+    unreadable["size"] = json!("large");
+    let script = Script::new(scripted(unreadable, "in_queue", |_| false));
     let error = function(&script).run().await.expect_err("one failed").to_string();
     assert!(error.contains(BAD), "{error}");
     assert_eq!(script.bodies("AmazonSQS.SendMessage").len(), 1);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn every_step_is_taken_when_others_fail() {
-    // Every list fails; counts are made all the same, of each status.
+async fn every_step_runs_when_others_fail() {
+    // All lists fail; the tasks of every status are still counted.
     let broken: fn(&Request) -> bool = |request| {
         request.action == "DynamoDB.Query"
             && (request.body["Select"].is_null() || request.body.to_string().contains("in_progress"))
     };
-    let script = Script::new(world(old(BAD, "done"), "done", broken));
+    let script = Script::new(scripted(task_with_id(BAD, "done"), "done", broken));
     let error = function(&script).run().await.expect_err("four failed").to_string();
     assert!(error.contains("4 failed"), "lost, stuck, servers and one count: {error}");
     let counts = script.bodies("DynamoDB.Query").into_iter().filter(|query| query["Select"] == "COUNT");
@@ -94,8 +94,8 @@ async fn every_step_is_taken_when_others_fail() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_works_is_reported() {
-    let script = Script::new(world(old(BAD, "in_queue"), "in_queue", |_| false));
-    let maintained = function(&script).run().await.expect("nothing failed");
-    assert_eq!(maintained, Maintained { requeued: 2, ended: 0, servers: 0, healthy_servers: 0 });
+async fn a_run_without_failures_reports_its_counts() {
+    let script = Script::new(scripted(task_with_id(BAD, "in_queue"), "in_queue", |_| false));
+    let results = function(&script).run().await.expect("nothing failed");
+    assert_eq!(results, MaintenanceResults { requeued: 2, ended: 0, servers: 0, healthy_servers: 0 });
 }

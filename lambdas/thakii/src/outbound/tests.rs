@@ -1,4 +1,4 @@
-//! The guard's judgement of addresses, and calls to a small server on this machine.
+//! The guard's classification of addresses, and calls to a local server.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,7 +8,7 @@ use tokio::{
 use super::*;
 
 #[test]
-fn only_public_addresses_are() {
+fn special_addresses_are_not_public() {
     for text in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"]
     {
         assert!(is_public(text.parse().expect("an address")), "{text}");
@@ -46,7 +46,7 @@ fn only_public_addresses_are() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn guarded_calls_stay_outside() {
+async fn guarded_calls_reach_public_addresses_only() {
     let guarded = Outbound::new(true);
     let long = format!("http://example.com/{}", "a".repeat(3000));
     for url in [
@@ -61,24 +61,24 @@ async fn guarded_calls_stay_outside() {
         "http://",
         long.as_str(),
     ] {
-        assert_eq!(guarded.check(url).await, Err(OutboundError::Forbidden), "{url}");
+        assert_eq!(guarded.ensure_allowed(url).await, Err(OutboundError::Forbidden), "{url}");
         assert!(guarded.get(url, Duration::from_secs(5), 10).await.is_err(), "{url}");
     }
-    assert_eq!(guarded.check("https://1.1.1.1/").await, Ok(()));
-    assert_eq!(guarded.check("https://no-such-name.invalid").await, Ok(()));
+    assert_eq!(guarded.ensure_allowed("https://1.1.1.1/").await, Ok(()));
+    assert_eq!(guarded.ensure_allowed("https://no-such-name.invalid").await, Ok(()));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_guarded_call_to_a_name_is_refused_by_its_address() {
+async fn guarded_calls_check_the_resolved_address() {
     let (url, _server) = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
     let url = url.replace("127.0.0.1", "localhost");
     let answer = Outbound::new(true).get(&url, Duration::from_secs(5), 10).await;
     assert_eq!(answer, Err(OutboundError::Refused));
     let answer = Outbound::new(false).get(&url, Duration::from_secs(5), 10).await;
-    assert_eq!(answer, Ok(Answer { status: 200, body: b"{}".to_vec() }));
+    assert_eq!(answer, Ok(Response { status: 200, body: b"{}".to_vec() }));
 }
 
-/// A server that gives every call the same answer.
+/// Starts a server that gives every request the same answer.
 async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/health", listener.local_addr().expect("bound"));
@@ -87,7 +87,7 @@ async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<()>) {
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await;
             if answer.is_empty() {
-                // Keeps the connection, and says nothing.
+                // Keep the connection open without an answer.
                 std::mem::forget(stream);
             } else {
                 let _ = stream.write_all(answer.as_bytes()).await;
@@ -98,7 +98,7 @@ async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn answers_are_small_and_never_followed() {
+async fn answers_are_limited_and_redirects_not_followed() {
     let open = Outbound::new(false);
     let (url, _server) = server("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nhello world").await;
     assert_eq!(open.get(&url, Duration::from_secs(5), 10).await, Err(OutboundError::Unreadable));
@@ -109,7 +109,7 @@ async fn answers_are_small_and_never_followed() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn silence_and_refusal_are_told_apart() {
+async fn timeouts_and_refused_connections_are_distinguished() {
     let open = Outbound::new(false);
     let (url, _server) = server("").await;
     assert_eq!(open.get(&url, Duration::from_millis(50), 10).await, Err(OutboundError::Timeout));

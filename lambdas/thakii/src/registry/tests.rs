@@ -1,4 +1,4 @@
-//! A check of many servers, most of them silent, against a clock of the test's own.
+//! Checks of many servers, most of them silent, with short time limits.
 
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -6,16 +6,16 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::{
     tables::Database,
-    testing::{Script, item, refused, said},
+    testing::{Script, error_reply, item, json_reply},
 };
 
-/// A server that takes connections and says nothing.
+/// A server that accepts connections and never answers.
 async fn silent() -> (String, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     (format!("http://{}", listener.local_addr().expect("bound")), listener)
 }
 
-/// A registry of `count` servers under one address.
+/// A registry of `count` servers with the same address.
 fn rows(count: usize, url: &str) -> serde_json::Value {
     let rows = (0..count).map(|number| {
         item(json!({
@@ -33,68 +33,68 @@ fn servers(script: &Script) -> Servers {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn many_slow_servers_are_noted_within_the_budget() {
+async fn many_slow_servers_are_recorded_within_the_time_limit() {
     let (url, _listener) = silent().await;
     let listed = rows(100, &url);
     let script = Script::new(move |request| match request.action.as_str() {
-        "DynamoDB.Query" => said(listed.clone()),
-        _ => said(json!({})),
+        "DynamoDB.Query" => json_reply(listed.clone()),
+        _ => json_reply(json!({})),
     })
     .slow(Duration::from_millis(20));
-    // Asked ten at a time they would take 2 seconds, and noted one after the other another 2.
-    let pace = Pace {
-        patience: Duration::from_millis(200),
-        asking: Duration::from_millis(500),
-        budget: Duration::from_millis(1500),
+    // Without limits, ten at a time, the calls would take 2 seconds and the writes another 2.
+    let limits = TimeLimits {
+        server: Duration::from_millis(200),
+        calls: Duration::from_millis(500),
+        total: Duration::from_millis(1500),
     };
     let started = Instant::now();
-    let checked = check_within(pace, &servers(&script), &Outbound::new(false)).await.expect("a list");
-    assert!(started.elapsed() < pace.budget, "{:?}", started.elapsed());
+    let checked = check_servers_within(limits, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    assert!(started.elapsed() < limits.total, "{:?}", started.elapsed());
     assert_eq!((checked.servers.len(), checked.healthy()), (100, 0));
-    assert!(checked.unnoted.is_none(), "{:?}", checked.unnoted);
+    assert!(checked.write_error.is_none(), "{:?}", checked.write_error);
     assert!(checked.servers.iter().all(|(_, health)| health.error.as_deref() == Some("Connection timeout")));
     assert_eq!(script.bodies("DynamoDB.UpdateItem").len(), 100);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_table_that_hangs_does_not_hold_the_check_up() {
+async fn a_hanging_table_does_not_delay_the_check() {
     let (url, _listener) = silent().await;
     let listed = rows(20, &url);
     let script = Script::new(move |request| match request.action.as_str() {
-        "DynamoDB.Query" => said(listed.clone()),
-        _ => said(json!({})),
+        "DynamoDB.Query" => json_reply(listed.clone()),
+        _ => json_reply(json!({})),
     })
     .slow(Duration::from_millis(400));
-    let pace = Pace {
-        patience: Duration::from_millis(50),
-        asking: Duration::from_millis(600),
-        budget: Duration::from_millis(700),
+    let limits = TimeLimits {
+        server: Duration::from_millis(50),
+        calls: Duration::from_millis(600),
+        total: Duration::from_millis(700),
     };
     let started = Instant::now();
-    let checked = check_within(pace, &servers(&script), &Outbound::new(false)).await.expect("a list");
-    assert!(started.elapsed() < pace.budget + Duration::from_millis(200), "{:?}", started.elapsed());
+    let checked = check_servers_within(limits, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    assert!(started.elapsed() < limits.total + Duration::from_millis(200), "{:?}", started.elapsed());
     assert_eq!(checked.servers.len(), 20);
-    let why = checked.unnoted.expect("a failure").to_string();
-    assert!(why.contains("took too long"), "{why}");
+    let error = checked.write_error.expect("a failure").to_string();
+    assert!(error.contains("took too long"), "{error}");
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn one_server_that_cannot_be_noted_does_not_keep_the_others_from_it() {
+async fn one_failed_write_does_not_affect_the_others() {
     let (url, _listener) = silent().await;
     let listed = rows(3, &url);
     let script = Script::new(move |request| match request.action.as_str() {
-        "DynamoDB.Query" => said(listed.clone()),
-        _ if request.body["Key"]["id"]["S"] == "s0" => refused("InternalServerError"),
-        _ => said(json!({})),
+        "DynamoDB.Query" => json_reply(listed.clone()),
+        _ if request.body["Key"]["id"]["S"] == "s0" => error_reply("InternalServerError"),
+        _ => json_reply(json!({})),
     });
-    let pace = Pace { patience: Duration::from_millis(20), ..PACE };
-    let checked = check_within(pace, &servers(&script), &Outbound::new(false)).await.expect("a list");
-    assert!(checked.unnoted.expect("a failure").to_string().contains("InternalServerError"));
+    let limits = TimeLimits { server: Duration::from_millis(20), ..TIME_LIMITS };
+    let checked = check_servers_within(limits, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    assert!(checked.write_error.expect("a failure").to_string().contains("InternalServerError"));
     assert_eq!(script.bodies("DynamoDB.UpdateItem").len(), 3);
 }
 
 #[test]
-fn the_check_ends_before_the_api_would() {
-    let deadline = Duration::from_secs(contract::thakii::limits::DEADLINE_SECONDS);
-    assert!(PACE.asking < PACE.budget && PACE.budget < deadline);
+fn the_check_ends_before_the_api_deadline() {
+    let deadline = Duration::from_secs(thakii_contract::limits::DEADLINE_SECONDS);
+    assert!(TIME_LIMITS.calls < TIME_LIMITS.total && TIME_LIMITS.total < deadline);
 }

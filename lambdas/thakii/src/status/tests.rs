@@ -1,32 +1,32 @@
-//! Messages, good and bad, and what becomes of them.
+//! Valid and malformed messages, and their effects.
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Request, Said, Script, VIDEO, behind_the_api, item, refused, said, task};
+use crate::testing::{Reply, Request, Script, VIDEO, background_environment, error_reply, item, json_reply, task};
 
 fn function(script: &Script) -> StatusFunction {
-    StatusFunction::new(behind_the_api(), &script.aws())
+    StatusFunction::new(background_environment(), &script.aws())
 }
 
-fn message(queue: &str, body: &str) -> Messages {
+fn message(queue: &str, body: &str) -> SqsEvent {
     serde_json::from_value(json!({"Records": [{
         "messageId": "m", "body": body, "eventSourceARN": format!("arn:aws:sqs:us-east-2:000000000000:{queue}"),
         "receiptHandle": "r", "attributes": {}, "awsRegion": "us-east-2",
     }]}))
-    .expect("messages")
+    .expect("an event")
 }
 
-fn told(status: &str) -> String {
+fn event_body(status: &str) -> String {
     json!({"video_id": VIDEO, "status": status, "server_id": "s1", "at": "2026-01-31T12:00:00.000Z"}).to_string()
 }
 
-/// AWS with a task in a status, and perhaps a PDF.
-fn world(status: Option<&'static str>, pdf: bool) -> impl FnMut(&Request) -> Option<Said> {
+/// Scripts an account with a task in a status, and with or without a PDF.
+fn scripted(status: Option<&'static str>, pdf: bool) -> impl FnMut(&Request) -> Option<Reply> {
     move |request| match request.action.as_str() {
         "DynamoDB.GetItem" => match status {
-            Some(status) => said(json!({"Item": item(task(status))})),
-            None => said(json!({})),
+            Some(status) => json_reply(json!({"Item": item(task(status))})),
+            None => json_reply(json!({})),
         },
         "S3.HEAD" if pdf && request.path.contains("pdfs/") => Some((200, String::new())),
         "S3.HEAD" => Some((404, String::new())),
@@ -36,14 +36,14 @@ fn world(status: Option<&'static str>, pdf: bool) -> impl FnMut(&Request) -> Opt
             "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>".to_owned(),
         )),
         "DynamoDB.TransactWriteItems" | "DynamoDB.UpdateItem" | "AmazonSQS.SendMessage" => {
-            said(json!({"MessageId": "m"}))
+            json_reply(json!({"MessageId": "m"}))
         }
         _ => None,
     }
 }
 
-/// The status a transaction sets, and the reason with it.
-fn moved(script: &Script) -> Option<(String, Option<String>)> {
+/// Returns the status that a transaction sets, and its error message.
+fn written_status(script: &Script) -> Option<(String, Option<String>)> {
     let bodies = script.bodies("DynamoDB.TransactWriteItems");
     let update = &bodies.first()?["TransactItems"][0]["Update"];
     let text = update["UpdateExpression"].as_str()?;
@@ -56,10 +56,10 @@ fn moved(script: &Script) -> Option<(String, Option<String>)> {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_finished_task_is_done_and_its_user_told() {
-    let script = Script::new(world(Some("in_progress"), true));
-    assert_eq!(function(&script).handle(message("events", &told("done"))).await, Handled::default());
-    assert_eq!(moved(&script), Some(("done".to_owned(), None)));
+async fn a_finished_task_is_done_and_its_user_notified() {
+    let script = Script::new(scripted(Some("in_progress"), true));
+    assert_eq!(function(&script).handle(message("events", &event_body("done"))).await, BatchResponse::default());
+    assert_eq!(written_status(&script), Some(("done".to_owned(), None)));
     let published = script.bodies("SNS.Publish");
     assert_eq!(published.len(), 1);
     let text = published[0].as_str().expect("a form");
@@ -68,26 +68,26 @@ async fn a_finished_task_is_done_and_its_user_told() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn done_without_a_pdf_is_failed() {
-    let script = Script::new(world(Some("in_progress"), false));
-    assert_eq!(function(&script).handle(message("events", &told("done"))).await, Handled::default());
-    assert_eq!(moved(&script), Some(("failed".to_owned(), Some("PDF missing".to_owned()))));
+async fn done_without_a_pdf_fails_the_task() {
+    let script = Script::new(scripted(Some("in_progress"), false));
+    assert_eq!(function(&script).handle(message("events", &event_body("done"))).await, BatchResponse::default());
+    assert_eq!(written_status(&script), Some(("failed".to_owned(), Some("PDF missing".to_owned()))));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn nothing_follows_done() {
+async fn done_is_final() {
     for status in ["in_progress", "failed", "done"] {
-        let script = Script::new(world(Some("done"), true));
-        assert_eq!(function(&script).handle(message("events", &told(status))).await, Handled::default());
-        assert_eq!(moved(&script), None, "{status}");
+        let script = Script::new(scripted(Some("done"), true));
+        assert_eq!(function(&script).handle(message("events", &event_body(status))).await, BatchResponse::default());
+        assert_eq!(written_status(&script), None, "{status}");
         assert_eq!(script.bodies("SNS.Publish").len(), 0, "{status}");
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_was_made_of_a_deleted_video_goes() {
-    let script = Script::new(world(None, true));
-    assert_eq!(function(&script).handle(message("events", &told("done"))).await, Handled::default());
+async fn results_of_a_deleted_video_are_deleted() {
+    let script = Script::new(scripted(None, true));
+    assert_eq!(function(&script).handle(message("events", &event_body("done"))).await, BatchResponse::default());
     let deleted: Vec<String> = script
         .requests()
         .into_iter()
@@ -100,60 +100,60 @@ async fn what_was_made_of_a_deleted_video_goes() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn malformed_messages_are_put_aside_at_once() {
+async fn malformed_messages_go_to_the_dead_letter_queue() {
     let no_id = json!({"video_id": "../x", "status": "done", "at": "2026-01-31T12:00:00Z"}).to_string();
     let no_time = json!({"video_id": VIDEO, "status": "done"}).to_string();
-    let odd = told("processing");
-    let event = told("done");
+    let unknown_status = event_body("processing");
+    let valid = event_body("done");
     for (queue, body) in [
         ("events", "garbage"),
         ("events", "{}"),
         ("events", no_id.as_str()),
         ("events", no_time.as_str()),
-        ("events", odd.as_str()),
-        // An event is no task.
-        ("tasks-dlq", event.as_str()),
+        ("events", unknown_status.as_str()),
+        // An event is not a task.
+        ("tasks-dlq", valid.as_str()),
     ] {
-        let script = Script::new(world(Some("in_queue"), true));
-        assert_eq!(function(&script).handle(message(queue, body)).await, Handled::default(), "{body}");
+        let script = Script::new(scripted(Some("in_queue"), true));
+        assert_eq!(function(&script).handle(message(queue, body)).await, BatchResponse::default(), "{body}");
         let sent = script.bodies("AmazonSQS.SendMessage");
         assert_eq!(sent.len(), 1, "{body}");
         assert_eq!(
             (&sent[0]["MessageBody"], &sent[0]["QueueUrl"]),
             (&json!(body), &json!("http://aws.test/0/events-dlq"))
         );
-        assert_eq!(moved(&script), None, "{body}");
+        assert_eq!(written_status(&script), None, "{body}");
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_the_worker_gave_up_on_fails() {
+async fn a_dead_task_fails() {
     let task: crate::tables::tasks::Task = serde_json::from_value(task("in_progress")).expect("a task");
     let body = serde_json::to_string(&TaskMessage::new(&task, "videos")).expect("plain data");
-    let script = Script::new(world(Some("in_progress"), false));
-    assert_eq!(function(&script).handle(message("tasks-dlq", &body)).await, Handled::default());
-    assert_eq!(moved(&script), Some(("failed".to_owned(), Some("Gave up after 3 attempts".to_owned()))));
+    let script = Script::new(scripted(Some("in_progress"), false));
+    assert_eq!(function(&script).handle(message("tasks-dlq", &body)).await, BatchResponse::default());
+    assert_eq!(written_status(&script), Some(("failed".to_owned(), Some("Gave up after 3 attempts".to_owned()))));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_aws_prevents_comes_again_and_the_rest_is_done() {
+async fn only_failed_messages_are_delivered_again() {
     let script = Script::new(|request| match request.action.as_str() {
-        "DynamoDB.GetItem" => refused("InternalServerError"),
-        _ => said(json!({"MessageId": "m"})),
+        "DynamoDB.GetItem" => error_reply("InternalServerError"),
+        _ => json_reply(json!({"MessageId": "m"})),
     });
-    let mut messages = message("events", &told("failed"));
-    messages.records.extend(message("events", "garbage").records);
-    messages.records[1].message_id = "other".to_owned();
-    let handled = function(&script).handle(messages).await;
+    let mut event = message("events", &event_body("failed"));
+    event.records.extend(message("events", "garbage").records);
+    event.records[1].message_id = "other".to_owned();
+    let response = function(&script).handle(event).await;
     assert_eq!(
-        serde_json::to_value(handled).expect("plain data"),
+        serde_json::to_value(response).expect("plain data"),
         json!({"batchItemFailures": [{"itemIdentifier": "m"}]})
     );
     assert_eq!(script.bodies("AmazonSQS.SendMessage").len(), 1);
 }
 
 #[test]
-fn a_tasks_message_has_the_originals_fields() {
+fn a_task_message_has_the_original_fields() {
     let task: crate::tables::tasks::Task = serde_json::from_value(task("in_queue")).expect("a task");
     let message: Value = serde_json::to_value(TaskMessage::new(&task, "bucket")).expect("plain data");
     for (name, value) in [

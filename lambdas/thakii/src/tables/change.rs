@@ -1,70 +1,81 @@
-//! Expressions of DynamoDB, put together: every name and every value is a placeholder, so that reserved words and
-//! foreign texts mean nothing.
+//! Expressions of DynamoDB. All names and values are placeholders, so that reserved words and arbitrary texts are safe.
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::Value;
+use serde::Serialize;
 
-use super::attributes::{Item, attribute};
+use super::attributes::Item;
+use crate::aws::AwsError;
 
-/// The names and values that expressions refer to.
+/// The names and values of an expression's placeholders.
 #[derive(Debug, Clone, Default)]
-pub struct Placeholders {
+pub(crate) struct Placeholders {
     pub(super) names: HashMap<String, String>,
     pub(super) values: Item,
+    /// The first value that could not be converted. The request that uses the placeholders reports it.
+    failure: Option<AwsError>,
 }
 
 impl Placeholders {
-    /// The placeholder of an attribute's name.
-    pub fn name(&mut self, name: &str) -> String {
+    /// Returns the placeholder of an attribute's name.
+    pub(crate) fn name(&mut self, name: &str) -> String {
         let placeholder = format!("#{name}");
         self.names.insert(placeholder.clone(), name.to_owned());
         placeholder
     }
 
-    /// The placeholder of a value.
-    pub fn value(&mut self, value: impl Into<Value>) -> String {
+    /// Returns the placeholder of a value.
+    pub(crate) fn value(&mut self, value: impl Serialize) -> String {
         let placeholder = format!(":v{}", self.values.len());
-        self.values.insert(placeholder.clone(), attribute(value.into()));
+        match serde_dynamo::to_attribute_value(value) {
+            Ok(attribute) => {
+                self.values.insert(placeholder.clone(), attribute);
+            }
+            Err(error) => {
+                self.failure.get_or_insert_with(|| AwsError::new("convert a value of an expression", &error));
+            }
+        }
         placeholder
     }
 
-    /// `name = value`, or with another operator.
-    pub fn compare(&mut self, name: &str, operator: &str, value: impl Into<Value>) -> String {
+    /// `name <operator> value`.
+    pub(crate) fn compare(&mut self, name: &str, operator: &str, value: impl Serialize) -> String {
         format!("{} {operator} {}", self.name(name), self.value(value))
     }
 
     /// `name IN (values…)`.
-    pub fn one_of<V: Into<Value>>(&mut self, name: &str, values: impl IntoIterator<Item = V>) -> String {
+    pub(crate) fn one_of(&mut self, name: &str, values: impl IntoIterator<Item: Serialize>) -> String {
         let values: Vec<String> = values.into_iter().map(|value| self.value(value)).collect();
         format!("{} IN ({})", self.name(name), values.join(", "))
     }
 
-    /// The attribute is there.
-    pub fn exists(&mut self, name: &str) -> String {
+    /// `attribute_exists(name)`.
+    pub(crate) fn exists(&mut self, name: &str) -> String {
         format!("attribute_exists({})", self.name(name))
     }
 
-    /// The attribute is not there.
-    pub fn absent(&mut self, name: &str) -> String {
+    /// `attribute_not_exists(name)`.
+    pub(crate) fn absent(&mut self, name: &str) -> String {
         format!("attribute_not_exists({})", self.name(name))
     }
 
-    /// The names, as requests want them: absent rather than empty.
+    /// Takes the names; `None` rather than an empty map, which DynamoDB rejects.
     pub(super) fn take_names(&mut self) -> Option<HashMap<String, String>> {
         Some(std::mem::take(&mut self.names)).filter(|names| !names.is_empty())
     }
 
-    /// The values, as requests want them: absent rather than empty.
-    pub(super) fn take_values(&mut self) -> Option<HashMap<String, AttributeValue>> {
-        Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
+    /// Takes the values; `None` rather than an empty map, which DynamoDB rejects.
+    pub(super) fn take_values(&mut self) -> Result<Option<Item>, AwsError> {
+        match self.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())),
+        }
     }
 }
 
-/// A change of an item, and the conditions under which it is made.
+/// Changes of an item, and their conditions.
 #[derive(Debug, Clone, Default)]
-pub struct Change {
+pub(crate) struct Change {
     pub(super) placeholders: Placeholders,
     set: Vec<String>,
     remove: Vec<String>,
@@ -73,56 +84,46 @@ pub struct Change {
 }
 
 impl Change {
-    /// No change.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Sets an attribute.
-    #[must_use]
-    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn set(mut self, name: &str, value: impl Serialize) -> Self {
         let assignment = self.placeholders.compare(name, "=", value);
         self.set.push(assignment);
         self
     }
 
-    /// Sets an attribute where there is a value.
-    #[must_use]
-    pub fn set_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+    /// Sets an attribute if there is a value.
+    pub(crate) fn set_some(self, name: &str, value: Option<impl Serialize>) -> Self {
         match value {
             Some(value) => self.set(name, value),
             None => self,
         }
     }
 
-    /// Sets an attribute that is not there yet.
-    #[must_use]
-    pub fn set_once(mut self, name: &str, value: impl Into<Value>) -> Self {
+    /// Sets an attribute that does not exist yet.
+    pub(crate) fn set_once(mut self, name: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.placeholders.name(name), self.placeholders.value(value));
         self.set.push(format!("{name} = if_not_exists({name}, {value})"));
         self
     }
 
-    /// Adds to a number; one that is not there is 0.
-    #[must_use]
-    pub fn add(mut self, name: &str, number: i64) -> Self {
+    /// Adds to a number, which counts as 0 if absent.
+    pub(crate) fn add(mut self, name: &str, number: i64) -> Self {
         let (name, value) = (self.placeholders.name(name), self.placeholders.value(number));
         self.add.push(format!("{name} {value}"));
         self
     }
 
-    /// Removes an attribute.
-    #[must_use]
-    pub fn remove(mut self, name: &str) -> Self {
+    pub(crate) fn remove(mut self, name: &str) -> Self {
         let name = self.placeholders.name(name);
         self.remove.push(name);
         self
     }
 
-    /// Only when this holds too.
-    #[must_use]
-    pub fn when(mut self, condition: impl FnOnce(&mut Placeholders) -> String) -> Self {
+    /// Adds a condition. All conditions must hold.
+    pub(crate) fn when(mut self, condition: impl FnOnce(&mut Placeholders) -> String) -> Self {
         let condition = condition(&mut self.placeholders);
         self.conditions.push(format!("({condition})"));
         self
@@ -143,10 +144,12 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
 
     #[test]
-    fn changes_become_expressions() {
+    fn changes_build_expressions() {
         let change = Change::new()
             .set("status", "done")
             .set_some("error", None::<String>)
@@ -165,6 +168,18 @@ mod tests {
         );
         assert_eq!(change.placeholders.values[":v2"], AttributeValue::N("-1".to_owned()));
         assert_eq!(change.placeholders.names["#status"], "status");
+    }
+
+    #[test]
+    fn a_value_without_an_attribute_fails_the_request() {
+        struct Unserializable;
+        impl Serialize for Unserializable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no attribute"))
+            }
+        }
+        let mut change = Change::new().set("a", Unserializable).set("b", 1);
+        assert!(change.placeholders.take_values().expect_err("a failure").to_string().contains("no attribute"));
     }
 
     #[test]

@@ -1,159 +1,45 @@
-//! DynamoDB, in the few shapes the repositories need: get, put, change, delete, query, count, transactions, batches.
-//! A condition that does not hold is an answer, not an error.
+//! The requests that the repositories need. A failed condition is a result, not an error.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::put_item::PutItemError,
-    types::{
-        AttributeValue, Delete, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
-        TransactWriteItem, Update, WriteRequest,
-    },
+    operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
+    types::{PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, Select, WriteRequest},
 };
-use contract::thakii::tables::Index;
 
-use super::{
-    attributes::Item,
-    change::{Change, Placeholders},
-};
-use crate::{aws::AwsError, ids};
+use super::{attributes::Item, change::Change, query::Query};
+use crate::aws::AwsError;
 
-/// How often a transaction that met another is tried again.
-const RETRIES: u32 = 3;
-/// The most items of one batch: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
-const BATCH: usize = 25;
-/// How often what a batch left over is tried again.
+/// The largest batch: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
+const BATCH_SIZE: usize = 25;
+/// The number of retries of a batch's unprocessed items.
 const BATCH_RETRIES: u32 = 6;
 
-/// DynamoDB.
 #[derive(Debug, Clone)]
-pub struct Database {
-    client: Client,
-}
-
-/// What became of a conditional write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// It was made.
-    Yes,
-    /// Its condition did not hold.
-    Refused,
-}
-
-impl Written {
-    /// Was it made?
-    #[must_use]
-    pub fn is_made(self) -> bool {
-        self == Self::Yes
-    }
-}
-
-/// What became of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transacted {
-    /// All of it was made.
-    Yes,
-    /// Nothing was: the conditions of the parts at these places did not hold.
-    Refused(Vec<usize>),
-}
-
-/// One part of a transaction.
-#[derive(Debug, Clone)]
-pub enum Part {
-    /// Puts an item.
-    Put(String, Item, Change),
-    /// Changes an item.
-    Change(String, Item, Change),
-    /// Deletes an item.
-    Delete(String, Item, Change),
-}
-
-/// A query.
-#[derive(Debug, Clone)]
-pub struct Query {
-    table: String,
-    index: Option<Index>,
-    key: String,
-    filter: Option<String>,
-    placeholders: Placeholders,
-    forward: bool,
-    consistent: bool,
-}
-
-impl Query {
-    /// The items with this partition key.
-    #[must_use]
-    pub fn new(table: &str, partition: &str, value: &str) -> Self {
-        let mut placeholders = Placeholders::default();
-        let key = placeholders.compare(partition, "=", value);
-        Self { table: table.to_owned(), index: None, key, filter: None, placeholders, forward: true, consistent: false }
-    }
-
-    /// Of an index.
-    #[must_use]
-    pub fn index(table: &str, index: Index, value: &str) -> Self {
-        Self { index: Some(index), ..Self::new(table, index.partition, value) }
-    }
-
-    /// Only those whose sort key compares like this.
-    #[must_use]
-    pub fn sorted(mut self, name: &str, operator: &str, value: Option<&str>) -> Self {
-        if let Some(value) = value {
-            let condition = self.placeholders.compare(name, operator, value);
-            self.key = format!("{} AND {condition}", self.key);
-        }
-        self
-    }
-
-    /// The largest sort key first.
-    #[must_use]
-    pub fn descending(mut self) -> Self {
-        self.forward = false;
-        self
-    }
-
-    /// Everything written so far, not only what has spread; not for indexes.
-    #[must_use]
-    pub fn consistent(mut self) -> Self {
-        self.consistent = true;
-        self
-    }
-
-    /// Only those for which this holds; the others are read all the same.
-    #[must_use]
-    pub fn filter(mut self, condition: impl FnOnce(&mut Placeholders) -> String) -> Self {
-        self.filter = Some(condition(&mut self.placeholders));
-        self
-    }
+pub(crate) struct Database {
+    pub(super) client: Client,
 }
 
 impl Database {
-    /// Over a client.
-    #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 
-    /// The item with this key, as it is now.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn get(&self, table: &str, key: Item) -> Result<Option<Item>, AwsError> {
+    /// Reads an item, consistently.
+    pub(crate) async fn get(&self, table: &str, key: Item) -> Result<Option<Item>, AwsError> {
         let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
-        Ok(request.send().await.map_err(|error| failed("read", table, &error))?.item)
+        Ok(request.send().await.map_err(|error| table_error("read", table, &error))?.item)
     }
 
-    /// Puts an item, when the condition holds; of `condition` only that counts.
+    /// Puts an item. Returns false if the condition of `condition` fails; its changes are ignored.
     ///
-    /// A put whose answer was lost is sent again by the SDK, and then its own item is in its way: that counts as made.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn put(&self, table: &str, item: Item, mut condition: Change) -> Result<Written, AwsError> {
+    /// The SDK repeats a put whose answer was lost. The condition then fails on the item itself, which counts as
+    /// success.
+    pub(crate) async fn put(&self, table: &str, item: Item, mut condition: Change) -> Result<bool, AwsError> {
         let expression = condition.condition();
-        let wanted = item.clone();
+        let put = item.clone();
         let request = self
             .client
             .put_item()
@@ -161,24 +47,19 @@ impl Database {
             .set_item(Some(item))
             .set_condition_expression(expression)
             .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values())
+            .set_expression_attribute_values(condition.placeholders.take_values()?)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match request.send().await {
-            Ok(_) => Ok(Written::Yes),
+            Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(if refused.item() == Some(&wanted) { Written::Yes } else { Written::Refused })
-                }
-                _ => Err(failed("write", table, &error)),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item() == Some(&put)),
+                _ => Err(table_error("write", table, &error)),
             },
         }
     }
 
-    /// Changes an item and returns it, or nothing when the condition did not hold.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn change(&self, table: &str, key: Item, mut change: Change) -> Result<Option<Item>, AwsError> {
+    /// Changes an item and returns it, or `None` if a condition fails.
+    pub(crate) async fn update(&self, table: &str, key: Item, mut change: Change) -> Result<Option<Item>, AwsError> {
         let request = self
             .client
             .update_item()
@@ -187,23 +68,31 @@ impl Database {
             .update_expression(change.update())
             .set_condition_expression(change.condition())
             .set_expression_attribute_names(change.placeholders.take_names())
-            .set_expression_attribute_values(change.placeholders.take_values())
+            .set_expression_attribute_values(change.placeholders.take_values()?)
             .return_values(ReturnValue::AllNew);
-        let answer = written(request.send().await, "change", table)?;
+        let answer = output_unless_condition_failed(request.send().await, "update", table)?;
         Ok(answer.map(|answer| answer.attributes.unwrap_or_default()))
     }
 
-    /// Up to `limit` items, over as many pages as it takes.
+    /// Returns all items, over as many pages as it takes.
+    pub(crate) async fn query_all(&self, query: &Query) -> Result<Vec<Item>, AwsError> {
+        let items = self.request(query)?.into_paginator().items().send().try_collect().await;
+        items.map_err(|error| table_error("query", &query.table, &error))
+    }
+
+    /// Returns up to `limit` items, over as many pages as it takes.
     ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn query(&self, query: &Query, limit: usize) -> Result<Vec<Item>, AwsError> {
+    /// The SDK's paginator requests the same number of items from each page; this loop requests only the missing ones.
+    pub(crate) async fn query(&self, query: &Query, limit: usize) -> Result<Vec<Item>, AwsError> {
         let mut items = Vec::new();
         let mut from = None;
         while items.len() < limit {
-            let answer = self.page(query, from, limit - items.len(), None).await?;
-            items.extend(answer.items.unwrap_or_default());
-            from = answer.last_evaluated_key;
+            // A limit counts items before they are filtered, so it would mean many small pages.
+            let missing = i32::try_from(limit - items.len()).ok().filter(|_| query.filter.is_none());
+            let request = self.request(query)?.set_limit(missing).set_exclusive_start_key(from);
+            let page = request.send().await.map_err(|error| table_error("query", &query.table, &error))?;
+            items.extend(page.items.unwrap_or_default());
+            from = page.last_evaluated_key;
             if from.is_none() {
                 break;
             }
@@ -212,34 +101,20 @@ impl Database {
         Ok(items)
     }
 
-    /// How many items there are, over as many pages as it takes.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn count(&self, query: &Query) -> Result<u64, AwsError> {
+    /// Counts the items, over as many pages as it takes.
+    pub(crate) async fn count(&self, query: &Query) -> Result<u64, AwsError> {
+        let mut pages = self.request(query)?.select(Select::Count).into_paginator().send();
         let mut count = 0;
-        let mut from = None;
-        loop {
-            let answer = self.page(query, from, usize::MAX, Some(Select::Count)).await?;
-            count += u64::try_from(answer.count).unwrap_or(0);
-            from = answer.last_evaluated_key;
-            if from.is_none() {
-                return Ok(count);
-            }
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| table_error("query", &query.table, &error))?;
+            count += u64::try_from(page.count).unwrap_or(0);
         }
+        Ok(count)
     }
 
-    async fn page(
-        &self,
-        query: &Query,
-        from: Option<HashMap<String, AttributeValue>>,
-        wanted: usize,
-        select: Option<Select>,
-    ) -> Result<aws_sdk_dynamodb::operation::query::QueryOutput, AwsError> {
+    fn request(&self, query: &Query) -> Result<QueryFluentBuilder, AwsError> {
         let mut placeholders = query.placeholders.clone();
-        // A filter drops items only after they are counted, so a limit would mean many small pages.
-        let limit = i32::try_from(wanted).ok().filter(|_| query.filter.is_none());
-        let request = self
+        Ok(self
             .client
             .query()
             .table_name(&query.table)
@@ -247,55 +122,15 @@ impl Database {
             .key_condition_expression(&query.key)
             .set_filter_expression(query.filter.clone())
             .set_expression_attribute_names(placeholders.take_names())
-            .set_expression_attribute_values(placeholders.take_values())
+            .set_expression_attribute_values(placeholders.take_values()?)
             .scan_index_forward(query.forward)
-            .set_consistent_read(query.consistent.then_some(true))
-            .set_select(select)
-            .set_limit(limit)
-            .set_exclusive_start_key(from);
-        request.send().await.map_err(|error| failed("query", &query.table, &error))
+            .set_consistent_read(query.consistent.then_some(true)))
     }
 
-    /// Makes all of it or nothing. A transaction that met another is tried again, under the same token: one whose answer
-    /// was lost may have been made, or be under way, and must not meet itself.
-    ///
-    /// # Errors
-    /// When a table fails, or goes on meeting others.
-    pub async fn transact(&self, parts: Vec<Part>) -> Result<Transacted, AwsError> {
-        let action = "write in a transaction";
-        let parts: Vec<TransactWriteItem> = parts.into_iter().map(part).collect::<Result<_, _>>()?;
-        let token = ids::random();
-        let mut attempt = 0;
-        loop {
-            let request = self.client.transact_write_items().set_transact_items(Some(parts.clone()));
-            let request = request.client_request_token(&token);
-            let error = match request.send().await {
-                Ok(_) => return Ok(Transacted::Yes),
-                Err(error) => error,
-            };
-            let reasons = reasons(&error);
-            let refused: Vec<usize> = places(&reasons, "ConditionalCheckFailed");
-            if !refused.is_empty() {
-                return Ok(Transacted::Refused(refused));
-            }
-            let passing = reasons.iter().any(|reason| {
-                matches!(reason.as_str(), "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-            });
-            attempt += 1;
-            if !passing || attempt > RETRIES {
-                return Err(AwsError::new(action, &error));
-            }
-            pause(attempt).await;
-        }
-    }
-
-    /// Puts many items, and returns how many could not be put.
-    ///
-    /// # Errors
-    /// When the table fails altogether.
-    pub async fn put_all(&self, table: &str, items: Vec<Item>) -> Result<usize, AwsError> {
-        let mut left = 0;
-        for batch in items.chunks(BATCH) {
+    /// Puts many items. Returns the number of items that could not be put.
+    pub(crate) async fn put_all(&self, table: &str, items: Vec<Item>) -> Result<usize, AwsError> {
+        let mut unwritten = 0;
+        for batch in items.chunks(BATCH_SIZE) {
             let mut requests = batch.iter().map(|item| put_request(item.clone())).collect::<Result<Vec<_>, _>>()?;
             let mut attempt = 0;
             while !requests.is_empty() && attempt <= BATCH_RETRIES {
@@ -303,75 +138,28 @@ impl Database {
                     pause(attempt).await;
                 }
                 let request = self.client.batch_write_item().request_items(table, requests);
-                let answer = request.send().await.map_err(|error| failed("write many to", table, &error))?;
+                let answer = request.send().await.map_err(|error| table_error("write items to", table, &error))?;
                 requests = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
                 attempt += 1;
             }
-            left += requests.len();
+            unwritten += requests.len();
         }
-        Ok(left)
+        Ok(unwritten)
     }
 }
 
 fn put_request(item: Item) -> Result<WriteRequest, AwsError> {
     let put = PutRequest::builder().set_item(Some(item)).build();
-    let put = put.map_err(|error| AwsError::new("write many", &error))?;
+    let put = put.map_err(|error| AwsError::new("write items", &error))?;
     Ok(WriteRequest::builder().put_request(put).build())
 }
 
-fn part(part: Part) -> Result<TransactWriteItem, AwsError> {
-    let builder = TransactWriteItem::builder();
-    let item = match part {
-        Part::Put(table, item, mut condition) => Put::builder()
-            .table_name(table)
-            .set_item(Some(item))
-            .set_condition_expression(condition.condition())
-            .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values())
-            .build()
-            .map(|put| builder.put(put)),
-        Part::Change(table, key, mut change) => Update::builder()
-            .table_name(table)
-            .set_key(Some(key))
-            .update_expression(change.update())
-            .set_condition_expression(change.condition())
-            .set_expression_attribute_names(change.placeholders.take_names())
-            .set_expression_attribute_values(change.placeholders.take_values())
-            .build()
-            .map(|update| builder.update(update)),
-        Part::Delete(table, key, mut condition) => Delete::builder()
-            .table_name(table)
-            .set_key(Some(key))
-            .set_condition_expression(condition.condition())
-            .set_expression_attribute_names(condition.placeholders.take_names())
-            .set_expression_attribute_values(condition.placeholders.take_values())
-            .build()
-            .map(|delete| builder.delete(delete)),
-    };
-    Ok(item.map_err(|error| AwsError::new("write in a transaction", &error))?.build())
-}
-
-/// Why each part of a cancelled transaction was not made; `None` for those that could have been.
-fn reasons<R>(
-    error: &SdkError<aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError, R>,
-) -> Vec<String> {
-    use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect()
-        }
-        Some(other) if other.code() == Some("TransactionInProgressException") => vec!["TransactionConflict".to_owned()],
-        _ => Vec::new(),
-    }
-}
-
-fn places(reasons: &[String], wanted: &str) -> Vec<usize> {
-    let places = reasons.iter().enumerate().filter(|(_, reason)| *reason == wanted);
-    places.map(|(place, _)| place).collect()
-}
-
-/// A write's answer, or nothing when its condition did not hold.
-fn written<T, E, R>(answer: Result<T, SdkError<E, R>>, action: &str, table: &str) -> Result<Option<T>, AwsError>
+/// Returns a write's output, or `None` if its condition failed.
+fn output_unless_condition_failed<T, E, R>(
+    answer: Result<T, SdkError<E, R>>,
+    action: &str,
+    table: &str,
+) -> Result<Option<T>, AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
@@ -384,18 +172,18 @@ where
         {
             Ok(None)
         }
-        Err(error) => Err(failed(action, table, &error)),
+        Err(error) => Err(table_error(action, table, &error)),
     }
 }
 
-fn failed(action: &str, table: &str, error: &(impl std::error::Error + 'static)) -> AwsError {
+fn table_error(action: &str, table: &str, error: &(impl std::error::Error + 'static)) -> AwsError {
     AwsError::new(format!("{action} {table}"), error)
 }
 
-/// Waits a little longer each time, and never as long as somebody else who waits.
-async fn pause(attempt: u32) {
+/// Waits longer with each attempt, with jitter.
+pub(super) async fn pause(attempt: u32) {
     let mut random = [0; 2];
-    // Without randomness everybody waits alike, which is no worse than failing.
+    // Without randomness all callers wait equally long, which is better than failing.
     let _ = getrandom::fill(&mut random);
     let jitter = u64::from(u16::from_be_bytes(random) % 50);
     tokio::time::sleep(Duration::from_millis(25 * (1 << attempt.min(6)) + jitter)).await;

@@ -1,50 +1,45 @@
-//! Table `video-tasks`: a task per video, and its way from `in_queue` to `done` or `failed`.
+//! Table `video-tasks`: one task per video, from `in_queue` to `done` or `failed`.
 
-pub mod moves;
+pub(crate) mod transitions;
 
 use std::cmp::Reverse;
 
-use contract::thakii::tables::{BY_STATUS, BY_USER};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use thakii_contract::tables::{BY_STATUS, BY_USER};
 
 use super::{
-    attributes::{Item, from_item, from_items, to_item},
+    attributes::{Item, from_item, from_items, strings, to_item},
     change::Change,
-    database::{Database, Part, Query, Transacted},
+    database::Database,
     notifications::Notifications,
+    query::Query,
     servers::Servers,
+    transaction::{TransactionOutcome, Write},
     users::Users,
 };
 use crate::{aws::AwsError, time};
 
-/// How often a write that meets a task's move is tried.
+/// The number of attempts of a write that conflicts with a task's transitions.
 const ATTEMPTS: u32 = 3;
 
-/// How far a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Nobody works on it yet.
+pub(crate) enum Status {
     InQueue,
-    /// A worker works on it. The original's workers called it `processing`.
+    /// The original's workers wrote `processing`.
     #[serde(alias = "processing")]
     InProgress,
-    /// There are a PDF and subtitles. The original's workers called it `completed`.
+    /// The original's workers wrote `completed`.
     #[serde(alias = "completed")]
     Done,
-    /// There will be none, unless somebody tries again.
     Failed,
 }
 
 impl Status {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::InQueue, Self::InProgress, Self::Done, Self::Failed];
+    pub(crate) const ALL: [Self; 4] = [Self::InQueue, Self::InProgress, Self::Done, Self::Failed];
 
-    /// As it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::InQueue => "in_queue",
             Self::InProgress => "in_progress",
@@ -53,8 +48,8 @@ impl Status {
         }
     }
 
-    /// As it may be stored: rows of the original keep its words until their first move.
-    const fn spellings(self) -> &'static [&'static str] {
+    /// The stored values of a status: rows of the original service keep theirs until their first transition.
+    const fn stored_values(self) -> &'static [&'static str] {
         match self {
             Self::InQueue => &["in_queue"],
             Self::InProgress => &["in_progress", "processing"],
@@ -63,92 +58,66 @@ impl Status {
         }
     }
 
-    /// Reads what [`Status::as_str`] writes.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Parses the result of [`Status::as_str`].
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 }
 
-impl From<Status> for Value {
-    fn from(status: Status) -> Self {
-        Self::from(status.as_str())
-    }
-}
-
-/// A video and what becomes of it.
+/// A video and the state of its processing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Task {
-    /// The video's id.
-    pub video_id: String,
-    /// The video's name.
-    pub filename: String,
-    /// Whose it is.
-    pub user_id: String,
-    /// Their e-mail address.
-    pub user_email: String,
-    /// How far it is.
-    pub status: Status,
+pub(crate) struct Task {
+    pub(crate) video_id: String,
+    pub(crate) filename: String,
+    pub(crate) user_id: String,
+    pub(crate) user_email: String,
+    pub(crate) status: Status,
     /// `2026-01-31 12:00:00`, in UTC.
-    pub upload_date: String,
-    /// When the task was made.
-    pub created_at: String,
-    /// When it last changed.
-    pub updated_at: String,
-    /// Where the video lies.
-    pub s3_key: String,
-    /// The video's bytes.
-    pub size: u64,
-    /// The video's declared type.
-    pub content_type: String,
-    /// `created_at#video_id`: sorts tasks by age, and never two alike.
-    pub created_key: String,
-    /// When the worker's queue took it.
+    pub(crate) upload_date: String,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    pub(crate) s3_key: String,
+    /// In bytes.
+    pub(crate) size: u64,
+    /// As declared by the client.
+    pub(crate) content_type: String,
+    /// `created_at#video_id`: unique, and sorts tasks by age.
+    pub(crate) created_key: String,
+    /// Absent until the worker's queue has accepted the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queued_at: Option<String>,
-    /// When a worker began.
+    pub(crate) queued_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<String>,
-    /// When it was done, or failed.
+    pub(crate) started_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<String>,
-    /// Which registered server works on it.
+    pub(crate) finished_at: Option<String>,
+    /// The registered server that processes the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server_id: Option<String>,
-    /// Why it failed.
+    pub(crate) server_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_message: Option<String>,
-    /// Where the PDF lies.
+    pub(crate) error_message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pdf_key: Option<String>,
-    /// Where the subtitles lie.
+    pub(crate) pdf_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subtitle_key: Option<String>,
+    pub(crate) subtitle_key: Option<String>,
 }
 
 /// A video that was just uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uploaded {
-    /// Its id.
-    pub video_id: String,
-    /// Its name.
-    pub filename: String,
-    /// Its declared type.
-    pub content_type: String,
-    /// Its bytes.
-    pub size: u64,
-    /// Where it lies.
-    pub s3_key: String,
-    /// Whose it is.
-    pub user_id: String,
-    /// Their e-mail address.
-    pub user_email: String,
+pub(crate) struct Uploaded {
+    pub(crate) video_id: String,
+    pub(crate) filename: String,
+    /// As declared by the client.
+    pub(crate) content_type: String,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) s3_key: String,
+    pub(crate) user_id: String,
+    pub(crate) user_email: String,
 }
 
 impl Uploaded {
-    /// Its task.
-    #[must_use]
-    pub fn task(self, now: Timestamp) -> Task {
+    /// Returns the video's task, in the queue.
+    pub(crate) fn task(self, now: Timestamp) -> Task {
         let created_at = time::text(now);
         Task {
             created_key: format!("{created_at}#{}", self.video_id),
@@ -174,9 +143,9 @@ impl Uploaded {
     }
 }
 
-/// The repository. What concerns a task's user or server too is written in one transaction.
+/// The repository. Changes that also concern a task's user or server are written in one transaction.
 #[derive(Debug, Clone)]
-pub struct Tasks {
+pub(crate) struct Tasks {
     database: Database,
     table: String,
     users: Users,
@@ -185,9 +154,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// In this table, with its neighbours.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         database: Database,
         table: String,
         users: Users,
@@ -197,178 +164,152 @@ impl Tasks {
         Self { database, table, users, servers, notifications }
     }
 
-    /// A task as it is now.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn get(&self, video_id: &str) -> Result<Option<Task>, AwsError> {
-        self.database.get(&self.table, key(video_id)?).await?.map(from_item).transpose()
+    pub(crate) async fn get(&self, video_id: &str) -> Result<Option<Task>, AwsError> {
+        self.database.get(&self.table, key(video_id)).await?.map(from_item).transpose()
     }
 
-    /// Makes a task, and counts a video more for its user; false when it is there already.
-    ///
-    /// # Errors
-    /// When a table fails.
-    pub async fn create(&self, task: &Task) -> Result<bool, AwsError> {
+    /// Creates a task and counts a video for its user. Returns false if the task exists.
+    pub(crate) async fn create(&self, task: &Task) -> Result<bool, AwsError> {
         let absent = Change::new().when(|at| at.absent("video_id"));
-        let parts = vec![
-            Part::Put(self.table.clone(), to_item(task)?, absent),
-            self.users.gained(&task.user_id, &task.user_email, &task.created_at)?,
+        let writes = vec![
+            Write::Put(self.table.clone(), to_item(task)?, absent),
+            self.users.add_video_write(&task.user_id, &task.user_email, &task.created_at),
         ];
-        Ok(self.database.transact(parts).await? == Transacted::Yes)
+        Ok(self.database.transact(writes).await? == TransactionOutcome::Committed)
     }
 
-    /// Deletes a task, counts a video less for its user, and relieves its server; false when it is not there.
-    ///
-    /// # Errors
-    /// When a table fails, or others move the task all the time.
-    pub async fn delete(&self, task: &Task) -> Result<bool, AwsError> {
+    /// Deletes a task, its user's count and its server's load. Returns false if the task does not exist.
+    pub(crate) async fn delete(&self, task: &Task) -> Result<bool, AwsError> {
         let mut task = task.clone();
         for _ in 0..ATTEMPTS {
-            if self.deleted(&task).await? {
+            if self.delete_unchanged(&task).await? {
                 return Ok(true);
             }
-            // It has moved since it was read, and its server's load with it, or somebody else has deleted it.
+            // The task has moved, and its server's load with it, or another request has deleted it.
             let Some(current) = self.get(&task.video_id).await? else { return Ok(false) };
             task = current;
         }
-        Err(AwsError::odd(format!("delete task {}", task.video_id), "it moves all the time"))
+        Err(AwsError::unexpected(format!("delete task {}", task.video_id), "the task keeps changing"))
     }
 
-    /// Deletes a task that is as it was read; false when it is not.
-    async fn deleted(&self, task: &Task) -> Result<bool, AwsError> {
-        let unmoved = unmoved(Change::new(), task);
-        let mut parts =
-            vec![Part::Delete(self.table.clone(), key(&task.video_id)?, unmoved), self.users.lost(&task.user_id)?];
-        let without_server = parts.len();
+    /// Deletes a task that has not changed since it was read. Returns false if it has.
+    async fn delete_unchanged(&self, task: &Task) -> Result<bool, AwsError> {
+        let unchanged = if_unchanged(Change::new(), task);
+        let mut writes = vec![
+            Write::Delete(self.table.clone(), key(&task.video_id), unchanged),
+            self.users.remove_video_write(&task.user_id),
+        ];
+        let without_server = writes.len();
         let server = task.server_id.as_deref().filter(|_| task.status == Status::InProgress);
         if let Some(server) = server {
-            parts.push(self.servers.loaded(server, -1, 0)?);
+            writes.push(self.servers.add_load_write(server, -1, 0));
         }
-        match self.database.transact(parts.clone()).await? {
-            Transacted::Yes => Ok(true),
-            Transacted::Refused(places) if places.contains(&0) => Ok(false),
-            Transacted::Refused(_) => {
+        match self.database.transact(writes.clone()).await? {
+            TransactionOutcome::Committed => Ok(true),
+            TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => Ok(false),
+            TransactionOutcome::ConditionsFailed(_) => {
                 // The server is no longer registered.
-                parts.truncate(without_server);
-                Ok(self.database.transact(parts).await? == Transacted::Yes)
+                writes.truncate(without_server);
+                Ok(self.database.transact(writes).await? == TransactionOutcome::Committed)
             }
         }
     }
 
-    /// Notes that the worker's queue took the task. One that failed for want of the queue is in it now.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn queued(&self, video_id: &str, now: &str) -> Result<(), AwsError> {
+    /// Records that the worker's queue has accepted a task.
+    pub(crate) async fn mark_queued(&self, video_id: &str, now: &str) -> Result<(), AwsError> {
         let change = Change::new().set("queued_at", now).when(|at| at.exists("video_id"));
-        self.database.change(&self.table, key(video_id)?, change).await.map(|_| ())
+        self.database.update(&self.table, key(video_id), change).await.map(|_| ())
     }
 
-    /// Puts a task that failed before it reached the queue back into it; false when that is not what it is.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn requeued(&self, video_id: &str, now: &str) -> Result<bool, AwsError> {
+    /// Returns a task to the queue that failed before it was queued. Returns false if it is not such a task.
+    pub(crate) async fn requeue_failed(&self, video_id: &str, now: &str) -> Result<bool, AwsError> {
         let change = Change::new()
             .set("status", Status::InQueue)
             .set("updated_at", now)
             .remove("error_message")
             .remove("finished_at")
             .when(|at| format!("{} AND {}", at.compare("status", "=", Status::Failed), at.absent("queued_at")));
-        Ok(self.database.change(&self.table, key(video_id)?, change).await?.is_some())
+        Ok(self.database.update(&self.table, key(video_id), change).await?.is_some())
     }
 
     /// Fails a task that could not be queued.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn unqueued(&self, video_id: &str, message: &str, now: &str) -> Result<(), AwsError> {
+    pub(crate) async fn fail_unqueued(&self, video_id: &str, message: &str, now: &str) -> Result<(), AwsError> {
         let change = Change::new()
             .set("status", Status::Failed)
             .set("error_message", message)
             .set("finished_at", now)
             .set("updated_at", now)
             .when(|at| format!("{} AND {}", at.compare("status", "=", Status::InQueue), at.absent("queued_at")));
-        self.database.change(&self.table, key(video_id)?, change).await.map(|_| ())
+        self.database.update(&self.table, key(video_id), change).await.map(|_| ())
     }
 
-    /// A user's tasks, newest first, older than `before`.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn of_user(&self, user_id: &str, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
+    /// Lists a user's tasks older than `before`, newest first.
+    pub(crate) async fn list_for_user(
+        &self,
+        user_id: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Task>, AwsError> {
         let query = Query::index(&self.table, BY_USER, user_id).sorted(BY_USER.sort, "<", before).descending();
         from_items(self.database.query(&query, limit).await?)
     }
 
-    /// The tasks of a status, newest first, older than `before`.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn of_status(&self, status: Status, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
+    /// Lists the tasks with a status older than `before`, newest first.
+    pub(crate) async fn list_with_status(
+        &self,
+        status: Status,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Task>, AwsError> {
         let query =
             Query::index(&self.table, BY_STATUS, status.as_str()).sorted(BY_STATUS.sort, "<", before).descending();
         from_items(self.database.query(&query, limit).await?)
     }
 
-    /// All tasks, newest first, older than `before`.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn all(&self, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
-        let of = |status| self.of_status(status, before, limit);
-        let [queued, progress, done, failed] = Status::ALL.map(of);
+    /// Lists all tasks older than `before`, newest first.
+    pub(crate) async fn list(&self, before: Option<&str>, limit: usize) -> Result<Vec<Task>, AwsError> {
+        let list = |status| self.list_with_status(status, before, limit);
+        let [queued, progress, done, failed] = Status::ALL.map(list);
         let (queued, progress, done, failed) = tokio::try_join!(queued, progress, done, failed)?;
         Ok(merge([queued, progress, done, failed], limit))
     }
 
-    /// How many tasks are in a status.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn count(&self, status: Status) -> Result<u64, AwsError> {
+    pub(crate) async fn count_with_status(&self, status: Status) -> Result<u64, AwsError> {
         self.database.count(&Query::index(&self.table, BY_STATUS, status.as_str())).await
     }
 
-    /// Tasks made before `time` that the worker's queue never took, oldest first; each on its own, so that one that
-    /// cannot be read does not hide the others.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn lost(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
+    /// Lists tasks created before `time` that were never queued, oldest first. Each has its own result, so that an
+    /// unreadable one does not hide the others.
+    pub(crate) async fn list_lost(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
         let query = Query::index(&self.table, BY_STATUS, Status::InQueue.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.absent("queued_at"));
-        Ok(self.database.query(&query, limit).await?.into_iter().map(named).collect())
+        Ok(self.database.query(&query, limit).await?.into_iter().map(parse_task).collect())
     }
 
-    /// Tasks in progress that have not changed since `time`, oldest first; each on its own too.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn stuck(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
+    /// Lists tasks in progress that have not changed since `time`, oldest first, each with its own result.
+    pub(crate) async fn list_stalled(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
         let query = Query::index(&self.table, BY_STATUS, Status::InProgress.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.compare("updated_at", "<", time));
-        Ok(self.database.query(&query, limit).await?.into_iter().map(named).collect())
+        Ok(self.database.query(&query, limit).await?.into_iter().map(parse_task).collect())
     }
 }
 
-/// The change, made only if the task still is as it was read: every move changes both.
-fn unmoved(change: Change, task: &Task) -> Change {
+/// Adds the condition that a task has not changed since it was read: every transition changes both attributes.
+fn if_unchanged(change: Change, task: &Task) -> Change {
     change
-        .when(|at| at.one_of("status", task.status.spellings().iter().copied()))
+        .when(|at| at.one_of("status", task.status.stored_values().iter().copied()))
         .when(|at| at.compare("updated_at", "=", task.updated_at.as_str()))
 }
 
-/// A task as it is stored; if it makes no sense, the error says which.
-fn named(item: Item) -> Result<Task, AwsError> {
+/// Converts an item. The error of an unreadable one names the task.
+fn parse_task(item: Item) -> Result<Task, AwsError> {
     let id = item.get("video_id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
-    from_item(item).map_err(|error: AwsError| AwsError::odd(format!("understand task {id}"), error.cause))
+    from_item(item).map_err(|error: AwsError| AwsError::unexpected(format!("parse task {id}"), error.cause))
 }
 
-/// Several lists as one, newest first. A task that moved while they were read may be in two: its later state counts.
+/// Merges lists, newest first. A task that moved between two queries may be in two lists: its later state counts.
 fn merge(lists: [Vec<Task>; 4], limit: usize) -> Vec<Task> {
     let mut tasks: Vec<Task> = lists.into_iter().flatten().collect();
     tasks.sort_by_key(|task| Reverse((task.created_key.clone(), task.updated_at.clone())));
@@ -377,8 +318,8 @@ fn merge(lists: [Vec<Task>; 4], limit: usize) -> Vec<Task> {
     tasks
 }
 
-fn key(video_id: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"video_id": video_id}))
+fn key(video_id: &str) -> Item {
+    strings([("video_id", video_id)])
 }
 
 #[cfg(test)]

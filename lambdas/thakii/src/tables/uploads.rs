@@ -1,171 +1,137 @@
-//! Table `uploads`: what an upload under way was begun as. What has arrived of it is asked of S3.
+//! Table `uploads`: the parameters of unfinished uploads. The uploaded pieces are listed by S3.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
-    attributes::{Item, from_item, to_item},
+    attributes::{Item, from_item, strings, to_item},
     change::Change,
     database::Database,
 };
 use crate::aws::AwsError;
 
-/// How long an upload may take, in seconds.
-pub const KEPT: i64 = 24 * 3600;
-/// How long an assembly has the upload to itself, in seconds: longer than any request lives.
+/// The lifetime of an upload, in seconds.
+pub(crate) const LIFETIME: i64 = 24 * 3600;
+/// The duration of an assembly's lease, in seconds: longer than any request.
 const LEASE: i64 = 60;
 
-/// How the bytes come.
+/// The way the bytes are uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// In one piece, to S3.
+pub(crate) enum Mode {
+    /// One object, directly to S3.
     Single,
-    /// In parts of our size, to S3.
+    /// Parts of a fixed size, directly to S3.
     Multipart,
-    /// In chunks of the client's size, to S3.
+    /// Chunks of the client's size, directly to S3.
     Presigned,
-    /// In chunks of the client's size, through the API.
+    /// Chunks of the client's size, through the API.
     Inline,
 }
 
-/// How far an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Bytes are coming.
+pub(crate) enum State {
     Open,
-    /// Somebody makes a video of them.
+    /// A request holds the lease and assembles the video.
     Assembling,
-    /// It is a video.
     Done,
 }
 
-/// An upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upload {
-    /// Whose it is.
-    pub user_id: String,
-    /// What its owner calls it.
-    pub file_id: String,
-    /// The video it will be.
-    pub video_id: String,
-    /// How the bytes come.
-    pub mode: Mode,
-    /// The video's name.
-    pub filename: String,
-    /// The video's declared type.
-    pub content_type: String,
-    /// The video's bytes, where they were said beforehand.
+pub(crate) struct Upload {
+    pub(crate) user_id: String,
+    /// Chosen by the client, or the video's ID.
+    pub(crate) file_id: String,
+    pub(crate) video_id: String,
+    pub(crate) mode: Mode,
+    pub(crate) filename: String,
+    pub(crate) content_type: String,
+    /// The video's size in bytes, if declared in advance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
-    /// How many pieces there are.
-    pub total_chunks: u64,
-    /// The bytes of every piece but the last, where we chose them.
+    pub(crate) size: Option<u64>,
+    pub(crate) total_chunks: u64,
+    /// The size of all parts but the last, if it is fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part_size: Option<u64>,
-    /// S3's multipart upload, where there is one.
+    pub(crate) part_size: Option<u64>,
+    /// The ID of S3's multipart upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upload_id: Option<String>,
-    /// Where the video will lie.
-    pub s3_key: String,
-    /// How far it is.
-    pub state: State,
-    /// Until when the assembly has it to itself, in seconds since 1970.
-    pub lease_until: i64,
-    /// When the record goes by itself, in seconds since 1970.
-    pub expires_at: i64,
-    /// The video's bytes, once it is one.
+    pub(crate) upload_id: Option<String>,
+    pub(crate) s3_key: String,
+    pub(crate) state: State,
+    /// In seconds since 1970.
+    pub(crate) lease_until: i64,
+    /// In seconds since 1970.
+    pub(crate) expires_at: i64,
+    /// The size of the finished video.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total_size: Option<u64>,
+    pub(crate) total_size: Option<u64>,
 }
 
 impl Upload {
-    /// The bytes a piece must have, where we chose them.
-    #[must_use]
-    pub fn piece(&self, index: u64) -> Option<u64> {
+    /// Returns the required size of a piece, if it is fixed.
+    pub(crate) fn piece_size(&self, index: u64) -> Option<u64> {
         let size = self.size?;
         let Some(part) = self.part_size else { return Some(size) };
         Some(part.min(size.saturating_sub(part.saturating_mul(index))))
     }
 }
 
-/// The repository.
 #[derive(Debug, Clone)]
-pub struct Uploads {
+pub(crate) struct Uploads {
     database: Database,
     table: String,
 }
 
 impl Uploads {
-    /// In this table.
-    #[must_use]
-    pub fn new(database: Database, table: String) -> Self {
+    pub(crate) fn new(database: Database, table: String) -> Self {
         Self { database, table }
     }
 
-    /// An upload as it is now. DynamoDB removes old records late: they count as gone.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn get(&self, user_id: &str, file_id: &str, now: i64) -> Result<Option<Upload>, AwsError> {
-        let item = self.database.get(&self.table, key(user_id, file_id)?).await?;
+    /// Reads an upload. Expired records, which DynamoDB deletes late, count as absent.
+    pub(crate) async fn get(&self, user_id: &str, file_id: &str, now: i64) -> Result<Option<Upload>, AwsError> {
+        let item = self.database.get(&self.table, key(user_id, file_id)).await?;
         let upload: Option<Upload> = item.map(from_item).transpose()?;
         Ok(upload.filter(|upload| upload.expires_at > now))
     }
 
-    /// Begins an upload; false when somebody else has.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn begin(&self, upload: &Upload, now: i64) -> Result<bool, AwsError> {
+    /// Creates an upload. Returns false if it exists.
+    pub(crate) async fn begin(&self, upload: &Upload, now: i64) -> Result<bool, AwsError> {
         let free =
             Change::new().when(|at| format!("{} OR {}", at.absent("file_id"), at.compare("expires_at", "<=", now)));
-        Ok(self.database.put(&self.table, to_item(upload)?, free).await?.is_made())
+        self.database.put(&self.table, to_item(upload)?, free).await
     }
 
-    /// Takes an upload for assembly; nothing when somebody else has it, or it is done.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn lease(&self, upload: &Upload, now: i64) -> Result<Option<Upload>, AwsError> {
-        let change = Change::new().set("state", json!(State::Assembling)).set("lease_until", now + LEASE).when(|at| {
-            let open = at.compare("state", "=", json!(State::Open));
-            let assembling = at.compare("state", "=", json!(State::Assembling));
+    /// Leases an upload for assembly. Returns `None` if it is leased by another request or done.
+    pub(crate) async fn lease(&self, upload: &Upload, now: i64) -> Result<Option<Upload>, AwsError> {
+        let change = Change::new().set("state", State::Assembling).set("lease_until", now + LEASE).when(|at| {
+            let open = at.compare("state", "=", State::Open);
+            let assembling = at.compare("state", "=", State::Assembling);
             format!("{open} OR ({assembling} AND {})", at.compare("lease_until", "<=", now))
         });
-        let key = key(&upload.user_id, &upload.file_id)?;
-        self.database.change(&self.table, key, change).await?.map(from_item).transpose()
+        let key = key(&upload.user_id, &upload.file_id);
+        self.database.update(&self.table, key, change).await?.map(from_item).transpose()
     }
 
-    /// Gives an upload back that cannot be assembled yet. Only the lease's holder may.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn release(&self, upload: &Upload) -> Result<(), AwsError> {
+    /// Releases the lease of an upload that cannot be assembled yet. Only the holder can.
+    pub(crate) async fn release(&self, upload: &Upload) -> Result<(), AwsError> {
         let change = Change::new()
-            .set("state", json!(State::Open))
+            .set("state", State::Open)
             .set("lease_until", 0)
-            .when(|at| at.compare("state", "=", json!(State::Assembling)))
+            .when(|at| at.compare("state", "=", State::Assembling))
             .when(|at| at.compare("lease_until", "=", upload.lease_until));
-        let key = key(&upload.user_id, &upload.file_id)?;
-        self.database.change(&self.table, key, change).await.map(|_| ())
+        let key = key(&upload.user_id, &upload.file_id);
+        self.database.update(&self.table, key, change).await.map(|_| ())
     }
 
-    /// Notes that an upload is a video now.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn finish(&self, upload: &Upload, total_size: u64) -> Result<(), AwsError> {
-        let change = Change::new()
-            .set("state", json!(State::Done))
-            .set("total_size", total_size)
-            .when(|at| at.exists("file_id"));
-        let key = key(&upload.user_id, &upload.file_id)?;
-        self.database.change(&self.table, key, change).await.map(|_| ())
+    /// Marks an upload as done.
+    pub(crate) async fn finish(&self, upload: &Upload, total_size: u64) -> Result<(), AwsError> {
+        let change =
+            Change::new().set("state", State::Done).set("total_size", total_size).when(|at| at.exists("file_id"));
+        let key = key(&upload.user_id, &upload.file_id);
+        self.database.update(&self.table, key, change).await.map(|_| ())
     }
 }
 
-fn key(user_id: &str, file_id: &str) -> Result<Item, AwsError> {
-    to_item(&json!({"user_id": user_id, "file_id": file_id}))
+fn key(user_id: &str, file_id: &str) -> Item {
+    strings([("user_id", user_id), ("file_id", file_id)])
 }

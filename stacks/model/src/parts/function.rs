@@ -3,9 +3,9 @@
 //! The template holds no code and no traffic: the zip's key and the alias's version are parameters, so that shipping
 //! code and moving traffic change no template.
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::collections::BTreeMap;
 
-use contract::Function as Contract;
+use contract::{Function as Contract, FunctionName};
 use serde::Serialize;
 use serde_json::json;
 
@@ -31,7 +31,8 @@ pub(super) const LOG_RETENTION: i64 = 30;
 
 /// A Lambda function built from its contract's binary.
 #[derive(Debug)]
-pub struct Function<C> {
+pub struct Function {
+    name: FunctionName,
     environment: BTreeMap<String, Text>,
     memory: u32,
     timeout: u32,
@@ -40,7 +41,6 @@ pub struct Function<C> {
     asynchronous: Option<Asynchronous>,
     log_retention: i64,
     stage: Stage,
-    contract: PhantomData<C>,
 }
 
 /// What Lambda does with events it could not process.
@@ -63,20 +63,18 @@ pub struct FunctionHandle {
     pub name: String,
 }
 
-impl<C: Contract> Function<C> {
-    /// A function with the environment its contract asks for: a variable that is missing does not compile.
+impl Function {
+    /// A function with the environment that its contract declares: a missing variable does not compile.
     ///
     /// # Panics
     ///
     /// Never: an environment is an object of template values.
     #[must_use]
-    pub fn new(stage: &Stage, _contract: C, environment: C::Environment<Text>) -> Self
-    where
-        C::Environment<Text>: Serialize,
-    {
+    pub fn new<C: Contract + Serialize>(stage: &Stage, environment: C) -> Self {
         let environment = serde_json::to_value(environment).expect("an environment is JSON");
         let variables = environment.as_object().into_iter().flatten();
         Self {
+            name: C::NAME,
             environment: variables.map(|(name, value)| (name.clone(), text(value))).collect(),
             memory: 128,
             timeout: 10,
@@ -85,7 +83,6 @@ impl<C: Contract> Function<C> {
             asynchronous: None,
             log_retention: LOG_RETENTION,
             stage: stage.clone(),
-            contract: PhantomData,
         }
     }
 
@@ -147,7 +144,7 @@ impl<C: Contract> Function<C> {
         lambda::Function {
             function_name: set(name),
             runtime: set(RUNTIME),
-            handler: set("bootstrap"),
+            handler: set(self.name.handler()),
             architectures: list([self.stage.architecture.as_str()]),
             memory_size: set(i64::from(self.memory)),
             timeout: set(i64::from(self.timeout)),
@@ -180,11 +177,11 @@ fn text(json: &serde_json::Value) -> Text {
     }
 }
 
-impl<C: Contract> Part for Function<C> {
+impl Part for Function {
     type Handle = FunctionHandle;
 
     fn add_to(self, stack: &mut Stack) -> FunctionHandle {
-        let contract = C::NAME;
+        let contract = self.name;
         let id = contract.logical_id;
         let name = format!("{}-{}-{}", contract.system, contract.function, self.stage.name);
         let role = stack.resource(&format!("{id}Role"), self.role(&name));
@@ -220,7 +217,7 @@ impl<C: Contract> Part for Function<C> {
 }
 
 /// The alias `live`. Its version is a parameter; while that is empty the template publishes version 1 itself.
-fn alias(stack: &mut Stack, contract: &contract::FunctionName, function: &Reference) -> Reference {
+fn alias(stack: &mut Stack, contract: &FunctionName, function: &Reference) -> Reference {
     let id = contract.logical_id;
     let first = format!("{id}IsNew");
     let live = stack.parameter(

@@ -1,8 +1,7 @@
 //! Stack `api`: two buckets, five functions and the API between them.
 
-use contract::media_uploader::{
-    Dispatcher, DispatcherEnvironment, Image, ImageEnvironment, MEDIA_PROFILE_PATH, Retrieve, RetrieveEnvironment,
-    RetrieveRoute, SYSTEM, Upload, UploadEnvironment, UploadRoute, Video, VideoEnvironment,
+use media_uploader_contract::{
+    Dispatcher, Image, MEDIA_PROFILE_PATH, Retrieve, RetrieveRoute, SYSTEM, Upload, UploadRoute, Video,
 };
 use model::{
     parts::{
@@ -59,12 +58,9 @@ fn processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Refer
     let raw = || buckets.raw.0.clone();
     let processed = || buckets.processed.0.clone();
     let profile = || Text::from(MEDIA_PROFILE_PATH);
-    let environment = ImageEnvironment {
-        raw_media_bucket: raw(),
-        processed_media_bucket: processed(),
-        media_profile_path: profile(),
-    };
-    let image = Function::new(stage, Image, environment)
+    let environment =
+        Image { raw_media_bucket: raw(), processed_media_bucket: processed(), media_profile_path: profile() };
+    let image = Function::new(stage, environment)
         .memory(1024)
         .timeout(60)
         .layer(layer)
@@ -72,13 +68,13 @@ fn processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Refer
         .allow(buckets.processed.crud())
         .asynchronous(2, MAXIMUM_EVENT_AGE);
     let image = stack.add(image);
-    let environment = VideoEnvironment {
+    let environment = Video {
         raw_media_bucket: raw(),
         processed_media_bucket: processed(),
         media_profile_path: profile(),
         image_processing_function_arn: image.alias.clone(),
     };
-    let video = Function::new(stage, Video, environment)
+    let video = Function::new(stage, environment)
         .memory(512)
         .timeout(300)
         .layer(layer)
@@ -87,14 +83,14 @@ fn processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Refer
         .allow(image.invoke())
         .asynchronous(2, MAXIMUM_EVENT_AGE);
     let video = stack.add(video);
-    let environment = DispatcherEnvironment {
+    let environment = Dispatcher {
         raw_media_bucket: raw(),
         processed_media_bucket: processed(),
         media_profile_path: profile(),
         image_processing_function_arn: image.alias.clone(),
         video_processing_function_arn: video.alias.clone(),
     };
-    let dispatcher = Function::new(stage, Dispatcher, environment)
+    let dispatcher = Function::new(stage, environment)
         .memory(256)
         .timeout(30)
         .layer(layer)
@@ -115,28 +111,22 @@ fn serving(
 ) -> (FunctionHandle, FunctionHandle) {
     let origins = || Text::from(settings.allowed_origins.join(","));
     let endpoint = || settings.public_s3_endpoint.clone().map(Text::from);
-    let environment = UploadEnvironment {
+    let environment = Upload {
         raw_media_bucket: buckets.raw.0.clone(),
         allowed_origins: origins(),
         media_profile_path: MEDIA_PROFILE_PATH.into(),
         public_s3_endpoint: endpoint(),
     };
-    let upload = Function::new(stage, Upload, environment)
-        .memory(256)
-        .timeout(15)
-        .layer(layer)
-        .allow(buckets.raw.crud_with_uploads());
+    let upload =
+        Function::new(stage, environment).memory(256).timeout(15).layer(layer).allow(buckets.raw.crud_with_uploads());
     let upload = stack.add(upload);
-    let environment = RetrieveEnvironment {
+    let environment = Retrieve {
         processed_media_bucket: buckets.processed.0.clone(),
         allowed_origins: origins(),
         public_s3_endpoint: endpoint(),
     };
-    let retrieve = Function::new(stage, Retrieve, environment)
-        .memory(128)
-        .timeout(10)
-        .layer(layer)
-        .allow(buckets.processed.read());
+    let retrieve =
+        Function::new(stage, environment).memory(128).timeout(10).layer(layer).allow(buckets.processed.read());
     let retrieve = stack.add(retrieve);
     (upload, retrieve)
 }

@@ -4,7 +4,8 @@ mod api;
 mod cdn;
 mod identity;
 
-use contract::{Method, media_uploader::SYSTEM};
+use contract::Method;
+use media_uploader_contract::SYSTEM;
 use model::{
     parts::bucket::BucketName,
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},

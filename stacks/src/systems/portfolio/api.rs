@@ -1,6 +1,5 @@
 //! Stack `api`: the function, the API in front of it, and what others look up about them.
 
-use contract::portfolio::{Api, ApiEnvironment, ApiRoute, Rate, SYSTEM};
 use model::{
     emulator::Feature,
     parts::{
@@ -18,6 +17,7 @@ use model::{
     stage::Stage,
     template::{Expression, Resource, Stack, Text, list, set},
 };
+use portfolio_contract::{Api, ApiRoute, Rate, SYSTEM};
 
 use super::{Settings, Throttles};
 
@@ -98,7 +98,7 @@ fn function(
     origins: &Text,
 ) -> FunctionHandle {
     let salt = format!("portfolio/{}/visitor-salt", stage.name);
-    let environment = ApiEnvironment {
+    let environment = Api {
         dynamodb_table_name: table.name(),
         cognito_user_pool_id: users.pool.id(),
         cognito_client_id: users.client.id(),
@@ -113,7 +113,7 @@ fn function(
         jwks_url: None,
         visitor_salt: settings.visitor_salt.as_ref().map(Text::from),
     };
-    let mut function = Function::new(stage, Api, environment)
+    let mut function = Function::new(stage, environment)
         .memory(settings.memory)
         .timeout(TIMEOUT)
         .allow(table.allow(&[

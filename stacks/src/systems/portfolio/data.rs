@@ -1,11 +1,11 @@
 //! Stack `data`: one table for everything.
 
-use contract::portfolio::{INDEX, TIME_TO_LIVE};
 use model::{
     parts::table::{Table, TableHandle},
     stage::Stage,
     template::Stack,
 };
+use portfolio_contract::{INDEX, TIME_TO_LIVE};
 
 /// The stack, and its table.
 pub(super) fn stack(stage: &Stage) -> (Stack, TableHandle) {

@@ -6,7 +6,7 @@ mod identity;
 mod observability;
 mod web;
 
-use contract::{Method, portfolio::SYSTEM};
+use contract::Method;
 use model::{
     emulator::Feature,
     parts::{api::Throttle, site::SiteDomain, topic},
@@ -15,6 +15,7 @@ use model::{
     template::{Expression, RenderError, System, Text},
     values::Checked,
 };
+use portfolio_contract::SYSTEM;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -50,7 +50,7 @@ impl Watched<'_> {
     }
 
     fn index(&self, name: &str) -> Metric {
-        self.table(name, Statistic::Sum).of("GlobalSecondaryIndexName", contract::portfolio::INDEX)
+        self.table(name, Statistic::Sum).of("GlobalSecondaryIndexName", portfolio_contract::INDEX)
     }
 
     /// Every request that DynamoDB refused, of table and index.

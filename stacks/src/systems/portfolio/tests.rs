@@ -1,6 +1,7 @@
 //! What the specification and its acceptance list say of templates, and settings that cannot be.
 
-use contract::{Routes, portfolio::ApiRoute};
+use contract::Routes;
+use portfolio_contract::ApiRoute;
 use serde_json::json;
 
 use super::*;

@@ -1,7 +1,6 @@
 //! Stack `alarms`: what is watched, who is told, and a dashboard.
 
 use Statistic::{Average, Maximum, Minimum, Percentile, Sum};
-use contract::thakii::metrics;
 use model::{
     parts::{
         alarm::{Alarm, Bad, Metric, Statistic},
@@ -13,6 +12,7 @@ use model::{
     },
     template::{Stack, json::camel},
 };
+use thakii_contract::metrics;
 
 use super::{Shared, api::Served, worker::Work};
 

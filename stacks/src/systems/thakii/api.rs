@@ -1,10 +1,5 @@
 //! Stack `api`: the function that answers everything, and the API in front of it.
 
-use contract::thakii::{
-    Api, ApiEnvironment, limits,
-    routes::{ApiRoute, CATCH_ALL},
-    storage::{CHUNKS, PREFIXES, VIDEOS},
-};
 use model::{
     emulator::Feature,
     parts::{
@@ -16,6 +11,11 @@ use model::{
         web_acl::WebAcl,
     },
     template::{Expression, Stack, Text},
+};
+use thakii_contract::{
+    Api, limits,
+    routes::{ApiRoute, CATCH_ALL},
+    storage::{CHUNKS, PREFIXES, VIDEOS},
 };
 
 use super::{
@@ -71,9 +71,9 @@ pub(super) fn stack(shared: &Shared, identity: &Identity, work: &Work) -> (Stack
     (stack, Served { function, api })
 }
 
-fn function(shared: &Shared, identity: &Identity, work: &Work) -> Function<Api> {
+fn function(shared: &Shared, identity: &Identity, work: &Work) -> Function {
     let Shared { stage, settings, bucket, tables } = shared;
-    let environment = ApiEnvironment {
+    let environment = Api {
         stage: Text::from(&stage.name),
         s3_bucket_name: bucket.0.clone(),
         allowed_origins: settings.allowed_origins.join(",").into(),
@@ -95,7 +95,7 @@ fn function(shared: &Shared, identity: &Identity, work: &Work) -> Function<Api> 
         max_video_bytes: limits::MAX_VIDEO_BYTES.to_string().into(),
         s3_public_endpoint: settings.public_s3_endpoint.as_ref().map(Text::from),
     };
-    let function = Function::new(stage, Api, environment)
+    let function = Function::new(stage, environment)
         .memory(limits::MEMORY)
         .timeout(limits::TIMEOUT_SECONDS)
         .log_retention(settings.log_retention_days)
@@ -104,7 +104,7 @@ fn function(shared: &Shared, identity: &Identity, work: &Work) -> Function<Api> 
 }
 
 /// What the function may do, and no more.
-fn may(mut function: Function<Api>, shared: &Shared, identity: &Identity, work: &Work) -> Function<Api> {
+fn may(mut function: Function, shared: &Shared, identity: &Identity, work: &Work) -> Function {
     let Shared { bucket, tables, .. } = shared;
     let everywhere = PREFIXES.map(|prefix| format!("{prefix}*"));
     let everywhere = || everywhere.iter().map(String::as_str);

@@ -1,6 +1,5 @@
 //! Stack `auth`: users, groups, and the secret that signs backend tokens.
 
-use contract::thakii::{ADMINS_GROUP, SUPER_ADMINS_GROUP, USERS_GROUP};
 use model::{
     parts::{
         bucket::BucketName,
@@ -12,6 +11,7 @@ use model::{
     stage::Stage,
     template::Stack,
 };
+use thakii_contract::{ADMINS_GROUP, SUPER_ADMINS_GROUP, USERS_GROUP};
 
 use super::Settings;
 

@@ -1,11 +1,11 @@
 //! Stack `data`: six tables, one for each kind of thing, so that a function sees only those it needs.
 
-use contract::thakii::{SYSTEM as NAME, tables};
 use model::{
     parts::table::{Table, TableHandle},
     stage::Stage,
     template::{Stack, json::camel},
 };
+use thakii_contract::{SYSTEM as NAME, tables};
 
 use super::Settings;
 

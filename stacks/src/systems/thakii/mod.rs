@@ -10,7 +10,7 @@ mod settings;
 mod storage;
 mod worker;
 
-use contract::{Method, thakii::SYSTEM};
+use contract::Method;
 use model::{
     parts::topic,
     rendered::{Exchange, Latency, LiveCheck, SignIn, SmokeCheck},
@@ -18,6 +18,7 @@ use model::{
     template::{RenderError, System},
 };
 use serde_json::json;
+use thakii_contract::SYSTEM;
 
 pub use self::settings::{Domain, Firebase, Settings};
 

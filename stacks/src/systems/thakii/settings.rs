@@ -1,11 +1,11 @@
 //! What differs from stage to stage.
 
-use contract::thakii::{
+use model::{parts::api::Throttle, stage::Stage, template::RenderError, values::Checked};
+use serde::Deserialize;
+use thakii_contract::{
     SYSTEM,
     issuers::{AuthIssuer, FIREBASE_ISSUER_PREFIX, IssuerKind},
 };
-use model::{parts::api::Throttle, stage::Stage, template::RenderError, values::Checked};
-use serde::Deserialize;
 
 /// A stage's settings for Thakii.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,11 +1,11 @@
 //! Stack `storage`: the bucket of videos, and of what is made of them.
 
-use contract::thakii::storage::{CHUNKS, VIDEOS};
 use model::{
     parts::bucket::{Bucket, BucketName},
     stage::Stage,
     template::{Expression, Stack},
 };
+use thakii_contract::storage::{CHUNKS, VIDEOS};
 
 use super::Settings;
 

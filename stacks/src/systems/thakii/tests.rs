@@ -1,11 +1,9 @@
 //! What the specification and its acceptance list say of templates, and settings that cannot be.
 
-use contract::{
-    Routes,
-    thakii::{limits, routes::ApiRoute, tables},
-};
+use contract::Routes;
 use model::rendered::RenderedSystem;
 use serde_json::{Value, json};
+use thakii_contract::{limits, routes::ApiRoute, tables};
 
 use super::*;
 use crate::systems::testing::{

@@ -1,10 +1,5 @@
 //! Stack `worker`: the queues between API and worker, the two functions that watch over tasks, and the worker's role.
 
-use contract::thakii::{
-    Maintenance, MaintenanceEnvironment, Status, StatusEnvironment, limits,
-    storage::{PDFS, SUBTITLES, VIDEOS},
-    tables::BY_STATUS,
-};
 use model::{
     parts::{
         bucket::BucketName,
@@ -18,6 +13,11 @@ use model::{
     },
     stage::Stage,
     template::{Resource, Stack, Text},
+};
+use thakii_contract::{
+    Maintenance, Status, limits,
+    storage::{PDFS, SUBTITLES, VIDEOS},
+    tables::BY_STATUS,
 };
 
 use super::{Settings, data::Tables};
@@ -75,7 +75,7 @@ impl Parts<'_> {
     /// Fed by what the worker reports, and by the tasks it gave up on.
     fn status(&self, stack: &mut Stack) -> FunctionHandle {
         let Self { tables, tasks, events, topic, .. } = self;
-        let environment = StatusEnvironment {
+        let environment = Status {
             stage: Text::from(&self.stage.name),
             s3_bucket_name: self.bucket.0.clone(),
             table_video_tasks: tables.video_tasks.name(),
@@ -88,7 +88,7 @@ impl Parts<'_> {
         };
         let results = [format!("{PDFS}*"), format!("{SUBTITLES}*")];
         let results = results.iter().map(String::as_str);
-        let function = Function::new(self.stage, Status, environment)
+        let function = Function::new(self.stage, environment)
             .memory(limits::MEMORY)
             .timeout(limits::TIMEOUT_SECONDS)
             .log_retention(self.settings.log_retention_days)
@@ -112,7 +112,7 @@ impl Parts<'_> {
     /// Runs at regular times, whatever happens.
     fn maintenance(&self, stack: &mut Stack) -> FunctionHandle {
         let Self { tables, tasks, topic, .. } = self;
-        let environment = MaintenanceEnvironment {
+        let environment = Maintenance {
             stage: Text::from(&self.stage.name),
             s3_bucket_name: self.bucket.0.clone(),
             table_video_tasks: tables.video_tasks.name(),
@@ -122,7 +122,7 @@ impl Parts<'_> {
             tasks_queue_url: tasks.main.url(),
             notifications_topic_arn: topic.arn(),
         };
-        let function = Function::new(self.stage, Maintenance, environment)
+        let function = Function::new(self.stage, environment)
             .memory(limits::MEMORY)
             .timeout(limits::TIMEOUT_SECONDS)
             .log_retention(self.settings.log_retention_days)

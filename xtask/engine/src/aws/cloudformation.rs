@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::{
         TemplateStage,
     },
 };
-use plan::verdict::Verdict;
+use plan::change_set::ChangeSetEntry;
 use serde_json::Value;
 
 use super::{
@@ -104,7 +104,7 @@ pub enum ChangeSetState {
     /// CloudFormation is still comparing.
     Pending,
     /// It can be executed; what it would do.
-    Ready(Vec<Verdict>),
+    Ready(Vec<ChangeSetEntry>),
     /// There is nothing to change.
     Empty,
     /// It cannot be made.
@@ -207,7 +207,7 @@ impl CloudFormation {
     /// When the call fails.
     pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
-        let (mut verdicts, mut pages) = (Vec::new(), request.into_paginator().send());
+        let (mut entries, mut pages) = (Vec::new(), request.into_paginator().send());
         while let Some(page) = pages.next().await {
             let described = page.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
             let reason = described.status_reason().unwrap_or_default();
@@ -222,9 +222,9 @@ impl CloudFormation {
                 _ => return Ok(ChangeSetState::Pending),
             }
             // A page holds at most 1 MB of changes.
-            verdicts.extend(described.changes().iter().filter_map(|change| verdict(change.resource_change()?)));
+            entries.extend(described.changes().iter().filter_map(|change| entry(change.resource_change()?)));
         }
-        Ok(if verdicts.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(verdicts) })
+        Ok(if entries.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(entries) })
     }
 
     /// Executes a change set. When the answer to a first try was lost, CloudFormation knows the second by its token, which
@@ -347,8 +347,8 @@ fn event(event: &StackEvent) -> Event {
     }
 }
 
-fn verdict(change: &ResourceChange) -> Option<Verdict> {
-    Some(Verdict {
+fn entry(change: &ResourceChange) -> Option<ChangeSetEntry> {
+    Some(ChangeSetEntry {
         logical_id: change.logical_resource_id()?.to_owned(),
         resource_type: change.resource_type().unwrap_or_default().to_owned(),
         action: change.action()?.as_str().to_owned(),

@@ -30,7 +30,7 @@ use crate::{
     context::Context,
     deploy::{self, Deployed, Done, Guard},
     error::{self, Exit},
-    prune,
+    plan_file, prune,
     release::Released,
     render::{self, validate::Validator},
     site::Published,
@@ -114,7 +114,7 @@ impl DeployArgs {
 pub async fn run(mut args: DeployArgs, context: &Context) -> miette::Result<Exit> {
     let (workspace, ui) = (&context.workspace, &context.ui);
     let stage = context.stage(&args.stage)?;
-    let file = args.plan.as_deref().map(|path| PlanFile::read(path, &stage.name)).transpose()?;
+    let file = args.plan.as_deref().map(|path| plan_file::read(path, &stage.name)).transpose()?;
     if let Some(file) = &file {
         args.system.clone_from(&file.system);
         args.stack.clone_from(&file.stack);

@@ -25,7 +25,7 @@ use crate::{
     context::Context,
     deploy,
     error::Exit,
-    github,
+    github, plan_file,
     render::{self, Difference, validate::Validator},
     sources::{self, git::Git},
     stage,
@@ -281,7 +281,7 @@ pub(super) async fn add_left(
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
     match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
-            preview::add_left(preview, &plan::left::left(&session.stage, &session.systems, system, &listed));
+            preview::add_orphaned_stacks(preview, &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed));
         }
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
@@ -294,7 +294,7 @@ fn write(path: &Utf8Path, args: &PlanArgs, inputs: Inputs, mut preview: Preview,
     let _told_later = args.allowances.allowances().apply(&mut preview);
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
-    PlanFile::new(selection, args.allowances.allowances(), inputs, preview).write(path)?;
+    plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
     ui.say(format_args!("Wrote {path}; `cargo xtask deploy --stage {stage} --plan {path}` carries out exactly this."));
     Ok(())
 }
@@ -304,7 +304,7 @@ async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed
     let outputs = session::outputs(observed);
     let bucket = session::bucket(&session.stage, observed);
     match deploy::verdicts(plan, &outputs, bucket.as_deref(), &session.clients, ui).await {
-        Ok(verdicts) => preview::add_verdicts(preview, &verdicts),
+        Ok(verdicts) => preview::add_change_sets(preview, &verdicts),
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
             ui.warn(format_args!("CloudFormation's own change sets are not shown: {chain}"));

@@ -24,10 +24,10 @@ use plan::artifacts::Artifacts;
 use plan::{
     Action, CodeUpdate, Plan, PlannedStack,
     allow::Allowances,
+    change_set::{self, ChangeSetEntry},
     changes::StackChanges,
     observed::Observed,
     preview::Preview,
-    verdict::{self, Verdict},
 };
 use poller::Poller;
 use stack::Deployment;
@@ -187,14 +187,14 @@ pub struct Guard<'a> {
 
 impl Guard<'_> {
     /// Warns where a change set is not what was shown, and stops where that would lose data.
-    fn check(&self, stack: &str, verdicts: &[Verdict], ui: &Ui) -> Result<(), DeployError> {
+    fn check(&self, stack: &str, verdicts: &[ChangeSetEntry], ui: &Ui) -> Result<(), DeployError> {
         let nothing = StackChanges::default();
         let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
         let predicted = shown.map_or(&nothing, |shown| &shown.changes);
-        for disagreement in verdict::disagreements(stack, predicted, verdicts) {
+        for disagreement in change_set::disagreements(stack, predicted, verdicts) {
             ui.warn(format_args!("CloudFormation sees it differently: {disagreement}"));
         }
-        let losses = verdict::unseen_losses(stack, predicted, verdicts, self.allowances);
+        let losses = change_set::unpredicted_losses(stack, predicted, verdicts, self.allowances);
         if losses.is_empty() { Ok(()) } else { Err(DeployError::UnseenLoss { stack: stack.to_owned(), losses }) }
     }
 }
@@ -212,7 +212,7 @@ pub async fn verdicts(
     bucket: Option<&str>,
     clients: &Clients,
     ui: &Ui,
-) -> Result<BTreeMap<String, Vec<Verdict>>, DeployError> {
+) -> Result<BTreeMap<String, Vec<ChangeSetEntry>>, DeployError> {
     let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
     let poller = Poller::new(clients);
     let all = updated.map(async |stack| {
@@ -251,7 +251,7 @@ pub async fn apply(
     let mut deployed = Deployed { outputs: known, ..Deployed::default() };
     let (first, rest): (Vec<_>, Vec<_>) = plan.stacks.iter().partition(|stack| stack.system == foundation::SYSTEM);
     in_order(first, None, guard, &mut deployed, clients, ui).await?;
-    let needed = plan::needed(plan, artifacts);
+    let needed = plan::required_artifacts(plan, artifacts);
     let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
     let bucket = artifact_bucket(stage, &deployed.outputs);
     if needs_bucket && bucket.is_none() {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ::plan::states::{self, Repair};
-use plan::{Action, Parameter, PlannedStack, verdict::Verdict};
+use plan::{Action, Parameter, PlannedStack, change_set::ChangeSetEntry};
 use sha2::{Digest, Sha256};
 
 use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, ending::Ending, poller::Poller};
@@ -132,7 +132,7 @@ impl<'a> Deployment<'a> {
 
     /// What CloudFormation would do to a stack that exists; its change set is deleted again. `None` when it takes a value
     /// that is not known before another stack is deployed.
-    pub(super) async fn verdicts(&self) -> Result<Option<Vec<Verdict>>, DeployError> {
+    pub(super) async fn verdicts(&self) -> Result<Option<Vec<ChangeSetEntry>>, DeployError> {
         let Some(state) = self.describe().await? else { return Ok(None) };
         if health(&state.status) != Health::Good {
             return Ok(None);
@@ -260,7 +260,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// Waits for a change set; returns its changes.
-    async fn compared(&self, change_set: &str) -> Result<Vec<Verdict>, DeployError> {
+    async fn compared(&self, change_set: &str) -> Result<Vec<ChangeSetEntry>, DeployError> {
         const SCHEDULE: Schedule =
             Schedule::doubling(Duration::from_millis(50), Duration::from_secs(2)).within(PATIENCE);
         let name = self.name();

@@ -3,10 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::types::{BillingMode, ProjectionType};
-use contract::{
-    Method as Verb, Routes,
-    portfolio::{Access, ApiRoute},
-};
+use contract::{Method as Verb, Routes};
+use portfolio_contract::{Access, ApiRoute};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 

@@ -1,9 +1,7 @@
 //! Who may call what: every route, with every kind of token.
 
-use contract::{
-    Routes,
-    portfolio::{Access, ApiRoute, Rate},
-};
+use contract::Routes;
+use portfolio_contract::{Access, ApiRoute, Rate};
 use serde_json::{Value, json};
 
 use crate::testing::{

@@ -91,7 +91,7 @@ async fn without_a_session_one_is_made_and_remembered_and_the_address_is_not_sto
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_salt_of_the_environments_own_asks_nobody() {
-    let environment = contract::portfolio::ApiEnvironment { visitor_salt: Some("00ff".to_owned()), ..environment() };
+    let environment = portfolio_contract::Api { visitor_salt: Some("00ff".to_owned()), ..environment() };
     let script = Script::new()
         .on("PutItem", json!({}))
         .on("UpdateItem", counted(1))

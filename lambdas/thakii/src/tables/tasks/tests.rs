@@ -1,12 +1,12 @@
-//! What is asked of DynamoDB, and what its answers mean.
+//! Requests to DynamoDB, and the meaning of its answers.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    moves::{Moved, Report},
+    transitions::{Report, Transition},
     *,
 };
-use crate::testing::{Script, VIDEO, item, refused, said, task};
+use crate::testing::{Script, VIDEO, error_reply, item, json_reply, task};
 
 fn tasks(script: &Script) -> Tasks {
     let database = Database::new(aws_sdk_dynamodb::Client::new(&script.aws()));
@@ -19,7 +19,7 @@ fn tasks(script: &Script) -> Tasks {
     )
 }
 
-/// A transaction's refusal, part by part.
+/// A cancelled transaction, with a reason per write.
 fn cancelled(codes: &[&str]) -> Option<(u16, String)> {
     let reasons: Vec<Value> = codes.iter().map(|code| json!({"Code": code})).collect();
     let body = json!({
@@ -33,8 +33,8 @@ fn row(status: &str) -> Task {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_and_its_user_are_written_together() {
-    let script = Script::new(|_| said(json!({})));
+async fn creation_writes_task_and_user_in_one_transaction() {
+    let script = Script::new(|_| json_reply(json!({})));
     assert!(tasks(&script).create(&row("in_queue")).await.expect("written"));
     let parts = &script.bodies("DynamoDB.TransactWriteItems")[0]["TransactItems"];
     assert_eq!(parts[0]["Put"]["TableName"], "tasks");
@@ -44,17 +44,17 @@ async fn a_task_and_its_user_are_written_together() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_that_is_there_is_not_written_again() {
+async fn an_existing_task_is_not_overwritten() {
     let script = Script::new(|_| cancelled(&["ConditionalCheckFailed", "None"]));
     assert!(!tasks(&script).create(&row("in_queue")).await.expect("an answer"));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn transactions_that_meet_are_tried_again_three_times() {
+async fn conflicting_transactions_are_retried_three_times() {
     let mut meetings = 2;
     let script = Script::new(move |_| {
         meetings -= 1;
-        if meetings >= 0 { cancelled(&["TransactionConflict", "None"]) } else { said(json!({})) }
+        if meetings >= 0 { cancelled(&["TransactionConflict", "None"]) } else { json_reply(json!({})) }
     });
     assert!(tasks(&script).create(&row("in_queue")).await.expect("written"));
     assert_eq!(script.requests().len(), 3);
@@ -64,26 +64,26 @@ async fn transactions_that_meet_are_tried_again_three_times() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn other_failures_are_not_tried_again() {
-    let script = Script::new(|_| refused("ResourceNotFoundException"));
+async fn other_failures_are_not_retried() {
+    let script = Script::new(|_| error_reply("ResourceNotFoundException"));
     let error = tasks(&script).create(&row("in_queue")).await.expect_err("no table");
     assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
     assert_eq!(script.requests().len(), 1);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_move_is_one_transaction_with_its_server_and_its_user() {
+async fn a_transition_writes_task_notification_and_server_in_one_transaction() {
     let script = Script::new(|request| match request.action.as_str() {
         "DynamoDB.GetItem" => {
             let mut task = task("in_progress");
             task["server_id"] = json!("s1");
-            said(json!({"Item": item(task)}))
+            json_reply(json!({"Item": item(task)}))
         }
-        _ => said(json!({})),
+        _ => json_reply(json!({})),
     });
     let report = Report::Finished { pdf_key: "pdfs/x.pdf".to_owned(), subtitle_key: None };
-    let moved = tasks(&script).report(VIDEO, &report, None, Timestamp::now()).await.expect("moved");
-    let Moved::Yes(Some(stored)) = moved else { panic!("{moved:?}") };
+    let transition = tasks(&script).apply_report(VIDEO, &report, None, Timestamp::now()).await.expect("moved");
+    let Transition::Applied(Some(stored)) = transition else { panic!("{transition:?}") };
     assert_eq!(stored.notification.title, "Video Processing Update");
     assert_eq!(json!(stored.notification.data), json!({"video_id": VIDEO, "status": "done", "type": "video_update"}));
     let parts = script.bodies("DynamoDB.TransactWriteItems")[0]["TransactItems"].clone();
@@ -95,34 +95,34 @@ async fn a_move_is_one_transaction_with_its_server_and_its_user() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_server_nobody_registered_does_not_hold_a_task_up() {
+async fn an_unregistered_server_does_not_block_a_transition() {
     let script = Script::new(|request| match request.action.as_str() {
-        "DynamoDB.GetItem" => said(json!({"Item": item(task("in_queue"))})),
+        "DynamoDB.GetItem" => json_reply(json!({"Item": item(task("in_queue"))})),
         _ if request.body["TransactItems"].as_array().map(Vec::len) == Some(2) => {
             cancelled(&["None", "ConditionalCheckFailed"])
         }
-        _ => said(json!({})),
+        _ => json_reply(json!({})),
     });
-    let moved = tasks(&script).report(VIDEO, &Report::Started, Some("nobody"), Timestamp::now()).await;
-    assert_eq!(moved.expect("moved"), Moved::Yes(None));
+    let transition = tasks(&script).apply_report(VIDEO, &Report::Started, Some("unregistered"), Timestamp::now()).await;
+    assert_eq!(transition.expect("a transition"), Transition::Applied(None));
     assert_eq!(script.bodies("DynamoDB.TransactWriteItems").len(), 2);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_that_moved_meanwhile_is_looked_at_again() {
-    let mut looks = 0;
+async fn a_concurrently_changed_task_is_read_again() {
+    let mut reads = 0;
     let script = Script::new(move |request| match request.action.as_str() {
         "DynamoDB.GetItem" => {
-            looks += 1;
-            said(json!({"Item": item(task(if looks == 1 { "in_queue" } else { "done" }))}))
+            reads += 1;
+            json_reply(json!({"Item": item(task(if reads == 1 { "in_queue" } else { "done" }))}))
         }
         _ => cancelled(&["ConditionalCheckFailed"]),
     });
-    let moved = tasks(&script).report(VIDEO, &Report::Started, None, Timestamp::now()).await;
-    assert_eq!(moved.expect("an answer"), Moved::Ignored);
+    let transition = tasks(&script).apply_report(VIDEO, &Report::Started, None, Timestamp::now()).await;
+    assert_eq!(transition.expect("a transition"), Transition::Ignored);
 }
 
-/// The tables a transaction touches, and the condition of its first part with its values put in.
+/// The number of writes of a deletion, and the condition of its first write with the values filled in.
 fn deletion(body: &Value) -> (usize, String) {
     let parts = body["TransactItems"].as_array().expect("parts");
     let delete = &parts[0]["Delete"];
@@ -134,23 +134,23 @@ fn deletion(body: &Value) -> (usize, String) {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_that_moves_while_it_is_deleted_is_looked_at_again() {
+async fn a_task_that_changes_during_deletion_is_read_again() {
     let mut stored = task("in_progress");
     stored["server_id"] = json!("s1");
     let mut tries = 0;
     let script = Script::new(move |request| match request.action.as_str() {
-        "DynamoDB.GetItem" => said(json!({"Item": item(stored.clone())})),
+        "DynamoDB.GetItem" => json_reply(json!({"Item": item(stored.clone())})),
         _ => {
             tries += 1;
-            if tries == 1 { cancelled(&["ConditionalCheckFailed", "None"]) } else { said(json!({})) }
+            if tries == 1 { cancelled(&["ConditionalCheckFailed", "None"]) } else { json_reply(json!({})) }
         }
     });
     assert!(tasks(&script).delete(&row("in_queue")).await.expect("deleted"));
     let bodies = script.bodies("DynamoDB.TransactWriteItems");
     let (queued, condition) = deletion(&bodies[0]);
-    assert_eq!(queued, 2, "nobody works on it");
+    assert_eq!(queued, 2, "no worker has started it");
     assert_eq!(condition, "(#status IN (in_queue)) AND (#updated_at = 2026-01-31T12:00:00.000Z)");
-    // A worker has begun meanwhile: its server is relieved.
+    // A worker has started in the meantime, so its server's load is reduced.
     let (begun, condition) = deletion(&bodies[1]);
     assert_eq!(begun, 3);
     assert!(condition.starts_with("(#status IN (in_progress, processing))"), "{condition}");
@@ -158,9 +158,9 @@ async fn a_task_that_moves_while_it_is_deleted_is_looked_at_again() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_that_somebody_else_deletes_is_not_there() {
+async fn a_concurrently_deleted_task_counts_as_missing() {
     let script = Script::new(|request| match request.action.as_str() {
-        "DynamoDB.GetItem" => said(json!({})),
+        "DynamoDB.GetItem" => json_reply(json!({})),
         _ => cancelled(&["ConditionalCheckFailed", "None"]),
     });
     assert!(!tasks(&script).delete(&row("in_queue")).await.expect("an answer"));
@@ -168,10 +168,10 @@ async fn a_task_that_somebody_else_deletes_is_not_there() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_task_whose_server_is_gone_is_deleted_without_it() {
+async fn a_task_is_deleted_without_its_unregistered_server() {
     let script = Script::new(|request| match request.body["TransactItems"].as_array().map(Vec::len) {
         Some(3) => cancelled(&["None", "None", "ConditionalCheckFailed"]),
-        _ => said(json!({})),
+        _ => json_reply(json!({})),
     });
     let mut task = row("in_progress");
     task.server_id = Some("gone".to_owned());
@@ -180,12 +180,12 @@ async fn a_task_whose_server_is_gone_is_deleted_without_it() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_transaction_keeps_its_token_until_it_is_made() {
+async fn all_attempts_of_a_transaction_use_the_same_token() {
     let mut answers = vec![
-        // The first try is carried out, and its answer is lost; the SDK's second finds it under way.
+        // The first attempt is carried out, but its answer is lost. The SDK's second attempt finds it in progress.
         Some((500, json!({"__type": "InternalServerError"}).to_string())),
-        refused("TransactionInProgressException"),
-        said(json!({})),
+        error_reply("TransactionInProgressException"),
+        json_reply(json!({})),
     ]
     .into_iter();
     let script = Script::new(move |_| answers.next().expect("no fourth try"));
@@ -194,8 +194,8 @@ async fn a_transaction_keeps_its_token_until_it_is_made() {
         .retry_config(aws_config::retry::RetryConfig::standard().with_max_attempts(2))
         .build();
     let database = Database::new(aws_sdk_dynamodb::Client::from_conf(client));
-    let part = Part::Put("tasks".to_owned(), to_item(&row("in_queue")).expect("an item"), Change::new());
-    assert_eq!(database.transact(vec![part]).await.expect("made"), Transacted::Yes);
+    let write = Write::Put("tasks".to_owned(), to_item(&row("in_queue")).expect("an item"), Change::new());
+    assert_eq!(database.transact(vec![write]).await.expect("committed"), TransactionOutcome::Committed);
     let bodies = script.bodies("DynamoDB.TransactWriteItems");
     let tokens: Vec<&str> = bodies.iter().filter_map(|body| body["ClientRequestToken"].as_str()).collect();
     assert_eq!(tokens.len(), 3);
@@ -203,48 +203,48 @@ async fn a_transaction_keeps_its_token_until_it_is_made() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_put_that_meets_itself_is_made_and_one_that_meets_another_is_not() {
+async fn a_repeated_put_succeeds_on_its_own_item_only() {
     let mine = json!({"id": "x", "by": "me", "at": 7});
-    for (there, made) in [(mine.clone(), true), (json!({"id": "x", "by": "somebody", "at": 7}), false)] {
+    for (stored, expected) in [(mine.clone(), true), (json!({"id": "x", "by": "another", "at": 7}), false)] {
         let script = Script::new(move |request| {
             assert_eq!(request.body["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
             let body = json!({
                 "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
-                "Item": item(there.clone()),
+                "Item": item(stored.clone()),
             });
             Some((400, body.to_string()))
         });
         let database = Database::new(aws_sdk_dynamodb::Client::new(&script.aws()));
         let absent = Change::new().when(|at| at.absent("id"));
         let written = database.put("admins", to_item(&mine).expect("an item"), absent).await.expect("an answer");
-        assert_eq!(written.is_made(), made);
+        assert_eq!(written, expected);
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn long_reasons_are_cut() {
+async fn long_error_messages_are_truncated() {
     let script = Script::new(|request| match request.action.as_str() {
-        "DynamoDB.GetItem" => said(json!({"Item": item(task("in_queue"))})),
-        _ => said(json!({})),
+        "DynamoDB.GetItem" => json_reply(json!({"Item": item(task("in_queue"))})),
+        _ => json_reply(json!({})),
     });
     let report = Report::Failed("ä".repeat(2000));
-    tasks(&script).report(VIDEO, &report, None, Timestamp::now()).await.expect("moved");
+    tasks(&script).apply_report(VIDEO, &report, None, Timestamp::now()).await.expect("moved");
     let update = script.bodies("DynamoDB.TransactWriteItems")[0]["TransactItems"][0]["Update"].clone();
     let values = update["ExpressionAttributeValues"].as_object().expect("values").values();
     assert!(values.filter_map(|value| value["S"].as_str()).any(|text| text == "ä".repeat(1000)));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn queries_go_on_until_there_is_enough() {
+async fn queries_read_pages_until_the_limit() {
     let mut page = 0;
     let script = Script::new(move |_| {
         page += 1;
         let mut task = task("done");
         task["video_id"] = json!(format!("v{page}"));
         let key = json!({"video_id": {"S": format!("v{page}")}});
-        said(json!({"Items": [item(task)], "LastEvaluatedKey": key}))
+        json_reply(json!({"Items": [item(task)], "LastEvaluatedKey": key}))
     });
-    let found = tasks(&script).of_user("ana", Some("2026"), 3).await.expect("tasks");
+    let found = tasks(&script).list_for_user("ana", Some("2026"), 3).await.expect("tasks");
     assert_eq!(found.len(), 3);
     let queries = script.bodies("DynamoDB.Query");
     assert_eq!(queries[0]["IndexName"], "by-user");
@@ -260,16 +260,16 @@ async fn counts_add_up_over_pages() {
         pages -= 1;
         let mut body = json!({"Count": 10});
         if pages > 0 {
-            body["LastEvaluatedKey"] = json!({"video_id": {"S": "x"}});
+            body["LastEvaluatedKey"] = json!({"video_id": {"S": format!("v{pages}")}});
         }
-        said(body)
+        json_reply(body)
     });
-    assert_eq!(tasks(&script).count(Status::Done).await.expect("a count"), 30);
+    assert_eq!(tasks(&script).count_with_status(Status::Done).await.expect("a count"), 30);
     assert_eq!(script.bodies("DynamoDB.Query")[0]["Select"], "COUNT");
 }
 
 #[test]
-fn lists_are_merged_newest_first_and_without_doubles() {
+fn lists_are_merged_newest_first_without_duplicates() {
     let task = |id: &str, created: &str, status: &str, updated: &str| {
         let mut task = row(status);
         task.video_id = id.to_owned();
@@ -291,7 +291,7 @@ fn lists_are_merged_newest_first_and_without_doubles() {
 }
 
 #[test]
-fn the_originals_statuses_are_understood() {
+fn statuses_of_the_original_service_are_parsed() {
     for (old, status) in [("processing", Status::InProgress), ("completed", Status::Done)] {
         assert_eq!(serde_json::from_value::<Status>(json!(old)).expect("an old status"), status);
     }

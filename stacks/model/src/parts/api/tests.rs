@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::{
-    example::{HistoryRoute, NotesApi, NotesEnvironment, NotesRoute},
+    example::{HistoryRoute, NotesApi, NotesRoute},
     parts::function::Function,
 };
 
 fn deployment_of(change: impl FnOnce(RestApi, &FunctionHandle) -> RestApi) -> String {
     let stage = Stage::example("dev");
     let mut stack = Stack::new("api", "An API.");
-    let environment = NotesEnvironment { table_name: "notes".into(), word: "hello".into() };
-    let function = stack.add(Function::new(&stage, NotesApi, environment));
+    let environment = NotesApi::<Text> { table_name: "notes".into(), word: "hello".into() };
+    let function = stack.add(Function::new(&stage, environment));
     let api = RestApi::new("Api", "api".to_owned(), &stage).routes::<NotesRoute>(&function);
     stack.add(change(api, &function));
     let mut ids = stack.resources.into_keys().filter(|id| id.starts_with("ApiDeployment"));

@@ -1,8 +1,7 @@
 //! The Media Uploader: five functions, one API, one job passed between them.
 
+use contract::{Function, FunctionName, Method, Route, Routes};
 use serde::{Deserialize, Serialize};
-
-use crate::{Function, FunctionName, Method, Route, Routes};
 
 /// The system's name.
 pub const SYSTEM: &str = "media-uploader";
@@ -11,75 +10,9 @@ pub const SYSTEM: &str = "media-uploader";
 pub const MEDIA_PROFILE_PATH: &str = "/opt/media-profile.json";
 
 /// Hands out upload links and takes small files: routes [`UploadRoute`].
-#[derive(Debug, Clone, Copy)]
-pub struct Upload;
-/// Hands out links to processed media: routes [`RetrieveRoute`].
-#[derive(Debug, Clone, Copy)]
-pub struct Retrieve;
-/// Takes the raw bucket's events and starts the right processor.
-#[derive(Debug, Clone, Copy)]
-pub struct Dispatcher;
-/// Makes an image's variants.
-#[derive(Debug, Clone, Copy)]
-pub struct Image;
-/// Probes a video and rewrites its container.
-#[derive(Debug, Clone, Copy)]
-pub struct Video;
-
-impl Function for Upload {
-    const NAME: FunctionName = FunctionName {
-        system: SYSTEM,
-        function: "upload",
-        binary: "media-uploader-upload",
-        logical_id: "UploadMediaFunction",
-    };
-    type Environment<V> = UploadEnvironment<V>;
-}
-
-impl Function for Retrieve {
-    const NAME: FunctionName = FunctionName {
-        system: SYSTEM,
-        function: "retrieve",
-        binary: "media-uploader-retrieve",
-        logical_id: "RetrieveMediaFunction",
-    };
-    type Environment<V> = RetrieveEnvironment<V>;
-}
-
-impl Function for Dispatcher {
-    const NAME: FunctionName = FunctionName {
-        system: SYSTEM,
-        function: "dispatcher",
-        binary: "media-uploader-dispatcher",
-        logical_id: "MediaProcessingDispatcher",
-    };
-    type Environment<V> = DispatcherEnvironment<V>;
-}
-
-impl Function for Image {
-    const NAME: FunctionName = FunctionName {
-        system: SYSTEM,
-        function: "image",
-        binary: "media-uploader-image",
-        logical_id: "ImageProcessingFunction",
-    };
-    type Environment<V> = ImageEnvironment<V>;
-}
-
-impl Function for Video {
-    const NAME: FunctionName = FunctionName {
-        system: SYSTEM,
-        function: "video",
-        binary: "media-uploader-video",
-        logical_id: "VideoProcessingFunction",
-    };
-    type Environment<V> = VideoEnvironment<V>;
-}
-
-/// The environment of [`Upload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct UploadEnvironment<V = String> {
+pub struct Upload<V = String> {
     /// The bucket uploads land in.
     pub raw_media_bucket: V,
     /// Comma-separated origins that get CORS headers.
@@ -87,27 +20,35 @@ pub struct UploadEnvironment<V = String> {
     /// Path of the media profile, see [`MEDIA_PROFILE_PATH`].
     pub media_profile_path: V,
     /// The S3 endpoint a client can reach, where that is not AWS: presigned URLs are made for it, path-style.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub public_s3_endpoint: Option<V>,
 }
 
-/// The environment of [`Retrieve`].
+impl<V> Function for Upload<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "upload", "UploadMediaFunction");
+}
+
+/// Hands out links to processed media: routes [`RetrieveRoute`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct RetrieveEnvironment<V = String> {
+pub struct Retrieve<V = String> {
     /// The bucket processed media is served from.
     pub processed_media_bucket: V,
     /// Comma-separated origins that get CORS headers.
     pub allowed_origins: V,
     /// The S3 endpoint a client can reach, where that is not AWS: presigned URLs are made for it, path-style.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub public_s3_endpoint: Option<V>,
 }
 
-/// The environment of [`Dispatcher`].
+impl<V> Function for Retrieve<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "retrieve", "RetrieveMediaFunction");
+}
+
+/// Takes the raw bucket's events and starts the right processor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct DispatcherEnvironment<V = String> {
+pub struct Dispatcher<V = String> {
     /// The bucket uploads land in.
     pub raw_media_bucket: V,
     /// The bucket processed media is served from.
@@ -120,10 +61,14 @@ pub struct DispatcherEnvironment<V = String> {
     pub video_processing_function_arn: V,
 }
 
-/// The environment of [`Image`].
+impl<V> Function for Dispatcher<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "dispatcher", "MediaProcessingDispatcher");
+}
+
+/// Makes an image's variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct ImageEnvironment<V = String> {
+pub struct Image<V = String> {
     /// The bucket uploads land in.
     pub raw_media_bucket: V,
     /// The bucket processed media is served from.
@@ -132,10 +77,14 @@ pub struct ImageEnvironment<V = String> {
     pub media_profile_path: V,
 }
 
-/// The environment of [`Video`].
+impl<V> Function for Image<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "image", "ImageProcessingFunction");
+}
+
+/// Probes a video and rewrites its container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct VideoEnvironment<V = String> {
+pub struct Video<V = String> {
     /// The bucket uploads land in.
     pub raw_media_bucket: V,
     /// The bucket processed media is served from.
@@ -146,9 +95,8 @@ pub struct VideoEnvironment<V = String> {
     pub image_processing_function_arn: V,
 }
 
-/// A default that does not ask `V: Default`, which `#[serde(default)]` alone would.
-fn none<V>() -> Option<V> {
-    None
+impl<V> Function for Video<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "video", "VideoProcessingFunction");
 }
 
 /// The routes of [`Upload`].

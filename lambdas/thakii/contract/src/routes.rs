@@ -1,6 +1,6 @@
 //! The API's routes.
 
-use crate::{Method, Route, Routes};
+use contract::{Method, Route, Routes};
 
 /// The paths that take every method and go to the API function too, rendered as `ANY` without authorizer: what no
 /// route declares falls through to them, so 404, 405 and every preflight are the function's.

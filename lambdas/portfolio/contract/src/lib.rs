@@ -1,8 +1,7 @@
 //! The Portfolio: one function that serves forty-one routes over one table and one user pool.
 
+use contract::{Function, FunctionName, Method, Route, Routes};
 use serde::{Deserialize, Serialize};
-
-use crate::{Function, FunctionName, Method, Route, Routes};
 
 /// The system's name.
 pub const SYSTEM: &str = "portfolio";
@@ -10,7 +9,7 @@ pub const SYSTEM: &str = "portfolio";
 /// The namespace of the metrics the function writes into its log (CloudWatch's embedded metric format), each a count
 /// with the one dimension `Environment`.
 pub const METRICS_NAMESPACE: &str = "Portfolio/Auth";
-/// The metrics' one dimension; its value is [`ApiEnvironment::environment`].
+/// The metrics' one dimension; its value is [`Api::environment`].
 pub const METRICS_DIMENSION: &str = "Environment";
 /// The table's one index, whose keys are `GSI1PK` and `GSI1SK`.
 pub const INDEX: &str = "GSI1";
@@ -19,19 +18,9 @@ pub const INDEX: &str = "GSI1";
 pub const TIME_TO_LIVE: &str = "ExpiresAt";
 
 /// Serves every route of [`ApiRoute`].
-#[derive(Debug, Clone, Copy)]
-pub struct Api;
-
-impl Function for Api {
-    const NAME: FunctionName =
-        FunctionName { system: SYSTEM, function: "api", binary: "portfolio-api", logical_id: "PortfolioApiFunction" };
-    type Environment<V> = ApiEnvironment<V>;
-}
-
-/// The environment of [`Api`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct ApiEnvironment<V = String> {
+pub struct Api<V = String> {
     /// The table.
     pub dynamodb_table_name: V,
     /// The user pool whose ID tokens are accepted.
@@ -49,25 +38,24 @@ pub struct ApiEnvironment<V = String> {
     /// The name of the SecureString parameter that holds the salt of visitors' anonymous ids.
     pub visitor_salt_param: V,
     /// Where DynamoDB is, where that is not AWS. On an emulator that sets `AWS_ENDPOINT_URL`, all five stay unset.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dynamodb_endpoint: Option<V>,
     /// Where Cognito is, where that is not AWS.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cognito_endpoint: Option<V>,
     /// What tokens must name as their issuer, where that is not the pool in AWS.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cognito_issuer: Option<V>,
     /// Where the pool's public keys are, where that is not below the issuer.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_url: Option<V>,
     /// The salt itself, for stages without SecureString parameters; must not be set on AWS.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub visitor_salt: Option<V>,
 }
 
-/// A default that does not ask `V: Default`, which `#[serde(default)]` alone would.
-fn none<V>() -> Option<V> {
-    None
+impl<V> Function for Api<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "api", "PortfolioApiFunction");
 }
 
 /// A metric of [`METRICS_NAMESPACE`].

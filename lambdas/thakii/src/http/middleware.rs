@@ -1,4 +1,4 @@
-//! What happens around every handler: admission, the deadline, failures made presentable, metrics and a log line.
+//! The middleware of every route: authorization, deadline, error texts, metrics and the log line.
 
 use std::{
     sync::Arc,
@@ -12,78 +12,75 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use contract::{
-    Routes,
-    thakii::{
-        limits::{DEADLINE_SECONDS, TIMEOUT},
-        metrics::{AUTH_FAILURES, FAST_ROUTE_MS, LIST_DEGRADED},
-        routes::ApiRoute,
-    },
-};
+use contract::Routes;
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
+use thakii_contract::{
+    limits::{DEADLINE_SECONDS, TIMEOUT},
+    metrics::{AUTH_FAILURES, FAST_ROUTE_MS, LIST_DEGRADED},
+    routes::ApiRoute,
+};
 
-use super::{Caller, access::admit};
+use super::{access::authorize, caller::Caller};
 use crate::{
     app::App,
     error::Failure,
-    metrics::{self, Measured},
+    metrics::{self, Metric},
 };
 
-/// A handler's mark on a list that came out empty because its table failed.
+/// Marks an empty list whose table failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Degraded;
 
-/// What the log line of a response says, beside its status.
+/// The fields of a response's log line.
 #[derive(Debug, Clone, Default)]
-struct Noted {
+struct LogFields {
     route: Option<&'static str>,
     uid: Option<String>,
 }
 
-/// Serves one route: everything but the handler.
-pub(super) async fn serve(
+/// Serves one route around its handler.
+pub(crate) async fn serve_route(
     State((app, route)): State<(Arc<App>, ApiRoute)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
     let request_id = request_id(&request);
-    let mut noted = Noted { route: Some(route.route().path), uid: None };
+    let mut log_fields = LogFields { route: Some(route.route().path), uid: None };
     let served = async {
-        // The request is not sync, so only its headers cross the wait.
+        // The request is not `Sync`, so only its headers are borrowed across the await.
         let headers = std::mem::take(request.headers_mut());
-        let admitted = admit(&app, route, &headers).await;
+        let authorized = authorize(&app, route, &headers).await;
         *request.headers_mut() = headers;
-        match admitted {
+        match authorized {
             Ok(None) => next.run(request).await,
             Ok(Some(identity)) => {
-                noted.uid = Some(identity.uid.clone());
+                log_fields.uid = Some(identity.uid.clone());
                 request.extensions_mut().insert(Caller(Arc::new(identity)));
-                next.run(request).await.map_failure(|body| success_false(route, body))
+                next.run(request).await.rewrite_failure(|body| mark_unsuccessful(route, body))
             }
             Err(error) => error.into_response(),
         }
     };
     let served = tokio::time::timeout(Duration::from_secs(DEADLINE_SECONDS), served).await;
     let mut response = served.unwrap_or_else(|_| timed_out());
-    response = presentable(response, route, &request_id);
-    measure(&app.stage, route, &response, started);
-    response.extensions_mut().insert(noted);
+    response = with_fixed_text(response, route, &request_id);
+    emit_metrics(&app.stage, route, &response, started);
+    response.extensions_mut().insert(log_fields);
     response
 }
 
-/// Rewrites the body of a failure.
-trait MapFailure {
-    fn map_failure(self, change: impl FnOnce(&mut Map<String, Value>)) -> Self;
+trait RewriteFailure {
+    fn rewrite_failure(self, change: impl FnOnce(&mut Map<String, Value>)) -> Self;
 }
 
-impl MapFailure for Response {
-    fn map_failure(mut self, change: impl FnOnce(&mut Map<String, Value>)) -> Self {
+impl RewriteFailure for Response {
+    fn rewrite_failure(mut self, change: impl FnOnce(&mut Map<String, Value>)) -> Self {
         let Some(mut failure) = self.extensions_mut().remove::<Failure>() else { return self };
         change(&mut failure.body);
         let mut response = (self.status(), self.headers().clone(), Json(&failure.body)).into_response();
-        // The old length is another body's.
+        // The length was that of the old body.
         response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
         *response.extensions_mut() = std::mem::take(self.extensions_mut());
         response.extensions_mut().insert(failure);
@@ -91,9 +88,9 @@ impl MapFailure for Response {
     }
 }
 
-/// What the registry says of a write that failed.
-fn success_false(route: ApiRoute, body: &mut Map<String, Value>) {
-    let registry = matches!(
+/// Adds `success: false` to failed writes of admins and servers, which is part of the contract.
+fn mark_unsuccessful(route: ApiRoute, body: &mut Map<String, Value>) {
+    let reports_success = matches!(
         route,
         ApiRoute::AddServer
             | ApiRoute::UpdateServer
@@ -102,24 +99,24 @@ fn success_false(route: ApiRoute, body: &mut Map<String, Value>) {
             | ApiRoute::UpdateAdmin
             | ApiRoute::RemoveAdmin
     );
-    if registry {
+    if reports_success {
         body.insert("success".to_owned(), json!(false));
     }
 }
 
-/// Gives what is ours to fix a fixed text and the request's id.
-fn presentable(response: Response, route: ApiRoute, request_id: &str) -> Response {
+/// Replaces the text of a server error by a fixed one, and adds the request ID.
+fn with_fixed_text(response: Response, route: ApiRoute, request_id: &str) -> Response {
     if !response.status().is_server_error() {
         return response;
     }
-    response.map_failure(|body| {
-        body.entry("error").or_insert_with(|| json!(failure(route)));
+    response.rewrite_failure(|body| {
+        body.entry("error").or_insert_with(|| json!(failure_text(route)));
         body.insert("request_id".to_owned(), json!(request_id));
     })
 }
 
-/// What failed, where the reason is not the client's.
-const fn failure(route: ApiRoute) -> &'static str {
+/// The error text of a route for failures that are not the client's.
+const fn failure_text(route: ApiRoute) -> &'static str {
     match route {
         ApiRoute::Health => "Failed to check health",
         ApiRoute::Login => "Failed to log in",
@@ -158,29 +155,29 @@ fn timed_out() -> Response {
     response
 }
 
-fn measure(stage: &str, route: ApiRoute, response: &Response, started: Instant) {
-    let mut measured = Vec::new();
+fn emit_metrics(stage: &str, route: ApiRoute, response: &Response, started: Instant) {
+    let mut values = Vec::new();
     if route.is_fast() {
-        measured.push(Measured::milliseconds(FAST_ROUTE_MS, started.elapsed().as_secs_f64() * 1000.0));
+        values.push(Metric::milliseconds(FAST_ROUTE_MS, started.elapsed().as_secs_f64() * 1000.0));
     }
     if response.status() == StatusCode::UNAUTHORIZED {
-        measured.push(Measured::count(AUTH_FAILURES, 1));
+        values.push(Metric::count(AUTH_FAILURES, 1));
     }
     if response.extensions().get::<Degraded>().is_some() {
-        measured.push(Measured::count(LIST_DEGRADED, 1));
+        values.push(Metric::count(LIST_DEGRADED, 1));
     }
-    metrics::emit(stage, None, &measured);
+    metrics::emit(stage, None, &values);
 }
 
-/// Writes one line per request. Neither tokens, nor bodies, nor links get there.
-pub(super) async fn record(request: Request, next: Next) -> Response {
+/// Logs one line per request, without tokens, bodies or links.
+pub(crate) async fn log_request(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(&request);
     let method = request.method().clone();
     let response = next.run(request).await;
-    let noted = response.extensions().get::<Noted>().cloned().unwrap_or_default();
+    let log_fields = response.extensions().get::<LogFields>().cloned().unwrap_or_default();
     let (method, status) = (method.as_str(), response.status().as_u16());
-    let (route, uid) = (noted.route, noted.uid.as_deref());
+    let (route, uid) = (log_fields.route, log_fields.uid.as_deref());
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let cause = response.extensions().get::<Failure>().and_then(|failure| failure.cause.as_deref());
     if response.status().is_server_error() {
@@ -191,7 +188,7 @@ pub(super) async fn record(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lambda's id of the request; nothing where there is no Lambda.
+/// Returns Lambda's request ID, or an empty string outside Lambda.
 fn request_id(request: &Request) -> String {
     request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default()
 }

@@ -7,9 +7,8 @@ pub mod routes;
 pub mod storage;
 pub mod tables;
 
+use contract::{Function, FunctionName};
 use serde::{Deserialize, Serialize};
-
-use crate::{Function, FunctionName};
 
 /// The system's name.
 pub const SYSTEM: &str = "thakii";
@@ -30,45 +29,9 @@ pub const HEALTH_EVENT: &str =
     r#"{"httpMethod":"GET","path":"/health","headers":{},"queryStringParameters":null,"body":null}"#;
 
 /// Serves the API: [`routes::ApiRoute`].
-#[derive(Debug, Clone, Copy)]
-pub struct Api;
-/// Takes what the worker reports, and the tasks it gave up on, from two queues.
-#[derive(Debug, Clone, Copy)]
-pub struct Status;
-/// Runs every [`limits::MAINTENANCE_MINUTES`]: re-queues lost tasks, times out stuck ones, checks servers.
-#[derive(Debug, Clone, Copy)]
-pub struct Maintenance;
-
-impl Function for Api {
-    const NAME: FunctionName = FunctionName {
-        system: SYSTEM,
-        function: "backend-api",
-        binary: "thakii-backend-api",
-        logical_id: "ApiFunction",
-    };
-    type Environment<V> = ApiEnvironment<V>;
-}
-
-impl Function for Status {
-    const NAME: FunctionName =
-        FunctionName { system: SYSTEM, function: "status", binary: "thakii-status", logical_id: "StatusFunction" };
-    type Environment<V> = StatusEnvironment<V>;
-}
-
-impl Function for Maintenance {
-    const NAME: FunctionName = FunctionName {
-        system: SYSTEM,
-        function: "maintenance",
-        binary: "thakii-maintenance",
-        logical_id: "MaintenanceFunction",
-    };
-    type Environment<V> = MaintenanceEnvironment<V>;
-}
-
-/// The environment of [`Api`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct ApiEnvironment<V = String> {
+pub struct Api<V = String> {
     /// The stage's name; [`LOCAL_STAGE`] lifts the guard of the server registry.
     pub stage: V,
     /// The bucket of videos, subtitles and PDFs.
@@ -76,7 +39,7 @@ pub struct ApiEnvironment<V = String> {
     /// Comma-separated origins that get CORS headers; the first is also named to requests without an origin.
     pub allowed_origins: V,
     /// The worker's own HTTP address, where it has one.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub worker_service_url: Option<V>,
     /// The name of [`tables::VIDEO_TASKS`].
     pub table_video_tasks: V,
@@ -109,14 +72,18 @@ pub struct ApiEnvironment<V = String> {
     /// The largest video, in bytes: [`limits::MAX_VIDEO_BYTES`].
     pub max_video_bytes: V,
     /// The S3 endpoint a client can reach, where that is not AWS: presigned URLs are made for it, path-style.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_public_endpoint: Option<V>,
 }
 
-/// The environment of [`Status`].
+impl<V> Function for Api<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "backend-api", "ApiFunction");
+}
+
+/// Takes what the worker reports, and the tasks it gave up on, from two queues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct StatusEnvironment<V = String> {
+pub struct Status<V = String> {
     /// The stage's name, a dimension of the metrics.
     pub stage: V,
     /// The bucket of videos, subtitles and PDFs.
@@ -137,10 +104,14 @@ pub struct StatusEnvironment<V = String> {
     pub notifications_topic_arn: V,
 }
 
-/// The environment of [`Maintenance`].
+impl<V> Function for Status<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "status", "StatusFunction");
+}
+
+/// Runs every [`limits::MAINTENANCE_MINUTES`]: re-queues lost tasks, times out stuck ones, checks servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct MaintenanceEnvironment<V = String> {
+pub struct Maintenance<V = String> {
     /// The stage's name, a dimension of the metrics; [`LOCAL_STAGE`] lifts the guard of the server registry.
     pub stage: V,
     /// The bucket of videos, subtitles and PDFs: the worker is told where a video lies.
@@ -159,7 +130,6 @@ pub struct MaintenanceEnvironment<V = String> {
     pub notifications_topic_arn: V,
 }
 
-/// A default that does not ask `V: Default`, which `#[serde(default)]` alone would.
-fn none<V>() -> Option<V> {
-    None
+impl<V> Function for Maintenance<V> {
+    const NAME: FunctionName = FunctionName::new(SYSTEM, "maintenance", "MaintenanceFunction");
 }
