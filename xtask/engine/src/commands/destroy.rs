@@ -8,9 +8,11 @@ use thiserror::Error;
 use super::guarded::guarded;
 use crate::session::Session;
 use crate::{
+    aws::documents::Documents,
     context::Context,
     deploy::{self, destroy},
     error::Exit,
+    lock::HeldLocks,
     render,
 };
 
@@ -77,8 +79,8 @@ pub async fn run(args: DestroyArgs, context: &Context) -> miette::Result<Exit> {
             None => return Err(Refused::NobodyToAsk(session.stage.name).into()),
         }
     }
-    let work = async {
-        let stacks = destroy::stacks(&selected, &session.clients, ui).await?;
+    let work = async |locks: &HeldLocks<Documents>| {
+        let stacks = destroy::stacks(&selected, locks, &session.clients, ui).await?;
         let deleted =
             if args.delete_data { destroy::delete_data(&data, &session.clients, ui).await? } else { Vec::new() };
         ui.say(format_args!("✓ {stacks} stacks deleted, {} buckets and user pools", deleted.len()));

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{DeployError, PATIENCE, aws};
 use crate::{
-    aws::Clients,
-    lock,
+    aws::{Clients, documents::Documents},
+    lock::HeldLocks,
     poll::{Progress, Schedule},
     ui::Ui,
 };
@@ -18,24 +18,34 @@ use crate::{
 /// # Errors
 ///
 /// When a call fails or a stack cannot be deleted; running it again goes on.
-pub async fn stacks(systems: &[RenderedSystem], clients: &Clients, ui: &Ui) -> Result<usize, DeployError> {
+pub(crate) async fn stacks(
+    systems: &[RenderedSystem],
+    locks: &HeldLocks<Documents>,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<usize, DeployError> {
     let mut deleted = 0;
     for stack in systems.iter().rev().flat_map(|system| system.stacks.iter().rev()) {
-        deleted += usize::from(delete(stack, clients, ui).await?);
+        deleted += usize::from(delete(stack, locks, clients, ui).await?);
     }
     Ok(deleted)
 }
 
 const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(3)).within(PATIENCE);
 
-async fn delete(stack: &RenderedStack, clients: &Clients, ui: &Ui) -> Result<bool, DeployError> {
+async fn delete(
+    stack: &RenderedStack,
+    locks: &HeldLocks<Documents>,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<bool, DeployError> {
     let cloudformation = clients.cloudformation(stack.region.as_deref());
     let name = &stack.name;
     if cloudformation.describe(name).await.map_err(aws(name))?.is_none() {
         return Ok(false);
     }
     let step = ui.step(format!("Delete {name}"));
-    lock::still_ours(&stack.system).await;
+    locks.ensure_held(&stack.system).await?;
     let _running = ui.running(format!("CloudFormation goes on deleting {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
     let deleted = SCHEDULE.poll(async || match cloudformation.describe(name).await.map_err(aws(name))? {
