@@ -1,4 +1,4 @@
-//! The one cargo call, and the binaries that come out of it.
+//! The cargo call that builds all functions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,8 @@ use tokio::{
 use super::{BuildError, Mode, Request, install, toolchain};
 use crate::{ui::Ui, workspace::Workspace};
 
-/// What `cargo run` puts into our environment and would mislead, or needlessly dirty, another cargo.
+/// The prefixes of cargo's variables that the inner cargo inherits. `cargo run` sets others, which would mislead it or rebuild
+/// needlessly.
 const KEPT: &[&str] = &[
     "CARGO_HOME",
     "CARGO_TARGET_DIR",
@@ -33,7 +34,7 @@ const KEPT: &[&str] = &[
     "CARGO_PROFILE_",
 ];
 
-/// Builds every function with one call; returns each binary's path.
+/// Builds all functions; returns the path of each binary.
 pub(super) async fn build(
     request: &Request,
     workspace: &Workspace,
@@ -123,8 +124,8 @@ async fn run(
     Ok(binaries)
 }
 
-/// The user's own flags, and the paths of this checkout and cargo home replaced: with them in panic messages, two
-/// checkouts would give two binaries.
+/// The user's flags, and flags that replace the paths of this checkout and of cargo's home in panic messages: two checkouts build the
+/// same binary.
 fn remapped(workspace: &Workspace) -> String {
     const SEPARATOR: &str = "\u{1f}";
     let mut flags: Vec<String> = match (std::env::var("CARGO_ENCODED_RUSTFLAGS"), std::env::var("RUSTFLAGS")) {

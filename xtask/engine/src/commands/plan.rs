@@ -217,7 +217,7 @@ fn warn_of_stale(stage: &Stage, systems: &[RenderedSystem], context: &Context) -
     for (path, difference) in render::differences(&workspace.templates(), std::slice::from_ref(&stage.name), &files)? {
         let what = match difference {
             Difference::Missing => "is not there",
-            Difference::Left => "is of no stack any more",
+            Difference::Orphaned => "is of no stack any more",
             Difference::Stale(_) => "is stale, or was edited by hand",
         };
         ui.warn(format_args!("templates/{path} {what}; the plan is made from what the workspace renders"));
@@ -281,7 +281,10 @@ pub(super) async fn add_left(
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
     match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
-            preview::add_orphaned_stacks(preview, &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed));
+            preview::add_orphaned_stacks(
+                preview,
+                &plan::orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed),
+            );
         }
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
@@ -322,7 +325,7 @@ async fn add_drift(
     for stack in render::stacks_of(selected).filter(|stack| observed.stacks.contains_key(&stack.name)) {
         let step = ui.step(format!("Detect drift of {}", stack.name));
         match session.clients.cloudformation(stack.region.as_deref()).drift(&stack.name).await? {
-            Drift::Found(found) => {
+            Drift::Detected(found) => {
                 step.done(format_args!("{} found", found.len()));
                 preview.drift.extend(found);
             }

@@ -13,7 +13,7 @@ use crate::{
     aws::{
         AwsError, Clients,
         cloudformation::{CloudFormation, Event, StackState},
-        error::Kind,
+        error::ErrorKind,
     },
     poll::Schedule,
 };
@@ -155,7 +155,7 @@ impl<'a> Poller<'a> {
 async fn states(cloudformation: &CloudFormation, names: &[String]) -> Result<BTreeMap<String, StackState>, AwsError> {
     if names.len() >= MANY {
         match cloudformation.describe_all().await {
-            Err(error) if error.kind == Kind::AccessDenied => {}
+            Err(error) if error.kind == ErrorKind::AccessDenied => {}
             described => return described,
         }
     }
