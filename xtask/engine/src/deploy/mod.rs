@@ -4,7 +4,7 @@
 //! Whatever is interrupted is finished by the next run: nothing is remembered but in AWS.
 
 pub mod destroy;
-mod ending;
+mod operation;
 pub mod observe;
 pub mod permissions;
 mod poller;
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use ending::Ending;
+pub(crate) use operation::Ending;
 use futures_util::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use miette::Diagnostic;
 use model::{foundation, rendered::RenderedSystem};

@@ -9,7 +9,7 @@ use ::plan::states::{self, Repair};
 use plan::{Action, Parameter, PlannedStack, change_set::ChangeSetEntry};
 use sha2::{Digest, Sha256};
 
-use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, ending::Ending, poller::Poller};
+use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, operation::Ending, poller::Poller};
 use crate::{
     aws::{
         Clients,
