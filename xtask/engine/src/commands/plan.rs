@@ -23,9 +23,11 @@ use crate::session::{self, Session};
 use crate::{
     aws::drift::Drift,
     context::Context,
-    deploy,
+    deploy::{self, DeployContext},
     error::Exit,
-    github, plan_file,
+    github,
+    lock::HeldLocks,
+    plan_file,
     render::{self, Difference, validate::Validator},
     sources::{self, git::Git},
     stage,
@@ -306,8 +308,10 @@ fn write(path: &Utf8Path, args: &PlanArgs, inputs: Inputs, mut preview: Preview,
 async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed, session: &Session, ui: &Ui) {
     let outputs = session::outputs(observed);
     let bucket = session::bucket(&session.stage, observed);
-    match deploy::verdicts(plan, &outputs, bucket.as_deref(), &session.clients, ui).await {
-        Ok(verdicts) => preview::add_change_sets(preview, &verdicts),
+    let locks = &HeldLocks::none();
+    let deploy_context = DeployContext { stage: &session.stage.name, clients: &session.clients, locks, ui };
+    match deploy::preview_change_sets(deploy_context, plan, &outputs, bucket.as_deref()).await {
+        Ok(change_sets) => preview::add_change_sets(preview, &change_sets),
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
             ui.warn(format_args!("CloudFormation's own change sets are not shown: {chain}"));

@@ -1,93 +1,94 @@
-//! When what was begun with a stack is over: one rule for deploys and repairs.
+//! Waits for the end of an operation on a stack: one rule for deploys and repairs.
 //!
-//! CloudFormation may still tell what was there before, right after it has taken a call. So an end counts only once the stack was
-//! seen at work, or a new event says the same, or the stack that is being deleted is gone.
+//! Right after a call, CloudFormation may still report the earlier state. So a final state only counts after the stack was seen in
+//! progress, or with a new event of the same state, or if a stack that is being deleted is gone.
 
 use std::{collections::BTreeSet, time::Instant};
 
 use ::plan::states;
 
-use super::{DeployError, PATIENCE, aws, poller::Poller};
+use super::{DeployError, PATIENCE, error::aws, poller::Poller};
 use crate::aws::{
     AwsError, Clients,
     cloudformation::{CloudFormation, Event, StackState},
 };
 
-/// What events of a stack itself are of.
+/// The resource type of a stack's own events.
 const STACK: &str = "AWS::CloudFormation::Stack";
-/// A stack that a change set was made for and that is not created yet.
+/// The state of a stack that has a change set and is not created yet.
 const EMPTY: &str = "REVIEW_IN_PROGRESS";
 
-/// What is known of a stack about something that was begun with it.
+/// An operation on a stack.
 #[derive(Debug)]
-pub(crate) struct Ending {
-    /// The events that were there before.
-    seen: BTreeSet<String>,
-    begun: bool,
+pub(crate) struct Operation {
+    /// The IDs of earlier events.
+    earlier: BTreeSet<String>,
+    was_in_progress: bool,
     is_deletion: bool,
 }
 
-impl Ending {
-    /// For what somebody else has begun: whatever is told of it now is not older than that.
-    pub(crate) fn of_others() -> Self {
-        Self { seen: BTreeSet::new(), begun: true, is_deletion: false }
+impl Operation {
+    /// An operation that is in progress already, so that the reported state cannot be an earlier one.
+    pub(crate) fn in_progress() -> Self {
+        Self { earlier: BTreeSet::new(), was_in_progress: true, is_deletion: false }
     }
 
-    /// For what the caller is about to begin. The newest page of events says what was there before.
-    pub(crate) async fn before(cloudformation: &CloudFormation, stack: &str) -> Result<Self, AwsError> {
+    /// An operation that the caller is about to start. The newest page of events has the earlier ones.
+    pub(crate) async fn about_to_start(cloudformation: &CloudFormation, stack: &str) -> Result<Self, AwsError> {
         let events = cloudformation.events(stack, |_| true).await?;
-        Ok(Self { seen: events.into_iter().map(|event| event.id).collect(), begun: false, is_deletion: false })
+        let earlier = events.into_iter().map(|event| event.id).collect();
+        Ok(Self { earlier, was_in_progress: false, is_deletion: false })
     }
 
-    /// What is begun is the stack's deletion.
-    pub(crate) fn of_deletion(self) -> Self {
+    /// The same operation as a deletion of the stack.
+    pub(crate) fn deleting(self) -> Self {
         Self { is_deletion: true, ..self }
     }
 
-    /// The events that were there before.
-    pub(super) fn seen(&self) -> &BTreeSet<String> {
-        &self.seen
+    /// The IDs of earlier events.
+    pub(super) fn earlier(&self) -> &BTreeSet<String> {
+        &self.earlier
     }
 
-    /// Is it over, with the stack in this state and these its latest events?
-    fn is_over(&mut self, state: Option<&StackState>, events: &[Event]) -> bool {
-        let Some(state) = state else { return self.begun || self.is_deletion };
+    /// Returns whether the operation has ended, by the stack's state and its latest events.
+    fn has_ended(&mut self, state: Option<&StackState>, events: &[Event]) -> bool {
+        let Some(state) = state else { return self.was_in_progress || self.is_deletion };
         if states::stack(&state.status).repair.is_transient() {
-            self.begun = true;
+            self.was_in_progress = true;
             return false;
         }
         let ended = |event: &&Event| event.resource_type == STACK && event.status == state.status;
-        let ended = events.iter().filter(ended).any(|event| !self.seen.contains(&event.id));
-        state.status != EMPTY && (self.begun || ended)
+        let ended = events.iter().filter(ended).any(|event| !self.earlier.contains(&event.id));
+        state.status != EMPTY && (self.was_in_progress || ended)
     }
 
-    /// Waits for the end, and tells every new event; the stack as it is then, `None` when it is gone. Somebody must run the poller
+    /// Waits for the end and reports each new event; returns the stack's state, `None` if it is gone. The caller runs the poller
     /// meanwhile.
     pub(super) async fn wait(
         &mut self,
         region: Option<&str>,
         stack: &str,
         poller: &Poller<'_>,
-        tell: impl Fn(&Event),
+        report: impl Fn(&Event),
     ) -> Result<Option<StackState>, DeployError> {
         let started = Instant::now();
-        let mut told = self.seen.clone();
+        let mut reported = self.earlier.clone();
         let mut watch = poller.watch(region, stack);
         loop {
             let now = watch.next().await.map_err(aws(stack))?;
-            now.events.iter().rev().filter(|event| told.insert(event.id.clone())).for_each(&tell);
-            if self.is_over(now.state.as_ref(), &now.events) {
+            now.events.iter().rev().filter(|event| reported.insert(event.id.clone())).for_each(&report);
+            if self.has_ended(now.state.as_ref(), &now.events) {
                 return Ok(now.state);
             }
             if started.elapsed() > PATIENCE {
-                let status = now.state.map_or_else(|| "not there".to_owned(), |state| state.status);
+                let status = now.state.map_or_else(|| "not created".to_owned(), |state| state.status);
                 return Err(DeployError::Busy { what: stack.to_owned(), status });
             }
         }
     }
 
-    /// Waits for the end of one stack alone.
-    pub(crate) async fn alone(
+    /// Waits for the end with a poller of its own.
+    pub(crate) async fn wait_alone(
         mut self,
         region: Option<&str>,
         stack: &str,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Ailment, AilmentKind, Repair, states};
 use crate::{
     aws::{Clients, cloudformation::CloudFormation},
-    deploy::{self, DeployError, Ending, aws, observe::LIVE},
+    deploy::{self, DeployError, Operation, aws, observe::LIVE},
     ui::Ui,
 };
 
@@ -48,8 +48,8 @@ pub async fn repair(
         }
         AilmentKind::Stack(stack, repair) => {
             let cloudformation = clients.cloudformation(region);
-            let Some(ending) = begin(stack, *repair, options, &cloudformation).await? else { return Ok(false) };
-            let after = ending.alone(region, stack, clients).await?;
+            let Some(operation) = start(stack, *repair, options, &cloudformation).await? else { return Ok(false) };
+            let after = operation.wait_alone(region, stack, clients).await?;
             let after = after.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
             if states::stack(&after).repair != Repair::None {
                 let cause = states::stack(&after).meaning.to_owned();
@@ -62,42 +62,42 @@ pub async fn repair(
 }
 
 /// Starts a stack's repair; `None` if there is none, or none without further options.
-async fn begin(
+async fn start(
     stack: &str,
     repair: Repair,
     options: &RepairOptions,
     cloudformation: &CloudFormation,
-) -> Result<Option<Ending>, DeployError> {
-    let before = async || Ending::before(cloudformation, stack).await.map_err(aws(stack));
-    let (ending, begun) = match repair {
+) -> Result<Option<Operation>, DeployError> {
+    let start = async || Operation::about_to_start(cloudformation, stack).await.map_err(aws(stack));
+    let (operation, started) = match repair {
         Repair::None | Repair::Deploy => return Ok(None),
         // The operation continues until the stack has rolled back.
         Repair::WaitOrCancel if options.cancel.contains(stack) => {
-            (Ending::of_others(), cloudformation.cancel_update(stack).await)
+            (Operation::in_progress(), cloudformation.cancel_update(stack).await)
         }
-        Repair::Wait | Repair::WaitOrCancel => (Ending::of_others(), Ok(())),
+        Repair::Wait | Repair::WaitOrCancel => (Operation::in_progress(), Ok(())),
         Repair::Delete => {
-            let ending = before().await?.of_deletion();
+            let operation = start().await?.deleting();
             // Before the artifact bucket exists there is no lock, and another run may have created the stack meanwhile.
             let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
             if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
                 return Ok(None);
             }
-            (ending, cloudformation.delete(stack).await)
+            (operation, cloudformation.delete(stack).await)
         }
-        Repair::RollBack => (before().await?, cloudformation.roll_back(stack).await),
+        Repair::RollBack => (start().await?, cloudformation.roll_back(stack).await),
         Repair::ContinueRollback => {
             let skip = RepairOptions::logical_ids(&options.skip, stack);
-            (before().await?, cloudformation.continue_rollback(stack, skip).await)
+            (start().await?, cloudformation.continue_rollback(stack, skip).await)
         }
         Repair::DeleteRetaining => {
             let retain = RepairOptions::logical_ids(&options.retain, stack);
             if retain.is_empty() {
                 return Ok(None);
             }
-            (before().await?.of_deletion(), cloudformation.delete_retaining(stack, retain).await)
+            (start().await?.deleting(), cloudformation.delete_retaining(stack, retain).await)
         }
     };
-    begun.map_err(aws(stack))?;
-    Ok(Some(ending))
+    started.map_err(aws(stack))?;
+    Ok(Some(operation))
 }
