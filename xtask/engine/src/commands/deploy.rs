@@ -28,7 +28,7 @@ use crate::session::{self, Session};
 use crate::{
     aws::documents::Documents,
     context::Context,
-    deploy::{self, Deployed, Done, Guard},
+    deploy::{self, DeployContext, Deployed, Done, Guard},
     error::{self, Exit},
     lock::HeldLocks,
     plan_file, prune,
@@ -167,7 +167,7 @@ async fn check_foundation(args: &DeployArgs, selected: &[RenderedSystem], sessio
         return Ok(());
     }
     let observed = deploy::observe::observe(&own, &session.clients).await?;
-    let (own, _) = deploy::rights::leave_what_narrows(own, &observed);
+    let (own, _) = deploy::rights::keep_wider_permissions(own, &observed);
     // Nothing of foundation is built.
     let plan = plan::plan(&session.stage.name, &own, &Artifacts::default(), &observed);
     Ok(Refused::check_foundation(&plan, args, &session.stage)?)
@@ -196,9 +196,10 @@ async fn found(
     ui.say_plan(&preview);
     confirm(args, &plan, session, ui)?;
     let locks = &HeldLocks::none();
-    let guard = Guard { preview: &preview, allowances: &args.allowances.allowances(), locks };
+    let guard = Guard { preview: &preview, allowances: &args.allowances.allowances() };
     let known = session::outputs(&observed);
-    deploy::apply(&plan, &stage.name, artifacts, known, guard, &session.clients, ui).await?;
+    let deploy_context = DeployContext { stage: &stage.name, clients: &session.clients, locks, ui };
+    deploy::apply(deploy_context, &plan, artifacts, known, guard).await?;
     session.artifact_bucket().await
 }
 
@@ -249,10 +250,11 @@ async fn deploy(
         confirm(args, &plan, session, ui)?;
     }
     check_permissions(&plan, session, ui).await;
-    let guard = Guard { preview: &preview, allowances: &args.allowances.allowances(), locks };
+    let guard = Guard { preview: &preview, allowances: &args.allowances.allowances() };
     let known = session::outputs(&observed);
+    let deploy_context = DeployContext { stage: &stage.name, clients, locks, ui };
     let existed: BTreeSet<_> = observed.functions.keys().cloned().collect();
-    let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
+    let deployed = deploy::apply(deploy_context, &plan, artifacts, known, guard).await?;
     // One stack of several may lack what its functions and pages need; the whole system's next deploy releases them.
     let (released, published) = if args.stack.is_some() {
         (Vec::new(), Vec::new())

@@ -16,7 +16,7 @@ use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
     deploy,
-    doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
+    doctor::{Ailment, AilmentKind, FunctionState, RepairOptions, Signs, diagnose, repair},
     error::Exit,
     ledger::Ledger,
     lock::HeldLocks,
@@ -70,7 +70,7 @@ pub async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
     if !args.fix {
         return Ok(Exit::Failure);
     }
-    let names = Names {
+    let names = RepairOptions {
         skip: args.skip.into_iter().collect(),
         retain: args.retain.into_iter().collect(),
         cancel: args.cancel.into_iter().collect(),
@@ -80,7 +80,7 @@ pub async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
         // Looked at again with the lock in hand: what was ill may have been somebody's work.
         for ailment in examine(&systems, bucket.as_deref(), &session).await? {
             let region = match &ailment.kind {
-                Kind::Stack(name, _) => {
+                AilmentKind::Stack(name, _) => {
                     let mut stacks = render::stacks_of(&systems);
                     stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
                 }
