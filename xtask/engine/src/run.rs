@@ -42,7 +42,7 @@ async fn run_command_line(application: Application) -> ExitCode {
     let (verbose, record) = globals(&matches);
     let started = Instant::now();
     start_logging(verbose);
-    let ui = Ui::new();
+    let ui = Ui::new().with_verbosity(verbose > 0);
     // Borrowed, not moved: what was running is asked for before it is dropped.
     let mut running = std::pin::pin!(run(application, &matches, record.as_deref(), &ui));
     let ran = tokio::select! {

@@ -30,12 +30,12 @@ impl Refused {
         if refused.is_empty() {
             return Ok(());
         }
-        let ways: Vec<_> = refused.iter().filter_map(|finding| finding.way_out()).collect();
+        let ways: Vec<_> = refused.iter().filter_map(|finding| finding.allow_option()).collect();
         let help = match ways.as_slice() {
             [] => "change the definition: no option lets this pass".to_owned(),
             ways => format!("if this is meant, say so: {}", ways.join(" ")),
         };
-        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.message.clone()).collect(), help })
+        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.brief()).collect(), help })
     }
 
     /// Whoever may deploy must not be able to widen that, so where workflows deploy, foundation is people's.
