@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     http::{Client, Request},
-    release::smoke::Check,
+    release::smoke::SmokeTest,
 };
 
 /// How often a check is tried: a stage of API Gateway needs a moment until every one of its machines knows it.
@@ -49,9 +49,9 @@ pub struct Outcome {
 
 /// Asks a system everything that it says of itself. `urls` are its APIs', by logical ID; one that is missing fails.
 /// `token` is that of a user, or why there is none; `None` where the system has no users.
-pub async fn check(
+pub(crate) async fn check(
     system: &RenderedSystem,
-    smoke: &[Check],
+    smoke: &[SmokeTest],
     token: Option<Result<String, String>>,
     urls: &BTreeMap<String, String>,
 ) -> Vec<Outcome> {
