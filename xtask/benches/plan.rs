@@ -8,7 +8,7 @@ use engine::render::{self, validate::Validator};
 use model::{
     foundation,
     project::Project as _,
-    rendered::{RenderedStack, RenderedSystem},
+    rendered::{FormatVersion, RenderedStack, RenderedSystem},
     stage::Stage,
 };
 use plan::{
@@ -47,6 +47,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         apis: Vec::new(),
     };
     RenderedSystem {
+        version: FormatVersion,
         name: "bench".to_owned(),
         stacks: vec![stack],
         smoke: Vec::new(),

@@ -18,6 +18,8 @@ pub mod error;
 pub mod github;
 pub mod http;
 pub mod junit;
+#[cfg(test)]
+mod layers;
 pub mod ledger;
 pub mod live;
 pub mod local;
@@ -25,6 +27,7 @@ pub mod lock;
 pub mod notice;
 pub mod pages;
 pub mod plan_file;
+pub mod poll;
 pub mod prune;
 pub mod python;
 pub mod record;
@@ -34,10 +37,10 @@ mod run;
 pub mod session;
 pub mod site;
 pub mod sources;
-pub mod srp;
 pub mod stage;
 pub mod store;
 pub mod summary;
+pub mod table;
 pub mod ui;
 pub mod workspace;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    ledger::{Kind, Outcome},
+    ledger::{Outcome, ReleaseKind},
     record::Done,
 };
 
@@ -57,7 +57,7 @@ impl Fate {
 struct Release {
     system: String,
     number: u32,
-    kind: Kind,
+    kind: ReleaseKind,
     outcome: Outcome,
     commit: Option<String>,
     who: Option<String>,
@@ -97,12 +97,12 @@ fn failed_after(done: &[Done]) -> Option<String> {
 
 fn settled(release: &Release) -> Notice {
     let (fate, why) = match (&release.outcome, &release.kind) {
-        (Outcome::Released, Kind::Deploy) => (Fate::Live, None),
+        (Outcome::Released, ReleaseKind::Deploy) => (Fate::Live, None),
         // Users get what it was to take back.
-        (Outcome::Reverted { why }, Kind::Rollback { to }) => {
+        (Outcome::Reverted { why }, ReleaseKind::Rollback { to }) => {
             (Fate::Failed, Some(format!("the rollback to release {to} was taken back: {why}")))
         }
-        (Outcome::Released, Kind::Rollback { to }) => (Fate::Live, Some(format!("rolled back to release {to}"))),
+        (Outcome::Released, ReleaseKind::Rollback { to }) => (Fate::Live, Some(format!("rolled back to release {to}"))),
         (Outcome::Reverted { why }, _) if release.nothing_before.is_empty() => (Fate::Reverted, Some(why.clone())),
         (Outcome::Reverted { why }, _) => (Fate::Failed, Some(format!("nothing was before it, so it stays: {why}"))),
         (Outcome::Open, _) => (Fate::Failed, Some("it is still open".to_owned())),
@@ -113,8 +113,8 @@ fn settled(release: &Release) -> Notice {
 
 fn taken_back(bad: &Release, back: &Release) -> Notice {
     let to = match back.kind {
-        Kind::Rollback { to } => format!("users get release {to} again, as release {}", back.number),
-        Kind::Deploy => format!("users get release {}", back.number),
+        ReleaseKind::Rollback { to } => format!("users get release {to} again, as release {}", back.number),
+        ReleaseKind::Deploy => format!("users get release {}", back.number),
     };
     Notice { fate: Fate::Reverted, why: Some(format!("it did not do what it must; {to}")), ..settled(bad) }
 }

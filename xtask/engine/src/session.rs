@@ -104,7 +104,7 @@ impl Session {
 
     /// Leaves what deploying may do as it is where the workspace would only take away from it: that waits for `bootstrap`.
     pub fn leave_what_narrows(&self, systems: &[RenderedSystem], observed: &Observed, ui: &Ui) -> Vec<RenderedSystem> {
-        let (left, narrows) = rights::leave_what_narrows(systems.to_vec(), observed);
+        let (left, narrows) = rights::keep_wider_permissions(systems.to_vec(), observed);
         if narrows {
             ui.say(format_args!(
                 "What deploying may do is left as it is; once this is deployed, `cargo xtask bootstrap --stage {}` takes away \

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::{
     Client,
     types::{
-        Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Stack, Tag,
+        Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Stack, StackEvent, Tag,
         TemplateStage,
     },
 };
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{failed, gone_is_fine, if_found},
 };
 
 /// A stack as CloudFormation describes it.
@@ -24,7 +24,7 @@ use super::{
 pub struct StackState {
     /// Its status, for example `UPDATE_COMPLETE`.
     pub status: String,
-    /// Why it has that status.
+    /// The reason for its status.
     pub reason: Option<String>,
     /// Its parameters' values.
     pub parameters: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ pub struct StackState {
 /// One event of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its id, to know it again.
+    /// The event's ID.
     pub id: String,
     /// The resource.
     pub logical_id: String,
@@ -45,39 +45,39 @@ pub struct Event {
     pub resource_type: String,
     /// The resource's status.
     pub status: String,
-    /// Why.
+    /// The reason for its status.
     pub reason: Option<String>,
 }
 
 /// The value of a parameter in a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
-    /// This one.
+    /// A new value.
     Value(String),
-    /// The one it has.
+    /// The value that the stack has.
     Previous,
 }
 
-/// What a change set is made from.
+/// The input of a change set.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeSetRequest<'a> {
     /// The stack.
     pub stack: &'a str,
     /// The change set's name.
     pub name: &'a str,
-    /// Does the stack not exist yet?
+    /// Whether the stack must be created.
     pub create: bool,
     /// The template.
     pub template: Template<'a>,
     /// Every parameter.
     pub parameters: &'a BTreeMap<String, ParameterValue>,
-    /// The role CloudFormation works with; without one, it works with what the caller may do.
+    /// The role that CloudFormation assumes; without one, it uses the caller's permissions.
     pub role: Option<&'a str>,
     /// Tags of the stack and all its resources.
     pub tags: &'a [(&'a str, &'a str)],
 }
 
-/// A template, sent along or lying in S3.
+/// A template, in the request or in S3.
 #[derive(Debug, Clone, Copy)]
 pub enum Template<'a> {
     /// At most 51,200 bytes (CloudFormation quotas page).
@@ -86,7 +86,7 @@ pub enum Template<'a> {
     Url(&'a str),
 }
 
-/// The most bytes a template sent along may have (CloudFormation quotas page).
+/// The largest template in a request, in bytes (CloudFormation quotas page).
 pub const BODY_LIMIT: usize = 51_200;
 
 /// A change set that was not executed.
@@ -94,20 +94,20 @@ pub const BODY_LIMIT: usize = 51_200;
 pub struct ChangeSet {
     /// Its name.
     pub name: String,
-    /// Is CloudFormation making or deleting it?
+    /// Whether CloudFormation is creating or deleting it.
     pub busy: bool,
 }
 
-/// What became of a change set.
+/// The state of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeSetState {
     /// CloudFormation is still comparing.
     Pending,
-    /// It can be executed; what it would do.
+    /// It can be executed, with these changes.
     Ready(Vec<ChangeSetEntry>),
-    /// There is nothing to change.
+    /// It has no changes.
     Empty,
-    /// It cannot be made.
+    /// CloudFormation refuses it, for this reason.
     Failed(String),
 }
 
@@ -126,59 +126,44 @@ impl Clients {
 }
 
 impl CloudFormation {
-    /// The stack, or `None` when there is none of that name.
+    /// Describes a stack; `None` if there is none.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
-        let described = match self.client.describe_stacks().stack_name(stack).send().await {
-            Ok(described) => described,
-            Err(error) => {
-                let error = failed("cloudformation:DescribeStacks", error);
-                return if error.kind == Kind::NotFound { Ok(None) } else { Err(error) };
-            }
-        };
-        Ok(described.stacks().first().map(state).filter(|state| state.status != "DELETE_COMPLETE"))
+        let described = self.client.describe_stacks().stack_name(stack).send().await;
+        let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error)))?;
+        let found = described.as_ref().and_then(|described| described.stacks().first());
+        Ok(found.map(state).filter(|state| state.status != "DELETE_COMPLETE"))
     }
 
-    /// Every stack that exists, by name.
+    /// Describes every stack that exists, by name.
     ///
     /// # Errors
     ///
     /// When a call fails.
     pub async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
-        let (mut stacks, mut next) = (BTreeMap::new(), None);
-        loop {
-            let request = self.client.describe_stacks().set_next_token(next);
-            let page = request.send().await.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
-            let named = page.stacks().iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
-            stacks.extend(named.filter(|(_, state)| state.status != "DELETE_COMPLETE"));
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(stacks);
-            }
-        }
+        let stacks = self.client.describe_stacks().into_paginator().items().send().try_collect().await;
+        let stacks = stacks.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
+        let named = stacks.iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
+        Ok(named.filter(|(_, state)| state.status != "DELETE_COMPLETE").collect())
     }
 
-    /// The template the stack was last deployed with, or `None` when it has none, or it is no JSON (nobody here writes
-    /// anything else).
+    /// Reads the template that the stack was last deployed with; `None` if there is none, or if it is not JSON, which the engine always
+    /// sends.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
-        let got = match request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error)) {
-            Ok(got) => got,
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(got.template_body().and_then(|body| serde_json::from_str(body).ok()))
+        let output = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error));
+        Ok(if_found(output)?.and_then(|output| serde_json::from_str(output.template_body()?).ok()))
     }
 
-    /// Asks for a change set; one of that name that is there already is fine, because names are hashes of what they
-    /// change: the answer to an earlier try was lost.
+    /// Creates a change set. One that exists already is fine: names are hashes of the changes, so the response to an earlier
+    /// attempt was lost.
     ///
     /// # Errors
     ///
@@ -203,7 +188,7 @@ impl CloudFormation {
             .set_parameters(Some(parameters.collect()))
             .set_tags(Some(tags.collect()))
             .set_role_arn(request.role.map(str::to_owned))
-            // A bucket that an earlier `destroy` kept comes back into its stack instead of being in the way.
+            // A resource that an earlier `destroy` kept is imported into its stack.
             .import_existing_resources(request.create);
         let call = match request.template {
             Template::Body(body) => call.template_body(body),
@@ -215,17 +200,16 @@ impl CloudFormation {
         }
     }
 
-    /// How far a change set is.
+    /// Reads the state of a change set.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
-        let (mut verdicts, mut next) = (Vec::new(), None);
-        loop {
-            let request =
-                self.client.describe_change_set().stack_name(stack).change_set_name(name).set_next_token(next);
-            let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
+        let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
+        let (mut entries, mut pages) = (Vec::new(), request.into_paginator().send());
+        while let Some(page) = pages.next().await {
+            let described = page.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
             let reason = described.status_reason().unwrap_or_default();
             match described.status() {
                 Some(ChangeSetStatus::CreateComplete) => {}
@@ -238,17 +222,15 @@ impl CloudFormation {
                 _ => return Ok(ChangeSetState::Pending),
             }
             // A page holds at most 1 MB of changes.
-            verdicts.extend(described.changes().iter().filter_map(|change| verdict(change.resource_change()?)));
-            next = described.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(if verdicts.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(verdicts) });
-            }
+            entries.extend(described.changes().iter().filter_map(|change| entry(change.resource_change()?)));
         }
+        Ok(if entries.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(entries) })
     }
 
-    /// Executes a change set. When the answer to a first try was lost, CloudFormation knows the second by its token, which
-    /// is new for every run, because a failed change may be tried again; the emulator does not know tokens, so what it is
-    /// executing already is fine too.
+    /// Executes a change set.
+    ///
+    /// If the response to an attempt was lost, CloudFormation recognizes the next one by its token. The token is new for every run,
+    /// because a failed change may be repeated. The emulator ignores tokens, so a change set that is being executed is fine too.
     ///
     /// # Errors
     ///
@@ -256,7 +238,7 @@ impl CloudFormation {
     pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         let request = self.client.execute_change_set().stack_name(stack).change_set_name(name);
         let mut once = [0; 8];
-        // Without random bytes the token is only less new.
+        // Without random bytes the token is only less unique.
         let _zeros = getrandom::fill(&mut once);
         let sent = request.client_request_token(format!("{name}-{}", hex::encode(once))).send().await;
         match sent.map_err(|error| failed("cloudformation:ExecuteChangeSet", error)) {
@@ -266,7 +248,7 @@ impl CloudFormation {
                     Some("InvalidChangeSetStatus" | "InvalidChangeSetStatusException")
                 ) =>
             {
-                if self.is_executed(stack, name).await? {
+                if self.is_change_set_executed(stack, name).await? {
                     Ok(())
                 } else {
                     Err(error)
@@ -276,13 +258,13 @@ impl CloudFormation {
         }
     }
 
-    async fn is_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
+    async fn is_change_set_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
         let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
-        Ok(executed(described.execution_status()))
+        Ok(is_executed(described.execution_status()))
     }
 
-    /// Deletes a change set; one that is not there is fine.
+    /// Deletes a change set, if there is one.
     ///
     /// # Errors
     ///
@@ -292,64 +274,42 @@ impl CloudFormation {
         gone_is_fine(request.send().await.map_err(|error| failed("cloudformation:DeleteChangeSet", error)))
     }
 
-    /// The change sets of a stack that were not executed.
+    /// Lists the change sets of a stack that were not executed.
     ///
     /// # Errors
     ///
     /// When a call fails.
     pub async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_change_sets().stack_name(stack).set_next_token(next);
-            let page = request.send().await.map_err(|error| failed("cloudformation:ListChangeSets", error))?;
-            let waiting = page.summaries().iter().filter(|summary| !executed(summary.execution_status()));
-            found.extend(waiting.filter_map(|summary| {
-                let status = summary.status().map_or("", |status| status.as_str());
-                let busy = status.ends_with("_PENDING") || status.ends_with("_IN_PROGRESS");
-                Some(ChangeSet { name: summary.change_set_name()?.to_owned(), busy })
-            }));
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+        let request = self.client.list_change_sets().stack_name(stack);
+        let summaries = request.into_paginator().items().send().try_collect().await;
+        let summaries = summaries.map_err(|error| failed("cloudformation:ListChangeSets", error))?.into_iter();
+        let waiting = summaries.filter(|summary| !is_executed(summary.execution_status()));
+        let waiting = waiting.filter_map(|summary| {
+            let status = summary.status().map_or("", |status| status.as_str());
+            let busy = status.ends_with("_PENDING") || status.ends_with("_IN_PROGRESS");
+            Some(ChangeSet { busy, name: summary.change_set_name? })
+        });
+        Ok(waiting.collect())
     }
 
-    /// The stack's latest events, newest first: a page of a hundred, and more pages until one that is `enough`.
+    /// Lists a stack's events, newest first, page by page until a page has one that is `enough`.
     ///
     /// # Errors
     ///
     /// When a call fails.
     pub async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
-        let (mut events, mut next) = (Vec::new(), None);
-        loop {
-            let (page, more) = self.event_page(stack, next).await?;
+        let mut pages = self.client.describe_stack_events().stack_name(stack).into_paginator().send();
+        let mut events = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = if_found(page.map_err(|error| failed("cloudformation:DescribeStackEvents", error)))?;
+            let page: Vec<_> = page.iter().flat_map(|page| page.stack_events()).map(event).collect();
             let done = page.iter().any(&enough);
             events.extend(page);
-            next = more;
-            if done || next.is_none() {
-                return Ok(events);
+            if done {
+                break;
             }
         }
-    }
-
-    async fn event_page(&self, stack: &str, next: Option<String>) -> Result<(Vec<Event>, Option<String>), AwsError> {
-        let described = match self.client.describe_stack_events().stack_name(stack).set_next_token(next).send().await {
-            Ok(described) => described,
-            Err(error) => {
-                let error = failed("cloudformation:DescribeStackEvents", error);
-                return if error.kind == Kind::NotFound { Ok((Vec::new(), None)) } else { Err(error) };
-            }
-        };
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let events = described.stack_events().iter().map(|event| Event {
-            id: text(event.event_id()),
-            logical_id: text(event.logical_resource_id()),
-            resource_type: text(event.resource_type()),
-            status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
-            reason: event.resource_status_reason().map(str::to_owned),
-        });
-        Ok((events.collect(), described.next_token().map(str::to_owned)))
+        Ok(events)
     }
 
     /// Starts deleting a stack.
@@ -377,7 +337,18 @@ fn state(stack: &Stack) -> StackState {
     }
 }
 
-fn verdict(change: &ResourceChange) -> Option<ChangeSetEntry> {
+fn event(event: &StackEvent) -> Event {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    Event {
+        id: text(event.event_id()),
+        logical_id: text(event.logical_resource_id()),
+        resource_type: text(event.resource_type()),
+        status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
+        reason: event.resource_status_reason().map(str::to_owned),
+    }
+}
+
+fn entry(change: &ResourceChange) -> Option<ChangeSetEntry> {
     Some(ChangeSetEntry {
         logical_id: change.logical_resource_id()?.to_owned(),
         resource_type: change.resource_type().unwrap_or_default().to_owned(),
@@ -386,22 +357,14 @@ fn verdict(change: &ResourceChange) -> Option<ChangeSetEntry> {
     })
 }
 
-fn executed(status: Option<&ExecutionStatus>) -> bool {
+fn is_executed(status: Option<&ExecutionStatus>) -> bool {
     use ExecutionStatus::{ExecuteComplete, ExecuteFailed, ExecuteInProgress};
     matches!(status, Some(ExecuteInProgress | ExecuteComplete | ExecuteFailed))
 }
 
-/// CloudFormation's two ways of saying that a change set has no changes.
+/// Recognizes CloudFormation's two messages for a change set without changes.
 fn is_empty(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
-}
-
-pub(super) fn gone_is_fine<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
-    match result {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind == Kind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]
@@ -409,8 +372,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_change_set_is_no_failure() {
-        // As printed in the CloudFormation user guide and seen from the API.
+    fn an_empty_change_set_is_not_a_failure() {
+        // The first from the CloudFormation user guide, the second from the API.
         assert!(is_empty(
             "The submitted information didn't contain changes. Submit different information to create a change set."
         ));

@@ -15,28 +15,27 @@ use version::{readiness, settings};
 
 use super::{
     AwsError, Clients,
-    cloudformation::gone_is_fine,
-    error::{Kind, failed},
+    error::{failed, gone_is_fine, if_found},
     patient,
 };
 
-/// Where an alias points.
+/// An alias.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alias {
     /// The alias's name.
     pub name: String,
-    /// The version that gets the traffic without a routing weight.
+    /// The version that receives the traffic without a routing weight.
     pub version: String,
-    /// Other versions with their share, 0 to 1.
+    /// Other versions with their routing weights, 0 to 1.
     pub weights: BTreeMap<String, f64>,
 }
 
-/// The answer to an invocation.
+/// The response to an invocation.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Invocation {
     /// The payload.
     pub payload: Vec<u8>,
-    /// `Unhandled` or similar, where the function failed.
+    /// `Unhandled` or similar, if the function failed.
     pub error: Option<String>,
 }
 
@@ -54,7 +53,7 @@ impl Clients {
     }
 }
 
-/// A version as people ask about it.
+/// A version's properties, for a report.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Described {
@@ -70,128 +69,103 @@ pub struct Described {
     pub memory: i32,
     /// Its timeout, in seconds.
     pub timeout: i32,
-    /// When it was last modified, as Lambda says it.
+    /// The time of the last change, as Lambda reports it.
     pub last_modified: String,
 }
 
 impl Lambda {
-    /// The version that an alias points to, or `None` when there is no such function or alias.
+    /// Describes the version that an alias points to; `None` if there is no such function or alias.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(alias);
-        match request.send().await {
-            Ok(output) => Ok(Some(Described {
-                version: output.version().unwrap_or_default().to_owned(),
-                runtime: output.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
-                handler: output.handler().unwrap_or_default().to_owned(),
-                code_size: output.code_size(),
-                memory: output.memory_size().unwrap_or_default(),
-                timeout: output.timeout().unwrap_or_default(),
-                last_modified: output.last_modified().unwrap_or_default().to_owned(),
-            })),
-            Err(error) => not_found_is_none(failed("lambda:GetFunctionConfiguration", error)),
-        }
+        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        Ok(if_found(output)?.map(|output| Described {
+            version: output.version().unwrap_or_default().to_owned(),
+            runtime: output.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+            handler: output.handler().unwrap_or_default().to_owned(),
+            code_size: output.code_size(),
+            memory: output.memory_size().unwrap_or_default(),
+            timeout: output.timeout().unwrap_or_default(),
+            last_modified: output.last_modified().unwrap_or_default().to_owned(),
+        }))
     }
 
-    /// One version of a function, or `None` when there is none.
+    /// Reads one version of a function; `None` if there is none.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(version);
-        match request.send().await {
-            Ok(output) => Ok(Some(Version {
-                version: output.version().unwrap_or_default().to_owned(),
-                code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
-                readiness: readiness(
-                    output.state(),
-                    output.state_reason(),
-                    output.last_update_status(),
-                    output.last_update_status_reason(),
-                ),
-                settings: settings(
-                    &FunctionConfiguration::builder()
-                        .set_runtime(output.runtime().cloned())
-                        .set_handler(output.handler().map(str::to_owned))
-                        .set_role(output.role().map(str::to_owned))
-                        .set_memory_size(output.memory_size())
-                        .set_timeout(output.timeout())
-                        .set_architectures(Some(output.architectures().to_vec()))
-                        .set_layers(Some(output.layers().to_vec()))
-                        .set_tracing_config(output.tracing_config().cloned())
-                        .set_environment(output.environment().cloned())
-                        .set_version(output.version().map(str::to_owned))
-                        .set_ephemeral_storage(output.ephemeral_storage().cloned())
-                        .set_vpc_config(output.vpc_config().cloned())
-                        .set_dead_letter_config(output.dead_letter_config().cloned())
-                        .set_file_system_configs(Some(output.file_system_configs().to_vec()))
-                        .set_kms_key_arn(output.kms_key_arn().map(str::to_owned))
-                        .set_logging_config(output.logging_config().cloned())
-                        .set_snap_start(output.snap_start().cloned())
-                        .build(),
-                ),
-            })),
-            Err(error) => not_found_is_none(failed("lambda:GetFunctionConfiguration", error)),
-        }
+        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        Ok(if_found(output)?.map(|output| Version {
+            version: output.version().unwrap_or_default().to_owned(),
+            code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
+            readiness: readiness(
+                output.state(),
+                output.state_reason(),
+                output.last_update_status(),
+                output.last_update_status_reason(),
+            ),
+            settings: settings(
+                &FunctionConfiguration::builder()
+                    .set_runtime(output.runtime().cloned())
+                    .set_handler(output.handler().map(str::to_owned))
+                    .set_role(output.role().map(str::to_owned))
+                    .set_memory_size(output.memory_size())
+                    .set_timeout(output.timeout())
+                    .set_architectures(Some(output.architectures().to_vec()))
+                    .set_layers(Some(output.layers().to_vec()))
+                    .set_tracing_config(output.tracing_config().cloned())
+                    .set_environment(output.environment().cloned())
+                    .set_version(output.version().map(str::to_owned))
+                    .set_ephemeral_storage(output.ephemeral_storage().cloned())
+                    .set_vpc_config(output.vpc_config().cloned())
+                    .set_dead_letter_config(output.dead_letter_config().cloned())
+                    .set_file_system_configs(Some(output.file_system_configs().to_vec()))
+                    .set_kms_key_arn(output.kms_key_arn().map(str::to_owned))
+                    .set_logging_config(output.logging_config().cloned())
+                    .set_snap_start(output.snap_start().cloned())
+                    .build(),
+            ),
+        }))
     }
 
-    /// All versions of a function but `$LATEST`, oldest first; none when there is no such function.
+    /// Lists the versions of a function without `$LATEST`, oldest first; none if there is no such function.
     ///
     /// # Errors
     ///
     /// When a call fails.
     pub async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
-        let mut versions = Vec::new();
-        let mut marker = None;
-        loop {
-            let request = self.client.list_versions_by_function().function_name(function).set_marker(marker);
-            let page = match request.send().await.map_err(|error| failed("lambda:ListVersionsByFunction", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            versions.extend(page.versions().iter().filter(|version| version.version() != Some("$LATEST")).map(
-                |found| Version {
-                    version: found.version().unwrap_or_default().to_owned(),
-                    code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
-                    readiness: Readiness::Ready,
-                    settings: settings(found),
-                },
-            ));
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
-                return Ok(versions);
-            }
-        }
+        let request = self.client.list_versions_by_function().function_name(function);
+        let versions = request.into_paginator().items().send().try_collect().await;
+        let versions = if_found(versions.map_err(|error| failed("lambda:ListVersionsByFunction", error)))?;
+        let numbered = versions.iter().flatten().filter(|version| version.version() != Some("$LATEST"));
+        let numbered = numbered.map(|found| Version {
+            version: found.version().unwrap_or_default().to_owned(),
+            code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
+            readiness: Readiness::Ready,
+            settings: settings(found),
+        });
+        Ok(numbered.collect())
     }
 
-    /// All aliases of a function.
+    /// Lists the aliases of a function; none if there is no such function.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
-        let (mut aliases, mut marker) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_aliases().function_name(function).set_marker(marker);
-            let page = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            aliases.extend(page.aliases().iter().map(alias));
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
-                return Ok(aliases);
-            }
-        }
+        let request = self.client.list_aliases().function_name(function);
+        let aliases = request.into_paginator().items().send().try_collect().await;
+        let aliases = if_found(aliases.map_err(|error| failed("lambda:ListAliases", error)))?;
+        Ok(aliases.iter().flatten().map(alias).collect())
     }
 
-    /// Gives `$LATEST` the zip at `key`.
+    /// Updates the code of `$LATEST` with the zip at `key`.
     ///
     /// # Errors
     ///
@@ -202,11 +176,11 @@ impl Lambda {
         Ok(())
     }
 
-    /// Publishes `$LATEST`, provided its code is still `code_sha256`; returns the version's number.
+    /// Publishes `$LATEST` if its code is `code_sha256`; returns the version's number.
     ///
     /// # Errors
     ///
-    /// When the code changed meanwhile, or the call fails.
+    /// When the code has changed, or the call fails.
     pub async fn publish(&self, function: &str, code_sha256: &str, description: &str) -> Result<String, AwsError> {
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
@@ -214,7 +188,7 @@ impl Lambda {
         Ok(published.version().unwrap_or_default().to_owned())
     }
 
-    /// Points an alias to one version alone.
+    /// Points an alias to one version.
     ///
     /// # Errors
     ///
@@ -234,7 +208,7 @@ impl Lambda {
         Ok(())
     }
 
-    /// Points an alias to one version, and gives another a share of its traffic, 0 to 1.
+    /// Points an alias to one version, and sends a share of its traffic, 0 to 1, to another.
     ///
     /// # Errors
     ///
@@ -254,22 +228,22 @@ impl Lambda {
         Ok(())
     }
 
-    /// Invokes one version and waits for its answer.
+    /// Invokes one version and waits for its response.
     ///
     /// # Errors
     ///
-    /// When the call fails; a function that fails is an [`Answer`] with an error.
-    pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Answer, AwsError> {
+    /// When the call fails; a function that fails is an [`Invocation`] with an error.
+    pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
         let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
         let request = request.customize().config_override(Config::builder().timeout_config(patient()));
-        let answer = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
-        Ok(Answer {
-            payload: answer.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
-            error: answer.function_error().map(str::to_owned),
+        let response = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
+        Ok(Invocation {
+            payload: response.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
+            error: response.function_error().map(str::to_owned),
         })
     }
 
-    /// Deletes one version; one that is not there is fine.
+    /// Deletes one version, if there is one.
     ///
     /// # Errors
     ///
@@ -279,31 +253,20 @@ impl Lambda {
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
     }
 
-    /// The versions of a layer: number and ARN.
+    /// Lists the versions of a layer: number and ARN.
     ///
     /// # Errors
     ///
     /// When the call fails.
     pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
-        let (mut versions, mut marker) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_layer_versions().layer_name(layer).set_marker(marker);
-            let page = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            let arn = |arn: Option<&str>| arn.unwrap_or_default().to_owned();
-            versions
-                .extend(page.layer_versions().iter().map(|found| (found.version(), arn(found.layer_version_arn()))));
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
-                return Ok(versions);
-            }
-        }
+        let request = self.client.list_layer_versions().layer_name(layer);
+        let versions = request.into_paginator().items().send().try_collect().await;
+        let versions = if_found(versions.map_err(|error| failed("lambda:ListLayerVersions", error)))?;
+        let versions = versions.into_iter().flatten();
+        Ok(versions.map(|found| (found.version, found.layer_version_arn.unwrap_or_default())).collect())
     }
 
-    /// Deletes one version of a layer.
+    /// Deletes one version of a layer, if there is one.
     ///
     /// # Errors
     ///
@@ -321,8 +284,4 @@ fn alias(found: &AliasConfiguration) -> Alias {
         version: found.function_version().unwrap_or_default().to_owned(),
         weights: weights.map(|(version, weight)| (version.clone(), *weight)).collect(),
     }
-}
-
-fn not_found_is_none<T>(error: AwsError) -> Result<Option<T>, AwsError> {
-    if error.kind == Kind::NotFound { Ok(None) } else { Err(error) }
 }

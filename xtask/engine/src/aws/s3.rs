@@ -1,4 +1,4 @@
-//! S3: artifacts and templates up, everything away again.
+//! S3: artifacts, templates and the files of sites.
 
 use aws_sdk_s3::{
     Client, Config,
@@ -6,17 +6,28 @@ use aws_sdk_s3::{
     types::{Delete, ObjectIdentifier},
 };
 use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{ErrorKind, failed, if_found},
     patient,
 };
-use crate::site::files::Served;
 
-/// The object metadata that holds an object's SHA-256. Only who writes it with the object is believed: what somebody else has
-/// put there has none.
+/// The object metadata with the SHA-256 of the content. Objects that other programs have written lack it.
 const SHA256: &str = "sha256";
+
+/// The headers that an object is served with, and the hash of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectHeaders {
+    /// The SHA-256 of the content.
+    pub sha256: String,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Cache-Control`.
+    pub cache_control: String,
+}
 
 /// S3 in one region.
 #[derive(Debug)]
@@ -31,8 +42,9 @@ impl Clients {
         self.s3_in(None)
     }
 
-    /// S3 in a region, where that is not the stage's: other regions do not delete a bucket. The emulator knows buckets by
-    /// path only.
+    /// S3 in a region; `None` is the stage's. A bucket can only be deleted in its own region.
+    ///
+    /// The emulator only supports buckets in the path.
     #[must_use]
     pub fn s3_in(&self, region: Option<&str>) -> S3 {
         let mut config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
@@ -44,7 +56,7 @@ impl Clients {
 }
 
 impl S3 {
-    /// Is there such an object?
+    /// Returns whether an object exists.
     ///
     /// # Errors
     ///
@@ -59,34 +71,40 @@ impl S3 {
         }
     }
 
-    /// What an object of a site is and is served with, if it is there.
+    /// Returns the headers and the content's hash of an object that [`S3::put_object`] wrote, or `None` if there is no such object.
     ///
     /// # Errors
     ///
     /// When the call fails.
-    pub async fn served(&self, bucket: &str, key: &str) -> Result<Option<Served>, AwsError> {
+    pub async fn object_headers(&self, bucket: &str, key: &str) -> Result<Option<ObjectHeaders>, AwsError> {
         let found = match self.client.head_object().bucket(bucket).key(key).send().await {
             Ok(found) => found,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => return Ok(None),
             Err(error) => return Err(failed("s3:HeadObject", error)),
         };
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        Ok(Some(Served {
+        Ok(Some(ObjectHeaders {
             sha256: text(found.metadata().and_then(|metadata| metadata.get(SHA256)).map(String::as_str)),
             content_type: text(found.content_type()),
             cache_control: text(found.cache_control()),
         }))
     }
 
-    /// Uploads an object of a site, served like this.
+    /// Uploads an object with the headers that it is served with.
     ///
     /// # Errors
     ///
     /// When the call fails.
-    pub async fn serve(&self, bucket: &str, key: &str, body: Vec<u8>, served: &Served) -> Result<(), AwsError> {
+    pub async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        headers: &ObjectHeaders,
+    ) -> Result<(), AwsError> {
         let request = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
-        let request = request.content_type(&served.content_type).cache_control(&served.cache_control);
-        let request = request.metadata(SHA256, &served.sha256).send().await;
+        let request = request.content_type(&headers.content_type).cache_control(&headers.cache_control);
+        let request = request.metadata(SHA256, &headers.sha256).send().await;
         request.map_err(|error| failed("s3:PutObject", error))?;
         Ok(())
     }
@@ -99,14 +117,14 @@ impl S3 {
     pub async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
         let body = ByteStream::from_path(path).await.map_err(|error| AwsError {
             operation: "s3:PutObject",
-            kind: Kind::Other,
+            kind: ErrorKind::Other,
             code: None,
-            message: format!("{path} cannot be read: {error}"),
+            message: format!("failed to read {path}: {error}"),
         })?;
         self.put(bucket, key, body).await
     }
 
-    /// Uploads some text.
+    /// Uploads text.
     ///
     /// # Errors
     ///
@@ -122,30 +140,23 @@ impl S3 {
         Ok(())
     }
 
-    /// The keys under a prefix.
+    /// Lists the keys with a prefix.
     ///
     /// # Errors
     ///
     /// When a call fails.
     pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
-        let mut token = None;
-        loop {
-            let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
-            let page = match request.send().await.map_err(|error| failed("s3:ListObjectsV2", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(keys),
-                Err(error) => return Err(error),
-            };
-            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
-            token = page.next_continuation_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(keys);
-            }
+        while let Some(page) = pages.next().await {
+            let page = if_found(page.map_err(|error| failed("s3:ListObjectsV2", error)))?;
+            let objects = page.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+            keys.extend(objects.filter_map(|object| object.key));
         }
+        Ok(keys)
     }
 
-    /// Deletes objects; in a versioned bucket their versions stay.
+    /// Deletes objects; a versioned bucket keeps their versions.
     ///
     /// # Errors
     ///
@@ -155,7 +166,7 @@ impl S3 {
         self.delete_versions(bucket, &objects).await
     }
 
-    /// Deletes a bucket with every version of everything in it; returns whether there was one.
+    /// Deletes a bucket with all versions of all its objects; returns whether it existed.
     ///
     /// # Errors
     ///
@@ -163,11 +174,8 @@ impl S3 {
     pub async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
         loop {
             let request = self.client.list_object_versions().bucket(bucket);
-            let page = match request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(false),
-                Err(error) => return Err(error),
-            };
+            let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
+            let Some(page) = page else { return Ok(false) };
             let object = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
             let versions = page.versions().iter().filter_map(|found| object(found.key(), found.version_id()));
             let markers = page.delete_markers().iter().filter_map(|found| object(found.key(), found.version_id()));
@@ -196,7 +204,7 @@ impl S3 {
             if let Some(error) = deleted.errors().first() {
                 return Err(AwsError {
                     operation: "s3:DeleteObjects",
-                    kind: Kind::Other,
+                    kind: ErrorKind::Other,
                     code: error.code().map(str::to_owned),
                     message: format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
                 });

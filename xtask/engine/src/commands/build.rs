@@ -127,11 +127,11 @@ pub(super) async fn artifacts(
         return Ok(build::artifacts(&request(stage, systems), &layers(systems), workspace, ui).await?);
     };
     let listed = folder::list(path)?;
-    let found = listed.architecture;
-    if found != stage.architecture.as_str() {
+    let actual = listed.architecture;
+    if actual != stage.architecture.as_str() {
         let expected = stage.architecture.as_str().to_owned();
         let (folder, stage) = (path.to_string(), stage.name.clone());
-        return Err(FolderError::Architecture { folder, stage, found, expected }.into());
+        return Err(FolderError::Architecture { folder, stage, actual, expected }.into());
     }
     let artifacts = folder::read(path)?;
     folder::check(path, &artifacts, systems)?;

@@ -11,7 +11,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::{
-    guarded::checks,
+    guarded::smoke_tests,
     rollback::{self, RollbackArgs},
 };
 use crate::session::{self, Session};
@@ -181,7 +181,7 @@ async fn look(systems: &[RenderedSystem], session: &Session, ui: &Ui) -> miette:
     for system in systems.iter().filter(|system| !system.smoke.is_empty() || !system.live.is_empty()) {
         let step = ui.step(format!("Check {} from outside", system.name));
         let token = token(system, session, &outputs, ui).await;
-        let found = live::check(system, &checks(session, system, &outputs), token, &urls).await;
+        let found = live::check(system, &smoke_tests(session, system, &outputs), token, &urls).await;
         let passed = found.iter().filter(|outcome| outcome.passed).count();
         step.done(format_args!("{passed} of {} right", found.len()));
         outcomes.extend(found);

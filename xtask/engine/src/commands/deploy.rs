@@ -26,9 +26,11 @@ use super::{
 };
 use crate::session::{self, Session};
 use crate::{
+    aws::documents::Documents,
     context::Context,
-    deploy::{self, Deployed, Done, Guard},
+    deploy::{self, DeployContext, Deployed, Done, Guard},
     error::{self, Exit},
+    lock::HeldLocks,
     plan_file, prune,
     release::Released,
     render::{self, validate::Validator},
@@ -143,9 +145,11 @@ pub async fn run(mut args: DeployArgs, context: &Context) -> miette::Result<Exit
         Some(session) => session,
         None => Session::open(stage, context).await?,
     };
-    let work = deploy(&args, file.as_ref(), &selected, &artifacts, &session, context);
+    let work = async |locks: &HeldLocks<Documents>| {
+        deploy(&args, file.as_ref(), &selected, &artifacts, locks, &session, context).await
+    };
     let result = if args.dry_run {
-        work.await
+        work(&HeldLocks::none()).await
     } else {
         let bucket = match session.artifact_bucket().await? {
             None if file.is_none() && args.stack.is_none() => found(&args, &selected, &artifacts, &session, ui).await?,
@@ -163,7 +167,7 @@ async fn check_foundation(args: &DeployArgs, selected: &[RenderedSystem], sessio
         return Ok(());
     }
     let observed = deploy::observe::observe(&own, &session.clients).await?;
-    let (own, _) = deploy::rights::leave_what_narrows(own, &observed);
+    let (own, _) = deploy::rights::keep_wider_permissions(own, &observed);
     // Nothing of foundation is built.
     let plan = plan::plan(&session.stage.name, &own, &Artifacts::default(), &observed);
     Ok(Refused::check_foundation(&plan, args, &session.stage)?)
@@ -191,9 +195,11 @@ async fn found(
     ui.say(format_args!("Stage {} has no artifact bucket yet, where it is locked: foundation goes first", stage.name));
     ui.say_plan(&preview);
     confirm(args, &plan, session, ui)?;
+    let locks = &HeldLocks::none();
     let guard = Guard { preview: &preview, allowances: &args.allowances.allowances() };
     let known = session::outputs(&observed);
-    deploy::apply(&plan, &stage.name, artifacts, known, guard, &session.clients, ui).await?;
+    let deploy_context = DeployContext { stage: &stage.name, clients: &session.clients, locks, ui };
+    deploy::apply(deploy_context, &plan, artifacts, known, guard).await?;
     session.artifact_bucket().await
 }
 
@@ -202,6 +208,7 @@ async fn deploy(
     file: Option<&PlanFile>,
     selected: &[RenderedSystem],
     artifacts: &Artifacts,
+    locks: &HeldLocks<Documents>,
     session: &Session,
     context: &Context,
 ) -> miette::Result<Exit> {
@@ -245,8 +252,9 @@ async fn deploy(
     check_permissions(&plan, session, ui).await;
     let guard = Guard { preview: &preview, allowances: &args.allowances.allowances() };
     let known = session::outputs(&observed);
+    let deploy_context = DeployContext { stage: &stage.name, clients, locks, ui };
     let existed: BTreeSet<_> = observed.functions.keys().cloned().collect();
-    let deployed = deploy::apply(&plan, &stage.name, artifacts, known, guard, clients, ui).await?;
+    let deployed = deploy::apply(deploy_context, &plan, artifacts, known, guard).await?;
     // One stack of several may lack what its functions and pages need; the whole system's next deploy releases them.
     let (released, published) = if args.stack.is_some() {
         (Vec::new(), Vec::new())
@@ -256,7 +264,7 @@ async fn deploy(
         let now = if untouched { observed } else { deploy::observe::observe(&session.systems, clients).await? };
         let asks = stage.protected && !args.yes && file.is_none() && plan.is_empty();
         let made = Made { deployed: &deployed, observed: &now, existed: &existed, artifacts, plan: fingerprint, asks };
-        release(args, selected, made, session, context).await?
+        release(args, selected, made, locks, session, context).await?
     };
     // What users get is decided: what follows can fail without taking that back.
     warn_of_failure(
@@ -338,7 +346,7 @@ async fn check_routes(
 
 async fn clean_up(selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<()> {
     let (verdicts, bucket) = super::prune::marked(selected, KEEP, session).await?;
-    let pruned = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
+    let pruned = prune::sweep(&session.clients, &verdicts, bucket.as_deref()).await?;
     if pruned > 0 {
         ui.say(format_args!("✓ Pruned {pruned} old versions, artifacts and files"));
     }

@@ -8,9 +8,11 @@ use thiserror::Error;
 use super::guarded::guarded;
 use crate::session::Session;
 use crate::{
+    aws::documents::Documents,
     context::Context,
-    deploy::{self, destroy},
+    deploy::{self, DeployContext, destroy},
     error::Exit,
+    lock::HeldLocks,
     render,
 };
 
@@ -63,7 +65,7 @@ pub async fn run(args: DestroyArgs, context: &Context) -> miette::Result<Exit> {
             return Err(Refused::Needed { stage: session.stage.name, stacks: left.join(", ") }.into());
         }
     }
-    let data = destroy::data(&selected, &session.stage.account, &session.stage.region);
+    let data = destroy::stateful_resources(&selected, &session.stage.account, &session.stage.region);
     for thing in &data {
         let goes = args.delete_data && thing.is_deletable();
         let fate = if goes { "deleted with everything in it" } else { thing.when_kept() };
@@ -77,10 +79,12 @@ pub async fn run(args: DestroyArgs, context: &Context) -> miette::Result<Exit> {
             None => return Err(Refused::NobodyToAsk(session.stage.name).into()),
         }
     }
-    let work = async {
-        let stacks = destroy::stacks(&selected, &session.clients, ui).await?;
+    let work = async |locks: &HeldLocks<Documents>| {
+        let (stage, clients) = (session.stage.name.as_str(), &session.clients);
+        let deploy_context = DeployContext { stage, clients, locks, ui };
+        let stacks = destroy::delete_stacks(deploy_context, &selected).await?;
         let deleted =
-            if args.delete_data { destroy::delete_data(&data, &session.clients, ui).await? } else { Vec::new() };
+            if args.delete_data { destroy::delete_resources(deploy_context, &data).await? } else { Vec::new() };
         ui.say(format_args!("✓ {stacks} stacks deleted, {} buckets and user pools", deleted.len()));
         if session.clients.endpoint().is_some() && !args.delete_data && !data.is_empty() {
             let again = "the emulator cannot give a new stack the buckets that were kept: before the next deploy run";

@@ -8,7 +8,7 @@ use model::rendered::RenderedSystem;
 use plan::observed::Observed;
 
 use super::{
-    guarded::{book, guarded},
+    guarded::{guarded, ledger},
     release::has_functions,
 };
 use crate::session::Session;
@@ -16,9 +16,10 @@ use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
     deploy,
-    doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
+    doctor::{Ailment, AilmentKind, FunctionState, RepairOptions, Signs, diagnose, repair},
     error::Exit,
-    ledger::Book,
+    ledger::Ledger,
+    lock::HeldLocks,
     render::{self, RenderError},
     ui::{Format, Ui},
 };
@@ -69,17 +70,17 @@ pub async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
     if !args.fix {
         return Ok(Exit::Failure);
     }
-    let names = Names {
+    let names = RepairOptions {
         skip: args.skip.into_iter().collect(),
         retain: args.retain.into_iter().collect(),
         cancel: args.cancel.into_iter().collect(),
     };
-    let work = async {
+    let work = async |_: &HeldLocks<Documents>| {
         let mut left = 0;
         // Looked at again with the lock in hand: what was ill may have been somebody's work.
         for ailment in examine(&systems, bucket.as_deref(), &session).await? {
             let region = match &ailment.kind {
-                Kind::Stack(name, _) => {
+                AilmentKind::Stack(name, _) => {
                     let mut stacks = render::stacks_of(&systems);
                     stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
                 }
@@ -110,10 +111,10 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
     }
     for system in systems.iter().filter(|system| has_functions(system)) {
         let Some(bucket) = bucket else { continue };
-        let book = book(session, bucket, &system.name);
-        match book.newest().await?.filter(|open| open.entry.is_open()) {
+        let ledger = ledger(session, bucket, &system.name);
+        match ledger.newest().await?.filter(|open| open.entry.is_open()) {
             Some(open) => signs.open_releases.push((system.name.clone(), open.entry.number)),
-            None => signs.unreleased.extend(unreleased(system, &observed, &book).await?),
+            None => signs.unreleased.extend(unreleased(system, &observed, &ledger).await?),
         }
     }
     Ok(diagnose(&session.stage.name, &observed, &signs))
@@ -123,7 +124,7 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
 async fn unreleased(
     system: &RenderedSystem,
     observed: &Observed,
-    book: &Book<Documents>,
+    ledger: &Ledger<Documents>,
 ) -> miette::Result<Vec<(String, String)>> {
     let names: BTreeSet<_> = system
         .stacks
@@ -131,12 +132,13 @@ async fn unreleased(
         .flat_map(|stack| &stack.functions)
         .map(|function| function.function_name.clone())
         .collect();
-    let left = book.left(names.clone()).await?;
+    let settled = ledger.settled_versions(names.clone()).await?;
     let strange = names.into_iter().filter_map(|name| {
         let function = observed.functions.get(&name)?;
         let live = function.live.clone()?;
-        let is_left = left.get(&name).is_some_and(|left| left.is(&live, function.live_code_sha256.as_deref()));
-        (!is_left).then_some((name, live))
+        let is_settled =
+            settled.get(&name).is_some_and(|settled| settled.matches(&live, function.live_code_sha256.as_deref()));
+        (!is_settled).then_some((name, live))
     });
     Ok(strange.collect())
 }

@@ -8,7 +8,8 @@ use crate::{
     context::Context,
     deploy::{self, DeployError},
     error::Exit,
-    lock::{self, Record, Verdict},
+    lock::{self, LockRecord, LockState},
+    store::unix_seconds,
 };
 
 /// Locks: who is at work on a stage.
@@ -53,10 +54,10 @@ pub async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
     let store = session.clients.documents(bucket);
     for system in &systems {
         let found = match &args.command {
-            LockCommand::Show(_) => lock::show(&store, &system.name).await?.map(|record| shown(&record)),
+            LockCommand::Show(_) => lock::read_lock(&store, &system.name).await?.map(|record| shown(&record)),
             LockCommand::Break(_) => {
-                let broken = lock::shatter(&store, &system.name).await?;
-                broken.map(|record| format!("taken away from {}", record.words(lock::now())))
+                let broken = lock::break_lock(&store, &system.name).await?;
+                broken.map(|record| format!("taken away from {}", record.owner(unix_seconds())))
             }
         };
         ui.result(format_args!("{}: {}", system.name, found.as_deref().unwrap_or("free")));
@@ -65,11 +66,11 @@ pub async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
 }
 
 /// Who has a lock, or had it: the next one takes over what is nobody's.
-fn shown(record: &Record) -> String {
-    let words = record.words(lock::now());
-    match lock::standing(record) {
-        Verdict::Free => "free".to_owned(),
-        Verdict::Stale(why) => format!("stale: {why}; it was locked by {words}"),
-        Verdict::Taken => format!("locked by {words}"),
+fn shown(record: &LockRecord) -> String {
+    let words = record.owner(unix_seconds());
+    match lock::current_state(record) {
+        LockState::Free => "free".to_owned(),
+        LockState::Stale(why) => format!("stale: {why}; it was locked by {words}"),
+        LockState::Held => format!("locked by {words}"),
     }
 }

@@ -23,9 +23,11 @@ use crate::session::{self, Session};
 use crate::{
     aws::drift::Drift,
     context::Context,
-    deploy,
+    deploy::{self, DeployContext},
     error::Exit,
-    github, plan_file,
+    github,
+    lock::HeldLocks,
+    plan_file,
     render::{self, Difference, validate::Validator},
     sources::{self, git::Git},
     stage,
@@ -217,7 +219,7 @@ fn warn_of_stale(stage: &Stage, systems: &[RenderedSystem], context: &Context) -
     for (path, difference) in render::differences(&workspace.templates(), std::slice::from_ref(&stage.name), &files)? {
         let what = match difference {
             Difference::Missing => "is not there",
-            Difference::Left => "is of no stack any more",
+            Difference::Orphaned => "is of no stack any more",
             Difference::Stale(_) => "is stale, or was edited by hand",
         };
         ui.warn(format_args!("templates/{path} {what}; the plan is made from what the workspace renders"));
@@ -306,8 +308,10 @@ fn write(path: &Utf8Path, args: &PlanArgs, inputs: Inputs, mut preview: Preview,
 async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed, session: &Session, ui: &Ui) {
     let outputs = session::outputs(observed);
     let bucket = session::bucket(&session.stage, observed);
-    match deploy::verdicts(plan, &outputs, bucket.as_deref(), &session.clients, ui).await {
-        Ok(verdicts) => preview::add_change_sets(preview, &verdicts),
+    let locks = &HeldLocks::none();
+    let deploy_context = DeployContext { stage: &session.stage.name, clients: &session.clients, locks, ui };
+    match deploy::preview_change_sets(deploy_context, plan, &outputs, bucket.as_deref()).await {
+        Ok(change_sets) => preview::add_change_sets(preview, &change_sets),
         Err(error) => {
             let chain = crate::error::chain(&error).join(": ");
             ui.warn(format_args!("CloudFormation's own change sets are not shown: {chain}"));
@@ -325,7 +329,7 @@ async fn add_drift(
     for stack in render::stacks_of(selected).filter(|stack| observed.stacks.contains_key(&stack.name)) {
         let step = ui.step(format!("Detect drift of {}", stack.name));
         match session.clients.cloudformation(stack.region.as_deref()).drift(&stack.name).await? {
-            Drift::Found(found) => {
+            Drift::Detected(found) => {
                 step.done(format_args!("{} found", found.len()));
                 preview.drift.extend(found);
             }

@@ -3,14 +3,14 @@
 use clap::Args;
 use model::rendered::RenderedSystem;
 
-use super::guarded::{book, guarded};
+use super::guarded::{guarded, ledger};
 use crate::session::{self, Session};
 use crate::{
     context::Context,
     deploy,
     error::Exit,
     prune::{
-        self, Verdict,
+        self, Mark, Scope,
         leftovers::{self, Leftover},
     },
     ui::{Format, Ui},
@@ -53,7 +53,7 @@ pub async fn run(args: PruneArgs, context: &Context) -> miette::Result<Exit> {
     if args.dry_run {
         return work.await;
     }
-    guarded(&session, &selected, "prune", session.artifact_bucket().await?, ui, work).await
+    guarded(&session, &selected, "prune", session.artifact_bucket().await?, ui, async |_| work.await).await
 }
 
 /// What of these systems stays and what goes, and the artifact bucket.
@@ -61,29 +61,31 @@ pub(super) async fn marked(
     selected: &[RenderedSystem],
     keep: usize,
     session: &Session,
-) -> miette::Result<(Vec<Verdict>, Option<String>)> {
+) -> miette::Result<(Vec<Mark>, Option<String>)> {
     let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
     let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
     let bucket = session::bucket(&session.stage, &observed);
-    let (mut released, mut of_sites) = (prune::Released::new(), Vec::new());
+    let (mut released, mut of_sites) = (prune::ReleasedVersions::new(), Vec::new());
     if let Some(bucket) = &bucket {
         for system in selected {
-            let entries = book(session, bucket, &system.name).entries().await?;
-            released.extend(prune::released(&entries, keep));
-            let of_system = prune::sites::mark(system, &outputs, bucket, (&entries, keep), &session.clients);
+            let entries = ledger(session, bucket, &system.name).entries().await?;
+            released.extend(prune::released_versions(&entries, keep));
+            let kept = prune::sites::KeptEntries { entries: &entries, keep };
+            let of_system = prune::sites::mark(&session.clients, system, &outputs, bucket, kept);
             of_sites.extend(of_system.await?);
         }
     }
-    let keep = (&released, keep);
-    let mut verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
-    verdicts.extend(of_sites);
-    Ok((verdicts, bucket))
+    let scope =
+        Scope { systems: selected, parameters: &parameters, bucket: bucket.as_deref(), released: &released, keep };
+    let mut marks = prune::mark(&session.clients, scope).await?;
+    marks.extend(of_sites);
+    Ok((marks, bucket))
 }
 
 async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Exit> {
     let (mut verdicts, bucket) = marked(selected, args.keep, session).await?;
     let also = args.also.iter().copied().collect();
-    verdicts.extend(leftovers::mark(&also, selected, &session.stage.name, &session.clients).await?);
+    verdicts.extend(leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?);
     if args.format == Format::Json {
         ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": verdicts }));
     } else {
@@ -96,7 +98,7 @@ async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session,
         return Ok(Exit::Success);
     }
     ui.note("pruned", verdicts.iter().filter(|verdict| !verdict.keep).count());
-    let count = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
+    let count = prune::sweep(&session.clients, &verdicts, bucket.as_deref()).await?;
     ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
     Ok(Exit::Success)
 }

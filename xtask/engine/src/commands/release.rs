@@ -10,15 +10,17 @@ use plan::observed::Observed;
 use thiserror::Error;
 
 use super::{
-    guarded::{book, bucket, canary, checks, facts, guarded},
+    guarded::{bucket, canary, guarded, ledger, metadata, smoke_tests},
     sites,
 };
 use crate::session::{self, Session};
 use crate::{
+    aws::documents::Documents,
     context::Context,
     deploy::{self, DeployError},
     error::Exit,
-    ledger::{Entry, Open},
+    ledger::{Entry, OpenEntry},
+    lock::HeldLocks,
     release::{self, ReleaseContext},
     ui::{Format, Ui},
 };
@@ -99,7 +101,9 @@ pub async fn run(args: ReleaseArgs, context: &Context) -> miette::Result<Exit> {
         }
         ReleaseCommand::Resume(_) | ReleaseCommand::Abort(_) => {
             let resume = matches!(args.command, ReleaseCommand::Resume(_));
-            let work = settle(&systems, resume, &observed, &session, &bucket, context);
+            let work = async |locks: &HeldLocks<Documents>| {
+                settle(&systems, resume, &observed, locks, &session, &bucket, context).await
+            };
             guarded(&session, &systems, "release", Some(bucket.clone()), ui, work).await?;
         }
     }
@@ -114,7 +118,7 @@ pub(super) fn has_functions(system: &RenderedSystem) -> bool {
 async fn entries(systems: &[RenderedSystem], session: &Session, bucket: &str) -> miette::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for system in systems {
-        entries.extend(book(session, bucket, &system.name).entries().await?);
+        entries.extend(ledger(session, bucket, &system.name).entries().await?);
     }
     entries.sort_by(|left, right| right.began.cmp(&left.began).then(right.number.cmp(&left.number)));
     Ok(entries)
@@ -136,11 +140,11 @@ fn list(entries: &[Entry], selection: &Selection, ui: &Ui) -> miette::Result<()>
         table.add_row([
             entry.system.clone(),
             entry.number.to_string(),
-            entry.kind_in_words(),
+            entry.kind_text(),
             entry.began.clone(),
             entry.commit.as_deref().map_or_else(|| "-".to_owned(), short),
             entry.who.clone(),
-            entry.outcome_in_words(),
+            entry.outcome_text(),
         ]);
     }
     ui.result(table);
@@ -163,8 +167,8 @@ fn show(entries: &[&Entry], format: Format, ui: &Ui) -> miette::Result<()> {
             "{} release {}: {}, {}",
             entry.system,
             entry.number,
-            entry.kind_in_words(),
-            entry.outcome_in_words()
+            entry.kind_text(),
+            entry.outcome_text()
         ));
         ui.result(format_args!("  began {} by {}", entry.began, entry.who));
         if let Some(ended) = &entry.ended {
@@ -192,6 +196,7 @@ async fn settle(
     systems: &[RenderedSystem],
     resume: bool,
     observed: &Observed,
+    locks: &HeldLocks<Documents>,
     session: &Session,
     bucket: &str,
     context: &Context,
@@ -199,20 +204,21 @@ async fn settle(
     let (workspace, ui) = (&context.workspace, &context.ui);
     let mut settled = false;
     for system in systems {
-        let book = book(session, bucket, &system.name);
-        let Some(open) = book.newest().await?.filter(|open: &Open| open.entry.is_open()) else { continue };
-        let facts = facts(session, system, observed, None, workspace);
+        let ledger = ledger(session, bucket, &system.name);
+        let Some(open) = ledger.newest().await?.filter(|open: &OpenEntry| open.entry.is_open()) else { continue };
+        let metadata = metadata(session, system, observed, None, workspace);
         let outputs = session::outputs(observed);
-        let (canary, checks) = (canary(session, None, None), checks(session, system, &outputs));
+        let (canary, smoke_tests) = (canary(session, None, None), smoke_tests(session, system, &outputs));
         let (code, clients) = (BTreeMap::new(), &session.clients);
         let pages = &sites::pages(system, &outputs, bucket, session, ui);
-        let context = ReleaseContext { book: &book, canary, checks, code, facts, pages, clients, ui };
+        let context =
+            ReleaseContext { system, ledger: &ledger, locks, canary, smoke_tests, code, metadata, pages, clients, ui };
         let closed = if resume {
-            release::resume(system, open, &context).await?
+            release::resume(&context, open).await?
         } else {
-            release::abort(open, "it was aborted by hand", &context).await?
+            release::abort(&context, open, "it was aborted by hand").await?
         };
-        ui.say(format_args!("✓ {} release {}: {}", system.name, closed.entry.number, closed.entry.outcome_in_words()));
+        ui.say(format_args!("✓ {} release {}: {}", system.name, closed.entry.number, closed.entry.outcome_text()));
         settled = true;
     }
     if settled { Ok(()) } else { Err(Nothing::Open { stage: session.stage.name.clone() }.into()) }

@@ -7,16 +7,18 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::{
-    guarded::{book, bucket, checks, facts, guarded},
+    guarded::{bucket, guarded, ledger, metadata, smoke_tests},
     release::has_functions,
     sites,
 };
 use crate::session::{self, Session};
 use crate::{
+    aws::documents::Documents,
     context::Context,
     deploy::{self, DeployError},
     error::{self, Exit},
     ledger::LedgerError,
+    lock::HeldLocks,
     release::{ReleaseContext, ReleaseError, rollback::rollback},
 };
 
@@ -67,20 +69,31 @@ pub async fn run(args: RollbackArgs, context: &Context) -> miette::Result<Exit> 
     let Some(bucket) = bucket(&session, &observed) else {
         return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
     };
-    let work = async {
+    let work = async |locks: &HeldLocks<Documents>| {
         let (mut failed, mut returned) = (Vec::new(), 0);
         for system in &systems {
-            let book = book(&session, &bucket, &system.name);
-            let facts = facts(&session, system, &observed, None, workspace);
+            let ledger = ledger(&session, &bucket, &system.name);
+            let metadata = metadata(&session, system, &observed, None, workspace);
             let outputs = session::outputs(&observed);
-            let checks = checks(&session, system, &outputs);
+            let smoke_tests = smoke_tests(&session, system, &outputs);
             let (code, clients) = (BTreeMap::new(), &session.clients);
             let pages = &sites::pages(system, &outputs, &bucket, &session, ui);
-            let context = ReleaseContext { book: &book, canary: None, checks, code, facts, pages, clients, ui };
-            match rollback(system, args.to, &context).await {
+            let context = ReleaseContext {
+                system,
+                ledger: &ledger,
+                locks,
+                canary: None,
+                smoke_tests,
+                code,
+                metadata,
+                pages,
+                clients,
+                ui,
+            };
+            match rollback(&context, args.to).await {
                 Ok(entry) => {
                     returned += 1;
-                    let (what, outcome) = (entry.kind_in_words(), entry.outcome_in_words());
+                    let (what, outcome) = (entry.kind_text(), entry.outcome_text());
                     ui.say(format_args!("✓ {} release {}: {what}, {outcome}", system.name, entry.number));
                 }
                 // Of several systems, one that has nothing before stays as it is.

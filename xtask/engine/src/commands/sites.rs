@@ -51,7 +51,7 @@ pub(super) async fn keep(
 ) -> Result<BTreeMap<String, String>, SiteError> {
     let (workspace, ui) = (&context.workspace, &context.ui);
     let question = |site: &str, files| format!("Publish {files} files of {site} to {}?", session.stage.name);
-    pages.keep(workspace, |site, files| !asks || ui.confirm(&question(site, files)) == Some(true)).await
+    pages.prepare(workspace, |site, files| !asks || ui.confirm(&question(site, files)) == Some(true)).await
 }
 
 /// Adds to a plan which files of sites would go up, as far as that is known before the deploy. The deploy finds out for itself.
@@ -66,7 +66,7 @@ pub(super) async fn add(
     let outputs = session::outputs(observed);
     let bucket = session::bucket(&session.stage, observed).unwrap_or_default();
     for system in systems {
-        match pages(system, &outputs, &bucket, session, ui).differing(workspace).await {
+        match pages(system, &outputs, &bucket, session, ui).changed_files(workspace).await {
             Ok(differing) => preview.sites.extend(differing),
             Err(error) => {
                 let chain = error::chain(&error).join(": ");

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     http::{Client, Request},
-    release::smoke::Check,
+    release::smoke::SmokeTest,
 };
 
 /// How often a check is tried: a stage of API Gateway needs a moment until every one of its machines knows it.
@@ -49,9 +49,9 @@ pub struct Outcome {
 
 /// Asks a system everything that it says of itself. `urls` are its APIs', by logical ID; one that is missing fails.
 /// `token` is that of a user, or why there is none; `None` where the system has no users.
-pub async fn check(
+pub(crate) async fn check(
     system: &RenderedSystem,
-    smoke: &[Check],
+    smoke: &[SmokeTest],
     token: Option<Result<String, String>>,
     urls: &BTreeMap<String, String>,
 ) -> Vec<Outcome> {
@@ -148,7 +148,7 @@ impl Visitor<'_> {
             let wanted = wanted.join(" or ");
             return Err(Wrong::Answer(format!("{url} answers {} instead of {wanted}", answer.status)));
         }
-        match &check.answers {
+        match &check.response_header {
             Some((name, value)) if answer.headers.get(name) != Some(value) => {
                 let found = answer.headers.get(name).map_or("nothing", String::as_str);
                 Err(Wrong::Answer(format!("{url} answers {name}: {found} instead of {value}")))
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     fn latency() -> Latency {
-        let check = LiveCheck::answers("Api", Method::Get, "/health", &[200]);
+        let check = LiveCheck::responds("Api", Method::Get, "/health", &[200]);
         Latency { check, expected: 60, p95: 100, longest: 1_000 }
     }
 
@@ -273,7 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_deployed_fails() {
-        let check = LiveCheck::refuses_strangers("Api", Method::Get, "/");
+        let check = LiveCheck::requires_token("Api", Method::Get, "/");
         let visitor = Visitor { client: Client::default(), urls: &BTreeMap::new() };
         let wrong = visitor.ask(&check).await.map(|seen| seen.status).map_err(String::from);
         assert_eq!(wrong.expect_err("nothing there"), "Api is not deployed");
@@ -307,6 +307,6 @@ mod tests {
         let urls = server(|number| number % 2 == 1);
         let visitor = Visitor { client: Client::default(), urls: &urls };
         let failed = visitor.measure(&Latency { expected: 900, p95: 900, ..latency() }).await;
-        assert!(failed.is_err_and(|reason| reason.contains("does not answer")));
+        assert!(failed.is_err_and(|reason| reason.contains("no response from")));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     super::{
-        guarded::{book, canary, checks, facts},
+        guarded::{canary, ledger, metadata, smoke_tests},
         release::has_functions,
         sites,
     },
@@ -17,8 +17,10 @@ use super::{
 };
 use crate::session::Session;
 use crate::{
+    aws::documents::Documents,
     context::Context,
     deploy::{self, Deployed},
+    lock::HeldLocks,
     release::{self, ReleaseContext, Released},
     site::Published,
     ui::Ui,
@@ -41,6 +43,7 @@ pub(super) async fn release(
     args: &DeployArgs,
     selected: &[RenderedSystem],
     made: Made<'_>,
+    locks: &HeldLocks<Documents>,
     session: &Session,
     context: &Context,
 ) -> miette::Result<(Vec<Released>, Vec<Published>)> {
@@ -50,7 +53,7 @@ pub(super) async fn release(
     let Some(bucket) = bucket else { return Ok((released, published)) };
     let mut systems = selected.iter().filter(|system| has_functions(system) || !system.sites.is_empty());
     while let Some(system) = systems.next() {
-        match one(args, system, &made, &bucket, session, context).await {
+        match one(args, system, &made, locks, &bucket, session, context).await {
             Ok((now, sites)) => {
                 released.extend(now);
                 published.extend(sites);
@@ -72,6 +75,7 @@ async fn one(
     args: &DeployArgs,
     system: &RenderedSystem,
     made: &Made<'_>,
+    locks: &HeldLocks<Documents>,
     bucket: &str,
     session: &Session,
     context: &Context,
@@ -85,22 +89,24 @@ async fn one(
     let pages = sites::pages(system, outputs, bucket, session, ui);
     // Everything that can refuse it comes before anything moves.
     let kept = sites::keep(&pages, made.asks, session, context).await?;
-    let book = book(session, bucket, &system.name);
-    let mut facts = facts(session, system, made.observed, Some(made.plan.clone()), workspace);
-    facts.sites.clone_from(&kept);
+    let ledger = ledger(session, bucket, &system.name);
+    let mut metadata = metadata(session, system, made.observed, Some(made.plan.clone()), workspace);
+    metadata.sites.clone_from(&kept);
     let context = ReleaseContext {
-        book: &book,
+        system,
+        ledger: &ledger,
+        locks,
         canary: canary(session, args.strategy, args.bake),
-        checks: checks(session, system, outputs),
+        smoke_tests: smoke_tests(session, system, outputs),
         code: code.collect(),
-        facts,
+        metadata,
         pages: &pages,
         clients: &session.clients,
         ui,
     };
-    let released = if has_functions(system) { release::release(system, created, &context).await? } else { Vec::new() };
+    let released = if has_functions(system) { release::release(&context, created).await? } else { Vec::new() };
     // Where nothing was to be released, a page may still have been left behind, or what it is told has changed.
-    pages.put(&kept).await?;
+    pages.publish(&kept).await?;
     Ok((released, pages.published()))
 }
 
