@@ -6,12 +6,12 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     application::Application,
-    cli::{Cli, Command},
+    cli::{self, Cli, Command},
     commands,
     context::Context,
     error::{self, Exit, Interrupted},
@@ -37,13 +37,12 @@ pub fn main(application: impl Into<Application>) -> ExitCode {
 }
 
 async fn run_command_line(application: Application) -> ExitCode {
-    let own_verbs = application.verbs.iter().map(|verb| verb.command());
-    let matches = Cli::command().subcommands(own_verbs).get_matches();
+    let matches = cli::command(&application).get_matches();
     let name = matches.subcommand_name().unwrap_or_default().to_owned();
     let (verbose, record) = globals(&matches);
     let started = Instant::now();
     start_logging(verbose);
-    let ui = Ui::new();
+    let ui = Ui::new().with_verbosity(verbose > 0);
     // Borrowed, not moved: what was running is asked for before it is dropped.
     let mut running = std::pin::pin!(run(application, &matches, record.as_deref(), &ui));
     let ran = tokio::select! {
@@ -124,6 +123,8 @@ async fn run(
         Command::Toolchain(args) => commands::toolchain::run(args, context).await,
         Command::Docs(args) => commands::docs::run(&args, context),
         Command::Ci(args) => commands::ci::run(&args, context).await,
+        Command::Completions(args) => commands::completions::run(&args, context),
+        Command::Man(args) => commands::man::run(&args, context),
     }
 }
 

@@ -13,7 +13,6 @@ use plan::artifacts::Artifacts;
 use plan::{
     Plan,
     file::{PlanFile, fingerprint, inputs},
-    show,
 };
 use refused::Refused;
 use releasing::{Made, release};
@@ -194,7 +193,7 @@ async fn found(
     Refused::check(&preview)?;
     Refused::check_foundation(&plan, args, stage)?;
     ui.say(format_args!("Stage {} has no artifact bucket yet, where it is locked: foundation goes first", stage.name));
-    ui.say(show::text(&preview).trim_end());
+    ui.say_plan(&preview);
     confirm(args, &plan, session, ui)?;
     let locks = &HeldLocks::none();
     let guard = Guard { preview: &preview, allowances: &args.allowances.allowances() };
@@ -238,7 +237,7 @@ async fn deploy(
         sites::add(&mut preview, selected, &observed, session, context).await;
     }
     super::plan::allow(&args.allowances.allowances(), &mut preview, ui);
-    ui.say(show::text(&preview).trim_end());
+    ui.say_plan(&preview);
     if args.dry_run {
         if args.format == Format::Json {
             print(&json!({ "stage": stage.name, "changed": !plan.is_empty(), "plan": preview }), ui)?;

@@ -103,7 +103,7 @@ impl Guard<'_> {
         let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
         let predicted = shown.map_or(&nothing, |shown| &shown.changes);
         for disagreement in change_set::disagreements(stack, predicted, entries) {
-            ui.warn(format_args!("CloudFormation disagrees with the plan: {disagreement}"));
+            ui.warn(format_args!("CloudFormation's change set differs from the plan: {disagreement}"));
         }
         let losses = change_set::unpredicted_losses(stack, predicted, entries, self.allowances);
         if losses.is_empty() { Ok(()) } else { Err(DeployError::UnplannedLoss { stack: stack.to_owned(), losses }) }

@@ -148,7 +148,7 @@ impl Visitor<'_> {
             let wanted = wanted.join(" or ");
             return Err(Wrong::Answer(format!("{url} answers {} instead of {wanted}", answer.status)));
         }
-        match &check.answers {
+        match &check.response_header {
             Some((name, value)) if answer.headers.get(name) != Some(value) => {
                 let found = answer.headers.get(name).map_or("nothing", String::as_str);
                 Err(Wrong::Answer(format!("{url} answers {name}: {found} instead of {value}")))
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     fn latency() -> Latency {
-        let check = LiveCheck::answers("Api", Method::Get, "/health", &[200]);
+        let check = LiveCheck::responds("Api", Method::Get, "/health", &[200]);
         Latency { check, expected: 60, p95: 100, longest: 1_000 }
     }
 
@@ -273,7 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_deployed_fails() {
-        let check = LiveCheck::refuses_strangers("Api", Method::Get, "/");
+        let check = LiveCheck::requires_token("Api", Method::Get, "/");
         let visitor = Visitor { client: Client::default(), urls: &BTreeMap::new() };
         let wrong = visitor.ask(&check).await.map(|seen| seen.status).map_err(String::from);
         assert_eq!(wrong.expect_err("nothing there"), "Api is not deployed");

@@ -1,5 +1,7 @@
 //! The only printer. Results go to stdout, talk to stderr: bars and spinners on a terminal, plain lines elsewhere.
 
+mod plan;
+
 use std::{
     collections::BTreeSet,
     fmt::Display,
@@ -27,6 +29,7 @@ pub enum Format {
 pub struct Ui {
     bars: MultiProgress,
     terminal: bool,
+    verbose: bool,
     running: Arc<Mutex<BTreeSet<String>>>,
     notes: Arc<Mutex<Map<String, Value>>>,
     interrupted: watch::Sender<bool>,
@@ -84,7 +87,13 @@ impl Ui {
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
         let (bars, interrupted) = (MultiProgress::new(), watch::Sender::new(false));
-        Self { bars, terminal, running: Arc::default(), notes: Arc::default(), interrupted }
+        Self { bars, terminal, verbose: false, running: Arc::default(), notes: Arc::default(), interrupted }
+    }
+
+    /// Prints long lists in full.
+    #[must_use]
+    pub fn with_verbosity(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
     }
 
     /// For whoever has something to give back when the user interrupts: as long as this is kept, the end is waited for.

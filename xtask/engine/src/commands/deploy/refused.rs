@@ -35,7 +35,7 @@ impl Refused {
             [] => "change the definition: no option lets this pass".to_owned(),
             ways => format!("if this is meant, say so: {}", ways.join(" ")),
         };
-        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.message.clone()).collect(), help })
+        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.brief()).collect(), help })
     }
 
     /// Whoever may deploy must not be able to widen that, so where workflows deploy, foundation is people's.
