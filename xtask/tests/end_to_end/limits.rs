@@ -11,7 +11,8 @@ use std::{
 
 use engine::{
     aws::{Clients, Rates},
-    deploy::{Done, Guard, apply},
+    deploy::{DeployContext, Done, Guard, apply},
+    lock::HeldLocks,
     ui::Ui,
 };
 use model::{foundation, stage::Stage};
@@ -81,7 +82,9 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
     let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), behind: Vec::new() };
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    let applied = apply(&plan, "local", &Artifacts::default(), known, guard, &clients, &Ui::new()).await;
+    let (locks, ui) = (HeldLocks::none(), Ui::new());
+    let context = DeployContext { stage: "local", clients: &clients, locks: &locks, ui: &ui };
+    let applied = apply(context, &plan, &Artifacts::default(), known, guard).await;
     let applied = applied.map_err(|error| format!("{error:?}"));
     (account.throttled.load(Ordering::SeqCst), applied.map(|deployed| deployed.stacks))
 }

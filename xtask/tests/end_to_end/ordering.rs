@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::{
     aws::Clients,
-    deploy::{Deployed, Done, Guard, Outputs, apply},
+    deploy::{DeployContext, Deployed, Done, Guard, Outputs, apply},
+    lock::HeldLocks,
     ui::Ui,
 };
 use model::{foundation, stage::Stage};
@@ -57,7 +58,9 @@ fn plan(topic: &str, giver: Action, taker: Action) -> Plan {
 
 async fn deploy(plan: &Plan, known: Outputs, clients: &Clients) -> Deployed {
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    apply(plan, "local", &Artifacts::default(), known, guard, clients, &Ui::new()).await.expect("deployed")
+    let (locks, ui) = (HeldLocks::none(), Ui::new());
+    let context = DeployContext { stage: "local", clients, locks: &locks, ui: &ui };
+    apply(context, plan, &Artifacts::default(), known, guard).await.expect("deployed")
 }
 
 #[tokio::main]

@@ -60,7 +60,9 @@ fn commands(page: &str) -> Vec<String> {
             is_list = false;
         }
         let name = line.strip_prefix("  ").filter(|rest| is_list && !rest.starts_with(' '));
-        names.extend(name.and_then(|rest| rest.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned));
+        names.extend(
+            name.and_then(|rest| rest.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned),
+        );
     }
     names
 }

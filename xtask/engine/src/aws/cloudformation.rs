@@ -119,7 +119,7 @@ pub(crate) struct CloudFormation {
 
 impl Clients {
     /// CloudFormation in a region; `None` is the stage's.
-    pub(crate) fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
+    pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
         CloudFormation { client: Client::new(&self.config_in(region)) }
     }
 }

@@ -31,11 +31,8 @@ use poller::Poller;
 use rollout::Rollout;
 use stack::Deployment;
 
-pub(crate) use self::{
-    code::ready,
-    error::{DeployError, aws},
-    operation::Operation,
-};
+pub use self::error::DeployError;
+pub(crate) use self::{code::ready, error::aws, operation::Operation};
 use crate::{
     aws::{Clients, documents::Documents},
     lock::HeldLocks,
@@ -46,30 +43,30 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// The prefix of the names of change sets; a hash of the changes follows.
-pub(crate) const CHANGE_SET_PREFIX: &str = "xtask-";
+pub const CHANGE_SET_PREFIX: &str = "xtask-";
 
 /// What all steps of a deploy use.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DeployContext<'a> {
+pub struct DeployContext<'a> {
     /// The stage's name.
-    pub(crate) stage: &'a str,
-    pub(crate) clients: &'a Clients,
+    pub stage: &'a str,
+    pub clients: &'a Clients,
     /// The locks of the systems, each of which must still be held before a change.
-    pub(crate) locks: &'a HeldLocks<Documents>,
-    pub(crate) ui: &'a Ui,
+    pub locks: &'a HeldLocks<Documents>,
+    pub ui: &'a Ui,
 }
 
 /// The result of a deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Deployed {
+pub struct Deployed {
     /// The outputs of each stack, by its name in CloudFormation.
-    pub(crate) outputs: Outputs,
+    pub outputs: Outputs,
     /// The executed change of each stack.
-    pub(crate) stacks: BTreeMap<String, Done>,
+    pub stacks: BTreeMap<String, Done>,
     /// The keys of the uploaded artifacts.
-    pub(crate) uploaded: Vec<String>,
+    pub uploaded: Vec<String>,
     /// The functions whose code was updated without CloudFormation.
-    pub(crate) code: Vec<String>,
+    pub code: Vec<String>,
 }
 
 /// Values by stack and output.
@@ -78,7 +75,7 @@ pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
 /// The executed change of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Done {
+pub enum Done {
     /// The stack was created.
     Create,
     /// The stack was updated.
@@ -89,11 +86,11 @@ pub(crate) enum Done {
 
 /// Compares each change set with the plan that was shown, before the change set is executed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Guard<'a> {
+pub struct Guard<'a> {
     /// The plan that was shown.
-    pub(crate) preview: &'a Preview,
+    pub preview: &'a Preview,
     /// The losses that the caller allows.
-    pub(crate) allowances: &'a Allowances,
+    pub allowances: &'a Allowances,
 }
 
 impl Guard<'_> {
@@ -139,7 +136,7 @@ pub(crate) fn refuse_stuck(systems: &[RenderedSystem], observed: &Observed) -> R
 /// Executes a plan. `known` has the outputs of the deployed stacks.
 ///
 /// After a failure no further step is started, and the stacks in progress are waited for.
-pub(crate) async fn apply(
+pub async fn apply(
     context: DeployContext<'_>,
     plan: &Plan,
     artifacts: &Artifacts,
