@@ -5,8 +5,7 @@ use regex_lite::Regex;
 use crate::{files, read, root, run};
 
 /// The folders whose code serves any project.
-const GENERAL: [&str; 5] =
-    ["xtask/engine", "xtask/plan", "stacks/model", "lambdas/contract", "lambdas/common"];
+const GENERAL: [&str; 5] = ["xtask/engine", "xtask/plan", "stacks/model", "lambdas/contract", "lambdas/common"];
 
 #[test]
 fn general_crates_name_no_system() {
@@ -28,17 +27,16 @@ fn general_crates_name_no_system() {
 
 /// The crates that a crate is built from, itself included.
 fn dependencies(package: &str) -> Vec<String> {
-    let arguments = ["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}", "--locked"];
+    let arguments =
+        ["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}", "--locked"];
     let tree = run(env!("CARGO"), &arguments);
     tree.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn plans_depend_on_neither_tokio_nor_aws() {
-    let found: Vec<_> = dependencies("plan")
-        .into_iter()
-        .filter(|name| name == "tokio" || name.starts_with("aws-"))
-        .collect();
+    let found: Vec<_> =
+        dependencies("plan").into_iter().filter(|name| name == "tokio" || name.starts_with("aws-")).collect();
     assert_eq!(found, Vec::<String>::new());
 }
 
@@ -49,7 +47,9 @@ fn the_engine_depends_on_no_system() {
     let systems: Vec<_> = names.filter(|name| name != "contract" && name != "common").collect();
     assert!(systems.len() > 1, "{systems:?}");
     let is_project = |name: &String| {
-        name == "stacks" || systems.contains(name) || name.strip_suffix("-contract").is_some_and(|name| systems.iter().any(|system| system == name))
+        name == "stacks"
+            || systems.contains(name)
+            || name.strip_suffix("-contract").is_some_and(|name| systems.iter().any(|system| system == name))
     };
     let found: Vec<_> = dependencies("engine").into_iter().filter(is_project).collect();
     assert_eq!(found, Vec::<String>::new());

@@ -19,7 +19,8 @@ fn collect(tokens: TokenStream, literals: &mut Vec<(usize, String)>) {
                 if is_for_tests(&attribute) {
                     // The item that the attribute is on ends with a block or a semicolon.
                     for token in tokens.by_ref() {
-                        let is_block = matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
+                        let is_block =
+                            matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
                         if is_block || matches!(&token, TokenTree::Punct(punct) if punct.as_char() == ';') {
                             break;
                         }

@@ -86,7 +86,8 @@ mod tests {
     }
 
     fn bash(arguments: &[&str]) -> String {
-        let output = Command::new("bash").args(["--norc", "--noprofile"]).args(arguments).output().expect("bash starts");
+        let output =
+            Command::new("bash").args(["--norc", "--noprofile"]).args(arguments).output().expect("bash starts");
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && errors.is_empty(), "{errors}");
         String::from_utf8(output.stdout).expect("UTF-8")

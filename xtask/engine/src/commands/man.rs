@@ -9,7 +9,9 @@ use miette::IntoDiagnostic;
 use crate::{cli, context::Context, error::Exit};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Read it with `cargo xtask man | man -l -`, or install it as cargo-xtask.1 in a folder of $MANPATH.")]
+#[command(
+    after_help = "Read it with `cargo xtask man | man -l -`, or install it as cargo-xtask.1 in a folder of $MANPATH."
+)]
 pub struct ManArgs {}
 
 /// Runs the command.
