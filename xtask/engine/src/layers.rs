@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     // No AWS, no project.
     &["error", "junit", "poll", "table", "ui", "workspace"],
     &["http", "sources", "stage"],
-    &["artifacts", "github", "python", "render"],
+    &["artifacts", "github", "plan_file", "python", "render"],
     &["actionlint", "build", "local"],
     // The account's services, then what is built on them.
     &["aws"],

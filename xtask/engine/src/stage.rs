@@ -41,7 +41,7 @@ pub enum StageError {
 /// # Errors
 ///
 /// When the folder cannot be read.
-pub fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
+pub(crate) fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
     let directory = workspace.stages();
     let read = |source| StageError::Read { path: directory.clone(), source };
     let mut names = Vec::new();
@@ -60,7 +60,7 @@ pub fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
 /// # Errors
 ///
 /// When there is no such stage, or its file cannot be read or is invalid.
-pub fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
+pub(crate) fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
     let known = names(workspace)?;
     if !known.iter().any(|candidate| candidate == name) {
         return Err(StageError::Unknown { name: name.to_owned(), known });
@@ -72,8 +72,7 @@ pub fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<
 }
 
 /// Returns `; did you mean …?` if one of `known` is similar to `name`, otherwise an empty text.
-#[must_use]
-pub fn closest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
+pub(crate) fn closest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
     stage::closest(name, known.iter().map(AsRef::as_ref))
         .map(|candidate| format!("; did you mean `{candidate}`?"))
         .unwrap_or_default()

@@ -11,7 +11,7 @@ use super::read::paths;
 
 /// The first lines of the table.
 const HEADER: &str = "# Written by `cargo xtask schema` from AWS's resource schemas; do not edit.\n\
-    # type <tab> paths whose change replaces <tab> paths whose change may replace <tab> what the service sets itself\n";
+    # type <tab> paths whose change replaces <tab> paths whose change may replace <tab> attributes that the service sets\n";
 
 /// Returns the table of all schemas.
 #[must_use]

@@ -15,7 +15,7 @@ const FORMAT: u32 = 2;
 
 /// A folder of artifacts cannot be used.
 #[derive(Debug, Error, Diagnostic)]
-pub enum FolderError {
+pub(crate) enum FolderError {
     /// A file cannot be read or written.
     #[error("failed to access {path}")]
     File {
@@ -71,12 +71,12 @@ pub enum FolderError {
 /// The list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listed {
+pub(crate) struct Listed {
     format_version: u32,
     /// Lambda's name of the instruction set.
-    pub architecture: String,
+    pub(crate) architecture: String,
     /// The hash of the sources; see [`crate::sources::fingerprint`].
-    pub sources: String,
+    pub(crate) sources: String,
     artifacts: Vec<Listing>,
 }
 
@@ -100,7 +100,12 @@ struct Listing {
 /// # Errors
 ///
 /// When the operating system refuses.
-pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: &str) -> Result<(), FolderError> {
+pub(crate) fn write(
+    folder: &Utf8Path,
+    built: &Artifacts,
+    architecture: &str,
+    sources: &str,
+) -> Result<(), FolderError> {
     let access = |path: &Utf8Path| {
         let path = path.to_string();
         move |source| FolderError::File { path, source }
@@ -139,7 +144,7 @@ pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: 
 /// # Errors
 ///
 /// When there is none, or it is invalid.
-pub fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
+pub(crate) fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
     let path = folder.join(LIST);
     let text = fs_err::read_to_string(&path).map_err(|source| FolderError::File { path: path.to_string(), source })?;
     let wrong = |reason: String| FolderError::List { path: path.to_string(), reason };
@@ -162,7 +167,7 @@ pub fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
 /// # Errors
 ///
 /// When there is no list, or a zip is missing or has changed.
-pub fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
+pub(crate) fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
     let mut artifacts = Artifacts::default();
     for listing in list(folder)?.artifacts {
         let path = folder.join(&listing.file);
@@ -186,7 +191,7 @@ pub fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
 /// # Errors
 ///
 /// When artifacts are missing.
-pub fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem]) -> Result<(), FolderError> {
+pub(crate) fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem]) -> Result<(), FolderError> {
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let missing: Vec<_> = stacks
         .flat_map(|stack| {

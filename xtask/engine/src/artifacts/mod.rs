@@ -1,6 +1,6 @@
 //! Deterministic zips of functions and layers, named by their SHA-256.
 
-pub mod folder;
+pub(crate) mod folder;
 mod zip;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -17,7 +17,7 @@ const KEEP: usize = 5;
 
 /// A zip could not be written.
 #[derive(Debug, Error, Diagnostic)]
-pub enum ArtifactError {
+pub(crate) enum ArtifactError {
     /// A file cannot be read or written.
     #[error("failed to access {path}")]
     File {
@@ -51,7 +51,7 @@ pub enum ArtifactError {
 /// # Errors
 ///
 /// When a file cannot be read or written.
-pub fn pack_function(
+pub(crate) fn pack_function(
     workspace: &Workspace,
     system: &str,
     name: &str,
@@ -104,7 +104,12 @@ impl Note {
 /// # Errors
 ///
 /// When the folder is empty, or a file cannot be read or written.
-pub fn pack_layer(workspace: &Workspace, system: &str, name: &str, source: &str) -> Result<Artifact, ArtifactError> {
+pub(crate) fn pack_layer(
+    workspace: &Workspace,
+    system: &str,
+    name: &str,
+    source: &str,
+) -> Result<Artifact, ArtifactError> {
     let folder = workspace.root().join(source);
     let mut entries = Vec::new();
     collect(&folder, "", &mut entries)?;

@@ -10,11 +10,7 @@ use super::{AwsError, Clients, error::failed};
 
 impl Clients {
     /// Lists the routes in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
+    pub(crate) async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
         let client = Client::new(self.config());
         let request = client.get_stage().rest_api_id(api).stage_name(stage);
         let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;

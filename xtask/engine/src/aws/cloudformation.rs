@@ -21,37 +21,37 @@ use super::{
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StackState {
+pub(crate) struct StackState {
     /// Its status, for example `UPDATE_COMPLETE`.
-    pub status: String,
+    pub(crate) status: String,
     /// The reason for its status.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Its parameters' values.
-    pub parameters: BTreeMap<String, String>,
+    pub(crate) parameters: BTreeMap<String, String>,
     /// Its outputs.
-    pub outputs: BTreeMap<String, String>,
+    pub(crate) outputs: BTreeMap<String, String>,
     /// Its tags.
-    pub tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// One event of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// The event's ID.
-    pub id: String,
+    pub(crate) id: String,
     /// The resource.
-    pub logical_id: String,
+    pub(crate) logical_id: String,
     /// The resource's type.
-    pub resource_type: String,
+    pub(crate) resource_type: String,
     /// The resource's status.
-    pub status: String,
+    pub(crate) status: String,
     /// The reason for its status.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// The value of a parameter in a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParameterValue {
+pub(crate) enum ParameterValue {
     /// A new value.
     Value(String),
     /// The value that the stack has.
@@ -60,26 +60,26 @@ pub enum ParameterValue {
 
 /// The input of a change set.
 #[derive(Debug, Clone, Copy)]
-pub struct ChangeSetRequest<'a> {
+pub(crate) struct ChangeSetRequest<'a> {
     /// The stack.
-    pub stack: &'a str,
+    pub(crate) stack: &'a str,
     /// The change set's name.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// Whether the stack must be created.
-    pub create: bool,
+    pub(crate) create: bool,
     /// The template.
-    pub template: Template<'a>,
+    pub(crate) template: Template<'a>,
     /// Every parameter.
-    pub parameters: &'a BTreeMap<String, ParameterValue>,
+    pub(crate) parameters: &'a BTreeMap<String, ParameterValue>,
     /// The role that CloudFormation assumes; without one, it uses the caller's permissions.
-    pub role: Option<&'a str>,
+    pub(crate) role: Option<&'a str>,
     /// Tags of the stack and all its resources.
-    pub tags: &'a [(&'a str, &'a str)],
+    pub(crate) tags: &'a [(&'a str, &'a str)],
 }
 
 /// A template, in the request or in S3.
 #[derive(Debug, Clone, Copy)]
-pub enum Template<'a> {
+pub(crate) enum Template<'a> {
     /// At most 51,200 bytes (CloudFormation quotas page).
     Body(&'a str),
     /// A URL in S3.
@@ -87,20 +87,20 @@ pub enum Template<'a> {
 }
 
 /// The largest template in a request, in bytes (CloudFormation quotas page).
-pub const BODY_LIMIT: usize = 51_200;
+pub(crate) const BODY_LIMIT: usize = 51_200;
 
 /// A change set that was not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeSet {
+pub(crate) struct ChangeSet {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether CloudFormation is creating or deleting it.
-    pub busy: bool,
+    pub(crate) busy: bool,
 }
 
 /// The state of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChangeSetState {
+pub(crate) enum ChangeSetState {
     /// CloudFormation is still comparing.
     Pending,
     /// It can be executed, with these changes.
@@ -113,25 +113,20 @@ pub enum ChangeSetState {
 
 /// CloudFormation in one region.
 #[derive(Debug)]
-pub struct CloudFormation {
+pub(crate) struct CloudFormation {
     pub(super) client: Client,
 }
 
 impl Clients {
     /// CloudFormation in a region; `None` is the stage's.
-    #[must_use]
-    pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
+    pub(crate) fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
         CloudFormation { client: Client::new(&self.config_in(region)) }
     }
 }
 
 impl CloudFormation {
     /// Describes a stack; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
+    pub(crate) async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
         let described = self.client.describe_stacks().stack_name(stack).send().await;
         let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error)))?;
         let found = described.as_ref().and_then(|described| described.stacks().first());
@@ -139,11 +134,7 @@ impl CloudFormation {
     }
 
     /// Describes every stack that exists, by name.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
+    pub(crate) async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
         let stacks = self.client.describe_stacks().into_paginator().items().send().try_collect().await;
         let stacks = stacks.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
         let named = stacks.iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
@@ -152,11 +143,7 @@ impl CloudFormation {
 
     /// Reads the template that the stack was last deployed with; `None` if there is none, or if it is not JSON, which the engine always
     /// sends.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
+    pub(crate) async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
         let output = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error));
         Ok(if_found(output)?.and_then(|output| serde_json::from_str(output.template_body()?).ok()))
@@ -164,11 +151,7 @@ impl CloudFormation {
 
     /// Creates a change set. One that exists already is fine: names are hashes of the changes, so the response to an earlier
     /// attempt was lost.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn create_change_set(&self, request: ChangeSetRequest<'_>) -> Result<(), AwsError> {
+    pub(crate) async fn create_change_set(&self, request: ChangeSetRequest<'_>) -> Result<(), AwsError> {
         let parameters = request.parameters.iter().map(|(name, value)| {
             let parameter = Parameter::builder().parameter_key(name);
             match value {
@@ -201,11 +184,7 @@ impl CloudFormation {
     }
 
     /// Reads the state of a change set.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
+    pub(crate) async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
         let (mut entries, mut pages) = (Vec::new(), request.into_paginator().send());
         while let Some(page) = pages.next().await {
@@ -231,11 +210,7 @@ impl CloudFormation {
     ///
     /// If the response to an attempt was lost, CloudFormation recognizes the next one by its token. The token is new for every run,
     /// because a failed change may be repeated. The emulator ignores tokens, so a change set that is being executed is fine too.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+    pub(crate) async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         let request = self.client.execute_change_set().stack_name(stack).change_set_name(name);
         let mut once = [0; 8];
         // Without random bytes the token is only less unique.
@@ -265,21 +240,13 @@ impl CloudFormation {
     }
 
     /// Deletes a change set, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+    pub(crate) async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         let request = self.client.delete_change_set().stack_name(stack).change_set_name(name);
         gone_is_fine(request.send().await.map_err(|error| failed("cloudformation:DeleteChangeSet", error)))
     }
 
     /// Lists the change sets of a stack that were not executed.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
+    pub(crate) async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
         let request = self.client.list_change_sets().stack_name(stack);
         let summaries = request.into_paginator().items().send().try_collect().await;
         let summaries = summaries.map_err(|error| failed("cloudformation:ListChangeSets", error))?.into_iter();
@@ -293,11 +260,7 @@ impl CloudFormation {
     }
 
     /// Lists a stack's events, newest first, page by page until a page has one that is `enough`.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
+    pub(crate) async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
         let mut pages = self.client.describe_stack_events().stack_name(stack).into_paginator().send();
         let mut events = Vec::new();
         while let Some(page) = pages.next().await {
@@ -313,11 +276,7 @@ impl CloudFormation {
     }
 
     /// Starts deleting a stack.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete(&self, stack: &str) -> Result<(), AwsError> {
+    pub(crate) async fn delete(&self, stack: &str) -> Result<(), AwsError> {
         let request = self.client.delete_stack().stack_name(stack);
         request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
         Ok(())

@@ -14,11 +14,7 @@ use super::{
 
 impl Clients {
     /// Makes a distribution fetch these paths from its origin again.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn invalidate(&self, distribution: &str, paths: &[String]) -> Result<(), AwsError> {
+    pub(crate) async fn invalidate(&self, distribution: &str, paths: &[String]) -> Result<(), AwsError> {
         let incomplete = |error: aws_sdk_cloudfront::error::BuildError| AwsError {
             operation: "cloudfront:CreateInvalidation",
             kind: ErrorKind::Other,

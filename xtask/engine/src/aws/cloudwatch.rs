@@ -24,38 +24,33 @@ const METRICS: &[(&str, &str)] =
 
 /// A version's metrics since a point in time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Requests that reached the version.
-    pub requests: f64,
+    pub(crate) requests: f64,
     /// Requests that failed.
-    pub errors: f64,
+    pub(crate) errors: f64,
     /// Requests that Lambda rejected because too many ran at once.
-    pub throttles: f64,
+    pub(crate) throttles: f64,
     /// The 99th percentile of the duration, in milliseconds; `None` without requests.
-    pub p99: Option<f64>,
+    pub(crate) p99: Option<f64>,
 }
 
 /// CloudWatch in the stage's region.
 #[derive(Debug)]
-pub struct CloudWatch {
+pub(crate) struct CloudWatch {
     client: Client,
 }
 
 impl Clients {
     /// CloudWatch in the stage's region.
-    #[must_use]
-    pub fn cloudwatch(&self) -> CloudWatch {
+    pub(crate) fn cloudwatch(&self) -> CloudWatch {
         CloudWatch { client: Client::new(self.config()) }
     }
 }
 
 impl CloudWatch {
     /// Reads the metrics since `since` of versions that an alias sends traffic to, in their order.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn samples(
+    pub(crate) async fn samples(
         &self,
         function: &str,
         alias: &str,
@@ -98,11 +93,7 @@ impl CloudWatch {
     }
 
     /// Reads which of these alarms exist, and whether each is firing.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, bool>, AwsError> {
+    pub(crate) async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, bool>, AwsError> {
         let mut found = BTreeMap::new();
         // DescribeAlarms takes 100 names a call (CloudWatch API reference).
         for names in names.chunks(100) {

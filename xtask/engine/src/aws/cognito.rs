@@ -15,14 +15,13 @@ use super::{
 
 /// Cognito user pools in the stage's region.
 #[derive(Debug)]
-pub struct Cognito {
+pub(crate) struct Cognito {
     client: Client,
 }
 
 impl Clients {
     /// Cognito user pools in the stage's region.
-    #[must_use]
-    pub fn cognito(&self) -> Cognito {
+    pub(crate) fn cognito(&self) -> Cognito {
         Cognito { client: Client::new(self.config()) }
     }
 }
@@ -33,18 +32,14 @@ impl Cognito {
     /// # Errors
     ///
     /// When the call fails, or there is no such user.
-    pub async fn username(&self, pool: &str, user: &str) -> Result<String, AwsError> {
+    pub(crate) async fn username(&self, pool: &str, user: &str) -> Result<String, AwsError> {
         let get = self.client.admin_get_user().user_pool_id(pool).username(user);
         let found = get.send().await.map_err(|error| failed("cognito-idp:AdminGetUser", error))?;
         Ok(found.username().to_owned())
     }
 
     /// Creates a user, or gives an existing one this password. The user is not notified.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn provide(
+    pub(crate) async fn provide(
         &self,
         pool: &str,
         user: &str,
@@ -68,11 +63,7 @@ impl Cognito {
     }
 
     /// Deletes a user, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn forget(&self, pool: &str, user: &str) -> Result<(), AwsError> {
+    pub(crate) async fn forget(&self, pool: &str, user: &str) -> Result<(), AwsError> {
         let request = self.client.admin_delete_user().user_pool_id(pool).username(user);
         match request.send().await.map_err(|error| failed("cognito-idp:AdminDeleteUser", error)) {
             Err(error)
@@ -89,7 +80,7 @@ impl Cognito {
     /// # Errors
     ///
     /// When the password is wrong, the pool's client does not offer `ALLOW_USER_SRP_AUTH`, or a call fails.
-    pub async fn sign_in_by_srp(
+    pub(crate) async fn sign_in_by_srp(
         &self,
         pool: &str,
         client: &str,
@@ -139,7 +130,7 @@ impl Cognito {
     /// # Errors
     ///
     /// When a call fails, or several pools have the name: names are not unique, and other pools may be foreign.
-    pub async fn delete_pools(&self, name: &str) -> Result<usize, AwsError> {
+    pub(crate) async fn delete_pools(&self, name: &str) -> Result<usize, AwsError> {
         let mut deleted = 0;
         let pools = self.client.list_user_pools().max_results(60).into_paginator().items().send().try_collect().await;
         let pools = pools.map_err(|error| failed("cognito-idp:ListUserPools", error))?.into_iter();

@@ -10,34 +10,32 @@ use super::{
 
 /// The state of a document: S3's `ETag`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag(pub String);
+pub(crate) struct Tag(pub String);
 
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub(crate) struct Document {
     /// The document's text.
-    pub text: String,
+    pub(crate) text: String,
     /// The document's state when it was read.
-    pub tag: Tag,
+    pub(crate) tag: Tag,
 }
 
 /// The documents of one bucket.
 #[derive(Debug)]
-pub struct Documents {
+pub(crate) struct Documents {
     s3: S3,
     bucket: String,
 }
 
 impl Clients {
     /// The documents of a bucket.
-    #[must_use]
-    pub fn documents(&self, bucket: String) -> Documents {
+    pub(crate) fn documents(&self, bucket: String) -> Documents {
         self.documents_in(None, bucket)
     }
 
     /// The documents of a bucket in a region; `None` is the stage's.
-    #[must_use]
-    pub fn documents_in(&self, region: Option<&str>, bucket: String) -> Documents {
+    pub(crate) fn documents_in(&self, region: Option<&str>, bucket: String) -> Documents {
         Documents { s3: self.s3_in(region), bucket }
     }
 }
@@ -74,11 +72,7 @@ impl Documents {
     }
 
     /// Reads a document; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
         let request = self.s3.client.get_object().bucket(&self.bucket).key(key);
         let found = if_found(request.send().await.map_err(|error| failed("s3:GetObject", error)))?;
         let Some(found) = found else { return Ok(None) };
@@ -91,29 +85,17 @@ impl Documents {
     }
 
     /// Creates a document; `None` if it exists already.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+    pub(crate) async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
         self.put(key, text, Condition::IsNew).await
     }
 
     /// Replaces a document; `None` if its tag is no longer `tag`.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+    pub(crate) async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
         self.put(key, text, Condition::HasTag(tag)).await
     }
 
     /// Lists the keys with a prefix, sorted.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+    pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
         let mut keys = self.s3.keys(&self.bucket, prefix).await?;
         keys.sort();
         Ok(keys)

@@ -13,7 +13,7 @@ const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(200), Durati
 
 /// The result of drift detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Drift {
+pub(crate) enum Drift {
     /// Differences from what was deployed, one per line.
     Detected(Vec<String>),
     /// The detection failed or timed out; holds the reason.
@@ -24,11 +24,7 @@ impl CloudFormation {
     /// Detects manual changes of a stack. Changes nothing.
     ///
     /// The drift of a stack with an operation in progress is [`Drift::Unknown`].
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn drift(&self, stack: &str) -> Result<Drift, AwsError> {
+    pub(crate) async fn drift(&self, stack: &str) -> Result<Drift, AwsError> {
         let started = self.client.detect_stack_drift().stack_name(stack).send().await;
         let started = match started.map_err(|error| failed("cloudformation:DetectStackDrift", error)) {
             Ok(started) => started,

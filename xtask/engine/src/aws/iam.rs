@@ -8,7 +8,7 @@ use super::{AwsError, Clients, error::failed};
 
 impl Clients {
     /// Lists the issuers that the account has an OIDC provider for, without `https://`.
-    pub async fn oidc_issuers(&self) -> Result<BTreeSet<String>, AwsError> {
+    pub(crate) async fn oidc_issuers(&self) -> Result<BTreeSet<String>, AwsError> {
         let request = Client::new(self.config()).list_open_id_connect_providers();
         let listed = request.send().await.map_err(|error| failed("iam:ListOpenIDConnectProviders", error))?;
         // An ARN ends in the issuer: `…:oidc-provider/token.actions.githubusercontent.com`.
@@ -20,7 +20,7 @@ impl Clients {
     ///
     /// A simulation knows identity policies and permissions boundaries. It knows neither an organization's policies nor the values of
     /// condition keys, so its result is only good for a warning. Often the caller may not simulate, which is an error.
-    pub async fn denied(
+    pub(crate) async fn denied(
         &self,
         identity: &str,
         actions: &[&str],

@@ -10,7 +10,9 @@ use aws_sdk_lambda::{
     types::{AliasConfiguration, FunctionConfiguration},
 };
 use serde::Serialize;
-pub use version::{Readiness, Settings, Version};
+#[cfg(test)]
+pub(crate) use version::Settings;
+pub(crate) use version::{Readiness, Version};
 use version::{readiness, settings};
 
 use super::{
@@ -21,34 +23,33 @@ use super::{
 
 /// An alias.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Alias {
+pub(crate) struct Alias {
     /// The alias's name.
-    pub name: String,
+    pub(crate) name: String,
     /// The version that receives the traffic without a routing weight.
-    pub version: String,
+    pub(crate) version: String,
     /// Other versions with their routing weights, 0 to 1.
-    pub weights: BTreeMap<String, f64>,
+    pub(crate) weights: BTreeMap<String, f64>,
 }
 
 /// The response to an invocation.
 #[derive(Debug, Clone)]
-pub struct Invocation {
+pub(crate) struct Invocation {
     /// The payload.
-    pub payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
     /// `Unhandled` or similar, if the function failed.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// Lambda in the stage's region.
 #[derive(Debug)]
-pub struct Lambda {
+pub(crate) struct Lambda {
     client: Client,
 }
 
 impl Clients {
     /// Lambda in the stage's region.
-    #[must_use]
-    pub fn lambda(&self) -> Lambda {
+    pub(crate) fn lambda(&self) -> Lambda {
         Lambda { client: Client::new(self.config()) }
     }
 }
@@ -56,30 +57,26 @@ impl Clients {
 /// A version's properties, for a report.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Described {
+pub(crate) struct Described {
     /// The version's number.
-    pub version: String,
+    pub(crate) version: String,
     /// Its runtime.
-    pub runtime: String,
+    pub(crate) runtime: String,
     /// Its handler.
-    pub handler: String,
+    pub(crate) handler: String,
     /// The size of its zip, in bytes.
-    pub code_size: i64,
+    pub(crate) code_size: i64,
     /// Its memory, in MB.
-    pub memory: i32,
+    pub(crate) memory: i32,
     /// Its timeout, in seconds.
-    pub timeout: i32,
+    pub(crate) timeout: i32,
     /// The time of the last change, as Lambda reports it.
-    pub last_modified: String,
+    pub(crate) last_modified: String,
 }
 
 impl Lambda {
     /// Describes the version that an alias points to; `None` if there is no such function or alias.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
+    pub(crate) async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(alias);
         let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
         Ok(if_found(output)?.map(|output| Described {
@@ -94,11 +91,7 @@ impl Lambda {
     }
 
     /// Reads one version of a function; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
+    pub(crate) async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(version);
         let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
         Ok(if_found(output)?.map(|output| Version {
@@ -135,11 +128,7 @@ impl Lambda {
     }
 
     /// Lists the versions of a function without `$LATEST`, oldest first; none if there is no such function.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
+    pub(crate) async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
         let request = self.client.list_versions_by_function().function_name(function);
         let versions = request.into_paginator().items().send().try_collect().await;
         let versions = if_found(versions.map_err(|error| failed("lambda:ListVersionsByFunction", error)))?;
@@ -154,11 +143,7 @@ impl Lambda {
     }
 
     /// Lists the aliases of a function; none if there is no such function.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
+    pub(crate) async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
         let request = self.client.list_aliases().function_name(function);
         let aliases = request.into_paginator().items().send().try_collect().await;
         let aliases = if_found(aliases.map_err(|error| failed("lambda:ListAliases", error)))?;
@@ -166,11 +151,7 @@ impl Lambda {
     }
 
     /// Updates the code of `$LATEST` with the zip at `key`.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
+    pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
         request.send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error))?;
         Ok(())
@@ -181,7 +162,12 @@ impl Lambda {
     /// # Errors
     ///
     /// When the code has changed, or the call fails.
-    pub async fn publish(&self, function: &str, code_sha256: &str, description: &str) -> Result<String, AwsError> {
+    pub(crate) async fn publish(
+        &self,
+        function: &str,
+        code_sha256: &str,
+        description: &str,
+    ) -> Result<String, AwsError> {
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
         let published = request.send().await.map_err(|error| failed("lambda:PublishVersion", error))?;
@@ -189,11 +175,7 @@ impl Lambda {
     }
 
     /// Points an alias to one version.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
+    pub(crate) async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
             .set_additional_version_weights(Some(std::collections::HashMap::new()))
             .build();
@@ -209,11 +191,7 @@ impl Lambda {
     }
 
     /// Points an alias to one version, and sends a share of its traffic, 0 to 1, to another.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn weigh(
+    pub(crate) async fn weigh(
         &self,
         function: &str,
         alias: &str,
@@ -233,7 +211,7 @@ impl Lambda {
     /// # Errors
     ///
     /// When the call fails; a function that fails is an [`Invocation`] with an error.
-    pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
+    pub(crate) async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
         let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
         let request = request.customize().config_override(Config::builder().timeout_config(patient()));
         let response = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
@@ -244,21 +222,13 @@ impl Lambda {
     }
 
     /// Deletes one version, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
+    pub(crate) async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
         let request = self.client.delete_function().function_name(function).qualifier(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
     }
 
     /// Lists the versions of a layer: number and ARN.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
+    pub(crate) async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
         let request = self.client.list_layer_versions().layer_name(layer);
         let versions = request.into_paginator().items().send().try_collect().await;
         let versions = if_found(versions.map_err(|error| failed("lambda:ListLayerVersions", error)))?;
@@ -267,11 +237,7 @@ impl Lambda {
     }
 
     /// Deletes one version of a layer, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
+    pub(crate) async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
         let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
     }

@@ -1,21 +1,21 @@
 //! Calls to AWS, one file per service. No other module names the AWS SDK; its types become the engine's own here.
 
-pub mod api_gateway;
-pub mod cloudformation;
-pub mod cloudfront;
-pub mod cloudwatch;
-pub mod cognito;
-pub mod documents;
-pub mod drift;
+pub(crate) mod api_gateway;
+pub(crate) mod cloudformation;
+pub(crate) mod cloudfront;
+pub(crate) mod cloudwatch;
+pub(crate) mod cognito;
+pub(crate) mod documents;
+pub(crate) mod drift;
 pub mod error;
 mod governor;
-pub mod iam;
-pub mod lambda;
+pub(crate) mod iam;
+pub(crate) mod lambda;
 mod limits;
-pub mod logs;
+pub(crate) mod logs;
 mod refusals;
-pub mod s3;
-pub mod sns;
+pub(crate) mod s3;
+pub(crate) mod sns;
 mod srp;
 pub mod sts;
 
@@ -54,7 +54,7 @@ fn patient() -> TimeoutConfig {
 
 /// The rates that calls are held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rates {
+pub(crate) enum Rates {
     /// Below the limits that AWS publishes.
     Published,
     /// Unlimited.
@@ -72,14 +72,14 @@ pub struct Clients {
 
 impl Clients {
     /// Clients for the emulator at `endpoint` with its well-known keys, or for AWS with the SDK's default chain of credentials.
-    pub async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
+    pub(crate) async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
         // The emulator has no limits.
         let rates = if endpoint.is_some() { Rates::Any } else { Rates::Published };
         Self::at(rates, stage, endpoint).await
     }
 
     /// Clients that are held to these rates.
-    pub async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Self {
+    pub(crate) async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let http = match rates {
@@ -100,14 +100,12 @@ impl Clients {
     }
 
     /// The emulator's URL, if the stage is local.
-    #[must_use]
-    pub fn endpoint(&self) -> Option<&str> {
+    pub(crate) fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
     }
 
     /// The stage's region.
-    #[must_use]
-    pub fn region(&self) -> &str {
+    pub(crate) fn region(&self) -> &str {
         &self.region
     }
 

@@ -6,11 +6,7 @@ impl Clients {
     /// Publishes a message to a topic in a region; `None` is the stage's.
     ///
     /// The subject, for e-mails, is one line of less than a hundred ASCII characters (SNS API reference, `Publish`).
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn publish(
+    pub(crate) async fn publish(
         &self,
         region: Option<&str>,
         topic: &str,

@@ -15,8 +15,7 @@ impl Caller {
     /// The IAM identity whose policies apply: the role of a session.
     ///
     /// A session's ARN lacks the role's path (IAM user guide, "IAM identifiers"), so the result is wrong for a role with a path.
-    #[must_use]
-    pub fn identity(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         let role = self.arn.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
         role.map_or_else(|| self.arn.clone(), |role| format!("arn:aws:iam::{}:role/{role}", self.account))
     }
@@ -28,7 +27,7 @@ impl Clients {
     /// # Errors
     ///
     /// When there are no credentials, or they have expired.
-    pub async fn caller(&self) -> Result<Caller, AwsError> {
+    pub(crate) async fn caller(&self) -> Result<Caller, AwsError> {
         let client = aws_sdk_sts::Client::new(self.config());
         let identity =
             client.get_caller_identity().send().await.map_err(|error| failed("sts:GetCallerIdentity", error))?;

@@ -18,7 +18,7 @@ const PRESENT: &[&str] =
 /// # Errors
 ///
 /// When it would not run in Lambda.
-pub fn check(binary: &str, path: &Utf8Path, architecture: Architecture, mode: Mode) -> Result<(), BuildError> {
+pub(crate) fn check(binary: &str, path: &Utf8Path, architecture: Architecture, mode: Mode) -> Result<(), BuildError> {
     if mode == Mode::Native {
         // It was built for this machine, on this machine.
         return Ok(());

@@ -18,7 +18,7 @@ const REQUIREMENTS: &str = include_str!("requirements.txt");
 /// # Errors
 ///
 /// When rustup or pip is missing or fails, or a tool is still missing after that.
-pub async fn install(
+pub(crate) async fn install(
     architecture: Architecture,
     mode: Mode,
     workspace: &Workspace,

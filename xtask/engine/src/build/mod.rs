@@ -1,8 +1,8 @@
 //! Builds functions and layers into artifacts: one cargo call, then a check and a zip of each binary.
 
 mod cargo;
-pub mod elf;
-pub mod install;
+pub(crate) mod elf;
+pub(crate) mod install;
 mod toolchain;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -31,7 +31,7 @@ const ZIPPED_LIMIT: u64 = 50 * 1024 * 1024;
 
 /// The target of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// This machine, for the local cloud: fast to build.
     Native,
     /// The Lambda runtime: small binaries, with the same bytes from any checkout.
@@ -40,20 +40,20 @@ pub enum Mode {
 
 /// The input of a build.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// The functions.
-    pub functions: Vec<FunctionId>,
+    pub(crate) functions: Vec<FunctionId>,
     /// The instruction set.
-    pub architecture: Architecture,
+    pub(crate) architecture: Architecture,
     /// The target.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// A cargo profile instead of the mode's.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
 }
 
 /// Functions could not be built.
 #[derive(Debug, Error, Diagnostic)]
-pub enum BuildError {
+pub(crate) enum BuildError {
     /// A program cannot be started.
     #[error("failed to start {program}")]
     #[diagnostic(help("install Rust with rustup, or fix PATH"))]
@@ -132,7 +132,7 @@ pub enum BuildError {
 /// # Errors
 ///
 /// When something does not compile, would not run in Lambda, is too large, or cannot be written.
-pub async fn artifacts(
+pub(crate) async fn artifacts(
     request: &Request,
     layers: &[RenderedLayer],
     workspace: &Workspace,
@@ -197,8 +197,7 @@ fn check_size(artifact: &Artifact, ui: &Ui) -> Result<(), BuildError> {
 }
 
 /// A table of the artifacts, by system, and the time that building them took.
-#[must_use]
-pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> String {
+pub(crate) fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> String {
     let mut artifacts: Vec<_> = built.functions.values().chain(built.layers.values()).collect();
     artifacts.sort_by_key(|artifact| (&artifact.system, artifact.kind == ArtifactKind::Layer, &artifact.name));
     let rows = artifacts.into_iter().map(|artifact| {

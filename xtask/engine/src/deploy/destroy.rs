@@ -67,8 +67,7 @@ pub enum StatefulResource {
 
 impl StatefulResource {
     /// Returns whether `destroy` can delete it. Tables and secrets are always kept.
-    #[must_use]
-    pub const fn is_deletable(&self) -> bool {
+    pub(crate) const fn is_deletable(&self) -> bool {
         matches!(self, Self::Bucket { .. } | Self::UserPool(_))
     }
 
@@ -76,8 +75,7 @@ impl StatefulResource {
     ///
     /// CloudFormation imports resources with a static name (CloudFormation user guide, "Import AWS resources into a CloudFormation stack
     /// automatically"): none whose name contains the account's number, and no secrets, whose ARNs end in random characters.
-    #[must_use]
-    pub const fn when_kept(&self) -> &'static str {
+    pub(crate) const fn when_kept(&self) -> &'static str {
         match self {
             Self::Table(_) => "kept; the next deploy imports it",
             Self::UserPool(_) => "kept; the next deploy creates another",

@@ -8,7 +8,7 @@ use crate::{aws::AwsError, lock::LockError};
 
 /// A deploy failed.
 #[derive(Debug, Error, Diagnostic)]
-pub enum DeployError {
+pub(crate) enum DeployError {
     /// A call failed.
     #[error("failed to deploy {what}")]
     Aws {

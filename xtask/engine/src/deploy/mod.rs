@@ -8,9 +8,9 @@ pub mod destroy;
 mod error;
 pub mod observe;
 mod operation;
-pub mod permissions;
+pub(crate) mod permissions;
 mod poller;
-pub mod rights;
+pub(crate) mod rights;
 mod rollout;
 mod stack;
 
@@ -78,7 +78,7 @@ pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
 /// The executed change of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Done {
+pub(crate) enum Done {
     /// The stack was created.
     Create,
     /// The stack was updated.
@@ -242,7 +242,7 @@ mod tests {
         let updated: Vec<_> = plan.code.iter().map(|code| code.function_name.as_str()).collect();
         assert_eq!(updated, names);
         assert_eq!(plan.code[0].key, plan.code[1].key);
-        assert_eq!(plan::needed(&plan, &artifacts).len(), 1, "one upload");
+        assert_eq!(plan::required_artifacts(&plan, &artifacts).len(), 1, "one upload");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
-pub use model::parts::function::LIVE;
+pub(crate) use model::parts::function::LIVE;
 use model::rendered::{ParameterSource, RenderedStack, RenderedSystem};
 use plan::observed::{ListedStack, Observed, ObservedFunction, ObservedSettings, ObservedStack};
 

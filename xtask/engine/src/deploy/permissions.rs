@@ -4,11 +4,11 @@ use plan::{Action, Plan};
 
 /// Actions and their resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needed {
+pub(crate) struct Needed {
     /// For example `cloudformation:CreateChangeSet`.
-    pub actions: &'static [&'static str],
+    pub(crate) actions: &'static [&'static str],
     /// ARNs.
-    pub resources: Vec<String>,
+    pub(crate) resources: Vec<String>,
 }
 
 const STACKS: &[&str] =
@@ -16,8 +16,7 @@ const STACKS: &[&str] =
 const CODE: &[&str] = &["lambda:UpdateFunctionCode", "lambda:PublishVersion", "lambda:UpdateAlias"];
 
 /// Lists the permissions that the caller needs for a plan, without those that CloudFormation uses on the caller's behalf.
-#[must_use]
-pub fn needed(plan: &Plan, account: &str, region: &str) -> Vec<Needed> {
+pub(crate) fn needed(plan: &Plan, account: &str, region: &str) -> Vec<Needed> {
     let stacks = plan.stacks.iter().filter(|stack| stack.action != Action::None).map(|stack| {
         let region = stack.region.as_deref().unwrap_or(region);
         format!("arn:aws:cloudformation:{region}:{account}:stack/{}/*", stack.name)

@@ -16,11 +16,7 @@ use super::observe::listed;
 use crate::aws::{AwsError, Clients};
 
 /// Reads the stage's deployed stacks, including orphaned ones, without foundation's. They are found by the tags that every deploy sets.
-///
-/// # Errors
-///
-/// When a call fails.
-pub async fn deployed(
+pub(crate) async fn deployed(
     stage: &Stage,
     systems: &[RenderedSystem],
     clients: &Clients,

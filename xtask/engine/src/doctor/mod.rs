@@ -4,30 +4,30 @@ mod repair;
 
 use plan::observed::{Observed, ObservedStack};
 use plan::states;
-pub use plan::states::{Meaning, Repair};
-pub use repair::{RepairOptions, repair};
+pub(crate) use plan::states::{Meaning, Repair};
+pub(crate) use repair::{RepairOptions, repair};
 use serde::Serialize;
 
 /// A problem of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ailment {
+pub(crate) struct Ailment {
     /// The stack, function or release.
-    pub what: String,
+    pub(crate) what: String,
     /// Its state in AWS.
-    pub state: String,
+    pub(crate) state: String,
     /// The meaning of the state.
-    pub meaning: String,
+    pub(crate) meaning: String,
     /// The repair, as a sentence.
-    pub remedy: String,
+    pub(crate) remedy: String,
     /// The repair, for [`repair()`].
     #[serde(skip)]
-    pub kind: AilmentKind,
+    pub(crate) kind: AilmentKind,
 }
 
 /// The kinds of problems, by their repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AilmentKind {
+pub(crate) enum AilmentKind {
     /// A stack in this state.
     Stack(String, Repair),
     /// Routing weights of `live` without an open release: the function, and the version that keeps the traffic.
@@ -40,7 +40,7 @@ pub enum AilmentKind {
 
 /// The state of a function's `$LATEST`, unless it is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FunctionState {
+pub(crate) enum FunctionState {
     /// Lambda is preparing it.
     Pending,
     /// Lambda failed, for this reason.
@@ -49,18 +49,17 @@ pub enum FunctionState {
 
 /// The facts of a diagnosis besides the observed stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Signs {
+pub(crate) struct Signs {
     /// Functions that are not ready.
-    pub functions: Vec<(String, FunctionState)>,
+    pub(crate) functions: Vec<(String, FunctionState)>,
     /// Systems with an open release, and its number.
-    pub open_releases: Vec<(String, u32)>,
+    pub(crate) open_releases: Vec<(String, u32)>,
     /// Functions whose `live` points to a version that no release put there, and that version.
-    pub unreleased: Vec<(String, String)>,
+    pub(crate) unreleased: Vec<(String, String)>,
 }
 
 /// Lists the problems of a stage.
-#[must_use]
-pub fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
+pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
     let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(stage, name, stack));
     let functions = signs.functions.iter().map(|(name, state)| of_function(name, state));
     let weights = observed.functions.iter().filter(|(_, function)| !function.weights.is_empty());

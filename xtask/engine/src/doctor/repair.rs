@@ -11,13 +11,13 @@ use crate::{
 
 /// The resources, as `<stack>/<logical ID>`, and stacks that options of the command name.
 #[derive(Debug, Clone, Default)]
-pub struct RepairOptions {
+pub(crate) struct RepairOptions {
     /// Resources that are not rolled back.
-    pub skip: BTreeSet<String>,
+    pub(crate) skip: BTreeSet<String>,
     /// Resources that are not deleted.
-    pub retain: BTreeSet<String>,
+    pub(crate) retain: BTreeSet<String>,
     /// Stacks whose update is cancelled.
-    pub cancel: BTreeSet<String>,
+    pub(crate) cancel: BTreeSet<String>,
 }
 
 impl RepairOptions {
@@ -32,7 +32,7 @@ impl RepairOptions {
 /// # Errors
 ///
 /// When a call fails, or the repair does not succeed.
-pub async fn repair(
+pub(crate) async fn repair(
     ailment: &Ailment,
     region: Option<&str>,
     options: &RepairOptions,

@@ -14,7 +14,7 @@ use std::{fs::File, time::Duration};
 
 use camino::Utf8PathBuf;
 
-pub use self::{
+pub(crate) use self::{
     error::LocalError,
     logs::{last_log_lines, log_path, logs},
 };
@@ -25,7 +25,7 @@ use self::{
 use crate::{poll::Schedule, python::Program, ui::Ui, workspace::Workspace};
 
 /// The program that runs the local cloud, installed once for all instances.
-pub const MINISTACK: Program =
+pub(crate) const MINISTACK: Program =
     Program { name: "MiniStack", folder: "local-venv", requirements: include_str!("requirements.txt") };
 
 /// The number of log lines in an error.
@@ -33,33 +33,33 @@ const LINES_IN_ERRORS: usize = 20;
 
 /// The folders and the port of the local cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The instance's own files: log, temporary files, process ID.
-    pub directory: Utf8PathBuf,
+    pub(crate) directory: Utf8PathBuf,
     /// The folder of the installation, which all instances share.
-    pub target: Utf8PathBuf,
+    pub(crate) target: Utf8PathBuf,
     /// The port; `None` means 4566, or any free one if that is taken.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 /// A running MiniStack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
+pub(crate) struct Running {
     /// Its URL.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// The port in `endpoint`.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Its process, the leader of the functions' process group.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// Its log.
-    pub log: Utf8PathBuf,
+    pub(crate) log: Utf8PathBuf,
     /// Whether this call started it.
-    pub started: bool,
+    pub(crate) started: bool,
 }
 
 /// The emulator of stage `local`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
+pub(crate) enum Endpoint {
     /// The MiniStack that this module runs.
     Managed(Running),
     /// The user's own, named by `AWS_ENDPOINT_URL`.
@@ -68,8 +68,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Its URL.
-    #[must_use]
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         match self {
             Self::Managed(running) => &running.endpoint,
             Self::External(url) => url,
@@ -83,7 +82,7 @@ impl Settings {
     /// # Errors
     ///
     /// When `XTASK_LOCAL_PORT` is not a port.
-    pub fn from_workspace(workspace: &Workspace) -> Result<Self, LocalError> {
+    pub(crate) fn from_workspace(workspace: &Workspace) -> Result<Self, LocalError> {
         let directory = std::env::var("XTASK_LOCAL_DIRECTORY").ok().filter(|value| !value.is_empty());
         let port = std::env::var("XTASK_LOCAL_PORT").ok().filter(|value| !value.is_empty());
         Ok(Self {
@@ -104,7 +103,7 @@ fn parse_port(value: &str) -> Result<u16, LocalError> {
 /// # Errors
 ///
 /// When it cannot be installed, the configured port is taken, or it does not respond in time.
-pub async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
+pub(crate) async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
     fs_err::create_dir_all(&settings.directory).map_err(io("create the local cloud's folder"))?;
     let _lock = lock(settings.directory.join("up.lock")).await?;
     if let Some(running) = find(settings, BUSY).await? {
@@ -123,7 +122,7 @@ pub async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
 /// # Errors
 ///
 /// When it survives SIGKILL, or its files cannot be removed.
-pub async fn down(settings: &Settings) -> Result<bool, LocalError> {
+pub(crate) async fn down(settings: &Settings) -> Result<bool, LocalError> {
     let Some(instance) = Instance::read(settings)? else { return Ok(false) };
     let was_running = instance.leader() == Leader::Instance;
     instance.stop().await?;
@@ -136,7 +135,7 @@ pub async fn down(settings: &Settings) -> Result<bool, LocalError> {
 /// # Errors
 ///
 /// When the instance's file cannot be read.
-pub async fn status(settings: &Settings) -> Result<Option<Running>, LocalError> {
+pub(crate) async fn status(settings: &Settings) -> Result<Option<Running>, LocalError> {
     find(settings, Duration::ZERO).await
 }
 
@@ -154,7 +153,7 @@ async fn find(settings: &Settings, patience: Duration) -> Result<Option<Running>
 /// # Errors
 ///
 /// As for [`up`] and [`down`].
-pub async fn reset(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
+pub(crate) async fn reset(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
     down(settings).await?;
     up(settings, ui).await
 }
@@ -164,7 +163,7 @@ pub async fn reset(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> 
 /// # Errors
 ///
 /// When no program listens at the user's URL, or as for [`up`].
-pub async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, LocalError> {
+pub(crate) async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, LocalError> {
     match std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()) {
         Some(url) => {
             health::listens(&url).await?;
@@ -175,8 +174,7 @@ pub async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, LocalErr
 }
 
 /// After a failed call: returns an error if MiniStack has ended since it was started.
-#[must_use]
-pub fn died(settings: &Settings) -> Option<LocalError> {
+pub(crate) fn died(settings: &Settings) -> Option<LocalError> {
     let instance = Instance::read(settings).ok().flatten()?;
     (instance.leader() != Leader::Instance)
         .then(|| LocalError::Gone { lines: last_log_lines(settings, LINES_IN_ERRORS).join("\n") })

@@ -67,7 +67,7 @@ pub enum RenderError {
 /// # Errors
 ///
 /// When the stage has no such system or stack.
-pub fn select(
+pub(crate) fn select(
     stage: &Stage,
     systems: Vec<RenderedSystem>,
     system: Option<&str>,
@@ -115,7 +115,7 @@ pub fn files(stage: &Stage, systems: &[RenderedSystem]) -> BTreeMap<Utf8PathBuf,
 
 /// The difference between a committed template and the rendered one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Difference {
+pub(crate) enum Difference {
     /// The template is not committed.
     Missing,
     /// The committed template is no longer rendered.
@@ -129,7 +129,7 @@ pub enum Difference {
 /// # Errors
 ///
 /// When a file or folder cannot be read.
-pub fn differences(
+pub(crate) fn differences(
     directory: &Utf8Path,
     stages: &[String],
     files: &BTreeMap<Utf8PathBuf, String>,
@@ -164,7 +164,7 @@ pub fn differences(
 /// # Errors
 ///
 /// When a file or folder cannot be read, written or removed.
-pub fn write(
+pub(crate) fn write(
     directory: &Utf8Path,
     stages: &[String],
     files: &BTreeMap<Utf8PathBuf, String>,

@@ -15,14 +15,14 @@ use super::{
 };
 
 /// The binaries whose code has changed, each with the reason.
-pub type Changed = BTreeMap<String, String>;
+pub(crate) type Changed = BTreeMap<String, String>;
 
 /// Finds the binaries of the workspace whose code has changed since a commit.
 ///
 /// # Errors
 ///
 /// When git or cargo fails.
-pub fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, SourcesError> {
+pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, SourcesError> {
     let files = git.changed_since(commit)?;
     if files.is_empty() {
         return Ok(Changed::new());

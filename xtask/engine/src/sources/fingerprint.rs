@@ -29,7 +29,7 @@ const OWN_SOURCES: &[&str] = &[
 /// # Errors
 ///
 /// When git or the compiler cannot be run.
-pub fn fingerprint(root: &Utf8Path, options: &str) -> Result<String, SourcesError> {
+pub(crate) fn fingerprint(root: &Utf8Path, options: &str) -> Result<String, SourcesError> {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_le_bytes());

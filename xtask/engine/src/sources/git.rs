@@ -11,23 +11,22 @@ use super::SourcesError;
 
 /// A repository.
 #[derive(Debug, Clone)]
-pub struct Git {
+pub(crate) struct Git {
     root: Utf8PathBuf,
 }
 
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// Its full hash.
-    pub hash: String,
+    pub(crate) hash: String,
     /// The name to show.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl Commit {
     /// The abbreviated hash.
-    #[must_use]
-    pub fn short(&self) -> &str {
+    pub(crate) fn short(&self) -> &str {
         &self.hash[..self.hash.len().min(9)]
     }
 }
@@ -38,7 +37,7 @@ impl Git {
     /// # Errors
     ///
     /// When git is not installed, or the folder is not in a repository.
-    pub fn around(root: &Utf8Path) -> Result<Self, SourcesError> {
+    pub(crate) fn around(root: &Utf8Path) -> Result<Self, SourcesError> {
         let git = Self { root: root.to_owned() };
         let output = git.run(&["rev-parse", "--is-inside-work-tree"])?;
         if output.status.success() { Ok(git) } else { Err(SourcesError::NoRepository { directory: root.to_owned() }) }
@@ -49,7 +48,7 @@ impl Git {
     /// # Errors
     ///
     /// When there is no such commit.
-    pub fn commit(&self, reference: &str) -> Result<Commit, SourcesError> {
+    pub(crate) fn commit(&self, reference: &str) -> Result<Commit, SourcesError> {
         let output =
             self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{reference}^{{commit}}")])?;
         if !output.status.success() {
@@ -59,8 +58,7 @@ impl Git {
     }
 
     /// The current commit's hash, with `-dirty` if the working tree differs from it; `None` before the first commit.
-    #[must_use]
-    pub fn describe(&self) -> Option<String> {
+    pub(crate) fn describe(&self) -> Option<String> {
         let commit = self.commit("HEAD").ok()?;
         let clean = self.changed_since(&commit).is_ok_and(|files| files.is_empty());
         Some(if clean { commit.hash } else { format!("{}-dirty", commit.hash) })
@@ -71,7 +69,7 @@ impl Git {
     /// # Errors
     ///
     /// When there is no such branch, or the history is too shallow.
-    pub fn merge_base_with_main(&self) -> Result<Commit, SourcesError> {
+    pub(crate) fn merge_base_with_main(&self) -> Result<Commit, SourcesError> {
         let branch = ["origin/main", "main"].into_iter().find(|branch| self.commit(branch).is_ok());
         let branch = branch.ok_or(SourcesError::NoMain)?;
         let output = self.run(&["merge-base", "HEAD", branch])?;
@@ -87,7 +85,7 @@ impl Git {
     /// # Errors
     ///
     /// When git fails.
-    pub fn files(&self, commit: &Commit, folder: &str) -> Result<Vec<(String, Vec<u8>)>, SourcesError> {
+    pub(crate) fn files(&self, commit: &Commit, folder: &str) -> Result<Vec<(String, Vec<u8>)>, SourcesError> {
         let listed =
             self.succeed(&["ls-tree", "-r", "-z", "--name-only", "--full-name", &commit.hash, "--", folder])?;
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -104,7 +102,7 @@ impl Git {
     /// # Errors
     ///
     /// When git does not start.
-    pub fn file(&self, commit: &Commit, path: &str) -> Result<Option<Vec<u8>>, SourcesError> {
+    pub(crate) fn file(&self, commit: &Commit, path: &str) -> Result<Option<Vec<u8>>, SourcesError> {
         let output = self.run(&["show", &format!("{}:./{path}", commit.hash)])?;
         Ok(output.status.success().then_some(output.stdout))
     }
@@ -114,7 +112,7 @@ impl Git {
     /// # Errors
     ///
     /// When git fails.
-    pub fn changed_since(&self, commit: &Commit) -> Result<Vec<String>, SourcesError> {
+    pub(crate) fn changed_since(&self, commit: &Commit) -> Result<Vec<String>, SourcesError> {
         let changed = self.succeed(&["diff", "--name-only", "--relative", "--no-renames", "-z", &commit.hash])?;
         let new = self.succeed(&["ls-files", "--others", "--exclude-standard", "-z"])?;
         let mut files: Vec<String> = [changed, new]
@@ -133,7 +131,7 @@ impl Git {
     /// # Errors
     ///
     /// When git fails.
-    pub fn tracked(&self, paths: &[&str]) -> Result<Vec<String>, SourcesError> {
+    pub(crate) fn tracked(&self, paths: &[&str]) -> Result<Vec<String>, SourcesError> {
         let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--"];
         let listed = self.succeed(&[&arguments, paths].concat())?;
         let mut files: Vec<_> =

@@ -1,9 +1,9 @@
 //! The workspace at a commit, and its changes since.
 
-pub mod code;
-pub mod fingerprint;
-pub mod git;
-pub mod templates;
+pub(crate) mod code;
+pub(crate) mod fingerprint;
+pub(crate) mod git;
+pub(crate) mod templates;
 
 use camino::Utf8PathBuf;
 use miette::Diagnostic;
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 /// The workspace's history could not be read.
 #[derive(Debug, Error, Diagnostic)]
-pub enum SourcesError {
+pub(crate) enum SourcesError {
     /// git does not start.
     #[error("failed to run git")]
     #[diagnostic(help("install git, or compare with the account: --online"))]

@@ -16,7 +16,7 @@ use super::{
 /// # Errors
 ///
 /// When git fails, or a file is not a template.
-pub fn at(git: &Git, commit: &Commit, stage: &str) -> Result<BTreeMap<String, Value>, SourcesError> {
+pub(crate) fn at(git: &Git, commit: &Commit, stage: &str) -> Result<BTreeMap<String, Value>, SourcesError> {
     let files = git.files(commit, &format!("templates/{stage}"))?;
     let templates = files.into_iter().filter_map(|(path, content)| {
         let stack = path.rsplit('/').next()?.strip_suffix(".yaml")?.to_owned();
@@ -41,7 +41,7 @@ pub fn at(git: &Git, commit: &Commit, stage: &str) -> Result<BTreeMap<String, Va
 /// # Errors
 ///
 /// When it is not a template; holds the reason.
-pub fn parse(text: &str) -> Result<Value, String> {
+pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let yaml: Yaml = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
     let template = plain(yaml)?;
     if template.get("Resources").is_some_and(Value::is_object) {

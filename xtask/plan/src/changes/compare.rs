@@ -17,7 +17,11 @@ const ATTRIBUTES: &[&str] =
 ///
 /// `changing` are the parameters of the new template whose values change with a replaced resource of another stack.
 #[must_use]
-pub fn compare(old: Option<Known<'_>>, new: Option<Known<'_>>, changing: &BTreeMap<String, Certainty>) -> StackChanges {
+pub(crate) fn compare(
+    old: Option<Known<'_>>,
+    new: Option<Known<'_>>,
+    changing: &BTreeMap<String, Certainty>,
+) -> StackChanges {
     let (before, after) = (resources(old), resources(new));
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let changes = names.into_iter().filter_map(|name| {

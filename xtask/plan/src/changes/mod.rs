@@ -7,12 +7,12 @@ mod behavior;
 mod compare;
 mod documented;
 pub(crate) mod references;
-pub mod resolve;
+pub(crate) mod resolve;
 
 use std::collections::BTreeMap;
 
 pub use behavior::Certainty;
-pub use compare::compare;
+pub(crate) use compare::compare;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -8,11 +8,11 @@ use super::references::{intrinsic, variables};
 
 /// A template, with the known values of its parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// The template.
-    pub template: &'a Value,
+    pub(crate) template: &'a Value,
     /// The known values.
-    pub parameters: &'a BTreeMap<String, String>,
+    pub(crate) parameters: &'a BTreeMap<String, String>,
 }
 
 impl Known<'_> {

@@ -16,7 +16,7 @@ fn prod() -> Graph {
 fn of(resources: &[(&str, &str, Value)]) -> Graph {
     let mut stack = Stack::new("data", "Photos: resources of the test.");
     for (id, resource_type, properties) in resources {
-        stack.resource(*id, Resource::new(*resource_type, properties.clone()));
+        stack.resource(id, Resource::new(resource_type, properties.clone()));
     }
     let stage = Example::stage_named("prod");
     graph("prod", &[System::new("photos", [stack]).render(&stage).expect("rendered")])

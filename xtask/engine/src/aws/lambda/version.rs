@@ -8,52 +8,51 @@ use serde::Serialize;
 
 /// A version of a function.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Version {
+pub(crate) struct Version {
     /// A number, or `$LATEST`.
-    pub version: String,
+    pub(crate) version: String,
     /// Base64 of the SHA-256 of its zip.
-    pub code_sha256: String,
+    pub(crate) code_sha256: String,
     /// Everything else that decides its behavior.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// Whether it can be invoked and published.
-    pub readiness: Readiness,
+    pub(crate) readiness: Readiness,
 }
 
 impl Version {
     /// Returns whether two versions behave alike.
-    #[must_use]
-    pub fn does_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn does_the_same(&self, other: &Self) -> bool {
         self.code_sha256 == other.code_sha256 && self.settings == other.settings
     }
 }
 
 /// Everything besides its code that decides a version's behavior.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Runtime and handler.
-    pub runtime: String,
+    pub(crate) runtime: String,
     /// The role's ARN.
-    pub role: String,
+    pub(crate) role: String,
     /// Memory in MB.
-    pub memory: i32,
+    pub(crate) memory: i32,
     /// Timeout in seconds.
-    pub timeout: i32,
+    pub(crate) timeout: i32,
     /// Instruction sets.
-    pub architectures: Vec<String>,
+    pub(crate) architectures: Vec<String>,
     /// The layers' ARNs.
-    pub layers: Vec<String>,
+    pub(crate) layers: Vec<String>,
     /// The mode of X-Ray.
-    pub tracing: String,
+    pub(crate) tracing: String,
     /// Network, storage, dead-letter queue, keys, logs and SnapStart, as Lambda reports them.
-    pub other: String,
+    pub(crate) other: String,
     /// The environment variables, each with a fingerprint of its value: values may be secret.
     #[serde(skip)]
-    pub environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 /// Whether a version can be invoked and published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum Readiness {
+pub(crate) enum Readiness {
     /// Yes.
     Ready,
     /// Not yet: Lambda is preparing it.
