@@ -53,7 +53,7 @@ fn plan(topic: &str, giver: Action, taker: Action) -> Plan {
     let output = Parameter::Output { stack: GIVER.to_owned(), output: "Name".to_owned() };
     taker.parameters.insert("Name".to_owned(), output);
     taker.depends_on.push(GIVER.to_owned());
-    Plan { stacks: vec![giver, taker], code: Vec::new(), behind: Vec::new() }
+    Plan { stacks: vec![giver, taker], code: Vec::new(), unreleased: Vec::new() }
 }
 
 async fn deploy(plan: &Plan, known: Outputs, clients: &Clients) -> Deployed {
