@@ -11,13 +11,14 @@ use engine::{
     context::Context,
     deploy::{Outputs, observe},
     error::Exit,
+    http::{Client, HttpError, Request, Response},
     live::sign_in::sign_in,
+    poll::{Progress, Schedule},
     session::{self, Session},
     ui,
 };
 use futures_util::future::LocalBoxFuture;
 use miette::{Diagnostic, IntoDiagnostic};
-use reqwest::{Client, Response, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use thiserror::Error;
@@ -103,12 +104,11 @@ async fn show(
     Ok(())
 }
 
-/// How long a photo may take from upload to thumbnail. The spec's tests wait as long.
+/// The longest time from upload to thumbnail, as in the specification's tests.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks at a photo that is still being processed.
-const PAUSE: Duration = Duration::from_millis(250);
+const SCHEDULE: Schedule = Schedule::every(Duration::from_millis(250)).within(PATIENCE);
 
-/// The photo did not come back as a thumbnail.
+/// The demo failed.
 #[derive(Debug, Error, Diagnostic)]
 enum DemoError {
     /// The system is not deployed.
@@ -123,24 +123,24 @@ enum DemoError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The API or the bucket could not be reached.
-    #[error("failed to {what}")]
-    #[diagnostic(help("is the local cloud up? See `cargo xtask local status` and `cargo xtask local logs`"))]
+    /// The API or the bucket does not respond.
+    #[error("failed to {what}: {reason}")]
+    #[diagnostic(help("check the local cloud with `cargo xtask local status` and `cargo xtask local logs`"))]
     Request {
-        /// What was being done.
+        /// The step that failed.
         what: &'static str,
-        /// Why it failed.
-        source: reqwest::Error,
+        /// The reason, without the URL: a presigned one is a credential.
+        reason: String,
     },
-    /// An answer other than the one hoped for.
-    #[error("failed to {what}: the answer was {status}: {body}")]
-    #[diagnostic(help("`cargo xtask local logs` shows what the functions said"))]
+    /// An unexpected response.
+    #[error("failed to {what}: the response was {status}: {body}")]
+    #[diagnostic(help("see the functions' logs with `cargo xtask local logs`"))]
     Refused {
-        /// What was being done.
+        /// The step that failed.
         what: &'static str,
-        /// The answer's status.
-        status: StatusCode,
-        /// The answer's body.
+        /// The response's status.
+        status: u16,
+        /// The response's body.
         body: String,
     },
     /// Still being processed.
@@ -176,66 +176,63 @@ struct Upload {
 ///
 /// When any request fails or is refused, or processing takes longer than 20 s.
 async fn upload_photo(api: &str, token: &str, photo: Vec<u8>) -> Result<Thumbnail, DemoError> {
-    let client = Client::new();
-    let what = "ask for an upload link";
-    let request = json!({ "contentType": "image/jpeg", "contentLength": photo.len() });
-    let sent = client.post(format!("{api}/media")).bearer_auth(token).json(&request).send().await;
-    let upload: Upload = read(what, sent).await?;
+    let client = Client::default();
+    let what = "request an upload link";
+    let wanted = json!({ "contentType": "image/jpeg", "contentLength": photo.len() });
+    let request = Request::new("POST", format!("{api}/media")).bearer(token).json(&wanted);
+    let upload: Upload = read(what, client.send(request).await)?;
 
     let what = "upload the photo";
-    let put = upload
-        .headers
-        .iter()
-        .fold(client.put(&upload.upload_url).body(photo), |request, (name, value)| request.header(name, value));
-    accepted(what, put.send().await).await?;
+    let put = Request::new("PUT", &upload.upload_url).body(photo);
+    let put = upload.headers.iter().fold(put, |put, (name, value)| put.header(name.to_lowercase(), value));
+    accepted(what, client.send(put).await)?;
 
-    let thumbnail = wait_for_thumbnail(&client, api, token, &upload.filename);
-    tokio::time::timeout(PATIENCE, thumbnail).await.map_err(|_| DemoError::Slow)?
-}
-
-async fn wait_for_thumbnail(client: &Client, api: &str, token: &str, filename: &str) -> Result<Thumbnail, DemoError> {
-    let what = "get the thumbnail";
-    let url = format!("{api}/media/{filename}?size=small&extension=jpg");
-    loop {
-        let sent = client.get(&url).bearer_auth(token).send().await;
-        match sent {
-            // 404 until the event has reached the dispatcher, 202 until the image function is done.
-            Ok(response) if matches!(response.status(), StatusCode::ACCEPTED | StatusCode::NOT_FOUND) => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            sent => return read(what, sent).await,
-        }
+    match SCHEDULE.poll(async || thumbnail(&client, api, token, &upload.filename).await).await? {
+        Progress::Done(thumbnail) => Ok(thumbnail),
+        Progress::Pending(()) => Err(DemoError::Slow),
     }
 }
 
-/// Fetches a thumbnail's bytes as a browser would, and returns how many there are.
+async fn thumbnail(
+    client: &Client,
+    api: &str,
+    token: &str,
+    filename: &str,
+) -> Result<Progress<Thumbnail, ()>, DemoError> {
+    let request = Request::get(format!("{api}/media/{filename}?size=small&extension=jpg")).bearer(token);
+    match client.send(request).await {
+        // 404 until the event has reached the dispatcher, 202 until the image function is done.
+        Ok(Response { status: 202 | 404, .. }) => Ok(Progress::Pending(())),
+        sent => read("get the thumbnail", sent).map(Progress::Done),
+    }
+}
+
+/// Fetches a thumbnail without credentials; returns its size in bytes.
 ///
 /// # Errors
 ///
 /// When the link does not serve a JPEG.
 async fn fetch(thumbnail: &Thumbnail) -> Result<usize, DemoError> {
     let what = "fetch the thumbnail";
-    let response = accepted(what, Client::new().get(&thumbnail.url).send().await).await?;
-    let jpeg = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "image/jpeg");
-    if !jpeg {
-        let status = response.status();
-        return Err(DemoError::Refused { what, status, body: "the content is not image/jpeg".to_owned() });
+    let response = accepted(what, Request::get(&thumbnail.url).send().await)?;
+    if response.headers.get("content-type").is_none_or(|content| content != "image/jpeg") {
+        let body = "the content is not image/jpeg".to_owned();
+        return Err(DemoError::Refused { what, status: response.status, body });
     }
-    let bytes = response.bytes().await.map_err(|source| DemoError::Request { what, source })?;
-    Ok(bytes.len())
+    Ok(response.body.len())
 }
 
-async fn read<T: DeserializeOwned>(what: &'static str, sent: reqwest::Result<Response>) -> Result<T, DemoError> {
-    accepted(what, sent).await?.json().await.map_err(|source| DemoError::Request { what, source: source.without_url() })
+fn read<T: DeserializeOwned>(what: &'static str, sent: Result<Response, HttpError>) -> Result<T, DemoError> {
+    let response = accepted(what, sent)?;
+    let unreadable = |error: serde_json::Error| DemoError::Request { what, reason: error.to_string() };
+    serde_json::from_slice(&response.body).map_err(unreadable)
 }
 
-async fn accepted(what: &'static str, sent: reqwest::Result<Response>) -> Result<Response, DemoError> {
-    // Without the URL: a presigned one is a credential.
-    let response = sent.map_err(|source| DemoError::Request { what, source: source.without_url() })?;
-    let status = response.status();
-    if status.is_success() {
+fn accepted(what: &'static str, sent: Result<Response, HttpError>) -> Result<Response, DemoError> {
+    let response = sent.map_err(|HttpError { reason, .. }| DemoError::Request { what, reason })?;
+    if response.is_success() {
         return Ok(response);
     }
-    let body = response.text().await.unwrap_or_default();
-    Err(DemoError::Refused { what, status, body })
+    let body = String::from_utf8_lossy(&response.body).into_owned();
+    Err(DemoError::Refused { what, status: response.status, body })
 }

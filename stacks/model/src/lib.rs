@@ -12,5 +12,6 @@ pub mod project;
 pub mod rendered;
 pub mod resources;
 pub mod stage;
+pub mod statements;
 pub mod template;
 pub mod values;

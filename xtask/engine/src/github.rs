@@ -8,7 +8,7 @@ use miette::Diagnostic;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::http::{Answer, HttpError, Request};
+use crate::http::{HttpError, Request, Response};
 
 /// The longest comment, in characters (GitHub: "body is too long (maximum is 65536 characters)").
 const COMMENT_LIMIT: usize = 65_536;
@@ -163,7 +163,7 @@ impl Github {
             .header("accept", "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28");
         let request = body.map_or(request.clone(), |body| request.json(body));
-        let Answer { status, body, .. } = request.send().await?;
+        let Response { status, body, .. } = request.send().await?;
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
         if (200..300).contains(&status) {
             return Ok(value);

@@ -1,4 +1,6 @@
-//! HTTPS for what is not AWS's API: what was deployed, and GitHub. The same TLS that the AWS clients have.
+//! HTTP(S) requests to everything but AWS: deployed APIs, the local cloud, GitHub. Uses the TLS stack of the AWS clients.
+//!
+//! Follows no redirects and no proxy settings.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,20 +13,20 @@ use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use serde_json::Value;
 use thiserror::Error;
 
-/// How long an answer may take: API Gateway's own limit is 29 s.
+/// The longest response time; API Gateway's own limit is 29 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A request came to nothing.
+/// A request without a response.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{url} does not answer: {reason}")]
+#[error("no response from {url}: {reason}")]
 pub struct HttpError {
-    /// Where it went.
+    /// The URL of the request.
     pub url: String,
-    /// Why.
+    /// The reason, without the URL.
     pub reason: String,
 }
 
-/// Makes requests, one connection after another where the server keeps them open.
+/// Sends requests and reuses connections.
 #[derive(Debug)]
 pub struct Client(Connector);
 
@@ -35,21 +37,21 @@ impl Default for Client {
 }
 
 impl Client {
-    /// Makes a request. Redirects are answers like others.
+    /// Sends a request. A redirect is a response like any other.
     ///
     /// # Errors
     ///
-    /// When nothing answers in time.
-    pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
+    /// When there is no response within 30 s.
+    pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
         let url = request.url.clone();
         let failed = |reason: String| HttpError { url: url.clone(), reason };
-        match tokio::time::timeout(PATIENCE, self.answer(request)).await {
-            Ok(answer) => answer.map_err(failed),
-            Err(_) => Err(failed(format!("nothing came within {} s", PATIENCE.as_secs()))),
+        match tokio::time::timeout(PATIENCE, self.response(request)).await {
+            Ok(response) => response.map_err(failed),
+            Err(_) => Err(failed(format!("timed out after {} s", PATIENCE.as_secs()))),
         }
     }
 
-    async fn answer(&self, wanted: Request) -> Result<Answer, String> {
+    async fn response(&self, wanted: Request) -> Result<Response, String> {
         let mut request = HttpRequest::new(wanted.body.map_or_else(SdkBody::empty, SdkBody::from));
         request.set_method(wanted.method).map_err(|error| error.to_string())?;
         request.set_uri(wanted.url).map_err(|error| error.to_string())?;
@@ -57,27 +59,27 @@ impl Client {
         for (name, value) in wanted.headers {
             request.headers_mut().insert(name, value);
         }
-        let answer = self.0.call(request).await.map_err(|error| crate::error::chain(&error).join(": "))?;
-        let headers = answer.headers().iter().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        let status = answer.status().as_u16();
-        let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| error.to_string())?;
-        Ok(Answer { status, headers, body: body.to_vec() })
+        let response = self.0.call(request).await.map_err(|error| crate::error::chain(&error).join(": "))?;
+        let headers = response.headers().iter().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        let status = response.status().as_u16();
+        let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;
+        Ok(Response { status, headers, body: body.to_vec() })
     }
 }
 
-/// One request.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     method: &'static str,
     url: String,
     headers: Vec<(String, String)>,
-    body: Option<String>,
+    body: Option<Vec<u8>>,
 }
 
-/// What came.
+/// A response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// The status.
+pub struct Response {
+    /// The status code.
     pub status: u16,
     /// The headers, by name in lower case.
     pub headers: BTreeMap<String, String>,
@@ -85,8 +87,14 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// The body, where it is JSON.
+impl Response {
+    /// Returns whether the status is 2xx.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self.status, 200..300)
+    }
+
+    /// Parses the body; `None` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
@@ -94,38 +102,50 @@ impl Answer {
 }
 
 impl Request {
-    /// A request of this method, in capitals.
+    /// A request with a method in capital letters.
     #[must_use]
     pub fn new(method: &'static str, url: impl Into<String>) -> Self {
         Self { method, url: url.into(), headers: Vec::new(), body: None }
     }
 
-    /// A `GET`.
+    /// A `GET` request.
     #[must_use]
     pub fn get(url: impl Into<String>) -> Self {
         Self::new("GET", url)
     }
 
-    /// Also with this header, its name in lower case.
+    /// Adds a header, its name in lower case.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// With a body of JSON.
+    /// Adds a bearer token.
     #[must_use]
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = Some(body.to_string());
-        self.header("content-type", "application/json")
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
     }
 
-    /// Makes the request.
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Sets a JSON body.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.body(body.to_string().into_bytes()).header("content-type", "application/json")
+    }
+
+    /// Sends the request over a connection of its own.
     ///
     /// # Errors
     ///
-    /// When nothing answers in time.
-    pub async fn send(self) -> Result<Answer, HttpError> {
+    /// When there is no response within 30 s.
+    pub async fn send(self) -> Result<Response, HttpError> {
         Client::default().send(self).await
     }
 }
@@ -135,10 +155,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_does_not_answer_is_named() {
-        let error = Request::get("http://127.0.0.1:9/health").send().await.expect_err("nobody listens there");
-        assert!(error.to_string().starts_with("http://127.0.0.1:9/health does not answer: "), "{error}");
-        let error = Request::get("https://127.0.0.1:9/health").send().await.expect_err("nobody listens there");
-        assert!(!error.reason.contains("scheme"), "TLS is not there: {error}");
+    async fn an_error_names_the_url() {
+        let error = Request::get("http://127.0.0.1:9/health").send().await.expect_err("a closed port");
+        assert!(error.to_string().starts_with("no response from http://127.0.0.1:9/health: "), "{error}");
+        let error = Request::get("https://127.0.0.1:9/health").send().await.expect_err("a closed port");
+        assert!(!error.reason.contains("scheme"), "TLS is missing: {error}");
     }
 }

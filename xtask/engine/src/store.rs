@@ -1,40 +1,46 @@
-//! A few small documents that are only ever written on a condition: what locks and the ledger are made of.
+//! Small documents with conditional writes: the storage of locks and of the ledger.
 
 use crate::aws::AwsError;
+pub use crate::aws::documents::{Document, Documents, Tag};
 
-/// What names one state of a document; S3's `ETag`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag(pub String);
-
-/// A document as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// Its text.
-    pub text: String,
-    /// Its state.
-    pub tag: Tag,
-}
-
-/// Where documents lie.
+/// Storage for documents.
 ///
-/// Writers put something of their own into every text, so that a write whose answer was lost is known again.
+/// Every text that is written must be unique, so that a writer whose response was lost recognizes its own write.
 pub trait Store: Send + Sync {
-    /// A document; `None` when there is none.
+    /// Reads a document; `None` if there is none.
     fn read(&self, key: &str) -> impl Future<Output = Result<Option<Document>, AwsError>> + Send;
 
-    /// Makes a document; `None` when there is one already.
+    /// Creates a document; `None` if it exists already.
     fn create(&self, key: &str, text: &str) -> impl Future<Output = Result<Option<Tag>, AwsError>> + Send;
 
-    /// Replaces a document; `None` when it is no longer in the state `tag` names.
+    /// Replaces a document; `None` if its tag is no longer `tag`.
     fn replace(&self, key: &str, text: &str, tag: &Tag) -> impl Future<Output = Result<Option<Tag>, AwsError>> + Send;
 
-    /// The keys under a prefix, sorted.
+    /// Lists the keys with a prefix, sorted.
     fn keys(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, AwsError>> + Send;
+}
+
+impl Store for Documents {
+    async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+        Self::read(self, key).await
+    }
+
+    async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+        Self::create(self, key, text).await
+    }
+
+    async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+        Self::replace(self, key, text, tag).await
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+        Self::keys(self, prefix).await
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod memory {
-    //! Documents in memory, for tests of what is built on them.
+    //! Documents in memory, for tests.
 
     use std::{
         collections::BTreeMap,

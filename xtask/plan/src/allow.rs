@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    findings::{Finding, FindingKind},
     preview::Preview,
-    safety::{Finding, Kind},
 };
 
 /// What was named on the command line, each as `<stack>/<logical ID>`.
@@ -26,12 +26,12 @@ pub struct Allowances {
 impl Allowances {
     /// Was this resource named for this kind of finding?
     #[must_use]
-    pub fn has(&self, kind: Kind, stack: &str, logical_id: &str) -> bool {
+    pub fn has(&self, kind: FindingKind, stack: &str, logical_id: &str) -> bool {
         let named = match kind {
-            Kind::ReplacesData => &self.replace,
-            Kind::DeletesData => &self.delete,
-            Kind::WidensIam | Kind::OpensToPublic | Kind::DropsAlarm => &self.other,
-            Kind::Impossible | Kind::Quota => return false,
+            FindingKind::ReplacesData => &self.replace,
+            FindingKind::DeletesData => &self.delete,
+            FindingKind::WidensIam | FindingKind::OpensToPublic | FindingKind::DropsAlarm => &self.other,
+            FindingKind::Impossible | FindingKind::Quota => return false,
         };
         named.contains(&format!("{stack}/{logical_id}"))
     }

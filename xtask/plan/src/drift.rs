@@ -13,7 +13,7 @@ use super::{
 /// not told: they may be secret.
 #[must_use]
 pub fn drift(observed: &Observed) -> Vec<String> {
-    let stacks = observed.stacks.values().filter(|stack| !stack.never_came_to_be());
+    let stacks = observed.stacks.values().filter(|stack| !stack.was_never_created());
     let mut found: Vec<_> = stacks.flat_map(|stack| of_stack(stack, observed)).collect();
     for (name, function) in &observed.functions {
         found.extend(of_alias(name, function));
@@ -111,7 +111,7 @@ mod tests {
             code_sha256: "one".to_owned(),
             live: Some("4".to_owned()),
             live_code_sha256: Some("one".to_owned()),
-            is_behind: false,
+            is_unreleased: false,
             weights: BTreeMap::new(),
             settings: Some(settings),
         };

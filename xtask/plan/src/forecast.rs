@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     changes::{ResourceAction, StackChanges},
-    safety::{Finding, Kind},
+    findings::{Finding, FindingKind},
 };
 
 /// What a deploy will be like.
@@ -95,9 +95,10 @@ pub fn quotas(stack: &str, template: &Value) -> Vec<Finding> {
         // Told before it stops a deploy: at four fifths.
         if is * 5 >= limit * 4 {
             let over = is > limit;
-            let message = format!("{what}: {is} of {limit} ({page})");
-            let (stack, logical_id) = (stack.to_owned(), logical_id.to_owned());
-            found.push(Finding { kind: Kind::Quota, stack, logical_id, message, refused: over });
+            let of = if logical_id.is_empty() { String::new() } else { format!("{logical_id}: ") };
+            let message = format!("{of}{what}: {is} of {limit} ({page})");
+            let (stack, logical_id, parts) = (stack.to_owned(), logical_id.to_owned(), Vec::new());
+            found.push(Finding { kind: FindingKind::Quota, stack, logical_id, message, parts, refused: over });
         }
     };
     let count = |section: &str| template.get(section).and_then(Value::as_object).map_or(0, serde_json::Map::len);

@@ -4,20 +4,21 @@
 
 pub mod allow;
 pub mod artifacts;
+pub mod change_set;
 pub mod changes;
 pub mod drift;
 pub mod file;
+pub mod findings;
 pub mod forecast;
 pub mod graph;
-pub mod left;
 pub mod observed;
-pub mod policy;
+pub mod orphaned;
+mod policy;
 pub mod preview;
-pub mod safety;
 pub mod show;
+pub mod stateful;
 pub mod states;
-pub mod verdict;
-pub mod widening;
+mod widening;
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,7 @@ pub struct Plan {
     pub code: Vec<CodeUpdate>,
     /// Functions whose `live` is another version than what was deployed last, after a rollback or an interrupted run, and
     /// which a deploy releases though nothing else of them changes.
-    pub behind: Vec<String>,
+    pub unreleased: Vec<String>,
 }
 
 /// One stack.
@@ -112,7 +113,9 @@ impl Plan {
     /// Would nothing change?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.code.is_empty() && self.behind.is_empty() && self.stacks.iter().all(|stack| stack.action == Action::None)
+        self.code.is_empty()
+            && self.unreleased.is_empty()
+            && self.stacks.iter().all(|stack| stack.action == Action::None)
     }
 }
 
@@ -123,7 +126,7 @@ impl Plan {
         let mut functions = system.stacks.iter().flat_map(|stack| &stack.functions);
         let moves = |function: &RenderedFunction| {
             let name = &function.function_name;
-            self.behind.contains(name) || self.code.iter().any(|code| code.function_name == *name)
+            self.unreleased.contains(name) || self.code.iter().any(|code| code.function_name == *name)
         };
         self.stacks.iter().any(|stack| stack.system == system.name && stack.action != Action::None)
             || functions.any(moves)
@@ -137,7 +140,7 @@ impl Plan {
 /// When a template names a function or layer that was not built: the caller builds what it renders.
 #[must_use]
 pub fn plan(stage: &str, systems: &[RenderedSystem], artifacts: &Artifacts, observed: &Observed) -> Plan {
-    let mut plan = Plan { stacks: Vec::new(), code: Vec::new(), behind: Vec::new() };
+    let mut plan = Plan { stacks: Vec::new(), code: Vec::new(), unreleased: Vec::new() };
     for stack in systems.iter().flat_map(|system| &system.stacks) {
         let deployed = observed.stacks.get(&stack.name);
         let action = action(stage, stack, artifacts, deployed, observed);
@@ -145,7 +148,7 @@ pub fn plan(stage: &str, systems: &[RenderedSystem], artifacts: &Artifacts, obse
             plan.code.extend(code_updates(stack, &action, artifacts, deployed, observed));
         }
         if action == Action::None {
-            plan.behind.extend(behind(stack, artifacts, observed));
+            plan.unreleased.extend(unreleased(stack, artifacts, observed));
         }
         let parameters = stack
             .parameters
@@ -173,7 +176,7 @@ fn action(
     deployed: Option<&ObservedStack>,
     observed: &Observed,
 ) -> Action {
-    let Some(deployed) = deployed.filter(|deployed| !deployed.never_came_to_be()) else { return Action::Create };
+    let Some(deployed) = deployed.filter(|deployed| !deployed.was_never_created()) else { return Action::Create };
     let mut reasons = Vec::new();
     if deployed.template.as_ref() != Some(&stack.template) {
         reasons.push("template".to_owned());
@@ -217,14 +220,14 @@ fn parameter(
             Parameter::Output { stack: full_name(&stack.system, other, stage), output: output.clone() }
         }
         ParameterSource::OidcProviderExists { issuer } => {
-            match deployed.filter(|deployed| !deployed.never_came_to_be()) {
+            match deployed.filter(|deployed| !deployed.was_never_created()) {
                 Some(deployed) if deployed.parameters.contains_key(name) => Parameter::Previous,
                 _ => Parameter::Value(observed.issuers.contains(issuer).to_string()),
             }
         }
         ParameterSource::AliasVersion(function) => {
-            let known =
-                deployed.is_some_and(|deployed| !deployed.never_came_to_be() && deployed.parameters.contains_key(name));
+            let known = deployed
+                .is_some_and(|deployed| !deployed.was_never_created() && deployed.parameters.contains_key(name));
             if !known {
                 return Parameter::Value(String::new());
             }
@@ -288,18 +291,18 @@ fn code_updates(
 }
 
 /// The functions that are as they should be, but for `live`.
-fn behind(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<String> {
+fn unreleased(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<String> {
     let behind = |function: &&RenderedFunction| {
         let built = artifacts.functions[&function.id.binary].code_sha256();
         let there = observed.functions.get(&function.function_name);
-        there.is_some_and(|there| there.code_sha256 == built && there.is_behind)
+        there.is_some_and(|there| there.code_sha256 == built && there.is_unreleased)
     };
     stack.functions.iter().filter(behind).map(|function| function.function_name.clone()).collect()
 }
 
 /// The artifacts a plan needs in the bucket.
 #[must_use]
-pub fn needed<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
+pub fn required_artifacts<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
     let keys: Vec<&String> = plan
         .stacks
         .iter()

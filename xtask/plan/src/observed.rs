@@ -69,7 +69,7 @@ pub struct ObservedFunction {
     /// That version's `CodeSha256`.
     pub live_code_sha256: Option<String>,
     /// Does `live` point to another version than one made of `$LATEST`, by code or settings?
-    pub is_behind: bool,
+    pub is_unreleased: bool,
     /// Other versions that get a share of `live`'s traffic, 0 to 1.
     pub weights: BTreeMap<String, f64>,
     /// How `$LATEST` is set up; `None` when that was not looked at.
@@ -100,7 +100,7 @@ impl ObservedStack {
     ///
     /// CloudFormation user guide, "Stack status codes": stacks in these states can only be deleted.
     #[must_use]
-    pub fn never_came_to_be(&self) -> bool {
+    pub fn was_never_created(&self) -> bool {
         matches!(self.status.as_str(), "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED")
     }
 }

@@ -14,13 +14,13 @@ use serde_json::Value;
 
 use super::{
     Action, CodeUpdate, Parameter, Plan, PlannedStack,
+    change_set::{ChangeSetEntry, disagreements},
     changes::{Certainty, ResourceAction, StackChanges, compare, resolve::Known},
+    findings::{Finding, Sides, findings},
     forecast::{Forecast, Upcoming, forecast, quotas},
     full_name,
     observed::{ListedStack, Observed, ObservedStack},
-    safety::{Finding, Sides, findings},
-    verdict::{Verdict, disagreements},
-    widening::leaves_open,
+    widening::loses_protection,
 };
 
 /// The version of the JSON form. A field that is added does not change it.
@@ -52,7 +52,7 @@ impl Baseline {
     /// A stack that never came to be is none; of one that another tool made, everything counts as unknown.
     #[must_use]
     pub fn of(name: String, observed: &Observed) -> Self {
-        let stacks = observed.stacks.iter().filter(|(_, stack)| !stack.never_came_to_be());
+        let stacks = observed.stacks.iter().filter(|(_, stack)| !stack.was_never_created());
         let known = |stack: &ObservedStack| BaselineStack {
             template: stack.template.clone().unwrap_or_default(),
             parameters: stack.parameters.clone(),
@@ -69,7 +69,7 @@ pub fn code(plan: &Plan) -> Vec<CodeChange> {
         function: update.function_name.clone(),
         reason: "what is built differs from what is deployed".to_owned(),
     };
-    let behind = plan.behind.iter().map(|function| CodeChange {
+    let behind = plan.unreleased.iter().map(|function| CodeChange {
         function: function.clone(),
         reason: "users get another version than was deployed last; a deploy releases that".to_owned(),
     });
@@ -130,7 +130,7 @@ pub struct StackPreview {
     pub depends_on: Vec<String>,
     /// What CloudFormation's own change set says, where one was made.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub change_set: Vec<Verdict>,
+    pub change_set: Vec<ChangeSetEntry>,
     /// What a person can do about it, where a deploy does nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub to_do: Option<String>,
@@ -210,7 +210,7 @@ impl Preview {
 }
 
 /// Adds what CloudFormation's change sets say, by stack, and where that is not what was predicted.
-pub fn add_verdicts(preview: &mut Preview, verdicts: &BTreeMap<String, Vec<Verdict>>) {
+pub fn add_change_sets(preview: &mut Preview, verdicts: &BTreeMap<String, Vec<ChangeSetEntry>>) {
     for stack in &mut preview.stacks {
         if let Some(verdicts) = verdicts.get(&stack.name) {
             preview.disagreements.extend(disagreements(&stack.name, &stack.changes, verdicts));
@@ -243,9 +243,9 @@ pub fn preview(
                 template.and_then(|template| template["Resources"].get(&change.logical_id).cloned())
             };
             let (old, new) = (resource(old.map(|old| &old.template)), resource(Some(&stack.template)));
-            let leaves_open = leaves_open(change, old.as_ref(), &changes);
-            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), leaves_open };
-            found.extend(findings(change, sides, &stage.refuse));
+            let loses_protection = loses_protection(change, old.as_ref(), &changes);
+            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
+            found.extend(findings(change, &sides, &stage.refuse));
         }
         found.extend(quotas(&stack.name, &stack.template));
         let depends_on = stack.depends_on.iter().map(|other| full_name(&stack.system, other, &stage.name)).collect();
@@ -299,7 +299,7 @@ pub fn add_orphans(preview: &mut Preview, baseline: &Baseline) {
 }
 
 /// Adds stacks of the account that nothing defines any longer. What they hold is not looked at.
-pub fn add_left(preview: &mut Preview, left: &[&ListedStack]) {
+pub fn add_orphaned_stacks(preview: &mut Preview, left: &[&ListedStack]) {
     preview.stacks.extend(left.iter().map(|stack| {
         let delete = format!("aws cloudformation delete-stack --stack-name {} --region {}", stack.name, stack.region);
         orphan(&stack.name, StackChanges::default(), format!("once nothing needs it, `{delete}`"))

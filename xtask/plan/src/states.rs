@@ -27,7 +27,7 @@ pub enum Repair {
 impl Repair {
     /// Does the state pass by itself?
     #[must_use]
-    pub fn passes(self) -> bool {
+    pub fn is_transient(self) -> bool {
         matches!(self, Self::Wait | Self::WaitOrCancel)
     }
 }
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(names.len(), 23);
         for (status, _, repair) in STACKS.iter().filter(|(status, _, _)| status.ends_with("_IN_PROGRESS")) {
             let passing = *status != "REVIEW_IN_PROGRESS";
-            assert_eq!(repair.passes(), passing, "{status}");
+            assert_eq!(repair.is_transient(), passing, "{status}");
         }
     }
 

@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::{
     Client,
     types::{
-        Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Stack, Tag,
+        Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Stack, StackEvent, Tag,
         TemplateStage,
     },
 };
-use plan::verdict::Verdict;
+use plan::change_set::ChangeSetEntry;
 use serde_json::Value;
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{failed, gone_is_fine, if_found},
 };
 
 /// A stack as CloudFormation describes it.
@@ -104,7 +104,7 @@ pub enum ChangeSetState {
     /// CloudFormation is still comparing.
     Pending,
     /// It can be executed; what it would do.
-    Ready(Vec<Verdict>),
+    Ready(Vec<ChangeSetEntry>),
     /// There is nothing to change.
     Empty,
     /// It cannot be made.
@@ -132,14 +132,10 @@ impl CloudFormation {
     ///
     /// When the call fails.
     pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
-        let described = match self.client.describe_stacks().stack_name(stack).send().await {
-            Ok(described) => described,
-            Err(error) => {
-                let error = failed("cloudformation:DescribeStacks", error);
-                return if error.kind == Kind::NotFound { Ok(None) } else { Err(error) };
-            }
-        };
-        Ok(described.stacks().first().map(state).filter(|state| state.status != "DELETE_COMPLETE"))
+        let described = self.client.describe_stacks().stack_name(stack).send().await;
+        let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error)))?;
+        let found = described.as_ref().and_then(|described| described.stacks().first());
+        Ok(found.map(state).filter(|state| state.status != "DELETE_COMPLETE"))
     }
 
     /// Every stack that exists, by name.
@@ -148,17 +144,10 @@ impl CloudFormation {
     ///
     /// When a call fails.
     pub async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
-        let (mut stacks, mut next) = (BTreeMap::new(), None);
-        loop {
-            let request = self.client.describe_stacks().set_next_token(next);
-            let page = request.send().await.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
-            let named = page.stacks().iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
-            stacks.extend(named.filter(|(_, state)| state.status != "DELETE_COMPLETE"));
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(stacks);
-            }
-        }
+        let stacks = self.client.describe_stacks().into_paginator().items().send().try_collect().await;
+        let stacks = stacks.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
+        let named = stacks.iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
+        Ok(named.filter(|(_, state)| state.status != "DELETE_COMPLETE").collect())
     }
 
     /// The template the stack was last deployed with, or `None` when it has none, or it is no JSON (nobody here writes
@@ -169,12 +158,8 @@ impl CloudFormation {
     /// When the call fails.
     pub async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
-        let got = match request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error)) {
-            Ok(got) => got,
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(got.template_body().and_then(|body| serde_json::from_str(body).ok()))
+        let output = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error));
+        Ok(if_found(output)?.and_then(|output| serde_json::from_str(output.template_body()?).ok()))
     }
 
     /// Asks for a change set; one of that name that is there already is fine, because names are hashes of what they
@@ -221,11 +206,10 @@ impl CloudFormation {
     ///
     /// When the call fails.
     pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
-        let (mut verdicts, mut next) = (Vec::new(), None);
-        loop {
-            let request =
-                self.client.describe_change_set().stack_name(stack).change_set_name(name).set_next_token(next);
-            let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
+        let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
+        let (mut verdicts, mut pages) = (Vec::new(), request.into_paginator().send());
+        while let Some(page) = pages.next().await {
+            let described = page.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
             let reason = described.status_reason().unwrap_or_default();
             match described.status() {
                 Some(ChangeSetStatus::CreateComplete) => {}
@@ -239,11 +223,8 @@ impl CloudFormation {
             }
             // A page holds at most 1 MB of changes.
             verdicts.extend(described.changes().iter().filter_map(|change| verdict(change.resource_change()?)));
-            next = described.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(if verdicts.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(verdicts) });
-            }
         }
+        Ok(if verdicts.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(verdicts) })
     }
 
     /// Executes a change set. When the answer to a first try was lost, CloudFormation knows the second by its token, which
@@ -298,21 +279,16 @@ impl CloudFormation {
     ///
     /// When a call fails.
     pub async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_change_sets().stack_name(stack).set_next_token(next);
-            let page = request.send().await.map_err(|error| failed("cloudformation:ListChangeSets", error))?;
-            let waiting = page.summaries().iter().filter(|summary| !executed(summary.execution_status()));
-            found.extend(waiting.filter_map(|summary| {
-                let status = summary.status().map_or("", |status| status.as_str());
-                let busy = status.ends_with("_PENDING") || status.ends_with("_IN_PROGRESS");
-                Some(ChangeSet { name: summary.change_set_name()?.to_owned(), busy })
-            }));
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+        let request = self.client.list_change_sets().stack_name(stack);
+        let summaries = request.into_paginator().items().send().try_collect().await;
+        let summaries = summaries.map_err(|error| failed("cloudformation:ListChangeSets", error))?.into_iter();
+        let waiting = summaries.filter(|summary| !executed(summary.execution_status()));
+        let waiting = waiting.filter_map(|summary| {
+            let status = summary.status().map_or("", |status| status.as_str());
+            let busy = status.ends_with("_PENDING") || status.ends_with("_IN_PROGRESS");
+            Some(ChangeSet { busy, name: summary.change_set_name? })
+        });
+        Ok(waiting.collect())
     }
 
     /// The stack's latest events, newest first: a page of a hundred, and more pages until one that is `enough`.
@@ -321,35 +297,18 @@ impl CloudFormation {
     ///
     /// When a call fails.
     pub async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
-        let (mut events, mut next) = (Vec::new(), None);
-        loop {
-            let (page, more) = self.event_page(stack, next).await?;
+        let mut pages = self.client.describe_stack_events().stack_name(stack).into_paginator().send();
+        let mut events = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = if_found(page.map_err(|error| failed("cloudformation:DescribeStackEvents", error)))?;
+            let page: Vec<_> = page.iter().flat_map(|page| page.stack_events()).map(event).collect();
             let done = page.iter().any(&enough);
             events.extend(page);
-            next = more;
-            if done || next.is_none() {
-                return Ok(events);
+            if done {
+                break;
             }
         }
-    }
-
-    async fn event_page(&self, stack: &str, next: Option<String>) -> Result<(Vec<Event>, Option<String>), AwsError> {
-        let described = match self.client.describe_stack_events().stack_name(stack).set_next_token(next).send().await {
-            Ok(described) => described,
-            Err(error) => {
-                let error = failed("cloudformation:DescribeStackEvents", error);
-                return if error.kind == Kind::NotFound { Ok((Vec::new(), None)) } else { Err(error) };
-            }
-        };
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let events = described.stack_events().iter().map(|event| Event {
-            id: text(event.event_id()),
-            logical_id: text(event.logical_resource_id()),
-            resource_type: text(event.resource_type()),
-            status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
-            reason: event.resource_status_reason().map(str::to_owned),
-        });
-        Ok((events.collect(), described.next_token().map(str::to_owned)))
+        Ok(events)
     }
 
     /// Starts deleting a stack.
@@ -377,8 +336,19 @@ fn state(stack: &Stack) -> StackState {
     }
 }
 
-fn verdict(change: &ResourceChange) -> Option<Verdict> {
-    Some(Verdict {
+fn event(event: &StackEvent) -> Event {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    Event {
+        id: text(event.event_id()),
+        logical_id: text(event.logical_resource_id()),
+        resource_type: text(event.resource_type()),
+        status: event.resource_status().map_or_else(String::new, |status| status.as_str().to_owned()),
+        reason: event.resource_status_reason().map(str::to_owned),
+    }
+}
+
+fn verdict(change: &ResourceChange) -> Option<ChangeSetEntry> {
+    Some(ChangeSetEntry {
         logical_id: change.logical_resource_id()?.to_owned(),
         resource_type: change.resource_type().unwrap_or_default().to_owned(),
         action: change.action()?.as_str().to_owned(),
@@ -394,14 +364,6 @@ fn executed(status: Option<&ExecutionStatus>) -> bool {
 /// CloudFormation's two ways of saying that a change set has no changes.
 fn is_empty(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
-}
-
-pub(super) fn gone_is_fine<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
-    match result {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind == Kind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use aws_sdk_cloudwatch::{
     types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StateValue},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{AwsError, Clients, error::failed};
-use crate::release::canary::Sample;
 
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
 const PERIOD: i32 = 60;
@@ -20,6 +21,19 @@ const PERIOD: i32 = 60;
 /// What is asked of each version: the metric, and how its minutes are put together.
 const METRICS: &[(&str, &str)] =
     &[("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")];
+
+/// A version's metrics since a point in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Requests that reached the version.
+    pub requests: f64,
+    /// Requests that failed.
+    pub errors: f64,
+    /// Requests that Lambda rejected because too many ran at once.
+    pub throttles: f64,
+    /// The 99th percentile of the duration, in milliseconds; `None` without requests.
+    pub p99: Option<f64>,
+}
 
 /// CloudWatch in the stage's region.
 #[derive(Debug)]
@@ -55,38 +69,32 @@ impl CloudWatch {
         let end = SystemTime::now() + Duration::from_secs(60);
         let mut samples = vec![Sample::default(); versions.len()];
         let mut durations = vec![Vec::new(); versions.len()];
-        let mut next = None;
-        loop {
-            let request = self
-                .client
-                .get_metric_data()
-                .set_metric_data_queries(Some(queries.clone().collect()))
-                .start_time(DateTime::from(since))
-                .end_time(DateTime::from(end))
-                .set_next_token(next);
-            let page = request.send().await.map_err(|error| failed("cloudwatch:GetMetricData", error))?;
-            for result in page.metric_data_results() {
-                let Some((metric, index)) = result.id().and_then(|id| id.rsplit_once('_')) else { continue };
-                let Ok(index) = index.parse::<usize>() else { continue };
-                let (Some(sample), Some(durations)) = (samples.get_mut(index), durations.get_mut(index)) else {
-                    continue;
-                };
-                let sum: f64 = result.values().iter().sum();
-                match metric {
-                    "invocations" => sample.requests += sum,
-                    "errors" => sample.errors += sum,
-                    "throttles" => sample.throttles += sum,
-                    _ => durations.extend(whole_minutes(result, since)),
-                }
-            }
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                for (sample, durations) in samples.iter_mut().zip(durations) {
-                    sample.p99 = median(durations);
-                }
-                return Ok(samples);
+        let request = self
+            .client
+            .get_metric_data()
+            .set_metric_data_queries(Some(queries.collect()))
+            .start_time(DateTime::from(since))
+            .end_time(DateTime::from(end));
+        let pages = request.into_paginator().send().try_collect().await;
+        let pages = pages.map_err(|error| failed("cloudwatch:GetMetricData", error))?;
+        for result in pages.iter().flat_map(|page| page.metric_data_results()) {
+            let Some((metric, index)) = result.id().and_then(|id| id.rsplit_once('_')) else { continue };
+            let Ok(index) = index.parse::<usize>() else { continue };
+            let (Some(sample), Some(durations)) = (samples.get_mut(index), durations.get_mut(index)) else {
+                continue;
+            };
+            let sum: f64 = result.values().iter().sum();
+            match metric {
+                "invocations" => sample.requests += sum,
+                "errors" => sample.errors += sum,
+                "throttles" => sample.throttles += sum,
+                _ => durations.extend(whole_minutes(&result, since)),
             }
         }
+        for (sample, durations) in samples.iter_mut().zip(durations) {
+            sample.p99 = median(durations);
+        }
+        Ok(samples)
     }
 
     /// Those of these alarms that are there, and whether each is firing.

@@ -10,8 +10,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{
     AwsError, Clients,
     error::{Kind, failed},
+    srp::{Challenge, Srp},
 };
-use crate::srp::{Challenge, Srp};
 
 /// Cognito user pools in the stage's region.
 #[derive(Debug)]
@@ -136,22 +136,9 @@ impl Cognito {
     /// When a call fails, or there are several of that name: names are not unique, and the others may be somebody else's.
     pub async fn delete_pools(&self, name: &str) -> Result<usize, AwsError> {
         let mut deleted = 0;
-        let mut token = None;
-        let mut ids = Vec::new();
-        loop {
-            let request = self.client.list_user_pools().max_results(60).set_next_token(token);
-            let page = request.send().await.map_err(|error| failed("cognito-idp:ListUserPools", error))?;
-            ids.extend(
-                page.user_pools()
-                    .iter()
-                    .filter(|pool| pool.name() == Some(name))
-                    .filter_map(|pool| pool.id().map(str::to_owned)),
-            );
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
-                break;
-            }
-        }
+        let pools = self.client.list_user_pools().max_results(60).into_paginator().items().send().try_collect().await;
+        let pools = pools.map_err(|error| failed("cognito-idp:ListUserPools", error))?.into_iter();
+        let ids: Vec<_> = pools.filter(|pool| pool.name() == Some(name)).filter_map(|pool| pool.id).collect();
         if ids.len() > 1 {
             return Err(AwsError {
                 operation: "cognito-idp:DeleteUserPool",

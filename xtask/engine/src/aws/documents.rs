@@ -1,13 +1,25 @@
-//! Documents in the artifact bucket, written with S3's conditional writes.
+//! Small documents in a bucket, written with S3's conditional writes.
 
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{Kind, failed, if_found},
     s3::S3,
 };
-use crate::store::{Document, Store, Tag};
+
+/// The state of a document: S3's `ETag`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag(pub String);
+
+/// A document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The document's text.
+    pub text: String,
+    /// The document's state when it was read.
+    pub tag: Tag,
+}
 
 /// The documents of one bucket.
 #[derive(Debug)]
@@ -23,28 +35,28 @@ impl Clients {
         self.documents_in(None, bucket)
     }
 
-    /// The documents of a bucket in a region, where that is not the stage's.
+    /// The documents of a bucket in a region; `None` is the stage's.
     #[must_use]
     pub fn documents_in(&self, region: Option<&str>, bucket: String) -> Documents {
         Documents { s3: self.s3_in(region), bucket }
     }
 }
 
-/// On which condition a document is written.
+/// The condition of a write.
 enum Condition<'a> {
-    New,
-    Is(&'a Tag),
+    IsNew,
+    HasTag(&'a Tag),
 }
 
 impl Documents {
-    /// S3 user guide, "How to prevent object overwrites with conditional writes": 412 when the condition is not met, 409
-    /// when another write was at work, 404 when what should be replaced is not there.
+    /// S3 user guide, "How to prevent object overwrites with conditional writes": the status is 412 if the condition is not met, 409
+    /// if another write was in progress, and 404 if there is no object to replace.
     async fn put(&self, key: &str, text: &str, condition: Condition<'_>) -> Result<Option<Tag>, AwsError> {
         let body = ByteStream::from(text.as_bytes().to_vec());
         let request = self.s3.client.put_object().bucket(&self.bucket).key(key).body(body);
         let request = match condition {
-            Condition::New => request.if_none_match("*"),
-            Condition::Is(tag) => request.if_match(&tag.0),
+            Condition::IsNew => request.if_none_match("*"),
+            Condition::HasTag(tag) => request.if_match(&tag.0),
         };
         match request.content_type("application/json").send().await {
             Ok(written) => Ok(Some(Tag(written.e_tag().unwrap_or_default().to_owned()))),
@@ -54,22 +66,22 @@ impl Documents {
                 if no_bucket || !matches!(error.kind, Kind::Conflict | Kind::NotFound) {
                     return Err(error);
                 }
-                // The answer to a first try may have been lost: then this is the text that was to be written.
+                // The response to an earlier attempt may have been lost; then the document has this text.
                 let found = self.read(key).await?;
                 Ok(found.filter(|document| document.text == text).map(|document| document.tag))
             }
         }
     }
-}
 
-impl Store for Documents {
-    async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+    /// Reads a document; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
         let request = self.s3.client.get_object().bucket(&self.bucket).key(key);
-        let found = match request.send().await.map_err(|error| failed("s3:GetObject", error)) {
-            Ok(found) => found,
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let found = if_found(request.send().await.map_err(|error| failed("s3:GetObject", error)))?;
+        let Some(found) = found else { return Ok(None) };
         let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
         let broken =
             |message: String| AwsError { operation: "s3:GetObject", kind: Kind::Unreachable, code: None, message };
@@ -78,15 +90,30 @@ impl Store for Documents {
         Ok(Some(Document { text, tag }))
     }
 
-    async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
-        self.put(key, text, Condition::New).await
+    /// Creates a document; `None` if it exists already.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+        self.put(key, text, Condition::IsNew).await
     }
 
-    async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
-        self.put(key, text, Condition::Is(tag)).await
+    /// Replaces a document; `None` if its tag is no longer `tag`.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+        self.put(key, text, Condition::HasTag(tag)).await
     }
 
-    async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+    /// Lists the keys with a prefix, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails.
+    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
         let mut keys = self.s3.keys(&self.bucket, prefix).await?;
         keys.sort();
         Ok(keys)

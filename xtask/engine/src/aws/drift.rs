@@ -1,13 +1,15 @@
 //! CloudFormation's own drift detection.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{StackDriftDetectionStatus, StackResourceDriftStatus};
 
 use super::{AwsError, cloudformation::CloudFormation, error::failed};
+use crate::poll::{Progress, Schedule};
 
-/// How long one stack's detection is waited for; hundreds of resources take minutes.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// The longest detection of one stack; hundreds of resources take minutes.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(200), Duration::from_secs(5)).within(LIMIT);
 
 /// What drift detection found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,49 +38,46 @@ impl CloudFormation {
             Err(error) => return Err(error),
         };
         let id = started.stack_drift_detection_id().unwrap_or_default().to_owned();
-        match self.detected(&id).await? {
+        match self.detection_failure(&id).await? {
             None => Ok(Drift::Found(self.drifted(stack).await?)),
             Some(reason) => Ok(Drift::Unknown(reason)),
         }
     }
 
-    /// Waits for a detection; `Some` is why it failed.
-    async fn detected(&self, id: &str) -> Result<Option<String>, AwsError> {
-        let (started, mut pause) = (Instant::now(), Duration::from_millis(200));
-        loop {
+    /// Waits for a detection; returns why it failed, if it did.
+    async fn detection_failure(&self, id: &str) -> Result<Option<String>, AwsError> {
+        let ended = SCHEDULE.poll(async || {
             let request = self.client.describe_stack_drift_detection_status().stack_drift_detection_id(id);
             let status = request
                 .send()
                 .await
                 .map_err(|error| failed("cloudformation:DescribeStackDriftDetectionStatus", error))?;
-            match status.detection_status() {
-                Some(StackDriftDetectionStatus::DetectionComplete) => return Ok(None),
+            Ok(match status.detection_status() {
+                Some(StackDriftDetectionStatus::DetectionComplete) => Progress::Done(None),
+                // The types of some resources do not support drift detection; the other resources were compared.
                 Some(StackDriftDetectionStatus::DetectionFailed) => {
                     let reason = status.detection_status_reason().unwrap_or("CloudFormation gives no reason");
-                    // Some resources' types cannot be looked at; the others were.
-                    return Ok(Some(reason.to_owned()));
+                    Progress::Done(Some(reason.to_owned()))
                 }
-                _ if started.elapsed() > PATIENCE => {
-                    return Ok(Some(format!("it is not done after {} min", PATIENCE.as_secs() / 60)));
-                }
-                _ => tokio::time::sleep(pause).await,
-            }
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
+                _ => Progress::Pending(()),
+            })
+        });
+        Ok(match ended.await? {
+            Progress::Done(failure) => failure,
+            Progress::Pending(()) => Some(format!("it is not done after {} min", LIMIT.as_secs() / 60)),
+        })
     }
 
     async fn drifted(&self, stack: &str) -> Result<Vec<String>, AwsError> {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let request = self
-                .client
-                .describe_stack_resource_drifts()
-                .stack_name(stack)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
-                .set_next_token(next);
-            let page =
-                request.send().await.map_err(|error| failed("cloudformation:DescribeStackResourceDrifts", error))?;
+        let request = self
+            .client
+            .describe_stack_resource_drifts()
+            .stack_name(stack)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
+        let (mut found, mut pages) = (Vec::new(), request.into_paginator().send());
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("cloudformation:DescribeStackResourceDrifts", error))?;
             for drift in page.stack_resource_drifts() {
                 let id = format!("{stack}/{}", drift.logical_resource_id().unwrap_or_default());
                 if drift.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted) {
@@ -88,10 +87,7 @@ impl CloudFormation {
                 let paths = drift.property_differences().iter().filter_map(|difference| difference.property_path());
                 found.extend(paths.map(|path| format!("{id}: {} was changed", path.trim_start_matches('/'))));
             }
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 }

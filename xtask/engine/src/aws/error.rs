@@ -96,6 +96,20 @@ where
     }
 }
 
+/// Turns a thing that does not exist into `None`.
+pub(super) fn if_found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Accepts that the thing to delete does not exist.
+pub(super) fn gone_is_fine<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
+    if_found(result).map(drop)
+}
+
 /// By the code; CloudFormation says "does not exist" only in the message of a `ValidationError`.
 fn kind(code: &str, message: &str) -> Kind {
     match code {

@@ -41,9 +41,9 @@ impl Clients {
             .policy_source_arn(identity)
             .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
             .set_resource_arns(Some(resources.to_vec()));
-        let simulated = request.send().await.map_err(|error| failed("iam:SimulatePrincipalPolicy", error))?;
-        Ok(simulated
-            .evaluation_results()
+        let results = request.into_paginator().items().send().try_collect().await;
+        Ok(results
+            .map_err(|error| failed("iam:SimulatePrincipalPolicy", error))?
             .iter()
             .filter(|result| *result.eval_decision() != PolicyEvaluationDecisionType::Allowed)
             .map(|result| {

@@ -15,8 +15,7 @@ use version::{readiness, settings};
 
 use super::{
     AwsError, Clients,
-    cloudformation::gone_is_fine,
-    error::{Kind, failed},
+    error::{failed, gone_is_fine, if_found},
     patient,
 };
 
@@ -82,18 +81,16 @@ impl Lambda {
     /// When the call fails.
     pub async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(alias);
-        match request.send().await {
-            Ok(output) => Ok(Some(Described {
-                version: output.version().unwrap_or_default().to_owned(),
-                runtime: output.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
-                handler: output.handler().unwrap_or_default().to_owned(),
-                code_size: output.code_size(),
-                memory: output.memory_size().unwrap_or_default(),
-                timeout: output.timeout().unwrap_or_default(),
-                last_modified: output.last_modified().unwrap_or_default().to_owned(),
-            })),
-            Err(error) => not_found_is_none(failed("lambda:GetFunctionConfiguration", error)),
-        }
+        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        Ok(if_found(output)?.map(|output| Described {
+            version: output.version().unwrap_or_default().to_owned(),
+            runtime: output.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+            handler: output.handler().unwrap_or_default().to_owned(),
+            code_size: output.code_size(),
+            memory: output.memory_size().unwrap_or_default(),
+            timeout: output.timeout().unwrap_or_default(),
+            last_modified: output.last_modified().unwrap_or_default().to_owned(),
+        }))
     }
 
     /// One version of a function, or `None` when there is none.
@@ -103,40 +100,38 @@ impl Lambda {
     /// When the call fails.
     pub async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(version);
-        match request.send().await {
-            Ok(output) => Ok(Some(Version {
-                version: output.version().unwrap_or_default().to_owned(),
-                code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
-                readiness: readiness(
-                    output.state(),
-                    output.state_reason(),
-                    output.last_update_status(),
-                    output.last_update_status_reason(),
-                ),
-                settings: settings(
-                    &FunctionConfiguration::builder()
-                        .set_runtime(output.runtime().cloned())
-                        .set_handler(output.handler().map(str::to_owned))
-                        .set_role(output.role().map(str::to_owned))
-                        .set_memory_size(output.memory_size())
-                        .set_timeout(output.timeout())
-                        .set_architectures(Some(output.architectures().to_vec()))
-                        .set_layers(Some(output.layers().to_vec()))
-                        .set_tracing_config(output.tracing_config().cloned())
-                        .set_environment(output.environment().cloned())
-                        .set_version(output.version().map(str::to_owned))
-                        .set_ephemeral_storage(output.ephemeral_storage().cloned())
-                        .set_vpc_config(output.vpc_config().cloned())
-                        .set_dead_letter_config(output.dead_letter_config().cloned())
-                        .set_file_system_configs(Some(output.file_system_configs().to_vec()))
-                        .set_kms_key_arn(output.kms_key_arn().map(str::to_owned))
-                        .set_logging_config(output.logging_config().cloned())
-                        .set_snap_start(output.snap_start().cloned())
-                        .build(),
-                ),
-            })),
-            Err(error) => not_found_is_none(failed("lambda:GetFunctionConfiguration", error)),
-        }
+        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        Ok(if_found(output)?.map(|output| Version {
+            version: output.version().unwrap_or_default().to_owned(),
+            code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
+            readiness: readiness(
+                output.state(),
+                output.state_reason(),
+                output.last_update_status(),
+                output.last_update_status_reason(),
+            ),
+            settings: settings(
+                &FunctionConfiguration::builder()
+                    .set_runtime(output.runtime().cloned())
+                    .set_handler(output.handler().map(str::to_owned))
+                    .set_role(output.role().map(str::to_owned))
+                    .set_memory_size(output.memory_size())
+                    .set_timeout(output.timeout())
+                    .set_architectures(Some(output.architectures().to_vec()))
+                    .set_layers(Some(output.layers().to_vec()))
+                    .set_tracing_config(output.tracing_config().cloned())
+                    .set_environment(output.environment().cloned())
+                    .set_version(output.version().map(str::to_owned))
+                    .set_ephemeral_storage(output.ephemeral_storage().cloned())
+                    .set_vpc_config(output.vpc_config().cloned())
+                    .set_dead_letter_config(output.dead_letter_config().cloned())
+                    .set_file_system_configs(Some(output.file_system_configs().to_vec()))
+                    .set_kms_key_arn(output.kms_key_arn().map(str::to_owned))
+                    .set_logging_config(output.logging_config().cloned())
+                    .set_snap_start(output.snap_start().cloned())
+                    .build(),
+            ),
+        }))
     }
 
     /// All versions of a function but `$LATEST`, oldest first; none when there is no such function.
@@ -145,28 +140,17 @@ impl Lambda {
     ///
     /// When a call fails.
     pub async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
-        let mut versions = Vec::new();
-        let mut marker = None;
-        loop {
-            let request = self.client.list_versions_by_function().function_name(function).set_marker(marker);
-            let page = match request.send().await.map_err(|error| failed("lambda:ListVersionsByFunction", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            versions.extend(page.versions().iter().filter(|version| version.version() != Some("$LATEST")).map(
-                |found| Version {
-                    version: found.version().unwrap_or_default().to_owned(),
-                    code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
-                    readiness: Readiness::Ready,
-                    settings: settings(found),
-                },
-            ));
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
-                return Ok(versions);
-            }
-        }
+        let request = self.client.list_versions_by_function().function_name(function);
+        let versions = request.into_paginator().items().send().try_collect().await;
+        let versions = if_found(versions.map_err(|error| failed("lambda:ListVersionsByFunction", error)))?;
+        let numbered = versions.iter().flatten().filter(|version| version.version() != Some("$LATEST"));
+        let numbered = numbered.map(|found| Version {
+            version: found.version().unwrap_or_default().to_owned(),
+            code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
+            readiness: Readiness::Ready,
+            settings: settings(found),
+        });
+        Ok(numbered.collect())
     }
 
     /// All aliases of a function.
@@ -175,20 +159,10 @@ impl Lambda {
     ///
     /// When the call fails.
     pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
-        let (mut aliases, mut marker) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_aliases().function_name(function).set_marker(marker);
-            let page = match request.send().await.map_err(|error| failed("lambda:ListAliases", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            aliases.extend(page.aliases().iter().map(alias));
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
-                return Ok(aliases);
-            }
-        }
+        let request = self.client.list_aliases().function_name(function);
+        let aliases = request.into_paginator().items().send().try_collect().await;
+        let aliases = if_found(aliases.map_err(|error| failed("lambda:ListAliases", error)))?;
+        Ok(aliases.iter().flatten().map(alias).collect())
     }
 
     /// Gives `$LATEST` the zip at `key`.
@@ -285,22 +259,11 @@ impl Lambda {
     ///
     /// When the call fails.
     pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
-        let (mut versions, mut marker) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_layer_versions().layer_name(layer).set_marker(marker);
-            let page = match request.send().await.map_err(|error| failed("lambda:ListLayerVersions", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            let arn = |arn: Option<&str>| arn.unwrap_or_default().to_owned();
-            versions
-                .extend(page.layer_versions().iter().map(|found| (found.version(), arn(found.layer_version_arn()))));
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
-                return Ok(versions);
-            }
-        }
+        let request = self.client.list_layer_versions().layer_name(layer);
+        let versions = request.into_paginator().items().send().try_collect().await;
+        let versions = if_found(versions.map_err(|error| failed("lambda:ListLayerVersions", error)))?;
+        let versions = versions.into_iter().flatten();
+        Ok(versions.map(|found| (found.version, found.layer_version_arn.unwrap_or_default())).collect())
     }
 
     /// Deletes one version of a layer.
@@ -321,8 +284,4 @@ fn alias(found: &AliasConfiguration) -> Alias {
         version: found.function_version().unwrap_or_default().to_owned(),
         weights: weights.map(|(version, weight)| (version.clone(), *weight)).collect(),
     }
-}
-
-fn not_found_is_none<T>(error: AwsError) -> Result<Option<T>, AwsError> {
-    if error.kind == Kind::NotFound { Ok(None) } else { Err(error) }
 }

@@ -2,7 +2,10 @@
 
 use aws_sdk_cloudwatchlogs::Client;
 
-use super::{AwsError, Clients, cloudformation::gone_is_fine, error::failed};
+use super::{
+    AwsError, Clients,
+    error::{failed, gone_is_fine},
+};
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,19 +37,14 @@ impl Logs {
     ///
     /// When a call fails.
     pub async fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, AwsError> {
-        let (mut groups, mut next) = (Vec::new(), None);
-        loop {
-            let request = self.client.describe_log_groups().log_group_name_prefix(prefix).set_next_token(next);
-            let page = request.send().await.map_err(|error| failed("logs:DescribeLogGroups", error))?;
-            groups.extend(page.log_groups().iter().filter_map(|group| {
-                let stored = group.stored_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-                Some(LogGroup { name: group.log_group_name()?.to_owned(), stored })
-            }));
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(groups);
-            }
-        }
+        let request = self.client.describe_log_groups().log_group_name_prefix(prefix);
+        let groups = request.into_paginator().items().send().try_collect().await;
+        let groups = groups.map_err(|error| failed("logs:DescribeLogGroups", error))?.into_iter();
+        let groups = groups.filter_map(|group| {
+            let stored = group.stored_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+            Some(LogGroup { name: group.log_group_name?, stored })
+        });
+        Ok(groups.collect())
     }
 
     /// Deletes a log group with all that is in it; one that is not there is fine.

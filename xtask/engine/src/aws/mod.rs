@@ -16,6 +16,7 @@ pub mod logs;
 mod refusals;
 pub mod s3;
 pub mod sns;
+mod srp;
 pub mod sts;
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};

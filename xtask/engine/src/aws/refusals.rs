@@ -10,28 +10,20 @@ impl CloudFormation {
     ///
     /// The change set must be named by its ARN (CloudFormation user guide, "Validate stack deployments").
     pub(super) async fn refusals(&self, change_set: &str) -> Vec<String> {
-        let (mut refusals, mut next) = (Vec::new(), None);
-        loop {
-            let failures = EventFilter::builder().failed_events(true).build();
-            let request = self.client.describe_events().change_set_name(change_set).filters(failures);
-            let page = match request.set_next_token(next).send().await {
-                Ok(page) => page,
+        let failures = EventFilter::builder().failed_events(true).build();
+        let request = self.client.describe_events().change_set_name(change_set).filters(failures);
+        let (mut refusals, mut events) = (Vec::new(), request.into_paginator().items().send());
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => refusals.extend(in_words(&event).filter(|refusal| !refusals.contains(refusal))),
                 Err(error) => {
                     let error = failed("cloudformation:DescribeEvents", error);
-                    tracing::debug!(%error, "why the change set was refused is not known");
-                    return refusals;
+                    tracing::debug!(%error, "the reasons for the refusal are unknown");
+                    break;
                 }
-            };
-            for refusal in page.operation_events().iter().filter_map(in_words) {
-                if !refusals.contains(&refusal) {
-                    refusals.push(refusal);
-                }
-            }
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return refusals;
             }
         }
+        refusals
     }
 }
 

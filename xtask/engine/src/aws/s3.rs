@@ -6,17 +6,28 @@ use aws_sdk_s3::{
     types::{Delete, ObjectIdentifier},
 };
 use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{Kind, failed, if_found},
     patient,
 };
-use crate::site::files::Served;
 
-/// The object metadata that holds an object's SHA-256. Only who writes it with the object is believed: what somebody else has
-/// put there has none.
+/// The object metadata with the SHA-256 of the content. Objects that other programs have written lack it.
 const SHA256: &str = "sha256";
+
+/// The headers that an object is served with, and the hash of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectHeaders {
+    /// The SHA-256 of the content.
+    pub sha256: String,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Cache-Control`.
+    pub cache_control: String,
+}
 
 /// S3 in one region.
 #[derive(Debug)]
@@ -59,34 +70,40 @@ impl S3 {
         }
     }
 
-    /// What an object of a site is and is served with, if it is there.
+    /// Returns the headers and the content's hash of an object that [`S3::put_object`] wrote, or `None` if there is no such object.
     ///
     /// # Errors
     ///
     /// When the call fails.
-    pub async fn served(&self, bucket: &str, key: &str) -> Result<Option<Served>, AwsError> {
+    pub async fn object_headers(&self, bucket: &str, key: &str) -> Result<Option<ObjectHeaders>, AwsError> {
         let found = match self.client.head_object().bucket(bucket).key(key).send().await {
             Ok(found) => found,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => return Ok(None),
             Err(error) => return Err(failed("s3:HeadObject", error)),
         };
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        Ok(Some(Served {
+        Ok(Some(ObjectHeaders {
             sha256: text(found.metadata().and_then(|metadata| metadata.get(SHA256)).map(String::as_str)),
             content_type: text(found.content_type()),
             cache_control: text(found.cache_control()),
         }))
     }
 
-    /// Uploads an object of a site, served like this.
+    /// Uploads an object with the headers that it is served with.
     ///
     /// # Errors
     ///
     /// When the call fails.
-    pub async fn serve(&self, bucket: &str, key: &str, body: Vec<u8>, served: &Served) -> Result<(), AwsError> {
+    pub async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        headers: &ObjectHeaders,
+    ) -> Result<(), AwsError> {
         let request = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
-        let request = request.content_type(&served.content_type).cache_control(&served.cache_control);
-        let request = request.metadata(SHA256, &served.sha256).send().await;
+        let request = request.content_type(&headers.content_type).cache_control(&headers.cache_control);
+        let request = request.metadata(SHA256, &headers.sha256).send().await;
         request.map_err(|error| failed("s3:PutObject", error))?;
         Ok(())
     }
@@ -128,21 +145,14 @@ impl S3 {
     ///
     /// When a call fails.
     pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
-        let mut token = None;
-        loop {
-            let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
-            let page = match request.send().await.map_err(|error| failed("s3:ListObjectsV2", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(keys),
-                Err(error) => return Err(error),
-            };
-            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
-            token = page.next_continuation_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(keys);
-            }
+        while let Some(page) = pages.next().await {
+            let page = if_found(page.map_err(|error| failed("s3:ListObjectsV2", error)))?;
+            let objects = page.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+            keys.extend(objects.filter_map(|object| object.key));
         }
+        Ok(keys)
     }
 
     /// Deletes objects; in a versioned bucket their versions stay.
@@ -163,11 +173,8 @@ impl S3 {
     pub async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
         loop {
             let request = self.client.list_object_versions().bucket(bucket);
-            let page = match request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)) {
-                Ok(page) => page,
-                Err(error) if error.kind == Kind::NotFound => return Ok(false),
-                Err(error) => return Err(error),
-            };
+            let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
+            let Some(page) = page else { return Ok(false) };
             let object = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
             let versions = page.versions().iter().filter_map(|found| object(found.key(), found.version_id()));
             let markers = page.delete_markers().iter().filter_map(|found| object(found.key(), found.version_id()));

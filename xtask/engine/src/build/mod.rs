@@ -8,7 +8,6 @@ mod toolchain;
 use std::{collections::BTreeMap, time::Duration};
 
 use camino::Utf8PathBuf;
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use miette::Diagnostic;
 use model::{
     rendered::{FunctionId, RenderedLayer},
@@ -19,6 +18,7 @@ use thiserror::Error;
 
 use crate::{
     artifacts::{self, ArtifactError},
+    table,
     ui::{Ui, size},
     workspace::Workspace,
 };
@@ -192,28 +192,28 @@ fn gate(artifact: &Artifact, ui: &Ui) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// What was built, as a table.
+/// A table of the artifacts, by system, and the time that building them took.
 #[must_use]
-pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header([
-        "artifact",
-        "architecture",
-        "size",
-        "zipped",
-        "sha256",
-    ]);
-    for artifact in built.functions.values().chain(built.layers.values()) {
-        let name = format!("{}-{}", artifact.system, artifact.name);
+pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> String {
+    let mut artifacts: Vec<_> = built.functions.values().chain(built.layers.values()).collect();
+    artifacts.sort_by_key(|artifact| (&artifact.system, artifact.kind == ArtifactKind::Layer, &artifact.name));
+    let rows = artifacts.into_iter().map(|artifact| {
         let architecture = match artifact.kind {
             ArtifactKind::Function => architecture.as_str(),
             ArtifactKind::Layer => "any",
         };
-        let hash = artifact.sha256[..12].to_owned();
-        table.add_row([name, architecture.to_owned(), size(artifact.unzipped), size(artifact.zipped), hash]);
-    }
-    table.add_row([format!("built in {}", crate::ui::duration(elapsed))]);
-    table
+        vec![
+            artifact.system.clone(),
+            artifact.name.clone(),
+            architecture.to_owned(),
+            size(artifact.unzipped),
+            size(artifact.zipped),
+            artifact.sha256[..12].to_owned(),
+        ]
+    });
+    let mut table = table::terminal(&["system", "artifact", "architecture", "size", "zipped", "sha256"]);
+    table.add_rows(table::grouped(rows));
+    format!("{table}\nbuilt in {}", crate::ui::duration(elapsed))
 }
 
 #[cfg(test)]

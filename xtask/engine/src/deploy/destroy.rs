@@ -1,12 +1,18 @@
 //! Takes a stage down: stacks in reverse order. What holds data stays unless it is asked for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::rendered::{RenderedStack, RenderedSystem};
 use serde_json::Value;
 
 use super::{DeployError, PATIENCE, aws};
-use crate::{aws::Clients, interruption::Interruption, lock, ui::Ui};
+use crate::{
+    aws::Clients,
+    interruption::Interruption,
+    lock,
+    poll::{Progress, Schedule},
+    ui::Ui,
+};
 
 /// Deletes every stack of these systems, last deployed first.
 ///
@@ -26,6 +32,8 @@ pub async fn stacks(
     Ok(deleted)
 }
 
+const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(3)).within(PATIENCE);
+
 async fn delete(
     stack: &RenderedStack,
     clients: &Clients,
@@ -41,18 +49,16 @@ async fn delete(
     lock::still_ours(&stack.system).await;
     let _continuing = interruption.continuing(format!("CloudFormation continues to delete {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(100);
-    while let Some(state) = cloudformation.describe(name).await.map_err(aws(name))? {
-        if state.status == "DELETE_FAILED" {
+    let deleted = SCHEDULE.poll(async || match cloudformation.describe(name).await.map_err(aws(name))? {
+        None => Ok(Progress::Done(())),
+        Some(state) if state.status == "DELETE_FAILED" => {
             let cause = state.reason.unwrap_or_else(|| "CloudFormation gives no reason".to_owned());
-            return Err(DeployError::Stack { stack: name.clone(), status: state.status, cause, others: Vec::new() });
+            Err(DeployError::Stack { stack: name.clone(), status: state.status, cause, others: Vec::new() })
         }
-        if started.elapsed() > PATIENCE {
-            return Err(DeployError::Busy { what: name.clone(), status: state.status });
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(3));
+        Some(state) => Ok(Progress::Pending(state.status)),
+    });
+    if let Progress::Pending(status) = deleted.await? {
+        return Err(DeployError::Busy { what: name.clone(), status });
     }
     step.done("deleted");
     Ok(true)

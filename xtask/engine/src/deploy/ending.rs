@@ -52,7 +52,7 @@ impl Ending {
     /// Is it over, with the stack in this state and these its latest events?
     fn is_over(&mut self, state: Option<&StackState>, events: &[Event]) -> bool {
         let Some(state) = state else { return self.begun || self.is_deletion };
-        if states::stack(&state.status).repair.passes() {
+        if states::stack(&state.status).repair.is_transient() {
             self.begun = true;
             return false;
         }

@@ -14,7 +14,7 @@ mod stack;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) use ending::Ending;
@@ -25,10 +25,10 @@ use plan::artifacts::Artifacts;
 use plan::{
     Action, CodeUpdate, Plan, PlannedStack,
     allow::Allowances,
+    change_set::{self, ChangeSetEntry},
     changes::StackChanges,
     observed::Observed,
     preview::Preview,
-    verdict::{self, Verdict},
 };
 use poller::Poller;
 use stack::Deployment;
@@ -38,6 +38,7 @@ use crate::{
     aws::{AwsError, Clients, lambda::Readiness},
     interruption::Interruption,
     lock,
+    poll::{Progress, Schedule},
     ui::Ui,
 };
 
@@ -198,14 +199,14 @@ impl fmt::Debug for Guard<'_> {
 
 impl Guard<'_> {
     /// Warns where a change set is not what was shown, and stops where that would lose data.
-    fn check(&self, stack: &str, verdicts: &[Verdict], ui: &Ui) -> Result<(), DeployError> {
+    fn check(&self, stack: &str, verdicts: &[ChangeSetEntry], ui: &Ui) -> Result<(), DeployError> {
         let nothing = StackChanges::default();
         let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
         let predicted = shown.map_or(&nothing, |shown| &shown.changes);
-        for disagreement in verdict::disagreements(stack, predicted, verdicts) {
+        for disagreement in change_set::disagreements(stack, predicted, verdicts) {
             ui.warn(format_args!("CloudFormation sees it differently: {disagreement}"));
         }
-        let losses = verdict::unseen_losses(stack, predicted, verdicts, self.allowances);
+        let losses = change_set::unpredicted_losses(stack, predicted, verdicts, self.allowances);
         if losses.is_empty() { Ok(()) } else { Err(DeployError::UnseenLoss { stack: stack.to_owned(), losses }) }
     }
 }
@@ -223,7 +224,7 @@ pub async fn verdicts(
     bucket: Option<&str>,
     clients: &Clients,
     ui: &Ui,
-) -> Result<BTreeMap<String, Vec<Verdict>>, DeployError> {
+) -> Result<BTreeMap<String, Vec<ChangeSetEntry>>, DeployError> {
     let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
     let poller = Poller::new(clients);
     let all = updated.map(async |stack| {
@@ -262,7 +263,7 @@ pub async fn apply(
     let mut deployed = Deployed { outputs: known, ..Deployed::default() };
     let (first, rest): (Vec<_>, Vec<_>) = plan.stacks.iter().partition(|stack| stack.system == foundation::SYSTEM);
     in_order(first, None, guard, &mut deployed, clients, ui).await?;
-    let needed = plan::needed(plan, artifacts);
+    let needed = plan::required_artifacts(plan, artifacts);
     let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
     let bucket = artifact_bucket(stage, &deployed.outputs);
     if needs_bucket && bucket.is_none() {
@@ -403,21 +404,20 @@ pub(crate) async fn ready(
     version: &str,
     clients: &Clients,
 ) -> Result<crate::aws::lambda::Version, DeployError> {
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(100);
-    loop {
+    const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(2)).within(PATIENCE);
+    let failed = |reason: String| DeployError::Code { function: function.to_owned(), reason };
+    let ready = SCHEDULE.poll(async || {
         let found = clients.lambda().version(function, version).await.map_err(aws(function))?;
-        let failed = |reason: String| DeployError::Code { function: function.to_owned(), reason };
         let Some(found) = found else { return Err(failed(format!("there is no version {version}"))) };
-        match &found.readiness {
-            Readiness::Ready => return Ok(found),
-            Readiness::Failed(reason) => return Err(failed(reason.clone())),
-            Readiness::Pending if started.elapsed() > PATIENCE => {
-                return Err(DeployError::Busy { what: function.to_owned(), status: "Pending".to_owned() });
-            }
-            Readiness::Pending => tokio::time::sleep(pause).await,
+        match found.readiness {
+            Readiness::Ready => Ok(Progress::Done(found)),
+            Readiness::Failed(reason) => Err(failed(reason)),
+            Readiness::Pending => Ok(Progress::Pending(())),
         }
-        pause = (pause * 2).min(Duration::from_secs(2));
+    });
+    match ready.await? {
+        Progress::Done(version) => Ok(version),
+        Progress::Pending(()) => Err(DeployError::Busy { what: function.to_owned(), status: "Pending".to_owned() }),
     }
 }
 

@@ -33,7 +33,7 @@ fn is_undecided(systems: &[RenderedSystem], deployed: &BTreeMap<String, Observed
         stack.parameters.values().any(|source| matches!(source, ParameterSource::OidcProviderExists { .. }))
     };
     let mut asking = systems.iter().flat_map(|system| &system.stacks).filter(asks);
-    asking.any(|stack| deployed.get(&stack.name).is_none_or(ObservedStack::never_came_to_be))
+    asking.any(|stack| deployed.get(&stack.name).is_none_or(ObservedStack::was_never_created))
 }
 
 /// Lists every stack of the account in these regions.
@@ -71,7 +71,7 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
         Some(live) => lambda.version(name, &live.version).await?,
         None => None,
     };
-    let is_behind = released.as_ref().is_some_and(|released| !released.does_the_same(&latest));
+    let is_unreleased = released.as_ref().is_some_and(|released| !released.does_the_same(&latest));
     let settings = ObservedSettings {
         memory: latest.settings.memory,
         timeout: latest.settings.timeout,
@@ -82,7 +82,7 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
         code_sha256: latest.code_sha256,
         live: live.as_ref().map(|live| live.version.clone()),
         live_code_sha256: released.map(|released| released.code_sha256),
-        is_behind,
+        is_unreleased,
         weights: live.map(|live| live.weights).unwrap_or_default(),
         settings: Some(settings),
     };

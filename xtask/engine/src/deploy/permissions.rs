@@ -44,7 +44,7 @@ mod tests {
             key: "artifacts/x.zip".to_owned(),
             code_sha256: String::new(),
         };
-        let plan = Plan { stacks: Vec::new(), code: vec![code], behind: Vec::new() };
+        let plan = Plan { stacks: Vec::new(), code: vec![code], unreleased: Vec::new() };
         let resources = vec!["arn:aws:lambda:eu-west-1:111122223333:function:photos-upload-dev".to_owned()];
         assert_eq!(needed(&plan, "111122223333", "eu-west-1"), [Needed { actions: CODE, resources }]);
     }

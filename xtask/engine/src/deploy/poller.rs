@@ -9,18 +9,21 @@ use std::{
 use futures_util::future::try_join_all;
 use tokio::sync::{Notify, watch};
 
-use crate::aws::{
-    AwsError, Clients,
-    cloudformation::{CloudFormation, Event, StackState},
-    error::Kind,
+use crate::{
+    aws::{
+        AwsError, Clients,
+        cloudformation::{CloudFormation, Event, StackState},
+        error::Kind,
+    },
+    poll::Schedule,
 };
 
 /// From how many stacks on it is cheaper to list all that there are.
 const MANY: usize = 3;
 /// How many stacks' events are asked for in one round: they are for the eye, the states decide.
 const EVENTS_A_ROUND: usize = 4;
-/// Between two rounds, at first and at most.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
+/// The pauses between rounds.
+const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(3));
 
 /// A stack, by region and name.
 type Key = (Option<String>, String);
@@ -95,22 +98,22 @@ impl<'a> Poller<'a> {
     }
 
     async fn run(&self) {
-        let [first, longest] = PAUSES;
-        let (mut pause, mut turn) = (first, 0);
+        let (mut pauses, mut turn) = (SCHEDULE.pauses(), 0);
         loop {
             let regions: BTreeSet<_> = self.watched().keys().map(|(region, _)| region.clone()).collect();
             if regions.is_empty() {
                 self.more.notified().await;
-                pause = first;
+                pauses = SCHEDULE.pauses();
                 continue;
             }
             for region in regions {
                 self.round(region.as_deref(), &mut turn).await;
             }
+            let pause = pauses.next().unwrap_or_default();
             tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(longest),
-                // Whoever has just begun wants to know soon.
-                () = self.more.notified() => pause = first,
+                () = tokio::time::sleep(pause) => {}
+                // A new operation is checked soon.
+                () = self.more.notified() => pauses = SCHEDULE.pauses(),
             }
         }
     }

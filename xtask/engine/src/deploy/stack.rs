@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ::plan::states::{self, Repair};
-use plan::{Action, Parameter, PlannedStack, verdict::Verdict};
+use plan::{Action, Parameter, PlannedStack, change_set::ChangeSetEntry};
 use sha2::{Digest, Sha256};
 
 use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Outputs, PATIENCE, aws, ending::Ending, poller::Poller};
@@ -18,6 +18,7 @@ use crate::{
         },
     },
     lock,
+    poll::{Progress, Schedule},
     ui::{Step, Ui},
 };
 
@@ -131,7 +132,7 @@ impl<'a> Deployment<'a> {
 
     /// What CloudFormation would do to a stack that exists; its change set is deleted again. `None` when it takes a value
     /// that is not known before another stack is deployed.
-    pub(super) async fn verdicts(&self) -> Result<Option<Vec<Verdict>>, DeployError> {
+    pub(super) async fn verdicts(&self) -> Result<Option<Vec<ChangeSetEntry>>, DeployError> {
         let Some(state) = self.describe().await? else { return Ok(None) };
         if health(&state.status) != Health::Good {
             return Ok(None);
@@ -257,26 +258,24 @@ impl<'a> Deployment<'a> {
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))
     }
 
-    /// Waits for a change set; what is in it.
-    async fn compared(&self, change_set: &str) -> Result<Vec<Verdict>, DeployError> {
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(50);
-        loop {
-            match self.cloudformation.change_set(self.name(), change_set).await.map_err(aws(self.name()))? {
-                ChangeSetState::Ready(verdicts) => return Ok(verdicts),
-                ChangeSetState::Empty => return Ok(Vec::new()),
-                ChangeSetState::Failed(reason) => {
-                    return Err(DeployError::ChangeSet { stack: self.name().to_owned(), reason });
-                }
-                ChangeSetState::Pending if started.elapsed() > PATIENCE => {
-                    return Err(DeployError::Busy {
-                        what: self.name().to_owned(),
-                        status: "being compared".to_owned(),
-                    });
-                }
-                ChangeSetState::Pending => tokio::time::sleep(pause).await,
+    /// Waits for a change set; returns its changes.
+    async fn compared(&self, change_set: &str) -> Result<Vec<ChangeSetEntry>, DeployError> {
+        const SCHEDULE: Schedule =
+            Schedule::doubling(Duration::from_millis(50), Duration::from_secs(2)).within(PATIENCE);
+        let name = self.name();
+        let compared = SCHEDULE.poll(async || {
+            match self.cloudformation.change_set(name, change_set).await.map_err(aws(name))? {
+                ChangeSetState::Ready(verdicts) => Ok(Progress::Done(verdicts)),
+                ChangeSetState::Empty => Ok(Progress::Done(Vec::new())),
+                ChangeSetState::Failed(reason) => Err(DeployError::ChangeSet { stack: name.to_owned(), reason }),
+                ChangeSetState::Pending => Ok(Progress::Pending(())),
             }
-            pause = (pause * 2).min(Duration::from_secs(2));
+        });
+        match compared.await? {
+            Progress::Done(verdicts) => Ok(verdicts),
+            Progress::Pending(()) => {
+                Err(DeployError::Busy { what: name.to_owned(), status: "being compared".to_owned() })
+            }
         }
     }
 

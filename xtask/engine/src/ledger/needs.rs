@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::safety::holds_data;
+use plan::stateful::is_stateful;
 use serde_json::Value;
 
 /// Types that carry data without keeping it.
@@ -19,7 +19,7 @@ pub fn needs(stack: &str, template: &Value) -> BTreeMap<String, String> {
     resources
         .filter(|(_, resource)| {
             let kind = resource["Type"].as_str().unwrap_or_default();
-            kind != "AWS::Logs::LogGroup" && (holds_data(kind) || CARRIES_DATA.contains(&kind))
+            kind != "AWS::Logs::LogGroup" && (is_stateful(kind) || CARRIES_DATA.contains(&kind))
         })
         .map(|(id, resource)| {
             let name = NAMES.iter().find_map(|name| resource["Properties"].get(*name));

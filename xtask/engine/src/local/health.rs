@@ -1,36 +1,29 @@
-//! Does it answer? Only asks; starts and stops nothing.
+//! Whether the local cloud responds. Starts and stops nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use reqwest::{Client, Url};
 use tokio::net::TcpStream;
+use url::Url;
 
-use super::{LocalError, PAUSE};
+use super::{LocalError, SOON};
+use crate::http::Request;
 
-/// How long a local answer may take.
+/// The longest response time of a local server.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Does a MiniStack on this machine's `port` say that it is ready?
+/// Reports whether a MiniStack on this machine's `port` is ready.
 pub(super) async fn answers(port: u16) -> bool {
-    // Without the user's proxy, which would look for 127.0.0.1 elsewhere.
-    let Ok(client) = Client::builder().no_proxy().timeout(ANSWER).build() else { return false };
-    let asked = client.get(format!("http://127.0.0.1:{port}/_ministack/health")).send().await;
-    asked.is_ok_and(|answer| answer.status().is_success())
+    let request = Request::get(format!("http://127.0.0.1:{port}/_ministack/health")).send();
+    let response = tokio::time::timeout(ANSWER, request).await;
+    response.is_ok_and(|response| response.is_ok_and(|response| response.is_success()))
 }
 
-/// As [`answers`], for one that may be busy.
+/// As [`answers`], with time for an instance that is busy.
 pub(super) async fn answers_within(port: u16, limit: Duration) -> bool {
-    let start = Instant::now();
-    while !answers(port).await {
-        if start.elapsed() > limit {
-            return false;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    true
+    SOON.within(limit).until(async || answers(port).await).await
 }
 
-/// Does anything listen at the user's own emulator's address?
+/// Checks that a program listens at the address of the user's own emulator.
 pub(super) async fn listens(url: &str) -> Result<(), LocalError> {
     let unreachable = |why: String| LocalError::Unreachable { url: url.to_owned(), why };
     let parsed = Url::parse(url).map_err(|error| unreachable(format!("it is no URL ({error})")))?;
@@ -52,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_dead_address_is_named() {
+    async fn an_address_without_a_listener_is_named() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         listens(&url).await.expect("something listens");
@@ -63,7 +56,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_listens_without_answering_is_not_healthy() {
+    async fn a_listener_that_does_not_respond_is_not_healthy() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         assert!(!answers(listener.local_addr().expect("bound").port()).await);
     }

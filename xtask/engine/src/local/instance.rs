@@ -3,7 +3,7 @@
 //! A process ID alone proves nothing, since it may have been given to another program. So each start has a
 //! token among its arguments.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::{
     sys::signal::{Signal, killpg},
@@ -11,7 +11,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{LocalError, PAUSE, Running, Settings, error::io, logs::log_path};
+use super::{LocalError, Running, SOON, Settings, error::io, logs::log_path};
 
 /// How long MiniStack may take to end by itself; it gives open requests 3 s.
 const GRACE: Duration = Duration::from_secs(6);
@@ -104,14 +104,7 @@ impl Instance {
     }
 
     async fn ended_within(&self, limit: Duration) -> bool {
-        let start = Instant::now();
-        while self.leader() == Leader::Ours {
-            if start.elapsed() > limit {
-                return false;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        true
+        SOON.within(limit).until(async || self.leader() != Leader::Ours).await
     }
 
     /// Never 0 or 1, which would mean our own group or everybody.
@@ -162,7 +155,7 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep is everywhere");
         let ours = instance(child.id(), "sleep");
         child.kill().expect("it is our child");
-        let start = Instant::now();
+        let start = std::time::Instant::now();
         while ours.leader() != Leader::Gone {
             assert!(start.elapsed() < Duration::from_secs(5), "still there: {:?}", ours.leader());
             std::thread::yield_now();

@@ -22,7 +22,7 @@ use self::{
     error::io,
     instance::{Instance, Leader},
 };
-use crate::{python::Program, ui::Ui, workspace::Workspace};
+use crate::{poll::Schedule, python::Program, ui::Ui, workspace::Workspace};
 
 /// What runs the local cloud, and how it is installed: once for all instances.
 pub(crate) const MINISTACK: Program =
@@ -194,8 +194,8 @@ async fn lock(path: Utf8PathBuf) -> Result<File, LocalError> {
 
 /// How long a running MiniStack may be busy before it counts as broken and is replaced.
 const BUSY: Duration = Duration::from_secs(10);
-/// Between two looks at something that takes moments.
-const PAUSE: Duration = Duration::from_millis(50);
+/// For something that takes moments.
+const SOON: Schedule = Schedule::every(Duration::from_millis(50));
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use camino::Utf8Path;
@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use super::{
     LINES_IN_ERRORS, LocalError, Running, Settings, error::io, health, instance::Instance, last_log_lines, log_path,
 };
-use crate::ui::Ui;
+use crate::{poll::Schedule, ui::Ui};
 
 /// How long MiniStack may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -92,23 +92,21 @@ fn environment(port: u16, temporary: &Utf8Path) -> [(&'static str, String); 12] 
 }
 
 async fn wait_until_healthy(settings: &Settings, child: &mut Child, port: u16) -> Result<(), LocalError> {
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(50);
+    const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(50), Duration::from_secs(1)).within(PATIENCE);
     let lines = || last_log_lines(settings, LINES_IN_ERRORS).join("\n");
-    loop {
-        if let Some(status) = child.try_wait().map_err(io("watch MiniStack"))? {
-            return Err(LocalError::EndedEarly { status, log: log_path(settings), lines: lines() });
+    tokio::select! {
+        // Another program may answer on the port of a MiniStack that has ended.
+        biased;
+        status = child.wait() => {
+            let status = status.map_err(io("watch MiniStack"))?;
+            Err(LocalError::EndedEarly { status, log: log_path(settings), lines: lines() })
         }
-        if health::answers(port).await {
-            return Ok(());
+        healthy = SCHEDULE.until(async || health::answers(port).await) => {
+            if healthy {
+                return Ok(());
+            }
+            Err(LocalError::NoAnswer { seconds: PATIENCE.as_secs(), log: log_path(settings), lines: lines() })
         }
-        if start.elapsed() > PATIENCE {
-            let seconds = PATIENCE.as_secs();
-            return Err(LocalError::NoAnswer { seconds, log: log_path(settings), lines: lines() });
-        }
-        // Whichever is first: it ends, or it is time to ask again.
-        let _ = tokio::time::timeout(pause, child.wait()).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 

@@ -15,7 +15,6 @@ use crate::{
         files::{PAGE, is_hashed},
         manifest::{self, Manifest},
     },
-    store::Store,
 };
 
 /// Keys that releases name, and the number of the newest that does.
@@ -154,15 +153,15 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{
-        ledger::tests::entry,
-        site::{files::Served, manifest::File},
-    };
+    use crate::{aws::s3::ObjectHeaders, ledger::tests::entry, site::manifest::File};
 
     fn manifest(assets: &[&str]) -> Manifest {
         let file = |key: &str, hashed| {
-            let served =
-                Served { sha256: format!("sha of {key}"), content_type: String::new(), cache_control: String::new() };
+            let served = ObjectHeaders {
+                sha256: format!("sha of {key}"),
+                content_type: String::new(),
+                cache_control: String::new(),
+            };
             (key.to_owned(), File { served, hashed })
         };
         let files = assets.iter().map(|key| file(key, true)).chain([file("index.html", false)]).collect();

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::aws::s3::ObjectHeaders;
 
 /// The page.
 pub const PAGE: &str = "index.html";
@@ -31,18 +32,6 @@ const IN_NAMES: usize = 16;
 /// A site's files, by their path below its folder.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// What an object is and is served with: what two versions of it may differ in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Served {
-    /// The SHA-256 of its content.
-    pub sha256: String,
-    /// `Content-Type`.
-    pub content_type: String,
-    /// `Cache-Control`.
-    pub cache_control: String,
-}
-
 /// An object of the site's bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
@@ -51,7 +40,7 @@ pub struct Object {
     /// Its content.
     pub body: Vec<u8>,
     /// What it is served with.
-    pub served: Served,
+    pub served: ObjectHeaders,
     /// Does its name tell its content? Otherwise the content may change under the same name.
     pub hashed: bool,
 }
@@ -115,7 +104,7 @@ pub fn objects(files: &Files, config: &BTreeMap<String, String>, base: &str) -> 
 
 /// Those of the objects that are not in the bucket as they are to be; `found` is what is there.
 #[must_use]
-pub fn changed<'a>(objects: &'a [Object], found: &BTreeMap<String, Served>) -> Vec<&'a Object> {
+pub fn changed<'a>(objects: &'a [Object], found: &BTreeMap<String, ObjectHeaders>) -> Vec<&'a Object> {
     objects.iter().filter(|object| found.get(&object.key) != Some(&object.served)).collect()
 }
 
@@ -136,7 +125,7 @@ fn asset(path: &str, body: &[u8]) -> Result<Object, FilesError> {
     let sha256 = hex::encode(Sha256::digest(body));
     let key = format!("{stem}-{}.{ending}", &sha256[..IN_NAMES]);
     let cache_control = "public, max-age=31536000, immutable".to_owned();
-    let served = Served { sha256, content_type: content_type(path)?, cache_control };
+    let served = ObjectHeaders { sha256, content_type: content_type(path)?, cache_control };
     Ok(Object { key, body: body.to_vec(), served, hashed: true })
 }
 
@@ -147,7 +136,7 @@ fn unhashed(path: &str, body: Vec<u8>) -> Result<Object, FilesError> {
 fn changing(key: &str, body: Vec<u8>, content_type: String) -> Object {
     let sha256 = hex::encode(Sha256::digest(&body));
     let cache_control = "no-cache, no-store, must-revalidate".to_owned();
-    Object { key: key.to_owned(), body, served: Served { sha256, content_type, cache_control }, hashed: false }
+    Object { key: key.to_owned(), body, served: ObjectHeaders { sha256, content_type, cache_control }, hashed: false }
 }
 
 /// `config.json`, saying this.

@@ -9,7 +9,8 @@ use model::rendered::{RenderedSite, SiteValue};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::files::{CONFIG, Object, Served};
+use super::files::{CONFIG, Object};
+use crate::aws::s3::ObjectHeaders;
 
 /// What a site consisted of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Manifest {
 pub struct File {
     /// What it is and is served with.
     #[serde(flatten)]
-    pub served: Served,
+    pub served: ObjectHeaders,
     /// Does its name tell its content?
     pub hashed: bool,
 }

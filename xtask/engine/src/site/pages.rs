@@ -15,15 +15,14 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Place, Published, SiteError,
-    files::{self, Object, Served},
+    files::{self, Object},
     manifest::{self, Manifest, Source, sources},
     place, prepared,
 };
 use crate::{
-    aws::{AwsError, Clients, documents::Documents},
+    aws::{AwsError, Clients, documents::Documents, s3::ObjectHeaders},
     deploy::Outputs,
     error::chain,
-    store::Store,
     ui::Ui,
     workspace::Workspace,
 };
@@ -279,7 +278,7 @@ impl<'a> Pages<'a> {
         place: &Place,
         objects: &'o [Object],
     ) -> Result<Vec<&'o Object>, SiteError> {
-        let mut found: BTreeMap<String, Served> = BTreeMap::new();
+        let mut found: BTreeMap<String, ObjectHeaders> = BTreeMap::new();
         for object in objects {
             if let Some(served) = self.served(site, place, &object.key).await? {
                 found.insert(object.key.clone(), served);
@@ -288,15 +287,15 @@ impl<'a> Pages<'a> {
         Ok(files::changed(objects, &found))
     }
 
-    async fn served(&self, site: &RenderedSite, place: &Place, key: &str) -> Result<Option<Served>, SiteError> {
+    async fn served(&self, site: &RenderedSite, place: &Place, key: &str) -> Result<Option<ObjectHeaders>, SiteError> {
         let s3 = self.clients.s3_in(place.region.as_deref());
-        s3.served(&place.bucket, key).await.map_err(failed_in(site, &place.bucket))
+        s3.object_headers(&place.bucket, key).await.map_err(failed_in(site, &place.bucket))
     }
 
     async fn serve(&self, site: &RenderedSite, place: &Place, objects: &[&Object]) -> Result<(), SiteError> {
         let s3 = self.clients.s3_in(place.region.as_deref());
         for object in objects {
-            let served = s3.serve(&place.bucket, &object.key, object.body.clone(), &object.served).await;
+            let served = s3.put_object(&place.bucket, &object.key, object.body.clone(), &object.served).await;
             served.map_err(failed_in(site, &place.bucket))?;
             let mut done = self.done();
             let published = &mut done.entry(site.name.clone()).or_default().published;

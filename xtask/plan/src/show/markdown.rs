@@ -2,7 +2,7 @@
 
 use std::fmt::{Result, Write};
 
-use super::{files_of, sign, summary, values, verdict, way_out};
+use super::{allow_option, files_of, sign, summary, values, verdict};
 use crate::preview::{Preview, StackAction, StackPreview};
 
 /// The longest comment GitHub takes, less room for a few stages more (GitHub's limit is 65,536 characters).
@@ -25,7 +25,7 @@ fn write(preview: &Preview, out: &mut String) -> Result {
         let mark = if finding.refused { "🛑" } else { "⚠️" };
         writeln!(out, "- {mark} **{}**: {}", finding.stack, finding.message)?;
         if finding.refused {
-            writeln!(out, "  {}", way_out(finding))?;
+            writeln!(out, "  {}", allow_option(finding))?;
         }
     }
     for orphan in preview.orphans() {

@@ -11,8 +11,8 @@ pub use text::text;
 
 use super::{
     changes::{Certainty, ResourceAction, ResourceChange},
+    findings::Finding,
     preview::{Counts, Preview, SitePreview, StackAction},
-    safety::Finding,
 };
 
 /// The plan in a line.
@@ -112,8 +112,8 @@ fn verdict(change: &ResourceChange) -> String {
 }
 
 /// What to write so that a refused finding passes.
-fn way_out(finding: &Finding) -> String {
-    match finding.way_out() {
+fn allow_option(finding: &Finding) -> String {
+    match finding.allow_option() {
         Some(option) => format!("refused until named: {option}"),
         None => "refused: change the definition".to_owned(),
     }

@@ -4,11 +4,11 @@ use std::fmt::{Result, Write};
 
 use console::style;
 
-use super::{files_of, sign, summary, values, verdict, way_out};
+use super::{allow_option, files_of, sign, summary, values, verdict};
 use crate::{
+    change_set::ChangeSetEntry,
     changes::{ResourceAction, ResourceChange},
     preview::{Preview, StackAction, StackPreview},
-    verdict::Verdict,
 };
 
 /// The plan as coloured text; whoever prints it strips the colours where there is no terminal.
@@ -53,7 +53,7 @@ fn write(preview: &Preview, out: &mut String) -> Result {
         let mark = if finding.refused { style("✗").red().bold() } else { style("!").yellow() };
         writeln!(out, "  {mark} {}: {}", finding.stack, finding.message)?;
         if finding.refused {
-            writeln!(out, "    {}", way_out(finding))?;
+            writeln!(out, "    {}", allow_option(finding))?;
         }
     }
     if preview.forecast.waves.len() > 1 || !preview.forecast.slow.is_empty() {
@@ -93,7 +93,7 @@ fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
     Ok(())
 }
 
-fn resource(change: &ResourceChange, stack: StackAction, second: Option<&Verdict>, out: &mut String) -> Result {
+fn resource(change: &ResourceChange, stack: StackAction, second: Option<&ChangeSetEntry>, out: &mut String) -> Result {
     let sign = match change.action {
         ResourceAction::Create => style(sign(change)).green(),
         ResourceAction::Update => style(sign(change)).yellow(),

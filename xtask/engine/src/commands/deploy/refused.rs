@@ -34,7 +34,7 @@ impl Refused {
         if refused.is_empty() {
             return Ok(());
         }
-        let options: Vec<_> = refused.iter().filter_map(|finding| finding.way_out()).collect();
+        let options: Vec<_> = refused.iter().filter_map(|finding| finding.allow_option()).collect();
         let help = match options.as_slice() {
             [] => "change the definition: no option accepts these findings".to_owned(),
             options => format!("add these options to accept the findings: {}", options.join(" ")),

@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     deploy,
     error::one_line,
-    planning, render,
+    plan_file, planning, render,
     render::validate::Validator,
     session::{self, Session},
 };
@@ -64,7 +64,7 @@ fn write(
     let _unmet = args.allowances.allowances().apply(&mut preview);
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
-    PlanFile::new(selection, args.allowances.allowances(), inputs, preview).write(path)?;
+    plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
     context.ui.say(format_args!("Wrote {path}; carry it out with `cargo xtask deploy --stage {stage} --plan {path}`"));
     Ok(())
 }
@@ -74,7 +74,7 @@ async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed
     let (outputs, bucket) = (session::outputs(observed), session.bucket(observed));
     let ui = &session.context.ui;
     match deploy::verdicts(plan, &outputs, bucket.as_deref(), &session.clients, ui).await {
-        Ok(verdicts) => preview::add_verdicts(preview, &verdicts),
+        Ok(verdicts) => preview::add_change_sets(preview, &verdicts),
         Err(error) => {
             ui.warn(format_args!("failed to get CloudFormation's own change sets: {}", one_line(&error)));
         }

@@ -2,18 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What one version did while it was watched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
-    /// Requests it got.
-    pub requests: f64,
-    /// Requests it failed.
-    pub errors: f64,
-    /// Requests that were turned away because too many ran at once.
-    pub throttles: f64,
-    /// The time that 99 of 100 requests stay below, in milliseconds; `None` without requests.
-    pub p99: Option<f64>,
-}
+pub use crate::aws::cloudwatch::Sample;
 
 /// A function's versions side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ fn refused(changes: &[(&str, &str)]) -> FilesError {
 }
 
 /// What is in the bucket once everything is uploaded.
-fn uploaded(objects: &[Object]) -> BTreeMap<String, Served> {
+fn uploaded(objects: &[Object]) -> BTreeMap<String, ObjectHeaders> {
     objects.iter().map(|object| (object.key.clone(), object.served.clone())).collect()
 }
 

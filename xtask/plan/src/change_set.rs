@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     allow::Allowances,
     changes::{Certainty, ResourceAction, ResourceChange, StackChanges},
-    safety::{Kind, holds_data},
+    findings::FindingKind,
+    stateful::is_stateful,
 };
 
 /// What a change set says of one resource: CloudFormation API reference, `ResourceChange`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Verdict {
+pub struct ChangeSetEntry {
     /// Its logical ID.
     pub logical_id: String,
     /// Its type.
@@ -23,7 +24,7 @@ pub struct Verdict {
     pub replacement: Option<String>,
 }
 
-impl Verdict {
+impl ChangeSetEntry {
     /// As the console shows it.
     #[must_use]
     pub fn words(&self) -> String {
@@ -57,7 +58,7 @@ impl Verdict {
 /// A resource that only CloudFormation modifies in place is no disagreement: it re-evaluates whatever refers to
 /// something that changes, and finds most of it unchanged.
 #[must_use]
-pub fn disagreements(stack: &str, predicted: &StackChanges, verdicts: &[Verdict]) -> Vec<String> {
+pub fn disagreements(stack: &str, predicted: &StackChanges, verdicts: &[ChangeSetEntry]) -> Vec<String> {
     let of = |id: &str| verdicts.iter().find(|verdict| verdict.logical_id == id);
     let seen = verdicts.iter().filter_map(|verdict| {
         let id = &verdict.logical_id;
@@ -90,20 +91,22 @@ fn word(action: ResourceAction) -> &'static str {
 
 /// Data that the change set would lose and that neither the prediction showed nor anybody named, in words.
 #[must_use]
-pub fn unseen_losses(
+pub fn unpredicted_losses(
     stack: &str,
     predicted: &StackChanges,
-    verdicts: &[Verdict],
+    verdicts: &[ChangeSetEntry],
     allowances: &Allowances,
 ) -> Vec<String> {
-    let losing = verdicts.iter().filter(|verdict| holds_data(&verdict.resource_type));
+    let losing = verdicts.iter().filter(|verdict| is_stateful(&verdict.resource_type));
     losing
         .filter_map(|verdict| {
             let id = &verdict.logical_id;
             let action = predicted.of(id).map(|change| change.action);
             let (kind, shown, what) = match verdict.action.as_str() {
-                "Remove" => (Kind::DeletesData, action == Some(ResourceAction::Delete), "delete"),
-                _ if verdict.replaces() => (Kind::ReplacesData, action == Some(ResourceAction::Replace), "replace"),
+                "Remove" => (FindingKind::DeletesData, action == Some(ResourceAction::Delete), "delete"),
+                _ if verdict.replaces() => {
+                    (FindingKind::ReplacesData, action == Some(ResourceAction::Replace), "replace")
+                }
                 _ => return None,
             };
             // What the prediction shows was refused, or named, before this.
@@ -117,8 +120,8 @@ pub fn unseen_losses(
 mod tests {
     use super::*;
 
-    fn verdict(kind: &str, action: &str, replacement: Option<&str>) -> Verdict {
-        Verdict {
+    fn verdict(kind: &str, action: &str, replacement: Option<&str>) -> ChangeSetEntry {
+        ChangeSetEntry {
             logical_id: "A".to_owned(),
             resource_type: kind.to_owned(),
             action: action.to_owned(),
@@ -178,12 +181,12 @@ mod tests {
         let none = Allowances::default();
         let replaced = [verdict("AWS::S3::Bucket", "Modify", Some("True"))];
         let update = predicted(ResourceAction::Update, Certainty::Certain);
-        assert_eq!(unseen_losses("s", &update, &replaced, &none), ["replace A (AWS::S3::Bucket)"]);
+        assert_eq!(unpredicted_losses("s", &update, &replaced, &none), ["replace A (AWS::S3::Bucket)"]);
         let replace = predicted(ResourceAction::Replace, Certainty::Certain);
-        assert_eq!(unseen_losses("s", &replace, &replaced, &none), Vec::<String>::new());
+        assert_eq!(unpredicted_losses("s", &replace, &replaced, &none), Vec::<String>::new());
         let removed = [verdict("AWS::S3::Bucket", "Remove", None)];
-        assert_eq!(unseen_losses("s", &update, &removed, &none), ["delete A (AWS::S3::Bucket)"]);
+        assert_eq!(unpredicted_losses("s", &update, &removed, &none), ["delete A (AWS::S3::Bucket)"]);
         let harmless = [verdict("AWS::SNS::Topic", "Remove", None)];
-        assert_eq!(unseen_losses("s", &update, &harmless, &none), Vec::<String>::new());
+        assert_eq!(unpredicted_losses("s", &update, &harmless, &none), Vec::<String>::new());
     }
 }

@@ -11,7 +11,7 @@ use super::observed::ListedStack;
 /// A stack is of this stage where its tags say so and its name is what these tags make of it, so that whoever else tags
 /// stacks is not accused. `systems` are all of the stage's, whatever was selected.
 #[must_use]
-pub fn left<'a>(
+pub fn orphaned_stacks<'a>(
     stage: &Stage,
     systems: &[RenderedSystem],
     system: Option<&str>,
@@ -54,7 +54,7 @@ mod tests {
         let mut data = Stack::new("data", "What is kept.");
         data.resource("Queue", Resource::new("AWS::SQS::Queue", serde_json::json!({})));
         let shop = System::new("shop", [data]).render(&stage).expect("rendered");
-        left(&stage, &[shop], system, listed).iter().map(|stack| stack.name.clone()).collect()
+        orphaned_stacks(&stage, &[shop], system, listed).iter().map(|stack| stack.name.clone()).collect()
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The user's side of Cognito's SRP (`USER_SRP_AUTH`): proves a password without sending it.
+//! The client's side of Cognito's SRP (`USER_SRP_AUTH`), which proves a password without sending it.
 //!
-//! SRP-6a of RFC 5054 with its 3072-bit prime, generator 2 and SHA-256; how numbers are padded, the key derived and the proof
-//! made is as in AWS's own client (amazon-cognito-identity-js, `AuthenticationHelper`), for Cognito documents it nowhere.
+//! SRP-6a of RFC 5054 with its 3072-bit prime, generator 2 and SHA-256. Padding, key derivation and proof follow AWS's own client
+//! (amazon-cognito-identity-js, `AuthenticationHelper`), because Cognito does not document them.
 
 use hmac::{Hmac, KeyInit, Mac};
 use num_bigint::BigUint;
@@ -21,23 +21,23 @@ const PRIME: &str = concat!(
 
 /// One sign-in.
 #[derive(Clone)]
-pub struct Srp {
+pub(super) struct Srp {
     prime: BigUint,
     secret: BigUint,
     public: BigUint,
 }
 
-/// What Cognito answers to the public number.
+/// Cognito's response to the public number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Challenge {
+pub(super) struct Challenge {
     /// `USER_ID_FOR_SRP`.
-    pub user: String,
+    pub(super) user: String,
     /// `SALT`, in hex.
-    pub salt: String,
+    pub(super) salt: String,
     /// `SRP_B`, in hex.
-    pub public: String,
+    pub(super) public: String,
     /// `SECRET_BLOCK`, decoded.
-    pub secret_block: Vec<u8>,
+    pub(super) secret_block: Vec<u8>,
 }
 
 impl std::fmt::Debug for Srp {
@@ -47,9 +47,8 @@ impl std::fmt::Debug for Srp {
 }
 
 impl Srp {
-    /// Begins with a number that nobody else knows: 128 random bytes.
-    #[must_use]
-    pub fn new(random: &[u8; 128]) -> Self {
+    /// Starts with a secret number: 128 random bytes.
+    pub(super) fn new(random: &[u8; 128]) -> Self {
         let prime = number(PRIME);
         let secret = BigUint::from_bytes_be(random) % &prime;
         let public = generator().modpow(&secret, &prime);
@@ -57,15 +56,14 @@ impl Srp {
     }
 
     /// `SRP_A`, in hex.
-    #[must_use]
-    pub fn public(&self) -> String {
+    pub(super) fn public(&self) -> String {
         self.public.to_str_radix(16)
     }
 
-    /// `PASSWORD_CLAIM_SIGNATURE`, before it is written in base64; `None` when the answer can be no honest one. `pool` is the
-    /// user pool's id, and `time` as `TIMESTAMP` has it.
-    #[must_use]
-    pub fn proof(&self, challenge: &Challenge, pool: &str, password: &str, time: &str) -> Option<Vec<u8>> {
+    /// Returns `PASSWORD_CLAIM_SIGNATURE` before its base64 encoding, or `None` for a malformed or malicious challenge.
+    ///
+    /// `pool` is the user pool's ID, and `time` has the format of `TIMESTAMP`.
+    pub(super) fn proof(&self, challenge: &Challenge, pool: &str, password: &str, time: &str) -> Option<Vec<u8>> {
         let theirs = BigUint::parse_bytes(challenge.public.as_bytes(), 16)?;
         let salt = BigUint::parse_bytes(challenge.salt.as_bytes(), 16)?;
         let zero = BigUint::from(0_u32);
@@ -98,7 +96,7 @@ fn number(hex: &str) -> BigUint {
     BigUint::parse_bytes(hex.as_bytes(), 16).unwrap_or_default()
 }
 
-/// Bytes, with a zero before a first bit that would read as a sign.
+/// The number's bytes, after a zero byte where the first bit would read as a sign.
 fn padded(number: &BigUint) -> Vec<u8> {
     let bytes = number.to_bytes_be();
     let sign = bytes.first().is_some_and(|byte| *byte >= 0x80);
@@ -110,7 +108,7 @@ fn hashed(parts: &[&[u8]]) -> BigUint {
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    // HMAC takes a key of any length.
+    // HMAC accepts a key of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().to_vec()
@@ -118,6 +116,8 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+
     use super::*;
 
     /// The server's side, by the other formula of RFC 5054: S = (A · v^u)^b.
@@ -141,8 +141,41 @@ mod tests {
         Challenge { user: "ann".to_owned(), salt, public: public.to_str_radix(16), secret_block: vec![1, 2, 3] }
     }
 
+    /// From the tests of another implementation: `aws-cognito-srp` 0.2.6 (MIT), `src/client/user.rs`.
+    const PUBLISHED_A: &str = concat!(
+        "b1ce118779e27c1c015d7a226ecae2ea1fcd017049e4f5c6f9908c686d496dce12a1c017a7523d43e2f3a6bb7e75e266",
+        "bab0471e0720030edb64d8b5aef428356bc72198d41d319cf36eb0c4b4063fb99f90bc3b25b0d1196f84836bc05be0df",
+        "e1e6d1e21ba4c77098f6e6119127981395b0f4da67e26f63ecbfb2ded5d9c091c9850c08f0c372e5101df27967250254",
+        "d6748a75c9be2f59324d31241f950d79224af0d5ff1c169af541b04a063bd0d4f79216a9da1e1874bc041b97ca2d4563",
+        "10f0b29f3644eca4d0e0c21660cbc5774a7319746bf53024a3bbb9c1251002854d1e6fac951d3a160771cdaf681a95e8",
+        "cd51eb0630c825cd6227f22edefd35b3789df41dfca6cbd4d90e90ec7e38d3cbdf2b5f3534b016267f6a42190690d422",
+        "5131811c6ea3b8265cff2fc44497887995eb95357747c3db40dab7199af3b9cbaba28a75d800d809421c5da1b0a24ec3",
+        "120b3738750dcd42a61d1e9d272118ec2e6db632c241ab33558502dc9bbac1f4a34b3243082b89dcc0620a626d83a483",
+    );
+
     #[test]
-    fn both_sides_come_to_the_same_key_with_the_right_password_only() {
+    fn proofs_equal_those_that_another_implementation_publishes() {
+        let srp = Srp::new(&[1; 128]);
+        assert_eq!(srp.public(), PUBLISHED_A);
+        let block = "9ae77ec7154c14dcc487b47707fee4b4920cb96d8a8c045e4c8df879a7b375524aa736acdec6c9ad4ea606774d00621b";
+        for (number, signature) in [
+            ("36ef01c6dde9fe503da333b1acc758ba", "apNSb5GZpJciVc6cVNkDf4elCMoWUZcH4aukLlMPiFA="),
+            // An odd number of hex digits.
+            ("36ef01c", "bVzjSe43mY37A6ZuzEVU5cr6QY1WeV3BPfdVJo0c2/8="),
+        ] {
+            let challenge = Challenge {
+                user: "user_id".to_owned(),
+                salt: number.to_owned(),
+                public: number.to_owned(),
+                secret_block: BASE64_STANDARD.decode(block).expect("base64"),
+            };
+            let proof = srp.proof(&challenge, "us-west-2_abc", "password", "Mon Feb 10 18:30:12 UTC 2025");
+            assert_eq!(proof.map(|proof| BASE64_STANDARD.encode(proof)).as_deref(), Some(signature), "{number}");
+        }
+    }
+
+    #[test]
+    fn client_and_server_agree_only_on_the_right_password() {
         let srp = Srp::new(&[7; 128]);
         let secret = BigUint::from(987_654_321_u64);
         let challenge = challenge(&srp, &secret, "right");
@@ -152,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_would_give_the_key_away_is_refused() {
+    fn a_challenge_that_would_reveal_the_key_is_refused() {
         let srp = Srp::new(&[7; 128]);
         let dishonest = Challenge { public: PRIME.to_owned(), salt: "1".to_owned(), ..Challenge::default() };
         assert_eq!(srp.proof(&dishonest, "pool", "right", "now"), None);
