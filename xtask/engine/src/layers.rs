@@ -21,8 +21,8 @@ const LAYERS: &[&[&str]] = &[
     &["doctor", "site"],
     &["prune", "release"],
     // The context of a command, and the commands.
-    &["application", "context", "session"],
-    &["checks", "planning", "report"],
+    &["application", "checks", "context", "session"],
+    &["planning", "report"],
     &["record"],
     &["live", "notice", "pages", "summary"],
     // The command line lists the commands; `docs` writes its reference.

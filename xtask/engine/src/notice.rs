@@ -3,7 +3,7 @@
 use model::rendered::RenderedSystem;
 
 use crate::{
-    ledger::{Kind, Outcome},
+    ledger::{Outcome, ReleaseKind},
     record::JobRecord,
     report::{CheckLiveReport, ClosedRelease, DeployReport, JobReport, ReleaseProgress},
 };
@@ -91,16 +91,18 @@ fn failed_after_release(job: &[JobRecord]) -> Option<String> {
 
 fn settled(release: &ClosedRelease) -> Notice {
     let (effect, reason) = match (&release.outcome, &release.kind) {
-        (Outcome::Released, Kind::Deploy) => (Effect::Live, None),
+        (Outcome::Released, ReleaseKind::Deploy) => (Effect::Live, None),
         // Users get the release that the rollback was to replace.
-        (Outcome::Reverted { why }, Kind::Rollback { to }) => {
+        (Outcome::Reverted { why }, ReleaseKind::Rollback { to }) => {
             (Effect::Failed, Some(format!("the rollback to release {to} was reverted: {why}")))
         }
-        (Outcome::Released, Kind::Rollback { to }) => (Effect::Live, Some(format!("rolled back to release {to}"))),
-        (Outcome::Reverted { why }, Kind::Deploy) if release.nothing_before.is_empty() => {
+        (Outcome::Released, ReleaseKind::Rollback { to }) => {
+            (Effect::Live, Some(format!("rolled back to release {to}")))
+        }
+        (Outcome::Reverted { why }, ReleaseKind::Deploy) if release.nothing_before.is_empty() => {
             (Effect::Reverted, Some(why.clone()))
         }
-        (Outcome::Reverted { why }, Kind::Deploy) => {
+        (Outcome::Reverted { why }, ReleaseKind::Deploy) => {
             (Effect::Failed, Some(format!("there is no earlier release, so it stays: {why}")))
         }
         (Outcome::Open, _) => (Effect::Failed, Some("it is still open".to_owned())),
@@ -117,8 +119,8 @@ fn settled(release: &ClosedRelease) -> Notice {
 
 fn rolled_back(failed: &ClosedRelease, rollback: &ClosedRelease) -> Notice {
     let now = match rollback.kind {
-        Kind::Rollback { to } => format!("users get release {to} again, as release {}", rollback.number),
-        Kind::Deploy => format!("users get release {}", rollback.number),
+        ReleaseKind::Rollback { to } => format!("users get release {to} again, as release {}", rollback.number),
+        ReleaseKind::Deploy => format!("users get release {}", rollback.number),
     };
     let reason = Some(format!("it failed its checks; {now}"));
     Notice { effect: Effect::Reverted, reason, ..settled(failed) }

@@ -72,7 +72,7 @@ async fn add_sites(preview: &mut Preview, systems: &[RenderedSystem], observed: 
     let outputs = outputs(observed);
     let bucket = session.bucket(observed).unwrap_or_default();
     for system in systems {
-        match session.pages(system, &outputs, &bucket).differing(&session.context.workspace).await {
+        match session.pages(system, &outputs, &bucket).changed_files(&session.context.workspace).await {
             Ok(differing) => preview.sites.extend(differing),
             Err(error) => {
                 let error = one_line(&error);

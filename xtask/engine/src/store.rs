@@ -1,12 +1,15 @@
 //! Small documents with conditional writes: the storage of locks and of the ledger.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::aws::AwsError;
-pub use crate::aws::documents::{Document, Documents, Tag};
+pub(crate) use crate::aws::documents::{Document, Documents, Tag};
 
 /// Storage for documents.
 ///
-/// Every text that is written must be unique, so that a writer whose response was lost recognizes its own write.
-pub trait Store: Send + Sync {
+/// Every text that is written must be unique, so that a writer whose response was lost recognizes its own write: see
+/// [`writer_token`].
+pub(crate) trait Store: Send + Sync {
     /// Reads a document; `None` if there is none.
     fn read(&self, key: &str) -> impl Future<Output = Result<Option<Document>, AwsError>> + Send;
 
@@ -36,6 +39,19 @@ impl Store for Documents {
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
         Self::keys(self, prefix).await
     }
+}
+
+/// Returns a token that no other run writes.
+pub(crate) fn writer_token() -> String {
+    let mut bytes = [0; 16];
+    // Without random bytes, process and time still distinguish runs.
+    let _zeros = getrandom::fill(&mut bytes);
+    format!("{}-{}-{}", hex::encode(bytes), std::process::id(), unix_seconds())
+}
+
+/// Returns the seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]

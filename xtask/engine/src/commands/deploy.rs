@@ -13,8 +13,10 @@ use model::foundation;
 
 use super::AllowanceArgs;
 use crate::{
+    aws::documents::Documents,
     context::Context,
     error::Exit,
+    lock::HeldLocks,
     report::{DeployReport, Draft},
     session::StrategyName,
     ui::Format,
@@ -97,7 +99,8 @@ pub(crate) async fn run(args: DeployArgs, context: &Context, draft: &Draft<Deplo
         dry_run(&target, draft).await
     } else {
         let bucket = apply::lock_bucket(&target, draft).await?;
-        target.session.locked(&target.systems, "deploy", bucket, deploy(&target, draft)).await
+        let work = async |locks: &HeldLocks<Documents>| deploy(&target, locks, draft).await;
+        target.session.locked(&target.systems, "deploy", bucket, work).await
     };
     target.session.explain(result)
 }
@@ -108,9 +111,13 @@ async fn dry_run(target: &prepare::Target, draft: &Draft<DeployReport>) -> miett
     Ok(Exit::Success)
 }
 
-async fn deploy(target: &prepare::Target, draft: &Draft<DeployReport>) -> miette::Result<Exit> {
+async fn deploy(
+    target: &prepare::Target,
+    locks: &HeldLocks<Documents>,
+    draft: &Draft<DeployReport>,
+) -> miette::Result<Exit> {
     let prepared = prepare::prepare(target, draft).await?;
-    let applied = apply::apply(target, prepared, draft).await?;
-    let released = release::release(target, applied, draft).await?;
+    let applied = apply::apply(target, prepared, locks, draft).await?;
+    let released = release::release(target, applied, locks, draft).await?;
     report::report(target, released, draft).await
 }

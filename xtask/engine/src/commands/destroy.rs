@@ -6,9 +6,11 @@ use model::{foundation, rendered::RenderedSystem};
 use thiserror::Error;
 
 use crate::{
+    aws::documents::Documents,
     context::Context,
     deploy::destroy::{self, Data},
     error::Exit,
+    lock::HeldLocks,
     render,
     session::Session,
 };
@@ -63,7 +65,7 @@ pub(crate) async fn run(args: DestroyArgs, context: &Context) -> miette::Result<
     if !args.yes {
         confirm(&session)?;
     }
-    let work = destroy(&args, &selected, &data, &session);
+    let work = async |locks: &HeldLocks<Documents>| destroy(&args, &selected, &data, locks, &session).await;
     session.locked(&selected, "destroy", session.artifact_bucket().await?, work).await
 }
 
@@ -96,10 +98,11 @@ async fn destroy(
     args: &DestroyArgs,
     selected: &[RenderedSystem],
     data: &[Data],
+    locks: &HeldLocks<Documents>,
     session: &Session,
 ) -> miette::Result<Exit> {
     let (clients, context) = (&session.clients, &session.context);
-    let stacks = destroy::stacks(selected, clients, &context.interruption, &context.ui).await?;
+    let stacks = destroy::stacks(selected, locks, clients, &context.interruption, &context.ui).await?;
     let deleted = if args.delete_data { destroy::delete_data(data, clients, &context.ui).await?.len() } else { 0 };
     context.ui.say(format_args!("✓ Deleted {stacks} stacks, and {deleted} buckets and user pools"));
     if clients.endpoint().is_some() && !args.delete_data && !data.is_empty() {

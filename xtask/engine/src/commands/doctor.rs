@@ -12,7 +12,8 @@ use crate::{
     context::Context,
     doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
     error::Exit,
-    ledger::Book,
+    ledger::Ledger,
+    lock::HeldLocks,
     render::{self, RenderError},
     session::{Session, has_functions},
     ui::{Format, Ui},
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
         retain: args.retain.into_iter().collect(),
         cancel: args.cancel.into_iter().collect(),
     };
-    let work = fix(&systems, bucket.as_deref(), &names, &session);
+    let work = async |_: &HeldLocks<Documents>| fix(&systems, bucket.as_deref(), &names, &session).await;
     let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
     session.explain(result)
 }
@@ -123,16 +124,16 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
 async fn unreleased(
     system: &RenderedSystem,
     observed: &Observed,
-    ledger: &Book<Documents>,
+    ledger: &Ledger<Documents>,
 ) -> miette::Result<Vec<(String, String)>> {
     let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
     let names: BTreeSet<_> = functions.map(|function| function.function_name.clone()).collect();
-    let released = ledger.left(names.clone()).await?;
+    let released = ledger.settled_versions(names.clone()).await?;
     let unreleased = names.into_iter().filter_map(|name| {
         let function = observed.functions.get(&name)?;
         let live = function.live.clone()?;
         let code = function.live_code_sha256.as_deref();
-        let is_released = released.get(&name).is_some_and(|released| released.is(&live, code));
+        let is_released = released.get(&name).is_some_and(|released| released.matches(&live, code));
         (!is_released).then_some((name, live))
     });
     Ok(unreleased.collect())

@@ -5,8 +5,9 @@ use clap::{Args, Subcommand};
 use crate::{
     context::Context,
     error::Exit,
-    lock::{self, Record, Verdict},
+    lock::{self, LockRecord, LockState},
     session::Session,
+    store::unix_seconds,
 };
 
 /// Show who holds the locks of a stage, or break them.
@@ -47,10 +48,10 @@ pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exi
     let store = session.clients.documents(bucket);
     for system in &systems {
         let state = match &args.command {
-            LockCommand::Show(_) => lock::show(&store, &system.name).await?.map(|record| shown(&record)),
+            LockCommand::Show(_) => lock::read_lock(&store, &system.name).await?.map(|record| shown(&record)),
             LockCommand::Break(_) => {
-                let broken = lock::shatter(&store, &system.name).await?;
-                broken.map(|record| format!("broken; it was held by {}", record.words(lock::now())))
+                let broken = lock::break_lock(&store, &system.name).await?;
+                broken.map(|record| format!("broken; it was held by {}", record.owner(unix_seconds())))
             }
         };
         context.ui.result(format_args!("{}: {}", system.name, state.as_deref().unwrap_or("free")));
@@ -59,11 +60,11 @@ pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exi
 }
 
 /// The holder of a lock, in words. The next command takes over a stale lock.
-fn shown(record: &Record) -> String {
-    let words = record.words(lock::now());
-    match lock::standing(record) {
-        Verdict::Free => "free".to_owned(),
-        Verdict::Stale(reason) => format!("stale: {reason}; it was locked by {words}"),
-        Verdict::Taken => format!("locked by {words}"),
+fn shown(record: &LockRecord) -> String {
+    let words = record.owner(unix_seconds());
+    match lock::current_state(record) {
+        LockState::Free => "free".to_owned(),
+        LockState::Stale(reason) => format!("stale: {reason}; it was locked by {words}"),
+        LockState::Held => format!("locked by {words}"),
     }
 }

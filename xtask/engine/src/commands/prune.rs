@@ -4,10 +4,12 @@ use clap::Args;
 use model::rendered::RenderedSystem;
 
 use crate::{
+    aws::documents::Documents,
     context::Context,
     error::Exit,
+    lock::HeldLocks,
     prune::{
-        self, Verdict,
+        self, Mark, Scope,
         leftovers::{self, Leftover},
     },
     report::{Draft, PruneReport},
@@ -40,7 +42,7 @@ pub(crate) struct PruneArgs {
 
 /// What is kept and what is deleted.
 struct Marked {
-    verdicts: Vec<Verdict>,
+    marks: Vec<Mark>,
     bucket: Option<String>,
 }
 
@@ -56,11 +58,11 @@ pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneR
         print(&args, &marked_with_leftovers(&args, &selected, &session).await?, context);
         return Ok(Exit::Success);
     }
-    let work = async {
+    let work = async |_: &HeldLocks<Documents>| {
         let marked = marked_with_leftovers(&args, &selected, &session).await?;
         print(&args, &marked, context);
-        draft.update(|report| report.pruned = marked.verdicts.iter().filter(|verdict| !verdict.keep).count());
-        let count = prune::sweep(&marked.verdicts, marked.bucket.as_deref(), &session.clients).await?;
+        draft.update(|report| report.pruned = marked.marks.iter().filter(|mark| !mark.keep).count());
+        let count = prune::sweep(&session.clients, &marked.marks, marked.bucket.as_deref()).await?;
         context.ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
         Ok(Exit::Success)
     };
@@ -73,8 +75,8 @@ pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneR
 ///
 /// When a call fails.
 pub(super) async fn after_deploy(systems: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<()> {
-    let Marked { verdicts, bucket } = marked(systems, keep, session).await?;
-    let pruned = prune::sweep(&verdicts, bucket.as_deref(), &session.clients).await?;
+    let Marked { marks, bucket } = marked(systems, keep, session).await?;
+    let pruned = prune::sweep(&session.clients, &marks, bucket.as_deref()).await?;
     if pruned > 0 {
         session.context.ui.say(format_args!("✓ Pruned {pruned} old versions, artifacts and files"));
     }
@@ -85,19 +87,21 @@ async fn marked(selected: &[RenderedSystem], keep: usize, session: &Session) -> 
     let observed = session.observe().await?;
     let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
     let bucket = session.bucket(&observed);
-    let (mut released, mut of_sites) = (prune::Released::new(), Vec::new());
+    let (mut released, mut of_sites) = (prune::ReleasedVersions::new(), Vec::new());
     if let Some(bucket) = &bucket {
         for system in selected {
             let entries = session.ledger(bucket, &system.name).entries().await?;
-            released.extend(prune::released(&entries, keep));
-            let of_system = prune::sites::mark(system, &outputs, bucket, (&entries, keep), &session.clients);
+            released.extend(prune::released_versions(&entries, keep));
+            let kept = prune::sites::KeptEntries { entries: &entries, keep };
+            let of_system = prune::sites::mark(&session.clients, system, &outputs, bucket, kept);
             of_sites.extend(of_system.await?);
         }
     }
-    let keep = (&released, keep);
-    let mut verdicts = prune::mark(selected, &parameters, bucket.as_deref(), keep, &session.clients).await?;
-    verdicts.extend(of_sites);
-    Ok(Marked { verdicts, bucket })
+    let scope =
+        Scope { systems: selected, parameters: &parameters, bucket: bucket.as_deref(), released: &released, keep };
+    let mut marks = prune::mark(&session.clients, scope).await?;
+    marks.extend(of_sites);
+    Ok(Marked { marks, bucket })
 }
 
 async fn marked_with_leftovers(
@@ -107,18 +111,18 @@ async fn marked_with_leftovers(
 ) -> miette::Result<Marked> {
     let mut marked = marked(selected, args.keep, session).await?;
     let also = args.also.iter().copied().collect();
-    marked.verdicts.extend(leftovers::mark(&also, selected, &session.stage.name, &session.clients).await?);
+    marked.marks.extend(leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?);
     Ok(marked)
 }
 
 fn print(args: &PruneArgs, marked: &Marked, context: &Context) {
     let ui = &context.ui;
     if args.format == Format::Json {
-        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": marked.verdicts }));
+        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": marked.marks }));
         return;
     }
-    for verdict in marked.verdicts.iter().filter(|verdict| args.dry_run || !verdict.keep) {
-        let fate = if verdict.keep { "kept" } else { "deleted" };
-        ui.result(format_args!("{}: {fate}, {}", verdict.what, verdict.why));
+    for mark in marked.marks.iter().filter(|mark| args.dry_run || !mark.keep) {
+        let fate = if mark.keep { "kept" } else { "deleted" };
+        ui.result(format_args!("{}: {fate}, {}", mark.what, mark.why));
     }
 }

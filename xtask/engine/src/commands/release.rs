@@ -8,9 +8,11 @@ use thiserror::Error;
 
 use super::print_json;
 use crate::{
+    aws::documents::Documents,
     context::Context,
     error::Exit,
     ledger::Entry,
+    lock::HeldLocks,
     release,
     report::{Draft, ReleasesReport},
     session::{self, Session, has_functions},
@@ -92,10 +94,12 @@ pub(crate) async fn run(args: ReleaseArgs, context: &Context, draft: &Draft<Rele
             show(&entries, selection.format, &context.ui)?;
         }
         ReleaseCommand::Resume(_) => {
-            session.locked(&systems, "release", Some(bucket.clone()), settle.run(&systems, true)).await?;
+            let work = async |locks: &HeldLocks<Documents>| settle.run(&systems, true, locks).await;
+            session.locked(&systems, "release", Some(bucket.clone()), work).await?;
         }
         ReleaseCommand::Abort(_) => {
-            session.locked(&systems, "release", Some(bucket.clone()), settle.run(&systems, false)).await?;
+            let work = async |locks: &HeldLocks<Documents>| settle.run(&systems, false, locks).await;
+            session.locked(&systems, "release", Some(bucket.clone()), work).await?;
         }
     }
     Ok(Exit::Success)
@@ -124,11 +128,11 @@ fn list(entries: &[Entry], selection: &Selection, ui: &Ui) -> miette::Result<()>
         table.add_row([
             entry.system.clone(),
             entry.number.to_string(),
-            entry.kind_in_words(),
+            entry.kind_text(),
             entry.began.clone(),
             entry.commit.as_deref().map_or_else(|| "-".to_owned(), short),
             entry.who.clone(),
-            entry.outcome_in_words(),
+            entry.outcome_text(),
         ]);
     }
     ui.result(table);
@@ -147,7 +151,7 @@ fn show(entries: &[Entry], format: Format, ui: &Ui) -> miette::Result<()> {
     }
     for entry in entries {
         let (system, number) = (&entry.system, entry.number);
-        ui.result(format_args!("{system} release {number}: {}, {}", entry.kind_in_words(), entry.outcome_in_words()));
+        ui.result(format_args!("{system} release {number}: {}, {}", entry.kind_text(), entry.outcome_text()));
         ui.result(format_args!("  began {} by {}", entry.began, entry.who));
         if let Some(ended) = &entry.ended {
             ui.result(format_args!("  ended {ended}"));
@@ -179,7 +183,7 @@ struct Settle<'a> {
 
 impl Settle<'_> {
     /// Resumes or aborts the open release of each system.
-    async fn run(&self, systems: &[RenderedSystem], resume: bool) -> miette::Result<()> {
+    async fn run(&self, systems: &[RenderedSystem], resume: bool, locks: &HeldLocks<Documents>) -> miette::Result<()> {
         let ui = &self.session.context.ui;
         let outputs = session::outputs(self.observed);
         let on_close = |entry: &Entry| self.draft.update(|report| report.releases.push(entry.into()));
@@ -188,13 +192,13 @@ impl Settle<'_> {
             let mut release = self.session.release_of(system, self.observed, &outputs, self.bucket);
             let Some(open) = release.ledger.newest().await?.filter(|open| open.entry.is_open()) else { continue };
             release.canary = self.session.canary(None, None);
-            let context = release.context(&on_close);
+            let context = release.context(locks, &on_close);
             let closed = if resume {
-                release::resume(system, open, &context).await?
+                release::resume(&context, open).await?
             } else {
-                release::abort(open, "it was aborted by hand", &context).await?
+                release::abort(&context, open, "it was aborted by hand").await?
             };
-            let (number, outcome) = (closed.entry.number, closed.entry.outcome_in_words());
+            let (number, outcome) = (closed.entry.number, closed.entry.outcome_text());
             ui.say(format_args!("✓ {} release {number}: {outcome}", system.name));
             settled = true;
         }

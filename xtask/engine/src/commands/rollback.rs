@@ -7,9 +7,11 @@ use plan::observed::Observed;
 use thiserror::Error;
 
 use crate::{
+    aws::documents::Documents,
     context::Context,
     error::{self, Exit},
     ledger::{Entry, LedgerError},
+    lock::HeldLocks,
     release::{ReleaseError, rollback::rollback},
     report::{Draft, ReleasesReport},
     session::{self, Session, has_functions},
@@ -74,7 +76,8 @@ pub(super) async fn roll_back(
     let observed = session.observe().await?;
     let bucket = session.require_bucket(&observed)?;
     let steps = Rollback { session: &session, observed: &observed, bucket: &bucket, to: args.to, on_close };
-    let result = session.locked(&systems, "rollback", Some(bucket.clone()), steps.run(&systems)).await;
+    let work = async |locks: &HeldLocks<Documents>| steps.run(&systems, locks).await;
+    let result = session.locked(&systems, "rollback", Some(bucket.clone()), work).await;
     session.explain(result)
 }
 
@@ -88,14 +91,14 @@ struct Rollback<'a> {
 
 impl Rollback<'_> {
     /// Rolls back one system after another. One that fails does not stop the others.
-    async fn run(&self, systems: &[RenderedSystem]) -> miette::Result<Exit> {
+    async fn run(&self, systems: &[RenderedSystem], locks: &HeldLocks<Documents>) -> miette::Result<Exit> {
         let ui = &self.session.context.ui;
         let (mut failed, mut count) = (Vec::new(), 0);
         for system in systems {
-            match self.one(system).await {
+            match self.one(system, locks).await {
                 Ok(entry) => {
                     count += 1;
-                    let (kind, outcome) = (entry.kind_in_words(), entry.outcome_in_words());
+                    let (kind, outcome) = (entry.kind_text(), entry.outcome_text());
                     ui.say(format_args!("✓ {} release {}: {kind}, {outcome}", system.name, entry.number));
                 }
                 Err(ReleaseError::Ledger(LedgerError::NothingBefore)) if systems.len() > 1 => {
@@ -112,9 +115,9 @@ impl Rollback<'_> {
         }
     }
 
-    async fn one(&self, system: &RenderedSystem) -> Result<Entry, ReleaseError> {
+    async fn one(&self, system: &RenderedSystem, locks: &HeldLocks<Documents>) -> Result<Entry, ReleaseError> {
         let outputs = session::outputs(self.observed);
         let release = self.session.release_of(system, self.observed, &outputs, self.bucket);
-        rollback(system, self.to, &release.context(self.on_close)).await
+        rollback(&release.context(locks, self.on_close), self.to).await
     }
 }

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{DeployError, PATIENCE, aws};
 use crate::{
-    aws::Clients,
+    aws::{Clients, documents::Documents},
     interruption::Interruption,
-    lock,
+    lock::HeldLocks,
     poll::{Progress, Schedule},
     ui::Ui,
 };
@@ -19,15 +19,16 @@ use crate::{
 /// # Errors
 ///
 /// When a call fails or a stack cannot be deleted; running it again goes on.
-pub async fn stacks(
+pub(crate) async fn stacks(
     systems: &[RenderedSystem],
+    locks: &HeldLocks<Documents>,
     clients: &Clients,
     interruption: &Interruption,
     ui: &Ui,
 ) -> Result<usize, DeployError> {
     let mut deleted = 0;
     for stack in systems.iter().rev().flat_map(|system| system.stacks.iter().rev()) {
-        deleted += usize::from(delete(stack, clients, interruption, ui).await?);
+        deleted += usize::from(delete(stack, locks, clients, interruption, ui).await?);
     }
     Ok(deleted)
 }
@@ -36,6 +37,7 @@ const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Durati
 
 async fn delete(
     stack: &RenderedStack,
+    locks: &HeldLocks<Documents>,
     clients: &Clients,
     interruption: &Interruption,
     ui: &Ui,
@@ -46,7 +48,7 @@ async fn delete(
         return Ok(false);
     }
     let step = ui.step(format!("Delete {name}"));
-    lock::still_ours(&stack.system).await;
+    locks.ensure_held(&stack.system).await?;
     let _continuing = interruption.continuing(format!("CloudFormation continues to delete {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
     let deleted = SCHEDULE.poll(async || match cloudformation.describe(name).await.map_err(aws(name))? {

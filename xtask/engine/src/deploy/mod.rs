@@ -35,9 +35,9 @@ use stack::Deployment;
 use thiserror::Error;
 
 use crate::{
-    aws::{AwsError, Clients, lambda::Readiness},
+    aws::{AwsError, Clients, documents::Documents, lambda::Readiness},
     interruption::Interruption,
-    lock,
+    lock::{HeldLocks, LockError},
     poll::{Progress, Schedule},
     ui::Ui,
 };
@@ -131,6 +131,10 @@ pub enum DeployError {
         /// What would be lost.
         losses: Vec<String>,
     },
+    /// The run may not change the system any more.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lock(#[from] LockError),
     /// Lambda cannot take the code.
     #[error("failed to update the code of {function}: {reason}")]
     Code {
@@ -185,6 +189,8 @@ pub struct Guard<'a> {
     pub preview: &'a Preview,
     /// What was named to pass.
     pub allowances: &'a Allowances,
+    /// The locks of the systems, each of which must still be held.
+    pub(crate) locks: &'a HeldLocks<Documents>,
     /// Is called with the name of each stack that was changed: what fails later does not undo that.
     pub on_change: &'a dyn Fn(&str),
     /// Registers what CloudFormation continues after an interruption.
@@ -229,7 +235,7 @@ pub async fn verdicts(
     let poller = Poller::new(clients);
     let all = updated.map(async |stack| {
         let verdicts = Deployment::new(stack, bucket, outputs, &poller, clients, ui).verdicts().await?;
-        Ok(verdicts.map(|verdicts| (stack.name.clone(), verdicts)))
+        Ok::<_, DeployError>(verdicts.map(|verdicts| (stack.name.clone(), verdicts)))
     });
     Ok(try_join_all(all).await?.into_iter().flatten().collect())
 }
@@ -285,7 +291,7 @@ pub async fn apply(
     }
     in_order(rest, Some(&bucket), guard, &mut deployed, clients, ui).await?;
     for code in &plan.code {
-        update_code(code, &bucket, clients, ui).await?;
+        update_code(code, &bucket, guard, clients, ui).await?;
         deployed.code.push(code.function_name.clone());
     }
     Ok(deployed)
@@ -378,11 +384,17 @@ fn never_ready(stack: &PlannedStack, deployed: &Deployed) -> DeployError {
     }
 }
 
-async fn update_code(code: &CodeUpdate, bucket: &str, clients: &Clients, ui: &Ui) -> Result<(), DeployError> {
+async fn update_code(
+    code: &CodeUpdate,
+    bucket: &str,
+    guard: Guard<'_>,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<(), DeployError> {
     let name = &code.function_name;
     let step = ui.step(format!("Update the code of {name}"));
     let lambda = clients.lambda();
-    lock::still_ours(&code.system).await;
+    guard.locks.ensure_held(&code.system).await?;
     lambda.update_code(name, bucket, &code.key).await.map_err(aws(name))?;
     let version = ready(name, "$LATEST", clients).await?;
     if version.code_sha256 != code.code_sha256 {

@@ -17,7 +17,6 @@ use crate::{
             BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
         },
     },
-    lock,
     poll::{Progress, Schedule},
     ui::{Step, Ui},
 };
@@ -119,7 +118,7 @@ impl<'a> Deployment<'a> {
 
     /// Deploys the stack; returns what was done and the stack's outputs. Somebody must run the poller meanwhile.
     pub(super) async fn deploy(&self, guard: Guard<'_>) -> Result<(Done, BTreeMap<String, String>), DeployError> {
-        let state = self.settled().await?;
+        let state = self.settled(guard).await?;
         let parameters = resolve(self.stack, self.outputs, state.as_ref())?;
         if let Some(state) = &state
             && self.stack.action == Action::None
@@ -149,7 +148,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// Waits for others and clears away what never came to be; the stack as it is then.
-    async fn settled(&self) -> Result<Option<StackState>, DeployError> {
+    async fn settled(&self, guard: Guard<'_>) -> Result<Option<StackState>, DeployError> {
         loop {
             let Some(state) = self.describe().await? else { return Ok(None) };
             match health(&state.status) {
@@ -167,7 +166,7 @@ impl<'a> Deployment<'a> {
                         self.name(),
                         state.status
                     ));
-                    lock::still_ours(&self.stack.system).await;
+                    guard.locks.ensure_held(&self.stack.system).await?;
                     let mut ending = self.before().await?.of_deletion();
                     self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
                     self.wait(&mut ending, None).await?;
@@ -202,7 +201,7 @@ impl<'a> Deployment<'a> {
             self.cloudformation.delete_change_set(self.name(), &change_set).await.map_err(aws(self.name()))?;
             return Err(unseen);
         }
-        lock::still_ours(&self.stack.system).await;
+        guard.locks.ensure_held(&self.stack.system).await?;
         let _continuing = guard.interruption.continuing(format!("CloudFormation continues to deploy {}", self.name()));
         self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
         let state = self.wait(&mut ending, Some(&step)).await?;

@@ -1,33 +1,46 @@
-//! What code needs of its stacks, as the ledger keeps it.
+//! The resources that code depends on, as the ledger records them.
 
 use std::collections::BTreeMap;
 
 use plan::stateful::is_stateful;
 use serde_json::Value;
 
-/// Types that carry data without keeping it.
+/// Resources that pass data on without storing it.
 const CARRIES_DATA: &[&str] = &["AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus"];
-/// Properties that name such things.
-const NAMES: &[&str] = &["BucketName", "TableName", "QueueName", "TopicName", "Name", "LogGroupName"];
+/// Properties that name such resources.
+const NAME_PROPERTIES: &[&str] = &["BucketName", "TableName", "QueueName", "TopicName", "Name", "LogGroupName"];
 
-/// What of a stack's template holds or carries data: `stack/logical ID`, and the name it has there.
+/// Returns the resources of a stack's template that store or carry data: `stack/logical ID`, and the resource's name.
 ///
-/// A resource that CloudFormation names is told by its logical ID alone.
-#[must_use]
-pub fn needs(stack: &str, template: &Value) -> BTreeMap<String, String> {
+/// A resource that CloudFormation names has an empty name here.
+pub(crate) fn needs_of_stack(stack: &str, template: &Value) -> BTreeMap<String, String> {
     let resources = template["Resources"].as_object().into_iter().flatten();
     resources
         .filter(|(_, resource)| {
-            let kind = resource["Type"].as_str().unwrap_or_default();
-            kind != "AWS::Logs::LogGroup" && (is_stateful(kind) || CARRIES_DATA.contains(&kind))
+            let resource_type = resource["Type"].as_str().unwrap_or_default();
+            resource_type != "AWS::Logs::LogGroup"
+                && (is_stateful(resource_type) || CARRIES_DATA.contains(&resource_type))
         })
         .map(|(id, resource)| {
-            let name = NAMES.iter().find_map(|name| resource["Properties"].get(*name));
+            let name = NAME_PROPERTIES.iter().find_map(|name| resource["Properties"].get(*name));
             let name = name.map_or_else(String::new, |name| match name.as_str() {
                 Some(text) => text.to_owned(),
                 None => name["Fn::Sub"].as_str().map_or_else(|| name.to_string(), str::to_owned),
             });
             (format!("{stack}/{id}"), name)
+        })
+        .collect()
+}
+
+/// Describes the needs of an earlier release that the present stacks do not meet. A version contains its environment and its
+/// role, but not the resources that they name.
+pub(crate) fn unmet_needs(needs: &BTreeMap<String, String>, present: &BTreeMap<String, String>) -> Vec<String> {
+    needs
+        .iter()
+        .filter_map(|(resource, name)| match present.get(resource) {
+            None => Some(format!("{resource} is gone")),
+            Some(other) if other != name => Some(format!("{resource} was {name} and is {other}")),
+            Some(_) => None,
         })
         .collect()
 }
@@ -39,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_or_carries_data_is_needed_by_its_name() {
+    fn resources_that_store_or_carry_data_are_needed_by_name() {
         let template = json!({ "Resources": {
             "Table": { "Type": "AWS::DynamoDB::Table", "Properties": { "TableName": "t" } },
             "Bucket": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": { "Fn::Sub": "b-${AWS::AccountId}" } } },
@@ -47,9 +60,21 @@ mod tests {
             "Logs": { "Type": "AWS::Logs::LogGroup", "Properties": { "LogGroupName": "l" } },
             "Role": { "Type": "AWS::IAM::Role" },
         } });
-        let found = needs("data", &template);
-        assert_eq!(found.keys().collect::<Vec<_>>(), ["data/Bucket", "data/Queue", "data/Table"]);
-        assert_eq!(found["data/Bucket"], "b-${AWS::AccountId}");
-        assert_eq!(found["data/Table"], "t");
+        let needs = needs_of_stack("data", &template);
+        assert_eq!(needs.keys().collect::<Vec<_>>(), ["data/Bucket", "data/Queue", "data/Table"]);
+        assert_eq!(needs["data/Bucket"], "b-${AWS::AccountId}");
+        assert_eq!(needs["data/Table"], "t");
+    }
+
+    #[test]
+    fn unmet_needs_name_the_resource() {
+        let needs = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let old = needs(&[("data/Table", "a"), ("data/Queue", "q")]);
+        let more = needs(&[("data/Table", "a"), ("data/Queue", "q"), ("data/More", "m")]);
+        assert_eq!(unmet_needs(&old, &more), [""; 0]);
+        let other = needs(&[("data/Table", "b")]);
+        assert_eq!(unmet_needs(&old, &other), ["data/Queue is gone", "data/Table was a and is b"]);
     }
 }

@@ -14,7 +14,7 @@ use model::{parts::function::LIVE, rendered::RenderedSystem};
 use crate::{
     aws::lambda::Described,
     deploy::Outputs,
-    release::smoke::Check,
+    release::smoke::SmokeTest,
     report::{CheckKind, CheckResult},
     session::Session,
 };
@@ -86,7 +86,7 @@ pub(crate) async fn live_versions(systems: &[RenderedSystem], session: &Session)
 /// ID token of the test user, or the reason why there is none; `None` where the system has no users.
 async fn check(
     system: &RenderedSystem,
-    smoke: &[Check],
+    smoke: &[SmokeTest],
     token: Option<Result<String, String>>,
     urls: &BTreeMap<String, String>,
 ) -> Vec<CheckResult> {

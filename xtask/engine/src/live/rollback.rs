@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ledger::Kind,
+        ledger::ReleaseKind,
         release::Released,
         report::{ClosedRelease, JobReport},
     };
@@ -112,7 +112,7 @@ mod tests {
         ClosedRelease {
             system: system.to_owned(),
             number: 1,
-            kind: Kind::Deploy,
+            kind: ReleaseKind::Deploy,
             outcome,
             commit: None,
             who: String::new(),

@@ -1,125 +1,131 @@
-//! One deploy at a time per system and stage: a document in the artifact bucket that says who is at work.
+//! One deploy at a time per system and stage: a lock document in the artifact bucket.
 //!
-//! Its owner renews it while it works. One that was not renewed for a while, or whose process on this very machine is
-//! gone, is nobody's, and the next one takes it over and says so.
+//! The owner renews its lock while it works. A lock that was not renewed for [`EXPIRY_SECONDS`], or whose process on this
+//! machine has ended, is stale: the next run takes it over and says so.
+//!
+//! [`HeldLocks`] is passed to every step that changes a system; the step calls [`HeldLocks::ensure_held`] right before the
+//! change.
 
 mod held;
 mod machine;
 
-use std::time::Duration;
-
-pub use held::{Held, acquire, holding, release_all, shatter, show, still_ours};
-pub(crate) use held::{now, token};
-pub use machine::standing;
+pub(crate) use held::{HeldLocks, Requester, break_lock, read_lock};
+pub(crate) use machine::current_state;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::aws::AwsError;
 
-/// How long a lock is its owner's after it was last renewed.
-pub const EXPIRY_SECONDS: u64 = 90;
-/// How often its owner renews it: one renewal may fail.
-const RENEWAL: Duration = Duration::from_secs(30);
-/// How long the answer to a renewal is waited for.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How many seconds after its last renewal a lock expires.
+const EXPIRY_SECONDS: u64 = 90;
 
-/// Who is at work. What the document holds.
+/// A lock's document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// Tells two runs of the same person apart.
-    pub token: String,
+pub(crate) struct LockRecord {
+    /// Distinguishes two runs of the same person.
+    pub(crate) token: String,
     /// The caller's identity in AWS.
-    pub who: String,
-    /// The machine.
-    pub host: String,
-    /// The process there.
-    pub process: u32,
-    /// What is being done: `deploy`, `rollback`.
-    pub command: String,
-    /// Since when; seconds since 1970.
-    pub since: u64,
-    /// When it was last renewed; seconds since 1970.
-    pub renewed: u64,
-    /// Given back: the next one may have it.
-    pub released: bool,
+    pub(crate) who: String,
+    pub(crate) host: String,
+    pub(crate) process: u32,
+    /// The command that the run executes: `deploy`, `rollback`.
+    pub(crate) command: String,
+    /// When the lock was acquired, in seconds since 1970.
+    pub(crate) since: u64,
+    /// When it was last renewed, in seconds since 1970.
+    pub(crate) renewed: u64,
+    /// Whether it was released or broken: the next run may acquire it.
+    pub(crate) released: bool,
 }
 
-impl Record {
-    /// Who has it and since when, for people.
-    #[must_use]
-    pub fn words(&self, now: u64) -> String {
+/// Whether a lock may be acquired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LockState {
+    /// It was released.
+    Free,
+    /// Its owner is gone; carries the evidence.
+    Stale(String),
+    /// Its owner is at work.
+    Held,
+}
+
+impl LockRecord {
+    /// Describes the owner and the age of the lock.
+    pub(crate) fn owner(&self, now: u64) -> String {
         let age = now.saturating_sub(self.since);
         format!("{} ({} on {}, process {}, for {age} s)", self.who, self.command, self.host, self.process)
     }
+
+    /// Returns the lock's state as seen from `host`, whose running processes `is_alive` knows.
+    fn state(&self, now: u64, host: &str, is_alive: impl Fn(u32) -> bool) -> LockState {
+        if self.released {
+            return LockState::Free;
+        }
+        let silence = now.saturating_sub(self.renewed);
+        if silence > EXPIRY_SECONDS {
+            return LockState::Stale(format!("it was not renewed for {silence} s"));
+        }
+        if self.host == host && !is_alive(self.process) {
+            return LockState::Stale("its process is gone".to_owned());
+        }
+        LockState::Held
+    }
 }
 
-/// A lock could not be had, or was lost.
+/// A lock could not be acquired, or was lost.
 #[derive(Debug, Error, Diagnostic)]
 pub enum LockError {
-    /// Somebody else is at work, and stays at it.
+    /// Another run holds the lock.
     #[error("{system} is locked by {owner}; nothing was touched")]
     #[diagnostic(help(
-        "wait until it ends; if you know that nobody is at work: `cargo xtask lock break --stage {stage} --system {system}`"
+        "wait until that run ends; if it has crashed, run `cargo xtask lock break --stage {stage} --system {system}`"
     ))]
     Taken {
         /// The stage.
         stage: String,
         /// The system.
         system: String,
-        /// Who has it.
+        /// The owner of the lock, with its command and age.
         owner: String,
     },
-    /// Somebody took it while we were at work.
-    #[error("the lock of {system} is no longer ours: {owner} has it; stopped where we were")]
-    #[diagnostic(help("find out who broke it, then run the command again: it goes on where this one stopped"))]
+    /// This run no longer holds the lock.
+    #[error(
+        "the lock of {system} is no longer held by this run: {cause}; completed changes stay, nothing more was changed"
+    )]
+    #[diagnostic(help(
+        "find out who broke the lock, then run the same command again: it resumes where this run stopped"
+    ))]
     Lost {
         /// The system.
         system: String,
-        /// Who has it.
-        owner: String,
+        /// How the lock was lost, and who holds it now.
+        cause: String,
+    },
+    /// Whether this run still holds the lock is unknown.
+    #[error("failed to check the lock of {system}; completed changes stay, nothing more was changed")]
+    Check {
+        /// The system.
+        system: String,
+        /// The cause.
+        #[source]
+        #[diagnostic_source]
+        source: AwsError,
     },
     /// A call failed.
     #[error("failed to lock {system}")]
     Aws {
         /// The system.
         system: String,
-        /// The call.
+        /// The cause.
         #[source]
         #[diagnostic_source]
         source: AwsError,
     },
 }
 
-/// May a lock be taken from whoever has it?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is nobody's.
-    Free,
-    /// Its owner is gone; says why that is known.
-    Stale(String),
-    /// Its owner is at work.
-    Taken,
-}
-
-/// Looks at a lock; `is_alive` tells whether a process of this machine runs.
-#[must_use]
-pub fn judge(record: &Record, now: u64, host: &str, is_alive: impl Fn(u32) -> bool) -> Verdict {
-    if record.released {
-        return Verdict::Free;
-    }
-    let silent = now.saturating_sub(record.renewed);
-    if silent > EXPIRY_SECONDS {
-        return Verdict::Stale(format!("it was not renewed for {silent} s"));
-    }
-    if record.host == host && !is_alive(record.process) {
-        return Verdict::Stale("its process is gone".to_owned());
-    }
-    Verdict::Taken
-}
-
-/// The document's key.
+/// The key of a lock's document.
 fn key(system: &str) -> String {
     format!("locks/{system}.json")
 }
@@ -128,8 +134,8 @@ fn key(system: &str) -> String {
 mod tests {
     use super::*;
 
-    fn record() -> Record {
-        Record {
+    fn record() -> LockRecord {
+        LockRecord {
             token: "1".to_owned(),
             who: "somebody".to_owned(),
             host: "here".to_owned(),
@@ -142,14 +148,32 @@ mod tests {
     }
 
     #[test]
-    fn only_a_lock_whose_owner_is_gone_may_be_taken() {
-        let of = |record: &Record, now, host: &str, alive| judge(record, now, host, |_| alive);
-        assert_eq!(of(&record(), 1010, "here", true), Verdict::Taken);
-        assert_eq!(of(&record(), 1000 + EXPIRY_SECONDS, "elsewhere", false), Verdict::Taken);
-        assert!(matches!(of(&record(), 1001 + EXPIRY_SECONDS, "elsewhere", true), Verdict::Stale(_)));
-        assert!(matches!(of(&record(), 1001, "here", false), Verdict::Stale(_)));
-        assert_eq!(of(&Record { released: true, ..record() }, 1001, "here", true), Verdict::Free);
-        // A clock that runs behind makes nothing stale.
-        assert_eq!(of(&record(), 900, "here", true), Verdict::Taken);
+    fn only_a_lock_whose_owner_is_gone_may_be_acquired() {
+        let state = |record: &LockRecord, now, host: &str, alive| record.state(now, host, |_| alive);
+        assert_eq!(state(&record(), 1010, "here", true), LockState::Held);
+        assert_eq!(state(&record(), 1000 + EXPIRY_SECONDS, "elsewhere", false), LockState::Held);
+        assert!(matches!(state(&record(), 1001 + EXPIRY_SECONDS, "elsewhere", true), LockState::Stale(_)));
+        assert!(matches!(state(&record(), 1001, "here", false), LockState::Stale(_)));
+        assert_eq!(state(&LockRecord { released: true, ..record() }, 1001, "here", true), LockState::Free);
+        // A clock that runs behind does not make a lock stale.
+        assert_eq!(state(&record(), 900, "here", true), LockState::Held);
+    }
+
+    /// Written by version 0.1 and read by every later one.
+    #[test]
+    fn a_stored_lock_keeps_its_format() {
+        let text = r#"{
+  "token": "0123-7-1000",
+  "who": "arn:aws:iam::123456789012:user/somebody",
+  "host": "machine 0123abcd",
+  "process": 7,
+  "command": "deploy",
+  "since": 1000,
+  "renewed": 1030,
+  "released": false
+}"#;
+        let read: LockRecord = serde_json::from_str(text).expect("a lock");
+        assert_eq!((read.process, read.renewed, read.released), (7, 1030, false));
+        assert_eq!(serde_json::to_string_pretty(&read).expect("plain data"), text);
     }
 }

@@ -56,7 +56,7 @@ fn released(system: &str, number: u32) -> ClosedRelease {
     ClosedRelease {
         system: system.to_owned(),
         number,
-        kind: Kind::Deploy,
+        kind: ReleaseKind::Deploy,
         outcome: Outcome::Released,
         commit: Some("0123abc".to_owned()),
         who: "arn:aws:iam::1:role/deploy".to_owned(),
@@ -65,7 +65,7 @@ fn released(system: &str, number: u32) -> ClosedRelease {
 }
 
 fn rolled_back(system: &str, number: u32, to: u32) -> ClosedRelease {
-    ClosedRelease { kind: Kind::Rollback { to }, ..released(system, number) }
+    ClosedRelease { kind: ReleaseKind::Rollback { to }, ..released(system, number) }
 }
 
 fn reverted(system: &str, number: u32) -> ClosedRelease {

@@ -1,4 +1,4 @@
-//! Marking, by property: whatever the aliases, nothing in use goes.
+//! Versions in use stay, whichever versions and aliases exist.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    aws::lambda::{Readiness, Settings},
-    ledger::{Kind, Move, tests::entry},
+    aws::lambda::{Alias, Readiness, Settings, Version},
+    ledger::{Entry, Outcome, ReleaseKind, VersionChange, tests::entry},
 };
 
-fn version(number: u64) -> Version {
+pub(super) fn version(number: u64) -> Version {
     Version {
         version: number.to_string(),
         code_sha256: String::new(),
@@ -36,7 +36,7 @@ fn alias(version: u64, weighted: Option<u64>) -> Alias {
 
 proptest! {
     #[test]
-    fn what_an_alias_points_to_and_the_newest_stay(
+    fn versions_behind_an_alias_and_the_newest_stay(
         numbers in proptest::collection::btree_set(1_u64..200, 1..40),
         live: prop::sample::Index,
         weighted: Option<prop::sample::Index>,
@@ -49,21 +49,21 @@ proptest! {
         let weighted = weighted.map(|index| numbers[index.index(numbers.len())]);
         let kept = kept_by_release.map(|index| numbers[index.index(numbers.len())]);
         let versions_of = kept.into_iter().map(|number| (number.to_string(), 7)).collect();
-        let released = Released::from([("f".to_owned(), versions_of)]);
-        let verdicts = mark_versions("f", &versions, &[alias(live, weighted)], &released, keep);
-        prop_assert_eq!(verdicts.len(), versions.len());
-        for (number, verdict) in numbers.iter().zip(&verdicts) {
+        let released = ReleasedVersions::from([("f".to_owned(), versions_of)]);
+        let marks = mark_versions("f", &versions, &[alias(live, weighted)], &released, keep);
+        prop_assert_eq!(marks.len(), versions.len());
+        for (number, mark) in numbers.iter().zip(&marks) {
             let newer = numbers.iter().filter(|other| *other > number).count();
-            let wanted = *number == live || Some(*number) == weighted || Some(*number) == kept || newer < keep;
-            prop_assert_eq!(verdict.keep, wanted, "{:?}", verdict);
+            let expected = *number == live || Some(*number) == weighted || Some(*number) == kept || newer < keep;
+            prop_assert_eq!(mark.keep, expected, "{:?}", mark);
         }
     }
 }
 
 #[test]
 fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
-    let moved = Move { before: Some("0".to_owned()), after: "5".to_owned(), code_sha256: None };
-    let functions = BTreeMap::from([("notes-api-dev".to_owned(), moved)]);
+    let change = VersionChange { before: Some("0".to_owned()), after: "5".to_owned(), code_sha256: None };
+    let functions = BTreeMap::from([("notes-api-dev".to_owned(), change)]);
     let entries = [
         entry(1, "1", Outcome::Released),
         entry(2, "2", Outcome::Released),
@@ -71,31 +71,18 @@ fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
         entry(4, "4", Outcome::Released),
         Entry { functions, ..entry(5, "5", Outcome::Open) },
     ];
-    let kept = |keep| released(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    let kept = |keep| released_versions(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
     assert_eq!(kept(2), ["0", "2", "4", "5"]);
     assert_eq!(kept(0), ["0", "5"]);
 }
 
 #[test]
-fn returning_to_a_release_takes_no_others_place() {
+fn repeated_rollbacks_to_one_release_count_once() {
     let mut entries: Vec<_> = (1..=3).map(|number| entry(number, &number.to_string(), Outcome::Released)).collect();
     entries.extend(
-        (4..=6).map(|number| Entry { kind: Kind::Rollback { to: 1 }, ..entry(number, "1", Outcome::Released) }),
+        (4..=6).map(|number| Entry { kind: ReleaseKind::Rollback { to: 1 }, ..entry(number, "1", Outcome::Released) }),
     );
-    let kept = |keep| released(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    let kept = |keep| released_versions(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
     assert_eq!(kept(3), ["1", "2", "3"]);
     assert_eq!(kept(2), ["1", "3"]);
-}
-
-#[test]
-fn artifacts_stay_while_a_stack_or_a_kept_version_refers_to_them() {
-    let hash = "ab".repeat(32);
-    let mut needed = Needed::default();
-    let mut kept = version(3);
-    kept.code_sha256 = BASE64_STANDARD.encode(hex::decode(&hash).expect("hex"));
-    needed.extend([kept].iter());
-    needed.keys.insert("artifacts/s-layer-1.zip".to_owned());
-    assert!(needed.judge(format!("artifacts/s-f-{hash}.zip")).keep);
-    assert!(needed.judge("artifacts/s-layer-1.zip".to_owned()).keep);
-    assert!(!needed.judge(format!("artifacts/s-f-{}.zip", "cd".repeat(32))).keep);
 }

@@ -1,142 +1,161 @@
-//! Publishing what changed, and probing it by its number.
+//! Publishing a function's new version, and probing it by its number.
 
 use contract::probe::{Probe, Question, Ready};
 use model::rendered::RenderedFunction;
 
 use super::{
     ReleaseContext, ReleaseError,
-    shift::again,
-    smoke::{Check, Direct, tried},
+    context::failed,
+    smoke::{DirectInvocation, SmokeTest, with_retries},
 };
 use crate::{
-    aws::lambda::Answer,
+    aws::lambda::{Alias, Answer, Version},
     deploy::{self, observe::LIVE},
-    ledger::Left,
-    store::Store,
+    ledger::SettledVersion,
 };
 
-/// One function on its way.
+/// A function and the version that may be released.
 pub(super) struct Candidate {
     pub(super) function: RenderedFunction,
     pub(super) version: String,
     pub(super) code_sha256: String,
-    /// What `live` points to.
+    /// The version that `live` points to.
     pub(super) before: Option<String>,
-    pub(super) probe: bool,
-    /// Nothing good was before it: it came into being with its stack, or nobody knows that what is live was ever released.
-    pub(super) created: bool,
-    /// `live` gives another version a share.
-    pub(super) weighted: bool,
+    pub(super) needs_probe: bool,
+    /// Whether no earlier version is known to work: the function was just created, or the ledger does not know what is live.
+    pub(super) is_new: bool,
+    /// Whether `live` sends another version a share of the traffic.
+    pub(super) is_weighted: bool,
 }
 
-/// What versions are described with.
+/// The description of every published version.
 const DESCRIPTION: &str = concat!("xtask ", env!("CARGO_PKG_VERSION"));
 
-/// Publishes `$LATEST`, which must be of the wanted code, unless `live` is the same already. `created` says whether it has just
-/// come into being, and `left` what the ledger says that `live` was left at.
-pub(super) async fn candidate<S: Store>(
+/// Publishes `$LATEST`, which must have the expected code, unless `live` points to the same code and configuration already.
+/// `settled` is the version that the ledger says `live` points to.
+pub(super) async fn prepare_candidate(
+    context: &ReleaseContext<'_>,
     function: &RenderedFunction,
-    created: bool,
-    left: Option<&Left>,
-    context: &ReleaseContext<'_, S>,
+    is_created: bool,
+    settled: Option<&SettledVersion>,
 ) -> Result<Candidate, ReleaseError> {
     let name = &function.function_name;
-    let (clients, ui) = (context.clients, context.ui);
-    let aws = |source| ReleaseError::Aws { function: name.clone(), source };
-    let not_ready = |source| ReleaseError::NotReady { function: name.clone(), source: Box::new(source) };
-    let lambda = clients.lambda();
-    let aliases = lambda.aliases(name).await.map_err(aws)?;
-    let Some(live) = aliases.into_iter().find(|alias| alias.name == LIVE) else {
-        return Err(ReleaseError::Missing { function: name.clone() });
+    let lambda = context.clients.lambda();
+    let aliases = lambda.aliases(name).await.map_err(failed(name))?;
+    let live: Option<Alias> = aliases.into_iter().find(|alias| alias.name == LIVE);
+    let live = live.ok_or_else(|| ReleaseError::NotDeployed { function: name.clone() })?;
+    let latest = ready(context, name, "$LATEST").await?;
+    let current = lambda.version(name, &live.version).await.map_err(failed(name))?;
+    check_code(context, name, &latest)?;
+    let mut candidate = Candidate {
+        function: function.clone(),
+        version: live.version.clone(),
+        code_sha256: latest.code_sha256.clone(),
+        before: Some(live.version.clone()),
+        needs_probe: true,
+        is_new: is_created || settled.is_none(),
+        is_weighted: !live.weights.is_empty(),
     };
-    let latest = deploy::ready(name, "$LATEST", clients).await.map_err(not_ready)?;
-    let current = lambda.version(name, &live.version).await.map_err(aws)?;
-    let before = Some(live.version.clone());
-    if let Some(wanted) = context.code.get(name).filter(|wanted| **wanted != latest.code_sha256) {
-        let (function, wanted, found) = (name.clone(), wanted.clone(), latest.code_sha256);
-        return Err(ReleaseError::AnotherCode { function, wanted, found });
-    }
-    if current.as_ref().is_some_and(|current| current.does_the_same(&latest)) && live.weights.is_empty() {
-        // A function that was deleted and made again counts from 1, and its earlier life says nothing about it.
+    if current.as_ref().is_some_and(|current| current.does_the_same(&latest)) && !candidate.is_weighted {
+        // A function that was deleted and created again numbers from 1: entries about its predecessor do not count.
         let code = current.as_ref().map(|current| current.code_sha256.as_str());
-        let created = created || !left.is_some_and(|left| left.is(&live.version, code));
-        let (function, version, code_sha256) = (function.clone(), live.version, latest.code_sha256);
-        return Ok(Candidate { function, version, code_sha256, before, probe: created, created, weighted: false });
+        candidate.is_new = is_created || !settled.is_some_and(|settled| settled.matches(&live.version, code));
+        candidate.needs_probe = candidate.is_new;
+        return Ok(candidate);
     }
-    // A run that was killed after publishing has left the version that is wanted.
-    let published = lambda.versions(name).await.map_err(aws)?;
-    let version = match published.iter().rev().find(|version| version.does_the_same(&latest)) {
-        Some(found) => found.version.clone(),
-        None => {
-            let version = lambda.publish(name, &latest.code_sha256, DESCRIPTION).await.map_err(aws)?;
-            ui.say(format_args!("· {name}: version {version} published"));
-            version
-        }
-    };
-    deploy::ready(name, &version, clients).await.map_err(not_ready)?;
-    let (function, code_sha256, created) = (function.clone(), latest.code_sha256, created || left.is_none());
-    let weighted = !live.weights.is_empty();
-    Ok(Candidate { function, version, code_sha256, before, probe: true, created, weighted })
+    candidate.version = publish(context, name, &latest).await?;
+    ready(context, name, &candidate.version).await?;
+    Ok(candidate)
 }
 
-/// Invokes a version by its number: with its probe event, and with the requests of the system's smoke checks that it is to answer.
-pub(super) async fn probe<S: Store>(
+fn check_code(context: &ReleaseContext<'_>, function: &str, latest: &Version) -> Result<(), ReleaseError> {
+    match context.code.get(function).filter(|expected| **expected != latest.code_sha256) {
+        None => Ok(()),
+        Some(expected) => Err(ReleaseError::CodeDiffers {
+            function: function.to_owned(),
+            expected: expected.clone(),
+            actual: latest.code_sha256.clone(),
+        }),
+    }
+}
+
+/// Publishes `$LATEST`, or returns the version that a killed run published of it.
+async fn publish(context: &ReleaseContext<'_>, function: &str, latest: &Version) -> Result<String, ReleaseError> {
+    let lambda = context.clients.lambda();
+    let versions = lambda.versions(function).await.map_err(failed(function))?;
+    if let Some(version) = versions.into_iter().rev().find(|version| version.does_the_same(latest)) {
+        return Ok(version.version);
+    }
+    let version = lambda.publish(function, &latest.code_sha256, DESCRIPTION).await.map_err(failed(function))?;
+    context.ui.say(format_args!("· {function}: version {version} published"));
+    Ok(version)
+}
+
+async fn ready(context: &ReleaseContext<'_>, function: &str, version: &str) -> Result<Version, ReleaseError> {
+    let not_ready = |source| ReleaseError::NotReady { function: function.to_owned(), source: Box::new(source) };
+    deploy::ready(function, version, context.clients).await.map_err(not_ready)
+}
+
+/// Invokes a version by its number: with its probe event, and with the requests of the smoke tests that it serves.
+pub(super) async fn probe(
+    context: &ReleaseContext<'_>,
     function: &RenderedFunction,
     version: &str,
-    context: &ReleaseContext<'_, S>,
 ) -> Result<(), ReleaseError> {
     let name = &function.function_name;
     let step = context.ui.step(format!("Probe {name} version {version}"));
-    let wrong = |answer| ReleaseError::Probe {
+    let probe_failed = |cause| ReleaseError::Probe {
         function: name.clone(),
         version: version.to_owned(),
-        answer,
-        traffic: "no traffic was moved to it",
+        cause,
+        traffic: "no traffic was shifted to it",
     };
-    let answer = invoke(name, version, &Probe { probe: Question::Ready }, context).await?;
-    judge(&answer, &function.id.binary).map_err(wrong)?;
-    for check in &context.checks {
-        if let Some(direct) = check.direct.as_ref().filter(|direct| direct.function_name == *name) {
-            ask(check, direct, version, context).await?.map_err(wrong)?;
+    let response = invoke(context, name, version, &Probe { probe: Question::Ready }).await?;
+    verify_ready(&response, &function.id.binary).map_err(probe_failed)?;
+    for test in &context.smoke_tests {
+        if let Some(direct) = test.direct.as_ref().filter(|direct| direct.function_name == *name) {
+            invoke_with_retries(context, test, direct, version).await?.map_err(probe_failed)?;
         }
     }
     step.done("ready");
     Ok(())
 }
 
-/// Asks a version directly what a check asks, until the answer is right; what was wrong with the last.
-async fn ask<S: Store>(
-    check: &Check,
-    direct: &Direct,
+/// Sends the request of a smoke test to a version until it passes; the inner error describes the last failure.
+async fn invoke_with_retries(
+    context: &ReleaseContext<'_>,
+    test: &SmokeTest,
+    direct: &DirectInvocation,
     version: &str,
-    context: &ReleaseContext<'_, S>,
 ) -> Result<Result<(), String>, ReleaseError> {
     let event = direct.event();
-    let ask = async || Ok(check.judge(direct, &invoke(&direct.function_name, version, &event, context).await?));
-    tried(again(context), ask).await
+    let attempt = async || {
+        let response = invoke(context, &direct.function_name, version, &event).await?;
+        Ok(test.verify_invocation(direct, &response))
+    };
+    with_retries(context.retry_pause(), attempt).await
 }
 
-async fn invoke<S: Store>(
+async fn invoke(
+    context: &ReleaseContext<'_>,
     function: &str,
     version: &str,
     event: &impl serde::Serialize,
-    context: &ReleaseContext<'_, S>,
 ) -> Result<Answer, ReleaseError> {
     let event = serde_json::to_vec(event).unwrap_or_default();
-    let answer = context.clients.lambda().invoke(function, version, event).await;
-    answer.map_err(|source| ReleaseError::Aws { function: function.to_owned(), source })
+    context.clients.lambda().invoke(function, version, event).await.map_err(failed(function))
 }
 
-/// Is this the answer of a version that is ready, and of the right binary? If not, what is it.
-fn judge(answer: &Answer, binary: &str) -> Result<(), String> {
-    let text = || String::from_utf8_lossy(&answer.payload).chars().take(500).collect::<String>();
-    if answer.error.is_some() {
+/// Verifies that a probe's response comes from the right binary, which is ready; describes it otherwise.
+fn verify_ready(response: &Answer, binary: &str) -> Result<(), String> {
+    let text = || String::from_utf8_lossy(&response.payload).chars().take(500).collect::<String>();
+    if response.error.is_some() {
         return Err(format!("it failed with {}", text()));
     }
-    match serde_json::from_slice::<Ready>(&answer.payload) {
+    match serde_json::from_slice::<Ready>(&response.payload) {
         Ok(ready) if ready.ready && ready.function == binary => Ok(()),
         Ok(ready) => Err(format!("it is {}, not {binary}", ready.function)),
-        Err(_) => Err(format!("it answered {}", text())),
+        Err(_) => Err(format!("it responded with {}", text())),
     }
 }
 
@@ -144,17 +163,18 @@ fn judge(answer: &Answer, binary: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn answer(payload: &str, error: Option<&str>) -> Answer {
+    fn response(payload: &str, error: Option<&str>) -> Answer {
         Answer { payload: payload.as_bytes().to_vec(), error: error.map(str::to_owned) }
     }
 
     #[test]
     fn only_the_right_binary_that_is_ready_passes() {
-        let good = r#"{"ready":true,"function":"photos-upload"}"#;
-        assert_eq!(judge(&answer(good, None), "photos-upload"), Ok(()));
-        assert!(judge(&answer(good, None), "photos-image").is_err_and(|why| why.contains("not photos-image")));
-        let failed = answer(r#"{"errorMessage":"RAW_MEDIA_BUCKET is missing"}"#, Some("Unhandled"));
-        assert!(judge(&failed, "x").is_err_and(|why| why.contains("RAW_MEDIA_BUCKET")));
-        assert!(judge(&answer("null", None), "x").is_err());
+        let ready = r#"{"ready":true,"function":"photos-upload"}"#;
+        assert_eq!(verify_ready(&response(ready, None), "photos-upload"), Ok(()));
+        let other = verify_ready(&response(ready, None), "photos-image");
+        assert!(other.is_err_and(|why| why.contains("not photos-image")));
+        let failed = response(r#"{"errorMessage":"RAW_MEDIA_BUCKET is missing"}"#, Some("Unhandled"));
+        assert!(verify_ready(&failed, "x").is_err_and(|why| why.contains("RAW_MEDIA_BUCKET")));
+        assert!(verify_ready(&response("null", None), "x").is_err());
     }
 }

@@ -2,133 +2,142 @@
 
 use std::collections::BTreeMap;
 
-use model::rendered::{RenderedFunction, RenderedSystem};
-
-use super::{ReleaseContext, ReleaseError, abort, candidate::probe, resume, shift::carry_out};
+use super::{
+    ReleaseContext, ReleaseError, abort,
+    candidate::probe,
+    context::failed,
+    resume,
+    shift::{FunctionChange, complete},
+};
 use crate::{
     deploy::observe::LIVE,
-    ledger::{Entry, Kind, Move, Open, Outcome, missing, target},
-    store::Store,
+    ledger::{Entry, OpenEntry, Outcome, ReleaseKind, VersionChange, rollback_target, unmet_needs},
 };
 
-/// Moves every alias of a system back to an earlier release, after probing its versions; returns the new entry, or that release's
-/// own where users get it already.
-///
-/// # Errors
-///
-/// When there is no such release, its versions are gone, its stacks are not what its code needs, a probe fails, or an alias
-/// cannot be moved: then none is.
-pub async fn rollback<S: Store>(
-    system: &RenderedSystem,
-    to: Option<u32>,
-    context: &ReleaseContext<'_, S>,
-) -> Result<Entry, ReleaseError> {
-    let open = context.book.newest().await?.filter(|open| open.entry.is_open());
+/// Why an open release is reverted before a rollback. Stored in the ledger.
+const INTERRUPTED: &str = "its run was interrupted, and a rollback followed";
+
+/// Shifts every alias of a system to the versions of an earlier release, after probing them. Returns the new entry, or the
+/// earlier release's own if users receive it already. If anything fails, no alias shifts.
+pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> Result<Entry, ReleaseError> {
+    let open = context.ledger.newest().await?.filter(|open| open.entry.is_open());
     let open = match (open, to) {
-        (Some(open), None) => return settle(system, open, context).await,
+        (Some(open), None) => return settle(context, open).await,
         (open, _) => open,
     };
-    let entries = context.book.entries().await?;
-    let target = target(&entries, to)?;
-    let missing = missing(&target.needs, &context.facts.needs);
-    if !missing.is_empty() {
-        return Err(ReleaseError::StacksDiffer { number: target.number, missing });
+    let entries = context.ledger.entries().await?;
+    let target = rollback_target(&entries, to)?;
+    check_needs(context, target)?;
+    let present = present_sites(context, &entries);
+    let sites = target_sites(context, target, &present);
+    check_files(context, target, &sites).await?;
+    let mut changes = changes(context, target).await?;
+    for (function, change) in &changes {
+        probe(context, function, &change.after).await?;
     }
-    let now = entries.iter().rev().find(|entry| entry.outcome == Outcome::Released);
-    let now = now.map(|entry| context.pages.known(&entry.sites)).unwrap_or_default();
-    let sites = sites(target, now.clone(), context);
-    let gone = context.pages.gone(&sites).await?;
-    if !gone.is_empty() {
-        return Err(ReleaseError::FilesGone { number: target.number, gone });
-    }
-    // Everything that can refuse it comes before anything moves.
-    let mut wanted = wanted(system, target, context).await?;
-    for (function, moved) in &wanted {
-        probe(function, &moved.after, context).await?;
-    }
-    let stays = |(_, moved): &(RenderedFunction, Move)| moved.before.as_ref() == Some(&moved.after);
-    if open.is_none() && wanted.iter().all(stays) && sites == now {
-        context.ui.say(format_args!("Users get release {} already: nothing moves", target.number));
-        // Where its page is not, or is told what is no longer so, it is now.
-        context.pages.put(&sites).await?;
+    if open.is_none() && changes.iter().all(|(_, change)| change.is_none()) && sites == present {
+        context.ui.say(format_args!("Users already receive release {}: no traffic is shifted", target.number));
+        // Restores a page that is missing, or whose configuration is outdated.
+        context.pages.publish(&sites).await?;
         return Ok(target.clone());
     }
     if let Some(open) = open {
         context.ui.say(format_args!("Reverting release {}, which was interrupted", open.entry.number));
-        let functions = open.entry.functions.clone();
-        abort(open, "its run was interrupted, and a rollback followed", context).await?;
-        for (function, moved) in &mut wanted {
-            let before = functions.get(&function.function_name).and_then(|moved| moved.before.clone());
-            moved.before = before.or(moved.before.take());
+        let interrupted = open.entry.functions.clone();
+        abort(context, open, INTERRUPTED).await?;
+        for (function, change) in &mut changes {
+            let before = interrupted.get(&function.function_name).and_then(|change| change.before.clone());
+            change.before = before.or(change.before.take());
         }
     }
-    let (rendered, functions) =
-        wanted.into_iter().map(|(function, moved)| (function.clone(), (function.function_name, moved))).unzip();
-    let entry = context.facts.entry(Kind::Rollback { to: target.number }, functions);
-    // What users get is of that commit, whatever the workspace is at.
-    let open = context.book.begin(Entry { commit: target.commit.clone(), sites, ..entry }).await?;
-    Ok(carry_out(open, rendered, context).await?.entry)
+    record_and_complete(context, target, changes, sites).await
 }
 
-/// What the sites are to consist of: those that the release knows as they were then, others as users have them now.
-fn sites<S: Store>(
+fn check_needs(context: &ReleaseContext<'_>, target: &Entry) -> Result<(), ReleaseError> {
+    let unmet = unmet_needs(&target.needs, &context.metadata.needs);
+    if unmet.is_empty() { Ok(()) } else { Err(ReleaseError::StacksDiffer { number: target.number, unmet }) }
+}
+
+async fn check_files(
+    context: &ReleaseContext<'_>,
     target: &Entry,
-    now: BTreeMap<String, String>,
-    context: &ReleaseContext<'_, S>,
+    sites: &BTreeMap<String, String>,
+) -> Result<(), ReleaseError> {
+    let files = context.pages.deleted_files(sites).await?;
+    if files.is_empty() { Ok(()) } else { Err(ReleaseError::FilesDeleted { number: target.number, files }) }
+}
+
+async fn record_and_complete(
+    context: &ReleaseContext<'_>,
+    target: &Entry,
+    changes: Vec<FunctionChange>,
+    sites: BTreeMap<String, String>,
+) -> Result<Entry, ReleaseError> {
+    let by_name = |(function, change): &FunctionChange| (function.function_name.clone(), change.clone());
+    let kind = ReleaseKind::Rollback { to: target.number };
+    let entry = context.metadata.entry(kind, changes.iter().map(by_name).collect());
+    // Users receive the target's commit, not the workspace's.
+    let entry = Entry { commit: target.commit.clone(), sites, ..entry };
+    let open = context.ledger.record(context.locks, entry).await?;
+    let functions = changes.into_iter().map(|(function, _)| function).collect();
+    Ok(complete(context, open, functions).await?.entry)
+}
+
+/// Returns the manifests of the sites that users receive now.
+fn present_sites(context: &ReleaseContext<'_>, entries: &[Entry]) -> BTreeMap<String, String> {
+    let present = entries.iter().rev().find(|entry| entry.outcome == Outcome::Released);
+    present.map(|entry| context.pages.known(&entry.sites)).unwrap_or_default()
+}
+
+/// Returns the manifests of the sites after the rollback: the target's, and the present ones of sites that it does not contain.
+fn target_sites(
+    context: &ReleaseContext<'_>,
+    target: &Entry,
+    present: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let sites: BTreeMap<_, _> = now.into_iter().chain(context.pages.known(&target.sites)).collect();
+    let (number, ui) = (target.number, context.ui);
+    let sites: BTreeMap<_, _> = present.clone().into_iter().chain(context.pages.known(&target.sites)).collect();
     for name in context.pages.names().filter(|name| !target.sites.contains_key(*name)) {
-        context.ui.say(format_args!("Release {} does not say what {name} was: its page stays as it is", target.number));
+        ui.say(format_args!("Release {number} does not contain {name}: its page stays as it is"));
     }
     for name in target.sites.keys().filter(|name| !sites.contains_key(*name)) {
-        context
-            .ui
-            .warn(format_args!("the workspace defines site {name} of release {} no more: it stays", target.number));
+        ui.warn(format_args!("the workspace no longer defines site {name} of release {number}: it stays as it is"));
     }
     sites
 }
 
-/// A release that was interrupted is what there is to go back from; a rollback that was is carried out after all.
-async fn settle<S: Store>(
-    system: &RenderedSystem,
-    open: Open,
-    context: &ReleaseContext<'_, S>,
-) -> Result<Entry, ReleaseError> {
+/// Returns from an interrupted deploy to the release before it; completes an interrupted rollback.
+async fn settle(context: &ReleaseContext<'_>, open: OpenEntry) -> Result<Entry, ReleaseError> {
     let number = open.entry.number;
-    if open.entry.kind == Kind::Deploy {
-        context.ui.say(format_args!("Release {number} was interrupted: going back to what was before it"));
-        return Ok(abort(open, "its run was interrupted, and a rollback followed", context).await?.entry);
+    if open.entry.kind == ReleaseKind::Deploy {
+        context.ui.say(format_args!("Release {number} was interrupted: returning to the release before it"));
+        return Ok(abort(context, open, INTERRUPTED).await?.entry);
     }
-    context.ui.say(format_args!("Going on with rollback {number}, which was interrupted"));
-    Ok(resume(system, open, context).await?.entry)
+    context.ui.say(format_args!("Resuming rollback {number}, which was interrupted"));
+    Ok(resume(context, open).await?.entry)
 }
 
-/// What every function of the release is to be moved from and to.
-async fn wanted<S: Store>(
-    system: &RenderedSystem,
-    target: &Entry,
-    context: &ReleaseContext<'_, S>,
-) -> Result<Vec<(RenderedFunction, Move)>, ReleaseError> {
-    let known: BTreeMap<_, _> = system
-        .stacks
-        .iter()
-        .flat_map(|stack| &stack.functions)
-        .map(|function| (function.function_name.as_str(), function))
-        .collect();
+/// Returns the version change of every function of the target. Fails if a version no longer exists.
+async fn changes(context: &ReleaseContext<'_>, target: &Entry) -> Result<Vec<FunctionChange>, ReleaseError> {
+    let defined: BTreeMap<_, _> =
+        context.functions().map(|function| (function.function_name.as_str(), function)).collect();
     let lambda = context.clients.lambda();
-    let (mut wanted, mut gone) = (Vec::new(), Vec::new());
-    for (name, entered) in &target.functions {
-        let aws = |source| ReleaseError::Aws { function: name.clone(), source };
-        let version = lambda.version(name, &entered.after).await.map_err(aws)?;
-        let same = |code: &String| entered.code_sha256.as_ref().is_none_or(|entered| entered == code);
-        let exists = version.is_some_and(|version| same(&version.code_sha256));
-        let (true, Some(function)) = (exists, known.get(name.as_str())) else {
-            gone.push(format!("version {} of {name} was", entered.after));
+    let (mut changes, mut versions) = (Vec::new(), Vec::new());
+    for (name, released) in &target.functions {
+        let version = lambda.version(name, &released.after).await.map_err(failed(name))?;
+        let is_same = |code: &String| released.code_sha256.as_ref().is_none_or(|released| released == code);
+        let exists = version.is_some_and(|version| is_same(&version.code_sha256));
+        let (true, Some(function)) = (exists, defined.get(name.as_str())) else {
+            versions.push(format!("version {} of {name} no longer exists", released.after));
             continue;
         };
-        let aliases = lambda.aliases(name).await.map_err(aws)?;
+        let aliases = lambda.aliases(name).await.map_err(failed(name))?;
         let before = aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version);
-        wanted.push(((*function).clone(), Move { before, ..entered.clone() }));
+        changes.push(((*function).clone(), VersionChange { before, ..released.clone() }));
     }
-    if gone.is_empty() { Ok(wanted) } else { Err(ReleaseError::VersionsGone { number: target.number, gone }) }
+    if versions.is_empty() {
+        Ok(changes)
+    } else {
+        Err(ReleaseError::VersionsDeleted { number: target.number, versions })
+    }
 }

@@ -113,7 +113,7 @@ pub(crate) struct ClosedRelease {
     pub(crate) number: u32,
     /// A deploy, or a rollback.
     #[serde(rename = "type")]
-    pub(crate) kind: ledger::Kind,
+    pub(crate) kind: ledger::ReleaseKind,
     /// Released, or reverted.
     pub(crate) outcome: ledger::Outcome,
     /// The commit that was released.
@@ -134,7 +134,7 @@ impl From<&Entry> for ClosedRelease {
             outcome: entry.outcome.clone(),
             commit: entry.commit.clone(),
             who: entry.who.clone(),
-            nothing_before: entry.with_nothing_before().into_iter().map(str::to_owned).collect(),
+            nothing_before: entry.new_functions().into_iter().map(str::to_owned).collect(),
         }
     }
 }

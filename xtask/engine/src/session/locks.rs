@@ -8,7 +8,7 @@ use super::Session;
 use crate::{
     aws::documents::Documents,
     error::Interrupted,
-    lock::{self, Held},
+    lock::{HeldLocks, Requester},
 };
 
 impl Session {
@@ -21,53 +21,23 @@ impl Session {
         systems: &[RenderedSystem],
         command: &str,
         bucket: Option<String>,
-        work: impl Future<Output = miette::Result<T>>,
+        work: impl AsyncFnOnce(&HeldLocks<Documents>) -> miette::Result<T>,
     ) -> miette::Result<T> {
-        let Some(bucket) = bucket else { return work.await };
+        let Some(bucket) = bucket else { return work(&HeldLocks::none()).await };
         let ui = &self.context.ui;
+        let store = Arc::new(self.clients.documents(bucket));
+        let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
+        let requester = Requester { stage: &self.stage.name, identity: &self.caller.arn, command };
         let mut interruption = self.context.interruption.subscribe();
-        let locks = self.acquire(systems, command, bucket).await?;
+        let locks = HeldLocks::acquire(&store, &names, requester, ui).await?;
         let result = tokio::select! {
             // An interruption and a lost lock come before the next step of the work.
             biased;
             () = interruption.interrupted() => Err(Interrupted { continuing: None }.into()),
-            lost = any_lost(&locks) => Err(lost.into()),
-            result = lock::holding(&locks, work) => result,
+            lost = locks.lost() => Err(lost.into()),
+            result = work(&locks) => result,
         };
-        lock::release_all(locks, ui).await;
+        locks.release(ui).await;
         result
     }
-
-    async fn acquire(
-        &self,
-        systems: &[RenderedSystem],
-        command: &str,
-        bucket: String,
-    ) -> miette::Result<Vec<Held<Documents>>> {
-        let ui = &self.context.ui;
-        let store = Arc::new(self.clients.documents(bucket));
-        // Every command acquires locks in the same order, so that two commands never wait for each other.
-        let mut names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
-        names.sort_unstable();
-        let mut locks = Vec::new();
-        for name in names {
-            let owner = (self.caller.arn.as_str(), command);
-            match lock::acquire(&store, &self.stage.name, name, owner, ui).await {
-                Ok(held) => locks.push(held),
-                Err(error) => {
-                    lock::release_all(locks, ui).await;
-                    return Err(error.into());
-                }
-            }
-        }
-        Ok(locks)
-    }
-}
-
-async fn any_lost(locks: &[Held<Documents>]) -> lock::LockError {
-    if locks.is_empty() {
-        return std::future::pending().await;
-    }
-    let waiting = locks.iter().map(|held| Box::pin(held.lost()));
-    futures_util::future::select_all(waiting).await.0
 }

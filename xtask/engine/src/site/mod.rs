@@ -1,172 +1,67 @@
-//! Puts a static site into its bucket: what a page refers to under names that tell its content, and kept by browsers for
-//! good; then what keeps its name, and is kept by none.
+//! Publishes static sites: first the files that a page refers to, under names with their hash, which browsers cache forever;
+//! then the files that keep their names, which no cache may keep.
 //!
-//! What is there already, with the same content and headers, is left alone. A change of what keeps its name is told to the
-//! distribution. Should that be lost to a kill, it costs a second, the longest that CloudFront keeps what says it must not be
-//! kept. What no page refers to any longer stays, for pages that are still open, until no release that is kept names it.
+//! An object that exists with the same content and headers is not uploaded again. When a file that keeps its name changes, the
+//! distribution is invalidated. If a kill prevents that, CloudFront serves the old file for one second at most. Files that no
+//! page refers to any longer stay, for pages that are still open, until no kept release contains them.
 
-pub mod files;
-pub mod manifest;
+mod error;
+pub(crate) mod files;
+pub(crate) mod manifest;
 mod pages;
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use miette::Diagnostic;
+pub(crate) use error::SiteError;
 use model::rendered::{RenderedSite, RenderedSystem};
+pub(crate) use pages::Pages;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
-pub use self::pages::Pages;
 use self::{
-    files::{Files, FilesError, Object},
-    manifest::Source,
+    files::{Files, SiteObject},
+    manifest::StackOutput,
 };
-use crate::{aws::AwsError, deploy::Outputs, workspace::Workspace};
+use crate::{deploy::Outputs, workspace::Workspace};
 
-/// Where a site goes, and what it is told.
+/// The resources of a deployed site, and the values of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The bucket.
-    pub bucket: String,
-    /// The bucket's region, where that is not the stage's.
-    pub region: Option<String>,
-    /// The distribution in front of it.
-    pub distribution: Option<String>,
-    /// What `config.json` says.
-    pub config: BTreeMap<String, String>,
+struct Destination {
+    bucket: String,
+    /// The bucket's region, if it differs from the stage's.
+    region: Option<String>,
+    /// The distribution in front of the bucket.
+    distribution: Option<String>,
+    /// The fields of `config.json`.
+    config: BTreeMap<String, String>,
 }
 
-/// What was done to a site.
+/// A site after this run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
-    /// The site.
-    pub name: String,
-    /// Its bucket.
-    pub bucket: String,
-    /// The keys that were uploaded, in this order.
-    pub uploaded: Vec<String>,
-    /// How many objects were there already.
-    pub unchanged: usize,
-    /// The paths that the distribution was told to ask for again.
-    pub invalidated: Vec<String>,
+pub(crate) struct Published {
+    pub(crate) name: String,
+    pub(crate) bucket: String,
+    /// The uploaded keys, in this order.
+    pub(crate) uploaded: Vec<String>,
+    /// How many objects existed already.
+    pub(crate) unchanged: usize,
+    /// The invalidated paths of the distribution.
+    pub(crate) invalidated: Vec<String>,
 }
 
-/// A site was not published.
-#[derive(Debug, Error, Diagnostic)]
-pub enum SiteError {
-    /// A file or folder cannot be read.
-    #[error("failed to read {path}, of site {site}")]
-    Read {
-        /// The site.
-        site: String,
-        /// What cannot be read.
-        path: Utf8PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// The folder cannot be published as it is.
-    #[error("site {site} cannot be published from {folder}")]
-    Files {
-        /// The site.
-        site: String,
-        /// The folder.
-        folder: Utf8PathBuf,
-        /// Why.
-        #[source]
-        #[diagnostic_source]
-        source: FilesError,
-    },
-    /// A stack does not say what is needed.
-    #[error("site {site} was not published: stack {stack} has no output {output}")]
-    #[diagnostic(help("deploy the whole system: `cargo xtask deploy --stage STAGE --system SYSTEM`"))]
-    Output {
-        /// The site.
-        site: String,
-        /// The stack.
-        stack: String,
-        /// The output.
-        output: String,
-    },
-    /// Nobody said that it may change.
-    #[error("site {site} was not published: {files} files differ from what is served, and that was not confirmed")]
-    #[diagnostic(help("confirm it at a terminal, or run the command with --yes"))]
-    NotConfirmed {
-        /// The site.
-        site: String,
-        /// How many files would be uploaded.
-        files: usize,
-    },
-    /// AWS refused.
-    #[error("site {site} was not published to bucket {bucket}")]
-    #[diagnostic(help("run the command again, and it goes on with the site"))]
-    Aws {
-        /// The site.
-        site: String,
-        /// The bucket.
-        bucket: String,
-        /// Why.
-        source: AwsError,
-    },
-    /// What an earlier release was made of is not there any more.
-    #[error("site {site} cannot be shown as it was: {what} is gone")]
-    #[diagnostic(help("deploy the commit of that release again"))]
-    Gone {
-        /// The site.
-        site: String,
-        /// What is gone.
-        what: String,
-    },
-}
-
-/// Looks for everything that can be wrong with a system's sites without AWS.
-///
-/// # Errors
-///
-/// When a site's folder cannot be published.
-pub fn check(systems: &[RenderedSystem], workspace: &Workspace) -> Result<(), SiteError> {
+/// Checks everything about these systems' sites that can be checked without AWS.
+pub(crate) fn check(systems: &[RenderedSystem], workspace: &Workspace) -> Result<(), SiteError> {
     for site in systems.iter().flat_map(|system| &system.sites) {
-        prepared(site, &BTreeMap::new(), "/", workspace)?;
+        site_objects(site, &BTreeMap::new(), "/", workspace)?;
     }
     Ok(())
 }
 
-/// Where a site of a system goes, and what its `config.json` says, as its stacks' outputs are.
-fn place(
-    system: &RenderedSystem,
-    site: &RenderedSite,
-    config: &BTreeMap<String, Source>,
-    outputs: &Outputs,
-) -> Result<Place, SiteError> {
-    let find = |stack: &str, output: &str| {
-        let rendered = system.stacks.iter().find(|rendered| rendered.stack == stack);
-        let name = rendered.map_or(stack, |rendered| rendered.name.as_str());
-        let value = outputs.get(name).and_then(|outputs| outputs.get(output)).cloned();
-        value.ok_or_else(|| SiteError::Output {
-            site: site.name.clone(),
-            stack: name.to_owned(),
-            output: output.to_owned(),
-        })
-    };
-    let values = config.iter().map(|(field, of)| Ok((field.clone(), find(&of.stack, &of.output)?)));
-    let stack = system.stacks.iter().find(|stack| stack.stack == site.stack);
-    Ok(Place {
-        bucket: find(&site.stack, &site.bucket_output)?,
-        region: stack.and_then(|stack| stack.region.clone()),
-        distribution: find(&site.stack, &site.distribution_output).ok().filter(|id| !id.is_empty()),
-        config: values.collect::<Result<_, _>>()?,
-    })
-}
-
-/// The SHA-256 of a site's files.
-///
-/// # Errors
-///
-/// When the folder cannot be published.
-pub fn fingerprint(site: &RenderedSite, workspace: &Workspace) -> Result<String, SiteError> {
+/// Returns the SHA-256 of a site's files.
+pub(crate) fn fingerprint(site: &RenderedSite, workspace: &Workspace) -> Result<String, SiteError> {
     let mut hash = Sha256::new();
-    for object in prepared(site, &BTreeMap::new(), "/", workspace)? {
+    for object in site_objects(site, &BTreeMap::new(), "/", workspace)? {
         hash.update(object.key.as_bytes());
         hash.update([0]);
         hash.update(Sha256::digest(&object.body));
@@ -174,16 +69,43 @@ pub fn fingerprint(site: &RenderedSite, workspace: &Workspace) -> Result<String,
     Ok(hex::encode(hash.finalize()))
 }
 
-/// The site's objects, from its folder.
-fn prepared(
+/// Resolves a site's destination and configuration by the outputs of its system's stacks.
+fn destination(
+    system: &RenderedSystem,
+    site: &RenderedSite,
+    config: &BTreeMap<String, StackOutput>,
+    outputs: &Outputs,
+) -> Result<Destination, SiteError> {
+    let value = |stack: &str, output: &str| {
+        let rendered = system.stacks.iter().find(|rendered| rendered.stack == stack);
+        let name = rendered.map_or(stack, |rendered| rendered.name.as_str());
+        let value = outputs.get(name).and_then(|outputs| outputs.get(output)).cloned();
+        value.ok_or_else(|| SiteError::MissingOutput {
+            site: site.name.clone(),
+            stack: name.to_owned(),
+            output: output.to_owned(),
+        })
+    };
+    let config = config.iter().map(|(field, of)| Ok((field.clone(), value(&of.stack, &of.output)?)));
+    let stack = system.stacks.iter().find(|stack| stack.stack == site.stack);
+    Ok(Destination {
+        bucket: value(&site.stack, &site.bucket_output)?,
+        region: stack.and_then(|stack| stack.region.clone()),
+        distribution: value(&site.stack, &site.distribution_output).ok().filter(|id| !id.is_empty()),
+        config: config.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Reads a site's folder and returns its objects.
+fn site_objects(
     site: &RenderedSite,
     config: &BTreeMap<String, String>,
     base: &str,
     workspace: &Workspace,
-) -> Result<Vec<Object>, SiteError> {
+) -> Result<Vec<SiteObject>, SiteError> {
     let folder = workspace.root().join(&site.source);
     let mut files = Files::new();
-    read(&folder, "", &mut files).map_err(|(path, source)| SiteError::Read {
+    read_folder(&folder, "", &mut files).map_err(|(path, source)| SiteError::Read {
         site: site.name.clone(),
         path,
         source,
@@ -191,8 +113,8 @@ fn prepared(
     files::objects(&files, config, base).map_err(|source| SiteError::Files { site: site.name.clone(), folder, source })
 }
 
-/// Reads a folder's files, but for hidden ones, which editors and file managers leave.
-fn read(folder: &Utf8Path, below: &str, files: &mut Files) -> Result<(), (Utf8PathBuf, std::io::Error)> {
+/// Reads a folder's files, except hidden ones, which editors and file managers create.
+fn read_folder(folder: &Utf8Path, prefix: &str, files: &mut Files) -> Result<(), (Utf8PathBuf, std::io::Error)> {
     let failed = |source| (folder.to_owned(), source);
     for entry in folder.read_dir_utf8().map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -201,10 +123,10 @@ fn read(folder: &Utf8Path, below: &str, files: &mut Files) -> Result<(), (Utf8Pa
             continue;
         }
         if path.is_dir() {
-            read(path, &format!("{below}{name}/"), files)?;
+            read_folder(path, &format!("{prefix}{name}/"), files)?;
         } else {
             let bytes = std::fs::read(path).map_err(|source| (path.to_owned(), source))?;
-            files.insert(format!("{below}{name}"), bytes);
+            files.insert(format!("{prefix}{name}"), bytes);
         }
     }
     Ok(())

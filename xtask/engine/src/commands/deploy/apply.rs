@@ -10,8 +10,10 @@ use super::{
     refused::Refused,
 };
 use crate::{
+    aws::documents::Documents,
     deploy::{self, Deployed, Done, Guard, permissions},
     error::one_line,
+    lock::HeldLocks,
     planning,
     report::{DeployReport, Draft},
     session::{self, Session},
@@ -36,7 +38,12 @@ pub(super) struct Applied {
 /// # Errors
 ///
 /// When the plan is refused or not confirmed, or a stack or function fails.
-pub(super) async fn apply(target: &Target, prepared: Prepared, draft: &Draft<DeployReport>) -> miette::Result<Applied> {
+pub(super) async fn apply(
+    target: &Target,
+    prepared: Prepared,
+    locks: &HeldLocks<Documents>,
+    draft: &Draft<DeployReport>,
+) -> miette::Result<Applied> {
     let Prepared { observed, systems, inputs, plan, preview } = prepared;
     let (args, session) = (&target.args, &target.session);
     Refused::check(&preview)?;
@@ -45,7 +52,7 @@ pub(super) async fn apply(target: &Target, prepared: Prepared, draft: &Draft<Dep
         confirm(target, &plan)?;
     }
     warn_of_permissions(&plan, session).await;
-    let deployed = carry_out(target, &plan, &preview, &observed, draft).await?;
+    let deployed = Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
     let existing = observed.functions.keys().cloned().collect();
     let is_unchanged = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
     let needs_observation = args.stack.is_none() && !is_unchanged;
@@ -84,27 +91,32 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
     ));
     ui.say(show::text(&preview).trim_end());
     confirm(target, &plan)?;
-    carry_out(target, &plan, &preview, &observed, draft).await?;
+    let locks = &HeldLocks::none();
+    Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
     session.artifact_bucket().await
 }
 
-async fn carry_out(
-    target: &Target,
-    plan: &Plan,
-    preview: &Preview,
-    observed: &Observed,
-    draft: &Draft<DeployReport>,
-) -> miette::Result<Deployed> {
-    let session = &target.session;
-    let guard = Guard {
-        preview,
-        allowances: &target.args.allowances.allowances(),
-        on_change: &|stack| draft.update(|report| report.changed_stacks.push(stack.to_owned())),
-        interruption: &session.context.interruption,
-    };
-    let (stage, known) = (&session.stage.name, session::outputs(observed));
-    let (clients, ui) = (&session.clients, &session.context.ui);
-    Ok(deploy::apply(plan, stage, &target.artifacts, known, guard, clients, ui).await?)
+struct Step<'a> {
+    target: &'a Target,
+    locks: &'a HeldLocks<Documents>,
+    draft: &'a Draft<DeployReport>,
+}
+
+impl Step<'_> {
+    async fn carry_out(&self, plan: &Plan, preview: &Preview, observed: &Observed) -> miette::Result<Deployed> {
+        let Self { target, locks, draft } = self;
+        let session = &target.session;
+        let guard = Guard {
+            preview,
+            allowances: &target.args.allowances.allowances(),
+            locks,
+            on_change: &|stack| draft.update(|report| report.changed_stacks.push(stack.to_owned())),
+            interruption: &session.context.interruption,
+        };
+        let (stage, known) = (&session.stage.name, session::outputs(observed));
+        let (clients, ui) = (&session.clients, &session.context.ui);
+        Ok(deploy::apply(plan, stage, &target.artifacts, known, guard, clients, ui).await?)
+    }
 }
 
 /// Asks for confirmation of a plan that changes a protected stage.

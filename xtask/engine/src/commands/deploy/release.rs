@@ -4,8 +4,10 @@ use model::rendered::RenderedSystem;
 
 use super::{apply::Applied, prepare::Target};
 use crate::{
+    aws::documents::Documents,
     deploy::{self, Deployed},
     ledger::Entry,
+    lock::HeldLocks,
     release::{self, ReleaseError, Released},
     report::{DeployReport, Draft, ReleaseFailure, ReleaseProgress},
     session::has_functions,
@@ -30,12 +32,13 @@ pub(super) struct Deployment {
 pub(super) async fn release(
     target: &Target,
     applied: Applied,
+    locks: &HeldLocks<Documents>,
     draft: &Draft<DeployReport>,
 ) -> miette::Result<Deployment> {
     let bucket = deploy::artifact_bucket(&target.session.stage.name, &applied.deployed.outputs);
     let (mut functions, mut sites) = (Vec::new(), Vec::new());
     if let Some(bucket) = bucket.filter(|_| target.args.stack.is_none()) {
-        let steps = Steps { target, applied: &applied, bucket: &bucket, draft };
+        let steps = Steps { target, applied: &applied, locks, bucket: &bucket, draft };
         let mut systems = applied.systems.iter().filter(|system| has_functions(system) || !system.sites.is_empty());
         while let Some(system) = systems.next() {
             match steps.release(system).await {
@@ -64,6 +67,7 @@ pub(super) async fn release(
 struct Steps<'a> {
     target: &'a Target,
     applied: &'a Applied,
+    locks: &'a HeldLocks<Documents>,
     bucket: &'a str,
     draft: &'a Draft<DeployReport>,
 }
@@ -78,9 +82,9 @@ impl Steps<'_> {
         let approve = |site: &str, files| {
             !applied.must_confirm_sites || session.context.ui.confirm(&question(site, files)) == Some(true)
         };
-        let sites = release.pages.keep(&session.context.workspace, approve).await?;
-        release.facts.plan = Some(applied.fingerprint.clone());
-        release.facts.sites.clone_from(&sites);
+        let sites = release.pages.prepare(&session.context.workspace, approve).await?;
+        release.metadata.plan = Some(applied.fingerprint.clone());
+        release.metadata.sites.clone_from(&sites);
         release.canary = session.canary(target.args.strategy, target.args.bake);
         let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
         let hash = |binary| target.artifacts.functions[binary].code_sha256();
@@ -88,12 +92,12 @@ impl Steps<'_> {
         let on_close = |entry: &Entry| self.draft.update(|report| report.releases.push(entry.into()));
         let released = if has_functions(system) {
             let is_created = |function: &str| !applied.existing.contains(function);
-            release::release(system, is_created, &release.context(&on_close)).await?
+            release::release(&release.context(self.locks, &on_close), is_created).await?
         } else {
             Vec::new()
         };
         // Without a new release, a page may still be missing, or its configuration may have changed.
-        release.pages.put(&sites).await?;
+        release.pages.publish(&sites).await?;
         Ok((released, release.pages.published()))
     }
 

@@ -1,4 +1,4 @@
-//! The world as it is: weighted aliases, CloudWatch, and probes.
+//! A canary of deployed functions: weighted aliases, CloudWatch metrics and alarms, probes.
 
 use std::{
     collections::BTreeSet,
@@ -6,100 +6,108 @@ use std::{
 };
 
 use futures_util::future::{join_all, try_join_all};
-use model::rendered::RenderedFunction;
 
-use super::{Pair, World};
+use super::{CanaryTarget, VersionPair};
 use crate::{
     deploy::observe::LIVE,
     interruption::Continuing,
-    ledger::{Move, Open},
-    release::{Facts, ReleaseContext, ReleaseError, candidate::probe, shift::again, smoke::Check},
-    store::Store,
+    ledger::OpenEntry,
+    release::{
+        ReleaseContext, ReleaseError, candidate::probe, context::failed, shift::FunctionChange, smoke::SmokeTest,
+    },
     ui::Step,
 };
 
-/// An entered release on its way.
-pub(in crate::release) struct Live<'a, S> {
-    pub(in crate::release) open: Open,
-    pub(in crate::release) moving: Vec<(RenderedFunction, Move)>,
-    pub(in crate::release) checks: Vec<Check>,
-    pub(in crate::release) context: &'a ReleaseContext<'a, S>,
-    pub(in crate::release) since: SystemTime,
+/// A recorded release whose functions share traffic with their old versions.
+pub(in crate::release) struct LiveCanary<'a> {
+    pub(in crate::release) context: &'a ReleaseContext<'a>,
+    pub(in crate::release) open: OpenEntry,
+    pub(in crate::release) changes: Vec<FunctionChange>,
+    pub(in crate::release) smoke_tests: Vec<SmokeTest>,
+    /// When the traffic last shifted.
+    pub(in crate::release) shifted: SystemTime,
     pub(in crate::release) step: Option<Step>,
-    /// The traffic share that stays after an interruption.
+    /// The share of the traffic that an interruption leaves in place.
     pub(in crate::release) continuing: Option<Continuing>,
 }
 
-impl<S: Store> World for Live<'_, S> {
-    type Error = ReleaseError;
+impl LiveCanary<'_> {
+    /// Returns each function with an old version: its name, the old version and the new one.
+    fn versions(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.changes.iter().filter_map(|(function, change)| {
+            Some((function.function_name.as_str(), change.before.as_deref()?, change.after.as_str()))
+        })
+    }
 
-    async fn weigh(&mut self, percent: u8) -> Result<(), ReleaseError> {
-        // Entered before anything moves: whoever has lost the lock meanwhile cannot write, and moves nothing.
-        self.context.book.step(&mut self.open, format!("{percent} % of the traffic")).await?;
-        let lambda = self.context.clients.lambda();
-        let weights =
-            self.moving.iter().filter_map(|(function, moved)| Some((function, moved.before.as_ref()?, moved)));
-        let weighed = weights.map(async |(function, before, moved)| {
-            let name = &function.function_name;
-            let share = f64::from(percent) / 100.0;
-            let weighed = lambda.weigh(name, LIVE, before, (&moved.after, share)).await;
-            weighed.map_err(|source| ReleaseError::Aws { function: name.clone(), source })
-        });
-        // All are waited for: one that is still on its way would arrive after what is done about another's failure.
-        join_all(weighed).await.into_iter().collect::<Result<Vec<()>, _>>()?;
-        self.since = SystemTime::now();
-        self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
+    /// Registers the share of the traffic that an interruption leaves in place.
+    fn register_share(&mut self, percent: u8) {
         let entry = &self.open.entry;
         let (stage, system, number) = (&entry.stage, &entry.system, entry.number);
-        // The step before is unregistered first: otherwise an interruption would report both.
+        let share = format!(
+            "release {number} of {system} keeps {percent} % of the traffic, unobserved, until the next deploy, or `cargo \
+             xtask release abort --stage {stage} --system {system}`"
+        );
+        // The earlier share is unregistered first: otherwise an interruption would report both.
         self.continuing = None;
-        self.continuing = Some(self.context.interruption.continuing(format!(
-            "release {number} of {system} keeps {percent} % of the traffic, unwatched, until the next deploy, or `cargo xtask \
-             release abort --stage {stage} --system {system}`"
-        )));
+        self.continuing = Some(self.context.interruption.continuing(share));
+    }
+}
+
+impl CanaryTarget for LiveCanary<'_> {
+    type Error = ReleaseError;
+
+    async fn shift(&mut self, percent: u8) -> Result<(), ReleaseError> {
+        // Recorded before the shift: a run whose entry was taken over cannot write it, and shifts nothing.
+        self.context.ledger.record_step(&mut self.open, format!("{percent} % of the traffic")).await?;
+        let lambda = self.context.clients.lambda();
+        let shifts = self.versions().map(async |(function, before, after)| {
+            let share = f64::from(percent) / 100.0;
+            lambda.weigh(function, LIVE, before, (after, share)).await.map_err(failed(function))
+        });
+        // All are awaited: a late one would take effect after the reversal of another.
+        join_all(shifts).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        self.shifted = SystemTime::now();
+        self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
+        self.register_share(percent);
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<Vec<Pair>, ReleaseError> {
+    async fn metrics(&mut self) -> Result<Vec<VersionPair>, ReleaseError> {
         let cloudwatch = self.context.clients.cloudwatch();
-        let known = self.moving.iter().filter_map(|(function, moved)| Some((function, moved.before.as_ref()?, moved)));
-        try_join_all(known.map(async |(function, before, moved)| {
-            let name = &function.function_name;
-            let versions = [before.as_str(), moved.after.as_str()];
-            let samples = cloudwatch.samples(name, LIVE, &versions, self.since).await;
-            let samples = samples.map_err(|source| ReleaseError::Aws { function: name.clone(), source })?;
-            Ok(Pair { function: name.clone(), old: samples[0], new: samples[1] })
+        let shifted = self.shifted;
+        try_join_all(self.versions().map(async |(function, before, after)| {
+            let samples = cloudwatch.samples(function, LIVE, &[before, after], shifted).await;
+            let samples = samples.map_err(failed(function))?;
+            Ok(VersionPair { function: function.to_owned(), old: samples[0], new: samples[1] })
         }))
         .await
     }
 
-    async fn firing(&mut self) -> Result<BTreeSet<String>, ReleaseError> {
-        let Facts { alarms, own_alarms, .. } = &self.context.facts;
-        let watched: Vec<_> = alarms.iter().chain(own_alarms).cloned().collect();
-        if watched.is_empty() {
+    async fn firing_alarms(&mut self) -> Result<BTreeSet<String>, ReleaseError> {
+        let metadata = &self.context.metadata;
+        let names: Vec<_> = metadata.alarms.iter().chain(&metadata.system_alarms).cloned().collect();
+        if names.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let found = self.context.clients.cloudwatch().alarms(&watched).await;
-        let found =
-            found.map_err(|source| ReleaseError::Aws { function: self.context.facts.system.clone(), source })?;
-        // A name that nothing has would watch nothing, and nobody would know.
-        let missing: Vec<_> = alarms.iter().filter(|alarm| !found.contains_key(*alarm)).cloned().collect();
-        if !missing.is_empty() {
-            return Err(ReleaseError::NoAlarm { alarms: missing, stage: self.context.facts.stage.clone() });
+        let alarms = self.context.clients.cloudwatch().alarms(&names).await.map_err(failed(&metadata.system))?;
+        // A misspelled alarm would never fire.
+        let unknown: Vec<_> = metadata.alarms.iter().filter(|alarm| !alarms.contains_key(*alarm)).cloned().collect();
+        if !unknown.is_empty() {
+            return Err(ReleaseError::UnknownAlarms { alarms: unknown, stage: metadata.stage.clone() });
         }
-        Ok(found.into_iter().filter_map(|(alarm, firing)| firing.then_some(alarm)).collect())
+        Ok(alarms.into_iter().filter_map(|(alarm, is_firing)| is_firing.then_some(alarm)).collect())
     }
 
     async fn probe(&mut self) -> Result<Option<String>, ReleaseError> {
-        for (function, moved) in &self.moving {
-            match probe(function, &moved.after, self.context).await {
+        for (function, change) in &self.changes {
+            match probe(self.context, function, &change.after).await {
                 Ok(()) => {}
                 Err(error @ ReleaseError::Probe { .. }) => return Ok(Some(error.to_string())),
                 Err(error) => return Err(error),
             }
         }
-        for check in &self.checks {
-            if let Err(why) = check.settle(again(self.context)).await {
+        for test in &self.smoke_tests {
+            if let Err(why) = test.run_with_retries(self.context.retry_pause()).await {
                 return Ok(Some(why));
             }
         }

@@ -1,105 +1,100 @@
-//! Giving a new version a small share of the traffic first, and more while it does no worse than the old one.
+//! A canary: a new version receives a small share of the traffic first, and a larger one while it is not worse than the old
+//! version.
 
-pub mod judge;
+pub(super) mod comparison;
 pub(super) mod live;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
-pub use judge::{Judgement, Pair, Sample, judge};
+use comparison::{Comparison, VersionPair, compare};
 
-/// How a canary goes.
+/// The steps of a canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// Shares of the traffic in percent, each larger than the one before, below 100.
-    pub steps: Vec<u8>,
-    /// How long each is watched.
-    pub bake: Duration,
-    /// How many requests make a sample.
-    pub minimum_requests: u32,
+pub(crate) struct CanaryPlan {
+    /// Shares of the traffic in percent, ascending, below 100.
+    pub(crate) steps: Vec<u8>,
+    /// How long each step is observed.
+    pub(crate) bake: Duration,
+    /// How many requests a comparison needs.
+    pub(crate) minimum_requests: u32,
 }
 
-/// Where a canary happens.
-pub trait World {
-    /// What can go wrong with looking or weighing.
+/// The functions of a canary: deployed ones, or scripted ones in tests.
+pub(super) trait CanaryTarget {
     type Error;
 
-    /// Sends this share of every function's traffic to its new version, and remembers that.
-    fn weigh(&mut self, percent: u8) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Records the step, and shifts this share of every function's traffic to its new version.
+    fn shift(&mut self, percent: u8) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// What both versions of every function have done since the share was last changed.
-    fn look(&mut self) -> impl Future<Output = Result<Vec<Pair>, Self::Error>>;
+    /// Returns the metrics of both versions of every function since the last shift.
+    fn metrics(&mut self) -> impl Future<Output = Result<Vec<VersionPair>, Self::Error>>;
 
-    /// The alarms that are firing, of those that count.
-    fn firing(&mut self) -> impl Future<Output = Result<BTreeSet<String>, Self::Error>>;
+    /// Returns the relevant alarms that are firing.
+    fn firing_alarms(&mut self) -> impl Future<Output = Result<BTreeSet<String>, Self::Error>>;
 
-    /// Asks the new versions, and what the system serves; `Some` is what is wrong.
+    /// Probes the new versions and runs the smoke tests; `Some` describes a failure.
     fn probe(&mut self) -> impl Future<Output = Result<Option<String>, Self::Error>>;
 
-    /// Lets time pass.
+    /// Waits.
     fn pause(&mut self, time: Duration) -> impl Future<Output = ()>;
 }
 
 /// How a canary ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It did well at every step; it is still at the last one.
-    Good,
-    /// It is to be reverted; says at which step, and why.
-    Bad {
-        /// The share of the traffic it had, in percent.
+pub(super) enum CanaryOutcome {
+    /// It passed every step, and is still at the last one.
+    Passed,
+    /// It must be reverted.
+    Failed {
+        /// The share of the traffic at which it failed, in percent.
         percent: u8,
-        /// Why.
         why: String,
     },
 }
 
-/// How often a step is looked at while it bakes.
-const LOOKS: u32 = 5;
+/// How often a step is checked while it bakes.
+const CHECKS_PER_STEP: u32 = 5;
 
-/// Runs a canary.
+/// Runs a canary. The caller handles an error, which leaves the last share of the traffic in place.
 ///
-/// An alarm that was already firing before does not count: it may be what the new version mends. Where traffic is too low to
-/// judge, probes of our own decide.
-///
-/// # Errors
-///
-/// When the world cannot be looked at or weighed; what is to be done then is the caller's to say.
-pub async fn run<W: World>(plan: &Plan, world: &mut W) -> Result<Verdict, W::Error> {
-    let before = world.firing().await?;
+/// An alarm that was firing before the canary is ignored, because the new version may fix its cause. Where traffic is too low
+/// for a comparison, probes decide.
+pub(super) async fn run<T: CanaryTarget>(plan: &CanaryPlan, target: &mut T) -> Result<CanaryOutcome, T::Error> {
+    let ignored = target.firing_alarms().await?;
     for &percent in &plan.steps {
-        world.weigh(percent).await?;
-        for look in 1..=LOOKS {
-            world.pause(plan.bake / LOOKS).await;
-            let last = look == LOOKS;
-            if let Some(why) = wrong(plan, &before, last, world).await? {
-                return Ok(Verdict::Bad { percent, why });
+        target.shift(percent).await?;
+        for check in 1..=CHECKS_PER_STEP {
+            target.pause(plan.bake / CHECKS_PER_STEP).await;
+            let is_last = check == CHECKS_PER_STEP;
+            if let Some(why) = failure(plan, &ignored, is_last, target).await? {
+                return Ok(CanaryOutcome::Failed { percent, why });
             }
         }
     }
-    Ok(Verdict::Good)
+    Ok(CanaryOutcome::Passed)
 }
 
-/// What is wrong now, if anything.
-async fn wrong<W: World>(
-    plan: &Plan,
-    before: &BTreeSet<String>,
-    last: bool,
-    world: &mut W,
-) -> Result<Option<String>, W::Error> {
-    let new: Vec<_> = world.firing().await?.into_iter().filter(|alarm| !before.contains(alarm)).collect();
-    if !new.is_empty() {
-        return Ok(Some(format!("alarm {} began to fire", new.join(", "))));
+/// Describes the present failure of a canary, if there is one.
+async fn failure<T: CanaryTarget>(
+    plan: &CanaryPlan,
+    ignored: &BTreeSet<String>,
+    is_last_check: bool,
+    target: &mut T,
+) -> Result<Option<String>, T::Error> {
+    let alarms: Vec<_> = target.firing_alarms().await?.into_iter().filter(|alarm| !ignored.contains(alarm)).collect();
+    if !alarms.is_empty() {
+        return Ok(Some(format!("alarm {} began to fire", alarms.join(", "))));
     }
-    let mut too_few = false;
-    for pair in world.look().await? {
-        match judge(&pair, plan.minimum_requests) {
-            Judgement::Good => {}
-            Judgement::TooFew(_) => too_few = true,
-            Judgement::Bad(why) => return Ok(Some(why)),
+    let mut too_few_requests = false;
+    for pair in target.metrics().await? {
+        match compare(&pair, plan.minimum_requests) {
+            Comparison::NotWorse => {}
+            Comparison::TooFewRequests(_) => too_few_requests = true,
+            Comparison::Worse(why) => return Ok(Some(why)),
         }
     }
-    // Smoke checks are made at the end of every step; probes also wherever traffic says too little.
-    if last || too_few { world.probe().await } else { Ok(None) }
+    // Smoke tests run at the end of every step, and whenever the metrics are not conclusive.
+    if is_last_check || too_few_requests { target.probe().await } else { Ok(None) }
 }

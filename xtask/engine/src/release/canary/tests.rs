@@ -1,11 +1,12 @@
-//! Thirty canaries against scripted metrics: bad ones are reverted within a step, good and noisy ones settle.
+//! Thirty canaries against scripted metrics: bad ones fail within a step, good and noisy ones pass.
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand_free::Dice;
 
 use super::*;
+use crate::aws::cloudwatch::Sample;
 
-/// What a version does, by the share of requests it fails and how long it takes.
+/// How a version behaves: the share of its requests that fail, and its latency.
 #[derive(Debug, Clone, Copy)]
 struct Behavior {
     errors: f64,
@@ -15,27 +16,27 @@ struct Behavior {
 
 const FINE: Behavior = Behavior { errors: 0.002, throttles: 0.0, p99: 200.0 };
 
-/// A stage whose metrics are drawn by dice that fall the same every time.
+/// Functions whose metrics are pseudorandom with a fixed seed.
 struct Script {
-    /// Requests in every minute, of both versions together.
+    /// Requests per minute, of both versions together.
     traffic: f64,
     old: Behavior,
     new: Behavior,
-    /// By how much durations vary, as a share.
+    /// The variation of durations, as a share.
     noise: f64,
-    /// Alarms, and at which share of the traffic each begins to fire; 0 is before.
+    /// Alarms, and the share of the traffic at which each begins to fire; 0 is before the canary.
     alarms: Vec<(&'static str, u8)>,
-    /// From which share of the traffic probes fail.
+    /// The share of the traffic from which probes fail.
     probes_fail_from: Option<u8>,
     percent: u8,
     minutes: f64,
     dice: Dice,
-    weighed: Vec<u8>,
+    shifts: Vec<u8>,
     probed: u32,
 }
 
 mod rand_free {
-    //! Numbers that look drawn, from a seed.
+    //! Pseudorandom numbers from a seed.
 
     use proptest::prelude::*;
 
@@ -54,7 +55,7 @@ mod rand_free {
             f64::from(self.0.rng().next_u32()) / f64::from(u32::MAX)
         }
 
-        /// How many of so many happen that happen this often.
+        /// How many of `of` events occur that occur with this probability.
         pub(super) fn hits(&mut self, of: f64, share: f64) -> f64 {
             let mut hits = 0.0;
             let mut tries = of;
@@ -79,7 +80,7 @@ impl Script {
             percent: 0,
             minutes: 0.0,
             dice: Dice::new(seed),
-            weighed: Vec::new(),
+            shifts: Vec::new(),
             probed: 0,
         }
     }
@@ -96,25 +97,25 @@ impl Script {
     }
 }
 
-impl World for Script {
+impl CanaryTarget for Script {
     type Error = std::convert::Infallible;
 
-    async fn weigh(&mut self, percent: u8) -> Result<(), Self::Error> {
+    async fn shift(&mut self, percent: u8) -> Result<(), Self::Error> {
         self.percent = percent;
         self.minutes = 0.0;
-        self.weighed.push(percent);
+        self.shifts.push(percent);
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<Vec<Pair>, Self::Error> {
+    async fn metrics(&mut self) -> Result<Vec<VersionPair>, Self::Error> {
         let share = f64::from(self.percent) / 100.0;
         let all = self.traffic * self.minutes;
         let (old, new) = (self.old, self.new);
         let (old, new) = (self.sample(old, all * (1.0 - share)), self.sample(new, all * share));
-        Ok(vec![Pair { function: "api".to_owned(), old, new }])
+        Ok(vec![VersionPair { function: "api".to_owned(), old, new }])
     }
 
-    async fn firing(&mut self) -> Result<BTreeSet<String>, Self::Error> {
+    async fn firing_alarms(&mut self) -> Result<BTreeSet<String>, Self::Error> {
         let percent = self.percent;
         let firing = self.alarms.iter().filter(|(_, from)| percent >= *from);
         Ok(firing.map(|(name, _)| (*name).to_owned()).collect())
@@ -131,74 +132,74 @@ impl World for Script {
     }
 }
 
-async fn run_with(mut script: Script) -> (Verdict, Script) {
-    let plan = Plan { steps: vec![5, 25, 50], bake: Duration::from_secs(300), minimum_requests: 50 };
-    let verdict = run(&plan, &mut script).await.expect("a script does not fail");
-    (verdict, script)
+async fn run_with(mut script: Script) -> (CanaryOutcome, Script) {
+    let plan = CanaryPlan { steps: vec![5, 25, 50], bake: Duration::from_secs(300), minimum_requests: 50 };
+    let outcome = run(&plan, &mut script).await.expect("a script does not fail");
+    (outcome, script)
 }
 
-/// It must be reverted while it has this share of the traffic, and for this reason.
-async fn reverted(what: &str, percent: u8, reason: &str, script: Script) {
-    let (verdict, script) = run_with(script).await;
-    match verdict {
-        Verdict::Bad { percent: at, why } => {
+/// The canary must fail at this share of the traffic and for this reason.
+async fn fails(what: &str, percent: u8, reason: &str, script: Script) {
+    let (outcome, script) = run_with(script).await;
+    match outcome {
+        CanaryOutcome::Failed { percent: at, why } => {
             assert_eq!(at, percent, "{what}: {why}");
             assert!(why.contains(reason), "{what}: {why}");
-            assert_eq!(script.weighed.last(), Some(&percent), "{what}");
+            assert_eq!(script.shifts.last(), Some(&percent), "{what}");
         }
-        Verdict::Good => panic!("{what} settled"),
+        CanaryOutcome::Passed => panic!("{what} passed"),
     }
 }
 
-async fn settled(what: &str, script: Script) {
-    let (verdict, script) = run_with(script).await;
-    assert_eq!(verdict, Verdict::Good, "{what}");
-    assert_eq!(script.weighed, [5, 25, 50], "{what}");
-    assert!(script.probed >= 3, "{what}: the smoke checks are made at every step");
+async fn passes(what: &str, script: Script) {
+    let (outcome, script) = run_with(script).await;
+    assert_eq!(outcome, CanaryOutcome::Passed, "{what}");
+    assert_eq!(script.shifts, [5, 25, 50], "{what}");
+    assert!(script.probed >= 3, "{what}: the smoke tests run at every step");
 }
 
 #[tokio::test]
-async fn bad_versions_are_reverted_within_a_step() {
+async fn bad_versions_fail_within_a_step() {
     let errors = |share| Behavior { errors: share, ..FINE };
     let slow = |factor: f64| Behavior { p99: FINE.p99 * factor, ..FINE };
     for seed in 1..=4 {
-        reverted("5 % errors", 5, "% errors", Script::new(seed, errors(0.05))).await;
+        fails("5 % errors", 5, "% errors", Script::new(seed, errors(0.05))).await;
     }
-    reverted("20 % errors", 5, "% errors", Script::new(5, errors(0.2))).await;
-    reverted("everything fails", 5, "% errors", Script { traffic: 20.0, ..Script::new(6, errors(1.0)) }).await;
+    fails("20 % errors", 5, "% errors", Script::new(5, errors(0.2))).await;
+    fails("everything fails", 5, "% errors", Script { traffic: 20.0, ..Script::new(6, errors(1.0)) }).await;
     for seed in 7..=9 {
-        reverted("three times slower", 5, "ms", Script::new(seed, slow(3.0))).await;
+        fails("three times slower", 5, "ms", Script::new(seed, slow(3.0))).await;
     }
-    reverted("three times slower, and noisy", 5, "ms", Script { noise: 0.2, ..Script::new(10, slow(3.0)) }).await;
+    fails("three times slower, and noisy", 5, "ms", Script { noise: 0.2, ..Script::new(10, slow(3.0)) }).await;
     let throttled = Behavior { throttles: 0.1, ..FINE };
-    reverted("a tenth is throttled", 5, "% throttles", Script::new(11, throttled)).await;
+    fails("a tenth is throttled", 5, "% throttles", Script::new(11, throttled)).await;
     let alarm = |from| Script { alarms: vec![("api-5xx", from)], ..Script::new(12, FINE) };
-    reverted("an alarm at once", 5, "alarm api-5xx", alarm(5)).await;
-    reverted("an alarm under load", 25, "alarm api-5xx", alarm(25)).await;
+    fails("an alarm at once", 5, "alarm api-5xx", alarm(5)).await;
+    fails("an alarm under load", 25, "alarm api-5xx", alarm(25)).await;
     let probe = |from| Script { probes_fail_from: Some(from), ..Script::new(13, FINE) };
-    reverted("a smoke check fails", 5, "a probe failed", probe(5)).await;
-    reverted("a smoke check fails under load", 50, "a probe failed", probe(50)).await;
+    fails("a smoke test fails", 5, "a probe failed", probe(5)).await;
+    fails("a smoke test fails under load", 50, "a probe failed", probe(50)).await;
 }
 
 #[tokio::test]
-async fn good_and_noisy_versions_settle() {
+async fn good_and_noisy_versions_pass() {
     for seed in 21..=24 {
-        settled("as good as the old one", Script::new(seed, FINE)).await;
+        passes("as good as the old one", Script::new(seed, FINE)).await;
     }
     for seed in 25..=28 {
         let noisy = Behavior { errors: 0.01, throttles: 0.0, p99: 230.0 };
-        settled("noisy within limits", Script { noise: 0.2, ..Script::new(seed, noisy) }).await;
+        passes("noisy within limits", Script { noise: 0.2, ..Script::new(seed, noisy) }).await;
     }
     let better = Behavior { errors: 0.0, throttles: 0.0, p99: 80.0 };
-    settled("faster", Script::new(29, better)).await;
+    passes("faster", Script::new(29, better)).await;
     let poor = Behavior { errors: 0.08, throttles: 0.0, p99: 900.0 };
-    settled("mends what is broken", Script { old: poor, ..Script::new(30, FINE) }).await;
-    settled("as poor as the old one", Script { old: poor, ..Script::new(31, poor) }).await;
+    passes("fixes a fault", Script { old: poor, ..Script::new(30, FINE) }).await;
+    passes("as poor as the old one", Script { old: poor, ..Script::new(31, poor) }).await;
     let fixing = Script { alarms: vec![("api-5xx", 0)], ..Script::new(32, FINE) };
-    settled("an alarm was firing before", fixing).await;
-    settled("nobody calls it", Script { traffic: 0.0, ..Script::new(33, FINE) }).await;
-    settled("hardly anybody calls it", Script { traffic: 2.0, ..Script::new(34, FINE) }).await;
+    passes("an alarm was firing before", fixing).await;
+    passes("no requests", Script { traffic: 0.0, ..Script::new(33, FINE) }).await;
+    passes("few requests", Script { traffic: 2.0, ..Script::new(34, FINE) }).await;
     let quick = Behavior { p99: 3.0, ..FINE };
     let slower = Behavior { p99: 9.0, ..FINE };
-    settled("three times of next to nothing", Script { old: quick, ..Script::new(35, slower) }).await;
+    passes("three times a few milliseconds", Script { old: quick, ..Script::new(35, slower) }).await;
 }
