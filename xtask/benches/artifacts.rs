@@ -1,8 +1,8 @@
 //! Zipping and hashing at the sizes functions have.
 
 use divan::{Bencher, counter::BytesCount};
+use engine::artifacts::{Entry, pack};
 use sha2::{Digest, Sha256};
-use xtask::artifacts::{Entry, pack};
 
 const SIZES: [usize; 3] = [1_000_000, 5_000_000, 20_000_000];
 

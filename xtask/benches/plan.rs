@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use divan::{Bencher, black_box};
-use serde_json::{Value, json};
-use stacks::{
-    rendered::{RenderedStack, RenderedSystem},
+use engine::render::{self, validate::Validator};
+use model::{
+    foundation,
+    project::Project as _,
+    rendered::{FormatVersion, RenderedStack, RenderedSystem},
     stage::Stage,
 };
-use xtask::{
-    plan::{
-        preview::{Baseline, BaselineStack, preview},
-        show,
-    },
-    render::{self, validate::Validator},
+use plan::{
+    preview::{Baseline, BaselineStack, preview},
+    show,
 };
+use serde_json::{Value, json};
 
 /// Functions of the small stack, each with a role and a table.
 const FUNCTIONS: usize = 4;
@@ -46,6 +46,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         apis: Vec::new(),
     };
     RenderedSystem {
+        version: FormatVersion,
         name: "bench".to_owned(),
         stacks: vec![stack],
         smoke: Vec::new(),
@@ -131,7 +132,8 @@ fn show_every_function_s_change(bencher: Bencher, times: usize) {
 fn plan_every_system_of_a_stage(bencher: Bencher) {
     let stage = stage();
     bencher.bench(|| {
-        let systems = stacks::systems::render(black_box(&stage)).expect("rendered");
+        let systems = stacks::Project.render(black_box(&stage)).expect("rendered");
+        let systems = foundation::complete(&stage, systems, &[]).expect("completed");
         preview(&stage, &systems, &baseline(&systems), None, Vec::new())
     });
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use divan::{Bencher, black_box};
+use engine::render::validate::Validator;
+use model::{foundation, project::Project as _, rendered::RenderedStack, stage::Stage};
 use serde_json::{Value, json};
-use stacks::rendered::RenderedStack;
-use xtask::render::validate::Validator;
 
 fn main() {
     divan::main();
@@ -80,6 +80,9 @@ fn recognize_a_template_that_passed(bencher: Bencher) {
 #[divan::bench]
 fn render_every_system_of_a_stage(bencher: Bencher) {
     let text = include_str!("../../stacks/stages/prod.yaml");
-    let stage = stacks::stage::Stage::parse("prod", text, "prod.yaml").expect("a stage");
-    bencher.bench(|| stacks::systems::render(black_box(&stage)).expect("rendered"));
+    let stage = Stage::parse("prod", text, "prod.yaml").expect("a stage");
+    bencher.bench(|| {
+        let systems = stacks::Project.render(black_box(&stage)).expect("rendered");
+        foundation::complete(&stage, systems, &[]).expect("completed")
+    });
 }

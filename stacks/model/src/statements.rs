@@ -264,7 +264,7 @@ fn is_within(operator: &str, narrow: &[String], wide: &[String]) -> bool {
 }
 
 /// Does a pattern with `*` and `?` match all of a text? A `*` in the text stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut read, mut star) = (0, 0, None);
     while read < text.len() {
@@ -297,10 +297,28 @@ mod tests {
 
     #[test]
     fn a_pattern_matches_texts_and_narrower_patterns() {
-        for (pattern, text) in [("*", ""), ("s3:*", "s3:get*"), ("a*c*e", "abcde"), ("a?c", "abc"), ("a*", "a*")] {
+        for (pattern, text) in [
+            ("*", ""),
+            ("s3:*", "s3:get*"),
+            ("a*c*e", "abcde"),
+            ("a?c", "abc"),
+            ("a*", "a*"),
+            ("a-*-z", "a-b-z"),
+            ("a/*", "a/b/*"),
+            ("a", "a"),
+        ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("s3:get*", "s3:*"), ("a?c", "a*c"), ("a", "ab"), ("a*c", "ab"), ("", "a")] {
+        for (pattern, text) in [
+            ("s3:get*", "s3:*"),
+            ("a?c", "a*c"),
+            ("a", "ab"),
+            ("a*c", "ab"),
+            ("", "a"),
+            ("a-*-z", "a-b-y"),
+            ("a", "a/b"),
+            ("a*c*e", "abde"),
+        ] {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
     }

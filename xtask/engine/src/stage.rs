@@ -1,4 +1,4 @@
-//! Finds and reads stage files.
+//! Reads stage files.
 
 use camino::Utf8PathBuf;
 use miette::Diagnostic;
@@ -17,9 +17,9 @@ pub enum StageError {
     #[error("there is no stage `{name}`{}", closest(.name, .known))]
     #[diagnostic(help("stages are the files stacks/stages/<stage>.yaml: {}", .known.join(", ")))]
     Unknown {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// The stages there are.
+        /// The existing stages.
         known: Vec<String>,
     },
     /// The folder or file cannot be read.
@@ -27,16 +27,16 @@ pub enum StageError {
     Read {
         /// The folder or file.
         path: Utf8PathBuf,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The file's content is wrong.
+    /// The file's content is invalid.
     #[error(transparent)]
-    #[diagnostic(help("mend the stage file"))]
+    #[diagnostic(help("fix the stage file"))]
     Content(#[from] model::stage::StageError),
 }
 
-/// The names of all stages, sorted.
+/// Lists the stages, sorted.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
 ///
 /// # Errors
 ///
-/// When there is no such stage, with the closest one, or its file cannot be read or understood.
+/// When there is no such stage, or its file cannot be read or is invalid.
 pub fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
     let known = names(workspace)?;
     if !known.iter().any(|candidate| candidate == name) {
@@ -71,7 +71,7 @@ pub fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<
     Ok(project.stage(name, &text, shown.as_str())?)
 }
 
-/// `; did you mean …?` when one of `known` is close to `name`, else nothing.
+/// Returns `; did you mean …?` if one of `known` is similar to `name`, otherwise an empty text.
 #[must_use]
 pub fn closest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
     stage::closest(name, known.iter().map(AsRef::as_ref))
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_name_is_offered_and_a_far_one_is_not() {
+    fn only_a_similar_name_is_suggested() {
         assert_eq!(closest("prd", &["dev", "local", "prod"]), "; did you mean `prod`?");
         assert_eq!(closest("moon", &["dev", "local"]), "");
     }

@@ -1,33 +1,32 @@
-//! What CloudFormation's own change set says, held against the prediction.
+//! Compares CloudFormation's change sets with the prediction.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     allow::Allowances,
     changes::{Certainty, ResourceAction, ResourceChange, StackChanges},
     findings::FindingKind,
     stateful::is_stateful,
 };
 
-/// What a change set says of one resource: CloudFormation API reference, `ResourceChange`.
+/// The change of one resource in a change set (CloudFormation API reference, `ResourceChange`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeSetEntry {
-    /// Its logical ID.
+    /// The logical ID.
     pub logical_id: String,
-    /// Its type.
+    /// The resource type.
     pub resource_type: String,
     /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic` or `SyncWithActual`.
     pub action: String,
-    /// `True`, `False` or `Conditional`; only of what is modified.
+    /// `True`, `False` or `Conditional`; for modified resources only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replacement: Option<String>,
 }
 
 impl ChangeSetEntry {
-    /// As the console shows it.
-    #[must_use]
-    pub fn words(&self) -> String {
+    /// The change as CloudFormation's console prints it.
+    pub(crate) fn words(&self) -> String {
         match self.replacement.as_deref() {
             Some(replacement) => format!("{}, replacement {replacement}", self.action),
             None => self.action.clone(),
@@ -38,7 +37,7 @@ impl ChangeSetEntry {
         self.action == "Modify" && self.replacement.as_deref() == Some("True")
     }
 
-    /// Could this be what was predicted? `Conditional` and `Dynamic` are CloudFormation's ways of not knowing yet.
+    /// Is the change consistent with the prediction? `Conditional` and `Dynamic` mean that CloudFormation does not know yet.
     fn agrees(&self, predicted: &ResourceChange) -> bool {
         match (self.action.as_str(), predicted.action) {
             ("Add" | "Import", action) => action == ResourceAction::Create,
@@ -53,31 +52,32 @@ impl ChangeSetEntry {
     }
 }
 
-/// Where a change set and the prediction disagree, in words.
+/// Describes the differences between a change set and the prediction.
 ///
-/// A resource that only CloudFormation modifies in place is no disagreement: it re-evaluates whatever refers to
-/// something that changes, and finds most of it unchanged.
+/// A modification in place that only the change set has is not one: CloudFormation lists every resource that refers to a
+/// changing one, and then finds most of them unchanged.
 #[must_use]
-pub fn disagreements(stack: &str, predicted: &StackChanges, verdicts: &[ChangeSetEntry]) -> Vec<String> {
-    let of = |id: &str| verdicts.iter().find(|verdict| verdict.logical_id == id);
-    let seen = verdicts.iter().filter_map(|verdict| {
-        let id = &verdict.logical_id;
+pub fn disagreements(stack: &str, predicted: &StackChanges, entries: &[ChangeSetEntry]) -> Vec<String> {
+    let entry = |id: &str| entries.iter().find(|entry| entry.logical_id == id);
+    let listed = entries.iter().filter_map(|entry| {
+        let id = &entry.logical_id;
         match predicted.of(id) {
-            Some(change) if verdict.agrees(change) => None,
+            Some(change) if entry.agrees(change) => None,
             Some(change) => {
-                Some(format!("{stack}/{id}: predicted {}, change set: {}", word(change.action), verdict.words()))
+                Some(format!("{stack}/{id}: predicted {}, change set: {}", word(change.action), entry.words()))
             }
-            None if verdict.action == "Modify" && !verdict.replaces() => None,
-            None => Some(format!("{stack}/{id}: predicted no change, change set: {}", verdict.words())),
+            None if entry.action == "Modify" && !entry.replaces() => None,
+            None => Some(format!("{stack}/{id}: predicted no change, change set: {}", entry.words())),
         }
     });
-    // What has no property changes (a policy attribute alone) is in no change set.
-    let missing = predicted.resources.iter().filter(|change| of(&change.logical_id).is_none()).filter_map(|change| {
-        let certain = change.certainty == Certainty::Certain && change.action != ResourceAction::Update;
-        let id = &change.logical_id;
-        certain.then(|| format!("{stack}/{id}: predicted {}, not in the change set", word(change.action)))
-    });
-    seen.chain(missing).collect()
+    // A change without property changes, of a policy attribute alone, is in no change set.
+    let missing =
+        predicted.resources.iter().filter(|change| entry(&change.logical_id).is_none()).filter_map(|change| {
+            let certain = change.certainty == Certainty::Certain && change.action != ResourceAction::Update;
+            let id = &change.logical_id;
+            certain.then(|| format!("{stack}/{id}: predicted {}, not in the change set", word(change.action)))
+        });
+    listed.chain(missing).collect()
 }
 
 fn word(action: ResourceAction) -> &'static str {
@@ -89,29 +89,29 @@ fn word(action: ResourceAction) -> &'static str {
     }
 }
 
-/// Data that the change set would lose and that neither the prediction showed nor anybody named, in words.
+/// Describes the stateful resources that the change set would delete or replace and that were neither predicted nor allowed.
 #[must_use]
 pub fn unpredicted_losses(
     stack: &str,
     predicted: &StackChanges,
-    verdicts: &[ChangeSetEntry],
+    entries: &[ChangeSetEntry],
     allowances: &Allowances,
 ) -> Vec<String> {
-    let losing = verdicts.iter().filter(|verdict| is_stateful(&verdict.resource_type));
-    losing
-        .filter_map(|verdict| {
-            let id = &verdict.logical_id;
+    let stateful = entries.iter().filter(|entry| is_stateful(&entry.resource_type));
+    stateful
+        .filter_map(|entry| {
+            let id = &entry.logical_id;
             let action = predicted.of(id).map(|change| change.action);
-            let (kind, shown, what) = match verdict.action.as_str() {
+            let (kind, is_predicted, what) = match entry.action.as_str() {
                 "Remove" => (FindingKind::DeletesData, action == Some(ResourceAction::Delete), "delete"),
-                _ if verdict.replaces() => {
+                _ if entry.replaces() => {
                     (FindingKind::ReplacesData, action == Some(ResourceAction::Replace), "replace")
                 }
                 _ => return None,
             };
-            // What the prediction shows was refused, or named, before this.
-            let passes = shown || allowances.has(kind, stack, id);
-            (!passes).then(|| format!("{what} {id} ({})", verdict.resource_type))
+            // A predicted loss has been refused or allowed earlier.
+            let is_allowed = is_predicted || allowances.includes(kind, stack, id);
+            (!is_allowed).then(|| format!("{what} {id} ({})", entry.resource_type))
         })
         .collect()
 }
@@ -120,10 +120,10 @@ pub fn unpredicted_losses(
 mod tests {
     use super::*;
 
-    fn verdict(kind: &str, action: &str, replacement: Option<&str>) -> ChangeSetEntry {
+    fn entry(resource_type: &str, action: &str, replacement: Option<&str>) -> ChangeSetEntry {
         ChangeSetEntry {
             logical_id: "A".to_owned(),
-            resource_type: kind.to_owned(),
+            resource_type: resource_type.to_owned(),
             action: action.to_owned(),
             replacement: replacement.map(str::to_owned),
         }
@@ -144,11 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn agreement_needs_no_words_and_disagreement_is_said() {
+    fn only_inconsistent_changes_are_disagreements() {
         use ResourceAction::{Create, Delete, Replace, Update};
         let sure = Certainty::Certain;
-        let said = |action, certainty, set: &str, replacement| {
-            disagreements("s", &predicted(action, certainty), &[verdict("AWS::S3::Bucket", set, replacement)]).len()
+        let count = |action, certainty, set: &str, replacement| {
+            disagreements("s", &predicted(action, certainty), &[entry("AWS::S3::Bucket", set, replacement)]).len()
         };
         for (action, certainty, set, replacement, expected) in [
             (Create, sure, "Add", None, 0),
@@ -164,7 +164,7 @@ mod tests {
             (Create, sure, "Remove", None, 1),
         ] {
             assert_eq!(
-                said(action, certainty, set, replacement),
+                count(action, certainty, set, replacement),
                 expected,
                 "{action:?} {certainty:?} {set} {replacement:?}"
             );
@@ -172,21 +172,21 @@ mod tests {
         assert_eq!(disagreements("s", &predicted(Delete, sure), &[]).len(), 1);
         assert_eq!(disagreements("s", &predicted(Update, sure), &[]).len(), 0);
         let none = StackChanges::default();
-        assert_eq!(disagreements("s", &none, &[verdict("AWS::S3::Bucket", "Modify", Some("False"))]).len(), 0);
-        assert_eq!(disagreements("s", &none, &[verdict("AWS::S3::Bucket", "Remove", None)]).len(), 1);
+        assert_eq!(disagreements("s", &none, &[entry("AWS::S3::Bucket", "Modify", Some("False"))]).len(), 0);
+        assert_eq!(disagreements("s", &none, &[entry("AWS::S3::Bucket", "Remove", None)]).len(), 1);
     }
 
     #[test]
-    fn data_that_only_the_change_set_would_lose_is_found() {
+    fn losses_that_were_not_predicted_are_found() {
         let none = Allowances::default();
-        let replaced = [verdict("AWS::S3::Bucket", "Modify", Some("True"))];
+        let replaced = [entry("AWS::S3::Bucket", "Modify", Some("True"))];
         let update = predicted(ResourceAction::Update, Certainty::Certain);
         assert_eq!(unpredicted_losses("s", &update, &replaced, &none), ["replace A (AWS::S3::Bucket)"]);
         let replace = predicted(ResourceAction::Replace, Certainty::Certain);
         assert_eq!(unpredicted_losses("s", &replace, &replaced, &none), Vec::<String>::new());
-        let removed = [verdict("AWS::S3::Bucket", "Remove", None)];
+        let removed = [entry("AWS::S3::Bucket", "Remove", None)];
         assert_eq!(unpredicted_losses("s", &update, &removed, &none), ["delete A (AWS::S3::Bucket)"]);
-        let harmless = [verdict("AWS::SNS::Topic", "Remove", None)];
+        let harmless = [entry("AWS::SNS::Topic", "Remove", None)];
         assert_eq!(unpredicted_losses("s", &update, &harmless, &none), Vec::<String>::new());
     }
 }

@@ -15,8 +15,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{allow::Allowances, observed::Observed, preview::Preview};
-use crate::artifacts::Artifacts;
+use crate::{allow::Allowances, artifacts::Artifacts, observed::Observed, preview::Preview};
 
 /// The version of the file's format.
 const FORMAT: u32 = 1;
@@ -32,7 +31,7 @@ pub enum PlanFileError {
     NotAPlan {
         /// The file.
         path: Utf8PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Another version of the tool wrote it.

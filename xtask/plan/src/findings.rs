@@ -47,18 +47,20 @@ impl Finding {
         Some(format!("{} {}/{}", self.kind.option()?, self.stack, self.logical_id))
     }
 
-    /// Returns the message with at most `limit` of its parts, and the number of parts that are left out.
+    /// Returns the message with the first of its parts and the number of the others.
     #[must_use]
-    pub fn folded(&self, limit: usize) -> (String, usize) {
-        let hidden = self.parts.len().saturating_sub(limit);
+    pub fn brief(&self) -> String {
+        let hidden = self.parts.len().saturating_sub(FOLD);
         let start = self.message.strip_suffix(&self.parts.join(SEPARATOR));
         match start.filter(|_| hidden > 0) {
-            Some(start) => (format!("{start}{}", self.parts[..limit].join(SEPARATOR)), hidden),
-            None => (self.message.clone(), 0),
+            Some(start) => format!("{start}{}; … and {hidden} more", self.parts[..FOLD].join(SEPARATOR)),
+            None => self.message.clone(),
         }
     }
 }
 
+/// The number of parts in a brief message.
+const FOLD: usize = 3;
 /// Separates the parts of a message.
 const SEPARATOR: &str = "; ";
 
@@ -338,12 +340,14 @@ mod tests {
 
     #[test]
     fn a_long_message_is_folded() {
-        let finding =
-            Finding::listing(FindingKind::WidensIam, "Role would", ["a", "b", "c"].map(str::to_owned).to_vec());
-        assert_eq!(finding.message, "Role would a; b; c");
-        assert_eq!(finding.folded(2), ("Role would a; b".to_owned(), 1));
-        assert_eq!(finding.folded(3), ("Role would a; b; c".to_owned(), 0));
+        let of = |parts: &[&str]| {
+            let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+            Finding::listing(FindingKind::WidensIam, "Role would", parts)
+        };
+        assert_eq!(of(&["a", "b", "c", "d", "e"]).message, "Role would a; b; c; d; e");
+        assert_eq!(of(&["a", "b", "c", "d", "e"]).brief(), "Role would a; b; c; … and 2 more");
+        assert_eq!(of(&["a", "b", "c"]).brief(), "Role would a; b; c");
         let plain = Finding::new(FindingKind::OpensToPublic, "Bucket would be open to everyone".to_owned());
-        assert_eq!(plain.folded(0), (plain.message.clone(), 0));
+        assert_eq!(plain.brief(), plain.message);
     }
 }

@@ -9,15 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-use stacks::stage::Stage;
-use xtask::{
-    artifacts::Artifacts,
+use engine::{
     aws::{Clients, Rates},
     deploy::{Done, Guard, apply},
-    plan::{Action, Plan, PlannedStack, allow::Allowances, preview::Preview},
     ui::Ui,
 };
+use model::{foundation, stage::Stage};
+use plan::{Action, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
+use serde_json::json;
 
 use crate::{
     cloud::Cloud,
@@ -88,7 +87,7 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
 }
 
 fn bucket() -> BTreeMap<String, String> {
-    BTreeMap::from([(stacks::systems::foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())])
+    BTreeMap::from([(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())])
 }
 
 #[test]

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-use stacks::stage::Stage;
-use xtask::{
-    artifacts::Artifacts,
+use engine::{
     aws::Clients,
     deploy::{Deployed, Done, Guard, Outputs, apply},
-    plan::{Action, Parameter, Plan, PlannedStack, allow::Allowances, preview::Preview},
     ui::Ui,
 };
+use model::{foundation, stage::Stage};
+use plan::{Action, Parameter, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
+use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 
@@ -66,7 +65,7 @@ async fn values(cloud: &Cloud) {
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
     let clients = Clients::new(&stage, Some(cloud.endpoint())).await;
-    let bucket = [(stacks::systems::foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())];
+    let bucket = [(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())];
     let foundation = ("foundation-artifacts-local".to_owned(), BTreeMap::from(bucket));
 
     // What an interrupted run left has no outputs, though it is known.

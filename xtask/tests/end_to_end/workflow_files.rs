@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use clap::Parser;
+use engine::cli::Cli;
+use model::foundation::pipeline::DEPLOY_SESSION;
 use serde_json::{Value, json};
-use stacks::systems::foundation::pipeline::DEPLOY_SESSION;
-use xtask::cli::Cli;
 
 use crate::{
     cloud::{Cloud, workspace},

@@ -9,8 +9,8 @@ use std::{
 };
 
 use clap::Parser;
+use engine::cli::Cli;
 use serde_json::Value;
-use xtask::cli::Cli;
 
 use crate::{
     cloud::{Cloud, text, workspace},

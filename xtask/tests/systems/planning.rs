@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use model::rendered::RenderedSystem;
+use plan::{
+    Action, Parameter, Plan,
+    artifacts::{Artifact, ArtifactKind, Artifacts},
+    needed,
+    observed::{Observed, ObservedFunction, ObservedStack},
+    plan, preview,
+};
 use serde_json::json;
-use model::stage::Stage;
 
-use super::*;
-use crate::{artifacts::Kind, plan::observed::ObservedFunction};
-
-const LOCAL: &str = include_str!("../../../stacks/stages/local.yaml");
+use crate::{STAGES, rendered, stage};
 
 fn systems() -> Vec<RenderedSystem> {
-    let stage = Stage::parse("local", LOCAL, "local.yaml").expect("a stage");
-    stacks::systems::render(&stage).expect("rendered")
+    rendered(&stage("local"))
 }
 
-fn artifact(kind: Kind, system: &str, name: &str, seed: u8) -> Artifact {
+fn artifact(kind: ArtifactKind, system: &str, name: &str, seed: u8) -> Artifact {
     Artifact {
         kind,
         system: system.to_owned(),
@@ -33,14 +36,14 @@ fn artifacts(systems: &[RenderedSystem], seed: u8) -> Artifacts {
         functions: stacks()
             .flat_map(|stack| &stack.functions)
             .map(|function| {
-                let artifact = artifact(Kind::Function, function.id.system, function.id.function, seed);
-                (function.id.binary.to_owned(), artifact)
+                let artifact = artifact(ArtifactKind::Function, &function.id.system, function.id.artifact_name(), seed);
+                (function.id.binary.clone(), artifact)
             })
             .collect(),
         layers: stacks()
             .flat_map(|stack| &stack.layers)
             .map(|layer| {
-                let artifact = artifact(Kind::Layer, &layer.system, &layer.layer, seed);
+                let artifact = artifact(ArtifactKind::Layer, &layer.system, &layer.layer, seed);
                 ((layer.system.clone(), layer.layer.clone()), artifact)
             })
             .collect(),
@@ -78,7 +81,7 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
         observed.stacks.get_mut(&stack.name).expect("inserted").parameters = parameters;
     }
     for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
-        let code_sha256 = artifacts.functions[function.id.binary].code_sha256();
+        let code_sha256 = artifacts.functions[&function.id.binary].code_sha256();
         let live = Some("1".to_owned());
         observed
             .functions
@@ -193,14 +196,9 @@ fn a_stack_that_never_came_to_be_is_created_again() {
 
 #[test]
 fn a_stage_against_itself_is_empty_for_every_system() {
-    for (name, text) in [
-        ("local", LOCAL),
-        ("dev", include_str!("../../../stacks/stages/dev.yaml")),
-        ("staging", include_str!("../../../stacks/stages/staging.yaml")),
-        ("prod", include_str!("../../../stacks/stages/prod.yaml")),
-    ] {
-        let stage = Stage::parse(name, text, name).expect("a stage");
-        let systems = stacks::systems::render(&stage).expect("rendered");
+    for name in STAGES {
+        let stage = stage(name);
+        let systems = rendered(&stage);
         let stacks = systems.iter().flat_map(|system| &system.stacks).map(|stack| {
             let template = stack.template.clone();
             (stack.name.clone(), preview::BaselineStack { template, ..Default::default() })

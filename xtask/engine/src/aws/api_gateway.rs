@@ -1,6 +1,6 @@
-//! API Gateway: does a stage really serve what the template says?
+//! API Gateway: the routes that a stage serves.
 //!
-//! An API that changed without a new deployment serves its old routes while its stack looks up to date.
+//! An API that changes without a new deployment still serves its old routes, although its stack is up to date.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use aws_sdk_apigateway::Client;
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
-    /// The routes that are in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
+    /// Lists the routes in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! CloudWatch: what the versions behind an alias did, and which alarms fire.
+//! CloudWatch: metrics of the versions behind an alias, and the states of alarms.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use super::{AwsError, Clients, error::failed};
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
 const PERIOD: i32 = 60;
 
-/// What is asked of each version: the metric, and how its minutes are put together.
+/// The metrics of a version, each with its statistic.
 const METRICS: &[(&str, &str)] =
     &[("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")];
 
@@ -50,7 +50,7 @@ impl Clients {
 }
 
 impl CloudWatch {
-    /// What versions did that an alias sends traffic to, each since `since`, in their order.
+    /// Reads the metrics since `since` of versions that an alias sends traffic to, in their order.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl CloudWatch {
         let queries = versions.iter().enumerate().flat_map(|(index, version)| {
             METRICS.iter().map(move |(metric, statistic)| query(index, function, alias, version, metric, statistic))
         });
-        // A minute that has begun counts: the window's edges are whole minutes.
+        // The current minute counts: the window's edges are whole minutes.
         let end = SystemTime::now() + Duration::from_secs(60);
         let mut samples = vec![Sample::default(); versions.len()];
         let mut durations = vec![Vec::new(); versions.len()];
@@ -97,7 +97,7 @@ impl CloudWatch {
         Ok(samples)
     }
 
-    /// Those of these alarms that are there, and whether each is firing.
+    /// Reads which of these alarms exist, and whether each is firing.
     ///
     /// # Errors
     ///
@@ -121,15 +121,15 @@ impl CloudWatch {
     }
 }
 
-/// What came of the minutes that began after `since`. The one it lies in is left out: a version that gets its first share of the
-/// traffic opens its first connections then.
+/// The values of the minutes that began after `since`. The minute of `since` is left out: a version that receives its first share of
+/// the traffic opens its connections then.
 fn whole_minutes(result: &MetricDataResult, since: SystemTime) -> impl Iterator<Item = f64> {
     let since = DateTime::from(since);
     let minutes = result.timestamps().iter().zip(result.values());
     minutes.filter(move |(minute, _)| **minute >= since).map(|(_, value)| *value)
 }
 
-/// The middle one; of two, the lower. One slow request makes a minute's percentile, and not the middle of several minutes.
+/// The median, the lower one of two. One slow request decides the percentile of a minute, but not the median of several minutes.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_minute_is_not_the_rule_and_the_first_does_not_count() {
+    fn the_median_ignores_one_slow_minute_and_the_first() {
         assert_eq!(median(vec![]), None);
         assert_eq!(median(vec![300.0]), Some(300.0));
         assert_eq!(median(vec![60.0, 300.0]), Some(60.0));

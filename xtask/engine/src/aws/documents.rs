@@ -4,7 +4,7 @@ use aws_sdk_s3::primitives::ByteStream;
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed, if_found},
+    error::{ErrorKind, failed, if_found},
     s3::S3,
 };
 
@@ -63,7 +63,7 @@ impl Documents {
             Err(error) => {
                 let error = failed("s3:PutObject", error);
                 let no_bucket = error.code.as_deref() == Some("NoSuchBucket");
-                if no_bucket || !matches!(error.kind, Kind::Conflict | Kind::NotFound) {
+                if no_bucket || !matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) {
                     return Err(error);
                 }
                 // The response to an earlier attempt may have been lost; then the document has this text.
@@ -84,7 +84,7 @@ impl Documents {
         let Some(found) = found else { return Ok(None) };
         let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
         let broken =
-            |message: String| AwsError { operation: "s3:GetObject", kind: Kind::Unreachable, code: None, message };
+            |message: String| AwsError { operation: "s3:GetObject", kind: ErrorKind::Unreachable, code: None, message };
         let bytes = found.body.collect().await.map_err(|error| broken(error.to_string()))?.to_vec();
         let text = String::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
         Ok(Some(Document { text, tag }))

@@ -19,23 +19,23 @@ use super::{
     patient,
 };
 
-/// Where an alias points.
+/// An alias.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alias {
     /// The alias's name.
     pub name: String,
-    /// The version that gets the traffic without a routing weight.
+    /// The version that receives the traffic without a routing weight.
     pub version: String,
-    /// Other versions with their share, 0 to 1.
+    /// Other versions with their routing weights, 0 to 1.
     pub weights: BTreeMap<String, f64>,
 }
 
-/// The answer to an invocation.
+/// The response to an invocation.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Invocation {
     /// The payload.
     pub payload: Vec<u8>,
-    /// `Unhandled` or similar, where the function failed.
+    /// `Unhandled` or similar, if the function failed.
     pub error: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Clients {
     }
 }
 
-/// A version as people ask about it.
+/// A version's properties, for a report.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Described {
@@ -69,12 +69,12 @@ pub struct Described {
     pub memory: i32,
     /// Its timeout, in seconds.
     pub timeout: i32,
-    /// When it was last modified, as Lambda says it.
+    /// The time of the last change, as Lambda reports it.
     pub last_modified: String,
 }
 
 impl Lambda {
-    /// The version that an alias points to, or `None` when there is no such function or alias.
+    /// Describes the version that an alias points to; `None` if there is no such function or alias.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl Lambda {
         }))
     }
 
-    /// One version of a function, or `None` when there is none.
+    /// Reads one version of a function; `None` if there is none.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Lambda {
         }))
     }
 
-    /// All versions of a function but `$LATEST`, oldest first; none when there is no such function.
+    /// Lists the versions of a function without `$LATEST`, oldest first; none if there is no such function.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Lambda {
         Ok(numbered.collect())
     }
 
-    /// All aliases of a function.
+    /// Lists the aliases of a function; none if there is no such function.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl Lambda {
         Ok(aliases.iter().flatten().map(alias).collect())
     }
 
-    /// Gives `$LATEST` the zip at `key`.
+    /// Updates the code of `$LATEST` with the zip at `key`.
     ///
     /// # Errors
     ///
@@ -176,11 +176,11 @@ impl Lambda {
         Ok(())
     }
 
-    /// Publishes `$LATEST`, provided its code is still `code_sha256`; returns the version's number.
+    /// Publishes `$LATEST` if its code is `code_sha256`; returns the version's number.
     ///
     /// # Errors
     ///
-    /// When the code changed meanwhile, or the call fails.
+    /// When the code has changed, or the call fails.
     pub async fn publish(&self, function: &str, code_sha256: &str, description: &str) -> Result<String, AwsError> {
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
@@ -188,7 +188,7 @@ impl Lambda {
         Ok(published.version().unwrap_or_default().to_owned())
     }
 
-    /// Points an alias to one version alone.
+    /// Points an alias to one version.
     ///
     /// # Errors
     ///
@@ -208,7 +208,7 @@ impl Lambda {
         Ok(())
     }
 
-    /// Points an alias to one version, and gives another a share of its traffic, 0 to 1.
+    /// Points an alias to one version, and sends a share of its traffic, 0 to 1, to another.
     ///
     /// # Errors
     ///
@@ -228,22 +228,22 @@ impl Lambda {
         Ok(())
     }
 
-    /// Invokes one version and waits for its answer.
+    /// Invokes one version and waits for its response.
     ///
     /// # Errors
     ///
-    /// When the call fails; a function that fails is an [`Answer`] with an error.
-    pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Answer, AwsError> {
+    /// When the call fails; a function that fails is an [`Invocation`] with an error.
+    pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
         let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
         let request = request.customize().config_override(Config::builder().timeout_config(patient()));
-        let answer = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
-        Ok(Answer {
-            payload: answer.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
-            error: answer.function_error().map(str::to_owned),
+        let response = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
+        Ok(Invocation {
+            payload: response.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
+            error: response.function_error().map(str::to_owned),
         })
     }
 
-    /// Deletes one version; one that is not there is fine.
+    /// Deletes one version, if there is one.
     ///
     /// # Errors
     ///
@@ -253,7 +253,7 @@ impl Lambda {
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
     }
 
-    /// The versions of a layer: number and ARN.
+    /// Lists the versions of a layer: number and ARN.
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl Lambda {
         Ok(versions.map(|found| (found.version, found.layer_version_arn.unwrap_or_default())).collect())
     }
 
-    /// Deletes one version of a layer.
+    /// Deletes one version of a layer, if there is one.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! CloudWatch Logs: groups that are left behind.
+//! CloudWatch Logs: log groups.
 
 use aws_sdk_cloudwatchlogs::Client;
 
@@ -12,7 +12,7 @@ use super::{
 pub struct LogGroup {
     /// Its name.
     pub name: String,
-    /// Bytes that are kept in it.
+    /// The stored bytes.
     pub stored: u64,
 }
 
@@ -31,7 +31,7 @@ impl Clients {
 }
 
 impl Logs {
-    /// All log groups whose names begin with `prefix`.
+    /// Lists the log groups whose names start with `prefix`.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl Logs {
         Ok(groups.collect())
     }
 
-    /// Deletes a log group with all that is in it; one that is not there is fine.
+    /// Deletes a log group, if there is one.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! S3: artifacts and templates up, everything away again.
+//! S3: artifacts, templates and the files of sites.
 
 use aws_sdk_s3::{
     Client, Config,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed, if_found},
+    error::{ErrorKind, failed, if_found},
     patient,
 };
 
@@ -42,8 +42,9 @@ impl Clients {
         self.s3_in(None)
     }
 
-    /// S3 in a region, where that is not the stage's: other regions do not delete a bucket. The emulator knows buckets by
-    /// path only.
+    /// S3 in a region; `None` is the stage's. A bucket can only be deleted in its own region.
+    ///
+    /// The emulator only supports buckets in the path.
     #[must_use]
     pub fn s3_in(&self, region: Option<&str>) -> S3 {
         let mut config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
@@ -55,7 +56,7 @@ impl Clients {
 }
 
 impl S3 {
-    /// Is there such an object?
+    /// Returns whether an object exists.
     ///
     /// # Errors
     ///
@@ -116,14 +117,14 @@ impl S3 {
     pub async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
         let body = ByteStream::from_path(path).await.map_err(|error| AwsError {
             operation: "s3:PutObject",
-            kind: Kind::Other,
+            kind: ErrorKind::Other,
             code: None,
-            message: format!("{path} cannot be read: {error}"),
+            message: format!("failed to read {path}: {error}"),
         })?;
         self.put(bucket, key, body).await
     }
 
-    /// Uploads some text.
+    /// Uploads text.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ impl S3 {
         Ok(())
     }
 
-    /// The keys under a prefix.
+    /// Lists the keys with a prefix.
     ///
     /// # Errors
     ///
@@ -155,7 +156,7 @@ impl S3 {
         Ok(keys)
     }
 
-    /// Deletes objects; in a versioned bucket their versions stay.
+    /// Deletes objects; a versioned bucket keeps their versions.
     ///
     /// # Errors
     ///
@@ -165,7 +166,7 @@ impl S3 {
         self.delete_versions(bucket, &objects).await
     }
 
-    /// Deletes a bucket with every version of everything in it; returns whether there was one.
+    /// Deletes a bucket with all versions of all its objects; returns whether it existed.
     ///
     /// # Errors
     ///
@@ -203,7 +204,7 @@ impl S3 {
             if let Some(error) = deleted.errors().first() {
                 return Err(AwsError {
                     operation: "s3:DeleteObjects",
-                    kind: Kind::Other,
+                    kind: ErrorKind::Other,
                     code: error.code().map(str::to_owned),
                     message: format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
                 });

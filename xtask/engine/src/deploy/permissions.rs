@@ -1,8 +1,8 @@
-//! What carrying out a plan calls, so that a missing permission is told before the first change and not after the fifth.
+//! The calls that execute a plan, so that a missing permission is reported before the first change.
 
 use plan::{Action, Plan};
 
-/// Actions, and the resources they are done to.
+/// Actions and their resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needed {
     /// For example `cloudformation:CreateChangeSet`.
@@ -15,8 +15,7 @@ const STACKS: &[&str] =
     &["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet"];
 const CODE: &[&str] = &["lambda:UpdateFunctionCode", "lambda:PublishVersion", "lambda:UpdateAlias"];
 
-/// What the caller must be allowed for this plan. What CloudFormation does in its name depends on the resources and is
-/// not in it.
+/// Lists the permissions that the caller needs for a plan, without those that CloudFormation uses on the caller's behalf.
 #[must_use]
 pub fn needed(plan: &Plan, account: &str, region: &str) -> Vec<Needed> {
     let stacks = plan.stacks.iter().filter(|stack| stack.action != Action::None).map(|stack| {

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn budget() -> Latency {
-        let check = LiveCheck::answers("Api", Method::Get, "/health", &[200]);
+        let check = LiveCheck::responds("Api", Method::Get, "/health", &[200]);
         Latency { check, expected: 60, p95: 100, longest: 1_000 }
     }
 

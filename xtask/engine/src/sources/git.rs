@@ -1,4 +1,4 @@
-//! The few questions that are asked of git, through its command line: what the user's own git can read, this can.
+//! Reads a repository through git's command line, so that it reads whatever the user's git reads.
 
 use std::{
     io::Write,
@@ -15,17 +15,17 @@ pub struct Git {
     root: Utf8PathBuf,
 }
 
-/// A commit, and how it was found.
+/// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// Its full hash.
     pub hash: String,
-    /// How it was named, for people.
+    /// The name to show.
     pub name: String,
 }
 
 impl Commit {
-    /// The hash as people write it.
+    /// The abbreviated hash.
     #[must_use]
     pub fn short(&self) -> &str {
         &self.hash[..self.hash.len().min(9)]
@@ -37,18 +37,18 @@ impl Git {
     ///
     /// # Errors
     ///
-    /// When there is no git, or no repository.
+    /// When git is not installed, or the folder is not in a repository.
     pub fn around(root: &Utf8Path) -> Result<Self, SourcesError> {
         let git = Self { root: root.to_owned() };
         let output = git.run(&["rev-parse", "--is-inside-work-tree"])?;
         if output.status.success() { Ok(git) } else { Err(SourcesError::NoRepository { directory: root.to_owned() }) }
     }
 
-    /// The commit of a name.
+    /// Resolves the name of a commit.
     ///
     /// # Errors
     ///
-    /// When git does not know it.
+    /// When there is no such commit.
     pub fn commit(&self, reference: &str) -> Result<Commit, SourcesError> {
         let output =
             self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{reference}^{{commit}}")])?;
@@ -58,7 +58,7 @@ impl Git {
         Ok(Commit { hash: text(&output), name: reference.to_owned() })
     }
 
-    /// The current commit, with `-dirty` where the working tree differs from it; `None` before the first.
+    /// The current commit's hash, with `-dirty` if the working tree differs from it; `None` before the first commit.
     #[must_use]
     pub fn describe(&self) -> Option<String> {
         let commit = self.commit("HEAD").ok()?;
@@ -66,11 +66,11 @@ impl Git {
         Some(if clean { commit.hash } else { format!("{}-dirty", commit.hash) })
     }
 
-    /// Where the current commit left `main`.
+    /// The merge base of the current commit and `main`.
     ///
     /// # Errors
     ///
-    /// When there is no such branch, or the history does not reach that far back.
+    /// When there is no such branch, or the history is too shallow.
     pub fn merge_base_with_main(&self) -> Result<Commit, SourcesError> {
         let branch = ["origin/main", "main"].into_iter().find(|branch| self.commit(branch).is_ok());
         let branch = branch.ok_or(SourcesError::NoMain)?;
@@ -99,7 +99,7 @@ impl Git {
         Ok(paths.into_iter().map(relative).zip(contents).collect())
     }
 
-    /// One file at a commit; `None` when it was not there.
+    /// One file at a commit; `None` if the commit does not have it.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Git {
         Ok(output.status.success().then_some(output.stdout))
     }
 
-    /// Files that differ between a commit and the working tree, new ones included, relative to the root.
+    /// The files that differ between a commit and the working tree, including new ones, relative to the root.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl Git {
         Ok(files)
     }
 
-    /// The files that git knows below these paths, and new ones that it does not ignore, relative to the root; sorted.
+    /// The tracked files below these paths, and new ones that are not ignored, sorted, relative to the root.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Git {
         Ok(files)
     }
 
-    /// Every object's content, by one process however many there are.
+    /// The contents of objects, read by one process.
     fn contents(&self, objects: &[String]) -> Result<Vec<Vec<u8>>, SourcesError> {
         if objects.is_empty() {
             return Ok(Vec::new());
@@ -163,7 +163,7 @@ impl Git {
         let mut rest = output.stdout.as_slice();
         let mut contents = Vec::with_capacity(objects.len());
         for object in objects {
-            let unexpected = || SourcesError::Git { reason: format!("`git cat-file` does not give {object}") };
+            let unexpected = || SourcesError::Git { reason: format!("`git cat-file` did not print {object}") };
             // "<hash> blob <size>\n<content>\n"
             let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(unexpected)?;
             let header = String::from_utf8_lossy(&rest[..end]).into_owned();
@@ -190,7 +190,7 @@ impl Git {
             return Ok(output);
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(SourcesError::Git { reason: said.lines().next().unwrap_or("it said nothing").to_owned() })
+        Err(SourcesError::Git { reason: said.lines().next().unwrap_or("without an error message").to_owned() })
     }
 }
 

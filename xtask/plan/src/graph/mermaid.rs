@@ -4,7 +4,7 @@ use std::fmt::{Result, Write};
 
 use super::{Endpoint, Graph, GraphStack, NodeKind};
 
-/// A Mermaid flowchart: a box per system, in it a box per stack.
+/// Returns a Mermaid flowchart: a box per system, with a box per stack.
 #[must_use]
 pub fn mermaid(graph: &Graph) -> String {
     let mut text = String::new();
@@ -56,7 +56,7 @@ fn end(end: &Endpoint) -> String {
     }
 }
 
-/// Mermaid's identifiers are letters, digits and underscores.
+/// Mermaid's identifiers consist of letters, digits and underscores.
 fn identifier(within: &str, name: &str) -> String {
     format!("{within}_{name}").replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
 }

@@ -1,4 +1,4 @@
-//! What a stage is made of: systems, stacks, functions, APIs and data, and what refers to what. Pure.
+//! The graph of a stage: its systems, stacks, functions, APIs and data, and the references between them.
 
 mod mermaid;
 mod svg;
@@ -19,42 +19,42 @@ use crate::{
     stateful::is_stateful,
 };
 
-/// What a graph shows.
+/// The graph of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     /// The stage.
     pub stage: String,
-    /// Every stack, in the order of a deploy.
+    /// Every stack, in deploy order.
     pub stacks: Vec<GraphStack>,
-    /// What refers to what.
+    /// The references.
     pub edges: BTreeSet<Edge>,
 }
 
-/// A stack.
+/// A stack of the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphStack {
-    /// Its system.
+    /// The system.
     pub system: String,
-    /// Its name in CloudFormation.
+    /// The name in CloudFormation.
     pub name: String,
-    /// What of it is worth showing, sorted.
+    /// Its functions, APIs and data.
     pub nodes: BTreeSet<Node>,
 }
 
-/// A function, an API, or something that holds or carries data.
+/// A function, an API, or a resource that holds or carries data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node {
-    /// The name of the stack in CloudFormation.
+    /// The stack's name in CloudFormation.
     pub stack: String,
     /// The logical ID.
     pub logical_id: String,
-    /// What it is called.
+    /// The label in drawings.
     pub label: String,
-    /// What it is.
+    /// The kind.
     pub kind: NodeKind,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NodeKind {
     /// A Lambda function.
@@ -65,29 +65,29 @@ pub enum NodeKind {
     Data,
 }
 
-/// A node or a stack without nodes refers to another.
+/// A reference from a node, or a stack without nodes, to another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Who refers.
+    /// The referring end.
     pub from: Endpoint,
-    /// To what.
+    /// The end that is referred to.
     pub to: Endpoint,
 }
 
-/// One end of an edge: a stack, and a node in it by logical ID.
+/// One end of an edge: a stack, or a node in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
     /// The stack's name in CloudFormation.
     pub stack: String,
-    /// The node; `None` is the stack itself.
+    /// The node's logical ID; `None` for the stack itself.
     pub node: Option<String>,
 }
 
-/// Types that carry data without keeping it.
+/// Resource types that carry data without storing it.
 const CARRIES_DATA: &[&str] =
     &["AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::CloudFront::Distribution", "AWS::Events::EventBus"];
 
-/// The graph of a stage.
+/// Returns the graph of a stage.
 #[must_use]
 pub fn graph(stage: &str, systems: &[RenderedSystem]) -> Graph {
     let rendered: Vec<_> = systems.iter().flat_map(|system| &system.stacks).collect();
@@ -135,7 +135,7 @@ fn stage_of(stack: &RenderedStack) -> &str {
     stack.name.strip_prefix(&prefix).unwrap_or_default()
 }
 
-/// Which node a resource belongs to: itself, or the function or API that it is a part of.
+/// Maps each resource to the node it belongs to: itself, or its function or API.
 fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<String, String> =
         nodes(stack).into_iter().map(|node| (node.logical_id.clone(), node.logical_id)).collect();
@@ -153,13 +153,13 @@ fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
                     owners.insert(id.clone(), function);
                 }
             }
-            // Whatever is part of an API names it.
-            kind if kind.starts_with("AWS::ApiGateway::") => {
+            // The parts of an API refer to it.
+            part if part.starts_with("AWS::ApiGateway::") => {
                 if let Some(api) = target("RestApiId") {
                     owners.insert(id.clone(), api);
                 }
             }
-            // A mapping reads from its source for its function.
+            // A mapping belongs to its source, which feeds the function.
             "AWS::Lambda::EventSourceMapping" => {
                 if let Some(source) = target("EventSourceArn") {
                     owners.insert(id.clone(), source);
@@ -194,29 +194,29 @@ fn edges_of(
         Some(node.map_or_else(|| whole(&name), |node| within(&name, node)))
     };
     let mut edges = Vec::new();
-    let mut stacks_met = BTreeSet::new();
+    let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
         let Some(owner) = own.get(id) else { continue };
         let from = within(&stack.name, owner);
         for end in references(&resource["Properties"]).into_iter().filter_map(to) {
-            stacks_met.insert(end.stack.clone());
+            referenced_stacks.insert(end.stack.clone());
             if end != from {
                 edges.push(Edge { from: from.clone(), to: end });
             }
         }
     }
-    // A dependency that no node shows is shown between the stacks.
+    // A dependency without a reference between nodes becomes an edge between the stacks.
     for other in &stack.depends_on {
         let name = full_name(&stack.system, other, stage);
-        if !stacks_met.contains(&name) {
+        if !referenced_stacks.contains(&name) {
             edges.push(Edge { from: whole(&stack.name), to: whole(&name) });
         }
     }
     edges
 }
 
-/// What has a name of its own, by that name as the template spells it: a bucket that tells a function of its objects, and
-/// that the function reads, cannot both be referred to, so one of them is named.
+/// The nodes with fixed names, by name: a bucket that notifies a function that reads it cannot also be referred to by that
+/// function, which has its name instead.
 fn named(stack: &RenderedStack) -> Vec<(String, Endpoint)> {
     const NAMES: &[&str] = &["BucketName", "TableName", "QueueName", "TopicName"];
     nodes(stack)
@@ -235,19 +235,19 @@ fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named
     for (id, resource) in resources(stack) {
         let Some(owner) = owners.get(id) else { continue };
         let from = Endpoint { stack: stack.name.clone(), node: Some(owner.clone()) };
-        // A table and a topic may have one name: whoever has it means itself by it.
+        // A table and a topic may share a name; each then means itself.
         let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();
         let others: Vec<_> = named.iter().filter(|(name, _)| !own.contains(name)).collect();
-        let mut met = BTreeSet::new();
+        let mut mentioned = BTreeSet::new();
         strings(&resource["Properties"], &mut |text| {
-            met.extend(others.iter().filter(|(name, _)| mentions(text, name)).map(|(_, end)| end));
+            mentioned.extend(others.iter().filter(|(name, _)| mentions(text, name)).map(|(_, end)| end));
         });
-        edges.extend(met.into_iter().map(|to| Edge { from: from.clone(), to: to.clone() }));
+        edges.extend(mentioned.into_iter().map(|to| Edge { from: from.clone(), to: to.clone() }));
     }
     edges
 }
 
-/// Is the name in the text, and not only as the beginning or end of a longer one?
+/// Does the text contain the name, other than as a part of a longer name?
 fn mentions(text: &str, name: &str) -> bool {
     let within_name = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '-');
     text.match_indices(name).any(|(start, _)| {
@@ -264,3 +264,6 @@ fn strings<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The graph as a picture. The library lays it out; boxes within boxes are beyond it, so stacks are nodes here.
+//! The graph as a picture. The layout library does not nest boxes, so stacks are nodes.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use layout::{
 
 use super::{Endpoint, Graph, NodeKind};
 
-/// Points per letter and around them, for the library's font size.
+/// Sizes in points, for the library's font size.
 const LETTER: f64 = 9.0;
 const MARGIN: f64 = 30.0;
 const HEIGHT: f64 = 36.0;
 const FONT: usize = 14;
 
-/// The picture.
+/// Returns an SVG picture.
 #[must_use]
 pub fn svg(graph: &Graph) -> String {
     let mut picture = VisualGraph::new(Orientation::LeftToRight);
@@ -50,7 +50,6 @@ pub fn svg(graph: &Graph) -> String {
 
 fn element(label: &str, shape: ShapeKind, colour: u32) -> Element {
     let look = StyleAttr::new(Color::fast("black"), 1, Some(Color::new(colour)), 0, FONT);
-    // Labels are short: no loss.
     #[expect(clippy::cast_precision_loss, reason = "labels are short")]
     let width = label.chars().count() as f64 * LETTER + MARGIN;
     Element::create(shape, look, Orientation::LeftToRight, Point::new(width, HEIGHT))

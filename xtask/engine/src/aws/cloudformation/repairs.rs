@@ -1,10 +1,10 @@
-//! What mends a stack that is stuck.
+//! Calls that repair a stuck stack.
 
 use super::CloudFormation;
 use crate::aws::{AwsError, error::failed};
 
 impl CloudFormation {
-    /// Starts rolling back an update that failed and was left so.
+    /// Starts to roll back a failed update.
     ///
     /// # Errors
     ///
@@ -15,7 +15,7 @@ impl CloudFormation {
         Ok(())
     }
 
-    /// Stops an update that is under way, so that the stack goes back to what it was.
+    /// Cancels an update in progress; the stack rolls back.
     ///
     /// # Errors
     ///
@@ -26,7 +26,7 @@ impl CloudFormation {
         Ok(())
     }
 
-    /// Starts going back once more after that failed, leaving resources as they are that are named.
+    /// Continues a failed rollback, without the resources in `skip`.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl CloudFormation {
         Ok(())
     }
 
-    /// Starts deleting a stack whose deletion failed, leaving resources where they are that are named.
+    /// Starts to delete a stack whose deletion failed, and retains the resources in `retain`.
     ///
     /// # Errors
     ///

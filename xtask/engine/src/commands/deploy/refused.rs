@@ -39,7 +39,7 @@ impl Refused {
             [] => "change the definition: no option accepts these findings".to_owned(),
             options => format!("add these options to accept the findings: {}", options.join(" ")),
         };
-        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.message.clone()).collect(), help })
+        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.brief()).collect(), help })
     }
 
     /// Refuses a change of foundation in a stage that workflows deploy: a role that deploys must not widen its own permissions.

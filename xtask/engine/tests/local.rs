@@ -13,7 +13,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use camino::Utf8PathBuf;
-use xtask::{
+use engine::{
     local::{self, LocalError, Running, Settings},
     ui::Ui,
 };
