@@ -12,6 +12,7 @@ use std::{
 use engine::{
     aws::{Clients, Rates},
     deploy::{DeployContext, Done, Guard, apply},
+    interruption::Interruption,
     lock::HeldLocks,
     ui::Ui,
 };
@@ -82,8 +83,15 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
     let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), unreleased: Vec::new() };
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    let (locks, ui) = (HeldLocks::none(), Ui::new());
-    let context = DeployContext { stage: "local", clients: &clients, locks: &locks, ui: &ui };
+    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "local",
+        clients: &clients,
+        locks: &locks,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
+    };
     let applied = apply(context, &plan, &Artifacts::default(), known, guard).await;
     let applied = applied.map_err(|error| format!("{error:?}"));
     (account.throttled.load(Ordering::SeqCst), applied.map(|deployed| deployed.stacks))

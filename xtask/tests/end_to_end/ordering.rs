@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use engine::{
     aws::Clients,
     deploy::{DeployContext, Deployed, Done, Guard, Outputs, apply},
+    interruption::Interruption,
     lock::HeldLocks,
     ui::Ui,
 };
@@ -58,8 +59,15 @@ fn plan(topic: &str, giver: Action, taker: Action) -> Plan {
 
 async fn deploy(plan: &Plan, known: Outputs, clients: &Clients) -> Deployed {
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    let (locks, ui) = (HeldLocks::none(), Ui::new());
-    let context = DeployContext { stage: "local", clients, locks: &locks, ui: &ui };
+    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "local",
+        clients,
+        locks: &locks,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
+    };
     apply(context, plan, &Artifacts::default(), known, guard).await.expect("deployed")
 }
 

@@ -6,9 +6,8 @@ use model::rendered::RenderedSystem;
 use plan::{
     Action, Parameter, Plan,
     artifacts::{Artifact, ArtifactKind, Artifacts},
-    required_artifacts,
     observed::{Observed, ObservedFunction, ObservedStack},
-    plan, preview,
+    plan, preview, required_artifacts,
 };
 use serde_json::json;
 

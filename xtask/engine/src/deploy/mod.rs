@@ -14,7 +14,7 @@ pub(crate) mod rights;
 mod rollout;
 mod stack;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use futures_util::future::try_join_all;
 use model::{foundation, rendered::RenderedSystem};
@@ -35,6 +35,7 @@ pub use self::error::DeployError;
 pub(crate) use self::{code::ready, error::aws, operation::Operation};
 use crate::{
     aws::{Clients, documents::Documents},
+    interruption::Interruption,
     lock::HeldLocks,
     ui::Ui,
 };
@@ -46,14 +47,24 @@ const PATIENCE: Duration = Duration::from_secs(45 * 60);
 pub const CHANGE_SET_PREFIX: &str = "xtask-";
 
 /// What all steps of a deploy use.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct DeployContext<'a> {
     /// The stage's name.
     pub stage: &'a str,
     pub clients: &'a Clients,
     /// The locks of the systems, each of which must still be held before a change.
     pub locks: &'a HeldLocks<Documents>,
+    /// Is called with the name of each changed stack: a later failure does not revert the change.
+    pub on_change: &'a dyn Fn(&str),
+    /// Registers the operations that CloudFormation continues after an interruption.
+    pub interruption: &'a Interruption,
     pub ui: &'a Ui,
+}
+
+impl fmt::Debug for DeployContext<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("DeployContext").field("stage", &self.stage).finish_non_exhaustive()
+    }
 }
 
 /// The result of a deploy.
@@ -73,7 +84,7 @@ pub struct Deployed {
 pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The executed change of a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Done {
     /// The stack was created.

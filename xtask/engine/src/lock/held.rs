@@ -128,7 +128,7 @@ async fn acquire<S: Store + 'static>(
     requester: Requester<'_>,
     ui: &Ui,
 ) -> Result<Held<S>, LockError> {
-    let failed = |source| LockError::Aws { system: system.to_owned(), source: source };
+    let failed = |source| LockError::Aws { system: system.to_owned(), source };
     let key = key(system);
     loop {
         let record = new_record(requester);
@@ -233,7 +233,7 @@ impl<S: Store> Lock<S> {
     /// See [`HeldLocks::ensure_held`]. A loss is also reported to [`HeldLocks::lost`], which stops the work on other systems.
     async fn ensure_held(&self) -> Result<(), LockError> {
         let record = read(&*self.store, &self.system).await;
-        let failed = |source| LockError::Check { system: self.system.clone(), source: source };
+        let failed = |source| LockError::Check { system: self.system.clone(), source };
         match record.map_err(failed)? {
             Some(record) if self.is_own(&record) => Ok(()),
             record => {

@@ -79,7 +79,7 @@ impl LockRecord {
 #[derive(Debug, Error, Diagnostic)]
 pub enum LockError {
     /// Another run holds the lock.
-    #[error("{system} is locked by {owner}; nothing was changed")]
+    #[error("{system} is locked by {owner}; nothing was touched")]
     #[diagnostic(help(
         "wait until that run ends; if it has crashed, run `cargo xtask lock break --stage {stage} --system {system}`"
     ))]
