@@ -1,4 +1,4 @@
-//! Who is trusted with what.
+//! The permissions of foundation's roles, with the systems of this repository.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ fn statements_in(value: &Value) -> Vec<Value> {
     found
 }
 
-/// The texts of a list; none of what is not there, as the resources of a statement that only names what it does not mean.
+/// The texts of a list, or none if there is no list, as in a statement with `NotResource`.
 fn strings(value: &Value) -> Vec<String> {
     if value.is_null() {
         return Vec::new();
@@ -67,7 +67,7 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn one_repository_and_environment_are_trusted_in_both_forms_of_the_subject() {
+fn one_repository_and_environment_are_trusted_with_both_forms_of_the_subject() {
     let stack = pipeline();
     let trust = |role: &str| resource(&stack, role)["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].clone();
     let deploy = trust("DeployRole");
@@ -89,7 +89,7 @@ fn one_repository_and_environment_are_trusted_in_both_forms_of_the_subject() {
 }
 
 #[test]
-fn nothing_is_allowed_that_no_template_needs_and_nothing_by_a_pattern_of_actions() {
+fn only_actions_that_templates_need_are_allowed_and_none_by_a_pattern() {
     let stack = pipeline();
     let own: BTreeSet<_> = statements(&stack).iter().flat_map(|statement| strings(&statement["Action"])).collect();
     assert!(own.iter().all(|action| !action.contains('*')), "{own:#?}");
@@ -104,7 +104,7 @@ fn nothing_is_allowed_that_no_template_needs_and_nothing_by_a_pattern_of_actions
         "lambda",
         "logs",
         "s3",
-        // Of the boundary: what sends messages, and every function's traces.
+        // In the boundary: messages to phones, and the functions' traces.
         "sns",
         "xray",
     ];
@@ -115,7 +115,7 @@ fn nothing_is_allowed_that_no_template_needs_and_nothing_by_a_pattern_of_actions
 }
 
 #[test]
-fn whoever_deploys_may_not_widen_what_deploying_may_do() {
+fn the_deploy_role_cannot_widen_its_own_permissions() {
     for statement in statements(&pipeline()) {
         let writes_roles = strings(&statement["Action"]).iter().any(|action| action.starts_with("iam:Put"));
         let foundations = strings(&statement["Resource"]).iter().any(|arn| arn == "*" || arn.contains("/foundation-"));
@@ -127,11 +127,11 @@ fn whoever_deploys_may_not_widen_what_deploying_may_do() {
         .flat_map(|statement| strings(&statement["Resource"]))
         .filter(|arn| arn.contains("stack/foundation-"))
         .collect();
-    assert_eq!(deploys, [""; 0], "what deploying may do is changed by people only");
+    assert_eq!(deploys, [""; 0], "only people change the permissions of deploys");
 }
 
 #[test]
-fn roles_that_a_deploy_makes_stay_within_the_boundary_and_it_cannot_be_changed_by_one() {
+fn roles_of_a_deploy_have_the_boundary_and_a_deploy_cannot_change_it() {
     let systems = rendered(PIPELINE).expect("rendered");
     let boundary = "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/foundation-boundary-staging";
     let mut roles = 0;
@@ -160,9 +160,9 @@ fn roles_that_a_deploy_makes_stay_within_the_boundary_and_it_cannot_be_changed_b
     assert_eq!(resource(&pipeline(), "RoleBoundary")["Properties"]["ManagedPolicyName"], "foundation-boundary-staging");
     for statement in statements(&pipeline()) {
         let actions = strings(&statement["Action"]);
-        let makes_strong =
+        let gives_permissions =
             ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"];
-        if actions.iter().any(|action| makes_strong.contains(&action.as_str())) {
+        if actions.iter().any(|action| gives_permissions.contains(&action.as_str())) {
             let condition = &statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"]["Fn::Sub"];
             assert_eq!(condition, boundary, "{statement:#}");
         }
@@ -173,7 +173,7 @@ fn roles_that_a_deploy_makes_stay_within_the_boundary_and_it_cannot_be_changed_b
 }
 
 #[test]
-fn the_boundary_holds_every_call_of_the_systems_roles_and_no_other() {
+fn the_boundary_allows_exactly_the_actions_of_the_systems_roles() {
     let systems = rendered(PIPELINE).expect("rendered");
     let others = systems.iter().filter(|system| system.name != SYSTEM).flat_map(|system| &system.stacks);
     let resources = others.flat_map(|stack| stack.template["Resources"].as_object().expect("resources").values());
@@ -195,13 +195,13 @@ fn the_boundary_holds_every_call_of_the_systems_roles_and_no_other() {
     assert!(of("s3:GetObject").contains(&format!("{bucket}/*")), "{:?}", of("s3:GetObject"));
     assert!(of("s3:GetObject").iter().all(|arn| arn.contains("-media-")), "{:?}", of("s3:GetObject"));
     assert_eq!(of("xray:PutTraceSegments"), ["*"]);
-    // Codes go to phones, and to no topic.
+    // Codes are sent to phones, and not to topics.
     let phones = limits.iter().find(|statement| strings(&statement["Action"]) == ["sns:Publish"]).expect("a statement");
     assert_eq!(strings(&phones["NotResource"]), ["arn:${AWS::Partition}:sns:*:*:*"], "{phones:#}");
 }
 
 #[test]
-fn what_a_deployed_stack_needs_is_allowed_too() {
+fn permissions_that_a_deployed_stack_needs_are_kept() {
     let stage = Stage::parse("staging", PIPELINE, "staging.yaml").expect("a stage");
     let role = json!({ "Type": "AWS::IAM::Role", "Properties": { "Policies": [{ "PolicyDocument": { "Statement": [
         { "Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": [{ "Fn::GetAtt": ["Queue", "Arn"] }] },
@@ -226,7 +226,7 @@ fn what_a_deployed_stack_needs_is_allowed_too() {
 }
 
 #[test]
-fn mappings_are_told_by_their_functions() {
+fn event_source_mappings_are_limited_by_their_functions() {
     let stage = Stage::parse("staging", PIPELINE, "staging.yaml").expect("a stage");
     let template =
         json!({ "Resources": { "Mapping": { "Type": "AWS::Lambda::EventSourceMapping", "Properties": {} } } });
@@ -259,13 +259,13 @@ fn passwords_are_set_in_the_stages_own_user_pools_only() {
 }
 
 #[test]
-fn a_job_may_work_for_as_long_as_it_may_take() {
+fn a_session_lasts_as_long_as_a_job_may_run() {
     let stack = pipeline();
     assert_eq!(resource(&stack, "DeployRole")["Properties"]["MaxSessionDuration"], pipeline::DEPLOY_SESSION);
 }
 
 #[test]
-fn everything_is_allowed_only_on_what_the_stage_has_but_for_calls_that_cannot_be_limited() {
+fn actions_are_limited_to_the_stages_resources_if_they_can_be() {
     for statement in statements(&pipeline()) {
         if strings(&statement["Resource"]) == ["*"] {
             let actions = strings(&statement["Action"]);
@@ -288,24 +288,28 @@ fn everything_is_allowed_only_on_what_the_stage_has_but_for_calls_that_cannot_be
 }
 
 #[test]
-fn only_the_topics_of_the_systems_own_alarms_are_told() {
-    let with_topic = PIPELINE.replace("systems: {", "systems: { portfolio: { origins: ['https://example.com'] }, ");
+fn only_the_systems_own_alarm_topics_may_be_published_to() {
+    let with_topic =
+        PIPELINE.replace("systems: {", "systems: { portfolio: { allowed_origins: ['https://example.com'] }, ");
     let topics = |text: &str| {
         let systems = rendered(text).expect("rendered");
         let stack = systems[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
-        let told = statements_in(resource(stack, "DeployRole")).into_iter();
-        told.filter(|statement| strings(&statement["Action"]).contains(&"sns:Publish".to_owned())).collect::<Vec<_>>()
+        let statements = statements_in(resource(stack, "DeployRole")).into_iter();
+        statements
+            .filter(|statement| strings(&statement["Action"]).contains(&"sns:Publish".to_owned()))
+            .collect::<Vec<_>>()
     };
-    let [told] = &topics(&with_topic)[..] else { panic!("one statement") };
-    assert_eq!(strings(&told["Action"]), ["sns:Publish"]);
+    let [statement] = &topics(&with_topic)[..] else { panic!("one statement") };
+    assert_eq!(strings(&statement["Action"]), ["sns:Publish"]);
     let topic = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:portfolio-alarms-staging";
-    assert_eq!(strings(&told["Resource"]), [topic]);
+    assert_eq!(strings(&statement["Resource"]), [topic]);
     assert!(topics(PIPELINE).is_empty(), "the Media Uploader has no alarms");
 }
 
 #[test]
-fn sites_go_to_their_own_bucket_and_distribution_alone() {
-    let with_site = PIPELINE.replace("systems: {", "systems: { portfolio: { origins: ['https://example.com'] }, ");
+fn sites_are_uploaded_to_their_own_bucket_and_distribution_only() {
+    let with_site =
+        PIPELINE.replace("systems: {", "systems: { portfolio: { allowed_origins: ['https://example.com'] }, ");
     let systems = rendered(&with_site).expect("rendered");
     let stack = systems[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
     let of = |role: &str| {
@@ -325,7 +329,7 @@ fn sites_go_to_their_own_bucket_and_distribution_alone() {
         }
         found.into_iter().collect::<Vec<_>>()
     };
-    // Deleted is only what is named after its content: never the page, nor what it is told.
+    // Only files with a hash in their name may be deleted: neither the page nor its configuration.
     let hashed = "s3:DeleteObject /*-????????????????.*";
     assert_eq!(on(&deploy), [hashed, "s3:GetObject /*", "s3:ListBucket ", "s3:PutObject /*"]);
     assert_eq!(on(&plan), ["s3:GetObject /*", "s3:ListBucket "]);
@@ -339,7 +343,7 @@ fn sites_go_to_their_own_bucket_and_distribution_alone() {
 }
 
 #[test]
-fn the_provider_is_made_only_where_the_account_has_none_and_stays() {
+fn the_provider_is_created_only_if_the_account_has_none_and_is_retained() {
     let stack = pipeline();
     let provider = resource(&stack, "GithubOidcProvider");
     assert_eq!(provider["Condition"], "MakeGithubOidcProvider");
@@ -352,7 +356,7 @@ fn the_provider_is_made_only_where_the_account_has_none_and_stays() {
 }
 
 #[test]
-fn settings_that_would_trust_others_are_refused() {
+fn settings_that_would_trust_other_repositories_are_refused() {
     for (right, wrong, field) in [
         ("example/backends", "'example/*'", "pipeline.repository"),
         ("example/backends", "backends", "pipeline.repository"),

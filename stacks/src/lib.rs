@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod foundation_tests;
-pub mod systems;
+mod systems;
 
 use model::{
     rendered::RenderedSystem,
@@ -10,14 +10,14 @@ use model::{
     template::RenderError,
 };
 
-/// This repository's systems.
+/// The systems of this repository: Media Uploader, Portfolio and Thakii.
 #[derive(Debug, Clone, Copy)]
 pub struct Project;
 
 impl model::project::Project for Project {
     fn stage(&self, name: &str, text: &str, file: &str) -> Result<Stage, StageError> {
         let stage = Stage::parse(name, text, file)?;
-        stage.check_systems(&systems::NAMES)?;
+        systems::Settings::read(&stage)?;
         Ok(stage)
     }
 

@@ -47,7 +47,7 @@ where
     let mut router = Router::new();
     for route in R::ALL {
         let contract::Route { method, path } = route.route();
-        router = router.route(path, handler(*route, filter(method)));
+        router = router.route(path, handler(*route, method_filter(method)));
     }
     router
         .fallback(async || ApiError::not_found("there is no such route"))
@@ -61,8 +61,9 @@ where
         .with_state(state)
 }
 
-/// The contract's method as axum's.
-fn filter(method: contract::Method) -> MethodFilter {
+/// Converts the contract's method to axum's.
+#[must_use]
+pub fn method_filter(method: contract::Method) -> MethodFilter {
     match method {
         contract::Method::Delete => MethodFilter::DELETE,
         contract::Method::Get => MethodFilter::GET,

@@ -14,8 +14,9 @@ mod path;
 pub mod probe;
 pub mod start;
 pub mod telemetry;
+pub mod token;
 
 pub use caller::{Caller, SourceAddress};
 pub use error::ApiError;
 pub use lambda_runtime::Error;
-pub use start::{Started, start};
+pub use start::{Functions, StartError, Started, functions, start};

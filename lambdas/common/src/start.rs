@@ -1,7 +1,7 @@
-//! A function's start: logging, its environment, its AWS configuration. What fails here fails before the first
-//! event, so a version that cannot start never answers a probe.
+//! A function's start: logging, its environment, its AWS configuration. A failure here comes before the first event,
+//! so a version that cannot start never answers a probe.
 
-use std::process::ExitCode;
+use std::{fmt, process::ExitCode};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{
@@ -15,11 +15,15 @@ use serde_json::{Map, Value};
 
 use crate::telemetry;
 
-/// What a function has once it is started.
+/// The environment variable in which Lambda passes a function's `Handler` to its runtime:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
+const HANDLER: &str = "_HANDLER";
+
+/// A started function.
 #[derive(Debug)]
-pub struct Started<E> {
-    /// The environment its contract promises.
-    pub environment: E,
+pub struct Started<F> {
+    /// The environment that the function's contract declares.
+    pub environment: F,
     /// Region, credentials, endpoint and TLS for every AWS client.
     pub aws: SdkConfig,
 }
@@ -32,50 +36,138 @@ pub enum StartError {
     Environment {
         /// The function.
         function: FunctionName,
-        /// Which variable, and why.
+        /// Names the variable.
         #[source]
         source: serde_json::Error,
     },
     /// The asynchronous runtime could not be built.
     #[error("failed to build the asynchronous runtime")]
     Runtime(#[source] std::io::Error),
+    /// No function of this binary has the handler that Lambda asks for.
+    #[error("failed to select a function: {HANDLER} is `{handler}`, and this binary serves {known}")]
+    Handler {
+        /// The value of `_HANDLER`.
+        handler: String,
+        /// The handlers of this binary's functions.
+        known: String,
+    },
 }
 
-/// A function's `main`: starts it and hands over to `serve`, which runs until the instance ends.
+/// The `main` of a binary with one function: starts it and calls `serve`, which runs until the instance ends.
 ///
-/// One thread, because an instance handles one event at a time.
+/// It uses one thread, because an instance handles one event at a time.
 pub fn start<F>(serve: impl AsyncFnOnce(Started<F>) -> Result<(), Error>) -> ExitCode
 where
     F: Function + DeserializeOwned,
 {
     telemetry::initialize(F::NAME.system);
-    match run::<F>(serve) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let chain = telemetry::chain(error.as_ref());
-            tracing::error!(function = %F::NAME, error = chain, "failed");
-            ExitCode::FAILURE
-        }
+    let result = run(variables(), serve);
+    exit_code(result.map_err(|error| (Some(F::NAME), error)))
+}
+
+/// The `main` of a binary that several functions share. Lambda selects one of them by its handler.
+///
+/// ```no_run
+/// # use contract::{Function, FunctionName};
+/// # #[derive(serde::Deserialize)]
+/// # struct List {}
+/// # impl Function for List {
+/// #     const NAME: FunctionName = FunctionName::new("notes", "list", "ListFunction").in_binary("all");
+/// # }
+/// # #[derive(serde::Deserialize)]
+/// # struct Delete {}
+/// # impl Function for Delete {
+/// #     const NAME: FunctionName = FunctionName::new("notes", "delete", "DeleteFunction").in_binary("all");
+/// # }
+/// fn main() -> std::process::ExitCode {
+///     common::functions()
+///         .function::<List>(async |started| common::events::serve::<List, u32, u32>(async |event| Ok(event)).await)
+///         .function::<Delete>(async |started| common::events::serve::<Delete, u32, u32>(async |event| Ok(event)).await)
+///         .run()
+/// }
+/// ```
+#[must_use]
+pub fn functions() -> Functions {
+    Functions { entries: Vec::new() }
+}
+
+/// The functions of a shared binary; see [`functions`].
+#[must_use = "the functions are served by `run`"]
+pub struct Functions {
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    name: FunctionName,
+    run: Box<dyn FnOnce(Variables) -> Result<(), Error>>,
+}
+
+impl Functions {
+    /// Adds a function. Its environment is read and `serve` is called only when Lambda selects it.
+    pub fn function<F>(mut self, serve: impl AsyncFnOnce(Started<F>) -> Result<(), Error> + 'static) -> Self
+    where
+        F: Function + DeserializeOwned + 'static,
+    {
+        let run = Box::new(move |variables| run(variables, serve));
+        self.entries.push(Entry { name: F::NAME, run });
+        self
+    }
+
+    /// Serves the function that Lambda selects until the instance ends.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let handler = std::env::var(HANDLER).unwrap_or_default();
+        let system = self.entries.first().map_or("", |entry| entry.name.system);
+        telemetry::initialize(system);
+        exit_code(self.run_with(&handler, variables()))
+    }
+
+    /// Runs the function with this handler; an error names the function that failed.
+    fn run_with(self, handler: &str, variables: Variables) -> Result<(), (Option<FunctionName>, Error)> {
+        let known: Vec<_> = self.entries.iter().map(|entry| entry.name.handler()).collect();
+        let known = known.join(", ");
+        let entry = self.entries.into_iter().find(|entry| entry.name.handler() == handler);
+        let Some(Entry { name, run }) = entry else {
+            return Err((None, StartError::Handler { handler: handler.to_owned(), known }.into()));
+        };
+        run(variables).map_err(|error| (Some(name), error))
     }
 }
 
-fn run<F>(serve: impl AsyncFnOnce(Started<F>) -> Result<(), Error>) -> Result<(), Error>
+impl fmt::Debug for Functions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.entries.iter().map(|entry| entry.name)).finish()
+    }
+}
+
+/// Logs the error of a function that failed.
+fn exit_code(result: Result<(), (Option<FunctionName>, Error)>) -> ExitCode {
+    let Err((function, error)) = result else { return ExitCode::SUCCESS };
+    let error = telemetry::chain(error.as_ref());
+    tracing::error!(function = function.map(tracing::field::display), error, "failed");
+    ExitCode::FAILURE
+}
+
+/// The process environment as a JSON object.
+type Variables = Map<String, Value>;
+
+fn variables() -> Variables {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, Value::String(value.into_string().ok()?))))
+        .collect()
+}
+
+fn run<F>(variables: Variables, serve: impl AsyncFnOnce(Started<F>) -> Result<(), Error>) -> Result<(), Error>
 where
     F: Function + DeserializeOwned,
 {
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let environment = environment::<F>(variables)?;
+    let environment = environment(variables)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
     runtime.block_on(async { serve(Started { environment, aws: aws().await }).await })
 }
 
-/// The contract's environment, read from `variables`. Others are ignored: Lambda sets many of its own.
-fn environment<F>(variables: impl Iterator<Item = (String, String)>) -> Result<F, StartError>
-where
-    F: Function + DeserializeOwned,
-{
-    let variables: Map<String, Value> = variables.map(|(name, value)| (name, Value::String(value))).collect();
+/// Reads the contract's environment. Other variables are ignored: Lambda sets many of its own.
+fn environment<F: Function + DeserializeOwned>(variables: Variables) -> Result<F, StartError> {
     serde_json::from_value(Value::Object(variables))
         .map_err(|source| StartError::Environment { function: F::NAME, source })
 }
@@ -87,11 +179,15 @@ async fn aws() -> SdkConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::notes::List;
+    use std::sync::{Arc, Mutex};
 
-    fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::{notes::List, telemetry::capture::Lines};
+
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect()
     }
 
     #[test]
@@ -119,5 +215,95 @@ mod tests {
             telemetry::chain(&error),
             "failed to read the environment of notes-list: missing field `NOTES_BUCKET`"
         );
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    struct Add {
+        notes_table: String,
+    }
+
+    impl Function for Add {
+        const NAME: FunctionName = FunctionName::new("notes", "add", "AddFunction").in_binary("changes");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    struct Remove {
+        archive_bucket: String,
+    }
+
+    impl Function for Remove {
+        const NAME: FunctionName = FunctionName::new("notes", "remove", "RemoveFunction").in_binary("changes");
+    }
+
+    /// Two functions that note what they were started with.
+    fn shared() -> (Functions, Arc<Mutex<Vec<String>>>) {
+        let started = Arc::new(Mutex::new(Vec::new()));
+        let (added, removed) = (Arc::clone(&started), Arc::clone(&started));
+        let functions = functions()
+            .function::<Add>(async move |started| {
+                added.lock().expect("no panic").push(started.environment.notes_table);
+                Ok(())
+            })
+            .function::<Remove>(async move |started| {
+                removed.lock().expect("no panic").push(started.environment.archive_bucket);
+                Err("the archive is closed".into())
+            });
+        (functions, started)
+    }
+
+    #[test]
+    fn the_handler_selects_a_function_of_a_shared_binary() {
+        let (functions, started) = shared();
+        // The other function's variable is missing, and that is fine.
+        functions.run_with("add", variables(&[("NOTES_TABLE", "notes")])).expect("it runs");
+        assert_eq!(*started.lock().expect("no panic"), ["notes"]);
+    }
+
+    #[test]
+    fn a_missing_variable_is_one_of_the_selected_function() {
+        let (functions, started) = shared();
+        let (function, error) =
+            functions.run_with("remove", variables(&[("NOTES_TABLE", "notes")])).expect_err("incomplete");
+        assert_eq!(function, Some(Remove::NAME));
+        assert_eq!(
+            telemetry::chain(error.as_ref()),
+            "failed to read the environment of notes-remove: missing field `ARCHIVE_BUCKET`"
+        );
+        assert!(started.lock().expect("no panic").is_empty());
+    }
+
+    #[test]
+    fn an_unknown_handler_is_an_error_with_the_known_ones() {
+        for handler in ["", "bootstrap", "notes-add", "Add"] {
+            let (function, error) = shared().0.run_with(handler, Variables::new()).expect_err("unknown");
+            assert_eq!(function, None);
+            assert_eq!(
+                error.to_string(),
+                format!("failed to select a function: _HANDLER is `{handler}`, and this binary serves add, remove")
+            );
+        }
+    }
+
+    #[test]
+    fn a_failure_is_logged_under_the_name_of_its_function() {
+        let lines = Lines::default();
+        let _guard = lines.listen();
+        let result = shared().0.run_with("remove", variables(&[("ARCHIVE_BUCKET", "archive")]));
+        assert_eq!(exit_code(result), ExitCode::FAILURE);
+        let lines = lines.values();
+        assert_eq!(
+            (&lines[0]["function"], &lines[0]["error"]),
+            (&"notes-remove".into(), &"the archive is closed".into())
+        );
+        assert_eq!(exit_code(Ok(())), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn a_probe_is_answered_with_the_name_of_the_function_not_of_the_binary() {
+        let ready = crate::probe::answer::<Remove>(&serde_json::json!({"probe": "ready"})).expect("a probe");
+        assert_eq!(ready.function, "notes-remove");
+        assert_eq!(Remove::NAME.binary(), "notes-changes");
     }
 }

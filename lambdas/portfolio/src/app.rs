@@ -8,13 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::{
-    metrics::Metrics,
-    pool::Pool,
-    salt::SaltError,
-    settings::Settings,
-    store::Table,
-    time::Clock,
-    token::{Verifier, keys::Keys},
+    metrics::Metrics, pool::Pool, salt::SaltError, settings::Settings, store::Table, time::Clock, token::Verifier,
 };
 
 /// Everything a handler may need.
@@ -23,7 +17,7 @@ pub struct App {
     /// What the environment says.
     pub settings: Settings,
     /// Checks tokens.
-    pub verifier: Verifier,
+    pub(crate) verifier: Verifier,
     /// Counts sign-ins.
     pub metrics: Metrics,
     clock: Clock,
@@ -48,7 +42,7 @@ impl App {
     #[must_use]
     pub fn with(settings: Settings, aws: SdkConfig, metrics: Metrics, clock: Clock) -> Self {
         let http = aws.http_client().unwrap_or_else(no_http);
-        let verifier = Verifier::new(&settings.issuer, &settings.client, Keys::new(&settings.keys_url, http));
+        let verifier = Verifier::new(&settings.issuer, &settings.client, &settings.keys_url, http);
         Self {
             settings,
             verifier,

@@ -32,7 +32,7 @@ impl Viewer {
     ///
     /// # Errors
     /// A 401 where nobody is known.
-    pub fn claims(&self) -> Result<&Claims, ApiError> {
+    pub(crate) fn claims(&self) -> Result<&Claims, ApiError> {
         self.0.as_ref().ok_or_else(unauthorized)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, middleware::from_fn_with_state, routing::on};
+use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::on};
 use common::cors::{Origins, Policy};
 use portfolio_contract::{Api, ApiRoute};
 
@@ -13,13 +13,15 @@ use crate::{
     handlers::{about, analytics, auth, contents, visitors},
 };
 
-/// What pages of listed origins may do.
+/// The permissions of pages of listed origins.
 const POLICY: Policy = Policy {
     methods: "GET, POST, PUT, PATCH, DELETE, OPTIONS",
     headers: "Content-Type, Authorization, X-Amz-Date, X-Api-Key, X-Amz-Security-Token, X-Session-Id",
     exposed: "Retry-After",
-    max_age: "600",
+    max_age: 600,
     credentials: true,
+    preflight_status: StatusCode::NO_CONTENT,
+    first_without_origin: false,
 };
 
 /// Every route of the function, behind the gate that its mark asks for.

@@ -1,44 +1,49 @@
-//! ID tokens of the user pool, checked by the function itself: the gateway does not look at tokens on routes that are
-//! open to everybody, and a function should not have to trust what calls it.
+//! ID tokens of the user pool, verified by the function itself: the gateway does not check tokens on public routes, and
+//! a function should not have to trust its caller.
 //!
 //! Amazon Cognito Developer Guide, "Verifying JSON web tokens". Tokens are never logged.
 
-pub mod keys;
+mod fetch;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use jiff::Timestamp;
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use common::token::{CountedFrom, FetchError, KeySet, ParseError, Refresh, SignatureError, Unverified};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use self::keys::{KeyError, Keys};
+use self::fetch::Http;
 
-/// Who a token was made for.
+/// The pool's keys are kept until a token names an unknown one.
+const REFRESH: Refresh = Refresh {
+    fresh: SignedDuration::MAX,
+    usable: SignedDuration::MAX,
+    interval: SignedDuration::from_secs(60),
+    counted_from: CountedFrom::Success,
+};
+
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Claims {
-    /// The user's unchanging id.
-    pub sub: String,
+pub(crate) struct Claims {
+    /// The user's permanent ID.
+    pub(crate) sub: String,
     /// The user's name in the pool.
     #[serde(rename = "cognito:username", default)]
-    pub username: String,
-    /// The user's address.
+    pub(crate) username: String,
     #[serde(default)]
-    pub email: String,
-    /// The user's name.
+    pub(crate) email: String,
     #[serde(default)]
-    pub name: String,
-    /// What the user may do: `owner`, or nothing in particular.
+    pub(crate) name: String,
+    /// `owner`, or any other value.
     #[serde(rename = "custom:role", default)]
-    pub role: Option<String>,
-    /// Has the address been verified? Cognito says so as a boolean or as a text.
+    pub(crate) role: Option<String>,
+    /// Cognito writes it as a boolean or as a string.
     #[serde(default, deserialize_with = "truth")]
-    pub email_verified: bool,
+    pub(crate) email_verified: bool,
 }
 
 impl Claims {
-    /// Is this the site's owner?
-    #[must_use]
-    pub fn is_owner(&self) -> bool {
+    /// Checks whether the user is the site's owner.
+    pub(crate) fn is_owner(&self) -> bool {
         self.role.as_deref() == Some("owner")
     }
 }
@@ -48,36 +53,42 @@ fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(value == true || value == "true")
 }
 
-/// Why a token does not count.
+/// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// It is no signed token of the one algorithm Cognito uses.
+pub(crate) enum TokenError {
     #[error("the token is malformed: {0}")]
     Malformed(&'static str),
-    /// The pool has no such key.
-    #[error("the token is signed with a key the user pool does not have")]
+    #[error("the token is signed with a key that the user pool does not have")]
     UnknownKey,
-    /// The signature is somebody else's, or the token was changed.
-    #[error("the token's signature is wrong")]
-    Signature,
-    /// It was made by or for somebody else, or to be used otherwise.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The token was issued by or for another party, or for another use.
     #[error("the token's {0} is wrong")]
     Claim(&'static str),
-    /// It was good once.
     #[error("the token has expired")]
     Expired,
-    /// Nobody can tell.
-    #[error("failed to check the token")]
-    Keys(#[from] KeyError),
+    /// The keys are not available.
+    #[error("failed to verify the token")]
+    Keys(#[from] FetchError),
 }
 
-#[derive(Debug, Deserialize)]
-struct Header {
-    alg: String,
-    kid: String,
+impl From<ParseError> for TokenError {
+    fn from(error: ParseError) -> Self {
+        Self::Malformed(match error {
+            ParseError::Parts => "it does not have three parts",
+            ParseError::Base64 => "a part of it is not base64",
+            ParseError::Json => "a part of it is not the expected JSON",
+        })
+    }
 }
 
-/// What every token must say, whoever it is for.
+impl From<serde_json::Error> for TokenError {
+    fn from(_: serde_json::Error) -> Self {
+        ParseError::Json.into()
+    }
+}
+
+/// The claims that a token is verified by.
 #[derive(Debug, Deserialize)]
 struct Terms {
     iss: String,
@@ -88,48 +99,40 @@ struct Terms {
     exp: i64,
 }
 
-/// Checks tokens of one user pool for one client.
+/// Verifies tokens of one user pool for one client.
 #[derive(Debug)]
-pub struct Verifier {
+pub(crate) struct Verifier {
     issuer: String,
     audience: String,
-    keys: Keys,
+    keys: KeySet<Http>,
 }
 
 impl Verifier {
-    /// Takes tokens that `issuer` made for `audience` and signed with one of `keys`.
-    #[must_use]
-    pub fn new(issuer: &str, audience: &str, keys: Keys) -> Self {
+    /// Accepts tokens that `issuer` issued for `audience` and signed with one of the keys at `keys_url`.
+    pub(crate) fn new(issuer: &str, audience: &str, keys_url: &str, http: SharedHttpClient) -> Self {
+        let keys = KeySet::new(keys_url, Http(http), REFRESH);
         Self { issuer: issuer.to_owned(), audience: audience.to_owned(), keys }
     }
 
-    /// Who the token was made for.
-    ///
-    /// # Errors
-    /// Why it does not count.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed("it has no signature"))?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed("it has no payload"))?;
-        let Header { alg, kid } = decode(header)?;
-        if alg != "RS256" {
+    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        let token = Unverified::parse(token)?;
+        if token.algorithm() != "RS256" {
             return Err(TokenError::Malformed("its algorithm is not RS256"));
         }
-        let key = self.keys.find(&kid, now).await?.ok_or(TokenError::UnknownKey)?;
-        let signature = bytes(signature)?;
-        RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent }
-            .verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature)
-            .map_err(|_| TokenError::Signature)?;
-        self.check(&decode(payload)?, now)?;
-        decode(payload)
+        let key_id = token.key_id().ok_or(TokenError::Malformed("it names no key"))?;
+        let key = self.keys.get(key_id, now).await?.ok_or(TokenError::UnknownKey)?;
+        let claims = token.verify_rs256(&key)?;
+        self.check(&claims.deserialize()?, now)?;
+        Ok(claims.deserialize()?)
     }
 
     fn check(&self, terms: &Terms, now: Timestamp) -> Result<(), TokenError> {
-        for (claim, right) in [
+        for (claim, is_right) in [
             ("issuer", terms.iss == self.issuer),
             ("audience", terms.aud == self.audience),
             ("use", terms.token_use == "id"),
         ] {
-            if !right {
+            if !is_right {
                 return Err(TokenError::Claim(claim));
             }
         }
@@ -137,21 +140,9 @@ impl Verifier {
     }
 }
 
-/// The claims of a token that has just come from the user pool itself.
-///
-/// # Errors
-/// When it is no token.
-pub fn claims(token: &str) -> Result<Claims, TokenError> {
-    decode(token.split('.').nth(1).ok_or(TokenError::Malformed("it has no payload"))?)
-}
-
-fn decode<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
-    serde_json::from_slice(&bytes(part)?)
-        .map_err(|_| TokenError::Malformed("a part of it is not the JSON it should be"))
-}
-
-fn bytes(part: &str) -> Result<Vec<u8>, TokenError> {
-    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed("a part of it is not base64"))
+/// Returns the claims of a token that the user pool itself has just sent.
+pub(crate) fn claims(token: &str) -> Result<Claims, TokenError> {
+    Ok(Unverified::parse(token)?.from_issuer().deserialize()?)
 }
 
 #[cfg(test)]

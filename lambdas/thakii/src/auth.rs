@@ -7,11 +7,10 @@ pub(crate) mod error;
 pub(crate) mod header;
 pub(crate) mod identity;
 pub(crate) mod issuers;
-pub(crate) mod jwks;
 pub(crate) mod role;
 pub(crate) mod secret;
-pub(crate) mod token;
 
+use common::token::Unverified;
 use jiff::Timestamp;
 
 pub(crate) use self::error::TokenError;
@@ -19,7 +18,6 @@ use self::{
     backend::BackendTokens,
     identity::{Identity, TokenKind},
     issuers::Issuers,
-    token::Unverified,
 };
 
 /// Verifies all accepted kinds of tokens.
@@ -31,7 +29,7 @@ pub(crate) struct Authentication {
 
 impl Authentication {
     pub(crate) async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        let now = Timestamp::now().as_second();
+        let now = Timestamp::now();
         let token = Unverified::parse(token)?;
         // The unverified issuer only selects the verifier.
         let identity = if token.issuer() == Some(backend::ISSUER) {

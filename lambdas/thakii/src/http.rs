@@ -2,11 +2,9 @@
 
 pub(crate) mod access;
 mod caller;
-pub(crate) mod cors;
 pub(crate) mod middleware;
 
 pub(crate) use caller::Caller;
-pub(crate) use cors::Origins;
 pub(crate) use middleware::Degraded;
 
 #[cfg(test)]

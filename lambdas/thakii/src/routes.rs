@@ -9,8 +9,12 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodFilter, MethodRouter, on},
 };
-use contract::{Method, Route, Routes};
-use thakii_contract::routes::ApiRoute;
+use common::{
+    cors::{self, Origins, Policy},
+    http::method_filter,
+};
+use contract::{Route, Routes};
+use thakii_contract::{limits::CORS_MAX_AGE, routes::ApiRoute};
 
 use crate::{
     api::{
@@ -19,17 +23,27 @@ use crate::{
     },
     app::App,
     error::ApiError,
-    http::{Origins, cors, middleware},
+    http::middleware,
+};
+
+const CORS: Policy = Policy {
+    methods: "GET, POST, PUT, DELETE, OPTIONS",
+    headers: "Content-Type, Authorization",
+    exposed: "X-Next-Token",
+    max_age: CORS_MAX_AGE,
+    credentials: true,
+    preflight_status: StatusCode::OK,
+    first_without_origin: true,
 };
 
 /// Returns the router of all routes, with their middleware.
 pub fn router(app: App) -> Router {
-    let origins = Origins::parse(&app.allowed_origins);
+    let origins = Origins::parse(&app.allowed_origins).policy(CORS);
     let app = Arc::new(app);
     let mut router = Router::new();
     for route in ApiRoute::ALL {
         let Route { method, path } = route.route();
-        let handler = handler(*route, filter(method));
+        let handler = handler(*route, method_filter(method));
         router = router.route(path, handler.layer(from_fn_with_state((app.clone(), *route), middleware::serve_route)));
     }
     router
@@ -75,18 +89,5 @@ fn handler(route: ApiRoute, method: MethodFilter) -> MethodRouter<Arc<App>> {
         ApiRoute::RemoveAdmin => on(method, admins::remove),
         ApiRoute::AdminStats => on(method, admins::statistics),
         ApiRoute::WorkerHealth => on(method, worker::health),
-    }
-}
-
-/// Converts the contract's method to axum's.
-fn filter(method: Method) -> MethodFilter {
-    match method {
-        Method::Delete => MethodFilter::DELETE,
-        Method::Get => MethodFilter::GET,
-        Method::Head => MethodFilter::HEAD,
-        Method::Options => MethodFilter::OPTIONS,
-        Method::Patch => MethodFilter::PATCH,
-        Method::Post => MethodFilter::POST,
-        Method::Put => MethodFilter::PUT,
     }
 }

@@ -1,37 +1,38 @@
-//! What stage `local`, and a rehearsal of another, leaves out, each with its reason: the declared difference between the emulator and AWS.
+//! The features that stage `local`, and a rehearsal of another stage, omit: the declared difference between the
+//! emulator and AWS.
 //!
-//! Seen in MiniStack 1.5.33. What it accepts and ignores stays in the templates, because it does no harm there: bucket
-//! lifecycle rules (nothing expires, and the bucket has no lifecycle configuration), expiry of items and recovery of tables,
-//! request validators (methods do not keep theirs), tracing, and what CloudFront would cache (it serves, and keeps a list of what
-//! was invalidated). Throttling is real there, so stage files ask for less of it.
+//! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
+//! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
+//! and recovery of tables, request validators (methods do not keep theirs), tracing, and CloudFront's cache (requests
+//! are served, and invalidations are listed). Throttles are enforced, so stage files set higher ones for it.
 
 use crate::stage::Stage;
 
-/// Something the emulator does not have, or cannot be asked for.
+/// A feature that the emulator does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
-    /// `AWS::ApiGateway::Account` and access logs: account-wide settings that nothing local reads.
+    /// `AWS::ApiGateway::Account` and access logs: account-wide settings without effect on the emulator.
     AccessLogs,
-    /// `AWS::Lambda::EventInvokeConfig`: the emulator has retries of its own, which would hide a failing function.
+    /// `AWS::Lambda::EventInvokeConfig`: the emulator retries in its own way, which would hide a failing function.
     EventInvokeConfig,
-    /// Alarms on what is computed from several metrics: they fail the stack.
+    /// Alarms on metric math: they make the stack fail.
     MetricMath,
-    /// `AWS::IAM::OIDCProvider`: the emulator's CloudFormation does not know it.
+    /// `AWS::IAM::OIDCProvider`: an unknown type.
     OidcProvider,
     /// `AWS::ResourceGroups::Group`: an unknown type.
     ResourceGroups,
-    /// Secrets that Parameter Store shows under `/aws/reference/secretsmanager`: no such parameters.
+    /// References to secrets through Parameter Store, under `/aws/reference/secretsmanager`: the parameters do not exist.
     SecretReferences,
-    /// Policies of buckets and queues that deny requests without TLS: the emulator speaks http.
+    /// Policies of buckets and queues that deny requests without TLS: the emulator serves HTTP only.
     TlsOnly,
     /// `AWS::Cognito::UserPoolUser`: an unknown type.
     UserPoolUsers,
-    /// Web ACLs: `AWS::WAFv2::WebACLAssociation` is an unknown type, and without it an ACL guards nothing.
+    /// Web ACLs: `AWS::WAFv2::WebACLAssociation` is an unknown type, and without it an ACL has no effect.
     WebAcls,
 }
 
 impl Feature {
-    /// Is the feature used in this stage?
+    /// Returns whether the stage uses the feature.
     #[must_use]
     pub fn is_in(self, stage: &Stage) -> bool {
         !stage.is_local() && !stage.emulated

@@ -163,7 +163,7 @@ fn notes(stage: &Stage, settings: &NotesSettings) -> System {
     };
     System::new(NOTES, [data, api, notes_web(stage)])
         .smoke(SmokeCheck { api: "NotesApi".to_owned(), path: "/notes/1".to_owned(), status: 200, json: None })
-        .live(LiveCheck::refuses_strangers("NotesApi", Method::Get, "/notes/1"))
+        .live(LiveCheck::requires_token("NotesApi", Method::Get, "/notes/1"))
         .sign_in(SignIn {
             stack: "data".to_owned(),
             pool_output: "UserPoolId".to_owned(),
@@ -171,7 +171,7 @@ fn notes(stage: &Stage, settings: &NotesSettings) -> System {
             user: "check@example.com".to_owned(),
             attributes: vec![("email".to_owned(), "check@example.com".to_owned())],
             exchange: None,
-            checks: vec![LiveCheck::answers("NotesApi", Method::Get, "/notes/1", &[200])],
+            checks: vec![LiveCheck::responds("NotesApi", Method::Get, "/notes/1", &[200])],
         })
         .site(site)
         .alarm_topic("api", ARN_OUTPUT)

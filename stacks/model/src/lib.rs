@@ -1,7 +1,10 @@
 //! CloudFormation as typed Rust, for any project: the template model, parts, stages and foundation.
 //!
-//! A library without AWS SDK and without I/O. A [`stage::Stage`] goes into a [`project::Project`], and
-//! [`rendered::RenderedSystem`]s come out; [`foundation::complete`] adds what deploying itself needs. Names no system.
+//! A [`project::Project`] renders a [`stage::Stage`] into [`rendered::RenderedSystem`]s, and [`foundation::complete`]
+//! adds the resources that deploying itself needs. A system is a [`template::System`] of [`template::Stack`]s, to which
+//! [`parts`] add resources with typed properties from [`resources`].
+//!
+//! The crate uses no AWS SDK, does no I/O and names no system.
 
 pub mod emulator;
 #[cfg(any(test, feature = "example"))]
@@ -12,5 +15,6 @@ pub mod project;
 pub mod rendered;
 pub mod resources;
 pub mod stage;
+pub mod statements;
 pub mod template;
 pub mod values;

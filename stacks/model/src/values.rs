@@ -1,80 +1,114 @@
-//! What the values of stage files must be: one check for each kind, used by every system. What passes here may still be
-//! somebody else's; what does not would be deployed, and only then never work.
+//! Checks of the values in stage files, one for each kind of value, shared by all systems.
+//!
+//! A check knows the form of a value only: an address that passes may still belong to another person. A value that fails
+//! would be deployed without an error, and then never work.
 
 use crate::{stage::Stage, template::RenderError};
 
-/// Checks one system's settings; errors name the stage's file, the key, the value and what it must be.
+/// Checks the settings of one system. Errors name the stage's file, the key, the value and the expected form.
 #[derive(Debug, Clone, Copy)]
-pub struct Checked<'a> {
+pub struct SettingsCheck<'a> {
     system: &'static str,
     stage: &'a Stage,
 }
 
-impl<'a> Checked<'a> {
+impl<'a> SettingsCheck<'a> {
+    /// Checks settings of `system` in `stage`.
+    #[must_use]
     pub const fn new(system: &'static str, stage: &'a Stage) -> Self {
         Self { system, stage }
     }
 
-    /// Anything else that is wrong with the settings.
-    pub fn wrong(self, message: &str) -> RenderError {
-        let message = format!("stacks/stages/{}.yaml: {message}", self.stage.name);
+    /// Returns the error for settings that are wrong in another way; `message` names the key.
+    #[must_use]
+    pub fn error(self, message: &str) -> RenderError {
+        let message = format!("{}: {message}", self.stage.file());
         RenderError::Settings { system: self.system.to_owned(), message }
     }
 
-    /// Origins as browsers send them: each is compared with theirs, byte by byte.
+    /// Checks origins. They must have the form that browsers send, because they are compared with it byte by byte.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is not an origin.
     pub fn origins(self, key: &str, origins: &[String]) -> Result<(), RenderError> {
         let expected = "an origin as browsers send it: `https://` and a lower-case host, with a port only where it is \
                         not the usual one, and neither `*` nor path nor final slash; `http://` for localhost only";
-        self.each(key, origins, is_origin, expected)
+        self.check_values(key, origins, is_origin, expected)
     }
 
-    /// E-mail addresses: of each, mail must arrive, and a list joined by commas must have as many.
+    /// Checks e-mail addresses: one address in each value.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is not an address.
     pub fn emails<'t>(self, key: &str, addresses: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        self.each(key, addresses, is_email, "one e-mail address, like ops@example.com")
+        self.check_values(key, addresses, is_email, "one e-mail address, like ops@example.com")
     }
 
-    /// Addresses that functions or their clients call.
+    /// Checks URLs that functions or their clients call.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is not a URL of http or https, or that has a query or fragment.
     pub fn urls<'t>(self, key: &str, urls: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        self.each(key, urls, is_url, "a URL of http or https without query and fragment, like https://www.example.com")
+        let expected = "a URL of http or https without query and fragment, like https://www.example.com";
+        self.check_values(key, urls, is_url, expected)
     }
 
-    /// Names in DNS.
+    /// Checks domain names.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is not a lower-case domain name.
     pub fn domains<'t>(self, key: &str, names: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        self.each(key, names, is_domain, "a domain's lower-case name, like api.example.com")
+        self.check_values(key, names, is_domain, "a domain's lower-case name, like api.example.com")
     }
 
-    /// Hosted zones of Route 53.
+    /// Checks IDs of Route 53 hosted zones.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is not a hosted zone's ID.
     pub fn hosted_zones<'t>(self, key: &str, ids: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        self.each(key, ids, is_hosted_zone, "a hosted zone's ID, like Z0123456789EXAMPLE")
+        self.check_values(key, ids, is_hosted_zone, "a hosted zone's ID, like Z0123456789EXAMPLE")
     }
 
-    /// Certificates of Certificate Manager.
+    /// Checks ARNs of certificates in Certificate Manager.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is not a certificate's ARN.
     pub fn certificates<'t>(self, key: &str, arns: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        let is = |arn: &str| is_arn(arn, "acm", "certificate/");
-        self.each(key, arns, is, "a certificate's ARN, arn:aws:acm:<region>:<account>:certificate/<id>")
+        let expected = "a certificate's ARN, arn:aws:acm:<region>:<account>:certificate/<id>";
+        self.check_values(key, arns, is_certificate, expected)
     }
 
-    /// Identities of SES.
+    /// Checks ARNs of SES identities.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is not an SES identity's ARN.
     pub fn ses_identities<'t>(self, key: &str, arns: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        let is = |arn: &str| is_arn(arn, "ses", "identity/");
-        self.each(key, arns, is, "an SES identity's ARN, arn:aws:ses:<region>:<account>:identity/<domain or address>")
+        let expected = "an SES identity's ARN, arn:aws:ses:<region>:<account>:identity/<domain or address>";
+        self.check_values(key, arns, is_ses_identity, expected)
     }
 
-    fn each<'t>(
+    fn check_values<'t>(
         self,
         key: &str,
         values: impl IntoIterator<Item = &'t String>,
-        is: impl Fn(&str) -> bool,
+        is_valid: impl Fn(&str) -> bool,
         expected: &str,
     ) -> Result<(), RenderError> {
-        match values.into_iter().find(|value| !is(value)) {
-            Some(value) => Err(self.wrong(&format!("`{key}` is `{value}`, but must be {expected}"))),
+        match values.into_iter().find(|value| !is_valid(value)) {
+            Some(value) => Err(self.error(&format!("`{key}` is `{value}`, but must be {expected}"))),
             None => Ok(()),
         }
     }
 }
 
-/// RFC 6454, section 6.2, and what browsers leave out: a scheme's own port.
+/// An origin of RFC 6454, section 6.2, without the scheme's own port, which browsers omit.
 fn is_origin(text: &str) -> bool {
     let (host, usual) = match text.split_once("://") {
         Some(("https", rest)) => (rest, "443"),
@@ -82,13 +116,13 @@ fn is_origin(text: &str) -> bool {
         _ => return false,
     };
     let (name, port) = with_port(host);
-    let here = ["localhost", "127.0.0.1"].contains(&name);
-    is_host(name) && port.is_none_or(|port| is_port(port) && port != usual) && (here || text.starts_with("https:"))
+    let is_local = ["localhost", "127.0.0.1"].contains(&name);
+    is_host(name) && port.is_none_or(|port| is_port(port) && port != usual) && (is_local || text.starts_with("https:"))
 }
 
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    // RFC 5321, section 4.5.3.1; RFC 5322's atoms: what needs quotes is nobody's address.
+    // RFC 5321, section 4.5.3.1, and the atoms of RFC 5322. Quoted local parts are not accepted.
     (1..=64).contains(&local.len())
         && !local.starts_with('.')
         && !local.ends_with('.')
@@ -112,13 +146,16 @@ fn is_domain(text: &str) -> bool {
     is_host(text) && text.contains('.')
 }
 
-/// Labels of RFC 1123, section 2.1.
+/// A host name of RFC 1123, section 2.1.
 fn is_host(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
-    text.len() <= 253 && text.split('.').all(label)
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 fn with_port(host: &str) -> (&str, Option<&str>) {
@@ -136,33 +173,41 @@ fn is_hosted_zone(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Partition, region and account may be pseudo parameters.
+fn is_certificate(text: &str) -> bool {
+    is_arn(text, "acm", "certificate/")
+}
+
+fn is_ses_identity(text: &str) -> bool {
+    is_arn(text, "ses", "identity/")
+}
+
+/// An ARN of a service's resource. Partition, region and account may be pseudo parameters.
 fn is_arn(text: &str, service: &str, resource: &str) -> bool {
-    // `${AWS::Region}` has colons of its own.
+    // The colons of `${AWS::Region}` do not separate parts.
     let text = text.replace("AWS::", "");
     let parts: Vec<_> = text.splitn(6, ':').collect();
-    let [arn, partition, of, region, account, what] = parts[..] else { return false };
-    let filled = [partition, region, account].iter().all(|part| !part.is_empty());
-    let named = what.strip_prefix(resource).is_some_and(|name| !name.is_empty());
-    arn == "arn" && of == service && filled && named && text.bytes().all(|byte| byte.is_ascii_graphic())
+    let [arn, partition, owner, region, account, rest] = parts[..] else { return false };
+    let is_complete = [partition, region, account].iter().all(|part| !part.is_empty());
+    let has_name = rest.strip_prefix(resource).is_some_and(|name| !name.is_empty());
+    arn == "arn" && owner == service && is_complete && has_name && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hold(is: impl Fn(&str) -> bool, good: &[&str], bad: &[&str]) {
-        for text in good {
-            assert!(is(text), "{text} is refused");
+    fn assert_accepts(is_valid: impl Fn(&str) -> bool, valid: &[&str], invalid: &[&str]) {
+        for text in valid {
+            assert!(is_valid(text), "{text} is refused");
         }
-        for text in bad {
-            assert!(!is(text), "{text} passes");
+        for text in invalid {
+            assert!(!is_valid(text), "{text} is accepted");
         }
     }
 
     #[test]
-    fn origins_are_as_browsers_send_them() {
-        hold(
+    fn origins_have_the_form_that_browsers_send() {
+        assert_accepts(
             is_origin,
             &[
                 "https://app.example.com",
@@ -199,18 +244,18 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_one_each() {
-        hold(
+    fn each_value_is_one_address() {
+        assert_accepts(
             is_email,
             &["a@b.c", "first.last+tag@Mail.example.com", "o'neil@example.com"],
             &["", "x", "nope", "@example.com", "a@", "a@b", "a@b.c,evil@x.y", "a b@example.com", "a@b@c.d", "a@.c"],
         );
-        hold(is_email, &[], &["a.@b.c", ".a@b.c", "a..b@b.c", "Ops <ops@example.com>", "a@b.c ", "a@b.c\n"]);
+        assert_accepts(is_email, &[], &["a.@b.c", ".a@b.c", "a..b@b.c", "Ops <ops@example.com>", "a@b.c ", "a@b.c\n"]);
     }
 
     #[test]
-    fn urls_can_be_called() {
-        hold(
+    fn urls_have_scheme_and_host_and_no_query() {
+        assert_accepts(
             is_url,
             &[
                 "https://worker.example.com",
@@ -229,27 +274,37 @@ mod tests {
                 "https://a/ b",
             ],
         );
-        hold(is_url, &[], &["https://user:secret@a", "javascript://a", "https://a:0", "https://a:b", "https:///a"]);
+        assert_accepts(
+            is_url,
+            &[],
+            &["https://user:secret@a", "javascript://a", "https://a:0", "https://a:b", "https:///a"],
+        );
     }
 
     #[test]
-    fn names_zones_and_arns_are_complete() {
-        hold(
+    fn domains_zones_and_arns_are_complete() {
+        assert_accepts(
             is_domain,
             &["api.example.com", "example.com"],
             &["", "localhost", "api.example.com.", "https://a.b", "A.b", "*.a.b"],
         );
-        hold(is_hosted_zone, &["Z0123456789EXAMPLE", "Z2"], &["", "Z", "z0123", "0123", "/hostedzone/Z0123", "Z 1"]);
-        let certificate = |arn: &str| is_arn(arn, "acm", "certificate/");
-        hold(
-            certificate,
+        assert_accepts(
+            is_hosted_zone,
+            &["Z0123456789EXAMPLE", "Z2"],
+            &["", "Z", "z0123", "0123", "/hostedzone/Z0123", "Z 1"],
+        );
+        assert_accepts(
+            is_certificate,
             &[
                 "arn:aws:acm:us-east-1:111122223333:certificate/1234",
                 "arn:${AWS::Partition}:acm:${AWS::Region}:${AWS::AccountId}:certificate/1234",
             ],
             &["", "1234", "arn:aws:acm:us-east-1:111122223333:certificate/", "arn:aws:iam::111122223333:role/x"],
         );
-        let identity = |arn: &str| is_arn(arn, "ses", "identity/");
-        hold(identity, &["arn:aws:ses:eu-central-1:111122223333:identity/example.com"], &["", "ops@example.com"]);
+        assert_accepts(
+            is_ses_identity,
+            &["arn:aws:ses:eu-central-1:111122223333:identity/example.com"],
+            &["", "ops@example.com"],
+        );
     }
 }

@@ -1,37 +1,61 @@
-//! The systems. A new one is a file here and a line in [`render`].
+//! The systems of this repository. A new one is a module here, a field of [`Settings`] and a line in [`render`].
 
-pub mod media_uploader;
-pub mod portfolio;
-pub mod thakii;
+mod media_uploader;
+mod portfolio;
+mod thakii;
 
 use model::{
     rendered::RenderedSystem,
-    stage::Stage,
-    template::{RenderError, System},
+    stage::{Stage, StageError},
+    template::RenderError,
 };
 use serde::de::DeserializeOwned;
 
 /// The systems' names, as stage files spell them.
-pub(crate) const NAMES: [&str; 3] =
-    [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM];
+const NAMES: [&str; 3] = [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM];
+
+/// Pairs of a setting's old and new name.
+type Renamed = &'static [(&'static str, &'static str)];
+
+/// The settings of every system in a stage; `None` where the stage does not have the system.
+pub(crate) struct Settings {
+    media_uploader: Option<media_uploader::Settings>,
+    portfolio: Option<portfolio::Settings>,
+    thakii: Option<thakii::Settings>,
+}
+
+impl Settings {
+    /// Reads the settings of every system.
+    ///
+    /// # Errors
+    ///
+    /// When the stage has settings of an unknown system, or settings of the wrong shape.
+    pub(crate) fn read(stage: &Stage) -> Result<Self, StageError> {
+        stage.check_systems(&NAMES)?;
+        Ok(Self {
+            media_uploader: read(stage, media_uploader_contract::SYSTEM, media_uploader::RENAMED_SETTINGS)?,
+            portfolio: read(stage, portfolio_contract::SYSTEM, portfolio::RENAMED_SETTINGS)?,
+            thakii: read(stage, thakii_contract::SYSTEM, &[])?,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(stage: &Stage, system: &str, renamed: Renamed) -> Result<Option<T>, StageError> {
+    stage.settings(system).map_err(|error| error.explain_renamed(renamed))
+}
 
 /// Renders the systems that have settings in `stage`.
 pub(crate) fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
+    let settings = Settings::read(stage)?;
     let systems = [
-        with_settings(stage, media_uploader_contract::SYSTEM, media_uploader::system)?,
-        with_settings(stage, portfolio_contract::SYSTEM, portfolio::system)?,
-        with_settings(stage, thakii_contract::SYSTEM, thakii::system)?,
+        settings.media_uploader.map(|settings| media_uploader::system(stage, &settings)),
+        settings.portfolio.map(|settings| portfolio::system(stage, &settings)),
+        settings.thakii.map(|settings| thakii::system(stage, &settings)),
     ];
-    systems.into_iter().flatten().map(|system| system.render(stage)).collect()
-}
-
-fn with_settings<T: DeserializeOwned>(
-    stage: &Stage,
-    name: &str,
-    system: impl FnOnce(&Stage, &T) -> Result<System, RenderError>,
-) -> Result<Option<System>, RenderError> {
-    stage.settings(name)?.map(|settings| system(stage, &settings)).transpose()
+    systems.into_iter().flatten().map(|system| system?.render(stage)).collect()
 }
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,73 +1,190 @@
 //! The command line. Reads as a table of contents: a verb here is a file in [`crate::commands`].
 
-use camino::Utf8PathBuf;
-use clap::{Parser, Subcommand};
+use std::fmt::Write;
 
-use crate::commands;
+use camino::Utf8PathBuf;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::{application::Application, commands};
 
 /// Builds, plans, deploys and releases Rust Lambda backends.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 failed or a check found a difference, 2 wrong usage, 130 interrupted; `plan --exit-code` adds 2 changes, 3 refused."
-)]
+#[command(after_help = "Run `cargo xtask <COMMAND> --help` for a command's options.\n\n\
+                        Exit codes: 0 success, 1 failure or a difference that a check found, 2 wrong usage, 130 interrupted; \
+                        `plan --exit-code` adds 2 changes, 3 refused.")]
 pub(crate) struct Cli {
-    /// Say more: -v what is called, -vv every request.
+    /// Log more: -v the calls, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
-    /// Add what the command did to this file, for `summary` and `notify`.
+    /// Append the command's result to this file, for `summary` and `notify`.
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) record: Option<Utf8PathBuf>,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// The verbs.
+/// The verbs. Their help is one line of at most 80 columns; [`HEADINGS`] groups them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Build every function and layer into a reproducible zip under target/artifacts.
+    /// Build each function and layer into a reproducible zip.
     Build(commands::build::BuildArgs),
-    /// Deploy foundation: the artifact bucket, and the roles that workflows deploy with.
+    /// Deploy the foundation: the artifact bucket and the deploy roles.
     Bootstrap(commands::bootstrap::BootstrapArgs),
-    /// Write the CloudFormation templates of every stage to templates/, or check them.
+    /// Write or check the CloudFormation templates of every stage.
     Render(commands::render::RenderArgs),
-    /// Show what a deploy would change, resource by resource: against a commit, or against what is deployed.
+    /// Show what a deploy would change, resource by resource.
     Plan(commands::plan::PlanArgs),
-    /// Draw a stage: systems, stacks, functions, data, and what refers to what.
+    /// Draw a stage: systems, stacks, functions, references.
     Graph(commands::graph::GraphArgs),
-    /// Build, render, plan, apply, release and prune: take a stage to what the workspace says.
+    /// Deploy a stage: build, render, plan, apply, release, prune.
     Deploy(commands::deploy::DeployArgs),
-    /// Move every alias back to an earlier release, after probing it; takes seconds.
+    /// Shift traffic back to an earlier release, in seconds.
     Rollback(commands::rollback::RollbackArgs),
-    /// Releases: what was released, by whom, what became of it; finish or revert an interrupted one.
+    /// List releases; resume or revert an interrupted one.
     Release(commands::release::ReleaseArgs),
-    /// Say what is wrong with a stage, what it means and how to repair it.
+    /// Diagnose a stage and show how to repair it.
     Doctor(commands::doctor::DoctorArgs),
-    /// Locks: who is at work on a stage.
+    /// Show or break a stage's locks.
     Lock(commands::lock::LockArgs),
-    /// Show what is deployed: stacks, functions, live versions, URLs.
+    /// Show deployed stacks, functions, live versions and URLs.
     Status(commands::status::StatusArgs),
-    /// Delete versions, layer versions and artifacts that nothing needs.
+    /// Delete versions, artifacts and site files that no release needs.
     Prune(commands::prune::PruneArgs),
-    /// Delete a stage's stacks; what holds data is kept unless asked otherwise.
+    /// Delete a stage's stacks; keep stateful resources by default.
     Destroy(commands::destroy::DestroyArgs),
-    /// The local cloud: start, stop, look at it, start afresh.
+    /// Start, stop, reset or inspect the local cloud.
     Local(commands::local::LocalArgs),
-    /// Ask a deployed stage what its clients ask: health, who is turned away, browsers, and how fast it is.
+    /// Test a deployed stage: health, authorization, CORS, latency.
     CheckLive(commands::check_live::CheckLiveArgs),
-    /// Say what the commands with the same --record did, also in the job's summary where GITHUB_STEP_SUMMARY is set.
+    /// Summarize the commands that wrote to the same --record.
     Summary(commands::summary::SummaryArgs),
-    /// Tell each system's alarm topic what became of it in the commands with the same --record; never fails for that.
+    /// Send the recorded results to each system's alarm topic.
     Notify(commands::notify::NotifyArgs),
-    /// Put the offline plan of every stage under a pull request, as one comment that is updated in place.
+    /// Post each stage's plan as a pull request comment.
     PrComment(commands::pr_comment::PrCommentArgs),
-    /// Install what building for a stage takes, where it is missing: Rust's target, and zig under the target directory.
+    /// Install the Rust target and zig that a stage's build needs.
     Toolchain(commands::toolchain::ToolchainArgs),
-    /// Say what the artifacts of these sources are called at GitHub, and which run has built them already.
+    /// Print the artifacts' name at GitHub and the run that built them.
     Artifacts(commands::artifacts::ArtifactsArgs),
-    /// Check README, ARCHITECTURE and other pages: they are there, name every command, and their links lead somewhere.
+    /// Check the documentation: every command named, every link valid.
     Docs(commands::docs::DocsArgs),
-    /// Everything CI runs: format, lints, tests, docs, templates.
+    /// Run the checks of CI: format, lints, tests, docs, templates.
     Ci(commands::ci::CiArgs),
+    /// Print a completion script for a shell.
+    Completions(commands::completions::CompletionsArgs),
+    /// Print the manual page.
+    Man(commands::man::ManArgs),
+}
+
+/// The headings of `--help`, each with its verbs. A verb without a heading is the project's own.
+const HEADINGS: [(&str, &[&str]); 5] = [
+    ("Every day", &["deploy", "plan", "status", "local", "build", "render", "graph"]),
+    ("Releases", &["release", "rollback", "check-live", "prune"]),
+    ("Repair", &["doctor", "lock", "destroy"]),
+    ("Pipeline", &["bootstrap", "toolchain", "artifacts", "pr-comment", "summary", "notify", "docs", "ci"]),
+    ("Terminal", &["completions", "man"]),
+];
+/// The heading of the project's own verbs.
+const OWN: &str = "This repository";
+
+/// The command line of a project: the engine's verbs and the project's own, grouped in `--help`.
+pub fn command(application: &Application) -> clap::Command {
+    let own = application.verbs.iter().map(|verb| verb.command());
+    let command = Cli::command().mut_subcommand("ci", |ci| commands::ci::with_checks(ci, &application.checks));
+    let command = command.subcommands(own);
+    let template = help_template(&command);
+    command.help_template(template)
+}
+
+/// clap has headings for options and none for subcommands.
+fn help_template(command: &clap::Command) -> String {
+    let styles = command.get_styles();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let width = command.get_subcommands().map(|verb| verb.get_name().len()).max().unwrap_or_default();
+    let mut template = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
+    for (heading, verbs) in groups(command) {
+        let _ = write!(template, "\n{header}{heading}:{header:#}\n");
+        for verb in verbs {
+            let name = verb.get_name();
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(template, "  {literal}{name}{literal:#}{:1$}  {about}", "", width - name.len());
+        }
+    }
+    let _ = write!(template, "\n{header}Options:{header:#}\n{{options}}{{after-help}}");
+    template
+}
+
+/// The verbs by heading, in the order of `--help`.
+fn groups(command: &clap::Command) -> Vec<(&'static str, Vec<&clap::Command>)> {
+    let verbs = |names: &[&str]| names.iter().filter_map(|name| command.find_subcommand(name)).collect();
+    let mut groups: Vec<_> = HEADINGS.iter().map(|(heading, names)| (*heading, verbs(names))).collect();
+    let is_own = |verb: &&clap::Command| !HEADINGS.iter().any(|(_, names)| names.contains(&verb.get_name()));
+    let own: Vec<_> = command.get_subcommands().filter(is_own).collect();
+    if !own.is_empty() {
+        groups.push((OWN, own));
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ArgMatches;
+    use futures_util::future::LocalBoxFuture;
+    use model::example::Example;
+
+    use super::*;
+    use crate::{application::Verb, context::Context, error::Exit};
+
+    /// A verb of a project.
+    pub(crate) struct Greet;
+
+    impl Verb for Greet {
+        fn command(&self) -> clap::Command {
+            clap::Command::new("greet").about("Greet the reader")
+        }
+
+        fn run<'a>(&'a self, _: &'a ArgMatches, _: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>> {
+            Box::pin(async { Ok(Exit::Success) })
+        }
+    }
+
+    #[test]
+    fn every_verb_has_one_heading() {
+        let grouped: Vec<_> = HEADINGS.iter().flat_map(|(_, verbs)| *verbs).copied().collect();
+        for verb in Cli::command().get_subcommands() {
+            let times = grouped.iter().filter(|name| **name == verb.get_name()).count();
+            assert_eq!(times, 1, "{} is grouped {times} times", verb.get_name());
+        }
+        assert_eq!(grouped.len(), Cli::command().get_subcommands().count(), "{grouped:?}");
+    }
+
+    #[test]
+    fn help_lists_every_verb_once_below_its_heading() {
+        let help = command(&Application::new(Example).verb(Greet)).render_help().to_string();
+        for heading in HEADINGS.iter().map(|(heading, _)| *heading).chain([OWN]) {
+            assert!(help.contains(&format!("\n{heading}:\n")), "{heading}\n{help}");
+        }
+        for verb in command(&Application::new(Example).verb(Greet)).get_subcommands() {
+            let listed = help.lines().filter(|line| line.split_whitespace().next() == Some(verb.get_name()));
+            assert_eq!(listed.count(), 1, "{}\n{help}", verb.get_name());
+        }
+        let (_, own) = help.split_once("This repository:\n").expect("the project's own verbs");
+        assert!(own.starts_with("  greet        Greet the reader\n\nOptions:\n  -v, --verbose"), "{own}");
+        assert!(help.lines().all(|line| line.len() <= 80 || line.starts_with("Exit codes")), "{help}");
+    }
+
+    #[test]
+    fn a_project_without_verbs_has_no_heading_for_them() {
+        assert!(!command(&Application::new(Example)).render_help().to_string().contains(OWN));
+    }
+
+    #[test]
+    fn the_help_of_a_verb_is_its_own() {
+        let mut command = command(&Application::new(Example));
+        command.build();
+        let plan = command.find_subcommand_mut("plan").expect("the verb").render_long_help().to_string();
+        assert!(plan.contains("\nUsage: cargo xtask plan") && !plan.contains("Every day:"), "{plan}");
+    }
 }

@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 const LAYERS: &[&[&str]] = &[
     // No AWS, no project.
     &["error", "interruption", "junit", "poll", "table", "ui", "workspace"],
-    &["http", "sources", "stage"],
+    &["http", "plan_file", "sources", "stage"],
     &["artifacts", "github", "python", "render"],
     &["actionlint", "build", "local"],
     // The account's services, then what is built on them.
@@ -22,8 +22,9 @@ const LAYERS: &[&[&str]] = &[
     &["prune", "release"],
     // The context of a command, and the commands.
     &["application", "checks", "context", "session"],
-    &["live", "planning", "record", "report"],
-    &["notice", "pages", "summary"],
+    &["planning", "report"],
+    &["record"],
+    &["live", "notice", "pages", "summary"],
     // The command line lists the commands; `docs` writes its reference.
     &["cli", "commands"],
     &["run"],

@@ -28,6 +28,7 @@ pub mod local;
 pub mod lock;
 mod notice;
 mod pages;
+pub mod plan_file;
 mod planning;
 pub mod poll;
 pub mod prune;
@@ -48,4 +49,5 @@ pub mod ui;
 pub mod workspace;
 
 pub use application::Application;
+pub use cli::command;
 pub use run::main;

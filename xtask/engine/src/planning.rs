@@ -10,6 +10,7 @@ use plan::{
     drift::drift,
     file::{Inputs, inputs},
     observed::Observed,
+    orphaned,
     preview::{self, Baseline, Preview},
 };
 
@@ -57,7 +58,8 @@ async fn add_orphans(preview: &mut Preview, system: Option<&str>, session: &Sess
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
     match deploy::observe::listed(&regions, &session.clients).await {
         Ok(listed) => {
-            preview::add_left(preview, &plan::left::left(&session.stage, &session.systems, system, &listed));
+            let orphaned = orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed);
+            preview::add_orphaned_stacks(preview, &orphaned);
         }
         Err(error) => {
             session.context.ui.warn(format_args!("failed to list orphaned stacks: {}", one_line(&error)));

@@ -1,10 +1,8 @@
 //! Repeats a check until it is done, with pauses that double and a time limit.
-//!
-//! The time is tokio's, so a test with a paused clock waits for nothing.
 
 use std::{convert::Infallible, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable, Sleeper};
 use tokio::time::Instant;
 
 /// The pauses between checks, and for how long checks are repeated.
@@ -55,6 +53,15 @@ impl Schedule {
     /// The first error of the check.
     pub async fn poll<T, P, E>(&self, check: impl AsyncFn() -> Result<Progress<T, P>, E>) -> Result<Progress<T, P>, E> {
         let started = Instant::now();
+        self.poll_by(tokio::time::sleep, || started.elapsed(), check).await
+    }
+
+    async fn poll_by<T, P, E>(
+        &self,
+        sleep: impl Sleeper,
+        elapsed: impl Fn() -> Duration,
+        check: impl AsyncFn() -> Result<Progress<T, P>, E>,
+    ) -> Result<Progress<T, P>, E> {
         // `backon` repeats what is an error.
         let attempt = || async {
             match check().await {
@@ -63,8 +70,8 @@ impl Schedule {
                 Err(error) => Err(Err(error)),
             }
         };
-        let is_repeated = |reason: &Result<P, E>| reason.is_ok() && started.elapsed() < self.limit;
-        match attempt.retry(self.backoff()).when(is_repeated).sleep(tokio::time::sleep).await {
+        let is_repeated = |reason: &Result<P, E>| reason.is_ok() && elapsed() < self.limit;
+        match attempt.retry(self.backoff()).when(is_repeated).sleep(sleep).await {
             Ok(done) => Ok(Progress::Done(done)),
             Err(Ok(pending)) => Ok(Progress::Pending(pending)),
             Err(Err(error)) => Err(error),
@@ -86,7 +93,49 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, rc::Rc};
+
+    use futures_util::FutureExt;
+
     use super::*;
+
+    const SCHEDULE: Schedule =
+        Schedule::doubling(Duration::from_secs(1), Duration::from_secs(4)).within(Duration::from_secs(10));
+
+    /// Polls in virtual time; returns the result and the seconds that passed.
+    fn polled<T, E>(check: impl AsyncFn(u32) -> Result<Progress<T, u32>, E>) -> (Result<Progress<T, u32>, E>, u64) {
+        let (clock, count) = (Rc::new(Cell::new(Duration::ZERO)), Cell::new(0));
+        let sleep = {
+            let clock = Rc::clone(&clock);
+            move |pause| {
+                clock.set(clock.get() + pause);
+                std::future::ready(())
+            }
+        };
+        let counted = async || {
+            count.set(count.get() + 1);
+            check(count.get()).await
+        };
+        let polling = SCHEDULE.poll_by(sleep, || clock.get(), counted);
+        let result = polling.now_or_never().expect("no real time passes");
+        (result, clock.get().as_secs())
+    }
+
+    #[test]
+    fn a_check_is_repeated_until_it_is_done_or_fails() {
+        let third =
+            async |check| Ok::<_, ()>(if check == 3 { Progress::Done("ready") } else { Progress::Pending(check) });
+        assert_eq!(polled(third), (Ok(Progress::Done("ready")), 1 + 2));
+        let failing = async |check| if check == 2 { Err("refused") } else { Ok(Progress::<(), _>::Pending(check)) };
+        assert_eq!(polled(failing), (Err("refused"), 1));
+    }
+
+    #[test]
+    fn the_last_check_is_the_first_at_the_limit() {
+        let pending = async |check| Ok::<_, ()>(Progress::<(), _>::Pending(check));
+        // At 0, 1, 3, 7 and 11 seconds.
+        assert_eq!(polled(pending), (Ok(Progress::Pending(5)), 11));
+    }
 
     #[test]
     fn pauses_double_up_to_the_longest() {

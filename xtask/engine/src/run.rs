@@ -3,12 +3,12 @@
 use std::{process::ExitCode, time::Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     application::Application,
-    cli::{Cli, Command},
+    cli::{self, Cli, Command},
     commands,
     context::Context,
     error::{self, Exit},
@@ -39,12 +39,12 @@ pub fn main(application: impl Into<Application>) -> ExitCode {
 }
 
 async fn run_command_line(application: Application) -> ExitCode {
-    let matches = command_line(&application).get_matches();
+    let matches = cli::command(&application).get_matches();
     let name = matches.subcommand_name().unwrap_or_default().to_owned();
     let (verbose, record) = global_options(&matches);
     let started = Instant::now();
     start_logging(verbose);
-    let ui = Ui::new();
+    let ui = Ui::new().with_verbosity(verbose > 0);
     let CommandOutcome { report, result } = run(application, &matches, record.as_deref(), &ui).await;
     let (exit, failure) = match result {
         Ok(exit) => (exit, Vec::new()),
@@ -62,13 +62,6 @@ async fn run_command_line(application: Application) -> ExitCode {
         }
     }
     ExitCode::from(exit.code())
-}
-
-/// The engine's command line, with the project's own commands and checks.
-fn command_line(application: &Application) -> clap::Command {
-    let own_verbs = application.verbs.iter().map(|verb| verb.command());
-    let command = Cli::command().mut_subcommand("ci", |ci| commands::ci::with_checks(ci, &application.checks));
-    command.subcommands(own_verbs)
 }
 
 /// The options that every command has, the project's own included.
@@ -128,6 +121,8 @@ async fn dispatch(command: Command, record: Option<&Utf8Path>, context: &Context
         Command::Toolchain(args) => runner.run(Nothing, commands::toolchain::run(args, context)).await,
         Command::Docs(args) => runner.run(Nothing, async { commands::docs::run(&args, context) }).await,
         Command::Ci(args) => runner.run(Nothing, commands::ci::run(&args, context)).await,
+        Command::Completions(args) => runner.run(Nothing, async { commands::completions::run(&args, context) }).await,
+        Command::Man(args) => runner.run(Nothing, async { commands::man::run(&args, context) }).await,
     }
 }
 
@@ -195,6 +190,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        command_line(&Application::new(Example)).debug_assert();
+        cli::command(&Application::new(Example)).debug_assert();
     }
 }

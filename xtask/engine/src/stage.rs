@@ -1,4 +1,4 @@
-//! Finds and reads stage files.
+//! Reads stage files.
 
 use camino::Utf8PathBuf;
 use miette::Diagnostic;
@@ -17,9 +17,9 @@ pub enum StageError {
     #[error("there is no stage `{name}`{}", closest(.name, .known))]
     #[diagnostic(help("stages are the files stacks/stages/<stage>.yaml: {}", .known.join(", ")))]
     Unknown {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// The stages there are.
+        /// The existing stages.
         known: Vec<String>,
     },
     /// The folder or file cannot be read.
@@ -27,21 +27,21 @@ pub enum StageError {
     Read {
         /// The folder or file.
         path: Utf8PathBuf,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The file's content is wrong.
+    /// The file's content is invalid.
     #[error(transparent)]
-    #[diagnostic(help("mend the stage file"))]
+    #[diagnostic(help("fix the stage file"))]
     Content(#[from] model::stage::StageError),
 }
 
-/// The names of all stages, sorted.
+/// Lists the stages, sorted.
 ///
 /// # Errors
 ///
 /// When the folder cannot be read.
-pub fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
+pub(crate) fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
     let directory = workspace.stages();
     let read = |source| StageError::Read { path: directory.clone(), source };
     let mut names = Vec::new();
@@ -59,8 +59,8 @@ pub fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
 ///
 /// # Errors
 ///
-/// When there is no such stage, with the closest one, or its file cannot be read or understood.
-pub fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
+/// When there is no such stage, or its file cannot be read or is invalid.
+pub(crate) fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
     let known = names(workspace)?;
     if !known.iter().any(|candidate| candidate == name) {
         return Err(StageError::Unknown { name: name.to_owned(), known });
@@ -71,9 +71,8 @@ pub fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<
     Ok(project.stage(name, &text, shown.as_str())?)
 }
 
-/// `; did you mean …?` when one of `known` is close to `name`, else nothing.
-#[must_use]
-pub fn closest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
+/// Returns `; did you mean …?` if one of `known` is similar to `name`, otherwise an empty text.
+pub(crate) fn closest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
     stage::closest(name, known.iter().map(AsRef::as_ref))
         .map(|candidate| format!("; did you mean `{candidate}`?"))
         .unwrap_or_default()
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_name_is_offered_and_a_far_one_is_not() {
+    fn only_a_similar_name_is_suggested() {
         assert_eq!(closest("prd", &["dev", "local", "prod"]), "; did you mean `prod`?");
         assert_eq!(closest("moon", &["dev", "local"]), "");
     }

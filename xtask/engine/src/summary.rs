@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::{
     deploy,
-    live::CheckResult,
     record::JobRecord,
     release::Released,
-    report::{CheckLiveReport, DeployReport, JobReport, ReleaseProgress},
+    report::{CheckLiveReport, CheckResult, DeployReport, JobReport, ReleaseProgress},
+    table,
     ui::{duration, size},
 };
 
@@ -166,21 +166,16 @@ fn is_of(function: &str, systems: &BTreeSet<&str>) -> bool {
 }
 
 fn write_steps(job: &[JobRecord], out: &mut String) -> Result {
-    if job.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "| step | outcome | took |\n| --- | --- | --- |")?;
-    for record in job {
+    let rows = job.iter().map(|record| {
         let outcome = if record.succeeded { "done" } else { "**failed**" };
-        writeln!(out, "| {} | {outcome} | {} |", record.command, duration(record.elapsed()))?;
-    }
-    writeln!(out)
+        vec![record.command.clone(), outcome.to_owned(), duration(record.elapsed())]
+    });
+    write_table(&["step", "outcome", "took"], rows, out)
 }
 
 fn write_stacks(job: &[JobRecord], out: &mut String) -> Result {
-    let stacks = deployments(job).flat_map(|report| &report.stacks);
     let mut has_changed = false;
-    for stack in stacks {
+    for stack in deployments(job).flat_map(|report| &report.stacks) {
         let action = match stack.action {
             deploy::Done::Create => "create",
             deploy::Done::Update => "update",
@@ -193,66 +188,68 @@ fn write_stacks(job: &[JobRecord], out: &mut String) -> Result {
 }
 
 fn write_functions(job: &[JobRecord], out: &mut String) -> Result {
-    let functions: Vec<_> = deployments(job).flat_map(|report| &report.functions).collect();
-    if functions.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "| function | live version | before |\n| --- | --- | --- |")?;
     let rolled_back = rolled_back(job);
-    for Released { function_name, version, before } in functions {
+    let rows = deployments(job).flat_map(|report| &report.functions).map(|function| {
+        let Released { function_name, version, before } = function;
         let is_back = before.is_some() && is_of(function_name, &rolled_back);
         let version = if is_back { format!("rolled back from {version}") } else { version.clone() };
-        writeln!(out, "| {function_name} | {version} | {} |", before.as_deref().unwrap_or("the same"))?;
-    }
-    writeln!(out)
+        vec![function_name.clone(), version, before.clone().unwrap_or_else(|| "the same".to_owned())]
+    });
+    write_table(&["function", "live version", "before"], rows, out)
 }
 
 /// The live versions, in Lambda's words. Those that were rolled back after they were described are left out.
 fn write_live(job: &[JobRecord], out: &mut String) -> Result {
     let rolled_back = rolled_back(job);
-    let functions: BTreeMap<_, _> =
-        live_checks(job).flat_map(|report| &report.live).filter(|(name, _)| !is_of(name, &rolled_back)).collect();
-    if functions.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "| live | version | runtime | handler | code | memory | timeout | last modified |")?;
-    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
-    for (name, function) in functions {
-        let code = size(u64::try_from(function.code_size).unwrap_or_default());
-        write!(out, "| {name} | {} | {} | {} | {code} ", function.version, function.runtime, function.handler)?;
-        writeln!(out, "| {} MB | {} s | {} |", function.memory, function.timeout, function.last_modified)?;
-    }
-    writeln!(out)
+    let functions = live_checks(job).flat_map(|report| &report.live).filter(|(name, _)| !is_of(name, &rolled_back));
+    let functions: BTreeMap<_, _> = functions.collect();
+    let rows = functions.into_iter().map(|(name, function)| {
+        vec![
+            name.clone(),
+            function.version.clone(),
+            function.runtime.clone(),
+            function.handler.clone(),
+            size(u64::try_from(function.code_size).unwrap_or_default()),
+            format!("{} MB", function.memory),
+            format!("{} s", function.timeout),
+            function.last_modified.clone(),
+        ]
+    });
+    let header = ["live", "version", "runtime", "handler", "code", "memory", "timeout", "last modified"];
+    write_table(&header, rows, out)
 }
 
 fn write_checks(job: &[JobRecord], out: &mut String) -> Result {
-    let checks: Vec<_> = live_checks(job).flat_map(|report| &report.checks).collect();
-    if checks.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "| system | check | request | response |\n| --- | --- | --- | --- |")?;
-    let escaped = |text: &str| text.replace('|', "\\|");
-    for CheckResult { system, kind, request, passed, detail, warning } in checks {
+    let rows = live_checks(job).flat_map(|report| &report.checks).map(|check| {
+        let CheckResult { system, kind, request, passed, detail, warning } = check;
         let mark = if *passed { "✓" } else { "✗" };
-        let warning = warning.as_ref().map(|warning| format!("; ⚠️ {}", escaped(warning))).unwrap_or_default();
-        let (system, request, detail) = (escaped(system), escaped(request), escaped(detail));
-        writeln!(out, "| {system} | {kind} | {request} | {mark} {detail}{warning} |")?;
+        let warning = warning.as_ref().map(|warning| format!("; ⚠️ {warning}")).unwrap_or_default();
+        vec![system.clone(), kind.to_string(), request.clone(), format!("{mark} {detail}{warning}")]
+    });
+    write_table(&["system", "check", "request", "response"], rows, out)
+}
+
+/// Writes a table; nothing without rows.
+fn write_table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut String) -> Result {
+    let mut table = table::markdown(header);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| table::markdown_cell(cell)));
     }
-    writeln!(out)
+    if table.is_empty() { Ok(()) } else { writeln!(out, "{table}\n") }
 }
 
 /// Returns a table of the jobs that another job needs, and whether all of them succeeded. `needs` is GitHub's `toJSON(needs)`.
 pub(crate) fn jobs(needs: &Value) -> (String, bool) {
-    let mut out = String::from("| job | result |\n| --- | --- |\n");
+    let mut table = table::markdown(&["job", "result"]);
     let jobs = needs.as_object().cloned().unwrap_or_default();
     let mut all_succeeded = !jobs.is_empty();
     for (name, job) in &jobs {
         let result = job["result"].as_str().unwrap_or("unknown");
         all_succeeded &= result == "success";
         let mark = if result == "success" { "✅" } else { "❌" };
-        out.push_str(&format!("| {name} | {mark} {result} |\n"));
+        table.add_row([table::markdown_cell(name), table::markdown_cell(&format!("{mark} {result}"))]);
     }
-    (out, all_succeeded)
+    (format!("{table}\n"), all_succeeded)
 }
 
 #[cfg(test)]

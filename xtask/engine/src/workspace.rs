@@ -1,8 +1,8 @@
-//! Where things are: the workspace's root and the folders that commands read and write.
+//! The workspace's folders.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// The workspace that is being built and deployed.
+/// The workspace that commands build and deploy.
 #[derive(Debug, Clone)]
 pub struct Workspace {
     root: Utf8PathBuf,
@@ -18,8 +18,7 @@ pub struct WorkspaceError {
 }
 
 impl Workspace {
-    /// Finds the workspace around the current directory, or, for a binary started by cargo elsewhere, around
-    /// the package that cargo ran.
+    /// Finds the workspace around the current directory, or around the package that cargo runs.
     ///
     /// # Errors
     ///
@@ -37,10 +36,10 @@ impl Workspace {
             .ok_or(WorkspaceError { directory: here })
     }
 
-    /// The workspace whose root is `root`; build output goes where `CARGO_TARGET_DIR` says, else to `target`.
+    /// The workspace at `root`, with its build output in `CARGO_TARGET_DIR` or in `target`.
     #[must_use]
     pub fn at(root: Utf8PathBuf) -> Self {
-        // A relative one is relative to where cargo was started.
+        // A relative folder is relative to the current directory of cargo.
         let target = match std::env::var("CARGO_TARGET_DIR") {
             Ok(directory) => camino::absolute_utf8(&directory).unwrap_or_else(|_| directory.into()),
             Err(_) => root.join("target"),
@@ -48,7 +47,7 @@ impl Workspace {
         Self::with_target(root, target)
     }
 
-    /// The workspace whose root is `root`, with its build output in `target`.
+    /// The workspace at `root`, with its build output in `target`.
     #[must_use]
     pub fn with_target(root: Utf8PathBuf, target: Utf8PathBuf) -> Self {
         Self { root, target }
@@ -60,25 +59,25 @@ impl Workspace {
         &self.root
     }
 
-    /// Cargo's target directory; everything this tool writes and git ignores lies below it.
+    /// Cargo's target directory, which also holds all other files that are not committed.
     #[must_use]
     pub fn target(&self) -> &Utf8Path {
         &self.target
     }
 
-    /// Where built zips are kept: `target/artifacts`.
+    /// The folder of the built zips: `target/artifacts`.
     #[must_use]
     pub fn artifacts(&self) -> Utf8PathBuf {
         self.target.join("artifacts")
     }
 
-    /// The committed templates: `templates`.
+    /// The folder of the committed templates: `templates`.
     #[must_use]
     pub fn templates(&self) -> Utf8PathBuf {
         self.root.join("templates")
     }
 
-    /// The stage files: `stacks/stages`, or the folder that `XTASK_STAGES` names.
+    /// The folder of the stage files: `stacks/stages`, or `XTASK_STAGES`.
     #[must_use]
     pub fn stages(&self) -> Utf8PathBuf {
         match std::env::var("XTASK_STAGES") {

@@ -1,4 +1,4 @@
-//! Built zips of functions and layers, as plans refer to them. The engine makes them.
+//! Artifacts: the zips of functions and layers. The engine builds them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-/// What an artifact is of.
+/// The kind of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ArtifactKind {
@@ -16,26 +16,26 @@ pub enum ArtifactKind {
     Layer,
 }
 
-/// One zip.
+/// A built zip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Artifact {
-    /// What it is of.
+    /// The kind of its contents.
     pub kind: ArtifactKind,
     /// The system it belongs to.
     pub system: String,
     /// The function or layer.
     pub name: String,
-    /// Where the zip lies.
+    /// The path of the zip.
     pub path: Utf8PathBuf,
-    /// SHA-256 of the zip, in hex.
+    /// The SHA-256 of the zip, in hexadecimal.
     pub sha256: String,
-    /// Bytes of the zip.
+    /// The size of the zip, in bytes.
     pub zipped: u64,
-    /// Bytes of what is in it.
+    /// The size of its contents, in bytes.
     pub unzipped: u64,
 }
 
-/// Everything that was built.
+/// All built artifacts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Artifacts {
     /// Functions by binary.
@@ -45,13 +45,13 @@ pub struct Artifacts {
 }
 
 impl Artifact {
-    /// Its key in the artifact bucket.
+    /// The key in the artifact bucket.
     #[must_use]
     pub fn key(&self) -> String {
         format!("artifacts/{}-{}-{}.zip", self.system, self.name, self.sha256)
     }
 
-    /// Its hash as Lambda reports it: `CodeSha256`, base64 of the zip's SHA-256.
+    /// The hash that Lambda reports as `CodeSha256`: the zip's SHA-256 in base64.
     #[must_use]
     pub fn code_sha256(&self) -> String {
         hex::decode(&self.sha256).map(|hash| BASE64_STANDARD.encode(hash)).unwrap_or_default()

@@ -1,19 +1,19 @@
-//! What somebody changed by hand since the last deploy, as far as looking at functions and aliases shows it.
+//! Detects manual changes of functions and aliases since the last deploy.
 //!
-//! CloudFormation's own drift detection sees more, and takes minutes; this costs nothing.
+//! Uses only the observed state. CloudFormation's drift detection finds more, but takes minutes.
 
 use serde_json::Value;
 
-use super::{
+use crate::{
     changes::resolve::Known,
     observed::{Observed, ObservedFunction, ObservedSettings, ObservedStack, fingerprint},
 };
 
-/// Differences between what stacks were deployed with and what functions are, in words. Values of the environment are
-/// not told: they may be secret.
+/// Describes the differences between deployed templates and the functions. Values of environment variables are not included:
+/// they may be secret.
 #[must_use]
 pub fn drift(observed: &Observed) -> Vec<String> {
-    let stacks = observed.stacks.values().filter(|stack| !stack.never_came_to_be());
+    let stacks = observed.stacks.values().filter(|stack| !stack.was_never_created());
     let mut found: Vec<_> = stacks.flat_map(|stack| of_stack(stack, observed)).collect();
     for (name, function) in &observed.functions {
         found.extend(of_alias(name, function));
@@ -41,21 +41,21 @@ fn of_function(name: &str, properties: &Value, settings: &ObservedSettings) -> V
     let numbers = [("MemorySize", settings.memory), ("Timeout", settings.timeout)];
     for (property, is) in numbers {
         if let Some(wanted) = properties[property].as_i64().filter(|wanted| *wanted != i64::from(is)) {
-            found.push(format!("{name}: {property} is {is}, and was deployed as {wanted}"));
+            found.push(format!("{name}: {property} is {is}, but was deployed as {wanted}"));
         }
     }
     if let Some(wanted) = properties["TracingConfig"]["Mode"].as_str()
         && !settings.tracing.is_empty()
         && wanted != settings.tracing
     {
-        found.push(format!("{name}: tracing is {}, and was deployed as {wanted}", settings.tracing));
+        found.push(format!("{name}: tracing is {}, but was deployed as {wanted}", settings.tracing));
     }
     let variables = properties["Environment"]["Variables"].as_object();
     for (variable, value) in variables.into_iter().flatten() {
         match (settings.environment.get(variable), value.as_str()) {
-            (None, _) => found.push(format!("{name}: environment variable {variable} is gone")),
+            (None, _) => found.push(format!("{name}: environment variable {variable} was removed")),
             (Some(is), Some(wanted)) if *is != fingerprint(wanted) => {
-                found.push(format!("{name}: environment variable {variable} has another value than was deployed"));
+                found.push(format!("{name}: environment variable {variable} differs from the deployed value"));
             }
             _ => {}
         }
@@ -70,8 +70,8 @@ fn of_alias(name: &str, function: &ObservedFunction) -> Vec<String> {
     let mut found = Vec::new();
     let Some(live) = &function.live else { return found };
     if function.live_code_sha256.as_ref().is_some_and(|released| *released != function.code_sha256) {
-        found.push(format!("{name}: `live` is version {live}, whose code is not what was deployed last: after a rollback or a reverted \
-             release, or moved by hand"));
+        found.push(format!("{name}: `live` points to version {live}, whose code is not the last deployed code: after a rollback, a reverted release \
+             or a manual change"));
     }
     if !function.weights.is_empty() {
         let shares: Vec<_> = function
@@ -111,7 +111,7 @@ mod tests {
             code_sha256: "one".to_owned(),
             live: Some("4".to_owned()),
             live_code_sha256: Some("one".to_owned()),
-            is_behind: false,
+            is_unreleased: false,
             weights: BTreeMap::new(),
             settings: Some(settings),
         };
@@ -135,28 +135,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_deployed_is_no_drift() {
+    fn a_deployed_function_has_no_drift() {
         assert_eq!(drift(&observed(|_| {})), Vec::<String>::new());
     }
 
     #[test]
-    fn settings_changed_by_hand_are_told_without_values() {
-        assert_eq!(drifted(|settings| settings.memory = 256), ["f: MemorySize is 256, and was deployed as 128"]);
-        let told = drifted(|settings| drop(settings.environment.insert("LEVEL".to_owned(), fingerprint("debug"))));
-        assert_eq!(told, ["f: environment variable LEVEL has another value than was deployed"]);
-        let told = drifted(|settings| drop(settings.environment.insert("MORE".to_owned(), fingerprint("x"))));
-        assert_eq!(told, ["f: environment variable MORE was added"]);
+    fn changed_settings_are_reported_without_secret_values() {
+        assert_eq!(drifted(|settings| settings.memory = 256), ["f: MemorySize is 256, but was deployed as 128"]);
+        let found = drifted(|settings| drop(settings.environment.insert("LEVEL".to_owned(), fingerprint("debug"))));
+        assert_eq!(found, ["f: environment variable LEVEL differs from the deployed value"]);
+        let found = drifted(|settings| drop(settings.environment.insert("MORE".to_owned(), fingerprint("x"))));
+        assert_eq!(found, ["f: environment variable MORE was added"]);
         assert_eq!(
             drifted(|settings| drop(settings.environment.remove("ARN"))),
-            ["f: environment variable ARN is gone"]
+            ["f: environment variable ARN was removed"]
         );
     }
 
     #[test]
-    fn an_alias_moved_by_hand_is_told() {
-        let told = drift(&observed(|function| function.live_code_sha256 = Some("two".to_owned())));
-        assert!(told[0].starts_with("f: `live` is version 4, whose code is not what was deployed last"), "{told:?}");
-        let told = drift(&observed(|function| function.weights = BTreeMap::from([("3".to_owned(), 0.05)])));
-        assert_eq!(told, ["f: `live` sends 5 % to version 3"]);
+    fn a_changed_alias_is_reported() {
+        let found = drift(&observed(|function| function.live_code_sha256 = Some("two".to_owned())));
+        assert!(
+            found[0].starts_with("f: `live` points to version 4, whose code is not the last deployed"),
+            "{found:?}"
+        );
+        let found = drift(&observed(|function| function.weights = BTreeMap::from([("3".to_owned(), 0.05)])));
+        assert_eq!(found, ["f: `live` sends 5 % to version 3"]);
     }
 }

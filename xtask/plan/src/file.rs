@@ -1,4 +1,6 @@
-//! A plan on its way from whoever made it to whoever carries it out, with the hash of everything it was made from.
+//! A plan that is passed to a later deploy, with the hashes of everything it was computed from.
+//!
+//! The engine reads and writes the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,41 +15,32 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{allow::Allowances, observed::Observed, preview::Preview};
-use crate::artifacts::Artifacts;
+use crate::{allow::Allowances, artifacts::Artifacts, observed::Observed, preview::Preview};
 
-/// The version of this file's form.
+/// The version of the file's format.
 const FORMAT: u32 = 1;
-/// A plan means the same only to the version that made it: another may render or compare in another way.
+/// Only the version that wrote a plan executes it: another may render or compare differently.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A plan file cannot be used.
+/// The contents of a plan file cannot be used.
 #[derive(Debug, Error, Diagnostic)]
 pub enum PlanFileError {
-    /// The file cannot be read or written.
-    #[error("failed to access plan {path}")]
-    Access {
+    /// The text is not a plan.
+    #[error("{path} is not a plan: {reason}")]
+    #[diagnostic(help("write one with `cargo xtask plan --stage STAGE --out {path}`"))]
+    NotAPlan {
         /// The file.
         path: Utf8PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// The file is none.
-    #[error("{path} is no plan: {reason}")]
-    #[diagnostic(help("`cargo xtask plan --stage STAGE --out {path}` writes one"))]
-    NoPlan {
-        /// The file.
-        path: Utf8PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// Another version wrote it.
+    /// Another version of the tool wrote it.
     #[error("plan {path} was written by xtask {found}, and this is {VERSION}; nothing was touched")]
     #[diagnostic(help("plan again with this version"))]
     OtherVersion {
         /// The file.
         path: Utf8PathBuf,
-        /// Who wrote it.
+        /// The version that wrote it.
         found: String,
     },
     /// It is for another stage.
@@ -56,46 +49,43 @@ pub enum PlanFileError {
     OtherStage {
         /// The file.
         path: Utf8PathBuf,
-        /// Its stage.
+        /// The stage it was made for.
         found: String,
-        /// The stage asked for.
+        /// The requested stage.
         wanted: String,
     },
-    /// Something it was made from is no longer what it was.
-    #[error("plan {path} is out of date; nothing was touched. Changed since: {}", moved.join(", "))]
-    #[diagnostic(help("plan again, look at it, and deploy that"))]
-    Moved {
+    /// One of its inputs has changed since.
+    #[error("plan {path} is out of date; nothing was touched. Different now: {}", changed.join(", "))]
+    #[diagnostic(help("plan again, review the plan, and deploy that one"))]
+    Outdated {
         /// The file.
         path: Utf8PathBuf,
-        /// What changed.
-        moved: Vec<String>,
+        /// The inputs that differ.
+        changed: Vec<String>,
     },
 }
 
-/// A plan, as a file.
+/// The contents of a plan file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanFile {
-    /// The version of the form.
     format_version: u32,
-    /// Who wrote it.
     xtask_version: String,
-    /// The one system it is about, if it is.
+    /// The only planned system, if one was selected.
     pub system: Option<String>,
-    /// The one stack it is about, if it is.
+    /// The only planned stack, if one was selected.
     pub stack: Option<String>,
-    /// What was named to pass.
+    /// The findings that the command line allowed.
     pub allowances: Allowances,
-    /// The SHA-256 of everything it was made from.
     inputs: Inputs,
     /// The plan.
     pub preview: Preview,
 }
 
-/// What a plan was made from: what it is, for people, and its SHA-256.
+/// The inputs of a plan: a description of each, with its SHA-256.
 pub type Inputs = BTreeMap<String, String>;
 
-/// The inputs of a plan.
+/// Returns the inputs of a plan.
 #[must_use]
 pub fn inputs(stage: &Stage, systems: &[RenderedSystem], artifacts: &Artifacts, observed: &Observed) -> Inputs {
     let mut inputs = Inputs::new();
@@ -106,7 +96,7 @@ pub fn inputs(stage: &Stage, systems: &[RenderedSystem], artifacts: &Artifacts, 
     inputs
 }
 
-/// One hash of all of them.
+/// Returns one hash of all inputs.
 #[must_use]
 pub fn fingerprint(inputs: &Inputs) -> String {
     hash(&json!(inputs))
@@ -136,7 +126,7 @@ fn hash(value: &serde_json::Value) -> String {
 }
 
 impl PlanFile {
-    /// A plan to be written.
+    /// Creates the contents of a plan file; the caller chooses what the plan covers with `system` and `stack`.
     #[must_use]
     pub fn new(
         (system, stack): (Option<String>, Option<String>),
@@ -148,33 +138,30 @@ impl PlanFile {
         Self { format_version: FORMAT, xtask_version, system, stack, allowances, inputs, preview }
     }
 
-    /// Writes the file.
+    /// Returns the text of the file.
     ///
     /// # Errors
     ///
-    /// When the operating system refuses.
-    pub fn write(&self, path: &Utf8Path) -> Result<(), PlanFileError> {
-        let access = |source| PlanFileError::Access { path: path.to_owned(), source };
-        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other).map_err(access)?;
-        fs_err::write(path, text + "\n").map_err(access)
+    /// When a value cannot be represented as JSON.
+    pub fn to_text(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// Reads a file that this version wrote for a stage.
+    /// Parses the text of a file that this version wrote for `stage`. The path is used in errors only.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or is something else.
-    pub fn read(path: &Utf8Path, stage: &str) -> Result<Self, PlanFileError> {
+    /// When the text is not a plan, or a plan of another version or stage.
+    pub fn parse(text: &str, path: &Utf8Path, stage: &str) -> Result<Self, PlanFileError> {
         let own = || path.to_owned();
-        let text = fs_err::read_to_string(path).map_err(|source| PlanFileError::Access { path: own(), source })?;
-        let no_plan = |reason: String| PlanFileError::NoPlan { path: own(), reason };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| no_plan(error.to_string()))?;
-        // The version first: another version's file may have another form.
-        let found = value["xtaskVersion"].as_str().ok_or_else(|| no_plan("it has no `xtaskVersion`".to_owned()))?;
+        let not_a_plan = |reason: String| PlanFileError::NotAPlan { path: own(), reason };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| not_a_plan(error.to_string()))?;
+        // The version first: a file of another version may have another format.
+        let found = value["xtaskVersion"].as_str().ok_or_else(|| not_a_plan("it has no `xtaskVersion`".to_owned()))?;
         if found != VERSION || value["formatVersion"] != FORMAT {
             return Err(PlanFileError::OtherVersion { path: own(), found: found.to_owned() });
         }
-        let plan: Self = serde_json::from_value(value).map_err(|error| no_plan(error.to_string()))?;
+        let plan: Self = serde_json::from_value(value).map_err(|error| not_a_plan(error.to_string()))?;
         if plan.preview.stage != stage {
             let (found, wanted) = (plan.preview.stage, stage.to_owned());
             return Err(PlanFileError::OtherStage { path: own(), found, wanted });
@@ -182,16 +169,16 @@ impl PlanFile {
         Ok(plan)
     }
 
-    /// Refuses a plan whose inputs are no longer what they were, and says which.
+    /// Compares the plan's inputs with the current ones. The path is used in errors only.
     ///
     /// # Errors
     ///
-    /// When any has moved.
+    /// When any of them differ; the error names them.
     pub fn check(&self, path: &Utf8Path, now: &Inputs) -> Result<(), PlanFileError> {
         let names: BTreeSet<_> = self.inputs.keys().chain(now.keys()).collect();
-        let moved: Vec<_> =
-            names.into_iter().filter(|name| self.inputs.get(*name) != now.get(*name)).cloned().collect();
-        if moved.is_empty() { Ok(()) } else { Err(PlanFileError::Moved { path: path.to_owned(), moved }) }
+        let differs = |name: &&String| self.inputs.get(*name) != now.get(*name);
+        let changed: Vec<_> = names.into_iter().filter(differs).cloned().collect();
+        if changed.is_empty() { Ok(()) } else { Err(PlanFileError::Outdated { path: path.to_owned(), changed }) }
     }
 }
 
@@ -206,35 +193,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_anything_else_is_told() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = Utf8PathBuf::from_path_buf(folder.path().join("plan.json")).expect("UTF-8");
+    fn only_plans_of_this_version_and_stage_are_accepted() {
+        let path = Utf8Path::new("plan.json");
         let plan = plan("dev", &[("the template of a", "1"), ("deployed stack a", "2")]);
-        plan.write(&path).expect("written");
-        assert_eq!(PlanFile::read(&path, "dev").expect("read"), plan);
-        let told = |error: PlanFileError| error.to_string();
-        assert!(
-            told(PlanFile::read(&path, "prod").expect_err("another stage")).contains("is for stage dev, not for prod")
-        );
-
-        let text = fs_err::read_to_string(&path).expect("readable");
-        fs_err::write(&path, text.replace(VERSION, "0.0.0-other")).expect("written");
-        assert!(told(PlanFile::read(&path, "dev").expect_err("another version")).contains("xtask 0.0.0-other"));
-        fs_err::write(&path, "[]").expect("written");
-        assert!(told(PlanFile::read(&path, "dev").expect_err("no plan")).contains("is no plan"));
-        let missing = path.with_extension("missing");
-        assert!(matches!(PlanFile::read(&missing, "dev"), Err(PlanFileError::Access { .. })));
+        let text = plan.to_text().expect("serializable");
+        assert_eq!(PlanFile::parse(&text, path, "dev").expect("parsed"), plan);
+        let error = |text: &str, stage: &str| PlanFile::parse(text, path, stage).expect_err("refused").to_string();
+        assert!(error(&text, "prod").contains("is for stage dev, not for prod"));
+        assert!(error(&text.replace(VERSION, "0.0.0-other"), "dev").contains("xtask 0.0.0-other"));
+        assert!(error("[]", "dev").contains("is not a plan"));
+        assert!(error("no JSON", "dev").contains("is not a plan"));
     }
 
     #[test]
-    fn whatever_moved_is_named() {
+    fn changed_inputs_are_named() {
         let path = Utf8Path::new("plan.json");
         let plan = plan("dev", &[("a", "1"), ("b", "2"), ("c", "3")]);
         let now = |inputs: &[(&str, &str)]| -> Inputs {
             inputs.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())).collect()
         };
-        plan.check(path, &now(&[("a", "1"), ("b", "2"), ("c", "3")])).expect("nothing moved");
-        let error = plan.check(path, &now(&[("a", "1"), ("b", "9"), ("d", "4")])).expect_err("three moved");
+        plan.check(path, &now(&[("a", "1"), ("b", "2"), ("c", "3")])).expect("nothing changed");
+        let error = plan.check(path, &now(&[("a", "1"), ("b", "9"), ("d", "4")])).expect_err("three differ");
         assert!(error.to_string().ends_with("b, c, d"), "{error}");
     }
 }

@@ -1,91 +1,92 @@
-//! What would change: computed from what is deployed, what is rendered and what is built, before anything is touched.
+//! Plans: every change of a deploy, computed from the rendered systems, the built artifacts and the deployed state.
 //!
-//! Pure and synchronous. A plan leaves no choices to whoever carries it out; nothing here may know AWS.
+//! The crate is pure and synchronous: it knows no AWS SDK and does no I/O. The engine observes, and executes a plan without
+//! making choices of its own. Read [`Plan`] and [`plan`] first, then [`preview`], which is the plan that people read.
 
 pub mod allow;
 pub mod artifacts;
+pub mod change_set;
 pub mod changes;
 pub mod drift;
 pub mod file;
+pub mod findings;
 pub mod forecast;
 pub mod graph;
-pub mod left;
 pub mod observed;
-pub mod policy;
+pub mod orphaned;
+mod planner;
+mod policy;
 pub mod preview;
-pub mod safety;
+mod quotas;
 pub mod show;
+pub mod stateful;
 pub mod states;
-pub mod verdict;
-pub mod widening;
+mod widening;
 
 use std::collections::BTreeMap;
 
-use model::{
-    foundation,
-    rendered::{ParameterSource, RenderedFunction, RenderedStack, RenderedSystem},
-};
-use observed::{Observed, ObservedStack};
+use model::rendered::{RenderedFunction, RenderedSystem};
+pub use planner::plan;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::artifacts::{Artifact, Artifacts};
 
-/// Everything that would change.
+/// Every change of a deploy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
-    /// Every stack, in an order in which they can be deployed.
+    /// Every stack, in deploy order.
     pub stacks: Vec<PlannedStack>,
-    /// Functions whose code changes without CloudFormation.
+    /// The functions whose code changes without CloudFormation.
     pub code: Vec<CodeUpdate>,
-    /// Functions whose `live` is another version than what was deployed last, after a rollback or an interrupted run, and
-    /// which a deploy releases though nothing else of them changes.
-    pub behind: Vec<String>,
+    /// The functions, by name in Lambda, that are unchanged except that `live` does not point to the last deployed version:
+    /// after a rollback or an interrupted run. A deploy releases that version.
+    pub unreleased: Vec<String>,
 }
 
-/// One stack.
+/// The plan of one stack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedStack {
     /// The system.
     pub system: String,
     /// The stack's name within the system.
     pub stack: String,
-    /// Its name in CloudFormation.
+    /// The stack's name in CloudFormation.
     pub name: String,
-    /// Its region, where that is not the stage's.
+    /// The stack's region, if it is not the stage's.
     pub region: Option<String>,
-    /// What is done with it.
+    /// The action on the stack.
     pub action: Action,
-    /// Every parameter's value.
+    /// The values of all parameters.
     pub parameters: BTreeMap<String, Parameter>,
-    /// The stacks, by name in CloudFormation, whose outputs it takes.
+    /// The stacks, by name in CloudFormation, whose outputs are parameters of this one.
     pub depends_on: Vec<String>,
     /// The template.
     #[serde(skip)]
     pub template: Value,
 }
 
-/// What is done with a stack.
+/// The action on a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It is created; one that never came to be is deleted first.
+    /// Creates the stack, after deleting one whose creation failed.
     Create,
-    /// It is updated, for these reasons.
+    /// Updates the stack for these reasons.
     Update(Vec<String>),
-    /// Nothing, unless an output it takes turns out to change.
+    /// Does nothing, unless an output of another stack turns out to change.
     None,
 }
 
-/// A parameter's value.
+/// The value of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Parameter {
-    /// This one.
+    /// A known value.
     Value(String),
-    /// The one the stack has.
+    /// The deployed value.
     Previous,
-    /// An output of another stack, known once that is deployed.
+    /// An output of another stack, which is known after that stack is deployed.
     Output {
         /// The other stack, by name in CloudFormation.
         stack: String,
@@ -94,7 +95,7 @@ pub enum Parameter {
     },
 }
 
-/// A function whose code changes without CloudFormation.
+/// A change of a function's code without CloudFormation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CodeUpdate {
@@ -104,222 +105,48 @@ pub struct CodeUpdate {
     pub function_name: String,
     /// The zip's key in the artifact bucket.
     pub key: String,
-    /// What Lambda will report as `CodeSha256`.
+    /// The `CodeSha256` that Lambda will report.
     pub code_sha256: String,
 }
 
 impl Plan {
-    /// Would nothing change?
+    /// Does the plan change nothing?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.code.is_empty() && self.behind.is_empty() && self.stacks.iter().all(|stack| stack.action == Action::None)
+        let is_unchanged = |stack: &PlannedStack| stack.action == Action::None;
+        self.code.is_empty() && self.unreleased.is_empty() && self.stacks.iter().all(is_unchanged)
     }
-}
 
-impl Plan {
-    /// Does it do something to this system?
+    /// Does the plan change a stack or a function of the system?
     #[must_use]
     pub fn touches(&self, system: &RenderedSystem) -> bool {
         let mut functions = system.stacks.iter().flat_map(|stack| &stack.functions);
-        let moves = |function: &RenderedFunction| {
+        let is_changed = |function: &RenderedFunction| {
             let name = &function.function_name;
-            self.behind.contains(name) || self.code.iter().any(|code| code.function_name == *name)
+            self.unreleased.contains(name) || self.code.iter().any(|code| code.function_name == *name)
         };
         self.stacks.iter().any(|stack| stack.system == system.name && stack.action != Action::None)
-            || functions.any(moves)
+            || functions.any(is_changed)
     }
 }
 
-/// Compares what is rendered and built with what is deployed.
-///
-/// # Panics
-///
-/// When a template names a function or layer that was not built: the caller builds what it renders.
+/// Returns the artifacts that a plan uploads to the bucket.
 #[must_use]
-pub fn plan(stage: &str, systems: &[RenderedSystem], artifacts: &Artifacts, observed: &Observed) -> Plan {
-    let mut plan = Plan { stacks: Vec::new(), code: Vec::new(), behind: Vec::new() };
-    for stack in systems.iter().flat_map(|system| &system.stacks) {
-        let deployed = observed.stacks.get(&stack.name);
-        let action = action(stage, stack, artifacts, deployed, observed);
-        if action != Action::Create {
-            plan.code.extend(code_updates(stack, &action, artifacts, deployed, observed));
-        }
-        if action == Action::None {
-            plan.behind.extend(behind(stack, artifacts, observed));
-        }
-        let parameters = stack
-            .parameters
-            .iter()
-            .map(|(name, source)| (name.clone(), parameter(stage, stack, name, source, artifacts, deployed, observed)))
-            .collect();
-        plan.stacks.push(PlannedStack {
-            system: stack.system.clone(),
-            stack: stack.stack.clone(),
-            name: stack.name.clone(),
-            region: stack.region.clone(),
-            action,
-            parameters,
-            depends_on: stack.depends_on.iter().map(|other| full_name(&stack.system, other, stage)).collect(),
-            template: stack.template.clone(),
-        });
-    }
-    plan
+pub fn required_artifacts<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
+    let changing = plan.stacks.iter().filter(|stack| stack.action != Action::None);
+    let values = changing.flat_map(|stack| stack.parameters.values()).filter_map(|parameter| match parameter {
+        Parameter::Value(value) => Some(value),
+        Parameter::Previous | Parameter::Output { .. } => None,
+    });
+    let keys: Vec<_> = values.chain(plan.code.iter().map(|code| &code.key)).collect();
+    let all = artifacts.functions.values().chain(artifacts.layers.values());
+    all.filter(|artifact| keys.contains(&&artifact.key())).collect()
 }
 
-fn action(
-    stage: &str,
-    stack: &RenderedStack,
-    artifacts: &Artifacts,
-    deployed: Option<&ObservedStack>,
-    observed: &Observed,
-) -> Action {
-    let Some(deployed) = deployed.filter(|deployed| !deployed.never_came_to_be()) else { return Action::Create };
-    let mut reasons = Vec::new();
-    if deployed.template.as_ref() != Some(&stack.template) {
-        reasons.push("template".to_owned());
-    }
-    for (name, source) in &stack.parameters {
-        // Code and traffic have ways of their own; they alone are no reason to ask CloudFormation.
-        if matches!(source, ParameterSource::FunctionCode(_) | ParameterSource::AliasVersion(_)) {
-            continue;
-        }
-        let wanted = match parameter(stage, stack, name, source, artifacts, Some(deployed), observed) {
-            Parameter::Value(value) => Some(value),
-            Parameter::Output { stack, output } => observed.output(&stack, &output),
-            Parameter::Previous => None,
-        };
-        if wanted.is_some() && wanted.as_ref() != deployed.parameters.get(name) {
-            reasons.push(format!("parameter {name}"));
-        }
-    }
-    if reasons.is_empty() { Action::None } else { Action::Update(reasons) }
-}
-
-fn parameter(
-    stage: &str,
-    stack: &RenderedStack,
-    name: &str,
-    source: &ParameterSource,
-    artifacts: &Artifacts,
-    deployed: Option<&ObservedStack>,
-    observed: &Observed,
-) -> Parameter {
-    match source {
-        ParameterSource::ArtifactBucket => Parameter::Output {
-            stack: full_name(foundation::SYSTEM, foundation::ARTIFACTS, stage),
-            output: foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(),
-        },
-        ParameterSource::FunctionCode(function) => Parameter::Value(artifacts.functions[&function.binary].key()),
-        ParameterSource::LayerCode { system, layer } => {
-            Parameter::Value(artifacts.layers[&(system.clone(), layer.clone())].key())
-        }
-        ParameterSource::Output { stack: other, output } => {
-            Parameter::Output { stack: full_name(&stack.system, other, stage), output: output.clone() }
-        }
-        ParameterSource::OidcProviderExists { issuer } => {
-            match deployed.filter(|deployed| !deployed.never_came_to_be()) {
-                Some(deployed) if deployed.parameters.contains_key(name) => Parameter::Previous,
-                _ => Parameter::Value(observed.issuers.contains(issuer).to_string()),
-            }
-        }
-        ParameterSource::AliasVersion(function) => {
-            let known =
-                deployed.is_some_and(|deployed| !deployed.never_came_to_be() && deployed.parameters.contains_key(name));
-            if !known {
-                return Parameter::Value(String::new());
-            }
-            let alias = stack.functions.iter().find(|candidate| candidate.id == *function);
-            let (Some(alias), Some(deployed)) = (alias, deployed) else { return Parameter::Previous };
-            // Only a changed alias resource needs to know the version that is really live.
-            if alias_resource(&stack.template, &alias.alias_logical_id)
-                == deployed.template.as_ref().and_then(|template| alias_resource(template, &alias.alias_logical_id))
-            {
-                return Parameter::Previous;
-            }
-            let live = observed.functions.get(&alias.function_name).and_then(|function| function.live.clone());
-            live.map_or(Parameter::Previous, Parameter::Value)
-        }
-    }
-}
-
-fn alias_resource<'a>(template: &'a Value, logical_id: &str) -> Option<&'a Value> {
-    template.get("Resources")?.get(logical_id)
-}
-
-/// The functions whose code CloudFormation is not asked to change: of a stack that is not updated all that differ, of one that is
-/// those whose parameter has the wanted key already, because their code was changed past CloudFormation since.
-fn code_updates(
-    stack: &RenderedStack,
-    action: &Action,
-    artifacts: &Artifacts,
-    deployed: Option<&ObservedStack>,
-    observed: &Observed,
-) -> Vec<CodeUpdate> {
-    let unseen = |function: &RenderedFunction| {
-        let parameter = stack
-            .parameters
-            .iter()
-            .find_map(|(name, source)| (*source == ParameterSource::FunctionCode(function.id.clone())).then_some(name));
-        let key = artifacts.functions[&function.id.binary].key();
-        parameter.and_then(|name| deployed?.parameters.get(name)) == Some(&key)
-    };
-    let changed = |function: &&RenderedFunction| {
-        let built = artifacts.functions[&function.id.binary].code_sha256();
-        match observed.functions.get(&function.function_name) {
-            Some(there) => there.code_sha256 != built && (*action == Action::None || unseen(function)),
-            // CloudFormation makes it.
-            None => *action == Action::None,
-        }
-    };
-    stack
-        .functions
-        .iter()
-        .filter(changed)
-        .map(|function| {
-            let artifact = &artifacts.functions[&function.id.binary];
-            CodeUpdate {
-                system: stack.system.clone(),
-                function_name: function.function_name.clone(),
-                key: artifact.key(),
-                code_sha256: artifact.code_sha256(),
-            }
-        })
-        .collect()
-}
-
-/// The functions that are as they should be, but for `live`.
-fn behind(stack: &RenderedStack, artifacts: &Artifacts, observed: &Observed) -> Vec<String> {
-    let behind = |function: &&RenderedFunction| {
-        let built = artifacts.functions[&function.id.binary].code_sha256();
-        let there = observed.functions.get(&function.function_name);
-        there.is_some_and(|there| there.code_sha256 == built && there.is_behind)
-    };
-    stack.functions.iter().filter(behind).map(|function| function.function_name.clone()).collect()
-}
-
-/// The artifacts a plan needs in the bucket.
-#[must_use]
-pub fn needed<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a Artifact> {
-    let keys: Vec<&String> = plan
-        .stacks
-        .iter()
-        .filter(|stack| stack.action != Action::None)
-        .flat_map(|stack| stack.parameters.values())
-        .filter_map(|parameter| match parameter {
-            Parameter::Value(value) => Some(value),
-            _ => None,
-        })
-        .chain(plan.code.iter().map(|code| &code.key))
-        .collect();
-    artifacts
-        .functions
-        .values()
-        .chain(artifacts.layers.values())
-        .filter(|artifact| keys.contains(&&artifact.key()))
-        .collect()
-}
-
-/// A stack's name in CloudFormation.
+/// Returns a stack's name in CloudFormation.
 pub fn full_name(system: &str, stack: &str, stage: &str) -> String {
     format!("{system}-{stack}-{stage}")
 }
+
+#[cfg(test)]
+mod tests;

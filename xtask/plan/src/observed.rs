@@ -1,4 +1,4 @@
-//! What is deployed, as far as planning looks at it. Only `deploy::observe` makes one.
+//! The deployed state, as far as planning needs it. Only the engine's `deploy::observe` creates it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,51 +6,53 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::full_name;
+use crate::full_name;
 
-/// What is deployed.
+/// The deployed state of a stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Observed {
-    /// Every stack that exists, by name in CloudFormation.
+    /// The existing stacks by name in CloudFormation.
     pub stacks: BTreeMap<String, ObservedStack>,
-    /// Every function that exists, by name in Lambda.
+    /// The existing functions by name in Lambda.
     pub functions: BTreeMap<String, ObservedFunction>,
-    /// The issuers that the account has an OIDC provider for; looked at only where a stack asks for it.
+    /// The issuers that the account has an OIDC provider for; listed only if a stack needs them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub issuers: BTreeSet<String>,
 }
 
-/// One stack.
+/// A deployed stack.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ObservedStack {
-    /// Its status.
+    /// The status.
     pub status: String,
-    /// Why it is in it, where CloudFormation says so.
+    /// CloudFormation's reason for the status.
     #[serde(skip)]
     pub reason: Option<String>,
-    /// Its template; `None` when it is not one of ours.
+    /// The template; `None` for a template of another tool.
     pub template: Option<Value>,
-    /// Its parameters.
+    /// The values of its parameters.
     pub parameters: BTreeMap<String, String>,
-    /// Its outputs.
+    /// The values of its outputs.
     pub outputs: BTreeMap<String, String>,
 }
 
-/// A stack as the account lists it.
+/// A stack in the list of an account's stacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListedStack {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its region.
+    /// The region.
     pub region: String,
-    /// Its status.
+    /// The status.
     pub status: String,
-    /// Its tags, which say whose it is: a deploy gives every stack `stage`, `system` and `stack`.
+    /// The tags. A deploy tags every stack with `stage`, `system` and `stack`.
     pub tags: BTreeMap<String, String>,
 }
 
 impl ListedStack {
-    /// The system, and its stack, that this is of a stage. Others may use such tags too, so its name must be what they make of it.
+    /// Returns the system and the stack's name within it, if the stack belongs to the stage.
+    ///
+    /// Another tool may use the same tags, so the stack's name must match them.
     #[must_use]
     pub fn part(&self, stage: &str) -> Option<(&str, &str)> {
         let tag = |name: &str| self.tags.get(name).map(String::as_str);
@@ -59,7 +61,7 @@ impl ListedStack {
     }
 }
 
-/// One function.
+/// A deployed function.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ObservedFunction {
     /// The `CodeSha256` of `$LATEST`.
@@ -68,45 +70,45 @@ pub struct ObservedFunction {
     pub live: Option<String>,
     /// That version's `CodeSha256`.
     pub live_code_sha256: Option<String>,
-    /// Does `live` point to another version than one made of `$LATEST`, by code or settings?
-    pub is_behind: bool,
-    /// Other versions that get a share of `live`'s traffic, 0 to 1.
+    /// Does `live` point to a version with other code or settings than `$LATEST`?
+    pub is_unreleased: bool,
+    /// The routing weights of `live`: other versions and their shares of the traffic, 0 to 1.
     pub weights: BTreeMap<String, f64>,
-    /// How `$LATEST` is set up; `None` when that was not looked at.
+    /// The settings of `$LATEST`; `None` if they were not read.
     pub settings: Option<ObservedSettings>,
 }
 
-/// A function's settings that people change by hand.
+/// The settings of a function that drift is detected in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ObservedSettings {
-    /// In MB.
+    /// The memory, in MB.
     pub memory: i32,
-    /// In seconds.
+    /// The timeout, in seconds.
     pub timeout: i32,
-    /// `Active` or `PassThrough`.
+    /// The tracing mode, `Active` or `PassThrough`.
     pub tracing: String,
-    /// The environment's names, each with the [`fingerprint`] of its value.
+    /// The environment variables, each with the [`fingerprint`] of its value.
     pub environment: BTreeMap<String, String>,
 }
 
-/// What is kept of a value that may be secret: enough to see that it changed.
+/// Returns a hash of a value that may be secret, to detect that it changed.
 #[must_use]
 pub fn fingerprint(value: &str) -> String {
     hex::encode(Sha256::digest(value))
 }
 
 impl ObservedStack {
-    /// Was its creation never finished, so that nothing is lost when it is deleted and created again?
+    /// Did its creation fail, so that it can be deleted and created again without loss?
     ///
-    /// CloudFormation user guide, "Stack status codes": stacks in these states can only be deleted.
+    /// A stack in one of these states can only be deleted (CloudFormation user guide, "Stack status codes").
     #[must_use]
-    pub fn never_came_to_be(&self) -> bool {
+    pub fn was_never_created(&self) -> bool {
         matches!(self.status.as_str(), "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED")
     }
 }
 
 impl Observed {
-    /// An output of a deployed stack.
+    /// Returns the value of a deployed stack's output.
     #[must_use]
     pub fn output(&self, stack: &str, output: &str) -> Option<String> {
         self.stacks.get(stack)?.outputs.get(output).cloned()

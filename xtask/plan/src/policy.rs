@@ -1,30 +1,106 @@
-//! IAM statements compared as sets, and what a new one opens.
-
-mod rule;
+//! The IAM policies in a resource's properties.
 
 use std::collections::BTreeSet;
 
-pub use rule::{Call, Rule};
+use model::statements::{Effect, ITSELF, Patterns, PolicyStatement, list};
 use serde_json::Value;
 
-/// Statements that went and statements that came, in whatever order they stand.
-#[must_use]
-pub fn difference(old: Option<&Value>, new: Option<&Value>) -> (Vec<Value>, Vec<Value>) {
-    let (old, new) = (statements(old), statements(new));
+/// The statements of all policies of a resource, parsed once.
+#[derive(Debug, Default)]
+pub(crate) struct Policies(Vec<PolicyStatement>);
+
+impl Policies {
+    /// Collects the statements of a resource of a template.
+    pub(crate) fn of(resource: Option<&Value>) -> Self {
+        let mut statements = Vec::new();
+        if let Some(resource) = resource {
+            collect(&resource["Properties"], &mut statements);
+        }
+        Self(statements)
+    }
+
+    /// The statements with this effect.
+    pub(crate) fn with_effect(&self, effect: Effect) -> impl Iterator<Item = &PolicyStatement> {
+        self.0.iter().filter(move |statement| statement.effect() == effect)
+    }
+
+    /// The statements with this effect that are not in `others`.
+    pub(crate) fn missing_from(&self, others: &Self, effect: Effect) -> impl Iterator<Item = &PolicyStatement> {
+        self.with_effect(effect).filter(|statement| !others.0.contains(statement))
+    }
+
+    /// Do the policies allow anything to everyone, unconditionally?
+    pub(crate) fn is_public(&self) -> bool {
+        self.with_effect(Effect::Allow).filter(|statement| statement.is_unconditional()).any(|statement| {
+            let Patterns::Only(principals) = statement.principals() else { return false };
+            principals.iter().any(|principal| principal == "*" || principal.ends_with(" *"))
+        })
+    }
+
+    /// The allowed wildcards, principals and exceptions, in words that follow "allow".
+    ///
+    /// A wildcard action or resource is paired with its counterpart: an action that is new on `*` is an opening, whichever other
+    /// actions were allowed on `*` before.
+    pub(crate) fn openings(&self) -> BTreeSet<String> {
+        self.with_effect(Effect::Allow).flat_map(openings).collect()
+    }
+}
+
+fn collect(value: &Value, found: &mut Vec<PolicyStatement>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == "Statement" {
+                    found.extend(list(value).iter().map(PolicyStatement::parse));
+                } else {
+                    collect(value, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}
+
+fn openings(statement: &PolicyStatement) -> Vec<String> {
+    let mut found = Vec::new();
+    let all_except = |what: &str, excepted: &[String]| format!("all {what} but `{}`", excepted.join("`, `"));
+    // A resource's own policy need not name the resource, and a trust policy names none.
+    let unnamed = vec![ITSELF.to_owned()];
+    let resources = match statement.resources() {
+        Patterns::Only(resources) => resources,
+        Patterns::AllExcept(excepted) => {
+            found.push(all_except("resources", excepted));
+            &unnamed
+        }
+    };
+    match statement.actions() {
+        Patterns::Only(actions) => {
+            let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
+            let wide = pairs.filter(|(action, resource)| action.contains('*') || resource.as_str() == "*");
+            found.extend(wide.map(|(action, resource)| format!("`{action}` on `{resource}`")));
+        }
+        Patterns::AllExcept(excepted) => found.push(all_except("actions", excepted)),
+    }
+    match statement.principals() {
+        Patterns::Only(principals) => {
+            let named = principals.iter().filter(|principal| *principal != ITSELF);
+            found.extend(named.map(|principal| format!("principal `{principal}`")));
+        }
+        Patterns::AllExcept(excepted) => found.push(all_except("principals", excepted)),
+    }
+    found
+}
+
+/// Returns the statements that were removed and those that were added, regardless of their order.
+pub(crate) fn difference(old: Option<&Value>, new: Option<&Value>) -> (Vec<Value>, Vec<Value>) {
+    let canonical = |side: Option<&Value>| side.map(list).unwrap_or_default().iter().map(canonical).collect::<Vec<_>>();
+    let (old, new) = (canonical(old), canonical(new));
     let without = |all: &[Value], others: &[Value]| all.iter().filter(|one| !others.contains(one)).cloned().collect();
     (without(&old, &new), without(&new, &old))
 }
 
-/// The statements of a list, or of one alone, in one spelling.
-fn statements(value: Option<&Value>) -> Vec<Value> {
-    match value {
-        Some(Value::Array(items)) => items.iter().map(canonical).collect(),
-        Some(one) => vec![canonical(one)],
-        None => Vec::new(),
-    }
-}
-
-/// Lists of actions, resources and principals sorted, and single ones as lists: their order means nothing.
+/// Sorts the lists of actions and resources, and writes single values as lists.
 fn canonical(statement: &Value) -> Value {
     let Value::Object(fields) = statement else { return statement.clone() };
     let sets = ["Action", "NotAction", "Resource", "NotResource"];
@@ -36,102 +112,9 @@ fn canonical(statement: &Value) -> Value {
 }
 
 fn sorted(value: &Value) -> Value {
-    let mut items = match value {
-        Value::Array(items) => items.clone(),
-        one => vec![one.clone()],
-    };
+    let mut items = list(value).to_vec();
     items.sort_by_key(Value::to_string);
     Value::Array(items)
-}
-
-/// Every list of statements in a resource's properties, by its path.
-#[must_use]
-pub fn all_statements(properties: &Value) -> Vec<(String, Vec<Value>)> {
-    let mut found = Vec::new();
-    collect(properties, String::new(), &mut found);
-    found
-}
-
-fn collect(value: &Value, path: String, found: &mut Vec<(String, Vec<Value>)>) {
-    let below = |step: &str| if path.is_empty() { step.to_owned() } else { format!("{path}/{step}") };
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if name == "Statement" {
-                    found.push((below(name), statements(Some(value))));
-                } else {
-                    collect(value, below(name), found);
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                collect(item, below(&index.to_string()), found);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// What allowing statements open: wildcards among actions and resources, each with what it is allowed on, and principals.
-#[must_use]
-pub fn openings(statements: &[Value]) -> BTreeSet<String> {
-    let allowing = statements.iter().filter(|statement| statement["Effect"] == "Allow");
-    allowing
-        .flat_map(|statement| {
-            let mut found = wildcards(statement);
-            found.extend(
-                principals(&statement["Principal"]).into_iter().map(|principal| format!("principal `{principal}`")),
-            );
-            for negated in ["NotAction", "NotResource", "NotPrincipal"] {
-                found.extend(statement.get(negated).map(|value| format!("{negated} {value}")));
-            }
-            found
-        })
-        .collect()
-}
-
-/// Every action with every resource of a statement, where either is a wildcard. Together, because what is new on `*` opens
-/// something, whatever else was allowed on `*` before.
-fn wildcards(statement: &Value) -> Vec<String> {
-    let (actions, mut resources) = (texts(&statement["Action"]), texts(&statement["Resource"]));
-    if resources.is_empty() {
-        // The policy of a resource that needs not name itself, or who may take a role.
-        resources.push("itself".to_owned());
-    }
-    let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
-    let wide = pairs.filter(|(action, resource)| action.contains('*') || resource.as_str() == "*");
-    wide.map(|(action, resource)| format!("`{action}` on `{resource}`")).collect()
-}
-
-/// Is everybody a principal of an allowing statement without conditions?
-#[must_use]
-pub fn is_public(statements: &[Value]) -> bool {
-    statements.iter().any(|statement| {
-        statement["Effect"] == "Allow"
-            && statement.get("Condition").is_none()
-            && principals(&statement["Principal"]).iter().any(|principal| principal == "*" || principal.ends_with(" *"))
-    })
-}
-
-fn principals(principal: &Value) -> Vec<String> {
-    match principal {
-        Value::Object(kinds) => kinds
-            .iter()
-            .flat_map(|(kind, value)| texts(value).into_iter().map(move |text| format!("{kind} {text}")))
-            .collect(),
-        Value::Null => Vec::new(),
-        other => texts(other),
-    }
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
-        Value::Null => Vec::new(),
-        other => vec![other.to_string()],
-    }
 }
 
 #[cfg(test)]
@@ -140,20 +123,25 @@ mod tests {
 
     use super::*;
 
+    fn policies(statements: &[Value]) -> Policies {
+        Policies::of(Some(&json!({ "Properties": { "PolicyDocument": { "Statement": statements } } })))
+    }
+
     #[test]
-    fn order_means_nothing() {
+    fn the_order_of_statements_is_irrelevant() {
         let old = json!([{ "Effect": "Allow", "Action": ["a:B", "a:C"], "Resource": "x" }, { "Effect": "Deny" }]);
         let new = json!([{ "Effect": "Deny" }, { "Effect": "Allow", "Action": ["a:C", "a:B"], "Resource": ["x"] }]);
         assert_eq!(difference(Some(&old), Some(&new)), (vec![], vec![]));
     }
 
     #[test]
-    fn what_is_new_on_everything_is_an_opening_whatever_was_allowed_on_everything_before() {
+    fn an_action_that_is_new_on_every_resource_is_an_opening() {
         let traces = json!({ "Effect": "Allow", "Action": "xray:PutTraceSegments", "Resource": "*" });
         let table = |resource: &str| json!({ "Effect": "Allow", "Action": "dynamodb:*", "Resource": resource });
-        let before = openings(&[traces.clone(), table("arn:x")]);
+        let before = policies(&[traces.clone(), table("arn:x")]).openings();
         let new = |statement: Value| -> Vec<String> {
-            openings(&[traces.clone(), table("arn:x"), statement]).difference(&before).cloned().collect()
+            let after = policies(&[traces.clone(), table("arn:x"), statement]).openings();
+            after.difference(&before).cloned().collect()
         };
         assert_eq!(new(table("*")), ["`dynamodb:*` on `*`"]);
         assert_eq!(
@@ -163,14 +151,21 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_and_principals_are_openings() {
-        let statements =
-            [json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": { "AWS": "arn:x" } })];
-        let openings = openings(&statements);
-        assert!(openings.iter().any(|opening| opening.contains("s3:*")), "{openings:?}");
-        assert!(openings.iter().any(|opening| opening.contains("AWS arn:x")), "{openings:?}");
-        assert!(!is_public(&statements));
-        assert!(is_public(&[json!({ "Effect": "Allow", "Principal": "*" })]));
-        assert!(!is_public(&[json!({ "Effect": "Deny", "Principal": "*" })]));
+    fn wildcards_principals_and_exceptions_are_openings() {
+        let one = policies(&[
+            json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": { "AWS": "arn:x" } }),
+        ]);
+        assert_eq!(one.openings().into_iter().collect::<Vec<_>>(), ["`s3:*` on `*`", "principal `AWS arn:x`"]);
+        let except = policies(&[json!({ "Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "NotResource": "arn:x" })]);
+        let expected = ["all actions but `iam:*`, `sts:*`", "all resources but `arn:x`"];
+        assert_eq!(except.openings().into_iter().collect::<Vec<_>>(), expected);
+        assert!(!one.is_public());
+        assert!(policies(&[json!({ "Effect": "Allow", "Principal": "*" })]).is_public());
+        assert!(policies(&[json!({ "Effect": "Allow", "Principal": { "AWS": "*" } })]).is_public());
+        assert!(!policies(&[json!({ "Effect": "Deny", "Principal": "*" })]).is_public());
+        let mut limited = json!({ "Effect": "Allow", "Principal": "*", "Condition": { "Bool": { "a:b": "true" } } });
+        assert!(!policies(std::slice::from_ref(&limited)).is_public());
+        limited["Condition"] = json!({});
+        assert!(policies(&[limited]).is_public());
     }
 }

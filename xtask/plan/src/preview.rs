@@ -1,6 +1,6 @@
-//! A plan as people and machines read it: what CloudFormation would do to each resource, and what of that is refused.
+//! A readable plan: what CloudFormation would do to each resource, and which changes are refused.
 //!
-//! The same whether the stage is compared with a commit or with its account; only the [`Baseline`] differs.
+//! Offline and online plans differ only in their [`Baseline`]: a commit's templates, or the deployed stacks.
 
 use std::collections::BTreeMap;
 
@@ -12,47 +12,48 @@ use model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
+use crate::{
     Action, CodeUpdate, Parameter, Plan, PlannedStack,
+    change_set::{ChangeSetEntry, disagreements},
     changes::{Certainty, ResourceAction, StackChanges, compare, resolve::Known},
-    forecast::{Forecast, Upcoming, forecast, quotas},
+    findings::{Finding, Sides, findings},
+    forecast::{ChangingStack, Forecast, forecast},
     full_name,
     observed::{ListedStack, Observed, ObservedStack},
-    safety::{Finding, Sides, findings},
-    verdict::{Verdict, disagreements},
-    widening::leaves_open,
+    quotas::quotas,
+    widening::loses_protection,
 };
 
-/// The version of the JSON form. A field that is added does not change it.
+/// The version of the JSON format. Added fields do not change it.
 pub const FORMAT: u32 = 1;
 
-/// What a stage is compared with.
+/// The state that a stage is compared with.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Baseline {
-    /// What it is, for people: a commit, or an account.
+    /// The commit or account, as it is printed.
     pub name: String,
-    /// Its stacks, by name in CloudFormation.
+    /// The stacks by name in CloudFormation.
     pub stacks: BTreeMap<String, BaselineStack>,
 }
 
-/// A stack to compare with.
+/// A stack of a baseline.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BaselineStack {
-    /// Its template.
+    /// The template.
     pub template: Value,
-    /// Its parameters' values, as far as they are known.
+    /// The known values of parameters.
     pub parameters: BTreeMap<String, String>,
-    /// Its outputs' values, as far as they are known.
+    /// The known values of outputs.
     pub outputs: BTreeMap<String, String>,
 }
 
 impl Baseline {
-    /// What is deployed.
+    /// The deployed stacks as a baseline.
     ///
-    /// A stack that never came to be is none; of one that another tool made, everything counts as unknown.
+    /// Leaves out stacks whose creation failed. A stack from another tool has an unknown template.
     #[must_use]
     pub fn of(name: String, observed: &Observed) -> Self {
-        let stacks = observed.stacks.iter().filter(|(_, stack)| !stack.never_came_to_be());
+        let stacks = observed.stacks.iter().filter(|(_, stack)| !stack.was_never_created());
         let known = |stack: &ObservedStack| BaselineStack {
             template: stack.template.clone().unwrap_or_default(),
             parameters: stack.parameters.clone(),
@@ -62,21 +63,21 @@ impl Baseline {
     }
 }
 
-/// The functions that a deploy changes without CloudFormation: their code, or what users get of it.
+/// Returns the functions whose code, or whose released version, a deploy changes without CloudFormation.
 #[must_use]
 pub fn code(plan: &Plan) -> Vec<CodeChange> {
     let change = |update: &CodeUpdate| CodeChange {
         function: update.function_name.clone(),
-        reason: "what is built differs from what is deployed".to_owned(),
+        reason: "the built code differs from the deployed code".to_owned(),
     };
-    let behind = plan.behind.iter().map(|function| CodeChange {
+    let unreleased = plan.unreleased.iter().map(|function| CodeChange {
         function: function.clone(),
-        reason: "users get another version than was deployed last; a deploy releases that".to_owned(),
+        reason: "`live` points to another version than the last deployed one; a deploy releases that one".to_owned(),
     });
-    plan.code.iter().map(change).chain(behind).collect()
+    plan.code.iter().map(change).chain(unreleased).collect()
 }
 
-/// What would change in a stage.
+/// The changes that a deploy would make to a stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
@@ -84,99 +85,96 @@ pub struct Preview {
     pub format_version: u32,
     /// The stage.
     pub stage: String,
-    /// What it was compared with.
+    /// The baseline.
     pub against: String,
-    /// Every stack that was looked at, in the order of a deploy.
+    /// Every compared stack, in deploy order.
     pub stacks: Vec<StackPreview>,
     /// Functions whose code would change.
     pub code: Vec<CodeChange>,
-    /// Sites with files that would go up; offline that is not known.
+    /// Sites with files to upload; unknown, and empty, offline.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sites: Vec<SitePreview>,
-    /// What deserves a second look.
+    /// Changes that need a review.
     pub findings: Vec<Finding>,
-    /// What a deploy would be like.
+    /// The expected course of the deploy.
     pub forecast: Forecast,
-    /// Where CloudFormation's own change sets and this plan disagree; empty unless they were asked for.
+    /// Differences between CloudFormation's change sets and this plan; empty unless change sets were created.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub disagreements: Vec<String>,
-    /// What was changed by hand since the last deploy; empty unless it was looked for.
+    /// Changes made outside of deploys; empty unless they were detected.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub drift: Vec<String>,
 }
 
-/// What would change of a site.
+/// The changes of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SitePreview {
     /// The site.
     pub site: String,
-    /// The files that would go up, by their keys.
+    /// The keys of the files to upload.
     pub files: Vec<String>,
 }
 
-/// What would change in a stack.
+/// The changes of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StackPreview {
+    /// The system; `None` for an orphaned stack of an unknown system.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub system: Option<String>,
     /// Its name in CloudFormation.
     pub name: String,
-    /// What would happen to it.
+    /// The action on the stack.
     pub action: StackAction,
-    /// Its resources and outputs.
+    /// The changes of its resources and outputs.
     #[serde(flatten)]
     pub changes: StackChanges,
-    /// The stacks it waits for.
+    /// The stacks that are deployed before it.
     pub depends_on: Vec<String>,
-    /// What CloudFormation's own change set says, where one was made.
+    /// The entries of CloudFormation's change set, where one was created.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub change_set: Vec<Verdict>,
-    /// What a person can do about it, where a deploy does nothing.
+    pub change_set: Vec<ChangeSetEntry>,
+    /// How to delete an orphaned stack by hand.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub to_do: Option<String>,
 }
 
-/// What would happen to a stack.
+/// The action of a deploy on a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StackAction {
-    /// It is made.
+    /// The stack is created.
     Create,
-    /// It is changed.
+    /// The stack is updated.
     Update,
-    /// Nothing defines it any longer. A deploy leaves it alone.
+    /// The stack is no longer defined. A deploy leaves it alone.
     Orphan,
-    /// Nothing.
+    /// The stack is unchanged.
     None,
 }
 
-/// A function whose code would change.
+/// A function whose code, or released version, would change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CodeChange {
-    /// Its name in Lambda.
+    /// The function's name in Lambda.
     pub function: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// How many resources would be created, updated, replaced and deleted.
+/// The numbers of resources that would be created, updated, replaced and deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Created.
-    pub create: usize,
-    /// Updated in place.
-    pub update: usize,
-    /// Replaced, or perhaps.
-    pub replace: usize,
-    /// Deleted, or left behind.
-    pub delete: usize,
+pub(crate) struct Counts {
+    pub(crate) create: usize,
+    pub(crate) update: usize,
+    pub(crate) replace: usize,
+    pub(crate) delete: usize,
 }
 
 impl Counts {
-    /// The counts of these changes.
-    #[must_use]
-    pub fn of<'a>(changes: impl IntoIterator<Item = &'a StackChanges>) -> Self {
+    pub(crate) fn of<'a>(changes: impl IntoIterator<Item = &'a StackChanges>) -> Self {
         let mut counts = Self::default();
         for change in changes.into_iter().flat_map(|changes| &changes.resources) {
             match change.action {
@@ -191,38 +189,37 @@ impl Counts {
 }
 
 impl Preview {
-    /// Would nothing change? What nothing defines any longer is left alone.
+    /// Would a deploy change nothing? Orphaned stacks do not count: a deploy leaves them alone.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let stays = |stack: &StackPreview| matches!(stack.action, StackAction::None | StackAction::Orphan);
-        self.code.is_empty() && self.sites.is_empty() && self.stacks.iter().all(stays)
+        let is_unchanged = |stack: &StackPreview| matches!(stack.action, StackAction::None | StackAction::Orphan);
+        self.code.is_empty() && self.sites.is_empty() && self.stacks.iter().all(is_unchanged)
     }
 
-    /// The stacks that nothing defines any longer.
+    /// The stacks that are no longer defined.
     pub fn orphans(&self) -> impl Iterator<Item = &StackPreview> {
         self.stacks.iter().filter(|stack| stack.action == StackAction::Orphan)
     }
 
-    /// What the plan is refused for.
+    /// The findings that the plan is refused for.
     pub fn refused(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.refused)
     }
 }
 
-/// Adds what CloudFormation's change sets say, by stack, and where that is not what was predicted.
-pub fn add_verdicts(preview: &mut Preview, verdicts: &BTreeMap<String, Vec<Verdict>>) {
+/// Adds CloudFormation's change sets by stack, and their differences from the prediction.
+pub fn add_change_sets(preview: &mut Preview, change_sets: &BTreeMap<String, Vec<ChangeSetEntry>>) {
     for stack in &mut preview.stacks {
-        if let Some(verdicts) = verdicts.get(&stack.name) {
-            preview.disagreements.extend(disagreements(&stack.name, &stack.changes, verdicts));
-            stack.change_set.clone_from(verdicts);
+        if let Some(entries) = change_sets.get(&stack.name) {
+            preview.disagreements.extend(disagreements(&stack.name, &stack.changes, entries));
+            stack.change_set.clone_from(entries);
         }
     }
 }
 
 /// Compares a stage's systems with a baseline.
 ///
-/// `plan` is what a deploy would do, where that is known (it needs built functions and an account); it tells the
-/// parameters' values.
+/// `plan` holds the parameters' values. It is known online only: it needs built functions and an account.
 #[must_use]
 pub fn preview(
     stage: &Stage,
@@ -236,22 +233,22 @@ pub fn preview(
     for stack in systems.iter().flat_map(|system| &system.stacks) {
         let planned = plan.and_then(|plan| plan.stacks.iter().find(|planned| planned.name == stack.name));
         let old = baseline.stacks.get(&stack.name);
-        let moved = moved(stage, stack, &stacks);
-        let changes = changes(stack, old, planned, &moved, baseline);
+        let changing = changing_parameters(stage, stack, &stacks);
+        let changes = changes(stack, old, planned, &changing, baseline);
         for change in &changes.resources {
             let resource = |template: Option<&Value>| {
                 template.and_then(|template| template["Resources"].get(&change.logical_id).cloned())
             };
             let (old, new) = (resource(old.map(|old| &old.template)), resource(Some(&stack.template)));
-            let leaves_open = leaves_open(change, old.as_ref(), &changes);
-            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), leaves_open };
-            found.extend(findings(change, sides, &stage.refuse));
+            let loses_protection = loses_protection(change, old.as_ref(), &changes);
+            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
+            found.extend(findings(change, &sides, &stage.refuse));
         }
         found.extend(quotas(&stack.name, &stack.template));
         let depends_on = stack.depends_on.iter().map(|other| full_name(&stack.system, other, &stage.name)).collect();
         let action = action(old.is_some(), &changes, planned);
-        let (name, change_set) = (stack.name.clone(), Vec::new());
-        stacks.push(StackPreview { name, action, changes, depends_on, change_set, to_do: None });
+        let (system, name, change_set) = (Some(stack.system.clone()), stack.name.clone(), Vec::new());
+        stacks.push(StackPreview { system, name, action, changes, depends_on, change_set, to_do: None });
     }
     let forecast = forecast_of(systems, &stacks);
     Preview {
@@ -268,7 +265,7 @@ pub fn preview(
     }
 }
 
-/// The forecast of what changes. Everything waits for foundation, whose bucket it is uploaded to.
+/// Forecasts the changes. Every stack waits for foundation, whose bucket holds its template and artifacts.
 fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview]) -> Forecast {
     let foundation = systems.iter().filter(|system| system.name == foundation::SYSTEM);
     let first: Vec<_> = foundation.flat_map(|system| &system.stacks).map(|stack| stack.name.clone()).collect();
@@ -281,33 +278,36 @@ fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview]) -> Forecast 
         .filter(|stack| stack.action != StackAction::None)
         .map(|stack| (stack, waits_for(stack)))
         .collect();
-    let upcoming: Vec<_> = changing
+    let changing_stacks: Vec<_> = changing
         .iter()
-        .map(|(stack, depends_on)| Upcoming { name: &stack.name, depends_on, changes: &stack.changes })
+        .map(|(stack, depends_on)| ChangingStack { name: &stack.name, depends_on, changes: &stack.changes })
         .collect();
-    forecast(&upcoming)
+    forecast(&changing_stacks)
 }
 
-/// Adds stacks that the baseline has and the workspace defines no more.
+/// Adds the baseline's stacks that the workspace no longer defines.
 pub fn add_orphans(preview: &mut Preview, baseline: &Baseline) {
     let known: Vec<_> = preview.stacks.iter().map(|stack| stack.name.clone()).collect();
     for (name, old) in baseline.stacks.iter().filter(|(name, _)| !known.contains(name)) {
         let side = Known { template: &old.template, parameters: &old.parameters };
         let changes = compare(Some(side), None, &BTreeMap::new());
-        preview.stacks.push(orphan(name, changes, "delete it in CloudFormation once nothing needs it".to_owned()));
+        preview.stacks.push(orphan(None, name, changes, "delete it in CloudFormation once it is unused".to_owned()));
     }
 }
 
-/// Adds stacks of the account that nothing defines any longer. What they hold is not looked at.
-pub fn add_left(preview: &mut Preview, left: &[&ListedStack]) {
-    preview.stacks.extend(left.iter().map(|stack| {
+/// Adds the account's stacks that are no longer defined. Their resources are not inspected.
+pub fn add_orphaned_stacks(preview: &mut Preview, orphaned: &[&ListedStack]) {
+    let stage = preview.stage.clone();
+    preview.stacks.extend(orphaned.iter().map(|stack| {
         let delete = format!("aws cloudformation delete-stack --stack-name {} --region {}", stack.name, stack.region);
-        orphan(&stack.name, StackChanges::default(), format!("once nothing needs it, `{delete}`"))
+        let system = stack.part(&stage).map(|(system, _)| system.to_owned());
+        orphan(system, &stack.name, StackChanges::default(), format!("once it is unused, run `{delete}`"))
     }));
 }
 
-fn orphan(name: &str, changes: StackChanges, to_do: String) -> StackPreview {
+fn orphan(system: Option<String>, name: &str, changes: StackChanges, to_do: String) -> StackPreview {
     StackPreview {
+        system,
         name: name.to_owned(),
         action: StackAction::Orphan,
         changes,
@@ -317,8 +317,8 @@ fn orphan(name: &str, changes: StackChanges, to_do: String) -> StackPreview {
     }
 }
 
-/// Parameters whose values change because something in another stack is replaced.
-fn moved(stage: &Stage, stack: &RenderedStack, before: &[StackPreview]) -> BTreeMap<String, Certainty> {
+/// Parameters whose values change because a resource of another stack is replaced.
+fn changing_parameters(stage: &Stage, stack: &RenderedStack, before: &[StackPreview]) -> BTreeMap<String, Certainty> {
     let of = |source: &ParameterSource| {
         let ParameterSource::Output { stack: other, output } = source else { return None };
         let owner = full_name(&stack.system, other, &stage.name);
@@ -331,19 +331,19 @@ fn changes(
     stack: &RenderedStack,
     old: Option<&BaselineStack>,
     planned: Option<&PlannedStack>,
-    moved: &BTreeMap<String, Certainty>,
+    changing: &BTreeMap<String, Certainty>,
     baseline: &Baseline,
 ) -> StackChanges {
     let parameters = planned.map(|planned| parameters(planned, old, baseline)).unwrap_or_default();
     let before = old.map(|old| Known { template: &old.template, parameters: &old.parameters });
     let after = Known { template: &stack.template, parameters: &parameters };
-    compare(before, Some(after), moved)
+    compare(before, Some(after), changing)
 }
 
-/// The values a deploy would send, as far as they are known before it.
+/// The parameters' values that are known before the deploy.
 fn parameters(planned: &PlannedStack, old: Option<&BaselineStack>, baseline: &Baseline) -> BTreeMap<String, String> {
     if planned.action == Action::None {
-        // Code and traffic go their own way: CloudFormation is sent nothing.
+        // Code and traffic change without CloudFormation.
         return old.map(|old| old.parameters.clone()).unwrap_or_default();
     }
     let value = |name: &String, parameter: &Parameter| match parameter {
@@ -355,12 +355,12 @@ fn parameters(planned: &PlannedStack, old: Option<&BaselineStack>, baseline: &Ba
 }
 
 fn action(exists: bool, changes: &StackChanges, planned: Option<&PlannedStack>) -> StackAction {
-    let nothing = changes.resources.is_empty() && changes.outputs.is_empty();
+    let is_unchanged = changes.resources.is_empty() && changes.outputs.is_empty();
     match planned.map(|planned| &planned.action) {
         Some(Action::Create) => StackAction::Create,
         Some(Action::Update(_)) => StackAction::Update,
         _ if !exists => StackAction::Create,
-        _ if nothing => StackAction::None,
+        _ if is_unchanged => StackAction::None,
         _ => StackAction::Update,
     }
 }

@@ -1,143 +1,114 @@
-//! What a change of one resource's policies widens: what may be done afterwards and might not before, as far as two templates
-//! tell. What cannot be told to be as narrow as before counts as wider.
+//! Detects changes of a resource's policies that allow more than before.
+//!
+//! A policy counts as wider unless the two templates show that it is as narrow.
 
 use std::collections::BTreeSet;
 
+use model::statements::{Effect, Permission};
 use serde_json::Value;
 
-use super::{
+use crate::{
     changes::{ResourceAction, ResourceChange, StackChanges, references::references},
-    policy::{self, Rule},
+    findings::Sides,
+    policy::Policies,
 };
 
-/// How many calls are named of each kind.
-const NAMED: usize = 3;
-
-/// Each thing that the new resource's policies widen, to stand after "would". `lost` says that the resource goes and what its
-/// policies are about stays.
-#[must_use]
-pub fn widenings(old: Option<&Value>, new: Option<&Value>, lost: bool) -> Vec<String> {
-    let (before, after) = (statements(old), statements(new));
-    let mut found = Vec::new();
-    let opened = opened(old.is_none(), &before, &after);
-    if !opened.is_empty() {
-        found.push(format!("allow {}", opened.join(", ")));
+/// Returns everything that a change widens, each in words that follow "would".
+pub(crate) fn widenings(sides: &Sides<'_>, before: &Policies, after: &Policies) -> Vec<String> {
+    let mut found = opened(sides.old.is_none(), before, after);
+    found.extend(loosened(before, after));
+    if sides.new.is_some() || sides.loses_protection {
+        found.extend(no_longer_denied(before, after));
     }
-    found.extend(loosened(&before, &after));
-    if new.is_some() || lost {
-        found.extend(no_longer_denied(&before, &after));
-    }
-    if let Some(new) = new {
-        found.extend(attached(old, new));
-        found.extend(unbounded(old, new));
+    if let Some(new) = sides.new {
+        found.extend(attached(sides.old, new));
+        found.extend(unbounded(sides.old, new));
     }
     found
 }
 
-/// Is it a policy that goes while what it is about stays, as far as the template tells?
+/// Does the change delete a policy while the resource that it protects remains, as far as the template shows?
 #[must_use]
-pub fn leaves_open(change: &ResourceChange, old: Option<&Value>, changes: &StackChanges) -> bool {
+pub(crate) fn loses_protection(change: &ResourceChange, old: Option<&Value>, changes: &StackChanges) -> bool {
     if change.action != ResourceAction::Delete || !change.resource_type.ends_with("Policy") {
         return false;
     }
     let properties = old.and_then(|old| old["Properties"].as_object()).into_iter().flatten();
-    let about = properties.filter(|(name, _)| *name != "PolicyDocument").flat_map(|(_, value)| references(value));
-    let about: Vec<_> = about.collect();
-    let goes = |target: &str| {
+    let targets = properties.filter(|(name, _)| *name != "PolicyDocument").flat_map(|(_, value)| references(value));
+    let targets: Vec<_> = targets.collect();
+    let is_deleted = |target: &str| {
         changes.of(target).is_some_and(|other| other.action == ResourceAction::Delete && !other.retained)
     };
-    about.is_empty() || !about.iter().all(|reference| goes(&reference.target))
+    targets.is_empty() || !targets.iter().all(|reference| is_deleted(&reference.target))
 }
 
-/// Every statement of a resource's policies.
-pub(super) fn statements(resource: Option<&Value>) -> Vec<Value> {
-    let lists = resource.map(|resource| policy::all_statements(&resource["Properties"])).unwrap_or_default();
-    lists.into_iter().flat_map(|(_, statements)| statements).collect()
+/// Wildcards and principals that were not allowed before.
+fn opened(is_new: bool, before: &Policies, after: &Policies) -> Vec<String> {
+    let already = before.openings();
+    // A new role trusts the service it is for; a service is reported where a role already exists.
+    let is_inherent = |opening: &String| is_new && opening.starts_with("principal `Service ");
+    let new = after.openings().into_iter().filter(|opening| !already.contains(opening) && !is_inherent(opening));
+    new.map(|opening| format!("allow {opening}")).collect()
 }
 
-/// Wildcards and principals that no statement allowed before.
-fn opened(is_new: bool, before: &[Value], after: &[Value]) -> Vec<String> {
-    let already = policy::openings(before);
-    // What is new lets the service in that it is made for; only to what exists that is news.
-    let inherent = |opening: &String| is_new && opening.starts_with("principal `Service ");
-    let openings = policy::openings(after).into_iter();
-    openings.filter(|opening| !already.contains(opening) && !inherent(opening)).collect()
-}
-
-/// Calls that were allowed under a condition, and would be under none, or one that is not as narrow.
-fn loosened(before: &[Value], after: &[Value]) -> Vec<String> {
-    let allowed = Rule::all(before, "Allow");
-    let come = after.iter().filter(|statement| !before.contains(statement)).cloned().collect::<Vec<_>>();
-    let mut free = BTreeSet::new();
-    let mut wider = BTreeSet::new();
-    for rule in Rule::all(&come, "Allow") {
-        for call in rule.calls() {
-            let covering: Vec<_> = allowed.iter().filter(|old| old.covers(&call)).collect();
-            // What nothing allowed before is no condition lost.
-            if covering.is_empty() || covering.iter().any(|old| old.holds_whenever(&rule)) {
+/// Permissions that were conditional, and would have no condition, or one that is not as narrow.
+fn loosened(before: &Policies, after: &Policies) -> Vec<String> {
+    let mut unconditional = BTreeSet::new();
+    let mut conditional = BTreeSet::new();
+    for statement in after.missing_from(before, Effect::Allow) {
+        for permission in statement.permissions() {
+            let covering = before.with_effect(Effect::Allow).filter(|old| old.covers(&permission));
+            let covering: Vec<_> = covering.collect();
+            // A permission that is new has lost no condition.
+            if covering.is_empty() || covering.iter().any(|old| old.applies_whenever(statement)) {
                 continue;
             }
-            if rule.is_free() {
-                free.insert(call.to_string())
-            } else {
-                wider.insert(call.to_string())
-            };
+            let permissions = if statement.is_unconditional() { &mut unconditional } else { &mut conditional };
+            permissions.insert(permission.to_string());
         }
     }
-    [(free, "without the condition it had"), (wider, "under another condition than it had")]
-        .into_iter()
-        .filter(|(calls, _)| !calls.is_empty())
-        .map(|(calls, how)| format!("allow {} {how}", named(&calls)))
-        .collect()
+    let unconditional = unconditional.iter().map(|lost| format!("allow {lost} without its former condition"));
+    let conditional = conditional.iter().map(|other| format!("allow {other} under another condition"));
+    unconditional.chain(conditional).collect()
 }
 
-/// Calls that were denied, and would be in fewer cases, or no longer.
-fn no_longer_denied(before: &[Value], after: &[Value]) -> Option<String> {
-    let denying = Rule::all(after, "Deny");
-    let gone: Vec<_> = before.iter().filter(|statement| !after.contains(statement)).cloned().collect();
-    let mut calls = BTreeSet::new();
-    for rule in Rule::all(&gone, "Deny") {
-        let is_denied =
-            |call: &policy::Call<'_>| denying.iter().any(|new| new.covers(call) && new.holds_whenever(&rule));
-        calls.extend(rule.calls().iter().filter(|call| !is_denied(call)).map(ToString::to_string));
+/// Permissions that were denied, and would be denied in fewer cases or not at all.
+fn no_longer_denied(before: &Policies, after: &Policies) -> Vec<String> {
+    let mut permissions = BTreeSet::new();
+    for statement in before.missing_from(after, Effect::Deny) {
+        let is_denied = |permission: &Permission<'_>| {
+            after.with_effect(Effect::Deny).any(|new| new.covers(permission) && new.applies_whenever(statement))
+        };
+        let gone = statement.permissions().into_iter().filter(|permission| !is_denied(permission));
+        permissions.extend(gone.map(|permission| permission.to_string()));
     }
-    (!calls.is_empty()).then(|| format!("no longer deny {} as it did", named(&calls)))
+    permissions.iter().map(|permission| format!("no longer fully deny {permission}")).collect()
 }
 
-/// Managed policies that it did not have. A policy of the same template is judged where it is defined, as long as what gets it
-/// is new.
-fn attached(old: Option<&Value>, new: &Value) -> Option<String> {
+/// Managed policies that are new. A new role's policy of the same template is reported where the policy is defined.
+fn attached(old: Option<&Value>, new: &Value) -> Vec<String> {
     let arns = |resource: &Value| resource["Properties"]["ManagedPolicyArns"].as_array().cloned().unwrap_or_default();
     let had = old.map(&arns).unwrap_or_default();
-    let is_judged = |arn: &Value| old.is_none() && arn.get("Ref").is_some();
-    let come: Vec<_> = arns(new).into_iter().filter(|arn| !had.contains(arn) && !is_judged(arn)).collect();
-    (!come.is_empty()).then(|| {
-        let come: Vec<_> = come.iter().map(|arn| format!("`{}`", shown(arn))).collect();
-        format!("get managed policy {}", come.join(", "))
-    })
+    let is_reported = |arn: &Value| old.is_none() && arn.get("Ref").is_some();
+    let added = arns(new).into_iter().filter(|arn| !had.contains(arn) && !is_reported(arn));
+    added.map(|arn| format!("attach managed policy `{}`", text(&arn))).collect()
 }
 
-/// A permissions boundary that goes, or becomes another.
+/// A permissions boundary that is removed or replaced.
 fn unbounded(old: Option<&Value>, new: &Value) -> Option<String> {
     let boundary = |resource: &Value| resource["Properties"].get("PermissionsBoundary").cloned();
     let had = old.and_then(boundary)?;
     match boundary(new) {
-        None => Some(format!("lose its permissions boundary `{}`", shown(&had))),
+        None => Some(format!("lose its permissions boundary `{}`", text(&had))),
         Some(has) if has != had => {
-            Some(format!("have permissions boundary `{}` instead of `{}`", shown(&has), shown(&had)))
+            Some(format!("replace its permissions boundary `{}` with `{}`", text(&had), text(&has)))
         }
         Some(_) => None,
     }
 }
 
-fn named(calls: &BTreeSet<String>) -> String {
-    let first: Vec<_> = calls.iter().take(NAMED).map(String::as_str).collect();
-    let more = calls.len().saturating_sub(NAMED);
-    if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
-}
-
-/// Text, or the text of a `Fn::Sub`, or whatever it is.
-fn shown(value: &Value) -> String {
+/// The text of a value or of its `Fn::Sub`, or else its JSON.
+fn text(value: &Value) -> String {
     value.as_str().or_else(|| value["Fn::Sub"].as_str()).map_or_else(|| value.to_string(), str::to_owned)
 }
 

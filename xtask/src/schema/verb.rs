@@ -1,4 +1,4 @@
-//! `schema`: typed resource properties from AWS's schemas, written or checked.
+//! `schema`: generates the typed resource properties from AWS's schemas, or checks them.
 
 use camino::Utf8PathBuf;
 use clap::{ArgMatches, Args, FromArgMatches};
@@ -9,18 +9,18 @@ use thiserror::Error;
 
 use crate::schema::{self, tree, types, wheel};
 
-/// The table of what replaces which resource.
+/// The table of the properties whose change replaces a resource.
 const REPLACEMENT: &str = "xtask/plan/src/changes/replacement.tsv";
-/// The table of what CloudFormation calls for which resource.
+/// The table of the actions that CloudFormation needs for a resource.
 const PERMISSIONS: &str = "stacks/model/src/foundation/permissions.tsv";
 
 /// `cargo xtask schema`.
 pub(crate) struct Verb;
 
-/// Generate the typed resource properties from AWS's schemas, or check them.
+/// Generate the typed resource properties from AWS's schemas, or check them
 #[derive(Debug, Args)]
 struct SchemaArgs {
-    /// Write nothing; exit 1 when the committed sources are not what the schemas give.
+    /// Write nothing; exit 1 if the committed sources differ from the generated ones
     #[arg(long)]
     check: bool,
 }
@@ -52,7 +52,7 @@ async fn generate(args: SchemaArgs, context: &Context) -> miette::Result<Exit> {
     let step = ui.step("resource schemas");
     let wheel = wheel::download(&workspace.target().join("schemas")).await?;
     let schemas = wheel::schemas(open(&wheel)?, &wanted)?;
-    let sources = tree::formatted(schema::generate(&schemas, &wanted)?, workspace.root()).await?;
+    let sources = tree::format(schema::generate(&schemas, &wanted)?, workspace.root()).await?;
     step.done(format_args!("{} types of {} services", wanted.len(), sources.len() - 1));
 
     let all = wheel::all_schemas(open(&wheel)?)?;

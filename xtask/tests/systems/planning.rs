@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use model::rendered::RenderedSystem;
+use plan::{
+    Action, Parameter, Plan,
+    artifacts::{Artifact, ArtifactKind, Artifacts},
+    observed::{Observed, ObservedFunction, ObservedStack},
+    plan, preview, required_artifacts,
+};
 use serde_json::json;
-use model::stage::Stage;
 
-use super::*;
-use crate::{artifacts::Kind, plan::observed::ObservedFunction};
-
-const LOCAL: &str = include_str!("../../../stacks/stages/local.yaml");
+use crate::{STAGES, rendered, stage};
 
 fn systems() -> Vec<RenderedSystem> {
-    let stage = Stage::parse("local", LOCAL, "local.yaml").expect("a stage");
-    stacks::systems::render(&stage).expect("rendered")
+    rendered(&stage("local"))
 }
 
-fn artifact(kind: Kind, system: &str, name: &str, seed: u8) -> Artifact {
+fn artifact(kind: ArtifactKind, system: &str, name: &str, seed: u8) -> Artifact {
     Artifact {
         kind,
         system: system.to_owned(),
@@ -33,14 +35,14 @@ fn artifacts(systems: &[RenderedSystem], seed: u8) -> Artifacts {
         functions: stacks()
             .flat_map(|stack| &stack.functions)
             .map(|function| {
-                let artifact = artifact(Kind::Function, function.id.system, function.id.function, seed);
-                (function.id.binary.to_owned(), artifact)
+                let artifact = artifact(ArtifactKind::Function, &function.id.system, function.id.artifact_name(), seed);
+                (function.id.binary.clone(), artifact)
             })
             .collect(),
         layers: stacks()
             .flat_map(|stack| &stack.layers)
             .map(|layer| {
-                let artifact = artifact(Kind::Layer, &layer.system, &layer.layer, seed);
+                let artifact = artifact(ArtifactKind::Layer, &layer.system, &layer.layer, seed);
                 ((layer.system.clone(), layer.layer.clone()), artifact)
             })
             .collect(),
@@ -78,7 +80,7 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
         observed.stacks.get_mut(&stack.name).expect("inserted").parameters = parameters;
     }
     for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
-        let code_sha256 = artifacts.functions[function.id.binary].code_sha256();
+        let code_sha256 = artifacts.functions[&function.id.binary].code_sha256();
         let live = Some("1".to_owned());
         observed
             .functions
@@ -94,11 +96,11 @@ fn a_fresh_stage_is_created_and_then_nothing_is_left_to_do() {
     let first = plan("local", &systems, &artifacts, &Observed::default());
     assert!(first.stacks.iter().all(|stack| stack.action == Action::Create));
     assert_eq!(first.code, []);
-    assert_eq!(needed(&first, &artifacts).len(), artifacts.functions.len() + artifacts.layers.len());
+    assert_eq!(required_artifacts(&first, &artifacts).len(), artifacts.functions.len() + artifacts.layers.len());
 
     let second = plan("local", &systems, &artifacts, &deployed(&first, &systems, &artifacts));
     assert!(second.is_empty(), "{second:?}");
-    assert_eq!(needed(&second, &artifacts), Vec::<&Artifact>::new());
+    assert_eq!(required_artifacts(&second, &artifacts), Vec::<&Artifact>::new());
 }
 
 #[test]
@@ -114,7 +116,7 @@ fn new_code_alone_does_not_ask_cloudformation() {
     assert!(planned.stacks.iter().all(|stack| stack.action == Action::None), "{planned:?}");
     let [code] = planned.code.as_slice() else { panic!("{planned:?}") };
     assert_eq!(code.function_name, "media-uploader-upload-local");
-    assert_eq!(needed(&planned, &after).len(), 1);
+    assert_eq!(required_artifacts(&planned, &after).len(), 1);
 }
 
 #[test]
@@ -141,10 +143,10 @@ fn a_function_whose_users_get_another_version_is_something_to_do() {
     let artifacts = artifacts(&systems, 1);
     let mut observed = deployed(&plan("local", &systems, &artifacts, &Observed::default()), &systems, &artifacts);
     let function = "media-uploader-upload-local";
-    observed.functions.get_mut(function).expect("deployed").is_behind = true;
+    observed.functions.get_mut(function).expect("deployed").is_unreleased = true;
     let planned = plan("local", &systems, &artifacts, &observed);
     assert!(!planned.is_empty());
-    assert_eq!((planned.behind, planned.code), (vec![function.to_owned()], Vec::new()));
+    assert_eq!((planned.unreleased, planned.code), (vec![function.to_owned()], Vec::new()));
 }
 
 #[test]
@@ -193,14 +195,9 @@ fn a_stack_that_never_came_to_be_is_created_again() {
 
 #[test]
 fn a_stage_against_itself_is_empty_for_every_system() {
-    for (name, text) in [
-        ("local", LOCAL),
-        ("dev", include_str!("../../../stacks/stages/dev.yaml")),
-        ("staging", include_str!("../../../stacks/stages/staging.yaml")),
-        ("prod", include_str!("../../../stacks/stages/prod.yaml")),
-    ] {
-        let stage = Stage::parse(name, text, name).expect("a stage");
-        let systems = stacks::systems::render(&stage).expect("rendered");
+    for name in STAGES {
+        let stage = stage(name);
+        let systems = rendered(&stage);
         let stacks = systems.iter().flat_map(|system| &system.stacks).map(|stack| {
             let template = stack.template.clone();
             (stack.name.clone(), preview::BaselineStack { template, ..Default::default() })

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{Update, builders::UpdateBuilder};
-use serde_json::json;
 
 use super::{
     StoreError, Table,
-    item::{count_of, json as to_json, number, text},
+    item::{count_of, number, strings, text},
     keys::{self, CATEGORIES},
-    write::{built, data},
+    write::built,
 };
 
 impl Table {
@@ -20,7 +19,7 @@ impl Table {
     pub async fn categories(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let items = self.whole(CATEGORIES, "list the categories").await?;
         let counted = items.iter().filter_map(|item| {
-            let name = to_json(item.get("Data")?)["name"].as_str()?.to_owned();
+            let name = item.get("Data")?.as_m().ok()?.get("name")?.as_s().ok()?.clone();
             Some((name, count_of(item, "CategoryCount")))
         });
         Ok(counted.filter(|(_, count)| *count > 0).collect())
@@ -38,7 +37,7 @@ impl Table {
             .expression_attribute_values(":entity", text("BLOG_CATEGORY"))
             .expression_attribute_values(":partition", text(CATEGORIES))
             .expression_attribute_values(":sort", text(key.partition))
-            .expression_attribute_values(":init", data(json!({"name": category})))
+            .expression_attribute_values(":init", strings([("name", category)]))
             .build()
             .map_err(built("count a category's posts"))
     }

@@ -1,12 +1,13 @@
 //! Content: reading, creating, changing, publishing and deleting it (access patterns 2 to 6, 9 and 11).
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
     StoreError, Table,
     attempts::Attempts,
-    item::{Item, attribute, json, text_of},
+    item::{Item, attribute, text, text_of},
     keys::{self, Key},
     written::Written,
 };
@@ -112,8 +113,8 @@ impl Table {
     /// Content as its item has it.
     pub(super) fn stored<C: Content>(item: &Item) -> Result<Stored<C>, StoreError> {
         let key = text_of(item, "PK");
-        let data = item.get("Data").ok_or_else(|| StoreError::corrupt(key, "it has no Data"))?;
-        let content = serde_json::from_value(json(data))
+        let data = item.get("Data").cloned().ok_or_else(|| StoreError::corrupt(key, "it has no Data"))?;
+        let content = serde_dynamo::from_attribute_value(data)
             .map_err(|error| StoreError::corrupt(key, format!("its Data is of another shape: {error}")))?;
         let status = Status::parse(text_of(item, "Status"))
             .ok_or_else(|| StoreError::corrupt(key, "its Status is neither DRAFT nor PUBLISHED"))?;
@@ -123,10 +124,12 @@ impl Table {
 
 /// Content as an item.
 pub(super) fn item_of<C: Content>(stored: &Stored<C>) -> Result<Item, StoreError> {
-    let data = serde_json::to_value(&stored.content)?;
-    let times = [("CreatedAt", &data["createdAt"]), ("UpdatedAt", &data["updatedAt"])];
+    let data = attribute(&stored.content)?;
     let mut item = keys::content(C::KIND, stored.content.id()).item();
-    item.extend(times.map(|(name, time)| (name.to_owned(), attribute(time.clone()))));
+    for (name, field) in [("CreatedAt", "createdAt"), ("UpdatedAt", "updatedAt")] {
+        let time = data.as_m().ok().and_then(|fields| fields.get(field)).cloned();
+        item.insert(name.to_owned(), time.unwrap_or(AttributeValue::Null(true)));
+    }
     let indexed = stored.indexed();
     for (name, value) in [
         ("GSI1PK", indexed.partition.as_str()),
@@ -134,9 +137,9 @@ pub(super) fn item_of<C: Content>(stored: &Stored<C>) -> Result<Item, StoreError
         ("EntityType", C::KIND.entity()),
         ("Status", stored.status.stored()),
     ] {
-        item.insert(name.to_owned(), super::item::text(value));
+        item.insert(name.to_owned(), text(value));
     }
-    item.insert("Data".to_owned(), attribute(data));
+    item.insert("Data".to_owned(), data);
     Ok(item)
 }
 

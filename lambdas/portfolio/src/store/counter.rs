@@ -8,13 +8,11 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, ReturnValue},
 };
-use serde_json::json;
 
 use super::{
     StoreError, Table,
-    item::{count_of, number, text},
+    item::{count_of, number, strings, text},
     keys::Key,
-    write::data,
 };
 
 /// How often a count that DynamoDB has certainly not taken is sent again.
@@ -64,7 +62,7 @@ impl Table {
              EntityType = :entity, #data = if_not_exists(#data, :init)"
         );
         let mut values: HashMap<String, AttributeValue> =
-            [(":one", number(1)), (":now", text(now)), (":entity", text(counter.entity)), (":init", data(json!({})))]
+            [(":one", number(1)), (":now", text(now)), (":entity", text(counter.entity)), (":init", strings([]))]
                 .map(|(name, value)| (name.to_owned(), value))
                 .into();
         if let Some(partition) = &counter.partition {

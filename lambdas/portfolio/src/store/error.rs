@@ -28,7 +28,10 @@ pub enum StoreError {
         /// The item's partition key.
         key: String,
     },
-    /// Content could not be turned into an item, or back.
+    /// Data could not be converted to an attribute.
+    #[error("failed to convert data to an attribute")]
+    Attribute(#[from] serde_dynamo::Error),
+    /// Content could not be converted to JSON or back.
     #[error("failed to convert content")]
     Conversion(#[from] serde_json::Error),
     /// DynamoDB left keys unread again and again.

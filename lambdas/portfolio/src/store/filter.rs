@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::attribute;
+use super::{StoreError, item::attribute};
 use crate::content::filter::{Filter, Test};
 
 /// The placeholder of `Data` in expressions.
@@ -15,8 +15,8 @@ impl Filter {
     }
 
     /// The placeholder of the value, and the value.
-    pub(super) fn value(&self) -> (String, AttributeValue) {
-        (format!(":{}", self.field), attribute(self.value.clone()))
+    pub(super) fn value(&self) -> Result<(String, AttributeValue), StoreError> {
+        Ok((format!(":{}", self.field), attribute(&self.value)?))
     }
 
     /// The condition, in placeholders.

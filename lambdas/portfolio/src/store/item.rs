@@ -1,79 +1,75 @@
-//! Items as DynamoDB has them, and as JSON.
+//! Items, and their conversion from and to plain data.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::{Map, Number, Value};
+use serde::Serialize;
 
-/// An item, or a key.
-pub type Item = HashMap<String, AttributeValue>;
+use super::StoreError;
 
-/// A JSON value as an attribute.
-#[must_use]
-pub fn attribute(value: Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(truth) => AttributeValue::Bool(truth),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => AttributeValue::S(text),
-        Value::Array(items) => AttributeValue::L(items.into_iter().map(attribute).collect()),
-        Value::Object(fields) => {
-            AttributeValue::M(fields.into_iter().map(|(name, value)| (name, attribute(value))).collect())
-        }
-    }
+/// An item, or its key.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Converts plain data.
+pub(crate) fn attribute(data: impl Serialize) -> Result<AttributeValue, StoreError> {
+    Ok(serde_dynamo::to_attribute_value(data)?)
 }
 
-/// An attribute as a JSON value; sets and binary values, which are never written here, as null.
-#[must_use]
-pub fn json(attribute: &AttributeValue) -> Value {
-    match attribute {
-        AttributeValue::Bool(truth) => Value::Bool(*truth),
-        AttributeValue::N(number) => number.parse::<Number>().map_or(Value::Null, Value::Number),
-        AttributeValue::S(text) => Value::from(text.as_str()),
-        AttributeValue::L(items) => items.iter().map(json).collect(),
-        AttributeValue::M(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), json(value))).collect::<Map<_, _>>())
-        }
-        _ => Value::Null,
-    }
+/// Builds a map whose fields are all strings.
+pub(crate) fn strings<const N: usize>(fields: [(&str, &str); N]) -> AttributeValue {
+    AttributeValue::M(fields.map(|(name, value)| (name.to_owned(), text(value))).into())
 }
 
-/// A text as an attribute.
-#[must_use]
-pub fn text(text: impl Into<String>) -> AttributeValue {
+pub(crate) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// A number as an attribute.
-#[must_use]
-pub fn number(number: impl ToString) -> AttributeValue {
+pub(crate) fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// An item's text; empty where there is none.
-#[must_use]
-pub fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
+/// Returns a string attribute, or an empty string if there is none.
+pub(crate) fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
-/// An item's count; zero where there is none, or where it is below.
-#[must_use]
-pub fn count_of(item: &Item, name: &str) -> u64 {
+/// Returns a count, or zero if there is none or it is negative.
+pub(crate) fn count_of(item: &Item, name: &str) -> u64 {
     item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json as value;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
     fn json_survives_being_stored() {
-        let data = value!({
+        let data = json!({
             "text": "", "number": 12, "null": null, "truth": true, "list": ["a", {"b": [1]}], "empty": {},
         });
-        assert_eq!(json(&attribute(data.clone())), data);
+        let stored = attribute(&data).expect("plain data");
+        let expected = AttributeValue::M(
+            [
+                ("text", text("")),
+                ("number", number(12)),
+                ("null", AttributeValue::Null(true)),
+                ("truth", AttributeValue::Bool(true)),
+                (
+                    "list",
+                    AttributeValue::L(vec![
+                        text("a"),
+                        AttributeValue::M([("b".to_owned(), AttributeValue::L(vec![number(1)]))].into()),
+                    ]),
+                ),
+                ("empty", strings([])),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        );
+        assert_eq!(stored, expected);
+        assert_eq!(serde_dynamo::from_attribute_value::<_, Value>(stored).expect("the same"), data);
     }
 
     #[test]

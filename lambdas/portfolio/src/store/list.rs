@@ -47,7 +47,8 @@ impl Table {
         let mut start = None;
         loop {
             let select = if found.total < enough { Select::AllAttributes } else { Select::Count };
-            let query = self.filtered(partition, filters).select(select).set_exclusive_start_key(start);
+            // No paginator: `Select` changes between pages.
+            let query = self.filtered(partition, filters)?.select(select).set_exclusive_start_key(start);
             let page = query.send().await.map_err(StoreError::aws("list content"))?;
             found.total += usize::try_from(page.count()).unwrap_or_default();
             found.items.extend(page.items.unwrap_or_default());
@@ -58,16 +59,16 @@ impl Table {
         }
     }
 
-    fn filtered(&self, partition: &str, filters: &[Filter]) -> QueryFluentBuilder {
+    fn filtered(&self, partition: &str, filters: &[Filter]) -> Result<QueryFluentBuilder, StoreError> {
         let query = self.descending(partition);
         if filters.is_empty() {
-            return query;
+            return Ok(query);
         }
         let expression = filters.iter().map(Filter::expression).collect::<Vec<_>>().join(" AND ");
         let query = query.filter_expression(expression).expression_attribute_names(DATA, "Data");
-        filters.iter().fold(query, |query, filter| {
-            let ((name, field), (placeholder, value)) = (filter.name(), filter.value());
-            query.expression_attribute_names(name, field).expression_attribute_values(placeholder, value)
+        filters.iter().try_fold(query, |query, filter| {
+            let ((name, field), (placeholder, value)) = (filter.name(), filter.value()?);
+            Ok(query.expression_attribute_names(name, field).expression_attribute_values(placeholder, value))
         })
     }
 
@@ -84,17 +85,8 @@ impl Table {
 
     /// Every item of a partition of the index, last first. For counters, of which there are few.
     pub(super) async fn whole(&self, partition: &str, what: &'static str) -> Result<Vec<Item>, StoreError> {
-        let mut items = Vec::new();
-        let mut start = None;
-        loop {
-            let query = self.descending(partition).set_exclusive_start_key(start);
-            let page = query.send().await.map_err(StoreError::aws(what))?;
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok(items);
-            }
-        }
+        let items = self.descending(partition).into_paginator().items().send();
+        items.collect::<Result<_, _>>().await.map_err(StoreError::aws(what))
     }
 }
 

@@ -3,15 +3,13 @@
 use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
 use jiff::{SignedDuration, Timestamp};
 use portfolio_contract::TIME_TO_LIVE;
-use serde_json::json;
 
 use super::{
     StoreError, Table,
     counter::Counter,
-    item::{Item, count_of, number, text, text_of},
+    item::{Item, count_of, number, strings, text, text_of},
     keys,
     visitors::{Tracked, passed},
-    write::data,
 };
 use crate::{
     content::{Kind, Status},
@@ -91,7 +89,7 @@ impl Table {
                 ("CreatedAt", text(stamp)),
                 ("UpdatedAt", text(stamp)),
                 (VIEWS, number(0)),
-                ("Data", data(json!({}))),
+                ("Data", strings([])),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
@@ -108,7 +106,7 @@ impl Table {
                 ("CreatedAt", text(&stamp)),
                 ("UpdatedAt", text(&stamp)),
                 (TIME_TO_LIVE, number((now + SAME_VIEW).as_second())),
-                ("Data", data(json!({}))),
+                ("Data", strings([])),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

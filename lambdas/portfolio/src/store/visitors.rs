@@ -8,9 +8,8 @@ use serde_json::json;
 use super::{
     StoreError, Table,
     counter::Counter,
-    item::{count_of, number, text, text_of},
+    item::{attribute, count_of, number, text, text_of},
     keys::{self, Key},
-    write::data,
 };
 use crate::time;
 
@@ -78,7 +77,7 @@ impl Table {
                 ("CreatedAt", text(&stamp)),
                 ("UpdatedAt", text(&stamp)),
                 (TIME_TO_LIVE, number(expires)),
-                ("Data", data(fields)),
+                ("Data", attribute(fields)?),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

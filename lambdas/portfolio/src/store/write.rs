@@ -11,12 +11,11 @@ use aws_sdk_dynamodb::{
     operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::{AttributeValue, Delete, Put, TransactWriteItem, Update},
 };
-use serde_json::Value;
 
 use super::{
     StoreError, Table,
     contents::item_of,
-    item::{Item, attribute, text},
+    item::{Item, text},
     keys,
     written::Written,
 };
@@ -223,9 +222,4 @@ fn item_time<C: Content>(stored: &Stored<C>) -> Result<String, StoreError> {
 /// What the SDK says about a write that lacks something: never, since nothing is left out above.
 pub(super) fn built(what: &'static str) -> impl Fn(aws_sdk_dynamodb::error::BuildError) -> StoreError {
     move |error| StoreError::Aws { what, source: Box::new(error) }
-}
-
-/// The `Data` of an item that has no fields of its own.
-pub(super) fn data(value: Value) -> AttributeValue {
-    attribute(value)
 }

@@ -1,16 +1,14 @@
 //! Backend tokens: signed with a shared secret (HS256), so that the front end signs in once and stays signed in for
 //! days.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use common::token::{Claims, Unverified, sign_hs256};
 use jiff::Timestamp;
-use ring::hmac;
 use serde_json::json;
 
 use super::{
     error::TokenError,
     identity::{Identity, TokenKind},
     secret::SecretSource,
-    token::Unverified,
 };
 use crate::ids;
 
@@ -45,27 +43,19 @@ impl BackendTokens {
         Ok(sign(&secrets.current, identity, is_admin, Timestamp::now().as_second(), lifetime))
     }
 
-    pub(crate) async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+    pub(crate) async fn verify(&self, token: &Unverified<'_>, now: Timestamp) -> Result<Identity, TokenError> {
         // Checked before the secret is read: a key of another algorithm must never be used with it.
-        if token.algorithm != "HS256" {
+        if token.algorithm() != "HS256" {
             return Err(TokenError::Invalid("algorithm"));
         }
         let secrets = self.secret.get().await?;
         let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
-        let signed = keys.into_iter().any(|key| {
-            let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-            hmac::verify(&key, token.signed.as_bytes(), &token.signature).is_ok()
-        });
-        if !signed {
-            return Err(TokenError::Invalid("signature"));
-        }
-        identity(token, now)
+        identity(token.verify_hs256(keys.map(AsRef::as_ref))?, now)
     }
 }
 
-/// Reads the claims of a token whose signature is verified.
-fn identity(token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
-    let claims = token.trusted();
+/// Reads the claims of a backend token.
+fn identity(claims: Claims<'_>, now: Timestamp) -> Result<Identity, TokenError> {
     let identity = Identity::from_claims(claims, TokenKind::CustomBackend, now)?;
     if claims.text("iss") != Some(ISSUER) {
         return Err(TokenError::Invalid("issuer"));
@@ -99,10 +89,5 @@ fn sign(secret: &[u8], identity: &Identity, is_admin: bool, now: i64, lifetime: 
         "auth_time": identity.auth_time,
         "token_hash": ids::digest(&format!("{}:{}:{now}", identity.uid, identity.email), 16),
     });
-    let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
-    let header = encode(json!({"alg": "HS256", "typ": "JWT"}).to_string());
-    let signed = format!("{header}.{}", encode(claims.to_string()));
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-    let signature = BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
-    Issued { token: format!("{signed}.{signature}"), expires_at }
+    Issued { token: sign_hs256(secret, &claims), expires_at }
 }

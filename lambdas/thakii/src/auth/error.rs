@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use common::token::{FetchError, ParseError, SignatureError};
+
 use crate::error::ApiError;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +22,24 @@ pub(crate) enum TokenError {
     /// The keys or the secret are unavailable.
     #[error("keys to verify tokens are unavailable: {0}")]
     Unavailable(Arc<str>),
+}
+
+impl From<ParseError> for TokenError {
+    fn from(_: ParseError) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<SignatureError> for TokenError {
+    fn from(_: SignatureError) -> Self {
+        Self::Invalid("signature")
+    }
+}
+
+impl From<FetchError> for TokenError {
+    fn from(error: FetchError) -> Self {
+        Self::Unavailable(common::telemetry::chain(&error).into())
+    }
 }
 
 impl TokenError {

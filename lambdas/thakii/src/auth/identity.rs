@@ -1,8 +1,13 @@
 //! A verified caller.
 
+use common::token::Claims;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{error::TokenError, token::Claims};
+use super::error::TokenError;
+
+/// The tolerated difference between clocks, in seconds.
+const LEEWAY: i64 = 60;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,8 +44,8 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the claims that all kinds of tokens have.
-    pub(super) fn from_claims(claims: Claims<'_>, kind: TokenKind, now: i64) -> Result<Self, TokenError> {
-        let (issued_at, expires_at) = claims.lifetime(now)?;
+    pub(super) fn from_claims(claims: Claims<'_>, kind: TokenKind, now: Timestamp) -> Result<Self, TokenError> {
+        let (issued_at, expires_at) = lifetime(claims, now.as_second())?;
         let uid = claims.text("user_id").or_else(|| claims.text("sub")).ok_or(TokenError::NoIdentity)?;
         let email = claims.text("email").map(normalized).filter(|email| !email.is_empty());
         let provider = match kind {
@@ -62,6 +67,20 @@ impl Identity {
             expires_at,
         })
     }
+}
+
+/// Checks the validity period. Returns the times of issue and of expiry, which are both required.
+fn lifetime(claims: Claims<'_>, now: i64) -> Result<(i64, i64), TokenError> {
+    let expires = claims.time("exp").ok_or(TokenError::Invalid("expiry"))?;
+    let issued = claims.time("iat").ok_or(TokenError::Invalid("time of issue"))?;
+    if expires.saturating_add(LEEWAY) <= now {
+        return Err(TokenError::Expired);
+    }
+    let earliest = claims.time("nbf").unwrap_or(issued).max(issued);
+    if earliest > now.saturating_add(LEEWAY) {
+        return Err(TokenError::Invalid("time of issue"));
+    }
+    Ok((issued, expires))
 }
 
 /// Normalizes an e-mail address for comparison.

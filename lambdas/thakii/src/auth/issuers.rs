@@ -1,14 +1,28 @@
 //! Identity tokens of the stage's issuers, signed with RS256 by a key that the issuer publishes.
 
+use std::{error::Error, time::Duration};
+
+use common::token::{CountedFrom, Fetch, KeySet, Refresh, Unverified};
+use jiff::{SignedDuration, Timestamp};
 use thakii_contract::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
 
 use super::{
     error::TokenError,
     identity::{Identity, TokenKind},
-    jwks::KeySet,
-    token::Unverified,
 };
 use crate::outbound::Outbound;
+
+/// Keys are cached for an hour, fetched again for an unknown key ID, and used for up to a day while the issuer is
+/// unreachable.
+const REFRESH: Refresh = Refresh {
+    fresh: SignedDuration::from_hours(1),
+    usable: SignedDuration::from_hours(24),
+    interval: SignedDuration::from_secs(60),
+    counted_from: CountedFrom::Attempt,
+};
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Keys take a few kilobytes.
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Issuers(Vec<Issuer>);
@@ -18,7 +32,7 @@ struct Issuer {
     kind: IssuerKind,
     name: String,
     audience: String,
-    keys: KeySet,
+    keys: KeySet<Outbound>,
 }
 
 /// An invalid list of issuers.
@@ -41,14 +55,14 @@ impl Issuers {
         }
         let issuers = issuers.into_iter().map(|issuer| Issuer {
             kind: issuer.kind,
-            keys: KeySet::new(jwks_url(&issuer, endpoint), outbound.clone()),
+            keys: KeySet::new(jwks_url(&issuer, endpoint), outbound.clone(), REFRESH),
             name: issuer.issuer,
             audience: issuer.audience,
         });
         Ok(Self(issuers.collect()))
     }
 
-    pub(crate) async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
+    pub(crate) async fn verify(&self, token: &Unverified<'_>, now: Timestamp) -> Result<Identity, TokenError> {
         let name = token.issuer().ok_or(TokenError::Invalid("issuer"))?;
         // Two issuers may have the same name and different audiences.
         let mut rejection = TokenError::Invalid("issuer");
@@ -78,15 +92,24 @@ fn jwks_url(issuer: &AuthIssuer, endpoint: Option<&str>) -> String {
     })
 }
 
+impl Fetch for Outbound {
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        let response = self.get(url, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES).await?;
+        match response.status {
+            200 => Ok(response.body),
+            status => Err(format!("the response's status is {status}").into()),
+        }
+    }
+}
+
 impl Issuer {
-    async fn verify(&self, token: &Unverified<'_>, now: i64) -> Result<Identity, TokenError> {
-        if token.algorithm != "RS256" {
+    async fn verify(&self, token: &Unverified<'_>, now: Timestamp) -> Result<Identity, TokenError> {
+        if token.algorithm() != "RS256" {
             return Err(TokenError::Invalid("algorithm"));
         }
-        let key_id = token.key_id.as_deref().ok_or(TokenError::Invalid("key"))?;
-        let key = self.keys.get(key_id).await?.ok_or(TokenError::Invalid("key"))?;
-        key.verify(token.signed.as_bytes(), &token.signature)?;
-        let claims = token.trusted();
+        let key_id = token.key_id().ok_or(TokenError::Invalid("key"))?;
+        let key = self.keys.get(key_id, now).await?.ok_or(TokenError::Invalid("key"))?;
+        let claims = token.verify_rs256(&key)?;
         if !claims.is_for(&self.audience) {
             return Err(TokenError::Invalid("audience"));
         }

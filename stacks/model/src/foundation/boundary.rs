@@ -1,7 +1,9 @@
-//! The permissions boundary: the most that any role of a stage's systems may do, whatever its own policies come to say.
+//! The permissions boundary: the upper limit of the permissions of all roles of a stage's systems, regardless of their
+//! policies.
 //!
-//! Who deploys may make roles, so what those may do is limited by what a person has bootstrapped: the calls that the templates'
-//! roles make, on what the stage has. A new call is a change of foundation, which a workflow cannot make.
+//! A deploy may create roles, so their permissions are limited by a boundary that a person has bootstrapped. It allows
+//! the actions of the roles in the templates, on the stage's resources. A new action is a change of foundation, which a
+//! workflow cannot deploy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,53 +12,55 @@ use serde_json::{Value, json};
 use super::{
     SYSTEM,
     execution::sub,
-    scope::{Scopes, known_in_advance, scopes},
+    scope::{Scopes, scopes, with_wildcards},
 };
 use crate::{
-    parts::policy::{Statement, each},
+    parts::policy::Statement,
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
+    statements::{list, matches},
     template::{RenderError, Text, json::sorted},
 };
 
-/// Sending a message to a phone number, which has no ARN, can only be allowed on everything, and that would be every topic of the
-/// account too.
-const TO_PHONES: &str = "sns:Publish";
-/// Every topic.
+/// Sends messages to topics, and to phone numbers, which have no ARN. Allowed on all resources, it would include every
+/// topic of the account.
+const PUBLISH: &str = "sns:Publish";
+/// All topics.
 const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
 
-/// The boundary's name in IAM.
+/// Returns the boundary's name in IAM.
 pub(super) fn name(stage: &Stage) -> String {
     format!("{SYSTEM}-boundary-{}", stage.name)
 }
 
-/// Its ARN.
+/// Returns the boundary's ARN.
 pub(super) fn arn(stage: &Stage) -> Text {
     sub(&format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{}", name(stage)))
 }
 
-/// The most that these stacks' roles may do.
+/// Returns the boundary's statements for the roles of these stacks.
 ///
 /// # Errors
 ///
-/// When a role takes a policy that no template holds, and that nobody can look into here.
+/// When a role has a managed policy, because the templates do not contain its statements.
 pub(super) fn statements(stacks: &[&RenderedStack]) -> Result<Vec<Statement>, RenderError> {
     let scopes = scopes(stacks.iter().copied());
     let mut limits: BTreeMap<String, Limit> = BTreeMap::new();
     for stack in stacks {
-        for (logical_id, resource) in resources(&stack.template, &["Role", "Policy", "ManagedPolicy"]) {
+        for (logical_id, resource) in iam_resources(&stack.template, &["Role", "Policy", "ManagedPolicy"]) {
             if resource["Properties"]["ManagedPolicyArns"].is_array() {
                 let message = format!(
-                    "{logical_id} of {} has ManagedPolicyArns, so nobody knows here what it may do; give it statements",
+                    "{logical_id} of {} has ManagedPolicyArns, whose statements are not in the template; give it statements of \
+                     its own",
                     stack.name
                 );
                 return Err(RenderError::Settings { system: stack.system.clone(), message });
             }
-            for statement in allowed(&resource["Properties"]) {
-                let (actions, on) = (texts(&statement["Action"]), &statement["Resource"]);
+            for statement in allow_statements(&resource["Properties"]) {
+                let (actions, resources) = (texts(&statement["Action"]), &statement["Resource"]);
                 for action in actions {
                     let service = action.split(':').next().unwrap_or_default().to_owned();
-                    limits.entry(service).or_default().add(action, on);
+                    limits.entry(service).or_default().add(action, resources);
                 }
             }
         }
@@ -64,22 +68,22 @@ pub(super) fn statements(stacks: &[&RenderedStack]) -> Result<Vec<Statement>, Re
     Ok(limits.iter().flat_map(|(service, limit)| limit.statements(service, &scopes)).collect())
 }
 
-/// What roles may do with one service.
+/// The actions and resources of one service that roles use.
 #[derive(Debug, Default)]
 struct Limit {
-    /// Calls that are allowed on everything: there is nothing that they could be limited to.
+    /// Actions that are allowed on all resources.
     anywhere: BTreeSet<String>,
-    /// The others, on what the stage has of the service.
+    /// The other actions, limited to the stage's resources of the service.
     scoped: BTreeSet<String>,
-    /// What they name that has a name of its own.
+    /// Resources that are given by ARN.
     named: BTreeSet<String>,
-    /// Do they refer to anything else, which only its own stack knows?
-    refers: bool,
+    /// Whether a resource is given by a reference, which only its own stack can resolve.
+    has_references: bool,
 }
 
 impl Limit {
-    fn add(&mut self, action: String, on: &Value) {
-        for resource in each(on) {
+    fn add(&mut self, action: String, resources: &Value) {
+        for resource in list(resources) {
             if resource == "*" {
                 self.anywhere.insert(action.clone());
                 continue;
@@ -87,26 +91,26 @@ impl Limit {
             self.scoped.insert(action.clone());
             let text = resource.as_str().or_else(|| resource["Fn::Sub"].as_str()).unwrap_or_default();
             if text.starts_with("arn:") {
-                self.named.insert(known_in_advance(text));
+                self.named.insert(with_wildcards(text));
             } else {
-                self.refers = true;
+                self.has_references = true;
             }
         }
     }
 
     fn statements(&self, service: &str, scopes: &Scopes) -> Vec<Statement> {
-        let mut ours = scopes.get(service).cloned().unwrap_or_default();
+        let mut own = scopes.get(service).cloned().unwrap_or_default();
         if service == "s3" {
-            ours.extend(ours.iter().map(|bucket| format!("{bucket}/*")).collect::<Vec<_>>());
+            own.extend(own.iter().map(|bucket| format!("{bucket}/*")).collect::<Vec<_>>());
         }
-        let mut limits = if self.refers { ours.clone() } else { BTreeSet::new() };
-        // One pattern that the stage has anyway stands for many names.
-        let covering = |named: &String| ours.iter().find(|limit| covers(limit, named)).unwrap_or(named).clone();
+        let mut limits = if self.has_references { own.clone() } else { BTreeSet::new() };
+        // One of the stage's patterns replaces the names that it covers.
+        let covering = |named: &String| own.iter().find(|limit| matches(limit, named)).unwrap_or(named).clone();
         limits.extend(self.named.iter().map(covering));
         let mut statements = Vec::new();
         let mut anywhere = self.anywhere.clone();
-        if anywhere.remove(TO_PHONES) {
-            statements.push(Statement::allow_except([TO_PHONES], [sub(TOPICS)]));
+        if anywhere.remove(PUBLISH) {
+            statements.push(Statement::allow_except([PUBLISH], [sub(TOPICS)]));
         }
         let scoped: Vec<_> = self.scoped.difference(&anywhere).map(String::as_str).collect();
         if !scoped.is_empty() {
@@ -119,22 +123,12 @@ impl Limit {
     }
 }
 
-/// Is everything that this pattern names named by that one?
-fn covers(pattern: &str, named: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == named,
-        Some((begin, "")) => named.starts_with(begin),
-        Some((begin, rest)) => named
-            .strip_prefix(begin)
-            .is_some_and(|named| (0..=named.len()).any(|at| named.get(at..).is_some_and(|named| covers(rest, named)))),
-    }
-}
-
-/// Puts the boundary on every role of these systems.
-pub(super) fn put_on(systems: &mut [RenderedSystem], stage: &Stage) {
+/// Sets the boundary of all roles of these systems.
+pub(super) fn set_on_roles(systems: &mut [RenderedSystem], stage: &Stage) {
     let arn = json!(arn(stage));
     for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
-        let roles: Vec<_> = resources(&stack.template, &["Role"]).map(|(logical_id, _)| logical_id.clone()).collect();
+        let roles: Vec<_> =
+            iam_resources(&stack.template, &["Role"]).map(|(logical_id, _)| logical_id.clone()).collect();
         for role in &roles {
             stack.template["Resources"][role]["Properties"]["PermissionsBoundary"] = arn.clone();
         }
@@ -144,8 +138,8 @@ pub(super) fn put_on(systems: &mut [RenderedSystem], stage: &Stage) {
     }
 }
 
-/// Tags every user pool of these systems. Who may make the test user is told by the pools' tags, and those of a stack do not
-/// reach user pools everywhere.
+/// Tags all user pools of these systems. The permission to create the test user depends on a pool's tags, and
+/// CloudFormation does not always apply a stack's tags to user pools.
 pub(super) fn tag_pools(systems: &mut [RenderedSystem], stage: &Stage) {
     for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
         let tags = json!({ "stack": stack.stack, "stage": stage.name, "system": stack.system });
@@ -157,17 +151,17 @@ pub(super) fn tag_pools(systems: &mut [RenderedSystem], stage: &Stage) {
     }
 }
 
-/// A template's resources of these of IAM's types.
-fn resources<'a>(template: &'a Value, kinds: &'a [&str]) -> impl Iterator<Item = (&'a String, &'a Value)> {
+/// Returns a template's resources of these types of IAM.
+fn iam_resources<'a>(template: &'a Value, types: &'a [&str]) -> impl Iterator<Item = (&'a String, &'a Value)> {
     let resources = template["Resources"].as_object().into_iter().flatten();
     resources.filter(move |(_, resource)| {
-        let kind = resource["Type"].as_str().and_then(|kind| kind.strip_prefix("AWS::IAM::"));
-        kind.is_some_and(|kind| kinds.contains(&kind))
+        let iam_type = resource["Type"].as_str().and_then(|name| name.strip_prefix("AWS::IAM::"));
+        iam_type.is_some_and(|name| types.contains(&name))
     })
 }
 
-/// The statements of a resource's policies that allow something.
-fn allowed(properties: &Value) -> Vec<&Value> {
+/// Returns the statements with effect `Allow` in a resource's policies.
+fn allow_statements(properties: &Value) -> Vec<&Value> {
     let inline = properties["Policies"].as_array().into_iter().flatten();
     let documents = inline.map(|policy| &policy["PolicyDocument"]).chain([&properties["PolicyDocument"]]);
     let statements = documents.filter_map(|document| document["Statement"].as_array()).flatten();
@@ -175,16 +169,5 @@ fn allowed(properties: &Value) -> Vec<&Value> {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    each(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_covers_what_it_matches() {
-        assert!(covers("a-*-z", "a-b-z") && covers("a/*", "a/b/*") && covers("a", "a"));
-        assert!(!covers("a-*-z", "a-b-y") && !covers("a", "a/b") && !covers("a*c*e", "abde"));
-    }
+    list(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }

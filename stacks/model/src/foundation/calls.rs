@@ -1,11 +1,11 @@
-//! What this tool itself calls: for a deploy, and for looking at a stage without touching it.
+//! The permissions of the engine itself: for a deploy, and for reading a stage without changing it.
 
 use serde_json::json;
 
 use super::{
     SYSTEM,
     execution::sub,
-    scope::{known_in_advance, of_the_system},
+    scope::{to_pattern, with_wildcards},
 };
 use crate::{
     parts::policy::Statement,
@@ -14,7 +14,7 @@ use crate::{
     template::Text,
 };
 
-/// Changing stacks, and mending the ones that are stuck.
+/// Changes stacks, and repairs stuck ones.
 const CHANGE_STACKS: [&str; 8] = [
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:CreateChangeSet",
@@ -25,17 +25,16 @@ const CHANGE_STACKS: [&str; 8] = [
     "cloudformation:ExecuteChangeSet",
     "cloudformation:RollbackStack",
 ];
-/// This tool's change sets.
+/// The engine's change sets.
 const CHANGE_SETS: &str = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:changeSet/xtask-*";
-/// Looking at stacks.
+/// Reads stacks.
 const READ_STACKS: [&str; 2] = ["cloudformation:DescribeStackEvents", "cloudformation:GetTemplate"];
-/// Listing stacks, which a name cannot limit: those that nothing defines any longer are found by their tags, and many are asked
-/// about at once.
+/// Lists stacks. It cannot be limited by name, because orphaned stacks are found by their tags, in a list of all stacks.
 const LIST_STACKS: [&str; 1] = ["cloudformation:DescribeStacks"];
-/// New code, and who gets it.
+/// Updates code, publishes versions and shifts traffic.
 const RELEASE: [&str; 4] =
     ["lambda:InvokeFunction", "lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"];
-/// Looking at functions.
+/// Reads functions.
 const READ_FUNCTIONS: [&str; 5] = [
     "lambda:GetAlias",
     "lambda:GetFunction",
@@ -43,56 +42,57 @@ const READ_FUNCTIONS: [&str; 5] = [
     "lambda:ListAliases",
     "lambda:ListVersionsByFunction",
 ];
-/// A user to sign in with.
+/// Creates, signs in and deletes the test user.
 const TEST_USER: [&str; 3] =
     ["cognito-idp:AdminCreateUser", "cognito-idp:AdminDeleteUser", "cognito-idp:AdminSetUserPassword"];
-/// What a canary is judged by.
+/// Reads the metrics and alarms that decide about a canary.
 const READ_METRICS: [&str; 2] = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"];
 
-/// The names of a site's files that tell their content: a hyphen and sixteen characters before the extension.
+/// The names of a site's files that contain a hash of their content: a hyphen and sixteen characters before the extension.
 const HASHED: &str = "*-????????????????.*";
 
-/// What a stage has that is called directly, as ARNs.
-struct Named {
+/// The ARNs of the stage's resources that the engine calls directly.
+struct StageArns {
     stacks: Vec<Text>,
-    /// Those of foundation, which are looked at and never changed.
-    own_stacks: Text,
+    /// Foundation's stacks, which the deploy role reads but must not change.
+    foundation_stacks: Text,
     functions: Vec<Text>,
     versions: Vec<Text>,
     layers: Vec<Text>,
     layer_versions: Vec<Text>,
-    apis: bool,
+    has_apis: bool,
 }
 
-/// What a deploy calls, with the role that CloudFormation works with and the artifact bucket's ARN.
+/// Returns the statements of the deploy role. `execution_role` is the ARN of CloudFormation's role, `artifacts` that of
+/// the artifact bucket.
 pub(super) fn deploy(
     stage: &Stage,
     systems: &[RenderedSystem],
     execution_role: &Text,
     artifacts: &str,
 ) -> Vec<Statement> {
-    let named = Named::of(stage, systems);
+    let arns = StageArns::of(stage, systems);
     let pass = Statement::allow(["iam:PassRole"], [execution_role.clone()]).when(json!({
         "StringEquals": { "iam:PassedToService": "cloudformation.amazonaws.com" }
     }));
-    let mut statements = named.read(artifacts);
+    let mut statements = arns.read(artifacts);
     statements.extend([
-        Statement::allow(CHANGE_STACKS, named.stacks.iter().cloned()),
-        // Change sets are named by themselves here, and in no other call.
+        Statement::allow(CHANGE_STACKS, arns.stacks.iter().cloned()),
+        // The only action whose resource is the change set instead of its stack.
         Statement::allow(["cloudformation:DescribeEvents"], [sub(CHANGE_SETS)]),
         pass,
         Statement::allow(["s3:DeleteObject", "s3:PutObject"], [sub(&format!("{artifacts}/*"))]),
     ]);
-    if !named.functions.is_empty() {
+    if !arns.functions.is_empty() {
         statements.extend([
-            Statement::allow(RELEASE, named.functions.iter().chain(&named.versions).cloned()),
-            // A version, never the function.
-            Statement::allow(["lambda:DeleteFunction"], named.versions.iter().cloned()),
+            Statement::allow(RELEASE, arns.functions.iter().chain(&arns.versions).cloned()),
+            // Versions only: the function itself is not covered.
+            Statement::allow(["lambda:DeleteFunction"], arns.versions.iter().cloned()),
         ]);
     }
     statements.extend(test_user(stage, systems));
-    if !named.layers.is_empty() {
-        statements.push(Statement::allow(["lambda:DeleteLayerVersion"], named.layer_versions.iter().cloned()));
+    if !arns.layers.is_empty() {
+        statements.push(Statement::allow(["lambda:DeleteLayerVersion"], arns.layer_versions.iter().cloned()));
     }
     statements.extend(read_sites(systems));
     statements.extend(systems.iter().flat_map(|system| publish(stage, system)));
@@ -103,39 +103,41 @@ pub(super) fn deploy(
     statements
 }
 
-/// The topic of a system's alarms, which is also told what became of a deploy.
+/// Returns the ARN of a system's alarm topic, which also receives the results of deploys.
 fn alarm_topic(system: &RenderedSystem) -> Option<Text> {
     let topic = system.alarm_topic.as_ref()?;
     let stack = system.stacks.iter().find(|stack| stack.stack == topic.stack)?;
     let id = stack.template["Outputs"][&topic.output]["Value"]["Ref"].as_str()?;
-    let name = known_in_advance(stack.template["Resources"][id]["Properties"]["TopicName"].as_str()?);
+    let name = with_wildcards(stack.template["Resources"][id]["Properties"]["TopicName"].as_str()?);
     let region = stack.region.as_deref().unwrap_or("${AWS::Region}");
     Some(sub(&format!("arn:${{AWS::Partition}}:sns:{region}:${{AWS::AccountId}}:{name}")))
 }
 
-/// The user who is made to check that users can sign in, and deleted then. Pools have made-up ids, but tags that say whose they are:
-/// every stack's (Service Authorization Reference: all calls on a user pool know `aws:ResourceTag`).
+/// Returns the statement for the test user, who is created to check that users can sign in, and deleted then. The IDs
+/// of user pools are not known in advance, so the statement is limited by their tags (Service Authorization Reference:
+/// all actions on a user pool support `aws:ResourceTag`).
 fn test_user(stage: &Stage, systems: &[RenderedSystem]) -> Option<Statement> {
-    let with_users: Vec<_> =
+    let systems_with_users: Vec<_> =
         systems.iter().filter(|system| system.sign_in.is_some()).map(|system| system.name.as_str()).collect();
     let pools = "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/*";
-    let ours = serde_json::json!({ "StringEquals": {
+    let is_of_stage = json!({ "StringEquals": {
         "aws:ResourceTag/stage": stage.name,
-        "aws:ResourceTag/system": with_users,
+        "aws:ResourceTag/system": systems_with_users,
     }});
-    (!with_users.is_empty()).then(|| Statement::allow(TEST_USER, [sub(pools)]).when(ours))
+    (!systems_with_users.is_empty()).then(|| Statement::allow(TEST_USER, [sub(pools)]).when(is_of_stage))
 }
 
-/// A site's bucket, as an ARN.
+/// Returns the ARN of a site's bucket.
 fn bucket_of(system: &RenderedSystem, site: &RenderedSite) -> Option<String> {
     let stack = system.stacks.iter().find(|stack| stack.stack == site.stack)?;
     let name = &stack.template["Outputs"][&site.bucket_output]["Value"];
-    let name = known_in_advance(name.as_str().or_else(|| name["Fn::Sub"].as_str())?);
+    let name = with_wildcards(name.as_str().or_else(|| name["Fn::Sub"].as_str())?);
     Some(format!("arn:${{AWS::Partition}}:s3:::{name}"))
 }
 
-/// Putting sites into their buckets, and deleting what no release needs: of that, only what is named after its content. A
-/// distribution's id is made up by CloudFront, so it is told by the tags that a deploy gives its stack.
+/// Returns the statements for uploading a system's sites and deleting unused files; only files with a hash in their
+/// name are deleted. The IDs of distributions are not known in advance, so invalidations are limited by the tags of the
+/// distribution's stack.
 fn publish(stage: &Stage, system: &RenderedSystem) -> Vec<Statement> {
     let of_site = |site: &RenderedSite| {
         let bucket = bucket_of(system, site)?;
@@ -157,7 +159,8 @@ fn publish(stage: &Stage, system: &RenderedSystem) -> Vec<Statement> {
     system.sites.iter().filter_map(of_site).flatten().collect()
 }
 
-/// Looking at what sites are made of, listing included, so that a missing object is 404 and not 403.
+/// Returns the statements for reading sites. They include listing, without which S3 responds to a missing object with
+/// 403 instead of 404.
 fn read_sites(systems: &[RenderedSystem]) -> Vec<Statement> {
     let of_site = |system, site| {
         let bucket = bucket_of(system, site)?;
@@ -170,15 +173,15 @@ fn read_sites(systems: &[RenderedSystem]) -> Vec<Statement> {
     sites.filter_map(|(system, site)| of_site(system, site)).flatten().collect()
 }
 
-/// What looking at a stage calls: `plan --online` and `status`, nothing that changes anything.
+/// Returns the statements of the plan role, which reads a stage, as `plan --online` and `status` do, and changes nothing.
 pub(super) fn plan(stage: &Stage, systems: &[RenderedSystem], artifacts: &str) -> Vec<Statement> {
-    let mut statements = Named::of(stage, systems).read(artifacts);
+    let mut statements = StageArns::of(stage, systems).read(artifacts);
     statements.extend(read_sites(systems));
     statements
 }
 
-/// Each once, in the order of their first.
-fn distinct(arns: &mut Vec<Text>) {
+/// Removes repeated ARNs and keeps the order of the others.
+fn remove_duplicates(arns: &mut Vec<Text>) {
     let all = std::mem::take(arns);
     for arn in all {
         if !arns.contains(&arn) {
@@ -187,46 +190,46 @@ fn distinct(arns: &mut Vec<Text>) {
     }
 }
 
-impl Named {
+impl StageArns {
     fn of(stage: &Stage, systems: &[RenderedSystem]) -> Self {
         let own = format!("stack/{SYSTEM}-*-{}/*", stage.name);
         let own = format!("arn:${{AWS::Partition}}:cloudformation:${{AWS::Region}}:${{AWS::AccountId}}:{own}");
-        let mut named = Self {
+        let mut all = Self {
             stacks: Vec::new(),
-            own_stacks: sub(&own),
+            foundation_stacks: sub(&own),
             functions: Vec::new(),
             versions: Vec::new(),
             layers: Vec::new(),
             layer_versions: Vec::new(),
-            apis: false,
+            has_apis: false,
         };
         for stack in systems.iter().flat_map(|system| &system.stacks) {
             let region = stack.region.as_deref().unwrap_or("${AWS::Region}");
             let arn = |service: &str, rest: String| {
                 sub(&format!("arn:${{AWS::Partition}}:{service}:{region}:${{AWS::AccountId}}:{rest}"))
             };
-            let name = of_the_system(&stack.name, stack);
-            named.stacks.push(arn("cloudformation", format!("stack/{name}/*")));
+            let name = to_pattern(&stack.name, stack);
+            all.stacks.push(arn("cloudformation", format!("stack/{name}/*")));
             for function in &stack.functions {
-                let name = of_the_system(&function.function_name, stack);
-                named.functions.push(arn("lambda", format!("function:{name}")));
-                named.versions.push(arn("lambda", format!("function:{name}:*")));
+                let name = to_pattern(&function.function_name, stack);
+                all.functions.push(arn("lambda", format!("function:{name}")));
+                all.versions.push(arn("lambda", format!("function:{name}:*")));
             }
             for layer in &stack.layers {
-                named.layers.push(arn("lambda", format!("layer:{}", layer.layer_name)));
-                named.layer_versions.push(arn("lambda", format!("layer:{}:*", layer.layer_name)));
+                all.layers.push(arn("lambda", format!("layer:{}", layer.layer_name)));
+                all.layer_versions.push(arn("lambda", format!("layer:{}:*", layer.layer_name)));
             }
-            named.apis |= !stack.apis.is_empty();
+            all.has_apis |= !stack.apis.is_empty();
         }
-        for arns in [&mut named.stacks, &mut named.functions, &mut named.versions] {
-            distinct(arns);
+        for arns in [&mut all.stacks, &mut all.functions, &mut all.versions] {
+            remove_duplicates(arns);
         }
-        named
+        all
     }
 
     fn read(&self, artifacts: &str) -> Vec<Statement> {
         let mut statements = vec![
-            Statement::allow(READ_STACKS, self.stacks.iter().chain([&self.own_stacks]).cloned()),
+            Statement::allow(READ_STACKS, self.stacks.iter().chain([&self.foundation_stacks]).cloned()),
             Statement::allow(LIST_STACKS, [Text::from("*")]),
             Statement::allow(["s3:GetObject"], [sub(&format!("{artifacts}/*"))]),
             Statement::allow(["s3:ListBucket"], [sub(artifacts)]),
@@ -240,9 +243,9 @@ impl Named {
             let layers = self.layers.iter().chain(&self.layer_versions).cloned();
             statements.push(Statement::allow(["lambda:GetLayerVersion", "lambda:ListLayerVersions"], layers));
         }
-        if self.apis {
+        if self.has_apis {
             let apis = ["restapis", "apis"]
-                .map(|kind| sub(&format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{kind}/*")));
+                .map(|path| sub(&format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{path}/*")));
             statements.push(Statement::allow(["apigateway:GET"], apis));
         }
         statements

@@ -1,21 +1,23 @@
-//! What CloudFormation may do for a stage: the calls that making, changing and deleting the resources of its templates takes.
+//! The permissions of CloudFormation's execution role: the actions that create, change and delete the resources of a
+//! stage's templates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::scope::{Scopes, scopes};
 use crate::{
-    parts::policy::{Statement, each},
+    parts::policy::Statement,
     rendered::RenderedStack,
+    statements::list,
     template::{Expression, RenderError, Text},
 };
 
-/// AWS's own words on what each type's handlers call; written by `cargo xtask schema`.
+/// The actions of each type's handlers, from AWS's schemas; written by `cargo xtask schema`.
 const TABLE: &str = include_str!("permissions.tsv");
 
-/// Calls that the handlers make and do not name.
-const UNNAMED: &[(&str, &[&str])] = &[(
+/// Actions of handlers that the schemas do not name.
+const MISSING_IN_SCHEMAS: &[(&str, &[&str])] = &[(
     // API Gateway developer guide, "Configure logging for HTTP APIs".
     "AWS::ApiGatewayV2::Stage",
     &[
@@ -30,9 +32,9 @@ const UNNAMED: &[(&str, &[&str])] = &[(
     ],
 )];
 
-/// Calls that only features take which no part here offers: imports, replicas, mail through a service-linked role, roles without
-/// a boundary. Without them the role cannot read or write what a table or bucket holds.
-const LEFT_OUT: &[&str] = &[
+/// Actions for features that no part offers: imports, replicas, mail through a service-linked role, roles without a
+/// boundary. Without them, the role can neither read nor write the data in tables and buckets.
+const OMITTED: &[&str] = &[
     "dynamodb:BatchWriteItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
@@ -46,22 +48,23 @@ const LEFT_OUT: &[&str] = &[
     "s3:PutObjectAcl",
 ];
 
-/// Calls that make a role able to do something. They count only for roles that have the boundary, or get it by the call (Service
-/// Authorization Reference: what `iam:PermissionsBoundary` is a condition key of).
-const BOUNDED: [&str; 4] =
+/// Actions that give a role permissions. They are allowed only on roles with the boundary (Service Authorization
+/// Reference: the actions with the condition key `iam:PermissionsBoundary`).
+const NEEDS_BOUNDARY: [&str; 4] =
     ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
 
-/// Giving a role to a service: only to those that the templates' roles trust (IAM user guide, "Granting a user permissions to pass a
-/// role to an AWS service").
+/// Passes a role to a service. It is allowed only for the services that the templates' roles trust (IAM user guide,
+/// "Granting a user permissions to pass a role to an AWS service").
 const PASS_ROLE: &str = "iam:PassRole";
 
-/// Calls on event source mappings, whose ids Lambda makes up: they are told by the function (Service Authorization Reference:
-/// `lambda:FunctionArn` is a condition key of these).
-const OF_MAPPINGS: [&str; 3] =
+/// Actions on event source mappings. Their IDs are not known in advance, so they are limited by the function (Service
+/// Authorization Reference: the actions with the condition key `lambda:FunctionArn`).
+const ON_MAPPINGS: [&str; 3] =
     ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"];
 
-/// Calls that IAM can only allow on everything (Service Authorization Reference: no resource types).
-const ON_ANYTHING: &[&str] = &[
+/// Actions without resource-level permissions, which IAM can allow only on all resources (Service Authorization
+/// Reference: actions without resource types).
+const WITHOUT_RESOURCES: &[&str] = &[
     "acm:ListCertificates",
     "acm:RequestCertificate",
     "cloudfront:ListDistributions",
@@ -104,134 +107,155 @@ const ON_ANYTHING: &[&str] = &[
     "wafv2:listWebACLs",
 ];
 
-/// Reading the zips of functions and layers.
+/// Reads the zips of functions and layers.
 const READ_CODE: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
 
-/// The longest that one statement's actions may be together, so that every statement fits into a policy.
-const LONGEST: usize = 3_000;
+/// The maximum length of one statement's actions, in characters, so that every statement fits into a policy.
+const MAX_ACTIONS_LENGTH: usize = 3_000;
 
-/// What CloudFormation may do for these stacks, with their code in `artifacts`, a bucket's ARN. `boundary` is that of the roles it
-/// makes.
+/// Returns the execution role's statements for these stacks. `artifacts` is the ARN of the bucket with their code,
+/// `boundary` that of their roles' boundary.
 ///
 /// # Errors
 ///
-/// When AWS says of a type in a template not what its handlers call.
+/// When AWS's schemas do not name the actions of a resource type.
 pub(super) fn statements(
     stacks: &[&RenderedStack],
     boundary: &Text,
     artifacts: &str,
 ) -> Result<Vec<Statement>, RenderError> {
     let scopes = scopes(stacks.iter().copied());
-    let mut scoped: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    let mut anywhere = BTreeSet::new();
-    let (mut bounded, mut of_mappings, mut reads_code, mut passes) = (Vec::new(), Vec::new(), false, false);
-    for action in actions(stacks)? {
-        let Some((owner, _)) = action.split_once(':') else { continue };
-        if READ_CODE.contains(&action) {
-            reads_code = true;
-        } else if action == PASS_ROLE {
-            passes = true;
-        } else if BOUNDED.contains(&action) {
-            bounded.push(action);
-        } else if OF_MAPPINGS.contains(&action) {
-            of_mappings.push(action);
-        } else if LEFT_OUT.contains(&action) || !scopes.contains_key(owner) {
-            // A service that the stage has nothing of is called only for what its templates do not use.
-        } else if ON_ANYTHING.contains(&action) {
-            anywhere.insert(action);
-        } else {
-            scoped.entry(owner.to_owned()).or_default().insert(action);
-        }
-    }
+    let actions = Actions::sort(actions(stacks)?, &scopes);
     let mut statements = Vec::new();
-    for (owner, actions) in &scoped {
-        statements.extend(in_pieces(actions, &limits(&scopes, owner)));
+    for (service, actions) in &actions.scoped {
+        statements.extend(split(actions, &arns_of(&scopes, service)));
     }
-    if !bounded.is_empty() {
-        let has_boundary = serde_json::json!({ "StringEquals": { "iam:PermissionsBoundary": boundary } });
-        statements.push(Statement::allow(bounded, limits(&scopes, "iam")).when(has_boundary));
+    if !actions.needs_boundary.is_empty() {
+        let has_boundary = json!({ "StringEquals": { "iam:PermissionsBoundary": boundary } });
+        statements.push(Statement::allow(actions.needs_boundary, arns_of(&scopes, "iam")).when(has_boundary));
     }
-    let services = trusted(stacks);
-    if passes && !services.is_empty() {
-        let to = serde_json::json!({ "StringEquals": { "iam:PassedToService": services } });
-        statements.push(Statement::allow([PASS_ROLE], limits(&scopes, "iam")).when(to));
+    let services = trusted_services(stacks);
+    if actions.passes_roles && !services.is_empty() {
+        let to_services = json!({ "StringEquals": { "iam:PassedToService": services } });
+        statements.push(Statement::allow([PASS_ROLE], arns_of(&scopes, "iam")).when(to_services));
     }
     let functions = scopes.get("lambda").into_iter().flatten().filter(|arn| arn.contains(":function:"));
     let functions: Vec<_> = functions.map(|arn| sub(arn)).collect();
-    if !of_mappings.is_empty() && !functions.is_empty() {
-        let of = serde_json::json!({ "ArnLike": { "lambda:FunctionArn": functions } });
-        statements.push(Statement::allow(of_mappings, [Text::from("*")]).when(of));
+    if !actions.on_mappings.is_empty() && !functions.is_empty() {
+        let of_functions = json!({ "ArnLike": { "lambda:FunctionArn": functions } });
+        statements.push(Statement::allow(actions.on_mappings, [Text::from("*")]).when(of_functions));
     }
-    statements.extend(in_pieces(&anywhere, &[Text::from("*")]));
+    statements.extend(split(&actions.anywhere, &[Text::from("*")]));
     if has_domain(stacks) {
         statements.push(service_linked_role());
     }
-    if reads_code {
+    if actions.reads_code {
         statements.push(Statement::allow(READ_CODE, [sub(&format!("{artifacts}/*"))]));
     }
     Ok(statements)
 }
 
-/// The services that roles of these stacks trust, and those that give roles to users.
-fn trusted(stacks: &[&RenderedStack]) -> BTreeSet<String> {
+/// The handlers' actions, sorted by how they are limited.
+#[derive(Default)]
+struct Actions {
+    /// Actions on the stage's resources, by service.
+    scoped: BTreeMap<String, BTreeSet<&'static str>>,
+    /// Actions on all resources.
+    anywhere: BTreeSet<&'static str>,
+    needs_boundary: Vec<&'static str>,
+    on_mappings: Vec<&'static str>,
+    reads_code: bool,
+    passes_roles: bool,
+}
+
+impl Actions {
+    fn sort(actions: BTreeSet<&'static str>, scopes: &Scopes) -> Self {
+        let mut sorted = Self::default();
+        for action in actions {
+            let Some((service, _)) = action.split_once(':') else { continue };
+            if READ_CODE.contains(&action) {
+                sorted.reads_code = true;
+            } else if action == PASS_ROLE {
+                sorted.passes_roles = true;
+            } else if NEEDS_BOUNDARY.contains(&action) {
+                sorted.needs_boundary.push(action);
+            } else if ON_MAPPINGS.contains(&action) {
+                sorted.on_mappings.push(action);
+            } else if OMITTED.contains(&action) || !scopes.contains_key(service) {
+                // Handlers call services without resources in the stage only for features that the templates do not use.
+            } else if WITHOUT_RESOURCES.contains(&action) {
+                sorted.anywhere.insert(action);
+            } else {
+                sorted.scoped.entry(service.to_owned()).or_default().insert(action);
+            }
+        }
+        sorted
+    }
+}
+
+/// Returns the services that roles of these stacks trust, federated identity providers included.
+fn trusted_services(stacks: &[&RenderedStack]) -> BTreeSet<String> {
     let resources = stacks.iter().filter_map(|stack| stack.template["Resources"].as_object()).flatten();
     let roles = resources.filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role");
     let trust = roles.filter_map(|(_, role)| role["Properties"]["AssumeRolePolicyDocument"]["Statement"].as_array());
     let principals = trust.flatten().map(|statement| &statement["Principal"]);
     let services = principals.flat_map(|principal| [&principal["Service"], &principal["Federated"]]);
-    services.flat_map(each).filter_map(|service| service.as_str().map(str::to_owned)).collect()
+    services.flat_map(list).filter_map(|service| service.as_str().map(str::to_owned)).collect()
 }
 
 fn has_domain(stacks: &[&RenderedStack]) -> bool {
     let types = ["AWS::ApiGateway::DomainName", "AWS::ApiGatewayV2::DomainName"];
     let mut resources = stacks.iter().filter_map(|stack| stack.template["Resources"].as_object()).flatten();
-    resources.any(|(_, resource)| resource["Type"].as_str().is_some_and(|kind| types.contains(&kind)))
+    resources.any(|(_, resource)| resource["Type"].as_str().is_some_and(|name| types.contains(&name)))
 }
 
-/// API Gateway makes its own role with the account's first custom domain, with the rights of whoever makes that (API Gateway
-/// developer guide, "Using service-linked roles for API Gateway"); AWS's schemas do not list the call.
+/// API Gateway creates its service-linked role with the account's first custom domain, with the permissions of the
+/// caller (API Gateway developer guide, "Using service-linked roles for API Gateway"). AWS's schemas do not name the
+/// action.
 fn service_linked_role() -> Statement {
     let role = "role/aws-service-role/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway";
-    let only = serde_json::json!({ "StringEquals": { "iam:AWSServiceName": "ops.apigateway.amazonaws.com" } });
+    let for_api_gateway = json!({ "StringEquals": { "iam:AWSServiceName": "ops.apigateway.amazonaws.com" } });
     let role = sub(&format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:{role}"));
-    Statement::allow(["iam:CreateServiceLinkedRole"], [role]).when(only)
+    Statement::allow(["iam:CreateServiceLinkedRole"], [role]).when(for_api_gateway)
 }
 
-/// Everything that the handlers of these stacks' types call.
+/// Returns the actions of the handlers of all resource types in these stacks.
 fn actions(stacks: &[&RenderedStack]) -> Result<BTreeSet<&'static str>, RenderError> {
     let table: BTreeMap<_, _> = TABLE.lines().filter_map(|line| line.split_once('\t')).collect();
     let mut actions = BTreeSet::new();
-    for kind in stacks.iter().flat_map(|stack| types(&stack.template)) {
-        let named = table.get(kind.as_str());
-        let unnamed = UNNAMED.iter().find(|(name, _)| *name == kind);
-        if named.is_none() && unnamed.is_none() {
+    for resource_type in stacks.iter().flat_map(|stack| types(&stack.template)) {
+        let in_schemas = table.get(resource_type.as_str());
+        let missing = MISSING_IN_SCHEMAS.iter().find(|(name, _)| *name == resource_type);
+        if in_schemas.is_none() && missing.is_none() {
             let message = format!(
-                "AWS's schemas do not say what {kind} needs, so no execution role can be made for it; name it in UNNAMED"
+                "AWS's schemas do not name the actions of {resource_type}, which the execution role needs; add them to \
+                 MISSING_IN_SCHEMAS in stacks/model/src/foundation/execution.rs"
             );
             return Err(RenderError::Settings { system: super::SYSTEM.to_owned(), message });
         }
-        actions.extend(named.into_iter().flat_map(|actions| actions.split(',')));
-        actions.extend(unnamed.into_iter().flat_map(|(_, actions)| actions.iter().copied()));
+        actions.extend(in_schemas.into_iter().flat_map(|actions| actions.split(',')));
+        actions.extend(missing.into_iter().flat_map(|(_, actions)| actions.iter().copied()));
     }
     Ok(actions)
 }
 
-/// The types of a template's resources, each once.
-pub(super) fn types(template: &Value) -> BTreeSet<String> {
+/// Returns the types of a template's resources, each once.
+fn types(template: &Value) -> BTreeSet<String> {
     let resources = template["Resources"].as_object().into_iter().flatten();
     resources.filter_map(|(_, resource)| resource["Type"].as_str().map(str::to_owned)).collect()
 }
 
-fn limits(scopes: &Scopes, owner: &str) -> Vec<Text> {
-    scopes.get(owner).into_iter().flatten().map(|arn| sub(arn)).collect()
+fn arns_of(scopes: &Scopes, service: &str) -> Vec<Text> {
+    scopes.get(service).into_iter().flatten().map(|arn| sub(arn)).collect()
 }
 
-fn in_pieces(actions: &BTreeSet<&str>, resources: &[Text]) -> Vec<Statement> {
+/// Returns statements whose actions do not exceed [`MAX_ACTIONS_LENGTH`].
+fn split(actions: &BTreeSet<&str>, resources: &[Text]) -> Vec<Statement> {
     let mut pieces: Vec<Vec<&str>> = Vec::new();
-    let mut length = LONGEST;
+    let mut length = MAX_ACTIONS_LENGTH;
     for action in actions {
         length += action.len();
-        if length > LONGEST {
+        if length > MAX_ACTIONS_LENGTH {
             pieces.push(Vec::new());
             length = action.len();
         }

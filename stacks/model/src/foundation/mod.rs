@@ -1,4 +1,7 @@
-//! Foundation: what deploying itself needs. Every stage has it, and it is deployed first.
+//! Foundation: the resources that deploying itself needs. Every stage has it, and it is deployed first.
+//!
+//! Stack `artifacts` holds the artifact bucket, `api-gateway` the account's role for API Gateway's logs, and
+//! [`pipeline`] the roles of workflows. Types to read first: [`complete`], [`pipeline::PipelineRole`].
 
 mod boundary;
 mod calls;
@@ -21,45 +24,41 @@ use crate::{
     template::{Expression, RemovalPolicy, RenderError, Resource, Stack, System, set},
 };
 
-/// The system's name.
+/// Foundation's name as a system.
 pub const SYSTEM: &str = "foundation";
-/// Its stack that holds the artifact bucket.
+/// The stack with the artifact bucket.
 pub const ARTIFACTS: &str = "artifacts";
-/// The output that names the artifact bucket.
+/// The output with the artifact bucket's name.
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
-/// Completes what a project has rendered for a stage: limits the systems' roles, and puts foundation first.
+/// Completes the systems that a project has rendered for a stage: sets the permissions boundary of their roles, and
+/// adds foundation as the first system.
 ///
-/// Foundation is rendered last, because its roles may do what the other templates need, and deployed first. It also allows what
-/// the stacks in `deployed` need, so that what runs keeps its rights until it is changed.
+/// Foundation is rendered last, because its roles get the permissions that the other templates need. It also gets those
+/// that the stacks in `deployed` need, so that deployed functions keep their permissions until their stack is changed.
 ///
 /// # Errors
 ///
-/// When the pipeline's settings are wrong, AWS's schemas do not say what a resource type needs, or a role would need more
-/// than IAM's limits allow.
+/// When a setting of the pipeline is not allowed, AWS's schemas do not name the permissions of a resource type, or a
+/// role would need more than IAM's limits allow.
 pub fn complete(
     stage: &Stage,
     mut systems: Vec<RenderedSystem>,
     deployed: &[RenderedStack],
 ) -> Result<Vec<RenderedSystem>, RenderError> {
-    limit(stage, &mut systems);
+    set_boundaries(stage, &mut systems);
     let foundation = system(stage, &systems, deployed)?.render(stage)?;
     systems.insert(0, foundation);
     Ok(systems)
 }
 
-/// The artifact bucket, the account's permission for API Gateway to write logs, and, where workflows deploy the stage, the
-/// roles they do it with, which may do no more than what the other systems need, and stacks that are deployed: `earlier`.
-///
-/// # Errors
-///
-/// When the settings of the pipeline cannot be, or AWS does not say what a type of the other systems needs.
-fn system(stage: &Stage, others: &[RenderedSystem], earlier: &[RenderedStack]) -> Result<System, RenderError> {
+/// Builds foundation. Where workflows deploy the stage, their roles get the permissions that `others` and `deployed` need.
+fn system(stage: &Stage, others: &[RenderedSystem], deployed: &[RenderedStack]) -> Result<System, RenderError> {
     let mut artifacts = Stack::new(ARTIFACTS, "What deploying needs: the bucket that holds artifacts.");
     let bucket_name = format!("artifacts-{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
     let name = BucketName(Expression::sub(&bucket_name, []).into());
-    // Current artifacts never expire by age: a function's next shape change refers to its zip however old that is.
-    // `prune` deletes what no version needs; what it deletes stays as a noncurrent version for a while.
+    // Current artifacts never expire, because a function's next change of configuration refers to its zip, however old
+    // that is. `prune` deletes unused ones, which are kept as noncurrent versions for 30 days.
     let bucket = Bucket::new("ArtifactBucket", &name, stage).versioned().expire_noncurrent(30).abort_uploads(7);
     let bucket = artifacts.add(bucket);
     artifacts.output(ARTIFACT_BUCKET_OUTPUT, bucket.id());
@@ -69,23 +68,23 @@ fn system(stage: &Stage, others: &[RenderedSystem], earlier: &[RenderedStack]) -
     }
     if let Some(pipeline) = &stage.pipeline {
         let bucket = format!("arn:${{AWS::Partition}}:s3:::{bucket_name}");
-        stacks.push(pipeline::stack(stage, pipeline, others, earlier, &bucket)?);
+        stacks.push(pipeline::stack(stage, pipeline, others, deployed, &bucket)?);
     }
     Ok(System::new(SYSTEM, stacks))
 }
 
-/// Limits what the roles of the other systems may do, where workflows deploy the stage, and says whose their user pools are.
-fn limit(stage: &Stage, others: &mut [RenderedSystem]) {
+/// Sets the permissions boundary of the other systems' roles and tags their user pools, where workflows deploy the stage.
+fn set_boundaries(stage: &Stage, others: &mut [RenderedSystem]) {
     if stage.pipeline.is_some() {
-        boundary::put_on(others, stage);
+        boundary::set_on_roles(others, stage);
         boundary::tag_pools(others, stage);
     }
 }
 
-/// One setting for the whole account and region: the role API Gateway writes access logs with.
+/// The role with which API Gateway writes access logs: one setting for the whole account and region.
 ///
-/// Both resources stay when the stack goes. Other stages and other people's APIs of the account log through the same
-/// setting, which deleting the resource would not take back, but deleting the role would break.
+/// Both resources are retained when the stack is deleted. Other stages and APIs of the account log through the same
+/// setting: deleting the resource would not reset it, and deleting the role would break it.
 fn api_gateway_account() -> Stack {
     let mut stack = Stack::new("api-gateway", "The account's role for API Gateway's logs.");
     let trust = policy::service_trust("apigateway.amazonaws.com");
@@ -95,3 +94,6 @@ fn api_gateway_account() -> Stack {
     stack.resource("ApiGatewayAccount", Resource::of(account).removal(RemovalPolicy::Retain));
     stack
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,112 +1,83 @@
-//! Does a change of what deploying may do only take away?
+//! Detects changes that only take permissions away from the roles that deploy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::parts::policy::each;
+use crate::statements::{Effect, PolicyStatement, list};
 
 /// Does `rendered`, a template of stack `pipeline`, differ from the `deployed` one by allowing less, and by nothing else?
 ///
-/// A call, what it is allowed on and its condition are compared as they are written: what is written in another way counts as
-/// more.
+/// Permissions and conditions are compared as they are written: one in another notation counts as more.
 #[must_use]
 pub fn only_narrows(deployed: &Value, rendered: &Value) -> bool {
     if deployed == rendered {
         return false;
     }
-    let (before, after) = (Allowed::of(deployed), Allowed::of(rendered));
-    let less = |(holder, calls): (&String, &BTreeSet<Call>)| {
-        before.calls.get(holder).is_some_and(|before| calls.is_subset(before)) || calls.is_empty()
+    let (before, after) = (Policies::of(deployed), Policies::of(rendered));
+    let is_narrower = |(holder, grants): (&String, &BTreeSet<Grant>)| {
+        before.grants.get(holder).is_some_and(|before| grants.is_subset(before)) || grants.is_empty()
     };
-    before.rest == after.rest && before.denials == after.denials && after.calls.iter().all(less)
+    before.rest == after.rest && before.denials == after.denials && after.grants.iter().all(is_narrower)
 }
 
-/// An action, a resource and a condition.
-type Call = (String, String, String);
+/// A permission and its condition.
+type Grant = (String, String);
 
-/// What a template allows, and the template without it.
-struct Allowed {
-    /// By who may: a role, or the boundary. The execution role's policies are one, however its statements are packed.
-    calls: BTreeMap<String, BTreeSet<Call>>,
-    /// What is not allowed, by whom.
+/// The permissions of a template's roles, and the template without them.
+struct Policies {
+    /// By holder: a role, or the boundary. The execution role's policies count as one, however its statements are packed.
+    grants: BTreeMap<String, BTreeSet<Grant>>,
+    /// By holder, every statement that does not allow.
     denials: BTreeSet<(String, String)>,
     rest: Value,
 }
 
-impl Allowed {
+impl Policies {
     fn of(template: &Value) -> Self {
-        let mut allowed = Self { calls: BTreeMap::new(), denials: BTreeSet::new(), rest: template.clone() };
+        let mut policies = Self { grants: BTreeMap::new(), denials: BTreeSet::new(), rest: template.clone() };
         let resources = template["Resources"].as_object().into_iter().flatten();
         for (logical_id, resource) in resources {
             let properties = &resource["Properties"];
             let holder = logical_id.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
             match resource["Type"].as_str() {
                 Some("AWS::IAM::ManagedPolicy") => {
-                    allowed.add(holder, &properties["PolicyDocument"]);
-                    allowed.forget(logical_id);
+                    policies.add(&holder, &properties["PolicyDocument"]);
+                    policies.forget(logical_id);
                 }
                 Some("AWS::IAM::Role") => {
                     for policy in properties["Policies"].as_array().into_iter().flatten() {
-                        allowed.add(logical_id.clone(), &policy["PolicyDocument"]);
+                        policies.add(logical_id, &policy["PolicyDocument"]);
                     }
-                    let role = &mut allowed.rest["Resources"][logical_id]["Properties"];
-                    for policies in ["Policies", "ManagedPolicyArns"] {
-                        role.as_object_mut().and_then(|role| role.remove(policies));
+                    let role = &mut policies.rest["Resources"][logical_id]["Properties"];
+                    for property in ["Policies", "ManagedPolicyArns"] {
+                        role.as_object_mut().and_then(|role| role.remove(property));
                     }
                 }
                 _ => {}
             }
         }
-        allowed
+        policies
     }
 
     fn forget(&mut self, logical_id: &str) {
         self.rest["Resources"].as_object_mut().and_then(|resources| resources.remove(logical_id));
     }
 
-    fn add(&mut self, holder: String, document: &Value) {
-        for statement in document["Statement"].as_array().into_iter().flatten() {
-            if statement["Effect"] != "Allow" {
-                self.denials.insert((holder.clone(), statement.to_string()));
+    fn add(&mut self, holder: &str, document: &Value) {
+        for raw in list(&document["Statement"]) {
+            let statement = PolicyStatement::parse(raw);
+            if statement.effect() != Effect::Allow {
+                self.denials.insert((holder.to_owned(), raw.to_string()));
                 continue;
             }
-            let calls = self.calls.entry(holder.clone()).or_default();
-            // One that names what it does not mean is compared as a whole.
-            if statement["Action"].is_null() || statement["Resource"].is_null() {
-                calls.insert((statement.to_string(), String::new(), String::new()));
-            }
-            let conditions = alternatives(&statement["Condition"]);
-            for action in each(&statement["Action"]) {
-                for resource in each(&statement["Resource"]) {
-                    let on = |condition: &String| (action.to_string(), resource.to_string(), condition.clone());
-                    calls.extend(conditions.iter().map(on));
-                }
+            let grants = self.grants.entry(holder.to_owned()).or_default();
+            let conditions: Vec<_> = statement.condition_alternatives().iter().map(Value::to_string).collect();
+            for permission in statement.permissions() {
+                grants.extend(conditions.iter().map(|condition| (permission.to_string(), condition.clone())));
             }
         }
     }
-}
-
-/// Operators of which one value of a list is enough (IAM user guide, "Conditions with multiple context keys or values").
-const ANY_OF: [&str; 4] = ["ArnEquals", "ArnLike", "StringEquals", "StringLike"];
-
-/// The conditions, each with one value where a list means any of its values, of which one must be met.
-fn alternatives(condition: &Value) -> Vec<String> {
-    let mut met = vec![condition.clone()];
-    for (operator, keys) in condition.as_object().into_iter().flatten() {
-        if !ANY_OF.contains(&operator.as_str()) {
-            continue;
-        }
-        for (key, values) in keys.as_object().into_iter().flatten() {
-            let with = |value: &Value| {
-                let mut met = met.clone();
-                met.iter_mut().for_each(|condition| condition[operator][key] = value.clone());
-                met
-            };
-            met = each(values).iter().flat_map(with).collect();
-        }
-    }
-    met.iter().map(Value::to_string).collect()
 }
 
 #[cfg(test)]

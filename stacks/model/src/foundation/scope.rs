@@ -1,4 +1,5 @@
-//! What a stage's resources are called, as far as that is known before they exist: where an execution role's permissions end.
+//! The ARNs of a stage's resources, as far as they are known before the resources exist. They limit the permissions of
+//! roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,21 +7,22 @@ use serde_json::Value;
 
 use crate::rendered::RenderedStack;
 
-/// How many characters of a stack's name are sure to begin the names that CloudFormation makes up: it cuts long ones.
-const CERTAIN: usize = 24;
+/// The number of characters of a stack's name with which generated names begin at least: CloudFormation shortens long
+/// names.
+const PREFIX_LENGTH: usize = 24;
 
-/// ARNs, as text for `Fn::Sub`, by the service in a permission's name: `lambda`, `s3`.
+/// ARNs, as text for `Fn::Sub`, by the service as actions name it: `lambda`, `s3`.
 pub(super) type Scopes = BTreeMap<String, BTreeSet<String>>;
 
-/// The ARNs of everything that these stacks have.
+/// Returns the ARNs of all resources of these stacks.
 pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Scopes {
     let mut scopes = Scopes::new();
     for stack in stacks {
         let resources = stack.template["Resources"].as_object().into_iter().flatten();
         for (_, resource) in resources {
-            let kind = resource["Type"].as_str().unwrap_or_default();
-            let found = Found { kind, properties: &resource["Properties"], stack };
-            let (service, arns) = found.arns();
+            let type_name = resource["Type"].as_str().unwrap_or_default();
+            let resource = StackResource { type_name, properties: &resource["Properties"], stack };
+            let (service, arns) = resource.arns();
             scopes.entry(service).or_default().extend(arns);
         }
     }
@@ -28,17 +30,17 @@ pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) ->
 }
 
 /// One resource of a template.
-struct Found<'a> {
-    kind: &'a str,
+struct StackResource<'a> {
+    type_name: &'a str,
     properties: &'a Value,
     stack: &'a RenderedStack,
 }
 
-impl Found<'_> {
-    /// The service as permissions call it, and the resource's ARNs.
+impl StackResource<'_> {
+    /// Returns the service as actions name it, and the resource's ARNs.
     fn arns(&self) -> (String, Vec<String>) {
-        let kind = self.kind.trim_start_matches("AWS::");
-        let service = service(kind);
+        let type_name = self.type_name.trim_start_matches("AWS::");
+        let service = service_of(type_name);
         let regional = |tails: Vec<String>| {
             let region = self.stack.region.as_deref().unwrap_or("${AWS::Region}");
             let arn = |tail| format!("arn:${{AWS::Partition}}:{service}:{region}:${{AWS::AccountId}}:{tail}");
@@ -48,35 +50,37 @@ impl Found<'_> {
             let arn = |tail| format!("arn:${{AWS::Partition}}:{service}::${{AWS::AccountId}}:{tail}");
             tails.into_iter().map(arn).collect::<Vec<_>>()
         };
-        let arns = match kind {
+        let arns = match type_name {
             "S3::Bucket" => vec![format!("arn:${{AWS::Partition}}:s3:::{}", self.name("BucketName"))],
             "S3::BucketPolicy" | "IAM::Policy" => Vec::new(),
             "IAM::Role" => global(vec![format!("role/{}", self.name("RoleName"))]),
             "IAM::ManagedPolicy" => global(vec![format!("policy/{}", self.name("ManagedPolicyName"))]),
-            "Lambda::LayerVersion" => regional(and_below("layer:", &self.name("LayerName"), ":*")),
+            "Lambda::LayerVersion" => regional(with_children("layer:", &self.name("LayerName"), ":*")),
             "Lambda::EventSourceMapping" => regional(vec!["event-source-mapping:*".to_owned()]),
-            "Lambda::Function" => regional(and_below("function:", &self.name("FunctionName"), ":*")),
+            "Lambda::Function" => regional(with_children("function:", &self.name("FunctionName"), ":*")),
             "Lambda::Alias" | "Lambda::Version" | "Lambda::Permission" | "Lambda::EventInvokeConfig" => Vec::new(),
-            "Logs::LogGroup" => regional(and_below("log-group:", &self.name("LogGroupName"), ":*")),
-            "DynamoDB::Table" => regional(and_below("table/", &self.name("TableName"), "/*")),
+            "Logs::LogGroup" => regional(with_children("log-group:", &self.name("LogGroupName"), ":*")),
+            "DynamoDB::Table" => regional(with_children("table/", &self.name("TableName"), "/*")),
             "SQS::Queue" => regional(vec![self.name("QueueName")]),
-            "SNS::Topic" => regional(and_below("", &self.name("TopicName"), ":*")),
+            "SNS::Topic" => regional(with_children("", &self.name("TopicName"), ":*")),
             "SQS::QueuePolicy" | "SNS::TopicPolicy" | "SNS::Subscription" => Vec::new(),
             "CloudWatch::Alarm" => regional(vec![format!("alarm:{}", self.name("AlarmName"))]),
             "CloudWatch::Dashboard" => global(vec![format!("dashboard/{}", self.name("DashboardName"))]),
             "Events::Rule" => regional(vec![format!("rule/{}", self.name("Name"))]),
-            // Secrets Manager adds a hyphen and six characters of its own.
+            // Secrets Manager adds a hyphen and six characters.
             "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
-            // A group that others made of the same name has an id behind it.
-            "ResourceGroups::Group" => regional(and_below("group/", &self.name("Name"), "/*")),
+            // The ARN of a group may end with an ID.
+            "ResourceGroups::Group" => regional(with_children("group/", &self.name("Name"), "/*")),
             "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
             "Scheduler::Schedule" => regional(vec![format!("schedule/*/{}", self.name("Name"))]),
             "Route53::RecordSet" => self.hosted_zone(),
-            // An association is a call on what it protects as well.
-            "WAFv2::WebACLAssociation" => regional(vec!["*".to_owned()]).into_iter().chain(gateway(kind)).collect(),
-            // Ids that the service makes up: these cannot be told by name.
+            // An association is also an action on the resource that it protects.
+            "WAFv2::WebACLAssociation" => {
+                regional(vec!["*".to_owned()]).into_iter().chain(gateway_arns(type_name)).collect()
+            }
+            // The service generates IDs, which are not known in advance.
             _ => match service.as_str() {
-                "apigateway" => gateway(kind),
+                "apigateway" => gateway_arns(type_name),
                 "cloudfront" => global(vec!["*".to_owned()]),
                 "cognito-idp" => regional(vec!["userpool/*".to_owned()]),
                 "cognito-identity" => regional(vec!["identitypool/*".to_owned()]),
@@ -90,8 +94,8 @@ impl Found<'_> {
     fn name(&self, property: &str) -> String {
         let given = &self.properties[property];
         match given.as_str().or_else(|| given["Fn::Sub"].as_str()) {
-            Some(text) => of_the_system(&known_in_advance(text), self.stack),
-            None => format!("{}*", self.stack.name.chars().take(CERTAIN).collect::<String>()),
+            Some(text) => to_pattern(&with_wildcards(text), self.stack),
+            None => format!("{}*", self.stack.name.chars().take(PREFIX_LENGTH).collect::<String>()),
         }
     }
 
@@ -102,60 +106,60 @@ impl Found<'_> {
     }
 }
 
-/// Names that begin with the system's and end with the stage's are told by that, so that a policy is as long for forty
-/// functions as for one.
-pub(super) fn of_the_system(name: &str, stack: &RenderedStack) -> String {
+/// Returns a pattern for names that begin with the system's name and end with the stage's, so that a policy is as long
+/// for forty functions as for one. Other names are returned unchanged.
+pub(super) fn to_pattern(name: &str, stack: &RenderedStack) -> String {
     let stage = stack.name.strip_prefix(&format!("{}-{}-", stack.system, stack.stack)).unwrap_or_default();
     let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));
     let (first, end) = (format!("{}-", stack.system), format!("-{stage}"));
-    let is_ours = last.strip_prefix(&first).is_some_and(|rest| rest.ends_with(&end) && rest.len() > end.len());
-    if is_ours && !stage.is_empty() { format!("{folder}{first}*{end}") } else { name.to_owned() }
+    let has_both = last.strip_prefix(&first).is_some_and(|rest| rest.ends_with(&end) && rest.len() > end.len());
+    if has_both && !stage.is_empty() { format!("{folder}{first}*{end}") } else { name.to_owned() }
 }
 
-/// The thing itself, and what lies below it.
-fn and_below(prefix: &str, name: &str, below: &str) -> Vec<String> {
-    vec![format!("{prefix}{name}"), format!("{prefix}{name}{below}")]
+/// Returns a resource's ARN and the pattern of its children, without their common beginning.
+fn with_children(prefix: &str, name: &str, children: &str) -> Vec<String> {
+    vec![format!("{prefix}{name}"), format!("{prefix}{name}{children}")]
 }
 
-/// API Gateway's resources are the paths of its own API, and its actions are that API's methods.
-fn gateway(kind: &str) -> Vec<String> {
-    let paths: &[&str] = match kind {
+/// Returns the ARNs of an API Gateway resource: the paths of the service's own API, whose methods are the actions.
+fn gateway_arns(type_name: &str) -> Vec<String> {
+    let paths: &[&str] = match type_name {
         "ApiGateway::Account" => &["/account"],
         "ApiGateway::UsagePlan" | "ApiGateway::UsagePlanKey" => &["/usageplans", "/usageplans/*"],
         "ApiGateway::ApiKey" => &["/apikeys", "/apikeys/*"],
-        _ if kind.contains("DomainName") || kind.contains("Mapping") => &["/domainnames", "/domainnames/*"],
-        _ if kind.starts_with("ApiGatewayV2::") => &["/apis", "/apis/*", "/tags/*"],
+        _ if type_name.contains("DomainName") || type_name.contains("Mapping") => &["/domainnames", "/domainnames/*"],
+        _ if type_name.starts_with("ApiGatewayV2::") => &["/apis", "/apis/*", "/tags/*"],
         _ => &["/restapis", "/restapis/*", "/tags/*"],
     };
     paths.iter().map(|path| format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::{path}")).collect()
 }
 
-/// The service as permissions call it, of a type without its `AWS::`.
-pub(super) fn service(kind: &str) -> String {
-    match kind.split("::").next().unwrap_or_default() {
+/// Returns the service as actions name it, of a type without its `AWS::`.
+fn service_of(type_name: &str) -> String {
+    match type_name.split("::").next().unwrap_or_default() {
         "ApiGatewayV2" => "apigateway".to_owned(),
         "CertificateManager" => "acm".to_owned(),
-        "Cognito" if kind.contains("IdentityPool") => "cognito-identity".to_owned(),
+        "Cognito" if type_name.contains("IdentityPool") => "cognito-identity".to_owned(),
         "Cognito" => "cognito-idp".to_owned(),
         "ResourceGroups" => "resource-groups".to_owned(),
         namespace => namespace.to_lowercase(),
     }
 }
 
-/// Pseudo parameters stay; what only a deployment knows may be anything.
-pub(super) fn known_in_advance(text: &str) -> String {
+/// Replaces the variables of a text by `*`, because only a deploy resolves them. Pseudo parameters are kept.
+pub(super) fn with_wildcards(text: &str) -> String {
     let mut pieces = text.split("${");
-    let mut known = pieces.next().unwrap_or_default().to_owned();
+    let mut text = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         match piece.split_once('}') {
             Some((variable, rest)) if variable.starts_with("AWS::") => {
-                known.push_str(&format!("${{{variable}}}{rest}"));
+                text.push_str(&format!("${{{variable}}}{rest}"));
             }
-            Some((_, rest)) => known.push_str(&format!("*{rest}")),
-            None => known.push_str(piece),
+            Some((_, rest)) => text.push_str(&format!("*{rest}")),
+            None => text.push_str(piece),
         }
     }
-    known
+    text
 }
 
 #[cfg(test)]
@@ -172,15 +176,15 @@ mod tests {
 
     fn scopes_of(resources: &[(&str, Value)]) -> Scopes {
         let mut stack = Stack::new("a-stack-with-a-long-name", "");
-        for (index, (kind, properties)) in resources.iter().enumerate() {
-            stack.resource(&format!("R{index}"), Resource::new(kind, properties.clone()));
+        for (index, (type_name, properties)) in resources.iter().enumerate() {
+            stack.resource(&format!("R{index}"), Resource::new(type_name, properties.clone()));
         }
         let rendered = System::new("system", [stack]).render(&Stage::example("dev")).expect("rendered");
         scopes(&rendered.stacks)
     }
 
     #[test]
-    fn a_name_that_is_known_is_the_limit_and_one_that_is_made_up_begins_with_the_stacks() {
+    fn known_names_are_limits_and_generated_names_begin_with_the_stacks() {
         let scopes = scopes_of(&[
             ("AWS::SQS::Queue", json!({ "QueueName": { "Fn::Sub": "jobs-${AWS::AccountId}" } })),
             ("AWS::IAM::Role", json!({})),
@@ -193,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_say_system_and_stage_are_told_by_that() {
+    fn names_with_system_and_stage_become_one_pattern() {
         let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
         let scopes =
             scopes_of(&[named("/aws/lambda/system-one-dev"), named("/aws/lambda/system-two-dev"), named("other")]);
@@ -204,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_makes_up_ids_is_limited_to_the_kind_of_thing() {
+    fn resources_with_generated_ids_are_limited_to_their_kind() {
         let scopes = scopes_of(&[("AWS::Cognito::UserPool", json!({})), ("AWS::ApiGateway::RestApi", json!({}))]);
         let pools = "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/*";
         assert_eq!(scopes["cognito-idp"], BTreeSet::from([pools.to_owned()]));

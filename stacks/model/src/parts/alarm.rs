@@ -12,20 +12,20 @@ use crate::{
     template::{Part, Reference, Resource, Stack, Text, list, set},
 };
 
-/// One metric, summed up in one way.
+/// One CloudWatch metric with its statistic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// For example `AWS/Lambda`.
+    /// The namespace, for example `AWS/Lambda`.
     pub namespace: String,
-    /// For example `Errors`.
+    /// The metric's name, for example `Errors`.
     pub name: String,
-    /// What the metric is of.
+    /// The dimensions, by name.
     pub dimensions: BTreeMap<String, Text>,
-    /// How a period's values become one.
+    /// The statistic that combines the values of a period.
     pub statistic: Statistic,
 }
 
-/// How a period's values become one.
+/// A statistic: how the values of a period are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are CloudWatch's own")]
 pub enum Statistic {
@@ -33,14 +33,14 @@ pub enum Statistic {
     Maximum,
     Minimum,
     Sum,
-    /// A percentile: below it lie so many percent of the values.
+    /// A percentile, from 1 to 99: this many percent of the values are lower.
     Percentile(u8),
 }
 
 impl Statistic {
-    /// The statistic as CloudWatch writes it.
+    /// Returns the name that CloudWatch uses, for example `Sum` or `p95`.
     #[must_use]
-    pub fn text(self) -> String {
+    pub fn name(self) -> String {
         match self {
             Self::Percentile(percent) => format!("p{percent}"),
             plain => format!("{plain:?}"),
@@ -49,13 +49,13 @@ impl Statistic {
 }
 
 impl Metric {
-    /// A metric without dimensions.
+    /// Creates a metric without dimensions.
     #[must_use]
     pub fn new(namespace: &str, name: &str, statistic: Statistic) -> Self {
         Self { namespace: namespace.to_owned(), name: name.to_owned(), dimensions: BTreeMap::new(), statistic }
     }
 
-    /// Of this one only.
+    /// Adds a dimension.
     #[must_use]
     pub fn of(mut self, dimension: &str, value: impl Into<Text>) -> Self {
         self.dimensions.insert(dimension.to_owned(), value.into());
@@ -68,73 +68,84 @@ impl Metric {
     }
 }
 
-/// What an alarm looks at.
+/// The value that an alarm compares.
 #[derive(Debug, Clone, PartialEq)]
-enum Watched {
-    One(Metric),
-    /// An expression, and the metrics in it by id.
+enum AlarmSource {
+    Metric(Metric),
+    /// An expression, and the metrics that it names by their IDs.
     Math(String, Vec<(String, Metric)>),
 }
 
-/// When a value is bad.
+/// The values at which an alarm fires.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Bad {
-    /// More than this.
+pub enum Threshold {
+    /// Higher values.
     Above(f64),
-    /// This or more.
+    /// This value and higher ones.
     AtLeast(f64),
-    /// Less than this.
+    /// Lower values.
     Below(f64),
 }
 
-/// An alarm that tells a topic when it fires and when it is over. Where there are no values, nothing is wrong.
+/// An `AWS::CloudWatch::Alarm` that notifies a topic when it fires and when it recovers.
+///
+/// Missing values do not fire it.
 #[derive(Debug, Clone)]
 pub struct Alarm {
     logical_id: String,
     name: String,
     description: String,
-    watched: Watched,
-    bad: Bad,
+    source: AlarmSource,
+    threshold: Threshold,
     period: i64,
     periods: i64,
     topic: TopicHandle,
-    stage: Stage,
+    /// Whether the stage supports the metric: the emulator has no metric math.
+    is_supported: bool,
 }
 
 impl Alarm {
-    /// An alarm called `name` on one metric, judged every five minutes.
+    /// Creates an alarm called `name` on one metric. It is evaluated over one period of five minutes.
     #[must_use]
-    pub fn new(logical_id: &str, name: &str, metric: Metric, bad: Bad, topic: &TopicHandle, stage: &Stage) -> Self {
+    pub fn new(logical_id: &str, name: &str, metric: Metric, threshold: Threshold, topic: &TopicHandle) -> Self {
         Self {
             logical_id: logical_id.to_owned(),
             name: name.to_owned(),
             description: String::new(),
-            watched: Watched::One(metric),
-            bad,
+            source: AlarmSource::Metric(metric),
+            threshold,
             period: 300,
             periods: 1,
             topic: topic.clone(),
-            stage: stage.clone(),
+            is_supported: true,
         }
     }
 
-    /// Judges what `expression` makes of `metrics`, which it names by their ids (CloudWatch user guide, "Using math
-    /// expressions with CloudWatch metrics").
+    /// Compares the result of a metric math expression instead of the metric. The expression names `metrics` by their IDs
+    /// (CloudWatch user guide, "Using math expressions with CloudWatch metrics").
+    ///
+    /// The emulator has no metric math, so the alarm is omitted there.
     #[must_use]
-    pub fn math<'a>(mut self, expression: &str, metrics: impl IntoIterator<Item = (&'a str, Metric)>) -> Self {
+    pub fn math<'a>(
+        mut self,
+        expression: &str,
+        metrics: impl IntoIterator<Item = (&'a str, Metric)>,
+        stage: &Stage,
+    ) -> Self {
+        self.is_supported = Feature::MetricMath.is_in(stage);
         let metrics = metrics.into_iter().map(|(id, metric)| (id.to_owned(), metric)).collect();
-        self.watched = Watched::Math(expression.to_owned(), metrics);
+        self.source = AlarmSource::Math(expression.to_owned(), metrics);
         self
     }
 
-    /// What it means when it fires.
+    /// Sets the description, which says what has happened when the alarm fires.
     #[must_use]
     pub fn description(mut self, text: &str) -> Self {
         text.clone_into(&mut self.description);
         self
     }
 
-    /// How long a period is, in seconds, and how many in a row must be bad.
+    /// Sets the length of a period in seconds, and the number of consecutive periods after which the alarm fires.
     #[must_use]
     pub fn periods(mut self, seconds: u32, count: u32) -> Self {
         self.period = i64::from(seconds);
@@ -143,10 +154,10 @@ impl Alarm {
     }
 
     fn properties(&self) -> cloud_watch::Alarm {
-        let (comparison, threshold) = match self.bad {
-            Bad::Above(threshold) => ("GreaterThanThreshold", threshold),
-            Bad::AtLeast(threshold) => ("GreaterThanOrEqualToThreshold", threshold),
-            Bad::Below(threshold) => ("LessThanThreshold", threshold),
+        let (comparison, threshold) = match self.threshold {
+            Threshold::Above(threshold) => ("GreaterThanThreshold", threshold),
+            Threshold::AtLeast(threshold) => ("GreaterThanOrEqualToThreshold", threshold),
+            Threshold::Below(threshold) => ("LessThanThreshold", threshold),
         };
         let plain = cloud_watch::Alarm {
             alarm_name: set(&self.name),
@@ -160,15 +171,15 @@ impl Alarm {
             ok_actions: list([self.topic.arn()]),
             ..cloud_watch::Alarm::default()
         };
-        match &self.watched {
-            Watched::One(metric) => self.on_one(metric, plain),
-            Watched::Math(expression, metrics) => self.on_math(expression, metrics, plain),
+        match &self.source {
+            AlarmSource::Metric(metric) => self.on_metric(metric, plain),
+            AlarmSource::Math(expression, metrics) => self.on_math(expression, metrics, plain),
         }
     }
 
-    fn on_one(&self, metric: &Metric, plain: cloud_watch::Alarm) -> cloud_watch::Alarm {
+    fn on_metric(&self, metric: &Metric, plain: cloud_watch::Alarm) -> cloud_watch::Alarm {
         let percentile = matches!(metric.statistic, Statistic::Percentile(_));
-        let statistic = Text::from(metric.statistic.text());
+        let statistic = Text::from(metric.statistic.name());
         cloud_watch::Alarm {
             namespace: set(&metric.namespace),
             metric_name: set(&metric.name),
@@ -196,7 +207,7 @@ impl Alarm {
                     dimensions: metric.dimensions(),
                 }),
                 period: set(self.period),
-                stat: set(metric.statistic.text()),
+                stat: set(metric.statistic.name()),
                 ..alarm::MetricStat::default()
             }),
             return_data: set(false),
@@ -208,27 +219,24 @@ impl Alarm {
 }
 
 impl Part for Alarm {
-    /// `None` where the stage has no such alarm.
+    /// `None` if the stage does not support the alarm.
     type Handle = Option<Reference>;
 
     fn add_to(self, stack: &mut Stack) -> Option<Reference> {
-        let is_math = matches!(self.watched, Watched::Math(..));
-        if is_math && !Feature::MetricMath.is_in(&self.stage) {
-            return None;
-        }
-        Some(stack.resource(&self.logical_id, Resource::of(self.properties())))
+        self.is_supported.then(|| stack.resource(&self.logical_id, Resource::of(self.properties())))
     }
 }
 
 impl Metric {
-    /// The metric as a dashboard's widget lists it (CloudWatch API reference, "Dashboard body structure and syntax").
-    pub(super) fn on_dashboard(&self) -> Value {
+    /// Returns the metric in the form of a dashboard's widget (CloudWatch API reference, "Dashboard body structure and
+    /// syntax").
+    pub(super) fn to_dashboard_json(&self) -> Value {
         let mut metric = vec![json!(self.namespace), json!(self.name)];
         for (name, value) in &self.dimensions {
             metric.push(json!(name));
             metric.push(value.to_json());
         }
-        metric.push(json!({ "stat": self.statistic.text() }));
+        metric.push(json!({ "stat": self.statistic.name() }));
         Value::Array(metric)
     }
 }
@@ -238,18 +246,17 @@ mod tests {
     use super::*;
     use crate::parts::topic::Topic;
 
-    fn alarm(stage: &str, change: impl FnOnce(Alarm) -> Alarm) -> Option<Value> {
-        let stage = Stage::example(stage);
+    fn alarm(change: impl FnOnce(Alarm) -> Alarm) -> Option<Value> {
         let mut stack = Stack::new("alarms", "Alarms.");
         let topic = stack.add(Topic::new("Topic", "alarms"));
         let metric = Metric::new("AWS/Lambda", "Duration", Statistic::Percentile(95)).of("FunctionName", "api");
-        stack.add(change(Alarm::new("Slow", "slow", metric, Bad::Above(1000.0), &topic, &stage)));
+        stack.add(change(Alarm::new("Slow", "slow", metric, Threshold::Above(1000.0), &topic)));
         stack.resources.get("Slow").map(|alarm| alarm.to_json()["Properties"].clone())
     }
 
     #[test]
     fn a_percentile_is_an_extended_statistic() {
-        let alarm = alarm("dev", |alarm| alarm.periods(300, 3)).expect("an alarm");
+        let alarm = alarm(|alarm| alarm.periods(300, 3)).expect("an alarm");
         assert_eq!(alarm["ExtendedStatistic"], "p95");
         assert!(alarm["Statistic"].is_null());
         assert_eq!(alarm["Dimensions"], json!([{ "Name": "FunctionName", "Value": "api" }]));
@@ -257,11 +264,12 @@ mod tests {
     }
 
     #[test]
-    fn math_returns_one_result_and_is_left_out_of_the_emulator() {
+    fn math_returns_one_result_and_is_omitted_on_the_emulator() {
         let errors = || Metric::new("AWS/Lambda", "Errors", Statistic::Sum);
-        let math = |alarm: Alarm| alarm.math("100 * errors", [("errors", errors())]);
-        assert_eq!(alarm("local", math), None);
-        let alarm = alarm("dev", math).expect("an alarm");
+        let math =
+            |alarm: Alarm, stage: &str| alarm.math("100 * errors", [("errors", errors())], &Stage::example(stage));
+        assert_eq!(alarm(|alarm| math(alarm, "local")), None);
+        let alarm = alarm(|alarm| math(alarm, "dev")).expect("an alarm");
         let returned: Vec<_> =
             alarm["Metrics"].as_array().expect("queries").iter().map(|it| &it["ReturnData"]).collect();
         assert_eq!(returned, [true, false]);

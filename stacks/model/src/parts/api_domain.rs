@@ -1,4 +1,4 @@
-//! An API under a domain of its own: certificate, domain name, mapping, DNS record.
+//! A domain for an API: certificate, domain name, mapping and DNS record.
 
 use super::{api::ApiHandle, certificate::certificate};
 use crate::{
@@ -9,43 +9,45 @@ use crate::{
     template::{Part, Reference, Resource, Stack, Text, set},
 };
 
-/// A regional domain for an API, over TLS 1.2.
+/// A regional domain for an API: an `AWS::ApiGatewayV2::DomainName` with TLS 1.2, its mapping, and, unless given,
+/// certificate and DNS record.
 ///
-/// Of API Gateway's second version, whose domains take REST APIs too (API Gateway developer guide, "Map API stages to a
-/// custom domain name for HTTP APIs").
+/// Domains of API Gateway's second version can be mapped to REST APIs too (API Gateway developer guide, "Map API stages
+/// to a custom domain name for HTTP APIs").
 #[derive(Debug, Clone)]
 pub struct ApiDomain {
     prefix: String,
     domain: String,
-    certificate: Option<String>,
-    hosted_zone: Option<String>,
+    certificate_arn: Option<String>,
+    hosted_zone_id: Option<String>,
     api: ApiHandle,
 }
 
 impl ApiDomain {
-    /// Serves an API under `domain`. The logical IDs start with `prefix`.
+    /// Creates a domain that serves `api`. The logical IDs start with `prefix`.
     #[must_use]
     pub fn new(prefix: &str, domain: &str, api: &ApiHandle) -> Self {
         Self {
             prefix: prefix.to_owned(),
             domain: domain.to_owned(),
-            certificate: None,
-            hosted_zone: None,
+            certificate_arn: None,
+            hosted_zone_id: None,
             api: api.clone(),
         }
     }
 
-    /// Uses this certificate, by ARN, which may hold pseudo parameters, in the API's region. Without it one is made, which needs the hosted zone.
+    /// Uses an existing certificate in the API's region. The ARN may contain pseudo parameters. Without it, the stack
+    /// creates a certificate, which needs the hosted zone for its validation.
     #[must_use]
-    pub fn certificate(mut self, arn: Option<&str>) -> Self {
-        self.certificate = arn.map(str::to_owned);
+    pub fn certificate_arn(mut self, arn: Option<&str>) -> Self {
+        self.certificate_arn = arn.map(str::to_owned);
         self
     }
 
-    /// The id of the Route 53 hosted zone the domain lies in. Without it the DNS record is somebody else's.
+    /// Sets the ID of the domain's Route 53 hosted zone. Without it, the DNS record must be created outside the stack.
     #[must_use]
-    pub fn hosted_zone(mut self, id: Option<&str>) -> Self {
-        self.hosted_zone = id.map(str::to_owned);
+    pub fn hosted_zone_id(mut self, id: Option<&str>) -> Self {
+        self.hosted_zone_id = id.map(str::to_owned);
         self
     }
 
@@ -69,10 +71,10 @@ impl Part for ApiDomain {
 
     fn add_to(self, stack: &mut Stack) -> Reference {
         let prefix = &self.prefix;
-        let certificate = match &self.certificate {
-            Some(arn) => Text::filled(arn),
+        let certificate = match &self.certificate_arn {
+            Some(arn) => Text::with_pseudo_parameters(arn),
             None => {
-                let certificate = certificate(&[&self.domain], self.hosted_zone.as_deref());
+                let certificate = certificate(&[&self.domain], self.hosted_zone_id.as_deref());
                 stack.resource(&format!("{prefix}Certificate"), Resource::of(certificate)).id()
             }
         };
@@ -94,7 +96,7 @@ impl Part for ApiDomain {
             ..ApiMapping::default()
         };
         stack.resource(&format!("{prefix}Mapping"), Resource::of(mapping));
-        if let Some(zone) = &self.hosted_zone {
+        if let Some(zone) = &self.hosted_zone_id {
             let record = Resource::of(self.record(zone, &domain));
             stack.resource(&format!("{prefix}DnsRecord"), record);
         }

@@ -1,4 +1,4 @@
-//! A private bucket, and what can be granted on it.
+//! A private bucket, and the statements that grant access to it.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,8 @@ use crate::{
     template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, json::camel, list, set},
 };
 
-/// A private bucket: encrypted, owner enforced, public access blocked, TLS only.
+/// A private `AWS::S3::Bucket` and its policy: encrypted, owned by the account, without public access, reachable over
+/// TLS only.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     logical_id: String,
@@ -18,66 +19,67 @@ pub struct Bucket {
     rules: Vec<bucket::Rule>,
     depends_on: Vec<String>,
     tls_only: bool,
-    /// What else its own policy says.
+    /// The other statements of the bucket's own policy.
     statements: Vec<Value>,
 }
 
-/// A bucket's name, known before the bucket exists: what grants, environments and events are made of.
+/// A bucket's name, which is known before the bucket exists. Grants, environments and event sources use it, so that
+/// they do not depend on the bucket's stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketName(pub Text);
 
 impl BucketName {
-    /// The bucket's ARN.
+    /// Returns the bucket's ARN.
     #[must_use]
     pub fn arn(&self) -> Text {
         Expression::sub("arn:${AWS::Partition}:s3:::${Name}", [("Name", self.0.clone())]).into()
     }
 
-    /// The ARN of every object whose key matches `pattern`, which may hold IAM's variables as `${!…}`.
+    /// Returns the ARN of all objects whose key matches `pattern`, which may contain IAM's variables as `${!…}`.
     #[must_use]
     pub fn objects(&self, pattern: &str) -> Text {
         let arn = format!("arn:${{AWS::Partition}}:s3:::${{Name}}/{pattern}");
         Expression::sub(&arn, [("Name", self.0.clone())]).into()
     }
 
-    /// Reading objects and, so that a missing one is 404 and not 403, listing.
+    /// Allows reading objects, and listing them, without which S3 responds to a missing object with 403 instead of 404.
     #[must_use]
     pub fn read(&self) -> Vec<Statement> {
         self.grant(&["s3:GetObject"], &["s3:ListBucket"])
     }
 
-    /// Reading, writing and deleting objects, multipart uploads included.
+    /// Allows reading, writing, deleting and listing objects, multipart uploads included.
     #[must_use]
     pub fn crud(&self) -> Vec<Statement> {
         self.grant(CRUD, &["s3:ListBucket"])
     }
 
-    /// Like [`BucketName::crud`], and listing multipart uploads.
+    /// Allows the same as [`BucketName::crud`], and listing multipart uploads.
     #[must_use]
     pub fn crud_with_uploads(&self) -> Vec<Statement> {
         self.grant(CRUD, &["s3:ListBucket", "s3:ListBucketMultipartUploads"])
     }
 
-    /// Reading objects and nothing else: who has this cannot tell a missing object from a forbidden one.
+    /// Allows reading objects only. Without listing, a missing object cannot be distinguished from a forbidden one.
     #[must_use]
     pub fn get_objects(&self) -> Vec<Statement> {
         vec![Statement::allow(["s3:GetObject"], [self.objects("*")])]
     }
 
-    /// Uploading objects whose keys match `pattern`, at once or in parts.
+    /// Allows uploading objects whose keys match `pattern`, at once or in parts.
     #[must_use]
     pub fn upload(&self, pattern: &str) -> Vec<Statement> {
         let actions = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
         vec![Statement::allow(actions, [self.objects(pattern)])]
     }
 
-    /// Some `actions` on the objects whose keys match one of `patterns`.
+    /// Allows `actions` on the objects whose keys match one of `patterns`.
     #[must_use]
     pub fn allow<'a>(&self, actions: &[&str], patterns: impl IntoIterator<Item = &'a str>) -> Statement {
         Statement::allow(actions.iter().copied(), patterns.into_iter().map(|pattern| self.objects(pattern)))
     }
 
-    /// Listing what lies under these prefixes: without it a missing object is 403 and not 404.
+    /// Allows listing objects under these prefixes, without which S3 responds to a missing object with 403 instead of 404.
     #[must_use]
     pub fn list_under(&self, prefixes: &[&str]) -> Statement {
         let patterns: Vec<_> = prefixes.iter().map(|prefix| format!("{prefix}*")).collect();
@@ -96,8 +98,8 @@ const CRUD: &[&str] =
     &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
 
 impl Bucket {
-    /// A bucket called `name`. It stays when its stack is deleted, on the emulator too: `destroy` keeps what holds
-    /// data in every stage.
+    /// Creates a bucket called `name`. It is retained when its stack is deleted, also on the emulator: `destroy` keeps
+    /// stateful resources in every stage.
     #[must_use]
     pub fn new(logical_id: &str, name: &BucketName, stage: &Stage) -> Self {
         Self {
@@ -110,14 +112,14 @@ impl Bucket {
         }
     }
 
-    /// Also with this statement in the bucket's own policy, in IAM's own form.
+    /// Adds a statement, in IAM's JSON form, to the bucket's own policy.
     #[must_use]
     pub fn statement(mut self, statement: Value) -> Self {
         self.statements.push(statement);
         self
     }
 
-    /// Encrypts with a key of the bucket's own instead of one an object, which makes a KMS key cheaper.
+    /// Uses a bucket key instead of a key for each object, which makes fewer requests to KMS.
     #[must_use]
     pub fn bucket_key(mut self) -> Self {
         let encryption = self.properties.bucket_encryption.as_mut();
@@ -127,20 +129,20 @@ impl Bucket {
         self
     }
 
-    /// Keeps old versions of objects.
+    /// Keeps previous versions of objects.
     #[must_use]
     pub fn versioned(mut self) -> Self {
         self.properties.versioning_configuration = Some(bucket::VersioningConfiguration { status: set("Enabled") });
         self
     }
 
-    /// Removes objects that are older than this many days.
+    /// Deletes objects at this age in days.
     #[must_use]
     pub fn expire(self, days: u32) -> Self {
         self.rule("Expire", bucket::Rule { expiration_in_days: set(i64::from(days)), ..bucket::Rule::default() })
     }
 
-    /// Removes what was deleted or overwritten after this many days.
+    /// Deletes previous versions of deleted or overwritten objects after this many days.
     #[must_use]
     pub fn expire_noncurrent(self, days: u32) -> Self {
         let expiration = bucket::NoncurrentVersionExpiration {
@@ -157,7 +159,7 @@ impl Bucket {
         )
     }
 
-    /// Removes the parts of multipart uploads that nobody completed in this many days.
+    /// Deletes the parts of multipart uploads that are not completed within this many days.
     #[must_use]
     pub fn abort_uploads(self, days: u32) -> Self {
         let abort = bucket::AbortIncompleteMultipartUpload { days_after_initiation: set(i64::from(days)) };
@@ -167,7 +169,7 @@ impl Bucket {
         )
     }
 
-    /// Removes objects under `prefix` that are older than this many days.
+    /// Deletes objects under `prefix` at this age in days.
     #[must_use]
     pub fn expire_under(self, prefix: &str, days: u32) -> Self {
         let id = format!("Expire{}", camel(prefix));
@@ -177,7 +179,9 @@ impl Bucket {
         )
     }
 
-    /// Moves objects under `prefix` that are older than this many days to where keeping is cheap and reading is not.
+    /// Moves objects under `prefix` to the storage class `STANDARD_IA` at this age in days: storage is cheaper there,
+    /// and reading costs more. S3 requires at least 30 days (S3 user guide, "Transitioning objects using Amazon S3
+    /// Lifecycle").
     #[must_use]
     pub fn cool_under(self, prefix: &str, days: u32) -> Self {
         let transition = bucket::Transition {
@@ -197,7 +201,7 @@ impl Bucket {
         self
     }
 
-    /// Lets browsers of these origins use these methods.
+    /// Allows browsers of these origins to use these methods. Preflight responses are cached for 3000 seconds.
     #[must_use]
     pub fn cors(mut self, origins: &[String], methods: &[&str]) -> Self {
         self.properties.cors_configuration = Some(bucket::CorsConfiguration {
@@ -213,8 +217,8 @@ impl Bucket {
         self
     }
 
-    /// Sends `event` to a function's alias. The bucket waits for `permission`, which allows S3 to invoke it: S3
-    /// refuses a notification it could not deliver.
+    /// Sends `event`, for example `s3:ObjectCreated:*`, to a function's alias. The bucket waits for `permission`, which
+    /// allows S3 to invoke the alias: S3 rejects a notification that it could not deliver.
     #[must_use]
     pub fn notify(mut self, event: &str, alias: &Text, permission: &Reference) -> Self {
         self.properties.notification_configuration = Some(bucket::NotificationConfiguration {

@@ -1,4 +1,4 @@
-//! The reading side of an API under a domain of its own: certificate, CloudFront distribution, DNS records.
+//! A CloudFront distribution for the reading requests of an API: certificate, distribution and DNS records.
 
 use super::{api::ApiHandle, certificate::certificate};
 use crate::{
@@ -15,40 +15,43 @@ use crate::{
     template::{Expression, Part, Reference, Resource, Stack, Text, list, set},
 };
 
-/// The only region whose certificates CloudFront takes: the region of the part's stack.
+/// The region of the part's stack: CloudFront accepts certificates from this region only (CloudFront developer guide,
+/// "Requirements for using SSL/TLS certificates with CloudFront").
 pub const REGION: &str = "us-east-1";
-/// The hosted zone of every distribution (Route 53 API reference, `AliasTarget`).
+/// The hosted zone of all distributions (Route 53 API reference, `AliasTarget`).
 const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
-/// The one origin's id within the distribution.
+/// The ID of the only origin within the distribution.
 const ORIGIN: &str = "Api";
 
-/// A distribution that only reads: GET, HEAD and OPTIONS.
+/// An `AWS::CloudFront::Distribution` for `GET`, `HEAD` and `OPTIONS`, with certificate and DNS records.
+///
+/// The stack gets the outputs `DistributionId`, `DistributionDomainName` and `<prefix>Url`.
 #[derive(Debug, Clone)]
 pub struct Cdn {
     prefix: String,
     domain: String,
-    hosted_zone: String,
+    hosted_zone_id: String,
     api: ApiHandle,
     api_region: String,
     comment: String,
 }
 
 impl Cdn {
-    /// Serves an API under `domain`, which lies in the Route 53 hosted zone with the id `hosted_zone`. The logical
-    /// IDs start with `prefix`.
+    /// Creates a distribution that serves an API under `domain`, a name in the Route 53 hosted zone `hosted_zone_id`. The
+    /// logical IDs start with `prefix`.
     #[must_use]
-    pub fn new(prefix: &str, domain: &str, hosted_zone: &str, api: &ApiHandle, api_region: &str) -> Self {
+    pub fn new(prefix: &str, domain: &str, hosted_zone_id: &str, api: &ApiHandle, api_region: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
             domain: domain.to_owned(),
-            hosted_zone: hosted_zone.to_owned(),
+            hosted_zone_id: hosted_zone_id.to_owned(),
             api: api.clone(),
             api_region: api_region.to_owned(),
             comment: prefix.to_owned(),
         }
     }
 
-    /// What the console shows beside the distribution.
+    /// Sets the comment that the console shows.
     #[must_use]
     pub fn comment(mut self, comment: &str) -> Self {
         comment.clone_into(&mut self.comment);
@@ -70,7 +73,7 @@ impl Cdn {
             }),
             origins: Some(vec![self.origin()]),
             default_cache_behavior: Some(behavior()),
-            // Clients poll for what is not there yet.
+            // Clients poll for objects that do not exist yet.
             custom_error_responses: Some(vec![CustomErrorResponse {
                 error_code: set(404),
                 error_caching_min_ttl: set(0.0),
@@ -96,11 +99,11 @@ impl Cdn {
         }
     }
 
-    fn record(&self, kind: &str, distribution: &Reference) -> RecordSet {
+    fn record(&self, record_type: &str, distribution: &Reference) -> RecordSet {
         RecordSet {
-            hosted_zone_id: set(&self.hosted_zone),
+            hosted_zone_id: set(&self.hosted_zone_id),
             name: set(&self.domain),
-            r#type: set(kind),
+            r#type: set(record_type),
             alias_target: Some(record_set::AliasTarget {
                 dns_name: set(distribution.attribute("DomainName")),
                 hosted_zone_id: set(CLOUDFRONT_ZONE),
@@ -111,7 +114,7 @@ impl Cdn {
     }
 }
 
-/// Answers are cached for as long as they ask to be, five minutes at most, each for its own token and origin.
+/// The cache behavior: responses are cached as their headers allow, for five minutes at most, per token and origin.
 fn behavior() -> DefaultCacheBehavior {
     DefaultCacheBehavior {
         target_origin_id: set(ORIGIN),
@@ -125,7 +128,7 @@ fn behavior() -> DefaultCacheBehavior {
         forwarded_values: Some(ForwardedValues {
             query_string: set(true),
             cookies: Some(Cookies { forward: set("none"), ..Cookies::default() }),
-            // Without `Authorization` CloudFront drops the token, and every request is refused.
+            // CloudFront drops headers that are not listed, and without the token the API rejects every request.
             headers: list([
                 "Authorization",
                 "Origin",
@@ -145,12 +148,12 @@ impl Part for Cdn {
         let prefix = &self.prefix;
         let certificate = stack.resource(
             &format!("{prefix}Certificate"),
-            Resource::of(certificate(&[&self.domain], Some(&self.hosted_zone))),
+            Resource::of(certificate(&[&self.domain], Some(&self.hosted_zone_id))),
         );
         let distribution = Resource::of(self.distribution(&certificate));
         let distribution = stack.resource(&format!("{prefix}CloudFrontDistribution"), distribution);
-        for (logical_id, kind) in [("ApiRecordSet", "A"), ("ApiRecordSetIpv6", "AAAA")] {
-            let record = Resource::of(self.record(kind, &distribution));
+        for (logical_id, record_type) in [("ApiRecordSet", "A"), ("ApiRecordSetIpv6", "AAAA")] {
+            let record = Resource::of(self.record(record_type, &distribution));
             stack.resource(&format!("{prefix}{logical_id}"), record);
         }
         let url: Text = format!("https://{}", self.domain).into();

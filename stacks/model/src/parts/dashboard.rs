@@ -8,12 +8,12 @@ use crate::{
     template::{Expression, Part, Reference, Resource, Stack, Text, json::sorted, set},
 };
 
-/// How many columns a dashboard has (CloudWatch API reference, "Dashboard body structure and syntax").
+/// The number of columns of a dashboard (CloudWatch API reference, "Dashboard body structure and syntax").
 const COLUMNS: usize = 24;
-/// How high a row is, in the same units.
+/// The height of a row, in the same units.
 const HEIGHT: usize = 6;
 
-/// A dashboard.
+/// An `AWS::CloudWatch::Dashboard`.
 #[derive(Debug, Clone)]
 pub struct Dashboard {
     logical_id: String,
@@ -21,26 +21,26 @@ pub struct Dashboard {
     rows: Vec<Vec<Widget>>,
 }
 
-/// One widget.
+/// A widget of a dashboard.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Widget {
     /// Metrics over time.
     Graph {
-        /// What stands above.
+        /// The title.
         title: String,
-        /// What is drawn.
+        /// The metrics.
         metrics: Vec<Metric>,
     },
     /// The state of alarms.
     Alarms {
-        /// What stands above.
+        /// The title.
         title: String,
-        /// Their ARNs.
+        /// The alarms' ARNs.
         alarms: Vec<Text>,
     },
-    /// Log lines that a query of CloudWatch Logs Insights finds.
+    /// The log lines that a CloudWatch Logs Insights query selects.
     Logs {
-        /// What stands above.
+        /// The title.
         title: String,
         /// The log group's name.
         group: String,
@@ -50,7 +50,7 @@ pub enum Widget {
 }
 
 impl Widget {
-    /// Metrics over time.
+    /// Creates a graph of metrics over time.
     #[must_use]
     pub fn graph(title: &str, metrics: impl IntoIterator<Item = Metric>) -> Self {
         Self::Graph { title: title.to_owned(), metrics: metrics.into_iter().collect() }
@@ -60,7 +60,7 @@ impl Widget {
         let region = json!({ "Ref": "AWS::Region" });
         match self {
             Self::Graph { title, metrics } => {
-                let metrics: Vec<_> = metrics.iter().map(Metric::on_dashboard).collect();
+                let metrics: Vec<_> = metrics.iter().map(Metric::to_dashboard_json).collect();
                 ("metric", json!({ "title": title, "region": region, "period": 300, "metrics": metrics }))
             }
             Self::Alarms { title, alarms } => ("alarm", json!({ "title": title, "alarms": alarms })),
@@ -73,13 +73,13 @@ impl Widget {
 }
 
 impl Dashboard {
-    /// A dashboard called `name`.
+    /// Creates an empty dashboard called `name`.
     #[must_use]
     pub fn new(logical_id: &str, name: &str) -> Self {
         Self { logical_id: logical_id.to_owned(), name: name.to_owned(), rows: Vec::new() }
     }
 
-    /// A row of widgets, all equally wide.
+    /// Adds a row of widgets of equal width.
     #[must_use]
     pub fn row(mut self, widgets: impl IntoIterator<Item = Widget>) -> Self {
         self.rows.push(widgets.into_iter().collect());
@@ -98,24 +98,24 @@ impl Dashboard {
                 }));
             }
         }
-        text(&json!({ "widgets": widgets }))
+        to_text(&json!({ "widgets": widgets }))
     }
 }
 
-/// JSON as the text that a dashboard's body is, with the values that CloudFormation knows put into it.
-fn text(json: &Value) -> Expression {
+/// Returns JSON as text, with a variable in the place of each value that CloudFormation resolves.
+fn to_text(json: &Value) -> Expression {
     let mut values = Vec::new();
-    let template = with_variables(&sorted(json.clone()), &mut values).to_string();
-    let names: Vec<_> = (0..values.len()).map(variable).collect();
+    let template = replace_intrinsics(&sorted(json.clone()), &mut values).to_string();
+    let names: Vec<_> = (0..values.len()).map(variable_name).collect();
     Expression::sub(&template, names.iter().map(String::as_str).zip(values))
 }
 
-fn variable(index: usize) -> String {
+fn variable_name(index: usize) -> String {
     format!("Value{index}")
 }
 
-/// Replaces every intrinsic by a variable, once for each value, and what only looks like a variable by what stays.
-fn with_variables(json: &Value, values: &mut Vec<Text>) -> Value {
+/// Replaces intrinsic functions by variables, one for each distinct value, and escapes text that looks like a variable.
+fn replace_intrinsics(json: &Value, values: &mut Vec<Text>) -> Value {
     match json {
         Value::Object(object) if is_intrinsic(object) => {
             let value = Text::from(Expression::raw(json.clone()));
@@ -123,12 +123,14 @@ fn with_variables(json: &Value, values: &mut Vec<Text>) -> Value {
                 values.push(value);
                 values.len() - 1
             });
-            json!(format!("${{{}}}", variable(index)))
+            json!(format!("${{{}}}", variable_name(index)))
         }
-        Value::Object(object) => {
-            object.iter().map(|(key, value)| (key.clone(), with_variables(value, values))).collect::<Map<_, _>>().into()
-        }
-        Value::Array(items) => items.iter().map(|item| with_variables(item, values)).collect(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| (key.clone(), replace_intrinsics(value, values)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(|item| replace_intrinsics(item, values)).collect(),
         Value::String(text) => json!(text.replace("${", "${!")),
         scalar => scalar.clone(),
     }
@@ -157,7 +159,7 @@ mod tests {
     use crate::parts::alarm::Statistic;
 
     #[test]
-    fn what_cloudformation_knows_is_put_into_the_text() {
+    fn values_that_cloudformation_resolves_become_variables() {
         let mut stack = Stack::new("alarms", "Alarms.");
         let topic = stack.resource("Topic", Resource::new("AWS::SNS::Topic", json!({})));
         let metric = Metric::new("AWS/SNS", "Sent", Statistic::Sum).of("TopicName", topic.attribute("TopicName"));

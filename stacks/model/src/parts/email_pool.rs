@@ -1,16 +1,17 @@
-//! A Cognito user pool whose users sign in with an e-mail address and a strong password, and its client.
+//! A Cognito user pool whose users sign in with an e-mail address and a strong password, with a client and groups.
 
 use super::user_pool::UserPoolHandle;
 use crate::{
+    emulator::Feature,
     resources::cognito::{self, user_pool, user_pool_client},
     stage::Stage,
     template::{Part, Reference, RemovalPolicy, Resource, Stack, Text, list, set},
 };
 
-/// A user pool, a client without secret for browsers, and groups.
+/// An `AWS::Cognito::UserPool`, a client without secret for browsers, and groups.
 ///
-/// Passwords have twelve characters of all four kinds, a second factor is offered, a forgotten password comes back by
-/// e-mail. Tokens live an hour, refresh tokens 30 days.
+/// Passwords have at least twelve characters of all four kinds, a second factor is optional, and passwords are reset by
+/// e-mail. ID and access tokens are valid for an hour, refresh tokens for 30 days.
 #[derive(Debug, Clone)]
 pub struct EmailPool {
     logical_id: String,
@@ -23,8 +24,8 @@ pub struct EmailPool {
 }
 
 impl EmailPool {
-    /// A user pool called `name`, which strangers may not sign up to, with a client by logical ID and name. It stays
-    /// when its stack goes.
+    /// Creates a user pool called `name` with a client, given by logical ID and name. Only administrators create users.
+    /// The pool is retained when its stack is deleted.
     #[must_use]
     pub fn new(logical_id: &str, name: &str, (client, client_name): (&str, &str)) -> Self {
         Self {
@@ -38,7 +39,7 @@ impl EmailPool {
         }
     }
 
-    /// Lets anybody sign up.
+    /// Allows users to sign up themselves.
     #[must_use]
     pub fn self_sign_up(mut self) -> Self {
         self.properties.admin_create_user_config = Some(user_pool::AdminCreateUserConfig {
@@ -48,7 +49,7 @@ impl EmailPool {
         self
     }
 
-    /// Knows a standard attribute of each user, such as `name`.
+    /// Adds a standard attribute of users, for example `name`.
     #[must_use]
     pub fn attribute(mut self, name: &str, required: bool) -> Self {
         self.schema().push(user_pool::SchemaAttribute {
@@ -61,16 +62,17 @@ impl EmailPool {
         self
     }
 
-    /// Knows a text of its own about each user, which tokens call `custom:<name>`.
+    /// Adds a text attribute of the pool's own, which tokens name `custom:<name>`, with the limits of its length in
+    /// characters.
     #[must_use]
-    pub fn custom_attribute(mut self, name: &str, shortest: u32, longest: u32) -> Self {
+    pub fn custom_attribute(mut self, name: &str, min_length: u32, max_length: u32) -> Self {
         self.schema().push(user_pool::SchemaAttribute {
             name: set(name),
             attribute_data_type: set("String"),
             mutable: set(true),
             string_attribute_constraints: Some(user_pool::StringAttributeConstraints {
-                min_length: set(shortest.to_string()),
-                max_length: set(longest.to_string()),
+                min_length: set(min_length.to_string()),
+                max_length: set(max_length.to_string()),
             }),
             ..user_pool::SchemaAttribute::default()
         });
@@ -81,7 +83,7 @@ impl EmailPool {
         self.properties.schema.get_or_insert_default()
     }
 
-    /// Sends its mail through this SES identity, by ARN, instead of Cognito's own few a day.
+    /// Sends mail through this SES identity, given by ARN. Without it, Cognito sends mail itself, up to its daily quota.
     #[must_use]
     pub fn ses(mut self, identity: Option<&str>) -> Self {
         self.properties.email_configuration = identity.map(|arn| user_pool::EmailConfiguration {
@@ -92,21 +94,21 @@ impl EmailPool {
         self
     }
 
-    /// Cannot be deleted before this is taken back.
+    /// Sets deletion protection: a protected pool cannot be deleted.
     #[must_use]
     pub fn protected(mut self, protected: bool) -> Self {
         self.properties.deletion_protection = set(if protected { "ACTIVE" } else { "INACTIVE" });
         self
     }
 
-    /// Also lets the client send the password itself, which a server's login and test users need.
+    /// Sets whether the client may also send the password itself, as a server-side login and test users do.
     #[must_use]
     pub fn password_sign_in(mut self, allowed: bool) -> Self {
         self.flows.extend(allowed.then_some("ALLOW_USER_PASSWORD_AUTH"));
         self
     }
 
-    /// What of a user the client may read and write: everything, unless told.
+    /// Sets the attributes that the client may read and write. By default it may read and write all.
     #[must_use]
     pub fn client_attributes(mut self, readable: &[&str], writable: &[&str]) -> Self {
         self.readable = readable.iter().map(|&name| name.to_owned()).collect();
@@ -114,7 +116,7 @@ impl EmailPool {
         self
     }
 
-    /// A group by logical ID and name; of several, the one with the lowest precedence counts.
+    /// Adds a group, given by logical ID and name. Of a user's groups, the one with the lowest precedence applies.
     #[must_use]
     pub fn group(mut self, logical_id: &str, name: &str, precedence: u32) -> Self {
         self.groups.push((logical_id.to_owned(), name.to_owned(), precedence));
@@ -201,24 +203,24 @@ impl Part for EmailPool {
     }
 }
 
-/// A user that the stack makes: who gets the first password by e-mail.
+/// An `AWS::Cognito::UserPoolUser`, who receives the first password by e-mail.
 #[derive(Debug, Clone)]
 pub struct User {
     /// The logical ID.
     pub logical_id: String,
-    /// The pool.
+    /// The user pool.
     pub pool: Reference,
-    /// The address, which is also the user's name.
+    /// The e-mail address, which is also the user's name.
     pub email: String,
-    /// The other attributes.
+    /// The other attributes, by name.
     pub attributes: Vec<(&'static str, String)>,
 }
 
 impl User {
-    /// Is there such a user in this stage? The emulator has none made by stacks.
+    /// Returns whether the stage supports users in stacks. The emulator does not.
     #[must_use]
     pub fn is_in(stage: &Stage) -> bool {
-        crate::emulator::Feature::UserPoolUsers.is_in(stage)
+        Feature::UserPoolUsers.is_in(stage)
     }
 }
 
@@ -237,7 +239,7 @@ impl Part for User {
             user_attributes: Some(known.into_iter().chain(others).collect()),
             ..cognito::UserPoolUser::default()
         };
-        // Deleting it would lose a password, and what the user has set up to sign in with.
+        // Deleting the user would lose the password and the second factor.
         stack.resource(&self.logical_id, Resource::of(user).removal(RemovalPolicy::Retain))
     }
 }

@@ -1,4 +1,4 @@
-//! A queue that feeds a function: an event source mapping on its alias.
+//! An event source mapping that sends the messages of a queue to a function's alias.
 
 use super::{function::FunctionHandle, queue::QueueHandle};
 use crate::{
@@ -6,7 +6,8 @@ use crate::{
     template::{Part, Reference, Resource, Stack, list, set},
 };
 
-/// A queue's messages go to a function's alias, in batches; those that the function reports as failed come again.
+/// An `AWS::Lambda::EventSourceMapping` that sends messages to a function's alias in batches. Messages that the
+/// function reports as failed are received again.
 ///
 /// The function's role needs [`QueueHandle::feed`].
 #[derive(Debug, Clone)]
@@ -18,13 +19,13 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    /// Feeds `function` from `queue`, ten messages at a time.
+    /// Creates a mapping from `queue` to `function` with batches of up to ten messages.
     #[must_use]
     pub fn new(logical_id: &str, queue: &QueueHandle, function: &FunctionHandle) -> Self {
         Self { logical_id: logical_id.to_owned(), queue: queue.clone(), function: function.clone(), batch: 10 }
     }
 
-    /// How many messages an invocation gets at most.
+    /// Sets the largest number of messages in a batch.
     #[must_use]
     pub fn batch(mut self, messages: u32) -> Self {
         self.batch = i64::from(messages);

@@ -1,4 +1,4 @@
-//! A Cognito identity pool: AWS credentials for browsers, signed in or not, each kind with a role of its own.
+//! A Cognito identity pool: AWS credentials for browsers, with one role for signed-in users and one for anonymous users.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,8 @@ use crate::{
     template::{Part, Reference, Resource, Stack, set},
 };
 
-/// An identity pool and its two roles, `AuthenticatedRole` and `UnauthenticatedRole`.
+/// An `AWS::Cognito::IdentityPool` and its roles, `AuthenticatedRole` and `UnauthenticatedRole`. A role without
+/// statements is omitted.
 #[derive(Debug, Clone)]
 pub struct IdentityPool {
     logical_id: String,
@@ -22,7 +23,7 @@ pub struct IdentityPool {
 }
 
 impl IdentityPool {
-    /// A pool called `name` that knows the users of a user pool.
+    /// Creates an identity pool called `name` for the users of a user pool.
     #[must_use]
     pub fn new(logical_id: &str, name: String, users: &UserPoolHandle) -> Self {
         Self {
@@ -34,14 +35,14 @@ impl IdentityPool {
         }
     }
 
-    /// Allows who is signed in something.
+    /// Adds statements to the role of signed-in users.
     #[must_use]
     pub fn allow_signed_in(mut self, statements: impl IntoIterator<Item = Statement>) -> Self {
         self.signed_in.extend(statements);
         self
     }
 
-    /// Allows who is not signed in something.
+    /// Adds statements to the role of anonymous users.
     #[must_use]
     pub fn allow_anonymous(mut self, statements: impl IntoIterator<Item = Statement>) -> Self {
         self.anonymous.extend(statements);
@@ -69,15 +70,15 @@ impl Part for IdentityPool {
     fn add_to(self, stack: &mut Stack) -> Reference {
         let pool = stack.resource(&self.logical_id, Resource::of(self.properties()));
         let mut roles = std::collections::BTreeMap::new();
-        for (kind, logical_id, statements) in [
+        for (state, logical_id, statements) in [
             ("authenticated", "AuthenticatedRole", &self.signed_in),
             ("unauthenticated", "UnauthenticatedRole", &self.anonymous),
         ] {
             if statements.is_empty() {
                 continue;
             }
-            let role = stack.resource(logical_id, Resource::of(policy::role(&trust(&pool, kind), statements)));
-            roles.insert(kind.to_owned(), role.attribute("Arn"));
+            let role = stack.resource(logical_id, Resource::of(policy::role(&trust(&pool, state), statements)));
+            roles.insert(state.to_owned(), role.attribute("Arn"));
         }
         let attachment = cognito::IdentityPoolRoleAttachment {
             identity_pool_id: set(pool.id()),
@@ -89,14 +90,14 @@ impl Part for IdentityPool {
     }
 }
 
-/// Trust in identities of this pool, of this kind.
-fn trust(pool: &Reference, kind: &str) -> Value {
+/// The trust in identities of a pool that are `authenticated` or `unauthenticated`.
+fn trust(pool: &Reference, state: &str) -> Value {
     policy::trust(
         json!({ "Federated": "cognito-identity.amazonaws.com" }),
         "sts:AssumeRoleWithWebIdentity",
         Some(json!({
             "StringEquals": { "cognito-identity.amazonaws.com:aud": pool.id() },
-            "ForAnyValue:StringLike": { "cognito-identity.amazonaws.com:amr": kind },
+            "ForAnyValue:StringLike": { "cognito-identity.amazonaws.com:amr": state },
         })),
     )
 }

@@ -1,24 +1,24 @@
-//! A Lambda layer made of files of the workspace.
+//! A Lambda layer built from files of the workspace.
 
-use super::function::{RUNTIME, artifact};
+use super::function::{RUNTIME, add_code_parameters};
 use crate::{
     rendered::{ParameterSource, RenderedLayer},
     resources::lambda::{LayerVersion, layer_version},
     template::{Part, Reference, RemovalPolicy, Resource, Stack, list, set},
 };
 
-/// A layer of files of the workspace.
+/// An `AWS::Lambda::LayerVersion` built from files of the workspace.
 #[derive(Debug, Clone)]
 pub struct Layer {
     /// The logical ID.
     pub logical_id: String,
-    /// The system that owns it.
+    /// The system that owns the layer.
     pub system: &'static str,
-    /// Its name within the system.
+    /// The layer's name within its system.
     pub layer: String,
-    /// Its name in Lambda.
+    /// The layer's name in Lambda.
     pub layer_name: String,
-    /// The folder, relative to the workspace's root.
+    /// The folder of the layer's files, relative to the workspace's root.
     pub source: String,
 }
 
@@ -27,7 +27,7 @@ impl Part for Layer {
 
     fn add_to(self, stack: &mut Stack) -> Reference {
         let source = ParameterSource::LayerCode { system: self.system.to_owned(), layer: self.layer.clone() };
-        let (bucket, key) = artifact(stack, &self.logical_id, "layer", source);
+        let (bucket, key) = add_code_parameters(stack, &self.logical_id, "layer", source);
         let version = LayerVersion {
             layer_name: set(&self.layer_name),
             compatible_runtimes: list([RUNTIME]),
@@ -39,7 +39,7 @@ impl Part for Layer {
             }),
             ..LayerVersion::default()
         };
-        // Published versions of functions go on using theirs; `prune` removes what none of them does.
+        // Published function versions keep using their layer version; `prune` deletes unused ones.
         let version = Resource::of(version).removal(RemovalPolicy::Retain);
         let reference = stack.resource(&self.logical_id, version);
         stack.layers.push(RenderedLayer {

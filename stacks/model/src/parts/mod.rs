@@ -1,4 +1,7 @@
-//! Parts: a few resources that belong together, with the settings that are right for them.
+//! Parts: resources that belong together, with safe settings.
+//!
+//! A part is a builder that is added to a stack with [`Stack::add`](crate::template::Stack::add), which returns a
+//! handle for references and grants.
 
 pub mod alarm;
 pub mod api;

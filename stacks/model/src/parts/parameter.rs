@@ -1,18 +1,19 @@
-//! An SSM parameter: configuration that others look up by name. Never a secret, which CloudFormation cannot make.
+//! An SSM parameter: configuration that other programs look up by name. It must not be a secret, because CloudFormation
+//! cannot create a `SecureString`.
 
 use crate::{
     resources::ssm,
     template::{Part, Reference, Resource, Stack, Text, set},
 };
 
-/// A parameter of plain text.
+/// An `AWS::SSM::Parameter` of type `String`.
 #[derive(Debug, Clone)]
 pub struct Parameter {
     /// The logical ID.
     pub logical_id: String,
-    /// Its name, which starts with a slash.
+    /// The parameter's name, which starts with a slash.
     pub name: String,
-    /// Its value.
+    /// The parameter's value.
     pub value: Text,
 }
 

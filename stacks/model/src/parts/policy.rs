@@ -1,4 +1,4 @@
-//! IAM: statements, and roles made of them.
+//! IAM statements, policy documents and roles.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use crate::{
     template::{Expression, Text, list, set},
 };
 
-/// One statement of a policy that allows something.
+/// One statement of a policy, with the effect `Allow`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     actions: Vec<String>,
     resources: Vec<Text>,
-    /// Is it allowed on all but the resources?
-    except: bool,
+    /// Whether the resources are those that the actions are not allowed on.
+    is_inverted: bool,
     condition: Option<Value>,
 }
 
@@ -22,19 +22,19 @@ impl Statement {
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
         let actions = actions.into_iter().map(str::to_owned).collect();
-        Self { actions, resources: resources.into_iter().collect(), except: false, condition: None }
+        Self { actions, resources: resources.into_iter().collect(), is_inverted: false, condition: None }
     }
 
-    /// Allows `actions` on everything that is none of `resources`.
+    /// Allows `actions` on all resources except `resources`.
     #[must_use]
     pub fn allow_except<'a>(
         actions: impl IntoIterator<Item = &'a str>,
         resources: impl IntoIterator<Item = Text>,
     ) -> Self {
-        Self { except: true, ..Self::allow(actions, resources) }
+        Self { is_inverted: true, ..Self::allow(actions, resources) }
     }
 
-    /// Allows it only on this condition, in IAM's own form.
+    /// Adds a condition, in IAM's JSON form.
     #[must_use]
     pub fn when(mut self, condition: Value) -> Self {
         self.condition = Some(condition);
@@ -42,8 +42,8 @@ impl Statement {
     }
 
     fn to_json(&self) -> Value {
-        let on = if self.except { "NotResource" } else { "Resource" };
-        let mut statement = json!({ "Effect": "Allow", "Action": self.actions, on: self.resources });
+        let resources = if self.is_inverted { "NotResource" } else { "Resource" };
+        let mut statement = json!({ "Effect": "Allow", "Action": self.actions, resources: self.resources });
         if let Some(condition) = &self.condition {
             statement["Condition"] = condition.clone();
         }
@@ -51,18 +51,13 @@ impl Statement {
     }
 }
 
-/// One value or several, as policies write them.
-pub(crate) fn each(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
-/// A policy document of these statements.
+/// Returns a policy document of these statements.
 #[must_use]
 pub fn document(statements: &[Statement]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements.iter().map(Statement::to_json).collect::<Vec<_>>() })
 }
 
-/// Statement of a resource's own policy that denies `actions` on `resources` to whoever comes without TLS.
+/// Returns a statement of a resource's own policy that denies requests without TLS.
 #[must_use]
 pub fn deny_without_tls(actions: &str, resources: &[Text]) -> Value {
     json!({
@@ -75,19 +70,19 @@ pub fn deny_without_tls(actions: &str, resources: &[Text]) -> Value {
     })
 }
 
-/// A resource's own policy of statements in IAM's own form.
+/// Returns a resource's own policy, from statements in IAM's JSON form.
 #[must_use]
 pub fn resource_policy(statements: Vec<Value>) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-/// Trust in an AWS service.
+/// Returns a trust policy for an AWS service.
 #[must_use]
 pub fn service_trust(service: &str) -> Value {
     trust(json!({ "Service": service }), "sts:AssumeRole", None)
 }
 
-/// A trust policy: who may assume the role, how, and on what condition.
+/// Returns a trust policy: the principal that may assume a role, the action by which it does, and a condition.
 #[must_use]
 pub fn trust(principal: Value, action: &str, condition: Option<Value>) -> Value {
     let mut statement = json!({ "Effect": "Allow", "Principal": principal, "Action": action });
@@ -97,7 +92,7 @@ pub fn trust(principal: Value, action: &str, condition: Option<Value>) -> Value 
     json!({ "Version": "2012-10-17", "Statement": [statement] })
 }
 
-/// A role that is trusted as `trust` says and may do what `statements` allow.
+/// Returns an `AWS::IAM::Role` with a trust policy and an inline policy of these statements.
 #[must_use]
 pub fn role(trust: &Value, statements: &[Statement]) -> Role {
     Role {
@@ -107,7 +102,7 @@ pub fn role(trust: &Value, statements: &[Statement]) -> Role {
     }
 }
 
-/// A role that is trusted as `trust` says and may do what AWS's own policy `name` allows.
+/// Returns an `AWS::IAM::Role` with a trust policy and the AWS managed policy `name`.
 #[must_use]
 pub fn managed_role(trust: &Value, name: &str) -> Role {
     let arn = Expression::sub(&format!("arn:${{AWS::Partition}}:iam::aws:policy/{name}"), []);

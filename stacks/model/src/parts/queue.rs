@@ -1,4 +1,4 @@
-//! An SQS queue with the queue that takes what nobody could process.
+//! An SQS queue with its dead-letter queue.
 
 use super::policy::{self, Statement};
 use crate::{
@@ -8,12 +8,13 @@ use crate::{
     template::{Part, Reference, Resource, Stack, Text, list, set},
 };
 
-/// How long messages are kept, in seconds: 14 days, the most there is (SQS API reference, `SetQueueAttributes`).
+/// The retention of messages in seconds: 14 days, the maximum (SQS API reference, `SetQueueAttributes`).
 const RETENTION: i64 = 1_209_600;
-/// How long a receive waits for a message, in seconds: the most there is (the same).
+/// The waiting time of a receive in seconds: the maximum (the same page).
 const LONG_POLL: i64 = 20;
 
-/// A queue and its dead-letter queue: encrypted, TLS only, keeping messages for 14 days.
+/// An `AWS::SQS::Queue`, its dead-letter queue and their policies: encrypted, reachable over TLS only, keeping messages
+/// for 14 days.
 #[derive(Debug, Clone)]
 pub struct Queue {
     logical_id: String,
@@ -25,24 +26,26 @@ pub struct Queue {
     tls_only: bool,
 }
 
-/// What others need of a queue.
+/// The values by which other parts refer to a queue.
 #[derive(Debug, Clone)]
 pub struct QueueHandle {
     /// The queue.
     pub queue: Reference,
 }
 
-/// A queue and its dead-letter queue.
+/// The handles of a queue and its dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct Queues {
     /// The queue.
     pub main: QueueHandle,
-    /// Its dead-letter queue.
+    /// The dead-letter queue.
     pub dead_letters: QueueHandle,
 }
 
 impl Queue {
-    /// A queue called `name`, with a dead-letter queue, each by logical ID and name.
+    /// Creates a queue and its dead-letter queue, each given by logical ID and name.
+    ///
+    /// Received messages are hidden for 30 seconds and received three times at most.
     #[must_use]
     pub fn new((logical_id, name): (&str, &str), dead_letters: (&str, &str), stage: &Stage) -> Self {
         Self {
@@ -56,21 +59,21 @@ impl Queue {
         }
     }
 
-    /// How long a received message is hidden from others, in seconds.
+    /// Sets the visibility timeout in seconds: the time for which a received message is hidden from other consumers.
     #[must_use]
     pub fn visibility(mut self, seconds: u32) -> Self {
         self.visibility = i64::from(seconds);
         self
     }
 
-    /// The same for dead letters, where somebody receives them: 30 seconds unless told.
+    /// Sets the visibility timeout of the dead-letter queue in seconds, if a function consumes it. SQS's default is 30.
     #[must_use]
     pub fn dead_letter_visibility(mut self, seconds: u32) -> Self {
         self.dead_letter_visibility = Some(i64::from(seconds));
         self
     }
 
-    /// How often a message is received before it becomes a dead letter.
+    /// Sets the number of times that a message is received before it moves to the dead-letter queue.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = i64::from(attempts);
@@ -84,7 +87,7 @@ impl Part for Queue {
     fn add_to(self, stack: &mut Stack) -> Queues {
         let (logical_id, name) = &self.dead_letters;
         let dead_letters =
-            sqs::Queue { visibility_timeout: self.dead_letter_visibility.map(Into::into), ..plain(name) };
+            sqs::Queue { visibility_timeout: self.dead_letter_visibility.map(Into::into), ..base_properties(name) };
         let dead_letters = stack.resource(logical_id, Resource::of(dead_letters));
         let properties = sqs::Queue {
             visibility_timeout: set(self.visibility),
@@ -92,7 +95,7 @@ impl Part for Queue {
                 dead_letter_target_arn: set(dead_letters.attribute("Arn")),
                 max_receive_count: set(self.attempts),
             }),
-            ..plain(&self.name)
+            ..base_properties(&self.name)
         };
         let queue = stack.resource(&self.logical_id, Resource::of(properties));
         if self.tls_only {
@@ -105,7 +108,7 @@ impl Part for Queue {
     }
 }
 
-fn plain(name: &str) -> sqs::Queue {
+fn base_properties(name: &str) -> sqs::Queue {
     sqs::Queue {
         queue_name: set(name),
         message_retention_period: set(RETENTION),
@@ -121,44 +124,44 @@ fn tls_only(queue: &Reference) -> sqs::QueuePolicy {
 }
 
 impl QueueHandle {
-    /// The queue's URL.
+    /// Returns the queue's URL.
     #[must_use]
     pub fn url(&self) -> Text {
         self.queue.id()
     }
 
-    /// The queue's name.
+    /// Returns the queue's name.
     #[must_use]
     pub fn name(&self) -> Text {
         self.queue.attribute("QueueName")
     }
 
-    /// The queue's ARN.
+    /// Returns the queue's ARN.
     #[must_use]
     pub fn arn(&self) -> Text {
         self.queue.attribute("Arn")
     }
 
-    /// Sending messages.
+    /// Allows sending messages.
     #[must_use]
     pub fn send(&self) -> Vec<Statement> {
         self.allow(&["sqs:SendMessage"])
     }
 
-    /// Looking at how many messages there are.
+    /// Allows reading the queue's attributes, for example the number of messages.
     #[must_use]
     pub fn inspect(&self) -> Vec<Statement> {
         self.allow(&["sqs:GetQueueAttributes"])
     }
 
-    /// What Lambda asks of a function's role to feed it from the queue (Lambda developer guide, "Execution role
-    /// permissions" of SQS event sources).
+    /// Allows what Lambda requires of the role of a function that an event source mapping invokes (Lambda developer
+    /// guide, "Execution role permissions" of SQS event sources).
     #[must_use]
     pub fn feed(&self) -> Vec<Statement> {
         self.allow(&["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"])
     }
 
-    /// Receiving, keeping hidden and deleting messages.
+    /// Allows receiving and deleting messages, and extending their visibility timeout.
     #[must_use]
     pub fn work(&self) -> Vec<Statement> {
         self.allow(&["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"])
@@ -176,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_queues_are_tls_only_and_the_first_gives_up_into_the_second() {
+    fn both_queues_are_tls_only_and_one_is_the_dead_letter_queue_of_the_other() {
         let mut stack = Stack::new("worker", "Work.");
         let queue = Queue::new(("Tasks", "tasks"), ("TasksDlq", "tasks-dlq"), &Stage::example("dev"));
         stack.add(queue.visibility(900).attempts(5));

@@ -1,4 +1,4 @@
-//! An EventBridge rule that invokes a function's alias at regular times.
+//! An EventBridge rule that invokes a function's alias on a schedule.
 
 use super::function::FunctionHandle;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     template::{Part, Reference, Resource, Stack, set},
 };
 
-/// A schedule for one function.
+/// An `AWS::Events::Rule` that invokes one function, and the permission for it.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     logical_id: String,
@@ -16,8 +16,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A rule called `name` that invokes the function as `expression` says: `rate(15 minutes)` or `cron(…)` (EventBridge
-    /// user guide, "Creating a rule that runs on a schedule").
+    /// Creates a rule called `name` with a schedule expression: `rate(15 minutes)` or `cron(…)` (EventBridge user
+    /// guide, "Creating a rule that runs on a schedule").
     #[must_use]
     pub fn new(logical_id: &str, name: &str, expression: &str, function: &FunctionHandle) -> Self {
         Self {

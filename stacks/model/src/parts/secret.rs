@@ -1,4 +1,4 @@
-//! A secret that nobody knows: Secrets Manager makes it, no template and no person has it.
+//! A secret that Secrets Manager generates: neither a template nor a person contains or chooses its value.
 
 use super::policy::Statement;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     template::{Part, Reference, RemovalPolicy, Resource, Stack, Text, set},
 };
 
-/// A generated secret.
+/// An `AWS::SecretsManager::Secret` with a generated value of 64 characters.
 #[derive(Debug, Clone)]
 pub struct Secret {
     logical_id: String,
@@ -17,27 +17,27 @@ pub struct Secret {
     removal: RemovalPolicy,
 }
 
-/// What a secret is made of.
+/// The characters of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alphabet {
-    /// 64 letters and digits.
+    /// Letters and digits.
     Alphanumeric,
-    /// 64 hexadecimal digits: 32 bytes.
+    /// Hexadecimal digits: the value represents 32 bytes.
     Hexadecimal,
 }
 
-/// How long a secret is, in characters.
+/// The length of a secret, in characters.
 const LENGTH: i64 = 64;
 
-/// What others need of a secret.
+/// The values by which other parts refer to a secret.
 #[derive(Debug, Clone)]
 pub struct SecretHandle {
     secret: Reference,
 }
 
 impl Secret {
-    /// A secret called `name`. It stays when its stack goes, but on the emulator: what was signed with it must still be
-    /// verified.
+    /// Creates a secret of letters and digits called `name`. It is retained when its stack is deleted, except in stage
+    /// `local`, so that signatures made with it can still be verified.
     #[must_use]
     pub fn new(logical_id: &str, name: &str, stage: &Stage) -> Self {
         Self {
@@ -49,14 +49,14 @@ impl Secret {
         }
     }
 
-    /// What it is for.
+    /// Sets the description, which says what the secret is used for.
     #[must_use]
     pub fn description(mut self, text: &str) -> Self {
         text.clone_into(&mut self.description);
         self
     }
 
-    /// What it is made of: letters and digits unless told.
+    /// Sets the characters of the secret.
     #[must_use]
     pub fn alphabet(mut self, alphabet: Alphabet) -> Self {
         self.alphabet = alphabet;
@@ -87,13 +87,13 @@ impl Part for Secret {
 }
 
 impl SecretHandle {
-    /// The secret's ARN, with the six characters that Secrets Manager adds.
+    /// Returns the secret's ARN, which ends with six characters that Secrets Manager adds.
     #[must_use]
     pub fn arn(&self) -> Text {
         self.secret.id()
     }
 
-    /// Reading it.
+    /// Allows reading the secret's value.
     #[must_use]
     pub fn read(&self) -> Vec<Statement> {
         vec![Statement::allow(["secretsmanager:GetSecretValue"], [self.arn()])]

@@ -1,4 +1,4 @@
-//! A static site: a private bucket that only CloudFront reads, under a domain of its own where there is one.
+//! A static site: a private bucket behind a CloudFront distribution, with a domain if the stage has one.
 
 use serde_json::{Value, json};
 
@@ -22,43 +22,45 @@ use crate::{
     template::{Expression, Part, Reference, Resource, Stack, Text, list, set},
 };
 
-/// The hosted zone of every distribution (Route 53 API reference, `AliasTarget`).
+/// The hosted zone of all distributions (Route 53 API reference, `AliasTarget`).
 const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
-/// CloudFront's own policies `CachingOptimized` and `CORS-S3Origin` (CloudFront developer guide, "Use managed cache
+/// CloudFront's managed policies `CachingOptimized` and `CORS-S3Origin` (CloudFront developer guide, "Use managed cache
 /// policies" and "Use managed origin request policies").
 const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 const CORS_S3_ORIGIN: &str = "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf";
-/// CloudFront's own headers `SecurityHeadersPolicy`: no framing, HTTPS only, no guessing of types ("Use managed response headers
-/// policies").
+/// CloudFront's managed policy `SecurityHeadersPolicy`: no framing, HTTPS only, no guessing of media types ("Use
+/// managed response headers policies").
 const SECURITY_HEADERS: &str = "67f7725c-6f97-4210-82d7-5512b31e9d03";
-/// The one origin's id within the distribution.
+/// The ID of the only origin within the distribution.
 const ORIGIN: &str = "Site";
 
-/// A static site of one page: every path that is no file answers with the page, which knows what to do.
+/// A bucket and an `AWS::CloudFront::Distribution` for a single-page application: the response to a path that is not a
+/// file is the page. With a domain, the stack also gets certificate, DNS records and the redirect of `www.` to the
+/// domain.
 #[derive(Debug, Clone)]
 pub struct Site {
     name: String,
-    bucket: BucketName,
+    bucket_name: BucketName,
+    bucket: Bucket,
     domain: Option<SiteDomain>,
-    stage: Stage,
 }
 
-/// Where a site is found.
+/// A site's domain.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteDomain {
-    /// The domain without `www.`, which is redirected to it.
+    /// The domain without `www.`. The name with `www.` is redirected to it.
     pub name: String,
-    /// The ARN of a certificate for both, which may hold pseudo parameters; without it one is made. It must lie in
-    /// us-east-1, the only region whose certificates CloudFront takes.
+    /// The ARN of a certificate for both names, which may contain pseudo parameters. Without it, the stack creates one.
+    /// It must be in us-east-1, see [`REGION`](super::cdn::REGION).
     #[serde(default)]
-    pub certificate: Option<String>,
-    /// The id of the Route 53 hosted zone.
-    pub hosted_zone: String,
+    pub certificate_arn: Option<String>,
+    /// The ID of the Route 53 hosted zone.
+    pub hosted_zone_id: String,
 }
 
 impl SiteDomain {
-    /// The site's URL, and that of its `www`.
+    /// Returns the site's URL, and the one with `www.`.
     #[must_use]
     pub fn urls(&self) -> [String; 2] {
         [format!("https://{}", self.name), format!("https://www.{}", self.name)]
@@ -66,13 +68,18 @@ impl SiteDomain {
 }
 
 impl Site {
-    /// A site whose other resources are called after `name`.
+    /// Creates a site in the bucket called `bucket`. The names of its other resources start with `name`.
     #[must_use]
     pub fn new(name: &str, bucket: &BucketName, stage: &Stage) -> Self {
-        Self { name: name.to_owned(), bucket: bucket.clone(), domain: None, stage: stage.clone() }
+        Self {
+            name: name.to_owned(),
+            bucket_name: bucket.clone(),
+            bucket: Bucket::new("WebsiteBucket", bucket, stage).versioned().bucket_key(),
+            domain: None,
+        }
     }
 
-    /// Under a domain of its own; otherwise under CloudFront's.
+    /// Sets the site's domain. Without it, the site is served under CloudFront's own name.
     #[must_use]
     pub fn domain(mut self, domain: Option<&SiteDomain>) -> Self {
         self.domain = domain.cloned();
@@ -107,8 +114,8 @@ impl Site {
             viewer_certificate: Some(viewer_certificate(certificate)),
             origins: Some(vec![self.origin(access_control)]),
             default_cache_behavior: Some(behavior(redirect)),
-            // S3 answers 403 for what is not there to those who may not list.
-            custom_error_responses: Some([403, 404].map(to_the_page).into()),
+            // S3 responds with 403 to a missing object, because the distribution may not list objects.
+            custom_error_responses: Some([403, 404].map(respond_with_page).into()),
             ..DistributionConfig::default()
         };
         Distribution { distribution_config: Some(config), ..Distribution::default() }
@@ -116,30 +123,30 @@ impl Site {
 
     fn certificate(&self, stack: &mut Stack) -> Option<Text> {
         let domain = self.domain.as_ref()?;
-        Some(match &domain.certificate {
-            Some(arn) => Text::filled(arn),
+        Some(match &domain.certificate_arn {
+            Some(arn) => Text::with_pseudo_parameters(arn),
             None => {
                 let [apex, www] = domain_names(domain);
-                let certificate = certificate(&[&apex, &www], Some(&domain.hosted_zone));
+                let certificate = certificate(&[&apex, &www], Some(&domain.hosted_zone_id));
                 stack.resource("SiteCertificate", Resource::of(certificate)).id()
             }
         })
     }
 
     fn origin(&self, access_control: &Reference) -> Origin {
-        // The bucket's name, not the bucket: its policy waits for the distribution.
+        // The bucket's name instead of a reference, because the bucket's policy waits for the distribution.
         let host = "${Bucket}.s3.${AWS::Region}.${AWS::URLSuffix}";
         Origin {
             id: set(ORIGIN),
-            domain_name: set(Expression::sub(host, [("Bucket", self.bucket.0.clone())])),
+            domain_name: set(Expression::sub(host, [("Bucket", self.bucket_name.0.clone())])),
             origin_access_control_id: set(access_control.id()),
-            // Required beside the access control, and empty.
+            // Required besides the access control, and empty.
             s3_origin_config: Some(S3OriginConfig { origin_access_identity: set(""), ..S3OriginConfig::default() }),
             ..Origin::default()
         }
     }
 
-    /// What `www.` is redirected by.
+    /// The function that redirects `www.`.
     fn redirect(&self, domain: &SiteDomain) -> Function {
         let code = REDIRECT.replace("APEX", &domain.name);
         Function {
@@ -154,16 +161,9 @@ impl Site {
             ..Function::default()
         }
     }
-
-    fn bucket(&self, distribution: &Reference) -> Bucket {
-        Bucket::new("WebsiteBucket", &self.bucket, &self.stage)
-            .versioned()
-            .bucket_key()
-            .statement(readable_by(distribution, &self.bucket))
-    }
 }
 
-/// Sends `www.` to the apex with path and query.
+/// Redirects `www.` to the apex with path and query.
 const REDIRECT: &str = r"function handler(event) {
   var request = event.request;
   if (!request.headers.host.value.startsWith('www.')) return request;
@@ -209,7 +209,7 @@ fn behavior(redirect: Option<&Reference>) -> DefaultCacheBehavior {
     }
 }
 
-fn to_the_page(error: i64) -> CustomErrorResponse {
+fn respond_with_page(error: i64) -> CustomErrorResponse {
     CustomErrorResponse {
         error_code: set(error),
         response_code: set(200),
@@ -231,11 +231,11 @@ fn readable_by(distribution: &Reference, bucket: &BucketName) -> Value {
     })
 }
 
-fn record(zone: &str, name: &str, kind: &str, distribution: &Reference) -> RecordSet {
+fn record(zone: &str, name: &str, record_type: &str, distribution: &Reference) -> RecordSet {
     RecordSet {
         hosted_zone_id: set(zone),
         name: set(name),
-        r#type: set(kind),
+        r#type: set(record_type),
         alias_target: Some(record_set::AliasTarget {
             dns_name: set(distribution.attribute("DomainName")),
             hosted_zone_id: set(CLOUDFRONT_ZONE),
@@ -256,11 +256,11 @@ impl Part for Site {
         let certificate = self.certificate(stack);
         let distribution = Resource::of(self.distribution(&access_control, redirect.as_ref(), certificate));
         let distribution = stack.resource("Distribution", distribution);
-        stack.add(self.bucket(&distribution));
+        stack.add(self.bucket.statement(readable_by(&distribution, &self.bucket_name)));
         if let Some(domain) = &self.domain {
             for (host, name) in ["Apex", "Www"].iter().zip(domain_names(domain)) {
-                for (suffix, kind) in [("", "A"), ("Ipv6", "AAAA")] {
-                    let record = Resource::of(record(&domain.hosted_zone, &name, kind, &distribution));
+                for (suffix, record_type) in [("", "A"), ("Ipv6", "AAAA")] {
+                    let record = Resource::of(record(&domain.hosted_zone_id, &name, record_type, &distribution));
                     stack.resource(&format!("Site{host}DnsRecord{suffix}"), record);
                 }
             }

@@ -1,4 +1,4 @@
-//! A DynamoDB table, paid per request, and what can be granted on it: everything but `Scan`.
+//! A DynamoDB table with on-demand capacity, and the statements that grant access to it.
 
 use serde_json::json;
 
@@ -9,10 +9,10 @@ use crate::{
     template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, set},
 };
 
-/// How far back a table can be restored, in days: the most there is (DynamoDB developer guide, "Point-in-time backups").
+/// The age in days up to which a table can be restored: the maximum (DynamoDB developer guide, "Point-in-time backups").
 const RECOVERY_DAYS: i64 = 35;
 
-/// A table whose keys are strings.
+/// An encrypted `AWS::DynamoDB::Table` with on-demand capacity. All keys are strings.
 #[derive(Debug, Clone)]
 pub struct Table {
     logical_id: String,
@@ -22,10 +22,10 @@ pub struct Table {
     removal: RemovalPolicy,
 }
 
-/// A key: the partition's attribute and, where items are sorted within it, the one they are sorted by.
+/// A key: the attribute of the partition key and, if there is one, the attribute of the sort key.
 pub type Key<'a> = (&'a str, Option<&'a str>);
 
-/// What others need of a table.
+/// The values by which other parts refer to a table.
 #[derive(Debug, Clone)]
 pub struct TableHandle {
     /// The table.
@@ -33,7 +33,7 @@ pub struct TableHandle {
     indexes: Vec<String>,
 }
 
-/// What a function may do with items. There is no `Scan`: its cost grows with the table, not with the answer.
+/// An operation on items. There is no `Scan`, because its cost grows with the table instead of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are DynamoDB's own")]
 pub enum Access {
@@ -63,13 +63,16 @@ impl Access {
 }
 
 impl Table {
-    /// A table called `name`, encrypted. It stays when its stack goes, but on the emulator, which forgets it anyway.
+    /// Creates a table called `name`. It is retained when its stack is deleted, except in stage `local`, whose emulator
+    /// keeps no data.
     #[must_use]
     pub fn new(logical_id: &str, name: &str, key: Key, stage: &Stage) -> Self {
         let properties = dynamo_db::Table {
             table_name: set(name),
             billing_mode: set("PAY_PER_REQUEST"),
-            key_schema: Some(json!(schema(key).map(|(name, kind)| attribute(name, kind)).collect::<Vec<_>>())),
+            key_schema: Some(json!(
+                key_schema(key).map(|(name, key_type)| key_attribute(name, key_type)).collect::<Vec<_>>()
+            )),
             sse_specification: Some(table::SSESpecification {
                 sse_enabled: set(true),
                 ..table::SSESpecification::default()
@@ -79,30 +82,33 @@ impl Table {
         Self {
             logical_id: logical_id.to_owned(),
             properties,
-            keys: schema(key).map(|(name, _)| name.to_owned()).collect(),
+            keys: key_schema(key).map(|(name, _)| name.to_owned()).collect(),
             indexes: Vec::new(),
             removal: if stage.is_local() { RemovalPolicy::Delete } else { RemovalPolicy::Retain },
         }
     }
 
-    /// A global secondary index with all attributes.
+    /// Adds a global secondary index that projects all attributes.
     #[must_use]
     pub fn index(mut self, name: &str, key: Key) -> Self {
-        let item =
-            |(name, kind)| table::GlobalSecondaryIndexKeySchema { attribute_name: set(name), key_type: set(kind) };
+        let item = |(name, key_type)| table::GlobalSecondaryIndexKeySchema {
+            attribute_name: set(name),
+            key_type: set(key_type),
+        };
         let index = table::GlobalSecondaryIndex {
             index_name: set(name),
-            key_schema: Some(schema(key).map(item).collect()),
+            key_schema: Some(key_schema(key).map(item).collect()),
             projection: Some(table::Projection { projection_type: set("ALL"), ..table::Projection::default() }),
             ..table::GlobalSecondaryIndex::default()
         };
         self.properties.global_secondary_indexes.get_or_insert_default().push(index);
-        self.keys.extend(schema(key).map(|(name, _)| name.to_owned()));
+        self.keys.extend(key_schema(key).map(|(name, _)| name.to_owned()));
         self.indexes.push(name.to_owned());
         self
     }
 
-    /// Items are deleted some time after the moment that this attribute holds, in seconds since 1970.
+    /// Deletes items after the time in this attribute, in seconds since 1970. DynamoDB deletes them within a few days
+    /// (DynamoDB developer guide, "Using time to live").
     #[must_use]
     pub fn expires(mut self, attribute: &str) -> Self {
         self.properties.time_to_live_specification =
@@ -110,7 +116,7 @@ impl Table {
         self
     }
 
-    /// Can be restored to any second of the last 35 days.
+    /// Enables point-in-time recovery to any second of the last 35 days.
     #[must_use]
     pub fn recoverable(mut self) -> Self {
         self.properties.point_in_time_recovery_specification = Some(table::PointInTimeRecoverySpecification {
@@ -120,14 +126,14 @@ impl Table {
         self
     }
 
-    /// Cannot be deleted before this is taken back.
+    /// Enables deletion protection: the table cannot be deleted.
     #[must_use]
     pub fn protected(mut self) -> Self {
         self.properties.deletion_protection_enabled = set(true);
         self
     }
 
-    /// Tells every change, with the item before and after it.
+    /// Enables a stream of all changes, each with the item before and after it.
     #[must_use]
     pub fn stream(mut self) -> Self {
         self.properties.stream_specification = Some(table::StreamSpecification {
@@ -137,7 +143,7 @@ impl Table {
         self
     }
 
-    /// A tag.
+    /// Adds a tag.
     #[must_use]
     pub fn tag(mut self, key: &str, value: &str) -> Self {
         self.properties.tags.get_or_insert_default().push(table::Tag { key: set(key), value: set(value) });
@@ -145,13 +151,13 @@ impl Table {
     }
 }
 
-/// The attributes of a key, each with its part in it.
-fn schema<'a>((partition, sort): Key<'a>) -> impl Iterator<Item = (&'a str, &'static str)> {
+/// Returns the attributes of a key, each with its key type.
+fn key_schema<'a>((partition, sort): Key<'a>) -> impl Iterator<Item = (&'a str, &'static str)> {
     std::iter::once((partition, "HASH")).chain(sort.map(|sort| (sort, "RANGE")))
 }
 
-fn attribute(name: &str, kind: &str) -> serde_json::Value {
-    json!({ "AttributeName": name, "KeyType": kind })
+fn key_attribute(name: &str, key_type: &str) -> serde_json::Value {
+    json!({ "AttributeName": name, "KeyType": key_type })
 }
 
 impl Part for Table {
@@ -169,13 +175,13 @@ impl Part for Table {
 }
 
 impl TableHandle {
-    /// The table's name.
+    /// Returns the table's name.
     #[must_use]
     pub fn name(&self) -> Text {
         self.table.id()
     }
 
-    /// The table's ARN.
+    /// Returns the table's ARN.
     #[must_use]
     pub fn arn(&self) -> Text {
         self.table.attribute("Arn")
@@ -185,7 +191,7 @@ impl TableHandle {
         Expression::sub(&format!("${{Table}}/index/{name}"), [("Table", self.arn())]).into()
     }
 
-    /// Allows something with the table's items, and queries of its indexes if queries are among it.
+    /// Allows these operations on the table's items. `Query` also allows queries of its indexes.
     #[must_use]
     pub fn allow(&self, access: &[Access]) -> Vec<Statement> {
         let actions = access.iter().map(|access| access.action());
@@ -196,7 +202,7 @@ impl TableHandle {
         statements
     }
 
-    /// Allows queries of one index, and nothing else.
+    /// Allows queries of one index only.
     #[must_use]
     pub fn query_index(&self, name: &str) -> Vec<Statement> {
         vec![Statement::allow([Access::Query.action()], [self.index_arn(name)])]
@@ -208,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_table_and_indexes_are_defined_once_each() {
+    fn key_attributes_of_table_and_indexes_are_defined_once() {
         let mut stack = Stack::new("data", "Data.");
         let table = Table::new("Tasks", "tasks", ("PK", Some("SK")), &Stage::example("dev"))
             .index("ByUser", ("User", Some("SK")))
@@ -224,11 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn a_table_stays_but_on_the_emulator() {
-        for (name, kept) in [("dev", true), ("local", false)] {
+    fn a_table_is_retained_except_in_stage_local() {
+        for (name, is_retained) in [("dev", true), ("local", false)] {
             let mut stack = Stack::new("data", "Data.");
             stack.add(Table::new("Tasks", "tasks", ("PK", None), &Stage::example(name)));
-            assert_eq!(stack.resources["Tasks"].to_json()["DeletionPolicy"].is_string(), kept, "{name}");
+            assert_eq!(stack.resources["Tasks"].to_json()["DeletionPolicy"].is_string(), is_retained, "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! An SNS topic.
+//! An SNS topic with an optional e-mail subscription.
 
 use super::policy::Statement;
 use crate::{
@@ -6,10 +6,10 @@ use crate::{
     template::{Part, Reference, Resource, Stack, Text, set},
 };
 
-/// What the output with the ARN of a system's alarm topic is called.
+/// The name of the output with the ARN of a system's alarm topic.
 pub const ARN_OUTPUT: &str = "AlarmTopicArn";
 
-/// A topic, and who gets its messages by e-mail.
+/// An `AWS::SNS::Topic` and, with an address, its e-mail subscription.
 #[derive(Debug, Clone)]
 pub struct Topic {
     logical_id: String,
@@ -17,20 +17,20 @@ pub struct Topic {
     email: Option<String>,
 }
 
-/// What others need of a topic.
+/// The values by which other parts refer to a topic.
 #[derive(Debug, Clone)]
 pub struct TopicHandle {
     topic: Reference,
 }
 
 impl Topic {
-    /// A topic called `name`.
+    /// Creates a topic called `name`.
     #[must_use]
     pub fn new(logical_id: &str, name: &str) -> Self {
         Self { logical_id: logical_id.to_owned(), name: name.to_owned(), email: None }
     }
 
-    /// Sends everything to this address too, once its owner has confirmed it.
+    /// Sends all messages to this address as soon as its owner has confirmed the subscription.
     #[must_use]
     pub fn email(mut self, address: Option<&str>) -> Self {
         self.email = address.map(str::to_owned);
@@ -58,13 +58,13 @@ impl Part for Topic {
 }
 
 impl TopicHandle {
-    /// The topic's ARN.
+    /// Returns the topic's ARN.
     #[must_use]
     pub fn arn(&self) -> Text {
         self.topic.id()
     }
 
-    /// Publishing messages.
+    /// Allows publishing messages.
     #[must_use]
     pub fn publish(&self) -> Vec<Statement> {
         vec![Statement::allow(["sns:Publish"], [self.arn()])]

@@ -1,4 +1,4 @@
-//! A Cognito user pool whose users sign in with a phone number, and its client.
+//! A Cognito user pool whose users sign in with a phone number, with a client.
 
 use serde_json::json;
 
@@ -9,40 +9,50 @@ use crate::{
     template::{Part, Reference, RemovalPolicy, Resource, Stack, Text, list, set},
 };
 
-/// A user pool with a client for browsers and apps, which hold no secret.
+/// An `AWS::Cognito::UserPool` and a client without secret for browsers and apps.
 #[derive(Debug, Clone)]
 pub struct UserPool {
     logical_id: String,
-    stage: Stage,
+    /// Whether administrators may sign users in by password, which the local cloud's demo and tests do without a phone.
+    admin_sign_in: bool,
     prefix: String,
     sms: Option<String>,
     password_length: i64,
 }
 
-/// What others need of a user pool.
+/// The values by which other parts refer to a user pool.
 #[derive(Debug, Clone)]
 pub struct UserPoolHandle {
     /// The pool.
     pub pool: Reference,
-    /// Its client.
+    /// The client.
     pub client: Reference,
 }
 
 impl UserPool {
-    /// A user pool called `<prefix>-users`, with a client called `<prefix>-client`.
+    /// Creates a user pool called `<prefix>-users` with a client called `<prefix>-client`. Users sign up themselves,
+    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted.
     #[must_use]
     pub fn new(logical_id: &str, prefix: String, stage: &Stage) -> Self {
-        Self { logical_id: logical_id.to_owned(), stage: stage.clone(), prefix, sms: None, password_length: 8 }
+        Self {
+            logical_id: logical_id.to_owned(),
+            admin_sign_in: stage.is_local(),
+            prefix,
+            sms: None,
+            password_length: 8,
+        }
     }
 
-    /// Users sign in with a phone number, which is verified by SMS, sent with a role of this logical ID.
+    /// Signs users in with a phone number, which is verified by SMS. `role` is the logical ID of the role that sends
+    /// messages.
     #[must_use]
     pub fn sms_verification(mut self, role: &str) -> Self {
         self.sms = Some(role.to_owned());
         self
     }
 
-    /// Passwords need this many characters, of any kind.
+    /// Sets the minimum length of passwords, in characters of any kind; 6 to 99 (Cognito API reference,
+    /// `PasswordPolicyType`).
     #[must_use]
     pub fn password_length(mut self, characters: i64) -> Self {
         self.password_length = characters;
@@ -72,9 +82,9 @@ impl UserPool {
         }
     }
 
-    fn with_sms(&self, stack: &mut Stack, properties: cognito::UserPool) -> cognito::UserPool {
+    fn add_sms(&self, stack: &mut Stack, properties: cognito::UserPool) -> cognito::UserPool {
         let Some(role) = &self.sms else { return properties };
-        // Cognito shows this id when it assumes the role, so that nobody else's pool can.
+        // Cognito sends this ID when it assumes the role, so that pools of other accounts cannot use the role.
         let external_id = format!("{}-sms", self.prefix);
         let condition = json!({ "StringEquals": { "sts:ExternalId": external_id } });
         let trust = policy::trust(json!({ "Service": "cognito-idp.amazonaws.com" }), "sts:AssumeRole", Some(condition));
@@ -102,8 +112,7 @@ impl UserPool {
 
     fn client(&self, pool: &Reference) -> cognito::UserPoolClient {
         let mut flows = vec!["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"];
-        if self.stage.is_local() {
-            // So that the demo and tests get tokens without a phone.
+        if self.admin_sign_in {
             flows.push("ALLOW_ADMIN_USER_PASSWORD_AUTH");
         }
         cognito::UserPoolClient {
@@ -121,7 +130,7 @@ impl Part for UserPool {
     type Handle = UserPoolHandle;
 
     fn add_to(self, stack: &mut Stack) -> UserPoolHandle {
-        let properties = self.with_sms(stack, self.properties());
+        let properties = self.add_sms(stack, self.properties());
         let pool = Resource::of(properties).removal(RemovalPolicy::Retain);
         let pool = stack.resource(&self.logical_id, pool);
         let client = stack.resource(&format!("{}Client", self.logical_id), Resource::of(self.client(&pool)));

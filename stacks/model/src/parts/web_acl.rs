@@ -1,13 +1,14 @@
-//! A web ACL that slows down whoever asks too much of an API.
+//! A web ACL that limits the requests of each address to an API.
 
 use serde_json::{Value, json};
 
 use super::api::ApiHandle;
 use crate::template::{Expression, Part, Reference, Resource, Stack};
 
-/// Limits of requests per address, checked before an API is asked.
+/// An `AWS::WAFv2::WebACL` with limits of requests per address, and its association with an API. Blocked requests are
+/// answered with status 429.
 ///
-/// Its properties are written in CloudFormation's own form: the typed ones would be a thousand lines for one statement.
+/// The properties are written in CloudFormation's JSON form, because the typed ones would be a thousand lines.
 #[derive(Debug, Clone)]
 pub struct WebAcl {
     logical_id: String,
@@ -17,7 +18,7 @@ pub struct WebAcl {
     api: ApiHandle,
 }
 
-/// So many requests of one address in the ACL's window.
+/// A limit of one address's requests in the ACL's window.
 #[derive(Debug, Clone)]
 struct Limit {
     name: &'static str,
@@ -25,16 +26,16 @@ struct Limit {
     scope: Option<Scope>,
 }
 
-/// Which requests a limit counts.
+/// The requests that a limit counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Those whose path contains this.
+    /// Requests whose path contains this text.
     Path(&'static str),
-    /// Those with this method.
+    /// Requests with this method.
     Method(&'static str),
-    /// Those that the other does not count.
+    /// Requests that the scope does not count.
     Not(Box<Self>),
-    /// Those that all of them count; there must be two or more.
+    /// Requests that all of these scopes count; two or more scopes.
     All(Vec<Self>),
 }
 
@@ -60,14 +61,14 @@ impl Scope {
 }
 
 impl WebAcl {
-    /// An ACL called `name` that guards `api` and counts over `window` seconds: 60, 120, 300 or 600 (WAF API reference,
-    /// `RateBasedStatement`).
+    /// Creates an ACL called `name` for `api` that counts requests over `window` seconds: 60, 120, 300 or 600 (WAF API
+    /// reference, `RateBasedStatement`).
     #[must_use]
     pub fn new(logical_id: &str, name: &str, window: u32, api: &ApiHandle) -> Self {
         Self { logical_id: logical_id.to_owned(), name: name.to_owned(), window, limits: Vec::new(), api: api.clone() }
     }
 
-    /// Lets an address make this many of these requests in the window, 10 at least; all requests, if `scope` is none.
+    /// Limits each address to this many requests in the window, at least 10. Without a scope, all requests count.
     #[must_use]
     pub fn limit(mut self, name: &'static str, requests: u32, scope: Option<Scope>) -> Self {
         self.limits.push(Limit { name, requests, scope });

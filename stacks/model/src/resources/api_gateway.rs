@@ -94,7 +94,7 @@ impl ResourceType for Deployment {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::ApiGateway::Deployment` are made of.
+/// The types of the properties of `AWS::ApiGateway::Deployment`.
 pub mod deployment {
     use std::collections::BTreeMap;
 
@@ -338,7 +338,7 @@ impl ResourceType for Method {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::ApiGateway::Method` are made of.
+/// The types of the properties of `AWS::ApiGateway::Method`.
 pub mod method {
     use std::collections::BTreeMap;
 
@@ -582,7 +582,7 @@ impl ResourceType for RestApi {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::ApiGateway::RestApi` are made of.
+/// The types of the properties of `AWS::ApiGateway::RestApi`.
 pub mod rest_api {
     use serde::Serialize;
 
@@ -691,7 +691,7 @@ impl ResourceType for Stage {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::ApiGateway::Stage` are made of.
+/// The types of the properties of `AWS::ApiGateway::Stage`.
 pub mod stage {
     use std::collections::BTreeMap;
 

@@ -62,7 +62,7 @@ impl ResourceType for DomainName {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::ApiGatewayV2::DomainName` are made of.
+/// The types of the properties of `AWS::ApiGatewayV2::DomainName`.
 pub mod domain_name {
     use serde::Serialize;
 

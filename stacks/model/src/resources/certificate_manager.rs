@@ -63,7 +63,7 @@ impl ResourceType for Certificate {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::CertificateManager::Certificate` are made of.
+/// The types of the properties of `AWS::CertificateManager::Certificate`.
 pub mod certificate {
     use serde::Serialize;
 

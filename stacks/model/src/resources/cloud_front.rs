@@ -24,7 +24,7 @@ impl ResourceType for Distribution {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::CloudFront::Distribution` are made of.
+/// The types of the properties of `AWS::CloudFront::Distribution`.
 pub mod distribution {
     use serde::Serialize;
 
@@ -826,7 +826,7 @@ impl ResourceType for Function {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::CloudFront::Function` are made of.
+/// The types of the properties of `AWS::CloudFront::Function`.
 pub mod function {
     use serde::Serialize;
 
@@ -891,7 +891,7 @@ impl ResourceType for OriginAccessControl {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::CloudFront::OriginAccessControl` are made of.
+/// The types of the properties of `AWS::CloudFront::OriginAccessControl`.
 pub mod origin_access_control {
     use serde::Serialize;
 

@@ -107,7 +107,7 @@ impl ResourceType for Alarm {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::CloudWatch::Alarm` are made of.
+/// The types of the properties of `AWS::CloudWatch::Alarm`.
 pub mod alarm {
     use serde::Serialize;
 
@@ -313,7 +313,7 @@ impl ResourceType for Dashboard {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::CloudWatch::Dashboard` are made of.
+/// The types of the properties of `AWS::CloudWatch::Dashboard`.
 pub mod dashboard {
     use serde::Serialize;
 

@@ -56,7 +56,7 @@ impl ResourceType for IdentityPool {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Cognito::IdentityPool` are made of.
+/// The types of the properties of `AWS::Cognito::IdentityPool`.
 pub mod identity_pool {
     use serde::Serialize;
 
@@ -139,7 +139,7 @@ impl ResourceType for IdentityPoolRoleAttachment {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Cognito::IdentityPoolRoleAttachment` are made of.
+/// The types of the properties of `AWS::Cognito::IdentityPoolRoleAttachment`.
 pub mod identity_pool_role_attachment {
     use serde::Serialize;
 
@@ -301,7 +301,7 @@ impl ResourceType for UserPool {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Cognito::UserPool` are made of.
+/// The types of the properties of `AWS::Cognito::UserPool`.
 pub mod user_pool {
     use serde::Serialize;
 
@@ -805,7 +805,7 @@ impl ResourceType for UserPoolClient {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Cognito::UserPoolClient` are made of.
+/// The types of the properties of `AWS::Cognito::UserPoolClient`.
 pub mod user_pool_client {
     use serde::Serialize;
 
@@ -934,7 +934,7 @@ impl ResourceType for UserPoolUser {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Cognito::UserPoolUser` are made of.
+/// The types of the properties of `AWS::Cognito::UserPoolUser`.
 pub mod user_pool_user {
     use serde::Serialize;
 

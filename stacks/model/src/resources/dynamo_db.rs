@@ -87,7 +87,7 @@ impl ResourceType for Table {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &["KeySchema"];
 }
 
-/// What the properties of `AWS::DynamoDB::Table` are made of.
+/// The types of the properties of `AWS::DynamoDB::Table`.
 pub mod table {
     use serde::Serialize;
 

@@ -47,7 +47,7 @@ impl ResourceType for Rule {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &["EventBusName"];
 }
 
-/// What the properties of `AWS::Events::Rule` are made of.
+/// The types of the properties of `AWS::Events::Rule`.
 pub mod rule {
     use std::collections::BTreeMap;
 

@@ -117,7 +117,7 @@ impl ResourceType for Role {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::IAM::Role` are made of.
+/// The types of the properties of `AWS::IAM::Role`.
 pub mod role {
     use serde::Serialize;
 

@@ -36,7 +36,7 @@ impl ResourceType for Alias {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Lambda::Alias` are made of.
+/// The types of the properties of `AWS::Lambda::Alias`.
 pub mod alias {
     use serde::Serialize;
 
@@ -101,7 +101,7 @@ impl ResourceType for EventInvokeConfig {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Lambda::EventInvokeConfig` are made of.
+/// The types of the properties of `AWS::Lambda::EventInvokeConfig`.
 pub mod event_invoke_config {
     use serde::Serialize;
 
@@ -252,7 +252,7 @@ impl ResourceType for EventSourceMapping {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Lambda::EventSourceMapping` are made of.
+/// The types of the properties of `AWS::Lambda::EventSourceMapping`.
 pub mod event_source_mapping {
     use serde::Serialize;
 
@@ -587,7 +587,7 @@ impl ResourceType for Function {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &["DurableConfig"];
 }
 
-/// What the properties of `AWS::Lambda::Function` are made of.
+/// The types of the properties of `AWS::Lambda::Function`.
 pub mod function {
     use std::collections::BTreeMap;
 
@@ -872,7 +872,7 @@ impl ResourceType for LayerVersion {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Lambda::LayerVersion` are made of.
+/// The types of the properties of `AWS::Lambda::LayerVersion`.
 pub mod layer_version {
     use serde::Serialize;
 
@@ -991,7 +991,7 @@ impl ResourceType for Version {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Lambda::Version` are made of.
+/// The types of the properties of `AWS::Lambda::Version`.
 pub mod version {
     use serde::Serialize;
 

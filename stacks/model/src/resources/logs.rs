@@ -50,7 +50,7 @@ impl ResourceType for LogGroup {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Logs::LogGroup` are made of.
+/// The types of the properties of `AWS::Logs::LogGroup`.
 pub mod log_group {
     use serde::Serialize;
 

@@ -36,7 +36,7 @@ impl ResourceType for Group {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::ResourceGroups::Group` are made of.
+/// The types of the properties of `AWS::ResourceGroups::Group`.
 pub mod group {
     use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What every generated struct of resource properties says about its type. The one file here written by hand.
+//! The trait of all generated structs of resource properties. The only file of this folder that is written by hand.
 
 use serde::Serialize;
 
@@ -8,14 +8,14 @@ use serde::Serialize;
 pub trait ResourceType: Serialize {
     /// The type's name, for example `AWS::S3::Bucket`.
     const TYPE: &'static str;
-    /// What the service sets itself, in the form `Fn::GetAtt` takes, for example `Arn`.
+    /// The attributes that the service sets, in the form that `Fn::GetAtt` takes, for example `Arn`.
     ///
-    /// From the schema's read-only properties: CloudFormation gives out some types' attributes that are not among
-    /// them, and refuses a few that are.
+    /// They are the schema's read-only properties. CloudFormation returns some attributes that are not among them, and
+    /// rejects a few that are.
     const ATTRIBUTES: &'static [&'static str];
-    /// Paths of the properties whose change replaces the resource.
+    /// The paths of the properties whose change replaces the resource.
     const CREATE_ONLY: &'static [&'static str];
-    /// Paths of the properties whose change replaces the resource under some conditions.
+    /// The paths of the properties whose change replaces the resource under some conditions.
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str];
 }
 

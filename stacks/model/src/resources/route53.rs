@@ -80,7 +80,7 @@ impl ResourceType for RecordSet {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::Route53::RecordSet` are made of.
+/// The types of the properties of `AWS::Route53::RecordSet`.
 pub mod record_set {
     use serde::Serialize;
 

@@ -114,7 +114,7 @@ impl ResourceType for Bucket {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::S3::Bucket` are made of.
+/// The types of the properties of `AWS::S3::Bucket`.
 pub mod bucket {
     use serde::Serialize;
 

@@ -43,7 +43,7 @@ impl ResourceType for Secret {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::SecretsManager::Secret` are made of.
+/// The types of the properties of `AWS::SecretsManager::Secret`.
 pub mod secret {
     use serde::Serialize;
 

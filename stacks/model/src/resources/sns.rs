@@ -115,7 +115,7 @@ impl ResourceType for Topic {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::SNS::Topic` are made of.
+/// The types of the properties of `AWS::SNS::Topic`.
 pub mod topic {
     use serde::Serialize;
 

@@ -74,7 +74,7 @@ impl ResourceType for Queue {
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
-/// What the properties of `AWS::SQS::Queue` are made of.
+/// The types of the properties of `AWS::SQS::Queue`.
 pub mod queue {
     use serde::Serialize;
 

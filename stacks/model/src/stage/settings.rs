@@ -10,16 +10,16 @@ use serde::{
 /// Reads `systems.<system>` from the text of a stage file.
 pub(super) fn read<T: DeserializeOwned>(text: &str, system: &str) -> Result<Option<T>, serde_yaml::Error> {
     let path = ["systems", system];
-    At { path: &path, value: PhantomData }.deserialize(serde_yaml::Deserializer::from_str(text))
+    ValueAt { path: &path, value: PhantomData }.deserialize(serde_yaml::Deserializer::from_str(text))
 }
 
 /// Deserializes the value at a path of keys and ignores all others.
-struct At<'a, T> {
+struct ValueAt<'a, T> {
     path: &'a [&'a str],
     value: PhantomData<T>,
 }
 
-impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for At<'_, T> {
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for ValueAt<'_, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -30,7 +30,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for At<'_, T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
+impl<'de, T: DeserializeOwned> Visitor<'de> for ValueAt<'_, T> {
     type Value = Option<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -43,14 +43,14 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (wanted, rest) = self.path.split_first().map_or(("", self.path), |(first, rest)| (*first, rest));
-        let mut found = None;
+        let mut value = None;
         while let Some(key) = map.next_key::<String>()? {
             if key == wanted {
-                found = map.next_value_seed(At { path: rest, value: PhantomData })?;
+                value = map.next_value_seed(ValueAt { path: rest, value: PhantomData })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(found)
+        Ok(value)
     }
 }

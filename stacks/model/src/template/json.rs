@@ -1,12 +1,13 @@
-//! How a template's JSON is tidied, so that the same definition gives the same bytes and people can read them.
+//! Normalizes the JSON of templates, so that one definition always gives the same, readable bytes.
 //!
-//! Only forms change, never what CloudFormation makes of them.
+//! Normalizing does not change the meaning of a template.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// `api-gateway`, `/media/{filename}` → `ApiGateway`, `MediaFilename`: what a logical ID may be made of.
+/// Returns `text` in camel case with letters and digits only, as logical IDs require: `api-gateway` becomes `ApiGateway`,
+/// `/media/{filename}` becomes `MediaFilename`.
 pub fn camel(text: &str) -> String {
     text.split(|character: char| !character.is_ascii_alphanumeric())
         .filter_map(|word| {
@@ -16,12 +17,12 @@ pub fn camel(text: &str) -> String {
         .collect()
 }
 
-/// Writes variables of a `Fn::Sub` that are plain `Ref`s or `Fn::GetAtt`s into its text, which reads better.
-pub fn inlined(sub: Value) -> Value {
+/// Inlines the variables of a `Fn::Sub` that are plain `Ref`s or `Fn::GetAtt`s into its text, which is easier to read.
+pub(crate) fn inlined(sub: Value) -> Value {
     let Value::Array(parts) = &sub else { return sub };
     let [Value::String(text), Value::Object(variables)] = parts.as_slice() else { return sub };
     let mut inline = BTreeMap::new();
-    let mut left = Map::new();
+    let mut remaining = Map::new();
     for (name, value) in variables {
         match (value["Ref"].as_str(), value["Fn::GetAtt"].as_array()) {
             (Some(reference), _) => {
@@ -32,16 +33,16 @@ pub fn inlined(sub: Value) -> Value {
                 inline.insert(name.as_str(), path.join("."));
             }
             _ => {
-                left.insert(name.clone(), value.clone());
+                remaining.insert(name.clone(), value.clone());
             }
         }
     }
-    let text = renamed(text, &inline);
-    if left.is_empty() { json!(text) } else { json!([text, left]) }
+    let text = rename_variables(text, &inline);
+    if remaining.is_empty() { json!(text) } else { json!([text, remaining]) }
 }
 
-/// Puts new names into `${…}`, all at once: what was put in is not looked at again.
-fn renamed(text: &str, names: &BTreeMap<&str, String>) -> String {
+/// Replaces the names in `${…}`, all at once: a new name is not replaced again.
+fn rename_variables(text: &str, names: &BTreeMap<&str, String>) -> String {
     let mut pieces = text.split("${");
     let mut renamed = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -55,7 +56,8 @@ fn renamed(text: &str, names: &BTreeMap<&str, String>) -> String {
     renamed
 }
 
-/// Sorts every object's keys, whichever map serde_json was built with, and writes whole numbers without a fraction.
+/// Sorts the keys of every object, with and without serde_json's `preserve_order`, and writes whole numbers without a
+/// fraction.
 pub fn sorted(json: Value) -> Value {
     match json {
         Value::Object(object) => {
@@ -63,13 +65,13 @@ pub fn sorted(json: Value) -> Value {
             Value::Object(ordered.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        Value::Number(number) => whole(&number).map_or(Value::Number(number), Value::from),
+        Value::Number(number) => to_whole(&number).map_or(Value::Number(number), Value::from),
         scalar => scalar,
     }
 }
 
-/// `50.0` is `50` where people read it.
-fn whole(number: &serde_json::Number) -> Option<i64> {
+/// Returns `50` for `50.0`, as people write it.
+fn to_whole(number: &serde_json::Number) -> Option<i64> {
     let text = number.is_f64().then(|| number.to_string())?;
     text.strip_suffix(".0")?.parse().ok()
 }

@@ -1,13 +1,16 @@
-//! The CloudFormation model: values, intrinsics, resources, outputs, and how stacks become templates.
+//! The CloudFormation model: values, intrinsic functions, resources and outputs, and how stacks become templates.
 
+mod error;
 pub mod json;
-pub mod render;
-pub mod resource;
-pub mod stack;
+mod render;
+mod resource;
+mod stack;
+mod system;
 pub mod value;
-pub mod yaml;
+mod yaml;
 
-pub use render::{RenderError, System};
+pub use error::RenderError;
 pub use resource::{RemovalPolicy, Resource};
 pub use stack::{Part, Reference, Stack};
+pub use system::System;
 pub use value::{Expression, Text, Value, list, set};

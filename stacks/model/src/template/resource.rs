@@ -4,19 +4,19 @@ use serde_json::{Map, Value, json};
 
 use crate::resources::ResourceType;
 
-/// What happens to a resource that leaves its stack, or is replaced.
+/// What happens to a resource that is removed from its stack, or replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalPolicy {
-    /// It is deleted, CloudFormation's default.
+    /// The resource is deleted: CloudFormation's default.
     Delete,
-    /// It stays, without a stack.
+    /// The resource is retained, without a stack.
     Retain,
 }
 
-/// One resource.
+/// One resource of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
-    kind: String,
+    resource_type: String,
     properties: Value,
     depends_on: Vec<String>,
     condition: Option<String>,
@@ -24,7 +24,7 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource with typed properties: a property that does not exist does not compile.
+    /// Creates a resource with typed properties: a property that does not exist does not compile.
     ///
     /// # Panics
     ///
@@ -34,11 +34,11 @@ impl Resource {
         Self::new(P::TYPE, serde_json::to_value(properties).expect("properties are JSON"))
     }
 
-    /// A resource of any type, for example `AWS::S3::Bucket`, with `properties` in CloudFormation's own form.
+    /// Creates a resource of any type, for example `AWS::S3::Bucket`, with properties in CloudFormation's JSON form.
     #[must_use]
-    pub fn new(kind: &str, properties: Value) -> Self {
+    pub fn new(resource_type: &str, properties: Value) -> Self {
         Self {
-            kind: kind.to_owned(),
+            resource_type: resource_type.to_owned(),
             properties,
             depends_on: Vec::new(),
             condition: None,
@@ -46,33 +46,33 @@ impl Resource {
         }
     }
 
-    /// Waits for another resource of the same stack, by logical ID.
+    /// Makes the resource wait for another one of the same stack, by logical ID.
     #[must_use]
     pub fn depends_on(mut self, logical_id: &str) -> Self {
         self.depends_on.push(logical_id.to_owned());
         self
     }
 
-    /// Exists only where the condition holds.
+    /// Creates the resource only if the condition holds.
     #[must_use]
     pub fn condition(mut self, name: &str) -> Self {
         self.condition = Some(name.to_owned());
         self
     }
 
-    /// What happens when it leaves its stack or is replaced.
+    /// Sets what happens when the resource is removed from its stack or replaced.
     #[must_use]
     pub fn removal(mut self, policy: RemovalPolicy) -> Self {
         self.removal = policy;
         self
     }
 
-    /// Sets any property by its path (`VersioningConfiguration.Status`, `Tags.0.Key`): the way out when a part does
-    /// not offer what is needed. Objects on the way are made; list items must exist.
+    /// Sets any property by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`: the escape hatch for
+    /// properties that a part does not offer. Missing objects on the path are created; list items must exist.
     ///
     /// # Errors
     ///
-    /// The step of the path that is not an item of the list it leads into.
+    /// The step of the path that is not an item of its list.
     pub fn set(&mut self, path: &str, value: Value) -> Result<(), String> {
         let mut place = &mut self.properties;
         for step in path.split('.') {
@@ -89,21 +89,21 @@ impl Resource {
         Ok(())
     }
 
-    /// The properties, references still marked.
+    /// Returns the properties, with references still marked.
     pub(crate) fn properties(&self) -> &Value {
         &self.properties
     }
 
-    /// The resource as it stands in a template, references still marked.
+    /// Returns the resource in CloudFormation's JSON form, with references still marked.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {
-        let mut json = json!({ "Type": self.kind });
+        let mut json = json!({ "Type": self.resource_type });
         if let Some(condition) = &self.condition {
             json["Condition"] = json!(condition);
         }
         if self.removal == RemovalPolicy::Retain {
-            // What a creation that failed has made holds nothing yet, and would be in the next one's way (CloudFormation
-            // template reference, "DeletionPolicy attribute").
+            // A resource of a failed creation holds no data yet and would block the next attempt, so it is deleted
+            // (CloudFormation template reference, "DeletionPolicy attribute").
             json["DeletionPolicy"] = json!("RetainExceptOnCreate");
             json["UpdateReplacePolicy"] = json!("Retain");
         }
@@ -124,10 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_property_can_be_set_by_path() {
+    fn properties_can_be_set_by_path() {
         let mut bucket = Resource::new("AWS::S3::Bucket", json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
-        bucket.set("VersioningConfiguration.Status", json!("Enabled")).expect("made on the way");
-        bucket.set("Tags.0.Value", json!("2")).expect("the item is there");
+        bucket.set("VersioningConfiguration.Status", json!("Enabled")).expect("the object is created");
+        bucket.set("Tags.0.Value", json!("2")).expect("the item exists");
         assert_eq!(bucket.set("Tags.1.Value", json!("3")), Err("1".to_owned()));
         let properties = &bucket.to_json()["Properties"];
         assert_eq!(properties["VersioningConfiguration"]["Status"], "Enabled");

@@ -1,4 +1,4 @@
-//! A stack under construction: resources, outputs, and the parameters its deployment fills.
+//! A stack under construction: resources, outputs, and the parameters that a deploy fills.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer};
 
-/// Something that adds resources to a stack, and gives a handle to refer to them.
+/// A group of resources that is added to a stack together.
 pub trait Part {
-    /// What others need to refer to the part.
+    /// The handle by which other parts refer to the resources.
     type Handle;
-    /// Adds the part's resources.
+    /// Adds the resources and returns their handle.
     fn add_to(self, stack: &mut Stack) -> Self::Handle;
 }
 
@@ -32,11 +32,11 @@ pub struct Stack {
     pub(crate) layers: Vec<RenderedLayer>,
     pub(crate) apis: Vec<RenderedApi>,
     pub(crate) duplicates: BTreeSet<String>,
-    pub(crate) misplaced: Vec<(String, String)>,
+    pub(crate) unknown_paths: Vec<(String, String)>,
 }
 
 impl Stack {
-    /// An empty stack. `name` is its name within its system, for example `api`.
+    /// Creates an empty stack. `name` is its name within its system, for example `api`.
     #[must_use]
     pub fn new(name: &str, description: &str) -> Self {
         Self {
@@ -51,23 +51,23 @@ impl Stack {
             layers: Vec::new(),
             apis: Vec::new(),
             duplicates: BTreeSet::new(),
-            misplaced: Vec::new(),
+            unknown_paths: Vec::new(),
         }
     }
 
-    /// Puts the stack into a region of its own, whatever the stage's is.
+    /// Puts the stack into a region of its own instead of the stage's.
     #[must_use]
     pub fn in_region(mut self, region: &str) -> Self {
         self.region = Some(region.to_owned());
         self
     }
 
-    /// Adds a part.
+    /// Adds a part and returns its handle.
     pub fn add<P: Part>(&mut self, part: P) -> P::Handle {
         part.add_to(self)
     }
 
-    /// Adds one resource. Two resources of one logical ID are an error when the stack is rendered.
+    /// Adds one resource. Two resources with one logical ID are an error when the system is rendered.
     pub fn resource(&mut self, logical_id: &str, resource: Resource) -> Reference {
         if self.resources.insert(logical_id.to_owned(), resource).is_some() {
             self.duplicates.insert(logical_id.to_owned());
@@ -75,12 +75,13 @@ impl Stack {
         Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
     }
 
-    /// Sets any property of any resource of the stack, by its path (`VersioningConfiguration.Status`, `Tags.0.Key`),
-    /// over whatever its part has set. A path that leads nowhere is an error when the stack is rendered.
+    /// Sets any property of a resource by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`. The
+    /// value overrides the one that the part has set. A path that does not exist is an error when the system is
+    /// rendered.
     pub fn set(&mut self, logical_id: &str, path: &str, value: Json) {
         let set = self.resources.get_mut(logical_id).map(|resource| resource.set(path, value));
         if !matches!(set, Some(Ok(()))) {
-            self.misplaced.push((logical_id.to_owned(), path.to_owned()));
+            self.unknown_paths.push((logical_id.to_owned(), path.to_owned()));
         }
     }
 
@@ -89,25 +90,24 @@ impl Stack {
         self.outputs.insert(name.to_owned(), json!({ "Value": value.into() }));
     }
 
-    /// The functions that parts have added so far.
+    /// Returns the functions that parts have added so far.
     #[must_use]
     pub fn functions(&self) -> &[RenderedFunction] {
         &self.functions
     }
 
-    /// Adds a parameter that the deployment fills; returns its value.
+    /// Adds a parameter that a deploy fills, and returns its value.
     pub(crate) fn parameter(&mut self, name: &str, definition: Json, source: ParameterSource) -> Text {
         self.parameters.insert(name.to_owned(), (definition, source));
         Text::Expression(Expression::raw(json!({ "Ref": name })))
     }
 
-    /// Adds a condition.
     pub(crate) fn condition(&mut self, name: &str, condition: Json) {
         self.conditions.insert(name.to_owned(), condition);
     }
 }
 
-/// A resource, to be referred to from any stack of its system.
+/// A reference to a resource, valid in every stack of its system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     stack: String,
@@ -115,19 +115,19 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// What `Ref` gives: an id, a name or an ARN, as the resource type has it.
+    /// Returns the value of `Ref`: an ID, a name or an ARN, depending on the resource type.
     #[must_use]
     pub fn id(&self) -> Text {
         Text::Expression(Expression::reference(&self.stack, &self.logical_id, None))
     }
 
-    /// What `Fn::GetAtt` gives.
+    /// Returns the value of `Fn::GetAtt`.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Text {
         Text::Expression(Expression::reference(&self.stack, &self.logical_id, Some(name)))
     }
 
-    /// The logical ID.
+    /// Returns the logical ID.
     #[must_use]
     pub fn logical_id(&self) -> &str {
         &self.logical_id

@@ -1,18 +1,18 @@
-//! A property's value: known now, or an expression that CloudFormation resolves.
+//! Values of properties: literals, and expressions that CloudFormation resolves.
 
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-/// The key that marks a reference to a resource in JSON until the stack is rendered, when it becomes a `Ref` or
-/// `Fn::GetAtt` in the resource's own stack and a parameter in any other.
+/// The key that marks a reference to a resource in JSON until its system is rendered. Then it becomes a `Ref` or
+/// `Fn::GetAtt` in the resource's own stack, and a parameter in other stacks.
 pub(crate) const REFERENCE: &str = "Fn::Reference";
 
-/// A value of type `T`, or an expression that CloudFormation resolves to one.
+/// A value of type `T`: a literal, or an expression that CloudFormation resolves to one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<T> {
-    /// Known now.
+    /// A value that is known when the stack is rendered.
     Literal(T),
-    /// Resolved by CloudFormation.
+    /// A value that CloudFormation resolves.
     Expression(Expression),
 }
 
@@ -21,24 +21,25 @@ pub enum Value<T> {
 pub struct Expression(serde_json::Value);
 
 impl Expression {
-    /// What a resource's `Ref` (no attribute) or `Fn::GetAtt` gives, from whichever stack it is used.
+    /// A resource's `Ref` (no attribute) or `Fn::GetAtt`, valid in every stack of the system.
     pub(crate) fn reference(stack: &str, logical_id: &str, attribute: Option<&str>) -> Self {
         Self(json!({ REFERENCE: { "stack": stack, "logicalId": logical_id, "attribute": attribute } }))
     }
 
-    /// A pseudo parameter, for example `AWS::Region`.
+    /// Creates a reference to a pseudo parameter, for example `AWS::Region`.
     #[must_use]
     pub fn pseudo(name: &str) -> Self {
         Self(json!({ "Ref": name }))
     }
 
-    /// `Fn::Sub`: `${Name}` in `text` is one of `variables` or a pseudo parameter; `${!Name}` stays as `${Name}`.
+    /// Creates a `Fn::Sub`. `${Name}` in `text` is one of `variables` or a pseudo parameter; `${!Name}` is the text
+    /// `${Name}`.
     ///
-    /// Variables that are plain text, or a `Fn::Sub` without variables, are written into the text.
+    /// Variables that are literals, or a `Fn::Sub` without variables, are inlined into the text.
     #[must_use]
     pub fn sub<'a>(text: &str, variables: impl IntoIterator<Item = (&'a str, Value<String>)>) -> Self {
         let mut text = text.to_owned();
-        let mut left = serde_json::Map::new();
+        let mut remaining = serde_json::Map::new();
         for (name, value) in variables {
             let inline = match &value {
                 Value::Literal(literal) => Some(literal.replace("${", "${!")),
@@ -47,20 +48,24 @@ impl Expression {
             match inline {
                 Some(inline) => text = text.replace(&format!("${{{name}}}"), &inline),
                 None => {
-                    left.insert(name.to_owned(), value.to_json());
+                    remaining.insert(name.to_owned(), value.to_json());
                 }
             }
         }
-        if left.is_empty() { Self(json!({ "Fn::Sub": text })) } else { Self(json!({ "Fn::Sub": [text, left] })) }
+        if remaining.is_empty() {
+            Self(json!({ "Fn::Sub": text }))
+        } else {
+            Self(json!({ "Fn::Sub": [text, remaining] }))
+        }
     }
 
-    /// Any intrinsic, in CloudFormation's JSON form. An escape hatch.
+    /// Creates any intrinsic function from CloudFormation's JSON form: the escape hatch.
     #[must_use]
     pub fn raw(json: serde_json::Value) -> Self {
         Self(json)
     }
 
-    /// The expression in CloudFormation's JSON form, references still marked.
+    /// Returns the expression in CloudFormation's JSON form, with references still marked.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         self.0.clone()
@@ -68,11 +73,11 @@ impl Expression {
 }
 
 impl<T: Serialize> Value<T> {
-    /// The value in JSON, references still marked.
+    /// Returns the value in JSON, with references still marked.
     ///
     /// # Panics
     ///
-    /// When `T` cannot be JSON (a map with keys that are no strings), which no property's type is.
+    /// When `T` cannot be written as JSON. The type of every property can.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).expect("a property's value is JSON")
@@ -94,23 +99,23 @@ impl Serialize for Expression {
     }
 }
 
-/// Text, the most common kind of value.
+/// A text value.
 pub type Text = Value<String>;
 
 impl Text {
-    /// Text in which pseudo parameters such as `${AWS::AccountId}` are filled in, if it has any.
+    /// Creates a text in which CloudFormation fills in pseudo parameters such as `${AWS::AccountId}`, if it has any.
     #[must_use]
-    pub fn filled(text: &str) -> Self {
+    pub fn with_pseudo_parameters(text: &str) -> Self {
         if text.contains("${") { Expression::sub(text, []).into() } else { text.into() }
     }
 }
 
-/// A property that is set, from anything its value can be made of.
+/// Sets a property to a value, from any type that converts into it.
 pub fn set<T, V: Into<Value<T>>>(value: V) -> Option<Value<T>> {
     Some(value.into())
 }
 
-/// A list property that is set, from anything its items can be made of.
+/// Sets a property to a list of values, from items of any type that converts into them.
 pub fn list<T, V: Into<Value<T>>>(values: impl IntoIterator<Item = V>) -> Option<Vec<Value<T>>> {
     Some(values.into_iter().map(Into::into).collect())
 }

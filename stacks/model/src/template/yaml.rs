@@ -1,6 +1,6 @@
-//! Templates as people read them: sections and attributes in CloudFormation's usual order.
+//! Templates in YAML for people: sections and attributes in CloudFormation's usual order.
 //!
-//! Only the order differs from what CloudFormation is sent; parsing the text gives the same template back.
+//! Only the order differs from the JSON that a deploy sends; parsing the text returns the same template.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -12,19 +12,20 @@ const SECTIONS: &[&str] =
 const ATTRIBUTES: &[&str] = &["Type", "Condition", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties"];
 
 impl RenderedStack {
-    /// The template in YAML, with a note on where it comes from.
+    /// Returns the template in YAML, below a comment that names its source.
     ///
     /// # Panics
     ///
     /// Never: a JSON value can always be written as YAML.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        let body = serde_saphyr::to_string(&ordered(&self.template, SECTIONS, 0)).expect("JSON can be written as YAML");
+        let body =
+            serde_saphyr::to_string(&to_ordered(&self.template, SECTIONS, 0)).expect("JSON can be written as YAML");
         format!("# Written by `cargo xtask render` from stacks/src; do not edit.\n{body}")
     }
 }
 
-/// JSON whose keys stand in an order of their own. Numbers are plain ones, whichever way serde_json keeps its own.
+/// JSON with keys in a given order. Numbers are `i64` or `f64`, also with serde_json's `arbitrary_precision`.
 #[derive(Debug, serde::Serialize)]
 #[serde(untagged)]
 enum Node {
@@ -37,8 +38,8 @@ enum Node {
     Object(IndexMap<String, Node>),
 }
 
-/// Orders the keys by `order`, then by name; a resource's attributes have an order too.
-fn ordered(json: &Value, order: &[&str], depth: usize) -> Node {
+/// Orders the keys by `order`, then by name. The attributes of a resource have an order of their own.
+fn to_ordered(json: &Value, order: &[&str], depth: usize) -> Node {
     match json {
         Value::Null => Node::Null,
         Value::Bool(flag) => Node::Flag(*flag),
@@ -46,14 +47,16 @@ fn ordered(json: &Value, order: &[&str], depth: usize) -> Node {
             number.as_i64().map_or_else(|| Node::Number(number.as_f64().unwrap_or_default()), Node::Integer)
         }
         Value::String(text) => Node::Text(text.clone()),
-        Value::Array(items) => Node::List(items.iter().map(|item| ordered(item, &[], depth + 1)).collect()),
+        Value::Array(items) => Node::List(items.iter().map(|item| to_ordered(item, &[], depth + 1)).collect()),
         Value::Object(object) => {
             let rank = |key: &str| order.iter().position(|name| *name == key).unwrap_or(order.len());
             let mut keys: Vec<_> = object.keys().collect();
             keys.sort_by_key(|key| (rank(key), (*key).clone()));
-            // Sections are at depth 0, logical IDs at 1, a resource's attributes at 2.
+            // Sections are at depth 0, logical IDs at 1, attributes of resources at 2.
             let below = if depth == 1 { ATTRIBUTES } else { &[] };
-            Node::Object(keys.into_iter().map(|key| (key.clone(), ordered(&object[key], below, depth + 1))).collect())
+            Node::Object(
+                keys.into_iter().map(|key| (key.clone(), to_ordered(&object[key], below, depth + 1))).collect(),
+            )
         }
     }
 }
@@ -71,13 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn sections_stand_in_the_usual_order_and_the_type_comes_first() {
+    fn sections_have_the_usual_order_and_the_type_comes_first() {
         let yaml = stack(json!({
             "Outputs": { "Id": { "Value": { "Ref": "Queue" } } },
             "Resources": { "Queue": { "Properties": { "A": 1 }, "DependsOn": ["B"], "Type": "AWS::SQS::Queue" } },
             "Conditions": { "C": { "Fn::Equals": ["a", "b"] } },
             "AWSTemplateFormatVersion": "2010-09-09",
-            "Description": "What it is.",
+            "Description": "A test.",
             "Parameters": { "P": { "Type": "String" } },
         }))
         .to_yaml();
@@ -112,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(values in proptest::collection::vec(text(), 1..8), number: i32, flag: bool) {
+        fn a_written_template_is_parsed_back_unchanged(values in proptest::collection::vec(text(), 1..8), number: i32, flag: bool) {
             let template = json!({ "Resources": { "R": { "Type": "T", "Properties": { "V": values, "N": number, "F": flag } } } });
             let yaml = stack(template.clone()).to_yaml();
             let back: Value = serde_saphyr::from_str(&yaml).expect("YAML");
@@ -120,7 +123,7 @@ mod tests {
         }
 
         #[test]
-        fn readers_of_yaml_1_1_get_strings_too(value in text()) {
+        fn readers_of_yaml_1_1_parse_strings_too(value in text()) {
             let yaml = stack(json!({ "Resources": { "R": { "Type": "T", "Properties": { "V": value } } } })).to_yaml();
             let back: serde_yaml::Value = serde_yaml::from_str(&yaml).expect("YAML");
             prop_assert_eq!(back["Resources"]["R"]["Properties"]["V"].as_str(), Some(value.as_str()), "{}", yaml);

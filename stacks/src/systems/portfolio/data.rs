@@ -1,4 +1,4 @@
-//! Stack `data`: one table for everything.
+//! Stack `data`: the table.
 
 use model::{
     parts::table::{Table, TableHandle},
@@ -7,7 +7,7 @@ use model::{
 };
 use portfolio_contract::{INDEX, TIME_TO_LIVE};
 
-/// The stack, and its table.
+/// Builds the stack; also returns its table.
 pub(super) fn stack(stage: &Stage) -> (Stack, TableHandle) {
     let mut stack = Stack::new("data", "Portfolio: its table.");
     let name = match stage.name.as_str() {

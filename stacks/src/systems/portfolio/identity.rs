@@ -11,7 +11,7 @@ use model::{
 
 use super::Settings;
 
-/// The stack, and its users.
+/// Builds the stack; also returns its user pool.
 pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, UserPoolHandle) {
     let mut stack = Stack::new("identity", "Portfolio: who owns it.");
     let name = format!("{}-portfolio-api-user-pool", stage.name);
@@ -21,7 +21,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, UserPoolHandl
         .attribute("name", true)
         .custom_attribute("role", 1, 20)
         .password_sign_in(true)
-        // Nobody gives themselves a role.
+        // Users cannot change their role, because the client cannot write it.
         .client_attributes(&["email", "email_verified", "name", "custom:role"], &["email", "name"])
         .ses(settings.ses_identity.as_deref())
         .protected(stage.name == "prod");

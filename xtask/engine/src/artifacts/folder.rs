@@ -1,4 +1,4 @@
-//! Artifacts in a folder of their own, with a list of them: how what was built once gets to every stage.
+//! A folder of artifacts with a list, so that all stages deploy what was built once.
 
 use camino::Utf8Path;
 use miette::Diagnostic;
@@ -10,60 +10,60 @@ use thiserror::Error;
 
 /// The list's name in the folder.
 const LIST: &str = "artifacts.json";
-/// The version of the list's form.
-const FORMAT: u32 = 1;
+/// The version of the list's format.
+const FORMAT: u32 = 2;
 
 /// A folder of artifacts cannot be used.
 #[derive(Debug, Error, Diagnostic)]
-pub enum FolderError {
+pub(crate) enum FolderError {
     /// A file cannot be read or written.
     #[error("failed to access {path}")]
     File {
         /// The file.
         path: String,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The list is none.
-    #[error("{path} is no list of artifacts: {reason}")]
+    /// The list is invalid.
+    #[error("{path} is not a list of artifacts: {reason}")]
     #[diagnostic(help("`cargo xtask build --stage STAGE --out FOLDER` writes one"))]
     List {
         /// The file.
         path: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// A zip is not the one that was built.
-    #[error("{file} is not what was built: its SHA-256 is {found}, and the list says {expected}; nothing was touched")]
+    /// A zip differs from the one that was built.
+    #[error("{file} has changed: its SHA-256 is {actual}, but the list has {expected}; nothing was changed")]
     #[diagnostic(help("build again, or download the artifacts again"))]
     Changed {
         /// The zip.
         file: String,
         /// Its hash.
-        found: String,
-        /// The hash it had.
+        actual: String,
+        /// The hash in the list.
         expected: String,
     },
-    /// They run on other machines.
-    #[error("the artifacts in {folder} are for {found}, and stage {stage} runs on {expected}; nothing was touched")]
+    /// The artifacts are for another instruction set.
+    #[error("the artifacts in {folder} are for {actual}, but stage {stage} runs on {expected}; nothing was changed")]
     #[diagnostic(help("build them with `cargo xtask build --stage {stage} --out {folder}`"))]
     Architecture {
         /// The folder.
         folder: String,
         /// The stage.
         stage: String,
-        /// What they are for.
-        found: String,
-        /// What they should be for.
+        /// Their instruction set.
+        actual: String,
+        /// The stage's instruction set.
         expected: String,
     },
-    /// Something that the stage needs is not there.
-    #[error("the artifacts in {folder} lack {}; nothing was touched", missing.join(", "))]
+    /// The folder lacks artifacts that the stage needs.
+    #[error("the artifacts in {folder} lack {}; nothing was changed", missing.join(", "))]
     #[diagnostic(help("build them without --system and --function, from this commit"))]
     Missing {
         /// The folder.
         folder: String,
-        /// What is not there.
+        /// The missing artifacts.
         missing: Vec<String>,
     },
 }
@@ -71,12 +71,12 @@ pub enum FolderError {
 /// The list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listed {
+pub(crate) struct Listed {
     format_version: u32,
-    /// What they are for, as Lambda names it.
-    pub architecture: String,
-    /// What they were built from; see [`crate::sources::fingerprint`].
-    pub sources: String,
+    /// Lambda's name of the instruction set.
+    pub(crate) architecture: String,
+    /// The hash of the sources; see [`crate::sources::fingerprint`].
+    pub(crate) sources: String,
     artifacts: Vec<Listing>,
 }
 
@@ -87,18 +87,25 @@ struct Listing {
     kind: ArtifactKind,
     system: String,
     name: String,
+    /// The binary of a function's zip.
+    binary: Option<String>,
     file: String,
     sha256: String,
     zipped: u64,
     unzipped: u64,
 }
 
-/// Copies artifacts into a folder and lists them there; what an earlier list named and this one does not is removed.
+/// Copies artifacts into a folder and writes its list; artifacts that only an earlier list has are removed.
 ///
 /// # Errors
 ///
 /// When the operating system refuses.
-pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: &str) -> Result<(), FolderError> {
+pub(crate) fn write(
+    folder: &Utf8Path,
+    built: &Artifacts,
+    architecture: &str,
+    sources: &str,
+) -> Result<(), FolderError> {
     let access = |path: &Utf8Path| {
         let path = path.to_string();
         move |source| FolderError::File { path, source }
@@ -106,13 +113,15 @@ pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: 
     fs_err::create_dir_all(folder).map_err(access(folder))?;
     let old = list(folder).map(|listed| listed.artifacts).unwrap_or_default();
     let mut artifacts = Vec::new();
-    for artifact in built.functions.values().chain(built.layers.values()) {
+    let functions = built.functions.iter().map(|(binary, artifact)| (Some(binary.clone()), artifact));
+    for (binary, artifact) in functions.chain(built.layers.values().map(|artifact| (None, artifact))) {
         let file = artifact.path.file_name().unwrap_or_default().to_owned();
         fs_err::copy(&artifact.path, folder.join(&file)).map_err(access(&artifact.path))?;
         artifacts.push(Listing {
             kind: artifact.kind,
             system: artifact.system.clone(),
             name: artifact.name.clone(),
+            binary,
             file,
             sha256: artifact.sha256.clone(),
             zipped: artifact.zipped,
@@ -120,8 +129,8 @@ pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: 
         });
     }
     for gone in old.iter().filter(|old| !artifacts.iter().any(|new| new.file == old.file)) {
-        // What is not listed is not deployed, so one that stays does no harm.
-        let _already_gone = fs_err::remove_file(folder.join(&gone.file));
+        // Only listed artifacts are deployed, so a file that stays does no harm.
+        let _removed = fs_err::remove_file(folder.join(&gone.file));
     }
     let (architecture, sources) = (architecture.to_owned(), sources.to_owned());
     let listed = Listed { format_version: FORMAT, architecture, sources, artifacts };
@@ -130,60 +139,59 @@ pub fn write(folder: &Utf8Path, built: &Artifacts, architecture: &str, sources: 
     fs_err::write(&path, text + "\n").map_err(access(&path))
 }
 
-/// The list in a folder.
+/// Reads the list of a folder.
 ///
 /// # Errors
 ///
-/// When there is none, or it cannot be understood.
-pub fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
+/// When there is none, or it is invalid.
+pub(crate) fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
     let path = folder.join(LIST);
     let text = fs_err::read_to_string(&path).map_err(|source| FolderError::File { path: path.to_string(), source })?;
     let wrong = |reason: String| FolderError::List { path: path.to_string(), reason };
     let listed: Listed = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if listed.format_version != FORMAT {
-        return Err(wrong(format!("its form has version {}, and this xtask knows {FORMAT}", listed.format_version)));
+        return Err(wrong(format!(
+            "its format has version {}, but this xtask reads version {FORMAT}",
+            listed.format_version
+        )));
     }
-    // A list is downloaded, so its names must not lead out of the folder.
+    // A list may be downloaded, so its names must not lead out of the folder.
     match listed.artifacts.iter().find(|listing| listing.file.contains(['/', '\\']) || listing.file.starts_with('.')) {
-        Some(listing) => Err(wrong(format!("{} is no file's name", listing.file))),
+        Some(listing) => Err(wrong(format!("{} is not a file name", listing.file))),
         None => Ok(listed),
     }
 }
 
-/// The artifacts in a folder, every one held against the hash it was built with.
+/// Reads the artifacts of a folder and verifies their hashes.
 ///
 /// # Errors
 ///
-/// When there is no list, or a zip is missing or another.
-pub fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
+/// When there is no list, or a zip is missing or has changed.
+pub(crate) fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
     let mut artifacts = Artifacts::default();
     for listing in list(folder)?.artifacts {
         let path = folder.join(&listing.file);
         let bytes = fs_err::read(&path).map_err(|source| FolderError::File { path: path.to_string(), source })?;
-        let found = hex::encode(Sha256::digest(&bytes));
-        if found != listing.sha256 {
-            return Err(FolderError::Changed { file: path.to_string(), found, expected: listing.sha256 });
+        let actual = hex::encode(Sha256::digest(&bytes));
+        if actual != listing.sha256 {
+            return Err(FolderError::Changed { file: path.to_string(), actual, expected: listing.sha256 });
         }
-        let Listing { kind, system, name, sha256, zipped, unzipped, .. } = listing;
+        let Listing { kind, system, name, binary, sha256, zipped, unzipped, .. } = listing;
         let artifact = Artifact { kind, system, name, path, sha256, zipped, unzipped };
-        match kind {
-            ArtifactKind::Function => {
-                artifacts.functions.insert(format!("{}-{}", artifact.system, artifact.name), artifact);
-            }
-            ArtifactKind::Layer => {
-                artifacts.layers.insert((artifact.system.clone(), artifact.name.clone()), artifact);
-            }
-        }
+        match binary {
+            Some(binary) => artifacts.functions.insert(binary, artifact),
+            None => artifacts.layers.insert((artifact.system.clone(), artifact.name.clone()), artifact),
+        };
     }
     Ok(artifacts)
 }
 
-/// Refuses artifacts that lack something these systems deploy.
+/// Checks that a folder has all artifacts of these systems.
 ///
 /// # Errors
 ///
-/// With everything that is missing.
-pub fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem]) -> Result<(), FolderError> {
+/// When artifacts are missing.
+pub(crate) fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem]) -> Result<(), FolderError> {
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let missing: Vec<_> = stacks
         .flat_map(|stack| {
@@ -199,6 +207,8 @@ pub fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[RenderedSystem
 
 #[cfg(test)]
 mod tests {
+    use model::example::{Example, NOTES};
+
     use super::*;
     use crate::{artifacts::pack_function, workspace::Workspace};
 
@@ -211,7 +221,32 @@ mod tests {
     }
 
     #[test]
-    fn the_same_bytes_come_back_and_any_other_are_refused() {
+    fn a_zip_that_functions_share_is_found_by_its_binary() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let root = Utf8Path::from_path(temporary.path()).expect("UTF-8");
+        let folder = root.join("artifacts");
+        let stage = Example::stage_named("local");
+        let mut systems = Example::systems(&stage);
+        systems.retain(|system| system.name == NOTES);
+        let functions = systems.iter_mut().flat_map(|system| &mut system.stacks).map(|stack| &mut stack.functions);
+        for functions in functions.filter(|functions| !functions.is_empty()) {
+            functions[0].id.binary = "worker".to_owned();
+            let mut second = functions[0].clone();
+            second.id.function = "sweep".to_owned();
+            functions.push(second);
+        }
+        // A binary without the system's name in front of its own.
+        let mut built = built(root, b"worker");
+        let artifact = built.functions.remove("notes-api").expect("it was built");
+        built.functions.insert("worker".to_owned(), artifact);
+        write(&folder, &built, "arm64", "from this").expect("written");
+        let artifacts = read(&folder).expect("read");
+        assert_eq!(artifacts.functions.keys().collect::<Vec<_>>(), ["worker"]);
+        check(&folder, &artifacts, &systems).expect("both functions have their zip");
+    }
+
+    #[test]
+    fn artifacts_are_read_back_unless_their_bytes_changed() {
         let temporary = tempfile::tempdir().expect("a folder");
         let root = Utf8Path::from_path(temporary.path()).expect("UTF-8");
         let folder = root.join("artifacts");

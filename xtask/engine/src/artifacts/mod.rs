@@ -1,6 +1,6 @@
 //! Deterministic zips of functions and layers, named by their SHA-256.
 
-pub mod folder;
+pub(crate) mod folder;
 mod zip;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,31 +12,31 @@ use thiserror::Error;
 pub use self::zip::{Entry, pack};
 use crate::workspace::Workspace;
 
-/// How many zips of one function or layer stay under `target/artifacts`.
+/// The number of zips of one function or layer that stay below `target/artifacts`.
 const KEEP: usize = 5;
 
-/// A zip could not be made.
+/// A zip could not be written.
 #[derive(Debug, Error, Diagnostic)]
-pub enum ArtifactError {
+pub(crate) enum ArtifactError {
     /// A file cannot be read or written.
     #[error("failed to access {path}")]
     File {
         /// The file.
         path: Utf8PathBuf,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: std::io::Error,
     },
     /// The zip cannot be written.
     #[error("failed to zip {name}")]
     Zip {
-        /// What was being zipped.
+        /// The function or layer.
         name: String,
-        /// Why.
+        /// The reason.
         source: ::zip::result::ZipError,
     },
-    /// The layer has no files.
+    /// A layer's folder has no files.
     #[error("layer folder {path} has no files")]
-    #[diagnostic(help("put the layer's files there, or mend the folder in the system's definition"))]
+    #[diagnostic(help("put the layer's files there, or correct the folder in the system's definition"))]
     Empty {
         /// The folder.
         path: Utf8PathBuf,
@@ -45,21 +45,21 @@ pub enum ArtifactError {
 
 /// Zips a function's binary as `bootstrap`.
 ///
-/// With `remembered`, a binary that was zipped before is not deflated again. What goes to AWS does not take part: its bytes must
-/// not depend on what an earlier version of this program, or of the zip library, left behind.
+/// With `reuse`, a binary that was zipped before is not compressed again. Zips for AWS are never reused: their bytes must not depend
+/// on an earlier version of this program or of the zip library.
 ///
 /// # Errors
 ///
 /// When a file cannot be read or written.
-pub fn pack_function(
+pub(crate) fn pack_function(
     workspace: &Workspace,
     system: &str,
     name: &str,
     binary: &Utf8Path,
-    remembered: bool,
+    reuse: bool,
 ) -> Result<Artifact, ArtifactError> {
     let content = read(binary)?;
-    let note = remembered.then(|| Note::of(workspace, system, name, &content));
+    let note = reuse.then(|| Note::of(workspace, system, name, &content));
     if let Some((path, sha256, zipped)) = note.as_ref().and_then(|note| note.recall(system, name)) {
         let (system, name, unzipped) = (system.to_owned(), name.to_owned(), content.len() as u64);
         return Ok(Artifact { kind: ArtifactKind::Function, system, name, path, sha256, zipped, unzipped });
@@ -70,7 +70,7 @@ pub fn pack_function(
     Ok(artifact)
 }
 
-/// What binary a function was last zipped from, and the zip's hash.
+/// A file with the hashes of a function's last binary and of its zip.
 struct Note {
     directory: Utf8PathBuf,
     path: Utf8PathBuf,
@@ -84,7 +84,7 @@ impl Note {
         Self { directory, path, binary: hex::encode(Sha256::digest(binary)) }
     }
 
-    /// The zip with its hash and size, if it is of this binary, still there and whole.
+    /// The zip with its hash and size, if it was made from this binary and is intact.
     fn recall(&self, system: &str, name: &str) -> Option<(Utf8PathBuf, String, u64)> {
         let text = fs_err::read_to_string(&self.path).ok()?;
         let sha256 = text.strip_prefix(&self.binary)?.trim();
@@ -99,12 +99,17 @@ impl Note {
     }
 }
 
-/// Zips all files of a folder of the workspace.
+/// Zips the files of a folder of the workspace.
 ///
 /// # Errors
 ///
 /// When the folder is empty, or a file cannot be read or written.
-pub fn pack_layer(workspace: &Workspace, system: &str, name: &str, source: &str) -> Result<Artifact, ArtifactError> {
+pub(crate) fn pack_layer(
+    workspace: &Workspace,
+    system: &str,
+    name: &str,
+    source: &str,
+) -> Result<Artifact, ArtifactError> {
     let folder = workspace.root().join(source);
     let mut entries = Vec::new();
     collect(&folder, "", &mut entries)?;
@@ -143,7 +148,7 @@ fn store(
     let file = |source| ArtifactError::File { path: path.clone(), source };
     fs_err::create_dir_all(&directory).map_err(file)?;
     if !fs_err::read(&path).is_ok_and(|there| there == zip) {
-        // Under another name first: a killed run must not leave half a zip under a whole one's name.
+        // Under another name first: a killed run must not leave half a zip under this name.
         let mut temporary = tempfile::NamedTempFile::new_in(&directory).map_err(file)?;
         std::io::Write::write_all(&mut temporary, &zip).map_err(file)?;
         temporary.persist(&path).map_err(|error| file(error.error))?;
@@ -153,7 +158,7 @@ fn store(
     Ok(Artifact { kind, system, name, path, sha256, zipped: zip.len() as u64, unzipped })
 }
 
-/// Removes all but the newest zips of one name. They can be built again, so failing to is no failure.
+/// Removes all but the newest zips of one name. A failure is ignored: the zips can be built again.
 fn forget_old(directory: &Utf8Path, prefix: &str, newest: &Utf8Path) {
     let hash_and_ending = 64 + ".zip".len();
     let Ok(entries) = directory.read_dir_utf8() else { return };
@@ -180,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remembered_zip_is_taken_only_while_it_is_whole() {
+    fn a_zip_is_reused_only_while_it_is_intact() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = Utf8Path::from_path(folder.path()).expect("UTF-8").to_owned();
         let workspace = Workspace::with_target(root.clone(), root.join("target"));
@@ -194,11 +199,11 @@ mod tests {
         assert_eq!(made(), before, "it was zipped again");
         fs_err::write(&first.path, "half").expect("written");
         assert_eq!(pack(), first);
-        assert_eq!(fs_err::metadata(&first.path).expect("the zip").len(), first.zipped, "half a zip was taken");
+        assert_eq!(fs_err::metadata(&first.path).expect("the zip").len(), first.zipped, "half a zip was reused");
     }
 
     #[test]
-    fn a_function_is_stored_once_under_its_hash_and_old_ones_go() {
+    fn a_zip_is_stored_once_under_its_hash_and_old_zips_are_removed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = Utf8Path::from_path(folder.path()).expect("UTF-8").to_owned();
         let workspace = Workspace::with_target(root.clone(), root.join("target"));
@@ -206,8 +211,7 @@ mod tests {
         let mut last = None;
         for round in 0..8_u8 {
             fs_err::write(&binary, [round; 100]).expect("written");
-            let pack =
-                |remembered| pack_function(&workspace, "system", "function", &binary, remembered).expect("packed");
+            let pack = |reuse| pack_function(&workspace, "system", "function", &binary, reuse).expect("packed");
             let artifact = pack(false);
             assert_eq!(pack(false), artifact);
             assert!(artifact.path.exists());

@@ -1,4 +1,4 @@
-//! The same files give the same bytes: sorted entries, one date, two modes, one level of one deflate.
+//! Deterministic zips: sorted entries, one date, two modes, one level of one compressor.
 
 use std::io::{Cursor, Write};
 
@@ -12,13 +12,13 @@ const LEVEL: i64 = 6;
 pub struct Entry {
     /// Its path in the zip.
     pub name: String,
-    /// May it be executed?
+    /// Whether it is executable.
     pub executable: bool,
     /// Its bytes.
     pub content: Vec<u8>,
 }
 
-/// Zips entries, in the order of their names, whatever order they come in.
+/// Zips entries in the order of their names.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub fn pack(entries: &[Entry]) -> Result<Vec<u8>, ZipError> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .compression_level(Some(LEVEL))
-            // 1 January 1980, the earliest a zip can say.
+            // 1 January 1980, the earliest date of a zip.
             .last_modified_time(DateTime::default())
             .unix_permissions(if entry.executable { 0o755 } else { 0o644 });
         zip.start_file(entry.name.as_str(), options)?;
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn order_does_not_matter_and_modes_are_kept() {
+    fn the_order_of_entries_does_not_matter_and_modes_are_kept() {
         let (one, two) = (entry("bootstrap", true), entry("data/profile.json", false));
         let zip = pack(&[one.clone(), two.clone()]).expect("packed");
         assert_eq!(pack(&[two, one]).expect("packed"), zip);

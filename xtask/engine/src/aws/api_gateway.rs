@@ -1,6 +1,6 @@
-//! API Gateway: does a stage really serve what the template says?
+//! API Gateway: the routes that a stage serves.
 //!
-//! An API that changed without a new deployment serves its old routes while its stack looks up to date.
+//! An API that changes without a new deployment still serves its old routes, although its stack is up to date.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,8 @@ use aws_sdk_apigateway::Client;
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
-    /// The routes that are in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
+    /// Lists the routes in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
+    pub(crate) async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
         let client = Client::new(self.config());
         let request = client.get_stage().rest_api_id(api).stage_name(stage);
         let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;

@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::{
         TemplateStage,
     },
 };
-use plan::verdict::Verdict;
+use plan::change_set::ChangeSetEntry;
 use serde_json::Value;
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
 pub struct StackState {
     /// Its status, for example `UPDATE_COMPLETE`.
     pub status: String,
-    /// Why it has that status.
+    /// The reason for its status.
     pub reason: Option<String>,
     /// Its parameters' values.
     pub parameters: BTreeMap<String, String>,
@@ -37,77 +37,77 @@ pub struct StackState {
 /// One event of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its id, to know it again.
-    pub id: String,
+    /// The event's ID.
+    pub(crate) id: String,
     /// The resource.
-    pub logical_id: String,
+    pub(crate) logical_id: String,
     /// The resource's type.
-    pub resource_type: String,
+    pub(crate) resource_type: String,
     /// The resource's status.
-    pub status: String,
-    /// Why.
-    pub reason: Option<String>,
+    pub(crate) status: String,
+    /// The reason for its status.
+    pub(crate) reason: Option<String>,
 }
 
 /// The value of a parameter in a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParameterValue {
-    /// This one.
+pub(crate) enum ParameterValue {
+    /// A new value.
     Value(String),
-    /// The one it has.
+    /// The value that the stack has.
     Previous,
 }
 
-/// What a change set is made from.
+/// The input of a change set.
 #[derive(Debug, Clone, Copy)]
-pub struct ChangeSetRequest<'a> {
+pub(crate) struct ChangeSetRequest<'a> {
     /// The stack.
-    pub stack: &'a str,
+    pub(crate) stack: &'a str,
     /// The change set's name.
-    pub name: &'a str,
-    /// Does the stack not exist yet?
-    pub create: bool,
+    pub(crate) name: &'a str,
+    /// Whether the stack must be created.
+    pub(crate) create: bool,
     /// The template.
-    pub template: Template<'a>,
+    pub(crate) template: Template<'a>,
     /// Every parameter.
-    pub parameters: &'a BTreeMap<String, ParameterValue>,
-    /// The role CloudFormation works with; without one, it works with what the caller may do.
-    pub role: Option<&'a str>,
+    pub(crate) parameters: &'a BTreeMap<String, ParameterValue>,
+    /// The role that CloudFormation assumes; without one, it uses the caller's permissions.
+    pub(crate) role: Option<&'a str>,
     /// Tags of the stack and all its resources.
-    pub tags: &'a [(&'a str, &'a str)],
+    pub(crate) tags: &'a [(&'a str, &'a str)],
 }
 
-/// A template, sent along or lying in S3.
+/// A template, in the request or in S3.
 #[derive(Debug, Clone, Copy)]
-pub enum Template<'a> {
+pub(crate) enum Template<'a> {
     /// At most 51,200 bytes (CloudFormation quotas page).
     Body(&'a str),
     /// A URL in S3.
     Url(&'a str),
 }
 
-/// The most bytes a template sent along may have (CloudFormation quotas page).
-pub const BODY_LIMIT: usize = 51_200;
+/// The largest template in a request, in bytes (CloudFormation quotas page).
+pub(crate) const BODY_LIMIT: usize = 51_200;
 
 /// A change set that was not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeSet {
+pub(crate) struct ChangeSet {
     /// Its name.
-    pub name: String,
-    /// Is CloudFormation making or deleting it?
-    pub busy: bool,
+    pub(crate) name: String,
+    /// Whether CloudFormation is creating or deleting it.
+    pub(crate) busy: bool,
 }
 
-/// What became of a change set.
+/// The state of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChangeSetState {
+pub(crate) enum ChangeSetState {
     /// CloudFormation is still comparing.
     Pending,
-    /// It can be executed; what it would do.
-    Ready(Vec<Verdict>),
-    /// There is nothing to change.
+    /// It can be executed, with these changes.
+    Ready(Vec<ChangeSetEntry>),
+    /// It has no changes.
     Empty,
-    /// It cannot be made.
+    /// CloudFormation refuses it, for this reason.
     Failed(String),
 }
 
@@ -119,18 +119,13 @@ pub struct CloudFormation {
 
 impl Clients {
     /// CloudFormation in a region; `None` is the stage's.
-    #[must_use]
     pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
         CloudFormation { client: Client::new(&self.config_in(region)) }
     }
 }
 
 impl CloudFormation {
-    /// The stack, or `None` when there is none of that name.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
+    /// Describes a stack; `None` if there is none.
     pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
         let described = self.client.describe_stacks().stack_name(stack).send().await;
         let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error)))?;
@@ -138,37 +133,25 @@ impl CloudFormation {
         Ok(found.map(state).filter(|state| state.status != "DELETE_COMPLETE"))
     }
 
-    /// Every stack that exists, by name.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
+    /// Describes every stack that exists, by name.
+    pub(crate) async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
         let stacks = self.client.describe_stacks().into_paginator().items().send().try_collect().await;
         let stacks = stacks.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
         let named = stacks.iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
         Ok(named.filter(|(_, state)| state.status != "DELETE_COMPLETE").collect())
     }
 
-    /// The template the stack was last deployed with, or `None` when it has none, or it is no JSON (nobody here writes
-    /// anything else).
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
+    /// Reads the template that the stack was last deployed with; `None` if there is none, or if it is not JSON, which the engine always
+    /// sends.
+    pub(crate) async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
         let output = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error));
         Ok(if_found(output)?.and_then(|output| serde_json::from_str(output.template_body()?).ok()))
     }
 
-    /// Asks for a change set; one of that name that is there already is fine, because names are hashes of what they
-    /// change: the answer to an earlier try was lost.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn create_change_set(&self, request: ChangeSetRequest<'_>) -> Result<(), AwsError> {
+    /// Creates a change set. One that exists already is fine: names are hashes of the changes, so the response to an earlier
+    /// attempt was lost.
+    pub(crate) async fn create_change_set(&self, request: ChangeSetRequest<'_>) -> Result<(), AwsError> {
         let parameters = request.parameters.iter().map(|(name, value)| {
             let parameter = Parameter::builder().parameter_key(name);
             match value {
@@ -188,7 +171,7 @@ impl CloudFormation {
             .set_parameters(Some(parameters.collect()))
             .set_tags(Some(tags.collect()))
             .set_role_arn(request.role.map(str::to_owned))
-            // A bucket that an earlier `destroy` kept comes back into its stack instead of being in the way.
+            // A resource that an earlier `destroy` kept is imported into its stack.
             .import_existing_resources(request.create);
         let call = match request.template {
             Template::Body(body) => call.template_body(body),
@@ -200,14 +183,10 @@ impl CloudFormation {
         }
     }
 
-    /// How far a change set is.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
+    /// Reads the state of a change set.
+    pub(crate) async fn change_set(&self, stack: &str, name: &str) -> Result<ChangeSetState, AwsError> {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
-        let (mut verdicts, mut pages) = (Vec::new(), request.into_paginator().send());
+        let (mut entries, mut pages) = (Vec::new(), request.into_paginator().send());
         while let Some(page) = pages.next().await {
             let described = page.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
             let reason = described.status_reason().unwrap_or_default();
@@ -222,22 +201,19 @@ impl CloudFormation {
                 _ => return Ok(ChangeSetState::Pending),
             }
             // A page holds at most 1 MB of changes.
-            verdicts.extend(described.changes().iter().filter_map(|change| verdict(change.resource_change()?)));
+            entries.extend(described.changes().iter().filter_map(|change| entry(change.resource_change()?)));
         }
-        Ok(if verdicts.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(verdicts) })
+        Ok(if entries.is_empty() { ChangeSetState::Empty } else { ChangeSetState::Ready(entries) })
     }
 
-    /// Executes a change set. When the answer to a first try was lost, CloudFormation knows the second by its token, which
-    /// is new for every run, because a failed change may be tried again; the emulator does not know tokens, so what it is
-    /// executing already is fine too.
+    /// Executes a change set.
     ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+    /// If the response to an attempt was lost, CloudFormation recognizes the next one by its token. The token is new for every run,
+    /// because a failed change may be repeated. The emulator ignores tokens, so a change set that is being executed is fine too.
+    pub(crate) async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         let request = self.client.execute_change_set().stack_name(stack).change_set_name(name);
         let mut once = [0; 8];
-        // Without random bytes the token is only less new.
+        // Without random bytes the token is only less unique.
         let _zeros = getrandom::fill(&mut once);
         let sent = request.client_request_token(format!("{name}-{}", hex::encode(once))).send().await;
         match sent.map_err(|error| failed("cloudformation:ExecuteChangeSet", error)) {
@@ -247,7 +223,7 @@ impl CloudFormation {
                     Some("InvalidChangeSetStatus" | "InvalidChangeSetStatusException")
                 ) =>
             {
-                if self.is_executed(stack, name).await? {
+                if self.is_change_set_executed(stack, name).await? {
                     Ok(())
                 } else {
                     Err(error)
@@ -257,32 +233,24 @@ impl CloudFormation {
         }
     }
 
-    async fn is_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
+    async fn is_change_set_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
         let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
-        Ok(executed(described.execution_status()))
+        Ok(is_executed(described.execution_status()))
     }
 
-    /// Deletes a change set; one that is not there is fine.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+    /// Deletes a change set, if there is one.
+    pub(crate) async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         let request = self.client.delete_change_set().stack_name(stack).change_set_name(name);
         gone_is_fine(request.send().await.map_err(|error| failed("cloudformation:DeleteChangeSet", error)))
     }
 
-    /// The change sets of a stack that were not executed.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
+    /// Lists the change sets of a stack that were not executed.
+    pub(crate) async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
         let request = self.client.list_change_sets().stack_name(stack);
         let summaries = request.into_paginator().items().send().try_collect().await;
         let summaries = summaries.map_err(|error| failed("cloudformation:ListChangeSets", error))?.into_iter();
-        let waiting = summaries.filter(|summary| !executed(summary.execution_status()));
+        let waiting = summaries.filter(|summary| !is_executed(summary.execution_status()));
         let waiting = waiting.filter_map(|summary| {
             let status = summary.status().map_or("", |status| status.as_str());
             let busy = status.ends_with("_PENDING") || status.ends_with("_IN_PROGRESS");
@@ -291,12 +259,8 @@ impl CloudFormation {
         Ok(waiting.collect())
     }
 
-    /// The stack's latest events, newest first: a page of a hundred, and more pages until one that is `enough`.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
+    /// Lists a stack's events, newest first, page by page until a page has one that is `enough`.
+    pub(crate) async fn events(&self, stack: &str, enough: impl Fn(&Event) -> bool) -> Result<Vec<Event>, AwsError> {
         let mut pages = self.client.describe_stack_events().stack_name(stack).into_paginator().send();
         let mut events = Vec::new();
         while let Some(page) = pages.next().await {
@@ -312,11 +276,7 @@ impl CloudFormation {
     }
 
     /// Starts deleting a stack.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete(&self, stack: &str) -> Result<(), AwsError> {
+    pub(crate) async fn delete(&self, stack: &str) -> Result<(), AwsError> {
         let request = self.client.delete_stack().stack_name(stack);
         request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
         Ok(())
@@ -347,8 +307,8 @@ fn event(event: &StackEvent) -> Event {
     }
 }
 
-fn verdict(change: &ResourceChange) -> Option<Verdict> {
-    Some(Verdict {
+fn entry(change: &ResourceChange) -> Option<ChangeSetEntry> {
+    Some(ChangeSetEntry {
         logical_id: change.logical_resource_id()?.to_owned(),
         resource_type: change.resource_type().unwrap_or_default().to_owned(),
         action: change.action()?.as_str().to_owned(),
@@ -356,12 +316,12 @@ fn verdict(change: &ResourceChange) -> Option<Verdict> {
     })
 }
 
-fn executed(status: Option<&ExecutionStatus>) -> bool {
+fn is_executed(status: Option<&ExecutionStatus>) -> bool {
     use ExecutionStatus::{ExecuteComplete, ExecuteFailed, ExecuteInProgress};
     matches!(status, Some(ExecuteInProgress | ExecuteComplete | ExecuteFailed))
 }
 
-/// CloudFormation's two ways of saying that a change set has no changes.
+/// Recognizes CloudFormation's two messages for a change set without changes.
 fn is_empty(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
@@ -371,8 +331,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_change_set_is_no_failure() {
-        // As printed in the CloudFormation user guide and seen from the API.
+    fn an_empty_change_set_is_not_a_failure() {
+        // The first from the CloudFormation user guide, the second from the API.
         assert!(is_empty(
             "The submitted information didn't contain changes. Submit different information to create a change set."
         ));

@@ -1,4 +1,4 @@
-//! CloudFront: what it has kept and must ask for again.
+//! CloudFront: invalidation of cached paths.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,25 +9,21 @@ use aws_sdk_cloudfront::{
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed},
+    error::{ErrorKind, failed},
 };
 
 impl Clients {
-    /// Lets a distribution ask its origin for these paths again.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn invalidate(&self, distribution: &str, paths: &[String]) -> Result<(), AwsError> {
+    /// Makes a distribution fetch these paths from its origin again.
+    pub(crate) async fn invalidate(&self, distribution: &str, paths: &[String]) -> Result<(), AwsError> {
         let incomplete = |error: aws_sdk_cloudfront::error::BuildError| AwsError {
             operation: "cloudfront:CreateInvalidation",
-            kind: Kind::Other,
+            kind: ErrorKind::Other,
             code: None,
             message: error.to_string(),
         };
         let quantity = i32::try_from(paths.len()).unwrap_or(i32::MAX);
         let paths = Paths::builder().quantity(quantity).set_items(Some(paths.to_vec())).build().map_err(incomplete)?;
-        // The same in every attempt of one call, so that a lost answer makes no second one, and never again.
+        // Equal in all attempts of one call, so that a lost response makes no second invalidation; different in other calls.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let batch =
             InvalidationBatch::builder().paths(paths).caller_reference(now.to_string()).build().map_err(incomplete)?;

@@ -1,4 +1,4 @@
-//! CloudWatch: what the versions behind an alias did, and which alarms fire.
+//! CloudWatch: metrics of the versions behind an alias, and the states of alarms.
 
 use std::{
     collections::BTreeMap,
@@ -18,44 +18,39 @@ use super::{AwsError, Clients, error::failed};
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
 const PERIOD: i32 = 60;
 
-/// What is asked of each version: the metric, and how its minutes are put together.
+/// The metrics of a version, each with its statistic.
 const METRICS: &[(&str, &str)] =
     &[("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")];
 
 /// A version's metrics since a point in time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Requests that reached the version.
-    pub requests: f64,
+    pub(crate) requests: f64,
     /// Requests that failed.
-    pub errors: f64,
+    pub(crate) errors: f64,
     /// Requests that Lambda rejected because too many ran at once.
-    pub throttles: f64,
+    pub(crate) throttles: f64,
     /// The 99th percentile of the duration, in milliseconds; `None` without requests.
-    pub p99: Option<f64>,
+    pub(crate) p99: Option<f64>,
 }
 
 /// CloudWatch in the stage's region.
 #[derive(Debug)]
-pub struct CloudWatch {
+pub(crate) struct CloudWatch {
     client: Client,
 }
 
 impl Clients {
     /// CloudWatch in the stage's region.
-    #[must_use]
-    pub fn cloudwatch(&self) -> CloudWatch {
+    pub(crate) fn cloudwatch(&self) -> CloudWatch {
         CloudWatch { client: Client::new(self.config()) }
     }
 }
 
 impl CloudWatch {
-    /// What versions did that an alias sends traffic to, each since `since`, in their order.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn samples(
+    /// Reads the metrics since `since` of versions that an alias sends traffic to, in their order.
+    pub(crate) async fn samples(
         &self,
         function: &str,
         alias: &str,
@@ -65,7 +60,7 @@ impl CloudWatch {
         let queries = versions.iter().enumerate().flat_map(|(index, version)| {
             METRICS.iter().map(move |(metric, statistic)| query(index, function, alias, version, metric, statistic))
         });
-        // A minute that has begun counts: the window's edges are whole minutes.
+        // The current minute counts: the window's edges are whole minutes.
         let end = SystemTime::now() + Duration::from_secs(60);
         let mut samples = vec![Sample::default(); versions.len()];
         let mut durations = vec![Vec::new(); versions.len()];
@@ -88,7 +83,7 @@ impl CloudWatch {
                 "invocations" => sample.requests += sum,
                 "errors" => sample.errors += sum,
                 "throttles" => sample.throttles += sum,
-                _ => durations.extend(whole_minutes(result, since)),
+                _ => durations.extend(whole_minutes(&result, since)),
             }
         }
         for (sample, durations) in samples.iter_mut().zip(durations) {
@@ -97,12 +92,8 @@ impl CloudWatch {
         Ok(samples)
     }
 
-    /// Those of these alarms that are there, and whether each is firing.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, bool>, AwsError> {
+    /// Reads which of these alarms exist, and whether each is firing.
+    pub(crate) async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, bool>, AwsError> {
         let mut found = BTreeMap::new();
         // DescribeAlarms takes 100 names a call (CloudWatch API reference).
         for names in names.chunks(100) {
@@ -121,15 +112,15 @@ impl CloudWatch {
     }
 }
 
-/// What came of the minutes that began after `since`. The one it lies in is left out: a version that gets its first share of the
-/// traffic opens its first connections then.
+/// The values of the minutes that began after `since`. The minute of `since` is left out: a version that receives its first share of
+/// the traffic opens its connections then.
 fn whole_minutes(result: &MetricDataResult, since: SystemTime) -> impl Iterator<Item = f64> {
     let since = DateTime::from(since);
     let minutes = result.timestamps().iter().zip(result.values());
     minutes.filter(move |(minute, _)| **minute >= since).map(|(_, value)| *value)
 }
 
-/// The middle one; of two, the lower. One slow request makes a minute's percentile, and not the middle of several minutes.
+/// The median, the lower one of two. One slow request decides the percentile of a minute, but not the median of several minutes.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()
@@ -155,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_minute_is_not_the_rule_and_the_first_does_not_count() {
+    fn the_median_ignores_one_slow_minute_and_the_first() {
         assert_eq!(median(vec![]), None);
         assert_eq!(median(vec![300.0]), Some(300.0));
         assert_eq!(median(vec![60.0, 300.0]), Some(60.0));

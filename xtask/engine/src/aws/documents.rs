@@ -4,21 +4,21 @@ use aws_sdk_s3::primitives::ByteStream;
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed, if_found},
+    error::{ErrorKind, failed, if_found},
     s3::S3,
 };
 
 /// The state of a document: S3's `ETag`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag(pub String);
+pub(crate) struct Tag(pub String);
 
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub(crate) struct Document {
     /// The document's text.
-    pub text: String,
+    pub(crate) text: String,
     /// The document's state when it was read.
-    pub tag: Tag,
+    pub(crate) tag: Tag,
 }
 
 /// The documents of one bucket.
@@ -30,14 +30,12 @@ pub struct Documents {
 
 impl Clients {
     /// The documents of a bucket.
-    #[must_use]
-    pub fn documents(&self, bucket: String) -> Documents {
+    pub(crate) fn documents(&self, bucket: String) -> Documents {
         self.documents_in(None, bucket)
     }
 
     /// The documents of a bucket in a region; `None` is the stage's.
-    #[must_use]
-    pub fn documents_in(&self, region: Option<&str>, bucket: String) -> Documents {
+    pub(crate) fn documents_in(&self, region: Option<&str>, bucket: String) -> Documents {
         Documents { s3: self.s3_in(region), bucket }
     }
 }
@@ -63,7 +61,7 @@ impl Documents {
             Err(error) => {
                 let error = failed("s3:PutObject", error);
                 let no_bucket = error.code.as_deref() == Some("NoSuchBucket");
-                if no_bucket || !matches!(error.kind, Kind::Conflict | Kind::NotFound) {
+                if no_bucket || !matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) {
                     return Err(error);
                 }
                 // The response to an earlier attempt may have been lost; then the document has this text.
@@ -74,46 +72,30 @@ impl Documents {
     }
 
     /// Reads a document; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
         let request = self.s3.client.get_object().bucket(&self.bucket).key(key);
         let found = if_found(request.send().await.map_err(|error| failed("s3:GetObject", error)))?;
         let Some(found) = found else { return Ok(None) };
         let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
         let broken =
-            |message: String| AwsError { operation: "s3:GetObject", kind: Kind::Unreachable, code: None, message };
+            |message: String| AwsError { operation: "s3:GetObject", kind: ErrorKind::Unreachable, code: None, message };
         let bytes = found.body.collect().await.map_err(|error| broken(error.to_string()))?.to_vec();
         let text = String::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
         Ok(Some(Document { text, tag }))
     }
 
     /// Creates a document; `None` if it exists already.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+    pub(crate) async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
         self.put(key, text, Condition::IsNew).await
     }
 
     /// Replaces a document; `None` if its tag is no longer `tag`.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+    pub(crate) async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
         self.put(key, text, Condition::HasTag(tag)).await
     }
 
     /// Lists the keys with a prefix, sorted.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+    pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
         let mut keys = self.s3.keys(&self.bucket, prefix).await?;
         keys.sort();
         Ok(keys)

@@ -1,4 +1,4 @@
-//! CloudFormation's own drift detection.
+//! CloudFormation's drift detection.
 
 use std::time::Duration;
 
@@ -11,24 +11,20 @@ use crate::poll::{Progress, Schedule};
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(200), Duration::from_secs(5)).within(LIMIT);
 
-/// What drift detection found.
+/// The result of drift detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Drift {
-    /// Resources that are not as they were deployed, in words.
-    Found(Vec<String>),
-    /// The detection failed, or took too long; says why.
+pub(crate) enum Drift {
+    /// Differences from what was deployed, one per line.
+    Detected(Vec<String>),
+    /// The detection failed or timed out; holds the reason.
     Unknown(String),
 }
 
 impl CloudFormation {
-    /// Detects what of a stack was changed by hand. Changes nothing.
+    /// Detects manual changes of a stack. Changes nothing.
     ///
-    /// A stack in which another operation is at work cannot be looked at; that is [`Drift::Unknown`].
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn drift(&self, stack: &str) -> Result<Drift, AwsError> {
+    /// The drift of a stack with an operation in progress is [`Drift::Unknown`].
+    pub(crate) async fn drift(&self, stack: &str) -> Result<Drift, AwsError> {
         let started = self.client.detect_stack_drift().stack_name(stack).send().await;
         let started = match started.map_err(|error| failed("cloudformation:DetectStackDrift", error)) {
             Ok(started) => started,
@@ -39,7 +35,7 @@ impl CloudFormation {
         };
         let id = started.stack_drift_detection_id().unwrap_or_default().to_owned();
         match self.detection_failure(&id).await? {
-            None => Ok(Drift::Found(self.drifted(stack).await?)),
+            None => Ok(Drift::Detected(self.drifted(stack).await?)),
             Some(reason) => Ok(Drift::Unknown(reason)),
         }
     }

@@ -1,4 +1,4 @@
-//! What went wrong in a call to AWS, in our own words.
+//! Errors of calls to AWS.
 
 use std::error::Error as StdError;
 
@@ -13,29 +13,29 @@ use thiserror::Error;
 pub struct AwsError {
     /// Service and operation, for example `cloudformation:CreateChangeSet`.
     pub operation: &'static str,
-    /// What kind of failure it is.
-    pub kind: Kind,
+    /// The class of the failure.
+    pub kind: ErrorKind,
     /// AWS's error code.
     pub code: Option<String>,
-    /// What AWS, or the way there, says.
+    /// The message of AWS or of the network.
     pub message: String,
 }
 
 impl AwsError {
-    /// A call that took longer than it may.
+    /// The error of a call that exceeded its time limit.
     #[must_use]
     pub fn late(operation: &'static str, limit: std::time::Duration) -> Self {
-        let message = format!("there was no answer within {} s", limit.as_secs());
-        Self { operation, kind: Kind::Unreachable, code: None, message }
+        let message = format!("there was no response within {} s", limit.as_secs());
+        Self { operation, kind: ErrorKind::Unreachable, code: None, message }
     }
 }
 
-/// What kind of failure it is, as far as it decides what to do next.
+/// The classes of failures that callers distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The thing does not exist.
     NotFound,
-    /// The thing, or its state, is in the way.
+    /// The thing exists already, or its state forbids the call.
     Conflict,
     /// Too many calls.
     Throttled,
@@ -45,31 +45,31 @@ pub enum Kind {
     ExpiredCredentials,
     /// There are no credentials.
     NoCredentials,
-    /// Nobody answered.
+    /// There was no response.
     Unreachable,
-    /// Anything else.
+    /// Any other failure.
     Other,
 }
 
 impl Diagnostic for AwsError {
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         let help = match self.kind {
-            Kind::ExpiredCredentials => {
+            ErrorKind::ExpiredCredentials => {
                 "sign in again (`aws sso login`, or renew the session), then run the command again"
             }
-            Kind::NoCredentials => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            Kind::AccessDenied => "the caller needs a permission for this operation; the message names it",
-            Kind::Unreachable => {
+            ErrorKind::NoCredentials => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            ErrorKind::AccessDenied => "the caller needs a permission for this operation; the message names it",
+            ErrorKind::Unreachable => {
                 "check the network; for stage local see `cargo xtask local status` and `cargo xtask local logs`"
             }
-            Kind::Throttled => "run the command again: it goes on where this one stopped",
-            Kind::NotFound | Kind::Conflict | Kind::Other => return None,
+            ErrorKind::Throttled => "run the command again: it resumes where this one stopped",
+            ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => return None,
         };
         Some(Box::new(help))
     }
 }
 
-/// Turns an SDK error into ours.
+/// Converts an error of the SDK.
 pub(crate) fn failed<E, R>(operation: &'static str, error: SdkError<E, R>) -> AwsError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -88,8 +88,8 @@ where
             let message = messages.last().cloned().unwrap_or_default();
             let credentials =
                 messages.iter().any(|message| message.contains("credential") || message.contains("identity"));
-            let kind = if credentials { Kind::NoCredentials } else { Kind::Unreachable };
-            // What the last of the places that were asked says is no reason by itself.
+            let kind = if credentials { ErrorKind::NoCredentials } else { ErrorKind::Unreachable };
+            // The last source of the chain only says why it has none.
             let message = if credentials { format!("no credentials were found ({message})") } else { message };
             AwsError { operation, kind, code: None, message }
         }
@@ -100,7 +100,7 @@ where
 pub(super) fn if_found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -110,18 +110,18 @@ pub(super) fn gone_is_fine<T>(result: Result<T, AwsError>) -> Result<(), AwsErro
     if_found(result).map(drop)
 }
 
-/// By the code; CloudFormation says "does not exist" only in the message of a `ValidationError`.
-fn kind(code: &str, message: &str) -> Kind {
+/// Classifies by the code. Of CloudFormation, only the message of a `ValidationError` says "does not exist".
+fn kind(code: &str, message: &str) -> ErrorKind {
     match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
-            Kind::ExpiredCredentials
+            ErrorKind::ExpiredCredentials
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
-            Kind::NoCredentials
+            ErrorKind::NoCredentials
         }
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Kind::AccessDenied,
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => ErrorKind::AccessDenied,
         "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" => {
-            Kind::Throttled
+            ErrorKind::Throttled
         }
         "ResourceNotFoundException"
         | "NotFoundException"
@@ -130,16 +130,16 @@ fn kind(code: &str, message: &str) -> Kind {
         | "NotFound"
         | "ChangeSetNotFound"
         | "ChangeSetNotFoundException"
-        | "NoSuchEntity" => Kind::NotFound,
+        | "NoSuchEntity" => ErrorKind::NotFound,
         "ResourceConflictException"
         | "OperationInProgressException"
         | "AlreadyExistsException"
         | "ConflictException"
         | "ConditionalRequestConflict"
         | "UsernameExistsException"
-        | "PreconditionFailed" => Kind::Conflict,
-        _ if message.contains("does not exist") => Kind::NotFound,
-        _ => Kind::Other,
+        | "PreconditionFailed" => ErrorKind::Conflict,
+        _ if message.contains("does not exist") => ErrorKind::NotFound,
+        _ => ErrorKind::Other,
     }
 }
 
@@ -148,12 +148,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_messages_are_understood() {
-        assert_eq!(kind("ValidationError", "Stack with id x does not exist"), Kind::NotFound);
+    fn codes_and_messages_are_classified() {
+        assert_eq!(kind("ValidationError", "Stack with id x does not exist"), ErrorKind::NotFound);
         assert_eq!(
             kind("ExpiredToken", "The security token included in the request is expired"),
-            Kind::ExpiredCredentials
+            ErrorKind::ExpiredCredentials
         );
-        assert_eq!(kind("ValidationError", "Template format error"), Kind::Other);
+        assert_eq!(kind("ValidationError", "Template format error"), ErrorKind::Other);
     }
 }

@@ -1,6 +1,6 @@
-//! Holds every call to AWS below the rates of [`limits`](super::limits), so that many stacks at once cause no throttling.
+//! Holds all calls to AWS below the rates of [`limits`](super::limits), so that many stacks at once cause no throttling.
 //!
-//! It stands between the SDK and the network, where no call can forget it and retries count too.
+//! It sits between the SDK and the network, where no call can bypass it and retries count as well.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::{
 
 use super::limits::{self, Limit};
 
-/// When each limit's next call is due, by region.
+/// The state of each limit, by region.
 type Slots = Arc<Mutex<HashMap<(String, String), Slot>>>;
 
 /// An HTTP client whose requests wait for their turn.
@@ -54,17 +54,17 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let asked = Asked::of(&request);
-        let limit = limits::limit(&asked.service, &asked.operation);
+        let call = Call::of(&request);
+        let limit = limits::limit(&call.service, &call.operation);
         let wait = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            let name = if limit.shared { limit.name.to_owned() } else { format!("{}:{}", limit.name, asked.operation) };
-            slots.entry((asked.region, name)).or_default().reserve(limit, Instant::now())
+            let name = if limit.shared { limit.name.to_owned() } else { format!("{}:{}", limit.name, call.operation) };
+            slots.entry((call.region, name)).or_default().reserve(limit, Instant::now())
         };
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             if !wait.is_zero() {
-                tracing::debug!(limit = limit.name, operation = asked.operation, ?wait, "waiting for its turn");
+                tracing::debug!(limit = limit.name, operation = call.operation, ?wait, "waiting for its turn");
                 tokio::time::sleep(wait).await;
             }
             inner.call(request).await
@@ -72,14 +72,14 @@ impl HttpConnector for Connector {
     }
 }
 
-/// One limit's state: the moment at which it would be as if nobody had called (the generic cell rate algorithm).
+/// One limit's state: the time at which the limit is fully recovered (the generic cell rate algorithm).
 #[derive(Debug, Default)]
 struct Slot {
     idle_at: Option<Instant>,
 }
 
 impl Slot {
-    /// Takes the next turn; how long until it comes.
+    /// Reserves the next turn; returns the time until then.
     fn reserve(&mut self, limit: Limit, now: Instant) -> Duration {
         let idle_at = self.idle_at.map_or(now, |idle_at| idle_at.max(now));
         self.idle_at = Some(idle_at + limit.interval());
@@ -88,15 +88,15 @@ impl Slot {
     }
 }
 
-/// What a request asks of whom, as far as a limit depends on it.
+/// The parts of a request that its limit depends on.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct Call {
     service: String,
     region: String,
     operation: String,
 }
 
-impl Asked {
+impl Call {
     fn of(request: &HttpRequest) -> Self {
         let header = |name| request.headers().get(name).unwrap_or_default();
         // AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …
@@ -106,7 +106,7 @@ impl Asked {
     }
 }
 
-/// The operation where the protocol names it (JSON in a header, CBOR in the path, Query in the body), else method and path.
+/// The operation, if the protocol names it (JSON in a header, CBOR in the path, Query in the body), otherwise method and path.
 fn operation(request: &HttpRequest) -> String {
     let target = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next());
     let path = request.uri().split('?').next().unwrap_or_default();
@@ -129,11 +129,11 @@ mod tests {
     const LIMIT: Limit = Limit { name: "test", per_second: 4.0, burst: 2, shared: true };
 
     #[test]
-    fn a_burst_goes_at_once_and_the_rest_keeps_its_distance() {
+    fn a_burst_is_sent_at_once_and_later_calls_keep_their_distance() {
         let (mut slot, now) = (Slot::default(), Instant::now());
         let waits: Vec<_> = (0..5).map(|_| slot.reserve(LIMIT, now).as_millis()).collect();
         assert_eq!(waits, [0, 0, 250, 500, 750]);
-        // After a pause the burst is there again, and no more than that.
+        // After a pause a burst is allowed again, and no more than that.
         let later = now + Duration::from_secs(60);
         let waits: Vec<_> = (0..3).map(|_| slot.reserve(LIMIT, later).as_millis()).collect();
         assert_eq!(waits, [0, 0, 250]);
@@ -150,19 +150,19 @@ mod tests {
     }
 
     #[test]
-    fn every_protocol_says_what_is_asked() {
+    fn the_operation_is_found_in_each_protocol() {
         let signed = "AWS4-HMAC-SHA256 Credential=AKID/20261120/eu-west-1/cloudformation/aws4_request, Signature=x";
-        let asked = Asked::of(&request(
+        let call = Call::of(&request(
             "https://cloudformation.eu-west-1.amazonaws.com/",
             &[("authorization", signed)],
             "Action=DescribeStacks&Version=2010-05-15",
         ));
-        let expected = Asked {
+        let expected = Call {
             service: "cloudformation".to_owned(),
             region: "eu-west-1".to_owned(),
             operation: "DescribeStacks".to_owned(),
         };
-        assert_eq!(asked, expected);
+        assert_eq!(call, expected);
         let json = request("https://logs.x/", &[("x-amz-target", "Logs_20140328.DescribeLogGroups")], "{}");
         assert_eq!(operation(&json), "DescribeLogGroups");
         let cbor =

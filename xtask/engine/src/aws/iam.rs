@@ -1,4 +1,4 @@
-//! IAM: may the caller do what a deploy needs, and whose tokens does the account trust? Asked before anything is touched.
+//! IAM: the caller's permissions and the account's OIDC providers, read before a deploy changes anything.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,8 @@ use aws_sdk_iam::{Client, types::PolicyEvaluationDecisionType};
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
-    /// The issuers, `https://` left out, that the account has an OIDC provider for.
-    ///
-    /// # Errors
-    ///
-    /// When the caller may not ask, or the call fails.
-    pub async fn oidc_issuers(&self) -> Result<BTreeSet<String>, AwsError> {
+    /// Lists the issuers that the account has an OIDC provider for, without `https://`.
+    pub(crate) async fn oidc_issuers(&self) -> Result<BTreeSet<String>, AwsError> {
         let request = Client::new(self.config()).list_open_id_connect_providers();
         let listed = request.send().await.map_err(|error| failed("iam:ListOpenIDConnectProviders", error))?;
         // An ARN ends in the issuer: `…:oidc-provider/token.actions.githubusercontent.com`.
@@ -20,16 +16,11 @@ impl Clients {
         Ok(arns.filter_map(|arn| Some(arn.split_once(":oidc-provider/")?.1.to_owned())).collect())
     }
 
-    /// Those of `actions` that the policies of `identity` do not allow on each of `resources`, by policy simulation, as
-    /// `action on resource`.
+    /// Simulates the policies of `identity`; returns the denied `actions`, as `action on resource`.
     ///
-    /// Simulation sees identity policies and permission boundaries, neither what an organization forbids nor the
-    /// values of condition keys: an empty answer is no promise, and another one is a warning.
-    ///
-    /// # Errors
-    ///
-    /// When the caller may not simulate, which is common, or the call fails.
-    pub async fn denied(
+    /// A simulation knows identity policies and permissions boundaries. It knows neither an organization's policies nor the values of
+    /// condition keys, so its result is only good for a warning. Often the caller may not simulate, which is an error.
+    pub(crate) async fn denied(
         &self,
         identity: &str,
         actions: &[&str],

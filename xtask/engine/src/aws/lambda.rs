@@ -10,7 +10,9 @@ use aws_sdk_lambda::{
     types::{AliasConfiguration, FunctionConfiguration},
 };
 use serde::Serialize;
-pub use version::{Readiness, Settings, Version};
+#[cfg(test)]
+pub(crate) use version::Settings;
+pub(crate) use version::{Readiness, Version};
 use version::{readiness, settings};
 
 use super::{
@@ -19,67 +21,62 @@ use super::{
     patient,
 };
 
-/// Where an alias points.
+/// An alias.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Alias {
+pub(crate) struct Alias {
     /// The alias's name.
-    pub name: String,
-    /// The version that gets the traffic without a routing weight.
-    pub version: String,
-    /// Other versions with their share, 0 to 1.
-    pub weights: BTreeMap<String, f64>,
+    pub(crate) name: String,
+    /// The version that receives the traffic without a routing weight.
+    pub(crate) version: String,
+    /// Other versions with their routing weights, 0 to 1.
+    pub(crate) weights: BTreeMap<String, f64>,
 }
 
-/// The answer to an invocation.
+/// The response to an invocation.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Invocation {
     /// The payload.
-    pub payload: Vec<u8>,
-    /// `Unhandled` or similar, where the function failed.
-    pub error: Option<String>,
+    pub(crate) payload: Vec<u8>,
+    /// `Unhandled` or similar, if the function failed.
+    pub(crate) error: Option<String>,
 }
 
 /// Lambda in the stage's region.
 #[derive(Debug)]
-pub struct Lambda {
+pub(crate) struct Lambda {
     client: Client,
 }
 
 impl Clients {
     /// Lambda in the stage's region.
-    #[must_use]
-    pub fn lambda(&self) -> Lambda {
+    pub(crate) fn lambda(&self) -> Lambda {
         Lambda { client: Client::new(self.config()) }
     }
 }
 
-/// A version as people ask about it.
+/// A version's properties, for a report.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Described {
+pub(crate) struct Described {
     /// The version's number.
-    pub version: String,
+    pub(crate) version: String,
     /// Its runtime.
-    pub runtime: String,
+    pub(crate) runtime: String,
     /// Its handler.
-    pub handler: String,
+    pub(crate) handler: String,
     /// The size of its zip, in bytes.
-    pub code_size: i64,
+    pub(crate) code_size: i64,
     /// Its memory, in MB.
-    pub memory: i32,
+    pub(crate) memory: i32,
     /// Its timeout, in seconds.
-    pub timeout: i32,
-    /// When it was last modified, as Lambda says it.
-    pub last_modified: String,
+    pub(crate) timeout: i32,
+    /// The time of the last change, as Lambda reports it.
+    pub(crate) last_modified: String,
 }
 
 impl Lambda {
-    /// The version that an alias points to, or `None` when there is no such function or alias.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
+    /// Describes the version that an alias points to; `None` if there is no such function or alias.
+    pub(crate) async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(alias);
         let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
         Ok(if_found(output)?.map(|output| Described {
@@ -93,12 +90,8 @@ impl Lambda {
         }))
     }
 
-    /// One version of a function, or `None` when there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
+    /// Reads one version of a function; `None` if there is none.
+    pub(crate) async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(version);
         let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
         Ok(if_found(output)?.map(|output| Version {
@@ -134,12 +127,8 @@ impl Lambda {
         }))
     }
 
-    /// All versions of a function but `$LATEST`, oldest first; none when there is no such function.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
+    /// Lists the versions of a function without `$LATEST`, oldest first; none if there is no such function.
+    pub(crate) async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
         let request = self.client.list_versions_by_function().function_name(function);
         let versions = request.into_paginator().items().send().try_collect().await;
         let versions = if_found(versions.map_err(|error| failed("lambda:ListVersionsByFunction", error)))?;
@@ -153,47 +142,40 @@ impl Lambda {
         Ok(numbered.collect())
     }
 
-    /// All aliases of a function.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
+    /// Lists the aliases of a function; none if there is no such function.
+    pub(crate) async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
         let request = self.client.list_aliases().function_name(function);
         let aliases = request.into_paginator().items().send().try_collect().await;
         let aliases = if_found(aliases.map_err(|error| failed("lambda:ListAliases", error)))?;
         Ok(aliases.iter().flatten().map(alias).collect())
     }
 
-    /// Gives `$LATEST` the zip at `key`.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
+    /// Updates the code of `$LATEST` with the zip at `key`.
+    pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
         request.send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error))?;
         Ok(())
     }
 
-    /// Publishes `$LATEST`, provided its code is still `code_sha256`; returns the version's number.
+    /// Publishes `$LATEST` if its code is `code_sha256`; returns the version's number.
     ///
     /// # Errors
     ///
-    /// When the code changed meanwhile, or the call fails.
-    pub async fn publish(&self, function: &str, code_sha256: &str, description: &str) -> Result<String, AwsError> {
+    /// When the code has changed, or the call fails.
+    pub(crate) async fn publish(
+        &self,
+        function: &str,
+        code_sha256: &str,
+        description: &str,
+    ) -> Result<String, AwsError> {
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
         let published = request.send().await.map_err(|error| failed("lambda:PublishVersion", error))?;
         Ok(published.version().unwrap_or_default().to_owned())
     }
 
-    /// Points an alias to one version alone.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
+    /// Points an alias to one version.
+    pub(crate) async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
             .set_additional_version_weights(Some(std::collections::HashMap::new()))
             .build();
@@ -208,12 +190,8 @@ impl Lambda {
         Ok(())
     }
 
-    /// Points an alias to one version, and gives another a share of its traffic, 0 to 1.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn weigh(
+    /// Points an alias to one version, and sends a share of its traffic, 0 to 1, to another.
+    pub(crate) async fn weigh(
         &self,
         function: &str,
         alias: &str,
@@ -228,37 +206,29 @@ impl Lambda {
         Ok(())
     }
 
-    /// Invokes one version and waits for its answer.
+    /// Invokes one version and waits for its response.
     ///
     /// # Errors
     ///
-    /// When the call fails; a function that fails is an [`Answer`] with an error.
-    pub async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Answer, AwsError> {
+    /// When the call fails; a function that fails is an [`Invocation`] with an error.
+    pub(crate) async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
         let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
         let request = request.customize().config_override(Config::builder().timeout_config(patient()));
-        let answer = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
-        Ok(Answer {
-            payload: answer.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
-            error: answer.function_error().map(str::to_owned),
+        let response = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
+        Ok(Invocation {
+            payload: response.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
+            error: response.function_error().map(str::to_owned),
         })
     }
 
-    /// Deletes one version; one that is not there is fine.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
+    /// Deletes one version, if there is one.
+    pub(crate) async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
         let request = self.client.delete_function().function_name(function).qualifier(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
     }
 
-    /// The versions of a layer: number and ARN.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
+    /// Lists the versions of a layer: number and ARN.
+    pub(crate) async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
         let request = self.client.list_layer_versions().layer_name(layer);
         let versions = request.into_paginator().items().send().try_collect().await;
         let versions = if_found(versions.map_err(|error| failed("lambda:ListLayerVersions", error)))?;
@@ -266,12 +236,8 @@ impl Lambda {
         Ok(versions.map(|found| (found.version, found.layer_version_arn.unwrap_or_default())).collect())
     }
 
-    /// Deletes one version of a layer.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
+    /// Deletes one version of a layer, if there is one.
+    pub(crate) async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
         let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
     }

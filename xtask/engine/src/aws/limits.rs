@@ -1,20 +1,20 @@
-//! How often AWS may be asked what: one table for every API.
+//! The rate limits of all AWS APIs, in one table.
 //!
-//! A limit's rate and burst together stay below what AWS allows in any one second, so that calls held to it are never throttled
-//! unless somebody else in the account calls too; that is left to the SDK's adaptive retries.
+//! A limit's rate and burst together stay below what AWS allows in any one second. Calls are therefore only throttled if other callers
+//! use the same account; the SDK's adaptive retries handle that.
 
 use std::time::Duration;
 
 /// A limit, per account and region.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limit {
-    /// What it is called in logs, unique in the table.
+    /// The name in logs, unique in the table.
     pub(crate) name: &'static str,
-    /// How many calls a second, in the long run.
+    /// Calls per second in the long run.
     pub(crate) per_second: f64,
-    /// How many calls at once, after a pause.
+    /// Calls at once after a pause.
     pub(crate) burst: u32,
-    /// Does every operation have it for itself, or do they share it?
+    /// Whether the operations share the limit, instead of having it each.
     pub(crate) shared: bool,
 }
 
@@ -27,17 +27,17 @@ impl Limit {
         Self { name, per_second, burst, shared: false }
     }
 
-    /// The distance that calls keep in the long run.
+    /// The time between calls in the long run.
     pub(crate) fn interval(&self) -> Duration {
         Duration::from_secs_f64(1.0 / self.per_second)
     }
 }
 
-/// Operations of a service that share a limit. The first that matches counts.
+/// Operations of a service that share a limit. The first row that matches counts.
 struct Row {
-    /// As requests are signed for it.
+    /// The name in signatures.
     service: &'static str,
-    /// Operations where the protocol names them, else `METHOD end-of-path`; empty for all that are left.
+    /// Operations, or `METHOD end-of-path` if the protocol does not name them; empty for all others.
     operations: &'static [&'static str],
     limit: Limit,
 }
@@ -48,7 +48,7 @@ const fn row(service: &'static str, operations: &'static [&'static str], limit: 
 
 /// Sources: the quota pages of Lambda ("Lambda API requests"), API Gateway ("Quotas for creating, deploying and managing an
 /// API"), CloudWatch, CloudWatch Logs, Cognito ("Request rate quotas"), SNS and S3 ("Performance guidelines"). AWS publishes none for
-/// CloudFormation, CloudFront and IAM: 5 a second per operation is what users of `DescribeStacks` were told by AWS's support.
+/// CloudFormation, CloudFront and IAM: AWS's support named 5 a second per operation to users of `DescribeStacks`.
 const TABLE: &[Row] = &[
     row("cloudformation", &[], Limit::each("cloudformation", 4.0, 1)),
     row("cloudfront", &[], Limit::each("cloudfront", 4.0, 1)),
@@ -78,21 +78,22 @@ const TABLE: &[Row] = &[
     row("cognito-idp", &[], Limit::of("cognito", 12.0, 2)),
 ];
 
-/// For what the table does not know.
+/// For services that the table lacks.
 const OTHERS: Limit = Limit::each("others", 4.0, 1);
 
-/// The limit that an operation counts towards.
+/// Returns the limit that an operation counts towards.
 pub(crate) fn limit(service: &str, operation: &str) -> Limit {
     let matches = |row: &&Row| {
-        row.service == service && (row.operations.is_empty() || row.operations.iter().any(|known| is(known, operation)))
+        row.service == service
+            && (row.operations.is_empty() || row.operations.iter().any(|known| matches_operation(known, operation)))
     };
     TABLE.iter().find(matches).map_or(OTHERS, |row| row.limit)
 }
 
-/// Is it this operation? `POST /invocations` is also `POST /2015-03-31/functions/upload/invocations`.
-fn is(known: &str, operation: &str) -> bool {
+/// Compares operations: `POST /invocations` matches `POST /2015-03-31/functions/upload/invocations`.
+fn matches_operation(known: &str, operation: &str) -> bool {
     match (known.split_once(' '), operation.split_once(' ')) {
-        (Some((method, end)), Some((asked, path))) => method == asked && path.ends_with(end),
+        (Some((method, end)), Some((called, path))) => method == called && path.ends_with(end),
         _ => known == operation,
     }
 }

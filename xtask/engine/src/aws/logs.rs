@@ -1,4 +1,4 @@
-//! CloudWatch Logs: groups that are left behind.
+//! CloudWatch Logs: log groups.
 
 use aws_sdk_cloudwatchlogs::Client;
 
@@ -9,34 +9,29 @@ use super::{
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogGroup {
+pub(crate) struct LogGroup {
     /// Its name.
-    pub name: String,
-    /// Bytes that are kept in it.
-    pub stored: u64,
+    pub(crate) name: String,
+    /// The stored bytes.
+    pub(crate) stored: u64,
 }
 
 /// CloudWatch Logs in the stage's region.
 #[derive(Debug)]
-pub struct Logs {
+pub(crate) struct Logs {
     client: Client,
 }
 
 impl Clients {
     /// CloudWatch Logs in the stage's region.
-    #[must_use]
-    pub fn logs(&self) -> Logs {
+    pub(crate) fn logs(&self) -> Logs {
         Logs { client: Client::new(self.config()) }
     }
 }
 
 impl Logs {
-    /// All log groups whose names begin with `prefix`.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, AwsError> {
+    /// Lists the log groups whose names start with `prefix`.
+    pub(crate) async fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, AwsError> {
         let request = self.client.describe_log_groups().log_group_name_prefix(prefix);
         let groups = request.into_paginator().items().send().try_collect().await;
         let groups = groups.map_err(|error| failed("logs:DescribeLogGroups", error))?.into_iter();
@@ -47,12 +42,8 @@ impl Logs {
         Ok(groups.collect())
     }
 
-    /// Deletes a log group with all that is in it; one that is not there is fine.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn delete(&self, group: &str) -> Result<(), AwsError> {
+    /// Deletes a log group, if there is one.
+    pub(crate) async fn delete(&self, group: &str) -> Result<(), AwsError> {
         let request = self.client.delete_log_group().log_group_name(group);
         gone_is_fine(request.send().await.map_err(|error| failed("logs:DeleteLogGroup", error)))
     }

@@ -1,21 +1,21 @@
-//! The only module that names the AWS SDK: one file per service, SDK types turned into our own at the boundary.
+//! Calls to AWS, one file per service. No other module names the AWS SDK; its types become the engine's own here.
 
-pub mod api_gateway;
-pub mod cloudformation;
-pub mod cloudfront;
-pub mod cloudwatch;
-pub mod cognito;
-pub mod documents;
-pub mod drift;
+pub(crate) mod api_gateway;
+pub(crate) mod cloudformation;
+pub(crate) mod cloudfront;
+pub(crate) mod cloudwatch;
+pub(crate) mod cognito;
+pub(crate) mod documents;
+pub(crate) mod drift;
 pub mod error;
 mod governor;
-pub mod iam;
-pub mod lambda;
+pub(crate) mod iam;
+pub(crate) mod lambda;
 mod limits;
-pub mod logs;
+pub(crate) mod logs;
 mod refusals;
-pub mod s3;
-pub mod sns;
+pub(crate) mod s3;
+pub(crate) mod sns;
 mod srp;
 pub mod sts;
 
@@ -31,11 +31,11 @@ pub use error::AwsError;
 use governor::Governed;
 use model::stage::Stage;
 
-/// How many seconds an answer is waited for before the call is tried again: a packet that is lost must not cost a canary its watch.
+/// The response time after which a call is repeated: a lost packet must not blind a canary for long.
 const ANSWER_SECONDS: u64 = 60;
-/// The environment's say in that.
+/// Overrides [`ANSWER_SECONDS`].
 const ANSWER_VARIABLE: &str = "XTASK_ANSWER_SECONDS";
-/// How many times that where a function or a slow line decides: six minutes carry the largest zip, 50 MB, at 2 Mbit/s.
+/// The factor for calls that depend on a function or on bandwidth: six minutes carry the largest zip, 50 MB, at 2 Mbit/s.
 const LONG: u32 = 6;
 
 fn answer() -> Duration {
@@ -47,21 +47,21 @@ fn timeouts(answer: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(answer).build()
 }
 
-/// For calls whose answers may take long.
+/// For calls whose responses may take long.
 fn patient() -> TimeoutConfig {
     timeouts(answer() * LONG)
 }
 
-/// How often calls may be made.
+/// The rates that calls are held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rates {
-    /// Less often than AWS publishes.
+    /// Below the limits that AWS publishes.
     Published,
-    /// As often as one likes.
+    /// Unlimited.
     Any,
 }
 
-/// Clients for one stage. A region's are made when first asked for.
+/// Clients for one stage. Those of other regions are created when they are first used.
 #[derive(Debug)]
 pub struct Clients {
     base: SdkConfig,
@@ -71,15 +71,14 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients for `stage`: of the emulator at `endpoint` with its well-known keys, else of AWS with whatever
-    /// credentials the SDK's default chain finds.
+    /// Clients for the emulator at `endpoint` with its well-known keys, or for AWS with the SDK's default chain of credentials.
     pub async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
         // The emulator has no limits.
         let rates = if endpoint.is_some() { Rates::Any } else { Rates::Published };
         Self::at(rates, stage, endpoint).await
     }
 
-    /// Clients for `stage`, held to these rates.
+    /// Clients that are held to these rates.
     pub async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -91,7 +90,7 @@ impl Clients {
             .http_client(http)
             .region(Region::new(stage.region.clone()))
             .timeout_config(timeouts(answer()))
-            // A request that waits for its turn sends nothing meanwhile, which is no stall.
+            // A request that waits for its turn sends nothing meanwhile; that is not a stall.
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
             .retry_config(RetryConfig::adaptive().with_max_attempts(if endpoint.is_some() { 2 } else { 6 }));
         if let Some(url) = &endpoint {
@@ -100,15 +99,13 @@ impl Clients {
         Self { base: loader.load().await, region: stage.region.clone(), endpoint, regions: Mutex::default() }
     }
 
-    /// The emulator's URL, where it is one.
-    #[must_use]
-    pub fn endpoint(&self) -> Option<&str> {
+    /// The emulator's URL, if the stage is local.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
     }
 
     /// The stage's region.
-    #[must_use]
-    pub fn region(&self) -> &str {
+    pub(crate) fn region(&self) -> &str {
         &self.region
     }
 

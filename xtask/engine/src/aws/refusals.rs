@@ -1,12 +1,13 @@
-//! Why CloudFormation refuses a change set: its validations say so in events of the operation, not in the change set's reason.
+//! The reasons why CloudFormation refuses a change set. Its validations report them as events of the operation, not in the change set.
 
 use aws_sdk_cloudformation::types::{EventFilter, OperationEvent};
 
 use super::{cloudformation::CloudFormation, error::failed};
 
 impl CloudFormation {
-    /// What CloudFormation's validations refuse a change set for, resource by resource; nothing where they say nothing, or the
-    /// caller may not ask: what the change set itself says is the reason then.
+    /// Lists the validation failures of a change set, one per resource.
+    ///
+    /// The list is empty if there are none, or if the caller may not read events; then the change set's own reason remains.
     ///
     /// The change set must be named by its ARN (CloudFormation user guide, "Validate stack deployments").
     pub(super) async fn refusals(&self, change_set: &str) -> Vec<String> {
@@ -15,7 +16,7 @@ impl CloudFormation {
         let (mut refusals, mut events) = (Vec::new(), request.into_paginator().items().send());
         while let Some(event) = events.next().await {
             match event {
-                Ok(event) => refusals.extend(in_words(&event).filter(|refusal| !refusals.contains(refusal))),
+                Ok(event) => refusals.extend(description(&event).filter(|refusal| !refusals.contains(refusal))),
                 Err(error) => {
                     let error = failed("cloudformation:DescribeEvents", error);
                     tracing::debug!(%error, "the reasons for the refusal are unknown");
@@ -28,12 +29,12 @@ impl CloudFormation {
 }
 
 /// `Bucket (AWS::S3::Bucket): the name is taken, at /Resources/Bucket`.
-fn in_words(event: &OperationEvent) -> Option<String> {
+fn description(event: &OperationEvent) -> Option<String> {
     let reason = event.validation_status_reason().or(event.resource_status_reason())?;
     let id = event.logical_resource_id().unwrap_or("the template");
-    let kind = event.resource_type().map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let resource_type = event.resource_type().map(|name| format!(" ({name})")).unwrap_or_default();
     let place = event.validation_path().map(|path| format!(", at {path}")).unwrap_or_default();
-    Some(format!("{id}{kind}: {reason}{place}"))
+    Some(format!("{id}{resource_type}: {reason}{place}"))
 }
 
 #[cfg(test)]
@@ -41,15 +42,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_names_what_is_refused_and_where() {
+    fn a_refusal_names_the_resource_and_the_place() {
         let event = OperationEvent::builder()
             .logical_resource_id("Raw")
             .resource_type("AWS::S3::Bucket")
             .validation_status_reason("Resource of type 'AWS::S3::Bucket' with identifier 'raw' already exists.")
             .validation_path("/Resources/Raw");
-        let said = in_words(&event.build()).expect("a refusal");
-        assert!(said.starts_with("Raw (AWS::S3::Bucket): Resource of type"), "{said}");
-        assert!(said.ends_with("already exists., at /Resources/Raw"), "{said}");
-        assert_eq!(in_words(&OperationEvent::builder().logical_resource_id("Raw").build()), None);
+        let refusal = description(&event.build()).expect("a refusal");
+        assert!(refusal.starts_with("Raw (AWS::S3::Bucket): Resource of type"), "{refusal}");
+        assert!(refusal.ends_with("already exists., at /Resources/Raw"), "{refusal}");
+        assert_eq!(description(&OperationEvent::builder().logical_resource_id("Raw").build()), None);
     }
 }

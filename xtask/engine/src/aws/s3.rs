@@ -1,4 +1,4 @@
-//! S3: artifacts and templates up, everything away again.
+//! S3: artifacts, templates and the files of sites.
 
 use aws_sdk_s3::{
     Client, Config,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AwsError, Clients,
-    error::{Kind, failed, if_found},
+    error::{ErrorKind, failed, if_found},
     patient,
 };
 
@@ -20,32 +20,31 @@ const SHA256: &str = "sha256";
 /// The headers that an object is served with, and the hash of its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ObjectHeaders {
+pub(crate) struct ObjectHeaders {
     /// The SHA-256 of the content.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// `Content-Type`.
-    pub content_type: String,
+    pub(crate) content_type: String,
     /// `Cache-Control`.
-    pub cache_control: String,
+    pub(crate) cache_control: String,
 }
 
 /// S3 in one region.
 #[derive(Debug)]
-pub struct S3 {
+pub(crate) struct S3 {
     pub(super) client: Client,
 }
 
 impl Clients {
     /// S3 in the stage's region.
-    #[must_use]
-    pub fn s3(&self) -> S3 {
+    pub(crate) fn s3(&self) -> S3 {
         self.s3_in(None)
     }
 
-    /// S3 in a region, where that is not the stage's: other regions do not delete a bucket. The emulator knows buckets by
-    /// path only.
-    #[must_use]
-    pub fn s3_in(&self, region: Option<&str>) -> S3 {
+    /// S3 in a region; `None` is the stage's. A bucket can only be deleted in its own region.
+    ///
+    /// The emulator only supports buckets in the path.
+    pub(crate) fn s3_in(&self, region: Option<&str>) -> S3 {
         let mut config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
         if let Some(region) = region {
             config = config.region(aws_sdk_s3::config::Region::new(region.to_owned()));
@@ -55,12 +54,8 @@ impl Clients {
 }
 
 impl S3 {
-    /// Is there such an object?
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn exists(&self, bucket: &str, key: &str) -> Result<bool, AwsError> {
+    /// Returns whether an object exists.
+    pub(crate) async fn exists(&self, bucket: &str, key: &str) -> Result<bool, AwsError> {
         match self.client.head_object().bucket(bucket).key(key).send().await {
             Ok(_) => Ok(true),
             Err(error) => {
@@ -71,11 +66,7 @@ impl S3 {
     }
 
     /// Returns the headers and the content's hash of an object that [`S3::put_object`] wrote, or `None` if there is no such object.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn object_headers(&self, bucket: &str, key: &str) -> Result<Option<ObjectHeaders>, AwsError> {
+    pub(crate) async fn object_headers(&self, bucket: &str, key: &str) -> Result<Option<ObjectHeaders>, AwsError> {
         let found = match self.client.head_object().bucket(bucket).key(key).send().await {
             Ok(found) => found,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => return Ok(None),
@@ -90,11 +81,7 @@ impl S3 {
     }
 
     /// Uploads an object with the headers that it is served with.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn put_object(
+    pub(crate) async fn put_object(
         &self,
         bucket: &str,
         key: &str,
@@ -113,22 +100,18 @@ impl S3 {
     /// # Errors
     ///
     /// When the file cannot be read or the call fails.
-    pub async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
+    pub(crate) async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
         let body = ByteStream::from_path(path).await.map_err(|error| AwsError {
             operation: "s3:PutObject",
-            kind: Kind::Other,
+            kind: ErrorKind::Other,
             code: None,
-            message: format!("{path} cannot be read: {error}"),
+            message: format!("failed to read {path}: {error}"),
         })?;
         self.put(bucket, key, body).await
     }
 
-    /// Uploads some text.
-    ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn put_text(&self, bucket: &str, key: &str, text: String) -> Result<(), AwsError> {
+    /// Uploads text.
+    pub(crate) async fn put_text(&self, bucket: &str, key: &str, text: String) -> Result<(), AwsError> {
         self.put(bucket, key, ByteStream::from(text.into_bytes())).await
     }
 
@@ -139,12 +122,8 @@ impl S3 {
         Ok(())
     }
 
-    /// The keys under a prefix.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+    /// Lists the keys with a prefix.
+    pub(crate) async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
@@ -155,22 +134,14 @@ impl S3 {
         Ok(keys)
     }
 
-    /// Deletes objects; in a versioned bucket their versions stay.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn delete(&self, bucket: &str, keys: &[String]) -> Result<(), AwsError> {
+    /// Deletes objects; a versioned bucket keeps their versions.
+    pub(crate) async fn delete(&self, bucket: &str, keys: &[String]) -> Result<(), AwsError> {
         let objects: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
         self.delete_versions(bucket, &objects).await
     }
 
-    /// Deletes a bucket with every version of everything in it; returns whether there was one.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails.
-    pub async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
+    /// Deletes a bucket with all versions of all its objects; returns whether it existed.
+    pub(crate) async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
         loop {
             let request = self.client.list_object_versions().bucket(bucket);
             let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
@@ -203,7 +174,7 @@ impl S3 {
             if let Some(error) = deleted.errors().first() {
                 return Err(AwsError {
                     operation: "s3:DeleteObjects",
-                    kind: Kind::Other,
+                    kind: ErrorKind::Other,
                     code: error.code().map(str::to_owned),
                     message: format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
                 });

@@ -1,15 +1,12 @@
-//! SNS: telling people.
+//! SNS: notifications.
 
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
-    /// Sends a message to all that have subscribed to a topic in a region; `None` is the stage's. The subject is for e-mails: less
-    /// than a hundred characters of ASCII, in one line (SNS API reference, `Publish`).
+    /// Publishes a message to a topic in a region; `None` is the stage's.
     ///
-    /// # Errors
-    ///
-    /// When the call fails.
-    pub async fn publish(
+    /// The subject, for e-mails, is one line of less than a hundred ASCII characters (SNS API reference, `Publish`).
+    pub(crate) async fn publish(
         &self,
         region: Option<&str>,
         topic: &str,

@@ -1,35 +1,33 @@
-//! STS: whose account is this?
+//! STS: the caller's identity.
 
 use super::{AwsError, Clients, error::failed};
 
-/// Who calls.
+/// The identity of the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
     pub account: String,
-    /// The ARN of the user, or of the assumed role's session.
+    /// The ARN of a user, or of an assumed role's session.
     pub arn: String,
 }
 
 impl Caller {
-    /// The IAM identity whose policies decide: of an assumed role's session, the role.
+    /// The IAM identity whose policies apply: the role of a session.
     ///
-    /// A session's ARN does not tell the role's path (IAM user guide, "IAM identifiers"), so a role with a path is not
-    /// found by this.
-    #[must_use]
-    pub fn identity(&self) -> String {
+    /// A session's ARN lacks the role's path (IAM user guide, "IAM identifiers"), so the result is wrong for a role with a path.
+    pub(crate) fn identity(&self) -> String {
         let role = self.arn.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
         role.map_or_else(|| self.arn.clone(), |role| format!("arn:aws:iam::{}:role/{role}", self.account))
     }
 }
 
 impl Clients {
-    /// The caller.
+    /// Reads the identity of the caller.
     ///
     /// # Errors
     ///
     /// When there are no credentials, or they have expired.
-    pub async fn caller(&self) -> Result<Caller, AwsError> {
+    pub(crate) async fn caller(&self) -> Result<Caller, AwsError> {
         let client = aws_sdk_sts::Client::new(self.config());
         let identity =
             client.get_caller_identity().send().await.map_err(|error| failed("sts:GetCallerIdentity", error))?;
@@ -43,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_simulated_as_its_role() {
+    fn the_identity_of_a_session_is_its_role() {
         let caller = |arn: &str| Caller { account: "111122223333".to_owned(), arn: arn.to_owned() };
         let session = caller("arn:aws:sts::111122223333:assumed-role/deploy/run-7");
         assert_eq!(session.identity(), "arn:aws:iam::111122223333:role/deploy");

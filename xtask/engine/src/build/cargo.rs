@@ -1,4 +1,4 @@
-//! The one cargo call, and the binaries that come out of it.
+//! The cargo call that builds all functions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,6 +7,7 @@ use std::{
 
 use camino::Utf8PathBuf;
 use cargo_metadata::Message;
+use model::rendered::FunctionId;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -15,7 +16,8 @@ use tokio::{
 use super::{BuildError, Mode, Request, install, toolchain};
 use crate::{ui::Ui, workspace::Workspace};
 
-/// What `cargo run` puts into our environment and would mislead, or needlessly dirty, another cargo.
+/// The prefixes of cargo's variables that the inner cargo inherits. `cargo run` sets others, which would mislead it or rebuild
+/// needlessly.
 const KEPT: &[&str] = &[
     "CARGO_HOME",
     "CARGO_TARGET_DIR",
@@ -32,7 +34,7 @@ const KEPT: &[&str] = &[
     "CARGO_PROFILE_",
 ];
 
-/// Builds every function with one call; returns each binary's path.
+/// Builds all functions; returns the path of each binary.
 pub(super) async fn build(
     request: &Request,
     workspace: &Workspace,
@@ -53,18 +55,21 @@ pub(super) async fn build(
     let profile = request.profile.as_deref().unwrap_or(tool.profile);
     command.args(["--profile", profile, "--target-dir", workspace.target().as_str()]);
     command.args(["--message-format=json-render-diagnostics", "--ignore-rust-version"]);
-    let packages: BTreeSet<_> = request.functions.iter().map(|function| &function.system).collect();
-    for package in packages {
-        command.args(["--package", package]);
-    }
-    for function in &request.functions {
-        command.args(["--bin", &function.binary]);
-    }
+    command.args(selection(&request.functions));
 
     let step = ui.step(format!("Build {} functions ({profile}, {})", request.functions.len(), tool.target));
     let binaries = run(command, request, ui, &step).await?;
     step.done("built");
     Ok(binaries)
+}
+
+/// The packages and binaries to build, each once: functions may share a binary.
+fn selection(functions: &[FunctionId]) -> Vec<String> {
+    let packages: BTreeSet<_> = functions.iter().map(|function| &function.system).collect();
+    let binaries: BTreeSet<_> = functions.iter().map(|function| &function.binary).collect();
+    let packages = packages.into_iter().flat_map(|package| ["--package", package]);
+    let binaries = binaries.into_iter().flat_map(|binary| ["--bin", binary]);
+    packages.chain(binaries).map(str::to_owned).collect()
 }
 
 async fn run(
@@ -107,8 +112,8 @@ async fn run(
     let ((), binaries) = tokio::join!(errors, messages);
     let status = child.wait().await.map_err(start)?;
     if !status.success() {
-        let functions: Vec<_> = request.functions.iter().map(|function| function.binary.as_str()).collect();
-        return Err(BuildError::Compile { functions: functions.join(", ") });
+        let binaries: BTreeSet<_> = request.functions.iter().map(|function| function.binary.as_str()).collect();
+        return Err(BuildError::Compile { binaries: binaries.into_iter().collect::<Vec<_>>().join(", ") });
     }
     for function in &request.functions {
         if !binaries.contains_key(&function.binary) {
@@ -119,8 +124,8 @@ async fn run(
     Ok(binaries)
 }
 
-/// The user's own flags, and the paths of this checkout and cargo home replaced: with them in panic messages, two
-/// checkouts would give two binaries.
+/// The user's flags, and flags that replace the paths of this checkout and of cargo's home in panic messages: two checkouts build the
+/// same binary.
 fn remapped(workspace: &Workspace) -> String {
     const SEPARATOR: &str = "\u{1f}";
     let mut flags: Vec<String> = match (std::env::var("CARGO_ENCODED_RUSTFLAGS"), std::env::var("RUSTFLAGS")) {
@@ -135,4 +140,20 @@ fn remapped(workspace: &Workspace) -> String {
     }
     flags.push(format!("--remap-path-prefix={}=/workspace", workspace.root()));
     flags.join(SEPARATOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_binary_is_built_once() {
+        let functions = ["submit", "fetch", "api"].map(|function| FunctionId {
+            system: "notes".to_owned(),
+            function: function.to_owned(),
+            binary: if function == "api" { "notes-api" } else { "notes-worker" }.to_owned(),
+            logical_id: String::new(),
+        });
+        assert_eq!(selection(&functions), ["--package", "notes", "--bin", "notes-api", "--bin", "notes-worker"]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Would this binary run in Lambda? Read off the file, before it is zipped.
+//! Checks that a binary runs in Lambda, before it is zipped.
 
 use camino::Utf8Path;
 use model::stage::Architecture;
@@ -9,36 +9,44 @@ use object::{
 
 use super::{BuildError, Mode, toolchain::GLIBC};
 
-/// Libraries that are in every Lambda runtime of ours: glibc's own, and gcc's.
+/// The shared libraries of the Lambda runtime: glibc's and gcc's.
 const PRESENT: &[&str] =
     &["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux-"];
 
-/// Checks a function's binary.
+/// Checks a binary.
 ///
 /// # Errors
 ///
-/// When it would not run, with the reason.
-pub fn check(function: &str, path: &Utf8Path, architecture: Architecture, mode: Mode) -> Result<(), BuildError> {
+/// When it would not run in Lambda.
+pub(crate) fn check(binary: &str, path: &Utf8Path, architecture: Architecture, mode: Mode) -> Result<(), BuildError> {
     if mode == Mode::Native {
-        // This machine has just built it for itself.
+        // It was built for this machine, on this machine.
         return Ok(());
     }
     let bytes = fs_err::read(path).map_err(|source| BuildError::Start { program: path.to_string(), source })?;
-    judge(&bytes, architecture).map_err(|(reason, help)| BuildError::Binary {
-        function: function.to_owned(),
-        reason,
-        help,
+    verify(&bytes, architecture).map_err(|Incompatible { reason, help }| {
+        let binary = binary.to_owned();
+        BuildError::Binary { binary, reason, help }
     })
 }
 
-type Refusal = (String, &'static str);
+/// Why a binary would not run, with a hint.
+#[derive(Debug)]
+struct Incompatible {
+    reason: String,
+    help: &'static str,
+}
 
-/// Judges a file's bytes.
-fn judge(bytes: &[u8], architecture: Architecture) -> Result<(), Refusal> {
+fn incompatible(reason: impl Into<String>, help: &'static str) -> Incompatible {
+    Incompatible { reason: reason.into(), help }
+}
+
+fn verify(bytes: &[u8], architecture: Architecture) -> Result<(), Incompatible> {
     let rebuild = "build it with `cargo xtask build`, for Linux and the stage's architecture";
-    let file = object::File::parse(bytes).map_err(|error| (format!("it is no executable ({error})"), rebuild))?;
+    let file = object::File::parse(bytes)
+        .map_err(|error| incompatible(format!("it is not an executable ({error})"), rebuild))?;
     if file.format() != BinaryFormat::Elf {
-        return Err((format!("it is a {:?} file, not ELF", file.format()), rebuild));
+        return Err(incompatible(format!("it is a {:?} file, not ELF", file.format()), rebuild));
     }
     let wanted = match architecture {
         Architecture::Arm64 => Machine::Aarch64,
@@ -50,21 +58,22 @@ fn judge(bytes: &[u8], architecture: Architecture) -> Result<(), Refusal> {
             file.architecture(),
             architecture.as_str()
         );
-        return Err((reason, rebuild));
+        return Err(incompatible(reason, rebuild));
     }
     if !matches!(file.kind(), ObjectKind::Executable | ObjectKind::Dynamic) || file.entry() == 0 {
-        return Err(("it cannot be executed".to_owned(), rebuild));
+        return Err(incompatible("it has no entry point", rebuild));
     }
     libraries(bytes)?;
     glibc(bytes)
 }
 
-/// The shared libraries it needs must be in the runtime.
-fn libraries(bytes: &[u8]) -> Result<(), Refusal> {
-    let help = "link the library statically (a `vendored` or `bundled` feature), or leave it out";
-    let needed = needed(bytes).map_err(|error| (format!("its dynamic section cannot be read ({error})"), help))?;
+/// Checks that the runtime has the shared libraries that the binary needs.
+fn libraries(bytes: &[u8]) -> Result<(), Incompatible> {
+    let help = "link the library statically (a `vendored` or `bundled` feature), or remove it";
+    let needed =
+        needed(bytes).map_err(|error| incompatible(format!("its dynamic section cannot be read ({error})"), help))?;
     match needed.iter().find(|name| !PRESENT.iter().any(|present| name.starts_with(present))) {
-        Some(missing) => Err((format!("it needs {missing}, which the runtime does not have"), help)),
+        Some(missing) => Err(incompatible(format!("it needs {missing}, which the runtime does not have"), help)),
         None => Ok(()),
     }
 }
@@ -84,12 +93,12 @@ fn needed(bytes: &[u8]) -> object::read::Result<Vec<String>> {
     Ok(needed)
 }
 
-/// The versions of glibc's symbols it needs must be in the runtime's glibc.
-fn glibc(bytes: &[u8]) -> Result<(), Refusal> {
+/// Checks that the runtime's glibc is new enough.
+fn glibc(bytes: &[u8]) -> Result<(), Incompatible> {
     let (major, minor) = GLIBC;
     let highest = versions(bytes).into_iter().max();
     match highest {
-        Some(found) if found > GLIBC => Err((
+        Some(found) if found > GLIBC => Err(incompatible(
             format!("it needs glibc {}.{}, but the runtime has {major}.{minor}", found.0, found.1),
             "build with zig, which links against the runtime's glibc: `pip install ziglang cargo-zigbuild`",
         )),
@@ -97,7 +106,7 @@ fn glibc(bytes: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Every `GLIBC_x.y` in the file's version requirements.
+/// The glibc versions, `GLIBC_x.y`, that the binary requires.
 fn versions(bytes: &[u8]) -> Vec<(u32, u32)> {
     const MARK: &[u8] = b"GLIBC_";
     let Ok(elf) = ElfFile64::<object::Endianness>::parse(bytes) else { return Vec::new() };
@@ -118,7 +127,7 @@ fn versions(bytes: &[u8]) -> Vec<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// This test's own binary, as it is and with some bytes changed.
+    /// The binary of this test.
     fn own() -> Vec<u8> {
         fs_err::read(std::env::current_exe().expect("a path")).expect("the test's binary")
     }
@@ -144,24 +153,24 @@ mod tests {
     #[test]
     fn a_binary_for_the_wrong_machine_is_refused() {
         let (own_machine, other) = host();
-        let (reason, _) = judge(&own(), other).expect_err("refused");
+        let reason = verify(&own(), other).expect_err("refused").reason;
         assert!(reason.contains("built for"), "{reason}");
-        // Whatever else it says, it is not about the machine.
-        if let Err((reason, _)) = judge(&own(), own_machine) {
+        // On a newer glibc it may be refused for another reason.
+        if let Err(Incompatible { reason, .. }) = verify(&own(), own_machine) {
             assert!(!reason.contains("built for"), "{reason}");
         }
     }
 
     #[test]
-    fn what_is_no_binary_is_refused() {
-        let (reason, _) = judge(b"#!/bin/sh\necho hello\n", Architecture::Arm64).expect_err("refused");
-        assert!(reason.contains("no executable"), "{reason}");
+    fn a_script_is_refused() {
+        let reason = verify(b"#!/bin/sh\necho hello\n", Architecture::Arm64).expect_err("refused").reason;
+        assert!(reason.contains("not an executable"), "{reason}");
     }
 
     #[test]
     fn too_new_a_glibc_is_refused() {
         let newer = replaced(b"\0GLIBC_2.3", b"\0GLIBC_9.3");
-        let (reason, help) = judge(&newer, host().0).expect_err("refused");
+        let Incompatible { reason, help } = verify(&newer, host().0).expect_err("refused");
         assert!(reason.contains("needs glibc 9.3"), "{reason}");
         assert!(help.contains("zig"));
     }
@@ -169,7 +178,7 @@ mod tests {
     #[test]
     fn a_library_that_the_runtime_lacks_is_refused() {
         let foreign = replaced(b"libc.so.6\0", b"libx.so.6\0");
-        let (reason, _) = judge(&foreign, host().0).expect_err("refused");
+        let reason = verify(&foreign, host().0).expect_err("refused").reason;
         assert!(reason.contains("libx.so.6"), "{reason}");
     }
 }

@@ -1,5 +1,5 @@
-//! Installs what building takes, when somebody asks for it: Rust's target, and zig with cargo-zigbuild in a virtual
-//! environment under the target directory.
+//! Installs the tools for building, on request: Rust's target, and zig with cargo-zigbuild in a virtual environment below the target
+//! directory.
 
 use std::{path::PathBuf, process::Stdio};
 
@@ -10,15 +10,15 @@ use tokio::process::Command;
 use super::{BuildError, Mode, Request, toolchain};
 use crate::{ui::Ui, workspace::Workspace};
 
-/// What is installed, each with its hashes.
+/// The Python packages, with their hashes.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// Installs what is missing for functions of this instruction set; says what it runs.
+/// Installs the missing tools for an instruction set; returns the build command that they make possible.
 ///
 /// # Errors
 ///
-/// When rustup or Python's pip is missing or fails, or something is still missing after that.
-pub async fn install(
+/// When rustup or pip is missing or fails, or a tool is still missing after that.
+pub(crate) async fn install(
     architecture: Architecture,
     mode: Mode,
     workspace: &Workspace,
@@ -36,7 +36,7 @@ async fn install_missing(architecture: Architecture, workspace: &Workspace, ui: 
     if !toolchain::has_std(toolchain::target(architecture))? {
         run(ui, "rustup", &["target", "add", toolchain::target(architecture)]).await?;
     }
-    // Also where the machine's own linker would do: its glibc is often newer than Lambda's.
+    // Also if the machine's own linker suffices: its glibc is often newer than Lambda's.
     if !toolchain::has_zig(&path(workspace)) {
         let environment = folder(workspace);
         let requirements = workspace.target().join("toolchain-requirements.txt");
@@ -53,12 +53,12 @@ async fn install_missing(architecture: Architecture, workspace: &Workspace, ui: 
     Ok(())
 }
 
-/// Where it is installed.
+/// The virtual environment.
 fn folder(workspace: &Workspace) -> Utf8PathBuf {
     workspace.target().join("toolchain")
 }
 
-/// The search path with what was installed at its front: zig is found through the Python that it was installed for.
+/// The search path, with the virtual environment first.
 pub(super) fn path(workspace: &Workspace) -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = PathBuf::from(folder(workspace).join("bin"));

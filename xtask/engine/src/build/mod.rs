@@ -1,8 +1,8 @@
-//! From source to artifacts: one cargo call for all functions, a check of every binary, a zip of each.
+//! Builds functions and layers into artifacts: one cargo call, then a check and a zip of each binary.
 
 mod cargo;
-pub mod elf;
-pub mod install;
+pub(crate) mod elf;
+pub(crate) mod install;
 mod toolchain;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -23,54 +23,54 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The most a function and its layers may have unzipped (Lambda quotas page: 250 MB).
+/// The largest unzipped size of a function with its layers (Lambda quotas page: 250 MB).
 const UNZIPPED_LIMIT: u64 = 250 * 1024 * 1024;
-/// The most a zip may have (Lambda quotas page: 50 MB, of one that is sent along with a call). Ours go through S3, where more is
-/// possible; but then a function starts slowly, and nobody can upload it by hand.
+/// The largest zip (Lambda quotas page: 50 MB in a request). Larger zips are possible through S3, but such a function starts slowly and
+/// cannot be uploaded by hand.
 const ZIPPED_LIMIT: u64 = 50 * 1024 * 1024;
 
-/// What functions are built for.
+/// The target of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// This machine: quick, for the local cloud.
+pub(crate) enum Mode {
+    /// This machine, for the local cloud: fast to build.
     Native,
-    /// The Lambda runtime: small, and the same bytes from any checkout.
+    /// The Lambda runtime: small binaries, with the same bytes from any checkout.
     Lambda,
 }
 
-/// What to build.
+/// The input of a build.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// The functions.
-    pub functions: Vec<FunctionId>,
-    /// Their instruction set.
-    pub architecture: Architecture,
-    /// What they are built for.
-    pub mode: Mode,
-    /// Another cargo profile than the mode's.
-    pub profile: Option<String>,
+    pub(crate) functions: Vec<FunctionId>,
+    /// The instruction set.
+    pub(crate) architecture: Architecture,
+    /// The target.
+    pub(crate) mode: Mode,
+    /// A cargo profile instead of the mode's.
+    pub(crate) profile: Option<String>,
 }
 
 /// Functions could not be built.
 #[derive(Debug, Error, Diagnostic)]
-pub enum BuildError {
-    /// Cargo cannot be started.
+pub(crate) enum BuildError {
+    /// A program cannot be started.
     #[error("failed to start {program}")]
-    #[diagnostic(help("install Rust with rustup, or mend PATH"))]
+    #[diagnostic(help("install Rust with rustup, or fix PATH"))]
     Start {
-        /// What was started.
+        /// The program.
         program: String,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// It does not compile.
-    #[error("failed to compile {functions}; nothing was deployed")]
-    #[diagnostic(help("mend the errors that cargo printed above"))]
+    /// The functions do not compile.
+    #[error("failed to compile {binaries}; nothing was deployed")]
+    #[diagnostic(help("fix the errors that cargo printed above"))]
     Compile {
-        /// The functions that were asked for.
-        functions: String,
+        /// The binaries to build.
+        binaries: String,
     },
-    /// A binary did not come out of the build.
+    /// The build did not produce a binary.
     #[error("cargo built no binary `{binary}`")]
     #[diagnostic(help("lambdas/{system}/Cargo.toml needs a [[bin]] of that name"))]
     NoBinary {
@@ -79,49 +79,49 @@ pub enum BuildError {
         /// The system.
         system: String,
     },
-    /// Something to build with is missing.
+    /// A tool is missing.
     #[error("{missing}, which building for {target} needs, is not installed")]
     #[diagnostic(help("run `{install}`"))]
     Toolchain {
-        /// What is missing.
+        /// The tool.
         missing: &'static str,
         /// The target.
         target: String,
-        /// How to get it.
+        /// The command that installs it.
         install: String,
     },
-    /// Something to build with cannot be installed.
-    #[error("failed to install what building takes: `{command}` failed")]
-    #[diagnostic(help("it says why above; install it in another way, or run the command again"))]
+    /// A tool cannot be installed.
+    #[error("failed to install the tools for building: `{command}` failed")]
+    #[diagnostic(help("see its output above; install the tool in another way, or run the command again"))]
     Install {
-        /// What was run.
+        /// The command that failed.
         command: String,
     },
     /// A binary would not run in Lambda.
-    #[error("function {function} would not run: {reason}")]
+    #[error("binary {binary} would not run in Lambda: {reason}")]
     #[diagnostic(help("{help}"))]
     Binary {
-        /// The function.
-        function: String,
-        /// Why.
+        /// The binary.
+        binary: String,
+        /// The reason.
         reason: String,
-        /// What to do.
+        /// The hint.
         help: &'static str,
     },
-    /// It is larger than Lambda takes.
-    #[error("function {function} is {} {what}, but may be at most {}", size(*.bytes), size(*.limit))]
-    #[diagnostic(help("build with the `lambda` profile, or leave dependencies out"))]
+    /// An artifact is too large for Lambda.
+    #[error("artifact {artifact} is {} {what}; the limit is {}", size(*.bytes), size(*.limit))]
+    #[diagnostic(help("build with the `lambda` profile, or remove dependencies"))]
     TooLarge {
-        /// The function.
-        function: String,
+        /// The artifact.
+        artifact: String,
         /// `zipped` or `unzipped`.
         what: &'static str,
         /// Its size.
         bytes: u64,
-        /// The most that it may be.
+        /// The largest size.
         limit: u64,
     },
-    /// A zip cannot be made.
+    /// A zip cannot be written.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Artifact(#[from] ArtifactError),
@@ -132,7 +132,7 @@ pub enum BuildError {
 /// # Errors
 ///
 /// When something does not compile, would not run in Lambda, is too large, or cannot be written.
-pub async fn artifacts(
+pub(crate) async fn artifacts(
     request: &Request,
     layers: &[RenderedLayer],
     workspace: &Workspace,
@@ -141,9 +141,7 @@ pub async fn artifacts(
     let mut built = Artifacts::default();
     if !request.functions.is_empty() {
         let binaries = cargo::build(request, workspace, ui).await?;
-        // Several functions may share a binary, which is zipped once.
-        let by_binary: BTreeMap<_, _> = request.functions.iter().map(|function| (&function.binary, function)).collect();
-        let packing = by_binary.into_values().map(|function| {
+        let packing = one_per_binary(&request.functions).map(|function| {
             let (function, binary) = (function.clone(), binaries[&function.binary].clone());
             let (architecture, mode, workspace) = (request.architecture, request.mode, workspace.clone());
             tokio::task::spawn_blocking(move || pack(function, &binary, architecture, mode, &workspace))
@@ -158,9 +156,15 @@ pub async fn artifacts(
         built.layers.insert((layer.system.clone(), layer.layer.clone()), artifact);
     }
     for artifact in built.functions.values() {
-        gate(artifact, ui)?;
+        check_size(artifact, ui)?;
     }
     Ok(built)
+}
+
+/// One function of each binary: functions may share a binary, which is zipped once.
+fn one_per_binary(functions: &[FunctionId]) -> impl Iterator<Item = &FunctionId> {
+    let by_binary: BTreeMap<_, _> = functions.iter().map(|function| (&function.binary, function)).collect();
+    by_binary.into_values()
 }
 
 fn pack(
@@ -176,25 +180,24 @@ fn pack(
     Ok((function, artifact))
 }
 
-/// An error where a function is too large, a warning where it is close.
-fn gate(artifact: &Artifact, ui: &Ui) -> Result<(), BuildError> {
-    let function = format!("{}-{}", artifact.system, artifact.name);
+/// Fails if an artifact is too large; warns if it is close to a limit.
+fn check_size(artifact: &Artifact, ui: &Ui) -> Result<(), BuildError> {
+    let name = format!("{}-{}", artifact.system, artifact.name);
     for (bytes, limit, what) in
         [(artifact.unzipped, UNZIPPED_LIMIT, "unzipped"), (artifact.zipped, ZIPPED_LIMIT, "zipped")]
     {
         if bytes > limit {
-            return Err(BuildError::TooLarge { function, what, bytes, limit });
+            return Err(BuildError::TooLarge { artifact: name, what, bytes, limit });
         }
         if bytes > limit / 5 * 4 {
-            ui.warn(format_args!("{function} is {} {what}; the limit is {}", size(bytes), size(limit)));
+            ui.warn(format_args!("{name} is {} {what}; the limit is {}", size(bytes), size(limit)));
         }
     }
     Ok(())
 }
 
 /// A table of the artifacts, by system, and the time that building them took.
-#[must_use]
-pub fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> String {
+pub(crate) fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> String {
     let mut artifacts: Vec<_> = built.functions.values().chain(built.layers.values()).collect();
     artifacts.sort_by_key(|artifact| (&artifact.system, artifact.kind == ArtifactKind::Layer, &artifact.name));
     let rows = artifacts.into_iter().map(|artifact| {
@@ -221,16 +224,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_large_is_refused_by_either_size() {
+    fn a_shared_binary_is_packed_once() {
+        let functions = ["submit", "fetch", "api"].map(|function| FunctionId {
+            system: "notes".to_owned(),
+            function: function.to_owned(),
+            binary: if function == "api" { "notes-api" } else { "notes-worker" }.to_owned(),
+            logical_id: String::new(),
+        });
+        let names: Vec<_> = one_per_binary(&functions).map(FunctionId::artifact_name).collect();
+        assert_eq!(names, ["api", "worker"]);
+    }
+
+    #[test]
+    fn either_size_can_be_too_large() {
         let ui = Ui::new();
-        let gated = |zipped, unzipped| {
+        let checked = |zipped, unzipped| {
             let (system, name) = ("s".to_owned(), "f".to_owned());
             let (path, sha256) = ("f.zip".into(), String::new());
-            gate(&Artifact { kind: ArtifactKind::Function, system, name, path, sha256, zipped, unzipped }, &ui)
+            check_size(&Artifact { kind: ArtifactKind::Function, system, name, path, sha256, zipped, unzipped }, &ui)
         };
-        assert!(gated(52_428_800, 262_144_000).is_ok());
-        let error = gated(52_428_801, 0).expect_err("too large").to_string();
-        assert!(error.contains("s-f is 52.4 MB zipped, but may be at most 52.4 MB"), "{error}");
-        assert!(gated(0, 262_144_001).is_err_and(|error| error.to_string().contains("unzipped")));
+        assert!(checked(52_428_800, 262_144_000).is_ok());
+        let error = checked(52_428_801, 0).expect_err("too large").to_string();
+        assert!(error.contains("s-f is 52.4 MB zipped; the limit is 52.4 MB"), "{error}");
+        assert!(checked(0, 262_144_001).is_err_and(|error| error.to_string().contains("unzipped")));
     }
 }

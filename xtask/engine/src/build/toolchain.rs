@@ -1,4 +1,4 @@
-//! What there is to build with. Nothing is ever installed behind the user's back.
+//! Chooses the build command from the installed tools. Installs nothing.
 
 use std::{ffi::OsStr, process::Command};
 
@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 /// The glibc of the runtime `provided.al2023` (Amazon Linux 2023).
 pub(super) const GLIBC: (u32, u32) = (2, 34);
 
-/// How cargo is called.
+/// A cargo command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tool {
     pub(super) arguments: Vec<String>,
@@ -18,7 +18,7 @@ pub(super) struct Tool {
     pub(super) target: String,
 }
 
-/// Chooses by mode, and by what is installed.
+/// Chooses by the mode and the installed tools.
 pub(super) fn choose(request: &Request, workspace: &Workspace) -> Result<Tool, BuildError> {
     if request.mode == Mode::Native {
         return Ok(Tool { arguments: vec!["build".to_owned()], profile: "dev", target: "this machine".to_owned() });
@@ -41,7 +41,7 @@ pub(super) fn choose(request: &Request, workspace: &Workspace) -> Result<Tool, B
     }
     let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     if std::env::consts::OS == "linux" && host == target {
-        // The host's own linker; whether the host's glibc is too new is seen in the binary.
+        // The host's linker; a glibc that is too new is found in the binary.
         return Ok(Tool {
             arguments: vec!["build".to_owned(), format!("--target={target}")],
             profile: "lambda",
@@ -55,13 +55,13 @@ pub(super) fn choose(request: &Request, workspace: &Workspace) -> Result<Tool, B
     })
 }
 
-/// Is there zig, and cargo's way to it?
+/// Returns whether zig and cargo-zigbuild are installed.
 pub(super) fn has_zig(path: &OsStr) -> bool {
     works(&["cargo", "zigbuild", "--help"], path)
         && (works(&["zig", "version"], path) || works(&["python3", "-m", "ziglang", "version"], path))
 }
 
-/// Rust's name of an instruction set in Lambda.
+/// Rust's target for an instruction set.
 pub(super) fn target(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::Arm64 => "aarch64-unknown-linux-gnu",
@@ -81,7 +81,7 @@ pub(super) fn has_std(target: &str) -> Result<bool, BuildError> {
         .output()
         .map_err(|source| BuildError::Start { program: "rustc".to_owned(), source })?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    // A target built from source, found through a sysroot of its own, is the user's business.
+    // The user may have built the target from source, with a sysroot.
     let own = std::env::var(format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase().replace('-', "_")));
     Ok(own.is_ok_and(|flags| flags.contains("--sysroot")) || std::path::Path::new(&folder).is_dir())
 }

@@ -129,8 +129,8 @@ pub(super) async fn artifacts(
     let listed = folder::list(path)?;
     if listed.architecture != stage.architecture.as_str() {
         let expected = stage.architecture.as_str().to_owned();
-        let (folder, stage, found) = (path.to_string(), stage.name.clone(), listed.architecture);
-        return Err(FolderError::Architecture { folder, stage, found, expected }.into());
+        let (folder, stage, actual) = (path.to_string(), stage.name.clone(), listed.architecture);
+        return Err(FolderError::Architecture { folder, stage, actual, expected }.into());
     }
     let artifacts = folder::read(path)?;
     folder::check(path, &artifacts, systems)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::Table;
 use miette::Diagnostic;
 use model::rendered::RenderedSystem;
 use serde_json::json;
@@ -19,12 +19,13 @@ use crate::{
     error::{self, Exit},
     ledger::Entry,
     live::{
-        self, CheckResult, Endpoints,
+        self, Endpoints,
         rollback::{JobChanges, Rollbacks},
     },
     record,
-    report::{CheckLiveReport, Draft},
+    report::{CheckLiveReport, CheckResult, Draft},
     session::Session,
+    table,
     ui::Format,
 };
 
@@ -153,7 +154,7 @@ impl Rollback<'_> {
 fn print(results: &[CheckResult], format: Format, context: &Context) -> miette::Result<()> {
     let ui = &context.ui;
     match format {
-        Format::Text => ui.result(table(results)),
+        Format::Text => ui.result(results_table(results)),
         Format::Json => print_json(&json!({ "checks": results }), ui)?,
     }
     for result in results {
@@ -164,10 +165,8 @@ fn print(results: &[CheckResult], format: Format, context: &Context) -> miette::
     Ok(())
 }
 
-fn table(results: &[CheckResult]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["system", "check", "request", "", "response"]);
+fn results_table(results: &[CheckResult]) -> Table {
+    let mut table = table::terminal(&["system", "check", "request", "", "response"]);
     for result in results {
         let mark = match (result.passed, &result.warning) {
             (false, _) => "✗",

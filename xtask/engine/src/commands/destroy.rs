@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     aws::documents::Documents,
     context::Context,
-    deploy::destroy::{self, Data},
+    deploy::destroy::{self, StatefulResource},
     error::Exit,
     lock::HeldLocks,
     render,
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: DestroyArgs, context: &Context) -> miette::Result<
     let session = Session::open(context.stage(&args.stage)?, context).await?;
     let selected = session.select(args.system.as_deref(), None)?;
     refuse_needed_foundation(&selected, &session).await?;
-    let data = destroy::data(&selected, &session.stage.account, &session.stage.region);
+    let data = destroy::stateful_resources(&selected, &session.stage.account, &session.stage.region);
     for data in &data {
         let is_deleted = args.delete_data && data.is_deletable();
         let fate = if is_deleted { "deleted with everything in it" } else { data.when_kept() };
@@ -97,17 +97,18 @@ fn confirm(session: &Session) -> Result<(), Refused> {
 async fn destroy(
     args: &DestroyArgs,
     selected: &[RenderedSystem],
-    data: &[Data],
+    data: &[StatefulResource],
     locks: &HeldLocks<Documents>,
     session: &Session,
 ) -> miette::Result<Exit> {
-    let (clients, context) = (&session.clients, &session.context);
-    let stacks = destroy::stacks(selected, locks, clients, &context.interruption, &context.ui).await?;
-    let deleted = if args.delete_data { destroy::delete_data(data, clients, &context.ui).await?.len() } else { 0 };
-    context.ui.say(format_args!("✓ Deleted {stacks} stacks, and {deleted} buckets and user pools"));
-    if clients.endpoint().is_some() && !args.delete_data && !data.is_empty() {
+    let ui = &session.context.ui;
+    let context = session.deploy_context(locks, &|_| {});
+    let stacks = destroy::delete_stacks(context, selected).await?;
+    let deleted = if args.delete_data { destroy::delete_resources(context, data).await?.len() } else { 0 };
+    ui.say(format_args!("✓ Deleted {stacks} stacks, and {deleted} buckets and user pools"));
+    if session.clients.endpoint().is_some() && !args.delete_data && !data.is_empty() {
         let stage = &session.stage.name;
-        context.ui.warn(format_args!(
+        ui.warn(format_args!(
             "the emulator cannot import the kept buckets into a new stack: before the next deploy, run `cargo xtask destroy \
              --stage {stage} --delete-data` or `cargo xtask local reset`"
         ));

@@ -10,7 +10,7 @@ use super::print_json;
 use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
-    doctor::{Ailment, FunctionState, Kind, Names, Signs, diagnose, repair},
+    doctor::{Ailment, AilmentKind, FunctionState, RepairOptions, Signs, diagnose, repair},
     error::Exit,
     ledger::Ledger,
     lock::HeldLocks,
@@ -64,12 +64,12 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
     if !args.fix {
         return Ok(Exit::Failure);
     }
-    let names = Names {
+    let options = RepairOptions {
         skip: args.skip.into_iter().collect(),
         retain: args.retain.into_iter().collect(),
         cancel: args.cancel.into_iter().collect(),
     };
-    let work = async |_: &HeldLocks<Documents>| fix(&systems, bucket.as_deref(), &names, &session).await;
+    let work = async |_: &HeldLocks<Documents>| fix(&systems, bucket.as_deref(), &options, &session).await;
     let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
     session.explain(result)
 }
@@ -78,19 +78,19 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
 async fn fix(
     systems: &[RenderedSystem],
     bucket: Option<&str>,
-    names: &Names,
+    options: &RepairOptions,
     session: &Session,
 ) -> miette::Result<Exit> {
     let mut remaining = 0;
     for ailment in examine(systems, bucket, session).await? {
         let region = match &ailment.kind {
-            Kind::Stack(name, _) => {
+            AilmentKind::Stack(name, _) => {
                 let mut stacks = render::stacks_of(systems);
                 stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
             }
             _ => None,
         };
-        let repaired = repair(&ailment, region.as_deref(), names, &session.clients, &session.context.ui).await?;
+        let repaired = repair(&ailment, region.as_deref(), options, &session.clients, &session.context.ui).await?;
         remaining += usize::from(!repaired);
     }
     Ok(if remaining == 0 { Exit::Success } else { Exit::Failure })

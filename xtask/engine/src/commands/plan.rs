@@ -147,7 +147,7 @@ fn exit(previews: &[Preview]) -> Exit {
 
 fn print(previews: &[Preview], format: PlanFormat, ui: &Ui) -> miette::Result<()> {
     match format {
-        PlanFormat::Text => previews.iter().for_each(|preview| ui.result(show::text(preview).trim_end())),
+        PlanFormat::Text => previews.iter().for_each(|preview| ui.plan_result(preview)),
         PlanFormat::Markdown => {
             let plans: Vec<_> = previews.iter().map(show::markdown).collect();
             plans.iter().for_each(|plan| ui.result(plan.trim_end()));

@@ -1,7 +1,6 @@
 //! `release`: the ledger, and what to do with an interrupted release.
 
 use clap::{Args, Subcommand};
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use miette::Diagnostic;
 use model::rendered::RenderedSystem;
 use plan::observed::Observed;
@@ -17,6 +16,7 @@ use crate::{
     release,
     report::{Draft, ReleasesReport},
     session::{self, Session, has_functions},
+    table,
     ui::{Format, Ui},
 };
 
@@ -123,9 +123,7 @@ fn list(entries: &[Entry], selection: &Selection, ui: &Ui) -> miette::Result<()>
         ui.say("There are no releases yet.");
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["system", "release", "type", "began", "commit", "deployer", "outcome"]);
+    let mut table = table::terminal(&["system", "release", "type", "began", "commit", "deployer", "outcome"]);
     for entry in entries {
         table.add_row([
             entry.system.clone(),

@@ -102,7 +102,7 @@ fn commit(args: &RenderArgs, stages: &[String], validator: &Validator, context: 
     }
     let written = render::write(&directory, stages, &files)?;
     for (path, difference) in &written {
-        let verb = if *difference == Difference::Left { "removed" } else { "wrote" };
+        let verb = if *difference == Difference::Orphaned { "removed" } else { "wrote" };
         ui.say(format_args!("{verb} templates/{path}"));
     }
     ui.say(format_args!("{} templates of {}, {} changed", files.len(), stages.join(", "), written.len()));
@@ -114,7 +114,7 @@ fn print_differences(differences: &BTreeMap<Utf8PathBuf, Difference>, ui: &Ui) -
     for (path, difference) in differences {
         match difference {
             Difference::Missing => ui.result(format_args!("templates/{path}: not committed")),
-            Difference::Left => ui.result(format_args!("templates/{path}: committed, but no longer rendered")),
+            Difference::Orphaned => ui.result(format_args!("templates/{path}: committed, but no longer rendered")),
             Difference::Stale(text) => ui.result(text.trim_end()),
         }
     }

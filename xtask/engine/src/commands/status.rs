@@ -1,7 +1,7 @@
 //! `status`: shows what is deployed.
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::Table;
 use model::rendered::RenderedSystem;
 use plan::observed::Observed;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use crate::{
     error::Exit,
     render,
     session::{self, Session},
+    table,
     ui::Format,
 };
 
@@ -41,7 +42,7 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> miette::Result<E
         print_json(&json!({ "stage": session.stage.name, "systems": systems, "urls": urls }), ui)?;
         return Ok(Exit::Success);
     }
-    let mut stacks = table(&["stack", "status"]);
+    let mut stacks = table::terminal(&["stack", "status"]);
     for stack in render::stacks_of(&session.systems) {
         let status = observed.stacks.get(&stack.name).map_or("not deployed", |stack| stack.status.as_str());
         stacks.add_row([stack.name.as_str(), status]);
@@ -90,15 +91,9 @@ fn report(system: &RenderedSystem, observed: &Observed) -> Value {
 
 /// A table of functions and their live versions.
 pub(super) fn functions_table<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> Table {
-    let mut functions = table(&["function", "live version"]);
+    let mut functions = table::terminal(&["function", "live version"]);
     for (name, version) in rows {
         functions.add_row([name, version]);
     }
     functions
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    table
 }

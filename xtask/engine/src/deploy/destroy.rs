@@ -1,55 +1,36 @@
-//! Takes a stage down: stacks in reverse order. What holds data stays unless it is asked for.
+//! Destroys a stage: deletes the stacks in reverse order, and stateful resources on request.
 
 use std::time::Duration;
 
 use model::rendered::{RenderedStack, RenderedSystem};
 use serde_json::Value;
 
-use super::{DeployError, PATIENCE, aws};
-use crate::{
-    aws::{Clients, documents::Documents},
-    interruption::Interruption,
-    lock::HeldLocks,
-    poll::{Progress, Schedule},
-    ui::Ui,
-};
+use super::{DeployContext, DeployError, PATIENCE, error::aws};
+use crate::poll::{Progress, Schedule};
 
-/// Deletes every stack of these systems, last deployed first.
-///
-/// # Errors
-///
-/// When a call fails or a stack cannot be deleted; running it again goes on.
-pub(crate) async fn stacks(
+const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(3)).within(PATIENCE);
+
+/// Deletes every stack of these systems, the last deployed one first; returns their number. After a failure the next run continues.
+pub(crate) async fn delete_stacks(
+    context: DeployContext<'_>,
     systems: &[RenderedSystem],
-    locks: &HeldLocks<Documents>,
-    clients: &Clients,
-    interruption: &Interruption,
-    ui: &Ui,
 ) -> Result<usize, DeployError> {
     let mut deleted = 0;
     for stack in systems.iter().rev().flat_map(|system| system.stacks.iter().rev()) {
-        deleted += usize::from(delete(stack, locks, clients, interruption, ui).await?);
+        deleted += usize::from(delete_stack(context, stack).await?);
     }
     Ok(deleted)
 }
 
-const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(3)).within(PATIENCE);
-
-async fn delete(
-    stack: &RenderedStack,
-    locks: &HeldLocks<Documents>,
-    clients: &Clients,
-    interruption: &Interruption,
-    ui: &Ui,
-) -> Result<bool, DeployError> {
-    let cloudformation = clients.cloudformation(stack.region.as_deref());
+async fn delete_stack(context: DeployContext<'_>, stack: &RenderedStack) -> Result<bool, DeployError> {
+    let cloudformation = context.clients.cloudformation(stack.region.as_deref());
     let name = &stack.name;
     if cloudformation.describe(name).await.map_err(aws(name))?.is_none() {
         return Ok(false);
     }
-    let step = ui.step(format!("Delete {name}"));
-    locks.ensure_held(&stack.system).await?;
-    let _continuing = interruption.continuing(format!("CloudFormation continues to delete {name}"));
+    let step = context.ui.step(format!("Delete {name}"));
+    context.locks.ensure_held(&stack.system).await?;
+    let _continuing = context.interruption.continuing(format!("CloudFormation continues to delete {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
     let deleted = SCHEDULE.poll(async || match cloudformation.describe(name).await.map_err(aws(name))? {
         None => Ok(Progress::Done(())),
@@ -66,47 +47,46 @@ async fn delete(
     Ok(true)
 }
 
-/// What holds data, by its name, which does not change when its stack goes.
+/// A stateful resource with its name, which does not depend on its stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Data {
+pub enum StatefulResource {
     /// A bucket.
     Bucket {
         /// Its name.
         name: String,
-        /// Its region, where that is not the stage's.
+        /// Its region; `None` is the stage's.
         region: Option<String>,
     },
     /// A user pool.
     UserPool(String),
-    /// A table: whoever wants it away says so to DynamoDB.
+    /// A table, which is only deleted in DynamoDB.
     Table(String),
-    /// A secret: whoever wants it away says so to Secrets Manager.
+    /// A secret, which is only deleted in Secrets Manager.
     Secret(String),
 }
 
-impl Data {
-    /// Can it be deleted here? Tables and secrets are kept, whatever is asked.
-    #[must_use]
-    pub const fn is_deletable(&self) -> bool {
+impl StatefulResource {
+    /// Returns whether `destroy` can delete it. Tables and secrets are always kept.
+    pub(crate) const fn is_deletable(&self) -> bool {
         matches!(self, Self::Bucket { .. } | Self::UserPool(_))
     }
 
-    /// What its being kept means for the next deploy. CloudFormation takes back what has a static name and is found by it
-    /// (CloudFormation user guide, "Import AWS resources into a CloudFormation stack automatically"): no name with the account's
-    /// number in it, and no secret, whose ARN ends as Secrets Manager likes.
-    #[must_use]
-    pub const fn when_kept(&self) -> &'static str {
+    /// The consequence of keeping it for the next deploy.
+    ///
+    /// CloudFormation imports resources with a static name (CloudFormation user guide, "Import AWS resources into a CloudFormation stack
+    /// automatically"): none whose name contains the account's number, and no secrets, whose ARNs end in random characters.
+    pub(crate) const fn when_kept(&self) -> &'static str {
         match self {
-            Self::Table(_) => "kept; the next deploy takes it back",
-            Self::UserPool(_) => "kept; the next deploy makes another",
+            Self::Table(_) => "kept; the next deploy imports it",
+            Self::UserPool(_) => "kept; the next deploy creates another",
             Self::Bucket { .. } | Self::Secret(_) => {
-                "kept; before the next deploy it must be deleted, or imported with a change set of type IMPORT"
+                "kept; delete it before the next deploy, or import it with a change set of type IMPORT"
             }
         }
     }
 }
 
-impl std::fmt::Display for Data {
+impl std::fmt::Display for StatefulResource {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Bucket { name, .. } => write!(formatter, "bucket {name}"),
@@ -117,57 +97,63 @@ impl std::fmt::Display for Data {
     }
 }
 
-/// Everything in these systems' templates that holds data and stays when its stack goes.
+/// Lists the stateful resources of these systems' templates, which stay when their stacks are deleted.
 #[must_use]
-pub fn data(systems: &[RenderedSystem], account: &str, region: &str) -> Vec<Data> {
-    // Foundation's bucket holds the locks, so it goes last.
+pub fn stateful_resources(systems: &[RenderedSystem], account: &str, region: &str) -> Vec<StatefulResource> {
+    // Foundation's bucket has the locks, so it is last.
     systems.iter().rev().flat_map(|system| &system.stacks).flat_map(|stack| of_stack(stack, account, region)).collect()
 }
 
-fn of_stack(stack: &RenderedStack, account: &str, region: &str) -> Vec<Data> {
+fn of_stack(stack: &RenderedStack, account: &str, region: &str) -> Vec<StatefulResource> {
     let resources = stack.template["Resources"].as_object().into_iter().flatten();
     let staying = resources.filter(|(_, resource)| resource["DeletionPolicy"].is_string());
     let region = stack.region.as_deref().unwrap_or(region);
     let found = staying.filter_map(|(_, resource)| {
         let name = |property: &str| known(&resource["Properties"][property], account, region);
         match resource["Type"].as_str()? {
-            "AWS::S3::Bucket" => name("BucketName").map(|name| Data::Bucket { name, region: stack.region.clone() }),
-            "AWS::Cognito::UserPool" => name("UserPoolName").map(Data::UserPool),
-            "AWS::DynamoDB::Table" => name("TableName").map(Data::Table),
-            "AWS::SecretsManager::Secret" => name("Name").map(Data::Secret),
+            "AWS::S3::Bucket" => {
+                name("BucketName").map(|name| StatefulResource::Bucket { name, region: stack.region.clone() })
+            }
+            "AWS::Cognito::UserPool" => name("UserPoolName").map(StatefulResource::UserPool),
+            "AWS::DynamoDB::Table" => name("TableName").map(StatefulResource::Table),
+            "AWS::SecretsManager::Secret" => name("Name").map(StatefulResource::Secret),
             _ => None,
         }
     });
     found.collect()
 }
 
-/// A name that is text, or text with the account and region in it.
+/// A name that is text, or text with only the account and region to substitute.
 fn known(value: &Value, account: &str, region: &str) -> Option<String> {
     let text = value.as_str().or_else(|| value["Fn::Sub"].as_str())?;
     let name = text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region);
     (!name.contains("${")).then_some(name)
 }
 
-/// Deletes what holds data and can be deleted, with everything in it; returns what was there.
-///
-/// # Errors
-///
-/// When a call fails; running it again goes on.
-pub async fn delete_data(data: &[Data], clients: &Clients, ui: &Ui) -> Result<Vec<Data>, DeployError> {
+/// Deletes the resources that `destroy` can delete, with their contents; returns those that existed. After a failure the next run
+/// continues.
+pub(crate) async fn delete_resources(
+    context: DeployContext<'_>,
+    resources: &[StatefulResource],
+) -> Result<Vec<StatefulResource>, DeployError> {
     let mut deleted = Vec::new();
-    for thing in data {
-        let step = ui.step(format!("Delete {thing}"));
-        let there = match thing {
-            Data::Bucket { name, region } => clients.s3_in(region.as_deref()).delete_bucket(name).await,
-            Data::UserPool(name) => clients.cognito().delete_pools(name).await.map(|count| count > 0),
-            Data::Table(_) | Data::Secret(_) => {
+    for resource in resources {
+        let step = context.ui.step(format!("Delete {resource}"));
+        let existed = match resource {
+            StatefulResource::Bucket { name, region } => {
+                context.clients.s3_in(region.as_deref()).delete_bucket(name).await
+            }
+            StatefulResource::UserPool(name) => {
+                context.clients.cognito().delete_pools(name).await.map(|count| count > 0)
+            }
+            StatefulResource::Table(_) | StatefulResource::Secret(_) => {
                 step.done("kept");
                 continue;
             }
         };
-        if there.map_err(aws(thing.to_string()))? {
+        if existed.map_err(aws(resource.to_string()))? {
             step.done("deleted");
-            deleted.push(thing.clone());
+            deleted.push(resource.clone());
         }
     }
     Ok(deleted)
@@ -179,15 +165,18 @@ mod tests {
 
     use super::*;
 
-    fn data_of(name: &str) -> Vec<String> {
+    fn names_of(name: &str) -> Vec<String> {
         let stage = Example::stage_named(name);
-        data(&Example::systems(&stage), &stage.account, &stage.region).iter().map(ToString::to_string).collect()
+        stateful_resources(&Example::systems(&stage), &stage.account, &stage.region)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
-    fn everything_that_holds_data_is_known_by_name() {
+    fn stateful_resources_are_listed_by_name() {
         assert_eq!(
-            data_of("local"),
+            names_of("local"),
             [
                 "bucket notes-web-local-000000000000",
                 "user pool notes-users-local",
@@ -197,18 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_a_static_name_is_taken_back() {
-        let bucket = Data::Bucket { name: "b".to_owned(), region: None };
-        assert!(Data::Table("t".to_owned()).when_kept().contains("takes it back"));
-        assert!(bucket.when_kept().contains("IMPORT") && Data::Secret("s".to_owned()).when_kept().contains("IMPORT"));
+    fn only_resources_with_a_static_name_are_imported() {
+        let bucket = StatefulResource::Bucket { name: "b".to_owned(), region: None };
+        assert!(StatefulResource::Table("t".to_owned()).when_kept().contains("imports it"));
+        assert!(
+            bucket.when_kept().contains("IMPORT")
+                && StatefulResource::Secret("s".to_owned()).when_kept().contains("IMPORT")
+        );
     }
 
     #[test]
-    fn tables_and_secrets_are_told_and_kept() {
-        let names = data_of("prod");
+    fn tables_and_secrets_are_listed_and_kept() {
+        let names = names_of("prod");
         for kept in ["table notes-prod", "secret notes/prod/salt"] {
             assert!(names.iter().any(|name| name == kept), "{kept} is not in {names:?}");
         }
-        assert!(!Data::Table("any".to_owned()).is_deletable());
+        assert!(!StatefulResource::Table("any".to_owned()).is_deletable());
     }
 }

@@ -1,15 +1,15 @@
-//! Looks at what is deployed. The only maker of [`Observed`].
+//! Reads the deployed state: the only source of [`Observed`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
-pub use model::parts::function::LIVE;
+pub(crate) use model::parts::function::LIVE;
 use model::rendered::{ParameterSource, RenderedStack, RenderedSystem};
 use plan::observed::{ListedStack, Observed, ObservedFunction, ObservedSettings, ObservedStack};
 
 use crate::aws::{AwsError, Clients};
 
-/// Looks at every stack and function of these systems.
+/// Reads every stack and function of these systems.
 ///
 /// # Errors
 ///
@@ -22,26 +22,22 @@ pub async fn observe(systems: &[RenderedSystem], clients: &Clients) -> Result<Ob
         try_join_all(functions.map(|function| observe_function(&function.function_name, clients))),
     )?;
     let stacks: BTreeMap<_, _> = stacks.into_iter().flatten().collect();
-    let issuers = if is_undecided(systems, &stacks) { clients.oidc_issuers().await? } else { BTreeSet::new() };
+    let issuers = if needs_issuers(systems, &stacks) { clients.oidc_issuers().await? } else { BTreeSet::new() };
     Ok(Observed { stacks, functions: functions.into_iter().flatten().collect(), issuers })
 }
 
-/// Is there a stack to be made that depends on the account's OIDC providers? One that is there has decided, and need not be
-/// allowed to ask.
-fn is_undecided(systems: &[RenderedSystem], deployed: &BTreeMap<String, ObservedStack>) -> bool {
-    let asks = |stack: &&RenderedStack| {
+/// Returns whether a stack that must be created depends on the account's OIDC providers. For an existing stack the decision is made, and
+/// the caller need not be allowed to list providers.
+fn needs_issuers(systems: &[RenderedSystem], deployed: &BTreeMap<String, ObservedStack>) -> bool {
+    let depends = |stack: &&RenderedStack| {
         stack.parameters.values().any(|source| matches!(source, ParameterSource::OidcProviderExists { .. }))
     };
-    let mut asking = systems.iter().flat_map(|system| &system.stacks).filter(asks);
-    asking.any(|stack| deployed.get(&stack.name).is_none_or(ObservedStack::never_came_to_be))
+    let mut dependent = systems.iter().flat_map(|system| &system.stacks).filter(depends);
+    dependent.any(|stack| deployed.get(&stack.name).is_none_or(ObservedStack::was_never_created))
 }
 
-/// Lists every stack of the account in these regions.
-///
-/// # Errors
-///
-/// When a call fails; it takes the right to list stacks, not just to look at those of the stage.
-pub async fn listed(regions: &BTreeSet<&str>, clients: &Clients) -> Result<Vec<ListedStack>, AwsError> {
+/// Lists every stack of the account in these regions. This needs the permission to list all stacks.
+pub(crate) async fn listed(regions: &BTreeSet<&str>, clients: &Clients) -> Result<Vec<ListedStack>, AwsError> {
     let stacks = regions.iter().copied().map(async |region| {
         let stacks = clients.cloudformation(Some(region)).describe_all().await?.into_iter();
         let listed = stacks.map(|(name, state)| {
@@ -71,7 +67,7 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
         Some(live) => lambda.version(name, &live.version).await?,
         None => None,
     };
-    let is_behind = released.as_ref().is_some_and(|released| !released.does_the_same(&latest));
+    let is_unreleased = released.as_ref().is_some_and(|released| !released.does_the_same(&latest));
     let settings = ObservedSettings {
         memory: latest.settings.memory,
         timeout: latest.settings.timeout,
@@ -82,7 +78,7 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
         code_sha256: latest.code_sha256,
         live: live.as_ref().map(|live| live.version.clone()),
         live_code_sha256: released.map(|released| released.code_sha256),
-        is_behind,
+        is_unreleased,
         weights: live.map(|live| live.weights).unwrap_or_default(),
         settings: Some(settings),
     };

@@ -1,24 +1,22 @@
-//! What carrying out a plan calls, so that a missing permission is told before the first change and not after the fifth.
+//! The calls that execute a plan, so that a missing permission is reported before the first change.
 
 use plan::{Action, Plan};
 
-/// Actions, and the resources they are done to.
+/// Actions and their resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needed {
+pub(crate) struct Needed {
     /// For example `cloudformation:CreateChangeSet`.
-    pub actions: &'static [&'static str],
+    pub(crate) actions: &'static [&'static str],
     /// ARNs.
-    pub resources: Vec<String>,
+    pub(crate) resources: Vec<String>,
 }
 
 const STACKS: &[&str] =
     &["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet"];
 const CODE: &[&str] = &["lambda:UpdateFunctionCode", "lambda:PublishVersion", "lambda:UpdateAlias"];
 
-/// What the caller must be allowed for this plan. What CloudFormation does in its name depends on the resources and is
-/// not in it.
-#[must_use]
-pub fn needed(plan: &Plan, account: &str, region: &str) -> Vec<Needed> {
+/// Lists the permissions that the caller needs for a plan, without those that CloudFormation uses on the caller's behalf.
+pub(crate) fn needed(plan: &Plan, account: &str, region: &str) -> Vec<Needed> {
     let stacks = plan.stacks.iter().filter(|stack| stack.action != Action::None).map(|stack| {
         let region = stack.region.as_deref().unwrap_or(region);
         format!("arn:aws:cloudformation:{region}:{account}:stack/{}/*", stack.name)
@@ -44,7 +42,7 @@ mod tests {
             key: "artifacts/x.zip".to_owned(),
             code_sha256: String::new(),
         };
-        let plan = Plan { stacks: Vec::new(), code: vec![code], behind: Vec::new() };
+        let plan = Plan { stacks: Vec::new(), code: vec![code], unreleased: Vec::new() };
         let resources = vec!["arn:aws:lambda:eu-west-1:111122223333:function:photos-upload-dev".to_owned()];
         assert_eq!(needed(&plan, "111122223333", "eu-west-1"), [Needed { actions: CODE, resources }]);
     }

@@ -1,4 +1,4 @@
-//! One loop that asks how all stacks are that somebody waits for, so that fifty at work cost no more calls than one.
+//! One loop that reads the states of all watched stacks, so that fifty stacks in progress need no more calls than one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,14 +13,14 @@ use crate::{
     aws::{
         AwsError, Clients,
         cloudformation::{CloudFormation, Event, StackState},
-        error::Kind,
+        error::ErrorKind,
     },
     poll::Schedule,
 };
 
-/// From how many stacks on it is cheaper to list all that there are.
+/// The number of stacks from which one list of all stacks is cheaper.
 const MANY: usize = 3;
-/// How many stacks' events are asked for in one round: they are for the eye, the states decide.
+/// The number of stacks whose events are read in one round: events are only shown, the states decide.
 const EVENTS_A_ROUND: usize = 4;
 /// The pauses between rounds.
 const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(3));
@@ -28,18 +28,18 @@ const SCHEDULE: Schedule = Schedule::doubling(Duration::from_millis(100), Durati
 /// A stack, by region and name.
 type Key = (Option<String>, String);
 
-/// How a stack was when it was last asked about.
+/// A stack as it was last read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
-    /// Its state; `None` when it is gone.
+    /// Its state; `None` if it does not exist.
     pub(super) state: Option<StackState>,
     /// Its latest events, newest first.
     pub(super) events: Vec<Event>,
-    /// The question failed; says why.
+    /// The error of a failed read.
     pub(super) failed: Option<AwsError>,
 }
 
-/// Asks about every stack that is watched. Somebody must run it for anybody to get answers.
+/// Reads the states of watched stacks. Watches only progress within [`Poller::during`].
 #[derive(Debug)]
 pub(super) struct Poller<'a> {
     clients: &'a Clients,
@@ -47,7 +47,7 @@ pub(super) struct Poller<'a> {
     more: Notify,
 }
 
-/// A stack that somebody waits for.
+/// A watched stack.
 #[derive(Debug)]
 pub(super) struct Watch<'a> {
     poller: &'a Poller<'a>,
@@ -56,7 +56,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// How the stack is the next time it is asked about.
+    /// Waits until the stack is read again.
     pub(super) async fn next(&mut self) -> Result<Seen, AwsError> {
         // The sender lives in the poller until this watch ends.
         let _open = self.seen.changed().await;
@@ -80,7 +80,7 @@ impl<'a> Poller<'a> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to watch a stack.
+    /// Starts to watch a stack.
     pub(super) fn watch(&'a self, region: Option<&str>, stack: &str) -> Watch<'a> {
         let key = (region.map(str::to_owned), stack.to_owned());
         let (sender, seen) = watch::channel(Seen::default());
@@ -89,11 +89,11 @@ impl<'a> Poller<'a> {
         Watch { poller: self, key, seen }
     }
 
-    /// Does something that waits for stacks, and asks about them meanwhile.
+    /// Runs work that waits for stacks, and reads their states meanwhile.
     pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             done = work => done,
-            () = self.run() => unreachable!("it goes on as long as it is polled"),
+            () = self.run() => unreachable!("the loop never ends"),
         }
     }
 
@@ -118,7 +118,7 @@ impl<'a> Poller<'a> {
         }
     }
 
-    /// Asks once about the stacks of a region, and tells those that wait.
+    /// Reads the stacks of a region once and notifies their watches.
     async fn round(&self, region: Option<&str>, turn: &mut usize) {
         let cloudformation = self.clients.cloudformation(region);
         let names: Vec<_> =
@@ -133,29 +133,29 @@ impl<'a> Poller<'a> {
             (Ok(states), Ok(events)) => (states, events.into_iter().collect::<BTreeMap<_, _>>()),
             (Err(error), _) | (_, Err(error)) => {
                 let failed = Seen { failed: Some(error), ..Seen::default() };
-                names.iter().for_each(|name| self.tell(region, name, failed.clone()));
+                names.iter().for_each(|name| self.notify(region, name, failed.clone()));
                 return;
             }
         };
         for name in &names {
             let events = events.get(name).cloned().unwrap_or_default();
-            self.tell(region, name, Seen { state: states.get(name).cloned(), events, failed: None });
+            self.notify(region, name, Seen { state: states.get(name).cloned(), events, failed: None });
         }
     }
 
-    fn tell(&self, region: Option<&str>, stack: &str, seen: Seen) {
-        // It may have stopped waiting meanwhile.
+    fn notify(&self, region: Option<&str>, stack: &str, seen: Seen) {
+        // The watch may have ended meanwhile.
         if let Some(sender) = self.watched().get(&(region.map(str::to_owned), stack.to_owned())) {
             sender.send_replace(seen);
         }
     }
 }
 
-/// The states of these stacks: of one or two by name, of many by listing all that there are, where the caller may.
+/// Reads the states of stacks: a few by name, many by listing all stacks, if the caller may.
 async fn states(cloudformation: &CloudFormation, names: &[String]) -> Result<BTreeMap<String, StackState>, AwsError> {
     if names.len() >= MANY {
         match cloudformation.describe_all().await {
-            Err(error) if error.kind == Kind::AccessDenied => {}
+            Err(error) if error.kind == ErrorKind::AccessDenied => {}
             described => return described,
         }
     }

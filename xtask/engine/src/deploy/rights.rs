@@ -1,7 +1,7 @@
-//! What deploying a stage may do, while the stage still runs what an earlier commit said.
+//! The permissions of deploys, while the stage still runs the stacks of an earlier commit.
 //!
-//! `bootstrap` gives what the deployed stacks need as well as what the workspace's do, so that it never takes a right from code
-//! that runs, or from the deploy that is to remove it. A deploy leaves what nothing needs any longer to the next `bootstrap`.
+//! `bootstrap` grants what the deployed stacks need in addition to what the workspace's stacks need. So it never revokes a permission that
+//! running code uses, or that the deploy needs that will remove that code. A deploy leaves unused permissions to the next `bootstrap`.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,8 @@ use plan::observed::{ListedStack, Observed};
 use super::observe::listed;
 use crate::aws::{AwsError, Clients};
 
-/// The stage's stacks as they are deployed, whether the workspace still defines them or not; those of foundation are left out.
-/// They are known by the tags that every deploy gives them.
-///
-/// # Errors
-///
-/// When a call fails.
-pub async fn deployed(
+/// Reads the stage's deployed stacks, including orphaned ones, without foundation's. They are found by the tags that every deploy sets.
+pub(crate) async fn deployed(
     stage: &Stage,
     systems: &[RenderedSystem],
     clients: &Clients,
@@ -45,16 +40,17 @@ pub async fn deployed(
     Ok(found)
 }
 
-/// The system and its stack that a stack is, unless it is foundation's or nothing of this stage.
+/// The system and the name within it of a listed stack, unless it belongs to foundation or not to this stage.
 fn part(listed: &ListedStack, stage: &Stage) -> Option<(String, String)> {
     let (system, stack) = listed.part(&stage.name).filter(|(system, _)| *system != foundation::SYSTEM)?;
     Some((system.to_owned(), stack.to_owned()))
 }
 
-/// These systems, with what deploying may do left as it is where the workspace would only take something away; says whether
-/// it would.
-#[must_use]
-pub fn leave_what_narrows(mut systems: Vec<RenderedSystem>, observed: &Observed) -> (Vec<RenderedSystem>, bool) {
+/// Keeps the deployed permissions of deploys if the workspace would only narrow them; returns whether it would.
+pub(crate) fn keep_wider_permissions(
+    mut systems: Vec<RenderedSystem>,
+    observed: &Observed,
+) -> (Vec<RenderedSystem>, bool) {
     let own =
         systems.iter_mut().filter(|system| system.name == foundation::SYSTEM).flat_map(|system| &mut system.stacks);
     let mut narrows = false;
@@ -73,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_stack_whose_name_says_what_its_tags_say_is_ours() {
+    fn a_stack_belongs_to_the_stage_if_its_name_matches_its_tags() {
         let text = "account: '111122223333'\nregion: eu-central-1\n";
         let stage = Stage::parse("staging", text, "staging.yaml").expect("a stage");
         let of = |name: &str, stage: &str, system: &str| {
@@ -81,9 +77,9 @@ mod tests {
             let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
             ListedStack { name: name.to_owned(), tags, ..ListedStack::default() }
         };
-        let ours = Some(("old".to_owned(), "api".to_owned()));
-        assert_eq!(part(&of("old-api-staging", "staging", "old"), &stage), ours);
-        assert_eq!(part(&of("billing", "staging", "billing"), &stage), None, "somebody else's");
+        let own = Some(("old".to_owned(), "api".to_owned()));
+        assert_eq!(part(&of("old-api-staging", "staging", "old"), &stage), own);
+        assert_eq!(part(&of("billing", "staging", "billing"), &stage), None, "foreign");
         assert_eq!(part(&of("old-api-prod", "prod", "old"), &stage), None, "another stage's");
         assert_eq!(part(&of("foundation-api-staging", "staging", "foundation"), &stage), None);
     }

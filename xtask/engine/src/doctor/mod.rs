@@ -1,66 +1,65 @@
-//! Finds what is wrong with a stage, says what it means, and repairs what can be repaired without losing anything.
+//! Diagnoses a stage, and repairs what can be repaired without loss.
 
 mod repair;
 
 use plan::observed::{Observed, ObservedStack};
 use plan::states;
-pub use plan::states::{Meaning, Repair};
-pub use repair::{Names, repair};
+pub(crate) use plan::states::{Meaning, Repair};
+pub(crate) use repair::{RepairOptions, repair};
 use serde::Serialize;
 
-/// Something that is not as it should be.
+/// A problem of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ailment {
-    /// What it is about: a stack, a function, a release.
-    pub what: String,
-    /// Its state, as AWS calls it.
-    pub state: String,
-    /// What that means.
-    pub meaning: String,
-    /// What to do, in words.
-    pub remedy: String,
-    /// What it is, for whoever repairs it.
+pub(crate) struct Ailment {
+    /// The stack, function or release.
+    pub(crate) what: String,
+    /// Its state in AWS.
+    pub(crate) state: String,
+    /// The meaning of the state.
+    pub(crate) meaning: String,
+    /// The repair, as a sentence.
+    pub(crate) remedy: String,
+    /// The repair, for [`repair()`].
     #[serde(skip)]
-    pub kind: Kind,
+    pub(crate) kind: AilmentKind,
 }
 
-/// What an ailment is about.
+/// The kinds of problems, by their repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A stack, by name.
+pub(crate) enum AilmentKind {
+    /// A stack in this state.
     Stack(String, Repair),
-    /// Routing weights of `live` without a release that is under way; the function, and the version that stays.
+    /// Routing weights of `live` without an open release: the function, and the version that keeps the traffic.
     Weights(String, String),
-    /// A function that Lambda is at work on.
+    /// A function that Lambda is preparing.
     Pending(String),
-    /// Something that only a person can mend.
-    Told,
+    /// A problem without an automatic repair.
+    Manual,
 }
 
-/// What a function's `$LATEST` is in, where that is not well.
+/// The state of a function's `$LATEST`, unless it is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FunctionState {
-    /// Lambda is at work on it.
+pub(crate) enum FunctionState {
+    /// Lambda is preparing it.
     Pending,
-    /// Lambda failed on it; says why.
+    /// Lambda failed, for this reason.
     Failed(String),
 }
 
-/// What else a diagnosis looks at.
+/// The facts of a diagnosis besides the observed stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Signs {
-    /// Functions that are not well.
-    pub functions: Vec<(String, FunctionState)>,
-    /// Systems with a release that is open, and its number.
-    pub open_releases: Vec<(String, u32)>,
-    /// Functions whose `live` is a version that no release has left there, and that version.
-    pub unreleased: Vec<(String, String)>,
+pub(crate) struct Signs {
+    /// Functions that are not ready.
+    pub(crate) functions: Vec<(String, FunctionState)>,
+    /// Systems with an open release, and its number.
+    pub(crate) open_releases: Vec<(String, u32)>,
+    /// Functions whose `live` points to a version that no release put there, and that version.
+    pub(crate) unreleased: Vec<(String, String)>,
 }
 
-/// What is wrong with a stage. Pure.
-#[must_use]
-pub fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
+/// Lists the problems of a stage.
+pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
     let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(stage, name, stack));
     let functions = signs.functions.iter().map(|(name, state)| of_function(name, state));
     let weights = observed.functions.iter().filter(|(_, function)| !function.weights.is_empty());
@@ -70,29 +69,29 @@ pub fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment>
         Some(Ailment {
             what: name.clone(),
             state: "weighted alias".to_owned(),
-            meaning: format!("`live` sends a share elsewhere than to version {live}, and no release is under way"),
-            remedy: format!("--fix sends everything to version {live}"),
-            kind: Kind::Weights(name.clone(), live),
+            meaning: format!("`live` sends traffic to other versions than {live}, and no release is in progress"),
+            remedy: format!("--fix sends all traffic to version {live}"),
+            kind: AilmentKind::Weights(name.clone(), live),
         })
     });
     let releases = signs.open_releases.iter().map(|(system, number)| Ailment {
         what: format!("{system} release {number}"),
         state: "open".to_owned(),
-        meaning: "its run was interrupted; aliases may point to a mix of versions".to_owned(),
+        meaning: "its run was interrupted; aliases may point to versions of different releases".to_owned(),
         remedy: format!(
             "`cargo xtask release resume --stage {stage} --system {system}` finishes it, `abort` reverts it"
         ),
-        kind: Kind::Told,
+        kind: AilmentKind::Manual,
     });
     let unreleased = signs.unreleased.iter().map(|(name, live)| Ailment {
         what: name.clone(),
         state: "unreleased".to_owned(),
         meaning: format!(
-            "`live` points to version {live}, which no release has left there: its first release failed or was interrupted, or it was \
-             moved by hand"
+            "`live` points to version {live}, which no release put there: the first release failed or was interrupted, or the alias was \
+             changed by hand"
         ),
-        remedy: format!("`cargo xtask deploy --stage {stage}` probes what is there and releases it"),
-        kind: Kind::Told,
+        remedy: format!("`cargo xtask deploy --stage {stage}` probes and releases the deployed code"),
+        kind: AilmentKind::Manual,
     });
     stacks.chain(functions).chain(weights).chain(releases).chain(unreleased).collect()
 }
@@ -100,21 +99,21 @@ pub fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment>
 fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
     let status = &stack.status;
     let Meaning { meaning, repair } = states::stack(status);
-    // Names the resources that could not be deleted or rolled back.
+    // It names the resources that could not be deleted or rolled back.
     let reason = stack.reason.as_deref().map(|reason| format!(". CloudFormation says: {reason}")).unwrap_or_default();
     let remedy = match repair {
         Repair::None => return None,
-        Repair::Delete => "--fix deletes it, nothing is lost; the next deploy makes it".to_owned(),
-        Repair::Wait => "--fix waits until that is over".to_owned(),
+        Repair::Delete => "--fix deletes it without loss; the next deploy creates it".to_owned(),
+        Repair::Wait => "--fix waits until the operation ends".to_owned(),
         Repair::WaitOrCancel => {
-            format!("--fix waits until that is over; --fix --cancel {name} stops it, and it goes back")
+            format!("--fix waits until the operation ends; --fix --cancel {name} cancels it, and the stack rolls back")
         }
         Repair::ContinueRollback => format!(
-            "--fix continues the rollback; what cannot be rolled back is skipped with --skip {name}/<logical ID>"
+            "--fix continues the rollback; --skip {name}/<logical ID> skips a resource that cannot be rolled back"
         ),
-        Repair::RollBack => "--fix rolls it back to what it last was".to_owned(),
+        Repair::RollBack => "--fix rolls it back to its last working state".to_owned(),
         Repair::DeleteRetaining => format!(
-            "`cargo xtask destroy --stage {stage}` tries again; --fix --retain {name}/<logical ID> deletes it without that"
+            "`cargo xtask destroy --stage {stage}` deletes it again; --fix --retain {name}/<logical ID> retains a resource that cannot be deleted"
         ),
         Repair::Deploy => "deploy again".to_owned(),
     };
@@ -123,7 +122,7 @@ fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
         state: status.to_owned(),
         meaning: format!("{meaning}{reason}"),
         remedy,
-        kind: Kind::Stack(name.to_owned(), repair),
+        kind: AilmentKind::Stack(name.to_owned(), repair),
     })
 }
 
@@ -132,11 +131,11 @@ fn of_function(name: &str, state: &FunctionState) -> Ailment {
     let (state, meaning, remedy, kind) = match state {
         FunctionState::Pending => (
             "Pending",
-            "Lambda is at work on it".to_owned(),
-            "--fix waits until that is over",
-            Kind::Pending(name.to_owned()),
+            "Lambda is preparing it".to_owned(),
+            "--fix waits until the operation ends",
+            AilmentKind::Pending(name.to_owned()),
         ),
-        FunctionState::Failed(why) => ("Failed", why.clone(), "mend the cause and deploy again", Kind::Told),
+        FunctionState::Failed(why) => ("Failed", why.clone(), "fix the cause and deploy again", AilmentKind::Manual),
     };
     let (what, state, remedy) = (name.to_owned(), state.to_owned(), remedy.to_owned());
     Ailment { what, state, meaning, remedy, kind }
@@ -162,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_well_is_not_mentioned() {
+    fn a_healthy_stage_has_no_problems() {
         for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"] {
             assert_eq!(diagnose("dev", &observed(status, &[]), &Signs::default()), []);
         }
     }
 
     #[test]
-    fn what_is_not_is_told_with_its_remedy() {
+    fn problems_are_listed_with_their_repairs() {
         let found = diagnose("dev", &observed("UPDATE_ROLLBACK_FAILED", &[("3", 0.1)]), &Signs::default());
         assert_eq!(found.len(), 2);
         assert!(found[0].remedy.contains("--skip s/<logical ID>"), "{found:?}");
@@ -177,7 +176,7 @@ mod tests {
         let reason = "The following resource(s) failed to delete: [RawMedia].";
         failed.stacks.entry("s".to_owned()).or_default().reason = Some(reason.to_owned());
         assert!(diagnose("dev", &failed, &Signs::default())[0].meaning.ends_with(reason));
-        assert_eq!(found[1].kind, Kind::Weights("f".to_owned(), "4".to_owned()));
+        assert_eq!(found[1].kind, AilmentKind::Weights("f".to_owned(), "4".to_owned()));
         // While a release is open, its weights are its own.
         let signs = Signs { open_releases: vec![("notes".to_owned(), 7)], ..Signs::default() };
         let found = diagnose("dev", &observed("CREATE_COMPLETE", &[("3", 0.1)]), &signs);
@@ -185,7 +184,7 @@ mod tests {
         assert!(found[0].remedy.contains("release resume"), "{found:?}");
         let signs = Signs { unreleased: vec![("f".to_owned(), "1".to_owned())], ..Signs::default() };
         let found = diagnose("dev", &observed("CREATE_COMPLETE", &[]), &signs);
-        assert!(found[0].meaning.contains("version 1, which no release has left there"), "{found:?}");
+        assert!(found[0].meaning.contains("version 1, which no release put there"), "{found:?}");
         let signs = Signs {
             functions: vec![("f".to_owned(), FunctionState::Failed("no such key".to_owned()))],
             ..Signs::default()

@@ -1,54 +1,55 @@
-//! Repairs, each the one that its state has. Nothing here deletes what ever worked.
+//! Repairs a problem. No repair deletes a stack that ever worked, except one whose deletion already failed.
 
 use std::collections::BTreeSet;
 
-use super::{Ailment, Kind, Repair, states};
+use super::{Ailment, AilmentKind, Repair, states};
 use crate::{
     aws::{Clients, cloudformation::CloudFormation},
-    deploy::{self, DeployError, Ending, aws, observe::LIVE},
+    deploy::{self, DeployError, Operation, aws, observe::LIVE},
     ui::Ui,
 };
 
-/// What was named for a repair: resources to be left out of it, as `<stack>/<logical ID>`, and stacks.
+/// The resources, as `<stack>/<logical ID>`, and stacks that options of the command name.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
-    /// Not rolled back.
-    pub skip: BTreeSet<String>,
-    /// Not deleted.
-    pub retain: BTreeSet<String>,
-    /// Stacks whose update is stopped.
-    pub cancel: BTreeSet<String>,
+pub(crate) struct RepairOptions {
+    /// Resources that are not rolled back.
+    pub(crate) skip: BTreeSet<String>,
+    /// Resources that are not deleted.
+    pub(crate) retain: BTreeSet<String>,
+    /// Stacks whose update is cancelled.
+    pub(crate) cancel: BTreeSet<String>,
 }
 
-impl Names {
-    fn of(names: &BTreeSet<String>, stack: &str) -> Vec<String> {
+impl RepairOptions {
+    /// The logical IDs of one stack.
+    fn logical_ids(names: &BTreeSet<String>, stack: &str) -> Vec<String> {
         names.iter().filter_map(|name| name.strip_prefix(stack)?.strip_prefix('/')).map(str::to_owned).collect()
     }
 }
 
-/// Repairs an ailment; returns whether it could be.
+/// Repairs a problem; returns whether there is a repair.
 ///
 /// # Errors
 ///
-/// When a call fails, or a repair does not succeed.
-pub async fn repair(
+/// When a call fails, or the repair does not succeed.
+pub(crate) async fn repair(
     ailment: &Ailment,
     region: Option<&str>,
-    names: &Names,
+    options: &RepairOptions,
     clients: &Clients,
     ui: &Ui,
 ) -> Result<bool, DeployError> {
     let step = ui.step(format!("Repair {}", ailment.what));
     match &ailment.kind {
-        Kind::Told => return Ok(false),
-        Kind::Pending(function) => drop(deploy::ready(function, "$LATEST", clients).await?),
-        Kind::Weights(function, version) => {
+        AilmentKind::Manual => return Ok(false),
+        AilmentKind::Pending(function) => drop(deploy::ready(function, "$LATEST", clients).await?),
+        AilmentKind::Weights(function, version) => {
             clients.lambda().point(function, LIVE, version).await.map_err(aws(function))?;
         }
-        Kind::Stack(stack, repair) => {
+        AilmentKind::Stack(stack, repair) => {
             let cloudformation = clients.cloudformation(region);
-            let Some(ending) = begin(stack, *repair, names, &cloudformation).await? else { return Ok(false) };
-            let after = ending.alone(region, stack, clients).await?;
+            let Some(operation) = start(stack, *repair, options, &cloudformation).await? else { return Ok(false) };
+            let after = operation.wait_alone(region, stack, clients).await?;
             let after = after.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
             if states::stack(&after).repair != Repair::None {
                 let cause = states::stack(&after).meaning.to_owned();
@@ -60,43 +61,43 @@ pub async fn repair(
     Ok(true)
 }
 
-/// Begins a stack's repair; what is known about its end. `None` where it has none, or not without being told more.
-async fn begin(
+/// Starts a stack's repair; `None` if there is none, or none without further options.
+async fn start(
     stack: &str,
     repair: Repair,
-    names: &Names,
+    options: &RepairOptions,
     cloudformation: &CloudFormation,
-) -> Result<Option<Ending>, DeployError> {
-    let before = async || Ending::before(cloudformation, stack).await.map_err(aws(stack));
-    let (ending, begun) = match repair {
+) -> Result<Option<Operation>, DeployError> {
+    let start = async || Operation::about_to_start(cloudformation, stack).await.map_err(aws(stack));
+    let (operation, started) = match repair {
         Repair::None | Repair::Deploy => return Ok(None),
-        // Already at work, and it stays so until it has gone back.
-        Repair::WaitOrCancel if names.cancel.contains(stack) => {
-            (Ending::of_others(), cloudformation.cancel_update(stack).await)
+        // The operation continues until the stack has rolled back.
+        Repair::WaitOrCancel if options.cancel.contains(stack) => {
+            (Operation::in_progress(), cloudformation.cancel_update(stack).await)
         }
-        Repair::Wait | Repair::WaitOrCancel => (Ending::of_others(), Ok(())),
+        Repair::Wait | Repair::WaitOrCancel => (Operation::in_progress(), Ok(())),
         Repair::Delete => {
-            let ending = before().await?.of_deletion();
-            // Without a lock, before there is a bucket to lock in, somebody may have made it meanwhile.
+            let operation = start().await?.deleting();
+            // Before the artifact bucket exists there is no lock, and another run may have created the stack meanwhile.
             let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
             if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
                 return Ok(None);
             }
-            (ending, cloudformation.delete(stack).await)
+            (operation, cloudformation.delete(stack).await)
         }
-        Repair::RollBack => (before().await?, cloudformation.roll_back(stack).await),
+        Repair::RollBack => (start().await?, cloudformation.roll_back(stack).await),
         Repair::ContinueRollback => {
-            let skip = Names::of(&names.skip, stack);
-            (before().await?, cloudformation.continue_rollback(stack, skip).await)
+            let skip = RepairOptions::logical_ids(&options.skip, stack);
+            (start().await?, cloudformation.continue_rollback(stack, skip).await)
         }
         Repair::DeleteRetaining => {
-            let retain = Names::of(&names.retain, stack);
+            let retain = RepairOptions::logical_ids(&options.retain, stack);
             if retain.is_empty() {
                 return Ok(None);
             }
-            (before().await?.of_deletion(), cloudformation.delete_retaining(stack, retain).await)
+            (start().await?.deleting(), cloudformation.delete_retaining(stack, retain).await)
         }
     };
-    begun.map_err(aws(stack))?;
-    Ok(Some(ending))
+    started.map_err(aws(stack))?;
+    Ok(Some(operation))
 }

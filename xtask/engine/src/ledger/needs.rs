@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::safety::holds_data;
+use plan::stateful::is_stateful;
 use serde_json::Value;
 
 /// Resources that pass data on without storing it.
@@ -19,7 +19,7 @@ pub(crate) fn needs_of_stack(stack: &str, template: &Value) -> BTreeMap<String, 
         .filter(|(_, resource)| {
             let resource_type = resource["Type"].as_str().unwrap_or_default();
             resource_type != "AWS::Logs::LogGroup"
-                && (holds_data(resource_type) || CARRIES_DATA.contains(&resource_type))
+                && (is_stateful(resource_type) || CARRIES_DATA.contains(&resource_type))
         })
         .map(|(id, resource)| {
             let name = NAME_PROPERTIES.iter().find_map(|name| resource["Properties"].get(*name));

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn budget() -> Latency {
-        let check = LiveCheck::answers("Api", Method::Get, "/health", &[200]);
+        let check = LiveCheck::responds("Api", Method::Get, "/health", &[200]);
         Latency { check, expected: 60, p95: 100, longest: 1_000 }
     }
 
@@ -128,6 +128,6 @@ mod tests {
         assert!(warning.as_deref().is_some_and(|text| text.starts_with("1 of 24 connections lost")), "{warning:?}");
         let urls = server(|number| number % 2 == 1);
         let failed = measure(&Visitor::new(&urls), &budget).await;
-        assert!(failed.is_err_and(|reason| reason.contains("does not answer")));
+        assert!(failed.is_err_and(|reason| reason.contains("no response from")));
     }
 }

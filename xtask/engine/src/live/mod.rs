@@ -7,85 +7,22 @@ pub(crate) mod rollback;
 pub mod sign_in;
 mod visitor;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use model::{
-    parts::function::LIVE,
-    rendered::{LiveKind, RenderedSystem},
+use model::{parts::function::LIVE, rendered::RenderedSystem};
+
+use crate::{
+    aws::lambda::Described,
+    deploy::Outputs,
+    release::smoke::SmokeTest,
+    report::{CheckKind, CheckResult},
+    session::Session,
 };
-use serde::{Deserialize, Serialize};
-
-use crate::{aws::lambda::Described, deploy::Outputs, release::smoke::SmokeTest, session::Session};
 
 /// How often a check is tried: a new API Gateway deployment reaches its hosts one after another.
 const TRIES: u32 = 3;
 /// The pause between tries.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CheckResult {
-    /// The system.
-    pub(crate) system: String,
-    /// What was checked.
-    pub(crate) kind: CheckKind,
-    /// The request.
-    #[serde(rename = "what")]
-    pub(crate) request: String,
-    /// Whether the response was as expected.
-    pub(crate) passed: bool,
-    /// The status or the latency; of a check that failed, the difference.
-    pub(crate) detail: String,
-    /// A remark on a check that passed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) warning: Option<String>,
-}
-
-/// What a check is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum CheckKind {
-    /// The system works.
-    Health,
-    /// Callers without permission are refused, and test users are served.
-    Auth,
-    /// Browsers of an allowed origin can call the API.
-    Cors,
-    /// A public route responds.
-    Served,
-    /// Responses come fast enough.
-    Latency,
-}
-
-impl CheckKind {
-    /// The kind in one word.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Health => "health",
-            Self::Auth => "auth",
-            Self::Cors => "cors",
-            Self::Served => "served",
-            Self::Latency => "latency",
-        }
-    }
-}
-
-impl fmt::Display for CheckKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl From<LiveKind> for CheckKind {
-    fn from(kind: LiveKind) -> Self {
-        match kind {
-            LiveKind::Auth => Self::Auth,
-            LiveKind::Cors => Self::Cors,
-            LiveKind::Served => Self::Served,
-        }
-    }
-}
 
 /// The endpoints of a deployed stage.
 #[derive(Debug)]

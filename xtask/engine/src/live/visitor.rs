@@ -64,7 +64,7 @@ impl<'a> Visitor<'a> {
             let (status, expected) = (response.status, expected.join(" or "));
             return Err(CheckFailure::Unexpected(format!("{url} responds {status} instead of {expected}")));
         }
-        match &check.answers {
+        match &check.response_header {
             Some((name, value)) if response.headers.get(name) != Some(value) => {
                 let actual = response.headers.get(name).map_or("nothing", String::as_str);
                 Err(CheckFailure::Unexpected(format!("{url} responds {name}: {actual} instead of {value}")))
@@ -125,7 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_api_that_is_not_deployed_fails() {
-        let check = LiveCheck::refuses_strangers("Api", Method::Get, "/");
+        let check = LiveCheck::requires_token("Api", Method::Get, "/");
         let urls = BTreeMap::new();
         let failure = Visitor::new(&urls).request(&check).await.map(|response| response.status).map_err(String::from);
         assert_eq!(failure.expect_err("there is no API"), "Api is not deployed");

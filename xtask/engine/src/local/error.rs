@@ -1,4 +1,4 @@
-//! Why the local cloud could not be had, each with what to do now.
+//! Errors of the local cloud, each with a hint.
 
 use camino::Utf8PathBuf;
 use miette::Diagnostic;
@@ -13,89 +13,93 @@ pub enum LocalError {
     #[error("failed to {what}")]
     #[diagnostic(help("check the folder's permissions and the disk's free space"))]
     Io {
-        /// What was being done.
+        /// The operation.
         what: &'static str,
-        /// Why it failed.
+        /// The reason.
         source: std::io::Error,
     },
-    /// `XTASK_LOCAL_PORT` is no port.
-    #[error("failed to read XTASK_LOCAL_PORT: `{value}` is no port number from 1 to 65535")]
-    #[diagnostic(help("set XTASK_LOCAL_PORT to a number, or unset it to have a free port chosen"))]
+    /// `XTASK_LOCAL_PORT` is not a port.
+    #[error("failed to read XTASK_LOCAL_PORT: `{value}` is not a port number from 1 to 65535")]
+    #[diagnostic(help("set XTASK_LOCAL_PORT to a number, or unset it to use a free port"))]
     NoPort {
         /// The variable's value.
         value: String,
     },
-    /// It cannot be installed.
+    /// MiniStack cannot be installed.
     #[error(transparent)]
     #[diagnostic(help(
-        "install python3 (3.10 or later) with venv and pip, or name one with XTASK_PYTHON, and see that pip reaches its package \
-         index; or set AWS_ENDPOINT_URL to another emulator's address"
+        "install python3 (3.10 or later) with venv and pip, or set XTASK_PYTHON to one, and check that pip reaches its package index; \
+         or set AWS_ENDPOINT_URL to another emulator's address"
     ))]
     Python(#[from] PythonError),
-    /// The configured port belongs to somebody else.
-    #[error("failed to start the local cloud: port {port} is taken by another program")]
-    #[diagnostic(help("set XTASK_LOCAL_PORT to a free port, or unset it to have one chosen"))]
+    /// Another program uses the configured port.
+    #[error("failed to start the local cloud: another program uses port {port}")]
+    #[diagnostic(help("set XTASK_LOCAL_PORT to a free port, or unset it to use any free port"))]
     PortTaken {
         /// The port.
         port: u16,
     },
-    /// It runs, elsewhere than configured.
+    /// MiniStack runs on another port than the configured one.
     #[error("failed to use port {port}: the local cloud already runs on port {running}")]
     #[diagnostic(help("run `cargo xtask local down` first"))]
     OtherPort {
-        /// The port it has.
+        /// Its port.
         running: u16,
-        /// The port it was to have.
+        /// The configured port.
         port: u16,
     },
-    /// It ended while it was starting.
+    /// MiniStack ended during its start.
     #[error("failed to start the local cloud: MiniStack ended with {status}; its log {log} ends with\n{lines}")]
-    #[diagnostic(help("`cargo xtask local up` starts it again; a log that names a port means that it was just taken"))]
+    #[diagnostic(help(
+        "run `cargo xtask local up` to start it again; if the log names a port, another program has just taken it"
+    ))]
     EndedEarly {
-        /// How it ended.
+        /// Its exit status.
         status: std::process::ExitStatus,
         /// Its log.
         log: Utf8PathBuf,
         /// The log's last lines.
         lines: String,
     },
-    /// It started and does not answer.
-    #[error("failed to start the local cloud: no answer within {seconds} s; its log {log} ends with\n{lines}")]
+    /// MiniStack started and does not respond.
+    #[error("failed to start the local cloud: no response within {seconds} s; its log {log} ends with\n{lines}")]
     #[diagnostic(help("run the command again when the machine is less busy"))]
-    NoAnswer {
-        /// How long it was waited for.
+    NoResponse {
+        /// The time limit.
         seconds: u64,
         /// Its log.
         log: Utf8PathBuf,
         /// The log's last lines.
         lines: String,
     },
-    /// It ended after it was started.
-    #[error("the local cloud (MiniStack) is gone, and all that was deployed to it; its log ends with\n{lines}")]
+    /// MiniStack ended after its start.
+    #[error(
+        "the local cloud (MiniStack) has ended, and everything that was deployed to it is lost; its log ends with\n{lines}"
+    )]
     #[diagnostic(help("run the command again: it starts a new one"))]
     Gone {
         /// The log's last lines.
         lines: String,
     },
-    /// It does not stop.
+    /// MiniStack does not stop.
     #[error("failed to stop the local cloud: process {pid} survived SIGKILL")]
-    #[diagnostic(help("look at it with `ps -p {pid}`; it is probably stuck in the kernel"))]
+    #[diagnostic(help("inspect it with `ps -p {pid}`; it is probably stuck in the kernel"))]
     Unstoppable {
         /// The process.
         pid: u32,
     },
-    /// Nothing listens at the user's own emulator's address.
+    /// No program listens at the address of the user's own emulator.
     #[error("failed to reach AWS_ENDPOINT_URL {url}: {why}")]
-    #[diagnostic(help("start what should listen there, or unset AWS_ENDPOINT_URL to use the built-in local cloud"))]
+    #[diagnostic(help("start the emulator, or unset AWS_ENDPOINT_URL to use the built-in local cloud"))]
     Unreachable {
         /// The address.
         url: String,
-        /// Why not.
+        /// The reason.
         why: String,
     },
 }
 
-/// Turns an I/O error into ours, saying what was being done.
+/// Converts an I/O error of an operation.
 pub(super) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> LocalError {
     move |source| LocalError::Io { what, source }
 }

@@ -1,7 +1,7 @@
-//! Which process is ours: written down when MiniStack starts, and proven before it is signalled.
+//! The process of the local cloud: recorded when MiniStack starts, and verified before it is signalled.
 //!
-//! A process ID alone proves nothing, since it may have been given to another program. So each start has a
-//! token among its arguments.
+//! A process ID alone is not enough, since the system may have given it to another program. Therefore each start has a token among its
+//! arguments.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{LocalError, Running, SOON, Settings, error::io, logs::log_path};
 
-/// How long MiniStack may take to end by itself; it gives open requests 3 s.
+/// The longest shutdown of MiniStack; it gives open requests 3 s.
 const GRACE: Duration = Duration::from_secs(6);
-/// How long the kernel may take to end it.
+/// The longest time that the kernel takes to kill it.
 const KILL: Duration = Duration::from_secs(5);
 
-/// What is known of a MiniStack that was started.
+/// The record of a MiniStack that was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Instance {
     pub(super) pid: u32,
@@ -26,41 +26,41 @@ pub(super) struct Instance {
     pub(super) token: String,
 }
 
-/// The process that has the instance's ID now.
+/// The process that has the recorded ID now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leader {
-    /// It is the one that was started.
-    Ours,
-    /// There is none, or it has ended.
-    Gone,
-    /// It is somebody else's.
-    Stranger,
+    /// The process that was started.
+    Instance,
+    /// None, or one that has ended.
+    None,
+    /// A foreign process.
+    Foreign,
 }
 
 impl Instance {
-    /// What was written down at the last start, if anything. A file that makes no sense is no instance.
+    /// Reads the record of the last start. An invalid file counts as none.
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, LocalError> {
         match fs_err::read(settings.directory.join("instance.json")) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io("read which process the local cloud is")(error)),
+            Err(error) => Err(io("read the local cloud's process ID")(error)),
         }
     }
 
-    /// Writes it down, all or nothing.
+    /// Writes the record atomically.
     pub(super) fn write(&self, settings: &Settings) -> Result<(), LocalError> {
-        let failed = || io("write down which process the local cloud is");
+        let failed = || io("record the local cloud's process ID");
         let file = tempfile::NamedTempFile::new_in(&settings.directory).map_err(failed())?;
         serde_json::to_writer(&file, self).map_err(|error| failed()(error.into()))?;
         file.persist(settings.directory.join("instance.json")).map_err(|error| failed()(error.error))?;
         Ok(())
     }
 
-    /// Forgets what was written down.
-    pub(super) fn forget(settings: &Settings) -> Result<(), LocalError> {
+    /// Removes the record.
+    pub(super) fn remove(settings: &Settings) -> Result<(), LocalError> {
         match fs_err::remove_file(settings.directory.join("instance.json")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(io("forget which process the local cloud was")(error))
+                Err(io("remove the record of the local cloud's process")(error))
             }
             _ => Ok(()),
         }
@@ -76,25 +76,25 @@ impl Instance {
         }
     }
 
-    /// Who has the instance's process ID now?
+    /// Returns which process has the instance's ID now.
     pub(super) fn leader(&self) -> Leader {
         match arguments(self.pid) {
-            None => Leader::Gone,
-            Some(arguments) if arguments.contains(&self.token) => Leader::Ours,
-            Some(_) => Leader::Stranger,
+            None => Leader::None,
+            Some(arguments) if arguments.contains(&self.token) => Leader::Instance,
+            Some(_) => Leader::Foreign,
         }
     }
 
-    /// Ends the process and the functions it runs, which are in its group.
+    /// Stops the process and its functions, which are in its group.
     pub(super) async fn stop(&self) -> Result<(), LocalError> {
         match (self.leader(), self.group()) {
-            // A group keeps its leader's ID from being given away, so a stranger means that no function is left.
-            (Leader::Stranger, _) | (_, None) => Ok(()),
-            (Leader::Gone, Some(group)) => {
+            // The system does not reuse the ID while the group exists, so a foreign process means that no function runs.
+            (Leader::Foreign, _) | (_, None) => Ok(()),
+            (Leader::None, Some(group)) => {
                 let _ = killpg(group, Signal::SIGKILL);
                 Ok(())
             }
-            (Leader::Ours, Some(group)) => {
+            (Leader::Instance, Some(group)) => {
                 let _ = killpg(group, Signal::SIGTERM);
                 self.ended_within(GRACE).await;
                 let _ = killpg(group, Signal::SIGKILL);
@@ -104,23 +104,23 @@ impl Instance {
     }
 
     async fn ended_within(&self, limit: Duration) -> bool {
-        SOON.within(limit).until(async || self.leader() != Leader::Ours).await
+        SOON.within(limit).until(async || self.leader() != Leader::Instance).await
     }
 
-    /// Never 0 or 1, which would mean our own group or everybody.
+    /// The process group; never 0 or 1, which would mean the own group or all processes.
     fn group(&self) -> Option<Pid> {
         i32::try_from(self.pid).ok().filter(|pid| *pid > 1).map(Pid::from_raw)
     }
 }
 
-/// A living process's arguments; nothing for one that has ended, whether or not its parent has noticed.
+/// The arguments of a process; `None` if it has ended, even before its parent has waited for it.
 #[cfg(target_os = "linux")]
 fn arguments(pid: u32) -> Option<String> {
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     (!arguments.is_empty()).then(|| String::from_utf8_lossy(&arguments).into_owned())
 }
 
-/// A living process's arguments; nothing for one that has ended, whether or not its parent has noticed.
+/// The arguments of a process; `None` if it has ended, even before its parent has waited for it.
 #[cfg(not(target_os = "linux"))]
 fn arguments(pid: u32) -> Option<String> {
     let output = std::process::Command::new("ps").args(["-ww", "-o", "stat=,args=", "-p", &pid.to_string()]).output();
@@ -137,34 +137,34 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_process_is_a_stranger() {
-        assert_eq!(instance(std::process::id(), "xtask-no-such-token").leader(), Leader::Stranger);
+    fn another_process_is_foreign() {
+        assert_eq!(instance(std::process::id(), "xtask-no-such-token").leader(), Leader::Foreign);
     }
 
     #[tokio::test]
-    async fn strangers_are_left_alone() {
+    async fn foreign_processes_are_not_stopped() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep is everywhere");
-        instance(child.id(), "xtask-no-such-token").stop().await.expect("nothing to do");
-        assert!(child.try_wait().expect("it is our child").is_none());
-        child.kill().expect("it is our child");
+        instance(child.id(), "xtask-no-such-token").stop().await.expect("it does nothing");
+        assert!(child.try_wait().expect("it is a child").is_none());
+        child.kill().expect("it is a child");
         child.wait().expect("it was killed");
     }
 
     #[test]
-    fn an_ended_process_is_gone_before_its_parent_notices() {
+    fn an_ended_process_is_none_before_its_parent_waits() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep is everywhere");
-        let ours = instance(child.id(), "sleep");
-        child.kill().expect("it is our child");
+        let running = instance(child.id(), "sleep");
+        child.kill().expect("it is a child");
         let start = std::time::Instant::now();
-        while ours.leader() != Leader::Gone {
-            assert!(start.elapsed() < Duration::from_secs(5), "still there: {:?}", ours.leader());
+        while running.leader() != Leader::None {
+            assert!(start.elapsed() < Duration::from_secs(5), "still there: {:?}", running.leader());
             std::thread::yield_now();
         }
         child.wait().expect("it was killed");
     }
 
     #[test]
-    fn a_torn_file_is_no_instance() {
+    fn half_a_file_is_not_an_instance() {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let path = camino::Utf8PathBuf::from_path_buf(directory.path().to_path_buf()).expect("UTF-8");
         let settings = Settings { target: path.clone(), directory: path, port: None };

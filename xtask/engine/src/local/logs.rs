@@ -1,4 +1,4 @@
-//! MiniStack's log, in which the functions' lines are too. Only reads.
+//! Reads MiniStack's log, which also has the functions' lines.
 
 use std::{
     io::{Read, Seek, SeekFrom},
@@ -10,35 +10,33 @@ use camino::Utf8PathBuf;
 use super::{LocalError, Settings, error::io};
 use crate::ui::Ui;
 
-/// How much of a long log is looked at for its last lines.
+/// The number of bytes that are searched for the last lines.
 const TAIL: u64 = 1 << 20;
-/// Between two looks at a log that is followed.
+/// The pause between two reads of a log that is followed.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Where the log is, whether or not it exists yet.
-#[must_use]
+/// The log's path; the file need not exist.
 pub fn log_path(settings: &Settings) -> Utf8PathBuf {
     settings.directory.join("ministack.log")
 }
 
-/// The log's last `count` lines; none when there is no log.
-#[must_use]
+/// The log's last `count` lines; none without a log.
 pub fn last_log_lines(settings: &Settings, count: usize) -> Vec<String> {
     let Ok((text, _)) = read_from(settings, None) else { return Vec::new() };
     let lines: Vec<&str> = text.lines().collect();
     lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
 }
 
-/// Prints the log's last `lines` lines and, if asked to follow, what is added until Ctrl-C.
+/// Prints the log's last `lines` lines and, with `follow`, new lines until Ctrl-C. A missing log is not an error.
 ///
 /// # Errors
 ///
-/// When the log cannot be read. That there is none is said, not an error.
+/// When the log cannot be read.
 pub async fn logs(settings: &Settings, follow: bool, lines: usize, ui: &Ui) -> Result<(), LocalError> {
     let mut position = end(settings);
     let last = last_log_lines(settings, lines);
     if last.is_empty() {
-        ui.say(format_args!("nothing logged yet in {}", log_path(settings)));
+        ui.say(format_args!("{} has no lines yet", log_path(settings)));
     }
     for line in last {
         ui.result(line);
@@ -56,7 +54,7 @@ pub async fn logs(settings: &Settings, follow: bool, lines: usize, ui: &Ui) -> R
         }
         let length = end(settings);
         if length < position {
-            // Started afresh.
+            // MiniStack was started again.
             position = 0;
             unfinished.clear();
         }
@@ -69,7 +67,7 @@ pub async fn logs(settings: &Settings, follow: bool, lines: usize, ui: &Ui) -> R
     }
 }
 
-/// Prints the lines that have ended and keeps the beginning of the next one.
+/// Prints the complete lines and keeps the rest.
 fn print_whole_lines(text: &mut String, ui: &Ui) {
     let Some(end) = text.rfind('\n') else { return };
     let rest = text.split_off(end + 1);
@@ -83,7 +81,7 @@ fn end(settings: &Settings) -> u64 {
     std::fs::metadata(log_path(settings)).map_or(0, |metadata| metadata.len())
 }
 
-/// The log from `position`, or its last megabyte, and where that ends.
+/// Reads the log from `position`, or its last megabyte; returns the text and the position of its end.
 fn read_from(settings: &Settings, position: Option<u64>) -> std::io::Result<(String, u64)> {
     let mut file = std::fs::File::open(log_path(settings))?;
     let position = match position {

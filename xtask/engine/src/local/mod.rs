@@ -1,8 +1,8 @@
-//! The local cloud: one MiniStack per checkout, installed, started, found again and stopped.
+//! The local cloud: installs, starts, finds and stops one MiniStack per checkout.
 //!
-//! Knows nothing of what is deployed to it. MiniStack keeps its state in memory: stopping it forgets everything,
-//! and a deploy brings it back in seconds. (`PERSIST_STATE` writes only on a clean exit, while S3's files are
-//! written at once; after a crash the two would disagree, so neither is used.)
+//! It does not know what is deployed. MiniStack keeps its state in memory: a stop loses everything, and a deploy restores it in seconds.
+//! (`PERSIST_STATE` only writes on a clean exit, but S3's files are written at once. They would disagree after a crash, so neither is
+//! used.)
 
 mod error;
 mod health;
@@ -24,52 +24,51 @@ use self::{
 };
 use crate::{poll::Schedule, python::Program, ui::Ui, workspace::Workspace};
 
-/// What runs the local cloud, and how it is installed: once for all instances.
+/// The program that runs the local cloud, installed once for all instances.
 pub(crate) const MINISTACK: Program =
     Program { name: "MiniStack", folder: "local-venv", requirements: include_str!("requirements.txt") };
 
-/// How many of the log's last lines an error shows.
+/// The number of log lines in an error.
 const LINES_IN_ERRORS: usize = 20;
 
-/// Where the local cloud lives.
+/// The folders and the port of the local cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The instance's own files: its log, its temporary files, who it is.
+    /// The instance's own files: log, temporary files, process ID.
     pub directory: Utf8PathBuf,
-    /// Where the installation goes, which all instances share.
+    /// The folder of the installation, which all instances share.
     pub target: Utf8PathBuf,
-    /// The port to use; without it 4566, or any free one when that is taken.
+    /// The port; `None` means 4566, or any free one if that is taken.
     pub port: Option<u16>,
 }
 
 /// A running MiniStack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// Where it answers.
+    /// Its URL.
     pub endpoint: String,
     /// The port in `endpoint`.
     pub port: u16,
-    /// Its process, which leads the group that the functions run in.
+    /// Its process, the leader of the functions' process group.
     pub pid: u32,
     /// Its log.
     pub log: Utf8PathBuf,
-    /// Was it started by this call?
+    /// Whether this call started it.
     pub started: bool,
 }
 
-/// The cloud that `--stage local` talks to.
+/// The emulator of stage `local`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
+pub(crate) enum Endpoint {
     /// The MiniStack that this module runs.
     Managed(Running),
-    /// Whatever the user's `AWS_ENDPOINT_URL` names.
+    /// The user's own, named by `AWS_ENDPOINT_URL`.
     External(String),
 }
 
 impl Endpoint {
-    /// Where it answers.
-    #[must_use]
-    pub fn url(&self) -> &str {
+    /// Its URL.
+    pub(crate) fn url(&self) -> &str {
         match self {
             Self::Managed(running) => &running.endpoint,
             Self::External(url) => url,
@@ -78,12 +77,12 @@ impl Endpoint {
 }
 
 impl Settings {
-    /// The workspace's own instance, or the one that `XTASK_LOCAL_DIRECTORY` and `XTASK_LOCAL_PORT` describe.
+    /// The settings of the workspace's instance, changed by `XTASK_LOCAL_DIRECTORY` and `XTASK_LOCAL_PORT`.
     ///
     /// # Errors
     ///
-    /// When `XTASK_LOCAL_PORT` is no port.
-    pub fn from_workspace(workspace: &Workspace) -> Result<Self, LocalError> {
+    /// When `XTASK_LOCAL_PORT` is not a port.
+    pub(crate) fn from_workspace(workspace: &Workspace) -> Result<Self, LocalError> {
         let directory = std::env::var("XTASK_LOCAL_DIRECTORY").ok().filter(|value| !value.is_empty());
         let port = std::env::var("XTASK_LOCAL_PORT").ok().filter(|value| !value.is_empty());
         Ok(Self {
@@ -99,15 +98,15 @@ fn parse_port(value: &str) -> Result<u16, LocalError> {
     value.parse().ok().filter(|port| *port > 0).ok_or_else(|| LocalError::NoPort { value: value.to_owned() })
 }
 
-/// Starts MiniStack, or finds the one that runs.
+/// Starts MiniStack, unless it runs already.
 ///
 /// # Errors
 ///
-/// When it cannot be installed, the configured port is taken, or it does not answer in time.
+/// When it cannot be installed, the configured port is taken, or it does not respond in time.
 pub async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
     fs_err::create_dir_all(&settings.directory).map_err(io("create the local cloud's folder"))?;
     let _lock = lock(settings.directory.join("up.lock")).await?;
-    if let Some(running) = found(settings, BUSY).await? {
+    if let Some(running) = find(settings, BUSY).await? {
         return match settings.port {
             Some(port) if port != running.port => Err(LocalError::OtherPort { running: running.port, port }),
             _ => Ok(running),
@@ -118,38 +117,38 @@ pub async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
     start::start(settings, &python, ui).await
 }
 
-/// Stops MiniStack and the functions it runs. `false` when there was nothing to stop.
+/// Stops MiniStack and its functions; returns whether it was running.
 ///
 /// # Errors
 ///
-/// When it survives being killed, or its files cannot be removed.
+/// When it survives SIGKILL, or its files cannot be removed.
 pub async fn down(settings: &Settings) -> Result<bool, LocalError> {
     let Some(instance) = Instance::read(settings)? else { return Ok(false) };
-    let was_running = instance.leader() == Leader::Ours;
+    let was_running = instance.leader() == Leader::Instance;
     instance.stop().await?;
-    Instance::forget(settings)?;
+    Instance::remove(settings)?;
     Ok(was_running)
 }
 
-/// The running MiniStack, if any. Changes nothing.
+/// Finds the running MiniStack. Changes nothing.
 ///
 /// # Errors
 ///
 /// When the instance's file cannot be read.
 pub async fn status(settings: &Settings) -> Result<Option<Running>, LocalError> {
-    found(settings, Duration::ZERO).await
+    find(settings, Duration::ZERO).await
 }
 
-/// The running MiniStack, given `patience` to answer.
-async fn found(settings: &Settings, patience: Duration) -> Result<Option<Running>, LocalError> {
+/// Finds the running MiniStack, which has `patience` to respond.
+async fn find(settings: &Settings, patience: Duration) -> Result<Option<Running>, LocalError> {
     let Some(instance) = Instance::read(settings)? else { return Ok(None) };
-    if instance.leader() != Leader::Ours || !health::answers_within(instance.port, patience).await {
+    if instance.leader() != Leader::Instance || !health::answers_within(instance.port, patience).await {
         return Ok(None);
     }
     Ok(Some(instance.running(settings, false)))
 }
 
-/// Stops MiniStack, forgets everything that was deployed, and starts it.
+/// Stops MiniStack, which loses everything that was deployed, and starts it.
 ///
 /// # Errors
 ///
@@ -159,12 +158,12 @@ pub async fn reset(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> 
     up(settings, ui).await
 }
 
-/// The cloud to deploy to: the user's `AWS_ENDPOINT_URL` when set, else our own MiniStack, started if need be.
+/// Returns the emulator to deploy to: the user's `AWS_ENDPOINT_URL`, or MiniStack, which is started if it does not run.
 ///
 /// # Errors
 ///
-/// When nothing listens at the user's URL, or as for [`up`].
-pub async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, LocalError> {
+/// When no program listens at the user's URL, or as for [`up`].
+pub(crate) async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, LocalError> {
     match std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()) {
         Some(url) => {
             health::listens(&url).await?;
@@ -174,15 +173,14 @@ pub async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, LocalErr
     }
 }
 
-/// After a failed call: has our MiniStack died since it was started?
-#[must_use]
+/// After a failed call: returns an error if MiniStack has ended since it was started.
 pub fn died(settings: &Settings) -> Option<LocalError> {
     let instance = Instance::read(settings).ok().flatten()?;
-    (instance.leader() != Leader::Ours)
+    (instance.leader() != Leader::Instance)
         .then(|| LocalError::Gone { lines: last_log_lines(settings, LINES_IN_ERRORS).join("\n") })
 }
 
-/// Waits for a lock that other processes may hold; released when the file is dropped.
+/// Waits for a lock that another process may hold. It is released when the file is dropped.
 async fn lock(path: Utf8PathBuf) -> Result<File, LocalError> {
     let locked = tokio::task::spawn_blocking(move || {
         let file = File::create(path)?;
@@ -192,9 +190,9 @@ async fn lock(path: Utf8PathBuf) -> Result<File, LocalError> {
     locked.await.map_err(std::io::Error::other).and_then(|locked| locked).map_err(io("lock the local cloud's folder"))
 }
 
-/// How long a running MiniStack may be busy before it counts as broken and is replaced.
+/// The time after which a running MiniStack that does not respond is replaced.
 const BUSY: Duration = Duration::from_secs(10);
-/// For something that takes moments.
+/// For operations that take moments.
 const SOON: Schedule = Schedule::every(Duration::from_millis(50));
 
 #[cfg(test)]
@@ -202,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_a_number_that_can_be_listened_on() {
+    fn a_port_is_a_number_from_1_to_65535() {
         assert_eq!(parse_port("4567").ok(), Some(4567));
         for wrong in ["0", "65536", "http", "-1", " 80"] {
             assert!(matches!(parse_port(wrong), Err(LocalError::NoPort { value }) if value == wrong));
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ran_has_not_died() {
+    fn an_instance_that_never_ran_has_not_ended() {
         let directory = Utf8PathBuf::from("/nonexistent/local");
         let settings = Settings { target: directory.clone(), directory, port: None };
         assert!(died(&settings).is_none());

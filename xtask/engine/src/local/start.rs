@@ -1,4 +1,4 @@
-//! Starts MiniStack in the background and waits until it answers.
+//! Starts MiniStack in the background and waits until it responds.
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -14,21 +14,21 @@ use super::{
 };
 use crate::{poll::Schedule, ui::Ui};
 
-/// How long MiniStack may take until it answers.
+/// The longest start of MiniStack.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// AWS emulators' usual port.
+/// The usual port of AWS emulators.
 const USUAL_PORT: u16 = 4566;
-/// What MiniStack and the functions need of the user's environment. Nothing else is passed on: neither real
-/// credentials nor settings that would change the emulator.
+/// The user's environment variables that MiniStack and the functions inherit: no credentials, and no settings that would change the
+/// emulator.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TZ"];
 
-/// Starts MiniStack with the interpreter that has it.
+/// Starts MiniStack with the Python that it is installed for.
 pub(super) async fn start(settings: &Settings, python: &Utf8Path, ui: &Ui) -> Result<Running, LocalError> {
     let port = choose_port(settings.port)?;
     let step = ui.step("start the local cloud");
     let token = format!("xtask-{:016x}", token());
     let mut child = spawn(settings, python, port, &token)?;
-    // A child without an ID has ended and been waited for; nobody has waited yet.
+    // Only a child that was waited for has no ID.
     let pid = child.id().unwrap_or_default();
     let instance = Instance { pid, port, token };
     let answered = match instance.write(settings) {
@@ -37,7 +37,7 @@ pub(super) async fn start(settings: &Settings, python: &Utf8Path, ui: &Ui) -> Re
     };
     if let Err(error) = answered {
         instance.stop().await?;
-        Instance::forget(settings)?;
+        Instance::remove(settings)?;
         return Err(error);
     }
     let running = instance.running(settings, true);
@@ -56,7 +56,7 @@ fn spawn(settings: &Settings, python: &Utf8Path, port: u16, token: &str) -> Resu
     let log = std::fs::OpenOptions::new().append(true).open(log_path(settings)).map_err(io("open the log"))?;
     let errors = log.try_clone().map_err(io("open the log"))?;
     Command::new(python)
-        // Python keeps unknown -X options to itself; there, `ps` and we can see whose process this is.
+        // Python ignores unknown -X options; the token there identifies the process.
         .args(["-X", token, "-m", "ministack"])
         .current_dir(&settings.directory)
         .env_clear()
@@ -65,14 +65,14 @@ fn spawn(settings: &Settings, python: &Utf8Path, port: u16, token: &str) -> Resu
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
-        // A group of its own: Ctrl-C is for us, and the functions can be stopped along with it.
+        // A process group: Ctrl-C does not reach it, and its functions can be stopped with it.
         .process_group(0)
         .spawn()
         .map_err(io("start MiniStack"))
 }
 
-/// `MINISTACK_HOST` stays at its default, `localhost`: it becomes the end of host names such as
-/// `<API>.execute-api.localhost`, which an address cannot be.
+/// `MINISTACK_HOST` keeps its default, `localhost`: it is the end of host names such as `<API>.execute-api.localhost`, which an address
+/// cannot be.
 fn environment(port: u16, temporary: &Utf8Path) -> [(&'static str, String); 12] {
     [
         ("BIND_HOST", "127.0.0.1".to_owned()),
@@ -83,7 +83,7 @@ fn environment(port: u16, temporary: &Utf8Path) -> [(&'static str, String); 12] 
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        // Both would listen on every interface.
+        // These servers would listen on every interface.
         ("SFTP_ENABLED", "0".to_owned()),
         ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("PYTHONUNBUFFERED", "1".to_owned()),
@@ -105,12 +105,12 @@ async fn wait_until_healthy(settings: &Settings, child: &mut Child, port: u16) -
             if healthy {
                 return Ok(());
             }
-            Err(LocalError::NoAnswer { seconds: PATIENCE.as_secs(), log: log_path(settings), lines: lines() })
+            Err(LocalError::NoResponse { seconds: PATIENCE.as_secs(), log: log_path(settings), lines: lines() })
         }
     }
 }
 
-/// The configured port, which must be free; else the usual one if it is free; else any.
+/// Chooses the configured port, which must be free, or the usual one if it is free, or any free one.
 fn choose_port(configured: Option<u16>) -> Result<u16, LocalError> {
     match configured {
         Some(port) if is_free(port) => Ok(port),
@@ -123,12 +123,12 @@ fn choose_port(configured: Option<u16>) -> Result<u16, LocalError> {
     }
 }
 
-/// Connecting finds who listens on all interfaces, which some systems let us bind beside.
+/// Connecting finds a program that listens on all interfaces: some systems allow a second one on one interface.
 fn is_free(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// Different for each start: the standard library's hasher is seeded at random.
+/// A number that differs for each start: the standard library's hasher has a random seed.
 fn token() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now()))
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configured_port_that_is_taken_is_an_error_that_names_it() {
+    fn the_error_of_a_configured_port_that_is_taken_names_it() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let error = choose_port(Some(port)).expect_err("it is taken");

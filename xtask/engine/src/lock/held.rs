@@ -35,7 +35,7 @@ pub(crate) struct Requester<'a> {
 
 /// The locks that this run holds, one for each system. They are renewed until they are released.
 #[derive(Debug)]
-pub(crate) struct HeldLocks<S: Store + 'static>(Vec<Held<S>>);
+pub struct HeldLocks<S: Store + 'static>(Vec<Held<S>>);
 
 #[derive(Debug)]
 struct Held<S: Store + 'static> {
@@ -64,7 +64,7 @@ struct Lease {
 
 impl<S: Store + 'static> HeldLocks<S> {
     /// Returns no locks: for a stage without an artifact bucket, and for commands that change nothing.
-    pub(crate) fn none() -> Self {
+    pub fn none() -> Self {
         Self(Vec::new())
     }
 

@@ -8,7 +8,8 @@
 mod held;
 mod machine;
 
-pub(crate) use held::{HeldLocks, Requester, break_lock, read_lock};
+pub use held::HeldLocks;
+pub(crate) use held::{Requester, break_lock, read_lock};
 pub(crate) use machine::current_state;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};

@@ -6,8 +6,7 @@ use model::{example::Example, rendered::RenderedSystem};
 
 use super::*;
 use crate::{
-    live::{CheckKind, CheckResult},
-    report::{PruneReport, ReleaseFailure, ReleasesReport},
+    report::{CheckKind, CheckResult, PruneReport, ReleaseFailure, ReleasesReport},
     site::Published,
 };
 

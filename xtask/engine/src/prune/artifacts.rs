@@ -72,4 +72,18 @@ mod tests {
         assert!(references.mark_artifact("artifacts/s-layer-1.zip".to_owned()).keep);
         assert!(!references.mark_artifact(format!("artifacts/s-f-{}.zip", "cd".repeat(32))).keep);
     }
+
+    #[test]
+    fn a_shared_zip_stays_while_one_of_its_functions_needs_it() {
+        let mut references = References::default();
+        let of = |hash: &str| Version {
+            code_sha256: BASE64_STANDARD.encode(hex::decode(hash.repeat(32)).expect("hex")),
+            ..version(1)
+        };
+        // Only the second function of the binary still has a version of the zip `ab`.
+        references.add_versions([of("cd")].iter());
+        references.add_versions([of("cd"), of("ab")].iter());
+        assert!(references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32))).keep);
+        assert!(!references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ef".repeat(32))).keep);
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     smoke::{DirectInvocation, SmokeTest, with_retries},
 };
 use crate::{
-    aws::lambda::{Alias, Answer, Version},
+    aws::lambda::{Alias, Invocation, Version},
     deploy::{self, observe::LIVE},
     ledger::SettledVersion,
 };
@@ -111,7 +111,9 @@ pub(super) async fn probe(
         traffic: "no traffic was shifted to it",
     };
     let response = invoke(context, name, version, &Probe { probe: Question::Ready }).await?;
-    verify_ready(&response, &function.id.binary).map_err(probe_failed)?;
+    // Functions may share a binary, so the response names the function.
+    let expected = format!("{}-{}", function.id.system, function.id.function);
+    verify_ready(&response, &expected).map_err(probe_failed)?;
     for test in &context.smoke_tests {
         if let Some(direct) = test.direct.as_ref().filter(|direct| direct.function_name == *name) {
             invoke_with_retries(context, test, direct, version).await?.map_err(probe_failed)?;
@@ -141,13 +143,13 @@ async fn invoke(
     function: &str,
     version: &str,
     event: &impl serde::Serialize,
-) -> Result<Answer, ReleaseError> {
+) -> Result<Invocation, ReleaseError> {
     let event = serde_json::to_vec(event).unwrap_or_default();
     context.clients.lambda().invoke(function, version, event).await.map_err(failed(function))
 }
 
 /// Verifies that a probe's response comes from the right binary, which is ready; describes it otherwise.
-fn verify_ready(response: &Answer, binary: &str) -> Result<(), String> {
+fn verify_ready(response: &Invocation, binary: &str) -> Result<(), String> {
     let text = || String::from_utf8_lossy(&response.payload).chars().take(500).collect::<String>();
     if response.error.is_some() {
         return Err(format!("it failed with {}", text()));
@@ -163,8 +165,8 @@ fn verify_ready(response: &Answer, binary: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn response(payload: &str, error: Option<&str>) -> Answer {
-        Answer { payload: payload.as_bytes().to_vec(), error: error.map(str::to_owned) }
+    fn response(payload: &str, error: Option<&str>) -> Invocation {
+        Invocation { payload: payload.as_bytes().to_vec(), error: error.map(str::to_owned) }
     }
 
     #[test]

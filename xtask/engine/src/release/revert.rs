@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::{ReleaseContext, ReleaseError, shift::PAGES_STEP};
 use crate::{
-    aws::{AwsError, error::Kind},
+    aws::{AwsError, error::ErrorKind},
     error::chain,
     ledger::{Entry, LedgerError, OpenEntry, Outcome},
     site::SiteError,
@@ -78,7 +78,7 @@ async fn shift_back(context: &ReleaseContext<'_>, entry: &Entry) -> Vec<String> 
     });
     let failures = join_all(shifts).await.into_iter().filter_map(Result::err);
     // A function that was deleted meanwhile has no traffic, and would keep the entry open forever.
-    let is_deleted = |(_, error): &(String, AwsError)| error.kind == Kind::NotFound;
+    let is_deleted = |(_, error): &(String, AwsError)| error.kind == ErrorKind::NotFound;
     let (deleted, stuck): (Vec<_>, Vec<_>) = failures.partition(is_deleted);
     for (function, error) in &deleted {
         context.ui.warn(format_args!("failed to shift {function} back to its earlier version: {error}"));

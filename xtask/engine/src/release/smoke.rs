@@ -5,7 +5,7 @@ use std::{convert::Infallible, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::{aws::lambda::Answer, http::Request};
+use crate::{aws::lambda::Invocation, http::Request};
 
 /// A request, and the response that must follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl SmokeTest {
     }
 
     /// Verifies a function's response to a direct invocation. The error describes the failure.
-    pub(super) fn verify_invocation(&self, direct: &DirectInvocation, response: &Answer) -> Result<(), String> {
+    pub(super) fn verify_invocation(&self, direct: &DirectInvocation, response: &Invocation) -> Result<(), String> {
         let path = &direct.path;
         if response.error.is_some() {
             let text = String::from_utf8_lossy(&response.payload);
@@ -157,7 +157,7 @@ mod tests {
             direct: Some(direct.clone()),
         };
         let verified = |payload: Value, error: Option<&str>| {
-            let response = Answer { payload: payload.to_string().into_bytes(), error: error.map(str::to_owned) };
+            let response = Invocation { payload: payload.to_string().into_bytes(), error: error.map(str::to_owned) };
             test.verify_invocation(&direct, &response)
         };
         let body = r#"{"status":"healthy","more":1}"#;

@@ -1,6 +1,6 @@
-//! Renders a stage's systems, and writes or checks the committed templates.
+//! Selects rendered systems, and compares or writes the committed templates.
 //!
-//! Pure but for [`write()`] and [`differences`], which touch nothing outside `templates/`.
+//! Only [`write()`] changes files, all of them below `templates/`.
 
 pub mod validate;
 
@@ -17,37 +17,37 @@ use thiserror::Error;
 
 use crate::stage::closest;
 
-/// Rendering or looking at the committed templates failed.
+/// Rendering, or reading or writing templates, failed.
 #[derive(Debug, Error, Diagnostic)]
 pub enum RenderError {
-    /// A system's definition or settings are wrong.
+    /// A system's definition or settings are invalid.
     #[error("failed to render stage {stage}")]
     System {
         /// The stage.
         stage: String,
-        /// What is wrong.
+        /// The reason.
         source: Box<model::template::RenderError>,
     },
-    /// No such system in this stage.
+    /// The stage has no such system.
     #[error("stage {stage} has no system `{system}`{}", closest(.system, .known))]
-    #[diagnostic(help("systems of this stage: {}; a system is switched on in the stage file", .known.join(", ")))]
+    #[diagnostic(help("systems of this stage: {}; the stage file enables systems", .known.join(", ")))]
     UnknownSystem {
         /// The stage.
         stage: String,
-        /// What was asked for.
+        /// The name that was given.
         system: String,
-        /// What there is.
+        /// The names to choose from.
         known: Vec<String>,
     },
-    /// No such stack in what was selected.
+    /// The selected systems have no such stack.
     #[error("stage {stage} has no stack `{stack}`{}", closest(.stack, .known))]
     #[diagnostic(help("stacks to choose from: {}", .known.join(", ")))]
     UnknownStack {
         /// The stage.
         stage: String,
-        /// What was asked for.
+        /// The name that was given.
         stack: String,
-        /// What there is.
+        /// The names to choose from.
         known: Vec<String>,
     },
     /// A template file cannot be read, written or removed.
@@ -55,19 +55,19 @@ pub enum RenderError {
     File {
         /// The file or folder.
         path: Utf8PathBuf,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: std::io::Error,
     },
 }
 
-/// Keeps only the named system and stack; `None` keeps all.
+/// Keeps only one system and one stack; `None` keeps all.
 ///
-/// A stack is named within its system (`api`) or in full (`photos-api-dev`).
+/// The stack's name is the one within its system (`api`) or the full one (`photos-api-dev`).
 ///
 /// # Errors
 ///
-/// When the stage has no such system or stack, with the closest name.
-pub fn select(
+/// When the stage has no such system or stack.
+pub(crate) fn select(
     stage: &Stage,
     systems: Vec<RenderedSystem>,
     system: Option<&str>,
@@ -97,12 +97,12 @@ pub fn select(
     Ok(selected)
 }
 
-/// All stacks of some systems.
+/// All stacks of the systems.
 pub fn stacks_of(systems: &[RenderedSystem]) -> impl Iterator<Item = &RenderedStack> {
     systems.iter().flat_map(|system| &system.stacks)
 }
 
-/// The files that a stage's templates are committed as, by path relative to `templates/`.
+/// The files of a stage's templates, by path relative to `templates/`.
 #[must_use]
 pub fn files(stage: &Stage, systems: &[RenderedSystem]) -> BTreeMap<Utf8PathBuf, String> {
     stacks_of(systems)
@@ -113,23 +113,23 @@ pub fn files(stage: &Stage, systems: &[RenderedSystem]) -> BTreeMap<Utf8PathBuf,
         .collect()
 }
 
-/// What a committed template is, compared with what would be rendered.
+/// The difference between a committed template and the rendered one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Difference {
-    /// Rendered, but not committed.
+pub(crate) enum Difference {
+    /// The template is not committed.
     Missing,
-    /// Committed, but no longer rendered.
-    Left,
-    /// Both, and not the same; holds the difference in the unified format.
+    /// The committed template is no longer rendered.
+    Orphaned,
+    /// The contents differ; holds the difference in the unified format.
     Stale(String),
 }
 
-/// How the templates under `directory` differ from `files`; looks only into the folders of `stages`.
+/// Compares the templates below `directory` with `files`, in the folders of `stages` only.
 ///
 /// # Errors
 ///
 /// When a file or folder cannot be read.
-pub fn differences(
+pub(crate) fn differences(
     directory: &Utf8Path,
     stages: &[String],
     files: &BTreeMap<Utf8PathBuf, String>,
@@ -153,18 +153,18 @@ pub fn differences(
     }
     for path in committed(directory, stages)? {
         if !files.contains_key(&path) {
-            differences.insert(path, Difference::Left);
+            differences.insert(path, Difference::Orphaned);
         }
     }
     Ok(differences)
 }
 
-/// Writes `files` under `directory` and removes what is no longer rendered; returns what changed.
+/// Writes `files` below `directory` and removes orphaned templates; returns the differences.
 ///
 /// # Errors
 ///
 /// When a file or folder cannot be read, written or removed.
-pub fn write(
+pub(crate) fn write(
     directory: &Utf8Path,
     stages: &[String],
     files: &BTreeMap<Utf8PathBuf, String>,
@@ -174,7 +174,7 @@ pub fn write(
         let full = directory.join(path);
         let file = |source| RenderError::File { path: full.clone(), source };
         match difference {
-            Difference::Left => fs_err::remove_file(&full).map_err(file)?,
+            Difference::Orphaned => fs_err::remove_file(&full).map_err(file)?,
             Difference::Missing | Difference::Stale(_) => {
                 if let Some(parent) = full.parent() {
                     fs_err::create_dir_all(parent).map_err(file)?;
@@ -186,7 +186,7 @@ pub fn write(
     Ok(differences)
 }
 
-/// The templates that lie in the folders of `stages`, relative to `directory`.
+/// The templates in the folders of `stages`, relative to `directory`.
 fn committed(directory: &Utf8Path, stages: &[String]) -> Result<BTreeSet<Utf8PathBuf>, RenderError> {
     let mut found = BTreeSet::new();
     for stage in stages {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_then_comparing_finds_nothing_and_removes_what_is_left_over() {
+    fn writing_leaves_no_differences_and_removes_orphaned_templates() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let directory = Utf8Path::from_path(folder.path()).expect("UTF-8");
         let stages = ["dev".to_owned()];
@@ -224,7 +224,7 @@ mod tests {
 
         write(directory, &stages, &before).expect("written");
         let found = differences(directory, &stages, &after).expect("compared");
-        assert_eq!(found[Utf8Path::new("dev/b.yaml")], Difference::Left);
+        assert_eq!(found[Utf8Path::new("dev/b.yaml")], Difference::Orphaned);
         assert_eq!(found[Utf8Path::new("dev/c.yaml")], Difference::Missing);
         let Difference::Stale(text) = &found[Utf8Path::new("dev/a.yaml")] else { panic!("{found:?}") };
         assert!(text.contains("-a: 1\n+a: 2"), "{text}");

@@ -1,7 +1,7 @@
 //! Validates rendered templates offline, against AWS's own resource schemas and rules.
 //!
-//! The knowledge is the crate `cloudformation-validate`'s; what this module adds is which findings refuse a template
-//! ([`REFUSED`], [`ALLOWED`]) and where they are. It never asks AWS and changes no template.
+//! The schemas and rules are those of the crate `cloudformation-validate`. This module decides which findings refuse a template
+//! ([`REFUSED`], [`ALLOWED`]), and names their places. It calls no service and changes no template.
 
 use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
@@ -15,7 +15,7 @@ use model::rendered::RenderedStack;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// A finding that is accepted, and why.
+/// A finding that is accepted.
 #[derive(Debug)]
 pub struct Allowed {
     /// The rule, for example `F3002`.
@@ -24,19 +24,19 @@ pub struct Allowed {
     pub stack: &'static str,
     /// The logical ID; `*` is everything in the stack.
     pub logical_id: &'static str,
-    /// Why the template is right nevertheless.
+    /// The reason why the template is right nevertheless.
     pub reason: &'static str,
 }
 
 /// The findings that are accepted although their rule refuses templates.
 pub const ALLOWED: &[Allowed] = &[];
 
-/// A rule whose findings the validator only warns of, and why they refuse a template here.
+/// A rule whose findings refuse a template, although they are warnings of the validator.
 #[derive(Debug)]
 pub struct Refused {
     /// The rule, for example `W3030`.
     pub rule: &'static str,
-    /// What happens to such a template.
+    /// The consequence of deploying such a template.
     pub reason: &'static str,
 }
 
@@ -46,40 +46,40 @@ pub const REFUSED: &[Refused] = &[
     Refused { rule: "W2533", reason: "Lambda refuses a zip without handler or runtime" },
 ];
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth a look.
+    /// The template can be deployed.
     Warning,
     /// The template must not be deployed.
     Error,
 }
 
-/// Something wrong with a template.
+/// A problem of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// The rule that says so, for example `F3002`.
+    /// The rule, for example `F3002`.
     pub rule: String,
     /// The stack's name in CloudFormation.
     pub stack: String,
-    /// The resource, parameter or output; `None` when it is the template as a whole.
+    /// The resource, parameter or output; `None` for the template as a whole.
     pub logical_id: Option<String>,
-    /// Where in it, for example `Properties.BucketName`.
+    /// The place in it, for example `Properties.BucketName`.
     pub property: Option<String>,
-    /// What is wrong.
+    /// The validator's message.
     pub message: String,
 }
 
-/// Templates were refused, or could not be judged.
+/// Templates were refused, or could not be validated.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ValidateError {
     /// Templates have findings that CloudFormation or a service would refuse.
     #[error("{}", listed(.findings))]
     #[diagnostic(help(
-        "correct the stack in stacks/src/systems; a finding that is wrong belongs into ALLOWED in \
-         xtask/src/render/validate.rs, with a reason"
+        "correct the stack's definition; if a finding is wrong, add an exception with a reason to ALLOWED in the engine's \
+         src/render/validate.rs"
     ))]
     Refused {
         /// The findings, all of them errors.
@@ -90,7 +90,7 @@ pub enum ValidateError {
     Validator {
         /// The stack's name in CloudFormation.
         stack: String,
-        /// What the validator said.
+        /// The validator's message.
         reason: String,
     },
 }
@@ -114,26 +114,26 @@ impl fmt::Debug for Validator {
 }
 
 impl Validator {
-    /// A validator that judges every template it is given.
+    /// A validator that validates every template.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A validator that remembers in a folder which templates passed, so that an unchanged one is not judged again.
+    /// A validator that records in a folder which templates passed, and skips those.
     ///
-    /// Loading schemas and rules takes longer than all else in a deploy without changes.
+    /// Loading schemas and rules takes longer than all other steps of a deploy without changes.
     #[must_use]
     pub fn remembering(directory: Utf8PathBuf) -> Self {
         Self { passed: Some(directory), ..Self::default() }
     }
 
-    /// Everything that is wrong with a stack's template, warnings included, accepted findings left out.
+    /// Lists the findings of a stack's template, including warnings, without accepted findings.
     ///
     /// # Errors
     ///
     /// When the validator itself fails.
-    pub fn validate(&self, stack: &RenderedStack) -> Result<Vec<Finding>, ValidateError> {
+    pub(crate) fn validate(&self, stack: &RenderedStack) -> Result<Vec<Finding>, ValidateError> {
         let failed = |reason: String| ValidateError::Validator { stack: stack.name.clone(), reason };
         let engine = self.engine.get_or_init(Engine::start).as_ref().map_err(|reason| failed(reason.clone()))?;
         let config = ValidateConfig { severity_level: Level::Warn, ..ValidateConfig::default() };
@@ -141,7 +141,7 @@ impl Validator {
         let report =
             validate_bytes_with_path(&engine.rules, &engine.schemas, template.as_bytes(), config, stack.name.clone())
                 .map_err(|error| failed(error.to_string()))?;
-        // A validator that gave up has found nothing wrong, which must not pass for a good template.
+        // A validator that gave up has no findings, which must not pass for a valid template.
         if let Some(limit) = report.metadata.budget_exhaustions.iter().flatten().find(|found| found.analysis_incomplete)
         {
             return Err(failed(format!("it stopped at a limit of its own ({})", limit.description)));
@@ -154,11 +154,11 @@ impl Validator {
             .collect())
     }
 
-    /// Refuses templates with findings that CloudFormation or a service would refuse.
+    /// Fails if CloudFormation or a service would refuse a template.
     ///
     /// # Errors
     ///
-    /// With every such finding of every stack, or when the validator itself fails.
+    /// When there are such findings, or the validator itself fails.
     pub fn check<'a>(&self, stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Result<(), ValidateError> {
         let mut findings = Vec::new();
         for stack in stacks {
@@ -195,7 +195,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A diagnostic as a finding; `None` for what is only advice.
+/// Converts a diagnostic; `None` for advice.
 fn finding(stack: &RenderedStack, diagnostic: ValidatorDiagnostic) -> Option<Finding> {
     let is_refused = REFUSED.iter().any(|refused| refused.rule == diagnostic.rule_id);
     let severity = match diagnostic.severity {
@@ -234,13 +234,13 @@ fn listed(findings: &[Finding]) -> String {
     format!("found {count} {mistakes} in the templates of {stacks}{lines}")
 }
 
-/// What decides whether a template passes: the template, who it belongs to, the validator's version and the rules here.
+/// A hash of everything that decides whether a template passes: the template, its stack, the validator's version and the lists here.
 fn fingerprint(stack: &RenderedStack) -> String {
     let decided_by = (cloudformation_validate::version(), REFUSED, ALLOWED, &stack.system, &stack.stack);
     hex::encode(Sha256::digest(format!("{decided_by:?}{}", stack.template)))
 }
 
-/// Notes that a template passed. Failing to only costs time.
+/// Records that a template passed. A failure only costs time.
 fn remember(mark: &camino::Utf8Path) {
     let noted = mark.parent().map_or(Ok(()), fs_err::create_dir_all).and_then(|()| fs_err::write(mark, ""));
     if let Err(error) = noted {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_mistake_is_found() {
+    fn each_kind_of_mistake_is_found() {
         for (mistake, template, rule) in [
             ("an unlisted value", function(json!({ "Runtime": "provided.al2024" })), "W3030"),
             ("a wrong type", function(json!({ "Timeout": "long" })), "F3012"),
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_is_no_error_and_warnings_are_only_reported() {
+    fn advice_is_ignored_and_warnings_are_only_reported() {
         let bucket = json!({ "Resources": { "A": { "Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain" } } });
         let found = VALIDATOR.validate(&stack(bucket.clone())).expect("the validator works");
         assert!(found.iter().any(|finding| finding.rule == "W3011"), "{found:?}");
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accepted_finding_is_accepted_only_where_it_says() {
+    fn a_finding_is_only_accepted_in_its_place() {
         let stack = stack(json!({}));
         let finding = Finding {
             severity: Severity::Error,
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn only_templates_that_passed_are_remembered() {
+    fn only_valid_templates_are_recorded() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let directory = Utf8PathBuf::from_path_buf(folder.path().join("validated")).expect("UTF-8");
         let (good, bad) = (stack(function(json!({}))), stack(function(json!({ "Timeout": "long" }))));

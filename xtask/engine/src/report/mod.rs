@@ -2,10 +2,12 @@
 //!
 //! A command fills in a [`Draft`] while it runs, so that a report also exists for a command that failed or was interrupted.
 
+mod check;
 mod draft;
 
 use std::collections::BTreeMap;
 
+pub(crate) use check::{CheckKind, CheckResult};
 pub(crate) use draft::Draft;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,6 @@ use crate::{
     aws::lambda::Described,
     deploy,
     ledger::{self, Entry},
-    live::CheckResult,
     release::Released,
     site::Published,
 };

@@ -12,10 +12,11 @@ pub(crate) use release::{StrategyName, has_functions};
 use thiserror::Error;
 
 use crate::{
-    aws::{Clients, sts::Caller},
+    aws::{Clients, documents::Documents, sts::Caller},
     context::Context,
-    deploy::{DeployError, Outputs, artifact_bucket, observe, rights},
+    deploy::{DeployContext, DeployError, Outputs, artifact_bucket, observe, rights},
     local::{self, LocalError},
+    lock::HeldLocks,
     render,
 };
 
@@ -144,7 +145,7 @@ impl Session {
 
     /// Returns the systems without the foundation stacks that would only lose permissions: `bootstrap` removes those.
     pub(crate) fn without_narrowing(&self, systems: &[RenderedSystem], observed: &Observed) -> Vec<RenderedSystem> {
-        let (kept, narrows) = rights::leave_what_narrows(systems.to_vec(), observed);
+        let (kept, narrows) = rights::keep_wider_permissions(systems.to_vec(), observed);
         if narrows {
             self.context.ui.say(format_args!(
                 "The permissions of foundation stay as they are; after this deploy, remove the ones that are no longer needed \
@@ -153,6 +154,22 @@ impl Session {
             ));
         }
         kept
+    }
+
+    /// Returns the context of a deploy's steps. `on_change` is called with the name of each changed stack.
+    pub(crate) fn deploy_context<'a>(
+        &'a self,
+        locks: &'a HeldLocks<Documents>,
+        on_change: &'a dyn Fn(&str),
+    ) -> DeployContext<'a> {
+        DeployContext {
+            stage: &self.stage.name,
+            clients: &self.clients,
+            locks,
+            on_change,
+            interruption: &self.context.interruption,
+            ui: &self.context.ui,
+        }
     }
 
     /// Selects a system, and a stack of it.
@@ -173,7 +190,7 @@ impl Session {
     }
 
     /// Returns the URL of every API, by its logical ID, and of every site, by its name.
-    pub(crate) fn urls(&self, outputs: &Outputs) -> BTreeMap<String, String> {
+    pub fn urls(&self, outputs: &Outputs) -> BTreeMap<String, String> {
         self.urls_of(&self.systems, outputs)
     }
 

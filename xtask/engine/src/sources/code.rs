@@ -1,7 +1,7 @@
-//! Which functions' code has changed since a commit, from the changed files and cargo's dependency graph.
+//! The binaries whose code has changed since a commit, from the changed files and cargo's dependency graph.
 //!
-//! A file of a function's own package, or of one it depends on, changes the function; a source file of one binary
-//! changes that binary alone; a dependency from a registry changes those whose dependencies in `Cargo.lock` differ.
+//! A file of a package changes the binaries of that package and of the packages that depend on it. A source file of one binary
+//! changes only that binary. A dependency from a registry changes the binaries below which `Cargo.lock` differs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ use super::{
     git::{Commit, Git},
 };
 
-/// Binaries whose code has changed, each with why.
-pub type Changed = BTreeMap<String, String>;
+/// The binaries whose code has changed, each with the reason.
+pub(crate) type Changed = BTreeMap<String, String>;
 
-/// Binaries of the workspace whose code has changed since a commit.
+/// Finds the binaries of the workspace whose code has changed since a commit.
 ///
 /// # Errors
 ///
-/// When git or cargo fail.
-pub fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, SourcesError> {
+/// When git or cargo fails.
+pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, SourcesError> {
     let files = git.changed_since(commit)?;
     if files.is_empty() {
         return Ok(Changed::new());
@@ -45,7 +45,7 @@ pub fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, S
     Ok(of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref()))
 }
 
-/// The workspace's own packages: what lies below them is told by `Cargo.lock`, and finding it out takes most of a second.
+/// The workspace's own packages. `Cargo.lock` has the packages below them; to resolve those takes most of a second.
 fn metadata(root: &Utf8Path) -> Result<Metadata, SourcesError> {
     let mut command = MetadataCommand::new();
     command.current_dir(root).no_deps().exec().map_err(|error| SourcesError::Graph { reason: error.to_string() })
@@ -86,7 +86,7 @@ fn of_files(
     changed
 }
 
-/// A changed file of the package, or of one in the workspace that it depends on, that is not one binary's own.
+/// Finds a changed file of the package, or of a workspace package below it, that does not belong to one binary alone.
 fn shared_file(
     package: &Package,
     files: &[String],
@@ -102,7 +102,7 @@ fn shared_file(
         .filter_map(|target| Some(target.src_path.strip_prefix(&metadata.workspace_root).ok()?.as_str().to_owned()))
         .collect();
     let within = |file: &str, folder: &String| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    // The longest folder wins: a package may lie within another's folder.
+    // The innermost folder owns a file: a package may lie within another's folder.
     let owner = |file: &str| {
         folders
             .iter()
@@ -117,12 +117,12 @@ fn shared_file(
     files.iter().find(counts).map(|file| format!("{file} changed"))
 }
 
-/// Tests and benchmarks are in no function.
+/// Tests, benchmarks and documents are not built into a function.
 fn is_test(file: &str) -> bool {
     file.split('/').any(|step| matches!(step, "tests" | "benches" | "tests.rs")) || file.ends_with(".md")
 }
 
-/// The workspace's packages that one needs to be built, itself included; not what only its tests need.
+/// The package and the workspace packages that it is built from, without development dependencies.
 fn closure<'a>(package: &'a PackageId, metadata: &'a Metadata) -> BTreeSet<&'a PackageId> {
     let packages = metadata.workspace_packages();
     let mut found = BTreeSet::from([package]);
@@ -130,7 +130,7 @@ fn closure<'a>(package: &'a PackageId, metadata: &'a Metadata) -> BTreeSet<&'a P
     while let Some(next) = open.pop() {
         let Some(package) = packages.iter().find(|package| package.id == *next) else { continue };
         for dependency in &package.dependencies {
-            // Packages of the workspace are depended on by path.
+            // A dependency on a workspace package is a path.
             let is_it = |other: &&&Package| {
                 dependency.path.is_some() && dependency.path.as_deref() == other.manifest_path.parent()
             };
@@ -145,7 +145,7 @@ fn closure<'a>(package: &'a PackageId, metadata: &'a Metadata) -> BTreeSet<&'a P
     found
 }
 
-/// A changed line of `[workspace.dependencies]` that the package, or one in the workspace that it depends on, uses.
+/// Finds a changed entry of `[workspace.dependencies]` that the package, or a workspace package below it, uses.
 fn dependency_change(package: &Package, metadata: &Metadata, old: &Manifest, new: &Manifest) -> Option<String> {
     let closure = closure(&package.id, metadata);
     let built = |kind| kind != DependencyKind::Development;
@@ -171,11 +171,11 @@ fn relative(path: &Utf8Path, root: &Utf8Path) -> Option<String> {
     Some(path.strip_prefix(root).ok()?.as_str().to_owned())
 }
 
-/// What of the workspace's `Cargo.toml` matters.
+/// The parts of the workspace's `Cargo.toml` that decide a build.
 #[derive(Debug, Default)]
 struct Manifest {
     dependencies: toml::Table,
-    /// Profiles, patches and the like, which change whatever is built.
+    /// Profiles, patches and other tables, which change every binary.
     rest: toml::Table,
 }
 
@@ -185,16 +185,16 @@ impl Manifest {
         let Some(toml::Value::Table(workspace)) = rest.get_mut("workspace") else {
             return Self { dependencies: toml::Table::new(), rest };
         };
-        // Members are told by their own files; lints and metadata are in no function.
-        for told_elsewhere in ["members", "default-members", "exclude", "lints", "metadata"] {
-            workspace.remove(told_elsewhere);
+        // Members have files of their own; lints and metadata do not reach a function.
+        for irrelevant in ["members", "default-members", "exclude", "lints", "metadata"] {
+            workspace.remove(irrelevant);
         }
         let dependencies = workspace.remove("dependencies").and_then(|dependencies| dependencies.try_into().ok());
         Self { dependencies: dependencies.unwrap_or_default(), rest }
     }
 }
 
-/// What of `Cargo.lock` matters.
+/// The parts of `Cargo.lock` that decide a build.
 #[derive(Debug, Default, Deserialize)]
 struct Lock {
     #[serde(default)]
@@ -211,12 +211,12 @@ struct Locked {
 }
 
 impl Lock {
-    /// A lock file that cannot be read has no packages: then everything differs.
+    /// An unreadable lock file has no packages, so that every binary differs.
     fn parse(text: &str) -> Self {
         toml::from_str(text).unwrap_or_default()
     }
 
-    /// Every package below one, as `name version` and, in words nobody reads, its checksum.
+    /// Every package below one from a registry, as `name version`. Two packages with different checksums differ.
     fn closure(&self, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut open = vec![name.to_owned()];
@@ -232,7 +232,7 @@ impl Lock {
                 }
             }
         }
-        // The workspace's own packages are told by their files.
+        // Changes of workspace packages are found by their files.
         found.retain(|package| !package.ends_with("of the workspace"));
         found
             .into_iter()
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_file_s_change_is_told_to_those_below_it() {
+    fn a_changed_dependency_in_the_lock_file_changes_the_packages_above_it() {
         let lock = |version: &str| {
             Lock::parse(&format!(
                 "[[package]]\nname = \"api\"\nversion = \"0.1.0\"\ndependencies = [\"json\"]\n\
@@ -260,38 +260,75 @@ mod tests {
         assert_eq!(new.closure("api").into_iter().collect::<Vec<_>>(), ["json 1.0.1"]);
     }
 
-    #[test]
-    fn a_line_of_the_workspace_s_manifest_changes_those_that_use_it() {
-        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-        let metadata = MetadataCommand::new().current_dir(root).no_deps().exec().expect("metadata");
-        let of = |old: &str, new: &str| {
-            let manifests = (Manifest::parse(old), Manifest::parse(new));
-            of_files(&["Cargo.toml".to_owned()], &metadata, root, Some(&manifests), None)
-                .into_keys()
-                .collect::<Vec<_>>()
+    const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\n\
+        members = [\"common\", \"notes\", \"notes/contract\", \"photos\", \"tool\"]\n\
+        [workspace.dependencies]\ncommon = { path = \"common\" }\nclap = \"4\"\nhttp = \"1\"\n";
+
+    /// A workspace of two systems, a crate that both use, and a tool that uses neither.
+    fn workspace() -> (tempfile::TempDir, Metadata) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = Utf8Path::from_path(folder.path()).expect("UTF-8");
+        let package = |name: &str, dependencies: &str| {
+            format!(
+                "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\n{dependencies}"
+            )
         };
-        let text = fs_err::read_to_string(root.join("Cargo.toml")).expect("a manifest");
-        assert_eq!(of(&text, &text), [] as [&str; 0]);
-        let clap = text.replacen("\nclap = ", "\nclap_of_old = ", 1);
-        assert_eq!(of(&clap, &text), ["xtask"]);
-        let lambda_http = text.replacen("\nlambda_http = ", "\nlambda_http_of_old = ", 1);
-        let users = of(&lambda_http, &text);
-        assert!(users.contains(&"photos-upload".to_owned()) && !users.contains(&"xtask".to_owned()), "{users:?}");
-        let profile = format!("{text}\n[profile.other]\ninherits = \"release\"\n");
-        assert!(of(&text, &profile).len() > 5);
+        for (path, text) in [
+            ("Cargo.toml", WORKSPACE.to_owned()),
+            ("common/Cargo.toml", package("common", "http.workspace = true\n")),
+            ("common/src/lib.rs", String::new()),
+            ("notes/Cargo.toml", package("notes", "common.workspace = true\ncontract = { path = \"contract\" }\n")),
+            ("notes/src/lib.rs", String::new()),
+            ("notes/src/bin/notes-api.rs", String::new()),
+            ("notes/src/bin/notes-sweep.rs", String::new()),
+            ("notes/contract/Cargo.toml", package("contract", "")),
+            ("notes/contract/src/lib.rs", String::new()),
+            ("photos/Cargo.toml", package("photos", "common.workspace = true\n")),
+            ("photos/src/bin/photos-api.rs", String::new()),
+            (
+                "tool/Cargo.toml",
+                package("tool", "clap.workspace = true\n[dev-dependencies]\ncommon.workspace = true\n"),
+            ),
+            ("tool/src/main.rs", String::new()),
+        ] {
+            let path = root.join(path);
+            fs_err::create_dir_all(path.parent().expect("a folder")).expect("created");
+            fs_err::write(path, text).expect("written");
+        }
+        let metadata = metadata(root).expect("metadata");
+        (folder, metadata)
     }
 
     #[test]
-    fn a_shared_crate_changes_its_dependents_and_a_binary_s_source_only_itself() {
-        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-        let metadata = MetadataCommand::new().current_dir(root).no_deps().exec().expect("metadata");
-        let of = |file: &str| of_files(&[file.to_owned()], &metadata, root, None, None).into_keys().collect::<Vec<_>>();
-        assert_eq!(of("lambdas/photos/src/bin/upload.rs"), ["photos-upload"]);
-        assert_eq!(of("lambdas/photos/src/keys.rs").len(), 5);
-        let by_common = of("lambdas/common/src/http.rs");
-        assert!(by_common.len() >= 5 && !by_common.contains(&"xtask".to_owned()), "{by_common:?}");
-        assert_eq!(of("stacks/src/stage.rs"), ["xtask"]);
+    fn a_changed_line_of_the_workspace_s_manifest_changes_the_packages_that_use_it() {
+        let (_folder, metadata) = workspace();
+        let of = |old: &str, new: &str| {
+            let manifests = (Manifest::parse(old), Manifest::parse(new));
+            let files = ["Cargo.toml".to_owned()];
+            let changed = of_files(&files, &metadata, &metadata.workspace_root, Some(&manifests), None);
+            changed.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(of(WORKSPACE, WORKSPACE), [] as [&str; 0]);
+        assert_eq!(of(&WORKSPACE.replace("clap = \"4\"", "clap = \"3\""), WORKSPACE), ["tool"]);
+        let by_http = of(&WORKSPACE.replace("http = \"1\"", "http = \"0.2\""), WORKSPACE);
+        assert_eq!(by_http, ["notes-api", "notes-sweep", "photos-api"]);
+        let profile = format!("{WORKSPACE}\n[profile.other]\ninherits = \"release\"\n");
+        assert_eq!(of(WORKSPACE, &profile), ["notes-api", "notes-sweep", "photos-api", "tool"]);
+    }
+
+    #[test]
+    fn a_file_changes_the_binaries_that_are_built_from_it() {
+        let (_folder, metadata) = workspace();
+        let of = |file: &str| {
+            let changed = of_files(&[file.to_owned()], &metadata, &metadata.workspace_root, None, None);
+            changed.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(of("notes/src/bin/notes-api.rs"), ["notes-api"]);
+        assert_eq!(of("notes/src/keys.rs"), ["notes-api", "notes-sweep"]);
+        assert_eq!(of("notes/contract/src/lib.rs"), ["notes-api", "notes-sweep"]);
+        assert_eq!(of("common/src/http.rs"), ["notes-api", "notes-sweep", "photos-api"]);
+        assert_eq!(of("tool/src/args.rs"), ["tool"]);
         assert_eq!(of("README.md"), [] as [&str; 0]);
-        assert_eq!(of("lambdas/photos/src/upload/tests.rs"), [] as [&str; 0]);
+        assert_eq!(of("notes/src/api/tests.rs"), [] as [&str; 0]);
     }
 }

@@ -1,4 +1,4 @@
-//! The few questions that are asked of git, through its command line: what the user's own git can read, this can.
+//! Reads a repository through git's command line, so that it reads whatever the user's git reads.
 
 use std::{
     io::Write,
@@ -11,23 +11,22 @@ use super::SourcesError;
 
 /// A repository.
 #[derive(Debug, Clone)]
-pub struct Git {
+pub(crate) struct Git {
     root: Utf8PathBuf,
 }
 
-/// A commit, and how it was found.
+/// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// Its full hash.
-    pub hash: String,
-    /// How it was named, for people.
-    pub name: String,
+    pub(crate) hash: String,
+    /// The name to show.
+    pub(crate) name: String,
 }
 
 impl Commit {
-    /// The hash as people write it.
-    #[must_use]
-    pub fn short(&self) -> &str {
+    /// The abbreviated hash.
+    pub(crate) fn short(&self) -> &str {
         &self.hash[..self.hash.len().min(9)]
     }
 }
@@ -37,19 +36,19 @@ impl Git {
     ///
     /// # Errors
     ///
-    /// When there is no git, or no repository.
-    pub fn around(root: &Utf8Path) -> Result<Self, SourcesError> {
+    /// When git is not installed, or the folder is not in a repository.
+    pub(crate) fn around(root: &Utf8Path) -> Result<Self, SourcesError> {
         let git = Self { root: root.to_owned() };
         let output = git.run(&["rev-parse", "--is-inside-work-tree"])?;
         if output.status.success() { Ok(git) } else { Err(SourcesError::NoRepository { directory: root.to_owned() }) }
     }
 
-    /// The commit of a name.
+    /// Resolves the name of a commit.
     ///
     /// # Errors
     ///
-    /// When git does not know it.
-    pub fn commit(&self, reference: &str) -> Result<Commit, SourcesError> {
+    /// When there is no such commit.
+    pub(crate) fn commit(&self, reference: &str) -> Result<Commit, SourcesError> {
         let output =
             self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{reference}^{{commit}}")])?;
         if !output.status.success() {
@@ -58,20 +57,19 @@ impl Git {
         Ok(Commit { hash: text(&output), name: reference.to_owned() })
     }
 
-    /// The current commit, with `-dirty` where the working tree differs from it; `None` before the first.
-    #[must_use]
-    pub fn describe(&self) -> Option<String> {
+    /// The current commit's hash, with `-dirty` if the working tree differs from it; `None` before the first commit.
+    pub(crate) fn describe(&self) -> Option<String> {
         let commit = self.commit("HEAD").ok()?;
         let clean = self.changed_since(&commit).is_ok_and(|files| files.is_empty());
         Some(if clean { commit.hash } else { format!("{}-dirty", commit.hash) })
     }
 
-    /// Where the current commit left `main`.
+    /// The merge base of the current commit and `main`.
     ///
     /// # Errors
     ///
-    /// When there is no such branch, or the history does not reach that far back.
-    pub fn merge_base_with_main(&self) -> Result<Commit, SourcesError> {
+    /// When there is no such branch, or the history is too shallow.
+    pub(crate) fn merge_base_with_main(&self) -> Result<Commit, SourcesError> {
         let branch = ["origin/main", "main"].into_iter().find(|branch| self.commit(branch).is_ok());
         let branch = branch.ok_or(SourcesError::NoMain)?;
         let output = self.run(&["merge-base", "HEAD", branch])?;
@@ -87,7 +85,7 @@ impl Git {
     /// # Errors
     ///
     /// When git fails.
-    pub fn files(&self, commit: &Commit, folder: &str) -> Result<Vec<(String, Vec<u8>)>, SourcesError> {
+    pub(crate) fn files(&self, commit: &Commit, folder: &str) -> Result<Vec<(String, Vec<u8>)>, SourcesError> {
         let listed =
             self.succeed(&["ls-tree", "-r", "-z", "--name-only", "--full-name", &commit.hash, "--", folder])?;
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -99,22 +97,22 @@ impl Git {
         Ok(paths.into_iter().map(relative).zip(contents).collect())
     }
 
-    /// One file at a commit; `None` when it was not there.
+    /// One file at a commit; `None` if the commit does not have it.
     ///
     /// # Errors
     ///
     /// When git does not start.
-    pub fn file(&self, commit: &Commit, path: &str) -> Result<Option<Vec<u8>>, SourcesError> {
+    pub(crate) fn file(&self, commit: &Commit, path: &str) -> Result<Option<Vec<u8>>, SourcesError> {
         let output = self.run(&["show", &format!("{}:./{path}", commit.hash)])?;
         Ok(output.status.success().then_some(output.stdout))
     }
 
-    /// Files that differ between a commit and the working tree, new ones included, relative to the root.
+    /// The files that differ between a commit and the working tree, including new ones, relative to the root.
     ///
     /// # Errors
     ///
     /// When git fails.
-    pub fn changed_since(&self, commit: &Commit) -> Result<Vec<String>, SourcesError> {
+    pub(crate) fn changed_since(&self, commit: &Commit) -> Result<Vec<String>, SourcesError> {
         let changed = self.succeed(&["diff", "--name-only", "--relative", "--no-renames", "-z", &commit.hash])?;
         let new = self.succeed(&["ls-files", "--others", "--exclude-standard", "-z"])?;
         let mut files: Vec<String> = [changed, new]
@@ -128,12 +126,12 @@ impl Git {
         Ok(files)
     }
 
-    /// The files that git knows below these paths, and new ones that it does not ignore, relative to the root; sorted.
+    /// The tracked files below these paths, and new ones that are not ignored, sorted, relative to the root.
     ///
     /// # Errors
     ///
     /// When git fails.
-    pub fn tracked(&self, paths: &[&str]) -> Result<Vec<String>, SourcesError> {
+    pub(crate) fn tracked(&self, paths: &[&str]) -> Result<Vec<String>, SourcesError> {
         let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--"];
         let listed = self.succeed(&[&arguments, paths].concat())?;
         let mut files: Vec<_> =
@@ -143,7 +141,7 @@ impl Git {
         Ok(files)
     }
 
-    /// Every object's content, by one process however many there are.
+    /// The contents of objects, read by one process.
     fn contents(&self, objects: &[String]) -> Result<Vec<Vec<u8>>, SourcesError> {
         if objects.is_empty() {
             return Ok(Vec::new());
@@ -163,7 +161,7 @@ impl Git {
         let mut rest = output.stdout.as_slice();
         let mut contents = Vec::with_capacity(objects.len());
         for object in objects {
-            let unexpected = || SourcesError::Git { reason: format!("`git cat-file` does not give {object}") };
+            let unexpected = || SourcesError::Git { reason: format!("`git cat-file` did not print {object}") };
             // "<hash> blob <size>\n<content>\n"
             let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(unexpected)?;
             let header = String::from_utf8_lossy(&rest[..end]).into_owned();
@@ -190,7 +188,7 @@ impl Git {
             return Ok(output);
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(SourcesError::Git { reason: said.lines().next().unwrap_or("it said nothing").to_owned() })
+        Err(SourcesError::Git { reason: said.lines().next().unwrap_or("without an error message").to_owned() })
     }
 }
 

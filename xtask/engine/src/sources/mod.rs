@@ -1,9 +1,9 @@
-//! What the workspace was at a commit, and what has changed in it since.
+//! The workspace at a commit, and its changes since.
 
-pub mod code;
-pub mod fingerprint;
-pub mod git;
-pub mod templates;
+pub(crate) mod code;
+pub(crate) mod fingerprint;
+pub(crate) mod git;
+pub(crate) mod templates;
 
 use camino::Utf8PathBuf;
 use miette::Diagnostic;
@@ -11,66 +11,73 @@ use thiserror::Error;
 
 /// The workspace's history could not be read.
 #[derive(Debug, Error, Diagnostic)]
-pub enum SourcesError {
+pub(crate) enum SourcesError {
     /// git does not start.
     #[error("failed to run git")]
-    #[diagnostic(help("install git, or look at the account instead: --online"))]
+    #[diagnostic(help("install git, or compare with the account: --online"))]
     NoGit {
-        /// What the operating system says.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The workspace is no git repository.
-    #[error("{directory} is no git repository, so there is nothing to compare with")]
-    #[diagnostic(help("look at the account instead: --online"))]
+    /// The workspace is not in a git repository.
+    #[error("{directory} is not in a git repository, so there is no commit to compare with")]
+    #[diagnostic(help("compare with the account: --online"))]
     NoRepository {
         /// The workspace.
         directory: Utf8PathBuf,
     },
-    /// No such commit.
+    /// There is no such commit.
     #[error("git knows no commit `{reference}`")]
     #[diagnostic(help("name a branch, a tag or a commit with --against; `git fetch` gets those of others"))]
     UnknownReference {
-        /// What was asked for.
+        /// The name that was given.
         reference: String,
     },
-    /// No branch to compare with by default.
+    /// There is no branch to compare with by default.
     #[error("there is no branch `main`, here or at origin, to compare with")]
     #[diagnostic(help(
         "name a branch, a tag or a commit with --against; in GitHub Actions, check out with `fetch-depth: 0`"
     ))]
     NoMain,
-    /// The common ancestor is not there.
+    /// There is no common ancestor.
     #[error("{branch} and the current commit have no common ancestor{}", if *.shallow { " in this shallow clone" } else { "" })]
     #[diagnostic(help("{}", if *.shallow { "run `git fetch --unshallow`, or in GitHub Actions check out with `fetch-depth: 0`" } else { "name a commit with --against" }))]
     NoMergeBase {
         /// The branch.
         branch: String,
-        /// Is the history cut off?
+        /// Whether the clone is shallow.
         shallow: bool,
     },
-    /// git said something unexpected.
+    /// git failed.
     #[error("git failed: {reason}")]
     Git {
-        /// What it said.
+        /// The first line of its error output.
         reason: String,
     },
-    /// A committed template is no template.
+    /// A committed template cannot be parsed.
     #[error("failed to read {path} at {commit}: {reason}")]
     #[diagnostic(help(
-        "templates are written by `cargo xtask render`; mend the file in that commit, or compare with another: --against"
+        "`cargo xtask render` writes templates; compare with a commit whose templates are valid: --against"
     ))]
     Template {
         /// The file.
         path: String,
         /// The commit.
         commit: String,
-        /// What is wrong, with line and column.
+        /// The reason, with line and column.
         reason: String,
     },
-    /// Cargo cannot tell what depends on what.
+    /// The compiler does not start.
+    #[error("failed to run rustc")]
+    #[diagnostic(help("install Rust with rustup, or fix PATH"))]
+    NoCompiler {
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// Cargo cannot read the workspace.
     #[error("failed to read the dependency graph: {reason}")]
     Graph {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Committed templates, read back.
+//! Reads committed templates.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use super::{
     git::{Commit, Git},
 };
 
-/// A stage's committed templates by stack, named as in CloudFormation: `templates/dev/photos-api.yaml` is
+/// A stage's templates at a commit, by the stack's name in CloudFormation: `templates/dev/photos-api.yaml` belongs to
 /// `photos-api-dev`.
 ///
 /// # Errors
 ///
-/// When git fails, or a file is no template.
-pub fn at(git: &Git, commit: &Commit, stage: &str) -> Result<BTreeMap<String, Value>, SourcesError> {
+/// When git fails, or a file is not a template.
+pub(crate) fn at(git: &Git, commit: &Commit, stage: &str) -> Result<BTreeMap<String, Value>, SourcesError> {
     let files = git.files(commit, &format!("templates/{stage}"))?;
     let templates = files.into_iter().filter_map(|(path, content)| {
         let stack = path.rsplit('/').next()?.strip_suffix(".yaml")?.to_owned();
@@ -36,18 +36,18 @@ pub fn at(git: &Git, commit: &Commit, stage: &str) -> Result<BTreeMap<String, Va
         .collect()
 }
 
-/// A template as people write it, short forms of functions (`!Ref`, `!GetAtt A.B`) included.
+/// Parses a template in YAML, including the short forms of functions (`!Ref`, `!GetAtt A.B`).
 ///
 /// # Errors
 ///
-/// Says in words what is wrong.
-pub fn parse(text: &str) -> Result<Value, String> {
+/// When it is not a template; holds the reason.
+pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let yaml: Yaml = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
     let template = plain(yaml)?;
     if template.get("Resources").is_some_and(Value::is_object) {
         Ok(template)
     } else {
-        Err("it has no `Resources`, so it is no CloudFormation template".to_owned())
+        Err("it has no `Resources`, so it is not a CloudFormation template".to_owned())
     }
 }
 
@@ -75,7 +75,7 @@ fn key_text(key: Yaml) -> Result<String, String> {
         Yaml::String(text) => Ok(text),
         Yaml::Number(number) => Ok(number.to_string()),
         Yaml::Bool(flag) => Ok(flag.to_string()),
-        other => Err(format!("{other:?} is no key")),
+        other => Err(format!("{other:?} cannot be a key")),
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_forms_are_the_long_ones() {
+    fn short_forms_become_long_forms() {
         let text = "Resources:\n  A:\n    Type: AWS::SNS::Topic\n    Properties:\n      TopicName: !Sub 'x-${B}'\n      Other: !GetAtt B.Arn\n      Third: !Ref B\n      Count: 3\n";
         let template = parse(text).expect("a template");
         assert_eq!(
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_told() {
+    fn text_that_is_not_a_template_is_an_error() {
         assert!(parse("a: [").is_err());
         assert!(parse("a: 1").is_err_and(|reason| reason.contains("Resources")));
     }

@@ -2,6 +2,8 @@
 //!
 //! No other module prints, and the printer keeps nothing of what it printed.
 
+mod plan;
+
 use std::{
     fmt::Display,
     io::{IsTerminal, Write},
@@ -25,6 +27,7 @@ pub enum Format {
 pub struct Ui {
     bars: MultiProgress,
     terminal: bool,
+    verbose: bool,
 }
 
 /// A step that takes a while. Shows a spinner with the elapsed time until it is done or dropped.
@@ -47,7 +50,13 @@ impl Ui {
     #[must_use]
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { bars: MultiProgress::new(), terminal }
+        Self { bars: MultiProgress::new(), terminal, verbose: false }
+    }
+
+    /// Prints long lists in full.
+    #[must_use]
+    pub fn with_verbosity(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
     }
 
     /// Whether stderr is a terminal.

@@ -1,4 +1,4 @@
-//! What a change of a property does to a resource, as AWS's schemas say.
+//! The effect of a property's change on its resource, according to AWS's resource schemas.
 
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -7,50 +7,47 @@ use serde_json::Value;
 /// Written by `cargo xtask schema`.
 const TABLE: &str = include_str!("replacement.tsv");
 
-/// How sure a replacement is. Ordered: the surest is the greatest.
+/// The certainty of a change, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
-    /// No schema is known for the type, so anything may happen.
+    /// The type has no schema, so the resource may be updated or replaced.
     Unknown,
-    /// The schema says that it depends.
+    /// It depends on conditions that the schema does not specify.
     Conditional,
-    /// The schema says so.
+    /// The schema is unambiguous.
     Certain,
 }
 
-/// A type's properties whose change replaces the resource.
+/// The properties of a resource type whose change replaces the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Behavior {
+pub(crate) struct Behavior {
     certain: &'static str,
     conditional: &'static str,
 }
 
 impl Behavior {
-    /// What the schemas say about a type; `None` for a type they do not know.
-    #[must_use]
-    pub fn of(resource_type: &str) -> Option<Self> {
+    /// Looks up a type; `None` for a type without a schema.
+    pub(crate) fn of(resource_type: &str) -> Option<Self> {
         static ALL: OnceLock<HashMap<&'static str, Behavior>> = OnceLock::new();
         let all = ALL.get_or_init(|| TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(parse).collect());
         all.get(resource_type).copied()
     }
 
-    /// Every path whose change replaces the resource, or may.
-    pub fn paths(self) -> impl Iterator<Item = (&'static str, Certainty)> {
+    /// The paths whose change replaces, or may replace, the resource.
+    pub(crate) fn paths(self) -> impl Iterator<Item = (&'static str, Certainty)> {
         let list = |text: &'static str| text.split(',').filter(|path| !path.is_empty());
         let certain = list(self.certain).map(|path| (path, Certainty::Certain));
         certain.chain(list(self.conditional).map(|path| (path, Certainty::Conditional)))
     }
 
-    /// Does a change at this path of a template's properties (`/` between steps, numbers for items) replace the resource?
-    #[must_use]
-    pub fn requires(self, path: &str) -> Option<Certainty> {
-        self.paths().filter(|(pattern, _)| touches(pattern, path)).map(|(_, certainty)| certainty).max()
+    /// Does a change at this path of the properties replace the resource? Steps are separated by `/`; items are numbers.
+    pub(crate) fn replaced_at(self, path: &str) -> Option<Certainty> {
+        self.paths().filter(|(pattern, _)| overlaps(pattern, path)).map(|(_, certainty)| certainty).max()
     }
 
-    /// Paths whose values differ and whose change replaces the resource.
-    #[must_use]
-    pub fn replaced_by(self, old: &Value, new: &Value) -> Vec<(&'static str, Certainty)> {
+    /// The differing paths whose change replaces the resource.
+    pub(crate) fn replaced_by(self, old: &Value, new: &Value) -> Vec<(&'static str, Certainty)> {
         self.paths().filter(|(pattern, _)| values(old, pattern) != values(new, pattern)).collect()
     }
 }
@@ -60,8 +57,8 @@ fn parse(line: &'static str) -> Option<(&'static str, Behavior)> {
     Some((columns.next()?, Behavior { certain: columns.next()?, conditional: columns.next()? }))
 }
 
-/// Is one path within the other? A whole object that changes may change what is in it.
-fn touches(pattern: &str, path: &str) -> bool {
+/// Is one path within the other? A change of a whole object may change each of its properties.
+fn overlaps(pattern: &str, path: &str) -> bool {
     let mut steps = path.split('/').filter(|step| step.parse::<usize>().is_err());
     let mut wanted = pattern.split('/').filter(|step| *step != "*");
     loop {
@@ -73,7 +70,7 @@ fn touches(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// Every value at a path; lists on the way are looked into.
+/// Returns the values at a path, those of all items of lists on the way.
 fn values<'a>(properties: &'a Value, pattern: &str) -> Vec<&'a Value> {
     let mut found = vec![properties];
     for step in pattern.split('/').filter(|step| *step != "*") {
@@ -93,11 +90,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_knows_what_the_documentation_says() {
+    fn the_table_matches_the_documentation() {
         let table = Behavior::of("AWS::DynamoDB::Table").expect("a known type");
-        assert_eq!(table.requires("TableName"), Some(Certainty::Certain));
-        assert_eq!(table.requires("KeySchema/0/AttributeName"), Some(Certainty::Conditional));
-        assert_eq!(table.requires("BillingMode"), None);
+        assert_eq!(table.replaced_at("TableName"), Some(Certainty::Certain));
+        assert_eq!(table.replaced_at("KeySchema/0/AttributeName"), Some(Certainty::Conditional));
+        assert_eq!(table.replaced_at("BillingMode"), None);
         assert_eq!(Behavior::of("Custom::Thing"), None);
     }
 
@@ -110,10 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_object_touches_what_is_in_it() {
-        assert!(touches("Code/S3Key", "Code"));
-        assert!(touches("Code", "Code/S3Key"));
-        assert!(!touches("Code/S3Key", "Code/S3Bucket"));
-        assert!(touches("Rules/*/Name", "Rules/3/Name"));
+    fn an_object_overlaps_with_its_properties() {
+        assert!(overlaps("Code/S3Key", "Code"));
+        assert!(overlaps("Code", "Code/S3Key"));
+        assert!(!overlaps("Code/S3Key", "Code/S3Bucket"));
+        assert!(overlaps("Rules/*/Name", "Rules/3/Name"));
     }
 }

@@ -1,4 +1,4 @@
-//! What AWS's documentation says of changes and its schemas leave open.
+//! Effects of changes that AWS documents and its schemas do not specify.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use serde_json::Value;
 
 use super::{Cause, Certainty};
 
-/// What the documentation adds about a change of one property.
+/// The documented effect of a property's change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Outcome {
-    /// It replaces the resource.
+enum Effect {
+    /// Replaces the resource.
     Replaces(Certainty, &'static str),
-    /// It changes in place, whatever the schema leaves open.
+    /// Changes it in place.
     InPlace,
-    /// The service refuses it.
+    /// Is refused by the service.
     Refused(&'static str),
 }
 
-/// A property, and what its documentation says of a change from one value to another.
+/// The documented effect of a property's change from one value to another.
 struct Rule {
     resource_type: &'static str,
     property: &'static str,
-    of: fn(Option<&Value>, Option<&Value>) -> Outcome,
+    effect: fn(Option<&Value>, Option<&Value>) -> Effect,
 }
 
 const RULES: &[Rule] = &[
@@ -29,17 +29,17 @@ const RULES: &[Rule] = &[
     Rule {
         resource_type: "AWS::DynamoDB::Table",
         property: "KeySchema",
-        of: |_, _| Outcome::Replaces(Certainty::Certain, "a table keeps its key for life"),
+        effect: |_, _| Effect::Replaces(Certainty::Certain, "a table's key schema is fixed at its creation"),
     },
     // Same page: `AttributeDefinitions`, "Replacement if you edit an existing AttributeDefinition".
     Rule {
         resource_type: "AWS::DynamoDB::Table",
         property: "AttributeDefinitions",
-        of: |old, new| {
+        effect: |old, new| {
             if edits_existing(old, new, "AttributeName") {
-                Outcome::Replaces(Certainty::Certain, "an attribute that exists is edited")
+                Effect::Replaces(Certainty::Certain, "an existing attribute is edited")
             } else {
-                Outcome::InPlace
+                Effect::InPlace
             }
         },
     },
@@ -47,32 +47,36 @@ const RULES: &[Rule] = &[
     Rule {
         resource_type: "AWS::DynamoDB::Table",
         property: "LocalSecondaryIndexes",
-        of: |_, _| Outcome::Replaces(Certainty::Certain, "local indexes are made with their table only"),
+        effect: |_, _| {
+            Effect::Replaces(Certainty::Certain, "local secondary indexes are fixed at the table's creation")
+        },
     },
     // Cognito developer guide, "Working with user attributes": attributes can be added, not changed or removed. The
-    // template reference says "No interruption", which is what becomes of an addition.
+    // template reference says "No interruption", which applies to additions.
     Rule {
         resource_type: "AWS::Cognito::UserPool",
         property: "Schema",
-        of: |old, new| {
+        effect: |old, new| {
             if edits_existing(old, new, "Name") || removes_existing(old, new, "Name") {
-                Outcome::Refused("Cognito refuses to change or remove an attribute that a pool has; it only adds some")
+                Effect::Refused(
+                    "Cognito cannot change or remove an existing attribute of a user pool, only add attributes",
+                )
             } else {
-                Outcome::InPlace
+                Effect::InPlace
             }
         },
     },
     // Cognito developer guide, "Customizing sign-in attributes": "You can't change this setting after creation".
-    Rule { resource_type: "AWS::Cognito::UserPool", property: "AliasAttributes", of: sign_in },
-    Rule { resource_type: "AWS::Cognito::UserPool", property: "UsernameAttributes", of: sign_in },
-    Rule { resource_type: "AWS::Cognito::UserPool", property: "UsernameConfiguration", of: sign_in },
+    Rule { resource_type: "AWS::Cognito::UserPool", property: "AliasAttributes", effect: sign_in },
+    Rule { resource_type: "AWS::Cognito::UserPool", property: "UsernameAttributes", effect: sign_in },
+    Rule { resource_type: "AWS::Cognito::UserPool", property: "UsernameConfiguration", effect: sign_in },
 ];
 
-fn sign_in(_old: Option<&Value>, _new: Option<&Value>) -> Outcome {
-    Outcome::Refused("Cognito refuses to change how users sign in to a pool that exists; make another pool")
+fn sign_in(_old: Option<&Value>, _new: Option<&Value>) -> Effect {
+    Effect::Refused("Cognito cannot change the sign-in settings of an existing user pool; create another pool")
 }
 
-/// Adds to, and corrects, what the schemas say of a change; returns why the service would refuse it, if it would.
+/// Corrects and completes the causes from the schemas; returns the reason if the service would refuse the change.
 pub(super) fn refine(resource_type: &str, old: &Value, new: &Value, causes: &mut Vec<Cause>) -> Option<String> {
     let mut refused = None;
     for rule in RULES.iter().filter(|rule| rule.resource_type == resource_type) {
@@ -80,20 +84,20 @@ pub(super) fn refine(resource_type: &str, old: &Value, new: &Value, causes: &mut
         if before == after {
             continue;
         }
-        match (rule.of)(before, after) {
-            Outcome::Replaces(certainty, condition) => {
+        match (rule.effect)(before, after) {
+            Effect::Replaces(certainty, condition) => {
                 causes.retain(|cause| cause.property != rule.property);
                 let condition = Some(condition.to_owned());
                 causes.push(Cause { property: rule.property.to_owned(), certainty, condition, follows: None });
             }
-            Outcome::InPlace => causes.retain(|cause| cause.property != rule.property),
-            Outcome::Refused(why) => refused = Some(why.to_owned()),
+            Effect::InPlace => causes.retain(|cause| cause.property != rule.property),
+            Effect::Refused(why) => refused = Some(why.to_owned()),
         }
     }
     refused
 }
 
-/// The items of a list by the field that names them.
+/// Returns the items of a list by the field that names them.
 fn named<'a>(list: Option<&'a Value>, field: &str) -> BTreeMap<&'a str, &'a Value> {
     let items = list.and_then(Value::as_array).into_iter().flatten();
     items.filter_map(|item| Some((item[field].as_str()?, item))).collect()
@@ -132,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_s_attributes_are_only_added() {
+    fn attributes_of_a_user_pool_can_only_be_added() {
         let of = |old: &Value, new: &Value| refined("AWS::Cognito::UserPool", "Schema", old, new);
         let one = json!([{ "Name": "team", "Mutable": true }]);
         assert_eq!(of(&one, &json!([{ "Name": "team", "Mutable": true }, { "Name": "more" }])), (0, false));

@@ -1,5 +1,4 @@
-//! Real edits: what CloudFormation's documentation says of each, held against what a plan says. Writes the table that
-//! xtask/docs/edits.md shows.
+//! Compares plans of real edits with CloudFormation's documentation, and checks the table in xtask/docs/edits.md.
 
 use std::fmt::Write;
 
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What the documentation says happens.
+/// The documented outcome of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Documented {
     /// "Update requires: No interruption" or "Some interruptions".
@@ -17,11 +16,8 @@ enum Documented {
     Replacement,
     /// Replacement under some conditions.
     Conditional,
-    /// A resource more.
     Create,
-    /// A resource less.
     Delete,
-    /// The update fails.
     Fails,
 }
 
@@ -37,8 +33,8 @@ impl Documented {
         }
     }
 
-    /// The same of what a plan says.
-    fn of(change: &ResourceChange) -> Self {
+    /// The outcome that a plan predicts.
+    fn predicted(change: &ResourceChange) -> Self {
         match (change.action, change.certainty) {
             _ if change.impossible.is_some() => Self::Fails,
             (ResourceAction::Create, _) => Self::Create,
@@ -52,9 +48,9 @@ impl Documented {
 
 struct Edit {
     what: &'static str,
-    kind: &'static str,
-    /// The property's page says it; the name of the property, or of the section.
-    says: &'static str,
+    resource_type: &'static str,
+    /// The property, or the quoted section, that documents the outcome.
+    source: &'static str,
     documented: Documented,
     old: Value,
     new: Value,
@@ -63,19 +59,19 @@ struct Edit {
 /// A change of one property of one resource.
 fn property(
     what: &'static str,
-    kind: &'static str,
-    says: &'static str,
+    resource_type: &'static str,
+    source: &'static str,
     documented: Documented,
     (old, new): (Value, Value),
 ) -> Edit {
     let of = |value: Value| {
         let mut properties = serde_json::Map::new();
         if !value.is_null() {
-            properties.insert(says.to_owned(), value);
+            properties.insert(source.to_owned(), value);
         }
-        json!({ "A": { "Type": kind, "Properties": properties } })
+        json!({ "A": { "Type": resource_type, "Properties": properties } })
     };
-    Edit { what, kind, says, documented, old: of(old), new: of(new) }
+    Edit { what, resource_type, source, documented, old: of(old), new: of(new) }
 }
 
 fn storage() -> Vec<Edit> {
@@ -89,9 +85,9 @@ fn storage() -> Vec<Edit> {
         property("rename a table", TABLE, "TableName", Replacement, (json!("a"), json!("b"))),
         property("change a key schema", TABLE, "KeySchema", Replacement, (key("a"), key("b"))),
         Edit {
-            what: "change the key schema of a table with a name of its own",
-            kind: TABLE,
-            says: "TableName: \"you cannot perform updates that require replacement\"",
+            what: "change the key schema of a table with a fixed name",
+            resource_type: TABLE,
+            source: "TableName: \"you cannot perform updates that require replacement\"",
             documented: Fails,
             old: named(key("a")),
             new: named(key("b")),
@@ -110,7 +106,13 @@ fn storage() -> Vec<Edit> {
             Replacement,
             (json!([attribute("a", "S")]), json!([attribute("a", "N")])),
         ),
-        property("pay per request", TABLE, "BillingMode", Update, (json!("PROVISIONED"), json!("PAY_PER_REQUEST"))),
+        property(
+            "switch a table to on-demand billing",
+            TABLE,
+            "BillingMode",
+            Update,
+            (json!("PROVISIONED"), json!("PAY_PER_REQUEST")),
+        ),
         property(
             "turn point-in-time recovery on",
             TABLE,
@@ -120,7 +122,7 @@ fn storage() -> Vec<Edit> {
         ),
         property("change a bucket's name", BUCKET, "BucketName", Replacement, (json!("a"), json!("b"))),
         property(
-            "expire what is old",
+            "expire old objects",
             BUCKET,
             "LifecycleConfiguration",
             Update,
@@ -128,7 +130,7 @@ fn storage() -> Vec<Edit> {
         ),
         property("rename a secret", "AWS::SecretsManager::Secret", "Name", Replacement, (json!("a"), json!("b"))),
         property("rename a log group", "AWS::Logs::LogGroup", "LogGroupName", Replacement, (json!("a"), json!("b"))),
-        property("keep logs longer", "AWS::Logs::LogGroup", "RetentionInDays", Update, (json!(30), json!(90))),
+        property("extend log retention", "AWS::Logs::LogGroup", "RetentionInDays", Update, (json!(30), json!(90))),
     ]
 }
 
@@ -170,8 +172,14 @@ fn functions() -> Vec<Edit> {
         property("change memory", FUNCTION, "MemorySize", Update, (json!(128), json!(256))),
         property("change architecture", FUNCTION, "Architectures", Update, (json!(["x86_64"]), json!(["arm64"]))),
         property("rename a function", FUNCTION, "FunctionName", Replacement, (json!("a"), json!("b"))),
-        property("ship a function as an image", FUNCTION, "PackageType", Replacement, (json!("Zip"), json!("Image"))),
-        property("move an alias", "AWS::Lambda::Alias", "FunctionVersion", Update, (json!("1"), json!("2"))),
+        property(
+            "switch a function to a container image",
+            FUNCTION,
+            "PackageType",
+            Replacement,
+            (json!("Zip"), json!("Image")),
+        ),
+        property("shift an alias", "AWS::Lambda::Alias", "FunctionVersion", Update, (json!("1"), json!("2"))),
         property(
             "change the files of a layer",
             "AWS::Lambda::LayerVersion",
@@ -180,16 +188,16 @@ fn functions() -> Vec<Edit> {
             (json!({ "S3Key": "a" }), json!({ "S3Key": "b" })),
         ),
         property(
-            "let another service invoke a function",
+            "change the service that may invoke a function",
             "AWS::Lambda::Permission",
             "Principal",
             Replacement,
             (json!("s3.amazonaws.com"), json!("sns.amazonaws.com")),
         ),
-        property("read larger batches", MAPPING, "BatchSize", Update, (json!(10), json!(100))),
+        property("increase the batch size", MAPPING, "BatchSize", Update, (json!(10), json!(100))),
         property("read from another queue", MAPPING, "EventSourceArn", Replacement, (json!("a"), json!("b"))),
         property(
-            "change who may assume a role",
+            "change a role's trust policy",
             "AWS::IAM::Role",
             "AssumeRolePolicyDocument",
             Update,
@@ -216,22 +224,28 @@ fn edge() -> Vec<Edit> {
     vec![
         Edit {
             what: "add a route",
-            kind: METHOD,
-            says: "\"Update behaviors of stack resources\"",
+            resource_type: METHOD,
+            source: "\"Update behaviors of stack resources\"",
             documented: Create,
             old: json!({}),
             new: route.clone(),
         },
         Edit {
             what: "remove a route",
-            kind: METHOD,
-            says: "\"Update behaviors of stack resources\"",
+            resource_type: METHOD,
+            source: "\"Update behaviors of stack resources\"",
             documented: Delete,
             old: route,
             new: json!({}),
         },
         property("change a route's path", RESOURCE, "PathPart", Replacement, (json!("photos"), json!("images"))),
-        property("change who may call a route", METHOD, "AuthorizationType", Update, (json!("NONE"), json!("AWS_IAM"))),
+        property(
+            "change a route's authorization",
+            METHOD,
+            "AuthorizationType",
+            Update,
+            (json!("NONE"), json!("AWS_IAM")),
+        ),
         property("rename an API", "AWS::ApiGateway::RestApi", "Name", Update, (json!("a"), json!("b"))),
         property(
             "change a distribution's origin",
@@ -241,20 +255,26 @@ fn edge() -> Vec<Edit> {
             (json!({ "Comment": "a" }), json!({ "Comment": "b" })),
         ),
         property(
-            "ask for another certificate",
+            "change a certificate's domain name",
             "AWS::CertificateManager::Certificate",
             "DomainName",
             Replacement,
             (json!("a.example.com"), json!("b.example.com")),
         ),
         property("rename a queue", "AWS::SQS::Queue", "QueueName", Replacement, (json!("a"), json!("b"))),
-        property("hide messages longer", "AWS::SQS::Queue", "VisibilityTimeout", Update, (json!(30), json!(60))),
+        property(
+            "increase the visibility timeout",
+            "AWS::SQS::Queue",
+            "VisibilityTimeout",
+            Update,
+            (json!(30), json!(60)),
+        ),
         property("rename an alarm", "AWS::CloudWatch::Alarm", "AlarmName", Replacement, (json!("a"), json!("b"))),
         property("raise an alarm's threshold", "AWS::CloudWatch::Alarm", "Threshold", Update, (json!(1), json!(5))),
         Edit {
             what: "change the type behind a logical ID",
-            kind: "AWS::SNS::Topic",
-            says: "\"Update of resource type is not permitted\"",
+            resource_type: "AWS::SNS::Topic",
+            source: "\"Update of resource type is not permitted\"",
             documented: Fails,
             old: of_type("AWS::SQS::Queue"),
             new: of_type("AWS::SNS::Topic"),
@@ -267,20 +287,25 @@ fn planned(edit: &Edit) -> Documented {
     let none = BTreeMap::new();
     let side = |template| Some(Known { template, parameters: &none });
     let changes = compare(side(&old), side(&new), &BTreeMap::new());
-    Documented::of(changes.of("A").expect("the edit changes the resource"))
+    Documented::predicted(changes.of("A").expect("the edit changes the resource"))
 }
 
 #[test]
-fn a_plan_says_what_the_documentation_says() {
+fn plans_match_the_documentation() {
     let edits: Vec<_> = [storage(), users(), functions(), edge()].into_iter().flatten().collect();
     assert!(edits.len() >= 25, "{}", edits.len());
-    let mut table = String::from("| Edit | Type | Says so | Documentation | Plan |\n|---|---|---|---|---|\n");
+    let mut table =
+        String::from("| Edit | Type | Property or section | Documentation | Plan |\n|---|---|---|---|---|\n");
     for edit in &edits {
         let planned = planned(edit);
-        assert_eq!(planned, edit.documented, "{} ({})", edit.what, edit.kind);
+        assert_eq!(planned, edit.documented, "{} ({})", edit.what, edit.resource_type);
         let (documented, planned) = (edit.documented.words(), planned.words());
         // Writing to a string cannot fail.
-        let _never = writeln!(table, "| {} | `{}` | {} | {documented} | {planned} |", edit.what, edit.kind, edit.says);
+        let _never = writeln!(
+            table,
+            "| {} | `{}` | {} | {documented} | {planned} |",
+            edit.what, edit.resource_type, edit.source
+        );
     }
     let page = include_str!("../../../docs/edits.md");
     assert!(page.contains(&table), "xtask/docs/edits.md should have this table:\n{table}");

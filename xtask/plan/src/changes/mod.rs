@@ -1,109 +1,109 @@
-//! What CloudFormation would do to each resource, from two templates and AWS's schemas: pure, and without an account.
+//! Predicts what CloudFormation does to each resource, from two templates and AWS's resource schemas.
 //!
 //! The rules are those of the CloudFormation user guide, "Update behaviors of stack resources": a changed create-only
-//! property replaces; what refers to a replaced resource changes with it, and may be replaced in turn.
+//! property replaces its resource; a resource that refers to a replaced one changes with it, and may be replaced in turn.
 
-pub mod behavior;
+mod behavior;
 mod compare;
 mod documented;
-pub mod references;
-pub mod resolve;
+pub(crate) mod references;
+pub(crate) mod resolve;
 
 use std::collections::BTreeMap;
 
 pub use behavior::Certainty;
-pub use compare::compare;
+pub(crate) use compare::compare;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What would happen to a stack's resources.
+/// The changes of a stack's resources and outputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StackChanges {
-    /// Every resource that would be touched, by logical ID.
+    /// The changing resources, ordered by logical ID.
     pub resources: Vec<ResourceChange>,
-    /// Outputs that would be added, changed or removed.
+    /// The outputs that are added, changed or removed.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub outputs: Vec<PropertyChange>,
-    /// Outputs whose value would change with a replaced resource, and how sure that is.
+    /// The outputs whose values change with a replaced resource.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub moved_outputs: BTreeMap<String, Certainty>,
 }
 
-/// What would happen to one resource.
+/// The change of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
-    /// Its logical ID.
+    /// The logical ID.
     pub logical_id: String,
-    /// Its type.
+    /// The resource type.
     pub resource_type: String,
-    /// What would happen.
+    /// The action on the resource.
     pub action: ResourceAction,
-    /// How sure that is.
+    /// The certainty of the action.
     pub certainty: Certainty,
-    /// Why it would be replaced: paths of properties, each with how sure that is.
+    /// The causes of a replacement.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub causes: Vec<Cause>,
-    /// What differs.
+    /// The differences.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub properties: Vec<PropertyChange>,
-    /// Does the template keep what would be deleted or replaced?
+    /// Does the template retain the resource that is deleted or replaced?
     pub retained: bool,
-    /// Why CloudFormation would refuse the change.
+    /// The reason, if CloudFormation would refuse the change.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub impossible: Option<String>,
 }
 
-/// What CloudFormation would do.
+/// An action of CloudFormation on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ResourceAction {
-    /// Make it.
+    /// Creates it.
     Create,
-    /// Change it in place.
+    /// Updates it in place.
     Update,
-    /// Make another in its place, then remove it.
+    /// Creates another in its place, then deletes it.
     Replace,
-    /// Remove it.
+    /// Deletes it.
     Delete,
 }
 
-/// Why a resource would be replaced.
+/// A cause of a replacement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
-    /// The property whose change replaces, as the schemas spell its path.
+    /// The path of the property whose change replaces the resource, as the schemas spell it.
     pub property: String,
-    /// How sure that is.
+    /// The certainty of the replacement.
     pub certainty: Certainty,
-    /// Under which condition, where the documentation says so.
+    /// The documented condition of the replacement.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub condition: Option<String>,
-    /// The replaced resource, or the parameter, that it changes with.
+    /// The replaced resource, or the parameter, that the property changes with.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub follows: Option<String>,
 }
 
-/// A difference.
+/// The difference of a property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PropertyChange {
-    /// Where, `/` between steps: within `Properties`, or an attribute such as `DeletionPolicy`.
+    /// The path within `Properties`, with `/` between steps, or an attribute such as `DeletionPolicy`.
     pub path: String,
-    /// What was there.
+    /// The old value.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub old: Option<Value>,
-    /// What would be there.
+    /// The new value.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub new: Option<Value>,
-    /// The replaced resource, or the parameter, that it changes with; its value is known after the deploy.
+    /// The replaced resource, or the parameter, that the property changes with; the value is known after the deploy.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub follows: Option<String>,
 }
 
 impl StackChanges {
-    /// The change of one resource, where there is one.
+    /// Returns the change of a resource.
     #[must_use]
     pub fn of(&self, logical_id: &str) -> Option<&ResourceChange> {
         self.resources.iter().find(|change| change.logical_id == logical_id)

@@ -1,4 +1,4 @@
-//! Whatever is edited, the comparison says what an oracle says that only knows the edits and the schemas' lists.
+//! Property tests: the comparison agrees with an oracle that knows only the edits and the schemas' lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 
-/// Types whose documentation adds nothing to their schemas, and one that has no schema.
+/// Types whose documentation matches their schemas, and one without a schema.
 const TYPES: &[&str] = &[
     "AWS::SNS::Topic",
     "AWS::S3::Bucket",
@@ -20,13 +20,13 @@ const TYPES: &[&str] = &[
     "Custom::Thing",
 ];
 const IDS: &[&str] = &["A", "B", "C", "D", "E", "F"];
-/// Properties that no schema knows change in place.
+/// Properties outside the schemas, which change in place.
 const HARMLESS: &[&str] = &["Harmless", "Other"];
 
-/// A resource as the oracle knows it: its type, and its properties' values, each a number or another resource's.
+/// A resource of the oracle: a type, and properties that are numbers or references to other resources.
 #[derive(Debug, Clone, PartialEq)]
 struct Model {
-    kind: &'static str,
+    resource_type: &'static str,
     properties: BTreeMap<&'static str, Content>,
 }
 
@@ -38,9 +38,9 @@ enum Content {
 
 type Template = BTreeMap<&'static str, Model>;
 
-/// A line of the schemas' table: top-level properties that replace, and that may.
-fn lists(kind: &str) -> (Vec<&'static str>, Vec<&'static str>) {
-    let line = include_str!("replacement.tsv").lines().find(|line| line.split('\t').next() == Some(kind));
+/// A type's top-level properties that replace the resource, and those that may.
+fn lists(resource_type: &str) -> (Vec<&'static str>, Vec<&'static str>) {
+    let line = include_str!("replacement.tsv").lines().find(|line| line.split('\t').next() == Some(resource_type));
     let column = |number: usize| {
         let list = line.and_then(|line| line.split('\t').nth(number)).unwrap_or_default();
         list.split(',').filter(|path| !path.is_empty() && !path.contains('/')).collect()
@@ -48,8 +48,8 @@ fn lists(kind: &str) -> (Vec<&'static str>, Vec<&'static str>) {
     (column(1), column(2))
 }
 
-fn property_names(kind: &'static str) -> Vec<&'static str> {
-    let (certain, conditional) = lists(kind);
+fn property_names(resource_type: &'static str) -> Vec<&'static str> {
+    let (certain, conditional) = lists(resource_type);
     HARMLESS.iter().copied().chain(certain).chain(conditional).collect()
 }
 
@@ -58,11 +58,11 @@ fn content() -> impl Strategy<Value = Content> {
 }
 
 fn model() -> impl Strategy<Value = Model> {
-    prop::sample::select(TYPES).prop_flat_map(|kind| {
-        let names = property_names(kind);
+    prop::sample::select(TYPES).prop_flat_map(|resource_type| {
+        let names = property_names(resource_type);
         let count = names.len().min(4);
         prop::collection::btree_map(prop::sample::select(names), content(), 0..=count)
-            .prop_map(move |properties| Model { kind, properties })
+            .prop_map(move |properties| Model { resource_type, properties })
     })
 }
 
@@ -70,7 +70,7 @@ fn template() -> impl Strategy<Value = Template> {
     prop::collection::btree_map(prop::sample::select(IDS), model(), 0..=IDS.len())
 }
 
-/// An edit, as people make them.
+/// An edit of a template.
 #[derive(Debug, Clone)]
 enum Edit {
     Put(&'static str, Model),
@@ -92,14 +92,14 @@ fn edit() -> impl Strategy<Value = Edit> {
 fn apply(template: &mut Template, old: &Template, edit: Edit) {
     match edit {
         // A resource of another type under the same logical ID is refused, which has a test of its own.
-        Edit::Put(id, model) if old.get(id).is_none_or(|old| old.kind == model.kind) => {
+        Edit::Put(id, model) if old.get(id).is_none_or(|old| old.resource_type == model.resource_type) => {
             template.insert(id, model);
         }
         Edit::Put(..) => {}
         Edit::Delete(id) => drop(template.remove(id)),
         Edit::Set(id, index, content) => {
             if let Some(model) = template.get_mut(id) {
-                let names = property_names(model.kind);
+                let names = property_names(model.resource_type);
                 model.properties.insert(names[index.index(names.len())], content);
             }
         }
@@ -122,15 +122,15 @@ fn rendered(template: &Template) -> Value {
         .map(|(id, model)| {
             let properties: Map<_, _> =
                 model.properties.iter().map(|(name, content)| ((*name).to_owned(), value(content))).collect();
-            ((*id).to_owned(), json!({ "Type": model.kind, "Properties": properties }))
+            ((*id).to_owned(), json!({ "Type": model.resource_type, "Properties": properties }))
         })
         .collect();
     json!({ "Resources": resources })
 }
 
-/// How sure it is that a change of this property replaces; `None` when it does not.
-fn replaces(kind: &str, property: &str) -> Option<Certainty> {
-    let (certain, conditional) = lists(kind);
+/// The certainty that a change of the property replaces the resource.
+fn replaces(resource_type: &str, property: &str) -> Option<Certainty> {
+    let (certain, conditional) = lists(resource_type);
     if certain.contains(&property) {
         Some(Certainty::Certain)
     } else if conditional.contains(&property) {
@@ -140,7 +140,7 @@ fn replaces(kind: &str, property: &str) -> Option<Certainty> {
     }
 }
 
-/// What happens to each resource: how sure a replacement is, and how sure any change is.
+/// The certainty of a resource's replacement, and of any change of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Expected {
     replaced: Option<Certainty>,
@@ -148,7 +148,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn verdict(self) -> Option<(ResourceAction, Certainty)> {
+    fn action(self) -> Option<(ResourceAction, Certainty)> {
         match self {
             Self { replaced: Some(certainty), .. } => Some((ResourceAction::Replace, certainty)),
             Self { changed: Some(certainty), .. } => Some((ResourceAction::Update, certainty)),
@@ -165,16 +165,16 @@ fn oracle(old: &Template, new: &Template) -> BTreeMap<String, (ResourceAction, C
         let names: BTreeSet<_> = before.properties.keys().chain(after.properties.keys()).copied().collect();
         let changed: Vec<_> =
             names.into_iter().filter(|name| before.properties.get(name) != after.properties.get(name)).collect();
-        let sure = if after.kind == "Custom::Thing" { Certainty::Unknown } else { Certainty::Certain };
+        let sure = if after.resource_type == "Custom::Thing" { Certainty::Unknown } else { Certainty::Certain };
         expected.insert(
             id,
             Expected {
-                replaced: changed.iter().filter_map(|name| replaces(after.kind, name)).max(),
+                replaced: changed.iter().filter_map(|name| replaces(after.resource_type, name)).max(),
                 changed: (!changed.is_empty()).then_some(sure),
             },
         );
     }
-    // As many rounds as resources reach everything that follows.
+    // As many rounds as there are resources reach every consequence.
     for _ in 0..IDS.len() {
         let before = expected.clone();
         for id in &both {
@@ -186,24 +186,25 @@ fn oracle(old: &Template, new: &Template) -> BTreeMap<String, (ResourceAction, C
                 }
                 let entry = expected.entry(id).or_default();
                 entry.changed = entry.changed.max(Some(moved));
-                entry.replaced = entry.replaced.max(replaces(new[id].kind, name).map(|certainty| certainty.min(moved)));
+                entry.replaced =
+                    entry.replaced.max(replaces(new[id].resource_type, name).map(|certainty| certainty.min(moved)));
             }
         }
     }
-    let ends = |one: &Template, other: &Template, action: ResourceAction| {
+    let missing = |one: &Template, other: &Template, action: ResourceAction| {
         let only = one.keys().filter(|id| !other.contains_key(*id));
         only.map(|id| ((*id).to_owned(), (action, Certainty::Certain))).collect::<Vec<_>>()
     };
-    let between = expected.into_iter().filter_map(|(id, expected)| Some((id.to_owned(), expected.verdict()?)));
-    let created = ends(new, old, ResourceAction::Create);
-    between.chain(created).chain(ends(old, new, ResourceAction::Delete)).collect()
+    let between = expected.into_iter().filter_map(|(id, expected)| Some((id.to_owned(), expected.action()?)));
+    let created = missing(new, old, ResourceAction::Create);
+    between.chain(created).chain(missing(old, new, ResourceAction::Delete)).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_comparison_says_what_the_oracle_says(old in template(), edits in prop::collection::vec(edit(), 0..12)) {
+    fn the_comparison_agrees_with_the_oracle(old in template(), edits in prop::collection::vec(edit(), 0..12)) {
         let mut new = old.clone();
         for edit in edits {
             apply(&mut new, &old, edit);
@@ -212,12 +213,12 @@ proptest! {
         let none = BTreeMap::new();
         let side = |template| Some(Known { template, parameters: &none });
         let changes = compare(side(&before), side(&after), &none_moved());
-        let said: BTreeMap<_, _> = changes
+        let predicted: BTreeMap<_, _> = changes
             .resources
             .into_iter()
             .map(|change| (change.logical_id, (change.action, change.certainty)))
             .collect();
-        prop_assert_eq!(said, oracle(&old, &new));
+        prop_assert_eq!(predicted, oracle(&old, &new));
     }
 
     #[test]

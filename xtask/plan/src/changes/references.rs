@@ -1,21 +1,20 @@
-//! Which resources and parameters a value refers to, and where.
+//! Finds the references in a value to resources and parameters.
 
 use serde_json::Value;
 
-/// A place in a value that refers to a resource or a parameter.
+/// A reference to a resource or a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reference {
+pub(crate) struct Reference {
     /// The path of the value that holds the reference, `/` between steps.
-    pub path: String,
+    pub(crate) path: String,
     /// The logical ID of a resource, or the name of a parameter.
-    pub target: String,
-    /// The attribute, where it is one.
-    pub attribute: Option<String>,
+    pub(crate) target: String,
+    /// The attribute, if it is referred to.
+    pub(crate) attribute: Option<String>,
 }
 
-/// Every reference in a value, `Ref`, `Fn::GetAtt` and the variables of `Fn::Sub`.
-#[must_use]
-pub fn references(value: &Value) -> Vec<Reference> {
+/// Returns the references in a value: `Ref`, `Fn::GetAtt` and the variables of `Fn::Sub`.
+pub(crate) fn references(value: &Value) -> Vec<Reference> {
     let mut found = Vec::new();
     collect(value, &mut String::new(), &mut found);
     found
@@ -36,7 +35,7 @@ fn collect(value: &Value, path: &mut String, found: &mut Vec<Reference>) {
                 if let ("Fn::Sub", Value::Array(items)) = (name, argument)
                     && let Some(variables) = items.get(1).and_then(Value::as_object)
                 {
-                    // The variables' own values stand where the text stands.
+                    // The values of its own variables have the path of the text.
                     for value in variables.values() {
                         collect(value, &mut path.to_owned(), found);
                     }
@@ -45,7 +44,7 @@ fn collect(value: &Value, path: &mut String, found: &mut Vec<Reference>) {
             }
             let within = intrinsic(value).is_some();
             for (key, value) in object {
-                // What an intrinsic function takes has no path of its own in the properties.
+                // Arguments of an intrinsic function have no path of their own.
                 if within { collect(value, &mut path.clone(), found) } else { step(key, value, path, found) }
             }
         }
@@ -68,9 +67,9 @@ fn step(key: &str, value: &Value, path: &mut String, found: &mut Vec<Reference>)
     path.truncate(length);
 }
 
-/// The intrinsic function a value calls, and what it is called with.
+/// Returns the name and the argument of an intrinsic function.
 #[must_use]
-pub fn intrinsic(value: &Value) -> Option<(&str, &Value)> {
+pub(crate) fn intrinsic(value: &Value) -> Option<(&str, &Value)> {
     let object = value.as_object()?;
     let (name, argument) = object.iter().next()?;
     let function = name == "Ref" || name == "Condition" || name.starts_with("Fn::");
@@ -105,7 +104,7 @@ fn split(text: &str) -> (String, Option<String>) {
 }
 
 /// The variables of a text: `${Name}`, but not `${!Literal}`.
-pub fn variables(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.split("${")
         .skip(1)
         .filter_map(|rest| rest.split_once('}').map(|(name, _)| name.trim()))
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_referring_is_seen_with_its_place() {
+    fn every_form_of_reference_is_found_with_its_path() {
         let value = json!({
             "A": { "Ref": "One" },
             "B": [{ "Fn::GetAtt": ["Two", "Arn"] }, { "Fn::Sub": "x-${Three.Name}-${!Four}-${AWS::Region}" }],

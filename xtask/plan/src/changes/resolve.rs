@@ -1,4 +1,4 @@
-//! Values as CloudFormation would compute them, as far as that is known before a deploy. What is not known stays as it is.
+//! Computes values as CloudFormation does, as far as they are known before a deploy. Unknown values remain expressions.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::references::{intrinsic, variables};
 
-/// A template, and what is known about its parameters.
+/// A template, with the known values of its parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// The template.
-    pub template: &'a Value,
-    /// The parameters whose values are known.
-    pub parameters: &'a BTreeMap<String, String>,
+    pub(crate) template: &'a Value,
+    /// The known values.
+    pub(crate) parameters: &'a BTreeMap<String, String>,
 }
 
 impl Known<'_> {
-    /// A parameter's value: the one it is deployed with, or its default.
+    /// A parameter's known value, or its default.
     fn parameter(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.parameters.get(name) {
             return Some(json!(value));
@@ -24,15 +24,14 @@ impl Known<'_> {
         self.template.get("Parameters")?.get(name)?.get("Default").cloned()
     }
 
-    /// Is a condition met? `None` when that is not known.
-    #[must_use]
-    pub fn condition(&self, name: &str) -> Option<bool> {
-        self.holds(self.template.get("Conditions")?.get(name)?)
+    /// Is a condition met? `None` if unknown.
+    pub(crate) fn condition(&self, name: &str) -> Option<bool> {
+        self.is_met(self.template.get("Conditions")?.get(name)?)
     }
 
-    fn holds(&self, condition: &Value) -> Option<bool> {
+    fn is_met(&self, condition: &Value) -> Option<bool> {
         let (function, argument) = intrinsic(condition)?;
-        let all = || argument.as_array().map(|items| items.iter().map(|item| self.holds(item)).collect::<Vec<_>>());
+        let all = || argument.as_array().map(|items| items.iter().map(|item| self.is_met(item)).collect::<Vec<_>>());
         match function {
             "Condition" => self.condition(argument.as_str()?),
             "Fn::Equals" => {
@@ -40,7 +39,7 @@ impl Known<'_> {
                 let (left, right) = (self.resolve(left), self.resolve(right));
                 (is_plain(&left) && is_plain(&right)).then(|| text(&left) == text(&right))
             }
-            "Fn::Not" => self.holds(argument.as_array()?.first()?).map(|met| !met),
+            "Fn::Not" => self.is_met(argument.as_array()?.first()?).map(|met| !met),
             "Fn::And" if all()?.contains(&Some(false)) => Some(false),
             "Fn::And" => all()?.into_iter().collect::<Option<Vec<_>>>().map(|_| true),
             "Fn::Or" if all()?.contains(&Some(true)) => Some(true),
@@ -49,11 +48,10 @@ impl Known<'_> {
         }
     }
 
-    /// The value with everything known filled in.
-    #[must_use]
-    pub fn resolve(&self, value: &Value) -> Value {
+    /// Returns the value with known values filled in.
+    pub(crate) fn resolve(&self, value: &Value) -> Value {
         if let Some((function, argument)) = intrinsic(value) {
-            // What a function takes is kept whole: a place in its list means something.
+            // Arguments keep their positions: `AWS::NoValue` is not removed from them.
             let whole = |items: &Vec<Value>| items.iter().map(|item| self.resolve(item)).collect();
             return self.call(function, argument).unwrap_or_else(|| {
                 let argument = argument.as_array().map_or_else(|| self.resolve(argument), whole);
@@ -89,7 +87,7 @@ impl Known<'_> {
         }
     }
 
-    /// The text with its known variables filled in; plain text once all are.
+    /// Returns the text with known variables filled in; a plain string if all are known.
     fn substitute(&self, argument: &Value) -> Option<Value> {
         let (text_with_variables, own) = match argument {
             Value::String(text) => (text.as_str(), None),
@@ -97,7 +95,7 @@ impl Known<'_> {
             _ => return None,
         };
         let mut filled = text_with_variables.to_owned();
-        let mut left = serde_json::Map::new();
+        let mut unknown = serde_json::Map::new();
         for name in variables(text_with_variables) {
             let value = match own.and_then(|own| own.get(name)) {
                 Some(value) => self.resolve(value),
@@ -105,14 +103,14 @@ impl Known<'_> {
             };
             match text(&value) {
                 Some(value) => filled = filled.replace(&format!("${{{name}}}"), value),
-                None if own.is_some_and(|own| own.contains_key(name)) => drop(left.insert(name.to_owned(), value)),
+                None if own.is_some_and(|own| own.contains_key(name)) => drop(unknown.insert(name.to_owned(), value)),
                 None => {}
             }
         }
         if variables(&filled).next().is_none() {
             return Some(json!(filled.replace("${!", "${")));
         }
-        Some(if left.is_empty() { json!({ "Fn::Sub": filled }) } else { json!({ "Fn::Sub": [filled, left] }) })
+        Some(if unknown.is_empty() { json!({ "Fn::Sub": filled }) } else { json!({ "Fn::Sub": [filled, unknown] }) })
     }
 }
 
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_filled_in_and_the_rest_stays() {
+    fn known_values_are_filled_in_and_expressions_remain() {
         assert_eq!(resolved(&json!({ "Ref": "Size" }), &[]), json!("small"));
         assert_eq!(resolved(&json!({ "Ref": "Size" }), &[("Size", "large")]), json!("large"));
         assert_eq!(resolved(&json!({ "Ref": "Other" }), &[]), json!({ "Ref": "Other" }));
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_substituted_as_far_as_it_goes() {
+    fn known_variables_are_substituted() {
         let value = json!({ "Fn::Sub": "${Size}-${AWS::AccountId}-${!literal}" });
         assert_eq!(resolved(&value, &[]), json!({ "Fn::Sub": "small-${AWS::AccountId}-${!literal}" }));
         assert_eq!(resolved(&json!({ "Fn::Sub": "x-${Size}" }), &[]), json!("x-small"));

@@ -25,7 +25,7 @@ fn a_template_against_itself_is_no_change() {
 }
 
 #[test]
-fn a_create_only_property_replaces_and_what_refers_to_it_follows() {
+fn resources_that_refer_to_a_replaced_one_change_with_it() {
     let with = |name: &str| {
         template(json!({
             "Table": table(name),
@@ -51,7 +51,7 @@ fn a_create_only_property_replaces_and_what_refers_to_it_follows() {
 }
 
 #[test]
-fn a_conditional_replacement_is_told_as_one_and_so_are_its_followers() {
+fn a_conditional_replacement_has_conditional_consequences() {
     let with = |bus: &str| {
         template(json!({
             "Rule": { "Type": "AWS::Events::Rule", "Properties": { "EventBusName": bus } },
@@ -65,7 +65,7 @@ fn a_conditional_replacement_is_told_as_one_and_so_are_its_followers() {
 }
 
 #[test]
-fn a_resource_cannot_be_replaced_under_its_own_name() {
+fn a_resource_cannot_be_replaced_under_a_fixed_name() {
     let with = |import: &str| {
         let mut table = table("a");
         table["Properties"]["ImportSourceSpecification"] = json!({ "InputFormat": import });
@@ -85,7 +85,7 @@ fn a_type_cannot_change() {
 }
 
 #[test]
-fn what_a_condition_switches_off_does_not_exist() {
+fn a_resource_whose_condition_is_unmet_does_not_exist() {
     let template = json!({
         "Parameters": { "Live": { "Type": "String" } },
         "Conditions": { "First": { "Fn::Equals": [{ "Ref": "Live" }, ""] } },
@@ -98,12 +98,12 @@ fn what_a_condition_switches_off_does_not_exist() {
         Some(Known { template: &template, parameters: &later }),
         &BTreeMap::new(),
     );
-    let version = changes.of("Version").expect("it goes");
+    let version = changes.of("Version").expect("it is deleted");
     assert_eq!((version.action, version.retained), (ResourceAction::Delete, true));
 }
 
 #[test]
-fn a_parameter_that_moves_moves_what_takes_it_and_the_outputs() {
+fn a_changing_parameter_changes_its_resources_and_outputs() {
     let template = json!({
         "Parameters": { "TableArn": { "Type": "String" } },
         "Resources": { "Mapping": { "Type": "AWS::Lambda::EventSourceMapping",
@@ -119,7 +119,7 @@ fn a_parameter_that_moves_moves_what_takes_it_and_the_outputs() {
 }
 
 #[test]
-fn an_unknown_type_may_do_anything() {
+fn a_type_without_a_schema_has_unknown_changes() {
     let with = |value: u32| template(json!({ "A": { "Type": "Custom::Thing", "Properties": { "Value": value } } }));
     let changes = changes(&with(1), &with(2));
     let change = changes.of("A").expect("it changes");

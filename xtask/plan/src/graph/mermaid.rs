@@ -2,9 +2,9 @@
 
 use std::fmt::{Result, Write};
 
-use super::{End, Graph, Kind, Stack};
+use super::{Endpoint, Graph, GraphStack, NodeKind};
 
-/// A Mermaid flowchart: a box per system, in it a box per stack.
+/// Returns a Mermaid flowchart: a box per system, with a box per stack.
 #[must_use]
 pub fn mermaid(graph: &Graph) -> String {
     let mut text = String::new();
@@ -35,13 +35,13 @@ fn write(graph: &Graph, out: &mut String) -> Result {
     Ok(())
 }
 
-fn draw(stack: &Stack, out: &mut String) -> Result {
+fn draw(stack: &GraphStack, out: &mut String) -> Result {
     writeln!(out, "    subgraph {}[\"{}\"]", identifier("stack", &stack.name), stack.name)?;
     for node in &stack.nodes {
         let (open, close) = match node.kind {
-            Kind::Function => ("([", "])"),
-            Kind::Api => ("{{", "}}"),
-            Kind::Data => ("[(", ")]"),
+            NodeKind::Function => ("([", "])"),
+            NodeKind::Api => ("{{", "}}"),
+            NodeKind::Data => ("[(", ")]"),
         };
         let id = identifier(&stack.name, &node.logical_id);
         writeln!(out, "      {id}{open}\"{}\"{close}", node.label)?;
@@ -49,14 +49,14 @@ fn draw(stack: &Stack, out: &mut String) -> Result {
     writeln!(out, "    end")
 }
 
-fn end(end: &End) -> String {
+fn end(end: &Endpoint) -> String {
     match &end.node {
         Some(node) => identifier(&end.stack, node),
         None => identifier("stack", &end.stack),
     }
 }
 
-/// Mermaid's identifiers are letters, digits and underscores.
+/// Mermaid's identifiers consist of letters, digits and underscores.
 fn identifier(within: &str, name: &str) -> String {
     format!("{within}_{name}").replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
 }

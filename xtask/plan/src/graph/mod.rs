@@ -1,4 +1,4 @@
-//! What a stage is made of: systems, stacks, functions, APIs and data, and what refers to what. Pure.
+//! The graph of a stage: its systems, stacks, functions, APIs and data, and the references between them.
 
 mod mermaid;
 mod svg;
@@ -16,47 +16,47 @@ pub use svg::svg;
 use crate::{
     changes::references::{Reference, references},
     full_name,
-    safety::holds_data,
+    stateful::is_stateful,
 };
 
-/// What a graph shows.
+/// The graph of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     /// The stage.
     pub stage: String,
-    /// Every stack, in the order of a deploy.
-    pub stacks: Vec<Stack>,
-    /// What refers to what.
+    /// Every stack, in deploy order.
+    pub stacks: Vec<GraphStack>,
+    /// The references.
     pub edges: BTreeSet<Edge>,
 }
 
-/// A stack.
+/// A stack of the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stack {
-    /// Its system.
+pub struct GraphStack {
+    /// The system.
     pub system: String,
-    /// Its name in CloudFormation.
+    /// The name in CloudFormation.
     pub name: String,
-    /// What of it is worth showing, sorted.
+    /// Its functions, APIs and data.
     pub nodes: BTreeSet<Node>,
 }
 
-/// A function, an API, or something that holds or carries data.
+/// A function, an API, or a resource that holds or carries data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node {
-    /// The name of the stack in CloudFormation.
+    /// The stack's name in CloudFormation.
     pub stack: String,
     /// The logical ID.
     pub logical_id: String,
-    /// What it is called.
+    /// The label in drawings.
     pub label: String,
-    /// What it is.
-    pub kind: Kind,
+    /// The kind.
+    pub kind: NodeKind,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum NodeKind {
     /// A Lambda function.
     Function,
     /// A REST API.
@@ -65,35 +65,35 @@ pub enum Kind {
     Data,
 }
 
-/// A node or a stack without nodes refers to another.
+/// A reference from a node, or a stack without nodes, to another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Who refers.
-    pub from: End,
-    /// To what.
-    pub to: End,
+    /// The referring end.
+    pub from: Endpoint,
+    /// The end that is referred to.
+    pub to: Endpoint,
 }
 
-/// One end of an edge: a stack, and a node in it by logical ID.
+/// One end of an edge: a stack, or a node in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct End {
+pub struct Endpoint {
     /// The stack's name in CloudFormation.
     pub stack: String,
-    /// The node; `None` is the stack itself.
+    /// The node's logical ID; `None` for the stack itself.
     pub node: Option<String>,
 }
 
-/// Types that carry data without keeping it.
+/// Resource types that carry data without storing it.
 const CARRIES_DATA: &[&str] =
     &["AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::CloudFront::Distribution", "AWS::Events::EventBus"];
 
-/// The graph of a stage.
+/// Returns the graph of a stage.
 #[must_use]
 pub fn graph(stage: &str, systems: &[RenderedSystem]) -> Graph {
     let rendered: Vec<_> = systems.iter().flat_map(|system| &system.stacks).collect();
     let owners: BTreeMap<&str, BTreeMap<String, String>> =
         rendered.iter().map(|stack| (stack.name.as_str(), owners(stack))).collect();
-    let stacks = rendered.iter().map(|stack| Stack {
+    let stacks = rendered.iter().map(|stack| GraphStack {
         system: stack.system.clone(),
         name: stack.name.clone(),
         nodes: nodes(stack),
@@ -116,10 +116,10 @@ fn nodes(stack: &RenderedStack) -> BTreeSet<Node> {
         .filter_map(|(id, resource)| {
             let resource_type = resource["Type"].as_str()?;
             let kind = match resource_type {
-                "AWS::Lambda::Function" => Kind::Function,
-                "AWS::ApiGateway::RestApi" => Kind::Api,
+                "AWS::Lambda::Function" => NodeKind::Function,
+                "AWS::ApiGateway::RestApi" => NodeKind::Api,
                 "AWS::Logs::LogGroup" => return None,
-                other if holds_data(other) || CARRIES_DATA.contains(&other) => Kind::Data,
+                other if is_stateful(other) || CARRIES_DATA.contains(&other) => NodeKind::Data,
                 _ => return None,
             };
             let name = resource["Properties"]["FunctionName"].as_str().unwrap_or(id);
@@ -135,7 +135,7 @@ fn stage_of(stack: &RenderedStack) -> &str {
     stack.name.strip_prefix(&prefix).unwrap_or_default()
 }
 
-/// Which node a resource belongs to: itself, or the function or API that it is a part of.
+/// Maps each resource to the node it belongs to: itself, or its function or API.
 fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<String, String> =
         nodes(stack).into_iter().map(|node| (node.logical_id.clone(), node.logical_id)).collect();
@@ -153,13 +153,13 @@ fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
                     owners.insert(id.clone(), function);
                 }
             }
-            // Whatever is part of an API names it.
-            kind if kind.starts_with("AWS::ApiGateway::") => {
+            // The parts of an API refer to it.
+            part if part.starts_with("AWS::ApiGateway::") => {
                 if let Some(api) = target("RestApiId") {
                     owners.insert(id.clone(), api);
                 }
             }
-            // A mapping reads from its source for its function.
+            // A mapping belongs to its source, which feeds the function.
             "AWS::Lambda::EventSourceMapping" => {
                 if let Some(source) = target("EventSourceArn") {
                     owners.insert(id.clone(), source);
@@ -178,9 +178,9 @@ fn edges_of(
     owners: &BTreeMap<&str, BTreeMap<String, String>>,
 ) -> Vec<Edge> {
     let own = &owners[stack.name.as_str()];
-    let within = |stack: &str, node: &str| End { stack: stack.to_owned(), node: Some(node.to_owned()) };
-    let whole = |stack: &str| End { stack: stack.to_owned(), node: None };
-    let to = |reference: Reference| -> Option<End> {
+    let within = |stack: &str, node: &str| Endpoint { stack: stack.to_owned(), node: Some(node.to_owned()) };
+    let whole = |stack: &str| Endpoint { stack: stack.to_owned(), node: None };
+    let to = |reference: Reference| -> Option<Endpoint> {
         if let Some(node) = own.get(&reference.target) {
             return Some(within(&stack.name, node));
         }
@@ -194,30 +194,30 @@ fn edges_of(
         Some(node.map_or_else(|| whole(&name), |node| within(&name, node)))
     };
     let mut edges = Vec::new();
-    let mut stacks_met = BTreeSet::new();
+    let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
         let Some(owner) = own.get(id) else { continue };
         let from = within(&stack.name, owner);
         for end in references(&resource["Properties"]).into_iter().filter_map(to) {
-            stacks_met.insert(end.stack.clone());
+            referenced_stacks.insert(end.stack.clone());
             if end != from {
                 edges.push(Edge { from: from.clone(), to: end });
             }
         }
     }
-    // A dependency that no node shows is shown between the stacks.
+    // A dependency without a reference between nodes becomes an edge between the stacks.
     for other in &stack.depends_on {
         let name = full_name(&stack.system, other, stage);
-        if !stacks_met.contains(&name) {
+        if !referenced_stacks.contains(&name) {
             edges.push(Edge { from: whole(&stack.name), to: whole(&name) });
         }
     }
     edges
 }
 
-/// What has a name of its own, by that name as the template spells it: a bucket that tells a function of its objects, and
-/// that the function reads, cannot both be referred to, so one of them is named.
-fn named(stack: &RenderedStack) -> Vec<(String, End)> {
+/// The nodes with fixed names, by name: a bucket that notifies a function that reads it cannot also be referred to by that
+/// function, which has its name instead.
+fn named(stack: &RenderedStack) -> Vec<(String, Endpoint)> {
     const NAMES: &[&str] = &["BucketName", "TableName", "QueueName", "TopicName"];
     nodes(stack)
         .into_iter()
@@ -225,29 +225,29 @@ fn named(stack: &RenderedStack) -> Vec<(String, End)> {
             let properties = &stack.template["Resources"][&node.logical_id]["Properties"];
             let name = NAMES.iter().find_map(|name| properties.get(*name))?;
             let text = name.as_str().or_else(|| name["Fn::Sub"].as_str())?;
-            Some((text.to_owned(), End { stack: stack.name.clone(), node: Some(node.logical_id) }))
+            Some((text.to_owned(), Endpoint { stack: stack.name.clone(), node: Some(node.logical_id) }))
         })
         .collect()
 }
 
-fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, End)]) -> Vec<Edge> {
+fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, Endpoint)]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (id, resource) in resources(stack) {
         let Some(owner) = owners.get(id) else { continue };
-        let from = End { stack: stack.name.clone(), node: Some(owner.clone()) };
-        // A table and a topic may have one name: whoever has it means itself by it.
+        let from = Endpoint { stack: stack.name.clone(), node: Some(owner.clone()) };
+        // A table and a topic may share a name; each then means itself.
         let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();
         let others: Vec<_> = named.iter().filter(|(name, _)| !own.contains(name)).collect();
-        let mut met = BTreeSet::new();
+        let mut mentioned = BTreeSet::new();
         strings(&resource["Properties"], &mut |text| {
-            met.extend(others.iter().filter(|(name, _)| mentions(text, name)).map(|(_, end)| end));
+            mentioned.extend(others.iter().filter(|(name, _)| mentions(text, name)).map(|(_, end)| end));
         });
-        edges.extend(met.into_iter().map(|to| Edge { from: from.clone(), to: to.clone() }));
+        edges.extend(mentioned.into_iter().map(|to| Edge { from: from.clone(), to: to.clone() }));
     }
     edges
 }
 
-/// Is the name in the text, and not only as the beginning or end of a longer one?
+/// Does the text contain the name, other than as a part of a longer name?
 fn mentions(text: &str, name: &str) -> bool {
     let within_name = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '-');
     text.match_indices(name).any(|(start, _)| {
@@ -266,50 +266,4 @@ fn strings<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
 }
 
 #[cfg(test)]
-mod tests {
-    use model::stage::Stage;
-
-    use super::*;
-
-    fn prod() -> Graph {
-        let text = include_str!("../../../stacks/stages/prod.yaml");
-        let stage = Stage::parse("prod", text, "prod.yaml").expect("a stage");
-        graph("prod", &stacks::systems::render(&stage).expect("rendered"))
-    }
-
-    fn refers(graph: &Graph, from: &str, to: &str) -> bool {
-        let is = |end: &End, id: &str| end.node.as_deref() == Some(id);
-        graph.edges.iter().any(|edge| is(&edge.from, from) && is(&edge.to, to))
-    }
-
-    #[test]
-    fn functions_apis_and_data_are_found_with_what_they_refer_to() {
-        let graph = prod();
-        assert!(refers(&graph, "MediaApi", "UploadMediaFunction"), "{graph:#?}");
-        assert!(refers(&graph, "UploadMediaFunction", "RawMediaBucket"), "{graph:#?}");
-        assert!(refers(&graph, "RawMediaBucket", "MediaProcessingDispatcher"), "{graph:#?}");
-        assert!(!refers(&graph, "RetrieveMediaFunction", "RawMediaBucket"), "{graph:#?}");
-        let pool = graph.edges.iter().find(|edge| edge.to.node.as_deref() == Some("MainUserPool"));
-        assert!(pool.is_some_and(|edge| edge.from.stack != edge.to.stack), "{graph:#?}");
-    }
-
-    #[test]
-    fn queues_feed_functions_and_namesakes_do_not_know_each_other() {
-        let graph = prod();
-        assert!(refers(&graph, "TaskEventsQueue", "StatusFunction"), "{graph:#?}");
-        assert!(refers(&graph, "ApiFunction", "NotificationsTable"), "{graph:#?}");
-        assert!(!refers(&graph, "NotificationsTable", "NotificationsTopic"), "{graph:#?}");
-        assert!(!refers(&graph, "NotificationsTopic", "NotificationsTable"), "{graph:#?}");
-    }
-
-    #[test]
-    fn both_drawings_name_every_node() {
-        let graph = prod();
-        let (text, drawing) = (mermaid(&graph), svg(&graph));
-        for node in graph.stacks.iter().flat_map(|stack| &stack.nodes) {
-            assert!(text.contains(&node.label) && drawing.contains(&node.label), "{}", node.label);
-        }
-        // The library that lays the picture out does so a little differently every time.
-        assert_eq!(text, mermaid(&graph));
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The graph as a picture. The library lays it out; boxes within boxes are beyond it, so stacks are nodes here.
+//! The graph as a picture. The layout library does not nest boxes, so stacks are nodes.
 
 use std::collections::BTreeMap;
 
@@ -10,32 +10,32 @@ use layout::{
     topo::layout::VisualGraph,
 };
 
-use super::{End, Graph, Kind};
+use super::{Endpoint, Graph, NodeKind};
 
-/// Points per letter and around them, for the library's font size.
+/// Sizes in points, for the library's font size.
 const LETTER: f64 = 9.0;
 const MARGIN: f64 = 30.0;
 const HEIGHT: f64 = 36.0;
 const FONT: usize = 14;
 
-/// The picture.
+/// Returns an SVG picture.
 #[must_use]
 pub fn svg(graph: &Graph) -> String {
     let mut picture = VisualGraph::new(Orientation::LeftToRight);
-    let mut handles: BTreeMap<End, NodeHandle> = BTreeMap::new();
+    let mut handles: BTreeMap<Endpoint, NodeHandle> = BTreeMap::new();
     for stack in &graph.stacks {
-        let whole = End { stack: stack.name.clone(), node: None };
+        let whole = Endpoint { stack: stack.name.clone(), node: None };
         let handle = picture.add_node(element(&stack.name, ShapeKind::new_box(&stack.name), 0xdd_dd_dd_ff));
         handles.insert(whole, handle);
         for node in &stack.nodes {
             let (shape, colour) = match node.kind {
-                Kind::Function => (ShapeKind::new_circle(&node.label), 0xff_e0_b0_ff),
-                Kind::Api => (ShapeKind::new_box(&node.label), 0xd8_c8_ff_ff),
-                Kind::Data => (ShapeKind::new_box(&node.label), 0xc0_e8_c8_ff),
+                NodeKind::Function => (ShapeKind::new_circle(&node.label), 0xff_e0_b0_ff),
+                NodeKind::Api => (ShapeKind::new_box(&node.label), 0xd8_c8_ff_ff),
+                NodeKind::Data => (ShapeKind::new_box(&node.label), 0xc0_e8_c8_ff),
             };
             let inner = picture.add_node(element(&node.label, shape, colour));
             picture.add_edge(Arrow::simple(""), handle, inner);
-            handles.insert(End { stack: stack.name.clone(), node: Some(node.logical_id.clone()) }, inner);
+            handles.insert(Endpoint { stack: stack.name.clone(), node: Some(node.logical_id.clone()) }, inner);
         }
     }
     for edge in &graph.edges {
@@ -50,7 +50,6 @@ pub fn svg(graph: &Graph) -> String {
 
 fn element(label: &str, shape: ShapeKind, colour: u32) -> Element {
     let look = StyleAttr::new(Color::fast("black"), 1, Some(Color::new(colour)), 0, FONT);
-    // Labels are short: no loss.
     #[expect(clippy::cast_precision_loss, reason = "labels are short")]
     let width = label.chars().count() as f64 * LETTER + MARGIN;
     Element::create(shape, look, Orientation::LeftToRight, Point::new(width, HEIGHT))

@@ -1,14 +1,14 @@
-//! The plan as a pull request's comment: a summary to read, details to unfold.
+//! The plan as a pull request's comment: a summary, and details to unfold.
 
 use std::fmt::{Result, Write};
 
-use super::{files_of, sign, summary, values, verdict, way_out};
+use super::{outcome, remedy, summary, symbol, uploads, values};
 use crate::preview::{Preview, StackAction, StackPreview};
 
-/// The longest comment GitHub takes, less room for a few stages more (GitHub's limit is 65,536 characters).
-const LONGEST: usize = 20_000;
+/// The longest details of a stage, in characters. GitHub limits a comment, which holds several stages, to 65,536.
+const LIMIT: usize = 20_000;
 
-/// The plan as Markdown.
+/// Returns the plan as Markdown.
 #[must_use]
 pub fn markdown(preview: &Preview) -> String {
     let mut text = String::new();
@@ -23,14 +23,14 @@ fn write(preview: &Preview, out: &mut String) -> Result {
     writeln!(out, "### {mark}`{}`: {}\n", preview.stage, summary(preview))?;
     for finding in &preview.findings {
         let mark = if finding.refused { "🛑" } else { "⚠️" };
-        writeln!(out, "- {mark} **{}**: {}", finding.stack, finding.message)?;
+        writeln!(out, "- {mark} **{}**: {}", finding.stack, finding.brief())?;
         if finding.refused {
-            writeln!(out, "  {}", way_out(finding))?;
+            writeln!(out, "  {}", remedy(finding))?;
         }
     }
     for orphan in preview.orphans() {
         let to_do = orphan.to_do.as_ref().map(|to_do| format!("; {to_do}")).unwrap_or_default();
-        writeln!(out, "- ❔ **{}**: no longer defined, a deploy leaves it alone{to_do}", orphan.name)?;
+        writeln!(out, "- ❔ **{}**: no longer defined; a deploy leaves it alone{to_do}", orphan.name)?;
     }
     for line in preview.disagreements.iter().chain(&preview.drift) {
         writeln!(out, "- ⚠️ {line}")?;
@@ -47,11 +47,11 @@ fn write(preview: &Preview, out: &mut String) -> Result {
         writeln!(details, "~ {}: new code, {}", code.function, code.reason)?;
     }
     for site in &preview.sites {
-        writeln!(details, "~ {}", files_of(site))?;
+        writeln!(details, "~ {}", uploads(site))?;
     }
-    if let Some((end, _)) = details.char_indices().nth(LONGEST) {
+    if let Some((end, _)) = details.char_indices().nth(LIMIT) {
         details.truncate(end);
-        details.push_str("\n… the rest is in `cargo xtask plan`\n");
+        details.push_str("\n… see `cargo xtask plan` for the rest\n");
     }
     writeln!(out, "```diff\n{}```\n", details.replace("```", "'''"))?;
     for slow in &preview.forecast.slow {
@@ -60,7 +60,7 @@ fn write(preview: &Preview, out: &mut String) -> Result {
     writeln!(out, "\n</details>\n")
 }
 
-/// GitHub colours lines that start with `+`, `-` or `!`, so signs stand first and names after.
+/// GitHub colours lines that start with `+`, `-` or `!`, so every line starts with its symbol.
 fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
     let what = match stack.action {
         StackAction::Create => "create",
@@ -69,11 +69,11 @@ fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
     };
     writeln!(out, "# {}: {what}", stack.name)?;
     for change in &stack.changes.resources {
-        let sign = if sign(change) == "~" { "!" } else { sign(change) };
-        writeln!(out, "{sign} {} ({}): {}", change.logical_id, change.resource_type, verdict(change))?;
+        let symbol = if symbol(change) == "~" { "!" } else { symbol(change) };
+        writeln!(out, "{symbol} {} ({}): {}", change.logical_id, change.resource_type, outcome(change))?;
         for line in change.properties.iter().flat_map(values::lines) {
             let (first, rest) = match line.chars().next() {
-                Some(sign @ ('+' | '-')) => (sign, line[1..].to_owned()),
+                Some(symbol @ ('+' | '-')) => (symbol, line[1..].to_owned()),
                 _ => (' ', line),
             };
             writeln!(out, "{first}     {rest}")?;

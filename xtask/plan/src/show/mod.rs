@@ -1,4 +1,4 @@
-//! A plan in words: for a terminal, and for a pull request.
+//! Prints plans: on a terminal, and as a pull request's comment.
 
 mod markdown;
 mod text;
@@ -7,22 +7,22 @@ mod values;
 use std::fmt::Write;
 
 pub use markdown::markdown;
-pub use text::text;
+pub use text::{TextOptions, text};
 
-use super::{
+use crate::{
     changes::{Certainty, ResourceAction, ResourceChange},
+    findings::Finding,
     preview::{Counts, Preview, SitePreview, StackAction},
-    safety::Finding,
 };
 
-/// The plan in a line.
+/// Returns the plan in one line.
 #[must_use]
-pub fn summary(preview: &Preview) -> String {
+pub(crate) fn summary(preview: &Preview) -> String {
     let orphans = preview.orphans().count();
-    let left = format!("{orphans} {} no longer defined", plural(orphans, "stack"));
+    let orphaned = format!("{orphans} {} no longer defined", plural(orphans, "stack"));
     if preview.is_empty() {
-        let left = if orphans > 0 { format!("; {left}") } else { String::new() };
-        return format!("No change: everything is as the workspace says{left}.");
+        let orphaned = if orphans > 0 { format!("; {orphaned}") } else { String::new() };
+        return format!("No change{orphaned}");
     }
     let deployed = preview.stacks.iter().filter(|stack| stack.action != StackAction::Orphan);
     let counts = Counts::of(deployed.map(|stack| &stack.changes));
@@ -44,7 +44,7 @@ pub fn summary(preview: &Preview) -> String {
         parts.push(format!("{} {} of {}", site.files.len(), plural(site.files.len(), "file"), site.site));
     }
     if orphans > 0 {
-        parts.push(left);
+        parts.push(orphaned);
     }
     if parts.is_empty() {
         parts.push("outputs only".to_owned());
@@ -58,18 +58,18 @@ pub fn summary(preview: &Preview) -> String {
     line
 }
 
-/// What goes up of a site.
-fn files_of(site: &SitePreview) -> String {
-    let (count, goes) = (site.files.len(), if site.files.len() == 1 { "goes" } else { "go" });
-    format!("{}: {count} {} {goes} up: {}", site.site, plural(count, "file"), site.files.join(", "))
+/// The files of a site that a deploy uploads.
+fn uploads(site: &SitePreview) -> String {
+    let count = site.files.len();
+    format!("{}: {count} {} to upload: {}", site.site, plural(count, "file"), site.files.join(", "))
 }
 
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { what.to_owned() } else { format!("{what}s") }
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }
 
-/// The sign of a change, as Terraform's users know them.
-fn sign(change: &ResourceChange) -> &'static str {
+/// The symbol of a change, as in Terraform's plans.
+fn symbol(change: &ResourceChange) -> &'static str {
     match change.action {
         ResourceAction::Create => "+",
         ResourceAction::Update => "~",
@@ -78,9 +78,8 @@ fn sign(change: &ResourceChange) -> &'static str {
     }
 }
 
-/// What happens to a resource, and why, in a few words after its name.
-fn verdict(change: &ResourceChange) -> String {
-    let kept = |what: &str| if change.retained { format!(", {what} stays outside the stack") } else { String::new() };
+/// What happens to a resource and why, in words that follow its name.
+fn outcome(change: &ResourceChange) -> String {
     match change.action {
         ResourceAction::Create if change.certainty == Certainty::Conditional => {
             "created, if its condition is met".to_owned()
@@ -90,32 +89,31 @@ fn verdict(change: &ResourceChange) -> String {
             "updated, or replaced: its type has no schema".to_owned()
         }
         ResourceAction::Update => "updated".to_owned(),
-        ResourceAction::Delete if change.retained => "leaves the stack, and stays".to_owned(),
+        ResourceAction::Delete if change.retained => "removed from the stack, but retained".to_owned(),
         ResourceAction::Delete => "deleted".to_owned(),
-        ResourceAction::Replace => {
-            let may = if change.certainty == Certainty::Certain { "replaced" } else { "may be replaced" };
-            let causes: Vec<_> = change
-                .causes
-                .iter()
-                .map(|cause| match (&cause.follows, &cause.condition) {
-                    (Some(target), _) => format!("{} changes with {target}", cause.property),
-                    (None, Some(condition)) => format!("{} changes, and {condition}", cause.property),
-                    (None, None) if cause.certainty == Certainty::Conditional => {
-                        format!("{} changes, which replaces under some conditions", cause.property)
-                    }
-                    (None, None) => format!("{} cannot change in place", cause.property),
-                })
-                .collect();
-            format!("{may}: {}{}", causes.join("; "), kept("the old one"))
-        }
+        ResourceAction::Replace => replacement(change),
     }
 }
 
-/// What to write so that a refused finding passes.
-fn way_out(finding: &Finding) -> String {
-    match finding.way_out() {
-        Some(option) => format!("refused until named: {option}"),
-        None => "refused: change the definition".to_owned(),
+fn replacement(change: &ResourceChange) -> String {
+    let may = if change.certainty == Certainty::Certain { "replaced" } else { "may be replaced" };
+    let causes = change.causes.iter().map(|cause| match (&cause.follows, &cause.condition) {
+        (Some(target), _) => format!("{} changes with {target}", cause.property),
+        (None, Some(condition)) => format!("{} changes, and {condition}", cause.property),
+        (None, None) if cause.certainty == Certainty::Conditional => {
+            format!("{} changes, which replaces under some conditions", cause.property)
+        }
+        (None, None) => format!("{} cannot change in place", cause.property),
+    });
+    let retained = if change.retained { ", the old resource remains outside the stack" } else { "" };
+    format!("{may}: {}{retained}", causes.collect::<Vec<_>>().join("; "))
+}
+
+/// How to allow a refused finding.
+fn remedy(finding: &Finding) -> String {
+    match finding.allow_option() {
+        Some(option) => format!("refused; to allow it, add {option}"),
+        None => "refused; change the definition".to_owned(),
     }
 }
 
@@ -124,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_alone_is_a_change_and_its_files_are_shown() {
+    fn uploads_alone_are_a_change() {
         let site = |files: &[&str]| SitePreview {
             site: "Site".to_owned(),
             files: files.iter().map(|file| (*file).to_owned()).collect(),
@@ -133,8 +131,8 @@ mod tests {
         assert!(!one.is_empty());
         assert_eq!(summary(&one), "1 file of Site");
         let two = Preview { sites: vec![site(&["app-1.js", "index.html"])], ..Preview::default() };
-        for shown in [text(&two), markdown(&two)] {
-            assert!(shown.contains("~ Site: 2 files go up: app-1.js, index.html"), "{shown}");
+        for shown in [text(&two, TextOptions::default()), markdown(&two)] {
+            assert!(shown.contains("~ Site: 2 files to upload: app-1.js, index.html"), "{shown}");
             assert!(shown.contains("2 files of Site"), "{shown}");
         }
     }

@@ -1,20 +1,20 @@
-//! Old and new values side by side: short ones in a line, long ones as a difference of lines.
+//! Old and new values of a property: short ones in one line, long ones as a line diff.
 
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::{changes::PropertyChange, policy};
 
-/// What fits behind a property's path.
+/// The longest value that is printed behind a property's path, in bytes.
 const SHORT: usize = 60;
-/// How many unchanged lines stand around a changed one.
+/// Unchanged lines around a changed one.
 const CONTEXT: usize = 2;
 
-/// A property's change as lines; each starts with `+`, `-` or a space where it is a difference of lines.
+/// Returns a property's change as lines. Those of a diff start with `+`, `-` or a space.
 pub(super) fn lines(change: &PropertyChange) -> Vec<String> {
     let path = &change.path;
     if let Some(target) = &change.follows {
-        return vec![format!("{path}: known after the deploy, changes with {target}")];
+        return vec![format!("{path}: known after the deploy; changes with {target}")];
     }
     if path == "Statement" || path.ends_with("/Statement") {
         return statements(change);
@@ -59,14 +59,14 @@ fn difference(old: &str, new: &str) -> Vec<String> {
     lines
 }
 
-/// Statements are a set: those that go, those that come.
+/// Statements are compared as a set: the removed ones, then the added ones.
 fn statements(change: &PropertyChange) -> Vec<String> {
-    let (gone, come) = policy::difference(change.old.as_ref(), change.new.as_ref());
+    let (removed, added) = policy::difference(change.old.as_ref(), change.new.as_ref());
     let mut lines = vec![format!("{}:", change.path)];
-    if gone.is_empty() && come.is_empty() {
+    if removed.is_empty() && added.is_empty() {
         lines.push("  the same statements in another order".to_owned());
     }
-    let all = gone.iter().map(|statement| ('-', statement)).chain(come.iter().map(|statement| ('+', statement)));
+    let all = removed.iter().map(|statement| ('-', statement)).chain(added.iter().map(|statement| ('+', statement)));
     for (sign, statement) in all {
         lines.extend(pretty(Some(statement)).lines().map(|line| format!("{sign} {line}")));
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn short_values_stand_in_a_line_and_long_ones_as_lines() {
+    fn short_values_take_one_line_and_long_ones_are_diffed() {
         assert_eq!(lines(&change("MemorySize", json!(128), json!(256))), ["MemorySize: 128 → 256"]);
         let list = |last: &str| json!({ "a": vec!["one"; 20], "b": last });
         let lines = lines(&change("Long", list("x"), list("y")));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_a_set() {
+    fn statements_are_compared_as_a_set() {
         let old = json!([{ "Action": "a" }, { "Action": "b" }]);
         let new = json!([{ "Action": "b" }, { "Action": "c" }]);
         let lines = lines(&change("PolicyDocument/Statement", old, new)).join("\n");

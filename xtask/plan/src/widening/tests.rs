@@ -1,8 +1,8 @@
-//! Each way of widening, and what is none.
+//! Each way of widening, and its narrower counterpart.
 
 use serde_json::{Value, json};
 
-use super::widenings;
+use crate::{findings::Sides, policy::Policies, widening::widenings as between_policies};
 
 fn role(properties: Value) -> Value {
     json!({ "Type": "AWS::IAM::Role", "Properties": properties })
@@ -10,6 +10,11 @@ fn role(properties: Value) -> Value {
 
 fn with(statements: Value) -> Value {
     role(json!({ "Policies": [{ "PolicyName": "p", "PolicyDocument": { "Statement": statements } }] }))
+}
+
+fn widenings(old: Option<&Value>, new: Option<&Value>, loses_protection: bool) -> Vec<String> {
+    let sides = Sides { stack: "s", old, new, loses_protection };
+    between_policies(&sides, &Policies::of(old), &Policies::of(new))
 }
 
 fn between(old: &Value, new: &Value) -> Vec<String> {
@@ -26,40 +31,43 @@ fn read(condition: Value) -> Value {
 }
 
 #[test]
-fn a_managed_policy_that_comes_is_told_and_one_that_goes_is_not() {
+fn attached_managed_policies_are_reported_and_detached_ones_are_not() {
     let (none, admin) = (json!([]), json!(["arn:aws:iam::aws:policy/AdministratorAccess"]));
     let of = |arns: &Value| role(json!({ "ManagedPolicyArns": arns }));
-    assert_eq!(between(&of(&none), &of(&admin)), ["get managed policy `arn:aws:iam::aws:policy/AdministratorAccess`"]);
+    assert_eq!(
+        between(&of(&none), &of(&admin)),
+        ["attach managed policy `arn:aws:iam::aws:policy/AdministratorAccess`"]
+    );
     assert_eq!(between(&role(json!({})), &of(&admin)).len(), 1);
     assert_eq!(between(&of(&admin), &of(&none)), [""; 0]);
     assert_eq!(between(&of(&admin), &of(&admin)), [""; 0]);
 }
 
 #[test]
-fn a_new_role_is_asked_about_the_policies_that_are_not_in_its_template() {
+fn a_new_role_is_reported_for_policies_from_outside_its_template() {
     let of = |arn: Value| widenings(None, Some(&role(json!({ "ManagedPolicyArns": [arn] }))), false);
     assert_eq!(of(json!({ "Ref": "ExecutionPolicy1" })), [""; 0]);
     let text = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/PowerUserAccess" });
-    assert_eq!(of(text), ["get managed policy `arn:${AWS::Partition}:iam::aws:policy/PowerUserAccess`"]);
+    assert_eq!(of(text), ["attach managed policy `arn:${AWS::Partition}:iam::aws:policy/PowerUserAccess`"]);
     let (had, gets) = (role(json!({})), role(json!({ "ManagedPolicyArns": [{ "Ref": "Own" }] })));
-    assert_eq!(between(&had, &gets).len(), 1, "what exists gets more");
+    assert_eq!(between(&had, &gets).len(), 1, "an existing role has more");
 }
 
 #[test]
-fn a_condition_that_goes_is_told() {
+fn lost_conditions_are_reported() {
     let tagged = json!({ "StringEquals": { "aws:ResourceTag/stage": "prod" } });
     assert_eq!(
         between(&read(tagged.clone()), &read(Value::Null)),
-        ["allow `s3:GetObject` on `arn:x/*` without the condition it had"]
+        ["allow `s3:GetObject` on `arn:x/*` without its former condition"]
     );
     assert_eq!(between(&read(tagged.clone()), &read(json!({}))).len(), 1);
     assert_eq!(between(&read(Value::Null), &read(tagged)), [""; 0]);
 }
 
 #[test]
-fn a_condition_that_is_looser_is_told_and_one_that_is_stricter_is_not() {
+fn looser_conditions_are_reported_and_stricter_ones_are_not() {
     let equals = |operator: &str, values: Value| read(json!({ operator: { "aws:PrincipalTag/team": values } }));
-    let told = |old: &Value, new: &Value| between(old, new).join("").contains("under another condition");
+    let is_reported = |old: &Value, new: &Value| between(old, new).join("").contains("under another condition");
     let one = equals("StringEquals", json!("a"));
     let two = equals("StringEquals", json!(["a", "b"]));
     let both = read(json!({ "StringEquals": { "aws:PrincipalTag/team": "a", "aws:SourceVpc": "v" } }));
@@ -71,16 +79,16 @@ fn a_condition_that_is_looser_is_told_and_one_that_is_stricter_is_not() {
         (&equals("StringLike", json!("a*")), &equals("StringLike", json!("ab*"))),
         (&equals("StringNotEquals", json!(["a"])), &equals("StringNotEquals", json!(["a", "b"]))),
     ] {
-        assert!(told(narrow, wide), "{narrow:#} {wide:#}");
+        assert!(is_reported(narrow, wide), "{narrow:#} {wide:#}");
         assert_eq!(between(wide, narrow), [""; 0], "{narrow:#} {wide:#}");
     }
     assert_eq!(between(&one, &cased), [""; 0], "keys have no case");
-    assert!(told(&one, &equals("StringEquals", json!("other"))), "not the same, and not narrower");
-    assert!(told(&one, &equals("StringLike", json!("a"))), "another operator is not known to be narrower");
+    assert!(is_reported(&one, &equals("StringEquals", json!("other"))), "not the same, and not narrower");
+    assert!(is_reported(&one, &equals("StringLike", json!("a"))), "another operator is not known to be narrower");
 }
 
 #[test]
-fn who_is_trusted_under_which_condition_counts_too() {
+fn conditions_of_trust_policies_are_compared_too() {
     let trust = |subjects: Value| {
         role(json!({ "AssumeRolePolicyDocument": { "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Principal": { "Federated": "arn:provider" },
@@ -90,13 +98,14 @@ fn who_is_trusted_under_which_condition_counts_too() {
     let main = trust(json!(["repo:o/r:environment:production"]));
     let found =
         between(&main, &trust(json!(["repo:o/r:environment:production", "repo:o/other:environment:production"])));
-    let expected = "allow `sts:AssumeRoleWithWebIdentity` on `itself` for `Federated arn:provider` under another condition than it had";
+    let expected =
+        "allow `sts:AssumeRoleWithWebIdentity` on `itself` for `Federated arn:provider` under another condition";
     assert_eq!(found, [expected]);
     assert_eq!(between(&main, &main), [""; 0]);
 }
 
 #[test]
-fn a_condition_is_lost_on_a_part_of_what_had_it_too() {
+fn conditions_lost_on_some_resources_are_reported() {
     let tagged = json!({ "StringEquals": { "aws:ResourceTag/stage": "prod" } });
     let part = with(json!([
         { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:x/*", "Condition": tagged },
@@ -104,39 +113,42 @@ fn a_condition_is_lost_on_a_part_of_what_had_it_too() {
     ]));
     assert_eq!(
         between(&read(tagged.clone()), &part),
-        ["allow `s3:GETobject` on `arn:x/secret` without the condition it had"]
+        ["allow `s3:GETobject` on `arn:x/secret` without its former condition"]
     );
-    // What had no condition elsewhere loses none.
+    // A permission that another statement grants unconditionally loses no condition.
     let free = with(json!([
         { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:x/*", "Condition": tagged },
         { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:x/*" },
     ]));
     assert_eq!(between(&free, &read(Value::Null)), [""; 0]);
-    // What nobody was allowed before has lost no condition; wildcards are told apart from this.
+    // A new permission has lost no condition; only wildcards are reported then.
     let other = with(json!([{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:other" }]));
     assert_eq!(between(&read(tagged), &other), [""; 0]);
 }
 
 #[test]
-fn a_boundary_that_goes_or_becomes_another_is_told() {
+fn removed_and_replaced_boundaries_are_reported() {
     let bounded = |arn: &str| role(json!({ "PermissionsBoundary": { "Fn::Sub": arn } }));
     let free = role(json!({}));
     assert_eq!(between(&bounded("arn:a"), &free), ["lose its permissions boundary `arn:a`"]);
-    assert_eq!(between(&bounded("arn:a"), &bounded("arn:b")), ["have permissions boundary `arn:b` instead of `arn:a`"]);
+    assert_eq!(
+        between(&bounded("arn:a"), &bounded("arn:b")),
+        ["replace its permissions boundary `arn:a` with `arn:b`"]
+    );
     assert_eq!(between(&free, &bounded("arn:a")), [""; 0]);
     assert_eq!(between(&bounded("arn:a"), &bounded("arn:a")), [""; 0]);
-    assert_eq!(widenings(Some(&bounded("arn:a")), None, false), [""; 0], "what goes does nothing");
+    assert_eq!(widenings(Some(&bounded("arn:a")), None, false), [""; 0], "a deleted role can do nothing");
 }
 
 #[test]
-fn a_denial_that_goes_or_shrinks_is_told() {
+fn removed_and_narrowed_denials_are_reported() {
     let deny = |actions: Value, resource: &str, condition: Value| {
         with(json!([{ "Effect": "Deny", "Action": actions, "Resource": resource, "Condition": condition }]))
     };
     let insecure = json!({ "Bool": { "aws:SecureTransport": "false" } });
     let all = deny(json!("s3:*"), "*", insecure.clone());
     let none = with(json!([]));
-    assert_eq!(between(&all, &none), ["no longer deny `s3:*` on `*` as it did"]);
+    assert_eq!(between(&all, &none), ["no longer fully deny `s3:*` on `*`"]);
     assert_eq!(between(&none, &all), [""; 0]);
     for shrunk in [
         deny(json!("s3:Get*"), "*", insecure.clone()),
@@ -146,30 +158,30 @@ fn a_denial_that_goes_or_shrinks_is_told() {
         assert_eq!(between(&all, &shrunk).len(), 1, "{shrunk:#}");
         assert_eq!(between(&shrunk, &all), [""; 0], "{shrunk:#}");
     }
-    assert_eq!(between(&all, &deny(json!(["S3:*"]), "*", Value::Null)), [""; 0], "denied whatever the condition");
+    assert_eq!(between(&all, &deny(json!(["S3:*"]), "*", Value::Null)), [""; 0], "denied regardless of the condition");
     let spared = |spared: Value| with(json!([{ "Effect": "Deny", "NotAction": spared, "Resource": "*" }]));
     assert_eq!(
         between(&spared(json!(["iam:*"])), &spared(json!(["iam:*", "sts:*"]))),
-        ["no longer deny all but `iam:*` on `*` as it did"]
+        ["no longer fully deny all but `iam:*` on `*`"]
     );
     assert_eq!(between(&spared(json!(["iam:*", "sts:*"])), &spared(json!(["iam:*"]))), [""; 0]);
 }
 
 #[test]
-fn a_policy_that_goes_with_its_denials_is_told_where_what_it_is_on_stays() {
+fn a_deleted_policy_s_denials_are_reported_while_its_resource_remains() {
     let document = json!({ "Statement": { "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "q" } });
     let policy = json!({ "Type": "AWS::SQS::QueuePolicy", "Properties": { "PolicyDocument": document } });
-    assert_eq!(widenings(Some(&policy), None, true), ["no longer deny `sqs:*` on `q` for `*` as it did"]);
+    assert_eq!(widenings(Some(&policy), None, true), ["no longer fully deny `sqs:*` on `q` for `*`"]);
     assert_eq!(widenings(Some(&policy), None, false), [""; 0]);
 }
 
 #[test]
-fn many_calls_are_told_as_a_few() {
+fn every_permission_is_reported_on_its_own() {
     let actions: Vec<_> = (0..9).map(|number| format!("a:Call{number}")).collect();
     let of = |condition: Value| {
         with(json!({ "Effect": "Allow", "Action": actions, "Resource": "r", "Condition": condition }))
     };
     let found = between(&of(json!({ "Bool": { "x:y": "true" } })), &of(json!({})));
-    assert_eq!(found.len(), 1);
-    assert!(found[0].contains("`a:Call2` on `r` and 6 more without"), "{found:?}");
+    assert_eq!(found.len(), 9);
+    assert_eq!(found[2], "allow `a:Call2` on `r` without its former condition");
 }

@@ -1,38 +1,38 @@
-//! What the gateway answers itself, when a request never reaches a function.
+//! The gateway's own error responses, to requests that do not reach a function.
 
 use crate::{
     resources::api_gateway::GatewayResponse,
     template::{Reference, Resource, Stack, Text, json::camel, set},
 };
 
-/// An error of the gateway's own.
+/// An `AWS::ApiGateway::GatewayResponse`: an error response of the gateway's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayError {
-    /// The type, for example `THROTTLED` (API Gateway developer guide, "Gateway response types for API Gateway").
-    pub kind: &'static str,
-    /// The status; `None` keeps the error's own, which the two defaults must, since they stand for many errors.
+    /// The response type, for example `THROTTLED` (API Gateway developer guide, "Gateway response types for API Gateway").
+    pub response_type: &'static str,
+    /// The status. `None` keeps the error's own status, as the two defaults must, because they cover many errors.
     pub status: Option<u16>,
-    /// The JSON body, in which the gateway's variables `$context.…` are filled in.
+    /// The JSON body. The gateway fills in its variables `$context.…`.
     pub body: String,
-    /// Further headers, by name.
+    /// Additional headers, by name.
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl GatewayError {
-    /// An error with this body and no further headers.
+    /// Creates an error response without additional headers.
     #[must_use]
-    pub fn new(kind: &'static str, status: Option<u16>, body: impl Into<String>) -> Self {
-        Self { kind, status, body: body.into(), headers: Vec::new() }
+    pub fn new(response_type: &'static str, status: Option<u16>, body: impl Into<String>) -> Self {
+        Self { response_type, status, body: body.into(), headers: Vec::new() }
     }
 
-    /// Also with this header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    /// Adds the response to an API; browsers of `origin` may read it.
+    /// Adds the response to an API. Browsers of `origin` may read it.
     pub(super) fn add_to(&self, stack: &mut Stack, id: &str, api: &Reference, origin: &str) -> Reference {
         let parameter =
             |(name, value): (&str, &str)| (format!("gatewayresponse.header.{name}"), Text::from(format!("'{value}'")));
@@ -40,19 +40,19 @@ impl GatewayError {
         let headers = std::iter::once(("Access-Control-Allow-Origin", origin)).chain(headers);
         let response = GatewayResponse {
             rest_api_id: set(api.id()),
-            response_type: set(self.kind),
+            response_type: set(self.response_type),
             status_code: self.status.map(|status| Text::from(status.to_string())),
             response_parameters: Some(headers.map(parameter).collect()),
             response_templates: Some([("application/json".to_owned(), Text::from(&self.body))].into()),
         };
-        let logical_id = format!("{id}{}Response", camel(&self.kind.to_lowercase()));
+        let logical_id = format!("{id}{}Response", camel(&self.response_type.to_lowercase()));
         stack.resource(&logical_id, Resource::of(response))
     }
 }
 
-/// The gateway's own errors that get the functions' body, each with its status: templates of gateway responses know
-/// the error's type, but not its status.
-const PLAIN: &[(&str, u16)] = &[
+/// The errors whose responses have the body of functions' errors. Each has its status here, because a response template
+/// knows the error's type, but not its status.
+const DEFAULT_ERRORS: &[(&str, u16)] = &[
     ("DEFAULT_4XX", 400),
     ("DEFAULT_5XX", 500),
     ("ACCESS_DENIED", 403),
@@ -62,13 +62,13 @@ const PLAIN: &[(&str, u16)] = &[
     ("UNAUTHORIZED", 401),
 ];
 
-/// The errors of an API that does not say otherwise, in the body that `common`'s errors have.
-pub(super) fn plain() -> Vec<GatewayError> {
+/// Returns the error responses of an API that does not replace them, in the form of the crate `common`'s errors.
+pub(super) fn default_errors() -> Vec<GatewayError> {
     let error = |(kind, status): &(&'static str, u16)| {
         let body = format!(
             r#"{{"error":"$context.error.responseType","message":$context.error.messageString,"statusCode":{status}}}"#
         );
         GatewayError::new(kind, (!kind.starts_with("DEFAULT")).then_some(*status), body)
     };
-    PLAIN.iter().map(error).collect()
+    DEFAULT_ERRORS.iter().map(error).collect()
 }

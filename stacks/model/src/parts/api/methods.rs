@@ -1,4 +1,4 @@
-//! What an API serves: a resource for every path, a method for every route.
+//! The resources and methods of an API: a resource for each path, a method for each route.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +11,23 @@ use crate::{
     template::{Expression, Reference, Resource, Stack, Text, json::camel, list, set},
 };
 
-/// How a route is served, beyond its method and path.
+/// The settings of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteSettings {
-    /// Needs no token, whatever the API's authorizer.
+    /// Whether the route needs no token, even if the API has an authorizer.
     pub open: bool,
-    /// What a body must have before the function sees it.
+    /// The model that the gateway validates bodies against before it invokes the function.
     pub body: Option<Model>,
-    /// A throttle of its own.
+    /// The route's own throttle; `None` applies the API's.
     pub throttle: Option<Throttle>,
 }
 
-/// A body that the gateway checks: an object with these fields, whatever is in them.
+/// A model of a body: a JSON object with certain fields, of any type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
-    /// Its name, unique in the API.
+    /// The name, unique in the API.
     pub name: String,
-    /// The fields that must be there.
+    /// The required fields.
     pub required: Vec<String>,
 }
 
@@ -43,16 +43,21 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(path: &'static str, verb: &'static str, function: &FunctionHandle, how: RouteSettings) -> Self {
-        let RouteSettings { open, body, throttle } = how;
+    pub(super) fn new(
+        path: &'static str,
+        verb: &'static str,
+        function: &FunctionHandle,
+        settings: RouteSettings,
+    ) -> Self {
+        let RouteSettings { open, body, throttle } = settings;
         Self { path, verb, function: function.clone(), open, body, throttle }
     }
 }
 
-/// The verb that stands for all that a path does not declare.
+/// The method that matches all methods without a declaration of their own.
 pub(super) const ANY: &str = "ANY";
 
-/// Adds everything that is served; returns what a deployment is a snapshot of.
+/// Adds authorizer, resources, models and methods; returns those that a deployment is a snapshot of.
 pub(super) fn add(stack: &mut Stack, part: &RestApi, api: &Reference) -> Vec<Reference> {
     let authorizer = authorizer(stack, part, api);
     let resources = resources(stack, part, api);
@@ -81,8 +86,8 @@ pub(super) fn add(stack: &mut Stack, part: &RestApi, api: &Reference) -> Vec<Ref
     deployed
 }
 
-/// On every path an `OPTIONS` without authorizer: a preflight carries no token, and only a function can choose among
-/// several origins. Where something takes every verb, it takes these too.
+/// Returns an `OPTIONS` method without authorizer for each path: a preflight carries no token, and only a function can
+/// choose among several origins. A method `ANY` receives preflights too, so an API with one needs no others.
 fn preflights(part: &RestApi) -> Vec<Endpoint> {
     if part.endpoints.iter().any(|endpoint| endpoint.verb == ANY) {
         return Vec::new();
@@ -111,7 +116,7 @@ fn authorizer(stack: &mut Stack, part: &RestApi, api: &Reference) -> Option<Refe
     Some(stack.resource(logical_id, Resource::of(authorizer)))
 }
 
-/// Adds every model once; returns them by name.
+/// Adds each model once; returns them by name.
 fn models(stack: &mut Stack, part: &RestApi, api: &Reference) -> BTreeMap<String, Reference> {
     let models: BTreeMap<_, _> =
         part.endpoints.iter().filter_map(|endpoint| endpoint.body.as_ref()).map(|model| (&model.name, model)).collect();
@@ -145,7 +150,7 @@ fn validator(stack: &mut Stack, part: &RestApi, api: &Reference) -> Reference {
     stack.resource(&format!("{}BodyValidator", part.logical_id), Resource::of(properties))
 }
 
-/// Everything of a request goes to the function's alias, and its answer back.
+/// The proxy integration with a function's alias, which passes on the whole request and response.
 fn proxy(function: &FunctionHandle) -> method::Integration {
     let uri = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Alias}/invocations";
     method::Integration {
@@ -156,7 +161,7 @@ fn proxy(function: &FunctionHandle) -> method::Integration {
     }
 }
 
-/// Adds a resource for every path and all its parents; returns their ids by path. The root is there already.
+/// Adds a resource for each path and its parents; returns their IDs by path. The root exists with the API.
 fn resources(stack: &mut Stack, part: &RestApi, api: &Reference) -> BTreeMap<String, Text> {
     let mut paths = BTreeSet::new();
     for endpoint in &part.endpoints {
@@ -166,7 +171,7 @@ fn resources(stack: &mut Stack, part: &RestApi, api: &Reference) -> BTreeMap<Str
         }
     }
     let mut ids = BTreeMap::from([("/".to_owned(), api.attribute("RootResourceId"))]);
-    // Sorted, so a parent comes before its children.
+    // Sorted, so that a parent comes before its children.
     for path in paths {
         let (parent, step) = path.rsplit_once('/').unwrap_or_default();
         let parent = ids[if parent.is_empty() { "/" } else { parent }].clone();

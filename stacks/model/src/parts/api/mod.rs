@@ -1,4 +1,4 @@
-//! A regional REST API: resources, methods, authorizer, one deployment and one stage.
+//! A regional REST API: resources, methods, authorizer, gateway responses, one deployment and one stage.
 
 mod errors;
 mod methods;
@@ -16,18 +16,24 @@ pub use self::{
 };
 use super::function::{FunctionHandle, LOG_RETENTION};
 use crate::{
+    emulator::Feature,
     rendered::RenderedApi,
     resources::api_gateway::{RestApi as Properties, rest_api},
     stage::Stage,
     template::{Expression, Part, Reference, Resource, Stack, Text, list, set},
 };
 
-/// A regional REST API whose every route goes to a function's alias.
+/// An `AWS::ApiGateway::RestApi` with everything that serves it: a resource for each path, a method for each route, an
+/// `OPTIONS` method for each path, permissions, deployment, stage and access log.
+///
+/// Every route is integrated with the alias `live` of a function.
 #[derive(Debug, Clone)]
 pub struct RestApi {
     logical_id: String,
     name: String,
-    stage: Stage,
+    stage_name: String,
+    /// Whether the stage supports access logs and execution logs.
+    has_logs: bool,
     authorizer: Option<(String, Text)>,
     routes: Vec<Route>,
     endpoints: Vec<Endpoint>,
@@ -41,30 +47,33 @@ pub struct RestApi {
     only_by_domain: bool,
 }
 
-/// What others need of an API.
+/// The values by which other parts refer to an API.
 #[derive(Debug, Clone)]
 pub struct ApiHandle {
-    /// Its id.
+    /// The API's ID.
     pub id: Text,
-    /// The name of its stage.
+    /// The name of the API's stage.
     pub stage_name: Text,
-    /// Its name: what its metrics are of.
+    /// The API's name: the dimension `ApiName` of its metrics.
     pub name: String,
 }
 
 impl RestApi {
-    /// An API called `name`, whose stage is called like the stage.
+    /// Creates an API called `name` with one API stage, which has the stage's name.
+    ///
+    /// It is throttled at 50 requests per second with a burst of 100, and its access log is kept for 30 days.
     #[must_use]
     pub fn new(logical_id: &str, name: String, stage: &Stage) -> Self {
         Self {
             logical_id: logical_id.to_owned(),
             name,
-            stage: stage.clone(),
+            stage_name: stage.name.clone(),
+            has_logs: Feature::AccessLogs.is_in(stage),
             authorizer: None,
             routes: Vec::new(),
             endpoints: Vec::new(),
             binary: Vec::new(),
-            errors: errors::plain(),
+            errors: errors::default_errors(),
             origin: "*".to_owned(),
             throttle: Throttle { rate: 50, burst: 100 },
             log_fields: settings::LOG_FIELDS,
@@ -74,34 +83,34 @@ impl RestApi {
         }
     }
 
-    /// Asks every method but `OPTIONS` and those that are open for an ID token of this user pool.
+    /// Requires an ID token of this user pool, except for `OPTIONS` and for open routes.
     #[must_use]
     pub fn authorizer(mut self, logical_id: &str, user_pool_arn: Text) -> Self {
         self.authorizer = Some((logical_id.to_owned(), user_pool_arn));
         self
     }
 
-    /// Sends all of a function's routes to it.
+    /// Adds all routes of a function.
     #[must_use]
     pub fn routes<R: Routes>(self, function: &FunctionHandle) -> Self {
         self.routes_with(function, |_: R| RouteSettings::default())
     }
 
-    /// Sends all of a function's routes to it, each as `how` says.
+    /// Adds all routes of a function, each with the settings that `settings` returns for it.
     #[must_use]
-    pub fn routes_with<R: Routes>(mut self, function: &FunctionHandle, how: impl Fn(R) -> RouteSettings) -> Self {
+    pub fn routes_with<R: Routes>(mut self, function: &FunctionHandle, settings: impl Fn(R) -> RouteSettings) -> Self {
         for route in R::ALL {
             let Route { method, path } = route.route();
-            self.endpoints.push(Endpoint::new(path, method.as_str(), function, how(*route)));
+            self.endpoints.push(Endpoint::new(path, method.as_str(), function, settings(*route)));
             self.routes.push(route.route());
         }
         self
     }
 
-    /// Sends every verb on these paths to a function too, without a token: what no route declares falls through to
-    /// them, so 404, 405 and every preflight are the function's.
+    /// Adds the method `ANY`, without authorizer, on these paths. It receives all requests that match no declared
+    /// route, so the function responds to unknown paths, unknown methods and preflights.
     #[must_use]
-    pub fn everything(mut self, paths: impl IntoIterator<Item = &'static str>, function: &FunctionHandle) -> Self {
+    pub fn catch_all(mut self, paths: impl IntoIterator<Item = &'static str>, function: &FunctionHandle) -> Self {
         for path in paths {
             let open = RouteSettings { open: true, ..RouteSettings::default() };
             self.endpoints.push(Endpoint::new(path, ANY, function, open));
@@ -109,22 +118,22 @@ impl RestApi {
         self
     }
 
-    /// Bodies of this type reach the function as they are, in base64.
+    /// Passes bodies of this media type to functions as binary data, in base64.
     #[must_use]
     pub fn binary(mut self, media_type: &str) -> Self {
         self.binary.push(media_type.to_owned());
         self
     }
 
-    /// What the gateway answers itself.
+    /// Replaces the gateway's own error responses.
     #[must_use]
     pub fn errors(mut self, errors: impl IntoIterator<Item = GatewayError>) -> Self {
         self.errors = errors.into_iter().collect();
         self
     }
 
-    /// The origins whose browsers may read the gateway's own errors: any, if there are several, since the gateway
-    /// cannot choose.
+    /// Sets the origins whose browsers may read the gateway's own errors. Several origins allow every origin, because the
+    /// gateway's responses have fixed headers.
     #[must_use]
     pub fn origins(self, origins: &[String]) -> Self {
         match origins {
@@ -133,42 +142,43 @@ impl RestApi {
         }
     }
 
-    /// The one origin whose browsers may read the gateway's own errors.
+    /// Sets the only origin whose browsers may read the gateway's own errors.
     #[must_use]
     pub fn origin(mut self, origin: &str) -> Self {
         origin.clone_into(&mut self.origin);
         self
     }
 
-    /// Requests per second, steady and in a burst.
+    /// Sets the throttle of routes without one of their own: requests per second, and the size of a burst.
     #[must_use]
     pub fn throttle(mut self, rate: u32, burst: u32) -> Self {
         self.throttle = Throttle { rate, burst };
         self
     }
 
-    /// What a line of the access log tells.
+    /// Sets the fields of the access log.
     #[must_use]
     pub fn log_fields(mut self, fields: &'static [LogField]) -> Self {
         self.log_fields = fields;
         self
     }
 
-    /// How long the access log is kept, in days.
+    /// Sets the retention of the access log, in days. CloudWatch Logs accepts certain values only (CloudWatch Logs API
+    /// reference, `PutRetentionPolicy`).
     #[must_use]
     pub fn log_retention(mut self, days: u32) -> Self {
         self.log_retention = i64::from(days);
         self
     }
 
-    /// Logs what the gateway does with each request, without bodies.
+    /// Logs how the gateway processes each request, without bodies.
     #[must_use]
     pub fn execution_logs(mut self) -> Self {
         self.execution_logs = true;
         self
     }
 
-    /// Answers under a domain of its own only, not under the gateway's.
+    /// Disables the gateway's own endpoint, so that the API is served under its own domain only.
     #[must_use]
     pub fn only_by_domain(mut self) -> Self {
         self.only_by_domain = true;
@@ -215,7 +225,7 @@ impl Part for RestApi {
         let api = stack.resource(id, Resource::of(self.properties()));
         let mut deployed = methods::add(stack, &self, &api);
         deployed.extend(self.errors.iter().map(|error| error.add_to(stack, id, &api, &self.origin)));
-        // Both of the API's own settings take effect only with a deployment.
+        // These two settings of the API take effect only with a new deployment.
         if !self.binary.is_empty() || self.only_by_domain {
             deployed.push(api.clone());
         }
@@ -226,7 +236,7 @@ impl Part for RestApi {
         let open = open.filter(|endpoint| endpoint.open || self.authorizer.is_none());
         stack.apis.push(RenderedApi {
             logical_id: id.to_owned(),
-            stage_name: self.stage.name.clone(),
+            stage_name: self.stage_name.clone(),
             routes: self.routes.iter().copied().map(Into::into).collect(),
             open: open.map(|endpoint| (endpoint.path.to_owned(), endpoint.function.name.clone())).collect(),
             id_output: format!("{id}Id"),

@@ -1,4 +1,4 @@
-//! The one stage of an API: its deployment, throttles, logs and tracing.
+//! The stage of an API with its deployment, throttles, logs and tracing.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use super::RestApi;
 use crate::{
-    emulator::Feature,
     resources::{
         api_gateway::{Deployment, Stage, stage},
         logs::LogGroup,
@@ -15,21 +14,21 @@ use crate::{
     template::{Reference, Resource, Stack, Text, json::sorted, set},
 };
 
-/// Requests per second, steady and in a burst.
+/// A throttle of API Gateway, for all clients together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Throttle {
-    /// Steady.
+    /// The steady rate, in requests per second.
     pub rate: u32,
-    /// In a burst.
+    /// The size of a burst, in requests.
     pub burst: u32,
 }
 
-/// A field of the access log: its name, and the gateway's variable without `$context.` (API Gateway developer guide,
-/// "Variables for access logging").
+/// A field of the access log: its name, and the name of the gateway's variable without `$context.` (API Gateway
+/// developer guide, "Variables for access logging").
 pub type LogField = (&'static str, &'static str);
 
-/// No token, no query: both may hold secrets.
+/// The fields of an access log by default: neither token nor query, because both may contain secrets.
 pub(super) const LOG_FIELDS: &[LogField] = &[
     ("requestId", "requestId"),
     ("time", "requestTime"),
@@ -42,12 +41,12 @@ pub(super) const LOG_FIELDS: &[LogField] = &[
     ("error", "error.responseType"),
 ];
 
-/// Adds the stage; returns its name.
+/// Adds the API's stage and its access log; returns the stage's name.
 pub(super) fn stage(stack: &mut Stack, part: &RestApi, api: &Reference, deployment: &Reference) -> Text {
     let properties = Stage {
         rest_api_id: set(api.id()),
         deployment_id: set(deployment.id()),
-        stage_name: set(&part.stage.name),
+        stage_name: set(&part.stage_name),
         tracing_enabled: set(true),
         access_log_setting: access_log(stack, part),
         method_settings: Some(method_settings(part)),
@@ -57,7 +56,7 @@ pub(super) fn stage(stack: &mut Stack, part: &RestApi, api: &Reference, deployme
 }
 
 fn access_log(stack: &mut Stack, part: &RestApi) -> Option<stage::AccessLogSetting> {
-    if !Feature::AccessLogs.is_in(&part.stage) {
+    if !part.has_logs {
         return None;
     }
     let group = LogGroup {
@@ -67,16 +66,16 @@ fn access_log(stack: &mut Stack, part: &RestApi) -> Option<stage::AccessLogSetti
     };
     let group = stack.resource(&format!("{}AccessLogs", part.logical_id), Resource::of(group));
     let fields = part.log_fields.iter().map(|(name, variable)| format!(r#""{name}":"$context.{variable}""#));
-    // One JSON line a request.
+    // One line of JSON for each request.
     let format = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
     Some(stage::AccessLogSetting { destination_arn: set(group.attribute("Arn")), format: set(format) })
 }
 
-/// The settings of all methods, and of those with a throttle of their own: what is set for one method replaces what is
-/// set for all, so each says everything.
+/// Returns the settings of all methods, and those of methods with a throttle of their own. The settings of one method
+/// replace the general ones, so each entry is complete.
 fn method_settings(part: &RestApi) -> Vec<stage::MethodSetting> {
-    // Bodies hold passwords, so execution logs never show them.
-    let logs = part.execution_logs && Feature::AccessLogs.is_in(&part.stage);
+    // Bodies contain passwords, so execution logs must not show them.
+    let logs = part.execution_logs && part.has_logs;
     let setting = |path: &str, verb: &str, throttle: Throttle| stage::MethodSetting {
         resource_path: set(path),
         http_method: set(verb),
@@ -95,7 +94,8 @@ fn method_settings(part: &RestApi) -> Vec<stage::MethodSetting> {
     std::iter::once(setting("/*", "*", part.throttle)).chain(own).collect()
 }
 
-/// A deployment named after what it deploys: a deployment is a snapshot, so only a new one makes a changed API real.
+/// Adds a deployment whose logical ID contains a hash of the deployed resources. A deployment is a snapshot, so changes
+/// of an API take effect only with a new one.
 pub(super) fn deployment(stack: &mut Stack, id: &str, api: &Reference, deployed: &[Reference]) -> Reference {
     let shape: BTreeMap<_, _> = deployed
         .iter()
@@ -104,8 +104,8 @@ pub(super) fn deployment(stack: &mut Stack, id: &str, api: &Reference, deployed:
         .collect();
     let hash = hex::encode(Sha256::digest(sorted(json!(shape)).to_string()));
     let deployment = Resource::of(Deployment { rest_api_id: set(api.id()), ..Deployment::default() });
-    // The deployment refers to the API, so it waits for that anyway.
-    let awaited = deployed.iter().filter(|part| part.logical_id() != id);
-    let deployment = awaited.fold(deployment, |deployment, part| deployment.depends_on(part.logical_id()));
+    // The deployment refers to the API, so it waits for the API anyway.
+    let others = deployed.iter().filter(|part| part.logical_id() != id);
+    let deployment = others.fold(deployment, |deployment, part| deployment.depends_on(part.logical_id()));
     stack.resource(&format!("{id}Deployment{}", &hash[..10]), deployment)
 }

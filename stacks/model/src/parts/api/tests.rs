@@ -1,4 +1,4 @@
-//! A changed API is deployed anew; routes are guarded, checked and throttled as they say.
+//! A changed API gets a new deployment; a changed API stage does not.
 
 use super::*;
 use crate::{
@@ -18,7 +18,7 @@ fn deployment_of(change: impl FnOnce(RestApi, &FunctionHandle) -> RestApi) -> St
 }
 
 #[test]
-fn a_changed_api_is_deployed_anew_and_a_changed_stage_is_not() {
+fn a_changed_api_is_deployed_again_and_a_changed_stage_is_not() {
     let plain = deployment_of(|api, _| api);
     assert_eq!(plain, deployment_of(|api, _| api));
     assert_eq!(plain, deployment_of(|api, _| api.throttle(1, 1)));

@@ -1,4 +1,4 @@
-//! A version as releasing sees it: what it does, and whether it still changes.
+//! A version of a function: everything that decides its behavior, and whether Lambda is done with it.
 
 use std::collections::BTreeMap;
 
@@ -6,61 +6,61 @@ use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, SnapStartAp
 use plan::observed::fingerprint;
 use serde::Serialize;
 
-/// One version of a function, as far as releasing looks at it.
+/// A version of a function.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Version {
+pub(crate) struct Version {
     /// A number, or `$LATEST`.
-    pub version: String,
+    pub(crate) version: String,
     /// Base64 of the SHA-256 of its zip.
-    pub code_sha256: String,
-    /// Everything else that decides what it does.
-    pub settings: Settings,
-    /// Does it still change?
-    pub readiness: Readiness,
+    pub(crate) code_sha256: String,
+    /// Everything else that decides its behavior.
+    pub(crate) settings: Settings,
+    /// Whether it can be invoked and published.
+    pub(crate) readiness: Readiness,
 }
 
 impl Version {
-    /// Do two versions do the same?
-    #[must_use]
-    pub fn does_the_same(&self, other: &Self) -> bool {
+    /// Returns whether two versions behave alike.
+    pub(crate) fn does_the_same(&self, other: &Self) -> bool {
         self.code_sha256 == other.code_sha256 && self.settings == other.settings
     }
 }
 
-/// What decides what a version does, besides its code.
+/// Everything besides its code that decides a version's behavior.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Runtime and handler.
-    pub runtime: String,
+    pub(crate) runtime: String,
     /// The role's ARN.
-    pub role: String,
+    pub(crate) role: String,
     /// Memory in MB.
-    pub memory: i32,
+    pub(crate) memory: i32,
     /// Timeout in seconds.
-    pub timeout: i32,
+    pub(crate) timeout: i32,
     /// Instruction sets.
-    pub architectures: Vec<String>,
-    /// The ARNs of its layers.
-    pub layers: Vec<String>,
-    /// X-Ray.
-    pub tracing: String,
-    /// Network, storage, failed events, keys, logs and start-up, as Lambda says them.
-    pub other: String,
-    /// The environment's names, each with a fingerprint: values may be secret.
+    pub(crate) architectures: Vec<String>,
+    /// The layers' ARNs.
+    pub(crate) layers: Vec<String>,
+    /// The mode of X-Ray.
+    pub(crate) tracing: String,
+    /// Network, storage, dead-letter queue, keys, logs and SnapStart, as Lambda reports them.
+    pub(crate) other: String,
+    /// The environment variables, each with a fingerprint of its value: values may be secret.
     #[serde(skip)]
-    pub environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// Does a version still change?
+/// Whether a version can be invoked and published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum Readiness {
-    /// It can be invoked and published.
+pub(crate) enum Readiness {
+    /// Yes.
     Ready,
-    /// Lambda is at work on it.
+    /// Not yet: Lambda is preparing it.
     Pending,
-    /// Lambda failed on it.
+    /// No: Lambda failed, for this reason.
     Failed(String),
 }
+
 pub(super) fn readiness(
     state: Option<&State>,
     state_reason: Option<&str>,
@@ -78,7 +78,7 @@ pub(super) fn readiness(
 
 pub(super) fn settings(found: &FunctionConfiguration) -> Settings {
     let environment = found.environment().and_then(|environment| environment.variables()).into_iter().flatten();
-    // What cannot be read, because its key cannot be used, may be anything: it is like that of no other version.
+    // An environment that cannot be read, because its key is unusable, equals no other version's.
     let unreadable = found.environment().and_then(|environment| environment.error());
     let unreadable = unreadable.map(|_| ("unreadable".to_owned(), found.version().unwrap_or_default().to_owned()));
     Settings {
@@ -101,7 +101,7 @@ pub(super) fn settings(found: &FunctionConfiguration) -> Settings {
     }
 }
 
-/// What no part here sets, and anybody may by path: it must be released like the rest.
+/// The settings that no part of the model sets and that a system may set by path.
 fn other(found: &FunctionConfiguration) -> String {
     let snap_start = found.snap_start().and_then(|snap_start| snap_start.apply_on());
     let vpc =

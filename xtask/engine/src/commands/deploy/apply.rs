@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::rendered::RenderedSystem;
-use plan::{Plan, file::fingerprint, observed::Observed, preview::Preview, show};
+use plan::{Plan, file::fingerprint, observed::Observed, preview::Preview};
 
 use super::{
     prepare::{Prepared, Target},
@@ -89,7 +89,7 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
         "Stage {} has no artifact bucket yet, which holds its locks: deploying foundation first",
         stage.name
     ));
-    ui.say(show::text(&preview).trim_end());
+    ui.say_plan(&preview);
     confirm(target, &plan)?;
     let locks = &HeldLocks::none();
     Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
@@ -106,16 +106,10 @@ impl Step<'_> {
     async fn carry_out(&self, plan: &Plan, preview: &Preview, observed: &Observed) -> miette::Result<Deployed> {
         let Self { target, locks, draft } = self;
         let session = &target.session;
-        let guard = Guard {
-            preview,
-            allowances: &target.args.allowances.allowances(),
-            locks,
-            on_change: &|stack| draft.update(|report| report.changed_stacks.push(stack.to_owned())),
-            interruption: &session.context.interruption,
-        };
-        let (stage, known) = (&session.stage.name, session::outputs(observed));
-        let (clients, ui) = (&session.clients, &session.context.ui);
-        Ok(deploy::apply(plan, stage, &target.artifacts, known, guard, clients, ui).await?)
+        let guard = Guard { preview, allowances: &target.args.allowances.allowances() };
+        let on_change = |stack: &str| draft.update(|report| report.changed_stacks.push(stack.to_owned()));
+        let context = session.deploy_context(locks, &on_change);
+        Ok(deploy::apply(context, plan, &target.artifacts, session::outputs(observed), guard).await?)
     }
 }
 

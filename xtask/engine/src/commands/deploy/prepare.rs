@@ -7,7 +7,6 @@ use plan::{
     file::{Inputs, PlanFile},
     observed::Observed,
     preview::Preview,
-    show,
 };
 
 use super::{super::build, DeployArgs, refused::Refused, select::Selection};
@@ -71,7 +70,7 @@ async fn refuse_foundation(args: &DeployArgs, systems: &[RenderedSystem], sessio
         return Ok(());
     }
     let observed = session.observe_only(&foundation).await?;
-    let (foundation, _) = rights::leave_what_narrows(foundation, &observed);
+    let (foundation, _) = rights::keep_wider_permissions(foundation, &observed);
     // Foundation has no functions, so its plan needs no artifacts.
     let plan = plan::plan(&session.stage.name, &foundation, &Artifacts::default(), &observed);
     Ok(Refused::check_foundation(&plan, args, &session.stage)?)
@@ -100,6 +99,6 @@ pub(super) async fn prepare(target: &Target, draft: &Draft<DeployReport>) -> mie
     let scope = Scope { system: args.system.as_deref(), stack: args.stack.as_deref() };
     planning::complete(&mut preview, &systems, &observed, scope, session).await;
     planning::accept(&args.allowances.allowances(), &mut preview, ui);
-    ui.say(show::text(&preview).trim_end());
+    ui.say_plan(&preview);
     Ok(Prepared { observed, systems, inputs, plan, preview })
 }

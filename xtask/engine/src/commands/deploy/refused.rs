@@ -34,12 +34,12 @@ impl Refused {
         if refused.is_empty() {
             return Ok(());
         }
-        let options: Vec<_> = refused.iter().filter_map(|finding| finding.way_out()).collect();
+        let options: Vec<_> = refused.iter().filter_map(|finding| finding.allow_option()).collect();
         let help = match options.as_slice() {
             [] => "change the definition: no option accepts these findings".to_owned(),
             options => format!("add these options to accept the findings: {}", options.join(" ")),
         };
-        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.message.clone()).collect(), help })
+        Err(Self::Findings { reasons: refused.iter().map(|finding| finding.brief()).collect(), help })
     }
 
     /// Refuses a change of foundation in a stage that workflows deploy: a role that deploys must not widen its own permissions.

@@ -6,6 +6,7 @@ use plan::file::PlanFile;
 use super::DeployArgs;
 use crate::{
     context::Context,
+    plan_file,
     render::{self, validate::Validator},
 };
 
@@ -26,7 +27,7 @@ pub(super) struct Selection {
 /// When the stage, the plan file or the selection is wrong, or a template has findings.
 pub(super) fn select(mut args: DeployArgs, context: &Context) -> miette::Result<Selection> {
     let stage = context.stage(&args.stage)?;
-    let file = args.plan.as_deref().map(|path| PlanFile::read(path, &stage.name)).transpose()?;
+    let file = args.plan.as_deref().map(|path| plan_file::read(path, &stage.name)).transpose()?;
     if let Some(file) = &file {
         args.system.clone_from(&file.system);
         args.stack.clone_from(&file.stack);

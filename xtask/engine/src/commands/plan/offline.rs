@@ -66,7 +66,7 @@ fn warn_of_stale_templates(stage: &Stage, systems: &[RenderedSystem], context: &
     for (path, difference) in render::differences(&templates, std::slice::from_ref(&stage.name), &files)? {
         let state = match difference {
             Difference::Missing => "does not exist",
-            Difference::Left => "belongs to no stack",
+            Difference::Orphaned => "belongs to no stack",
             Difference::Stale(_) => "is stale, or was edited by hand",
         };
         context.ui.warn(format_args!("templates/{path} {state}; the plan is made from the rendered templates"));

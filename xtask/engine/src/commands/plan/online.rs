@@ -15,7 +15,8 @@ use crate::{
     context::Context,
     deploy,
     error::one_line,
-    planning, render,
+    lock::HeldLocks,
+    plan_file, planning, render,
     render::validate::Validator,
     session::{self, Session},
 };
@@ -64,7 +65,7 @@ fn write(
     let _unmet = args.allowances.allowances().apply(&mut preview);
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
-    PlanFile::new(selection, args.allowances.allowances(), inputs, preview).write(path)?;
+    plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
     context.ui.say(format_args!("Wrote {path}; carry it out with `cargo xtask deploy --stage {stage} --plan {path}`"));
     Ok(())
 }
@@ -73,8 +74,10 @@ fn write(
 async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed, session: &Session) {
     let (outputs, bucket) = (session::outputs(observed), session.bucket(observed));
     let ui = &session.context.ui;
-    match deploy::verdicts(plan, &outputs, bucket.as_deref(), &session.clients, ui).await {
-        Ok(verdicts) => preview::add_verdicts(preview, &verdicts),
+    let (locks, on_change) = (HeldLocks::none(), |_: &str| {});
+    let context = session.deploy_context(&locks, &on_change);
+    match deploy::preview_change_sets(context, plan, &outputs, bucket.as_deref()).await {
+        Ok(change_sets) => preview::add_change_sets(preview, &change_sets),
         Err(error) => {
             ui.warn(format_args!("failed to get CloudFormation's own change sets: {}", one_line(&error)));
         }
@@ -91,7 +94,7 @@ async fn add_drift(
     for stack in render::stacks_of(selected).filter(|stack| observed.stacks.contains_key(&stack.name)) {
         let step = ui.step(format!("Detect drift of {}", stack.name));
         match session.clients.cloudformation(stack.region.as_deref()).drift(&stack.name).await? {
-            Drift::Found(found) => {
+            Drift::Detected(found) => {
                 step.done(format_args!("{} found", found.len()));
                 preview.drift.extend(found);
             }

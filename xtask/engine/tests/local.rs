@@ -13,7 +13,8 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use camino::Utf8PathBuf;
-use xtask::{
+use engine::{
+    http::{Client, Request},
     local::{self, LocalError, Running, Settings},
     ui::Ui,
 };
@@ -141,21 +142,21 @@ async fn functions_that_a_crash_left_behind_are_stopped() {
 async fn reset_forgets_what_was_made() {
     let cloud = Cloud::new();
     let first = cloud.up().await;
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = Client::default();
     let bucket = |running: &Running| format!("{}/kept", running.endpoint);
-    let made = client.put(bucket(&first)).send().await.expect("an answer");
-    assert!(made.status().is_success(), "{made:?}");
-    let found = client.head(bucket(&first)).send().await.expect("an answer");
-    assert!(found.status().is_success(), "{found:?}");
+    let made = client.send(Request::new("PUT", bucket(&first))).await.expect("a response");
+    assert_eq!(made.status, 200, "{made:?}");
+    let found = client.send(Request::new("HEAD", bucket(&first))).await.expect("a response");
+    assert_eq!(found.status, 200, "{found:?}");
 
     let second = local::reset(&cloud.settings, &cloud.ui).await.expect("it starts afresh");
-    let found = client.head(bucket(&second)).send().await.expect("an answer");
-    assert_eq!(found.status(), 404);
+    let found = client.send(Request::new("HEAD", bucket(&second))).await.expect("a response");
+    assert_eq!(found.status, 404);
 }
 
 /// Has MiniStack start a function that stays busy, and waits until it does.
 async fn start_function(running: &Running) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = Client::default();
     let functions = format!("{}/2015-03-31/functions", running.endpoint);
     let function = serde_json::json!({
         "FunctionName": "busy",
@@ -165,11 +166,12 @@ async fn start_function(running: &Running) {
         "Timeout": 60,
         "Code": { "ZipFile": BASE64_STANDARD.encode(zipped("bootstrap", "#!/bin/sh\nexec sleep 60\n")) },
     });
-    let created = client.post(&functions).json(&function).send().await.expect("an answer");
-    assert_eq!(created.status(), 201, "{created:?}");
-    let invocation = client.post(format!("{functions}/busy/invocations")).header("X-Amz-Invocation-Type", "Event");
-    let invoked = invocation.body("{}").send().await.expect("an answer");
-    assert_eq!(invoked.status(), 202, "{invoked:?}");
+    let created = client.send(Request::new("POST", &functions).json(&function)).await.expect("a response");
+    assert_eq!(created.status, 201, "{created:?}");
+    let invocation = Request::new("POST", format!("{functions}/busy/invocations"));
+    let invocation = invocation.header("x-amz-invocation-type", "Event").body(b"{}".to_vec());
+    let invoked = client.send(invocation).await.expect("a response");
+    assert_eq!(invoked.status, 202, "{invoked:?}");
     wait_for("the function to start", || group_members(running.pid) > 1).await;
 }
 

@@ -1,32 +1,33 @@
-//! Stacks of a stage that nothing defines any longer: a deploy leaves them alone, so a plan must name them.
+//! Orphaned stacks: a stage's stacks that are no longer defined. A deploy leaves them alone, so a plan names them.
 
 use std::collections::BTreeSet;
 
 use model::{rendered::RenderedSystem, stage::Stage};
 
-use super::observed::ListedStack;
+use crate::observed::ListedStack;
 
-/// Which of an account's stacks a deploy of this stage once made, and no system defines now; of one system, where it is named.
+/// Returns the stacks in an account that a deploy of this stage created and no system defines any longer; those of `system` only,
+/// if one is given.
 ///
-/// A stack is of this stage where its tags say so and its name is what these tags make of it, so that whoever else tags
-/// stacks is not accused. `systems` are all of the stage's, whatever was selected.
+/// `systems` are all systems of the stage, regardless of the selection.
+/// See [`ListedStack::part`] for the stacks that belong to a stage.
 #[must_use]
-pub fn left<'a>(
+pub fn orphaned_stacks<'a>(
     stage: &Stage,
     systems: &[RenderedSystem],
     system: Option<&str>,
     listed: &'a [ListedStack],
 ) -> Vec<&'a ListedStack> {
     let stacks = systems.iter().flat_map(|system| &system.stacks);
-    // One that moved to another region leaves another of the same name behind.
-    let place = |region: Option<&str>| region.unwrap_or(&stage.region).to_owned();
-    let defined: BTreeSet<_> = stacks.map(|stack| (stack.name.clone(), place(stack.region.as_deref()))).collect();
-    let ours =
+    // A stack that moved to another region leaves one of the same name in its former region.
+    let region = |region: Option<&str>| region.unwrap_or(&stage.region).to_owned();
+    let defined: BTreeSet<_> = stacks.map(|stack| (stack.name.clone(), region(stack.region.as_deref()))).collect();
+    let is_selected =
         |stack: &&ListedStack| stack.part(&stage.name).is_some_and(|(of, _)| system.is_none_or(|system| system == of));
-    let is_left = |stack: &&ListedStack| {
+    let is_orphaned = |stack: &&ListedStack| {
         !defined.contains(&(stack.name.clone(), stack.region.clone())) && !stack.status.starts_with("DELETE_IN")
     };
-    listed.iter().filter(ours).filter(is_left).collect()
+    listed.iter().filter(is_selected).filter(is_orphaned).collect()
 }
 
 #[cfg(test)]
@@ -49,47 +50,47 @@ mod tests {
         }
     }
 
-    fn left_of(system: Option<&str>, listed: &[ListedStack]) -> Vec<String> {
+    fn orphaned(system: Option<&str>, listed: &[ListedStack]) -> Vec<String> {
         let stage = stage();
-        let mut data = Stack::new("data", "What is kept.");
+        let mut data = Stack::new("data", "Data.");
         data.resource("Queue", Resource::new("AWS::SQS::Queue", serde_json::json!({})));
         let shop = System::new("shop", [data]).render(&stage).expect("rendered");
-        left(&stage, &[shop], system, listed).iter().map(|stack| stack.name.clone()).collect()
+        orphaned_stacks(&stage, &[shop], system, listed).iter().map(|stack| stack.name.clone()).collect()
     }
 
     #[test]
-    fn a_stack_that_is_defined_is_not_left_and_one_of_a_known_or_a_former_system_is() {
+    fn undefined_stacks_of_known_and_former_systems_are_orphaned() {
         let there = [
             listed("shop-data-dev", ["shop", "data", "dev"]),
             listed("shop-api-dev", ["shop", "api", "dev"]),
             listed("old-web-dev", ["old", "web", "dev"]),
         ];
-        assert_eq!(left_of(None, &there), ["shop-api-dev", "old-web-dev"]);
-        assert_eq!(left_of(Some("shop"), &there), ["shop-api-dev"]);
+        assert_eq!(orphaned(None, &there), ["shop-api-dev", "old-web-dev"]);
+        assert_eq!(orphaned(Some("shop"), &there), ["shop-api-dev"]);
     }
 
     #[test]
-    fn other_stages_and_other_tools_are_not_accused() {
+    fn stacks_of_other_stages_and_tools_are_not_orphaned() {
         let mut untagged = listed("shop-api-dev", ["shop", "api", "dev"]);
         untagged.tags.clear();
         let mut half = listed("shop-api-dev", ["shop", "api", "dev"]);
         half.tags.remove("stack");
-        let mut going = listed("shop-api-dev", ["shop", "api", "dev"]);
-        going.status = "DELETE_IN_PROGRESS".to_owned();
+        let mut deleting = listed("shop-api-dev", ["shop", "api", "dev"]);
+        deleting.status = "DELETE_IN_PROGRESS".to_owned();
         let there = [
             listed("shop-api-prod", ["shop", "api", "prod"]),
             listed("network-dev", ["shop", "network", "dev"]),
             untagged,
             half,
-            going,
+            deleting,
         ];
-        assert_eq!(left_of(None, &there), [""; 0]);
+        assert_eq!(orphaned(None, &there), [""; 0]);
     }
 
     #[test]
-    fn a_stack_that_moved_leaves_the_one_in_its_old_region() {
+    fn a_stack_that_moved_is_orphaned_in_its_former_region() {
         let mut there = [listed("shop-data-dev", ["shop", "data", "dev"])];
         there[0].region = "ap-southeast-2".to_owned();
-        assert_eq!(left_of(None, &there), ["shop-data-dev"]);
+        assert_eq!(orphaned(None, &there), ["shop-data-dev"]);
     }
 }
