@@ -178,8 +178,8 @@ mod tests {
         assert_eq!(
             names_of("local"),
             [
-                "bucket notes-web-local-000000000000",
                 "user pool notes-users-local",
+                "bucket notes-web-local-000000000000",
                 "bucket artifacts-local-000000000000-us-east-1",
             ]
         );
