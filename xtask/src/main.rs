@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 fn resource_types() -> OwnCheck {
     OwnCheck {
         name: "resource-types",
-        about: "The generated resource types are what AWS's schemas say. Downloads the schemas, so it only runs when named",
+        about: "The generated resource types match AWS's schemas. Downloads the schemas, so it only runs when named",
         arguments: vec!["xtask", "schema", "--check"],
         environment: Vec::new(),
         is_usual: false,
@@ -27,7 +27,7 @@ fn resource_types() -> OwnCheck {
 fn faults() -> OwnCheck {
     OwnCheck {
         name: "faults",
-        about: "Five hundred deploys, each with a fault at another call. Takes an hour or two, so it only runs when named",
+        about: "Five hundred deploys, each with a fault at a different call. Takes an hour or two, so it only runs when named",
         arguments: vec![
             "nextest",
             "run",

@@ -32,8 +32,8 @@ impl<'a> SettingsCheck<'a> {
     ///
     /// The first value that is not an origin.
     pub fn origins(self, key: &str, origins: &[String]) -> Result<(), RenderError> {
-        let expected = "an origin as browsers send it: `https://` and a lower-case host, with a port only where it is \
-                        not the usual one, and neither `*` nor path nor final slash; `http://` for localhost only";
+        let expected = "an origin as browsers send it: `https://` and a lower-case host, with a port only if it is not \
+                        the default, and without `*`, path or trailing slash; `http://` only for localhost";
         self.check_values(key, origins, is_origin, expected)
     }
 
@@ -62,7 +62,7 @@ impl<'a> SettingsCheck<'a> {
     ///
     /// The first value that is not a lower-case domain name.
     pub fn domains<'t>(self, key: &str, names: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        self.check_values(key, names, is_domain, "a domain's lower-case name, like api.example.com")
+        self.check_values(key, names, is_domain, "a lower-case domain name, like api.example.com")
     }
 
     /// Checks IDs of Route 53 hosted zones.

@@ -23,7 +23,7 @@ pub(crate) enum GithubError {
     #[diagnostic(help("check the network and GITHUB_API_URL, then run the command again"))]
     Http(#[from] HttpError),
     /// A file of the job cannot be written.
-    #[error("failed to write the file of variable {name}")]
+    #[error("failed to write to the file that {name} names")]
     #[diagnostic(help("check the path in {name} and its permissions"))]
     File {
         /// The variable.
@@ -32,7 +32,7 @@ pub(crate) enum GithubError {
         source: std::io::Error,
     },
     /// GitHub refuses the call.
-    #[error("failed to call GitHub: {request} responds {status}: {message}")]
+    #[error("failed to call GitHub: {request} returned status {status}: {message}")]
     #[diagnostic(help("grant the job's token the permission for this call under `permissions:` in the workflow"))]
     Refused {
         /// The request's method and path.

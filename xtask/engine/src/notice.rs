@@ -103,9 +103,9 @@ fn settled(release: &ClosedRelease) -> Notice {
             (Effect::Reverted, Some(why.clone()))
         }
         (Outcome::Reverted { why }, ReleaseKind::Deploy) => {
-            (Effect::Failed, Some(format!("there is no earlier release, so it stays: {why}")))
+            (Effect::Failed, Some(format!("there is no earlier release, so the failed one stays live: {why}")))
         }
-        (Outcome::Open, _) => (Effect::Failed, Some("it is still open".to_owned())),
+        (Outcome::Open, _) => (Effect::Failed, Some("the release is still open".to_owned())),
     };
     Notice {
         system: release.system.clone(),
@@ -195,7 +195,7 @@ fn failed_check(job: &[JobRecord], system: &RenderedSystem) -> Option<String> {
         return failure(record);
     }
     let check = checks.iter().find(|check| check.system == system.name && !check.passed)?;
-    Some(format!("users get a system that fails its checks: {} {}: {}", check.kind, check.request, check.detail))
+    Some(format!("the live system fails its checks: {} {}: {}", check.kind, check.request, check.detail))
 }
 
 fn failure(record: &JobRecord) -> Option<String> {

@@ -46,8 +46,8 @@ pub enum PythonError {
         source: std::io::Error,
     },
     /// There is no Python.
-    #[error("failed to find Python 3.10 or later, which {program} is installed with; tried {tried}")]
-    #[diagnostic(help("install python3, or name one with XTASK_PYTHON"))]
+    #[error("failed to install {program}: there is no Python 3.10 or later; tried {tried}")]
+    #[diagnostic(help("install python3 (3.10 or later), or set XTASK_PYTHON to its path"))]
     NoPython {
         /// The program.
         program: &'static str,
@@ -55,8 +55,8 @@ pub enum PythonError {
         tried: String,
     },
     /// Every Python is too old.
-    #[error("failed to find Python 3.10 or later, which {program} is installed with; found {found}")]
-    #[diagnostic(help("install a newer python3, or name one with XTASK_PYTHON"))]
+    #[error("failed to install {program}: there is no Python 3.10 or later; found {found}")]
+    #[diagnostic(help("install python3 (3.10 or later), or set XTASK_PYTHON to the path of a newer one"))]
     OldPython {
         /// The program.
         program: &'static str,

@@ -89,7 +89,7 @@ fn live_checks(job: &[JobRecord]) -> impl Iterator<Item = &CheckLiveReport> {
 fn heading(job: &[JobRecord]) -> &'static str {
     match failures(job).next() {
         Some(_) => "failed",
-        None if job.is_empty() => "nothing was done; the job failed before its first command, or had none",
+        None if job.is_empty() => "no command was recorded: the job failed before its first command, or has none",
         None if deployments(job).any(|report| report.changed) => "deployed",
         None => "nothing changed",
     }
@@ -100,7 +100,7 @@ fn consequences(stage: &str, job: &[JobRecord]) -> Vec<String> {
     let mut lines = Vec::new();
     let released = released(job);
     if !released.is_empty() {
-        lines.push(format!("**Released before that, and live:** {}.", released.join(", ")));
+        lines.push(format!("**Released before the failure, and live:** {}.", released.join(", ")));
     }
     let rolled_back: Vec<_> = live_checks(job).flat_map(|report| &report.rolled_back).map(String::as_str).collect();
     if !rolled_back.is_empty() {
@@ -128,7 +128,7 @@ fn consequences(stage: &str, job: &[JobRecord]) -> Vec<String> {
 fn consequences_of_deploy(stage: &str, report: &DeployReport) -> Vec<String> {
     let mut lines = Vec::new();
     if !report.changed_stacks.is_empty() {
-        lines.push(format!("**Changed before that, and not reverted:** {}.", report.changed_stacks.join(", ")));
+        lines.push(format!("**Changed before the failure, and not reverted:** {}.", report.changed_stacks.join(", ")));
     }
     let failed = if let ReleaseProgress::Failed(failed) = &report.progress { Some(failed) } else { None };
     let hint =
@@ -141,7 +141,7 @@ fn consequences_of_deploy(stage: &str, report: &DeployReport) -> Vec<String> {
         None => format!("**Not released.** No traffic was shifted. {hint}"),
     });
     if let Some(failed) = failed.filter(|failed| !failed.untried.is_empty()) {
-        lines.push(format!("**Never tried:** {}. Users get the earlier release.", failed.untried.join(", ")));
+        lines.push(format!("**Not attempted:** {}. Users get the earlier release.", failed.untried.join(", ")));
     }
     lines
 }

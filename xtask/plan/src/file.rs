@@ -27,7 +27,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub enum PlanFileError {
     /// The text is not a plan.
     #[error("{path} is not a plan: {reason}")]
-    #[diagnostic(help("write one with `cargo xtask plan --stage STAGE --out {path}`"))]
+    #[diagnostic(help("write one with `cargo xtask plan --stage <STAGE> --out {path}`"))]
     NotAPlan {
         /// The file.
         path: Utf8PathBuf,
@@ -35,8 +35,8 @@ pub enum PlanFileError {
         reason: String,
     },
     /// Another version of the tool wrote it.
-    #[error("plan {path} was written by xtask {found}, and this is {VERSION}; nothing was touched")]
-    #[diagnostic(help("plan again with this version"))]
+    #[error("plan {path} was written by xtask {found}, but this is xtask {VERSION}; nothing was touched")]
+    #[diagnostic(help("write a new plan with this version, or deploy the plan with xtask {found}"))]
     OtherVersion {
         /// The file.
         path: Utf8PathBuf,
@@ -45,7 +45,7 @@ pub enum PlanFileError {
     },
     /// It is for another stage.
     #[error("plan {path} is for stage {found}, not for {wanted}; nothing was touched")]
-    #[diagnostic(help("deploy it with --stage {found}, or plan {wanted}"))]
+    #[diagnostic(help("run `cargo xtask deploy --stage {found} --plan {path}`, or write a plan for stage {wanted}"))]
     OtherStage {
         /// The file.
         path: Utf8PathBuf,
@@ -55,8 +55,8 @@ pub enum PlanFileError {
         wanted: String,
     },
     /// One of its inputs has changed since.
-    #[error("plan {path} is out of date; nothing was touched. Different now: {}", changed.join(", "))]
-    #[diagnostic(help("plan again, review the plan, and deploy that one"))]
+    #[error("plan {path} is out of date, because these inputs have changed: {}; nothing was touched", changed.join(", "))]
+    #[diagnostic(help("write a new plan, review it, and deploy it"))]
     Outdated {
         /// The file.
         path: Utf8PathBuf,

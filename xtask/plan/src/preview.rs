@@ -72,7 +72,7 @@ pub fn code(plan: &Plan) -> Vec<CodeChange> {
     };
     let unreleased = plan.unreleased.iter().map(|function| CodeChange {
         function: function.clone(),
-        reason: "`live` points to another version than the last deployed one; a deploy releases that one".to_owned(),
+        reason: "`live` does not point to the last deployed version; a deploy releases that version".to_owned(),
     });
     plan.code.iter().map(change).chain(unreleased).collect()
 }

@@ -114,7 +114,7 @@ fn whoever_loses_the_lock_changes_nothing_more() {
         refused(
             &output,
             1,
-            &["the lock of media-uploader is no longer held by this run: it was broken", "it resumes where"],
+            &["this run lost the lock of media-uploader: it was broken", "it resumes where"],
         );
         let changing: Vec<_> = calls.iter().filter(|call| changes(call)).collect();
         assert!(changing.is_empty(), "{what}: {changing:?}\n{}", text(&output));

@@ -124,10 +124,10 @@ fn a_stage_that_grows_out_of_cloudformation_is_refused() {
 fn history_that_is_not_there_is_told_with_the_way_to_get_it() {
     let repository = Repository::new();
     let unknown = repository.plan(&["--stage", "dev", "--against", "nowhere"]);
-    refused(&unknown, 1, &["git knows no commit `nowhere`", "git fetch"]);
+    refused(&unknown, 1, &["git finds no commit `nowhere`", "git fetch"]);
     refused(&repository.plan(&["--against", "--all"]), 2, &[]);
     let option = repository.plan(&["--against=--all"]);
-    refused(&option, 1, &["git knows no commit `--all`"]);
+    refused(&option, 1, &["git finds no commit `--all`"]);
     let local = repository.plan(&["--stage", "local", "--against", "main"]);
     refused(&local, 1, &["stage local has no committed templates"]);
 

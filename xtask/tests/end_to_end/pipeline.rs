@@ -188,7 +188,7 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     let production = world.deploy("main", 2, endpoint.clone());
     succeeded(&production);
     assert!(production.command("artifacts").2.contains("run=1\n"), "{:#?}", production.commands);
-    assert!(production.command("build").2.contains("nothing is built"), "{:#?}", production.commands);
+    assert!(production.command("build").2.contains("no build is needed"), "{:#?}", production.commands);
     assert!(production.summary.contains("## ✅ prod: deployed"), "{}", production.summary);
     let code = world.code("staging");
     assert_eq!(code.keys().collect::<Vec<_>>(), FUNCTIONS.iter().collect::<Vec<_>>());
@@ -250,9 +250,9 @@ fn a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(world: &Wor
     assert!(!ran.ran("prune"), "{:#?}", ran.commands);
     for told in [
         "## ❌ prod: failed",
-        "**Released before that, and live:** media-uploader-upload-prod 2.",
+        "**Released before the failure, and live:** media-uploader-upload-prod 2.",
         "**Reverted:** portfolio.",
-        "**Never tried:** thakii.",
+        "**Not attempted:** thakii.",
         "answers 500",
     ] {
         assert!(ran.summary.contains(told), "`{told}` is not in\n{}", ran.summary);

@@ -46,7 +46,7 @@ fn releases_are_entered_rolled_back_and_settled() {
     assert_eq!(live(&cloud), "1");
     // What users get is not what was deployed last, and a plan says that the next deploy changes that.
     let plan = ["plan", "--stage", "local", "--online", "--exit-code"];
-    refused(&cloud.xtask(&plan), 2, &[FUNCTION, "`live` points to another version than the last deployed one"]);
+    refused(&cloud.xtask(&plan), 2, &[FUNCTION, "`live` does not point to the last deployed version"]);
     refused(&cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM]), 1, &["no earlier release"]);
     assert_eq!(live(&cloud), "1", "a second rollback must not go forward again");
     let forth = ["rollback", "--stage", "local", "--system", SYSTEM, "--to", "2"];

@@ -252,7 +252,7 @@ fn a_release_that_knows_no_site_leaves_the_page(world: &World, third: &Shown) {
     old.as_object_mut().expect("an entry").remove("sites");
     put(&world.cloud, &format!("releases/{SYSTEM}/00000001.json"), &old);
     let said = world.back(&["--to", "1"]);
-    assert!(said.contains("Release 1 does not contain PortfolioSite: its page stays as it is"), "{said}");
+    assert!(said.contains("Release 1 does not contain PortfolioSite: its page stays unchanged"), "{said}");
     let shown = world.shown();
     assert_eq!((shown.page, shown.version.as_str()), (third.page.clone(), "1"));
     put(&world.cloud, &format!("releases/{SYSTEM}/00000001.json"), &whole);

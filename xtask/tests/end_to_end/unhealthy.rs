@@ -129,7 +129,7 @@ async fn a_build_that_is_not_well_gets_no_traffic_and_never_passes_for_released(
     let said = tokio::task::block_in_place(|| world.deploy(&world.broken));
     stop.store(true, Ordering::Relaxed);
     let (asked, wrong) = client.await.expect("the client ends");
-    refused(&said, 1, &["failed: GET /health receives JSON without", "no traffic was shifted to it"]);
+    refused(&said, 1, &["failed: GET /health returned JSON without", "no traffic was shifted to it"]);
     assert!(asked > 1 && wrong.is_empty(), "{asked}: {wrong:?}");
     assert_eq!(world.live().await, before);
 
@@ -140,7 +140,7 @@ async fn a_build_that_is_not_well_gets_no_traffic_and_never_passes_for_released(
         refused(
             &said,
             1,
-            &["GET /health receives JSON without", "`live` points to it, and there is no earlier version"],
+            &["GET /health returned JSON without", "`live` points to it, and there is no earlier version"],
         );
     }
     let said = world.doctor();

@@ -50,8 +50,8 @@ pub(super) fn statements(stacks: &[&RenderedStack]) -> Result<Vec<Statement>, Re
         for (logical_id, resource) in iam_resources(&stack.template, &["Role", "Policy", "ManagedPolicy"]) {
             if resource["Properties"]["ManagedPolicyArns"].is_array() {
                 let message = format!(
-                    "{logical_id} of {} has ManagedPolicyArns, whose statements are not in the template; give it statements of \
-                     its own",
+                    "{logical_id} of {} has ManagedPolicyArns, whose statements are not in the template; use inline policies \
+                     instead",
                     stack.name
                 );
                 return Err(RenderError::Settings { system: stack.system.clone(), message });

@@ -8,7 +8,7 @@ use crate::stage::StageError;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RenderError {
     /// A reference to a stack that the system does not have.
-    #[error("stack `{from}` refers to `{logical_id}` of stack `{to}`, which system `{system}` does not have")]
+    #[error("stack `{from}` refers to `{logical_id}` of stack `{to}`, which does not exist in system `{system}`")]
     UnknownStack {
         /// The system.
         system: String,

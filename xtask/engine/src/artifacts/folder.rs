@@ -26,7 +26,7 @@ pub(crate) enum FolderError {
     },
     /// The list is invalid.
     #[error("{path} is not a list of artifacts: {reason}")]
-    #[diagnostic(help("`cargo xtask build --stage STAGE --out FOLDER` writes one"))]
+    #[diagnostic(help("write one with `cargo xtask build --stage <STAGE> --out <FOLDER>`"))]
     List {
         /// The file.
         path: String,

@@ -141,7 +141,7 @@ impl Cognito {
                 kind: ErrorKind::Conflict,
                 code: None,
                 message: format!(
-                    "{} user pools are named {name} ({}); delete yours by hand",
+                    "{} user pools are named {name} ({}); delete the stage's own pool by hand",
                     ids.len(),
                     ids.join(", ")
                 ),

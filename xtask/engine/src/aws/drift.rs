@@ -60,7 +60,7 @@ impl CloudFormation {
         });
         Ok(match ended.await? {
             Progress::Done(failure) => failure,
-            Progress::Pending(()) => Some(format!("it is not done after {} min", LIMIT.as_secs() / 60)),
+            Progress::Pending(()) => Some(format!("the detection has not finished after {} min", LIMIT.as_secs() / 60)),
         })
     }
 

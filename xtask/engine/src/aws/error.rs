@@ -58,9 +58,9 @@ impl Diagnostic for AwsError {
                 "sign in again (`aws sso login`, or renew the session), then run the command again"
             }
             ErrorKind::NoCredentials => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            ErrorKind::AccessDenied => "the caller needs a permission for this operation; the message names it",
+            ErrorKind::AccessDenied => "grant the caller the permission for this operation; the message names both",
             ErrorKind::Unreachable => {
-                "check the network; for stage local see `cargo xtask local status` and `cargo xtask local logs`"
+                "check the network; for stage local, check `cargo xtask local status` and `cargo xtask local logs`"
             }
             ErrorKind::Throttled => "run the command again: it resumes where this one stopped",
             ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => return None,

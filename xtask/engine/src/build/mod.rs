@@ -56,7 +56,7 @@ pub(crate) struct Request {
 pub(crate) enum BuildError {
     /// A program cannot be started.
     #[error("failed to start {program}")]
-    #[diagnostic(help("install Rust with rustup, or fix PATH"))]
+    #[diagnostic(help("install Rust with rustup, or correct PATH"))]
     Start {
         /// The program.
         program: String,
@@ -71,8 +71,8 @@ pub(crate) enum BuildError {
         binaries: String,
     },
     /// The build did not produce a binary.
-    #[error("cargo built no binary `{binary}`")]
-    #[diagnostic(help("lambdas/{system}/Cargo.toml needs a [[bin]] of that name"))]
+    #[error("cargo built no binary `{binary}`; nothing was deployed")]
+    #[diagnostic(help("add a [[bin]] of that name to lambdas/{system}/Cargo.toml"))]
     NoBinary {
         /// The binary.
         binary: String,
@@ -80,7 +80,7 @@ pub(crate) enum BuildError {
         system: String,
     },
     /// A tool is missing.
-    #[error("{missing}, which building for {target} needs, is not installed")]
+    #[error("failed to build for {target}: {missing} is not installed; nothing was deployed")]
     #[diagnostic(help("run `{install}`"))]
     Toolchain {
         /// The tool.
@@ -91,8 +91,8 @@ pub(crate) enum BuildError {
         install: String,
     },
     /// A tool cannot be installed.
-    #[error("failed to install the tools for building: `{command}` failed")]
-    #[diagnostic(help("see its output above; install the tool in another way, or run the command again"))]
+    #[error("failed to install the build tools: `{command}` failed")]
+    #[diagnostic(help("check the output above, then run the command again, or install the tool by other means"))]
     Install {
         /// The command that failed.
         command: String,

@@ -26,7 +26,7 @@ pub(super) fn choose(request: &Request, workspace: &Workspace) -> Result<Tool, B
     let target = target(request.architecture);
     if !has_std(target)? {
         return Err(BuildError::Toolchain {
-            missing: "Rust's standard library for it",
+            missing: "Rust's standard library for this target",
             target: target.to_owned(),
             install: format!("rustup target add {target}"),
         });
@@ -51,7 +51,7 @@ pub(super) fn choose(request: &Request, workspace: &Workspace) -> Result<Tool, B
     Err(BuildError::Toolchain {
         missing: "a cross linker (zig and cargo-zigbuild)",
         target: target.to_owned(),
-        install: "cargo xtask toolchain --stage STAGE` or `pip install ziglang cargo-zigbuild".to_owned(),
+        install: "cargo xtask toolchain --stage <STAGE>` or `pip install ziglang cargo-zigbuild".to_owned(),
     })
 }
 

@@ -35,13 +35,13 @@ pub(crate) struct BuildArgs {
     /// Only this system's functions.
     #[arg(long)]
     system: Option<String>,
-    /// Only this function, `upload` or `photos-upload`.
+    /// Only this function, for example `upload` or `photos-upload`.
     #[arg(long)]
     function: Option<String>,
     /// The instruction set [default: the stage's].
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// Also copy the artifacts into this folder, for `deploy --artifacts`. If it has artifacts of the same sources, build nothing.
+    /// Also copy the artifacts into this folder, for `deploy --artifacts`. Builds nothing if the folder has artifacts of the same sources.
     #[arg(long, value_name = "FOLDER", conflicts_with = "function")]
     out: Option<Utf8PathBuf>,
     /// The cargo profile [default: `lambda`, or `dev` for stage local].
@@ -73,7 +73,7 @@ impl From<Arch> for Architecture {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("there is no function `{name}`{}", closest(.name, .known))]
-#[diagnostic(help("functions to choose from: {}", .known.join(", ")))]
+#[diagnostic(help("choose one of {}", .known.join(", ")))]
 struct UnknownFunction {
     name: String,
     known: Vec<String>,
@@ -134,7 +134,7 @@ pub(super) async fn artifacts(
     }
     let artifacts = folder::read(path)?;
     folder::check(path, &artifacts, systems)?;
-    ui.say(format_args!("Using the artifacts in {path}: nothing is built."));
+    ui.say(format_args!("Using the artifacts in {path} without a build."));
     // Outside a repository, the sources cannot be compared.
     if sources_of(stage, systems, workspace).is_ok_and(|sources| sources != listed.sources) {
         ui.warn(format_args!(
@@ -157,7 +157,7 @@ async fn into_folder(
     if folder::list(folder).is_ok_and(|listed| listed.sources == sources) {
         let artifacts = folder::read(folder)?;
         if folder::check(folder, &artifacts, systems).is_ok() {
-            ui.say(format_args!("The artifacts in {folder} are up to date: nothing is built."));
+            ui.say(format_args!("The artifacts in {folder} are up to date: no build is needed."));
             return Ok(artifacts);
         }
     }

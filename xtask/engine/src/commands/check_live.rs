@@ -77,7 +77,7 @@ pub(crate) async fn run(
     let systems = changes.affected(session.select(args.system.as_deref(), None)?);
     if systems.is_empty() {
         context.ui.say(
-            "Nothing is checked: the deploy failed before it changed anything, and users get the earlier release.",
+            "No checks run: the deploy failed before it changed anything, and users get the earlier release.",
         );
         return Ok(Exit::Success);
     }

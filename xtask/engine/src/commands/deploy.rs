@@ -31,10 +31,10 @@ pub(crate) struct DeployArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// Only this stack, `api` or `photos-api-dev`; functions are not released.
+    /// Only this stack, for example `api` or `photos-api-dev`; functions are not released.
     #[arg(long)]
     stack: Option<String>,
-    /// Carry out this plan, written by `plan --out`, without confirmation, and only if nothing it was made from has changed.
+    /// Execute this plan, written by `plan --out`, without confirmation. Refuses if an input of the plan has changed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "stack", "dry_run", "replace", "delete", "other"])]
     plan: Option<Utf8PathBuf>,
     /// Deploy the artifacts in this folder, written by `build --out`, and build nothing.

@@ -34,7 +34,7 @@ pub(crate) struct DestroyArgs {
 
 #[derive(Debug, Error, Diagnostic)]
 enum Refused {
-    #[error("there is no terminal to confirm that stage {stage} is destroyed; nothing was touched")]
+    #[error("there is no terminal to confirm the destruction of stage {stage}; nothing was touched")]
     #[diagnostic(help("run the command again with --yes"))]
     NoTerminal { stage: String },
     #[error("stacks of stage {stage} still need foundation: {stacks}; nothing was touched")]
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: DestroyArgs, context: &Context) -> miette::Result<
     let data = destroy::stateful_resources(&selected, &session.stage.account, &session.stage.region);
     for data in &data {
         let is_deleted = args.delete_data && data.is_deletable();
-        let fate = if is_deleted { "deleted with everything in it" } else { data.when_kept() };
+        let fate = if is_deleted { "deleted with its contents" } else { data.when_kept() };
         context.ui.say(format_args!("{data}: {fate}"));
     }
     if !args.yes {

@@ -19,9 +19,9 @@ pub(crate) struct LockArgs {
 
 #[derive(Debug, Subcommand)]
 enum LockCommand {
-    /// Show who holds which lock.
+    /// Show each lock and its holder.
     Show(Selection),
-    /// Break locks; only if you know that no command is working on the stage.
+    /// Break locks. Make sure first that no other command is running on the stage.
     Break(Selection),
 }
 

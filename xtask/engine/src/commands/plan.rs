@@ -36,7 +36,7 @@ pub(crate) struct PlanArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// Only this stack, `api` or `photos-api-dev`.
+    /// Only this stack, for example `api` or `photos-api-dev`.
     #[arg(long)]
     stack: Option<String>,
     /// Compare with the templates of this commit [default: the merge base with main].
@@ -85,10 +85,10 @@ enum PlanFormat {
 #[derive(Debug, Error, Diagnostic)]
 enum PlanError {
     #[error("failed to compare stage local with a commit: it has no committed templates")]
-    #[diagnostic(help("leave out --against: local is compared with the deployed stacks"))]
+    #[diagnostic(help("run the command without --against: stage local is compared with the deployed stacks"))]
     LocalHasNoCommits,
-    #[error("failed to write the plan: --out writes the plan of one stage, and {0} are selected")]
-    #[diagnostic(help("select one with --stage"))]
+    #[error("failed to write the plan: --out writes the plan of one stage, but {0} are selected")]
+    #[diagnostic(help("select one stage with `--stage <STAGE>`"))]
     OneStage(usize),
 }
 

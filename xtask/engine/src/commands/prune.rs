@@ -26,10 +26,11 @@ pub(crate) struct PruneArgs {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// How many of each function's newest versions to keep, besides those that an alias or one of as many releases needs.
+    /// Keep this many of the newest versions of each function, and the versions of as many releases. Versions with an alias
+    /// are always kept.
     #[arg(long, default_value_t = 5)]
     keep: usize,
-    /// Also delete these leftovers, where no stack, function or other tool needs them.
+    /// Also delete these leftovers, unless a stack, a function or another tool needs them.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LEFTOVER")]
     also: Vec<Leftover>,
     /// Delete nothing; print why each item is kept or deleted.

@@ -43,9 +43,9 @@ impl RollbackArgs {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("failed to roll back every system: {}", failed.join("; "))]
+#[error("failed to roll back some of the systems: {}", failed.join("; "))]
 #[diagnostic(help(
-    "fix the cause, then run `cargo xtask rollback --stage {stage} --system <SYSTEM>` for each of them"
+    "fix the cause, then run `cargo xtask rollback --stage {stage} --system <SYSTEM>` for each of these systems"
 ))]
 struct Incomplete {
     stage: String,
@@ -102,7 +102,7 @@ impl Rollback<'_> {
                     ui.say(format_args!("✓ {} release {}: {kind}, {outcome}", system.name, entry.number));
                 }
                 Err(ReleaseError::Ledger(LedgerError::NothingBefore)) if systems.len() > 1 => {
-                    ui.warn(format_args!("{} has no earlier release and stays as it is", system.name));
+                    ui.warn(format_args!("{} has no earlier release and stays unchanged", system.name));
                 }
                 Err(error) if systems.len() == 1 => return Err(error.into()),
                 Err(error) => failed.push(format!("{}: {}", system.name, error::one_line(&error))),

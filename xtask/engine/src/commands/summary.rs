@@ -30,7 +30,7 @@ pub(crate) struct SummaryArgs {
 
 #[derive(Debug, Error, Diagnostic)]
 enum SummaryError {
-    #[error("not every job succeeded")]
+    #[error("some of the jobs did not succeed")]
     #[diagnostic(help("check the logs of the jobs that did not succeed"))]
     Jobs,
     #[error("failed to summarize the jobs: NEEDS is not set")]

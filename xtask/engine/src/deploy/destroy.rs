@@ -78,7 +78,7 @@ impl StatefulResource {
     pub(crate) const fn when_kept(&self) -> &'static str {
         match self {
             Self::Table(_) => "kept; the next deploy imports it",
-            Self::UserPool(_) => "kept; the next deploy creates another",
+            Self::UserPool(_) => "kept; the next deploy creates a new one",
             Self::Bucket { .. } | Self::Secret(_) => {
                 "kept; delete it before the next deploy, or import it with a change set of type IMPORT"
             }

@@ -27,7 +27,8 @@ pub enum DeployError {
         stage: String,
     },
     /// CloudFormation refuses a change set.
-    #[error("failed to create a change set for {stack}: {reason}")]
+    #[error("failed to create a change set for {stack}: {reason}; the stack was not changed")]
+    #[diagnostic(help("fix the cause, then run the same command again"))]
     ChangeSet {
         /// The stack.
         stack: String,
@@ -36,7 +37,7 @@ pub enum DeployError {
     },
     /// A stack failed.
     #[error("failed to deploy {stack}: {cause}{}", also(.others))]
-    #[diagnostic(help("the stack is in {status}; fix the cause, then run the same command again"))]
+    #[diagnostic(help("fix the cause, then run the same command again; {stack} is in {status}"))]
     Stack {
         /// The stack.
         stack: String,
@@ -48,8 +49,10 @@ pub enum DeployError {
         others: Vec<String>,
     },
     /// A stack is stuck.
-    #[error("stack {stack} is in {status}, which a deploy cannot fix")]
-    #[diagnostic(help("`cargo xtask doctor` explains the state, and repairs it with --fix; then deploy again"))]
+    #[error("stack {stack} is in {status}, which a deploy cannot fix; the stack was not changed")]
+    #[diagnostic(help(
+        "run `cargo xtask doctor --stage <STAGE>` to see the repair, add --fix to apply it, then deploy again"
+    ))]
     Stuck {
         /// The stack.
         stack: String,
@@ -57,7 +60,7 @@ pub enum DeployError {
         status: String,
     },
     /// Another operation takes too long.
-    #[error("{what} is still {status} after {} min", PATIENCE.as_secs() / 60)]
+    #[error("{what} is still {status} after {} min; this run no longer waits for it", PATIENCE.as_secs() / 60)]
     #[diagnostic(help("wait until the operation ends, then run the command again"))]
     Busy {
         /// The stack or function.
@@ -66,8 +69,8 @@ pub enum DeployError {
         status: String,
     },
     /// A stack takes an output that does not exist.
-    #[error("stack {stack} needs output {output} of {owner}, which is not deployed")]
-    #[diagnostic(help("deploy the whole system: leave out --stack"))]
+    #[error("stack {stack} needs output {output} of {owner}, which is not deployed; {stack} was not changed")]
+    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
     NoOutput {
         /// The stack.
         stack: String,
@@ -77,8 +80,8 @@ pub enum DeployError {
         output: String,
     },
     /// A stack takes a value of a stack that is not deployed.
-    #[error("stack {stack} takes a value of {owner}, which is not deployed")]
-    #[diagnostic(help("deploy the whole system: leave out --stack"))]
+    #[error("stack {stack} needs an output of {owner}, which is not deployed; {stack} was not changed")]
+    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
     NoStack {
         /// The stack.
         stack: String,
@@ -88,7 +91,8 @@ pub enum DeployError {
     /// A change set would lose data, and the plan did not show that.
     #[error("the change set for {stack} would {}, which the plan did not show; it was not executed", losses.join(" and "))]
     #[diagnostic(help(
-        "compare with `cargo xtask plan --online`; to allow it, name the resource: --allow-replace or --allow-delete {stack}/<logical ID>"
+        "compare with `cargo xtask plan --stage <STAGE> --online`; to accept the loss, add --allow-replace or --allow-delete with \
+         {stack}/<logical ID>"
     ))]
     UnplannedLoss {
         /// The stack.
@@ -101,7 +105,8 @@ pub enum DeployError {
     #[diagnostic(transparent)]
     Lock(#[from] LockError),
     /// Lambda refuses the code.
-    #[error("failed to update the code of {function}: {reason}")]
+    #[error("failed to update the code of {function}: {reason}; no traffic was shifted")]
+    #[diagnostic(help("fix the cause, then run the same command again"))]
     Code {
         /// The function.
         function: String,

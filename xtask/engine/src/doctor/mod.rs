@@ -69,7 +69,7 @@ pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<A
         Some(Ailment {
             what: name.clone(),
             state: "weighted alias".to_owned(),
-            meaning: format!("`live` sends traffic to other versions than {live}, and no release is in progress"),
+            meaning: format!("`live` also sends traffic to versions other than {live}, and no release is in progress"),
             remedy: format!("--fix sends all traffic to version {live}"),
             kind: AilmentKind::Weights(name.clone(), live),
         })
@@ -79,7 +79,8 @@ pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<A
         state: "open".to_owned(),
         meaning: "its run was interrupted; aliases may point to versions of different releases".to_owned(),
         remedy: format!(
-            "`cargo xtask release resume --stage {stage} --system {system}` finishes it, `abort` reverts it"
+            "`cargo xtask release resume --stage {stage} --system {system}` finishes it; `cargo xtask release abort \
+             --stage {stage} --system {system}` reverts it"
         ),
         kind: AilmentKind::Manual,
     });
@@ -87,8 +88,8 @@ pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<A
         what: name.clone(),
         state: "unreleased".to_owned(),
         meaning: format!(
-            "`live` points to version {live}, which no release put there: the first release failed or was interrupted, or the alias was \
-             changed by hand"
+            "`live` points to version {live}, which no release recorded: the first release failed or was interrupted, or \
+             the alias was changed by hand"
         ),
         remedy: format!("`cargo xtask deploy --stage {stage}` probes and releases the deployed code"),
         kind: AilmentKind::Manual,
@@ -109,7 +110,7 @@ fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
             format!("--fix waits until the operation ends; --fix --cancel {name} cancels it, and the stack rolls back")
         }
         Repair::ContinueRollback => format!(
-            "--fix continues the rollback; --skip {name}/<logical ID> skips a resource that cannot be rolled back"
+            "--fix continues the rollback; --fix --skip {name}/<logical ID> skips a resource that cannot be rolled back"
         ),
         Repair::RollBack => "--fix rolls it back to its last working state".to_owned(),
         Repair::DeleteRetaining => format!(
@@ -184,7 +185,7 @@ mod tests {
         assert!(found[0].remedy.contains("release resume"), "{found:?}");
         let signs = Signs { unreleased: vec![("f".to_owned(), "1".to_owned())], ..Signs::default() };
         let found = diagnose("dev", &observed("CREATE_COMPLETE", &[]), &signs);
-        assert!(found[0].meaning.contains("version 1, which no release put there"), "{found:?}");
+        assert!(found[0].meaning.contains("version 1, which no release recorded"), "{found:?}");
         let signs = Signs {
             functions: vec![("f".to_owned(), FunctionState::Failed("no such key".to_owned()))],
             ..Signs::default()

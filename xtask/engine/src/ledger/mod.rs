@@ -28,23 +28,25 @@ pub(crate) enum LedgerError {
         source: AwsError,
     },
     #[error("failed to read {key} in the artifact bucket as a release: {reason}")]
-    #[diagnostic(help("use the newer version of xtask that may have written it"))]
+    #[diagnostic(help("update xtask: a newer version may have written this release"))]
     Unreadable { key: String, reason: String },
     /// The run may no longer record a release.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Lock(#[from] LockError),
-    #[error("release {number} of {system} was changed by another run")]
-    #[diagnostic(help("check `cargo xtask release show {number}`, then run the command again"))]
+    #[error("release {number} of {system} was changed by another run; this run shifted no more traffic")]
+    #[diagnostic(help(
+        "check `cargo xtask release show {number} --stage <STAGE> --system {system}`, then run the command again"
+    ))]
     Changed { system: String, number: u32 },
-    #[error("there is no release {number}; there are {known}")]
-    #[diagnostic(help("run `cargo xtask release list` to see them"))]
+    #[error("there is no release {number}; the ledger has {known}; no traffic was shifted")]
+    #[diagnostic(help("choose a release from `cargo xtask release list --stage <STAGE>`"))]
     NoSuchRelease { number: u32, known: usize },
-    #[error("release {number} was never completed ({outcome})")]
-    #[diagnostic(help("run `cargo xtask release list` to see which releases were completed"))]
+    #[error("failed to return to release {number}: it was never completed ({outcome}); no traffic was shifted")]
+    #[diagnostic(help("choose a completed release from `cargo xtask release list --stage <STAGE>`"))]
     NeverReleased { number: u32, outcome: String },
-    #[error("there is no earlier release to return to")]
-    #[diagnostic(help("run `cargo xtask release list` to see all releases"))]
+    #[error("there is no earlier release to return to; no traffic was shifted")]
+    #[diagnostic(help("list the releases with `cargo xtask release list --stage <STAGE>`"))]
     NothingBefore,
 }
 

@@ -38,8 +38,8 @@ pub(crate) fn unmet_needs(needs: &BTreeMap<String, String>, present: &BTreeMap<S
     needs
         .iter()
         .filter_map(|(resource, name)| match present.get(resource) {
-            None => Some(format!("{resource} is gone")),
-            Some(other) if other != name => Some(format!("{resource} was {name} and is {other}")),
+            None => Some(format!("{resource} no longer exists")),
+            Some(other) if other != name => Some(format!("{resource} was {name} and is now {other}")),
             Some(_) => None,
         })
         .collect()
@@ -75,6 +75,6 @@ mod tests {
         let more = needs(&[("data/Table", "a"), ("data/Queue", "q"), ("data/More", "m")]);
         assert_eq!(unmet_needs(&old, &more), [""; 0]);
         let other = needs(&[("data/Table", "b")]);
-        assert_eq!(unmet_needs(&old, &other), ["data/Queue is gone", "data/Table was a and is b"]);
+        assert_eq!(unmet_needs(&old, &other), ["data/Queue no longer exists", "data/Table was a and is now b"]);
     }
 }

@@ -12,11 +12,11 @@ use crate::{aws::AwsError, deploy::Outputs, session::Session};
 pub enum SignInError {
     /// The system declares no users.
     #[error("failed to sign in: system {0} has no users")]
-    #[diagnostic(help("name a system with a user pool: `--system <SYSTEM>`"))]
+    #[diagnostic(help("select a system that has a user pool with `--system <SYSTEM>`"))]
     NoUsers(String),
     /// The stack of the user pool is not deployed.
     #[error("failed to sign in: stack {0} is not deployed")]
-    #[diagnostic(help("deploy the stage first"))]
+    #[diagnostic(help("run `cargo xtask deploy --stage <STAGE>` first"))]
     NotDeployed(String),
     /// The operating system's random numbers are not available.
     #[error("failed to generate a password: {0}")]

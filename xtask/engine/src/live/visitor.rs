@@ -62,12 +62,12 @@ impl<'a> Visitor<'a> {
         if !check.statuses.contains(&response.status) {
             let expected: Vec<_> = check.statuses.iter().map(u16::to_string).collect();
             let (status, expected) = (response.status, expected.join(" or "));
-            return Err(CheckFailure::Unexpected(format!("{url} responds {status} instead of {expected}")));
+            return Err(CheckFailure::Unexpected(format!("{url} responds with {status} instead of {expected}")));
         }
         match &check.response_header {
             Some((name, value)) if response.headers.get(name) != Some(value) => {
                 let actual = response.headers.get(name).map_or("nothing", String::as_str);
-                Err(CheckFailure::Unexpected(format!("{url} responds {name}: {actual} instead of {value}")))
+                Err(CheckFailure::Unexpected(format!("{url} responds with {name}: {actual} instead of {value}")))
             }
             _ => Ok(Response { status: response.status, elapsed, json: response.json() }),
         }

@@ -28,7 +28,7 @@ pub enum LocalError {
     /// MiniStack cannot be installed.
     #[error(transparent)]
     #[diagnostic(help(
-        "install python3 (3.10 or later) with venv and pip, or set XTASK_PYTHON to one, and check that pip reaches its package index; \
+        "install python3 (3.10 or later) with venv and pip, or set XTASK_PYTHON to its path, and check that pip reaches its package index; \
          or set AWS_ENDPOINT_URL to another emulator's address"
     ))]
     Python(#[from] PythonError),
@@ -51,7 +51,7 @@ pub enum LocalError {
     /// MiniStack ended during its start.
     #[error("failed to start the local cloud: MiniStack ended with {status}; its log {log} ends with\n{lines}")]
     #[diagnostic(help(
-        "run `cargo xtask local up` to start it again; if the log names a port, another program has just taken it"
+        "run `cargo xtask local up` to start it again; if the log names a port, another program has taken that port"
     ))]
     EndedEarly {
         /// Its exit status.
@@ -74,9 +74,9 @@ pub enum LocalError {
     },
     /// MiniStack ended after its start.
     #[error(
-        "the local cloud (MiniStack) has ended, and everything that was deployed to it is lost; its log ends with\n{lines}"
+        "the local cloud (MiniStack) has ended, and all resources deployed to it are lost; its log ends with\n{lines}"
     )]
-    #[diagnostic(help("run the command again: it starts a new one"))]
+    #[diagnostic(help("run the command again: it starts a new local cloud"))]
     Gone {
         /// The log's last lines.
         lines: String,

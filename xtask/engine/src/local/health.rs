@@ -26,15 +26,15 @@ pub(super) async fn answers_within(port: u16, limit: Duration) -> bool {
 /// Checks that a program listens at the address of the user's own emulator.
 pub(super) async fn listens(url: &str) -> Result<(), LocalError> {
     let unreachable = |why: String| LocalError::Unreachable { url: url.to_owned(), why };
-    let parsed = Url::parse(url).map_err(|error| unreachable(format!("it is no URL ({error})")))?;
-    let host = parsed.host_str().ok_or_else(|| unreachable("it names no host".to_owned()))?;
-    let port = parsed.port_or_known_default().ok_or_else(|| unreachable("it names no port".to_owned()))?;
+    let parsed = Url::parse(url).map_err(|error| unreachable(format!("it is not a URL ({error})")))?;
+    let host = parsed.host_str().ok_or_else(|| unreachable("it has no host".to_owned()))?;
+    let port = parsed.port_or_known_default().ok_or_else(|| unreachable("it has no port".to_owned()))?;
     // An IPv6 address is bracketed in a URL only.
     let connect = TcpStream::connect((host.trim_matches(['[', ']']), port));
     match tokio::time::timeout(ANSWER, connect).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(unreachable(error.to_string())),
-        Err(_) => Err(unreachable(format!("no answer within {} s", ANSWER.as_secs()))),
+        Err(_) => Err(unreachable(format!("no response within {} s", ANSWER.as_secs()))),
     }
 }
 

@@ -115,7 +115,7 @@ impl<S: Store + 'static> HeldLocks<S> {
         for held in self.0 {
             held.renewal.abort();
             if let Err(error) = held.lock.release().await {
-                ui.warn(format_args!("failed to release the lock of {}, which now expires: {error}", held.lock.system));
+                ui.warn(format_args!("failed to release the lock of {}, which expires: {error}", held.lock.system));
             }
         }
     }
@@ -209,7 +209,7 @@ impl<S: Store> Lock<S> {
                     tracing::debug!(%error, "failed to renew a lock");
                 }
                 Err(error) => {
-                    self.loss.send_replace(Some(format!("renewing it failed ({error}), so it expires")));
+                    self.loss.send_replace(Some(format!("its renewal failed ({error}), so it expires")));
                     return;
                 }
             }
@@ -269,7 +269,7 @@ impl<S: Store> Lock<S> {
 fn loss(record: Option<LockRecord>) -> String {
     match record {
         // A broken lock still names the owner it was taken from.
-        Some(record) if !record.released => format!("{} holds it", record.owner(unix_seconds())),
+        Some(record) if !record.released => format!("{} holds it now", record.owner(unix_seconds())),
         _ => "it was broken".to_owned(),
     }
 }

@@ -91,11 +91,10 @@ pub enum LockError {
         owner: String,
     },
     /// This run no longer holds the lock.
-    #[error(
-        "the lock of {system} is no longer held by this run: {cause}; completed changes stay, nothing more was changed"
-    )]
+    #[error("this run lost the lock of {system}: {cause}; completed changes remain, and no further change was made")]
     #[diagnostic(help(
-        "find out who broke the lock, then run the same command again: it resumes where this run stopped"
+        "check the owner with `cargo xtask lock show --stage <STAGE> --system {system}`, then run the same command again: it \
+         resumes where this run stopped"
     ))]
     Lost {
         /// The system.
@@ -104,7 +103,7 @@ pub enum LockError {
         cause: String,
     },
     /// Whether this run still holds the lock is unknown.
-    #[error("failed to check the lock of {system}; completed changes stay, nothing more was changed")]
+    #[error("failed to check the lock of {system}; completed changes remain, and no further change was made")]
     Check {
         /// The system.
         system: String,
@@ -114,7 +113,7 @@ pub enum LockError {
         source: AwsError,
     },
     /// A call failed.
-    #[error("failed to lock {system}")]
+    #[error("failed to lock {system}; nothing was touched")]
     Aws {
         /// The system.
         system: String,

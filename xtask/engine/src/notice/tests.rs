@@ -104,7 +104,7 @@ fn a_release_is_live_unless_it_was_reverted() {
     assert_eq!(notified(&[job]), one("notes", Some(2), Effect::Reverted, "/health answers 500"));
     let first = ClosedRelease { nothing_before: names(&["notes-api-local"]), ..reverted("notes", 1) };
     let notified = notified(&[deploy(of_releases(vec![first]), &["no"])]);
-    let reason = "there is no earlier release, so it stays: /health answers 500";
+    let reason = "there is no earlier release, so the failed one stays live: /health answers 500";
     assert_eq!(notified[0], one("notes", Some(1), Effect::Failed, reason)[0]);
 }
 
@@ -205,7 +205,7 @@ fn a_release_that_fails_its_checks_is_reverted_if_it_was_rolled_back_and_has_fai
     let kept = check_live(kept, &["not right"]);
     let summaries = notified(&[deployed(), kept.clone()]);
     assert_eq!((summaries[0].2, summaries[1].2), (Effect::Failed, Effect::Live));
-    assert_eq!(summaries[0].3, "users get a system that fails its checks: cors OPTIONS /: no header");
+    assert_eq!(summaries[0].3, "the live system fails its checks: cors OPTIONS /: no header");
     // The job changed nothing of a system that fails its checks.
     assert_eq!(notified(&[deploy(DeployReport::default(), &[]), kept])[0].2, Effect::Failed);
 }

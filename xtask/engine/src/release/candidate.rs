@@ -156,7 +156,7 @@ fn verify_ready(response: &Invocation, binary: &str) -> Result<(), String> {
     }
     match serde_json::from_slice::<Ready>(&response.payload) {
         Ok(ready) if ready.ready && ready.function == binary => Ok(()),
-        Ok(ready) => Err(format!("it is {}, not {binary}", ready.function)),
+        Ok(ready) => Err(format!("the zip contains {}, not {binary}", ready.function)),
         Err(_) => Err(format!("it responded with {}", text())),
     }
 }

@@ -40,7 +40,10 @@ pub(crate) enum ReleaseError {
     ))]
     Reverted { number: u32, why: String },
     /// The first versions failed, and there are no earlier ones to revert to.
-    #[error("release {number} failed: {why}; there is no earlier version, so `live` of {functions} stays on it")]
+    #[error(
+        "release {number} failed: {why}; there is no earlier version, so `live` of {functions} still points to the failed \
+         version"
+    )]
     #[diagnostic(help("fix the cause, which the functions' logs may show, then deploy again"))]
     NothingBefore { number: u32, why: String, functions: String },
     /// Two versions cannot share traffic.
@@ -67,15 +70,19 @@ pub(crate) enum ReleaseError {
     Ledger(#[from] LedgerError),
     /// Versions of the earlier release were deleted.
     #[error("failed to return to release {number}: {}; no traffic was shifted", versions.join(", "))]
-    #[diagnostic(help("deploy its commit again, or choose a newer release: `cargo xtask release list`"))]
+    #[diagnostic(help(
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+    ))]
     VersionsDeleted { number: u32, versions: Vec<String> },
     /// The stacks lack resources that the earlier release's code needs.
-    #[error("failed to return to release {number}: its code needs other stacks: {}; no traffic was shifted", unmet.join(", "))]
+    #[error("failed to return to release {number}: the stacks do not match its code: {}; no traffic was shifted", unmet.join(", "))]
     #[diagnostic(help("deploy its commit again, which also restores its stacks"))]
     StacksDiffer { number: u32, unmet: Vec<String> },
     /// Files of the earlier release's sites were deleted.
     #[error("failed to return to release {number}: {}; no traffic was shifted", files.join(", "))]
-    #[diagnostic(help("deploy its commit again, or choose a newer release: `cargo xtask release list`"))]
+    #[diagnostic(help(
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+    ))]
     FilesDeleted { number: u32, files: Vec<String> },
     /// A site could not be published.
     #[error(transparent)]
@@ -86,10 +93,10 @@ pub(crate) enum ReleaseError {
         "the code of {function} is not the deployed code: its CodeSha256 is {actual} instead of {expected}; nothing was \
          released"
     )]
-    #[diagnostic(help("deploy again: another run updated the function meanwhile"))]
+    #[diagnostic(help("deploy again: another run has updated the function in the meantime"))]
     CodeDiffers { function: String, expected: String, actual: String },
     /// The function has no `live`.
     #[error("function {function} is not deployed; nothing was released")]
-    #[diagnostic(help("deploy the whole system: leave out --stack"))]
+    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
     NotDeployed { function: String },
 }

@@ -55,7 +55,7 @@ pub(crate) async fn release(
             complete(context, open, functions(&candidates)).await?;
             return Ok(released(candidates));
         }
-        let why = "its run was interrupted, and the next run released something else";
+        let why = "its run was interrupted, and the next run released other versions or pages";
         context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
         abort(context, open, why).await?;
         // The aliases have shifted, so the versions before must be read again.

@@ -96,7 +96,7 @@ async fn restore_pages(context: &ReleaseContext<'_>, open: &OpenEntry) -> Result
         match context.pages.publish(&BTreeMap::from([(site, manifest)])).await {
             // Another attempt would not bring deleted files back.
             Err(error @ (SiteError::Deleted { .. } | SiteError::MissingOutput { .. })) => {
-                context.ui.warn(format_args!("{error}; its page stays as it is"));
+                context.ui.warn(format_args!("{error}; the page stays unchanged"));
             }
             published => published?,
         }

@@ -98,10 +98,10 @@ fn target_sites(
     let (number, ui) = (target.number, context.ui);
     let sites: BTreeMap<_, _> = present.clone().into_iter().chain(context.pages.known(&target.sites)).collect();
     for name in context.pages.names().filter(|name| !target.sites.contains_key(*name)) {
-        ui.say(format_args!("Release {number} does not contain {name}: its page stays as it is"));
+        ui.say(format_args!("Release {number} does not contain {name}: its page stays unchanged"));
     }
     for name in target.sites.keys().filter(|name| !sites.contains_key(*name)) {
-        ui.warn(format_args!("the workspace no longer defines site {name} of release {number}: it stays as it is"));
+        ui.warn(format_args!("site {name} of release {number} is no longer defined: its page stays unchanged"));
     }
     sites
 }

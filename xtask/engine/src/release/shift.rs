@@ -87,7 +87,7 @@ async fn run_canary(
         Err(error @ ReleaseError::Ledger(LedgerError::Changed { .. })) => Err(error),
         Err(error) => {
             // An unobserved canary must not keep its traffic.
-            abort(context, live.open, &format!("it could not be observed: {error}")).await?;
+            abort(context, live.open, &format!("the canary could not be observed: {error}")).await?;
             Err(error)
         }
     }

@@ -79,11 +79,11 @@ impl SmokeTest {
         let response: Value = serde_json::from_slice(&response.payload).unwrap_or_default();
         let status = &response["statusCode"];
         if *status != self.status {
-            return Err(format!("GET {path} receives status {status} instead of {}", self.status));
+            return Err(format!("GET {path} returned status {status} instead of {}", self.status));
         }
         let Some(expected) = &self.json else { return Ok(()) };
-        let actual = body(&response).ok_or_else(|| format!("GET {path} receives no JSON"))?;
-        if contains(&actual, expected) { Ok(()) } else { Err(format!("GET {path} receives JSON without {expected}")) }
+        let actual = body(&response).ok_or_else(|| format!("GET {path} returned no JSON"))?;
+        if contains(&actual, expected) { Ok(()) } else { Err(format!("GET {path} returned JSON without {expected}")) }
     }
 }
 
@@ -165,10 +165,10 @@ mod tests {
         let encoded = BASE64_STANDARD.encode(body);
         assert_eq!(verified(json!({ "statusCode": 200, "body": encoded, "isBase64Encoded": true }), None), Ok(()));
         for (payload, error, expected) in [
-            (json!({ "statusCode": 500, "body": body }), None, "receives status 500 instead of 200"),
-            (json!({ "statusCode": 200, "body": r#"{"status":"sick"}"# }), None, "receives JSON without"),
-            (json!({ "statusCode": 200, "body": "<html>" }), None, "receives no JSON"),
-            (json!({ "ready": true }), None, "receives status null"),
+            (json!({ "statusCode": 500, "body": body }), None, "returned status 500 instead of 200"),
+            (json!({ "statusCode": 200, "body": r#"{"status":"sick"}"# }), None, "returned JSON without"),
+            (json!({ "statusCode": 200, "body": "<html>" }), None, "returned no JSON"),
+            (json!({ "ready": true }), None, "returned status null"),
             (json!({ "errorMessage": "TABLE is missing" }), Some("Unhandled"), "failed with"),
         ] {
             let why = verified(payload, error).expect_err(expected);

@@ -30,7 +30,7 @@ pub enum RenderError {
     },
     /// The stage has no such system.
     #[error("stage {stage} has no system `{system}`{}", closest(.system, .known))]
-    #[diagnostic(help("systems of this stage: {}; the stage file enables systems", .known.join(", ")))]
+    #[diagnostic(help("choose one of {}, or enable the system in the stage file", .known.join(", ")))]
     UnknownSystem {
         /// The stage.
         stage: String,
@@ -41,7 +41,7 @@ pub enum RenderError {
     },
     /// The selected systems have no such stack.
     #[error("stage {stage} has no stack `{stack}`{}", closest(.stack, .known))]
-    #[diagnostic(help("stacks to choose from: {}", .known.join(", ")))]
+    #[diagnostic(help("choose one of {}", .known.join(", ")))]
     UnknownStack {
         /// The stage.
         stage: String,

@@ -144,7 +144,7 @@ impl Validator {
         // A validator that gave up has no findings, which must not pass for a valid template.
         if let Some(limit) = report.metadata.budget_exhaustions.iter().flatten().find(|found| found.analysis_incomplete)
         {
-            return Err(failed(format!("it stopped at a limit of its own ({})", limit.description)));
+            return Err(failed(format!("it reached one of its own limits ({})", limit.description)));
         }
         Ok(report
             .diagnostics

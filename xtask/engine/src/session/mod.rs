@@ -37,7 +37,7 @@ pub struct Session {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("stage {stage} belongs to account {expected}, but the caller is in account {actual}; nothing was touched")]
+#[error("stage {stage} belongs to account {expected}, but the credentials are for account {actual}; nothing was touched")]
 #[diagnostic(help("use the credentials of account {expected}, or correct `account` in stacks/stages/{stage}.yaml"))]
 struct WrongAccount {
     stage: String,
@@ -134,7 +134,7 @@ impl Session {
         let systems = self.context.render_over(&self.stage, &deployed)?;
         if systems != self.systems {
             self.context.ui.say(format_args!(
-                "Permissions that only deployed stacks need are kept; once these stacks are changed or deleted, remove the \
+                "Permissions that only deployed stacks need are kept; after these stacks have changed or been deleted, remove the \
                  permissions with `cargo xtask bootstrap --stage {}`",
                 self.stage.name
             ));
@@ -148,7 +148,7 @@ impl Session {
         let (kept, narrows) = rights::keep_wider_permissions(systems.to_vec(), observed);
         if narrows {
             self.context.ui.say(format_args!(
-                "The permissions of foundation stay as they are; after this deploy, remove the ones that are no longer needed \
+                "The permissions in foundation stay unchanged; after this deploy, remove those that are no longer needed \
                  with `cargo xtask bootstrap --stage {}`",
                 self.stage.name
             ));

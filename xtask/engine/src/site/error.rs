@@ -23,7 +23,7 @@ pub(crate) enum SiteError {
     },
     /// A stack lacks an output that the site needs.
     #[error("failed to publish site {site}: stack {stack} has no output {output}")]
-    #[diagnostic(help("deploy the whole system: `cargo xtask deploy --stage STAGE --system SYSTEM`"))]
+    #[diagnostic(help("deploy the whole system: `cargo xtask deploy --stage <STAGE> --system <SYSTEM>`"))]
     MissingOutput { site: String, stack: String, output: String },
     #[error("site {site} was not published: its {files} changed files were not confirmed")]
     #[diagnostic(help("confirm them at a terminal, or run the command with --yes"))]
@@ -33,6 +33,6 @@ pub(crate) enum SiteError {
     Aws { site: String, bucket: String, source: AwsError },
     /// The files of an earlier release no longer exist.
     #[error("failed to restore site {site}: {what} no longer exists")]
-    #[diagnostic(help("deploy the commit of that release again"))]
+    #[diagnostic(help("deploy that release's commit again"))]
     Deleted { site: String, what: String },
 }

@@ -48,7 +48,7 @@ pub(crate) enum FilesError {
     #[error("{PAGE} is missing")]
     #[diagnostic(help("add {PAGE}: a site consists of this page and the files that it refers to"))]
     NoPage,
-    #[error("{0} is a page besides {PAGE}")]
+    #[error("{0} is a second page: a site has only {PAGE}")]
     #[diagnostic(help("move its content into {PAGE}, which serves every path"))]
     OtherPage(String),
     #[error("{CONFIG} exists in the folder")]
@@ -63,7 +63,7 @@ pub(crate) enum FilesError {
     #[diagnostic(help("use paths below the site's folder, or URLs with their scheme"))]
     MissingFile(String),
     /// The file could not be requested, because its key changes with its content.
-    #[error("{0} is not referred to by {PAGE}")]
+    #[error("{PAGE} does not refer to {0}")]
     #[diagnostic(help("refer to it by `href` or `src` in {PAGE}, or remove it; other references are not followed"))]
     Unused(String),
 }

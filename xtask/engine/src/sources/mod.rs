@@ -14,34 +14,34 @@ use thiserror::Error;
 pub(crate) enum SourcesError {
     /// git does not start.
     #[error("failed to run git")]
-    #[diagnostic(help("install git, or compare with the account: --online"))]
+    #[diagnostic(help("install git, or add --online to compare with the account"))]
     NoGit {
         /// The operating system's reason.
         source: std::io::Error,
     },
     /// The workspace is not in a git repository.
     #[error("{directory} is not in a git repository, so there is no commit to compare with")]
-    #[diagnostic(help("compare with the account: --online"))]
+    #[diagnostic(help("add --online to compare with the account"))]
     NoRepository {
         /// The workspace.
         directory: Utf8PathBuf,
     },
     /// There is no such commit.
-    #[error("git knows no commit `{reference}`")]
-    #[diagnostic(help("name a branch, a tag or a commit with --against; `git fetch` gets those of others"))]
+    #[error("git finds no commit `{reference}`")]
+    #[diagnostic(help("pass a branch, a tag or a commit to --against; `git fetch` downloads those at origin"))]
     UnknownReference {
         /// The name that was given.
         reference: String,
     },
     /// There is no branch to compare with by default.
-    #[error("there is no branch `main`, here or at origin, to compare with")]
+    #[error("there is no branch `main` to compare with, neither here nor at origin")]
     #[diagnostic(help(
-        "name a branch, a tag or a commit with --against; in GitHub Actions, check out with `fetch-depth: 0`"
+        "pass a branch, a tag or a commit to --against; in GitHub Actions, check out with `fetch-depth: 0`"
     ))]
     NoMain,
     /// There is no common ancestor.
     #[error("{branch} and the current commit have no common ancestor{}", if *.shallow { " in this shallow clone" } else { "" })]
-    #[diagnostic(help("{}", if *.shallow { "run `git fetch --unshallow`, or in GitHub Actions check out with `fetch-depth: 0`" } else { "name a commit with --against" }))]
+    #[diagnostic(help("{}", if *.shallow { "run `git fetch --unshallow`, or in GitHub Actions check out with `fetch-depth: 0`" } else { "pass a commit to --against" }))]
     NoMergeBase {
         /// The branch.
         branch: String,
@@ -56,9 +56,7 @@ pub(crate) enum SourcesError {
     },
     /// A committed template cannot be parsed.
     #[error("failed to read {path} at {commit}: {reason}")]
-    #[diagnostic(help(
-        "`cargo xtask render` writes templates; compare with a commit whose templates are valid: --against"
-    ))]
+    #[diagnostic(help("pass a commit with valid templates to --against"))]
     Template {
         /// The file.
         path: String,
@@ -69,7 +67,7 @@ pub(crate) enum SourcesError {
     },
     /// The compiler does not start.
     #[error("failed to run rustc")]
-    #[diagnostic(help("install Rust with rustup, or fix PATH"))]
+    #[diagnostic(help("install Rust with rustup, or correct PATH"))]
     NoCompiler {
         /// The operating system's reason.
         source: std::io::Error,

@@ -79,7 +79,7 @@ fn changes_are_listed() {
     assert_contains(&text, &expected);
     assert!(!text.contains("stack a"), "{text}");
     let nothing = markdown("prod", &[], &Links::default());
-    assert!(nothing.starts_with("## ⚠️ prod: nothing was done"), "{nothing}");
+    assert!(nothing.starts_with("## ⚠️ prod: no command was recorded"), "{nothing}");
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn live_reverted_and_untried_systems_are_told_apart() {
     let text = markdown("prod", &[reverted], &Links::default());
     let expected = [
         "/health answers 500",
-        "**Released before that, and live:** photos-upload-prod 3.",
+        "**Released before the failure, and live:** photos-upload-prod 3.",
         "**Reverted:** notes.",
-        "**Never tried:** feeds.",
+        "**Not attempted:** feeds.",
     ];
     assert_contains(&text, &expected);
     let text = markdown("prod", &[deploy(report(false), &["the probe failed"])], &Links::default());

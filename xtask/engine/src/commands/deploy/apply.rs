@@ -86,7 +86,7 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
     Refused::check_foundation(&plan, args, stage)?;
     let ui = &session.context.ui;
     ui.say(format_args!(
-        "Stage {} has no artifact bucket yet, which holds its locks: deploying foundation first",
+        "Stage {} has no artifact bucket for its locks yet: deploying foundation first",
         stage.name
     ));
     ui.say_plan(&preview);
@@ -119,7 +119,7 @@ fn confirm(target: &Target, plan: &Plan) -> Result<(), Refused> {
     if !stage.protected || target.args.yes || plan.is_empty() {
         return Ok(());
     }
-    match target.session.context.ui.confirm(&format!("Deploy this to {}?", stage.name)) {
+    match target.session.context.ui.confirm(&format!("Deploy this plan to {}?", stage.name)) {
         Some(true) => Ok(()),
         Some(false) => Err(Refused::NotConfirmed),
         None => Err(Refused::NoTerminal { stage: stage.name.clone() }),

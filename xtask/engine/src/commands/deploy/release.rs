@@ -112,7 +112,7 @@ impl Steps<'_> {
         let live: Vec<_> = released.iter().filter(|released| released.before.is_some()).collect();
         if !live.is_empty() {
             let live: Vec<_> = live.iter().map(|live| format!("{} {}", live.function_name, live.version)).collect();
-            ui.warn(format_args!("releases before {system} stay live: {}", live.join(", ")));
+            ui.warn(format_args!("released before {system} failed, and still live: {}", live.join(", ")));
         }
         if !untried.is_empty() {
             ui.warn(format_args!("not released, because {system} failed: {}", untried.join(", ")));

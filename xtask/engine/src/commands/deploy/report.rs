@@ -96,7 +96,7 @@ async fn warn_of_stale_routes(
                     session
                         .context
                         .ui
-                        .warn(format_args!("{stack} does not serve {route} yet: its API deployment is old"));
+                        .warn(format_args!("{stack} does not serve {route} yet: its API deployment is out of date"));
                 }
             }
         }

@@ -66,7 +66,7 @@ fn write(
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
     plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
-    context.ui.say(format_args!("Wrote {path}; carry it out with `cargo xtask deploy --stage {stage} --plan {path}`"));
+    context.ui.say(format_args!("Wrote {path}; execute it with `cargo xtask deploy --stage {stage} --plan {path}`"));
     Ok(())
 }
 
