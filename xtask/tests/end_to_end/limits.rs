@@ -10,12 +10,11 @@ use std::{
 };
 
 use engine::{
-    aws::{Clients, Rates},
-    deploy::{Done, Guard, apply},
-    ui::Ui,
+    aws::Rates,
+    deploy::{Done, rehearse},
 };
 use model::{foundation, stage::Stage};
-use plan::{Action, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
+use plan::{Action, Plan, PlannedStack};
 use serde_json::json;
 
 use crate::{
@@ -77,12 +76,10 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
     let proxy = Proxy::start(&cloud.endpoint(), move |call| judge.judge(call));
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-    let clients = Clients::at(rates, &stage, Some(proxy.endpoint())).await;
-    let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), behind: Vec::new() };
+    let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), unreleased: Vec::new() };
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
-    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    let applied = apply(&plan, "local", &Artifacts::default(), known, guard, &clients, &Ui::new()).await;
-    let applied = applied.map_err(|error| format!("{error:?}"));
+    let deployed = rehearse(&plan, known, &stage, proxy.endpoint(), rates).await;
+    let applied = deployed.map_err(|error| format!("{error:?}"));
     (account.throttled.load(Ordering::SeqCst), applied.map(|deployed| deployed.stacks))
 }
 

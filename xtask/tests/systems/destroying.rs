@@ -1,12 +1,12 @@
 //! Stateful resources that `destroy` names, in this repository's stages.
 
-use engine::deploy::destroy::data;
+use engine::deploy::destroy::stateful_resources;
 
 use crate::{rendered, stage};
 
 fn data_of(name: &str) -> Vec<String> {
     let stage = stage(name);
-    data(&rendered(&stage), &stage.account, &stage.region).iter().map(ToString::to_string).collect()
+    stateful_resources(&rendered(&stage), &stage.account, &stage.region).iter().map(ToString::to_string).collect()
 }
 
 #[test]

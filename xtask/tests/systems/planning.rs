@@ -6,9 +6,8 @@ use model::rendered::RenderedSystem;
 use plan::{
     Action, Parameter, Plan,
     artifacts::{Artifact, ArtifactKind, Artifacts},
-    needed,
     observed::{Observed, ObservedFunction, ObservedStack},
-    plan, preview,
+    plan, preview, required_artifacts,
 };
 use serde_json::json;
 
@@ -97,11 +96,11 @@ fn a_fresh_stage_is_created_and_then_nothing_is_left_to_do() {
     let first = plan("local", &systems, &artifacts, &Observed::default());
     assert!(first.stacks.iter().all(|stack| stack.action == Action::Create));
     assert_eq!(first.code, []);
-    assert_eq!(needed(&first, &artifacts).len(), artifacts.functions.len() + artifacts.layers.len());
+    assert_eq!(required_artifacts(&first, &artifacts).len(), artifacts.functions.len() + artifacts.layers.len());
 
     let second = plan("local", &systems, &artifacts, &deployed(&first, &systems, &artifacts));
     assert!(second.is_empty(), "{second:?}");
-    assert_eq!(needed(&second, &artifacts), Vec::<&Artifact>::new());
+    assert_eq!(required_artifacts(&second, &artifacts), Vec::<&Artifact>::new());
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn new_code_alone_does_not_ask_cloudformation() {
     assert!(planned.stacks.iter().all(|stack| stack.action == Action::None), "{planned:?}");
     let [code] = planned.code.as_slice() else { panic!("{planned:?}") };
     assert_eq!(code.function_name, "media-uploader-upload-local");
-    assert_eq!(needed(&planned, &after).len(), 1);
+    assert_eq!(required_artifacts(&planned, &after).len(), 1);
 }
 
 #[test]
@@ -144,10 +143,10 @@ fn a_function_whose_users_get_another_version_is_something_to_do() {
     let artifacts = artifacts(&systems, 1);
     let mut observed = deployed(&plan("local", &systems, &artifacts, &Observed::default()), &systems, &artifacts);
     let function = "media-uploader-upload-local";
-    observed.functions.get_mut(function).expect("deployed").is_behind = true;
+    observed.functions.get_mut(function).expect("deployed").is_unreleased = true;
     let planned = plan("local", &systems, &artifacts, &observed);
     assert!(!planned.is_empty());
-    assert_eq!((planned.behind, planned.code), (vec![function.to_owned()], Vec::new()));
+    assert_eq!((planned.unreleased, planned.code), (vec![function.to_owned()], Vec::new()));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn patient() -> TimeoutConfig {
 
 /// The rates that calls are held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rates {
+pub enum Rates {
     /// Below the limits that AWS publishes.
     Published,
     /// Unlimited.

@@ -17,7 +17,7 @@ mod stack;
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::try_join_all;
-use model::{foundation, rendered::RenderedSystem};
+use model::{foundation, rendered::RenderedSystem, stage::Stage};
 use plan::{
     Action, Plan, PlannedStack,
     allow::Allowances,
@@ -37,7 +37,7 @@ pub(crate) use self::{
     operation::Operation,
 };
 use crate::{
-    aws::{Clients, documents::Documents},
+    aws::{Clients, Rates, documents::Documents},
     lock::HeldLocks,
     ui::Ui,
 };
@@ -61,15 +61,15 @@ pub(crate) struct DeployContext<'a> {
 
 /// The result of a deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Deployed {
+pub struct Deployed {
     /// The outputs of each stack, by its name in CloudFormation.
-    pub(crate) outputs: Outputs,
+    pub outputs: Outputs,
     /// The executed change of each stack.
-    pub(crate) stacks: BTreeMap<String, Done>,
+    pub stacks: BTreeMap<String, Done>,
     /// The keys of the uploaded artifacts.
-    pub(crate) uploaded: Vec<String>,
+    pub uploaded: Vec<String>,
     /// The functions whose code was updated without CloudFormation.
-    pub(crate) code: Vec<String>,
+    pub code: Vec<String>,
 }
 
 /// Values by stack and output.
@@ -78,7 +78,7 @@ pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
 /// The executed change of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Done {
+pub enum Done {
     /// The stack was created.
     Create,
     /// The stack was updated.
@@ -134,6 +134,25 @@ pub(crate) fn refuse_stuck(systems: &[RenderedSystem], observed: &Observed) -> R
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let observed = stacks.filter_map(|stack| observed.stacks.get_key_value(&stack.name));
     stack::refuse_stuck(observed.map(|(name, stack)| (name, &stack.status)))
+}
+
+/// Executes a plan of stacks alone, without locks, at an emulator: for tests of the engine as a whole.
+///
+/// # Errors
+///
+/// When a stack cannot be deployed.
+pub async fn rehearse(
+    plan: &Plan,
+    known: Outputs,
+    stage: &Stage,
+    endpoint: String,
+    rates: Rates,
+) -> miette::Result<Deployed> {
+    let clients = Clients::at(rates, stage, Some(endpoint)).await;
+    let (locks, ui) = (HeldLocks::none(), Ui::new());
+    let context = DeployContext { stage: &stage.name, clients: &clients, locks: &locks, ui: &ui };
+    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
+    Ok(apply(context, plan, &Artifacts::default(), known, guard).await?)
 }
 
 /// Executes a plan. `known` has the outputs of the deployed stacks.
