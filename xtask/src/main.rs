@@ -5,8 +5,40 @@ mod schema;
 
 use std::process::ExitCode;
 
-use engine::Application;
+use engine::{Application, application::OwnCheck};
 
 fn main() -> ExitCode {
-    engine::main(Application::new(stacks::Project).verb(schema::Verb).verb(demo::Verb).demo(demo::Demo))
+    let application = Application::new(stacks::Project).verb(schema::Verb).verb(demo::Verb).demo(demo::Demo);
+    engine::main(application.check(resource_types()).check(faults()))
+}
+
+/// Downloads the schemas, so it only runs when named.
+fn resource_types() -> OwnCheck {
+    OwnCheck {
+        name: "resource-types",
+        about: "The generated resource types are what AWS's schemas say. Downloads the schemas, so it only runs when named",
+        arguments: vec!["xtask", "schema", "--check"],
+        environment: Vec::new(),
+        is_usual: false,
+    }
+}
+
+/// Takes an hour or two, so it only runs when named.
+fn faults() -> OwnCheck {
+    OwnCheck {
+        name: "faults",
+        about: "Five hundred deploys, each with a fault at another call. Takes an hour or two, so it only runs when named",
+        arguments: vec![
+            "nextest",
+            "run",
+            "--package",
+            "xtask",
+            "--ignore-rust-version",
+            "-E",
+            "test(faults)",
+            "--no-capture",
+        ],
+        environment: vec![("XTASK_FAULT_RUNS", "500")],
+        is_usual: false,
+    }
 }

@@ -1,4 +1,4 @@
-//! A project's own command-line tool: its systems, and what it adds to the engine.
+//! A project's own command-line tool: its systems, and its additions to the engine.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use model::project::Project;
 
 use crate::{context::Context, deploy::Outputs, error::Exit, session::Session};
 
-/// A command that a project adds to the engine's.
+/// A command that a project adds to the engine.
 pub trait Verb: Send + Sync {
     /// The command's name, help and arguments.
     fn command(&self) -> clap::Command;
@@ -17,16 +17,16 @@ pub trait Verb: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever the command fails with.
+    /// The command's own errors.
     fn run<'a>(&'a self, arguments: &'a ArgMatches, context: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>>;
 }
 
-/// Shows a system at work after a deploy to stage `local` that has changed it.
+/// A demonstration of a system, which follows a deploy that changed stage `local`.
 pub trait Demo: Send + Sync {
     /// The system; deploys of other systems do not run the demo.
     fn system(&self) -> &str;
 
-    /// Runs the demo against what was deployed.
+    /// Runs the demo against the deployed stage.
     ///
     /// # Errors
     ///
@@ -39,22 +39,22 @@ pub trait Demo: Send + Sync {
     ) -> LocalBoxFuture<'a, miette::Result<()>>;
 }
 
-/// A check that `cargo xtask ci` runs after the engine's own: a command line of cargo.
+/// A check that a project adds to `cargo xtask ci`: a command line of cargo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnCheck {
     /// The check's name on the command line.
     pub name: &'static str,
     /// One line of help.
     pub about: &'static str,
-    /// The arguments that cargo is run with.
+    /// The arguments of cargo.
     pub arguments: Vec<&'static str>,
-    /// Environment variables that cargo is run with.
+    /// Environment variables of cargo.
     pub environment: Vec<(&'static str, &'static str)>,
-    /// Does it run when no check is named?
+    /// Whether the check runs when none is named.
     pub is_usual: bool,
 }
 
-/// What [`crate::main`] runs.
+/// A project's command-line tool; [`crate::main`] runs it.
 #[derive(Clone)]
 pub struct Application {
     pub(crate) project: Arc<dyn Project>,
@@ -70,7 +70,7 @@ impl fmt::Debug for Application {
 }
 
 impl Application {
-    /// An application of the engine's commands alone.
+    /// A tool with the engine's commands and checks alone.
     #[must_use]
     pub fn new(project: impl Project + 'static) -> Self {
         Self { project: Arc::new(project), verbs: Vec::new(), demos: Vec::new(), checks: Vec::new() }

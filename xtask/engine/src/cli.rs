@@ -13,21 +13,21 @@ use crate::{application::Application, commands};
 #[command(after_help = "Run `cargo xtask <COMMAND> --help` for a command's options.\n\n\
                         Exit codes: 0 success, 1 failure or a difference that a check found, 2 wrong usage, 130 interrupted; \
                         `plan --exit-code` adds 2 changes, 3 refused.")]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Log more: -v the calls, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
     /// Append the command's result to this file, for `summary` and `notify`.
     #[arg(long, value_name = "FILE", global = true)]
-    pub record: Option<Utf8PathBuf>,
+    pub(crate) record: Option<Utf8PathBuf>,
     /// The command to run.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The verbs. Their help is one line of at most 80 columns; [`HEADINGS`] groups them.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Build each function and layer into a reproducible zip.
     Build(commands::build::BuildArgs),
     /// Deploy the foundation: the artifact bucket and the deploy roles.
@@ -90,10 +90,10 @@ const HEADINGS: [(&str, &[&str]); 5] = [
 const OWN: &str = "This repository";
 
 /// The command line of a project: the engine's verbs and the project's own, grouped in `--help`.
-#[must_use]
 pub fn command(application: &Application) -> clap::Command {
     let own = application.verbs.iter().map(|verb| verb.command());
-    let command = Cli::command().subcommands(own);
+    let command = Cli::command().mut_subcommand("ci", |ci| commands::ci::with_checks(ci, &application.checks));
+    let command = command.subcommands(own);
     let template = help_template(&command);
     command.help_template(template)
 }

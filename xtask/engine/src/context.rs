@@ -8,21 +8,24 @@ use model::{
 
 use crate::{
     application::Application,
+    interruption::Interruption,
     render::RenderError,
     stage::{self, StageError},
     ui::Ui,
     workspace::Workspace,
 };
 
-/// What every command starts with.
+/// What every command starts with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The project's systems and what it adds to the engine.
+    /// The project's systems and its additions to the engine.
     pub application: Application,
-    /// Where the workspace's files are.
+    /// The workspace's folders.
     pub workspace: Workspace,
     /// The printer.
     pub ui: Ui,
+    /// The interruption by Ctrl-C.
+    pub interruption: Interruption,
 }
 
 impl Context {
@@ -30,7 +33,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// When there is no such stage, with the closest one, or its file is wrong.
+    /// When there is no such stage, or its file is wrong.
     pub fn stage(&self, name: &str) -> Result<Stage, StageError> {
         stage::load(&*self.application.project, &self.workspace, name)
     }
@@ -48,8 +51,12 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// When a system's definition or its settings are wrong, or a role would need more than IAM's limits allow.
-    pub fn render_over(&self, stage: &Stage, deployed: &[RenderedStack]) -> Result<Vec<RenderedSystem>, RenderError> {
+    /// When a system's definition or its settings are wrong, or a role would exceed IAM's limits.
+    pub(crate) fn render_over(
+        &self,
+        stage: &Stage,
+        deployed: &[RenderedStack],
+    ) -> Result<Vec<RenderedSystem>, RenderError> {
         let systems = self.application.project.render(stage);
         systems
             .and_then(|systems| foundation::complete(stage, systems, deployed))

@@ -4,16 +4,16 @@ use std::error::Error;
 
 use miette::Diagnostic;
 
-/// Exit codes. Documented in the README; scripts rely on them.
+/// The exit codes. The README documents them, and scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The command did what was asked.
+    /// The command succeeded.
     Success,
     /// The command failed, or a `--check` found a difference.
     Failure,
-    /// The command line was wrong. Also what clap exits with.
+    /// The command line was wrong. clap exits with the same code.
     Usage,
-    /// `plan --exit-code`: something would change.
+    /// `plan --exit-code`: there are changes.
     Changes,
     /// `plan --exit-code`: the plan is refused.
     Refused,
@@ -22,7 +22,12 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number the process exits with.
+    /// The exit code of a command that failed.
+    pub(crate) fn of(error: &miette::Report) -> Self {
+        if error.is::<Interrupted>() { Self::Interrupted } else { Self::Failure }
+    }
+
+    /// The number that the process exits with.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -38,14 +43,14 @@ impl Exit {
 
 /// The user pressed Ctrl-C.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("interrupted{}", .running.as_deref().map(|running| format!("; {running}")).unwrap_or_default())]
-#[diagnostic(help("run the same command again: it goes on where this one stopped"))]
-pub struct Interrupted {
-    /// What goes on in AWS without us, if anything.
-    pub running: Option<String>,
+#[error("interrupted{}", .continuing.as_deref().map(|work| format!("; {work}")).unwrap_or_default())]
+#[diagnostic(help("run the same command again: it resumes where this one stopped"))]
+pub(crate) struct Interrupted {
+    /// The work that AWS continues.
+    pub(crate) continuing: Option<String>,
 }
 
-/// The messages of an error and of everything that caused it, outermost first, without repetition.
+/// Returns the messages of an error and of its causes, outermost first. A message that repeats the one before is left out.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut messages: Vec<String> = Vec::new();
@@ -60,9 +65,13 @@ pub fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
     messages
 }
 
-/// What to do now: the help of the outermost error that has one.
-#[must_use]
-pub fn hint(report: &miette::Report) -> Option<String> {
+/// Returns an error and its causes on one line, for warnings.
+pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
+    chain(error).join(": ")
+}
+
+/// Returns the help of the outermost error that has one.
+pub(crate) fn hint(report: &miette::Report) -> Option<String> {
     let mut next: Option<&dyn Diagnostic> = Some(report.as_ref());
     while let Some(diagnostic) = next {
         if let Some(help) = diagnostic.help() {
@@ -71,4 +80,30 @@ pub fn hint(report: &miette::Report) -> Option<String> {
         next = diagnostic.diagnostic_source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use miette::WrapErr;
+
+    use super::*;
+
+    #[test]
+    fn every_ending_has_its_exit_code() {
+        let interrupted = || miette::Report::from(Interrupted { continuing: None });
+        assert_eq!(Exit::of(&interrupted()).code(), 130);
+        assert_eq!(
+            Exit::of(&Err::<(), _>(interrupted()).wrap_err("while waiting").expect_err("it failed")).code(),
+            130
+        );
+        assert_eq!(Exit::of(&miette::miette!("no")).code(), 1);
+        let codes = [Exit::Success, Exit::Failure, Exit::Usage, Exit::Changes, Exit::Refused].map(Exit::code);
+        assert_eq!(codes, [0, 1, 2, 2, 3]);
+    }
+
+    #[test]
+    fn an_interruption_names_the_work_that_continues() {
+        let error = Interrupted { continuing: Some("CloudFormation continues to deploy a".to_owned()) };
+        assert_eq!(error.to_string(), "interrupted; CloudFormation continues to deploy a");
+    }
 }

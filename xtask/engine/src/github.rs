@@ -1,6 +1,6 @@
-//! The little that is asked of GitHub: a pull request's comment, and which run has an artifact.
+//! Calls to GitHub: the comment of a pull request, the run that has an artifact, and the outputs of a job's step.
 //!
-//! Everything comes from the variables that GitHub's runners set; a laptop that sets them does the same.
+//! The environment variables are those of GitHub's runners. On a laptop that sets them, everything works alike.
 
 use std::io::Write;
 
@@ -10,31 +10,33 @@ use thiserror::Error;
 
 use crate::http::{HttpError, Request, Response};
 
-/// The most characters of a comment's text (GitHub refuses longer ones: "body is too long (maximum is 65536 characters)").
+/// The longest comment, in characters (GitHub: "body is too long (maximum is 65536 characters)").
 const COMMENT_LIMIT: usize = 65_536;
-/// How many things come in one page, the most that GitHub gives.
+/// The largest page size.
 const PAGE: usize = 100;
 
-/// GitHub did not do what was asked.
+/// A call to GitHub failed.
 #[derive(Debug, Error, Diagnostic)]
-pub enum GithubError {
-    /// It does not answer.
-    #[error("failed to ask GitHub")]
+pub(crate) enum GithubError {
+    /// GitHub does not respond.
+    #[error("failed to call GitHub")]
+    #[diagnostic(help("check the network and GITHUB_API_URL, then run the command again"))]
     Http(#[from] HttpError),
-    /// A file for the job cannot be written.
-    #[error("failed to write the file that {name} names")]
+    /// A file of the job cannot be written.
+    #[error("failed to write the file of variable {name}")]
+    #[diagnostic(help("check the path in {name} and its permissions"))]
     File {
         /// The variable.
         name: &'static str,
-        /// What the operating system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// It refuses.
-    #[error("GitHub answers {status} to {what}: {message}")]
-    #[diagnostic(help("the job's token needs the permission for it; see `permissions:` in the workflow"))]
+    /// GitHub refuses the call.
+    #[error("failed to call GitHub: {request} responds {status}: {message}")]
+    #[diagnostic(help("grant the job's token the permission for this call under `permissions:` in the workflow"))]
     Refused {
-        /// What was asked.
-        what: String,
+        /// The request's method and path.
+        request: String,
         /// The status.
         status: u16,
         /// GitHub's message.
@@ -43,16 +45,15 @@ pub enum GithubError {
 }
 
 impl GithubError {
-    /// Is the token just not allowed to? That of a run for a fork's pull request only reads.
-    #[must_use]
-    pub fn is_forbidden(&self) -> bool {
+    /// Whether the token lacks the permission. The token of a fork's pull request can only read.
+    pub(crate) fn is_forbidden(&self) -> bool {
         matches!(self, Self::Refused { status: 401 | 403, .. })
     }
 }
 
 /// A repository at GitHub, and a token for it.
 #[derive(Clone)]
-pub struct Github {
+pub(crate) struct Github {
     api: String,
     repository: String,
     token: String,
@@ -64,28 +65,27 @@ impl std::fmt::Debug for Github {
     }
 }
 
-/// A variable that is set to something.
-#[must_use]
-pub fn variable(name: &str) -> Option<String> {
+/// Returns an environment variable that is set and not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Gives a job's later steps these values, as `steps.<id>.outputs.<name>`; nothing where no job is running.
+/// Sets outputs of the job's step: `steps.<id>.outputs.<name>`. Outside a job, it does nothing.
 ///
 /// # Errors
 ///
-/// When the file that GitHub names cannot be written.
-pub fn set_outputs(outputs: &[(&str, String)]) -> Result<(), GithubError> {
+/// When the file cannot be written.
+pub(crate) fn set_outputs(outputs: &[(&str, String)]) -> Result<(), GithubError> {
     let lines: String = outputs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     append_to("GITHUB_OUTPUT", &lines)
 }
 
-/// Adds to the job's summary; nothing where no job is running.
+/// Adds to the job's summary. Outside a job, it does nothing.
 ///
 /// # Errors
 ///
-/// When the file that GitHub names cannot be written.
-pub fn add_summary(markdown: &str) -> Result<(), GithubError> {
+/// When the file cannot be written.
+pub(crate) fn add_summary(markdown: &str) -> Result<(), GithubError> {
     append_to("GITHUB_STEP_SUMMARY", markdown)
 }
 
@@ -97,19 +97,18 @@ fn append_to(name: &'static str, text: &str) -> Result<(), GithubError> {
 }
 
 impl Github {
-    /// The repository of this run; `None` where `GITHUB_REPOSITORY` or `GITHUB_TOKEN` is not set.
-    #[must_use]
-    pub fn from_environment() -> Option<Self> {
+    /// Returns the repository of this run; `None` if `GITHUB_REPOSITORY` or `GITHUB_TOKEN` is not set.
+    pub(crate) fn from_environment() -> Option<Self> {
         let api = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
         Some(Self { api, repository: variable("GITHUB_REPOSITORY")?, token: variable("GITHUB_TOKEN")? })
     }
 
-    /// Writes a comment that holds `marker` under a pull request, over the one that is there; returns its address.
+    /// Posts a comment that begins with `marker` to a pull request, or replaces the earlier one; returns its URL.
     ///
     /// # Errors
     ///
-    /// When GitHub does not answer or refuses.
-    pub async fn comment(&self, number: u64, marker: &str, text: &str) -> Result<String, GithubError> {
+    /// When GitHub does not respond or refuses the call.
+    pub(crate) async fn comment(&self, number: u64, marker: &str, text: &str) -> Result<String, GithubError> {
         let body = json!({ "body": shortened(&format!("{marker}\n{text}")) });
         let written = match self.find_comment(number, marker).await? {
             Some(id) => self.call("PATCH", &format!("issues/comments/{id}"), Some(&body)).await?,
@@ -123,12 +122,12 @@ impl Github {
             let path = format!("issues/{number}/comments?per_page={PAGE}&page={page}");
             let comments = self.call("GET", &path, None).await?;
             let comments = comments.as_array().cloned().unwrap_or_default();
-            let ours = |comment: &&Value| {
-                // Whoever quotes it has not written it.
+            let has_marker = |comment: &&Value| {
+                // A comment that quotes the marker is not this tool's.
                 comment["body"].as_str().is_some_and(|body| body.starts_with(marker))
             };
-            if let Some(found) = comments.iter().find(ours) {
-                return Ok(found["id"].as_u64());
+            if let Some(comment) = comments.iter().find(has_marker) {
+                return Ok(comment["id"].as_u64());
             }
             if comments.len() < PAGE {
                 break;
@@ -137,24 +136,24 @@ impl Github {
         Ok(None)
     }
 
-    /// The newest run of one of these branches that has an artifact of this name.
+    /// Returns the newest run of one of these branches that has an artifact of this name.
     ///
-    /// Only the repository's own branches count: a fork's run can upload anything under any name.
+    /// Only the repository's own branches count, because a fork's run can upload anything under any name.
     ///
     /// # Errors
     ///
-    /// When GitHub does not answer or refuses.
-    pub async fn run_with_artifact(&self, name: &str, branches: &[&str]) -> Result<Option<u64>, GithubError> {
-        let found = self.call("GET", &format!("actions/artifacts?name={name}&per_page={PAGE}"), None).await?;
-        let artifacts = found["artifacts"].as_array().cloned().unwrap_or_default();
-        let ours = |artifact: &&Value| {
+    /// When GitHub does not respond or refuses the call.
+    pub(crate) async fn run_with_artifact(&self, name: &str, branches: &[&str]) -> Result<Option<u64>, GithubError> {
+        let response = self.call("GET", &format!("actions/artifacts?name={name}&per_page={PAGE}"), None).await?;
+        let artifacts = response["artifacts"].as_array().cloned().unwrap_or_default();
+        let is_trusted = |artifact: &&Value| {
             let run = &artifact["workflow_run"];
             artifact["expired"] == json!(false)
                 && run["repository_id"].is_u64()
                 && run["repository_id"] == run["head_repository_id"]
                 && run["head_branch"].as_str().is_some_and(|branch| branches.contains(&branch))
         };
-        let runs = artifacts.iter().filter(ours).filter_map(|artifact| artifact["workflow_run"]["id"].as_u64());
+        let runs = artifacts.iter().filter(is_trusted).filter_map(|artifact| artifact["workflow_run"]["id"].as_u64());
         Ok(runs.max())
     }
 
@@ -169,9 +168,9 @@ impl Github {
         if (200..300).contains(&status) {
             return Ok(value);
         }
-        let what = format!("{method} {}", path.split('?').next().unwrap_or_default());
+        let request = format!("{method} {}", path.split('?').next().unwrap_or_default());
         let message = value["message"].as_str().unwrap_or("no message").to_owned();
-        Err(GithubError::Refused { what, status, message })
+        Err(GithubError::Refused { request, status, message })
     }
 }
 

@@ -1,36 +1,36 @@
-//! Which tests failed, from the JUnit report that cargo-nextest writes. Nothing else of it is read.
+//! Reads which tests failed from the JUnit report of cargo-nextest.
 
 use camino::Utf8Path;
 use miette::Diagnostic;
 use thiserror::Error;
 use xmlparser::{ElementEnd, Token, Tokenizer};
 
-/// Where the profile `ci` of `.config/nextest.toml` has the report written, below the workspace's root.
-pub const REPORT: &str = "target/nextest/ci/junit.xml";
+/// The report's path below the workspace's root, as the profile `ci` of `.config/nextest.toml` sets it.
+pub(crate) const REPORT: &str = "target/nextest/ci/junit.xml";
 
 /// The report cannot be read.
 #[derive(Debug, Error, Diagnostic)]
-pub enum JunitError {
+pub(crate) enum JunitError {
     /// The file cannot be read.
-    #[error("failed to read the report of the tests")]
+    #[error("failed to read the test report")]
     Access(#[from] std::io::Error),
-    /// It is no XML.
-    #[error("the report of the tests is no XML")]
+    /// The report is not XML.
+    #[error("failed to parse the test report as XML")]
     NoXml(#[from] xmlparser::Error),
 }
 
-/// The tests that failed, each with its binary, by name: the report has them as they ended.
+/// Returns the failed tests, each with its binary, sorted.
 ///
 /// # Errors
 ///
-/// When there is no report, or it is none.
-pub fn failed(report: &Utf8Path) -> Result<Vec<String>, JunitError> {
+/// When there is no report, or it is not XML.
+pub(crate) fn failed(report: &Utf8Path) -> Result<Vec<String>, JunitError> {
     failed_in(&fs_err::read_to_string(report)?)
 }
 
 fn failed_in(report: &str) -> Result<Vec<String>, JunitError> {
     let mut failed = Vec::new();
-    // The test that the following elements are about: its binary and its name.
+    // The binary and the name of the current test case.
     let (mut element, mut test) = ("", ["", ""]);
     for token in Tokenizer::from(report) {
         match token? {
@@ -45,7 +45,7 @@ fn failed_in(report: &str) -> Result<Vec<String>, JunitError> {
                 "name" => test[1] = value.as_str(),
                 _ => {}
             },
-            // A test that passed when it was tried again has other elements.
+            // A flaky test, which passed at the end, has other elements.
             Token::ElementEnd { end: ElementEnd::Open | ElementEnd::Empty, .. }
                 if matches!(element, "failure" | "error") =>
             {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_is_named_and_what_passed_or_passed_at_last_is_not() {
+    fn failed_tests_are_named_and_flaky_ones_are_not() {
         let report = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="nextest-run" tests="4" failures="2" errors="0" uuid="x" timestamp="2026-01-01T00:00:00.000+00:00" time="0.1">
     <testsuite name="xtask" tests="4" disabled="0" errors="0" failures="2">
@@ -81,7 +81,7 @@ mod tests {
     </testsuite>
 </testsuites>"#;
         assert_eq!(failed_in(report).expect("a report"), ["feeds stuck", "xtask zip::fails"]);
-        assert!(failed_in("no report").is_err(), "text is no report");
+        assert!(failed_in("no report").is_err(), "text is not a report");
         failed(Utf8Path::new("missing.xml")).expect_err("no file");
     }
 }

@@ -7,9 +7,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 /// The layers, lowest first.
 const LAYERS: &[&[&str]] = &[
     // No AWS, no project.
-    &["error", "junit", "poll", "table", "ui", "workspace"],
-    &["http", "sources", "stage"],
-    &["artifacts", "github", "plan_file", "python", "render"],
+    &["error", "interruption", "junit", "poll", "table", "ui", "workspace"],
+    &["http", "plan_file", "sources", "stage"],
+    &["artifacts", "github", "python", "render"],
     &["actionlint", "build", "local"],
     // The account's services, then what is built on them.
     &["aws"],
@@ -21,10 +21,10 @@ const LAYERS: &[&[&str]] = &[
     &["doctor", "site"],
     &["prune", "release"],
     // The context of a command, and the commands.
-    &["application", "context", "session"],
-    &["live"],
+    &["application", "checks", "context", "session"],
+    &["planning", "report"],
     &["record"],
-    &["notice", "pages", "summary"],
+    &["live", "notice", "pages", "summary"],
     // The command line lists the commands; `docs` writes its reference.
     &["cli", "commands"],
     &["run"],

@@ -1,48 +1,53 @@
 //! The deploy orchestrator.
 //!
 //! One module per step; each takes and returns plain data, so that each can be read and tested alone:
-//! [`sources`] → [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in
-//! [`commands`] is a thin composition of them. Only [`aws`] names the AWS SDK, only [`ui`] prints.
+//! [`sources`] → [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in `commands`
+//! wires them. Only [`aws`] names the AWS SDK, and only [`ui`] prints. What a command did is a typed value in `report`.
 
-pub mod actionlint;
+mod actionlint;
 pub mod application;
 pub mod artifacts;
 pub mod aws;
 pub mod build;
-pub mod cli;
-pub mod commands;
+mod checks;
+mod cli;
+mod commands;
 pub mod context;
 pub mod deploy;
 pub mod doctor;
 pub mod error;
-pub mod github;
+mod github;
 pub mod http;
-pub mod junit;
+pub mod interruption;
+mod junit;
 #[cfg(test)]
 mod layers;
 pub mod ledger;
 pub mod live;
 pub mod local;
 pub mod lock;
-pub mod notice;
-pub mod pages;
+mod notice;
+mod pages;
 pub mod plan_file;
+mod planning;
 pub mod poll;
 pub mod prune;
-pub mod python;
-pub mod record;
+mod python;
+mod record;
 pub mod release;
 pub mod render;
+mod report;
 mod run;
 pub mod session;
 pub mod site;
 pub mod sources;
 pub mod stage;
 pub mod store;
-pub mod summary;
+mod summary;
 pub mod table;
 pub mod ui;
 pub mod workspace;
 
 pub use application::Application;
+pub use cli::command;
 pub use run::main;

@@ -1,7 +1,6 @@
-//! Python programs that this tool uses: each in a virtual environment of its own under the target directory, exactly the pinned
-//! wheels in it.
+//! Installs Python programs: each in its own virtual environment under the target directory, with exactly the pinned wheels.
 //!
-//! Starts none of them. An installation counts only when its marker is there, so a killed one is redone.
+//! It starts none of them. An installation is complete only when its marker exists, so one that was killed is repeated.
 
 use std::{
     fs::File,
@@ -16,37 +15,37 @@ use tokio::process::Command;
 
 use crate::ui::Ui;
 
-/// The oldest Python that every one of the programs supports.
+/// The oldest Python that all programs support.
 const OLDEST: (u32, u32) = (3, 10);
-/// Where a Python may be, the most usual first.
+/// The commands that may start a Python, the most usual first.
 const CANDIDATES: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
-/// How much of a failed program's output an error shows.
+/// How many lines of a failed program's output an error shows.
 const OUTPUT_LINES: usize = 12;
 
-/// A program and what it needs.
+/// A program and its requirements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Program {
-    /// What people call it.
-    pub name: &'static str,
-    /// What its environment's folder begins with.
-    pub folder: &'static str,
-    /// Its wheels and those that they need, pinned with hashes, as pip reads them.
-    pub requirements: &'static str,
+pub(crate) struct Program {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The prefix of its environment's folder.
+    pub(crate) folder: &'static str,
+    /// Its wheels and their dependencies, pinned with hashes, in pip's format.
+    pub(crate) requirements: &'static str,
 }
 
 /// A program could not be installed.
 #[derive(Debug, Error, Diagnostic)]
 pub enum PythonError {
     /// A file or process operation failed.
-    #[error("failed to {what}")]
+    #[error("failed to {action}")]
     #[diagnostic(help("check the folder's permissions and the disk's free space"))]
     Io {
-        /// What was being done.
-        what: &'static str,
-        /// Why it failed.
+        /// The operation.
+        action: &'static str,
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// No Python at all.
+    /// There is no Python.
     #[error("failed to find Python 3.10 or later, which {program} is installed with; tried {tried}")]
     #[diagnostic(help("install python3, or name one with XTASK_PYTHON"))]
     NoPython {
@@ -55,27 +54,27 @@ pub enum PythonError {
         /// The commands tried.
         tried: String,
     },
-    /// Only an old Python.
+    /// Every Python is too old.
     #[error("failed to find Python 3.10 or later, which {program} is installed with; found {found}")]
     #[diagnostic(help("install a newer python3, or name one with XTASK_PYTHON"))]
     OldPython {
         /// The program.
         program: &'static str,
-        /// What was found, with its version.
+        /// The Python and its version.
         found: String,
     },
     /// Python without `venv`, or without the pip that comes with it.
-    #[error("failed to make a virtual environment with {python}: {output}")]
+    #[error("failed to create a virtual environment with {python}: {output}")]
     #[diagnostic(help("install Python's venv and pip modules (Debian, Ubuntu: `apt-get install python3-venv`)"))]
     NoVenv {
         /// The interpreter.
         python: String,
-        /// What it said.
+        /// Its last lines.
         output: String,
     },
     /// pip failed.
     #[error("failed to install {program} with pip: {output}")]
-    #[diagnostic(help("check that pip reaches its package index, and run the command again"))]
+    #[diagnostic(help("check that pip reaches its package index, then run the command again"))]
     Pip {
         /// The program.
         program: &'static str,
@@ -91,17 +90,17 @@ struct Python {
     version: (u32, u32),
 }
 
-fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> PythonError {
-    move |source| PythonError::Io { what, source }
+fn io(action: &'static str) -> impl FnOnce(std::io::Error) -> PythonError {
+    move |source| PythonError::Io { action, source }
 }
 
 impl Program {
-    /// Installs the program if it is not, and returns the folder of its environment's commands.
+    /// Installs the program unless it is installed, and returns the folder of its environment's commands.
     ///
     /// # Errors
     ///
-    /// When there is no Python that is new enough, or its venv or pip fails.
-    pub async fn install(&self, target: &Utf8Path, ui: &Ui) -> Result<Utf8PathBuf, PythonError> {
+    /// When there is no Python that is new enough, or venv or pip fails.
+    pub(crate) async fn install(&self, target: &Utf8Path, ui: &Ui) -> Result<Utf8PathBuf, PythonError> {
         let python = find_python(self.name, &candidates()).await?;
         let directory = target.join(format!("{}-{}", self.folder, identity(self.requirements, python.version)));
         let (commands, marker) = (directory.join("bin"), directory.join("complete"));
@@ -111,15 +110,15 @@ impl Program {
         }
         fs_err::create_dir_all(target).map_err(io("create the target folder"))?;
         let _lock = lock(directory.with_extension("lock")).await.map_err(io("lock the virtual environment"))?;
-        // Whoever held the lock may have installed it.
+        // The previous holder of the lock may have installed it.
         if is_complete() {
             return Ok(commands);
         }
-        let step = ui.step(format!("install {}, once", self.name));
+        let step = ui.step(format!("Install {}, once", self.name));
         if directory.exists() {
             fs_err::remove_dir_all(&directory).map_err(io("remove an unfinished installation"))?;
         }
-        make_environment(&python, &directory).await?;
+        create_environment(&python, &directory).await?;
         self.install_wheels(&directory, &commands.join("python")).await?;
         fs_err::write(&marker, "").map_err(io("mark the installation as complete"))?;
         step.done(&directory);
@@ -150,7 +149,7 @@ impl Program {
     }
 }
 
-/// Waits for a lock that other processes may hold; released when the file is dropped.
+/// Waits for a lock that other processes may hold. It is released when the file is dropped.
 async fn lock(path: Utf8PathBuf) -> std::io::Result<File> {
     let locked = tokio::task::spawn_blocking(move || {
         let file = File::create(path)?;
@@ -160,22 +159,22 @@ async fn lock(path: Utf8PathBuf) -> std::io::Result<File> {
     locked.await.map_err(std::io::Error::other).and_then(|locked| locked)
 }
 
-async fn make_environment(python: &Python, directory: &Utf8Path) -> Result<(), PythonError> {
-    let made = run(&python.command, &["-m", "venv", directory.as_str()]).await;
-    let made = made.map_err(io("run Python"))?;
-    if made.status.success() {
+async fn create_environment(python: &Python, directory: &Utf8Path) -> Result<(), PythonError> {
+    let created = run(&python.command, &["-m", "venv", directory.as_str()]).await;
+    let created = created.map_err(io("run Python"))?;
+    if created.status.success() {
         return Ok(());
     }
-    Err(PythonError::NoVenv { python: python.command.clone(), output: last_output(&made) })
+    Err(PythonError::NoVenv { python: python.command.clone(), output: last_output(&created) })
 }
 
-/// Where to look for a Python; `XTASK_PYTHON` leaves no choice.
+/// The commands to try; `XTASK_PYTHON` replaces them.
 fn candidates() -> Vec<String> {
     let chosen = std::env::var("XTASK_PYTHON").ok().filter(|command| !command.is_empty());
     chosen.map_or_else(|| CANDIDATES.map(str::to_owned).to_vec(), |command| vec![command])
 }
 
-/// The first Python that is new enough.
+/// Returns the first Python that is new enough.
 async fn find_python(program: &'static str, candidates: &[String]) -> Result<Python, PythonError> {
     let mut old = None;
     for command in candidates {
@@ -208,7 +207,7 @@ async fn run(program: &str, arguments: &[&str]) -> std::io::Result<Output> {
     Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await
 }
 
-/// Names an installation: other pins or another Python's library folder make another one.
+/// The identity of an installation: it changes with the pins and with the Python version.
 fn identity(requirements: &str, (major, minor): (u32, u32)) -> String {
     let digest = Sha256::digest(format!("{major}.{minor}\n{requirements}"));
     hex::encode(digest).chars().take(12).collect()
@@ -218,25 +217,25 @@ fn last_output(output: &Output) -> String {
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat();
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(OUTPUT_LINES)..).unwrap_or_default();
-    if last.is_empty() { format!("it said nothing and ended with {}", output.status) } else { last.join("\n") }
+    if last.is_empty() { format!("it printed nothing and ended with {}", output.status) } else { last.join("\n") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const IT: Program = Program { name: "it", folder: "it", requirements: "" };
+    const PROGRAM: Program = Program { name: "program", folder: "program", requirements: "" };
 
     #[test]
-    fn versions_are_numbers_not_text() {
+    fn versions_are_compared_as_numbers() {
         assert_eq!(parse_version("3.9\n"), Some((3, 9)));
         assert!(parse_version("3.9").is_some_and(|version| version < OLDEST));
         assert!(parse_version("3.14").is_some_and(|version| version >= OLDEST));
         assert_eq!(parse_version("Python"), None);
     }
 
-    /// A program that says `text` and ends with `status`, as a Python might. A shell writes it: a file that this
-    /// process has open for writing may be inherited by another test's child, and then cannot be run.
+    /// Creates a program that prints `text` and ends with `status`. A shell writes it, because a file that this process has open
+    /// for writing may be inherited by another test's child process, and then cannot be run.
     fn program(directory: &tempfile::TempDir, text: &str, status: u8) -> String {
         let path = directory.path().join(format!("python-{status}")).to_str().expect("UTF-8").to_owned();
         let script = format!("#!/bin/sh\necho '{text}'\nexit {status}\n");
@@ -247,31 +246,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_or_old_python_is_named_and_a_later_candidate_taken() {
+    async fn a_missing_or_old_python_is_named_and_a_later_candidate_is_used() {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let (missing, old) = ("xtask-no-such-python".to_owned(), program(&directory, "3.9", 0));
-        let error = find_python("it", std::slice::from_ref(&missing)).await.expect_err("there is none");
+        let error = find_python("program", std::slice::from_ref(&missing)).await.expect_err("there is none");
         assert!(matches!(&error, PythonError::NoPython { tried, .. } if *tried == missing), "{error}");
-        let error = find_python("it", &[missing.clone(), old.clone()]).await.expect_err("it is old");
+        let error = find_python("program", &[missing.clone(), old.clone()]).await.expect_err("it is old");
         assert!(matches!(&error, PythonError::OldPython { found, .. } if found.contains("3.9")), "{error}");
-        let found = find_python("it", &[missing, old, "python3".to_owned()]).await.expect("the tests' own");
+        let found =
+            find_python("program", &[missing, old, "python3".to_owned()]).await.expect("a Python for the tests");
         assert_eq!(found.command, "python3");
     }
 
     #[tokio::test]
-    async fn what_venv_and_pip_say_is_in_the_error() {
+    async fn the_output_of_venv_and_pip_is_in_the_error() {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let path = Utf8PathBuf::from_path_buf(directory.path().to_path_buf()).expect("UTF-8");
         let python = Python { command: program(&directory, "ensurepip is not available", 1), version: OLDEST };
-        let error = make_environment(&python, &path.join("venv")).await.expect_err("it fails").to_string();
+        let error = create_environment(&python, &path.join("venv")).await.expect_err("it fails").to_string();
         assert!(error.contains("ensurepip is not available"), "{error}");
         let pip = program(&directory, "No matching distribution", 2);
-        let error = IT.install_wheels(&path, Utf8Path::new(&pip)).await.expect_err("it fails").to_string();
+        let error = PROGRAM.install_wheels(&path, Utf8Path::new(&pip)).await.expect_err("it fails").to_string();
         assert!(error.contains("No matching distribution"), "{error}");
     }
 
     #[test]
-    fn other_pins_or_another_python_are_another_installation() {
+    fn the_identity_changes_with_the_pins_and_the_python_version() {
         let one = identity("a==1", (3, 11));
         assert_eq!(one, identity("a==1", (3, 11)));
         assert_ne!(one, identity("a==2", (3, 11)));

@@ -9,7 +9,7 @@ pub(crate) use crate::aws::documents::{Document, Documents, Tag};
 ///
 /// Every text that is written must be unique, so that a writer whose response was lost recognizes its own write: see
 /// [`writer_token`].
-pub(crate) trait Store: Send + Sync {
+pub trait Store: Send + Sync {
     /// Reads a document; `None` if there is none.
     fn read(&self, key: &str) -> impl Future<Output = Result<Option<Document>, AwsError>> + Send;
 

@@ -1,47 +1,50 @@
-//! What a job did, as Markdown: what changed, which versions, how long it took, what failed and what was done about it.
+//! The Markdown summary of a job: what changed, the live versions, how long it took, what failed and what users get now.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{Result, Write},
 };
 
 use serde_json::Value;
 
 use crate::{
-    record::Done,
+    deploy,
+    record::JobRecord,
+    release::Released,
+    report::{CheckLiveReport, CheckResult, DeployReport, JobReport, ReleaseProgress},
+    table,
     ui::{duration, size},
 };
 
-/// Where a job and its commit are seen, as far as the environment tells.
+/// The URLs of a job and its commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Links {
+pub(crate) struct Links {
     /// The run.
-    pub run: Option<String>,
-    /// The commit: its hash, and where it is seen.
-    pub commit: Option<(String, String)>,
+    pub(crate) run: Option<String>,
+    /// The commit's hash, and its URL.
+    pub(crate) commit: Option<(String, String)>,
 }
 
-/// The summary of a job for one stage.
-#[must_use]
-pub fn markdown(stage: &str, done: &[Done], links: &Links) -> String {
+/// Returns the summary of a job for one stage.
+pub(crate) fn markdown(stage: &str, job: &[JobRecord], links: &Links) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _never = write(stage, done, links, &mut out);
+    let _never = write(stage, job, links, &mut out);
     out
 }
 
-fn write(stage: &str, done: &[Done], links: &Links, out: &mut String) -> Result {
-    let mark = match failures(done).next() {
+fn write(stage: &str, job: &[JobRecord], links: &Links, out: &mut String) -> Result {
+    let mark = match failures(job).next() {
         Some(_) => "❌",
-        None if done.is_empty() || done.iter().any(|done| !done.succeeded) => "⚠️",
+        None if job.is_empty() || job.iter().any(|record| !record.succeeded) => "⚠️",
         None => "✅",
     };
-    writeln!(out, "## {mark} {stage}: {}\n", verdict(done))?;
-    for failed in done.iter().filter(|done| !done.succeeded) {
+    writeln!(out, "## {mark} {stage}: {}\n", heading(job))?;
+    for failed in job.iter().filter(|record| !record.succeeded) {
         writeln!(out, "**`{}` failed:** {}\n", failed.command, failed.failure.join("; because: "))?;
     }
-    if failures(done).next().is_some() {
-        for line in aftermath(done) {
+    if failures(job).next().is_some() {
+        for line in consequences(stage, job) {
             writeln!(out, "- {line}")?;
         }
         writeln!(out)?;
@@ -50,312 +53,204 @@ fn write(stage: &str, done: &[Done], links: &Links, out: &mut String) -> Result 
         write!(out, "Commit [`{}`]({address})", &hash[..hash.len().min(9)])?;
         writeln!(out, "{}\n", links.run.as_ref().map(|run| format!(" · [run]({run})")).unwrap_or_default())?;
     }
-    steps(done, out)?;
-    stacks(done, out)?;
-    functions(done, out)?;
-    live(done, out)?;
-    checks(done, out)?;
-    for pruned in notes(done, "pruned").filter_map(Value::as_u64).filter(|pruned| *pruned > 0) {
-        writeln!(out, "- pruned: {pruned} old versions and artifacts")?;
+    write_steps(job, out)?;
+    write_stacks(job, out)?;
+    write_functions(job, out)?;
+    write_live(job, out)?;
+    write_checks(job, out)?;
+    for record in job {
+        if let JobReport::Prune(report) = &record.report
+            && report.pruned > 0
+        {
+            writeln!(out, "- pruned: {} old versions and artifacts", report.pruned)?;
+        }
     }
-    // Several commands know them.
-    let urls: BTreeMap<_, _> = notes(done, "urls").filter_map(Value::as_object).flatten().collect();
+    // Several commands report the same URLs.
+    let urls: BTreeMap<_, _> = job.iter().filter_map(|record| record.report.urls()).flatten().collect();
     for (name, url) in urls {
-        writeln!(out, "- {name}: {}", url.as_str().unwrap_or_default())?;
+        writeln!(out, "- {name}: {url}")?;
     }
     Ok(())
 }
 
-/// What fails the job. Pruning does not: what is left is deleted after the next deploy.
-fn failures(done: &[Done]) -> impl Iterator<Item = &Done> {
-    done.iter().filter(|done| !done.succeeded && done.command != "prune")
+/// The commands that fail the job. `prune` does not: the next deploy prunes what remains.
+fn failures(job: &[JobRecord]) -> impl Iterator<Item = &JobRecord> {
+    job.iter().filter(|record| !record.succeeded && !matches!(record.report, JobReport::Prune(_)))
 }
 
-fn verdict(done: &[Done]) -> &'static str {
-    let changed = || notes(done, "changed").any(|changed| *changed == Value::Bool(true));
-    match failures(done).next() {
+fn deployments(job: &[JobRecord]) -> impl Iterator<Item = &DeployReport> {
+    job.iter().filter_map(|record| record.report.deployment())
+}
+
+fn live_checks(job: &[JobRecord]) -> impl Iterator<Item = &CheckLiveReport> {
+    job.iter().filter_map(|record| record.report.check_live())
+}
+
+fn heading(job: &[JobRecord]) -> &'static str {
+    match failures(job).next() {
         Some(_) => "failed",
-        None if done.is_empty() => "nothing was done; the job failed before its first command, or had none",
-        None if changed() => "deployed",
+        None if job.is_empty() => "nothing was done; the job failed before its first command, or had none",
+        None if deployments(job).any(|report| report.changed) => "deployed",
         None => "nothing changed",
     }
 }
 
 /// What users get after a failure, system by system.
-fn aftermath(done: &[Done]) -> Vec<String> {
+fn consequences(stage: &str, job: &[JobRecord]) -> Vec<String> {
     let mut lines = Vec::new();
-    let released = released(done);
+    let released = released(job);
     if !released.is_empty() {
         lines.push(format!("**Released before that, and live:** {}.", released.join(", ")));
     }
-    let rolled_back = names(done, "rolledBack");
+    let rolled_back: Vec<_> = live_checks(job).flat_map(|report| &report.rolled_back).map(String::as_str).collect();
     if !rolled_back.is_empty() {
-        lines.push(format!("**Rolled back:** {}. Users get what they got before.", rolled_back.join(", ")));
+        lines.push(format!("**Rolled back:** {}. Users get the earlier release.", rolled_back.join(", ")));
     }
-    let left = names(done, "notRolledBack");
-    if !left.is_empty() {
-        lines.push(format!("**NOT rolled back:** {}. Users get what failed: `cargo xtask rollback`.", left.join(", ")));
+    let kept: Vec<_> = live_checks(job).flat_map(|report| &report.not_rolled_back).map(String::as_str).collect();
+    if !kept.is_empty() {
+        let commands = kept.iter().map(|system| format!("`cargo xtask rollback --stage {stage} --system {system}`"));
+        let commands: Vec<_> = commands.collect();
+        lines.push(format!(
+            "**NOT rolled back:** {}. Users get the release that failed its checks. Run {}.",
+            kept.join(", "),
+            commands.join(" and ")
+        ));
     }
-    for failed in failures(done).filter(|done| done.command == "deploy") {
-        let stacks = failed.notes.get("changedStacks").and_then(Value::as_array);
-        let stacks: Vec<_> = stacks.into_iter().flatten().filter_map(Value::as_str).collect();
-        if !stacks.is_empty() {
-            lines.push(format!("**Changed before that, and not taken back:** {}.", stacks.join(", ")));
-        }
-        let system = failed.notes.get("notReleased").and_then(|note| note["failed"].as_str()).unwrap_or("The release");
-        lines.push(if failed.failure.iter().any(|message| message.contains("was reverted")) {
-            format!("**Reverted:** {system}. Users get what they got before.")
-        } else {
-            format!(
-                "**Not released:** {system}. No traffic was moved to what failed; `cargo xtask status` and `cargo xtask doctor` say \
-                 more."
-            )
-        });
-        let untried = failed.notes.get("notReleased").and_then(|note| note["untried"].as_array());
-        let untried: Vec<_> = untried.into_iter().flatten().filter_map(Value::as_str).collect();
-        if !untried.is_empty() {
-            lines.push(format!("**Never tried:** {}. Users get what they got before.", untried.join(", ")));
-        }
-    }
+    let deploys = failures(job).filter_map(|record| record.report.deploy());
+    lines.extend(deploys.flat_map(|report| consequences_of_deploy(stage, report)));
     if lines.is_empty() {
-        let looks = |done: &Done| matches!(done.command.as_str(), "plan" | "build");
-        let touched = !failures(done).all(looks);
-        lines.push(if touched { "Nothing was rolled back." } else { "Nothing was touched." }.to_owned());
+        let is_read_only = failures(job).all(|record| record.report.is_read_only());
+        lines.push(if is_read_only { "Nothing was touched." } else { "Nothing was rolled back." }.to_owned());
     }
     lines
 }
 
-/// The functions that got another version and still have it, each with that.
-fn released(done: &[Done]) -> Vec<String> {
-    let rolled_back = names(done, "rolledBack");
-    let functions = lists(done, "functions");
-    let changed = functions.filter(|function| !function["before"].is_null());
-    let text = |function: &Value, field: &str| function[field].as_str().unwrap_or_default().to_owned();
-    changed
-        .map(|function| (text(function, "functionName"), text(function, "version")))
-        .filter(|(name, _)| !is_of(name, &rolled_back))
-        .map(|(name, version)| format!("{name} {version}"))
+fn consequences_of_deploy(stage: &str, report: &DeployReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !report.changed_stacks.is_empty() {
+        lines.push(format!("**Changed before that, and not reverted:** {}.", report.changed_stacks.join(", ")));
+    }
+    let failed = if let ReleaseProgress::Failed(failed) = &report.progress { Some(failed) } else { None };
+    let hint =
+        format!("Run `cargo xtask status --stage {stage}` and `cargo xtask doctor --stage {stage}` for details.");
+    lines.push(match failed {
+        Some(failed) if failed.is_reverted => {
+            format!("**Reverted:** {}. Users get the earlier release.", failed.system)
+        }
+        Some(failed) => format!("**Not released:** {}. No traffic was shifted to it. {hint}", failed.system),
+        None => format!("**Not released.** No traffic was shifted. {hint}"),
+    });
+    if let Some(failed) = failed.filter(|failed| !failed.untried.is_empty()) {
+        lines.push(format!("**Never tried:** {}. Users get the earlier release.", failed.untried.join(", ")));
+    }
+    lines
+}
+
+/// The functions that have a new live version and kept it, each with its version.
+fn released(job: &[JobRecord]) -> Vec<String> {
+    let rolled_back = rolled_back(job);
+    let functions = deployments(job).flat_map(|report| &report.functions);
+    functions
+        .filter(|function| function.before.is_some() && !is_of(&function.function_name, &rolled_back))
+        .map(|function| format!("{} {}", function.function_name, function.version))
         .collect()
 }
 
-/// Does a function belong to one of these systems, by its name?
-fn is_of(function: &str, systems: &[&str]) -> bool {
+fn rolled_back(job: &[JobRecord]) -> BTreeSet<&str> {
+    live_checks(job).flat_map(|report| &report.rolled_back).map(String::as_str).collect()
+}
+
+/// Whether a function belongs to one of the systems, by its name.
+fn is_of(function: &str, systems: &BTreeSet<&str>) -> bool {
     systems.iter().any(|system| function.strip_prefix(system).is_some_and(|rest| rest.starts_with('-')))
 }
 
-/// The items of a note of every command that made it.
-fn lists<'a>(done: &'a [Done], name: &'a str) -> impl Iterator<Item = &'a Value> {
-    done.iter().flat_map(move |done| done.list(name))
+fn write_steps(job: &[JobRecord], out: &mut String) -> Result {
+    let rows = job.iter().map(|record| {
+        let outcome = if record.succeeded { "done" } else { "**failed**" };
+        vec![record.command.clone(), outcome.to_owned(), duration(record.elapsed())]
+    });
+    write_table(&["step", "outcome", "took"], rows, out)
 }
 
-/// The names in a note of every command that made it.
-fn names<'a>(done: &'a [Done], name: &'a str) -> Vec<&'a str> {
-    lists(done, name).filter_map(Value::as_str).collect()
+fn write_stacks(job: &[JobRecord], out: &mut String) -> Result {
+    let mut has_changed = false;
+    for stack in deployments(job).flat_map(|report| &report.stacks) {
+        let action = match stack.action {
+            deploy::Done::Create => "create",
+            deploy::Done::Update => "update",
+            deploy::Done::None => continue,
+        };
+        has_changed = true;
+        writeln!(out, "- stack {}: {action}", stack.name)?;
+    }
+    if has_changed { writeln!(out) } else { Ok(()) }
 }
 
-/// A note of every command that made it.
-fn notes<'a>(done: &'a [Done], name: &'a str) -> impl Iterator<Item = &'a Value> {
-    done.iter().filter_map(move |done| done.notes.get(name))
+fn write_functions(job: &[JobRecord], out: &mut String) -> Result {
+    let rolled_back = rolled_back(job);
+    let rows = deployments(job).flat_map(|report| &report.functions).map(|function| {
+        let Released { function_name, version, before } = function;
+        let is_back = before.is_some() && is_of(function_name, &rolled_back);
+        let version = if is_back { format!("rolled back from {version}") } else { version.clone() };
+        vec![function_name.clone(), version, before.clone().unwrap_or_else(|| "the same".to_owned())]
+    });
+    write_table(&["function", "live version", "before"], rows, out)
 }
 
-fn steps(done: &[Done], out: &mut String) -> Result {
-    if done.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "| step | outcome | took |\n| --- | --- | --- |")?;
-    for done in done {
-        let outcome = if done.succeeded { "done" } else { "**failed**" };
-        writeln!(out, "| {} | {outcome} | {} |", done.command, duration(done.elapsed()))?;
-    }
-    writeln!(out)
+/// The live versions, in Lambda's words. Those that were rolled back after they were described are left out.
+fn write_live(job: &[JobRecord], out: &mut String) -> Result {
+    let rolled_back = rolled_back(job);
+    let functions = live_checks(job).flat_map(|report| &report.live).filter(|(name, _)| !is_of(name, &rolled_back));
+    let functions: BTreeMap<_, _> = functions.collect();
+    let rows = functions.into_iter().map(|(name, function)| {
+        vec![
+            name.clone(),
+            function.version.clone(),
+            function.runtime.clone(),
+            function.handler.clone(),
+            size(u64::try_from(function.code_size).unwrap_or_default()),
+            format!("{} MB", function.memory),
+            format!("{} s", function.timeout),
+            function.last_modified.clone(),
+        ]
+    });
+    let header = ["live", "version", "runtime", "handler", "code", "memory", "timeout", "last modified"];
+    write_table(&header, rows, out)
 }
 
-fn stacks(done: &[Done], out: &mut String) -> Result {
-    let stacks = lists(done, "stacks");
-    let changed: Vec<_> = stacks.filter(|stack| stack["action"] != "none").collect();
-    for stack in &changed {
-        let text = |field: &str| stack[field].as_str().unwrap_or_default();
-        writeln!(out, "- stack {}: {}", text("name"), text("action"))?;
-    }
-    if changed.is_empty() { Ok(()) } else { writeln!(out) }
+fn write_checks(job: &[JobRecord], out: &mut String) -> Result {
+    let rows = live_checks(job).flat_map(|report| &report.checks).map(|check| {
+        let CheckResult { system, kind, request, passed, detail, warning } = check;
+        let mark = if *passed { "✓" } else { "✗" };
+        let warning = warning.as_ref().map(|warning| format!("; ⚠️ {warning}")).unwrap_or_default();
+        vec![system.clone(), kind.to_string(), request.clone(), format!("{mark} {detail}{warning}")]
+    });
+    write_table(&["system", "check", "request", "response"], rows, out)
 }
 
-fn functions(done: &[Done], out: &mut String) -> Result {
-    let functions: Vec<_> = lists(done, "functions").collect();
-    if functions.is_empty() {
-        return Ok(());
+/// Writes a table; nothing without rows.
+fn write_table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut String) -> Result {
+    let mut table = table::markdown(header);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| table::markdown_cell(cell)));
     }
-    writeln!(out, "| function | live version | before |\n| --- | --- | --- |")?;
-    let rolled_back = names(done, "rolledBack");
-    for function in functions {
-        let text = |field: &str, without| function[field].as_str().unwrap_or(without).to_owned();
-        let (name, version, before) = (text("functionName", ""), text("version", ""), text("before", "the same"));
-        let is_back = is_of(&name, &rolled_back) && !function["before"].is_null();
-        let version = if is_back { format!("rolled back from {version}") } else { version };
-        writeln!(out, "| {name} | {version} | {before} |")?;
-    }
-    writeln!(out)
+    if table.is_empty() { Ok(()) } else { writeln!(out, "{table}\n") }
 }
 
-/// What is live, in Lambda's words; what was rolled back after it was described is not told.
-fn live(done: &[Done], out: &mut String) -> Result {
-    let rolled_back = names(done, "rolledBack");
-    let functions: BTreeMap<_, _> = notes(done, "live")
-        .filter_map(Value::as_object)
-        .flatten()
-        .filter(|(name, _)| !is_of(name, &rolled_back))
-        .collect();
-    if functions.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "| live | version | runtime | handler | code | memory | timeout | last modified |")?;
-    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
-    for (name, function) in functions {
-        let text = |field: &str| function[field].as_str().unwrap_or_default();
-        let code = size(function["codeSize"].as_u64().unwrap_or_default());
-        write!(out, "| {name} | {} | {} | {} | {code} ", text("version"), text("runtime"), text("handler"))?;
-        writeln!(out, "| {} MB | {} s | {} |", function["memory"], function["timeout"], text("lastModified"))?;
-    }
-    writeln!(out)
-}
-
-fn checks(done: &[Done], out: &mut String) -> Result {
-    let checks: Vec<_> = lists(done, "checks").collect();
-    if checks.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "| system | check | request | answer |\n| --- | --- | --- | --- |")?;
-    for check in checks {
-        let text = |field: &str| check[field].as_str().unwrap_or_default().replace('|', "\\|");
-        let mark = if check["passed"] == true { "✓" } else { "✗" };
-        let warning = text("warning");
-        let warning = if warning.is_empty() { warning } else { format!("; ⚠️ {warning}") };
-        let (system, kind, what) = (text("system"), text("kind"), text("what"));
-        writeln!(out, "| {system} | {kind} | {what} | {mark} {}{warning} |", text("detail"))?;
-    }
-    writeln!(out)
-}
-
-/// One line for each job that another needs, and whether all of them did what they should.
-///
-/// `needs` is GitHub's `toJSON(needs)`.
-#[must_use]
-pub fn jobs(needs: &Value) -> (String, bool) {
-    let mut out = String::from("| job | result |\n| --- | --- |\n");
+/// Returns a table of the jobs that another job needs, and whether all of them succeeded. `needs` is GitHub's `toJSON(needs)`.
+pub(crate) fn jobs(needs: &Value) -> (String, bool) {
+    let mut table = table::markdown(&["job", "result"]);
     let jobs = needs.as_object().cloned().unwrap_or_default();
-    let mut good = !jobs.is_empty();
+    let mut all_succeeded = !jobs.is_empty();
     for (name, job) in &jobs {
         let result = job["result"].as_str().unwrap_or("unknown");
-        good &= result == "success";
+        all_succeeded &= result == "success";
         let mark = if result == "success" { "✅" } else { "❌" };
-        out.push_str(&format!("| {name} | {mark} {result} |\n"));
+        table.add_row([table::markdown_cell(name), table::markdown_cell(&format!("{mark} {result}"))]);
     }
-    (out, good)
+    (format!("{table}\n"), all_succeeded)
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Map, json};
-
-    use super::*;
-
-    fn done(command: &str, failure: &[&str], notes: Value) -> Done {
-        let failure: Vec<_> = failure.iter().map(|message| (*message).to_owned()).collect();
-        let notes: Map<_, _> = notes.as_object().cloned().unwrap_or_default();
-        Done { command: command.to_owned(), succeeded: failure.is_empty(), failure, seconds: 2.0, notes }
-    }
-
-    fn deployed() -> Done {
-        let functions = json!([{ "functionName": "photos-upload-prod", "version": "3", "before": "2" }]);
-        let stacks = json!([{ "name": "a", "action": "none" }, { "name": "b", "action": "update" }]);
-        done(
-            "deploy",
-            &[],
-            json!({ "changed": true, "functions": functions, "stacks": stacks, "urls": { "Api": "https://x" } }),
-        )
-    }
-
-    #[test]
-    fn what_changed_is_told() {
-        let links = Links {
-            run: Some("https://github.example/run/1".to_owned()),
-            commit: Some(("0123456789abcdef".to_owned(), "https://github.example/commit/0".to_owned())),
-        };
-        let text = markdown("prod", &[deployed(), done("prune", &[], json!({ "pruned": 4 }))], &links);
-        for told in [
-            "## ✅ prod: deployed",
-            "[`012345678`](https://github.example/commit/0) · [run](https://github.example/run/1)",
-            "| deploy | done | 2.0 s |",
-            "- stack b: update\n",
-            "| photos-upload-prod | 3 | 2 |",
-            "- pruned: 4 old versions",
-            "- Api: https://x",
-        ] {
-            assert!(text.contains(told), "`{told}` is not in\n{text}");
-        }
-        assert!(!text.contains("stack a"), "{text}");
-        let nothing = markdown("prod", &[], &Links::default());
-        assert!(nothing.starts_with("## ⚠️ prod: nothing was done"), "{nothing}");
-    }
-
-    #[test]
-    fn a_failure_is_told_with_what_was_done_about_it() {
-        let checks =
-            json!([{ "system": "photos", "kind": "cors", "what": "OPTIONS /", "passed": false, "detail": "no" }]);
-        let live = json!({ "photos-upload-prod": {}, "feeds-status-prod": {
-            "version": "7", "runtime": "provided.al2023", "handler": "bootstrap", "codeSize": 2_000_000, "memory": 1024, "timeout": 30,
-            "lastModified": "2026-11-02T03:04:05.000+0000",
-        }});
-        let notes = json!({ "checks": checks, "rolledBack": ["photos"], "live": live });
-        let check = done("check-live", &["stage prod does not"], notes);
-        let text = markdown("prod", &[deployed(), check], &Links::default());
-        for told in [
-            "## ❌ prod: failed",
-            "`check-live` failed",
-            "Rolled back:** photos",
-            "| photos-upload-prod | rolled back from 3 | 2 |",
-            "| photos | cors | OPTIONS / | ✗ no |",
-            "| feeds-status-prod | 7 | provided.al2023 | bootstrap | 2.0 MB | 1024 MB | 30 s | 2026-11-02T03:04:05.000+0000 |",
-        ] {
-            assert!(text.contains(told), "`{told}` is not in\n{text}");
-        }
-        assert!(!text.contains("and live:**"), "{text}");
-        let left = done("check-live", &["no"], json!({ "notRolledBack": ["photos"] }));
-        let text = markdown("prod", &[deployed(), left], &Links::default());
-        assert!(text.contains("**NOT rolled back:** photos"), "{text}");
-        let plan = markdown("prod", &[done("plan", &["no"], json!({}))], &Links::default());
-        assert!(plan.contains("Nothing was touched."), "{plan}");
-    }
-
-    #[test]
-    fn what_is_live_what_was_reverted_and_what_was_never_tried_is_told_apart() {
-        let functions = json!([{ "functionName": "photos-upload-prod", "version": "3", "before": "2" }]);
-        let notes = json!({ "functions": functions, "notReleased": { "failed": "notes", "untried": ["feeds"] } });
-        let reverted = done("deploy", &["release 2 was reverted: /health answers 500"], notes.clone());
-        let text = markdown("prod", &[reverted], &Links::default());
-        for told in [
-            "/health answers 500",
-            "**Released before that, and live:** photos-upload-prod 3.",
-            "**Reverted:** notes.",
-            "**Never tried:** feeds.",
-        ] {
-            assert!(text.contains(told), "`{told}` is not in\n{text}");
-        }
-        let text = markdown("prod", &[done("deploy", &["the probe failed"], notes)], &Links::default());
-        assert!(text.contains("**Not released:** notes.") && !text.contains("Reverted"), "{text}");
-    }
-
-    #[test]
-    fn what_was_not_pruned_does_not_fail_a_job() {
-        let text = markdown("prod", &[deployed(), done("prune", &["denied"], json!({}))], &Links::default());
-        assert!(text.starts_with("## ⚠️ prod: deployed") && text.contains("**`prune` failed:** denied"), "{text}");
-    }
-
-    #[test]
-    fn one_job_that_did_not_succeed_is_enough() {
-        let (text, good) = jobs(&json!({ "tests": { "result": "success" }, "plan": { "result": "skipped" } }));
-        assert!(!good && text.contains("| plan | ❌ skipped |"), "{text}");
-        assert!(jobs(&json!({ "tests": { "result": "success" } })).1);
-        assert!(!jobs(&json!({})).1, "nothing is no success");
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use cargo_metadata::{DependencyKind, Message, Metadata, MetadataCommand, Package};
+use engine::http::Request;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,9 +46,9 @@ async fn another_workspace_deploys_releases_rolls_back_and_destroys() {
 
 /// The response to `GET /notes`.
 async fn response(api: &str) -> Value {
-    let response = reqwest::get(format!("{api}/notes")).await.expect("a response");
-    assert_eq!(response.status(), 200);
-    response.json().await.expect("JSON")
+    let response = Request::get(format!("{api}/notes")).send().await.expect("a response");
+    assert_eq!(response.status, 200);
+    response.json().expect("JSON")
 }
 
 /// The workspace in a temporary folder, its command-line tool, and its local cloud.

@@ -10,11 +10,14 @@ use std::{
 };
 
 use engine::{
-    aws::Rates,
-    deploy::{Done, rehearse},
+    aws::{Clients, Rates},
+    deploy::{DeployContext, Done, Guard, apply},
+    interruption::Interruption,
+    lock::HeldLocks,
+    ui::Ui,
 };
 use model::{foundation, stage::Stage};
-use plan::{Action, Plan, PlannedStack};
+use plan::{Action, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
 use serde_json::json;
 
 use crate::{
@@ -76,10 +79,21 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
     let proxy = Proxy::start(&cloud.endpoint(), move |call| judge.judge(call));
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
+    let clients = Clients::at(rates, &stage, Some(proxy.endpoint())).await;
     let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), unreleased: Vec::new() };
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
-    let deployed = rehearse(&plan, known, &stage, proxy.endpoint(), rates).await;
-    let applied = deployed.map_err(|error| format!("{error:?}"));
+    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
+    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "local",
+        clients: &clients,
+        locks: &locks,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
+    };
+    let applied = apply(context, &plan, &Artifacts::default(), known, guard).await;
+    let applied = applied.map_err(|error| format!("{error:?}"));
     (account.throttled.load(Ordering::SeqCst), applied.map(|deployed| deployed.stacks))
 }
 

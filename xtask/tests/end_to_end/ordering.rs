@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    aws::Rates,
-    deploy::{Deployed, Done, Outputs, rehearse},
+    aws::Clients,
+    deploy::{DeployContext, Deployed, Done, Guard, Outputs, apply},
+    interruption::Interruption,
+    lock::HeldLocks,
+    ui::Ui,
 };
 use model::{foundation, stage::Stage};
-use plan::{Action, Parameter, Plan, PlannedStack};
+use plan::{Action, Parameter, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
 use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
@@ -54,31 +57,39 @@ fn plan(topic: &str, giver: Action, taker: Action) -> Plan {
     Plan { stacks: vec![giver, taker], code: Vec::new(), unreleased: Vec::new() }
 }
 
-async fn deploy(plan: &Plan, known: Outputs, stage: &Stage, cloud: &Cloud) -> Deployed {
-    rehearse(plan, known, stage, cloud.endpoint(), Rates::Any).await.expect("deployed")
+async fn deploy(plan: &Plan, known: Outputs, clients: &Clients) -> Deployed {
+    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
+    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "local",
+        clients,
+        locks: &locks,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
+    };
+    apply(context, plan, &Artifacts::default(), known, guard).await.expect("deployed")
 }
 
 #[tokio::main]
 async fn values(cloud: &Cloud) {
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
+    let clients = Clients::new(&stage, Some(cloud.endpoint())).await;
     let bucket = [(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())];
     let foundation = ("foundation-artifacts-local".to_owned(), BTreeMap::from(bucket));
 
     // What an interrupted run left has no outputs, though it is known.
     let known = Outputs::from([foundation.clone(), (GIVER.to_owned(), BTreeMap::new())]);
-    let first = deploy(&plan("first", Action::Create, Action::Create), known, &stage, cloud).await;
+    let first = deploy(&plan("first", Action::Create, Action::Create), known, &clients).await;
     assert_eq!(first.outputs[GIVER]["Name"], "first");
 
     let known = Outputs::from([foundation, (GIVER.to_owned(), first.outputs[GIVER].clone())]);
     let update = Action::Update(vec!["another name".to_owned()]);
-    let second = deploy(&plan("second", update, Action::None), known, &stage, cloud).await;
+    let second = deploy(&plan("second", update, Action::None), known, &clients).await;
     assert_eq!(second.stacks[TAKER], Done::Update, "it kept the value that was to change");
-    let cloudformation = aws_sdk_cloudformation::Client::new(&cloud.sdk());
-    let described = cloudformation.describe_stacks().stack_name(TAKER).send().await.expect("described");
-    let parameters = described.stacks()[0].parameters();
-    let name = parameters.iter().find(|parameter| parameter.parameter_key() == Some("Name"));
-    assert_eq!(name.and_then(|parameter| parameter.parameter_value()), Some("second"));
+    let taker = clients.cloudformation(None).describe(TAKER).await.expect("described").expect("deployed");
+    assert_eq!(taker.parameters["Name"], "second");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! actionlint, which checks the workflows: the one on the search path, or one that is installed under the target directory.
+//! actionlint, which checks workflows: from the search path, or installed under the target directory.
 
 use std::process::{Command, Stdio};
 
@@ -11,22 +11,22 @@ use crate::{
 };
 
 /// The program, and how it is installed.
-pub const ACTIONLINT: Program =
+pub(crate) const ACTIONLINT: Program =
     Program { name: "actionlint", folder: "actionlint-venv", requirements: include_str!("requirements.txt") };
 
-/// The program to run: the installed one, unless there is one on the search path.
+/// Returns the program to run. It is installed unless it is on the search path.
 ///
 /// # Errors
 ///
 /// When it cannot be installed.
-pub async fn find(workspace: &Workspace, ui: &Ui) -> Result<Utf8PathBuf, PythonError> {
-    if is_there("actionlint") {
+pub(crate) async fn find(workspace: &Workspace, ui: &Ui) -> Result<Utf8PathBuf, PythonError> {
+    if is_on_search_path("actionlint") {
         return Ok("actionlint".into());
     }
     Ok(ACTIONLINT.install(workspace.target(), ui).await?.join("actionlint"))
 }
 
-fn is_there(program: &str) -> bool {
+fn is_on_search_path(program: &str) -> bool {
     let version = Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok_and(|status| status.success())
 }

@@ -21,22 +21,22 @@ use super::{
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct StackState {
+pub struct StackState {
     /// Its status, for example `UPDATE_COMPLETE`.
-    pub(crate) status: String,
+    pub status: String,
     /// The reason for its status.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// Its parameters' values.
-    pub(crate) parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, String>,
     /// Its outputs.
-    pub(crate) outputs: BTreeMap<String, String>,
+    pub outputs: BTreeMap<String, String>,
     /// Its tags.
-    pub(crate) tags: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
 }
 
 /// One event of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Event {
+pub struct Event {
     /// The event's ID.
     pub(crate) id: String,
     /// The resource.
@@ -113,20 +113,20 @@ pub(crate) enum ChangeSetState {
 
 /// CloudFormation in one region.
 #[derive(Debug)]
-pub(crate) struct CloudFormation {
+pub struct CloudFormation {
     pub(super) client: Client,
 }
 
 impl Clients {
     /// CloudFormation in a region; `None` is the stage's.
-    pub(crate) fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
+    pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
         CloudFormation { client: Client::new(&self.config_in(region)) }
     }
 }
 
 impl CloudFormation {
     /// Describes a stack; `None` if there is none.
-    pub(crate) async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
+    pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
         let described = self.client.describe_stacks().stack_name(stack).send().await;
         let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error)))?;
         let found = described.as_ref().and_then(|described| described.stacks().first());

@@ -23,7 +23,7 @@ pub(crate) struct Document {
 
 /// The documents of one bucket.
 #[derive(Debug)]
-pub(crate) struct Documents {
+pub struct Documents {
     s3: S3,
     bucket: String,
 }

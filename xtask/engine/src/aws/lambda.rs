@@ -55,7 +55,7 @@ impl Clients {
 }
 
 /// A version's properties, for a report.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Described {
     /// The version's number.

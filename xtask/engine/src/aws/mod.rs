@@ -72,14 +72,14 @@ pub struct Clients {
 
 impl Clients {
     /// Clients for the emulator at `endpoint` with its well-known keys, or for AWS with the SDK's default chain of credentials.
-    pub(crate) async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
+    pub async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
         // The emulator has no limits.
         let rates = if endpoint.is_some() { Rates::Any } else { Rates::Published };
         Self::at(rates, stage, endpoint).await
     }
 
     /// Clients that are held to these rates.
-    pub(crate) async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Self {
+    pub async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let http = match rates {

@@ -1,9 +1,8 @@
-//! `artifacts`: what the artifacts of the workspace's sources are called at GitHub, and which run has them.
+//! `artifacts`: the name of the workspace's artifacts at GitHub, and the run that has them.
 
 use clap::Args;
-use serde_json::Value;
 
-use super::build;
+use super::{build, print_outputs};
 use crate::{
     context::Context,
     error::Exit,
@@ -11,20 +10,20 @@ use crate::{
     ui::Format,
 };
 
-/// Say what the artifacts of these sources are called at GitHub, and which run has built them already.
+/// Print the name of this workspace's artifacts at GitHub, and the run that has already built them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Prints, and gives a job's later steps, `name` and `run`; `run` is empty where nobody has built them, or where \
-                        GITHUB_REPOSITORY and GITHUB_TOKEN are not set. Only runs of the repository's own --branch count."
+    after_help = "Prints `name` and `run`, and sets them as outputs of a GitHub Actions step. `run` is empty if no run has built \
+                  them, or if GITHUB_REPOSITORY and GITHUB_TOKEN are not set. Only runs of this repository's --branch count."
 )]
-pub struct ArtifactsArgs {
-    /// The stage they are for; stages of one architecture have the same.
+pub(crate) struct ArtifactsArgs {
+    /// The stage; stages of one architecture share their artifacts.
     #[arg(long)]
     stage: String,
-    /// A branch whose runs are trusted to have built them.
+    /// A branch whose runs are trusted.
     #[arg(long = "branch", value_name = "BRANCH", default_values_t = ["develop".to_owned(), "main".to_owned()])]
     branches: Vec<String>,
-    /// How it is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -34,10 +33,9 @@ pub struct ArtifactsArgs {
 /// # Errors
 ///
 /// When the sources cannot be read, or GitHub refuses.
-pub async fn run(args: ArtifactsArgs, context: &Context) -> miette::Result<Exit> {
-    let (workspace, ui) = (&context.workspace, &context.ui);
+pub(crate) async fn run(args: ArtifactsArgs, context: &Context) -> miette::Result<Exit> {
     let stage = context.stage(&args.stage)?;
-    let sources = build::sources_of(&stage, &context.render(&stage)?, workspace)?;
+    let sources = build::sources_of(&stage, &context.render(&stage)?, &context.workspace)?;
     let name = format!("artifacts-{}-{}", stage.architecture.as_str(), &sources[..16]);
     let branches: Vec<_> = args.branches.iter().map(String::as_str).collect();
     let run = match Github::from_environment() {
@@ -46,9 +44,6 @@ pub async fn run(args: ArtifactsArgs, context: &Context) -> miette::Result<Exit>
     };
     let outputs = [("name", name), ("run", run.map(|run| run.to_string()).unwrap_or_default())];
     github::set_outputs(&outputs)?;
-    match args.format {
-        Format::Text => outputs.iter().for_each(|(name, value)| ui.result(format_args!("{name}={value}"))),
-        Format::Json => ui.result(Value::from_iter(outputs)),
-    }
+    print_outputs(&outputs, args.format, &context.ui);
     Ok(Exit::Success)
 }

@@ -1,4 +1,4 @@
-//! `bootstrap`: foundation, by a person whose credentials may make roles; from then on workflows deploy the rest.
+//! `bootstrap`: deploys foundation with credentials that may create roles. Workflows deploy the other systems.
 
 use clap::Args;
 use miette::{Diagnostic, IntoDiagnostic};
@@ -13,30 +13,34 @@ use model::{
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::AllowanceArgs;
-use super::deploy::{self, DeployArgs};
+use super::{
+    AllowanceArgs,
+    deploy::{self, DeployArgs},
+    print_json,
+};
 use crate::{
     context::Context,
     error::Exit,
     github, render,
+    report::{DeployReport, Draft},
     ui::{Format, Ui},
 };
 
 /// Deploy foundation: the artifact bucket, and the roles that workflows deploy with.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Needs credentials that may make roles, and is the only command that changes what deploying may do. Repeat it \
-                        when `deploy` asks for it: when a template has a type of resource, or a function, that was not there before. \
-                        What deployed stacks need is kept; what nothing needs any longer is taken away."
+    after_help = "Needs credentials that may create IAM roles. No other command changes the permissions of deploys. Repeat it when \
+                  `deploy` requires it: when a template has a new resource type or a new function. Permissions that deployed \
+                  stacks need are kept, and those that no stack needs are removed."
 )]
-pub struct BootstrapArgs {
+pub(crate) struct BootstrapArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
-    /// Print who is trusted with what, and touch nothing.
+    /// Print the trust and permissions of each role, and touch nothing.
     #[arg(long, conflicts_with = "outputs")]
     print_policy: bool,
-    /// Print the region and the roles, also as outputs of a step where GITHUB_OUTPUT is set, and touch nothing.
+    /// Print the region and the roles, also as outputs of a GitHub Actions step, and touch nothing.
     #[arg(long)]
     outputs: bool,
     #[command(flatten)]
@@ -44,16 +48,16 @@ pub struct BootstrapArgs {
     /// Stop after the plan.
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask, not even for a protected stage.
+    /// Skip the confirmation, even for a protected stage.
     #[arg(long)]
     yes: bool,
-    /// How the result is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("stage {stage} has no `pipeline`, so no workflow deploys it")]
+#[error("stage {stage} has no `pipeline`, so there are no roles for workflows")]
 #[diagnostic(help(
     "add to stacks/stages/{stage}.yaml: pipeline: {{ repository: owner/name, owner_id: …, repository_id: …, environment: …, branch: … }}"
 ))]
@@ -65,9 +69,9 @@ struct NoPipeline {
 ///
 /// # Errors
 ///
-/// When the stage has no pipeline to be asked about, or anything of the deploy fails.
-pub async fn run(args: BootstrapArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+/// When the stage has no pipeline, or the deploy fails.
+pub(crate) async fn run(args: BootstrapArgs, context: &Context, draft: &Draft<DeployReport>) -> miette::Result<Exit> {
+    let ui = &context.ui;
     let stage = context.stage(&args.stage)?;
     if args.print_policy {
         return print_policy(&stage, args.format, context);
@@ -76,13 +80,13 @@ pub async fn run(args: BootstrapArgs, context: &Context) -> miette::Result<Exit>
         return print_outputs(&stage, args.format, ui);
     }
     let pipeline = stage.pipeline.clone();
-    let deploy = DeployArgs::foundation(args.stage, args.allowances, args.dry_run, args.yes, args.format);
-    let exit = deploy::run(deploy, context).await?;
+    let deploy = DeployArgs::foundation(args.stage, args.allowances, args.format).with(args.dry_run, args.yes);
+    let exit = deploy::run(deploy, context, draft).await?;
     if let Some(pipeline) = pipeline.filter(|_| !args.dry_run) {
         let (environment, repository) = (&pipeline.environment, &pipeline.repository);
         ui.say(format_args!(
-            "Jobs of {repository} in environment `{environment}` may deploy {} now. Who must approve them, and from which \
-             branches they come, is up to that environment's protection rules in GitHub.",
+            "Jobs of {repository} in environment `{environment}` can now deploy {}. Set required reviewers and allowed branches in \
+             the environment's protection rules at GitHub.",
             stage.name
         ));
     }
@@ -96,7 +100,7 @@ fn print_policy(stage: &Stage, format: Format, context: &Context) -> miette::Res
     let stack = stack.ok_or_else(|| NoPipeline { stage: stage.name.clone() })?;
     let roles = roles(stack, stage);
     match format {
-        Format::Json => ui.result(serde_json::to_string_pretty(&roles).into_diagnostic()?),
+        Format::Json => print_json(&roles, ui)?,
         Format::Text => {
             for (name, role) in &roles {
                 ui.result(format_args!("── {name}: {}", role["name"].as_str().unwrap_or_default()));
@@ -108,10 +112,10 @@ fn print_policy(stage: &Stage, format: Format, context: &Context) -> miette::Res
     Ok(Exit::Success)
 }
 
-/// Every role with its trust and the statements of all its policies, as IAM will have them.
+/// Returns each role with its trust and the statements of all its policies, as they will be in IAM.
 fn roles(stack: &RenderedStack, stage: &Stage) -> Map<String, Value> {
     let resources = stack.template["Resources"].as_object().cloned().unwrap_or_default();
-    let of_type = |kind: &'static str| resources.iter().filter(move |(_, resource)| resource["Type"] == kind);
+    let of_type = |name: &'static str| resources.iter().filter(move |(_, resource)| resource["Type"] == name);
     let mut roles = Map::new();
     for (logical_id, role) in of_type("AWS::IAM::Role") {
         let properties = &role["Properties"];
@@ -132,13 +136,13 @@ fn roles(stack: &RenderedStack, stage: &Stage) -> Map<String, Value> {
             "trust": properties["AssumeRolePolicyDocument"],
             "allows": allows,
         });
-        roles.insert(logical_id.clone(), filled_in(role, stage));
+        roles.insert(logical_id.clone(), resolved(role, stage));
     }
     roles
 }
 
-/// What CloudFormation fills in, filled in.
-fn filled_in(value: Value, stage: &Stage) -> Value {
+/// Replaces the pseudo parameters, as CloudFormation does.
+fn resolved(value: Value, stage: &Stage) -> Value {
     match value {
         Value::Object(object) => match object.get("Fn::Sub").and_then(Value::as_str) {
             Some(text) => {
@@ -152,21 +156,21 @@ fn filled_in(value: Value, stage: &Stage) -> Value {
                 let text = text.replace("${AWS::Partition}", partition).replace("${AWS::AccountId}", &stage.account);
                 Value::String(text.replace("${AWS::Region}", &stage.region))
             }
-            None => object.into_iter().map(|(key, value)| (key, filled_in(value, stage))).collect::<Map<_, _>>().into(),
+            None => object.into_iter().map(|(key, value)| (key, resolved(value, stage))).collect::<Map<_, _>>().into(),
         },
-        Value::Array(items) => items.into_iter().map(|item| filled_in(item, stage)).collect(),
+        Value::Array(items) => items.into_iter().map(|item| resolved(item, stage)).collect(),
         scalar => scalar,
     }
 }
 
-/// A workflow asks for these before it has credentials, so nothing of it is a secret.
+/// Prints what a workflow needs before it has credentials; none of it is secret.
 fn print_outputs(stage: &Stage, format: Format, ui: &Ui) -> miette::Result<Exit> {
     if stage.pipeline.is_none() {
         return Err(NoPipeline { stage: stage.name.clone() }.into());
     }
     let arn = |role: PipelineRole| {
         let arn = json!({ "Fn::Sub": format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{}", role.name(&stage.name)) });
-        filled_in(arn, stage).as_str().unwrap_or_default().to_owned()
+        resolved(arn, stage).as_str().unwrap_or_default().to_owned()
     };
     let outputs = [
         ("region", stage.region.clone()),
@@ -174,9 +178,6 @@ fn print_outputs(stage: &Stage, format: Format, ui: &Ui) -> miette::Result<Exit>
         ("plan-role", arn(PipelineRole::Plan)),
     ];
     github::set_outputs(&outputs)?;
-    match format {
-        Format::Text => outputs.iter().for_each(|(name, value)| ui.result(format_args!("{name}={value}"))),
-        Format::Json => ui.result(Value::from_iter(outputs.map(|(name, value)| (name, value)))),
-    }
+    super::print_outputs(&outputs, format, ui);
     Ok(Exit::Success)
 }

@@ -1,10 +1,10 @@
-//! `build`: functions and layers into zips.
+//! `build`: builds functions and layers into zips.
 
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use miette::{Diagnostic, IntoDiagnostic};
+use miette::Diagnostic;
 use model::{
     rendered::{FunctionId, RenderedLayer, RenderedSystem},
     stage::{Architecture, Stage},
@@ -13,6 +13,7 @@ use plan::artifacts::Artifacts;
 use serde_json::json;
 use thiserror::Error;
 
+use super::print_json;
 use crate::{
     artifacts::folder::{self, FolderError},
     build::{self, Mode, Request},
@@ -27,8 +28,8 @@ use crate::{
 
 /// Build every function and layer into a reproducible zip under target/artifacts.
 #[derive(Debug, Args)]
-pub struct BuildArgs {
-    /// The stage to build for; `local` is built for this machine, all others for Lambda.
+pub(crate) struct BuildArgs {
+    /// The stage to build for: `local` is built for this machine, all others for Lambda.
     #[arg(long, default_value = "dev")]
     stage: String,
     /// Only this system's functions.
@@ -37,23 +38,23 @@ pub struct BuildArgs {
     /// Only this function, `upload` or `photos-upload`.
     #[arg(long)]
     function: Option<String>,
-    /// Another instruction set than the stage's.
+    /// The instruction set [default: the stage's].
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// Copy them into this folder with a list of them, for `deploy --artifacts`; what is there from the same sources is kept.
+    /// Also copy the artifacts into this folder, for `deploy --artifacts`. If it has artifacts of the same sources, build nothing.
     #[arg(long, value_name = "FOLDER", conflicts_with = "function")]
     out: Option<Utf8PathBuf>,
-    /// Another cargo profile than `lambda`, or `dev` for local.
+    /// The cargo profile [default: `lambda`, or `dev` for stage local].
     #[arg(long)]
     profile: Option<String>,
-    /// How the result is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// An instruction set, as Lambda names it.
+/// An instruction set, by Lambda's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Arch {
+pub(crate) enum Arch {
     /// Graviton.
     Arm64,
     /// Intel and AMD.
@@ -82,8 +83,8 @@ struct UnknownFunction {
 ///
 /// # Errors
 ///
-/// When something asked for does not exist, or cannot be built.
-pub async fn run(args: BuildArgs, context: &Context) -> miette::Result<Exit> {
+/// When there is no such stage, system or function, or the build fails.
+pub(crate) async fn run(args: BuildArgs, context: &Context) -> miette::Result<Exit> {
     let (workspace, ui) = (&context.workspace, &context.ui);
     let started = Instant::now();
     let stage = context.stage(&args.stage)?;
@@ -107,14 +108,13 @@ pub async fn run(args: BuildArgs, context: &Context) -> miette::Result<Exit> {
         Format::Text => ui.result(build::table(&built, request.architecture, started.elapsed())),
         Format::Json => {
             let artifacts: Vec<_> = built.functions.values().chain(built.layers.values()).collect();
-            let report = json!({ "architecture": request.architecture.as_str(), "artifacts": artifacts });
-            ui.result(serde_json::to_string_pretty(&report).into_diagnostic()?);
+            print_json(&json!({ "architecture": request.architecture.as_str(), "artifacts": artifacts }), ui)?;
         }
     }
     Ok(Exit::Success)
 }
 
-/// Everything that these systems need in a stage: from a folder where it was built before, or built now.
+/// Returns the artifacts of the systems: those in `folder`, or newly built ones.
 pub(super) async fn artifacts(
     stage: &Stage,
     systems: &[RenderedSystem],
@@ -127,26 +127,25 @@ pub(super) async fn artifacts(
         return Ok(build::artifacts(&request(stage, systems), &layers(systems), workspace, ui).await?);
     };
     let listed = folder::list(path)?;
-    let actual = listed.architecture;
-    if actual != stage.architecture.as_str() {
+    if listed.architecture != stage.architecture.as_str() {
         let expected = stage.architecture.as_str().to_owned();
-        let (folder, stage) = (path.to_string(), stage.name.clone());
+        let (folder, stage, actual) = (path.to_string(), stage.name.clone(), listed.architecture);
         return Err(FolderError::Architecture { folder, stage, actual, expected }.into());
     }
     let artifacts = folder::read(path)?;
     folder::check(path, &artifacts, systems)?;
-    ui.say(format_args!("The artifacts in {path} are used, nothing is built."));
-    // Without a repository nobody can tell.
+    ui.say(format_args!("Using the artifacts in {path}: nothing is built."));
+    // Outside a repository, the sources cannot be compared.
     if sources_of(stage, systems, workspace).is_ok_and(|sources| sources != listed.sources) {
         ui.warn(format_args!(
-            "the artifacts in {path} were built from other sources than these, or in another way: what the ledger will say of their \
-             commit is this workspace's"
+            "the artifacts in {path} were built from other sources or with other settings; the ledger will nevertheless name the \
+             commit of this workspace"
         ));
     }
     Ok(artifacts)
 }
 
-/// Builds into a folder, unless what lies there was built from the same sources in the same way.
+/// Builds into a folder, unless it has artifacts of the same sources and settings.
 async fn into_folder(
     folder: &Utf8Path,
     request: &Request,
@@ -156,10 +155,10 @@ async fn into_folder(
     let (workspace, ui) = (&context.workspace, &context.ui);
     let sources = sources(request, workspace)?;
     if folder::list(folder).is_ok_and(|listed| listed.sources == sources) {
-        let there = folder::read(folder)?;
-        if folder::check(folder, &there, systems).is_ok() {
-            ui.say(format_args!("The artifacts in {folder} are of these sources, nothing is built."));
-            return Ok(there);
+        let artifacts = folder::read(folder)?;
+        if folder::check(folder, &artifacts, systems).is_ok() {
+            ui.say(format_args!("The artifacts in {folder} are up to date: nothing is built."));
+            return Ok(artifacts);
         }
     }
     let built = build::artifacts(request, &layers(systems), workspace, ui).await?;
@@ -167,17 +166,17 @@ async fn into_folder(
     Ok(built)
 }
 
-/// What artifacts of a stage are built from, as a hash.
+/// Returns the hash of the sources and settings of a stage's artifacts.
 pub(super) fn sources_of(stage: &Stage, systems: &[RenderedSystem], workspace: &Workspace) -> miette::Result<String> {
     sources(&request(stage, systems), workspace)
 }
 
 fn sources(request: &Request, workspace: &Workspace) -> miette::Result<String> {
-    let how = format!("{:?} {:?} {:?}", request.architecture, request.mode, request.profile);
-    Ok(fingerprint(workspace.root(), &how)?)
+    let settings = format!("{:?} {:?} {:?}", request.architecture, request.mode, request.profile);
+    Ok(fingerprint(workspace.root(), &settings)?)
 }
 
-/// What a stage's functions are built for: an emulator runs them as processes of this machine.
+/// Returns the build mode of a stage: an emulator runs functions as processes of this machine.
 pub(super) fn mode(stage: &Stage) -> Mode {
     if stage.is_local() || crate::session::emulator().is_some() { Mode::Native } else { Mode::Lambda }
 }

@@ -47,7 +47,7 @@ fish:
     cargo xtask completions fish > ~/.config/fish/conf.d/cargo-xtask.fish
 
 elvish and powershell: the script completes a command named `cargo-xtask`; define it as an alias of `cargo xtask`.")]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell.
     shell: Shell,
 }
@@ -57,7 +57,7 @@ pub struct CompletionsArgs {
 /// # Errors
 ///
 /// Never; commands share a signature.
-pub fn run(args: &CompletionsArgs, context: &Context) -> miette::Result<Exit> {
+pub(crate) fn run(args: &CompletionsArgs, context: &Context) -> miette::Result<Exit> {
     context.ui.result(script(cli::command(&context.application), args.shell).trim_end());
     Ok(Exit::Success)
 }

@@ -1,33 +1,28 @@
-//! `doctor`: what is wrong with a stage, what it means, and its repair.
+//! `doctor`: diagnoses a stage, explains each problem, and repairs it.
 
 use std::collections::BTreeSet;
 
 use clap::Args;
-use miette::IntoDiagnostic;
 use model::rendered::RenderedSystem;
 use plan::observed::Observed;
 
-use super::{
-    guarded::{guarded, ledger},
-    release::has_functions,
-};
-use crate::session::Session;
+use super::print_json;
 use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
-    deploy,
     doctor::{Ailment, AilmentKind, FunctionState, RepairOptions, Signs, diagnose, repair},
     error::Exit,
     ledger::Ledger,
     lock::HeldLocks,
     render::{self, RenderError},
+    session::{Session, has_functions},
     ui::{Format, Ui},
 };
 
-/// Say what is wrong with a stage, what it means and how to repair it.
+/// Diagnose a stage and show how to repair it.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 all is well, or was repaired; 1 something is left to repair.")]
-pub struct DoctorArgs {
+#[command(after_help = "Exit codes: 0 no problem, or all repaired; 1 problems remain.")]
+pub(crate) struct DoctorArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
@@ -37,16 +32,16 @@ pub struct DoctorArgs {
     /// Repair what can be repaired without losing anything.
     #[arg(long)]
     fix: bool,
-    /// Let a rollback leave this resource as it is; with --fix.
+    /// Skip this resource in a rollback and leave it as it is; with --fix.
     #[arg(long, value_name = "STACK/ID", requires = "fix")]
     skip: Vec<String>,
-    /// Let a deletion leave this resource where it is; with --fix.
+    /// Retain this resource when its stack is deleted; with --fix.
     #[arg(long, value_name = "STACK/ID", requires = "fix")]
     retain: Vec<String>,
-    /// Stop the update of this stack instead of waiting for it, so that it goes back; with --fix.
+    /// Cancel the update of this stack and roll it back, instead of waiting; with --fix.
     #[arg(long, value_name = "STACK", requires = "fix")]
     cancel: Vec<String>,
-    /// How it is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -55,49 +50,54 @@ pub struct DoctorArgs {
 ///
 /// # Errors
 ///
-/// When the stage cannot be looked at, or a repair fails.
-pub async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+/// When a call or a repair fails.
+pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&args.stage)?, context).await?;
     let systems = session.select(args.system.as_deref(), None)?;
-    known(&args, &session.stage.name, &systems)?;
+    refuse_unknown_stacks(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;
     let ailments = examine(&systems, bucket.as_deref(), &session).await?;
-    report(&ailments, args.format, ui)?;
+    print(&ailments, args.format, &context.ui)?;
     if ailments.is_empty() {
         return Ok(Exit::Success);
     }
     if !args.fix {
         return Ok(Exit::Failure);
     }
-    let names = RepairOptions {
+    let options = RepairOptions {
         skip: args.skip.into_iter().collect(),
         retain: args.retain.into_iter().collect(),
         cancel: args.cancel.into_iter().collect(),
     };
-    let work = async |_: &HeldLocks<Documents>| {
-        let mut left = 0;
-        // Looked at again with the lock in hand: what was ill may have been somebody's work.
-        for ailment in examine(&systems, bucket.as_deref(), &session).await? {
-            let region = match &ailment.kind {
-                AilmentKind::Stack(name, _) => {
-                    let mut stacks = render::stacks_of(&systems);
-                    stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
-                }
-                _ => None,
-            };
-            let repaired = repair(&ailment, region.as_deref(), &names, &session.clients, ui).await?;
-            left += usize::from(!repaired);
-        }
-        Ok(if left == 0 { Exit::Success } else { Exit::Failure })
-    };
-    let result = guarded(&session, &systems, "doctor", bucket.clone(), ui, work).await;
+    let work = async |_: &HeldLocks<Documents>| fix(&systems, bucket.as_deref(), &options, &session).await;
+    let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
     session.explain(result)
 }
 
-/// Looks at a stage, and says what is wrong with it.
+/// Diagnoses again under the lock, because another command may have caused the first diagnosis, and repairs.
+async fn fix(
+    systems: &[RenderedSystem],
+    bucket: Option<&str>,
+    options: &RepairOptions,
+    session: &Session,
+) -> miette::Result<Exit> {
+    let mut remaining = 0;
+    for ailment in examine(systems, bucket, session).await? {
+        let region = match &ailment.kind {
+            AilmentKind::Stack(name, _) => {
+                let mut stacks = render::stacks_of(systems);
+                stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
+            }
+            _ => None,
+        };
+        let repaired = repair(&ailment, region.as_deref(), options, &session.clients, &session.context.ui).await?;
+        remaining += usize::from(!repaired);
+    }
+    Ok(if remaining == 0 { Exit::Success } else { Exit::Failure })
+}
+
 async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
-    let observed = deploy::observe::observe(systems, &session.clients).await?;
+    let observed = session.observe_only(systems).await?;
     let mut signs = Signs::default();
     for function in render::stacks_of(systems).flat_map(|stack| &stack.functions) {
         let name = &function.function_name;
@@ -111,7 +111,7 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
     }
     for system in systems.iter().filter(|system| has_functions(system)) {
         let Some(bucket) = bucket else { continue };
-        let ledger = ledger(session, bucket, &system.name);
+        let ledger = session.ledger(bucket, &system.name);
         match ledger.newest().await?.filter(|open| open.entry.is_open()) {
             Some(open) => signs.open_releases.push((system.name.clone(), open.entry.number)),
             None => signs.unreleased.extend(unreleased(system, &observed, &ledger).await?),
@@ -120,31 +120,27 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
     Ok(diagnose(&session.stage.name, &observed, &signs))
 }
 
-/// The functions of a system whose `live` is not what the ledger says that it was left at.
+/// The functions whose `live` version is not the one of their last release, each with that version.
 async fn unreleased(
     system: &RenderedSystem,
     observed: &Observed,
     ledger: &Ledger<Documents>,
 ) -> miette::Result<Vec<(String, String)>> {
-    let names: BTreeSet<_> = system
-        .stacks
-        .iter()
-        .flat_map(|stack| &stack.functions)
-        .map(|function| function.function_name.clone())
-        .collect();
-    let settled = ledger.settled_versions(names.clone()).await?;
-    let strange = names.into_iter().filter_map(|name| {
+    let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
+    let names: BTreeSet<_> = functions.map(|function| function.function_name.clone()).collect();
+    let released = ledger.settled_versions(names.clone()).await?;
+    let unreleased = names.into_iter().filter_map(|name| {
         let function = observed.functions.get(&name)?;
         let live = function.live.clone()?;
-        let is_settled =
-            settled.get(&name).is_some_and(|settled| settled.matches(&live, function.live_code_sha256.as_deref()));
-        (!is_settled).then_some((name, live))
+        let code = function.live_code_sha256.as_deref();
+        let is_released = released.get(&name).is_some_and(|released| released.matches(&live, code));
+        (!is_released).then_some((name, live))
     });
-    Ok(strange.collect())
+    Ok(unreleased.collect())
 }
 
-/// Are the stacks that were named there? A name that nothing has is most likely mistyped.
-fn known(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), RenderError> {
+/// Refuses stack names that do not exist: they are most likely mistyped.
+fn refuse_unknown_stacks(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), RenderError> {
     let known: Vec<_> = render::stacks_of(systems).map(|stack| stack.name.clone()).collect();
     let resources = args.skip.iter().chain(&args.retain);
     let mut named =
@@ -155,10 +151,9 @@ fn known(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(
     }
 }
 
-fn report(ailments: &[Ailment], format: Format, ui: &Ui) -> miette::Result<()> {
+fn print(ailments: &[Ailment], format: Format, ui: &Ui) -> miette::Result<()> {
     if format == Format::Json {
-        ui.result(serde_json::to_string_pretty(ailments).into_diagnostic()?);
-        return Ok(());
+        return print_json(&ailments, ui);
     }
     if ailments.is_empty() {
         ui.say("All is well.");

@@ -1,4 +1,4 @@
-//! `graph`: what a stage is made of, as a picture.
+//! `graph`: draws a stage.
 
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
@@ -7,30 +7,30 @@ use plan::graph;
 
 use crate::{context::Context, error::Exit, render};
 
-/// Draw a stage's systems, stacks, functions and data, and what refers to what.
+/// Draw a stage: systems, stacks, functions, data, and the references between them.
 #[derive(Debug, Args)]
-pub struct GraphArgs {
+pub(crate) struct GraphArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// How it is drawn.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: GraphFormat,
-    /// Write it to a file instead of printing it.
+    /// Write the graph to a file instead of stdout.
     #[arg(long, value_name = "FILE")]
     out: Option<Utf8PathBuf>,
 }
 
-/// How a graph is drawn.
+/// The format of a graph.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum GraphFormat {
-    /// A flowchart that GitHub draws in Markdown.
+    /// A flowchart, which GitHub renders in Markdown.
     #[default]
     Mermaid,
-    /// A picture.
+    /// An image.
     Svg,
 }
 
@@ -39,8 +39,8 @@ enum GraphFormat {
 /// # Errors
 ///
 /// When the stage or system is wrong, or the file cannot be written.
-pub fn run(args: &GraphArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+pub(crate) fn run(args: &GraphArgs, context: &Context) -> miette::Result<Exit> {
+    let ui = &context.ui;
     let stage = context.stage(&args.stage)?;
     let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
     let graph = graph::graph(&stage.name, &systems);

@@ -1,52 +1,51 @@
-//! `local`: the local cloud's own commands.
+//! `local`: controls the local cloud.
 
 use clap::{Args, Subcommand};
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
 
-use crate::live::{self, sign_in::SignedIn};
-use crate::session::{self, Session};
 use crate::{
     context::Context,
-    deploy::observe,
     error::Exit,
+    live::sign_in::{self, SignedIn},
     local,
+    session::{self, Session},
     ui::{Format, Ui},
 };
 
-/// The local cloud: start, stop, look at it, start afresh.
+/// Control the local cloud: start, stop, inspect, reset.
 #[derive(Debug, Args)]
-pub struct LocalArgs {
+pub(crate) struct LocalArgs {
     #[command(subcommand)]
     command: LocalCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum LocalCommand {
-    /// Start it, or do nothing when it runs.
+    /// Start the local cloud, unless it is running.
     Up,
-    /// Stop it; what was deployed is gone unless the emulator keeps it.
+    /// Stop the local cloud. Deployed stacks are lost, unless the emulator stores them.
     Down,
-    /// Is it running, where, since when?
+    /// Show whether the local cloud is running, its URL and its log.
     Status {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Stop it, forget everything, start it.
+    /// Stop the local cloud, delete its data, and start it again.
     Reset,
-    /// Show what it and the functions log.
+    /// Print the logs of the local cloud and its functions.
     Logs {
-        /// Go on showing what is added, until Ctrl-C.
+        /// Print new lines until Ctrl-C.
         #[arg(short, long)]
         follow: bool,
-        /// How many of the last lines.
+        /// The number of last lines.
         #[arg(short = 'n', long, default_value_t = 100)]
         lines: usize,
     },
     /// Print the ID token of a test user, for `curl -H "Authorization: Bearer $(cargo xtask local sign-in)"`.
     SignIn {
-        /// The system whose user pool is used; may be omitted where only one has users.
+        /// The system with the user pool; may be omitted if only one has users.
         #[arg(long)]
         system: Option<String>,
         #[arg(long, value_enum, default_value_t)]
@@ -56,11 +55,11 @@ enum LocalCommand {
 
 #[derive(Debug, Error, Diagnostic)]
 enum LocalCommandError {
-    #[error("stage local has no system with users")]
-    #[diagnostic(help("switch a system with a user pool on in the stage file of `local`"))]
+    #[error("failed to sign in: stage local has no system with users")]
+    #[diagnostic(help("switch on a system with a user pool in stacks/stages/local.yaml"))]
     NoUsers,
-    #[error("stage local has several systems with users: {}", .0.join(", "))]
-    #[diagnostic(help("name one with `--system <SYSTEM>`"))]
+    #[error("failed to sign in: stage local has several systems with users: {}", .0.join(", "))]
+    #[diagnostic(help("select one with `--system <SYSTEM>`"))]
     SeveralSystems(Vec<String>),
 }
 
@@ -68,18 +67,18 @@ enum LocalCommandError {
 ///
 /// # Errors
 ///
-/// When the local cloud cannot be started, stopped or used.
-pub async fn run(args: LocalArgs, context: &Context) -> miette::Result<Exit> {
-    let (workspace, ui) = (&context.workspace, &context.ui);
-    let settings = local::Settings::from_workspace(workspace)?;
+/// When the local cloud cannot be started, stopped or called.
+pub(crate) async fn run(args: LocalArgs, context: &Context) -> miette::Result<Exit> {
+    let ui = &context.ui;
+    let settings = local::Settings::from_workspace(&context.workspace)?;
     match args.command {
-        LocalCommand::Up => started(&local::up(&settings, ui).await?, ui),
-        LocalCommand::Reset => started(&local::reset(&settings, ui).await?, ui),
+        LocalCommand::Up => print_start(&local::up(&settings, ui).await?, ui),
+        LocalCommand::Reset => print_start(&local::reset(&settings, ui).await?, ui),
         LocalCommand::Down => {
             let stopped = local::down(&settings).await?;
             ui.say(if stopped { "The local cloud is stopped" } else { "The local cloud was not running" });
         }
-        LocalCommand::Status { format } => show_status(&settings, format, ui).await?,
+        LocalCommand::Status { format } => print_status(&settings, format, ui).await?,
         LocalCommand::Logs { follow, lines } => local::logs(&settings, follow, lines, ui).await?,
         LocalCommand::SignIn { system, format } => {
             let signed_in = sign_in(system.as_deref(), context).await?;
@@ -92,13 +91,13 @@ pub async fn run(args: LocalArgs, context: &Context) -> miette::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn started(running: &local::Running, ui: &Ui) {
-    let how = if running.started { "started" } else { "already running" };
-    ui.say(format_args!("The local cloud is {how}, process {}", running.pid));
+fn print_start(running: &local::Running, ui: &Ui) {
+    let state = if running.started { "started" } else { "already running" };
+    ui.say(format_args!("The local cloud is {state}, process {}", running.pid));
     ui.result(&running.endpoint);
 }
 
-async fn show_status(settings: &local::Settings, format: Format, ui: &Ui) -> miette::Result<()> {
+async fn print_status(settings: &local::Settings, format: Format, ui: &Ui) -> miette::Result<()> {
     let running = local::status(settings).await?;
     match (format, running) {
         (Format::Json, running) => ui.result(json!({
@@ -121,7 +120,7 @@ async fn sign_in(system: Option<&str>, context: &Context) -> miette::Result<Sign
     let mut with_users: Vec<_> = selected.iter().filter(|system| system.sign_in.is_some()).collect();
     let chosen = match (with_users.pop(), with_users.is_empty(), system) {
         (Some(only), true, _) => only,
-        // The system that was named has no users; `sign_in` reports it.
+        // The selected system has no users, which `sign_in` reports.
         (None, _, Some(_)) => selected.first().ok_or(LocalCommandError::NoUsers)?,
         (None, _, None) => return Err(LocalCommandError::NoUsers.into()),
         (Some(last), false, _) => {
@@ -129,6 +128,6 @@ async fn sign_in(system: Option<&str>, context: &Context) -> miette::Result<Sign
             return Err(LocalCommandError::SeveralSystems(names.collect()).into());
         }
     };
-    let observed = observe::observe(&session.systems, &session.clients).await?;
-    Ok(live::sign_in::sign_in(chosen, &session, &session::outputs(&observed)).await?)
+    let observed = session.observe().await?;
+    Ok(sign_in::sign_in(chosen, &session, &session::outputs(&observed)).await?)
 }

@@ -1,20 +1,18 @@
-//! `lock`: who is at work on a stage.
+//! `lock`: shows and breaks the locks of a stage.
 
 use clap::{Args, Subcommand};
 
-use super::guarded::bucket;
-use crate::session::Session;
 use crate::{
     context::Context,
-    deploy::{self, DeployError},
     error::Exit,
     lock::{self, LockRecord, LockState},
+    session::Session,
     store::unix_seconds,
 };
 
-/// Locks: who is at work on a stage.
+/// Show who holds the locks of a stage, or break them.
 #[derive(Debug, Args)]
-pub struct LockArgs {
+pub(crate) struct LockArgs {
     #[command(subcommand)]
     command: LockCommand,
 }
@@ -23,7 +21,7 @@ pub struct LockArgs {
 enum LockCommand {
     /// Show who holds which lock.
     Show(Selection),
-    /// Take locks away from whoever holds them; only when you know that nobody is at work.
+    /// Break locks; only if you know that no command is working on the stage.
     Break(Selection),
 }
 
@@ -41,36 +39,32 @@ struct Selection {
 ///
 /// # Errors
 ///
-/// When the stage cannot be looked at, or a call fails.
-pub async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+/// When foundation is not deployed, or a call fails.
+pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
     let (LockCommand::Show(selection) | LockCommand::Break(selection)) = &args.command;
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
     let systems = session.select(selection.system.as_deref(), None)?;
-    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
-    let Some(bucket) = bucket(&session, &observed) else {
-        return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
-    };
+    let bucket = session.require_bucket(&session.observe().await?)?;
     let store = session.clients.documents(bucket);
     for system in &systems {
-        let found = match &args.command {
+        let state = match &args.command {
             LockCommand::Show(_) => lock::read_lock(&store, &system.name).await?.map(|record| shown(&record)),
             LockCommand::Break(_) => {
                 let broken = lock::break_lock(&store, &system.name).await?;
-                broken.map(|record| format!("taken away from {}", record.owner(unix_seconds())))
+                broken.map(|record| format!("broken; it was held by {}", record.owner(unix_seconds())))
             }
         };
-        ui.result(format_args!("{}: {}", system.name, found.as_deref().unwrap_or("free")));
+        context.ui.result(format_args!("{}: {}", system.name, state.as_deref().unwrap_or("free")));
     }
     Ok(Exit::Success)
 }
 
-/// Who has a lock, or had it: the next one takes over what is nobody's.
+/// The holder of a lock, in words. The next command takes over a stale lock.
 fn shown(record: &LockRecord) -> String {
     let words = record.owner(unix_seconds());
     match lock::current_state(record) {
         LockState::Free => "free".to_owned(),
-        LockState::Stale(why) => format!("stale: {why}; it was locked by {words}"),
+        LockState::Stale(reason) => format!("stale: {reason}; it was locked by {words}"),
         LockState::Held => format!("locked by {words}"),
     }
 }

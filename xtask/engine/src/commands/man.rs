@@ -13,14 +13,14 @@ use crate::{cli, context::Context, error::Exit};
 #[command(
     after_help = "Read it with `cargo xtask man | man -l -`, or install it as cargo-xtask.1 in a folder of $MANPATH."
 )]
-pub struct ManArgs {}
+pub(crate) struct ManArgs {}
 
 /// Runs the command.
 ///
 /// # Errors
 ///
 /// Never; commands share a signature.
-pub fn run(_args: &ManArgs, context: &Context) -> miette::Result<Exit> {
+pub(crate) fn run(_args: &ManArgs, context: &Context) -> miette::Result<Exit> {
     let page = page(cli::command(&context.application)).into_diagnostic()?;
     context.ui.result(page.trim_end());
     Ok(Exit::Success)

@@ -1,58 +1,48 @@
-//! One file per verb: its arguments, and the steps it is made of. No logic lives here.
+//! One file per verb: its arguments, and the steps it consists of. The mechanisms are in the other modules.
 
-pub mod artifacts;
-pub mod bootstrap;
-pub mod build;
-pub mod check_live;
-pub mod ci;
-pub mod completions;
-pub mod deploy;
-pub mod destroy;
-pub mod docs;
-pub mod doctor;
-pub mod graph;
-mod guarded;
-pub mod local;
-pub mod lock;
-pub mod man;
-pub mod notify;
-pub mod plan;
-pub mod pr_comment;
-pub mod prune;
-pub mod release;
-pub mod render;
-pub mod rollback;
-mod sites;
-pub mod status;
-pub mod summary;
-pub mod toolchain;
+mod allowances;
+pub(crate) mod artifacts;
+pub(crate) mod bootstrap;
+pub(crate) mod build;
+pub(crate) mod check_live;
+pub(crate) mod ci;
+pub(crate) mod completions;
+pub(crate) mod deploy;
+pub(crate) mod destroy;
+pub(crate) mod docs;
+pub(crate) mod doctor;
+pub(crate) mod graph;
+pub(crate) mod local;
+pub(crate) mod lock;
+pub(crate) mod man;
+pub(crate) mod notify;
+pub(crate) mod plan;
+pub(crate) mod pr_comment;
+pub(crate) mod prune;
+pub(crate) mod release;
+pub(crate) mod render;
+pub(crate) mod rollback;
+pub(crate) mod status;
+pub(crate) mod summary;
+pub(crate) mod toolchain;
 
-use ::plan::allow::Allowances;
-use clap::Args;
+pub(crate) use allowances::AllowanceArgs;
+use miette::IntoDiagnostic;
+use serde::Serialize;
+use serde_json::Value;
 
-/// The refused findings that the caller accepts.
-#[derive(Debug, Clone, Default, Args)]
-pub struct AllowanceArgs {
-    /// Accept that this stateful resource is replaced by an empty one.
-    #[arg(long = "allow-replace", value_name = "STACK/ID")]
-    replace: Vec<String>,
-    /// Accept that this stateful resource is deleted or leaves its stack.
-    #[arg(long = "allow-delete", value_name = "STACK/ID")]
-    delete: Vec<String>,
-    /// Accept what the stage file refuses for this resource: wider IAM policies, public access, a removed alarm.
-    #[arg(long = "allow", value_name = "STACK/ID")]
-    other: Vec<String>,
+use crate::ui::{Format, Ui};
+
+/// Prints a value to stdout, as indented JSON.
+fn print_json(value: &impl Serialize, ui: &Ui) -> miette::Result<()> {
+    ui.result(serde_json::to_string_pretty(value).into_diagnostic()?);
+    Ok(())
 }
 
-impl AllowanceArgs {
-    /// The findings that are accepted, as plans take them.
-    pub(crate) fn allowances(&self) -> Allowances {
-        Allowances { replace: self.replace.clone(), delete: self.delete.clone(), other: self.other.clone() }
-    }
-}
-
-impl From<Allowances> for AllowanceArgs {
-    fn from(allowances: Allowances) -> Self {
-        Self { replace: allowances.replace, delete: allowances.delete, other: allowances.other }
+/// Prints `name=value` lines or a JSON object to stdout.
+fn print_outputs(outputs: &[(&str, String)], format: Format, ui: &Ui) {
+    match format {
+        Format::Text => outputs.iter().for_each(|(name, value)| ui.result(format_args!("{name}={value}"))),
+        Format::Json => ui.result(outputs.iter().cloned().collect::<Value>()),
     }
 }

@@ -1,32 +1,35 @@
-//! `notify`: what a job made of each system, told to those whom its alarms tell.
+//! `notify`: sends what became of each system to its alarm topic.
 
 use camino::Utf8Path;
 use clap::Args;
 use miette::Diagnostic;
-use model::rendered::{RenderedSystem, RenderedTopic};
+use model::{
+    rendered::{RenderedSystem, RenderedTopic},
+    stage::Stage,
+};
 use plan::full_name;
 use thiserror::Error;
 
 use super::summary::links;
-use crate::session::Session;
 use crate::{
     context::Context,
-    error::{self, Exit},
+    error::{Exit, one_line},
     github::variable,
     notice::{Notice, Source, notices},
     record, render,
+    session::Session,
     sources::git::Git,
-    workspace::Workspace,
 };
 
-/// Tell each system's alarm topic what became of it in the commands with the same --record.
+/// Send what became of each system in a job to the system's alarm topic.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A system that nothing was done to is told nothing. What cannot be sent is a warning, and fails nothing. In GitHub Actions \
-                        the message names GITHUB_ACTOR and links the run."
+    after_help = "Reads the commands with the same --record. A system that the job did not change gets no message. A message that \
+                  cannot be sent is a warning and does not fail the command. In GitHub Actions, messages name GITHUB_ACTOR and link \
+                  to the run."
 )]
-pub struct NotifyArgs {
-    /// The stage that the commands were for.
+pub(crate) struct NotifyArgs {
+    /// The stage of the commands.
     #[arg(long)]
     stage: String,
     /// Only this system.
@@ -36,57 +39,51 @@ pub struct NotifyArgs {
 
 #[derive(Debug, Error, Diagnostic)]
 enum NotifyError {
-    #[error("there is no record to tell of")]
-    #[diagnostic(help("name it: --record FILE, the same as for the other commands of the job"))]
+    #[error("failed to read the job's record: --record is missing")]
+    #[diagnostic(help("add --record with the same file as the other commands of the job"))]
     NoRecord,
     #[error("{stack} has no output {output}: it is not deployed yet")]
     NoTopic { stack: String, output: String },
 }
 
-/// Runs the command. `record` is that of its job.
+/// Runs the command. `record` is the record of its job.
 ///
 /// # Errors
 ///
-/// When there is no such stage or system, or no record is named. Whatever else goes wrong is a warning: a message is no reason
-/// to fail a deploy.
-pub async fn run(args: NotifyArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+/// When there is no such stage or system, or --record is missing. Every other failure is a warning: a message that is not sent
+/// does not fail a deploy.
+pub(crate) async fn run(args: NotifyArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
     let record = record.ok_or(NotifyError::NoRecord)?;
     let stage = context.stage(&args.stage)?;
-    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
-    let told: Vec<_> = systems.into_iter().filter(|system| system.alarm_topic.is_some()).collect();
-    if let Err(report) = tell(record, &told, stage, context).await {
-        ui.warn(format_args!("nobody was told: {}", error::chain(report.as_ref()).join(": ")));
+    let mut systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
+    systems.retain(|system| system.alarm_topic.is_some());
+    if let Err(report) = notify(record, &systems, stage, context).await {
+        context.ui.warn(format_args!("no message was sent: {}", one_line(report.as_ref())));
     }
     Ok(Exit::Success)
 }
 
-async fn tell(
-    record: &Utf8Path,
-    systems: &[RenderedSystem],
-    stage: model::stage::Stage,
-    context: &Context,
-) -> miette::Result<()> {
-    let (workspace, ui) = (&context.workspace, &context.ui);
+async fn notify(record: &Utf8Path, systems: &[RenderedSystem], stage: Stage, context: &Context) -> miette::Result<()> {
+    let ui = &context.ui;
     let notices = notices(&record::read(record)?, systems);
     if notices.is_empty() {
-        ui.say("There is nothing to tell.");
+        ui.say("No system changed: no message is sent.");
         return Ok(());
     }
     let session = Session::open(stage, context).await?;
-    let source = source(&session, workspace);
+    let source = source(&session);
     for notice in notices {
         let system = systems.iter().find(|system| system.name == notice.system);
         let Some((system, topic)) = system.and_then(|system| Some((system, system.alarm_topic.as_ref()?))) else {
             continue;
         };
         let subject = notice.subject(&session.stage.name);
-        match send(&notice, &subject, system, topic, &source, &session).await {
-            Ok(()) => ui.say(format_args!("✓ Told {}: {subject}", system.name)),
-            // The others can still be told.
+        match send(&notice, system, topic, &source, &session).await {
+            Ok(()) => ui.say(format_args!("✓ Sent to the alarm topic of {}: {subject}", system.name)),
+            // The other systems' messages can still be sent.
             Err(report) => {
-                let chain = error::chain(report.as_ref()).join(": ");
-                ui.warn(format_args!("{} was not told that {subject}: {chain}", system.name));
+                let error = one_line(report.as_ref());
+                ui.warn(format_args!("failed to send to the alarm topic of {}: {subject}: {error}", system.name));
             }
         }
     }
@@ -95,29 +92,28 @@ async fn tell(
 
 async fn send(
     notice: &Notice,
-    subject: &str,
     system: &RenderedSystem,
     topic: &RenderedTopic,
     source: &Source,
     session: &Session,
 ) -> miette::Result<()> {
-    let stack = full_name(&system.name, &topic.stack, &session.stage.name);
+    let stage = &session.stage.name;
+    let stack = full_name(&system.name, &topic.stack, stage);
     let rendered = system.stacks.iter().find(|rendered| rendered.name == stack);
     let region = rendered.and_then(|rendered| rendered.region.as_deref());
     let state = session.clients.cloudformation(region).describe(&stack).await?;
     let arn = state.and_then(|state| state.outputs.get(&topic.output).cloned());
     let arn = arn.ok_or_else(|| NotifyError::NoTopic { stack, output: topic.output.clone() })?;
-    let message = notice.message(&session.stage.name, source);
-    Ok(session.clients.publish(region, &arn, subject, &message).await?)
+    let (subject, message) = (notice.subject(stage), notice.message(stage, source));
+    Ok(session.clients.publish(region, &arn, &subject, &message).await?)
 }
 
-/// Who and what, where the ledger does not tell: of a job the person who began it, who means more than the role that it works with.
-fn source(session: &Session, workspace: &Workspace) -> Source {
-    let links = links();
-    let described = || Git::around(workspace.root()).ok().and_then(|git| git.describe());
+/// The origin of the notices. In a job, the person who started it says more than the role that it works with.
+fn source(session: &Session) -> Source {
+    let described = || Git::around(session.context.workspace.root()).ok().and_then(|git| git.describe());
     Source {
-        who: variable("GITHUB_ACTOR").or_else(|| Some(session.caller.arn.clone())),
+        deployer: variable("GITHUB_ACTOR").or_else(|| Some(session.caller.arn.clone())),
         commit: variable("GITHUB_SHA").or_else(described),
-        run: links.run,
+        run: links().run,
     }
 }

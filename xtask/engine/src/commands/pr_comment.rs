@@ -1,30 +1,31 @@
-//! `pr-comment`: the offline plan of every stage under a pull request, as one comment that is updated in place.
+//! `pr-comment`: posts each stage's offline plan as a pull request comment, and updates it in place.
 
-use ::plan::{preview::Preview, show};
 use clap::Args;
+use plan::{preview::Preview, show};
 use serde_json::Value;
 
-use super::plan;
+use super::plan as plan_command;
 use crate::{
     context::Context,
     error::Exit,
     github::{self, Github, variable},
 };
 
-/// How the comment is known again.
+/// The first line of the comment, by which the next run finds it.
 const MARKER: &str = "<!-- cargo xtask pr-comment -->";
 
-/// Put the offline plan of every stage under a pull request, as one comment that is updated in place.
+/// Post each stage's offline plan as a pull request comment, and update it in place.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Needs no account. Where GITHUB_REPOSITORY, GITHUB_TOKEN or the number are not set, and in pull requests of forks, \
-                        whose token only reads, the plan is only printed, and added to the job's summary."
+    after_help = "Needs no AWS account. The plan is also printed and added to the job's summary. No comment is posted if \
+                  GITHUB_REPOSITORY, GITHUB_TOKEN or the number is missing, or in pull requests of forks, whose token can only \
+                  read."
 )]
-pub struct PrCommentArgs {
-    /// The pull request [default: that of GITHUB_EVENT_PATH].
+pub(crate) struct PrCommentArgs {
+    /// The number of the pull request [default: from GITHUB_EVENT_PATH].
     #[arg(long)]
     number: Option<u64>,
-    /// Compare with the templates committed here [default: the branch that is merged into, or the merge base with main].
+    /// Compare with the templates of this commit [default: the target branch, or the merge base with main].
     #[arg(long, value_name = "COMMIT")]
     against: Option<String>,
 }
@@ -33,22 +34,22 @@ pub struct PrCommentArgs {
 ///
 /// # Errors
 ///
-/// When a stage is wrong, the history cannot be read, or GitHub does not answer.
-pub async fn run(args: PrCommentArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+/// When a stage is wrong, the history cannot be read, or GitHub does not respond.
+pub(crate) async fn run(args: PrCommentArgs, context: &Context) -> miette::Result<Exit> {
+    let ui = &context.ui;
     let base = variable("GITHUB_BASE_REF").map(|branch| format!("origin/{branch}"));
-    let previews = plan::offline_everywhere(args.against.or(base), context).await?;
+    let previews = plan_command::offline_everywhere(args.against.or(base), context).await?;
     let text = comment(&previews);
     ui.result(text.trim_end());
     github::add_summary(&text)?;
     let number = args.number.or_else(pull_request);
     let (Some(github), Some(number)) = (Github::from_environment(), number) else {
-        ui.say("There is no pull request to write it under: set GITHUB_REPOSITORY, GITHUB_TOKEN and --number.");
+        ui.say("No comment is posted: set GITHUB_REPOSITORY, GITHUB_TOKEN and --number to post one.");
         return Ok(Exit::Success);
     };
     match github.comment(number, MARKER, &text).await {
-        Ok(address) => ui.say(format_args!("✓ Wrote {address}")),
-        Err(error) if error.is_forbidden() => ui.warn(format_args!("the comment was not written: {error}")),
+        Ok(address) => ui.say(format_args!("✓ Posted {address}")),
+        Err(error) if error.is_forbidden() => ui.warn(format_args!("no comment was posted: {error}")),
         Err(error) => return Err(error.into()),
     }
     Ok(Exit::Success)
@@ -59,7 +60,7 @@ fn comment(previews: &[Preview]) -> String {
     format!("## What this would change\n\n{}\n", plans.join("\n").trim_end())
 }
 
-/// The number in the event that started the run.
+/// The pull request of the event that started the run.
 fn pull_request() -> Option<u64> {
     let event = fs_err::read_to_string(variable("GITHUB_EVENT_PATH")?).ok()?;
     let event: Value = serde_json::from_str(&event).ok()?;

@@ -1,74 +1,96 @@
-//! `prune`: versions, layer versions, artifacts and files of sites that nothing needs.
+//! `prune`: deletes versions, layer versions, artifacts and site files that no release needs.
 
 use clap::Args;
 use model::rendered::RenderedSystem;
 
-use super::guarded::{guarded, ledger};
-use crate::session::{self, Session};
 use crate::{
+    aws::documents::Documents,
     context::Context,
-    deploy,
     error::Exit,
+    lock::HeldLocks,
     prune::{
         self, Mark, Scope,
         leftovers::{self, Leftover},
     },
-    ui::{Format, Ui},
+    report::{Draft, PruneReport},
+    session::{self, Session},
+    ui::Format,
 };
 
-/// Delete versions, layer versions, artifacts and files of sites that nothing needs.
+/// Delete versions, layer versions, artifacts and site files that no release needs.
 #[derive(Debug, Args)]
-pub struct PruneArgs {
+pub(crate) struct PruneArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// How many of each function's newest versions stay, besides those an alias points to, and what so many releases need.
+    /// How many of each function's newest versions to keep, besides those that an alias or one of as many releases needs.
     #[arg(long, default_value_t = 5)]
     keep: usize,
-    /// Look for these leftovers too; all of a kind that no stack, function or other tool needs go.
+    /// Also delete these leftovers, where no stack, function or other tool needs them.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LEFTOVER")]
     also: Vec<Leftover>,
-    /// Delete nothing; say why each thing stays or goes.
+    /// Delete nothing; print why each item is kept or deleted.
     #[arg(long)]
     dry_run: bool,
-    /// How it is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// What is kept and what is deleted.
+struct Marked {
+    marks: Vec<Mark>,
+    bucket: Option<String>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// When the stage cannot be looked at, or something cannot be deleted.
-pub async fn run(args: PruneArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
-    let stage = context.stage(&args.stage)?;
-    let session = Session::open(stage, context).await?;
+/// When a call fails.
+pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneReport>) -> miette::Result<Exit> {
+    let session = Session::open(context.stage(&args.stage)?, context).await?;
     let selected = session.select(args.system.as_deref(), None)?;
-    let work = prune(&args, &selected, &session, ui);
     if args.dry_run {
-        return work.await;
+        print(&args, &marked_with_leftovers(&args, &selected, &session).await?, context);
+        return Ok(Exit::Success);
     }
-    guarded(&session, &selected, "prune", session.artifact_bucket().await?, ui, async |_| work.await).await
+    let work = async |_: &HeldLocks<Documents>| {
+        let marked = marked_with_leftovers(&args, &selected, &session).await?;
+        print(&args, &marked, context);
+        draft.update(|report| report.pruned = marked.marks.iter().filter(|mark| !mark.keep).count());
+        let count = prune::sweep(&session.clients, &marked.marks, marked.bucket.as_deref()).await?;
+        context.ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
+        Ok(Exit::Success)
+    };
+    session.locked(&selected, "prune", session.artifact_bucket().await?, work).await
 }
 
-/// What of these systems stays and what goes, and the artifact bucket.
-pub(super) async fn marked(
-    selected: &[RenderedSystem],
-    keep: usize,
-    session: &Session,
-) -> miette::Result<(Vec<Mark>, Option<String>)> {
-    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+/// Prunes after a deploy, and prints how much.
+///
+/// # Errors
+///
+/// When a call fails.
+pub(super) async fn after_deploy(systems: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<()> {
+    let Marked { marks, bucket } = marked(systems, keep, session).await?;
+    let pruned = prune::sweep(&session.clients, &marks, bucket.as_deref()).await?;
+    if pruned > 0 {
+        session.context.ui.say(format_args!("✓ Pruned {pruned} old versions, artifacts and files"));
+    }
+    Ok(())
+}
+
+async fn marked(selected: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<Marked> {
+    let observed = session.observe().await?;
     let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
-    let bucket = session::bucket(&session.stage, &observed);
+    let bucket = session.bucket(&observed);
     let (mut released, mut of_sites) = (prune::ReleasedVersions::new(), Vec::new());
     if let Some(bucket) = &bucket {
         for system in selected {
-            let entries = ledger(session, bucket, &system.name).entries().await?;
+            let entries = session.ledger(bucket, &system.name).entries().await?;
             released.extend(prune::released_versions(&entries, keep));
             let kept = prune::sites::KeptEntries { entries: &entries, keep };
             let of_system = prune::sites::mark(&session.clients, system, &outputs, bucket, kept);
@@ -79,26 +101,28 @@ pub(super) async fn marked(
         Scope { systems: selected, parameters: &parameters, bucket: bucket.as_deref(), released: &released, keep };
     let mut marks = prune::mark(&session.clients, scope).await?;
     marks.extend(of_sites);
-    Ok((marks, bucket))
+    Ok(Marked { marks, bucket })
 }
 
-async fn prune(args: &PruneArgs, selected: &[RenderedSystem], session: &Session, ui: &Ui) -> miette::Result<Exit> {
-    let (mut verdicts, bucket) = marked(selected, args.keep, session).await?;
+async fn marked_with_leftovers(
+    args: &PruneArgs,
+    selected: &[RenderedSystem],
+    session: &Session,
+) -> miette::Result<Marked> {
+    let mut marked = marked(selected, args.keep, session).await?;
     let also = args.also.iter().copied().collect();
-    verdicts.extend(leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?);
+    marked.marks.extend(leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?);
+    Ok(marked)
+}
+
+fn print(args: &PruneArgs, marked: &Marked, context: &Context) {
+    let ui = &context.ui;
     if args.format == Format::Json {
-        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": verdicts }));
-    } else {
-        for verdict in verdicts.iter().filter(|verdict| args.dry_run || !verdict.keep) {
-            let does = if verdict.keep { "stays" } else { "goes" };
-            ui.result(format_args!("{}: {does}, {}", verdict.what, verdict.why));
-        }
+        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": marked.marks }));
+        return;
     }
-    if args.dry_run {
-        return Ok(Exit::Success);
+    for mark in marked.marks.iter().filter(|mark| args.dry_run || !mark.keep) {
+        let fate = if mark.keep { "kept" } else { "deleted" };
+        ui.result(format_args!("{}: {fate}, {}", mark.what, mark.why));
     }
-    ui.note("pruned", verdicts.iter().filter(|verdict| !verdict.keep).count());
-    let count = prune::sweep(&session.clients, &verdicts, bucket.as_deref()).await?;
-    ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
-    Ok(Exit::Success)
 }

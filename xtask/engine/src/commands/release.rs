@@ -1,51 +1,46 @@
-//! `release`: the ledger, and what to do about a release that was interrupted.
-
-use std::collections::BTreeMap;
+//! `release`: the ledger, and what to do with an interrupted release.
 
 use clap::{Args, Subcommand};
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
-use miette::{Diagnostic, IntoDiagnostic};
+use miette::Diagnostic;
 use model::rendered::RenderedSystem;
 use plan::observed::Observed;
 use thiserror::Error;
 
-use super::{
-    guarded::{bucket, canary, guarded, ledger, metadata, smoke_tests},
-    sites,
-};
-use crate::session::{self, Session};
+use super::print_json;
 use crate::{
     aws::documents::Documents,
     context::Context,
-    deploy::{self, DeployError},
     error::Exit,
-    ledger::{Entry, OpenEntry},
+    ledger::Entry,
     lock::HeldLocks,
-    release::{self, ReleaseContext},
+    release,
+    report::{Draft, ReleasesReport},
+    session::{self, Session, has_functions},
+    table,
     ui::{Format, Ui},
 };
 
-/// Releases: what was released, by whom, and what became of it.
+/// List releases: commit, deployer, outcome; resume or abort an interrupted one.
 #[derive(Debug, Args)]
-pub struct ReleaseArgs {
+pub(crate) struct ReleaseArgs {
     #[command(subcommand)]
     command: ReleaseCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum ReleaseCommand {
-    /// Show every release of a stage, newest first.
+    /// List the releases of a stage, newest first.
     List(Selection),
-    /// Show one release with everything that happened.
+    /// Show one release and its steps.
     Show {
-        /// Its number.
+        /// The release's number.
         number: u32,
         #[command(flatten)]
         selection: Selection,
     },
-    /// Finish a release that was interrupted: move every alias to its version.
+    /// Finish an interrupted release: shift each alias to its new version.
     Resume(Selection),
-    /// Revert a release that was interrupted: move every alias back to what it pointed to.
+    /// Revert an interrupted release: shift each alias back to its earlier version.
     Abort(Selection),
 }
 
@@ -57,27 +52,27 @@ struct Selection {
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// How it is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Debug, Error, Diagnostic)]
-enum Nothing {
+enum NoRelease {
     #[error("there is no release {number} in stage {stage}")]
-    #[diagnostic(help("`cargo xtask release list --stage {stage}` shows them"))]
+    #[diagnostic(help("list the releases with `cargo xtask release list --stage {stage}`"))]
     Number { number: u32, stage: String },
     #[error("no release of stage {stage} was interrupted; nothing was touched")]
-    Open { stage: String },
+    #[diagnostic(help("list the releases with `cargo xtask release list --stage {stage}`"))]
+    Interrupted { stage: String },
 }
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// When the stage cannot be looked at, there is no such release, or an alias cannot be moved.
-pub async fn run(args: ReleaseArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
+/// When a call fails, there is no such release, or an alias cannot be shifted.
+pub(crate) async fn run(args: ReleaseArgs, context: &Context, draft: &Draft<ReleasesReport>) -> miette::Result<Exit> {
     let (ReleaseCommand::List(selection)
     | ReleaseCommand::Show { selection, .. }
     | ReleaseCommand::Resume(selection)
@@ -85,40 +80,36 @@ pub async fn run(args: ReleaseArgs, context: &Context) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
     let systems = session.select(selection.system.as_deref(), None)?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
-    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
-    let Some(bucket) = bucket(&session, &observed) else {
-        return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
-    };
+    let observed = session.observe().await?;
+    let bucket = session.require_bucket(&observed)?;
+    let settle = Settle { session: &session, observed: &observed, bucket: &bucket, draft };
     match &args.command {
-        ReleaseCommand::List(selection) => list(&entries(&systems, &session, &bucket).await?, selection, ui)?,
+        ReleaseCommand::List(selection) => list(&entries(&systems, &session, &bucket).await?, selection, &context.ui)?,
         ReleaseCommand::Show { number, selection } => {
-            let entries = entries(&systems, &session, &bucket).await?;
-            let found: Vec<_> = entries.iter().filter(|entry| entry.number == *number).collect();
-            if found.is_empty() {
-                return Err(Nothing::Number { number: *number, stage: session.stage.name.clone() }.into());
+            let mut entries = entries(&systems, &session, &bucket).await?;
+            entries.retain(|entry| entry.number == *number);
+            if entries.is_empty() {
+                return Err(NoRelease::Number { number: *number, stage: session.stage.name.clone() }.into());
             }
-            show(&found, selection.format, ui)?;
+            show(&entries, selection.format, &context.ui)?;
         }
-        ReleaseCommand::Resume(_) | ReleaseCommand::Abort(_) => {
-            let resume = matches!(args.command, ReleaseCommand::Resume(_));
-            let work = async |locks: &HeldLocks<Documents>| {
-                settle(&systems, resume, &observed, locks, &session, &bucket, context).await
-            };
-            guarded(&session, &systems, "release", Some(bucket.clone()), ui, work).await?;
+        ReleaseCommand::Resume(_) => {
+            let work = async |locks: &HeldLocks<Documents>| settle.run(&systems, true, locks).await;
+            session.locked(&systems, "release", Some(bucket.clone()), work).await?;
+        }
+        ReleaseCommand::Abort(_) => {
+            let work = async |locks: &HeldLocks<Documents>| settle.run(&systems, false, locks).await;
+            session.locked(&systems, "release", Some(bucket.clone()), work).await?;
         }
     }
     Ok(Exit::Success)
 }
 
-pub(super) fn has_functions(system: &RenderedSystem) -> bool {
-    system.stacks.iter().any(|stack| !stack.functions.is_empty())
-}
-
-/// Every release of these systems, newest first.
+/// The releases of some systems, newest first.
 async fn entries(systems: &[RenderedSystem], session: &Session, bucket: &str) -> miette::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for system in systems {
-        entries.extend(ledger(session, bucket, &system.name).entries().await?);
+        entries.extend(session.ledger(bucket, &system.name).entries().await?);
     }
     entries.sort_by(|left, right| right.began.cmp(&left.began).then(right.number.cmp(&left.number)));
     Ok(entries)
@@ -126,16 +117,13 @@ async fn entries(systems: &[RenderedSystem], session: &Session, bucket: &str) ->
 
 fn list(entries: &[Entry], selection: &Selection, ui: &Ui) -> miette::Result<()> {
     if selection.format == Format::Json {
-        ui.result(serde_json::to_string_pretty(entries).into_diagnostic()?);
-        return Ok(());
+        return print_json(&entries, ui);
     }
     if entries.is_empty() {
-        ui.say("Nothing was released yet.");
+        ui.say("There are no releases yet.");
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["system", "release", "what", "began", "commit", "who", "outcome"]);
+    let mut table = table::terminal(&["system", "release", "type", "began", "commit", "deployer", "outcome"]);
     for entry in entries {
         table.add_row([
             entry.system.clone(),
@@ -151,25 +139,19 @@ fn list(entries: &[Entry], selection: &Selection, ui: &Ui) -> miette::Result<()>
     Ok(())
 }
 
-/// A commit as people write it, with what says that it was changed.
+/// A commit's short hash, with `-dirty` where the working tree differed.
 fn short(commit: &str) -> String {
     let (hash, dirty) = commit.strip_suffix("-dirty").map_or((commit, ""), |hash| (hash, "-dirty"));
     format!("{}{dirty}", hash.get(..9).unwrap_or(hash))
 }
 
-fn show(entries: &[&Entry], format: Format, ui: &Ui) -> miette::Result<()> {
+fn show(entries: &[Entry], format: Format, ui: &Ui) -> miette::Result<()> {
     if format == Format::Json {
-        ui.result(serde_json::to_string_pretty(entries).into_diagnostic()?);
-        return Ok(());
+        return print_json(&entries, ui);
     }
     for entry in entries {
-        ui.result(format_args!(
-            "{} release {}: {}, {}",
-            entry.system,
-            entry.number,
-            entry.kind_text(),
-            entry.outcome_text()
-        ));
+        let (system, number) = (&entry.system, entry.number);
+        ui.result(format_args!("{system} release {number}: {}, {}", entry.kind_text(), entry.outcome_text()));
         ui.result(format_args!("  began {} by {}", entry.began, entry.who));
         if let Some(ended) = &entry.ended {
             ui.result(format_args!("  ended {ended}"));
@@ -191,35 +173,35 @@ fn show(entries: &[&Entry], format: Format, ui: &Ui) -> miette::Result<()> {
     Ok(())
 }
 
-/// Finishes or reverts whatever is open.
-async fn settle(
-    systems: &[RenderedSystem],
-    resume: bool,
-    observed: &Observed,
-    locks: &HeldLocks<Documents>,
-    session: &Session,
-    bucket: &str,
-    context: &Context,
-) -> miette::Result<()> {
-    let (workspace, ui) = (&context.workspace, &context.ui);
-    let mut settled = false;
-    for system in systems {
-        let ledger = ledger(session, bucket, &system.name);
-        let Some(open) = ledger.newest().await?.filter(|open: &OpenEntry| open.entry.is_open()) else { continue };
-        let metadata = metadata(session, system, observed, None, workspace);
-        let outputs = session::outputs(observed);
-        let (canary, smoke_tests) = (canary(session, None, None), smoke_tests(session, system, &outputs));
-        let (code, clients) = (BTreeMap::new(), &session.clients);
-        let pages = &sites::pages(system, &outputs, bucket, session, ui);
-        let context =
-            ReleaseContext { system, ledger: &ledger, locks, canary, smoke_tests, code, metadata, pages, clients, ui };
-        let closed = if resume {
-            release::resume(&context, open).await?
-        } else {
-            release::abort(&context, open, "it was aborted by hand").await?
-        };
-        ui.say(format_args!("✓ {} release {}: {}", system.name, closed.entry.number, closed.entry.outcome_text()));
-        settled = true;
+/// The end of interrupted releases.
+struct Settle<'a> {
+    session: &'a Session,
+    observed: &'a Observed,
+    bucket: &'a str,
+    draft: &'a Draft<ReleasesReport>,
+}
+
+impl Settle<'_> {
+    /// Resumes or aborts the open release of each system.
+    async fn run(&self, systems: &[RenderedSystem], resume: bool, locks: &HeldLocks<Documents>) -> miette::Result<()> {
+        let ui = &self.session.context.ui;
+        let outputs = session::outputs(self.observed);
+        let on_close = |entry: &Entry| self.draft.update(|report| report.releases.push(entry.into()));
+        let mut settled = false;
+        for system in systems {
+            let mut release = self.session.release_of(system, self.observed, &outputs, self.bucket);
+            let Some(open) = release.ledger.newest().await?.filter(|open| open.entry.is_open()) else { continue };
+            release.canary = self.session.canary(None, None);
+            let context = release.context(locks, &on_close);
+            let closed = if resume {
+                release::resume(&context, open).await?
+            } else {
+                release::abort(&context, open, "it was aborted by hand").await?
+            };
+            let (number, outcome) = (closed.entry.number, closed.entry.outcome_text());
+            ui.say(format_args!("✓ {} release {number}: {outcome}", system.name));
+            settled = true;
+        }
+        if settled { Ok(()) } else { Err(NoRelease::Interrupted { stage: self.session.stage.name.clone() }.into()) }
     }
-    if settled { Ok(()) } else { Err(Nothing::Open { stage: session.stage.name.clone() }.into()) }
 }

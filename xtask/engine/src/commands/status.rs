@@ -1,27 +1,28 @@
-//! `status`: what is deployed.
+//! `status`: shows what is deployed.
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
-use miette::IntoDiagnostic;
+use comfy_table::Table;
 use model::rendered::RenderedSystem;
 use plan::observed::Observed;
 use serde_json::{Value, json};
 
-use crate::session::{self, Session};
+use super::print_json;
 use crate::{
     context::Context,
-    deploy::{self},
     error::Exit,
+    render,
+    session::{self, Session},
+    table,
     ui::Format,
 };
 
 /// Show what is deployed: stacks, functions, live versions, URLs.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
-    /// How it is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -30,21 +31,19 @@ pub struct StatusArgs {
 ///
 /// # Errors
 ///
-/// When the stage cannot be looked at.
-pub async fn run(args: StatusArgs, context: &Context) -> miette::Result<Exit> {
-    let (_workspace, ui) = (&context.workspace, &context.ui);
-    let stage = context.stage(&args.stage)?;
-    let session = Session::open(stage, context).await?;
-    let observed = deploy::observe::observe(&session.systems, &session.clients).await?;
+/// When a call fails.
+pub(crate) async fn run(args: StatusArgs, context: &Context) -> miette::Result<Exit> {
+    let ui = &context.ui;
+    let session = Session::open(context.stage(&args.stage)?, context).await?;
+    let observed = session.observe().await?;
     let urls = session.urls(&session::outputs(&observed));
     if args.format == Format::Json {
         let systems: Vec<_> = session.systems.iter().map(|system| report(system, &observed)).collect();
-        let report = json!({ "stage": session.stage.name, "systems": systems, "urls": urls });
-        ui.result(serde_json::to_string_pretty(&report).into_diagnostic()?);
+        print_json(&json!({ "stage": session.stage.name, "systems": systems, "urls": urls }), ui)?;
         return Ok(Exit::Success);
     }
-    let mut stacks = table(&["stack", "status"]);
-    for stack in crate::render::stacks_of(&session.systems) {
+    let mut stacks = table::terminal(&["stack", "status"]);
+    for stack in render::stacks_of(&session.systems) {
         let status = observed.stacks.get(&stack.name).map_or("not deployed", |stack| stack.status.as_str());
         stacks.add_row([stack.name.as_str(), status]);
     }
@@ -90,17 +89,11 @@ fn report(system: &RenderedSystem, observed: &Observed) -> Value {
     json!({ "name": system.name, "stacks": stacks, "functions": functions })
 }
 
-/// Functions and the versions that are live.
+/// A table of functions and their live versions.
 pub(super) fn functions_table<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> Table {
-    let mut functions = table(&["function", "live version"]);
+    let mut functions = table::terminal(&["function", "live version"]);
     for (name, version) in rows {
         functions.add_row([name, version]);
     }
     functions
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    table
 }

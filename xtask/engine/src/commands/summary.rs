@@ -1,4 +1,4 @@
-//! `summary`: what a job did, for people who were not there.
+//! `summary`: prints what a job did.
 
 use camino::Utf8Path;
 use clap::Args;
@@ -14,16 +14,16 @@ use crate::{
     summary::{self, Links},
 };
 
-/// Say what the commands with the same --record did, also in the job's summary where GITHUB_STEP_SUMMARY is set.
+/// Print what the commands with the same --record did, and add it to the job's summary.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Links come from GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_SHA and GITHUB_RUN_ID, where they are set."
+    after_help = "The links use GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_SHA and GITHUB_RUN_ID; GITHUB_STEP_SUMMARY is the job's summary."
 )]
-pub struct SummaryArgs {
-    /// The stage that the commands were for.
+pub(crate) struct SummaryArgs {
+    /// The stage of the commands.
     #[arg(long, required_unless_present = "jobs", conflicts_with = "jobs")]
     stage: Option<String>,
-    /// Sum up other jobs instead, from NEEDS, GitHub's `toJSON(needs)`; exit 1 when one of them did not succeed.
+    /// Summarize other jobs instead, from NEEDS, GitHub's `toJSON(needs)`; exit 1 if one did not succeed.
     #[arg(long)]
     jobs: bool,
 }
@@ -31,39 +31,39 @@ pub struct SummaryArgs {
 #[derive(Debug, Error, Diagnostic)]
 enum SummaryError {
     #[error("not every job succeeded")]
-    #[diagnostic(help("look at the jobs that did not"))]
+    #[diagnostic(help("check the logs of the jobs that did not succeed"))]
     Jobs,
-    #[error("--jobs reads NEEDS, which is not set")]
-    #[diagnostic(help("in the workflow: env: {{ NEEDS: \"${{{{ toJSON(needs) }}}}\" }}"))]
+    #[error("failed to summarize the jobs: NEEDS is not set")]
+    #[diagnostic(help("add to the workflow's step: env: {{ NEEDS: \"${{{{ toJSON(needs) }}}}\" }}"))]
     NoNeeds,
-    #[error("there is no record to sum up")]
-    #[diagnostic(help("name it: --record FILE, the same as for the other commands of the job"))]
+    #[error("failed to read the job's record: --record is missing")]
+    #[diagnostic(help("add --record with the same file as the other commands of the job"))]
     NoRecord,
 }
 
-/// Runs the command. `record` is that of its job.
+/// Runs the command. `record` is the record of its job.
 ///
 /// # Errors
 ///
-/// When the record cannot be read, or, with `--jobs`, one of them did not succeed.
-pub fn run(args: &SummaryArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
+/// When the record cannot be read, or, with `--jobs`, a job did not succeed.
+pub(crate) fn run(args: &SummaryArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
     let ui = &context.ui;
     let Some(stage) = &args.stage else {
         let needs = variable("NEEDS").ok_or(SummaryError::NoNeeds)?;
         let needs: Value = serde_json::from_str(&needs).into_diagnostic().wrap_err("failed to read NEEDS")?;
-        let (text, good) = summary::jobs(&needs);
+        let (text, all_succeeded) = summary::jobs(&needs);
         ui.result(text.trim_end());
         github::add_summary(&text)?;
-        return if good { Ok(Exit::Success) } else { Err(SummaryError::Jobs.into()) };
+        return if all_succeeded { Ok(Exit::Success) } else { Err(SummaryError::Jobs.into()) };
     };
-    let done = record::read(record.ok_or(SummaryError::NoRecord)?)?;
-    let text = summary::markdown(stage, &done, &links());
+    let job = record::read(record.ok_or(SummaryError::NoRecord)?)?;
+    let text = summary::markdown(stage, &job, &links());
     ui.result(text.trim_end());
     github::add_summary(&text)?;
     Ok(Exit::Success)
 }
 
-/// Where the job is seen, where it is one.
+/// The URLs of the run and its commit, in GitHub Actions.
 pub(super) fn links() -> Links {
     let repository = || Some(format!("{}/{}", variable("GITHUB_SERVER_URL")?, variable("GITHUB_REPOSITORY")?));
     let run = || Some(format!("{}/actions/runs/{}", repository()?, variable("GITHUB_RUN_ID")?));

@@ -1,13 +1,13 @@
-//! `toolchain`: what building for a stage takes, installed because somebody asks for it.
+//! `toolchain`: installs the tools that a stage's build needs.
 
 use clap::Args;
 
 use super::build;
-use crate::{context::Context, error::Exit};
+use crate::{build::install::install, context::Context, error::Exit};
 
-/// Install what building for a stage takes, where it is missing: Rust's target, and zig under the target directory.
+/// Install the tools that a stage's build needs: the Rust target, and zig under the target directory.
 #[derive(Debug, Args)]
-pub struct ToolchainArgs {
+pub(crate) struct ToolchainArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
@@ -17,11 +17,11 @@ pub struct ToolchainArgs {
 ///
 /// # Errors
 ///
-/// When something cannot be installed.
-pub async fn run(args: ToolchainArgs, context: &Context) -> miette::Result<Exit> {
+/// When a tool cannot be installed.
+pub(crate) async fn run(args: ToolchainArgs, context: &Context) -> miette::Result<Exit> {
     let (workspace, ui) = (&context.workspace, &context.ui);
     let stage = context.stage(&args.stage)?;
-    let ready = crate::build::install::install(stage.architecture, build::mode(&stage), workspace, ui).await?;
+    let ready = install(stage.architecture, build::mode(&stage), workspace, ui).await?;
     ui.say(format_args!("✓ Functions of {} are built with {ready}", stage.name));
     Ok(Exit::Success)
 }

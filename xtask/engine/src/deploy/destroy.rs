@@ -30,7 +30,7 @@ async fn delete_stack(context: DeployContext<'_>, stack: &RenderedStack) -> Resu
     }
     let step = context.ui.step(format!("Delete {name}"));
     context.locks.ensure_held(&stack.system).await?;
-    let _running = context.ui.running(format!("CloudFormation continues to delete {name}"));
+    let _continuing = context.interruption.continuing(format!("CloudFormation continues to delete {name}"));
     cloudformation.delete(name).await.map_err(aws(name))?;
     let deleted = SCHEDULE.poll(async || match cloudformation.describe(name).await.map_err(aws(name))? {
         None => Ok(Progress::Done(())),
@@ -178,8 +178,8 @@ mod tests {
         assert_eq!(
             names_of("local"),
             [
-                "bucket notes-web-local-000000000000",
                 "user pool notes-users-local",
+                "bucket notes-web-local-000000000000",
                 "bucket artifacts-local-000000000000-us-east-1",
             ]
         );

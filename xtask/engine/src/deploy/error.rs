@@ -8,7 +8,7 @@ use crate::{aws::AwsError, lock::LockError};
 
 /// A deploy failed.
 #[derive(Debug, Error, Diagnostic)]
-pub(crate) enum DeployError {
+pub enum DeployError {
     /// A call failed.
     #[error("failed to deploy {what}")]
     Aws {

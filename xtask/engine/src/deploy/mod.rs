@@ -14,10 +14,10 @@ pub(crate) mod rights;
 mod rollout;
 mod stack;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use futures_util::future::try_join_all;
-use model::{foundation, rendered::RenderedSystem, stage::Stage};
+use model::{foundation, rendered::RenderedSystem};
 use plan::{
     Action, Plan, PlannedStack,
     allow::Allowances,
@@ -31,13 +31,11 @@ use poller::Poller;
 use rollout::Rollout;
 use stack::Deployment;
 
-pub(crate) use self::{
-    code::ready,
-    error::{DeployError, aws},
-    operation::Operation,
-};
+pub use self::error::DeployError;
+pub(crate) use self::{code::ready, error::aws, operation::Operation};
 use crate::{
-    aws::{Clients, Rates, documents::Documents},
+    aws::{Clients, documents::Documents},
+    interruption::Interruption,
     lock::HeldLocks,
     ui::Ui,
 };
@@ -46,17 +44,27 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// The prefix of the names of change sets; a hash of the changes follows.
-pub(crate) const CHANGE_SET_PREFIX: &str = "xtask-";
+pub const CHANGE_SET_PREFIX: &str = "xtask-";
 
 /// What all steps of a deploy use.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DeployContext<'a> {
+#[derive(Clone, Copy)]
+pub struct DeployContext<'a> {
     /// The stage's name.
-    pub(crate) stage: &'a str,
-    pub(crate) clients: &'a Clients,
+    pub stage: &'a str,
+    pub clients: &'a Clients,
     /// The locks of the systems, each of which must still be held before a change.
-    pub(crate) locks: &'a HeldLocks<Documents>,
-    pub(crate) ui: &'a Ui,
+    pub locks: &'a HeldLocks<Documents>,
+    /// Is called with the name of each changed stack: a later failure does not revert the change.
+    pub on_change: &'a dyn Fn(&str),
+    /// Registers the operations that CloudFormation continues after an interruption.
+    pub interruption: &'a Interruption,
+    pub ui: &'a Ui,
+}
+
+impl fmt::Debug for DeployContext<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("DeployContext").field("stage", &self.stage).finish_non_exhaustive()
+    }
 }
 
 /// The result of a deploy.
@@ -76,7 +84,7 @@ pub struct Deployed {
 pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The executed change of a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Done {
     /// The stack was created.
@@ -89,11 +97,11 @@ pub enum Done {
 
 /// Compares each change set with the plan that was shown, before the change set is executed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Guard<'a> {
+pub struct Guard<'a> {
     /// The plan that was shown.
-    pub(crate) preview: &'a Preview,
+    pub preview: &'a Preview,
     /// The losses that the caller allows.
-    pub(crate) allowances: &'a Allowances,
+    pub allowances: &'a Allowances,
 }
 
 impl Guard<'_> {
@@ -136,29 +144,10 @@ pub(crate) fn refuse_stuck(systems: &[RenderedSystem], observed: &Observed) -> R
     stack::refuse_stuck(observed.map(|(name, stack)| (name, &stack.status)))
 }
 
-/// Executes a plan of stacks alone, without locks, at an emulator: for tests of the engine as a whole.
-///
-/// # Errors
-///
-/// When a stack cannot be deployed.
-pub async fn rehearse(
-    plan: &Plan,
-    known: Outputs,
-    stage: &Stage,
-    endpoint: String,
-    rates: Rates,
-) -> miette::Result<Deployed> {
-    let clients = Clients::at(rates, stage, Some(endpoint)).await;
-    let (locks, ui) = (HeldLocks::none(), Ui::new());
-    let context = DeployContext { stage: &stage.name, clients: &clients, locks: &locks, ui: &ui };
-    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    Ok(apply(context, plan, &Artifacts::default(), known, guard).await?)
-}
-
 /// Executes a plan. `known` has the outputs of the deployed stacks.
 ///
 /// After a failure no further step is started, and the stacks in progress are waited for.
-pub(crate) async fn apply(
+pub async fn apply(
     context: DeployContext<'_>,
     plan: &Plan,
     artifacts: &Artifacts,

@@ -202,14 +202,14 @@ impl<'a> Deployment<'a> {
             return Err(unplanned);
         }
         self.ensure_held().await?;
-        let _running = ui.running(format!("CloudFormation continues to deploy {}", self.name()));
+        let continuing = format!("CloudFormation continues to deploy {}", self.name());
+        let _continuing = self.rollout.context.interruption.continuing(continuing);
         self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
         let state = self.wait(&mut operation, Some(&step)).await?;
         let Some(state) = state.filter(|state| succeeded(&state.status)) else {
             return Err(self.failure(operation.earlier()).await?);
         };
-        // Recorded at once: a later failure does not revert it.
-        ui.note_also("changedStacks", self.name());
+        (self.rollout.context.on_change)(self.name());
         step.done(&state.status);
         let action = if change.create { Done::Create } else { Done::Update };
         Ok(DeployedStack { action, outputs: state.outputs })

@@ -49,7 +49,7 @@ impl<S: Store + 'static> Ledger<S> {
     }
 
     fn failed(&self) -> impl Fn(AwsError) -> LedgerError + use<'_, S> {
-        |source| LedgerError::Aws { system: self.system.clone(), source: source }
+        |source| LedgerError::Aws { system: self.system.clone(), source }
     }
 
     fn prefix(&self) -> String {

@@ -37,7 +37,7 @@ pub(crate) enum LedgerError {
     #[error("release {number} of {system} was changed by another run")]
     #[diagnostic(help("check `cargo xtask release show {number}`, then run the command again"))]
     Changed { system: String, number: u32 },
-    #[error("release {number} does not exist; there are {known}")]
+    #[error("there is no release {number}; there are {known}")]
     #[diagnostic(help("run `cargo xtask release list` to see them"))]
     NoSuchRelease { number: u32, known: usize },
     #[error("release {number} was never completed ({outcome})")]

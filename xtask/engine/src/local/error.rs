@@ -8,7 +8,7 @@ use crate::python::PythonError;
 
 /// The local cloud could not be installed, started, reached or stopped.
 #[derive(Debug, Error, Diagnostic)]
-pub(crate) enum LocalError {
+pub enum LocalError {
     /// A file or process operation failed.
     #[error("failed to {what}")]
     #[diagnostic(help("check the folder's permissions and the disk's free space"))]

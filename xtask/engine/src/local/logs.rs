@@ -16,12 +16,12 @@ const TAIL: u64 = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The log's path; the file need not exist.
-pub(crate) fn log_path(settings: &Settings) -> Utf8PathBuf {
+pub fn log_path(settings: &Settings) -> Utf8PathBuf {
     settings.directory.join("ministack.log")
 }
 
 /// The log's last `count` lines; none without a log.
-pub(crate) fn last_log_lines(settings: &Settings, count: usize) -> Vec<String> {
+pub fn last_log_lines(settings: &Settings, count: usize) -> Vec<String> {
     let Ok((text, _)) = read_from(settings, None) else { return Vec::new() };
     let lines: Vec<&str> = text.lines().collect();
     lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
@@ -32,7 +32,7 @@ pub(crate) fn last_log_lines(settings: &Settings, count: usize) -> Vec<String> {
 /// # Errors
 ///
 /// When the log cannot be read.
-pub(crate) async fn logs(settings: &Settings, follow: bool, lines: usize, ui: &Ui) -> Result<(), LocalError> {
+pub async fn logs(settings: &Settings, follow: bool, lines: usize, ui: &Ui) -> Result<(), LocalError> {
     let mut position = end(settings);
     let last = last_log_lines(settings, lines);
     if last.is_empty() {

@@ -14,7 +14,7 @@ use std::{fs::File, time::Duration};
 
 use camino::Utf8PathBuf;
 
-pub(crate) use self::{
+pub use self::{
     error::LocalError,
     logs::{last_log_lines, log_path, logs},
 };
@@ -33,28 +33,28 @@ const LINES_IN_ERRORS: usize = 20;
 
 /// The folders and the port of the local cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// The instance's own files: log, temporary files, process ID.
-    pub(crate) directory: Utf8PathBuf,
+    pub directory: Utf8PathBuf,
     /// The folder of the installation, which all instances share.
-    pub(crate) target: Utf8PathBuf,
+    pub target: Utf8PathBuf,
     /// The port; `None` means 4566, or any free one if that is taken.
-    pub(crate) port: Option<u16>,
+    pub port: Option<u16>,
 }
 
 /// A running MiniStack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Running {
+pub struct Running {
     /// Its URL.
-    pub(crate) endpoint: String,
+    pub endpoint: String,
     /// The port in `endpoint`.
-    pub(crate) port: u16,
+    pub port: u16,
     /// Its process, the leader of the functions' process group.
-    pub(crate) pid: u32,
+    pub pid: u32,
     /// Its log.
-    pub(crate) log: Utf8PathBuf,
+    pub log: Utf8PathBuf,
     /// Whether this call started it.
-    pub(crate) started: bool,
+    pub started: bool,
 }
 
 /// The emulator of stage `local`.
@@ -103,7 +103,7 @@ fn parse_port(value: &str) -> Result<u16, LocalError> {
 /// # Errors
 ///
 /// When it cannot be installed, the configured port is taken, or it does not respond in time.
-pub(crate) async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
+pub async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
     fs_err::create_dir_all(&settings.directory).map_err(io("create the local cloud's folder"))?;
     let _lock = lock(settings.directory.join("up.lock")).await?;
     if let Some(running) = find(settings, BUSY).await? {
@@ -122,7 +122,7 @@ pub(crate) async fn up(settings: &Settings, ui: &Ui) -> Result<Running, LocalErr
 /// # Errors
 ///
 /// When it survives SIGKILL, or its files cannot be removed.
-pub(crate) async fn down(settings: &Settings) -> Result<bool, LocalError> {
+pub async fn down(settings: &Settings) -> Result<bool, LocalError> {
     let Some(instance) = Instance::read(settings)? else { return Ok(false) };
     let was_running = instance.leader() == Leader::Instance;
     instance.stop().await?;
@@ -135,7 +135,7 @@ pub(crate) async fn down(settings: &Settings) -> Result<bool, LocalError> {
 /// # Errors
 ///
 /// When the instance's file cannot be read.
-pub(crate) async fn status(settings: &Settings) -> Result<Option<Running>, LocalError> {
+pub async fn status(settings: &Settings) -> Result<Option<Running>, LocalError> {
     find(settings, Duration::ZERO).await
 }
 
@@ -153,7 +153,7 @@ async fn find(settings: &Settings, patience: Duration) -> Result<Option<Running>
 /// # Errors
 ///
 /// As for [`up`] and [`down`].
-pub(crate) async fn reset(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
+pub async fn reset(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> {
     down(settings).await?;
     up(settings, ui).await
 }
@@ -174,7 +174,7 @@ pub(crate) async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, L
 }
 
 /// After a failed call: returns an error if MiniStack has ended since it was started.
-pub(crate) fn died(settings: &Settings) -> Option<LocalError> {
+pub fn died(settings: &Settings) -> Option<LocalError> {
     let instance = Instance::read(settings).ok().flatten()?;
     (instance.leader() != Leader::Instance)
         .then(|| LocalError::Gone { lines: last_log_lines(settings, LINES_IN_ERRORS).join("\n") })

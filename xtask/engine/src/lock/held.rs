@@ -35,7 +35,7 @@ pub(crate) struct Requester<'a> {
 
 /// The locks that this run holds, one for each system. They are renewed until they are released.
 #[derive(Debug)]
-pub(crate) struct HeldLocks<S: Store + 'static>(Vec<Held<S>>);
+pub struct HeldLocks<S: Store + 'static>(Vec<Held<S>>);
 
 #[derive(Debug)]
 struct Held<S: Store + 'static> {
@@ -64,7 +64,7 @@ struct Lease {
 
 impl<S: Store + 'static> HeldLocks<S> {
     /// Returns no locks: for a stage without an artifact bucket, and for commands that change nothing.
-    pub(crate) fn none() -> Self {
+    pub fn none() -> Self {
         Self(Vec::new())
     }
 
@@ -128,7 +128,7 @@ async fn acquire<S: Store + 'static>(
     requester: Requester<'_>,
     ui: &Ui,
 ) -> Result<Held<S>, LockError> {
-    let failed = |source| LockError::Aws { system: system.to_owned(), source: source };
+    let failed = |source| LockError::Aws { system: system.to_owned(), source };
     let key = key(system);
     loop {
         let record = new_record(requester);
@@ -233,7 +233,7 @@ impl<S: Store> Lock<S> {
     /// See [`HeldLocks::ensure_held`]. A loss is also reported to [`HeldLocks::lost`], which stops the work on other systems.
     async fn ensure_held(&self) -> Result<(), LockError> {
         let record = read(&*self.store, &self.system).await;
-        let failed = |source| LockError::Check { system: self.system.clone(), source: source };
+        let failed = |source| LockError::Check { system: self.system.clone(), source };
         match record.map_err(failed)? {
             Some(record) if self.is_own(&record) => Ok(()),
             record => {

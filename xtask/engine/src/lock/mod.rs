@@ -1,15 +1,15 @@
 //! One deploy at a time per system and stage: a lock document in the artifact bucket.
 //!
-//! The owner renews its lock while it works. A lock that was not renewed for [`EXPIRY_SECONDS`], or whose process on this
+//! The owner renews its lock while it works. A lock that was not renewed for 90 seconds, or whose process on this
 //! machine has ended, is stale: the next run takes it over and says so.
 //!
-//! [`HeldLocks`] is passed to every step that changes a system; the step calls [`HeldLocks::ensure_held`] right before the
-//! change.
+//! `HeldLocks` is passed to every step that changes a system; the step calls `ensure_held` right before the change.
 
 mod held;
 mod machine;
 
-pub(crate) use held::{HeldLocks, Requester, break_lock, read_lock};
+pub use held::HeldLocks;
+pub(crate) use held::{Requester, break_lock, read_lock};
 pub(crate) use machine::current_state;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ impl LockRecord {
 #[derive(Debug, Error, Diagnostic)]
 pub enum LockError {
     /// Another run holds the lock.
-    #[error("{system} is locked by {owner}; nothing was changed")]
+    #[error("{system} is locked by {owner}; nothing was touched")]
     #[diagnostic(help(
         "wait until that run ends; if it has crashed, run `cargo xtask lock break --stage {stage} --system {system}`"
     ))]

@@ -12,6 +12,7 @@ use super::{CanaryPlan, ReleaseError, smoke::SmokeTest};
 use crate::{
     aws::{AwsError, Clients, documents::Documents},
     deploy::observe::LIVE,
+    interruption::Interruption,
     ledger::{Entry, Ledger, Outcome, ReleaseKind, VersionChange, rfc3339_now},
     lock::HeldLocks,
     site::Pages,
@@ -40,6 +41,10 @@ pub(crate) struct ReleaseContext<'a> {
     /// The system's sites.
     pub(crate) pages: &'a Pages<'a>,
     pub(crate) clients: &'a Clients,
+    /// Is called with each ledger entry that is closed.
+    pub(crate) on_close: &'a dyn Fn(&Entry),
+    /// Registers the share of the traffic that an interruption leaves in place.
+    pub(crate) interruption: &'a Interruption,
     pub(crate) ui: &'a Ui,
 }
 

@@ -66,7 +66,7 @@ pub(crate) enum ReleaseError {
     #[diagnostic(transparent)]
     Ledger(#[from] LedgerError),
     /// Versions of the earlier release were deleted.
-    #[error("failed to return to release {number}: {} no longer exists; no traffic was shifted", versions.join(", "))]
+    #[error("failed to return to release {number}: {}; no traffic was shifted", versions.join(", "))]
     #[diagnostic(help("deploy its commit again, or choose a newer release: `cargo xtask release list`"))]
     VersionsDeleted { number: u32, versions: Vec<String> },
     /// The stacks lack resources that the earlier release's code needs.

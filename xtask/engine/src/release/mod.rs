@@ -21,13 +21,13 @@ pub(crate) use error::ReleaseError;
 use model::rendered::RenderedFunction;
 pub(crate) use revert::abort;
 use revert::revert_after;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shift::complete;
 
 use crate::ledger::{OpenEntry, ReleaseKind, VersionChange};
 
 /// A function after a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Released {
     /// The function's name in Lambda.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use serde_json::json;
 
 use super::{ReleaseContext, ReleaseError, shift::PAGES_STEP};
 use crate::{
@@ -59,20 +58,14 @@ pub(super) fn reverted(aborted: &OpenEntry, why: String) -> ReleaseError {
     }
 }
 
-/// Closes the entry of a release, and adds it to the record of the job.
+/// Closes the entry of a release, and passes it to the command's report.
 pub(super) async fn close(
     context: &ReleaseContext<'_>,
     open: &mut OpenEntry,
     outcome: Outcome,
 ) -> Result<(), LedgerError> {
     context.ledger.close(open, outcome).await?;
-    let Entry { system, number, kind, outcome, commit, who, .. } = &open.entry;
-    let note = json!({
-        "system": system, "number": number, "kind": kind, "outcome": outcome, "commit": commit, "who": who,
-        // If it was reverted, users still receive these.
-        "nothingBefore": open.entry.new_functions(),
-    });
-    context.ui.note_also("releases", note);
+    (context.on_close)(&open.entry);
     Ok(())
 }
 

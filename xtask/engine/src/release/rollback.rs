@@ -128,7 +128,7 @@ async fn changes(context: &ReleaseContext<'_>, target: &Entry) -> Result<Vec<Fun
         let is_same = |code: &String| released.code_sha256.as_ref().is_none_or(|released| released == code);
         let exists = version.is_some_and(|version| is_same(&version.code_sha256));
         let (true, Some(function)) = (exists, defined.get(name.as_str())) else {
-            versions.push(format!("version {} of {name}", released.after));
+            versions.push(format!("version {} of {name} no longer exists", released.after));
             continue;
         };
         let aliases = lambda.aliases(name).await.map_err(failed(name))?;

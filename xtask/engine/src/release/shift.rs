@@ -75,7 +75,7 @@ async fn run_canary(
     }
     let smoke_tests = passing_tests(context).await;
     let shifted = SystemTime::now();
-    let mut live = LiveCanary { context, open, changes, smoke_tests, shifted, step: None, running: None };
+    let mut live = LiveCanary { context, open, changes, smoke_tests, shifted, step: None, continuing: None };
     match canary::run(plan, &mut live).await {
         Ok(CanaryOutcome::Passed) => Ok(live.open),
         Ok(CanaryOutcome::Failed { percent, why }) => {

@@ -16,7 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub(crate) use error::SiteError;
 use model::rendered::{RenderedSite, RenderedSystem};
 pub(crate) use pages::Pages;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -38,7 +38,7 @@ struct Destination {
 }
 
 /// A site after this run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Published {
     pub(crate) name: String,
     pub(crate) bucket: String,

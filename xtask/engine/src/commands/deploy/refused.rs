@@ -1,4 +1,4 @@
-//! What a plan is not carried out for.
+//! The reasons why a plan is not applied.
 
 use miette::Diagnostic;
 use model::{foundation, stage::Stage};
@@ -9,36 +9,40 @@ use super::DeployArgs;
 
 #[derive(Debug, Error, Diagnostic)]
 pub(super) enum Refused {
-    #[error("stage {0} is protected, and nobody is at a terminal to confirm the plan; nothing was touched")]
-    #[diagnostic(help("look at the plan with --dry-run, then run the command with --yes"))]
-    NobodyToAsk(String),
-    #[error("the plan was not confirmed; nothing was touched")]
-    No,
-    #[error("the plan changes what deploying to {stage} itself may do ({}); nothing was touched", stacks.join(", "))]
+    #[error("stage {stage} is protected, and there is no terminal to confirm the plan; nothing was touched")]
     #[diagnostic(help(
-        "let somebody whose credentials may make roles run `cargo xtask bootstrap --stage {stage}` first"
+        "review the plan with `cargo xtask deploy --stage {stage} --dry-run`, then run the command again with --yes"
+    ))]
+    NoTerminal { stage: String },
+    #[error("the plan was not confirmed; nothing was touched")]
+    #[diagnostic(help("run the command again and confirm the plan"))]
+    NotConfirmed,
+    #[error("the plan changes the permissions of deploys to {stage} ({}); nothing was touched", stacks.join(", "))]
+    #[diagnostic(help(
+        "run `cargo xtask bootstrap --stage {stage}` first, with credentials that may create IAM roles"
     ))]
     Foundation { stage: String, stacks: Vec<String> },
-    #[error("the plan is refused for {}; nothing was touched", reasons.join("; "))]
+    #[error("the plan is refused: {}; nothing was touched", reasons.join("; "))]
     #[diagnostic(help("{help}"))]
     Findings { reasons: Vec<String>, help: String },
 }
 
 impl Refused {
+    /// Refuses a plan with findings that were not accepted.
     pub(super) fn check(preview: &Preview) -> Result<(), Self> {
         let refused: Vec<_> = preview.refused().collect();
         if refused.is_empty() {
             return Ok(());
         }
-        let ways: Vec<_> = refused.iter().filter_map(|finding| finding.allow_option()).collect();
-        let help = match ways.as_slice() {
-            [] => "change the definition: no option lets this pass".to_owned(),
-            ways => format!("if this is meant, say so: {}", ways.join(" ")),
+        let options: Vec<_> = refused.iter().filter_map(|finding| finding.allow_option()).collect();
+        let help = match options.as_slice() {
+            [] => "change the definition: no option accepts these findings".to_owned(),
+            options => format!("add these options to accept the findings: {}", options.join(" ")),
         };
         Err(Self::Findings { reasons: refused.iter().map(|finding| finding.brief()).collect(), help })
     }
 
-    /// Whoever may deploy must not be able to widen that, so where workflows deploy, foundation is people's.
+    /// Refuses a change of foundation in a stage that workflows deploy: a role that deploys must not widen its own permissions.
     pub(super) fn check_foundation(plan: &Plan, args: &DeployArgs, stage: &Stage) -> Result<(), Self> {
         let changes = |stack: &&PlannedStack| stack.system == foundation::SYSTEM && stack.action != Action::None;
         let stacks: Vec<_> = plan.stacks.iter().filter(changes).map(|stack| stack.name.clone()).collect();

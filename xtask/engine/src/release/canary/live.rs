@@ -10,11 +10,12 @@ use futures_util::future::{join_all, try_join_all};
 use super::{CanaryTarget, VersionPair};
 use crate::{
     deploy::observe::LIVE,
+    interruption::Continuing,
     ledger::OpenEntry,
     release::{
         ReleaseContext, ReleaseError, candidate::probe, context::failed, shift::FunctionChange, smoke::SmokeTest,
     },
-    ui::{Running, Step},
+    ui::Step,
 };
 
 /// A recorded release whose functions share traffic with their old versions.
@@ -27,7 +28,7 @@ pub(in crate::release) struct LiveCanary<'a> {
     pub(in crate::release) shifted: SystemTime,
     pub(in crate::release) step: Option<Step>,
     /// The share of the traffic that an interruption leaves in place.
-    pub(in crate::release) running: Option<Running>,
+    pub(in crate::release) continuing: Option<Continuing>,
 }
 
 impl LiveCanary<'_> {
@@ -38,7 +39,7 @@ impl LiveCanary<'_> {
         })
     }
 
-    /// Informs the user about the share of the traffic that an interruption leaves in place.
+    /// Registers the share of the traffic that an interruption leaves in place.
     fn register_share(&mut self, percent: u8) {
         let entry = &self.open.entry;
         let (stage, system, number) = (&entry.stage, &entry.system, entry.number);
@@ -46,9 +47,9 @@ impl LiveCanary<'_> {
             "release {number} of {system} keeps {percent} % of the traffic, unobserved, until the next deploy, or `cargo \
              xtask release abort --stage {stage} --system {system}`"
         );
-        // The earlier share is removed first: otherwise an interruption would report both.
-        self.running = None;
-        self.running = Some(self.context.ui.running(share));
+        // The earlier share is unregistered first: otherwise an interruption would report both.
+        self.continuing = None;
+        self.continuing = Some(self.context.interruption.continuing(share));
     }
 }
 
