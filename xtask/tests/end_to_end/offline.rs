@@ -151,7 +151,7 @@ fn history_that_is_not_there_is_told_with_the_way_to_get_it() {
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     copy_workspace(folder.path());
-    refused(&plan(folder.path(), &["--stage", "dev"]), 1, &["is no git repository"]);
+    refused(&plan(folder.path(), &["--stage", "dev"]), 1, &["is not in a git repository"]);
 }
 
 #[test]

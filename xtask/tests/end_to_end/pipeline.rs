@@ -162,7 +162,7 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     let world = World::new();
     // Whoever deploys is told that nothing is bootstrapped, and does not do it by the way.
     let early = world.xtask(&["deploy", "--stage", "staging"]);
-    refused(&early, 1, &["what deploying to staging itself may do", "cargo xtask bootstrap --stage staging"]);
+    refused(&early, 1, &["the permissions of deploys to staging", "cargo xtask bootstrap --stage staging"]);
     world.bootstrap();
 
     let endpoint = world.jobs.endpoint();
@@ -201,7 +201,7 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     assert!(again.summary.contains("## ✅ prod: nothing changed"), "{}", again.summary);
 
     a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(&world);
-    assert_told(&told, "reverted", "answers 500 instead of 200");
+    assert_told(&told, "reverted", "responds with 500 instead of 200");
     a_broken_promise_to_browsers_is_rolled_back(&world);
     assert_told(&told, "reverted", "users get release 1 again");
     rolled_back_by_number(&world);
@@ -238,7 +238,7 @@ fn a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(world: &Wor
     let ran = world.deploy("main", 4, proxy.endpoint());
     let (_, code, said) = ran.command("deploy");
     assert_eq!(*code, 1, "{said}");
-    assert!(said.contains("was reverted") && said.contains("answers 500 instead of 200"), "{said}");
+    assert!(said.contains("was reverted") && said.contains("responds with 500 instead of 200"), "{said}");
     let live =
         ["media-uploader-upload-prod", "portfolio-api-prod", "thakii-backend-api-prod"].map(|name| world.live(name));
     assert_eq!(live, ["2", "1", "1"]);
@@ -253,7 +253,7 @@ fn a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(world: &Wor
         "**Released before that, and live:** media-uploader-upload-prod 2.",
         "**Reverted:** portfolio.",
         "**Never tried:** thakii.",
-        "answers 500",
+        "responds with 500",
     ] {
         assert!(ran.summary.contains(told), "`{told}` is not in\n{}", ran.summary);
     }
@@ -314,7 +314,7 @@ fn a_rehearsal_never_goes_to_aws() {
     let (cloud, stages) = (Cloud::new(), stages());
     let mut command = cloud.command(&["status", "--stage", "staging"]);
     command.env("XTASK_STAGES", stages.path());
-    refused(&command.output().expect("xtask starts"), 1, &["is a rehearsal on an emulator", "AWS_ENDPOINT_URL"]);
+    refused(&command.output().expect("xtask starts"), 1, &["is `emulated`", "AWS_ENDPOINT_URL"]);
 }
 
 #[test]

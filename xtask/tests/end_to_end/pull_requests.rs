@@ -90,7 +90,7 @@ fn a_pull_request_has_one_comment_with_its_plan() {
     // A fork's token only reads: the plan is printed, and that is all.
     variables.pop();
     variables.push(("GITHUB_TOKEN", "a-reader's".to_owned()));
-    refused(&pr_comment(repository.path(), &variables), 0, &["the comment was not written", "403"]);
+    refused(&pr_comment(repository.path(), &variables), 0, &["no comment was posted", "403"]);
     let nobody = pr_comment(repository.path(), &[]);
-    refused(&nobody, 0, &["no pull request to write it under", "media-uploader-api-staging"]);
+    refused(&nobody, 0, &["No comment is posted", "media-uploader-api-staging"]);
 }
