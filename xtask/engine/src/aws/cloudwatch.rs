@@ -83,7 +83,7 @@ impl CloudWatch {
                 "invocations" => sample.requests += sum,
                 "errors" => sample.errors += sum,
                 "throttles" => sample.throttles += sum,
-                _ => durations.extend(whole_minutes(&result, since)),
+                _ => durations.extend(whole_minutes(result, since)),
             }
         }
         for (sample, durations) in samples.iter_mut().zip(durations) {
