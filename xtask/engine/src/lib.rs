@@ -1,8 +1,8 @@
 //! The deploy orchestrator.
 //!
-//! One module per step; each takes and returns plain data, so that each can be read and tested alone:
+//! One module per step, each with plain data as input and output, so that it can be read and tested alone:
 //! [`sources`] → [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in
-//! [`commands`] is a thin composition of them. Only [`aws`] names the AWS SDK, only [`ui`] prints.
+//! [`commands`] combines the steps. Only [`aws`] names the AWS SDK, only [`ui`] prints. A test holds the order of the modules' layers.
 
 pub mod actionlint;
 pub mod application;
