@@ -152,8 +152,6 @@ enum DemoError {
 /// A processed photo.
 #[derive(Debug, Clone, Deserialize)]
 struct Thumbnail {
-    /// The photo's filename in the API.
-    filename: String,
     /// A link anyone can open for a while.
     url: String,
     /// Width in pixels.

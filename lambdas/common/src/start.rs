@@ -86,7 +86,6 @@ where
 ///         .run()
 /// }
 /// ```
-#[must_use]
 pub fn functions() -> Functions {
     Functions { entries: Vec::new() }
 }

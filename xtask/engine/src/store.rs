@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::aws::AwsError;
-pub(crate) use crate::aws::documents::{Document, Documents, Tag};
+pub use crate::aws::documents::{Document, Documents, Tag};
 
 /// Storage for documents.
 ///

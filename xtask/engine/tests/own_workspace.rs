@@ -88,7 +88,7 @@ impl Workspace {
         let started = Instant::now();
         let output = self.command(arguments);
         assert!(output.status.success(), "{arguments:?} failed\n{}", text(&output));
-        eprintln!("{arguments:?}: {:.1?}", started.elapsed());
+        report(&format!("{arguments:?}: {:.1?}", started.elapsed()));
         output
     }
 
@@ -134,7 +134,7 @@ fn build(folder: &Path) -> PathBuf {
             tool = artifact.executable;
         }
     }
-    eprintln!("build: {:.1?}, compiled {}: {}", started.elapsed(), compiled.len(), compiled.join(" "));
+    report(&format!("build: {:.1?}, compiled {}: {}", started.elapsed(), compiled.len(), compiled.join(" ")));
     tool.expect("the tool").into_std_path_buf()
 }
 
@@ -226,4 +226,9 @@ fn copy(from: &Path, to: &Path) {
 fn text(output: &Output) -> String {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("stdout:\n{stdout}\nstderr:\n{stderr}")
+}
+
+#[expect(clippy::print_stderr, reason = "a test runner shows it with the test")]
+fn report(line: &str) {
+    eprintln!("{line}");
 }

@@ -13,7 +13,7 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
 
 /// Returns the first sentence of a description, in plain text with marked `code`, or `None` if it has no words.
 #[must_use]
-pub fn sentence(description: &str) -> Option<String> {
+pub(crate) fn sentence(description: &str) -> Option<String> {
     let text = remove_markup(description);
     let first = first_sentence(&text);
     let text = escape(first.trim().trim_end_matches([':', ',', ';']));
@@ -24,7 +24,7 @@ pub fn sentence(description: &str) -> Option<String> {
 
 /// Returns doc comment lines of at most `width` columns.
 #[must_use]
-pub fn comment(text: &str, marker: &str, width: usize) -> String {
+pub(crate) fn comment(text: &str, marker: &str, width: usize) -> String {
     let mut lines = Vec::new();
     let mut line = String::from(marker);
     for word in text.split_whitespace() {

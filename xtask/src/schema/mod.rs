@@ -27,7 +27,7 @@ use self::{model::Resource, types::TypeName};
 
 /// An error in a schema.
 #[derive(Debug, Error, Diagnostic)]
-pub enum SchemaError {
+pub(crate) enum SchemaError {
     /// A listed type has no schema.
     #[error("there is no schema for {type_name}")]
     #[diagnostic(help("correct stacks/model/src/resources/types.txt, or pin a newer release of the schemas"))]
@@ -46,14 +46,14 @@ pub enum SchemaError {
 }
 
 /// Rust source files, by path relative to the folder of the generated files.
-pub type Sources = BTreeMap<String, String>;
+pub(crate) type Sources = BTreeMap<String, String>;
 
 /// Generates the structs of the wanted types: a file for each service, and `mod.rs`. They are not formatted.
 ///
 /// # Errors
 ///
 /// When a wanted type has no schema, or a schema refers to a definition that it does not have.
-pub fn generate(schemas: &BTreeMap<TypeName, Value>, wanted: &[TypeName]) -> Result<Sources, SchemaError> {
+pub(crate) fn generate(schemas: &BTreeMap<TypeName, Value>, wanted: &[TypeName]) -> Result<Sources, SchemaError> {
     let mut services: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
     for type_name in wanted {
         let schema = schemas.get(type_name).ok_or_else(|| SchemaError::UnknownType { type_name: type_name.clone() })?;

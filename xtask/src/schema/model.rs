@@ -5,7 +5,7 @@ use super::types::TypeName;
 
 /// A resource type.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
+pub(crate) struct Resource {
     /// The type's name.
     pub type_name: TypeName,
     /// The type's properties.
@@ -22,7 +22,7 @@ pub struct Resource {
 
 /// An object with known properties.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Struct {
+pub(crate) struct Struct {
     /// The Rust name.
     pub name: String,
     /// The description, in one sentence.
@@ -33,7 +33,7 @@ pub struct Struct {
 
 /// A property.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Field {
+pub(crate) struct Field {
     /// The property's name in a template.
     pub name: String,
     /// The description, in one sentence.
@@ -50,7 +50,7 @@ pub struct Field {
 
 /// The type of a property.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Type {
+pub(crate) enum Type {
     /// Text.
     Text,
     /// True or false.
@@ -76,7 +76,7 @@ pub enum Type {
 
 /// The effect of a property's change on the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replacement {
+pub(crate) enum Replacement {
     /// The resource is updated.
     Never,
     /// The resource is replaced under some conditions.

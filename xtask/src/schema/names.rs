@@ -32,7 +32,7 @@ const ONE_WORD: &[(&str, &str)] = &[("OAuth", "Oauth"), ("GiB", "Gib"), ("MiB", 
 
 /// Returns a name in snake case: `KMSMasterKeyID` → `kms_master_key_id`, `AliasARNs` → `alias_arns`.
 #[must_use]
-pub fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let name = ONE_WORD.iter().fold(name.to_owned(), |name, (spelled, word)| name.replace(spelled, word));
     let letters: Vec<char> = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let mut snake = String::with_capacity(name.len() + 8);
@@ -47,7 +47,7 @@ pub fn snake_case(name: &str) -> String {
 
 /// Returns the identifier of a field or module.
 #[must_use]
-pub fn field(name: &str) -> String {
+pub(crate) fn field(name: &str) -> String {
     let snake = snake_case(name);
     match snake.as_str() {
         "self" | "super" | "crate" => format!("{snake}_"),
@@ -58,13 +58,13 @@ pub fn field(name: &str) -> String {
 
 /// Returns a field's name under serde's `rename_all = "PascalCase"`.
 #[must_use]
-pub fn pascal_case(field: &str) -> String {
+pub(crate) fn pascal_case(field: &str) -> String {
     field.trim_start_matches("r#").split('_').map(capitalize).collect()
 }
 
 /// Returns the identifier of a struct.
 #[must_use]
-pub fn structure(name: &str) -> String {
+pub(crate) fn structure(name: &str) -> String {
     let name = capitalize(&name.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
     if RESERVED.contains(&name.as_str()) { format!("{name}Definition") } else { name }
 }

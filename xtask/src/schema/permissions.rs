@@ -19,7 +19,7 @@ const HANDLERS: [&str; 4] = ["create", "read", "update", "delete"];
 
 /// Returns the table of all schemas that name their handlers' permissions.
 #[must_use]
-pub fn table(schemas: &BTreeMap<String, Value>) -> String {
+pub(crate) fn table(schemas: &BTreeMap<String, Value>) -> String {
     let mut table = HEADER.to_owned();
     for (type_name, schema) in schemas {
         let permissions = HANDLERS.iter().flat_map(|handler| {

@@ -20,7 +20,7 @@ impl Resource {
     /// # Errors
     ///
     /// When the schema refers to a definition that it does not have.
-    pub fn read(type_name: &TypeName, schema: &Value) -> Result<Self, SchemaError> {
+    pub(crate) fn read(type_name: &TypeName, schema: &Value) -> Result<Self, SchemaError> {
         let mut reader = Reader::new(type_name, schema);
         let mut properties = reader.structure(schema, names::structure(type_name.resource()))?;
         properties.doc = None;

@@ -15,7 +15,7 @@ const HEADER: &str = "# Written by `cargo xtask schema` from AWS's resource sche
 
 /// Returns the table of all schemas.
 #[must_use]
-pub fn table(schemas: &BTreeMap<String, Value>) -> String {
+pub(crate) fn table(schemas: &BTreeMap<String, Value>) -> String {
     let mut table = HEADER.to_owned();
     for (type_name, schema) in schemas {
         let list = |key| {

@@ -17,7 +17,7 @@ const HANDWRITTEN: &str = "resource_type.rs";
 
 /// Generated sources cannot be formatted, read or written.
 #[derive(Debug, Error, Diagnostic)]
-pub enum TreeError {
+pub(crate) enum TreeError {
     /// rustfmt cannot be started.
     #[error("failed to run rustfmt")]
     #[diagnostic(help("install it: `rustup component add rustfmt`"))]
@@ -49,7 +49,7 @@ pub enum TreeError {
 /// # Errors
 ///
 /// When rustfmt cannot be started or rejects a source.
-pub async fn format(sources: Sources, root: &Utf8Path) -> Result<Sources, TreeError> {
+pub(crate) async fn format(sources: Sources, root: &Utf8Path) -> Result<Sources, TreeError> {
     let mut formatted = Sources::new();
     for (path, source) in sources {
         let mut rustfmt = Command::new("rustfmt")
@@ -85,7 +85,7 @@ pub async fn format(sources: Sources, root: &Utf8Path) -> Result<Sources, TreeEr
 /// # Errors
 ///
 /// When the folder or a file in it cannot be read.
-pub fn differences<'a>(
+pub(crate) fn differences<'a>(
     directory: &Utf8Path,
     sources: &'a Sources,
 ) -> Result<BTreeMap<String, Option<&'a str>>, TreeError> {
@@ -107,7 +107,7 @@ pub fn differences<'a>(
 /// # Errors
 ///
 /// When a file cannot be written or removed.
-pub fn apply(directory: &Utf8Path, differences: &BTreeMap<String, Option<&str>>) -> Result<(), TreeError> {
+pub(crate) fn apply(directory: &Utf8Path, differences: &BTreeMap<String, Option<&str>>) -> Result<(), TreeError> {
     for (path, text) in differences {
         let path = directory.join(path);
         let result = match text {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// The name of a resource type: `AWS::<service>::<resource>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TypeName {
+pub(crate) struct TypeName {
     service: String,
     resource: String,
 }
@@ -16,7 +16,7 @@ pub struct TypeName {
 #[derive(Debug, Error, Diagnostic, PartialEq, Eq)]
 #[error("line {line}: `{text}` is not a resource type")]
 #[diagnostic(help("write one type per line, like AWS::S3::Bucket; # starts a comment"))]
-pub struct TypeListError {
+pub(crate) struct TypeListError {
     line: usize,
     text: String,
 }
@@ -24,18 +24,18 @@ pub struct TypeListError {
 /// A text is not the name of a type.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("a resource type looks like AWS::S3::Bucket")]
-pub struct TypeNameError;
+pub(crate) struct TypeNameError;
 
 impl TypeName {
     /// Returns the service, for example `S3`.
     #[must_use]
-    pub fn service(&self) -> &str {
+    pub(crate) fn service(&self) -> &str {
         &self.service
     }
 
     /// Returns the resource within the service, for example `Bucket`.
     #[must_use]
-    pub fn resource(&self) -> &str {
+    pub(crate) fn resource(&self) -> &str {
         &self.resource
     }
 }
@@ -68,7 +68,7 @@ impl FromStr for TypeName {
 /// # Errors
 ///
 /// When a line is not the name of a type.
-pub fn parse(list: &str) -> Result<Vec<TypeName>, TypeListError> {
+pub(crate) fn parse(list: &str) -> Result<Vec<TypeName>, TypeListError> {
     let mut types = Vec::new();
     for (number, line) in (1..).zip(list.lines()) {
         let text = line.split('#').next().unwrap_or_default().trim();

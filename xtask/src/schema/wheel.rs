@@ -26,7 +26,7 @@ const SCHEMAS: &str = "cfnlint/data/schemas/resources";
 
 /// The schemas cannot be downloaded or read.
 #[derive(Debug, Error, Diagnostic)]
-pub enum WheelError {
+pub(crate) enum WheelError {
     /// Python cannot be started.
     #[error("failed to run python3")]
     #[diagnostic(help("install Python 3 with pip; only generating the resource types needs it"))]
@@ -72,7 +72,7 @@ pub enum WheelError {
 /// # Errors
 ///
 /// When Python with pip is not installed, the package index does not have the wheel, or its hash differs.
-pub async fn download(directory: &Utf8Path) -> Result<Utf8PathBuf, WheelError> {
+pub(crate) async fn download(directory: &Utf8Path) -> Result<Utf8PathBuf, WheelError> {
     let wheel = directory.join(format!("cfn_lint-{VERSION}-py3-none-any.whl"));
     if fs_err::read(&wheel).is_ok_and(|bytes| hex::encode(Sha256::digest(bytes)) == SHA256) {
         return Ok(wheel);
@@ -106,7 +106,7 @@ pub async fn download(directory: &Utf8Path) -> Result<Utf8PathBuf, WheelError> {
 /// # Errors
 ///
 /// When the wheel is damaged or has another layout.
-pub fn schemas(wheel: impl Read + Seek, wanted: &[TypeName]) -> Result<BTreeMap<TypeName, Value>, WheelError> {
+pub(crate) fn schemas(wheel: impl Read + Seek, wanted: &[TypeName]) -> Result<BTreeMap<TypeName, Value>, WheelError> {
     let mut archive = zip::ZipArchive::new(wheel)
         .map_err(|source| WheelError::Archive { name: "the list of files".to_owned(), source })?;
     let files: BTreeMap<String, String> = read(&mut archive, TYPES)?;
@@ -124,7 +124,7 @@ pub fn schemas(wheel: impl Read + Seek, wanted: &[TypeName]) -> Result<BTreeMap<
 /// # Errors
 ///
 /// When the wheel is damaged or has another layout.
-pub fn all_schemas(wheel: impl Read + Seek) -> Result<BTreeMap<String, Value>, WheelError> {
+pub(crate) fn all_schemas(wheel: impl Read + Seek) -> Result<BTreeMap<String, Value>, WheelError> {
     let mut archive = zip::ZipArchive::new(wheel)
         .map_err(|source| WheelError::Archive { name: "the list of files".to_owned(), source })?;
     let files: BTreeMap<String, String> = read(&mut archive, TYPES)?;

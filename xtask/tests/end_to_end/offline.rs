@@ -129,7 +129,7 @@ fn history_that_is_not_there_is_told_with_the_way_to_get_it() {
     let option = repository.plan(&["--against=--all"]);
     refused(&option, 1, &["git finds no commit `--all`"]);
     let local = repository.plan(&["--stage", "local", "--against", "main"]);
-    refused(&local, 1, &["stage local has no committed templates"]);
+    refused(&local, 1, &["failed to compare stage local with a commit: it has no committed templates"]);
 
     let path = std::env::join_paths([repository.path()]).expect("a path");
     let without_git = command(repository.path(), &["--stage", "dev"]).env("PATH", path).output().expect("xtask starts");

@@ -216,7 +216,7 @@ fn a_change_set_that_would_lose_data_unseen_is_not_executed() {
     let proxy = with(&cloud, vec![("GetTemplate", changed), ("DescribeChangeSet", verdict)]);
 
     let plan = foundation(&cloud, &proxy, &["plan"]);
-    refused(&plan, 0, &["CloudFormation disagrees with the plan", "Modify, replacement True"]);
+    refused(&plan, 0, &["CloudFormation's change sets differ from the plan", "Modify, replacement True"]);
     let deploy = foundation(&cloud, &proxy, &["deploy", "--yes"]);
     refused(&deploy, 1, &["would replace ArtifactBucket", "not executed", "--allow-replace"]);
     assert_eq!(proxy.count("ExecuteChangeSet"), 0);

@@ -36,7 +36,7 @@ fn the_pull_request_workflow_needs_no_account() {
     let commands: Vec<_> = ran.commands.iter().filter_map(|(command, _, _)| command.split(' ').next()).collect();
     assert_eq!(commands, ["ci", "ci", "toolchain", "build", "ci", "pr-comment", "summary"]);
     assert!(ran.jobs.values().all(|succeeded| *succeeded) && ran.jobs.len() == 6, "{:?}", ran.jobs);
-    assert!(ran.command("build").2.contains("thakii-backend-api"), "{}", ran.command("build").2);
+    assert!(ran.command("build").2.contains("backend-api"), "{}", ran.command("build").2);
     assert!(store.path().join("pull-request-artifacts/artifacts.json").exists(), "the zips are kept for a day");
     assert_eq!(github.comments().len(), 1, "{:#?}", github.comments());
     assert!(ran.summary.contains("| documentation | ✅ success |"), "{}", ran.summary);

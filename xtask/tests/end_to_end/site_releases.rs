@@ -276,7 +276,7 @@ fn what_no_kept_release_names_is_pruned(world: &World) {
     let prune = ["prune", "--stage", "local", "--system", SYSTEM, "--keep", "1"];
     let dry = text(&world.cloud.success(&[&prune[..], &["--dry-run"]].concat()));
     let third = styles.iter().find(|style| **style != style_of(&second)).expect("the third");
-    assert!(dry.contains(&format!("PortfolioSite {third}: deleted, no kept release names it")), "{dry}");
+    assert!(dry.contains(&format!("PortfolioSite {third}: deleted, no kept release needs it")), "{dry}");
     assert!(dry.contains("PortfolioSite index.html: kept"), "{dry}");
     assert_eq!(world.styles(), styles, "a dry run deleted something");
     assert_eq!(world.keys("artifacts-", "sites/portfolio/manifests/").len(), 3);

@@ -201,7 +201,7 @@ impl Runner<'_> {
         let output: Output = process.output().expect("xtask starts");
         let code = output.status.code().unwrap_or(-1);
         ran.commands.push((shown, code, text(&output)));
-        ran.summary.push_str(&fs_err::read_to_string(&summary).expect("the summary"));
+        ran.summary.push_str(&unpadded(&fs_err::read_to_string(&summary).expect("the summary")));
         let outputs = fs_err::read_to_string(&outputs).expect("the outputs");
         let pairs = outputs.lines().filter_map(|line| line.split_once('='));
         (code, pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
@@ -323,4 +323,12 @@ pub(crate) fn repository() -> tempfile::TempDir {
         assert!(git.status.success(), "{arguments:?}\n{}", text(&git));
     }
     folder
+}
+
+/// Text without the spaces that align the columns of its tables.
+fn unpadded(text: &str) -> String {
+    let line = |line: &str| {
+        if line.starts_with('|') { line.split_whitespace().collect::<Vec<_>>().join(" ") } else { line.to_owned() }
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
 }

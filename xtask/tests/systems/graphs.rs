@@ -1,13 +1,11 @@
 //! Graphs of the systems as they are deployed to production.
 
-use model::{foundation, project::Project as _};
 use plan::graph::{Endpoint, Graph, graph, mermaid, svg};
 
+use crate::{rendered, stage};
+
 fn prod() -> Graph {
-    let text = include_str!("../../../stacks/stages/prod.yaml");
-    let stage = stacks::Project.stage("prod", text, "prod.yaml").expect("the stage file is valid");
-    let systems = stacks::Project.render(&stage).expect("the systems are rendered");
-    graph("prod", &foundation::complete(&stage, systems, &[]).expect("foundation is rendered"))
+    graph("prod", &rendered(&stage("prod")))
 }
 
 fn refers(graph: &Graph, from: &str, to: &str) -> bool {

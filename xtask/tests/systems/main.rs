@@ -1,6 +1,7 @@
 //! This repository's systems as the engine and the plans see them: the real stages, rendered.
 
 mod destroying;
+mod graphs;
 mod planning;
 
 use camino::Utf8Path;

@@ -36,7 +36,7 @@ pub struct StackState {
 
 /// One event of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// The event's ID.
     pub(crate) id: String,
     /// The resource.

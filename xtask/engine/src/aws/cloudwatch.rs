@@ -58,7 +58,8 @@ impl CloudWatch {
         since: SystemTime,
     ) -> Result<Vec<Sample>, AwsError> {
         let queries = versions.iter().enumerate().flat_map(|(index, version)| {
-            METRICS.iter().map(move |(metric, statistic)| query(index, function, alias, version, metric, statistic))
+            let dimensions = dimensions(function, alias, version);
+            METRICS.iter().map(move |(metric, statistic)| query(index, &dimensions, metric, statistic))
         });
         // The current minute counts: the window's edges are whole minutes.
         let end = SystemTime::now() + Duration::from_secs(60);
@@ -83,7 +84,7 @@ impl CloudWatch {
                 "invocations" => sample.requests += sum,
                 "errors" => sample.errors += sum,
                 "throttles" => sample.throttles += sum,
-                _ => durations.extend(whole_minutes(&result, since)),
+                _ => durations.extend(whole_minutes(result, since)),
             }
         }
         for (sample, durations) in samples.iter_mut().zip(durations) {
@@ -128,16 +129,16 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 /// Lambda developer guide, "Types of metrics": traffic of an alias is counted under `Resource` `function:alias`, and of one
 /// version behind a weighted alias under `ExecutedVersion` as well.
-fn query(index: usize, function: &str, alias: &str, version: &str, metric: &str, statistic: &str) -> MetricDataQuery {
+fn dimensions(function: &str, alias: &str, version: &str) -> Vec<Dimension> {
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
-    let metric_of = Metric::builder()
-        .namespace("AWS/Lambda")
-        .metric_name(metric)
-        .dimensions(dimension("FunctionName", function))
-        .dimensions(dimension("Resource", &format!("{function}:{alias}")))
-        .dimensions(dimension("ExecutedVersion", version))
-        .build();
-    let stat = MetricStat::builder().metric(metric_of).period(PERIOD).stat(statistic).build();
+    let resource = format!("{function}:{alias}");
+    vec![dimension("FunctionName", function), dimension("Resource", &resource), dimension("ExecutedVersion", version)]
+}
+
+fn query(index: usize, dimensions: &[Dimension], metric: &str, statistic: &str) -> MetricDataQuery {
+    let lambda = Metric::builder().namespace("AWS/Lambda").metric_name(metric);
+    let lambda = lambda.set_dimensions(Some(dimensions.to_vec())).build();
+    let stat = MetricStat::builder().metric(lambda).period(PERIOD).stat(statistic).build();
     MetricDataQuery::builder().id(format!("{}_{index}", metric.to_lowercase())).metric_stat(stat).build()
 }
 

@@ -10,15 +10,15 @@ use super::{
 
 /// The state of a document: S3's `ETag`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tag(pub String);
+pub struct Tag(pub String);
 
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Document {
+pub struct Document {
     /// The document's text.
-    pub(crate) text: String,
+    pub text: String,
     /// The document's state when it was read.
-    pub(crate) tag: Tag,
+    pub tag: Tag,
 }
 
 /// The documents of one bucket.

@@ -32,6 +32,17 @@ pub(crate) struct Alias {
     pub(crate) weights: BTreeMap<String, f64>,
 }
 
+/// A split of an alias's traffic between two versions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrafficSplit<'a> {
+    /// The version that receives the rest.
+    pub(crate) version: &'a str,
+    /// The version that receives the share.
+    pub(crate) other: &'a str,
+    /// The share, 0 to 1.
+    pub(crate) share: f64,
+}
+
 /// The response to an invocation.
 #[derive(Debug, Clone)]
 pub(crate) struct Invocation {
@@ -190,18 +201,12 @@ impl Lambda {
         Ok(())
     }
 
-    /// Points an alias to one version, and sends a share of its traffic, 0 to 1, to another.
-    pub(crate) async fn weigh(
-        &self,
-        function: &str,
-        alias: &str,
-        version: &str,
-        (other, share): (&str, f64),
-    ) -> Result<(), AwsError> {
+    /// Splits the traffic of an alias between two versions.
+    pub(crate) async fn weigh(&self, function: &str, alias: &str, split: TrafficSplit<'_>) -> Result<(), AwsError> {
         let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder();
-        let routing = routing.additional_version_weights(other, share).build();
+        let routing = routing.additional_version_weights(split.other, split.share).build();
         let request = self.client.update_alias().function_name(function).name(alias);
-        let request = request.function_version(version).routing_config(routing);
+        let request = request.function_version(split.version).routing_config(routing);
         request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
         Ok(())
     }

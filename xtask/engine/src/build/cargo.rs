@@ -10,11 +10,14 @@ use cargo_metadata::Message;
 use model::rendered::FunctionId;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::Command,
+    process::{ChildStderr, ChildStdout, Command},
 };
 
 use super::{BuildError, Mode, Request, install, toolchain};
-use crate::{ui::Ui, workspace::Workspace};
+use crate::{
+    ui::{Step, Ui},
+    workspace::Workspace,
+};
 
 /// The prefixes of cargo's variables that the inner cargo inherits. `cargo run` sets others, which would mislead it or rebuild
 /// needlessly.
@@ -76,40 +79,12 @@ async fn run(
     mut command: Command,
     request: &Request,
     ui: &Ui,
-    step: &crate::ui::Step,
+    step: &Step,
 ) -> Result<BTreeMap<String, Utf8PathBuf>, BuildError> {
     let start = |source| BuildError::Start { program: "cargo".to_owned(), source };
     let mut child = command.kill_on_drop(true).spawn().map_err(start)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let errors = async {
-        let Some(stderr) = stderr else { return };
-        let mut lines = BufReader::new(stderr).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            match line.trim_start().split_once(' ') {
-                Some(("Compiling" | "Building" | "Downloading" | "Downloaded", _)) if ui.is_terminal() => {
-                    step.detail(line.trim())
-                }
-                Some((
-                    "Compiling" | "Finished" | "Downloading" | "Downloaded" | "Locking" | "Updating" | "Blocking",
-                    _,
-                )) => {}
-                _ => ui.say(&line),
-            }
-        }
-    };
-    let messages = async {
-        let mut binaries = BTreeMap::new();
-        let Some(stdout) = stdout else { return binaries };
-        let mut lines = BufReader::new(stdout).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(&line) else { continue };
-            if let Some(executable) = artifact.executable {
-                binaries.insert(artifact.target.name.clone(), Utf8PathBuf::from(executable.as_str()));
-            }
-        }
-        binaries
-    };
-    let ((), binaries) = tokio::join!(errors, messages);
+    let ((), binaries) = tokio::join!(show_progress(stderr, ui, step), read_binaries(stdout));
     let status = child.wait().await.map_err(start)?;
     if !status.success() {
         let binaries: BTreeSet<_> = request.functions.iter().map(|function| function.binary.as_str()).collect();
@@ -122,6 +97,38 @@ async fn run(
         }
     }
     Ok(binaries)
+}
+
+/// Shows what cargo compiles, and prints its warnings and errors.
+async fn show_progress(stderr: Option<ChildStderr>, ui: &Ui, step: &Step) {
+    let Some(stderr) = stderr else { return };
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match line.trim_start().split_once(' ') {
+            Some(("Compiling" | "Building" | "Downloading" | "Downloaded", _)) if ui.is_terminal() => {
+                step.detail(line.trim());
+            }
+            Some((
+                "Compiling" | "Finished" | "Downloading" | "Downloaded" | "Locking" | "Updating" | "Blocking",
+                _,
+            )) => {}
+            _ => ui.say(&line),
+        }
+    }
+}
+
+/// Reads the paths of the binaries from cargo's messages.
+async fn read_binaries(stdout: Option<ChildStdout>) -> BTreeMap<String, Utf8PathBuf> {
+    let mut binaries = BTreeMap::new();
+    let Some(stdout) = stdout else { return binaries };
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(&line) else { continue };
+        if let Some(executable) = artifact.executable {
+            binaries.insert(artifact.target.name.clone(), Utf8PathBuf::from(executable.as_str()));
+        }
+    }
+    binaries
 }
 
 /// The user's flags, and flags that replace the paths of this checkout and of cargo's home in panic messages: two checkouts build the

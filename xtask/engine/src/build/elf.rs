@@ -8,6 +8,7 @@ use object::{
 };
 
 use super::{BuildError, Mode, toolchain::GLIBC};
+use crate::artifacts::ArtifactError;
 
 /// The shared libraries of the Lambda runtime: glibc's and gcc's.
 const PRESENT: &[&str] =
@@ -23,7 +24,7 @@ pub(crate) fn check(binary: &str, path: &Utf8Path, architecture: Architecture, m
         // It was built for this machine, on this machine.
         return Ok(());
     }
-    let bytes = fs_err::read(path).map_err(|source| BuildError::Start { program: path.to_string(), source })?;
+    let bytes = fs_err::read(path).map_err(|source| ArtifactError::File { path: path.to_owned(), source })?;
     verify(&bytes, architecture).map_err(|Incompatible { reason, help }| {
         let binary = binary.to_owned();
         BuildError::Binary { binary, reason, help }

@@ -8,7 +8,7 @@ use model::stage::Architecture;
 use tokio::process::Command;
 
 use super::{BuildError, Mode, Request, toolchain};
-use crate::{ui::Ui, workspace::Workspace};
+use crate::{artifacts::ArtifactError, ui::Ui, workspace::Workspace};
 
 /// The Python packages, with their hashes.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
@@ -40,7 +40,7 @@ async fn install_missing(architecture: Architecture, workspace: &Workspace, ui: 
     if !toolchain::has_zig(&path(workspace)) {
         let environment = folder(workspace);
         let requirements = workspace.target().join("toolchain-requirements.txt");
-        let file = |source| BuildError::Start { program: requirements.to_string(), source };
+        let file = |source| ArtifactError::File { path: requirements.clone(), source };
         fs_err::create_dir_all(workspace.target()).map_err(file)?;
         fs_err::write(&requirements, REQUIREMENTS).map_err(file)?;
         let python = std::env::var("XTASK_PYTHON").unwrap_or_else(|_| "python3".to_owned());

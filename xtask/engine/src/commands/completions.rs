@@ -32,6 +32,7 @@ complete -c cargo -n "__fish_seen_subcommand_from xtask" -f -a \
     "(complete -C \"cargo-xtask $(string join ' ' -- (commandline -opc)[3..]) $(commandline -ct)\")"
 "#;
 
+/// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 bash: load the script in ~/.bashrc, after cargo's own completion:

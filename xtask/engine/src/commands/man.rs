@@ -8,6 +8,7 @@ use miette::IntoDiagnostic;
 
 use crate::{cli, context::Context, error::Exit};
 
+/// Arguments of `man`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Read it with `cargo xtask man | man -l -`, or install it as cargo-xtask.1 in a folder of $MANPATH."

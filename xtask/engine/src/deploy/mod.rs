@@ -51,6 +51,7 @@ pub const CHANGE_SET_PREFIX: &str = "xtask-";
 pub struct DeployContext<'a> {
     /// The stage's name.
     pub stage: &'a str,
+    /// The clients for AWS.
     pub clients: &'a Clients,
     /// The locks of the systems, each of which must still be held before a change.
     pub locks: &'a HeldLocks<Documents>,
@@ -58,6 +59,7 @@ pub struct DeployContext<'a> {
     pub on_change: &'a dyn Fn(&str),
     /// Registers the operations that CloudFormation continues after an interruption.
     pub interruption: &'a Interruption,
+    /// The printer.
     pub ui: &'a Ui,
 }
 

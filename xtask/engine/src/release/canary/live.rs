@@ -9,6 +9,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use super::{CanaryTarget, VersionPair};
 use crate::{
+    aws::lambda::TrafficSplit,
     deploy::observe::LIVE,
     interruption::Continuing,
     ledger::OpenEntry,
@@ -61,8 +62,8 @@ impl CanaryTarget for LiveCanary<'_> {
         self.context.ledger.record_step(&mut self.open, format!("{percent} % of the traffic")).await?;
         let lambda = self.context.clients.lambda();
         let shifts = self.versions().map(async |(function, before, after)| {
-            let share = f64::from(percent) / 100.0;
-            lambda.weigh(function, LIVE, before, (after, share)).await.map_err(failed(function))
+            let split = TrafficSplit { version: before, other: after, share: f64::from(percent) / 100.0 };
+            lambda.weigh(function, LIVE, split).await.map_err(failed(function))
         });
         // All are awaited: a late one would take effect after the reversal of another.
         join_all(shifts).await.into_iter().collect::<Result<Vec<()>, _>>()?;
