@@ -101,7 +101,7 @@ fn replacement(change: &ResourceChange) -> String {
         (Some(target), _) => format!("{} changes with {target}", cause.property),
         (None, Some(condition)) => format!("{} changes, and {condition}", cause.property),
         (None, None) if cause.certainty == Certainty::Conditional => {
-            format!("{} changes, which replaces under some conditions", cause.property)
+            format!("{} changes, which requires replacement under some conditions", cause.property)
         }
         (None, None) => format!("{} cannot change in place", cause.property),
     });
