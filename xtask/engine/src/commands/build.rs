@@ -41,7 +41,7 @@ pub(crate) struct BuildArgs {
     /// The instruction set [default: the stage's].
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// Also copy the artifacts into this folder, for `deploy --artifacts`. Builds nothing if the folder has artifacts of the same sources.
+    /// Also copy the artifacts into this folder, for `deploy --artifacts`. Build nothing if the folder has artifacts of the same sources.
     #[arg(long, value_name = "FOLDER", conflicts_with = "function")]
     out: Option<Utf8PathBuf>,
     /// The cargo profile [default: `lambda`, or `dev` for stage local].

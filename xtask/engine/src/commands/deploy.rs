@@ -34,7 +34,7 @@ pub(crate) struct DeployArgs {
     /// Only this stack, for example `api` or `photos-api-dev`; functions are not released.
     #[arg(long)]
     stack: Option<String>,
-    /// Execute this plan, written by `plan --out`, without confirmation. Refuses if an input of the plan has changed.
+    /// Execute this plan, written by `plan --out`, without confirmation. Refuse if an input of the plan has changed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "stack", "dry_run", "replace", "delete", "other"])]
     plan: Option<Utf8PathBuf>,
     /// Deploy the artifacts in this folder, written by `build --out`, and build nothing.
