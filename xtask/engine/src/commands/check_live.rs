@@ -76,9 +76,9 @@ pub(crate) async fn run(
     let session = Session::open(context.stage(&args.stage)?, context).await?;
     let systems = changes.affected(session.select(args.system.as_deref(), None)?);
     if systems.is_empty() {
-        context.ui.say(
-            "No checks run: the deploy failed before it changed anything, and users get the earlier release.",
-        );
+        context
+            .ui
+            .say("No checks run: the deploy failed before it changed anything, and users get the earlier release.");
         return Ok(Exit::Success);
     }
     let rollback =

@@ -37,7 +37,9 @@ pub struct Session {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("stage {stage} belongs to account {expected}, but the credentials are for account {actual}; nothing was touched")]
+#[error(
+    "stage {stage} belongs to account {expected}, but the credentials are for account {actual}; nothing was touched"
+)]
 #[diagnostic(help("use the credentials of account {expected}, or correct `account` in stacks/stages/{stage}.yaml"))]
 struct WrongAccount {
     stage: String,

@@ -85,10 +85,7 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
     Refused::check(&preview)?;
     Refused::check_foundation(&plan, args, stage)?;
     let ui = &session.context.ui;
-    ui.say(format_args!(
-        "Stage {} has no artifact bucket for its locks yet: deploying foundation first",
-        stage.name
-    ));
+    ui.say(format_args!("Stage {} has no artifact bucket for its locks yet: deploying foundation first", stage.name));
     ui.say_plan(&preview);
     confirm(target, &plan)?;
     let locks = &HeldLocks::none();
