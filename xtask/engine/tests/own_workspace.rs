@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -145,7 +145,7 @@ fn write_manifests(folder: &Path, root: &Path) {
     let (_, dependencies) = manifest.split_once("[workspace.dependencies]\n").expect("dependencies");
     let (dependencies, profiles) = dependencies.split_once("[profile.dev]\n").expect("profiles");
     let mut text = "[workspace]\nresolver = \"3\"\nmembers = [\"xtask\", \"stacks\", \"lambdas/notes\", \
-                    \"lambdas/notes/contract\", \"features\"]\n\n[workspace.dependencies]\n"
+                    \"lambdas/notes/contract\", \"features\", \"function-features\"]\n\n[workspace.dependencies]\n"
         .to_owned();
     for (name, path) in [
         ("common", "lambdas/common"),
@@ -169,34 +169,44 @@ fn write_manifests(folder: &Path, root: &Path) {
 /// Adds dependencies that no code uses. Cargo compiles a crate anew for another set of features; with these, the sets are
 /// those of this repository's tests and functions, so that the shared target directory has the AWS SDK already.
 fn unify_features(folder: &Path, metadata: &Metadata) {
-    let features = "[package]\nname = \"own-features\"\nedition = \"2024\"\n\n[dependencies]\n";
-    let all = dependencies(metadata.workspace_packages(), &[DependencyKind::Normal, DependencyKind::Development]);
-    fs_err::create_dir_all(folder.join("features/src")).expect("a folder");
-    fs_err::write(folder.join("features/src/lib.rs"), "").expect("written");
-    fs_err::write(folder.join("features/Cargo.toml"), features.to_owned() + &all).expect("written");
+    let kinds = [DependencyKind::Normal, DependencyKind::Development];
+    write_features(folder, "features", &dependencies(metadata.workspace_packages(), &kinds));
 
     let functions = metadata.workspace_root.join("lambdas");
     let is_function = |package: &&Package| package.manifest_path.starts_with(&functions);
     let functions = metadata.workspace_packages().into_iter().filter(is_function).collect();
+    write_features(folder, "function-features", &dependencies(functions, &[DependencyKind::Normal]));
     let path = folder.join("lambdas/notes/Cargo.toml");
     let manifest = fs_err::read_to_string(&path).expect("the manifest");
-    fs_err::write(path, manifest + &dependencies(functions, &[DependencyKind::Normal])).expect("written");
+    let dependency = "own-function-features = { path = \"../../function-features\" }\n";
+    fs_err::write(path, manifest + dependency).expect("written");
 }
 
-/// The packages' dependencies on crates of the registry, each under a name of its own.
+/// Writes an empty package with these dependencies.
+fn write_features(folder: &Path, name: &str, dependencies: &str) {
+    let package = folder.join(name);
+    fs_err::create_dir_all(package.join("src")).expect("a folder");
+    fs_err::write(package.join("src/lib.rs"), "").expect("written");
+    let manifest = format!("[package]\nname = \"own-{name}\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}");
+    fs_err::write(package.join("Cargo.toml"), manifest).expect("written");
+}
+
+/// The packages' dependencies on crates of the registry, each once with all its features.
 fn dependencies(packages: Vec<&Package>, kinds: &[DependencyKind]) -> String {
     let all = packages.into_iter().flat_map(|package| &package.dependencies);
     let wanted = all.filter(|dependency| dependency.path.is_none() && kinds.contains(&dependency.kind));
-    let tables: BTreeSet<_> = wanted
-        .map(|dependency| {
-            let (name, version) = (&dependency.name, &dependency.req);
-            let (default, features) = (dependency.uses_default_features, &dependency.features);
-            format!(
-                "{{ package = {name:?}, version = \"{version}\", default-features = {default}, features = {features:?} }}"
-            )
-        })
-        .collect();
-    tables.iter().enumerate().fold(String::new(), |text, (number, table)| format!("{text}unused-{number} = {table}\n"))
+    let mut merged: BTreeMap<(&str, String), (bool, BTreeSet<&str>)> = BTreeMap::new();
+    for dependency in wanted {
+        let key = (dependency.name.as_str(), dependency.req.to_string());
+        let (default, features) = merged.entry(key).or_default();
+        *default |= dependency.uses_default_features;
+        features.extend(dependency.features.iter().map(String::as_str));
+    }
+    let line = |((name, version), (default, features)): ((&str, String), (bool, BTreeSet<&str>))| {
+        let features: Vec<_> = features.into_iter().collect();
+        format!("{name} = {{ version = \"{version}\", default-features = {default}, features = {features:?} }}\n")
+    };
+    merged.into_iter().map(line).collect()
 }
 
 fn metadata(root: &Path) -> Metadata {

@@ -11,6 +11,9 @@ const COLUMNS: &str = "100";
 fn every_command_has_a_help_page() {
     let mut pages = String::new();
     page(&[], &mut pages);
+    for verb in ["deploy", "release show", "lock break", "local sign-in", "schema"] {
+        assert!(pages.contains(&format!("Usage: cargo xtask {verb}")), "no page of {verb}");
+    }
     insta::assert_snapshot!("help", pages);
 }
 
@@ -31,11 +34,18 @@ fn page(command: &[String], pages: &mut String) {
     }
 }
 
-/// The commands that a page lists.
+/// The commands that a page lists, below any heading but those of its arguments and options.
 fn commands(page: &str) -> Vec<String> {
-    let listed = page.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let listed = listed.take_while(|line| !line.is_empty());
-    // A continued description is indented further.
-    let names = listed.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
-    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+    let mut heading = "";
+    let mut names = Vec::new();
+    for line in page.lines() {
+        match line.strip_suffix(':').filter(|_| !line.starts_with(' ')) {
+            Some(title) => heading = title,
+            None if line.is_empty() || matches!(heading, "" | "Arguments" | "Options") => {}
+            // A continued description is indented further.
+            None => names.extend(line.strip_prefix("  ").filter(|line| !line.starts_with(' '))),
+        }
+    }
+    let names = names.into_iter().filter_map(|line: &str| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
 }

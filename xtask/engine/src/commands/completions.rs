@@ -8,13 +8,13 @@ use crate::{cli, context::Context, error::Exit};
 /// The command that scripts complete. Cargo's own completion for zsh passes `cargo xtask` on to the function of this name.
 const COMMAND: &str = "cargo-xtask";
 
-/// What follows the script in bash: `cargo xtask …` is completed by it, and other cargo commands as before.
+/// What follows the script in bash, whose function clap_complete names `_cargo__xtask`: `cargo xtask …` is completed by it, and other cargo commands as before.
 const BASH: &str = r#"
 _cargo_xtask() {
     if [[ ${COMP_WORDS[1]} == xtask && $COMP_CWORD -gt 1 ]]; then
         COMP_WORDS=(cargo-xtask "${COMP_WORDS[@]:2}")
         COMP_CWORD=$((COMP_CWORD - 1))
-        _cargo-xtask cargo-xtask "$2" "$3"
+        _cargo__xtask cargo-xtask "$2" "$3"
     elif [[ -n $_cargo_xtask_others ]]; then
         "$_cargo_xtask_others" "$@"
     fi
