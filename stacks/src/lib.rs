@@ -1,11 +1,27 @@
-//! CloudFormation as typed Rust: the template model, parts, systems and stages.
-//!
-//! A library without AWS SDK and without I/O: a stage goes in, [`rendered::RenderedSystem`]s come out.
+//! The systems of this repository and their stages, as a [`Project`] for the engine.
 
-pub mod emulator;
-pub mod parts;
-pub mod rendered;
-pub mod resources;
-pub mod stage;
-pub mod systems;
-pub mod template;
+#[cfg(test)]
+mod foundation_tests;
+mod systems;
+
+use model::{
+    rendered::RenderedSystem,
+    stage::{Stage, StageError},
+    template::RenderError,
+};
+
+/// The systems of this repository: Media Uploader, Portfolio and Thakii.
+#[derive(Debug, Clone, Copy)]
+pub struct Project;
+
+impl model::project::Project for Project {
+    fn stage(&self, name: &str, text: &str, file: &str) -> Result<Stage, StageError> {
+        let stage = Stage::parse(name, text, file)?;
+        systems::Settings::read(&stage)?;
+        Ok(stage)
+    }
+
+    fn render(&self, stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
+        systems::render(stage)
+    }
+}

@@ -1,8 +1,8 @@
-//! Zipping and hashing at the sizes functions have.
+//! Zips and hashes artifacts of the sizes that functions have.
 
 use divan::{Bencher, counter::BytesCount};
+use engine::artifacts::{Entry, pack};
 use sha2::{Digest, Sha256};
-use xtask::artifacts::{Entry, pack};
 
 const SIZES: [usize; 3] = [1_000_000, 5_000_000, 20_000_000];
 
@@ -10,7 +10,7 @@ fn main() {
     divan::main();
 }
 
-/// Bytes about as compressible as a stripped binary: runs of a few repeated words between noise.
+/// Bytes that compress about as well as a stripped binary: repeated words between noise.
 fn binary(size: usize) -> Vec<u8> {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut bytes = Vec::with_capacity(size + 16);

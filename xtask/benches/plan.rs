@@ -1,25 +1,25 @@
-//! What a plan costs, and how that grows: render to text, validate, compare and show, at 1, 10 and 100 times the resources
-//! of a small stack.
+//! The cost of a plan and its growth: renders, validates, compares and prints 1, 10 and 100 times the resources of a small
+//! stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use divan::{Bencher, black_box};
-use serde_json::{Value, json};
-use stacks::{
-    rendered::{RenderedStack, RenderedSystem},
+use engine::render::{self, validate::Validator};
+use model::{
+    foundation,
+    project::Project as _,
+    rendered::{FormatVersion, RenderedStack, RenderedSystem},
     stage::Stage,
 };
-use xtask::{
-    plan::{
-        preview::{Baseline, BaselineStack, preview},
-        show,
-    },
-    render::{self, validate::Validator},
+use plan::{
+    preview::{Baseline, BaselineStack, preview},
+    show::{self, TextOptions},
 };
+use serde_json::{Value, json};
 
 /// Functions of the small stack, each with a role and a table.
 const FUNCTIONS: usize = 4;
-/// How many times the small stack.
+/// The multiples of the small stack.
 const TIMES: [usize; 3] = [1, 10, 100];
 
 fn main() {
@@ -27,7 +27,8 @@ fn main() {
 }
 
 fn stage() -> Stage {
-    Stage::parse("prod", include_str!("../../stacks/stages/prod.yaml"), "prod.yaml").expect("a stage")
+    let text = include_str!("../../stacks/stages/prod.yaml");
+    stacks::Project.stage("prod", text, "prod.yaml").expect("the stage file is valid")
 }
 
 fn system(times: usize, memory: u32) -> RenderedSystem {
@@ -46,6 +47,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         apis: Vec::new(),
     };
     RenderedSystem {
+        version: FormatVersion,
         name: "bench".to_owned(),
         stacks: vec![stack],
         smoke: Vec::new(),
@@ -102,7 +104,7 @@ fn render_to_text(bencher: Bencher, times: usize) {
 #[divan::bench(args = TIMES, sample_count = 10)]
 fn validate(bencher: Bencher, times: usize) {
     let (validator, system) = (Validator::new(), system(times, 128));
-    // More than 500 resources are a finding, which costs the same to find.
+    // More than 500 resources are reported as an error, at the same cost.
     bencher.bench(|| black_box(validator.check(black_box(&system).stacks.iter()).is_ok()));
 }
 
@@ -121,17 +123,18 @@ fn plan_where_every_function_changes(bencher: Bencher, times: usize) {
 }
 
 #[divan::bench(args = TIMES)]
-fn show_every_function_s_change(bencher: Bencher, times: usize) {
+fn print_a_change_of_every_function(bencher: Bencher, times: usize) {
     let (stage, systems) = (stage(), [system(times, 128)]);
     let preview = preview(&stage, &systems, &baseline(&[system(times, 256)]), None, Vec::new());
-    bencher.bench(|| show::text(black_box(&preview)));
+    bencher.bench(|| show::text(black_box(&preview), TextOptions::default()));
 }
 
 #[divan::bench]
 fn plan_every_system_of_a_stage(bencher: Bencher) {
     let stage = stage();
     bencher.bench(|| {
-        let systems = stacks::systems::render(black_box(&stage)).expect("rendered");
+        let systems = stacks::Project.render(black_box(&stage)).expect("the systems are rendered");
+        let systems = foundation::complete(&stage, systems, &[]).expect("foundation is rendered");
         preview(&stage, &systems, &baseline(&systems), None, Vec::new())
     });
 }

@@ -1,18 +1,18 @@
-//! What a deploy without changes pays for its templates: starting the validator, judging a template, remembering one.
+//! The cost of templates in a deploy without changes: rendering, starting the validator, and validating or recognizing a template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use divan::{Bencher, black_box};
+use engine::render::validate::Validator;
+use model::{foundation, project::Project as _, rendered::RenderedStack};
 use serde_json::{Value, json};
-use stacks::rendered::RenderedStack;
-use xtask::render::validate::Validator;
 
 fn main() {
     divan::main();
 }
 
-/// A stack of so many functions, each with a role of its own.
+/// A stack of functions, each with its own role.
 fn stack(functions: usize) -> RenderedStack {
     let mut resources = serde_json::Map::new();
     for number in 0..functions {
@@ -56,30 +56,33 @@ fn function(number: usize) -> Value {
 }
 
 #[divan::bench(sample_count = 10)]
-fn start_the_validator_and_judge_one_template(bencher: Bencher) {
+fn start_the_validator_and_validate_a_template(bencher: Bencher) {
     let stack = stack(1);
-    bencher.bench(|| Validator::new().check([black_box(&stack)]).expect("the template is sound"));
+    bencher.bench(|| Validator::new().check([black_box(&stack)]).expect("the template is valid"));
 }
 
 #[divan::bench(args = [1, 5, 20])]
-fn judge_a_template(bencher: Bencher, functions: usize) {
+fn validate_a_template(bencher: Bencher, functions: usize) {
     let (validator, stack) = (Validator::new(), stack(functions));
-    validator.check([&stack]).expect("the template is sound");
-    bencher.bench(|| validator.check([black_box(&stack)]).expect("the template is sound"));
+    validator.check([&stack]).expect("the template is valid");
+    bencher.bench(|| validator.check([black_box(&stack)]).expect("the template is valid"));
 }
 
 #[divan::bench]
-fn recognize_a_template_that_passed(bencher: Bencher) {
+fn recognize_a_valid_template(bencher: Bencher) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let directory = Utf8PathBuf::from_path_buf(folder.path().to_owned()).expect("UTF-8");
     let (validator, stack) = (Validator::remembering(directory), stack(5));
-    validator.check([&stack]).expect("the template is sound");
-    bencher.bench(|| validator.check([black_box(&stack)]).expect("the template is sound"));
+    validator.check([&stack]).expect("the template is valid");
+    bencher.bench(|| validator.check([black_box(&stack)]).expect("the template is valid"));
 }
 
 #[divan::bench]
 fn render_every_system_of_a_stage(bencher: Bencher) {
     let text = include_str!("../../stacks/stages/prod.yaml");
-    let stage = stacks::stage::Stage::parse("prod", text, "prod.yaml").expect("a stage");
-    bencher.bench(|| stacks::systems::render(black_box(&stage)).expect("rendered"));
+    let stage = stacks::Project.stage("prod", text, "prod.yaml").expect("the stage file is valid");
+    bencher.bench(|| {
+        let systems = stacks::Project.render(black_box(&stage)).expect("the systems are rendered");
+        foundation::complete(&stage, systems, &[]).expect("foundation is rendered")
+    });
 }

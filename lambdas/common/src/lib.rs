@@ -10,6 +10,7 @@ pub mod events;
 pub mod http;
 #[cfg(test)]
 mod notes;
+pub mod numbers;
 mod path;
 pub mod probe;
 pub mod start;

@@ -1,7 +1,10 @@
 //! The routes of an API.
 
+use serde::{Deserialize, Serialize};
+
 /// An HTTP method of a [`Route`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names are HTTP's own")]
 pub enum Method {
     Delete,

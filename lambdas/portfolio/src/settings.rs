@@ -75,9 +75,8 @@ impl fmt::Debug for Settings {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::environment;
-
     use super::*;
+    use crate::testing::environment;
 
     #[test]
     fn on_aws_the_pool_determines_issuer_and_keys() {

@@ -1,62 +1,61 @@
-//! The systems. A new one is a file here, a field of [`Systems`] and a line in [`render`].
+//! The systems of this repository. A new one is a module here, a field of [`Settings`] and a line in [`render`].
 
-pub mod foundation;
-pub mod media_uploader;
-pub mod portfolio;
-pub mod thakii;
-mod values;
+mod media_uploader;
+mod portfolio;
+mod thakii;
 
-use serde::Deserialize;
-
-pub use crate::template::RenderError;
-use crate::{
-    rendered::{RenderedStack, RenderedSystem},
-    stage::Stage,
+use model::{
+    rendered::RenderedSystem,
+    stage::{Stage, StageError},
+    template::RenderError,
 };
+use serde::de::DeserializeOwned;
 
-/// Each system's settings in a stage. A system without settings is not deployed to it.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Systems {
-    /// The Media Uploader.
-    pub media_uploader: Option<media_uploader::Settings>,
-    /// The Portfolio.
-    pub portfolio: Option<portfolio::Settings>,
-    /// Thakii.
-    pub thakii: Option<thakii::Settings>,
+/// The systems' names, as stage files spell them.
+const NAMES: [&str; 3] = [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM];
+
+/// Pairs of a setting's old and new name.
+type Renamed = &'static [(&'static str, &'static str)];
+
+/// The settings of every system in a stage; `None` where the stage does not have the system.
+pub(crate) struct Settings {
+    media_uploader: Option<media_uploader::Settings>,
+    portfolio: Option<portfolio::Settings>,
+    thakii: Option<thakii::Settings>,
 }
 
-/// Renders every system of a stage, foundation first.
-///
-/// # Errors
-///
-/// When a system's definition or its settings are wrong.
-pub fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
-    render_over(stage, &[])
+impl Settings {
+    /// Reads the settings of every system.
+    ///
+    /// # Errors
+    ///
+    /// When the stage has settings of an unknown system, or settings of the wrong shape.
+    pub(crate) fn read(stage: &Stage) -> Result<Self, StageError> {
+        stage.check_systems(&NAMES)?;
+        Ok(Self {
+            media_uploader: read(stage, media_uploader_contract::SYSTEM, media_uploader::RENAMED_SETTINGS)?,
+            portfolio: read(stage, portfolio_contract::SYSTEM, portfolio::RENAMED_SETTINGS)?,
+            thakii: read(stage, thakii_contract::SYSTEM, &[])?,
+        })
+    }
 }
 
-/// Renders every system of a stage, and foundation so that it also allows what these stacks, which are deployed, need.
-///
-/// # Errors
-///
-/// When a system's definition or its settings are wrong, or all that is needed is more than a role can hold.
-pub fn render_over(stage: &Stage, deployed: &[RenderedStack]) -> Result<Vec<RenderedSystem>, RenderError> {
-    let mut systems = Vec::new();
-    if let Some(settings) = &stage.systems.media_uploader {
-        systems.push(media_uploader::system(stage, settings)?);
-    }
-    if let Some(settings) = &stage.systems.portfolio {
-        systems.push(portfolio::system(stage, settings)?);
-    }
-    if let Some(settings) = &stage.systems.thakii {
-        systems.push(thakii::system(stage, settings)?);
-    }
-    let mut rendered = systems.into_iter().map(|system| system.render(stage)).collect::<Result<Vec<_>, _>>()?;
-    foundation::limit(stage, &mut rendered);
-    // Last made, because what deploying may do follows from what is deployed, and first deployed.
-    rendered.insert(0, foundation::system(stage, &rendered, deployed)?.render(stage)?);
-    Ok(rendered)
+fn read<T: DeserializeOwned>(stage: &Stage, system: &str, renamed: Renamed) -> Result<Option<T>, StageError> {
+    stage.settings(system).map_err(|error| error.explain_renamed(renamed))
+}
+
+/// Renders the systems that have settings in `stage`.
+pub(crate) fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
+    let settings = Settings::read(stage)?;
+    let systems = [
+        settings.media_uploader.map(|settings| media_uploader::system(stage, &settings)),
+        settings.portfolio.map(|settings| portfolio::system(stage, &settings)),
+        settings.thakii.map(|settings| thakii::system(stage, &settings)),
+    ];
+    systems.into_iter().flatten().map(|system| system?.render(stage)).collect()
 }
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,34 +1,48 @@
-//! What tests of systems ask about templates.
+//! Helpers for tests that read templates.
 
-use serde_json::Value;
-
-use crate::{
+use model::{
+    foundation,
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
 };
+use serde_json::Value;
 
-/// Every stage there is.
+/// All stages of this repository.
 pub(super) const STAGES: [&str; 4] = ["local", "dev", "staging", "prod"];
 
-/// A stage as its committed file has it.
-pub(super) fn stage(name: &str) -> Stage {
-    let text = match name {
+/// The text of a stage's file.
+pub(super) fn stage_text(name: &str) -> &'static str {
+    match name {
         "local" => include_str!("../../stages/local.yaml"),
         "dev" => include_str!("../../stages/dev.yaml"),
         "staging" => include_str!("../../stages/staging.yaml"),
         "prod" => include_str!("../../stages/prod.yaml"),
         other => panic!("no {other}"),
-    };
-    Stage::parse(name, text, name).expect("a stage")
+    }
+}
+
+/// The path of a stage's file.
+pub(super) fn stage_file(name: &str) -> String {
+    format!("stacks/stages/{name}.yaml")
+}
+
+/// A stage as its committed file defines it.
+pub(super) fn stage(name: &str) -> Stage {
+    Stage::parse(name, stage_text(name), &stage_file(name)).expect("a stage")
+}
+
+/// All systems of a stage, foundation included.
+pub(super) fn all_rendered(stage_name: &str) -> Vec<RenderedSystem> {
+    let stage = stage(stage_name);
+    foundation::complete(&stage, super::render(&stage).expect("rendered"), &[]).expect("complete")
 }
 
 /// A system of a stage.
 pub(super) fn rendered(system: &str, stage_name: &str) -> RenderedSystem {
-    let systems = super::render(&stage(stage_name)).expect("rendered");
-    systems.into_iter().find(|rendered| rendered.name == system).expect("the system")
+    all_rendered(stage_name).into_iter().find(|rendered| rendered.name == system).expect("the system")
 }
 
-/// A stack of a system.
+/// Returns a stack of a system.
 pub(super) fn stack<'a>(system: &'a RenderedSystem, name: &str) -> &'a RenderedStack {
     system.stacks.iter().find(|stack| stack.stack == name).expect("the stack")
 }
@@ -40,13 +54,16 @@ pub(super) fn properties<'a>(stack: &'a RenderedStack, logical_id: &str) -> &'a 
     properties
 }
 
-/// The resources of a type, by logical ID.
-pub(super) fn of_type<'a>(stack: &'a RenderedStack, kind: &str) -> Vec<(&'a str, &'a Value)> {
+/// Returns the resources of a type, by logical ID.
+pub(super) fn of_type<'a>(stack: &'a RenderedStack, resource_type: &str) -> Vec<(&'a str, &'a Value)> {
     let resources = stack.template["Resources"].as_object().expect("resources").iter();
-    resources.filter(|(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource)).collect()
+    resources
+        .filter(|(_, resource)| resource["Type"] == resource_type)
+        .map(|(id, resource)| (id.as_str(), resource))
+        .collect()
 }
 
-/// Every action a role allows, with the resources it allows it on, as text.
+/// Returns the actions that a role allows, each with its resources as text.
 pub(super) fn allowed(stack: &RenderedStack, role: &str) -> Vec<(String, String)> {
     let statements = &properties(stack, role)["Policies"][0]["PolicyDocument"]["Statement"];
     let statements = statements.as_array().expect("statements").iter();
@@ -58,7 +75,7 @@ pub(super) fn allowed(stack: &RenderedStack, role: &str) -> Vec<(String, String)
         .collect()
 }
 
-/// The actions a role allows on what `part` of the resources' text names, each once, sorted.
+/// Returns the actions that a role allows on resources whose text contains `part`, each once, sorted.
 pub(super) fn actions_on(stack: &RenderedStack, role: &str, part: &str) -> Vec<String> {
     let on = allowed(stack, role).into_iter().filter(|(_, resource)| resource.contains(part));
     let mut actions: Vec<_> = on.map(|(action, _)| action).collect();
@@ -67,7 +84,7 @@ pub(super) fn actions_on(stack: &RenderedStack, role: &str, part: &str) -> Vec<S
     actions
 }
 
-/// An alarm's comparison and threshold, with its period and how many of them.
+/// Returns an alarm's comparison, threshold, period in seconds and number of periods.
 pub(super) fn alarm(stack: &RenderedStack, logical_id: &str) -> (String, f64, i64, i64) {
     let alarm = properties(stack, logical_id);
     let period = alarm["Period"].as_i64().or_else(|| alarm["Metrics"][1]["MetricStat"]["Period"].as_i64());
@@ -79,9 +96,9 @@ pub(super) fn alarm(stack: &RenderedStack, logical_id: &str) -> (String, f64, i6
     )
 }
 
-/// What holds in every stage of every system: no wildcard action, no `Scan`, only X-Ray on everything; integrations and
-/// event sources call aliases; no account, no code.
-pub(super) fn is_sound(system: &str) {
+/// Asserts the rules for all systems in all stages: no wildcard action, no `Scan`, only X-Ray on all resources;
+/// integrations and event sources call aliases; neither account nor code in templates.
+pub(super) fn assert_sound(system: &str) {
     for name in STAGES {
         let stage = stage(name);
         for stack in &rendered(system, name).stacks {
@@ -92,8 +109,8 @@ pub(super) fn is_sound(system: &str) {
             for (role, _) in of_type(stack, "AWS::IAM::Role") {
                 for (action, resource) in allowed(stack, role) {
                     assert!(!action.contains('*'), "{role} of {} may {action}", stack.name);
-                    let everything = resource == r#"["*"]"#;
-                    assert_eq!(everything, action.starts_with("xray:"), "{role}: {action} on {resource}");
+                    let on_all = resource == r#"["*"]"#;
+                    assert_eq!(on_all, action.starts_with("xray:"), "{role}: {action} on {resource}");
                 }
             }
             for (id, method) in of_type(stack, "AWS::ApiGateway::Method") {
@@ -108,10 +125,10 @@ pub(super) fn is_sound(system: &str) {
     }
 }
 
-/// Everything of these types stays when its stack goes.
-pub(super) fn stays(system: &RenderedSystem, types: &[&str]) {
+/// Asserts that all resources of these types are retained when their stack is deleted.
+pub(super) fn assert_retained(system: &RenderedSystem, types: &[&str]) {
     for stack in &system.stacks {
-        for (id, resource) in types.iter().flat_map(|kind| of_type(stack, kind)) {
+        for (id, resource) in types.iter().flat_map(|name| of_type(stack, name)) {
             assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
         }

@@ -1,6 +1,6 @@
-//! The schemas' descriptions as rustdoc comments: the first sentence, without markup that rustdoc would trip over.
+//! Turns the schemas' descriptions into rustdoc comments: the first sentence, without markup that rustdoc would misread.
 
-/// What AWS's writers leave to be filled in.
+/// Placeholders of AWS's documentation, each with the name that it stands for.
 const PLACEHOLDERS: &[(&str, &str)] = &[
     ("AOlong", "AWS Organizations"),
     ("CFNlong", "CloudFormation"),
@@ -11,20 +11,20 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("LAMlong", "Lambda"),
 ];
 
-/// The first sentence of a description, in plain text with `code` marked. `None` when there is nothing to say.
+/// Returns the first sentence of a description, in plain text with marked `code`, or `None` if it has no words.
 #[must_use]
-pub fn sentence(description: &str) -> Option<String> {
-    let text = without_markup(description);
+pub(crate) fn sentence(description: &str) -> Option<String> {
+    let text = remove_markup(description);
     let first = first_sentence(&text);
-    let text = escaped(first.trim().trim_end_matches([':', ',', ';']));
+    let text = escape(first.trim().trim_end_matches([':', ',', ';']));
     text.chars()
         .any(char::is_alphanumeric)
         .then(|| if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") })
 }
 
-/// Doc comment lines of at most `width` columns, indented as they will be after formatting.
+/// Returns doc comment lines of at most `width` columns.
 #[must_use]
-pub fn comment(text: &str, marker: &str, width: usize) -> String {
+pub(crate) fn comment(text: &str, marker: &str, width: usize) -> String {
     let mut lines = Vec::new();
     let mut line = String::from(marker);
     for word in text.split_whitespace() {
@@ -38,8 +38,8 @@ pub fn comment(text: &str, marker: &str, width: usize) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Drops HTML tags, keeps the text of links, and fills in the names that AWS's writers abbreviate.
-fn without_markup(description: &str) -> String {
+/// Removes HTML tags, keeps the text of links, and replaces placeholders.
+fn remove_markup(description: &str) -> String {
     let mut text = String::with_capacity(description.len());
     let mut rest = description;
     while let Some(letter) = rest.chars().next() {
@@ -57,21 +57,21 @@ fn without_markup(description: &str) -> String {
     PLACEHOLDERS.iter().fold(text, |text, (placeholder, name)| text.replace(placeholder, name))
 }
 
-/// `[shown](address)` at the start of a text, and what comes after it.
+/// Returns the text of a link `[text](address)` at the start, and the rest after it.
 fn link(text: &str) -> Option<(&str, &str)> {
     let (shown, after) = text.strip_prefix('[')?.split_once("](")?;
     let (_, after) = after.split_once(')')?;
     (!shown.contains(['[', ']'])).then_some((shown, after))
 }
 
-/// What comes after an HTML tag at the start of a text.
+/// Returns the rest after an HTML tag at the start.
 fn tag(text: &str) -> Option<&str> {
     let (inside, after) = text.strip_prefix('<')?.split_once('>')?;
     let name = inside.trim_start_matches('/').split(' ').next()?;
     matches!(name, "a" | "b" | "br" | "br/" | "code" | "em" | "i" | "li" | "note" | "ol" | "p" | "ul").then_some(after)
 }
 
-/// Up to the first full stop that a capital letter follows, or the first line.
+/// Returns the text up to the first full stop before a capital letter, or the first line.
 fn first_sentence(text: &str) -> &str {
     let text = text.trim();
     let line = text.split("\n").next().unwrap_or(text);
@@ -85,8 +85,8 @@ fn first_sentence(text: &str) -> &str {
     line
 }
 
-/// Escapes what rustdoc would take for a link or a tag; inside `code` nothing needs it.
-fn escaped(text: &str) -> String {
+/// Escapes characters outside of `code` that rustdoc would read as a link or a tag.
+fn escape(text: &str) -> String {
     let unpaired = !text.matches('`').count().is_multiple_of(2);
     let mut in_code = false;
     let mut escaped = String::with_capacity(text.len());
@@ -104,12 +104,12 @@ fn escaped(text: &str) -> String {
             _ => escaped.push(letter),
         }
     }
-    let escaped: Vec<_> = escaped.split_whitespace().map(with_marked_address).collect();
+    let escaped: Vec<_> = escaped.split_whitespace().map(mark_address).collect();
     escaped.join(" ").trim_start_matches(['-', '+', ' ']).to_owned()
 }
 
-/// Puts bare addresses into code, which rustdoc asks for.
-fn with_marked_address(word: &str) -> String {
+/// Marks bare addresses as code, as rustdoc requires.
+fn mark_address(word: &str) -> String {
     let bare = word.starts_with("http://") || word.starts_with("https://");
     if bare { format!("`{}`", word.replace('\\', "")) } else { word.to_owned() }
 }

@@ -1,19 +1,20 @@
-//! Turns AWS's resource schemas into Rust: one struct of typed properties per resource type.
+//! Generates Rust from AWS's resource schemas: one struct of typed properties for each resource type.
 //!
-//! [`types`] reads which types are wanted, [`wheel`] fetches their schemas, [`read`] makes a [`model`] of each, and
-//! [`emit`] writes it down as Rust; [`tree`] formats the files and writes or compares them. Everything but [`wheel`]
-//! and [`tree`] is pure. Nothing here knows about stacks: what comes out is source text.
+//! [`types`] reads the list of types, [`wheel`] downloads their schemas, [`read`] turns each into a [`model`], and
+//! [`emit`] writes that as Rust; [`tree`] formats the files and writes or compares them. All modules except [`wheel`]
+//! and [`tree`] are pure. The generator does not depend on stacks: its result is source text.
 
-pub mod docs;
-pub mod emit;
-pub mod model;
-pub mod names;
-pub mod permissions;
-pub mod read;
-pub mod replacement;
-pub mod tree;
-pub mod types;
-pub mod wheel;
+mod docs;
+mod emit;
+mod model;
+mod names;
+mod permissions;
+mod read;
+mod replacement;
+mod tree;
+mod types;
+mod verb;
+mod wheel;
 
 use std::collections::BTreeMap;
 
@@ -21,19 +22,20 @@ use miette::Diagnostic;
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use self::verb::Verb;
 use self::{model::Resource, types::TypeName};
 
-/// A schema could not be turned into Rust.
+/// An error in a schema.
 #[derive(Debug, Error, Diagnostic)]
-pub enum SchemaError {
-    /// The schemas know no such type.
+pub(crate) enum SchemaError {
+    /// A listed type has no schema.
     #[error("there is no schema for {type_name}")]
-    #[diagnostic(help("correct stacks/src/resources/types.txt, or pin a newer release of the schemas"))]
+    #[diagnostic(help("correct stacks/model/src/resources/types.txt, or pin a newer release of the schemas"))]
     UnknownType {
-        /// The type that was listed.
+        /// The listed type.
         type_name: TypeName,
     },
-    /// A schema points to a definition that it does not have.
+    /// A schema refers to a definition that it does not have.
     #[error("the schema of {type_name} refers to `{reference}`, which does not exist")]
     DanglingReference {
         /// The schema's type.
@@ -43,15 +45,15 @@ pub enum SchemaError {
     },
 }
 
-/// Rust source files, by path relative to the folder they are generated into; not yet formatted.
-pub type Sources = BTreeMap<String, String>;
+/// Rust source files, by path relative to the folder of the generated files.
+pub(crate) type Sources = BTreeMap<String, String>;
 
-/// Generates the structs of the wanted types: a file per service, and `mod.rs`.
+/// Generates the structs of the wanted types: a file for each service, and `mod.rs`. They are not formatted.
 ///
 /// # Errors
 ///
 /// When a wanted type has no schema, or a schema refers to a definition that it does not have.
-pub fn generate(schemas: &BTreeMap<TypeName, Value>, wanted: &[TypeName]) -> Result<Sources, SchemaError> {
+pub(crate) fn generate(schemas: &BTreeMap<TypeName, Value>, wanted: &[TypeName]) -> Result<Sources, SchemaError> {
     let mut services: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
     for type_name in wanted {
         let schema = schemas.get(type_name).ok_or_else(|| SchemaError::UnknownType { type_name: type_name.clone() })?;
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_becomes_a_file_that_mod_names() {
+    fn a_service_becomes_a_file_and_a_module() {
         let (name, schema) = queue();
         let sources = generate(&BTreeMap::from([(name.clone(), schema)]), &[name]).expect("the schema is sound");
         assert_eq!(sources.keys().collect::<Vec<_>>(), ["mod.rs", "sqs.rs"]);
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_without_schema_is_named() {
+    fn a_type_without_a_schema_is_named() {
         let (name, _) = queue();
         let error = generate(&BTreeMap::new(), &[name]).expect_err("there are no schemas");
         assert_eq!(error.to_string(), "there is no schema for AWS::SQS::Queue");

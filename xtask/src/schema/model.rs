@@ -1,56 +1,56 @@
-//! A resource type in the terms of the Rust it becomes: structs, fields, types. [`super::read`] fills it from a
-//! schema, [`super::emit`] writes it down.
+//! Resource types as Rust structs, fields and types. [`super::read`] creates them from a schema, [`super::emit`] writes
+//! them as source.
 
 use super::types::TypeName;
 
 /// A resource type.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
-    /// Its name.
+pub(crate) struct Resource {
+    /// The type's name.
     pub type_name: TypeName,
-    /// Its properties.
+    /// The type's properties.
     pub properties: Struct,
-    /// What the properties are made of, by name.
+    /// The types of the properties, by name.
     pub definitions: Vec<Struct>,
-    /// What the service sets itself, as `Fn::GetAtt` takes it.
+    /// The attributes that the service sets, in the form that `Fn::GetAtt` takes.
     pub attributes: Vec<String>,
-    /// Paths of the properties whose change replaces the resource.
+    /// The paths of the properties whose change replaces the resource.
     pub create_only: Vec<String>,
-    /// Paths of the properties whose change may replace the resource.
+    /// The paths of the properties whose change may replace the resource.
     pub conditionally_create_only: Vec<String>,
 }
 
 /// An object with known properties.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Struct {
-    /// Its Rust name.
+pub(crate) struct Struct {
+    /// The Rust name.
     pub name: String,
-    /// What it is, in a sentence.
+    /// The description, in one sentence.
     pub doc: Option<String>,
-    /// Its properties, in the schema's order.
+    /// The properties, in the schema's order.
     pub fields: Vec<Field>,
 }
 
 /// A property.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Field {
-    /// Its name in a template.
+pub(crate) struct Field {
+    /// The property's name in a template.
     pub name: String,
-    /// What it is, in a sentence.
+    /// The description, in one sentence.
     pub doc: Option<String>,
-    /// Its type.
+    /// The property's type.
     pub kind: Type,
-    /// Must it be there?
+    /// Whether the property is required.
     pub required: bool,
-    /// What a change does to the resource.
+    /// The effect of a change on the resource.
     pub replacement: Replacement,
-    /// The values it may have; empty when the schema does not list them.
+    /// The allowed values, or none if the schema does not list them.
     pub allowed: Vec<String>,
 }
 
 /// The type of a property.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Type {
+pub(crate) enum Type {
     /// Text.
     Text,
     /// True or false.
@@ -63,24 +63,24 @@ pub enum Type {
     Json,
     /// A list.
     List(Box<Type>),
-    /// An object with names of one's own choice.
+    /// An object with arbitrary keys.
     Map(Box<Type>),
-    /// One of the resource's definitions; boxed where it contains itself.
+    /// One of the resource's definitions.
     Struct {
-        /// Its Rust name.
+        /// The Rust name.
         name: String,
-        /// Does it contain what it is contained in?
+        /// Whether the field is boxed, because the struct contains itself.
         boxed: bool,
     },
 }
 
-/// What changing a property does to the resource.
+/// The effect of a property's change on the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replacement {
-    /// It is updated.
+pub(crate) enum Replacement {
+    /// The resource is updated.
     Never,
-    /// It is replaced under some conditions.
+    /// The resource is replaced under some conditions.
     Conditional,
-    /// It is replaced.
+    /// The resource is replaced.
     Always,
 }

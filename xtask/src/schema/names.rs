@@ -1,7 +1,7 @@
 //! Rust names for CloudFormation's names.
 
-/// Names that a generated struct must not take, since the generated code uses them for something else.
-const TAKEN: &[&str] = &[
+/// Names that a generated struct must not have, because the generated code uses them.
+const RESERVED: &[&str] = &[
     "BTreeMap",
     "Box",
     "Clone",
@@ -19,7 +19,7 @@ const TAKEN: &[&str] = &[
     "Vec",
 ];
 
-/// Words that are no identifiers, from <https://doc.rust-lang.org/reference/keywords.html>.
+/// Words that are not identifiers, from <https://doc.rust-lang.org/reference/keywords.html>.
 const KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else", "enum",
     "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move",
@@ -27,12 +27,12 @@ const KEYWORDS: &[&str] = &[
     "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 
-/// One word each, whatever the capitals say.
+/// Words that are one word despite their capitals.
 const ONE_WORD: &[(&str, &str)] = &[("OAuth", "Oauth"), ("GiB", "Gib"), ("MiB", "Mib"), ("VCpu", "Vcpu")];
 
-/// The name in snake case: `KMSMasterKeyID` → `kms_master_key_id`, `AliasARNs` → `alias_arns`.
+/// Returns a name in snake case: `KMSMasterKeyID` → `kms_master_key_id`, `AliasARNs` → `alias_arns`.
 #[must_use]
-pub fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let name = ONE_WORD.iter().fold(name.to_owned(), |name, (spelled, word)| name.replace(spelled, word));
     let letters: Vec<char> = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let mut snake = String::with_capacity(name.len() + 8);
@@ -45,9 +45,9 @@ pub fn snake_case(name: &str) -> String {
     snake
 }
 
-/// A field's or module's identifier.
+/// Returns the identifier of a field or module.
 #[must_use]
-pub fn field(name: &str) -> String {
+pub(crate) fn field(name: &str) -> String {
     let snake = snake_case(name);
     match snake.as_str() {
         "self" | "super" | "crate" => format!("{snake}_"),
@@ -56,26 +56,26 @@ pub fn field(name: &str) -> String {
     }
 }
 
-/// What serde's `rename_all = "PascalCase"` makes of a field's identifier.
+/// Returns a field's name under serde's `rename_all = "PascalCase"`.
 #[must_use]
-pub fn pascal_case(field: &str) -> String {
-    field.trim_start_matches("r#").split('_').map(capitalized).collect()
+pub(crate) fn pascal_case(field: &str) -> String {
+    field.trim_start_matches("r#").split('_').map(capitalize).collect()
 }
 
-/// A struct's identifier.
+/// Returns the identifier of a struct.
 #[must_use]
-pub fn structure(name: &str) -> String {
-    let name = capitalized(&name.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
-    if TAKEN.contains(&name.as_str()) { format!("{name}Definition") } else { name }
+pub(crate) fn structure(name: &str) -> String {
+    let name = capitalize(&name.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+    if RESERVED.contains(&name.as_str()) { format!("{name}Definition") } else { name }
 }
 
-fn capitalized(word: &str) -> String {
+fn capitalize(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
-/// Does a word start at this letter? At a capital after a small letter or digit, and at the last capital of a row
-/// when a small letter follows, unless that is a plural's `s`.
+/// Returns whether a word starts at this letter: at a capital after a small letter or digit, and at the last capital of
+/// a row before a small letter, unless that is a plural's `s`.
 fn starts_word(letters: &[char], index: usize) -> bool {
     let (before, here) = (letters[index - 1], letters[index]);
     if !here.is_ascii_uppercase() {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn pascal_case_is_what_serde_makes_of_a_field() {
+    fn pascal_case_matches_serdes() {
         assert_eq!(pascal_case("bucket_name"), "BucketName");
         assert_eq!(pascal_case("r#type"), "Type");
         assert_eq!(pascal_case("sse_algorithm"), "SseAlgorithm");

@@ -1,7 +1,7 @@
-//! What CloudFormation calls to make, read, change and delete a resource, for every type there is: the part of the schemas
-//! that an execution role is made from.
+//! The table of the actions that CloudFormation needs to create, read, change and delete a resource, for all resource
+//! types. The execution role is built from it.
 //!
-//! One line per type, so that a review of new schemas sees what changed.
+//! Each type is a line, so that the changes of new schemas can be reviewed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,12 +14,12 @@ use serde_json::Value;
 const HEADER: &str = "# Written by `cargo xtask schema` from AWS's resource schemas; do not edit.\n\
     # type <tab> actions of its handlers for create, read, update and delete\n";
 
-/// The handlers that operations on stacks call; `list` is for other tools.
+/// The handlers that operations on stacks call. `list` is used by other tools.
 const HANDLERS: [&str; 4] = ["create", "read", "update", "delete"];
 
-/// The table of all schemas that name their handlers' permissions.
+/// Returns the table of all schemas that name their handlers' permissions.
 #[must_use]
-pub fn table(schemas: &BTreeMap<String, Value>) -> String {
+pub(crate) fn table(schemas: &BTreeMap<String, Value>) -> String {
     let mut table = HEADER.to_owned();
     for (type_name, schema) in schemas {
         let permissions = HANDLERS.iter().flat_map(|handler| {
@@ -35,8 +35,8 @@ pub fn table(schemas: &BTreeMap<String, Value>) -> String {
     table
 }
 
-/// Is it an action that a policy can name? A few schemas have `s3:*`, which says nothing, and `s3:REST.PUT.OBJECT`, which
-/// is a name in S3's access logs.
+/// Returns whether a policy can name the action. A few schemas contain `s3:*`, which is too general, and
+/// `s3:REST.PUT.OBJECT`, a name in S3's access logs.
 fn is_action(text: &str) -> bool {
     text.split_once(':').is_some_and(|(service, action)| {
         let is_word = |word: &str, extra: char| {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_a_line_of_what_its_handlers_call() {
+    fn a_type_is_a_line_of_its_handlers_actions() {
         let schema = json!({ "handlers": {
             "create": { "permissions": ["sqs:CreateQueue", "s3:*", "s3:REST.PUT.OBJECT"] },
             "delete": { "permissions": ["sqs:DeleteQueue", "sqs:CreateQueue"] },

@@ -20,7 +20,7 @@ impl Resource {
     /// # Errors
     ///
     /// When the schema refers to a definition that it does not have.
-    pub fn read(type_name: &TypeName, schema: &Value) -> Result<Self, SchemaError> {
+    pub(crate) fn read(type_name: &TypeName, schema: &Value) -> Result<Self, SchemaError> {
         let mut reader = Reader::new(type_name, schema);
         let mut properties = reader.structure(schema, names::structure(type_name.resource()))?;
         properties.doc = None;
@@ -37,17 +37,17 @@ impl Resource {
     }
 }
 
-/// A property in the schema: the object it belongs to, by address, and its name.
+/// A property in the schema: the address of its object, and its name.
 type Property<'a> = (*const Value, &'a str);
 
-/// Reads one schema, collecting the definitions that its properties are made of.
+/// Reads one schema, and collects the types of its properties.
 struct Reader<'a> {
     type_name: &'a TypeName,
     schema: &'a Value,
     read_only: BTreeSet<Property<'a>>,
     create_only: BTreeSet<Property<'a>>,
     conditionally_create_only: BTreeSet<Property<'a>>,
-    /// The name that each object became, by address.
+    /// The struct's name for each object, by address.
     named: BTreeMap<*const Value, String>,
     /// Finished definitions by name; `None` while one is being read.
     structs: BTreeMap<String, Option<Struct>>,
@@ -73,12 +73,12 @@ impl<'a> Reader<'a> {
         for (property, schema) in properties(object) {
             let location: Property<'a> = (std::ptr::from_ref(object), property.as_str());
             let is_required = required.contains(&property.as_str());
-            // A definition shared with a property that users do set is read-only in one place only.
-            let shared = is_required && !std::ptr::eq(object, self.schema);
-            if self.read_only.contains(&location) && !shared {
+            // A definition that a writable property shares is read-only in one place only.
+            let is_shared = is_required && !std::ptr::eq(object, self.schema);
+            if self.read_only.contains(&location) && !is_shared {
                 continue;
             }
-            let kind = self.kind(schema, property, &name)?;
+            let kind = self.type_of(schema, property, &name)?;
             fields.push(Field {
                 name: property.clone(),
                 doc: schema["description"].as_str().and_then(docs::sentence),
@@ -91,11 +91,12 @@ impl<'a> Reader<'a> {
         Ok(Struct { name, doc: object["description"].as_str().and_then(docs::sentence), fields })
     }
 
-    /// The type of a schema; `suggested` names it if it is an object, `parent` is what it is part of.
-    fn kind(&mut self, schema: &'a Value, suggested: &str, parent: &str) -> Result<Type, SchemaError> {
+    /// Returns the type of a schema. `suggested` is its name if it is an object, `parent` the name of the struct that
+    /// contains it.
+    fn type_of(&mut self, schema: &'a Value, suggested: &str, parent: &str) -> Result<Type, SchemaError> {
         if let Some(reference) = schema["$ref"].as_str() {
             let definition = reference.rsplit('/').next().unwrap_or(suggested).to_owned();
-            return self.kind(self.resolved(schema)?, &definition, parent);
+            return self.type_of(self.resolved(schema)?, &definition, parent);
         }
         let types = types(schema);
         let pattern = schema["patternProperties"].as_object().and_then(|patterns| patterns.values().next());
@@ -103,10 +104,10 @@ impl<'a> Reader<'a> {
         if properties(schema).next().is_some() {
             self.definition(schema, suggested, parent)
         } else if let Some(values) = pattern.or(others) {
-            Ok(Type::Map(Box::new(self.kind(values, suggested, parent)?)))
+            Ok(Type::Map(Box::new(self.type_of(values, suggested, parent)?)))
         } else if types.contains(&"array") && types.len() == 1 {
             let items = &schema["items"];
-            let item = if items.is_object() { self.kind(items, suggested, parent)? } else { Type::Json };
+            let item = if items.is_object() { self.type_of(items, suggested, parent)? } else { Type::Json };
             Ok(Type::List(Box::new(item)))
         } else if types.is_empty() {
             self.alternatives(schema, suggested, parent)
@@ -115,14 +116,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The type of a schema that has none itself: that of its alternatives, if they agree.
+    /// Returns the type of a schema without one of its own: the type of its alternatives, if it is the same.
     fn alternatives(&mut self, schema: &'a Value, suggested: &str, parent: &str) -> Result<Type, SchemaError> {
         if schema["enum"].as_array().is_some_and(|values| values.iter().all(Value::is_string)) {
             return Ok(Type::Text);
         }
         let mut agreed = None;
         for alternative in ["oneOf", "anyOf"].iter().filter_map(|key| schema[key].as_array()).flatten() {
-            let kind = self.kind(alternative, suggested, parent)?;
+            let kind = self.type_of(alternative, suggested, parent)?;
             if agreed.get_or_insert_with(|| kind.clone()) != &kind {
                 return Ok(Type::Json);
             }
@@ -130,21 +131,21 @@ impl<'a> Reader<'a> {
         Ok(agreed.unwrap_or(Type::Json))
     }
 
-    /// An object with known properties becomes a definition, once.
+    /// Reads an object with known properties as a definition, once.
     fn definition(&mut self, object: &'a Value, suggested: &str, parent: &str) -> Result<Type, SchemaError> {
         let address = std::ptr::from_ref(object);
         if let Some(name) = self.named.get(&address) {
             return Ok(Type::Struct { name: name.clone(), boxed: false });
         }
         let defined = &self.schema["definitions"][suggested];
-        let free = |name: &String| !self.structs.contains_key(name);
+        let is_free = |name: &String| !self.structs.contains_key(name);
         let plain = Some(names::structure(suggested))
-            .filter(|name| free(name) && (defined.is_null() || std::ptr::eq(defined, object)));
+            .filter(|name| is_free(name) && (defined.is_null() || std::ptr::eq(defined, object)));
         let name = plain
             .into_iter()
             .chain([names::structure(&format!("{parent}{suggested}"))])
             .chain((2..).map(|number| names::structure(&format!("{parent}{suggested}{number}"))))
-            .find(free)
+            .find(is_free)
             .unwrap_or_default();
         self.named.insert(address, name.clone());
         self.structs.insert(name.clone(), None);
@@ -171,7 +172,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An object's properties, those of its alternatives included: CloudFormation takes one, Rust offers all.
+/// Returns an object's properties, including those of its alternatives: CloudFormation accepts one of them, the struct
+/// has all.
 fn properties(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let own = object["properties"].as_object();
     let alternatives = ["oneOf", "anyOf", "allOf"]
@@ -199,9 +201,9 @@ fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
-/// The type of what is neither list nor known object. Where several are allowed, text stands in for another form
-/// of the same: `["boolean", "string"]` is a boolean, `["object", "string"]` is JSON, and a schema that allows every
-/// scalar means text.
+/// Returns the type of a value that is neither a list nor an object with known properties. In a list of types, text is
+/// another form of the same value: `["boolean", "string"]` is a boolean, `["object", "string"]` is JSON. A schema that
+/// allows every scalar is text.
 fn scalar(types: &[&str]) -> Type {
     let has = |name| types.contains(&name);
     match types {
@@ -219,10 +221,10 @@ fn allowed(schema: &Value) -> Vec<String> {
     values.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The schema that a schema's chain of references ends at.
+/// Returns the schema at the end of a chain of references.
 fn follow<'a>(root: &'a Value, schema: &'a Value) -> Option<&'a Value> {
     let mut schema = schema;
-    // Longer chains than this are circles.
+    // A longer chain is a cycle.
     for _ in 0..16 {
         match schema["$ref"].as_str() {
             Some(reference) => schema = root.pointer(reference.strip_prefix('#')?)?,
@@ -236,12 +238,12 @@ fn pointers<'a>(schema: &'a Value, key: &'a str) -> impl Iterator<Item = &'a str
     schema[key].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// A schema's list of property pointers as paths in a template: `/properties/Code/S3Key` → `Code/S3Key`.
+/// Returns a schema's list of property pointers as paths in a template: `/properties/Code/S3Key` → `Code/S3Key`.
 pub(super) fn paths<'a>(schema: &'a Value, key: &'a str) -> impl Iterator<Item = String> + 'a {
     pointers(schema, key).filter_map(|pointer| Some(pointer.strip_prefix("/properties/")?.replace("/properties/", "/")))
 }
 
-/// The property that a pointer such as `/properties/Rules/*/Name` means. Lists and maps on the way are looked into.
+/// Returns the property at a pointer such as `/properties/Rules/*/Name`. Lists and maps on its path are entered.
 fn locate<'a>(root: &'a Value, pointer: &'a str) -> Option<Property<'a>> {
     let mut path = pointer.split('/').filter(|step| !matches!(*step, "" | "properties" | "items" | "*"));
     let mut property = path.next()?;
@@ -254,7 +256,7 @@ fn locate<'a>(root: &'a Value, pointer: &'a str) -> Option<Property<'a>> {
     Some((std::ptr::from_ref(object), property))
 }
 
-/// What a schema's lists and maps hold in the end.
+/// Returns the innermost element of nested lists and maps.
 fn element<'a>(root: &'a Value, schema: &'a Value) -> Option<&'a Value> {
     let mut schema = follow(root, schema)?;
     for _ in 0..16 {
@@ -265,7 +267,7 @@ fn element<'a>(root: &'a Value, schema: &'a Value) -> Option<&'a Value> {
     None
 }
 
-/// Boxes the fields through which a struct would contain itself. Lists and maps already keep theirs elsewhere.
+/// Boxes the fields through which a struct would contain itself. Lists and maps are on the heap anyway.
 fn box_cycles(structs: &mut [Struct]) {
     let direct: BTreeMap<String, Vec<String>> = structs
         .iter()
@@ -378,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contains_itself_is_boxed() {
+    fn recursive_structs_are_boxed() {
         let resource = read(&json!({
             "properties": { "Statement": { "$ref": "#/definitions/Statement" } },
             "definitions": {

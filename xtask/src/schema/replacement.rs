@@ -1,6 +1,7 @@
-//! What a change of a property does to a resource, for every type there is: the part of the schemas that planning needs.
+//! The table of the properties whose change replaces a resource, for all resource types. Planning needs it.
 //!
-//! One line per type, so that a plan reads it in a millisecond and a review of new schemas sees what changed.
+//! Each type is a line, so that a plan reads the table within a millisecond and the changes of new schemas can be
+//! reviewed.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -8,13 +9,13 @@ use serde_json::Value;
 
 use super::read::paths;
 
-/// The first line of the table.
+/// The first lines of the table.
 const HEADER: &str = "# Written by `cargo xtask schema` from AWS's resource schemas; do not edit.\n\
-    # type <tab> paths whose change replaces <tab> paths whose change may replace <tab> what the service sets itself\n";
+    # type <tab> paths whose change replaces <tab> paths whose change may replace <tab> attributes that the service sets\n";
 
-/// The table of all schemas that say anything about replacement.
+/// Returns the table of all schemas.
 #[must_use]
-pub fn table(schemas: &BTreeMap<String, Value>) -> String {
+pub(crate) fn table(schemas: &BTreeMap<String, Value>) -> String {
     let mut table = HEADER.to_owned();
     for (type_name, schema) in schemas {
         let list = |key| {

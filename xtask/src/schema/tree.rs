@@ -1,4 +1,4 @@
-//! Formats generated sources, and writes them or compares them with the committed ones.
+//! Formats generated sources, and writes or compares them with the committed files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,25 +13,25 @@ use tokio::{io::AsyncWriteExt, process::Command};
 use super::Sources;
 
 /// The file in the folder that is written by hand.
-const BY_HAND: &str = "resource_type.rs";
+const HANDWRITTEN: &str = "resource_type.rs";
 
-/// Generated sources could not be formatted, read or written.
+/// Generated sources cannot be formatted, read or written.
 #[derive(Debug, Error, Diagnostic)]
-pub enum TreeError {
-    /// rustfmt does not start.
+pub(crate) enum TreeError {
+    /// rustfmt cannot be started.
     #[error("failed to run rustfmt")]
     #[diagnostic(help("install it: `rustup component add rustfmt`"))]
     Rustfmt {
-        /// What the operating system says.
+        /// The cause.
         source: std::io::Error,
     },
-    /// rustfmt refuses a source.
+    /// rustfmt rejects a source.
     #[error("failed to format the generated {path}: {reason}")]
-    #[diagnostic(help("the generator wrote something that is not Rust; that is a mistake in xtask/src/schema"))]
-    Refused {
+    #[diagnostic(help("fix the generator in xtask/src/schema: its output is not valid Rust"))]
+    Rejected {
         /// The generated file.
         path: String,
-        /// What rustfmt said.
+        /// rustfmt's message.
         reason: String,
     },
     /// A file cannot be read, written or removed.
@@ -39,7 +39,7 @@ pub enum TreeError {
     File {
         /// The file or folder.
         path: Utf8PathBuf,
-        /// What the operating system says.
+        /// The cause.
         source: std::io::Error,
     },
 }
@@ -48,8 +48,8 @@ pub enum TreeError {
 ///
 /// # Errors
 ///
-/// When rustfmt does not run or refuses a source.
-pub async fn formatted(sources: Sources, root: &Utf8Path) -> Result<Sources, TreeError> {
+/// When rustfmt cannot be started or rejects a source.
+pub(crate) async fn format(sources: Sources, root: &Utf8Path) -> Result<Sources, TreeError> {
     let mut formatted = Sources::new();
     for (path, source) in sources {
         let mut rustfmt = Command::new("rustfmt")
@@ -63,7 +63,7 @@ pub async fn formatted(sources: Sources, root: &Utf8Path) -> Result<Sources, Tre
         let mut stdin = rustfmt.stdin.take();
         let writing = async move {
             if let Some(stdin) = &mut stdin {
-                // rustfmt that stops reading says why on its standard error.
+                // If rustfmt stops reading, its standard error contains the reason.
                 let _ = stdin.write_all(source.as_bytes()).await;
             }
         };
@@ -72,19 +72,20 @@ pub async fn formatted(sources: Sources, root: &Utf8Path) -> Result<Sources, Tre
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(TreeError::Refused { path, reason });
+            return Err(TreeError::Rejected { path, reason });
         }
         formatted.insert(path, text);
     }
     Ok(formatted)
 }
 
-/// The files in which a folder differs from sources; the text is what the file should hold, `None` that it should go.
+/// Returns the files in which a folder differs from sources, each with its expected text, or `None` if it should be
+/// removed.
 ///
 /// # Errors
 ///
 /// When the folder or a file in it cannot be read.
-pub fn differences<'a>(
+pub(crate) fn differences<'a>(
     directory: &Utf8Path,
     sources: &'a Sources,
 ) -> Result<BTreeMap<String, Option<&'a str>>, TreeError> {
@@ -101,19 +102,19 @@ pub fn differences<'a>(
         .collect())
 }
 
-/// Makes a folder hold what [`differences`] found missing.
+/// Writes and removes files until a folder has no [`differences`].
 ///
 /// # Errors
 ///
 /// When a file cannot be written or removed.
-pub fn apply(directory: &Utf8Path, differences: &BTreeMap<String, Option<&str>>) -> Result<(), TreeError> {
+pub(crate) fn apply(directory: &Utf8Path, differences: &BTreeMap<String, Option<&str>>) -> Result<(), TreeError> {
     for (path, text) in differences {
         let path = directory.join(path);
-        let done = match text {
+        let result = match text {
             Some(text) => fs_err::write(&path, text),
             None => fs_err::remove_file(&path),
         };
-        done.map_err(|source| TreeError::File { path, source })?;
+        result.map_err(|source| TreeError::File { path, source })?;
     }
     Ok(())
 }
@@ -124,7 +125,7 @@ fn committed(directory: &Utf8Path) -> Result<Sources, TreeError> {
     for entry in directory.read_dir_utf8().map_err(failed)? {
         let path = entry.map_err(failed)?.into_path();
         let name = path.file_name().unwrap_or_default().to_owned();
-        if path.extension() == Some("rs") && name != BY_HAND {
+        if path.extension() == Some("rs") && name != HANDWRITTEN {
             let text = fs_err::read_to_string(&path).map_err(|source| TreeError::File { path, source })?;
             sources.insert(name, text);
         }
@@ -145,7 +146,8 @@ mod tests {
     #[test]
     fn applying_the_differences_leaves_none() {
         let (_folder, path) = folder();
-        for (name, text) in [("same.rs", "same"), ("stale.rs", "old"), ("gone.rs", "x"), (BY_HAND, "x"), ("a.txt", "x")]
+        for (name, text) in
+            [("same.rs", "same"), ("stale.rs", "old"), ("gone.rs", "x"), (HANDWRITTEN, "x"), ("a.txt", "x")]
         {
             fs_err::write(path.join(name), text).expect("written");
         }
@@ -157,14 +159,14 @@ mod tests {
         assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), text)).into());
         apply(&path, &found).expect("writable");
         assert!(differences(&path, &sources).expect("readable").is_empty());
-        assert!(path.join(BY_HAND).exists() && path.join("a.txt").exists());
+        assert!(path.join(HANDWRITTEN).exists() && path.join("a.txt").exists());
     }
 
     #[tokio::test]
-    async fn what_is_not_rust_is_refused_by_name() {
+    async fn invalid_rust_is_rejected_by_name() {
         let (_folder, path) = folder();
         let sources = Sources::from([("wrong.rs".to_owned(), "pub struct {".to_owned())]);
-        let error = formatted(sources, &path).await.expect_err("not Rust");
-        assert!(matches!(error, TreeError::Refused { path, .. } if path == "wrong.rs"));
+        let error = format(sources, &path).await.expect_err("not Rust");
+        assert!(matches!(error, TreeError::Rejected { path, .. } if path == "wrong.rs"));
     }
 }

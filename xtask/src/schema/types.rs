@@ -7,35 +7,35 @@ use thiserror::Error;
 
 /// The name of a resource type: `AWS::<service>::<resource>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TypeName {
+pub(crate) struct TypeName {
     service: String,
     resource: String,
 }
 
-/// A line of the list is not a type's name.
+/// A line of the list is not the name of a type.
 #[derive(Debug, Error, Diagnostic, PartialEq, Eq)]
 #[error("line {line}: `{text}` is not a resource type")]
 #[diagnostic(help("write one type per line, like AWS::S3::Bucket; # starts a comment"))]
-pub struct TypeListError {
+pub(crate) struct TypeListError {
     line: usize,
     text: String,
 }
 
-/// A text is not a type's name.
+/// A text is not the name of a type.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("a resource type looks like AWS::S3::Bucket")]
-pub struct TypeNameError;
+pub(crate) struct TypeNameError;
 
 impl TypeName {
-    /// The service: `S3`.
+    /// Returns the service, for example `S3`.
     #[must_use]
-    pub fn service(&self) -> &str {
+    pub(crate) fn service(&self) -> &str {
         &self.service
     }
 
-    /// The resource within the service: `Bucket`.
+    /// Returns the resource within the service, for example `Bucket`.
     #[must_use]
-    pub fn resource(&self) -> &str {
+    pub(crate) fn resource(&self) -> &str {
         &self.resource
     }
 }
@@ -63,12 +63,12 @@ impl FromStr for TypeName {
     }
 }
 
-/// Reads the list: one type per line, `#` starts a comment. Sorted, each type once.
+/// Parses the list: one type in each line, `#` starts a comment. Returns each type once, sorted.
 ///
 /// # Errors
 ///
-/// When a line is not a type's name.
-pub fn parse(list: &str) -> Result<Vec<TypeName>, TypeListError> {
+/// When a line is not the name of a type.
+pub(crate) fn parse(list: &str) -> Result<Vec<TypeName>, TypeListError> {
     let mut types = Vec::new();
     for (number, line) in (1..).zip(list.lines()) {
         let text = line.split('#').next().unwrap_or_default().trim();
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_and_repetitions_are_left_out() {
+    fn comments_and_repetitions_are_ignored() {
         let types = parse("# these\nAWS::S3::Bucket # data\n\nAWS::IAM::Role\nAWS::S3::Bucket\n").expect("sound");
         let names: Vec<_> = types.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["AWS::IAM::Role", "AWS::S3::Bucket"]);

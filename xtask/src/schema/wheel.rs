@@ -1,4 +1,5 @@
-//! Fetches the schemas: AWS's, as the `cfn-lint` package (MIT-0) carries them, pinned and hash-checked.
+//! Downloads AWS's resource schemas, which the `cfn-lint` package (MIT-0) contains, in a pinned version with a checked
+//! hash.
 
 use std::{
     collections::BTreeMap,
@@ -14,30 +15,30 @@ use tokio::process::Command;
 
 use super::types::TypeName;
 
-/// The package's release.
+/// The package's version.
 const VERSION: &str = "1.58.0";
-/// The SHA-256 of the release's wheel.
+/// The SHA-256 of the version's wheel.
 const SHA256: &str = "9d9f06043160756a6158f5c3f92a44ce38254b1c578127461608305bc8262987";
-/// Where the wheel keeps a region's list of types, each with the name of its schema's file.
+/// The wheel's file with a region's list of types, each with the name of its schema's file.
 const TYPES: &str = "cfnlint/data/schemas/providers/us-east-1.json";
-/// Where the wheel keeps the schemas.
+/// The wheel's folder of schemas.
 const SCHEMAS: &str = "cfnlint/data/schemas/resources";
 
-/// The schemas could not be fetched or read.
+/// The schemas cannot be downloaded or read.
 #[derive(Debug, Error, Diagnostic)]
-pub enum WheelError {
-    /// Python does not start.
+pub(crate) enum WheelError {
+    /// Python cannot be started.
     #[error("failed to run python3")]
     #[diagnostic(help("install Python 3 with pip; only generating the resource types needs it"))]
     Python {
-        /// What the operating system says.
+        /// The cause.
         source: std::io::Error,
     },
     /// pip failed.
     #[error("failed to download cfn-lint {VERSION}: {reason}")]
     #[diagnostic(help("check pip's package index: `python3 -m pip download --no-deps cfn-lint=={VERSION}`"))]
     Download {
-        /// The last line of what pip said.
+        /// The last line of pip's output.
         reason: String,
     },
     /// A file cannot be read or written.
@@ -45,33 +46,33 @@ pub enum WheelError {
     File {
         /// The file.
         path: Utf8PathBuf,
-        /// What the operating system says.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The wheel is no archive, or lacks a file.
+    /// The wheel is not an archive, or lacks a file.
     #[error("failed to read {name} in the cfn-lint wheel")]
     Archive {
         /// The file in the wheel.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: zip::result::ZipError,
     },
-    /// A file in the wheel is not what it should be.
-    #[error("failed to understand {name} in the cfn-lint wheel")]
+    /// A file in the wheel has an unexpected form.
+    #[error("failed to parse {name} in the cfn-lint wheel")]
     Json {
         /// The file in the wheel.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: serde_json::Error,
     },
 }
 
-/// Downloads the wheel into `directory`, unless it is there already, and gives its path.
+/// Downloads the wheel into `directory`, unless it exists there, and returns its path.
 ///
 /// # Errors
 ///
-/// When there is no Python with pip, the index does not have the wheel, or its hash is another.
-pub async fn download(directory: &Utf8Path) -> Result<Utf8PathBuf, WheelError> {
+/// When Python with pip is not installed, the package index does not have the wheel, or its hash differs.
+pub(crate) async fn download(directory: &Utf8Path) -> Result<Utf8PathBuf, WheelError> {
     let wheel = directory.join(format!("cfn_lint-{VERSION}-py3-none-any.whl"));
     if fs_err::read(&wheel).is_ok_and(|bytes| hex::encode(Sha256::digest(bytes)) == SHA256) {
         return Ok(wheel);
@@ -94,18 +95,18 @@ pub async fn download(directory: &Utf8Path) -> Result<Utf8PathBuf, WheelError> {
     if output.status.success() {
         Ok(wheel)
     } else {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let reason = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("pip said nothing");
+        let output = String::from_utf8_lossy(&output.stderr);
+        let reason = output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("pip printed no message");
         Err(WheelError::Download { reason: reason.trim().to_owned() })
     }
 }
 
-/// Reads the schemas of the wanted types; a type the wheel does not know is left out.
+/// Reads the schemas of the wanted types. Types without a schema are omitted.
 ///
 /// # Errors
 ///
-/// When the wheel is damaged or laid out differently.
-pub fn schemas(wheel: impl Read + Seek, wanted: &[TypeName]) -> Result<BTreeMap<TypeName, Value>, WheelError> {
+/// When the wheel is damaged or has another layout.
+pub(crate) fn schemas(wheel: impl Read + Seek, wanted: &[TypeName]) -> Result<BTreeMap<TypeName, Value>, WheelError> {
     let mut archive = zip::ZipArchive::new(wheel)
         .map_err(|source| WheelError::Archive { name: "the list of files".to_owned(), source })?;
     let files: BTreeMap<String, String> = read(&mut archive, TYPES)?;
@@ -118,12 +119,12 @@ pub fn schemas(wheel: impl Read + Seek, wanted: &[TypeName]) -> Result<BTreeMap<
     Ok(schemas)
 }
 
-/// Reads every schema there is, by type.
+/// Reads all schemas, by type.
 ///
 /// # Errors
 ///
-/// When the wheel is damaged or laid out differently.
-pub fn all_schemas(wheel: impl Read + Seek) -> Result<BTreeMap<String, Value>, WheelError> {
+/// When the wheel is damaged or has another layout.
+pub(crate) fn all_schemas(wheel: impl Read + Seek) -> Result<BTreeMap<String, Value>, WheelError> {
     let mut archive = zip::ZipArchive::new(wheel)
         .map_err(|source| WheelError::Archive { name: "the list of files".to_owned(), source })?;
     let files: BTreeMap<String, String> = read(&mut archive, TYPES)?;
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn wanted_schemas_are_found_by_the_list_of_types() {
+    fn schemas_are_read_by_the_list_of_types() {
         let bucket: TypeName = "AWS::S3::Bucket".parse().expect("a type name");
         let unknown: TypeName = "AWS::S3::Bucked".parse().expect("a type name");
         let wheel = wheel(&[
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_broken_file_is_named() {
+    fn a_missing_or_invalid_file_is_named() {
         let bucket: TypeName = "AWS::S3::Bucket".parse().expect("a type name");
         let error = schemas(wheel(&[]), std::slice::from_ref(&bucket)).expect_err("no list of types");
         assert!(matches!(error, WheelError::Archive { name, .. } if name == TYPES));

@@ -75,7 +75,7 @@ impl World {
         cloud.deploy();
         let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
         let outputs = outputs(&status);
-        let signed_in = cloud.json(&["local", "sign-in", "--format", "json"]);
+        let signed_in = cloud.json(&["local", "sign-in", "--system", "media-uploader", "--format", "json"]);
         let token = signed_in["idToken"].as_str().expect("an ID token").to_owned();
         let username = signed_in["username"].as_str().expect("a username").to_owned();
         let api = status["urls"]["MediaApi"].as_str().expect("the API's URL");

@@ -1,4 +1,4 @@
-//! What deploying may do, while a stage runs what an earlier commit said.
+//! The permissions of foundation, while a stage runs what an earlier commit said.
 
 use std::process::Output;
 
@@ -79,7 +79,7 @@ fn what_runs_keeps_its_rights_until_it_is_gone() {
     // The next commit has less: a deploy neither needs somebody to bootstrap first, nor takes anything away.
     world.write(&["portfolio"]);
     let planned = text(&world.run(&["plan", "--stage", "staging", "--online"]));
-    assert!(planned.contains("What deploying may do is left as it is"), "{planned}");
+    assert!(planned.contains("The permissions of foundation stay as they are"), "{planned}");
     assert!(!planned.contains("foundation-pipeline-staging will"), "{planned}");
     let deployed = world.deploy("portfolio", "data");
     assert!(!deployed.contains("foundation"), "{deployed}");
@@ -91,20 +91,20 @@ fn what_runs_keeps_its_rights_until_it_is_gone() {
     assert!(execution.contains(secrets) && !execution.contains("sqs:CreateQueue"), "{execution}");
     assert!(boundary.contains("dynamodb:GetItem") && !boundary.contains("sqs:SendMessage"), "{boundary}");
     let again = world.bootstrap();
-    assert!(again.contains("No change") && again.contains("only what is deployed needs"), "{again}");
+    assert!(again.contains("No change") && again.contains("Permissions that only deployed stacks need"), "{again}");
 
     for stack in ["thakii-auth-staging", "thakii-storage-staging"] {
         world.delete(stack);
     }
     let after = world.bootstrap();
-    assert!(!after.contains("only what is deployed needs"), "{after}");
+    assert!(!after.contains("Permissions that only deployed stacks need"), "{after}");
     assert!(!world.rights().0.contains(secrets));
     let planned = text(&world.run(&["plan", "--stage", "staging", "--online"]));
-    assert!(!planned.contains("What deploying may do"), "{planned}");
+    assert!(!planned.contains("The permissions of foundation"), "{planned}");
 
     // More is for people, as ever.
     world.write(&["portfolio", "thakii"]);
     let mut command = world.cloud.command(&["deploy", "--stage", "staging", "--system", "foundation", "--yes"]);
     command.env("XTASK_STAGES", world.stages.path()).env("AWS_ENDPOINT_URL", world.cloud.endpoint());
-    crate::refusals::refused(&command.output().expect("xtask starts"), 1, &["what deploying to staging itself may do"]);
+    crate::refusals::refused(&command.output().expect("xtask starts"), 1, &["the permissions of deploys to staging"]);
 }

@@ -50,7 +50,7 @@ fn all_that_fails_is_told_in_one_run() {
         ["the first reason", "the second reason", "Failed tests:\n  small first\n  small second", "failed: tests"];
     refused(&output, 1, &said);
     assert_eq!(summary, "### ❌ Failed tests: 2\n\n- `small first`\n- `small second`\n");
-    let report = fs_err::read_to_string(folder.path().join(xtask::junit::REPORT)).expect("the report");
+    let report = fs_err::read_to_string(folder.path().join("target/nextest/ci/junit.xml")).expect("the report");
     assert!(report.contains("name=\"third\"") && !report.contains("\"old\""), "{report}");
 
     let (output, summary, _folder) = check(&test("third", ""));

@@ -60,7 +60,7 @@ fn a_rollback_that_failed_is_continued() {
     let done = r#"<ContinueUpdateRollbackResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><ContinueUpdateRollbackResult/></ContinueUpdateRollbackResponse>"#;
     let proxy =
         ill(&cloud, ["UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_IN_PROGRESS"], "ContinueUpdateRollback", Some(done));
-    refused(&doctor(&cloud, &proxy, &[]), 1, &[STACK, "so did going back", "--skip", STACK]);
+    refused(&doctor(&cloud, &proxy, &[]), 1, &[STACK, "so did the rollback", "--skip", STACK]);
     assert_eq!(proxy.count("ContinueUpdateRollback"), 0);
     let skip = format!("--skip={STACK}/ArtifactBucketPolicy");
     refused(&doctor(&cloud, &proxy, &["--fix", &skip]), 0, &["Repair", "done"]);

@@ -62,7 +62,7 @@ fn leftovers_go_when_asked_and_nothing_else_does() {
 
     let pruned = cloud.success(&["prune", "--stage", "local", "--also", ALSO]);
     let said = String::from_utf8_lossy(&pruned.stdout).into_owned();
-    assert!(said.contains("log group /aws/lambda/media-uploader-gone-local: goes, its function is gone"), "{said}");
+    assert!(said.contains("log group /aws/lambda/media-uploader-gone-local: deleted, its function is gone"), "{said}");
     let wanted = ["somebody-elses", "foundation-interrupted-other", "/aws/lambda/media-uploader-gone-other"];
     assert_eq!(left(&cloud), wanted);
 }

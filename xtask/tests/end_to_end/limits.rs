@@ -9,15 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-use stacks::stage::Stage;
-use xtask::{
-    artifacts::Artifacts,
+use engine::{
     aws::{Clients, Rates},
-    deploy::{Done, Guard, apply},
-    plan::{Action, Plan, PlannedStack, allow::Allowances, preview::Preview},
+    deploy::{DeployContext, Done, Guard, apply},
+    interruption::Interruption,
+    lock::HeldLocks,
     ui::Ui,
 };
+use model::{foundation, stage::Stage};
+use plan::{Action, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
+use serde_json::json;
 
 use crate::{
     cloud::Cloud,
@@ -79,16 +80,25 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
     let clients = Clients::at(rates, &stage, Some(proxy.endpoint())).await;
-    let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), behind: Vec::new() };
+    let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), unreleased: Vec::new() };
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    let applied = apply(&plan, "local", &Artifacts::default(), known, guard, &clients, &Ui::new()).await;
+    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "local",
+        clients: &clients,
+        locks: &locks,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
+    };
+    let applied = apply(context, &plan, &Artifacts::default(), known, guard).await;
     let applied = applied.map_err(|error| format!("{error:?}"));
     (account.throttled.load(Ordering::SeqCst), applied.map(|deployed| deployed.stacks))
 }
 
 fn bucket() -> BTreeMap<String, String> {
-    BTreeMap::from([(stacks::systems::foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())])
+    BTreeMap::from([(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())])
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn changes(call: &Call) -> bool {
 fn whoever_loses_the_lock_changes_nothing_more() {
     let cloud = Arc::new(foundation());
     let stopped = |what: &str, (output, calls): (Output, Vec<Call>)| {
-        refused(&output, 1, &["the lock of media-uploader is no longer ours: it was broken", "it goes on where"]);
+        refused(&output, 1, &["this run lost the lock of media-uploader: it was broken", "it resumes where"]);
         let changing: Vec<_> = calls.iter().filter(|call| changes(call)).collect();
         assert!(changing.is_empty(), "{what}: {changing:?}\n{}", text(&output));
     };

@@ -124,12 +124,12 @@ fn a_stage_that_grows_out_of_cloudformation_is_refused() {
 fn history_that_is_not_there_is_told_with_the_way_to_get_it() {
     let repository = Repository::new();
     let unknown = repository.plan(&["--stage", "dev", "--against", "nowhere"]);
-    refused(&unknown, 1, &["git knows no commit `nowhere`", "git fetch"]);
+    refused(&unknown, 1, &["git finds no commit `nowhere`", "git fetch"]);
     refused(&repository.plan(&["--against", "--all"]), 2, &[]);
     let option = repository.plan(&["--against=--all"]);
-    refused(&option, 1, &["git knows no commit `--all`"]);
+    refused(&option, 1, &["git finds no commit `--all`"]);
     let local = repository.plan(&["--stage", "local", "--against", "main"]);
-    refused(&local, 1, &["stage local has no committed templates"]);
+    refused(&local, 1, &["failed to compare stage local with a commit: it has no committed templates"]);
 
     let path = std::env::join_paths([repository.path()]).expect("a path");
     let without_git = command(repository.path(), &["--stage", "dev"]).env("PATH", path).output().expect("xtask starts");
@@ -151,7 +151,7 @@ fn history_that_is_not_there_is_told_with_the_way_to_get_it() {
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     copy_workspace(folder.path());
-    refused(&plan(folder.path(), &["--stage", "dev"]), 1, &["is no git repository"]);
+    refused(&plan(folder.path(), &["--stage", "dev"]), 1, &["is not in a git repository"]);
 }
 
 #[test]

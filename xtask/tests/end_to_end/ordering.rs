@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-use stacks::stage::Stage;
-use xtask::{
-    artifacts::Artifacts,
+use engine::{
     aws::Clients,
-    deploy::{Deployed, Done, Guard, Outputs, apply},
-    plan::{Action, Parameter, Plan, PlannedStack, allow::Allowances, preview::Preview},
+    deploy::{DeployContext, Deployed, Done, Guard, Outputs, apply},
+    interruption::Interruption,
+    lock::HeldLocks,
     ui::Ui,
 };
+use model::{foundation, stage::Stage};
+use plan::{Action, Parameter, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
+use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 
@@ -53,12 +54,21 @@ fn plan(topic: &str, giver: Action, taker: Action) -> Plan {
     let output = Parameter::Output { stack: GIVER.to_owned(), output: "Name".to_owned() };
     taker.parameters.insert("Name".to_owned(), output);
     taker.depends_on.push(GIVER.to_owned());
-    Plan { stacks: vec![giver, taker], code: Vec::new(), behind: Vec::new() }
+    Plan { stacks: vec![giver, taker], code: Vec::new(), unreleased: Vec::new() }
 }
 
 async fn deploy(plan: &Plan, known: Outputs, clients: &Clients) -> Deployed {
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    apply(plan, "local", &Artifacts::default(), known, guard, clients, &Ui::new()).await.expect("deployed")
+    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "local",
+        clients,
+        locks: &locks,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
+    };
+    apply(context, plan, &Artifacts::default(), known, guard).await.expect("deployed")
 }
 
 #[tokio::main]
@@ -66,7 +76,7 @@ async fn values(cloud: &Cloud) {
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
     let clients = Clients::new(&stage, Some(cloud.endpoint())).await;
-    let bucket = [(stacks::systems::foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())];
+    let bucket = [(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())];
     let foundation = ("foundation-artifacts-local".to_owned(), BTreeMap::from(bucket));
 
     // What an interrupted run left has no outputs, though it is known.

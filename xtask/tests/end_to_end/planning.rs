@@ -16,7 +16,7 @@ const STACK: &str = "foundation-artifacts-local";
 fn what_is_planned_is_deployed_and_then_nothing_is_left_but_what_is_changed_by_hand() {
     let cloud = Cloud::new();
     let first = cloud.xtask(&["plan", "--stage", "local", "--exit-code"]);
-    refused(&first, 2, &["media-uploader-api-local: create", "to create", "longest way"]);
+    refused(&first, 2, &["media-uploader-api-local: create", "to create", "longest path"]);
 
     cloud.deploy();
     let plan = |code: i32, arguments: &[&str]| {
@@ -35,7 +35,7 @@ fn what_is_planned_is_deployed_and_then_nothing_is_left_but_what_is_changed_by_h
     // The next deploy would release what was changed by hand, so there is something to do.
     let third = plan(2, &[]);
     let memory = changed.memory_size().expect("a size");
-    let told = format!("media-uploader-retrieve-local: MemorySize is {memory}, and was deployed as");
+    let told = format!("media-uploader-retrieve-local: MemorySize is {memory}, but was deployed as");
     let drift = third["drift"].to_string();
     assert!(drift.contains(&told), "{drift}");
     // CloudFormation's own detection sees it too.
@@ -73,7 +73,7 @@ fn a_deploy_carries_out_the_plan_it_is_given_and_no_other() {
     fs_err::write(file, written.replace(env!("CARGO_PKG_VERSION"), "0.0.0")).expect("written");
     refused(&deploy("local"), 1, &["was written by xtask 0.0.0"]);
     fs_err::write(file, "{").expect("written");
-    refused(&deploy("local"), 1, &["is no plan"]);
+    refused(&deploy("local"), 1, &["is not a plan"]);
     refused(&cloud.xtask(&["deploy", "--stage", "local", "--plan", "missing.json"]), 1, &["missing.json"]);
     refused(&cloud.xtask(&["plan", "--out", file]), 1, &["--out writes the plan of one stage"]);
 }
@@ -129,7 +129,7 @@ fn a_stack_that_nothing_defines_any_longer_is_told_and_left_alone() {
         if call.is("DescribeStacks") && call.subject.is_empty() { denied() } else { Verdict::Forward }
     });
     let blind = self::foundation(&cloud, &proxy, &["plan", "--exit-code"]);
-    refused(&blind, 0, &["were not looked for", "is not authorized to perform", "No change"]);
+    refused(&blind, 0, &["failed to list orphaned stacks", "is not authorized to perform", "No change"]);
     assert!(!text(&blind).contains("foundation-old-local"), "{}", text(&blind));
 }
 
@@ -202,7 +202,7 @@ fn what_holds_data_is_not_replaced_until_it_is_named() {
     refused(&deploy, 1, &["the plan is refused", "ArtifactBucket", "nothing was touched", &said]);
     assert_eq!(proxy.count("ExecuteChangeSet"), 0);
     let mistyped = foundation(&cloud, &proxy, &["deploy", "--yes", "--allow-replace", "artifacts/ArtifactBucket"]);
-    refused(&mistyped, 1, &["names nothing", "the plan is refused"]);
+    refused(&mistyped, 1, &["matches no refused finding", "the plan is refused"]);
     let deploy = foundation(&cloud, &proxy, &["deploy", "--yes", &named]);
     assert!(deploy.status.success(), "{}", text(&deploy));
 }
@@ -216,7 +216,7 @@ fn a_change_set_that_would_lose_data_unseen_is_not_executed() {
     let proxy = with(&cloud, vec![("GetTemplate", changed), ("DescribeChangeSet", verdict)]);
 
     let plan = foundation(&cloud, &proxy, &["plan"]);
-    refused(&plan, 0, &["CloudFormation sees it differently", "Modify, replacement True"]);
+    refused(&plan, 0, &["CloudFormation's change sets differ from the plan", "Modify, replacement True"]);
     let deploy = foundation(&cloud, &proxy, &["deploy", "--yes"]);
     refused(&deploy, 1, &["would replace ArtifactBucket", "not executed", "--allow-replace"]);
     assert_eq!(proxy.count("ExecuteChangeSet"), 0);

@@ -36,7 +36,7 @@ fn the_pull_request_workflow_needs_no_account() {
     let commands: Vec<_> = ran.commands.iter().filter_map(|(command, _, _)| command.split(' ').next()).collect();
     assert_eq!(commands, ["ci", "ci", "toolchain", "build", "ci", "pr-comment", "summary"]);
     assert!(ran.jobs.values().all(|succeeded| *succeeded) && ran.jobs.len() == 6, "{:?}", ran.jobs);
-    assert!(ran.command("build").2.contains("thakii-backend-api"), "{}", ran.command("build").2);
+    assert!(ran.command("build").2.contains("backend-api"), "{}", ran.command("build").2);
     assert!(store.path().join("pull-request-artifacts/artifacts.json").exists(), "the zips are kept for a day");
     assert_eq!(github.comments().len(), 1, "{:#?}", github.comments());
     assert!(ran.summary.contains("| documentation | ✅ success |"), "{}", ran.summary);
@@ -90,7 +90,7 @@ fn a_pull_request_has_one_comment_with_its_plan() {
     // A fork's token only reads: the plan is printed, and that is all.
     variables.pop();
     variables.push(("GITHUB_TOKEN", "a-reader's".to_owned()));
-    refused(&pr_comment(repository.path(), &variables), 0, &["the comment was not written", "403"]);
+    refused(&pr_comment(repository.path(), &variables), 0, &["no comment was posted", "403"]);
     let nobody = pr_comment(repository.path(), &[]);
-    refused(&nobody, 0, &["no pull request to write it under", "media-uploader-api-staging"]);
+    refused(&nobody, 0, &["No comment is posted", "media-uploader-api-staging"]);
 }

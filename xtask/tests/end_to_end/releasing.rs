@@ -46,7 +46,7 @@ fn releases_are_entered_rolled_back_and_settled() {
     assert_eq!(live(&cloud), "1");
     // What users get is not what was deployed last, and a plan says that the next deploy changes that.
     let plan = ["plan", "--stage", "local", "--online", "--exit-code"];
-    refused(&cloud.xtask(&plan), 2, &[FUNCTION, "users get another version than was deployed last"]);
+    refused(&cloud.xtask(&plan), 2, &[FUNCTION, "`live` does not point to the last deployed version"]);
     refused(&cloud.xtask(&["rollback", "--stage", "local", "--system", SYSTEM]), 1, &["no earlier release"]);
     assert_eq!(live(&cloud), "1", "a second rollback must not go forward again");
     let forth = ["rollback", "--stage", "local", "--system", SYSTEM, "--to", "2"];
@@ -71,7 +71,7 @@ fn one_that_does_not_answer_any_more_is_reverted(cloud: &Cloud) {
     enter_open_to(cloud, &before, &broken);
     weigh(cloud, &broken);
     let resumed = cloud.xtask(&["release", "resume", "--stage", "local"]);
-    refused(&resumed, 1, &["was reverted", "does not answer its probe"]);
+    refused(&resumed, 1, &["was reverted", "the probe of"]);
     assert_eq!((live(cloud), weights(cloud)), (before, 0));
     let newest = newest(cloud);
     assert_eq!(newest["outcome"]["state"], "reverted", "{newest:#}");
@@ -80,7 +80,7 @@ fn one_that_does_not_answer_any_more_is_reverted(cloud: &Cloud) {
 fn weights_left_behind_are_taken_away(cloud: &Cloud) {
     weigh(cloud, "1");
     let said = format!("{FUNCTION}: weighted alias");
-    refused(&cloud.xtask(&["doctor", "--stage", "local"]), 1, &[&said, "--fix sends everything to version 2"]);
+    refused(&cloud.xtask(&["doctor", "--stage", "local"]), 1, &[&said, "--fix sends all traffic to version 2"]);
     refused(&cloud.xtask(&["doctor", "--stage", "local", "--fix"]), 0, &["done"]);
     refused(&cloud.xtask(&["doctor", "--stage", "local"]), 0, &["All is well"]);
 }
@@ -115,7 +115,7 @@ fn an_interrupted_release_is_settled(cloud: &Cloud) {
     // Without a number, the one that was interrupted is what there is to go back from.
     enter_open(cloud);
     let back = cloud.success(&["rollback", "--stage", "local", "--system", SYSTEM]);
-    assert!(text(&back).contains("was interrupted: going back"), "{}", text(&back));
+    assert!(text(&back).contains("was interrupted: returning to the release before it"), "{}", text(&back));
     assert_eq!((live(cloud).as_str(), newest(cloud)["outcome"]["state"].as_str()), ("1", Some("reverted")));
     // What may refuse a rollback does so before anything moves.
     enter_open(cloud);
@@ -195,7 +195,11 @@ fn what_is_gone_does_not_come_back(cloud: &Cloud) {
     refused(
         &gone,
         1,
-        &["release 1 cannot come back", &format!("version 1 of {FUNCTION} was deleted"), "nothing was moved"],
+        &[
+            "failed to return to release 1",
+            &format!("version 1 of {FUNCTION} no longer exists"),
+            "no traffic was shifted",
+        ],
     );
     assert_eq!(live(cloud), before);
 }

@@ -144,7 +144,7 @@ fn a_release_includes_its_site() {
     world.style(2);
     world.remember(300);
     let dry = world.succeed(&["--dry-run"]);
-    assert!(dry.contains("PortfolioSite: 2 files go up: style-") && dry.contains("index.html"), "{dry}");
+    assert!(dry.contains("PortfolioSite: 2 files to upload: style-") && dry.contains("index.html"), "{dry}");
     assert_eq!(world.shown(), first, "a dry run changed something");
     world.succeed(&[]);
     let second = world.shown();
@@ -166,14 +166,14 @@ fn a_release_includes_its_site() {
     assert_eq!(world.shown(), second);
     // What users get is not what the workspace says, and a plan says so.
     let plan = world.succeed(&["--dry-run"]);
-    assert!(plan.contains("PortfolioSite: 1 file goes up: index.html"), "{plan}");
+    assert!(plan.contains("PortfolioSite: 1 file to upload: index.html"), "{plan}");
     let said = world.back(&[]);
     assert!(said.contains("release 5: rollback to 1, released"), "{said}");
     assert_eq!(world.shown(), first);
     world.back(&["--to", "3"]);
     assert_eq!(world.shown(), third);
     let said = world.back(&["--to", "3"]);
-    assert!(said.contains("Users get release 3 already"), "{said}");
+    assert!(said.contains("Users already receive release 3"), "{said}");
 
     a_page_that_cannot_be_put_there_takes_its_release_back(&world, &third);
     a_run_that_is_killed_at_its_page_is_finished_by_the_next(&world, &first, &third);
@@ -195,7 +195,7 @@ fn a_page_that_cannot_be_put_there_takes_its_release_back(world: &World, third: 
     });
     let back = [&ROLLBACK[..], &["--to", "1"]].concat();
     let output = world.cloud.command(&back).env("AWS_ENDPOINT_URL", proxy.endpoint()).output().expect("xtask starts");
-    refused(&output, 1, &["release 7 was reverted: site PortfolioSite was not published", "AccessDenied"]);
+    refused(&output, 1, &["release 7 was reverted: failed to publish site PortfolioSite", "AccessDenied"]);
     let shown = world.shown();
     assert_eq!((&shown.page, &shown.version), (&third.page, &third.version));
     assert_eq!(world.releases()[6]["outcome"]["state"], "reverted");
@@ -219,7 +219,7 @@ fn a_run_that_is_killed_at_its_page_is_finished_by_the_next(world: &World, first
     let newest = world.releases().pop().expect("a release");
     assert_eq!(newest["outcome"]["state"], "open", "{newest:#}");
     let said = world.back(&[]);
-    assert!(said.contains("Going on with rollback"), "{said}");
+    assert!(said.contains("Resuming rollback"), "{said}");
     assert_eq!(world.shown(), *first);
     world.back(&["--to", "3"]);
     assert_eq!(world.shown(), *third);
@@ -252,7 +252,7 @@ fn a_release_that_knows_no_site_leaves_the_page(world: &World, third: &Shown) {
     old.as_object_mut().expect("an entry").remove("sites");
     put(&world.cloud, &format!("releases/{SYSTEM}/00000001.json"), &old);
     let said = world.back(&["--to", "1"]);
-    assert!(said.contains("Release 1 does not say what PortfolioSite was: its page stays as it is"), "{said}");
+    assert!(said.contains("Release 1 does not contain PortfolioSite: its page stays unchanged"), "{said}");
     let shown = world.shown();
     assert_eq!((shown.page, shown.version.as_str()), (third.page.clone(), "1"));
     put(&world.cloud, &format!("releases/{SYSTEM}/00000001.json"), &whole);
@@ -263,8 +263,8 @@ fn what_is_gone_is_told_before_anything_moves(world: &World, first: &Shown) {
     let (before, style) = (world.shown(), style_of(first));
     world.delete(&style);
     let gone = world.cloud.xtask(&[&ROLLBACK[..], &["--to", "1"]].concat());
-    let file = format!("file {style} of site PortfolioSite is gone; nothing was moved");
-    refused(&gone, 1, &["release 1 cannot come back", &file]);
+    let file = format!("file {style} of site PortfolioSite no longer exists; no traffic was shifted");
+    refused(&gone, 1, &["failed to return to release 1", &file]);
     assert_eq!(world.shown(), before);
 }
 
@@ -276,8 +276,8 @@ fn what_no_kept_release_names_is_pruned(world: &World) {
     let prune = ["prune", "--stage", "local", "--system", SYSTEM, "--keep", "1"];
     let dry = text(&world.cloud.success(&[&prune[..], &["--dry-run"]].concat()));
     let third = styles.iter().find(|style| **style != style_of(&second)).expect("the third");
-    assert!(dry.contains(&format!("PortfolioSite {third}: goes, no kept release names it")), "{dry}");
-    assert!(dry.contains("PortfolioSite index.html: stays"), "{dry}");
+    assert!(dry.contains(&format!("PortfolioSite {third}: deleted, no kept release needs it")), "{dry}");
+    assert!(dry.contains("PortfolioSite index.html: kept"), "{dry}");
     assert_eq!(world.styles(), styles, "a dry run deleted something");
     assert_eq!(world.keys("artifacts-", "sites/portfolio/manifests/").len(), 3);
 
@@ -286,7 +286,7 @@ fn what_no_kept_release_names_is_pruned(world: &World) {
     assert_eq!(world.shown(), second);
     assert_eq!(world.keys("artifacts-", "sites/portfolio/").len(), 2, "one manifest and one page");
     let gone = world.cloud.xtask(&[&ROLLBACK[..], &["--to", "3"]].concat());
-    refused(&gone, 1, &["release 3 cannot come back", "the list of the files of site PortfolioSite is gone"]);
+    refused(&gone, 1, &["failed to return to release 3", "the manifest of site PortfolioSite no longer exists"]);
     // And the next deploy puts there what the workspace says.
     world.succeed(&[]);
     assert_eq!(world.styles().len(), 2);

@@ -83,7 +83,11 @@ fn a_stack_that_never_came_to_be_is_deleted_and_made_again() {
         let (cloud, proxy) = behind(scripted("DescribeStacks", STACK, answers));
         let output = deploy(&cloud, &proxy);
         deployed(&output);
-        assert!(text(&output).contains(&format!("{STACK} is in {status}, so it never worked")), "{}", text(&output));
+        assert!(
+            text(&output).contains(&format!("{STACK} is in {status}, so it was never created")),
+            "{}",
+            text(&output)
+        );
         assert_eq!(proxy.count("DeleteStack"), 1);
         assert_eq!(proxy.count("ExecuteChangeSet"), 1);
         let again = deploy(&cloud, &proxy);
@@ -136,7 +140,7 @@ fn a_stack_that_needs_a_decision_is_told_with_its_repair() {
 fn a_change_set_that_fails_gives_its_reason_and_an_empty_one_is_no_change() {
     let reason = "Template error: instance of Fn::GetAtt references undefined resource Ghost";
     let (cloud, proxy) = behind(scripted("DescribeChangeSet", STACK, [change_set("FAILED", reason)]));
-    refused(&deploy(&cloud, &proxy), 1, &["failed to make a change set", STACK, reason]);
+    refused(&deploy(&cloud, &proxy), 1, &["failed to create a change set", STACK, reason]);
     assert_eq!(proxy.count("ExecuteChangeSet"), 0);
     // What the failed run left behind is in nobody's way.
     deployed(&deploy(&cloud, &proxy));
@@ -162,7 +166,7 @@ fn a_change_set_that_validation_refuses_gives_the_resource_and_its_reason() {
         Verdict::Answer(status, body)
     });
     let output = deploy(&cloud, &proxy);
-    refused(&output, 1, &["failed to make a change set", STACK, "Artifacts (AWS::S3::Bucket)", reason]);
+    refused(&output, 1, &["failed to create a change set", STACK, "Artifacts (AWS::S3::Bucket)", reason]);
     assert!(!text(&output).contains("use the DescribeEvents API"), "{}", text(&output));
 }
 
@@ -233,7 +237,7 @@ fn interrupted_it_says_what_goes_on_and_the_next_run_finishes() {
     let signalled = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(signalled.expect("kill starts").success());
     let output = child.wait_with_output().expect("xtask ends");
-    refused(&output, 130, &[&format!("CloudFormation goes on with {STACK}"), "run the same command again"]);
+    refused(&output, 130, &[&format!("CloudFormation continues to deploy {STACK}"), "run the same command again"]);
     interrupted.store(true, std::sync::atomic::Ordering::SeqCst);
     deployed(&deploy(&cloud, &proxy));
 }

@@ -85,7 +85,11 @@ fn whom_the_alarms_tell_is_told_once_of_what_was_done() {
     let subscriber = Subscriber::new(&cloud, &["portfolio-alarms-local"]);
     let proxy = Proxy::start(&cloud.endpoint(), |_| Verdict::Forward);
 
-    refused(&notify(&cloud, &proxy, &file("first"), &[]), 0, &["Told portfolio: portfolio local: release 1 live"]);
+    refused(
+        &notify(&cloud, &proxy, &file("first"), &[]),
+        0,
+        &["Sent to the alarm topic of portfolio: portfolio local: release 1 live"],
+    );
     let told = subscriber.told();
     let [(subject, message)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(subject, "portfolio local: release 1 live");
@@ -98,8 +102,8 @@ fn whom_the_alarms_tell_is_told_once_of_what_was_done() {
 
     // Nothing changes, and nobody hears of it.
     deploy(&cloud, &file("second"));
-    refused(&notify(&cloud, &proxy, &file("second"), &[]), 0, &["There is nothing to tell"]);
-    refused(&notify(&cloud, &proxy, &file("never-written"), &[]), 0, &["There is nothing to tell"]);
+    refused(&notify(&cloud, &proxy, &file("second"), &[]), 0, &["No system changed: no message is sent"]);
+    refused(&notify(&cloud, &proxy, &file("never-written"), &[]), 0, &["No system changed: no message is sent"]);
     assert_eq!((subscriber.told(), proxy.count("Publish")), (Vec::new(), 1));
 
     a_message_that_cannot_be_sent_is_a_warning(&cloud, &proxy, &file("first"), &file("broken"));
@@ -116,16 +120,23 @@ fn a_message_that_cannot_be_sent_is_a_warning(cloud: &Cloud, proxy: &Proxy, firs
             Verdict::Forward
         }
     });
-    let said = ["warning:", "portfolio was not told that portfolio local: release 1 live", "SNS:Publish"];
+    let said =
+        ["warning:", "failed to send to the alarm topic of portfolio: portfolio local: release 1 live", "SNS:Publish"];
     refused(&notify(cloud, &denying, first, &[]), 0, &said);
 
     // A system that is not there yet, and a record that is none.
-    fs_err::write(broken, r#"{"command":"deploy","succeeded":false,"failure":["no"],"seconds":1}"#).expect("written");
-    let said =
-        ["thakii was not told that thakii local: deploy failed", "thakii-alarms-local has no output AlarmTopicArn"];
+    fs_err::write(
+        broken,
+        r#"{"version":1,"command":"deploy","succeeded":false,"failure":["no"],"seconds":1,"report":{"kind":"deploy"}}"#,
+    )
+    .expect("written");
+    let said = [
+        "failed to send to the alarm topic of thakii: thakii local: deploy failed",
+        "thakii-alarms-local has no output AlarmTopicArn",
+    ];
     refused(&notify(cloud, proxy, broken, &["--system", "thakii"]), 0, &said);
     fs_err::write(broken, "{").expect("written");
-    refused(&notify(cloud, proxy, broken, &[]), 0, &["nobody was told", "is no record"]);
+    refused(&notify(cloud, proxy, broken, &[]), 0, &["no message was sent", "failed to read line 1 of record"]);
     refused(&notify(cloud, proxy, broken, &["--system", "thaki"]), 1, &["did you mean `thakii`?"]);
-    refused(&cloud.xtask(&["notify", "--stage", "local"]), 1, &["there is no record to tell of"]);
+    refused(&cloud.xtask(&["notify", "--stage", "local"]), 1, &["--record is missing"]);
 }

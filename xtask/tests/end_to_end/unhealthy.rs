@@ -129,7 +129,7 @@ async fn a_build_that_is_not_well_gets_no_traffic_and_never_passes_for_released(
     let said = tokio::task::block_in_place(|| world.deploy(&world.broken));
     stop.store(true, Ordering::Relaxed);
     let (asked, wrong) = client.await.expect("the client ends");
-    refused(&said, 1, &["does not answer its probe: GET /health gets JSON without", "no traffic was moved to it"]);
+    refused(&said, 1, &["failed: GET /health returned JSON without", "no traffic was shifted to it"]);
     assert!(asked > 1 && wrong.is_empty(), "{asked}: {wrong:?}");
     assert_eq!(world.live().await, before);
 
@@ -137,7 +137,11 @@ async fn a_build_that_is_not_well_gets_no_traffic_and_never_passes_for_released(
     world.cloud.success(&["destroy", "--stage", "local", "--system", "portfolio", "--yes", "--delete-data"]);
     for _ in 0..2 {
         let said = world.deploy(&world.broken);
-        refused(&said, 1, &["GET /health gets JSON without", "`live` points to it, and nothing was before it"]);
+        refused(
+            &said,
+            1,
+            &["GET /health returned JSON without", "`live` points to it, and there is no earlier version"],
+        );
     }
     let said = world.doctor();
     assert!(said.contains("portfolio-api-local") && !said.contains("All is well"), "{said}");

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use clap::Parser;
+use model::foundation::pipeline::DEPLOY_SESSION;
 use serde_json::{Value, json};
-use stacks::systems::foundation::pipeline::DEPLOY_SESSION;
-use xtask::cli::Cli;
 
 use crate::{
     cloud::{Cloud, workspace},
@@ -90,7 +88,7 @@ fn every_command_is_one_of_xtask_that_its_parser_takes() {
                 assert!(!command.contains("${{"), "{name}: {command}");
                 let words =
                     command.split_whitespace().skip(1).map(|word| if word.starts_with("\"$") { "1" } else { word });
-                let parsed = Cli::try_parse_from(words);
+                let parsed = engine::command(&stacks::Project.into()).try_get_matches_from(words);
                 assert!(
                     parsed.is_ok(),
                     "{name}: {command}: {}",

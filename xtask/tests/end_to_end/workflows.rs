@@ -8,9 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use clap::Parser;
 use serde_json::Value;
-use xtask::cli::Cli;
 
 use crate::{
     cloud::{Cloud, text, workspace},
@@ -175,7 +173,7 @@ impl Runner<'_> {
         let shown = words[2..].join(" ");
         if words[2] == "ci" {
             // This test is one of those that it runs, so it is only held against the parser.
-            let parsed = Cli::try_parse_from(&words[1..]).is_ok();
+            let parsed = engine::command(&stacks::Project.into()).try_get_matches_from(&words[1..]).is_ok();
             ran.commands.push((shown, i32::from(!parsed), String::new()));
             return (i32::from(!parsed), BTreeMap::new());
         }
@@ -203,7 +201,7 @@ impl Runner<'_> {
         let output: Output = process.output().expect("xtask starts");
         let code = output.status.code().unwrap_or(-1);
         ran.commands.push((shown, code, text(&output)));
-        ran.summary.push_str(&fs_err::read_to_string(&summary).expect("the summary"));
+        ran.summary.push_str(&unpadded(&fs_err::read_to_string(&summary).expect("the summary")));
         let outputs = fs_err::read_to_string(&outputs).expect("the outputs");
         let pairs = outputs.lines().filter_map(|line| line.split_once('='));
         (code, pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
@@ -325,4 +323,12 @@ pub(crate) fn repository() -> tempfile::TempDir {
         assert!(git.status.success(), "{arguments:?}\n{}", text(&git));
     }
     folder
+}
+
+/// Text without the spaces that align the columns of its tables.
+fn unpadded(text: &str) -> String {
+    let line = |line: &str| {
+        if line.starts_with('|') { line.split_whitespace().collect::<Vec<_>>().join(" ") } else { line.to_owned() }
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use common::numbers::PlainNumbers;
 use serde::Serialize;
 
 use super::StoreError;
@@ -12,7 +13,8 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Converts plain data.
 pub(crate) fn attribute(data: impl Serialize) -> Result<AttributeValue, StoreError> {
-    Ok(serde_dynamo::to_attribute_value(data)?)
+    let json = serde_json::to_value(data)?;
+    Ok(serde_dynamo::to_attribute_value(PlainNumbers(&json))?)
 }
 
 /// Builds a map whose fields are all strings.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use common::numbers::PlainNumbers;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::AwsError;
@@ -12,7 +13,16 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Converts a struct or a map; anything else is an error.
 pub(crate) fn to_item(data: &impl Serialize) -> Result<Item, AwsError> {
-    serde_dynamo::to_item(data).map_err(|error| AwsError::new("convert to an item", &error))
+    const ACTION: &str = "convert to an item";
+    let json = serde_json::to_value(data).map_err(|error| AwsError::new(ACTION, &error))?;
+    serde_dynamo::to_item(PlainNumbers(&json)).map_err(|error| AwsError::new(ACTION, &error))
+}
+
+/// Converts a value.
+pub(crate) fn to_attribute(data: impl Serialize) -> Result<AttributeValue, AwsError> {
+    const ACTION: &str = "convert a value of an expression";
+    let json = serde_json::to_value(data).map_err(|error| AwsError::new(ACTION, &error))?;
+    serde_dynamo::to_attribute_value(PlainNumbers(&json)).map_err(|error| AwsError::new(ACTION, &error))
 }
 
 /// Builds an item whose attributes are all strings, such as a key.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::attributes::Item;
+use super::attributes::{Item, to_attribute};
 use crate::aws::AwsError;
 
 /// The names and values of an expression's placeholders.
@@ -27,12 +27,12 @@ impl Placeholders {
     /// Returns the placeholder of a value.
     pub(crate) fn value(&mut self, value: impl Serialize) -> String {
         let placeholder = format!(":v{}", self.values.len());
-        match serde_dynamo::to_attribute_value(value) {
+        match to_attribute(value) {
             Ok(attribute) => {
                 self.values.insert(placeholder.clone(), attribute);
             }
             Err(error) => {
-                self.failure.get_or_insert_with(|| AwsError::new("convert a value of an expression", &error));
+                self.failure.get_or_insert(error);
             }
         }
         placeholder

@@ -3,9 +3,7 @@
 use media_uploader_contract::{
     Dispatcher, Image, MEDIA_PROFILE_PATH, Retrieve, RetrieveRoute, SYSTEM, Upload, UploadRoute, Video,
 };
-
-use super::{Buckets, Settings};
-use crate::{
+use model::{
     parts::{
         api::{ApiHandle, RestApi},
         bucket::Bucket,
@@ -17,14 +15,16 @@ use crate::{
     template::{Expression, Reference, Stack, Text},
 };
 
-/// How long Lambda keeps an event it could not process, in seconds.
+use super::{Buckets, Settings};
+
+/// The age in seconds at which Lambda drops an event that the function failed to process.
 const MAXIMUM_EVENT_AGE: u32 = 3600;
-/// After how many days processed media is removed.
+/// The age in days at which processed media is deleted.
 const PROCESSED_RETENTION: u32 = 30;
-/// After how many days a multipart upload that nobody completed is removed.
+/// The age in days at which an incomplete multipart upload is deleted.
 const ABORT_UPLOADS: u32 = 7;
 
-/// The stack, and its API.
+/// Builds the stack; also returns its API.
 pub(super) fn stack(
     stage: &Stage,
     settings: &Settings,
@@ -39,9 +39,9 @@ pub(super) fn stack(
         layer_name: format!("{}-aws-utils", stage.name),
         source: "lambdas/media-uploader/layer".to_owned(),
     });
-    let dispatcher = processing(&mut stack, stage, buckets, &layer);
-    let (upload, retrieve) = serving(&mut stack, stage, settings, buckets, &layer);
-    media_buckets(&mut stack, stage, settings, buckets, &dispatcher);
+    let dispatcher = add_processing(&mut stack, stage, buckets, &layer);
+    let (upload, retrieve) = add_serving(&mut stack, stage, settings, buckets, &layer);
+    add_buckets(&mut stack, stage, settings, buckets, &dispatcher);
     let api = RestApi::new("MediaApi", format!("{}-media-api", stage.name), stage)
         .authorizer("MainCognitoAuthorizer", users.pool.attribute("Arn"))
         .routes::<UploadRoute>(&upload)
@@ -49,12 +49,12 @@ pub(super) fn stack(
         .origins(&settings.allowed_origins)
         .throttle(50, 100);
     let api = stack.add(api);
-    outputs(&mut stack, stage, buckets, &api);
+    add_outputs(&mut stack, stage, buckets, &api);
     (stack, api)
 }
 
-/// The dispatcher and the two processors; returns the dispatcher.
-fn processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Reference) -> FunctionHandle {
+/// Adds the dispatcher and the two processors; returns the dispatcher.
+fn add_processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Reference) -> FunctionHandle {
     let raw = || buckets.raw.0.clone();
     let processed = || buckets.processed.0.clone();
     let profile = || Text::from(MEDIA_PROFILE_PATH);
@@ -101,8 +101,8 @@ fn processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Refer
     stack.add(dispatcher)
 }
 
-/// The two functions behind the API: upload, retrieve.
-fn serving(
+/// Adds the two functions behind the API; returns upload and retrieve.
+fn add_serving(
     stack: &mut Stack,
     stage: &Stage,
     settings: &Settings,
@@ -131,14 +131,8 @@ fn serving(
     (upload, retrieve)
 }
 
-fn media_buckets(
-    stack: &mut Stack,
-    stage: &Stage,
-    settings: &Settings,
-    buckets: &Buckets,
-    dispatcher: &FunctionHandle,
-) {
-    // The bucket's name as text, not its Ref: the bucket waits for this permission.
+fn add_buckets(stack: &mut Stack, stage: &Stage, settings: &Settings, buckets: &Buckets, dispatcher: &FunctionHandle) {
+    // The ARN with the bucket's name instead of a reference, because the bucket waits for this permission.
     let source = buckets.raw.arn();
     let permission = dispatcher.permit(stack, "RawMediaBucketEventPermission", "s3.amazonaws.com", source, true);
     let mut raw = Bucket::new("RawMediaBucket", &buckets.raw, stage)
@@ -156,7 +150,7 @@ fn media_buckets(
     stack.add(processed);
 }
 
-fn outputs(stack: &mut Stack, stage: &Stage, buckets: &Buckets, api: &ApiHandle) {
+fn add_outputs(stack: &mut Stack, stage: &Stage, buckets: &Buckets, api: &ApiHandle) {
     stack.output("MediaApiId", api.id.clone());
     stack.output("MediaApiStage", api.stage_name.clone());
     let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
@@ -165,9 +159,9 @@ fn outputs(stack: &mut Stack, stage: &Stage, buckets: &Buckets, api: &ApiHandle)
     stack.output("RawMediaBucketName", buckets.raw.0.clone());
     stack.output("ProcessedMediaBucketName", buckets.processed.0.clone());
     let names: Vec<_> = stack
-        .functions
+        .functions()
         .iter()
-        .map(|function| (format!("{}Name", function.name.logical_id), function.function_name.clone()))
+        .map(|function| (format!("{}Name", function.id.logical_id), function.function_name.clone()))
         .collect();
     for (output, name) in names {
         stack.output(&output, name);

@@ -1,7 +1,6 @@
-//! Stack `cloudfront`: the API's reading side under a domain of its own.
+//! Stack `cloudfront`: the reading requests of the API under a domain.
 
-use super::Domain;
-use crate::{
+use model::{
     parts::{
         api::ApiHandle,
         cdn::{self, Cdn},
@@ -10,9 +9,11 @@ use crate::{
     template::Stack,
 };
 
+use super::Domain;
+
 pub(super) fn stack(stage: &Stage, domain: &Domain, api: &ApiHandle) -> Stack {
     let mut stack = Stack::new("cloudfront", "Media Uploader: retrieval under its own domain.").in_region(cdn::REGION);
-    let cdn = Cdn::new("Media", &domain.name, &domain.root_hosted_zone, api, &stage.region);
+    let cdn = Cdn::new("Media", &domain.name, &domain.hosted_zone_id, api, &stage.region);
     stack.add(cdn.comment("Media Uploader"));
     stack
 }

@@ -1,7 +1,6 @@
-//! Stack `cognito`: who may upload. A user pool with SMS verification, and an identity pool for direct S3 access.
+//! Stack `cognito`: a user pool with SMS verification, and an identity pool for direct access to S3.
 
-use super::Buckets;
-use crate::{
+use model::{
     parts::{
         identity_pool::IdentityPool,
         user_pool::{UserPool, UserPoolHandle},
@@ -10,10 +9,12 @@ use crate::{
     template::Stack,
 };
 
-/// What an identity may upload under: its own id. `${!…}` is IAM's variable, not CloudFormation's.
+use super::Buckets;
+
+/// The keys that an identity may upload: those under its own ID. `${!…}` is a variable of IAM, not of CloudFormation.
 const OWN_PREFIX: &str = "${!cognito-identity.amazonaws.com:sub}/*";
 
-/// The stack, and its users.
+/// Builds the stack; also returns its user pool.
 pub(super) fn stack(stage: &Stage, buckets: &Buckets) -> (Stack, UserPoolHandle) {
     let mut stack = Stack::new("cognito", "Media Uploader: users, and what their browsers may do.");
     let users = UserPool::new("MainUserPool", format!("{}-media", stage.name), stage);

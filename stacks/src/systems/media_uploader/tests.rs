@@ -1,19 +1,17 @@
-//! The rows of the acceptance list that are about templates, and settings that cannot be.
+//! The rows of the acceptance list about templates, and settings that are not allowed.
 
+use model::rendered::RenderedSystem;
 use serde_json::json;
 
 use super::*;
-use crate::{
-    rendered::RenderedSystem,
-    systems::testing::{allowed, properties, rendered as rendered_system, stack, stage},
-};
+use crate::systems::testing::{all_rendered, allowed, properties, rendered as rendered_system, stack, stage};
 
 fn rendered(name: &str) -> RenderedSystem {
     rendered_system(SYSTEM, name)
 }
 
 #[test]
-fn row_1_local_has_two_stacks_and_prod_three_with_the_promised_outputs() {
+fn row_1_local_has_two_stacks_and_prod_three_with_the_specified_outputs() {
     let names = |system: &RenderedSystem| system.stacks.iter().map(|stack| stack.stack.clone()).collect::<Vec<_>>();
     assert_eq!(names(&rendered("local")), ["cognito", "api"]);
     let prod = rendered("prod");
@@ -42,7 +40,7 @@ fn row_3_prod_signs_in_by_srp_only_and_both_roles_are_attached() {
 }
 
 #[test]
-fn row_4_roles_reach_only_what_they_need() {
+fn row_4_roles_have_least_privilege() {
     let prod = rendered("prod");
     let anonymous = allowed(stack(&prod, "cognito"), "UnauthenticatedRole");
     let [(action, resource)] = anonymous.as_slice() else { panic!("{anonymous:?}") };
@@ -66,7 +64,7 @@ fn row_4_roles_reach_only_what_they_need() {
 }
 
 #[test]
-fn row_5_cloudfront_forwards_what_the_api_needs_and_no_more() {
+fn row_5_cloudfront_forwards_only_what_the_api_needs() {
     let prod = rendered("prod");
     let cloudfront = stack(&prod, "cloudfront");
     let config = &properties(cloudfront, "MediaCloudFrontDistribution")["DistributionConfig"];
@@ -83,14 +81,14 @@ fn row_5_cloudfront_forwards_what_the_api_needs_and_no_more() {
 }
 
 #[test]
-fn everything_calls_the_alias_and_no_template_holds_code() {
+fn all_callers_use_the_alias_and_no_template_contains_code() {
     let prod = rendered("prod");
     let api = stack(&prod, "api");
     let text = api.template.to_string();
     assert!(!text.contains("ZipFile"));
     assert_eq!(api.functions.len(), 5);
     for function in &api.functions {
-        let id = function.name.logical_id;
+        let id = &function.id.logical_id;
         assert_eq!(properties(api, id)["Code"]["S3Key"], json!({ "Ref": format!("{id}CodeKey") }));
         assert_eq!(properties(api, id)["TracingConfig"]["Mode"], "Active");
     }
@@ -102,9 +100,9 @@ fn everything_calls_the_alias_and_no_template_holds_code() {
 }
 
 #[test]
-fn bucket_names_that_cannot_be_are_named() {
+fn invalid_bucket_names_are_reported() {
     let stage = stage("local");
-    let good = stage.systems.media_uploader.clone().expect("settings");
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     for (raw, processed, named) in [
         (Some("Upper"), None, "raw_media_bucket"),
         (None, Some("a"), "processed_media_bucket"),
@@ -123,34 +121,34 @@ fn bucket_names_that_cannot_be_are_named() {
 }
 
 #[test]
-fn values_that_could_only_fail_later_are_named_with_file_and_key() {
+fn invalid_values_are_reported_with_file_and_key() {
     let stage = stage("prod");
-    let good = stage.systems.media_uploader.clone().expect("settings");
-    let domain = |name: &str, zone: &str| Some(Domain { name: name.to_owned(), root_hosted_zone: zone.to_owned() });
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
+    let domain = |name: &str, zone: &str| Some(Domain { name: name.to_owned(), hosted_zone_id: zone.to_owned() });
     for (key, settings) in [
         ("allowed_origins", Settings { allowed_origins: vec!["https://www.example.com/".to_owned()], ..good.clone() }),
         ("public_s3_endpoint", Settings { public_s3_endpoint: Some("ftp://x".to_owned()), ..good.clone() }),
         ("domain.name", Settings { domain: domain("media", "Z0123"), ..good.clone() }),
-        ("domain.root_hosted_zone", Settings { domain: domain("media.example.com", ""), ..good.clone() }),
+        ("domain.hosted_zone_id", Settings { domain: domain("media.example.com", ""), ..good.clone() }),
     ] {
         let error = system(&stage, &settings).expect_err(key).to_string();
         assert!(error.starts_with(&format!("media-uploader: stacks/stages/prod.yaml: `{key}` is `")), "{error}");
     }
 }
 
-/// The types of all resources of a stage, foundation's too.
-fn types(name: &str) -> Vec<String> {
-    let mut systems = crate::systems::render(&stage(name)).expect("rendered");
-    systems.retain(|system| [SYSTEM, crate::systems::foundation::SYSTEM].contains(&system.name.as_str()));
+/// The types of all resources of the system and foundation in a stage.
+fn resource_types(name: &str) -> Vec<String> {
+    let mut systems = all_rendered(name);
+    systems.retain(|system| [SYSTEM, model::foundation::SYSTEM].contains(&system.name.as_str()));
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let resources = stacks.flat_map(|stack| stack.template["Resources"].as_object().expect("resources").values());
     resources.map(|resource| resource["Type"].as_str().expect("a type").to_owned()).collect()
 }
 
 #[test]
-fn local_leaves_out_what_the_emulator_cannot_do_and_prod_nothing() {
-    let (local, prod) = (types("local"), types("prod"));
-    let count = |types: &[String], kind: &str| types.iter().filter(|found| *found == kind).count();
+fn local_omits_features_of_the_emulator_only() {
+    let (local, prod) = (resource_types("local"), resource_types("prod"));
+    let count = |types: &[String], name: &str| types.iter().filter(|other| *other == name).count();
     for (kind, in_prod) in
         [("AWS::ApiGateway::Account", 1), ("AWS::Lambda::EventInvokeConfig", 2), ("AWS::S3::BucketPolicy", 3)]
     {
@@ -164,10 +162,10 @@ fn local_leaves_out_what_the_emulator_cannot_do_and_prod_nothing() {
 }
 
 #[test]
-fn no_template_names_an_account_and_what_holds_data_stays() {
+fn templates_name_no_account_and_retain_stateful_resources() {
     for name in ["local", "prod"] {
         let stage = stage(name);
-        for system in crate::systems::render(&stage).expect("rendered") {
+        for system in all_rendered(name) {
             for stack in &system.stacks {
                 assert!(!stack.template.to_string().contains(&stage.account), "{}", stack.name);
                 for (id, resource) in stack.template["Resources"].as_object().expect("resources") {

@@ -1,9 +1,6 @@
-//! Stack `api`: the function, the API in front of it, and what others look up about them.
+//! Stack `api`: the function, its API, and parameters with their names.
 
-use portfolio_contract::{Api, ApiRoute, Rate, SYSTEM};
-
-use super::{Settings, Throttles};
-use crate::{
+use model::{
     emulator::Feature,
     parts::{
         api::{ApiHandle, GatewayError, LogField, Model, RestApi, RouteSettings, Throttle},
@@ -20,17 +17,21 @@ use crate::{
     stage::Stage,
     template::{Expression, Resource, Stack, Text, list, set},
 };
+use portfolio_contract::{Api, ApiRoute, Rate, SYSTEM};
+
+use super::settings::{Settings, Throttles};
 
 /// The stack's name.
 pub(super) const NAME: &str = "api";
 /// The logical ID of the API.
 pub(super) const API: &str = "PortfolioApi";
 
-/// How long the function may take, in seconds.
+/// The function's timeout, in seconds.
 const TIMEOUT: u32 = 30;
 
-/// Where Parameter Store shows the secrets of Secrets Manager (Systems Manager user guide, "Referencing AWS Secrets
-/// Manager secrets from Parameter Store parameters"). CloudFormation makes no SecureString parameters, but secrets.
+/// The prefix under which Parameter Store offers the secrets of Secrets Manager (Systems Manager user guide,
+/// "Referencing AWS Secrets Manager secrets from Parameter Store parameters"). CloudFormation cannot create
+/// SecureString parameters, but it can create secrets.
 const SECRETS: &str = "/aws/reference/secretsmanager";
 
 const LOG_FIELDS: &[LogField] = &[
@@ -46,13 +47,13 @@ const LOG_FIELDS: &[LogField] = &[
     ("responseLength", "responseLength"),
 ];
 
-/// What others watch.
+/// The parts that alarms watch.
 pub(super) struct Served {
     pub(super) function: FunctionHandle,
     pub(super) api: ApiHandle,
 }
 
-/// The stack, and what it serves.
+/// Builds the stack; also returns its function and API.
 pub(super) fn stack(
     stage: &Stage,
     settings: &Settings,
@@ -61,18 +62,18 @@ pub(super) fn stack(
     origins: &Text,
 ) -> (Stack, Served) {
     let mut stack = Stack::new(NAME, "Portfolio: the function and the API.");
-    let function = function(&mut stack, stage, settings, (users, table), origins);
-    let api = api(&mut stack, stage, settings, users, &function);
+    let function = add_function(&mut stack, stage, settings, (users, table), origins);
+    let api = add_api(&mut stack, stage, settings, users, &function);
     if let Some(domain) = &settings.domain {
         let domain = ApiDomain::new("Api", &domain.name, &api)
-            .certificate(domain.certificate.as_deref())
-            .hosted_zone(Some(&domain.hosted_zone));
+            .certificate_arn(domain.certificate_arn.as_deref())
+            .hosted_zone_id(Some(&domain.hosted_zone_id));
         stack.add(domain);
     }
     if settings.waf && Feature::WebAcls.is_in(stage) {
         stack.add(web_acl(stage, &api));
     }
-    let url = outputs(&mut stack, stage, settings, &api, &function);
+    let url = add_outputs(&mut stack, stage, settings, &api, &function);
     let values = [
         ("UserPoolIdParameter", "cognito/user-pool-id", users.pool.id()),
         ("ClientIdParameter", "cognito/client-id", users.client.id()),
@@ -85,12 +86,12 @@ pub(super) fn stack(
         stack.add(Parameter { logical_id: logical_id.to_owned(), name, value });
     }
     if Feature::ResourceGroups.is_in(stage) {
-        resource_group(&mut stack, stage);
+        add_resource_group(&mut stack, stage);
     }
     (stack, Served { function, api })
 }
 
-fn function(
+fn add_function(
     stack: &mut Stack,
     stage: &Stage,
     settings: &Settings,
@@ -135,7 +136,7 @@ fn function(
     stack.add(function)
 }
 
-/// The system's own parameters, and the one that shows the salt.
+/// The ARNs of the system's own parameters, and of the one that returns the salt.
 fn readable_parameters(stage: &Stage, salt: &str) -> [Text; 2] {
     [format!("/portfolio/{}/*", stage.name), format!("{SECRETS}/{salt}")].map(|name| {
         let arn = format!("arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{name}");
@@ -143,7 +144,7 @@ fn readable_parameters(stage: &Stage, salt: &str) -> [Text; 2] {
     })
 }
 
-fn api(
+fn add_api(
     stack: &mut Stack,
     stage: &Stage,
     settings: &Settings,
@@ -153,7 +154,7 @@ fn api(
     let throttles = settings.throttles;
     let mut api = RestApi::new(API, format!("portfolio-api-{}", stage.name), stage)
         .authorizer("CognitoAuthorizer", users.pool.attribute("Arn"))
-        .routes_with(function, |route| how(route, throttles))
+        .routes_with(function, |route| route_settings(route, throttles))
         .errors(errors())
         .origin(settings.all_origins().first().map_or("null", String::as_str))
         .throttle(throttles.all.rate, throttles.all.burst)
@@ -165,12 +166,12 @@ fn api(
     stack.add(api)
 }
 
-/// In production nobody needs to know the gateway's own name.
+/// In production, the API is served under its domain only.
 fn is_only_by_domain(stage: &Stage, settings: &Settings) -> bool {
     settings.domain.is_some() && stage.name == "prod"
 }
 
-fn how(route: ApiRoute, throttles: Throttles) -> RouteSettings {
+fn route_settings(route: ApiRoute, throttles: Throttles) -> RouteSettings {
     let throttle: Option<Throttle> = match route.rate() {
         Rate::Default => None,
         Rate::Authentication => Some(throttles.authentication),
@@ -184,7 +185,7 @@ fn how(route: ApiRoute, throttles: Throttles) -> RouteSettings {
     RouteSettings { open: !route.access().is_guarded(), body, throttle }
 }
 
-/// The gateway's own errors in the shape of the function's: phrase, message, status and code.
+/// The gateway's own errors in the form of the function's: phrase, message, status and code.
 fn errors() -> Vec<GatewayError> {
     const ERRORS: &[(&str, u16, &str, &str)] = &[
         ("UNAUTHORIZED", 401, "Unauthorized", "InvalidToken"),
@@ -197,16 +198,16 @@ fn errors() -> Vec<GatewayError> {
         ("DEFAULT_4XX", 400, "Bad Request", "InvalidRequest"),
         ("DEFAULT_5XX", 500, "Internal Server Error", "InternalError"),
     ];
-    let error = |(kind, status, phrase, code): &(&'static str, u16, &str, &str)| {
+    let error = |(response_type, status, phrase, code): &(&'static str, u16, &str, &str)| {
         let body = format!(
             r#"{{"error":"{phrase}","message":$context.error.messageString,"statusCode":{status},"details":{{"code":"{code}"}}}}"#
         );
-        GatewayError::new(kind, (!kind.starts_with("DEFAULT")).then_some(*status), body)
+        GatewayError::new(response_type, (!response_type.starts_with("DEFAULT")).then_some(*status), body)
     };
     ERRORS.iter().map(error).collect()
 }
 
-/// The original's limits for each client, over one minute.
+/// The limits of each client's requests over one minute, as in the system that this one replaces.
 fn web_acl(stage: &Stage, api: &ApiHandle) -> WebAcl {
     let not = |scope: Scope| Scope::Not(Box::new(scope));
     let (sign_in, tracking, reads) = (|| Scope::Path("/v1/auth/"), || Scope::Path("/track"), || Scope::Method("GET"));
@@ -218,8 +219,14 @@ fn web_acl(stage: &Stage, api: &ApiHandle) -> WebAcl {
         .limit("reads", 100, Some(reads()))
 }
 
-/// Adds the outputs; returns the URL that clients use.
-fn outputs(stack: &mut Stack, stage: &Stage, settings: &Settings, api: &ApiHandle, function: &FunctionHandle) -> Text {
+/// Adds the outputs; returns the URL for clients.
+fn add_outputs(
+    stack: &mut Stack,
+    stage: &Stage,
+    settings: &Settings,
+    api: &ApiHandle,
+    function: &FunctionHandle,
+) -> Text {
     let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
     let own = Expression::sub(url, [("Api", api.id.clone()), ("Stage", Text::from(&stage.name))]);
     let custom = settings.domain.as_ref().map(|domain| Text::from(format!("https://{}", domain.name)));
@@ -239,8 +246,8 @@ fn outputs(stack: &mut Stack, stage: &Stage, settings: &Settings, api: &ApiHandl
     custom.unwrap_or_else(|| own.into())
 }
 
-/// Everything of the system in this stage: a deploy tags each stack, and CloudFormation what is in it.
-fn resource_group(stack: &mut Stack, stage: &Stage) {
+/// Adds a group of the system's resources in this stage: a deploy tags each stack, and CloudFormation tags its resources.
+fn add_resource_group(stack: &mut Stack, stage: &Stage) {
     let tag = |key: &str, value: &str| group::TagFilter { key: set(key), values: list([value]) };
     let query = group::Query {
         resource_type_filters: list(["AWS::AllSupported"]),

@@ -1,14 +1,13 @@
-//! Stack `data`: one table for everything.
+//! Stack `data`: the table.
 
-use portfolio_contract::{INDEX, TIME_TO_LIVE};
-
-use crate::{
+use model::{
     parts::table::{Table, TableHandle},
     stage::Stage,
     template::Stack,
 };
+use portfolio_contract::{INDEX, TIME_TO_LIVE};
 
-/// The stack, and its table.
+/// Builds the stack; also returns its table.
 pub(super) fn stack(stage: &Stage) -> (Stack, TableHandle) {
     let mut stack = Stack::new("data", "Portfolio: its table.");
     let name = match stage.name.as_str() {

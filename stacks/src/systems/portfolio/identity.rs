@@ -1,7 +1,6 @@
 //! Stack `identity`: a user pool with one owner.
 
-use super::Settings;
-use crate::{
+use model::{
     parts::{
         email_pool::{EmailPool, User},
         user_pool::UserPoolHandle,
@@ -10,7 +9,9 @@ use crate::{
     template::Stack,
 };
 
-/// The stack, and its users.
+use super::Settings;
+
+/// Builds the stack; also returns its user pool.
 pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, UserPoolHandle) {
     let mut stack = Stack::new("identity", "Portfolio: who owns it.");
     let name = format!("{}-portfolio-api-user-pool", stage.name);
@@ -20,7 +21,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, UserPoolHandl
         .attribute("name", true)
         .custom_attribute("role", 1, 20)
         .password_sign_in(true)
-        // Nobody gives themselves a role.
+        // Users cannot change their role, because the client cannot write it.
         .client_attributes(&["email", "email_verified", "name", "custom:role"], &["email", "name"])
         .ses(settings.ses_identity.as_deref())
         .protected(stage.name == "prod");

@@ -1,9 +1,8 @@
-//! Stack `observability`: seven alarms, a dashboard, and who is told.
+//! Stack `observability`: seven alarms with their topic, and a dashboard.
 
-use super::{Settings, api::Served};
-use crate::{
+use model::{
     parts::{
-        alarm::{Alarm, Bad, Metric, Statistic},
+        alarm::{Alarm, Metric, Statistic, Threshold},
         dashboard::{Dashboard, Widget},
         table::TableHandle,
         topic::{ARN_OUTPUT, Topic, TopicHandle},
@@ -12,28 +11,30 @@ use crate::{
     template::{Reference, Stack, Text},
 };
 
-/// The stack.
+use super::{Settings, api::Served};
+
+/// Builds the stack.
 pub(super) fn stack(stage: &Stage, settings: &Settings, served: &Served, table: &TableHandle) -> Stack {
     let mut stack = Stack::new("observability", "Portfolio: alarms and dashboard.");
     let topic = Topic::new("AlarmTopic", &format!("portfolio-alarms-{}", stage.name));
     let topic = stack.add(topic.email(settings.alarm_email.as_deref()));
-    let watched = Watched { stage, served, table };
-    let alarms = watched.alarms(&mut stack, &topic);
+    let monitoring = Monitoring { stage, served, table };
+    let alarms = monitoring.add_alarms(&mut stack, &topic);
     let name = format!("{}-portfolio", stage.name);
-    stack.add(watched.dashboard(&name, alarms));
+    stack.add(monitoring.dashboard(&name, alarms));
     stack.output("DashboardName", name);
     stack.output(ARN_OUTPUT, topic.arn());
     stack
 }
 
-/// What is watched.
-struct Watched<'a> {
+/// The parts that alarms and dashboard watch.
+struct Monitoring<'a> {
     stage: &'a Stage,
     served: &'a Served,
     table: &'a TableHandle,
 }
 
-impl Watched<'_> {
+impl Monitoring<'_> {
     fn lambda(&self, name: &str, statistic: Statistic) -> Metric {
         Metric::new("AWS/Lambda", name, statistic).of("FunctionName", self.served.function.function.id())
     }
@@ -52,7 +53,7 @@ impl Watched<'_> {
         self.table(name, Statistic::Sum).of("GlobalSecondaryIndexName", portfolio_contract::INDEX)
     }
 
-    /// Every request that DynamoDB refused, of table and index.
+    /// The metrics of throttled requests, of the table and its index.
     fn throttled(&self) -> [(&'static str, Metric); 4] {
         [
             ("read", self.table("ReadThrottleEvents", Statistic::Sum)),
@@ -62,12 +63,12 @@ impl Watched<'_> {
         ]
     }
 
-    /// Adds the alarms that the stage has; returns their ARNs.
-    fn alarms(&self, stack: &mut Stack, topic: &TopicHandle) -> Vec<Text> {
+    /// Adds the alarms that the stage supports; returns their ARNs.
+    fn add_alarms(&self, stack: &mut Stack, topic: &TopicHandle) -> Vec<Text> {
         use Statistic::{Average, Maximum, Percentile, Sum};
         let name = |name: &str| format!("portfolio-{name}-{}", self.stage.name);
         let alarm = |id: &str, called: &str, metric: Metric, threshold: f64| {
-            Alarm::new(id, &name(called), metric, Bad::Above(threshold), topic, self.stage)
+            Alarm::new(id, &name(called), metric, Threshold::Above(threshold), topic)
         };
         let errors = || self.lambda("Errors", Sum);
         let alarms = [
@@ -77,6 +78,7 @@ impl Watched<'_> {
                 .math(
                     "100 * errors / invocations",
                     [("errors", errors()), ("invocations", self.lambda("Invocations", Sum))],
+                    self.stage,
                 )
                 .description("More than one percent of the invocations failed."),
             alarm("LambdaThrottlesAlarm", "lambda-throttles", self.lambda("Throttles", Sum), 0.0)
@@ -88,7 +90,7 @@ impl Watched<'_> {
             alarm("ApiLatencyAlarm", "api-latency", self.api("Latency", Percentile(95)), 2000.0)
                 .description("Of a hundred requests, more than five took over 2 s."),
             alarm("DynamoDbThrottlesAlarm", "dynamodb-throttles", self.table("ReadThrottleEvents", Sum), 0.0)
-                .math("SUM(METRICS())", self.throttled())
+                .math("SUM(METRICS())", self.throttled(), self.stage)
                 .description("DynamoDB refused requests to the table or its index."),
         ];
         let added = alarms.into_iter().filter_map(|alarm| stack.add(alarm));
@@ -141,5 +143,5 @@ impl Watched<'_> {
     }
 }
 
-/// DynamoDB counts system errors for each operation apart.
+/// The operations of the table: DynamoDB counts system errors per operation.
 const OPERATIONS: [&str; 6] = ["GetItem", "PutItem", "UpdateItem", "Query", "BatchGetItem", "TransactWriteItems"];

@@ -1,4 +1,4 @@
-//! What the specification and its acceptance list say of templates, and settings that cannot be.
+//! The requirements of the specification and its acceptance list on templates, and settings that are not allowed.
 
 use contract::Routes;
 use portfolio_contract::ApiRoute;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::systems::testing::{
-    actions_on, alarm, allowed, is_sound, of_type, properties, rendered, stack, stage, stays,
+    actions_on, alarm, allowed, assert_retained, assert_sound, of_type, properties, rendered, stack, stage,
 };
 
 const STACKS: [&str; 5] = ["api", "data", "identity", "observability", "web"];
@@ -35,11 +35,11 @@ fn row_1_every_stage_has_five_stacks_and_forty_one_methods() {
 
 #[test]
 fn every_stage_is_least_privileged_and_calls_the_alias() {
-    is_sound(SYSTEM);
+    assert_sound(SYSTEM);
 }
 
 #[test]
-fn the_function_may_do_what_the_specification_lists() {
+fn the_function_has_the_specified_permissions() {
     let prod = rendered(SYSTEM, "prod");
     let api = stack(&prod, "api");
     let role = "PortfolioApiFunctionRole";
@@ -57,7 +57,7 @@ fn the_function_may_do_what_the_specification_lists() {
 }
 
 #[test]
-fn tokens_are_asked_for_where_the_contract_says() {
+fn tokens_are_required_as_the_contract_declares() {
     let prod = rendered(SYSTEM, "prod");
     let methods = of_type(stack(&prod, "api"), "AWS::ApiGateway::Method");
     let guarded = methods.iter().filter(|(_, method)| method["Properties"]["AuthorizationType"] != "NONE").count();
@@ -73,7 +73,7 @@ fn tokens_are_asked_for_where_the_contract_says() {
 }
 
 #[test]
-fn each_kind_of_route_has_its_throttle() {
+fn each_group_of_routes_has_its_throttle() {
     let prod = rendered(SYSTEM, "prod");
     let settings = &properties(stack(&prod, "api"), "PortfolioApiStageResource")["MethodSettings"];
     let settings = settings.as_array().expect("settings");
@@ -96,7 +96,7 @@ fn each_kind_of_route_has_its_throttle() {
 }
 
 #[test]
-fn the_gateways_own_errors_have_the_functions_shape() {
+fn the_gateways_own_errors_have_the_form_of_the_functions() {
     let prod = rendered(SYSTEM, "prod");
     let api = stack(&prod, "api");
     let missing = properties(api, "PortfolioApiMissingAuthenticationTokenResponse");
@@ -127,7 +127,7 @@ fn row_4_one_table_with_its_index() {
 }
 
 #[test]
-fn only_the_owner_is_made_and_nobody_gives_themselves_a_role() {
+fn only_the_owner_is_created_and_users_cannot_write_their_role() {
     let prod = rendered(SYSTEM, "prod");
     let identity = stack(&prod, "identity");
     let pool = properties(identity, "CognitoUserPool");
@@ -191,15 +191,15 @@ fn the_site_is_read_by_its_distribution_alone() {
 }
 
 #[test]
-fn a_deploy_finds_in_the_outputs_where_the_page_goes_and_what_it_is_told() {
+fn outputs_name_the_sites_bucket_and_the_values_of_its_configuration() {
     for (name, api) in [("local", "PortfolioApiUrl"), ("dev", "PortfolioApiUrl"), ("prod", "CustomDomainUrl")] {
         let system = rendered(SYSTEM, name);
         let [site] = system.sites.as_slice() else { panic!("{:?}", system.sites) };
         assert_eq!(site.config["apiUrl"].output, api, "{name}");
         let web =
             [&site.bucket_output, &site.distribution_output, &site.url_output].map(|output| (&site.stack, output));
-        let told = site.config.values().map(|value| (&value.stack, &value.output));
-        for (of, output) in web.into_iter().chain(told) {
+        let values = site.config.values().map(|value| (&value.stack, &value.output));
+        for (of, output) in web.into_iter().chain(values) {
             assert!(!stack(&system, of).template["Outputs"][output].is_null(), "{name}: {of} has no output {output}");
         }
     }
@@ -217,14 +217,14 @@ fn the_site_may_use_the_api_also_under_cloudfronts_own_name() {
         assert_eq!(*environment, properties(api, "CorsOriginsParameter")["Value"], "{name}");
         (environment.clone(), api.depends_on.contains("web"))
     };
-    // Known from the settings, so the API need not wait for the distribution.
+    // The origins are known from the settings, so the API does not wait for the distribution.
     assert_eq!(origins("prod"), (json!("https://example.com,https://www.example.com"), false));
     let dev = json!({ "Fn::Sub": "https://dev.example.com,http://localhost:3000,https://${DistributionDomainName}" });
     assert_eq!(origins("dev"), (dev, true));
 }
 
 #[test]
-fn domains_are_where_stages_have_them_and_what_holds_data_stays() {
+fn domains_follow_the_settings_and_stateful_resources_are_retained() {
     let prod = rendered(SYSTEM, "prod");
     let api = stack(&prod, "api");
     assert_eq!(properties(api, "ApiDomain")["DomainNameConfigurations"][0]["SecurityPolicy"], "TLS_1_2");
@@ -235,14 +235,14 @@ fn domains_are_where_stages_have_them_and_what_holds_data_stays() {
     assert!(of_type(api, "AWS::ApiGatewayV2::DomainName").is_empty());
     assert!(properties(api, "PortfolioApi")["DisableExecuteApiEndpoint"].is_null());
     let data = ["AWS::DynamoDB::Table", "AWS::Cognito::UserPool", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"];
-    stays(&prod, &data);
-    stays(&dev, &data);
+    assert_retained(&prod, &data);
+    assert_retained(&dev, &data);
 }
 
 #[test]
-fn a_web_acl_limits_each_kind_of_request() {
+fn a_web_acl_limits_each_group_of_requests() {
     let mut stage = stage("dev");
-    let mut settings = stage.systems.portfolio.clone().expect("settings");
+    let mut settings = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     settings.waf = true;
     let render = |stage: &Stage| system(stage, &settings).expect("sound").render(stage).expect("rendered");
     let dev = render(&stage);
@@ -257,15 +257,15 @@ fn a_web_acl_limits_each_kind_of_request() {
 }
 
 #[test]
-fn settings_that_cannot_be_are_named() {
+fn invalid_settings_are_reported() {
     let stage = stage("dev");
-    let good = stage.systems.portfolio.clone().expect("settings");
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     let refused = |settings: Settings| system(&stage, &settings).expect_err("refused").to_string();
-    let origins = |origin: &str| Settings { origins: vec![origin.to_owned()], ..good.clone() };
-    assert!(refused(Settings { origins: Vec::new(), ..good.clone() }).contains("`origins` is empty"));
+    let origins = |origin: &str| Settings { allowed_origins: vec![origin.to_owned()], ..good.clone() };
+    assert!(refused(Settings { allowed_origins: Vec::new(), ..good.clone() }).contains("`allowed_origins` is empty"));
     for wrong in ["*", "https://example.com/"] {
         let error = refused(origins(wrong));
-        let named = format!("portfolio: stacks/stages/dev.yaml: `origins` is `{wrong}`, but must be ");
+        let named = format!("portfolio: stacks/stages/dev.yaml: `allowed_origins` is `{wrong}`, but must be ");
         assert!(error.starts_with(&named), "{error}");
     }
     let text = include_str!("../../../stages/prod.yaml");
@@ -273,19 +273,23 @@ fn settings_that_cannot_be_are_named() {
         ("owner.email", "owner: { email: owner@example.com }", "owner: { email: x }"),
         ("alarm_email", "alarm_email: ops@example.com", "alarm_email: nope"),
         ("domain.name", "domain: { name: api.example.com,", "domain: { name: 'https://api.example.com',"),
-        ("domain.hosted_zone", "api.example.com, hosted_zone: Z0123456789EXAMPLE", "api.example.com, hosted_zone: ''"),
+        (
+            "domain.hosted_zone_id",
+            "api.example.com, hosted_zone_id: Z0123456789EXAMPLE",
+            "api.example.com, hosted_zone_id: ''",
+        ),
         ("site.name", "site: { name: example.com,", "site: { name: Example.com,"),
         (
-            "site.hosted_zone",
-            "{ name: example.com, hosted_zone: Z0123456789EXAMPLE",
-            "{ name: example.com, hosted_zone: z",
+            "site.hosted_zone_id",
+            "{ name: example.com, hosted_zone_id: Z0123456789EXAMPLE",
+            "{ name: example.com, hosted_zone_id: z",
         ),
-        ("site.certificate", "site: { name", "site: { certificate: mine, name"),
+        ("site.certificate_arn", "site: { name", "site: { certificate_arn: mine, name"),
         ("ses_identity", "owner: {", "ses_identity: mail\n    owner: {"),
     ] {
         assert!(text.contains(good), "{good}");
-        let stage = Stage::parse("prod", &text.replacen(good, wrong, 1), "prod.yaml").expect("a stage");
-        let settings = stage.systems.portfolio.as_ref().expect("settings");
+        let stage = Stage::parse("prod", &text.replacen(good, wrong, 1), "stacks/stages/prod.yaml").expect("a stage");
+        let settings = &stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
         let error = system(&stage, settings).expect_err(key).to_string();
         assert!(error.contains(&format!("stacks/stages/prod.yaml: `{key}` is `")), "{error}");
     }

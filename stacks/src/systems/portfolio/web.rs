@@ -1,16 +1,18 @@
 //! Stack `web`: the bucket and distribution of the static site.
 
-use super::{Settings, api};
-use crate::{
+use model::{
     parts::{bucket::BucketName, cdn, site::Site},
     rendered::{RenderedSite, SiteValue},
     stage::Stage,
     template::{Expression, Stack, Text},
 };
 
+use super::{Settings, api};
+
 const NAME: &str = "web";
 
-/// The stack, and where CloudFront serves the site. It lies where CloudFront takes its certificates from.
+/// Builds the stack; also returns the distribution's own domain name. The stack is in the region of CloudFront's
+/// certificates.
 pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, Text) {
     let mut stack = Stack::new(NAME, "Portfolio: the static site.").in_region(cdn::REGION);
     let name = format!("portfolio-web-{}", stage.name);
@@ -33,7 +35,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, Text) {
     (stack, distribution.attribute("DomainName"))
 }
 
-/// What a deploy puts there: the page, told where the API is.
+/// The files that a deploy uploads, and the API's URL in their configuration.
 pub(super) fn site(settings: &Settings) -> RenderedSite {
     let output = if settings.domain.is_some() { "CustomDomainUrl".to_owned() } else { format!("{}Url", api::API) };
     let api = SiteValue { stack: api::NAME.to_owned(), output };

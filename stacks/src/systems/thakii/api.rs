@@ -1,5 +1,17 @@
-//! Stack `api`: the function that answers everything, and the API in front of it.
+//! Stack `api`: the function that responds to all routes, and its API.
 
+use model::{
+    emulator::Feature,
+    parts::{
+        api::{ApiHandle, GatewayError, RestApi, RouteSettings, Throttle},
+        api_domain::ApiDomain,
+        function::{Function, FunctionHandle},
+        policy::Statement,
+        table::Access,
+        web_acl::WebAcl,
+    },
+    template::{Expression, Stack, Text},
+};
 use thakii_contract::{
     Api, limits,
     routes::{ApiRoute, CATCH_ALL},
@@ -12,34 +24,22 @@ use super::{
     settings::Issuer,
     worker::Work,
 };
-use crate::{
-    emulator::Feature,
-    parts::{
-        api::{ApiHandle, GatewayError, RestApi, RouteSettings, Throttle},
-        api_domain::ApiDomain,
-        function::{Function, FunctionHandle},
-        policy::Statement,
-        table::Access,
-        web_acl::WebAcl,
-    },
-    template::{Expression, Stack, Text},
-};
 
 /// The logical ID of the API.
 pub(super) const API: &str = "ThakiiApi";
-/// For how long an asynchronous event is kept, in seconds: the least there is, since none is expected.
+/// The age in seconds at which an asynchronous event is dropped: the minimum, because none is expected.
 const EVENT_AGE: u32 = 60;
-/// How many requests an address may make in [`WAF_WINDOW`] seconds.
+/// The maximum number of an address's requests in [`WAF_WINDOW`] seconds.
 const WAF_REQUESTS: u32 = 2000;
 const WAF_WINDOW: u32 = 300;
 
-/// What others watch.
+/// The parts that alarms watch.
 pub(super) struct Served {
     pub(super) function: FunctionHandle,
     pub(super) api: ApiHandle,
 }
 
-/// The stack, and what it serves.
+/// Builds the stack; also returns its function and API.
 pub(super) fn stack(shared: &Shared, identity: &Identity, work: &Work) -> (Stack, Served) {
     let mut stack = Stack::new("api", "Thakii: the function and the API.");
     let function = stack.add(function(shared, identity, work));
@@ -47,8 +47,8 @@ pub(super) fn stack(shared: &Shared, identity: &Identity, work: &Work) -> (Stack
     let (stage, settings) = (shared.stage, shared.settings);
     if let Some(domain) = &settings.domain {
         let domain = ApiDomain::new("Api", &domain.name, &api)
-            .certificate(domain.certificate_arn.as_deref())
-            .hosted_zone(domain.hosted_zone_id.as_deref());
+            .certificate_arn(domain.certificate_arn.as_deref())
+            .hosted_zone_id(domain.hosted_zone_id.as_deref());
         stack.add(domain);
     }
     if settings.waf && Feature::WebAcls.is_in(stage) {
@@ -100,11 +100,11 @@ fn function(shared: &Shared, identity: &Identity, work: &Work) -> Function {
         .timeout(limits::TIMEOUT_SECONDS)
         .log_retention(settings.log_retention_days)
         .asynchronous(0, EVENT_AGE);
-    may(function, shared, identity, work)
+    with_permissions(function, shared, identity, work)
 }
 
-/// What the function may do, and no more.
-fn may(mut function: Function, shared: &Shared, identity: &Identity, work: &Work) -> Function {
+/// Adds the function's permissions.
+fn with_permissions(mut function: Function, shared: &Shared, identity: &Identity, work: &Work) -> Function {
     let Shared { bucket, tables, .. } = shared;
     let everywhere = PREFIXES.map(|prefix| format!("{prefix}*"));
     let everywhere = || everywhere.iter().map(String::as_str);
@@ -121,7 +121,7 @@ fn may(mut function: Function, shared: &Shared, identity: &Identity, work: &Work
     }
     let groups = ["cognito-idp:ListUsers", "cognito-idp:AdminAddUserToGroup", "cognito-idp:AdminRemoveUserFromGroup"];
     function
-        // A notification to everybody is written 25 at a time.
+        // Notifications to all users are written in batches of 25.
         .allow(tables.notifications.allow(&[Access::BatchWriteItem]))
         .allow([
             bucket.allow(&["s3:GetObject", "s3:DeleteObject"], everywhere()),
@@ -137,11 +137,11 @@ fn may(mut function: Function, shared: &Shared, identity: &Identity, work: &Work
         .allow(identity.secret.read())
 }
 
-/// Whose tokens are accepted, as JSON.
+/// The issuers whose tokens are accepted, as JSON.
 fn issuers(issuers: &[Issuer], identity: &Identity) -> Text {
-    let issuers: Vec<_> = issuers.iter().map(Issuer::contract).collect();
+    let issuers: Vec<_> = issuers.iter().map(Issuer::to_contract).collect();
     let json = serde_json::json!(issuers);
-    let json = crate::template::json::sorted(json).to_string();
+    let json = model::template::json::sorted(json).to_string();
     if !json.contains("${") {
         return json.into();
     }
@@ -149,7 +149,8 @@ fn issuers(issuers: &[Issuer], identity: &Identity) -> Text {
     Expression::sub(&json, [("Pool", users.pool.id()), ("Client", users.client.id())]).into()
 }
 
-/// The function verifies tokens itself: backend tokens are its own, and the bodies of its errors are promised.
+/// The API has no authorizer: the function verifies tokens itself, because it issues some of them and the specification
+/// defines the bodies of its errors.
 fn api(shared: &Shared, function: &FunctionHandle) -> RestApi {
     let Shared { stage, settings, .. } = shared;
     let origin = settings.allowed_origins.first().map_or("null", String::as_str);
@@ -159,7 +160,7 @@ fn api(shared: &Shared, function: &FunctionHandle) -> RestApi {
             body: None,
             throttle: route.throttle().map(|(rate, burst)| Throttle { rate, burst }),
         })
-        .everything(CATCH_ALL, function)
+        .catch_all(CATCH_ALL, function)
         .binary("multipart/form-data")
         .errors(errors())
         .origin(origin)
@@ -167,7 +168,7 @@ fn api(shared: &Shared, function: &FunctionHandle) -> RestApi {
         .log_retention(settings.log_retention_days)
 }
 
-/// The gateway's own errors in the words of the function's.
+/// The gateway's own errors with the messages of the function's.
 fn errors() -> Vec<GatewayError> {
     let other = r#"{"error":$context.error.messageString}"#;
     vec![

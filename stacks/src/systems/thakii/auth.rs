@@ -1,9 +1,6 @@
 //! Stack `auth`: users, groups, and the secret that signs backend tokens.
 
-use thakii_contract::{ADMINS_GROUP, SUPER_ADMINS_GROUP, USERS_GROUP};
-
-use super::Settings;
-use crate::{
+use model::{
     parts::{
         bucket::BucketName,
         email_pool::EmailPool,
@@ -14,14 +11,17 @@ use crate::{
     stage::Stage,
     template::Stack,
 };
+use thakii_contract::{ADMINS_GROUP, SUPER_ADMINS_GROUP, USERS_GROUP};
 
-/// Who users are, and what proves it.
+use super::Settings;
+
+/// The user pool, and the secret that signs backend tokens.
 pub(super) struct Identity {
     pub(super) users: UserPoolHandle,
     pub(super) secret: SecretHandle,
 }
 
-/// The stack, and what others need of it.
+/// Builds the stack; also returns its users and secret.
 pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName) -> (Stack, Identity) {
     let mut stack = Stack::new("auth", "Thakii: users, groups and the token secret.");
     let (pool, client) = (format!("thakii-users-{}", stage.name), format!("thakii-web-{}", stage.name));
@@ -30,7 +30,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName) -> 
         .attribute("email", true)
         .attribute("name", false)
         .attribute("picture", false)
-        // The pipeline's test user signs in with it; in production it uses SRP.
+        // Test users sign in by password; in production they use SRP.
         .password_sign_in(stage.name != "prod")
         .protected(settings.protect_data)
         .group("SuperAdminsGroup", SUPER_ADMINS_GROUP, 1)
@@ -53,7 +53,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName) -> 
     (stack, Identity { users, secret })
 }
 
-/// A parameter that front end and worker look up.
-pub(super) fn parameter(stage: &Stage, logical_id: &str, name: &str, value: crate::template::Text) -> Parameter {
+/// A parameter that the front end or the worker looks up.
+pub(super) fn parameter(stage: &Stage, logical_id: &str, name: &str, value: model::template::Text) -> Parameter {
     Parameter { logical_id: logical_id.to_owned(), name: format!("/thakii/{}/{name}", stage.name), value }
 }

@@ -1,13 +1,13 @@
-//! Stack `data`: six tables, one for each kind of thing, so that a function sees only those it needs.
+//! Stack `data`: six tables, so that a function has access only to the data that it needs.
 
-use thakii_contract::{SYSTEM as NAME, tables};
-
-use super::Settings;
-use crate::{
+use model::{
     parts::table::{Table, TableHandle},
     stage::Stage,
     template::{Stack, json::camel},
 };
+use thakii_contract::{SYSTEM as NAME, tables};
+
+use super::Settings;
 
 /// The tables.
 pub(super) struct Tables {
@@ -20,7 +20,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// All of them, each with its name in the system.
+    /// Returns all tables, each with its name in the system.
     pub(super) fn all(&self) -> [(&'static str, &TableHandle); 6] {
         [
             (tables::VIDEO_TASKS.name, &self.video_tasks),
@@ -33,7 +33,7 @@ impl Tables {
     }
 }
 
-/// The stack, and its tables.
+/// Builds the stack; also returns its tables.
 pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, Tables) {
     let mut stack = Stack::new("data", "Thakii: six tables.");
     let mut add = |shape: tables::Table| stack.add(table(stage, settings, shape));

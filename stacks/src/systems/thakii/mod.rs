@@ -1,6 +1,6 @@
 //! Thakii: videos, six tables, two queues, three functions and an API for an app whose users upload lectures.
 //!
-//! What deploying itself needs (roles, identity provider, artifact bucket) is foundation's.
+//! Roles for deploys, identity provider and artifact bucket belong to foundation.
 
 mod alarms;
 mod api;
@@ -11,23 +11,23 @@ mod storage;
 mod worker;
 
 use contract::Method;
-use serde_json::json;
-use thakii_contract::SYSTEM;
-
-pub use self::settings::{Domain, Firebase, Settings};
-use crate::{
+use model::{
     parts::topic,
     rendered::{Exchange, Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{RenderError, System},
 };
+use serde_json::json;
+use thakii_contract::SYSTEM;
 
-/// The system.
+pub(crate) use self::settings::Settings;
+
+/// Builds the system.
 ///
 /// # Errors
 ///
-/// When a setting cannot be used.
-pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError> {
+/// When a setting is not allowed.
+pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError> {
     settings.check(stage)?;
     let (storage, bucket) = storage::stack(stage, settings);
     let (data, tables) = data::stack(stage, settings);
@@ -44,28 +44,28 @@ pub fn system(stage: &Stage, settings: &Settings) -> Result<System, RenderError>
     };
     let guarded = SmokeCheck { api: api::API.to_owned(), path: "/list".to_owned(), status: 401, json: None };
     let system = System::new(SYSTEM, [storage, data, auth, worker, api, alarms]).smoke(health).smoke(guarded);
-    Ok(live(system, settings).alarm_topic("alarms", topic::ARN_OUTPUT))
+    Ok(with_live_checks(system, settings).alarm_topic("alarms", topic::ARN_OUTPUT))
 }
 
-/// What the app's users and their browsers see, and how fast.
-fn live(system: System, settings: &Settings) -> System {
+/// Adds the checks that run from outside after a deploy.
+fn with_live_checks(system: System, settings: &Settings) -> System {
     let origin = settings.allowed_origins.first().map_or("", String::as_str);
     let email = "pipeline@example.com".to_owned();
-    let answers = |method, path, statuses| LiveCheck::answers(api::API, method, path, statuses);
+    let answers = |method, path, statuses| LiveCheck::responds(api::API, method, path, statuses);
     system
-        .live(LiveCheck::refuses_strangers(api::API, Method::Post, "/upload"))
-        .live(LiveCheck::refuses_strangers(api::API, Method::Get, "/admin/stats"))
-        .live(LiveCheck::refuses_forgers(api::API, Method::Get, "/list"))
-        .live(LiveCheck { statuses: &[200], ..LiveCheck::preflight(api::API, Method::Post, "/upload", origin) })
+        .live(LiveCheck::requires_token(api::API, Method::Post, "/upload"))
+        .live(LiveCheck::requires_token(api::API, Method::Get, "/admin/stats"))
+        .live(LiveCheck::rejects_forged_token(api::API, Method::Get, "/list"))
+        .live(LiveCheck { statuses: vec![200], ..LiveCheck::preflight(api::API, Method::Post, "/upload", origin) })
         .sign_in(SignIn {
             stack: "auth".to_owned(),
             pool_output: "UserPoolId".to_owned(),
             client_output: "WebClientId".to_owned(),
-            attributes: vec![("email", email.clone())],
+            attributes: vec![("email".to_owned(), email.clone())],
             user: email,
             exchange: Some(Exchange {
                 check: answers(Method::Post, "/auth/exchange-token", &[200]),
-                token: "custom_token",
+                token: "custom_token".to_owned(),
             }),
             checks: vec![
                 answers(Method::Get, "/auth/user", &[200]),
@@ -76,11 +76,11 @@ fn live(system: System, settings: &Settings) -> System {
         .latency(Latency { check: answers(Method::Get, "/health", &[200]), expected: 300, p95: 1_000, longest: 5_000 })
 }
 
-/// What most stacks are made from.
+/// The values that most stacks are built from.
 struct Shared<'a> {
     stage: &'a Stage,
     settings: &'a Settings,
-    bucket: &'a crate::parts::bucket::BucketName,
+    bucket: &'a model::parts::bucket::BucketName,
     tables: &'a data::Tables,
 }
 

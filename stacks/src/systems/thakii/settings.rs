@@ -1,55 +1,55 @@
-//! What differs from stage to stage.
+//! The settings that differ from stage to stage.
 
+use model::{parts::api::Throttle, stage::Stage, template::RenderError, values::SettingsCheck};
 use serde::Deserialize;
 use thakii_contract::{
     SYSTEM,
     issuers::{AuthIssuer, FIREBASE_ISSUER_PREFIX, IssuerKind},
 };
 
-use crate::{parts::api::Throttle, stage::Stage, systems::values::Checked, template::RenderError};
-
 /// A stage's settings for Thakii.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Origins whose browsers may use the API and the bucket. The first may also read the gateway's own errors.
-    pub allowed_origins: Vec<String>,
-    /// E-mail addresses of the super admins.
-    pub super_admins: Vec<String>,
-    /// Whose identity tokens are accepted; one of them is primary.
-    pub auth_issuers: Vec<Issuer>,
-    /// How often the API may be called, where a route has no throttle of its own.
-    pub throttle: Throttle,
-    /// How long logs are kept, in days.
-    #[serde(default = "log_retention")]
-    pub log_retention_days: u32,
-    /// Tables can be restored to any second of the last 35 days, and neither they nor the users can be deleted.
+pub(crate) struct Settings {
+    /// Origins whose browsers may use the API and the bucket. The first one may also read the gateway's own errors.
+    pub(super) allowed_origins: Vec<String>,
+    /// The e-mail addresses of the super admins.
+    pub(super) super_admins: Vec<String>,
+    /// The issuers whose identity tokens are accepted; one of them is primary.
+    pub(super) auth_issuers: Vec<Issuer>,
+    /// The throttle of routes without a throttle of their own, for all clients together.
+    pub(super) throttle: Throttle,
+    /// The retention of logs, in days.
+    #[serde(default = "default_log_retention")]
+    pub(super) log_retention_days: u32,
+    /// Whether tables can be restored to any second of the last 35 days, and neither tables nor the user pool can be
+    /// deleted.
     #[serde(default)]
-    pub protect_data: bool,
-    /// The worker's own HTTP address, where it has one.
+    pub(super) protect_data: bool,
+    /// The worker's HTTP address, if it has one.
     #[serde(default)]
-    pub worker_service_url: Option<String>,
-    /// Where the API is served; without it, it is served under API Gateway's own name.
+    pub(super) worker_service_url: Option<String>,
+    /// The API's domain. Without it, the API is served under API Gateway's own name.
     #[serde(default)]
-    pub domain: Option<Domain>,
-    /// Limits every address to 2000 requests in five minutes, for about USD 6 a month.
+    pub(super) domain: Option<Domain>,
+    /// Whether a web ACL limits each address to 2000 requests in five minutes, for about USD 6 a month.
     #[serde(default)]
-    pub waf: bool,
-    /// Who is told when an alarm fires.
+    pub(super) waf: bool,
+    /// The address that alarms are sent to.
     #[serde(default)]
-    pub alarm_email: Option<String>,
-    /// The S3 endpoint a client can reach, where that is not AWS.
+    pub(super) alarm_email: Option<String>,
+    /// The S3 endpoint that clients use, if it is not AWS's own.
     #[serde(default)]
-    pub public_s3_endpoint: Option<String>,
+    pub(super) public_s3_endpoint: Option<String>,
 }
 
-/// Somebody who issues identity tokens.
+/// An issuer of identity tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Issuer {
+pub(super) enum Issuer {
     /// The stage's own user pool.
     Cognito {
-        /// Is it the one that the front end signs in with?
+        /// Whether the front end signs in with it.
         #[serde(default)]
         primary: bool,
     },
@@ -60,40 +60,41 @@ pub enum Issuer {
 /// A Firebase project.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Firebase {
-    /// Is it the one that the front end signs in with?
+pub(super) struct Firebase {
+    /// Whether the front end signs in with it.
     #[serde(default)]
-    pub primary: bool,
-    /// The project's id: who tokens must be made for.
-    pub audience: String,
-    /// The `iss` of its tokens, where they are not Google's own.
+    pub(super) primary: bool,
+    /// The project's ID: the audience of its tokens.
+    pub(super) audience: String,
+    /// The `iss` of its tokens, if it is not Google's.
     #[serde(default)]
-    pub issuer: Option<String>,
-    /// Where its public keys are, if not where Google keeps them.
+    pub(super) issuer: Option<String>,
+    /// The URL of its public keys, if it is not Google's.
     #[serde(default)]
-    pub jwks_url: Option<String>,
+    pub(super) jwks_url: Option<String>,
 }
 
 /// The API's domain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Domain {
+pub(super) struct Domain {
     /// For example `api.example.com`.
-    pub name: String,
-    /// The ARN of a certificate in the API's region, which may hold pseudo parameters; without it one is made.
+    pub(super) name: String,
+    /// The ARN of a certificate in the API's region, which may contain pseudo parameters. Without it, the stack creates
+    /// one.
     #[serde(default)]
-    pub certificate_arn: Option<String>,
-    /// The id of the Route 53 hosted zone; without it the DNS record is somebody else's.
+    pub(super) certificate_arn: Option<String>,
+    /// The ID of the Route 53 hosted zone. Without it, the DNS record is created outside the stack.
     #[serde(default)]
-    pub hosted_zone_id: Option<String>,
+    pub(super) hosted_zone_id: Option<String>,
 }
 
-/// The original's.
-const fn log_retention() -> u32 {
+/// The retention of the system that this one replaces.
+const fn default_log_retention() -> u32 {
     30
 }
 
-/// The retentions that CloudWatch Logs knows, in days (CloudWatch Logs API reference, `PutRetentionPolicy`).
+/// The retentions that CloudWatch Logs accepts, in days (CloudWatch Logs API reference, `PutRetentionPolicy`).
 const RETENTIONS: &[u32] =
     &[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
@@ -104,8 +105,8 @@ impl Issuer {
         }
     }
 
-    /// The issuer as functions read it; `${Pool}`, `${Client}` and `${AWS::Region}` are still to be filled in.
-    pub(super) fn contract(&self) -> AuthIssuer {
+    /// Returns the issuer as functions read it. `${Pool}`, `${Client}` and `${AWS::Region}` are still to be filled in.
+    pub(super) fn to_contract(&self) -> AuthIssuer {
         match self {
             Self::Cognito { primary } => AuthIssuer {
                 kind: IssuerKind::Cognito,
@@ -129,52 +130,51 @@ impl Issuer {
 }
 
 impl Settings {
-    /// Refuses what cannot be used, before anything is rendered.
+    /// Refuses values that could only fail after a deploy.
     pub(super) fn check(&self, stage: &Stage) -> Result<(), RenderError> {
-        let checked = Checked::new(SYSTEM, stage);
-        self.check_values(checked)?;
-        self.check_issuers(checked)?;
+        let check = SettingsCheck::new(SYSTEM, stage);
+        self.check_values(check)?;
+        self.check_issuers(check)?;
         if !RETENTIONS.contains(&self.log_retention_days) {
             let days = RETENTIONS.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
             let message =
-                format!("`log_retention_days` is {}, but CloudWatch Logs knows {days}", self.log_retention_days);
-            return Err(checked.wrong(&message));
+                format!("`log_retention_days` is {}, but CloudWatch Logs accepts {days} only", self.log_retention_days);
+            return Err(check.error(&message));
         }
         match &self.domain {
             Some(Domain { certificate_arn: None, hosted_zone_id: None, .. }) => {
-                Err(checked.wrong("`domain` needs `certificate_arn`, or `hosted_zone_id` to make a certificate"))
+                Err(check.error("`domain` needs `certificate_arn`, or `hosted_zone_id` to create a certificate"))
             }
             _ => Ok(()),
         }
     }
 
-    fn check_values(&self, checked: Checked<'_>) -> Result<(), RenderError> {
+    fn check_values(&self, check: SettingsCheck<'_>) -> Result<(), RenderError> {
         if self.allowed_origins.is_empty() {
-            return Err(checked.wrong("`allowed_origins` is empty, so no browser could use the API"));
+            return Err(check.error("`allowed_origins` is empty, so no browser could use the API"));
         }
         if self.super_admins.is_empty() {
-            return Err(checked.wrong("`super_admins` is empty, so nobody could appoint admins"));
+            return Err(check.error("`super_admins` is empty, so no user could appoint admins"));
         }
-        checked.origins("allowed_origins", &self.allowed_origins)?;
-        checked.emails("super_admins", &self.super_admins)?;
-        checked.emails("alarm_email", &self.alarm_email)?;
-        checked.urls("worker_service_url", &self.worker_service_url)?;
-        checked.urls("public_s3_endpoint", &self.public_s3_endpoint)?;
+        check.origins("allowed_origins", &self.allowed_origins)?;
+        check.emails("super_admins", &self.super_admins)?;
+        check.emails("alarm_email", &self.alarm_email)?;
+        check.urls("worker_service_url", &self.worker_service_url)?;
+        check.urls("public_s3_endpoint", &self.public_s3_endpoint)?;
         let Some(domain) = &self.domain else { return Ok(()) };
-        checked.domains("domain.name", [&domain.name])?;
-        checked.certificates("domain.certificate_arn", &domain.certificate_arn)?;
-        checked.hosted_zones("domain.hosted_zone_id", &domain.hosted_zone_id)
+        check.domains("domain.name", [&domain.name])?;
+        check.certificates("domain.certificate_arn", &domain.certificate_arn)?;
+        check.hosted_zones("domain.hosted_zone_id", &domain.hosted_zone_id)
     }
 
-    fn check_issuers(&self, checked: Checked<'_>) -> Result<(), RenderError> {
+    fn check_issuers(&self, check: SettingsCheck<'_>) -> Result<(), RenderError> {
         match self.auth_issuers.iter().filter(|issuer| issuer.is_primary()).count() {
             1 => {}
             0 => {
-                return Err(
-                    checked.wrong("`auth_issuers` has none with `primary: true`; name the one users sign in with")
-                );
+                return Err(check
+                    .error("`auth_issuers` has no entry with `primary: true`; mark the one that users sign in with"));
             }
-            _ => return Err(checked.wrong("`auth_issuers` has several with `primary: true`; leave it to one")),
+            _ => return Err(check.error("`auth_issuers` has several entries with `primary: true`; keep one")),
         }
         let firebase = self.auth_issuers.iter().filter_map(|issuer| match issuer {
             Issuer::Firebase(project) => Some(project),
@@ -183,11 +183,11 @@ impl Settings {
         for project in firebase {
             if project.audience.trim().is_empty() {
                 return Err(
-                    checked.wrong("`auth_issuers` has a firebase one whose `audience` is empty; name its project")
+                    check.error("`auth_issuers` has a firebase entry with an empty `audience`; name its project")
                 );
             }
-            checked.urls("auth_issuers.issuer", &project.issuer)?;
-            checked.urls("auth_issuers.jwks_url", &project.jwks_url)?;
+            check.urls("auth_issuers.issuer", &project.issuer)?;
+            check.urls("auth_issuers.jwks_url", &project.jwks_url)?;
         }
         Ok(())
     }

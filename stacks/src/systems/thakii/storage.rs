@@ -1,22 +1,22 @@
-//! Stack `storage`: the bucket of videos, and of what is made of them.
+//! Stack `storage`: the bucket of videos, subtitles and PDFs.
 
-use thakii_contract::storage::{CHUNKS, VIDEOS};
-
-use super::Settings;
-use crate::{
+use model::{
     parts::bucket::{Bucket, BucketName},
     stage::Stage,
     template::{Expression, Stack},
 };
+use thakii_contract::storage::{CHUNKS, VIDEOS};
 
-/// After how many days pieces of uploads that nobody finished are removed.
-const SCRATCH: u32 = 1;
-/// For how many days what was deleted or overwritten can be taken back.
-const UNDO: u32 = 30;
-/// After how many days a video is read so seldom that its keeping should be cheap.
-const COOL: u32 = 30;
+use super::Settings;
 
-/// The stack, and its bucket.
+/// The age in days at which the pieces of incomplete uploads are deleted.
+const UPLOAD_RETENTION: u32 = 1;
+/// The number of days for which deleted or overwritten objects can be restored.
+const NONCURRENT_RETENTION: u32 = 30;
+/// The age in days from which on videos are read rarely, so that cheap storage pays off.
+const COOL_AFTER: u32 = 30;
+
+/// Builds the stack; also returns its bucket's name.
 pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, BucketName) {
     let mut stack = Stack::new("storage", "Thakii: videos, subtitles and PDFs.");
     let name = format!("thakii-video-storage-{}-${{AWS::AccountId}}", stage.name);
@@ -24,10 +24,10 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, BucketName) {
     let bucket = Bucket::new("VideoBucket", &name, stage)
         .versioned()
         .cors(&settings.allowed_origins, &["GET", "PUT", "POST", "HEAD"])
-        .expire_under(CHUNKS, SCRATCH)
-        .abort_uploads(SCRATCH)
-        .expire_noncurrent(UNDO)
-        .cool_under(VIDEOS, COOL);
+        .expire_under(CHUNKS, UPLOAD_RETENTION)
+        .abort_uploads(UPLOAD_RETENTION)
+        .expire_noncurrent(NONCURRENT_RETENTION)
+        .cool_under(VIDEOS, COOL_AFTER);
     let bucket = stack.add(bucket);
     stack.output("VideoBucketName", bucket.id());
     stack.output("VideoBucketArn", bucket.attribute("Arn"));

@@ -1,15 +1,16 @@
-//! What the specification and its acceptance list say of templates, and settings that cannot be.
+//! The requirements of the specification and its acceptance list on templates, and settings that are not allowed.
 
 use contract::Routes;
+use model::rendered::RenderedSystem;
 use serde_json::{Value, json};
 use thakii_contract::{limits, routes::ApiRoute, tables};
 
-use super::*;
-use crate::{
-    rendered::RenderedSystem,
-    systems::testing::{
-        STAGES, actions_on, alarm, allowed, is_sound, of_type, properties, rendered, stack, stage, stays,
-    },
+use super::{
+    settings::{Domain, Firebase},
+    *,
+};
+use crate::systems::testing::{
+    STAGES, actions_on, alarm, allowed, assert_retained, assert_sound, of_type, properties, rendered, stack, stage,
 };
 
 const STACKS: [&str; 6] = ["storage", "data", "auth", "worker", "api", "alarms"];
@@ -35,7 +36,7 @@ fn every_stage_has_six_stacks_in_the_order_of_the_specification() {
 
 #[test]
 fn row_23_every_stage_is_least_privileged_and_calls_aliases() {
-    is_sound(SYSTEM);
+    assert_sound(SYSTEM);
     let prod = rendered(SYSTEM, "prod");
     for (name, function) in [("api", "ApiFunction"), ("worker", "StatusFunction"), ("worker", "MaintenanceFunction")] {
         let stack = stack(&prod, name);
@@ -48,7 +49,7 @@ fn row_23_every_stage_is_least_privileged_and_calls_aliases() {
 }
 
 #[test]
-fn the_bucket_forgets_scratch_and_lets_deletions_be_undone() {
+fn the_bucket_expires_chunks_and_keeps_deleted_objects_for_a_month() {
     let prod = rendered(SYSTEM, "prod");
     let bucket = properties(stack(&prod, "storage"), "VideoBucket");
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().expect("rules");
@@ -62,12 +63,12 @@ fn the_bucket_forgets_scratch_and_lets_deletions_be_undone() {
     assert_eq!(cors["AllowedOrigins"], json!(["https://app.example.com"]));
     assert_eq!(cors["AllowedMethods"], json!(["GET", "PUT", "POST", "HEAD"]));
     assert_eq!(cors["MaxAge"], limits::CORS_MAX_AGE);
-    let stays_of = ["AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Cognito::UserPool", "AWS::SecretsManager::Secret"];
-    stays(&prod, &stays_of);
+    let stateful = ["AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Cognito::UserPool", "AWS::SecretsManager::Secret"];
+    assert_retained(&prod, &stateful);
 }
 
 #[test]
-fn six_tables_with_the_contracts_keys_protected_where_the_stage_says() {
+fn six_tables_have_the_contracts_keys_and_the_stages_protection() {
     for (name, protected) in [("local", Value::Null), ("dev", Value::Null), ("prod", json!(true))] {
         let system = rendered(SYSTEM, name);
         let data = stack(&system, "data");
@@ -112,7 +113,7 @@ fn users_sign_up_themselves_and_send_passwords_only_outside_production() {
 }
 
 #[test]
-fn queues_give_up_after_as_many_tries_as_the_contract_says() {
+fn queues_have_the_contracts_number_of_receives() {
     let prod = rendered(SYSTEM, "prod");
     let worker = stack(&prod, "worker");
     for (queue, visibility, receives) in [("TasksQueue", 900, 3), ("TaskEventsQueue", 180, 5)] {
@@ -133,7 +134,7 @@ fn queues_give_up_after_as_many_tries_as_the_contract_says() {
 }
 
 #[test]
-fn roles_reach_only_what_they_need() {
+fn roles_have_least_privilege() {
     let prod = rendered(SYSTEM, "prod");
     let (api, worker) = (stack(&prod, "api"), stack(&prod, "worker"));
     let on_tasks = actions_on(api, "ApiFunctionRole", r#""Ref":"VideoTasksTableArn""#);
@@ -149,7 +150,7 @@ fn roles_reach_only_what_they_need() {
     let prefixes = json!(["videos/*", "subtitles/*", "pdfs/*", "chunks/*"]);
     assert_eq!(listing["Condition"]["StringLike"]["s3:prefix"], prefixes);
 
-    // The status function never sees admins, the maintenance function no object, the worker no table.
+    // The status function has no access to admins, the maintenance function none to objects, the worker none to tables.
     let reaches = |role: &str, part: &str| allowed(worker, role).iter().any(|(_, resource)| resource.contains(part));
     assert!(!reaches("StatusFunctionRole", "AdminUsers") && !reaches("StatusFunctionRole", "videos/*"));
     assert!(!reaches("MaintenanceFunctionRole", "AdminUsers") && !reaches("MaintenanceFunctionRole", ":s3:"));
@@ -163,7 +164,7 @@ fn roles_reach_only_what_they_need() {
 }
 
 #[test]
-fn the_api_declares_every_route_and_leaves_the_rest_to_the_function() {
+fn the_api_declares_every_route_and_passes_other_requests_to_the_function() {
     let prod = rendered(SYSTEM, "prod");
     let api = stack(&prod, "api");
     let methods = of_type(api, "AWS::ApiGateway::Method");
@@ -187,7 +188,7 @@ fn the_api_declares_every_route_and_leaves_the_rest_to_the_function() {
 }
 
 #[test]
-fn the_gateways_own_errors_are_the_contracts() {
+fn the_gateways_own_errors_match_the_contract() {
     let prod = rendered(SYSTEM, "prod");
     let api = stack(&prod, "api");
     for (id, status, body) in [
@@ -223,7 +224,7 @@ fn environments_fit_into_lambda_and_issuers_are_json() {
 }
 
 #[test]
-fn alarms_have_the_specifications_thresholds() {
+fn alarms_have_the_specified_thresholds() {
     const ABOVE: &str = "GreaterThanThreshold";
     const AT_LEAST: &str = "GreaterThanOrEqualToThreshold";
     let prod = rendered(SYSTEM, "prod");
@@ -263,11 +264,11 @@ fn alarms_have_the_specifications_thresholds() {
 }
 
 #[test]
-fn a_second_issuer_is_a_matter_of_settings() {
+fn a_second_issuer_is_added_by_settings() {
     let stage = stage("dev");
     let text = "{ kind: firebase, audience: demo, issuer: 'https://issuer.example', jwks_url: 'https://keys.example' }";
     let firebase: settings::Issuer = serde_yaml::from_str(text).expect("an issuer");
-    let mut settings = stage.systems.thakii.clone().expect("settings");
+    let mut settings = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     settings.auth_issuers.push(firebase);
     let system = system(&stage, &settings).expect("sound").render(&stage).expect("rendered");
     let issuers = environment(&system, "api", "ApiFunction")["AUTH_ISSUERS"]["Fn::Sub"].clone();
@@ -284,9 +285,9 @@ fn domain(name: &str, certificate_arn: Option<String>, hosted_zone_id: Option<St
 }
 
 #[test]
-fn settings_that_cannot_be_are_named_with_file_and_key() {
+fn invalid_settings_are_reported_with_file_and_key() {
     let stage = stage("staging");
-    let good = stage.systems.thakii.clone().expect("settings");
+    let good = stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
     let refused = |change: fn(&mut Settings)| {
         let mut settings = good.clone();
         change(&mut settings);
@@ -317,7 +318,9 @@ fn settings_that_cannot_be_are_named_with_file_and_key() {
         assert!(error.starts_with(&named), "{error}");
     }
     assert!(refused(|it| it.auth_issuers.clear()).contains("`primary: true`"));
-    assert!(refused(|it| it.auth_issuers.push(settings::Issuer::Cognito { primary: true })).contains("several"));
+    assert!(
+        refused(|it| it.auth_issuers.push(settings::Issuer::Cognito { primary: true })).contains("several entries")
+    );
     assert!(refused(|it| it.super_admins.clear()).contains("super_admins"));
     assert!(refused(|it| it.log_retention_days = 31).contains("`log_retention_days` is 31"));
     let nameless = Firebase { primary: false, audience: " ".to_owned(), issuer: None, jwks_url: None };
@@ -330,7 +333,8 @@ fn settings_that_cannot_be_are_named_with_file_and_key() {
         [("{ kind: auth0, primary: true }", "auth0"), ("{ kind: firebase, primary: true }", "audience")]
     {
         let text = text.replace("{ kind: cognito, primary: true }", wrong);
-        let error = Stage::parse("staging", &text, "stacks/stages/staging.yaml").expect_err("refused");
+        let stage = Stage::parse("staging", &text, "stacks/stages/staging.yaml").expect("a stage");
+        let error = stage.settings::<Settings>(SYSTEM).expect_err("refused");
         let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         assert!(source.contains(named), "{error}: {source}");
     }

@@ -1,13 +1,6 @@
 //! Stack `worker`: the queues between API and worker, the two functions that watch over tasks, and the worker's role.
 
-use thakii_contract::{
-    Maintenance, Status, limits,
-    storage::{PDFS, SUBTITLES, VIDEOS},
-    tables::BY_STATUS,
-};
-
-use super::{Settings, data::Tables};
-use crate::{
+use model::{
     parts::{
         bucket::BucketName,
         event_source::EventSource,
@@ -21,14 +14,21 @@ use crate::{
     stage::Stage,
     template::{Resource, Stack, Text},
 };
+use thakii_contract::{
+    Maintenance, Status, limits,
+    storage::{PDFS, SUBTITLES, VIDEOS},
+    tables::BY_STATUS,
+};
 
-/// How long the worker may keep a task without a sign of life, in seconds.
+use super::{Settings, data::Tables};
+
+/// The visibility timeout of tasks in seconds: the worker extends it while it works.
 const TASK_VISIBILITY: u32 = 900;
-/// How long the status function's events are hidden: six times its time limit (Lambda developer guide, "Creating and
-/// configuring an Amazon SQS event source mapping").
+/// The visibility timeout of the status function's events in seconds: six times the function's timeout (Lambda
+/// developer guide, "Creating and configuring an Amazon SQS event source mapping").
 const EVENT_VISIBILITY: u32 = 6 * limits::TIMEOUT_SECONDS;
 
-/// What others need of the stack.
+/// The parts that other stacks refer to.
 pub(super) struct Work {
     pub(super) tasks: Queues,
     pub(super) events: Queues,
@@ -37,7 +37,7 @@ pub(super) struct Work {
     pub(super) maintenance: FunctionHandle,
 }
 
-/// The stack, and what others need of it.
+/// Builds the stack; also returns the parts that other stacks refer to.
 pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName, tables: &Tables) -> (Stack, Work) {
     let mut stack = Stack::new("worker", "Thakii: queues, and the functions that watch over tasks.");
     let name = |name: &str| format!("thakii-{name}-{}", stage.name);
@@ -53,9 +53,9 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName, tab
     let (tasks, events) = (stack.add(tasks), stack.add(events));
     let topic = stack.add(Topic::new("NotificationsTopic", &name("notifications")));
     let parts = Parts { stage, settings, bucket, tables, tasks: &tasks, events: &events, topic: &topic };
-    let status = parts.status(&mut stack);
-    let maintenance = parts.maintenance(&mut stack);
-    parts.worker_role(&mut stack);
+    let status = parts.add_status(&mut stack);
+    let maintenance = parts.add_maintenance(&mut stack);
+    parts.add_worker_role(&mut stack);
     stack.output("TasksQueueUrl", tasks.main.url());
     stack.output("TaskEventsQueueUrl", events.main.url());
     (stack, Work { tasks, events, topic, status, maintenance })
@@ -72,8 +72,8 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Fed by what the worker reports, and by the tasks it gave up on.
-    fn status(&self, stack: &mut Stack) -> FunctionHandle {
+    /// Adds the status function, which consumes the worker's events and dead tasks.
+    fn add_status(&self, stack: &mut Stack) -> FunctionHandle {
         let Self { tables, tasks, events, topic, .. } = self;
         let environment = Status {
             stage: Text::from(&self.stage.name),
@@ -109,8 +109,8 @@ impl Parts<'_> {
         status
     }
 
-    /// Runs at regular times, whatever happens.
-    fn maintenance(&self, stack: &mut Stack) -> FunctionHandle {
+    /// Adds the maintenance function, which runs on a schedule.
+    fn add_maintenance(&self, stack: &mut Stack) -> FunctionHandle {
         let Self { tables, tasks, topic, .. } = self;
         let environment = Maintenance {
             stage: Text::from(&self.stage.name),
@@ -127,7 +127,7 @@ impl Parts<'_> {
             .timeout(limits::TIMEOUT_SECONDS)
             .log_retention(self.settings.log_retention_days)
             .allow(tables.video_tasks.query_index(BY_STATUS.name))
-            // What the index says may be old: a task is read again before it is ended.
+            // The index is eventually consistent, so a task is read again before it is ended.
             .allow(tables.video_tasks.allow(&[Access::GetItem, Access::UpdateItem]))
             .allow(tables.processing_servers.allow(&[Access::Query, Access::UpdateItem]))
             .allow(tables.notifications.allow(&[Access::PutItem]))
@@ -141,8 +141,8 @@ impl Parts<'_> {
         maintenance
     }
 
-    /// What the worker, a container that is deployed elsewhere, runs as.
-    fn worker_role(&self, stack: &mut Stack) {
+    /// Adds the role of the worker, a container that is deployed outside this repository.
+    fn add_worker_role(&self, stack: &mut Stack) {
         let mut statements = self.tasks.main.work();
         statements.extend(self.events.main.send());
         let videos = format!("{VIDEOS}*");

@@ -27,7 +27,9 @@ impl Client {
         let (lambda, stopped, told) = (cloud.lambda(), Arc::clone(&stop), Arc::clone(&complaints));
         let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
         let url = status["urls"]["MediaApi"].as_str().expect("the API's URL").to_owned();
-        let token = cloud.json(&["local", "sign-in", "--format", "json"])["idToken"].as_str().map(str::to_owned);
+        let token = cloud.json(&["local", "sign-in", "--system", "media-uploader", "--format", "json"])["idToken"]
+            .as_str()
+            .map(str::to_owned);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(call_until(&Api::new(&url, token), &lambda, &stopped, &told))

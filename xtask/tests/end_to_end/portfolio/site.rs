@@ -165,7 +165,7 @@ async fn a_site_that_cannot_be_published_changes_nothing(
 ) {
     let before = versions(world).await;
     change(checkout, "index.html", |text| text.replace("</main>", "<img src=\"lost.png\" alt=\"\"></main>"));
-    refused(&deploy(&[]), 1, &["site PortfolioSite cannot be published", "lost.png, which is not there"]);
+    refused(&deploy(&[]), 1, &["failed to publish site PortfolioSite", "lost.png, which does not exist"]);
     assert_eq!(versions(world).await, before);
 }
 

@@ -1,0 +1,40 @@
+//! The features that stage `local`, and a rehearsal of another stage, omit: the declared difference between the
+//! emulator and AWS.
+//!
+//! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
+//! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
+//! and recovery of tables, request validators (methods do not keep theirs), tracing, and CloudFront's cache (requests
+//! are served, and invalidations are listed). Throttles are enforced, so stage files set higher ones for it.
+
+use crate::stage::Stage;
+
+/// A feature that the emulator does not support.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// `AWS::ApiGateway::Account` and access logs: account-wide settings without effect on the emulator.
+    AccessLogs,
+    /// `AWS::Lambda::EventInvokeConfig`: the emulator retries in its own way, which would hide a failing function.
+    EventInvokeConfig,
+    /// Alarms on metric math: they make the stack fail.
+    MetricMath,
+    /// `AWS::IAM::OIDCProvider`: an unknown type.
+    OidcProvider,
+    /// `AWS::ResourceGroups::Group`: an unknown type.
+    ResourceGroups,
+    /// References to secrets through Parameter Store, under `/aws/reference/secretsmanager`: the parameters do not exist.
+    SecretReferences,
+    /// Policies of buckets and queues that deny requests without TLS: the emulator serves HTTP only.
+    TlsOnly,
+    /// `AWS::Cognito::UserPoolUser`: an unknown type.
+    UserPoolUsers,
+    /// Web ACLs: `AWS::WAFv2::WebACLAssociation` is an unknown type, and without it an ACL has no effect.
+    WebAcls,
+}
+
+impl Feature {
+    /// Returns whether the stage uses the feature.
+    #[must_use]
+    pub fn is_in(self, stage: &Stage) -> bool {
+        !stage.is_local() && !stage.emulated
+    }
+}

@@ -1,0 +1,173 @@
+//! The permissions boundary: the upper limit of the permissions of all roles of a stage's systems, regardless of their
+//! policies.
+//!
+//! A deploy may create roles, so their permissions are limited by a boundary that a person has bootstrapped. It allows
+//! the actions of the roles in the templates, on the stage's resources. A new action is a change of foundation, which a
+//! workflow cannot deploy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{
+    SYSTEM,
+    execution::sub,
+    scope::{Scopes, scopes, with_wildcards},
+};
+use crate::{
+    parts::policy::Statement,
+    rendered::{RenderedStack, RenderedSystem},
+    stage::Stage,
+    statements::{list, matches},
+    template::{RenderError, Text, json::sorted},
+};
+
+/// Sends messages to topics, and to phone numbers, which have no ARN. Allowed on all resources, it would include every
+/// topic of the account.
+const PUBLISH: &str = "sns:Publish";
+/// All topics.
+const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
+
+/// Returns the boundary's name in IAM.
+pub(super) fn name(stage: &Stage) -> String {
+    format!("{SYSTEM}-boundary-{}", stage.name)
+}
+
+/// Returns the boundary's ARN.
+pub(super) fn arn(stage: &Stage) -> Text {
+    sub(&format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{}", name(stage)))
+}
+
+/// Returns the boundary's statements for the roles of these stacks.
+///
+/// # Errors
+///
+/// When a role has a managed policy, because the templates do not contain its statements.
+pub(super) fn statements(stacks: &[&RenderedStack]) -> Result<Vec<Statement>, RenderError> {
+    let scopes = scopes(stacks.iter().copied());
+    let mut limits: BTreeMap<String, Limit> = BTreeMap::new();
+    for stack in stacks {
+        for (logical_id, resource) in iam_resources(&stack.template, &["Role", "Policy", "ManagedPolicy"]) {
+            if resource["Properties"]["ManagedPolicyArns"].is_array() {
+                let message = format!(
+                    "{logical_id} of {} has ManagedPolicyArns, whose statements are not in the template; use inline policies \
+                     instead",
+                    stack.name
+                );
+                return Err(RenderError::Settings { system: stack.system.clone(), message });
+            }
+            for statement in allow_statements(&resource["Properties"]) {
+                let (actions, resources) = (texts(&statement["Action"]), &statement["Resource"]);
+                for action in actions {
+                    let service = action.split(':').next().unwrap_or_default().to_owned();
+                    limits.entry(service).or_default().add(action, resources);
+                }
+            }
+        }
+    }
+    Ok(limits.iter().flat_map(|(service, limit)| limit.statements(service, &scopes)).collect())
+}
+
+/// The actions and resources of one service that roles use.
+#[derive(Debug, Default)]
+struct Limit {
+    /// Actions that are allowed on all resources.
+    anywhere: BTreeSet<String>,
+    /// The other actions, limited to the stage's resources of the service.
+    scoped: BTreeSet<String>,
+    /// Resources that are given by ARN.
+    named: BTreeSet<String>,
+    /// Whether a resource is given by a reference, which only its own stack can resolve.
+    has_references: bool,
+}
+
+impl Limit {
+    fn add(&mut self, action: String, resources: &Value) {
+        for resource in list(resources) {
+            if resource == "*" {
+                self.anywhere.insert(action.clone());
+                continue;
+            }
+            self.scoped.insert(action.clone());
+            let text = resource.as_str().or_else(|| resource["Fn::Sub"].as_str()).unwrap_or_default();
+            if text.starts_with("arn:") {
+                self.named.insert(with_wildcards(text));
+            } else {
+                self.has_references = true;
+            }
+        }
+    }
+
+    fn statements(&self, service: &str, scopes: &Scopes) -> Vec<Statement> {
+        let mut own = scopes.get(service).cloned().unwrap_or_default();
+        if service == "s3" {
+            own.extend(own.iter().map(|bucket| format!("{bucket}/*")).collect::<Vec<_>>());
+        }
+        let mut limits = if self.has_references { own.clone() } else { BTreeSet::new() };
+        // One of the stage's patterns replaces the names that it covers.
+        let covering = |named: &String| own.iter().find(|limit| matches(limit, named)).unwrap_or(named).clone();
+        limits.extend(self.named.iter().map(covering));
+        let mut statements = Vec::new();
+        let mut anywhere = self.anywhere.clone();
+        if anywhere.remove(PUBLISH) {
+            statements.push(Statement::allow_except([PUBLISH], [sub(TOPICS)]));
+        }
+        let scoped: Vec<_> = self.scoped.difference(&anywhere).map(String::as_str).collect();
+        if !scoped.is_empty() {
+            statements.push(Statement::allow(scoped, limits.iter().map(|arn| sub(arn))));
+        }
+        if !anywhere.is_empty() {
+            statements.push(Statement::allow(anywhere.iter().map(String::as_str), [Text::from("*")]));
+        }
+        statements
+    }
+}
+
+/// Sets the boundary of all roles of these systems.
+pub(super) fn set_on_roles(systems: &mut [RenderedSystem], stage: &Stage) {
+    let arn = json!(arn(stage));
+    for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
+        let roles: Vec<_> =
+            iam_resources(&stack.template, &["Role"]).map(|(logical_id, _)| logical_id.clone()).collect();
+        for role in &roles {
+            stack.template["Resources"][role]["Properties"]["PermissionsBoundary"] = arn.clone();
+        }
+        if !roles.is_empty() {
+            stack.template = sorted(std::mem::take(&mut stack.template));
+        }
+    }
+}
+
+/// Tags all user pools of these systems. The permission to create the test user depends on a pool's tags, and
+/// CloudFormation does not always apply a stack's tags to user pools.
+pub(super) fn tag_pools(systems: &mut [RenderedSystem], stage: &Stage) {
+    for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
+        let tags = json!({ "stack": stack.stack, "stage": stage.name, "system": stack.system });
+        let resources = stack.template["Resources"].as_object_mut().into_iter().flatten();
+        for (_, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
+            pool["Properties"]["UserPoolTags"] = tags.clone();
+        }
+        stack.template = sorted(std::mem::take(&mut stack.template));
+    }
+}
+
+/// Returns a template's resources of these types of IAM.
+fn iam_resources<'a>(template: &'a Value, types: &'a [&str]) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let resources = template["Resources"].as_object().into_iter().flatten();
+    resources.filter(move |(_, resource)| {
+        let iam_type = resource["Type"].as_str().and_then(|name| name.strip_prefix("AWS::IAM::"));
+        iam_type.is_some_and(|name| types.contains(&name))
+    })
+}
+
+/// Returns the statements with effect `Allow` in a resource's policies.
+fn allow_statements(properties: &Value) -> Vec<&Value> {
+    let inline = properties["Policies"].as_array().into_iter().flatten();
+    let documents = inline.map(|policy| &policy["PolicyDocument"]).chain([&properties["PolicyDocument"]]);
+    let statements = documents.filter_map(|document| document["Statement"].as_array()).flatten();
+    statements.filter(|statement| statement["Effect"] == "Allow").collect()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    list(value).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}

@@ -1,0 +1,233 @@
+//! Stack `pipeline`: the roles of GitHub's workflows. Workflows identify themselves with tokens, so no key is stored.
+
+use serde_json::{Value, json};
+
+use super::{SYSTEM, boundary, calls, execution};
+use crate::{
+    emulator::Feature,
+    parts::policy::{self, Statement},
+    rendered::{ParameterSource, RenderedStack, RenderedSystem},
+    resources::iam::{ManagedPolicy, Role},
+    stage::{Pipeline, Stage},
+    template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set},
+};
+
+/// The issuer of workflows' tokens.
+pub const ISSUER: &str = "token.actions.githubusercontent.com";
+/// The stack's name within foundation.
+pub const STACK: &str = "pipeline";
+/// The output with the ARN of CloudFormation's execution role.
+pub const EXECUTION_ROLE_OUTPUT: &str = "ExecutionRoleArn";
+
+/// The maximum length of a managed policy in characters, without white space (IAM user guide, "IAM and AWS STS quotas").
+const POLICY_LIMIT: usize = 6_144;
+/// The maximum number of managed policies of a role, unless the account's quota was raised (the same page).
+const POLICIES_LIMIT: usize = 10;
+
+/// The maximum session duration of the deploy role, in seconds. A deploy with canaries takes longer than the default of
+/// one hour, and a workflow requests as much as its job's timeout (IAM user guide, "Update a role's maximum session
+/// duration": 1 to 12 hours).
+pub const DEPLOY_SESSION: u32 = 7_200;
+
+/// A role of stack `pipeline`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PipelineRole {
+    /// The role of jobs that deploy.
+    Deploy,
+    /// The role of jobs that read the stage for a plan.
+    Plan,
+    /// CloudFormation's own role.
+    Execution,
+}
+
+impl PipelineRole {
+    /// Returns the role's name in IAM.
+    #[must_use]
+    pub fn name(self, stage: &str) -> String {
+        let purpose = match self {
+            Self::Deploy => "deploy",
+            Self::Plan => "plan",
+            Self::Execution => "execution",
+        };
+        format!("{SYSTEM}-{purpose}-{stage}")
+    }
+
+    fn arn(self, stage: &Stage) -> Text {
+        let arn = format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{}", self.name(&stage.name));
+        Expression::sub(&arn, []).into()
+    }
+}
+
+impl Pipeline {
+    /// Checks the form of repository, environment and branch. A `*` would become part of the trust policy.
+    fn check(&self) -> Result<(), RenderError> {
+        let is_word = |text: &str| {
+            !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+        };
+        let is_repository =
+            self.repository.split_once('/').is_some_and(|(owner, name)| is_word(owner) && is_word(name));
+        let invalid = |setting: &str, value: &str, expected: &str| RenderError::Settings {
+            system: SYSTEM.to_owned(),
+            message: format!("`pipeline.{setting}` is `{value}`, but must be {expected}"),
+        };
+        if !is_repository {
+            return Err(invalid("repository", &self.repository, "a repository, like owner/name"));
+        }
+        if !is_word(&self.environment) {
+            return Err(invalid("environment", &self.environment, "letters, digits, hyphens, dots and underscores"));
+        }
+        if !self.branch.split('/').all(is_word) {
+            return Err(invalid("branch", &self.branch, "a branch, like main"));
+        }
+        Ok(())
+    }
+
+    /// Returns a workflow's subject in both forms: with names only, and with IDs, which the tokens of repositories have
+    /// that were created, renamed or transferred since July 2026. `context` is the part after the repository.
+    fn subjects(&self, context: &str) -> [String; 2] {
+        let (owner, name) = self.repository.split_once('/').unwrap_or_default();
+        let with_ids = format!("{owner}@{}/{name}@{}", self.owner_id, self.repository_id);
+        [&self.repository, &with_ids].map(|repository| format!("repo:{repository}:{context}"))
+    }
+
+    /// Returns the trust policy for runs of this repository with exactly this subject.
+    fn trust(&self, context: &str) -> Value {
+        let provider = format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:oidc-provider/{ISSUER}");
+        let claim = |name: &str| format!("{ISSUER}:{name}");
+        let condition = json!({ "StringEquals": {
+            claim("aud"): "sts.amazonaws.com",
+            claim("repository_id"): self.repository_id.to_string(),
+            claim("sub"): self.subjects(context),
+        }});
+        let principal = json!({ "Federated": Text::from(Expression::sub(&provider, [])) });
+        policy::trust(principal, "sts:AssumeRoleWithWebIdentity", Some(condition))
+    }
+}
+
+/// Builds the stack for a stage with these systems. `deployed` are stacks as they are deployed: their functions must
+/// keep their permissions until the stacks are changed, and the stacks must be changeable. `artifacts` is the artifact
+/// bucket's ARN, as text for `Fn::Sub`.
+///
+/// # Errors
+///
+/// When a setting is not allowed, or the systems need more than a role can hold.
+pub(super) fn stack(
+    stage: &Stage,
+    pipeline: &Pipeline,
+    systems: &[RenderedSystem],
+    deployed: &[RenderedStack],
+    artifacts: &str,
+) -> Result<Stack, RenderError> {
+    pipeline.check()?;
+    let mut stack = Stack::new(STACK, "What GitHub's workflows deploy with: who is trusted, and with what.");
+    add_provider(&mut stack, stage);
+    let environment = pipeline.trust(&format!("environment:{}", pipeline.environment));
+    let branch = pipeline.trust(&format!("ref:refs/heads/{}", pipeline.branch));
+    let execution_role = PipelineRole::Execution.arn(stage);
+    let deploy = calls::deploy(stage, systems, &execution_role, artifacts);
+    let deploy = Role { max_session_duration: set(i64::from(DEPLOY_SESSION)), ..policy::role(&environment, &deploy) };
+    add_role(&mut stack, "DeployRole", PipelineRole::Deploy, stage, deploy);
+    let plan = calls::plan(stage, systems, artifacts);
+    add_role(&mut stack, "PlanRole", PipelineRole::Plan, stage, policy::role(&branch, &plan));
+
+    let stacks: Vec<_> = systems.iter().flat_map(|system| &system.stacks).chain(deployed).collect();
+    add_boundary(&mut stack, stage, &boundary::statements(&stacks)?)?;
+    let policies = add_policies(&mut stack, stage, &execution::statements(&stacks, &boundary::arn(stage), artifacts)?)?;
+    let execution = Role {
+        assume_role_policy_document: Some(policy::service_trust("cloudformation.amazonaws.com")),
+        managed_policy_arns: list(policies.iter().map(Reference::id)),
+        ..Role::default()
+    };
+    add_role(&mut stack, "ExecutionRole", PipelineRole::Execution, stage, execution);
+    Ok(stack)
+}
+
+/// Adds the permissions boundary of the systems' roles. It must fit into one policy.
+fn add_boundary(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> Result<(), RenderError> {
+    let document = policy::document(statements);
+    if length(&document) > POLICY_LIMIT {
+        let message = format!(
+            "the permissions of all roles of stage {} take {} characters, but a permissions boundary has at most {POLICY_LIMIT}; name \
+             resources `<system>-…-<stage>`, so that one pattern matches them",
+            stage.name,
+            length(&document)
+        );
+        return Err(RenderError::Settings { system: SYSTEM.to_owned(), message });
+    }
+    if !statements.is_empty() {
+        let policy = ManagedPolicy {
+            managed_policy_name: set(boundary::name(stage)),
+            policy_document: Some(document),
+            ..ManagedPolicy::default()
+        };
+        stack.resource("RoleBoundary", Resource::of(policy));
+    }
+    Ok(())
+}
+
+fn add_role(stack: &mut Stack, logical_id: &str, name: PipelineRole, stage: &Stage, role: Role) {
+    let role = Role { role_name: set(name.name(&stage.name)), ..role };
+    let role = stack.resource(logical_id, Resource::of(role));
+    stack.output(&format!("{logical_id}Arn"), role.attribute("Arn"));
+}
+
+/// Adds the account's OIDC provider for GitHub's tokens. An account has at most one for each issuer, so an existing one
+/// is used. The provider is retained when the stack is deleted, because other stages may use it.
+fn add_provider(stack: &mut Stack, stage: &Stage) {
+    if !Feature::OidcProvider.is_in(stage) {
+        return;
+    }
+    let definition = json!({
+        "Type": "String",
+        "AllowedValues": ["true", "false"],
+        "Description": "Does the account trust GitHub's tokens already?",
+    });
+    let source = ParameterSource::OidcProviderExists { issuer: ISSUER.to_owned() };
+    let exists = stack.parameter("GithubOidcProviderExists", definition, source);
+    stack.condition("MakeGithubOidcProvider", json!({ "Fn::Equals": [exists, "false"] }));
+    let properties = json!({ "Url": format!("https://{ISSUER}"), "ClientIdList": ["sts.amazonaws.com"] });
+    let provider = Resource::new("AWS::IAM::OIDCProvider", properties)
+        .condition("MakeGithubOidcProvider")
+        .removal(RemovalPolicy::Retain);
+    stack.resource("GithubOidcProvider", provider);
+}
+
+/// Adds as few managed policies as contain all statements.
+fn add_policies(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> Result<Vec<Reference>, RenderError> {
+    let mut packed: Vec<Vec<Statement>> = Vec::new();
+    for statement in statements {
+        let fits = packed.iter().position(|statements| {
+            let combined: Vec<_> = statements.iter().chain([statement]).cloned().collect();
+            length(&policy::document(&combined)) <= POLICY_LIMIT
+        });
+        match fits {
+            Some(index) => packed[index].push(statement.clone()),
+            None => packed.push(vec![statement.clone()]),
+        }
+    }
+    let too_long = packed.iter().any(|statements| length(&policy::document(statements)) > POLICY_LIMIT);
+    if too_long || packed.len() > POLICIES_LIMIT {
+        let message = format!(
+            "the permissions of CloudFormation for stage {} take {} policies, but a role has at most {POLICIES_LIMIT} of {POLICY_LIMIT} \
+             characters; name resources `<system>-…-<stage>`, so that one pattern matches them",
+            stage.name,
+            packed.len()
+        );
+        return Err(RenderError::Settings { system: SYSTEM.to_owned(), message });
+    }
+    let name = PipelineRole::Execution.name(&stage.name);
+    let add_policy = |(number, statements): (usize, &Vec<Statement>)| {
+        let policy = ManagedPolicy {
+            managed_policy_name: set(format!("{name}-{number}")),
+            policy_document: Some(policy::document(statements)),
+            ..ManagedPolicy::default()
+        };
+        stack.resource(&format!("ExecutionPolicy{number}"), Resource::of(policy))
+    };
+    Ok((1..).zip(&packed).map(add_policy).collect())
+}
+
+/// The length of a document in characters. CloudFormation shortens expressions, so this is an upper limit.
+fn length(document: &Value) -> usize {
+    document.to_string().len()
+}

@@ -1,0 +1,217 @@
+//! The ARNs of a stage's resources, as far as they are known before the resources exist. They limit the permissions of
+//! roles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::rendered::RenderedStack;
+
+/// The number of characters of a stack's name with which generated names begin at least: CloudFormation shortens long
+/// names.
+const PREFIX_LENGTH: usize = 24;
+
+/// ARNs, as text for `Fn::Sub`, by the service as actions name it: `lambda`, `s3`.
+pub(super) type Scopes = BTreeMap<String, BTreeSet<String>>;
+
+/// Returns the ARNs of all resources of these stacks.
+pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Scopes {
+    let mut scopes = Scopes::new();
+    for stack in stacks {
+        let resources = stack.template["Resources"].as_object().into_iter().flatten();
+        for (_, resource) in resources {
+            let type_name = resource["Type"].as_str().unwrap_or_default();
+            let resource = StackResource { type_name, properties: &resource["Properties"], stack };
+            let (service, arns) = resource.arns();
+            scopes.entry(service).or_default().extend(arns);
+        }
+    }
+    scopes
+}
+
+/// One resource of a template.
+struct StackResource<'a> {
+    type_name: &'a str,
+    properties: &'a Value,
+    stack: &'a RenderedStack,
+}
+
+impl StackResource<'_> {
+    /// Returns the service as actions name it, and the resource's ARNs.
+    fn arns(&self) -> (String, Vec<String>) {
+        let type_name = self.type_name.trim_start_matches("AWS::");
+        let service = service_of(type_name);
+        let regional = |tails: Vec<String>| {
+            let region = self.stack.region.as_deref().unwrap_or("${AWS::Region}");
+            let arn = |tail| format!("arn:${{AWS::Partition}}:{service}:{region}:${{AWS::AccountId}}:{tail}");
+            tails.into_iter().map(arn).collect::<Vec<_>>()
+        };
+        let global = |tails: Vec<String>| {
+            let arn = |tail| format!("arn:${{AWS::Partition}}:{service}::${{AWS::AccountId}}:{tail}");
+            tails.into_iter().map(arn).collect::<Vec<_>>()
+        };
+        let arns = match type_name {
+            "S3::Bucket" => vec![format!("arn:${{AWS::Partition}}:s3:::{}", self.name("BucketName"))],
+            "S3::BucketPolicy" | "IAM::Policy" => Vec::new(),
+            "IAM::Role" => global(vec![format!("role/{}", self.name("RoleName"))]),
+            "IAM::ManagedPolicy" => global(vec![format!("policy/{}", self.name("ManagedPolicyName"))]),
+            "Lambda::LayerVersion" => regional(with_children("layer:", &self.name("LayerName"), ":*")),
+            "Lambda::EventSourceMapping" => regional(vec!["event-source-mapping:*".to_owned()]),
+            "Lambda::Function" => regional(with_children("function:", &self.name("FunctionName"), ":*")),
+            "Lambda::Alias" | "Lambda::Version" | "Lambda::Permission" | "Lambda::EventInvokeConfig" => Vec::new(),
+            "Logs::LogGroup" => regional(with_children("log-group:", &self.name("LogGroupName"), ":*")),
+            "DynamoDB::Table" => regional(with_children("table/", &self.name("TableName"), "/*")),
+            "SQS::Queue" => regional(vec![self.name("QueueName")]),
+            "SNS::Topic" => regional(with_children("", &self.name("TopicName"), ":*")),
+            "SQS::QueuePolicy" | "SNS::TopicPolicy" | "SNS::Subscription" => Vec::new(),
+            "CloudWatch::Alarm" => regional(vec![format!("alarm:{}", self.name("AlarmName"))]),
+            "CloudWatch::Dashboard" => global(vec![format!("dashboard/{}", self.name("DashboardName"))]),
+            "Events::Rule" => regional(vec![format!("rule/{}", self.name("Name"))]),
+            // Secrets Manager adds a hyphen and six characters.
+            "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
+            // The ARN of a group may end with an ID.
+            "ResourceGroups::Group" => regional(with_children("group/", &self.name("Name"), "/*")),
+            "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
+            "Scheduler::Schedule" => regional(vec![format!("schedule/*/{}", self.name("Name"))]),
+            "Route53::RecordSet" => self.hosted_zone(),
+            // An association is also an action on the resource that it protects.
+            "WAFv2::WebACLAssociation" => {
+                regional(vec!["*".to_owned()]).into_iter().chain(gateway_arns(type_name)).collect()
+            }
+            // The service generates IDs, which are not known in advance.
+            _ => match service.as_str() {
+                "apigateway" => gateway_arns(type_name),
+                "cloudfront" => global(vec!["*".to_owned()]),
+                "cognito-idp" => regional(vec!["userpool/*".to_owned()]),
+                "cognito-identity" => regional(vec!["identitypool/*".to_owned()]),
+                "acm" => regional(vec!["certificate/*".to_owned()]),
+                _ => regional(vec!["*".to_owned()]),
+            },
+        };
+        (service, arns)
+    }
+
+    fn name(&self, property: &str) -> String {
+        let given = &self.properties[property];
+        match given.as_str().or_else(|| given["Fn::Sub"].as_str()) {
+            Some(text) => to_pattern(&with_wildcards(text), self.stack),
+            None => format!("{}*", self.stack.name.chars().take(PREFIX_LENGTH).collect::<String>()),
+        }
+    }
+
+    fn hosted_zone(&self) -> Vec<String> {
+        let zone = self.properties["HostedZoneId"].as_str().unwrap_or("*");
+        let tails = [format!("hostedzone/{zone}"), "change/*".to_owned()];
+        tails.into_iter().map(|tail| format!("arn:${{AWS::Partition}}:route53:::{tail}")).collect()
+    }
+}
+
+/// Returns a pattern for names that begin with the system's name and end with the stage's, so that a policy is as long
+/// for forty functions as for one. Other names are returned unchanged.
+pub(super) fn to_pattern(name: &str, stack: &RenderedStack) -> String {
+    let stage = stack.name.strip_prefix(&format!("{}-{}-", stack.system, stack.stack)).unwrap_or_default();
+    let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));
+    let (first, end) = (format!("{}-", stack.system), format!("-{stage}"));
+    let has_both = last.strip_prefix(&first).is_some_and(|rest| rest.ends_with(&end) && rest.len() > end.len());
+    if has_both && !stage.is_empty() { format!("{folder}{first}*{end}") } else { name.to_owned() }
+}
+
+/// Returns a resource's ARN and the pattern of its children, without their common beginning.
+fn with_children(prefix: &str, name: &str, children: &str) -> Vec<String> {
+    vec![format!("{prefix}{name}"), format!("{prefix}{name}{children}")]
+}
+
+/// Returns the ARNs of an API Gateway resource: the paths of the service's own API, whose methods are the actions.
+fn gateway_arns(type_name: &str) -> Vec<String> {
+    let paths: &[&str] = match type_name {
+        "ApiGateway::Account" => &["/account"],
+        "ApiGateway::UsagePlan" | "ApiGateway::UsagePlanKey" => &["/usageplans", "/usageplans/*"],
+        "ApiGateway::ApiKey" => &["/apikeys", "/apikeys/*"],
+        _ if type_name.contains("DomainName") || type_name.contains("Mapping") => &["/domainnames", "/domainnames/*"],
+        _ if type_name.starts_with("ApiGatewayV2::") => &["/apis", "/apis/*", "/tags/*"],
+        _ => &["/restapis", "/restapis/*", "/tags/*"],
+    };
+    paths.iter().map(|path| format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::{path}")).collect()
+}
+
+/// Returns the service as actions name it, of a type without its `AWS::`.
+fn service_of(type_name: &str) -> String {
+    match type_name.split("::").next().unwrap_or_default() {
+        "ApiGatewayV2" => "apigateway".to_owned(),
+        "CertificateManager" => "acm".to_owned(),
+        "Cognito" if type_name.contains("IdentityPool") => "cognito-identity".to_owned(),
+        "Cognito" => "cognito-idp".to_owned(),
+        "ResourceGroups" => "resource-groups".to_owned(),
+        namespace => namespace.to_lowercase(),
+    }
+}
+
+/// Replaces the variables of a text by `*`, because only a deploy resolves them. Pseudo parameters are kept.
+pub(super) fn with_wildcards(text: &str) -> String {
+    let mut pieces = text.split("${");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once('}') {
+            Some((variable, rest)) if variable.starts_with("AWS::") => {
+                text.push_str(&format!("${{{variable}}}{rest}"));
+            }
+            Some((_, rest)) => text.push_str(&format!("*{rest}")),
+            None => text.push_str(piece),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        stage::Stage,
+        template::{Resource, Stack, System},
+    };
+
+    fn scopes_of(resources: &[(&str, Value)]) -> Scopes {
+        let mut stack = Stack::new("a-stack-with-a-long-name", "");
+        for (index, (type_name, properties)) in resources.iter().enumerate() {
+            stack.resource(&format!("R{index}"), Resource::new(type_name, properties.clone()));
+        }
+        let rendered = System::new("system", [stack]).render(&Stage::example("dev")).expect("rendered");
+        scopes(&rendered.stacks)
+    }
+
+    #[test]
+    fn known_names_are_limits_and_generated_names_begin_with_the_stacks() {
+        let scopes = scopes_of(&[
+            ("AWS::SQS::Queue", json!({ "QueueName": { "Fn::Sub": "jobs-${AWS::AccountId}" } })),
+            ("AWS::IAM::Role", json!({})),
+            ("AWS::S3::Bucket", json!({ "BucketName": { "Fn::Sub": "x-${Other}" } })),
+        ]);
+        let of = |service: &str| scopes[service].iter().map(String::as_str).collect::<Vec<_>>();
+        assert_eq!(of("sqs"), ["arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:jobs-${AWS::AccountId}"]);
+        assert_eq!(of("iam"), ["arn:${AWS::Partition}:iam::${AWS::AccountId}:role/system-a-stack-with-a-lo*"]);
+        assert_eq!(of("s3"), ["arn:${AWS::Partition}:s3:::x-*"]);
+    }
+
+    #[test]
+    fn names_with_system_and_stage_become_one_pattern() {
+        let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
+        let scopes =
+            scopes_of(&[named("/aws/lambda/system-one-dev"), named("/aws/lambda/system-two-dev"), named("other")]);
+        let names: Vec<_> =
+            scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
+        let expected = ["/aws/lambda/system-*-dev", "/aws/lambda/system-*-dev:*", "other", "other:*"];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn resources_with_generated_ids_are_limited_to_their_kind() {
+        let scopes = scopes_of(&[("AWS::Cognito::UserPool", json!({})), ("AWS::ApiGateway::RestApi", json!({}))]);
+        let pools = "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/*";
+        assert_eq!(scopes["cognito-idp"], BTreeSet::from([pools.to_owned()]));
+        assert!(scopes["apigateway"].iter().all(|arn| !arn.ends_with("::*")), "{scopes:?}");
+    }
+}

@@ -1,0 +1,180 @@
+//! A CloudWatch dashboard: rows of widgets.
+
+use serde_json::{Map, Value, json};
+
+use super::alarm::Metric;
+use crate::{
+    resources::cloud_watch,
+    template::{Expression, Part, Reference, Resource, Stack, Text, json::sorted, set},
+};
+
+/// The number of columns of a dashboard (CloudWatch API reference, "Dashboard body structure and syntax").
+const COLUMNS: usize = 24;
+/// The height of a row, in the same units.
+const HEIGHT: usize = 6;
+
+/// An `AWS::CloudWatch::Dashboard`.
+#[derive(Debug, Clone)]
+pub struct Dashboard {
+    logical_id: String,
+    name: String,
+    rows: Vec<Vec<Widget>>,
+}
+
+/// A widget of a dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Widget {
+    /// Metrics over time.
+    Graph {
+        /// The title.
+        title: String,
+        /// The metrics.
+        metrics: Vec<Metric>,
+    },
+    /// The state of alarms.
+    Alarms {
+        /// The title.
+        title: String,
+        /// The alarms' ARNs.
+        alarms: Vec<Text>,
+    },
+    /// The log lines that a CloudWatch Logs Insights query selects.
+    Logs {
+        /// The title.
+        title: String,
+        /// The log group's name.
+        group: String,
+        /// The query.
+        query: String,
+    },
+}
+
+impl Widget {
+    /// Creates a graph of metrics over time.
+    #[must_use]
+    pub fn graph(title: &str, metrics: impl IntoIterator<Item = Metric>) -> Self {
+        Self::Graph { title: title.to_owned(), metrics: metrics.into_iter().collect() }
+    }
+
+    fn properties(&self) -> (&'static str, Value) {
+        let region = json!({ "Ref": "AWS::Region" });
+        match self {
+            Self::Graph { title, metrics } => {
+                let metrics: Vec<_> = metrics.iter().map(Metric::to_dashboard_json).collect();
+                ("metric", json!({ "title": title, "region": region, "period": 300, "metrics": metrics }))
+            }
+            Self::Alarms { title, alarms } => ("alarm", json!({ "title": title, "alarms": alarms })),
+            Self::Logs { title, group, query } => {
+                let query = format!("SOURCE '{group}' | {query}");
+                ("log", json!({ "title": title, "region": region, "view": "table", "query": query }))
+            }
+        }
+    }
+}
+
+impl Dashboard {
+    /// Creates an empty dashboard called `name`.
+    #[must_use]
+    pub fn new(logical_id: &str, name: &str) -> Self {
+        Self { logical_id: logical_id.to_owned(), name: name.to_owned(), rows: Vec::new() }
+    }
+
+    /// Adds a row of widgets of equal width.
+    #[must_use]
+    pub fn row(mut self, widgets: impl IntoIterator<Item = Widget>) -> Self {
+        self.rows.push(widgets.into_iter().collect());
+        self
+    }
+
+    fn body(&self) -> Expression {
+        let mut widgets = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            let width = COLUMNS / row.len().max(1);
+            for (column, widget) in row.iter().enumerate() {
+                let (kind, properties) = widget.properties();
+                widgets.push(json!({
+                    "type": kind, "x": column * width, "y": index * HEIGHT, "width": width, "height": HEIGHT,
+                    "properties": properties,
+                }));
+            }
+        }
+        to_text(&json!({ "widgets": widgets }))
+    }
+}
+
+/// Returns JSON as text, with a variable in the place of each value that CloudFormation resolves.
+fn to_text(json: &Value) -> Expression {
+    let mut values = Vec::new();
+    let template = replace_intrinsics(&sorted(json.clone()), &mut values).to_string();
+    let names: Vec<_> = (0..values.len()).map(variable_name).collect();
+    Expression::sub(&template, names.iter().map(String::as_str).zip(values))
+}
+
+fn variable_name(index: usize) -> String {
+    format!("Value{index}")
+}
+
+/// Replaces intrinsic functions by variables, one for each distinct value, and escapes text that looks like a variable.
+fn replace_intrinsics(json: &Value, values: &mut Vec<Text>) -> Value {
+    match json {
+        Value::Object(object) if is_intrinsic(object) => {
+            let value = Text::from(Expression::raw(json.clone()));
+            let index = values.iter().position(|known| *known == value).unwrap_or_else(|| {
+                values.push(value);
+                values.len() - 1
+            });
+            json!(format!("${{{}}}", variable_name(index)))
+        }
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| (key.clone(), replace_intrinsics(value, values)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(|item| replace_intrinsics(item, values)).collect(),
+        Value::String(text) => json!(text.replace("${", "${!")),
+        scalar => scalar.clone(),
+    }
+}
+
+fn is_intrinsic(object: &Map<String, Value>) -> bool {
+    object.len() == 1 && object.keys().all(|key| key == "Ref" || key.starts_with("Fn::"))
+}
+
+impl Part for Dashboard {
+    type Handle = Reference;
+
+    fn add_to(self, stack: &mut Stack) -> Reference {
+        let properties = cloud_watch::Dashboard {
+            dashboard_name: set(&self.name),
+            dashboard_body: set(self.body()),
+            ..cloud_watch::Dashboard::default()
+        };
+        stack.resource(&self.logical_id, Resource::of(properties))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parts::alarm::Statistic;
+
+    #[test]
+    fn values_that_cloudformation_resolves_become_variables() {
+        let mut stack = Stack::new("alarms", "Alarms.");
+        let topic = stack.resource("Topic", Resource::new("AWS::SNS::Topic", json!({})));
+        let metric = Metric::new("AWS/SNS", "Sent", Statistic::Sum).of("TopicName", topic.attribute("TopicName"));
+        let query = r#"filter level = "ERROR" and a = '${x}'"#.to_owned();
+        let logs = Widget::Logs { title: "Errors".to_owned(), group: "/aws/lambda/all".to_owned(), query };
+        stack.add(Dashboard::new("Dashboard", "all").row([Widget::graph("Sent", [metric]), logs]));
+        let body = stack.resources["Dashboard"].to_json()["Properties"]["DashboardBody"]["Fn::Sub"].clone();
+        let text = body[0].as_str().expect("a text with variables");
+        let parsed: Value = serde_json::from_str(text).expect("JSON, once the values are in");
+        assert_eq!(parsed["widgets"].as_array().expect("widgets").len(), 2);
+        assert_eq!(parsed["widgets"][1]["x"], 12);
+        assert_eq!(
+            parsed["widgets"][1]["properties"]["query"],
+            r#"SOURCE '/aws/lambda/all' | filter level = "ERROR" and a = '${!x}'"#
+        );
+        assert_eq!(parsed["widgets"][0]["properties"]["metrics"][0][2], "TopicName");
+    }
+}

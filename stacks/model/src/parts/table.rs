@@ -1,0 +1,240 @@
+//! A DynamoDB table with on-demand capacity, and the statements that grant access to it.
+
+use serde_json::json;
+
+use super::policy::Statement;
+use crate::{
+    resources::dynamo_db::{self, table},
+    stage::Stage,
+    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, set},
+};
+
+/// The age in days up to which a table can be restored: the maximum (DynamoDB developer guide, "Point-in-time backups").
+const RECOVERY_DAYS: i64 = 35;
+
+/// An encrypted `AWS::DynamoDB::Table` with on-demand capacity. All keys are strings.
+#[derive(Debug, Clone)]
+pub struct Table {
+    logical_id: String,
+    properties: dynamo_db::Table,
+    keys: Vec<String>,
+    indexes: Vec<String>,
+    removal: RemovalPolicy,
+}
+
+/// A key: the attribute of the partition key and, if there is one, the attribute of the sort key.
+pub type Key<'a> = (&'a str, Option<&'a str>);
+
+/// The values by which other parts refer to a table.
+#[derive(Debug, Clone)]
+pub struct TableHandle {
+    /// The table.
+    pub table: Reference,
+    indexes: Vec<String>,
+}
+
+/// An operation on items. There is no `Scan`, because its cost grows with the table instead of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are DynamoDB's own")]
+pub enum Access {
+    BatchGetItem,
+    BatchWriteItem,
+    ConditionCheckItem,
+    DeleteItem,
+    GetItem,
+    PutItem,
+    Query,
+    UpdateItem,
+}
+
+impl Access {
+    const fn action(self) -> &'static str {
+        match self {
+            Self::BatchGetItem => "dynamodb:BatchGetItem",
+            Self::BatchWriteItem => "dynamodb:BatchWriteItem",
+            Self::ConditionCheckItem => "dynamodb:ConditionCheckItem",
+            Self::DeleteItem => "dynamodb:DeleteItem",
+            Self::GetItem => "dynamodb:GetItem",
+            Self::PutItem => "dynamodb:PutItem",
+            Self::Query => "dynamodb:Query",
+            Self::UpdateItem => "dynamodb:UpdateItem",
+        }
+    }
+}
+
+impl Table {
+    /// Creates a table called `name`. It is retained when its stack is deleted, except in stage `local`, whose emulator
+    /// keeps no data.
+    #[must_use]
+    pub fn new(logical_id: &str, name: &str, key: Key, stage: &Stage) -> Self {
+        let properties = dynamo_db::Table {
+            table_name: set(name),
+            billing_mode: set("PAY_PER_REQUEST"),
+            key_schema: Some(json!(
+                key_schema(key).map(|(name, key_type)| key_attribute(name, key_type)).collect::<Vec<_>>()
+            )),
+            sse_specification: Some(table::SSESpecification {
+                sse_enabled: set(true),
+                ..table::SSESpecification::default()
+            }),
+            ..dynamo_db::Table::default()
+        };
+        Self {
+            logical_id: logical_id.to_owned(),
+            properties,
+            keys: key_schema(key).map(|(name, _)| name.to_owned()).collect(),
+            indexes: Vec::new(),
+            removal: if stage.is_local() { RemovalPolicy::Delete } else { RemovalPolicy::Retain },
+        }
+    }
+
+    /// Adds a global secondary index that projects all attributes.
+    #[must_use]
+    pub fn index(mut self, name: &str, key: Key) -> Self {
+        let item = |(name, key_type)| table::GlobalSecondaryIndexKeySchema {
+            attribute_name: set(name),
+            key_type: set(key_type),
+        };
+        let index = table::GlobalSecondaryIndex {
+            index_name: set(name),
+            key_schema: Some(key_schema(key).map(item).collect()),
+            projection: Some(table::Projection { projection_type: set("ALL"), ..table::Projection::default() }),
+            ..table::GlobalSecondaryIndex::default()
+        };
+        self.properties.global_secondary_indexes.get_or_insert_default().push(index);
+        self.keys.extend(key_schema(key).map(|(name, _)| name.to_owned()));
+        self.indexes.push(name.to_owned());
+        self
+    }
+
+    /// Deletes items after the time in this attribute, in seconds since 1970. DynamoDB deletes them within a few days
+    /// (DynamoDB developer guide, "Using time to live").
+    #[must_use]
+    pub fn expires(mut self, attribute: &str) -> Self {
+        self.properties.time_to_live_specification =
+            Some(table::TimeToLiveSpecification { attribute_name: set(attribute), enabled: set(true) });
+        self
+    }
+
+    /// Enables point-in-time recovery to any second of the last 35 days.
+    #[must_use]
+    pub fn recoverable(mut self) -> Self {
+        self.properties.point_in_time_recovery_specification = Some(table::PointInTimeRecoverySpecification {
+            point_in_time_recovery_enabled: set(true),
+            recovery_period_in_days: set(RECOVERY_DAYS),
+        });
+        self
+    }
+
+    /// Enables deletion protection: the table cannot be deleted.
+    #[must_use]
+    pub fn protected(mut self) -> Self {
+        self.properties.deletion_protection_enabled = set(true);
+        self
+    }
+
+    /// Enables a stream of all changes, each with the item before and after it.
+    #[must_use]
+    pub fn stream(mut self) -> Self {
+        self.properties.stream_specification = Some(table::StreamSpecification {
+            stream_view_type: set("NEW_AND_OLD_IMAGES"),
+            ..table::StreamSpecification::default()
+        });
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        self.properties.tags.get_or_insert_default().push(table::Tag { key: set(key), value: set(value) });
+        self
+    }
+}
+
+/// Returns the attributes of a key, each with its key type.
+fn key_schema<'a>((partition, sort): Key<'a>) -> impl Iterator<Item = (&'a str, &'static str)> {
+    std::iter::once((partition, "HASH")).chain(sort.map(|sort| (sort, "RANGE")))
+}
+
+fn key_attribute(name: &str, key_type: &str) -> serde_json::Value {
+    json!({ "AttributeName": name, "KeyType": key_type })
+}
+
+impl Part for Table {
+    type Handle = TableHandle;
+
+    fn add_to(mut self, stack: &mut Stack) -> TableHandle {
+        self.keys.sort();
+        self.keys.dedup();
+        let definition =
+            |name: &String| table::AttributeDefinition { attribute_name: set(name), attribute_type: set("S") };
+        self.properties.attribute_definitions = Some(self.keys.iter().map(definition).collect());
+        let table = stack.resource(&self.logical_id, Resource::of(self.properties).removal(self.removal));
+        TableHandle { table, indexes: self.indexes }
+    }
+}
+
+impl TableHandle {
+    /// Returns the table's name.
+    #[must_use]
+    pub fn name(&self) -> Text {
+        self.table.id()
+    }
+
+    /// Returns the table's ARN.
+    #[must_use]
+    pub fn arn(&self) -> Text {
+        self.table.attribute("Arn")
+    }
+
+    fn index_arn(&self, name: &str) -> Text {
+        Expression::sub(&format!("${{Table}}/index/{name}"), [("Table", self.arn())]).into()
+    }
+
+    /// Allows these operations on the table's items. `Query` also allows queries of its indexes.
+    #[must_use]
+    pub fn allow(&self, access: &[Access]) -> Vec<Statement> {
+        let actions = access.iter().map(|access| access.action());
+        let mut statements = vec![Statement::allow(actions, [self.arn()])];
+        if access.contains(&Access::Query) {
+            statements.extend(self.indexes.iter().flat_map(|index| self.query_index(index)));
+        }
+        statements
+    }
+
+    /// Allows queries of one index only.
+    #[must_use]
+    pub fn query_index(&self, name: &str) -> Vec<Statement> {
+        vec![Statement::allow([Access::Query.action()], [self.index_arn(name)])]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_attributes_of_table_and_indexes_are_defined_once() {
+        let mut stack = Stack::new("data", "Data.");
+        let table = Table::new("Tasks", "tasks", ("PK", Some("SK")), &Stage::example("dev"))
+            .index("ByUser", ("User", Some("SK")))
+            .expires("ExpiresAt");
+        let handle = stack.add(table);
+        let properties = stack.resources["Tasks"].to_json()["Properties"].clone();
+        let names: Vec<_> = properties["AttributeDefinitions"].as_array().expect("definitions").iter().collect();
+        let defined = |name| json!({ "AttributeName": name, "AttributeType": "S" });
+        assert_eq!(names, [&defined("PK"), &defined("SK"), &defined("User")]);
+        assert_eq!(properties["KeySchema"][1], json!({ "AttributeName": "SK", "KeyType": "RANGE" }));
+        assert_eq!(handle.allow(&[Access::GetItem]).len(), 1);
+        assert_eq!(handle.allow(&[Access::GetItem, Access::Query]).len(), 2);
+    }
+
+    #[test]
+    fn a_table_is_retained_except_in_stage_local() {
+        for (name, is_retained) in [("dev", true), ("local", false)] {
+            let mut stack = Stack::new("data", "Data.");
+            stack.add(Table::new("Tasks", "tasks", ("PK", None), &Stage::example(name)));
+            assert_eq!(stack.resources["Tasks"].to_json()["DeletionPolicy"].is_string(), is_retained, "{name}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The checks that a system must pass after a deploy: smoke checks, live checks, sign-in and latency.
+
+use contract::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A request that a system must answer as described here as soon as it is released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SmokeCheck {
+    /// The logical ID of the API.
+    pub api: String,
+    /// The path below the API's URL, with its slash.
+    pub path: String,
+    /// The required status.
+    pub status: u16,
+    /// The required fields of the JSON response. Other fields may have any value.
+    pub json: Option<Value>,
+}
+
+/// A request from outside that a deployed system must answer as described here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LiveCheck {
+    /// The subject of the check.
+    pub kind: LiveKind,
+    /// The logical ID of the API.
+    pub api: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// The path below the API's URL, with its slash.
+    pub path: String,
+    /// The request's headers: names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The accepted statuses.
+    pub statuses: Vec<u16>,
+    /// A required header of the response: its name in lower case, and its value.
+    pub response_header: Option<(String, String)>,
+}
+
+/// The subject of a [`LiveCheck`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LiveKind {
+    /// Requests without authorization are rejected.
+    Auth,
+    /// Browsers of an allowed origin may send requests.
+    Cors,
+    /// Authorized and public requests are served.
+    Served,
+}
+
+impl LiveKind {
+    /// Returns the kind in one word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Cors => "cors",
+            Self::Served => "served",
+        }
+    }
+}
+
+impl LiveCheck {
+    /// A request without a token is rejected with status 401.
+    #[must_use]
+    pub fn requires_token(api: &str, method: Method, path: &str) -> Self {
+        Self {
+            kind: LiveKind::Auth,
+            api: api.to_owned(),
+            method,
+            path: path.to_owned(),
+            headers: Vec::new(),
+            statuses: vec![401],
+            response_header: None,
+        }
+    }
+
+    /// A request with an unsigned token is rejected with status 401 or 403.
+    #[must_use]
+    pub fn rejects_forged_token(api: &str, method: Method, path: &str) -> Self {
+        // {"alg":"none"} . {"sub":"nobody"} . an empty signature
+        let token = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.";
+        let headers = vec![("authorization".to_owned(), token.to_owned())];
+        // Authorizers of API Gateway respond with 401 or 403.
+        Self { headers, statuses: vec![401, 403], ..Self::requires_token(api, method, path) }
+    }
+
+    /// A request is answered with one of these statuses.
+    #[must_use]
+    pub fn responds(api: &str, method: Method, path: &str, statuses: &[u16]) -> Self {
+        Self { statuses: statuses.to_vec(), ..Self::requires_token(api, method, path) }
+    }
+
+    /// A `GET` without a token is answered with status 200, which shows that a function and the data it reads are there.
+    #[must_use]
+    pub fn serves_public(api: &str, path: &str) -> Self {
+        Self { kind: LiveKind::Served, ..Self::responds(api, Method::Get, path, &[200]) }
+    }
+
+    /// A preflight of a browser at `origin` is answered with permission to use the method.
+    #[must_use]
+    pub fn preflight(api: &str, method: Method, path: &str, origin: &str) -> Self {
+        Self {
+            kind: LiveKind::Cors,
+            api: api.to_owned(),
+            method: Method::Options,
+            path: path.to_owned(),
+            headers: vec![
+                ("origin".to_owned(), origin.to_owned()),
+                ("access-control-request-method".to_owned(), method.as_str().to_owned()),
+                ("access-control-request-headers".to_owned(), "authorization,content-type".to_owned()),
+            ],
+            statuses: vec![200, 204],
+            response_header: Some(("access-control-allow-origin".to_owned(), origin.to_owned())),
+        }
+    }
+
+    /// Returns the method and path, and whether the token is forged.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let is_forged = self.headers.iter().any(|(name, _)| name == "authorization");
+        format!("{} {}{}", self.method.as_str(), self.path, if is_forged { ", token forged" } else { "" })
+    }
+}
+
+/// How a user signs in to a system with SRP, and the requests that must succeed then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignIn {
+    /// The stack of the user pool, by [`RenderedStack::stack`](super::RenderedStack::stack).
+    pub stack: String,
+    /// The stack's output with the pool's ID.
+    pub pool_output: String,
+    /// The stack's output with the client's ID.
+    pub client_output: String,
+    /// The name of the test user, who is created for the check and deleted after it.
+    pub user: String,
+    /// The attributes that the user pool requires of a user.
+    pub attributes: Vec<(String, String)>,
+    /// The request that exchanges the ID token for a token of the system's own, which all checks then carry.
+    pub exchange: Option<Exchange>,
+    /// The requests, in order.
+    pub checks: Vec<LiveCheck>,
+}
+
+/// A request that carries one token and returns another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exchange {
+    /// The request, without a token.
+    pub check: LiveCheck,
+    /// The field of the JSON response that holds the new token.
+    pub token: String,
+}
+
+/// The limits of a system's latency, measured with a request that reaches a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Latency {
+    /// The request.
+    pub check: LiveCheck,
+    /// The expected 95th percentile in milliseconds. A higher one is a warning.
+    pub expected: u32,
+    /// The highest 95th percentile in milliseconds. A higher one is a failure.
+    pub p95: u32,
+    /// The longest response time in milliseconds. A longer one is a failure.
+    pub longest: u32,
+}

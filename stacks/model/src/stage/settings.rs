@@ -1,0 +1,56 @@
+//! Reads one system's settings out of a stage file, so that errors keep the file's own lines and keys.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserializer,
+    de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
+
+/// Reads `systems.<system>` from the text of a stage file.
+pub(super) fn read<T: DeserializeOwned>(text: &str, system: &str) -> Result<Option<T>, serde_yaml::Error> {
+    let path = ["systems", system];
+    ValueAt { path: &path, value: PhantomData }.deserialize(serde_yaml::Deserializer::from_str(text))
+}
+
+/// Deserializes the value at a path of keys and ignores all others.
+struct ValueAt<'a, T> {
+    path: &'a [&'a str],
+    value: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for ValueAt<'_, T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        match self.path {
+            [] => T::deserialize(deserializer).map(Some),
+            _ => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for ValueAt<'_, T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (wanted, rest) = self.path.split_first().map_or(("", self.path), |(first, rest)| (*first, rest));
+        let mut value = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == wanted {
+                value = map.next_value_seed(ValueAt { path: rest, value: PhantomData })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(value)
+    }
+}

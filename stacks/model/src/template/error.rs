@@ -1,0 +1,65 @@
+//! Errors in the definition of a system.
+
+use thiserror::Error;
+
+use crate::stage::StageError;
+
+/// A system's definition or its settings are wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RenderError {
+    /// A reference to a stack that the system does not have.
+    #[error("stack `{from}` refers to `{logical_id}` of stack `{to}`, which does not exist in system `{system}`")]
+    UnknownStack {
+        /// The system.
+        system: String,
+        /// The stack with the reference.
+        from: String,
+        /// The missing stack.
+        to: String,
+        /// The logical ID that is referred to.
+        logical_id: String,
+    },
+    /// Stacks that take outputs from each other.
+    #[error("the stacks {} of system `{system}` take outputs from each other, so no deploy order exists", .stacks.join(", "))]
+    Cycle {
+        /// The system.
+        system: String,
+        /// The stacks of the cycle.
+        stacks: Vec<String>,
+    },
+    /// Two resources with one logical ID in a stack.
+    #[error("stack `{stack}` of system `{system}` has two resources `{logical_id}`")]
+    Duplicate {
+        /// The system.
+        system: String,
+        /// The stack.
+        stack: String,
+        /// The logical ID.
+        logical_id: String,
+    },
+    /// A property that is set by a path which does not exist.
+    #[error(
+        "stack `{stack}` of system `{system}` sets `{path}` of `{logical_id}`, but there is no such resource or list item"
+    )]
+    UnknownPath {
+        /// The system.
+        system: String,
+        /// The stack.
+        stack: String,
+        /// The resource.
+        logical_id: String,
+        /// The property's path.
+        path: String,
+    },
+    /// The settings of a system cannot be read.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// A setting is not allowed.
+    #[error("{system}: {message}")]
+    Settings {
+        /// The system.
+        system: String,
+        /// The setting, and what is wrong with it.
+        message: String,
+    },
+}

@@ -1,0 +1,16 @@
+//! The CloudFormation model: values, intrinsic functions, resources and outputs, and how stacks become templates.
+
+mod error;
+pub mod json;
+mod render;
+mod resource;
+mod stack;
+mod system;
+pub mod value;
+mod yaml;
+
+pub use error::RenderError;
+pub use resource::{RemovalPolicy, Resource};
+pub use stack::{Part, Reference, Stack};
+pub use system::System;
+pub use value::{Expression, Text, Value, list, set};

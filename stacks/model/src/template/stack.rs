@@ -1,0 +1,135 @@
+//! A stack under construction: resources, outputs, and the parameters that a deploy fills.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value as Json, json};
+
+use super::{
+    resource::Resource,
+    value::{Expression, Text},
+};
+use crate::rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer};
+
+/// A group of resources that is added to a stack together.
+pub trait Part {
+    /// The handle by which other parts refer to the resources.
+    type Handle;
+    /// Adds the resources and returns their handle.
+    fn add_to(self, stack: &mut Stack) -> Self::Handle;
+}
+
+/// A stack under construction.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    pub(crate) name: String,
+    pub(crate) region: Option<String>,
+    pub(crate) description: String,
+    pub(crate) resources: BTreeMap<String, Resource>,
+    pub(crate) outputs: BTreeMap<String, Json>,
+    pub(crate) parameters: BTreeMap<String, (Json, ParameterSource)>,
+    pub(crate) conditions: BTreeMap<String, Json>,
+    pub(crate) functions: Vec<RenderedFunction>,
+    pub(crate) layers: Vec<RenderedLayer>,
+    pub(crate) apis: Vec<RenderedApi>,
+    pub(crate) duplicates: BTreeSet<String>,
+    pub(crate) unknown_paths: Vec<(String, String)>,
+}
+
+impl Stack {
+    /// Creates an empty stack. `name` is its name within its system, for example `api`.
+    #[must_use]
+    pub fn new(name: &str, description: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            region: None,
+            description: description.to_owned(),
+            resources: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            functions: Vec::new(),
+            layers: Vec::new(),
+            apis: Vec::new(),
+            duplicates: BTreeSet::new(),
+            unknown_paths: Vec::new(),
+        }
+    }
+
+    /// Puts the stack into a region of its own instead of the stage's.
+    #[must_use]
+    pub fn in_region(mut self, region: &str) -> Self {
+        self.region = Some(region.to_owned());
+        self
+    }
+
+    /// Adds a part and returns its handle.
+    pub fn add<P: Part>(&mut self, part: P) -> P::Handle {
+        part.add_to(self)
+    }
+
+    /// Adds one resource. Two resources with one logical ID are an error when the system is rendered.
+    pub fn resource(&mut self, logical_id: &str, resource: Resource) -> Reference {
+        if self.resources.insert(logical_id.to_owned(), resource).is_some() {
+            self.duplicates.insert(logical_id.to_owned());
+        }
+        Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
+    }
+
+    /// Sets any property of a resource by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`. The
+    /// value overrides the one that the part has set. A path that does not exist is an error when the system is
+    /// rendered.
+    pub fn set(&mut self, logical_id: &str, path: &str, value: Json) {
+        let set = self.resources.get_mut(logical_id).map(|resource| resource.set(path, value));
+        if !matches!(set, Some(Ok(()))) {
+            self.unknown_paths.push((logical_id.to_owned(), path.to_owned()));
+        }
+    }
+
+    /// Adds an output.
+    pub fn output(&mut self, name: &str, value: impl Into<Text>) {
+        self.outputs.insert(name.to_owned(), json!({ "Value": value.into() }));
+    }
+
+    /// Returns the functions that parts have added so far.
+    #[must_use]
+    pub fn functions(&self) -> &[RenderedFunction] {
+        &self.functions
+    }
+
+    /// Adds a parameter that a deploy fills, and returns its value.
+    pub(crate) fn parameter(&mut self, name: &str, definition: Json, source: ParameterSource) -> Text {
+        self.parameters.insert(name.to_owned(), (definition, source));
+        Text::Expression(Expression::raw(json!({ "Ref": name })))
+    }
+
+    pub(crate) fn condition(&mut self, name: &str, condition: Json) {
+        self.conditions.insert(name.to_owned(), condition);
+    }
+}
+
+/// A reference to a resource, valid in every stack of its system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    stack: String,
+    logical_id: String,
+}
+
+impl Reference {
+    /// Returns the value of `Ref`: an ID, a name or an ARN, depending on the resource type.
+    #[must_use]
+    pub fn id(&self) -> Text {
+        Text::Expression(Expression::reference(&self.stack, &self.logical_id, None))
+    }
+
+    /// Returns the value of `Fn::GetAtt`.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Text {
+        Text::Expression(Expression::reference(&self.stack, &self.logical_id, Some(name)))
+    }
+
+    /// Returns the logical ID.
+    #[must_use]
+    pub fn logical_id(&self) -> &str {
+        &self.logical_id
+    }
+}

@@ -1,0 +1,193 @@
+//! A system: stacks that belong together, rendered in deploy order.
+
+use serde_json::json;
+
+use super::{
+    error::RenderError,
+    json::sorted,
+    render::{Exports, Resolver},
+    stack::Stack,
+};
+use crate::{
+    rendered::{
+        FormatVersion, Latency, LiveCheck, RenderedSite, RenderedStack, RenderedSystem, RenderedTopic, SignIn,
+        SmokeCheck,
+    },
+    stage::Stage,
+};
+
+/// A backend: stacks that belong together.
+#[derive(Debug, Clone)]
+pub struct System {
+    name: String,
+    stacks: Vec<Stack>,
+    smoke: Vec<SmokeCheck>,
+    live: Vec<LiveCheck>,
+    latency: Option<Latency>,
+    sign_in: Option<SignIn>,
+    sites: Vec<RenderedSite>,
+    alarm_topic: Option<RenderedTopic>,
+}
+
+impl System {
+    /// Creates a system of these stacks, in any order.
+    #[must_use]
+    pub fn new(name: &str, stacks: impl IntoIterator<Item = Stack>) -> Self {
+        let stacks = stacks.into_iter().collect();
+        Self {
+            name: name.to_owned(),
+            stacks,
+            smoke: Vec::new(),
+            live: Vec::new(),
+            latency: None,
+            sign_in: None,
+            sites: Vec::new(),
+            alarm_topic: None,
+        }
+    }
+
+    /// Adds a smoke check, which runs when the system is released.
+    #[must_use]
+    pub fn smoke(mut self, check: SmokeCheck) -> Self {
+        self.smoke.push(check);
+        self
+    }
+
+    /// Adds a check that runs from outside after a deploy.
+    #[must_use]
+    pub fn live(mut self, check: LiveCheck) -> Self {
+        self.live.push(check);
+        self
+    }
+
+    /// Sets the limits of the system's latency.
+    #[must_use]
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.latency = Some(latency);
+        self
+    }
+
+    /// Sets how a user signs in, and the requests that must succeed then.
+    #[must_use]
+    pub fn sign_in(mut self, sign_in: SignIn) -> Self {
+        self.sign_in = Some(sign_in);
+        self
+    }
+
+    /// Adds a static site.
+    #[must_use]
+    pub fn site(mut self, site: RenderedSite) -> Self {
+        self.sites.push(site);
+        self
+    }
+
+    /// Sets the topic that alarms and the results of deploys are sent to, by the stack's output with its ARN.
+    #[must_use]
+    pub fn alarm_topic(mut self, stack: &str, output: &str) -> Self {
+        self.alarm_topic = Some(RenderedTopic { stack: stack.to_owned(), output: output.to_owned() });
+        self
+    }
+
+    /// Renders every stack, in deploy order.
+    ///
+    /// # Errors
+    ///
+    /// When a reference or path does not exist, stacks take outputs from each other, or a logical ID is used twice.
+    pub fn render(self, stage: &Stage) -> Result<RenderedSystem, RenderError> {
+        let mut exports = Exports::new();
+        let mut rendered = Vec::new();
+        for stack in &self.stacks {
+            self.check(stack)?;
+            let resolver = Resolver::new(&self.name, stack, &self.stacks, &mut exports);
+            rendered.push(resolver.render(&stage.name)?);
+        }
+        for ((owner, output), value) in exports {
+            if let Some(stack) = rendered.iter_mut().find(|stack| stack.stack == owner) {
+                stack.template["Outputs"][&output] = json!({ "Value": value });
+            }
+        }
+        for stack in &mut rendered {
+            stack.template = sorted(std::mem::take(&mut stack.template));
+        }
+        let stacks = into_deploy_order(&self.name, rendered)?;
+        Ok(RenderedSystem {
+            version: FormatVersion,
+            name: self.name,
+            stacks,
+            smoke: self.smoke,
+            live: self.live,
+            latency: self.latency,
+            sign_in: self.sign_in,
+            sites: self.sites,
+            alarm_topic: self.alarm_topic,
+        })
+    }
+
+    /// Returns the first mistake that was made while the stack was built.
+    fn check(&self, stack: &Stack) -> Result<(), RenderError> {
+        let (system, name) = (self.name.clone(), stack.name.clone());
+        if let Some(logical_id) = stack.duplicates.first() {
+            return Err(RenderError::Duplicate { system, stack: name, logical_id: logical_id.clone() });
+        }
+        if let Some((logical_id, path)) = stack.unknown_paths.first() {
+            let (logical_id, path) = (logical_id.clone(), path.clone());
+            return Err(RenderError::UnknownPath { system, stack: name, logical_id, path });
+        }
+        Ok(())
+    }
+}
+
+/// Puts every stack after those whose outputs it takes, and keeps the given order otherwise.
+fn into_deploy_order(system: &str, mut waiting: Vec<RenderedStack>) -> Result<Vec<RenderedStack>, RenderError> {
+    let mut ordered: Vec<RenderedStack> = Vec::new();
+    while !waiting.is_empty() {
+        let ready = |stack: &RenderedStack| {
+            stack.depends_on.iter().all(|needed| ordered.iter().any(|earlier| earlier.stack == *needed))
+        };
+        let Some(next) = waiting.iter().position(ready) else {
+            return Err(RenderError::Cycle { system: system.to_owned(), stacks: find_cycle(&waiting) });
+        };
+        ordered.push(waiting.remove(next));
+    }
+    Ok(ordered)
+}
+
+/// Returns stacks of which each takes outputs from the next, and the last from the first. Every stack of `waiting` takes
+/// outputs from another one of them.
+fn find_cycle(waiting: &[RenderedStack]) -> Vec<String> {
+    let mut path: Vec<&str> = Vec::new();
+    let mut next = waiting.first();
+    while let Some(stack) = next {
+        if let Some(start) = path.iter().position(|name| *name == stack.stack) {
+            path.drain(..start);
+            break;
+        }
+        path.push(&stack.stack);
+        next = waiting.iter().find(|other| stack.depends_on.contains(&other.stack));
+    }
+    path.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::resource::Resource;
+
+    fn queue(properties: serde_json::Value) -> Resource {
+        Resource::new("AWS::SQS::Queue", properties)
+    }
+
+    #[test]
+    fn stacks_that_take_outputs_from_each_other_are_named() {
+        let mut one = Stack::new("one", "1");
+        let mut two = Stack::new("two", "2");
+        let first = one.resource("First", queue(json!({})));
+        let second = two.resource("Second", queue(json!({ "Name": first.id() })));
+        one.resource("Third", queue(json!({ "Name": second.id() })));
+        // Waits for the cycle without being part of it.
+        let mut behind = Stack::new("behind", "0");
+        behind.resource("Fourth", queue(json!({ "Name": first.id() })));
+        let error = System::new("test", [behind, one, two]).render(&Stage::example("dev")).expect_err("a cycle");
+        assert_eq!(error, RenderError::Cycle { system: "test".into(), stacks: vec!["one".into(), "two".into()] });
+    }
+}

@@ -1,0 +1,105 @@
+//! A project's own command-line tool: its systems, and its additions to the engine.
+
+use std::{fmt, sync::Arc};
+
+use clap::ArgMatches;
+use futures_util::future::LocalBoxFuture;
+use model::project::Project;
+
+use crate::{context::Context, deploy::Outputs, error::Exit, session::Session};
+
+/// A command that a project adds to the engine.
+pub trait Verb: Send + Sync {
+    /// The command's name, help and arguments.
+    fn command(&self) -> clap::Command;
+
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// The command's own errors.
+    fn run<'a>(&'a self, arguments: &'a ArgMatches, context: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>>;
+}
+
+/// A demonstration of a system, which follows a deploy that changed stage `local`.
+pub trait Demo: Send + Sync {
+    /// The system; deploys of other systems do not run the demo.
+    fn system(&self) -> &str;
+
+    /// Runs the demo against the deployed stage.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not work.
+    fn run<'a>(
+        &'a self,
+        session: &'a Session,
+        outputs: &'a Outputs,
+        context: &'a Context,
+    ) -> LocalBoxFuture<'a, miette::Result<()>>;
+}
+
+/// A check that a project adds to `cargo xtask ci`: a command line of cargo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCheck {
+    /// The check's name on the command line.
+    pub name: &'static str,
+    /// One line of help.
+    pub about: &'static str,
+    /// The arguments of cargo.
+    pub arguments: Vec<&'static str>,
+    /// Environment variables of cargo.
+    pub environment: Vec<(&'static str, &'static str)>,
+    /// Whether the check runs when none is named.
+    pub is_usual: bool,
+}
+
+/// A project's command-line tool; [`crate::main`] runs it.
+#[derive(Clone)]
+pub struct Application {
+    pub(crate) project: Arc<dyn Project>,
+    pub(crate) verbs: Vec<Arc<dyn Verb>>,
+    pub(crate) demos: Vec<Arc<dyn Demo>>,
+    pub(crate) checks: Vec<OwnCheck>,
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("Application").field("checks", &self.checks).finish_non_exhaustive()
+    }
+}
+
+impl Application {
+    /// A tool with the engine's commands and checks alone.
+    #[must_use]
+    pub fn new(project: impl Project + 'static) -> Self {
+        Self { project: Arc::new(project), verbs: Vec::new(), demos: Vec::new(), checks: Vec::new() }
+    }
+
+    /// Adds a command.
+    #[must_use]
+    pub fn verb(mut self, verb: impl Verb + 'static) -> Self {
+        self.verbs.push(Arc::new(verb));
+        self
+    }
+
+    /// Adds a demo.
+    #[must_use]
+    pub fn demo(mut self, demo: impl Demo + 'static) -> Self {
+        self.demos.push(Arc::new(demo));
+        self
+    }
+
+    /// Adds a check to `ci`.
+    #[must_use]
+    pub fn check(mut self, check: OwnCheck) -> Self {
+        self.checks.push(check);
+        self
+    }
+}
+
+impl<P: Project + 'static> From<P> for Application {
+    fn from(project: P) -> Self {
+        Self::new(project)
+    }
+}

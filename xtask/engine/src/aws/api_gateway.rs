@@ -1,0 +1,26 @@
+//! API Gateway: the routes that a stage serves.
+//!
+//! An API that changes without a new deployment still serves its old routes, although its stack is up to date.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_apigateway::Client;
+
+use super::{AwsError, Clients, error::failed};
+
+impl Clients {
+    /// Lists the routes in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
+    pub(crate) async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
+        let client = Client::new(self.config());
+        let request = client.get_stage().rest_api_id(api).stage_name(stage);
+        let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;
+        let request = client.get_deployment().rest_api_id(api).deployment_id(found.deployment_id().unwrap_or_default());
+        let deployment =
+            request.embed("apisummary").send().await.map_err(|error| failed("apigateway:GetDeployment", error))?;
+        let summary = deployment.api_summary().into_iter().flatten();
+        Ok(summary
+            .flat_map(|(path, methods)| methods.keys().map(move |method| format!("{method} {path}")))
+            .filter(|route| !route.starts_with("OPTIONS "))
+            .collect())
+    }
+}

@@ -1,0 +1,103 @@
+//! Small documents in a bucket, written with S3's conditional writes.
+
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::{
+    AwsError, Clients,
+    error::{ErrorKind, failed, if_found},
+    s3::S3,
+};
+
+/// The state of a document: S3's `ETag`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag(pub String);
+
+/// A document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The document's text.
+    pub text: String,
+    /// The document's state when it was read.
+    pub tag: Tag,
+}
+
+/// The documents of one bucket.
+#[derive(Debug)]
+pub struct Documents {
+    s3: S3,
+    bucket: String,
+}
+
+impl Clients {
+    /// The documents of a bucket.
+    pub(crate) fn documents(&self, bucket: String) -> Documents {
+        self.documents_in(None, bucket)
+    }
+
+    /// The documents of a bucket in a region; `None` is the stage's.
+    pub(crate) fn documents_in(&self, region: Option<&str>, bucket: String) -> Documents {
+        Documents { s3: self.s3_in(region), bucket }
+    }
+}
+
+/// The condition of a write.
+enum Condition<'a> {
+    IsNew,
+    HasTag(&'a Tag),
+}
+
+impl Documents {
+    /// S3 user guide, "How to prevent object overwrites with conditional writes": the status is 412 if the condition is not met, 409
+    /// if another write was in progress, and 404 if there is no object to replace.
+    async fn put(&self, key: &str, text: &str, condition: Condition<'_>) -> Result<Option<Tag>, AwsError> {
+        let body = ByteStream::from(text.as_bytes().to_vec());
+        let request = self.s3.client.put_object().bucket(&self.bucket).key(key).body(body);
+        let request = match condition {
+            Condition::IsNew => request.if_none_match("*"),
+            Condition::HasTag(tag) => request.if_match(&tag.0),
+        };
+        match request.content_type("application/json").send().await {
+            Ok(written) => Ok(Some(Tag(written.e_tag().unwrap_or_default().to_owned()))),
+            Err(error) => {
+                let error = failed("s3:PutObject", error);
+                let no_bucket = error.code.as_deref() == Some("NoSuchBucket");
+                if no_bucket || !matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) {
+                    return Err(error);
+                }
+                // The response to an earlier attempt may have been lost; then the document has this text.
+                let found = self.read(key).await?;
+                Ok(found.filter(|document| document.text == text).map(|document| document.tag))
+            }
+        }
+    }
+
+    /// Reads a document; `None` if there is none.
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+        let request = self.s3.client.get_object().bucket(&self.bucket).key(key);
+        let found = if_found(request.send().await.map_err(|error| failed("s3:GetObject", error)))?;
+        let Some(found) = found else { return Ok(None) };
+        let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
+        let broken =
+            |message: String| AwsError { operation: "s3:GetObject", kind: ErrorKind::Unreachable, code: None, message };
+        let bytes = found.body.collect().await.map_err(|error| broken(error.to_string()))?.to_vec();
+        let text = String::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
+        Ok(Some(Document { text, tag }))
+    }
+
+    /// Creates a document; `None` if it exists already.
+    pub(crate) async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+        self.put(key, text, Condition::IsNew).await
+    }
+
+    /// Replaces a document; `None` if its tag is no longer `tag`.
+    pub(crate) async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+        self.put(key, text, Condition::HasTag(tag)).await
+    }
+
+    /// Lists the keys with a prefix, sorted.
+    pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut keys = self.s3.keys(&self.bucket, prefix).await?;
+        keys.sort();
+        Ok(keys)
+    }
+}

@@ -1,0 +1,159 @@
+//! Errors of calls to AWS.
+
+use std::error::Error as StdError;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// A call to AWS failed.
+#[derive(Debug, Clone, Error)]
+#[error("failed to call {operation}: {message}{}", .code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+pub struct AwsError {
+    /// Service and operation, for example `cloudformation:CreateChangeSet`.
+    pub operation: &'static str,
+    /// The class of the failure.
+    pub kind: ErrorKind,
+    /// AWS's error code.
+    pub code: Option<String>,
+    /// The message of AWS or of the network.
+    pub message: String,
+}
+
+impl AwsError {
+    /// The error of a call that exceeded its time limit.
+    #[must_use]
+    pub fn late(operation: &'static str, limit: std::time::Duration) -> Self {
+        let message = format!("there was no response within {} s", limit.as_secs());
+        Self { operation, kind: ErrorKind::Unreachable, code: None, message }
+    }
+}
+
+/// The classes of failures that callers distinguish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The thing does not exist.
+    NotFound,
+    /// The thing exists already, or its state forbids the call.
+    Conflict,
+    /// Too many calls.
+    Throttled,
+    /// The caller may not do this.
+    AccessDenied,
+    /// The caller's credentials have expired.
+    ExpiredCredentials,
+    /// There are no credentials.
+    NoCredentials,
+    /// There was no response.
+    Unreachable,
+    /// Any other failure.
+    Other,
+}
+
+impl Diagnostic for AwsError {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        let help = match self.kind {
+            ErrorKind::ExpiredCredentials => {
+                "sign in again (`aws sso login`, or renew the session), then run the command again"
+            }
+            ErrorKind::NoCredentials => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            ErrorKind::AccessDenied => "grant the caller the permission for this operation; the message names both",
+            ErrorKind::Unreachable => {
+                "check the network; for stage local, check `cargo xtask local status` and `cargo xtask local logs`"
+            }
+            ErrorKind::Throttled => "run the command again: it resumes where this one stopped",
+            ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => return None,
+        };
+        Some(Box::new(help))
+    }
+}
+
+/// Converts an error of the SDK.
+pub(crate) fn failed<E, R>(operation: &'static str, error: SdkError<E, R>) -> AwsError
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(error) => {
+            let error = error.into_err();
+            let code = error.code().map(str::to_owned);
+            let message = error.message().map_or_else(|| error.to_string(), str::to_owned);
+            let kind = kind(code.as_deref().unwrap_or_default(), &message);
+            AwsError { operation, kind, code, message }
+        }
+        other => {
+            let messages = crate::error::chain(&other);
+            let message = messages.last().cloned().unwrap_or_default();
+            let credentials =
+                messages.iter().any(|message| message.contains("credential") || message.contains("identity"));
+            let kind = if credentials { ErrorKind::NoCredentials } else { ErrorKind::Unreachable };
+            // The last source of the chain only says why it has none.
+            let message = if credentials { format!("no credentials were found ({message})") } else { message };
+            AwsError { operation, kind, code: None, message }
+        }
+    }
+}
+
+/// Turns a thing that does not exist into `None`.
+pub(super) fn if_found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Accepts that the thing to delete does not exist.
+pub(super) fn gone_is_fine<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
+    if_found(result).map(drop)
+}
+
+/// Classifies by the code. Of CloudFormation, only the message of a `ValidationError` says "does not exist".
+fn kind(code: &str, message: &str) -> ErrorKind {
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            ErrorKind::ExpiredCredentials
+        }
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
+            ErrorKind::NoCredentials
+        }
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => ErrorKind::AccessDenied,
+        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" => {
+            ErrorKind::Throttled
+        }
+        "ResourceNotFoundException"
+        | "NotFoundException"
+        | "NoSuchKey"
+        | "NoSuchBucket"
+        | "NotFound"
+        | "ChangeSetNotFound"
+        | "ChangeSetNotFoundException"
+        | "NoSuchEntity" => ErrorKind::NotFound,
+        "ResourceConflictException"
+        | "OperationInProgressException"
+        | "AlreadyExistsException"
+        | "ConflictException"
+        | "ConditionalRequestConflict"
+        | "UsernameExistsException"
+        | "PreconditionFailed" => ErrorKind::Conflict,
+        _ if message.contains("does not exist") => ErrorKind::NotFound,
+        _ => ErrorKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_messages_are_classified() {
+        assert_eq!(kind("ValidationError", "Stack with id x does not exist"), ErrorKind::NotFound);
+        assert_eq!(
+            kind("ExpiredToken", "The security token included in the request is expired"),
+            ErrorKind::ExpiredCredentials
+        );
+        assert_eq!(kind("ValidationError", "Template format error"), ErrorKind::Other);
+    }
+}

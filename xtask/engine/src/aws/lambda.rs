@@ -1,0 +1,258 @@
+//! Lambda: code, versions, aliases, layers, probes.
+
+mod version;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::{
+    Client, Config,
+    primitives::Blob,
+    types::{AliasConfiguration, FunctionConfiguration},
+};
+use serde::Serialize;
+#[cfg(test)]
+pub(crate) use version::Settings;
+pub(crate) use version::{Readiness, Version};
+use version::{readiness, settings};
+
+use super::{
+    AwsError, Clients,
+    error::{failed, gone_is_fine, if_found},
+    patient,
+};
+
+/// An alias.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Alias {
+    /// The alias's name.
+    pub(crate) name: String,
+    /// The version that receives the traffic without a routing weight.
+    pub(crate) version: String,
+    /// Other versions with their routing weights, 0 to 1.
+    pub(crate) weights: BTreeMap<String, f64>,
+}
+
+/// A split of an alias's traffic between two versions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrafficSplit<'a> {
+    /// The version that receives the rest.
+    pub(crate) version: &'a str,
+    /// The version that receives the share.
+    pub(crate) other: &'a str,
+    /// The share, 0 to 1.
+    pub(crate) share: f64,
+}
+
+/// The response to an invocation.
+#[derive(Debug, Clone)]
+pub(crate) struct Invocation {
+    /// The payload.
+    pub(crate) payload: Vec<u8>,
+    /// `Unhandled` or similar, if the function failed.
+    pub(crate) error: Option<String>,
+}
+
+/// Lambda in the stage's region.
+#[derive(Debug)]
+pub(crate) struct Lambda {
+    client: Client,
+}
+
+impl Clients {
+    /// Lambda in the stage's region.
+    pub(crate) fn lambda(&self) -> Lambda {
+        Lambda { client: Client::new(self.config()) }
+    }
+}
+
+/// A version's properties, for a report.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Described {
+    /// The version's number.
+    pub(crate) version: String,
+    /// Its runtime.
+    pub(crate) runtime: String,
+    /// Its handler.
+    pub(crate) handler: String,
+    /// The size of its zip, in bytes.
+    pub(crate) code_size: i64,
+    /// Its memory, in MB.
+    pub(crate) memory: i32,
+    /// Its timeout, in seconds.
+    pub(crate) timeout: i32,
+    /// The time of the last change, as Lambda reports it.
+    pub(crate) last_modified: String,
+}
+
+impl Lambda {
+    /// Describes the version that an alias points to; `None` if there is no such function or alias.
+    pub(crate) async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
+        let request = self.client.get_function_configuration().function_name(function).qualifier(alias);
+        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        Ok(if_found(output)?.map(|output| Described {
+            version: output.version().unwrap_or_default().to_owned(),
+            runtime: output.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+            handler: output.handler().unwrap_or_default().to_owned(),
+            code_size: output.code_size(),
+            memory: output.memory_size().unwrap_or_default(),
+            timeout: output.timeout().unwrap_or_default(),
+            last_modified: output.last_modified().unwrap_or_default().to_owned(),
+        }))
+    }
+
+    /// Reads one version of a function; `None` if there is none.
+    pub(crate) async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
+        let request = self.client.get_function_configuration().function_name(function).qualifier(version);
+        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        Ok(if_found(output)?.map(|output| Version {
+            version: output.version().unwrap_or_default().to_owned(),
+            code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
+            readiness: readiness(
+                output.state(),
+                output.state_reason(),
+                output.last_update_status(),
+                output.last_update_status_reason(),
+            ),
+            settings: settings(
+                &FunctionConfiguration::builder()
+                    .set_runtime(output.runtime().cloned())
+                    .set_handler(output.handler().map(str::to_owned))
+                    .set_role(output.role().map(str::to_owned))
+                    .set_memory_size(output.memory_size())
+                    .set_timeout(output.timeout())
+                    .set_architectures(Some(output.architectures().to_vec()))
+                    .set_layers(Some(output.layers().to_vec()))
+                    .set_tracing_config(output.tracing_config().cloned())
+                    .set_environment(output.environment().cloned())
+                    .set_version(output.version().map(str::to_owned))
+                    .set_ephemeral_storage(output.ephemeral_storage().cloned())
+                    .set_vpc_config(output.vpc_config().cloned())
+                    .set_dead_letter_config(output.dead_letter_config().cloned())
+                    .set_file_system_configs(Some(output.file_system_configs().to_vec()))
+                    .set_kms_key_arn(output.kms_key_arn().map(str::to_owned))
+                    .set_logging_config(output.logging_config().cloned())
+                    .set_snap_start(output.snap_start().cloned())
+                    .build(),
+            ),
+        }))
+    }
+
+    /// Lists the versions of a function without `$LATEST`, oldest first; none if there is no such function.
+    pub(crate) async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
+        let request = self.client.list_versions_by_function().function_name(function);
+        let versions = request.into_paginator().items().send().try_collect().await;
+        let versions = if_found(versions.map_err(|error| failed("lambda:ListVersionsByFunction", error)))?;
+        let numbered = versions.iter().flatten().filter(|version| version.version() != Some("$LATEST"));
+        let numbered = numbered.map(|found| Version {
+            version: found.version().unwrap_or_default().to_owned(),
+            code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
+            readiness: Readiness::Ready,
+            settings: settings(found),
+        });
+        Ok(numbered.collect())
+    }
+
+    /// Lists the aliases of a function; none if there is no such function.
+    pub(crate) async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
+        let request = self.client.list_aliases().function_name(function);
+        let aliases = request.into_paginator().items().send().try_collect().await;
+        let aliases = if_found(aliases.map_err(|error| failed("lambda:ListAliases", error)))?;
+        Ok(aliases.iter().flatten().map(alias).collect())
+    }
+
+    /// Updates the code of `$LATEST` with the zip at `key`.
+    pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
+        let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
+        request.send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error))?;
+        Ok(())
+    }
+
+    /// Publishes `$LATEST` if its code is `code_sha256`; returns the version's number.
+    ///
+    /// # Errors
+    ///
+    /// When the code has changed, or the call fails.
+    pub(crate) async fn publish(
+        &self,
+        function: &str,
+        code_sha256: &str,
+        description: &str,
+    ) -> Result<String, AwsError> {
+        let request =
+            self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
+        let published = request.send().await.map_err(|error| failed("lambda:PublishVersion", error))?;
+        Ok(published.version().unwrap_or_default().to_owned())
+    }
+
+    /// Points an alias to one version.
+    pub(crate) async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
+        let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
+            .set_additional_version_weights(Some(std::collections::HashMap::new()))
+            .build();
+        let request = self
+            .client
+            .update_alias()
+            .function_name(function)
+            .name(alias)
+            .function_version(version)
+            .routing_config(routing);
+        request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
+        Ok(())
+    }
+
+    /// Splits the traffic of an alias between two versions.
+    pub(crate) async fn weigh(&self, function: &str, alias: &str, split: TrafficSplit<'_>) -> Result<(), AwsError> {
+        let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder();
+        let routing = routing.additional_version_weights(split.other, split.share).build();
+        let request = self.client.update_alias().function_name(function).name(alias);
+        let request = request.function_version(split.version).routing_config(routing);
+        request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
+        Ok(())
+    }
+
+    /// Invokes one version and waits for its response.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails; a function that fails is an [`Invocation`] with an error.
+    pub(crate) async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
+        let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
+        let request = request.customize().config_override(Config::builder().timeout_config(patient()));
+        let response = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
+        Ok(Invocation {
+            payload: response.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
+            error: response.function_error().map(str::to_owned),
+        })
+    }
+
+    /// Deletes one version, if there is one.
+    pub(crate) async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
+        let request = self.client.delete_function().function_name(function).qualifier(version);
+        gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
+    }
+
+    /// Lists the versions of a layer: number and ARN.
+    pub(crate) async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
+        let request = self.client.list_layer_versions().layer_name(layer);
+        let versions = request.into_paginator().items().send().try_collect().await;
+        let versions = if_found(versions.map_err(|error| failed("lambda:ListLayerVersions", error)))?;
+        let versions = versions.into_iter().flatten();
+        Ok(versions.map(|found| (found.version, found.layer_version_arn.unwrap_or_default())).collect())
+    }
+
+    /// Deletes one version of a layer, if there is one.
+    pub(crate) async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
+        let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
+        gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
+    }
+}
+
+fn alias(found: &AliasConfiguration) -> Alias {
+    let weights = found.routing_config().and_then(|routing| routing.additional_version_weights()).into_iter().flatten();
+    Alias {
+        name: found.name().unwrap_or_default().to_owned(),
+        version: found.function_version().unwrap_or_default().to_owned(),
+        weights: weights.map(|(version, weight)| (version.clone(), *weight)).collect(),
+    }
+}

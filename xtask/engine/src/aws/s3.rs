@@ -1,0 +1,185 @@
+//! S3: artifacts, templates and the files of sites.
+
+use aws_sdk_s3::{
+    Client, Config,
+    primitives::ByteStream,
+    types::{Delete, ObjectIdentifier},
+};
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AwsError, Clients,
+    error::{ErrorKind, failed, if_found},
+    patient,
+};
+
+/// The object metadata with the SHA-256 of the content. Objects that other programs have written lack it.
+const SHA256: &str = "sha256";
+
+/// The headers that an object is served with, and the hash of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectHeaders {
+    /// The SHA-256 of the content.
+    pub(crate) sha256: String,
+    /// `Content-Type`.
+    pub(crate) content_type: String,
+    /// `Cache-Control`.
+    pub(crate) cache_control: String,
+}
+
+/// S3 in one region.
+#[derive(Debug)]
+pub(crate) struct S3 {
+    pub(super) client: Client,
+}
+
+impl Clients {
+    /// S3 in the stage's region.
+    pub(crate) fn s3(&self) -> S3 {
+        self.s3_in(None)
+    }
+
+    /// S3 in a region; `None` is the stage's. A bucket can only be deleted in its own region.
+    ///
+    /// The emulator only supports buckets in the path.
+    pub(crate) fn s3_in(&self, region: Option<&str>) -> S3 {
+        let mut config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
+        if let Some(region) = region {
+            config = config.region(aws_sdk_s3::config::Region::new(region.to_owned()));
+        }
+        S3 { client: Client::from_conf(config.build()) }
+    }
+}
+
+impl S3 {
+    /// Returns whether an object exists.
+    pub(crate) async fn exists(&self, bucket: &str, key: &str) -> Result<bool, AwsError> {
+        match self.client.head_object().bucket(bucket).key(key).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let missing = error.as_service_error().is_some_and(|error| error.is_not_found());
+                if missing { Ok(false) } else { Err(failed("s3:HeadObject", error)) }
+            }
+        }
+    }
+
+    /// Returns the headers and the content's hash of an object that [`S3::put_object`] wrote, or `None` if there is no such object.
+    pub(crate) async fn object_headers(&self, bucket: &str, key: &str) -> Result<Option<ObjectHeaders>, AwsError> {
+        let found = match self.client.head_object().bucket(bucket).key(key).send().await {
+            Ok(found) => found,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => return Ok(None),
+            Err(error) => return Err(failed("s3:HeadObject", error)),
+        };
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        Ok(Some(ObjectHeaders {
+            sha256: text(found.metadata().and_then(|metadata| metadata.get(SHA256)).map(String::as_str)),
+            content_type: text(found.content_type()),
+            cache_control: text(found.cache_control()),
+        }))
+    }
+
+    /// Uploads an object with the headers that it is served with.
+    pub(crate) async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        headers: &ObjectHeaders,
+    ) -> Result<(), AwsError> {
+        let request = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
+        let request = request.content_type(&headers.content_type).cache_control(&headers.cache_control);
+        let request = request.metadata(SHA256, &headers.sha256).send().await;
+        request.map_err(|error| failed("s3:PutObject", error))?;
+        Ok(())
+    }
+
+    /// Uploads a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or the call fails.
+    pub(crate) async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
+        let body = ByteStream::from_path(path).await.map_err(|error| AwsError {
+            operation: "s3:PutObject",
+            kind: ErrorKind::Other,
+            code: None,
+            message: format!("failed to read {path}: {error}"),
+        })?;
+        self.put(bucket, key, body).await
+    }
+
+    /// Uploads text.
+    pub(crate) async fn put_text(&self, bucket: &str, key: &str, text: String) -> Result<(), AwsError> {
+        self.put(bucket, key, ByteStream::from(text.into_bytes())).await
+    }
+
+    async fn put(&self, bucket: &str, key: &str, body: ByteStream) -> Result<(), AwsError> {
+        let request = self.client.put_object().bucket(bucket).key(key).body(body);
+        let request = request.customize().config_override(Config::builder().timeout_config(patient()));
+        request.send().await.map_err(|error| failed("s3:PutObject", error))?;
+        Ok(())
+    }
+
+    /// Lists the keys with a prefix.
+    pub(crate) async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = if_found(page.map_err(|error| failed("s3:ListObjectsV2", error)))?;
+            let objects = page.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+            keys.extend(objects.filter_map(|object| object.key));
+        }
+        Ok(keys)
+    }
+
+    /// Deletes objects; a versioned bucket keeps their versions.
+    pub(crate) async fn delete(&self, bucket: &str, keys: &[String]) -> Result<(), AwsError> {
+        let objects: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
+        self.delete_versions(bucket, &objects).await
+    }
+
+    /// Deletes a bucket with all versions of all its objects; returns whether it existed.
+    pub(crate) async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
+        loop {
+            let request = self.client.list_object_versions().bucket(bucket);
+            let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
+            let Some(page) = page else { return Ok(false) };
+            let object = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
+            let versions = page.versions().iter().filter_map(|found| object(found.key(), found.version_id()));
+            let markers = page.delete_markers().iter().filter_map(|found| object(found.key(), found.version_id()));
+            let objects: Vec<_> = versions.chain(markers).collect();
+            if objects.is_empty() {
+                break;
+            }
+            self.delete_versions(bucket, &objects).await?;
+        }
+        let request = self.client.delete_bucket().bucket(bucket);
+        request.send().await.map_err(|error| failed("s3:DeleteBucket", error))?;
+        Ok(true)
+    }
+
+    async fn delete_versions(&self, bucket: &str, objects: &[(String, Option<String>)]) -> Result<(), AwsError> {
+        // DeleteObjects takes 1,000 keys a call (S3 API reference).
+        for chunk in objects.chunks(1000) {
+            let identifiers = chunk.iter().filter_map(|(key, version)| {
+                ObjectIdentifier::builder().key(key).set_version_id(version.clone()).build().ok()
+            });
+            let Ok(delete) = Delete::builder().set_objects(Some(identifiers.collect())).quiet(true).build() else {
+                continue;
+            };
+            let request = self.client.delete_objects().bucket(bucket).delete(delete);
+            let deleted = request.send().await.map_err(|error| failed("s3:DeleteObjects", error))?;
+            if let Some(error) = deleted.errors().first() {
+                return Err(AwsError {
+                    operation: "s3:DeleteObjects",
+                    kind: ErrorKind::Other,
+                    code: error.code().map(str::to_owned),
+                    message: format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! `ci`: runs the checks of CI, the same on a laptop.
+
+use std::time::Instant;
+
+use camino::Utf8Path;
+use clap::{Args, builder::PossibleValuesParser};
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::{
+    actionlint,
+    application::OwnCheck,
+    checks::{self, Check, CheckError, EngineCheck},
+    context::Context,
+    error::{Exit, one_line},
+    github, junit,
+    ui::duration,
+};
+
+/// Run the checks of CI: format, lints, dependencies, tests, docs, templates, workflows.
+#[derive(Debug, Args)]
+pub(crate) struct CiArgs {
+    /// Run only these checks, in the order of this list.
+    only: Vec<String>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("{} failed: {}", if .0.len() == 1 { "one check" } else { "checks" }, .0.join(", "))]
+#[diagnostic(help("run a check alone with `cargo xtask ci {}`", .0[0]))]
+struct Failed(Vec<String>);
+
+/// Lets `ci` accept the names of the engine's checks and the project's own.
+pub(crate) fn with_checks(ci: clap::Command, own: &[OwnCheck]) -> clap::Command {
+    let values = PossibleValuesParser::new(checks::values(own));
+    ci.mut_arg("only", |argument| argument.value_parser(values))
+}
+
+/// Runs the command: every check, even after one failed, so that one run shows every problem.
+///
+/// # Errors
+///
+/// When a check fails, or its tool is missing.
+pub(crate) async fn run(args: &CiArgs, context: &Context) -> miette::Result<Exit> {
+    let checks = checks::select(&args.only, &context.application.checks);
+    for check in &checks {
+        check.require(&context.workspace)?;
+    }
+    let (mut failed, mut failed_tests) = (Vec::new(), Vec::new());
+    for check in checks {
+        let is_tests = check == Check::Engine(EngineCheck::Tests);
+        let report = context.workspace.root().join(junit::REPORT);
+        if is_tests {
+            // Tests that do not compile write no report, and an earlier one must not be read instead.
+            let _absent = fs_err::remove_file(&report);
+        }
+        if !passes(check, context).await? {
+            failed.push(check.name().to_owned());
+            if is_tests {
+                failed_tests = names_of_failed_tests(&report);
+            }
+        }
+    }
+    if !failed_tests.is_empty() {
+        // Repeated at the end, because the output of later checks hides them.
+        context.ui.say(format_args!("Failed tests:\n  {}", failed_tests.join("\n  ")));
+        github::add_summary(&summary(&failed_tests))?;
+    }
+    if failed.is_empty() { Ok(Exit::Success) } else { Err(Failed(failed).into()) }
+}
+
+async fn passes(check: Check<'_>, context: &Context) -> miette::Result<bool> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
+    let started = Instant::now();
+    let actionlint = match check {
+        Check::Engine(EngineCheck::Workflows) => Some(actionlint::find(workspace, ui).await?),
+        _ => None,
+    };
+    let mut command = check.command(workspace, actionlint);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let name = Utf8Path::new(&program).file_name().unwrap_or_default();
+    ui.say(format_args!("── {}: {name} {}", check.name(), check.arguments().join(" ")));
+    let status = command.status().map_err(|source| CheckError::Start { program, source })?;
+    let outcome = if status.success() { "passed" } else { "FAILED" };
+    ui.say(format_args!("── {} {outcome} ({})", check.name(), duration(started.elapsed())));
+    Ok(status.success())
+}
+
+fn names_of_failed_tests(report: &Utf8Path) -> Vec<String> {
+    junit::failed(report).unwrap_or_else(|error| {
+        tracing::debug!(error = %one_line(&error), "failed to read which tests failed");
+        Vec::new()
+    })
+}
+
+/// The failed tests, for the job's summary.
+fn summary(failed_tests: &[String]) -> String {
+    let names: String = failed_tests.iter().map(|name| format!("- `{name}`\n")).collect();
+    format!("### ❌ Failed tests: {}\n\n{names}", failed_tests.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn the_command_line_accepts_every_check_and_no_other_name() {
+        let own = [OwnCheck {
+            name: "faults",
+            about: "Deploys with faults",
+            arguments: vec!["nextest"],
+            environment: Vec::new(),
+            is_usual: false,
+        }];
+        let parse = |check: &str| {
+            let command = Cli::command().mut_subcommand("ci", |ci| with_checks(ci, &own));
+            command.try_get_matches_from(["xtask", "ci", check])
+        };
+        for value in checks::values(&own) {
+            parse(value.get_name()).expect("a check");
+        }
+        parse("nothing").expect_err("no check");
+    }
+}

@@ -1,0 +1,104 @@
+//! The second step: opens the stage, builds, and plans.
+
+use model::rendered::RenderedSystem;
+use plan::{
+    Plan,
+    artifacts::Artifacts,
+    file::{Inputs, PlanFile},
+    observed::Observed,
+    preview::Preview,
+};
+
+use super::{super::build, DeployArgs, refused::Refused, select::Selection};
+use crate::{
+    context::Context,
+    deploy::{refuse_stuck, rights},
+    planning::{self, Scope},
+    render,
+    report::{DeployReport, Draft},
+    session::{self, Session},
+};
+
+/// An opened stage, and what is to be deployed to it.
+pub(super) struct Target {
+    pub(super) args: DeployArgs,
+    pub(super) file: Option<PlanFile>,
+    pub(super) session: Session,
+    pub(super) systems: Vec<RenderedSystem>,
+    pub(super) artifacts: Artifacts,
+}
+
+/// The plan of a deploy, and what it was made from.
+pub(super) struct Prepared {
+    pub(super) observed: Observed,
+    /// The systems to deploy, without foundation stacks that would only lose permissions.
+    pub(super) systems: Vec<RenderedSystem>,
+    pub(super) inputs: Inputs,
+    pub(super) plan: Plan,
+    pub(super) preview: Preview,
+}
+
+/// Opens the stage and builds. A stage in AWS is opened first, so that a caller who may not deploy is refused before the build.
+///
+/// # Errors
+///
+/// When the stage cannot be opened, the plan would change foundation, or the build fails.
+pub(super) async fn open(selection: Selection, context: &Context) -> miette::Result<Target> {
+    let Selection { args, stage, file, mut systems, validator } = selection;
+    let mut opened = if stage.is_local() { None } else { Some(Session::open(stage.clone(), context).await?) };
+    match &mut opened {
+        Some(session) if args.bootstrap => {
+            session.allow_deployed_stacks().await?;
+            systems = session.select(args.system.as_deref(), None)?;
+            validator.check(render::stacks_of(&systems))?;
+        }
+        Some(session) => refuse_foundation(&args, &systems, session).await?,
+        None => {}
+    }
+    let artifacts = build::artifacts(&stage, &systems, args.artifacts.as_deref(), context).await?;
+    let session = match opened {
+        Some(session) => session,
+        None => Session::open(stage, context).await?,
+    };
+    Ok(Target { args, file, session, systems, artifacts })
+}
+
+/// Refuses a change of foundation before the build, in a stage that workflows deploy.
+async fn refuse_foundation(args: &DeployArgs, systems: &[RenderedSystem], session: &Session) -> miette::Result<()> {
+    let foundation = session::foundation_of(systems);
+    if args.dry_run || foundation.is_empty() || session.stage.pipeline.is_none() {
+        return Ok(());
+    }
+    let observed = session.observe_only(&foundation).await?;
+    let (foundation, _) = rights::keep_wider_permissions(foundation, &observed);
+    // Foundation has no functions, so its plan needs no artifacts.
+    let plan = plan::plan(&session.stage.name, &foundation, &Artifacts::default(), &observed);
+    Ok(Refused::check_foundation(&plan, args, &session.stage)?)
+}
+
+/// Plans the deploy, and prints the plan.
+///
+/// # Errors
+///
+/// When a call fails, a stack needs `doctor`, or the inputs are not those of the plan file.
+pub(super) async fn prepare(target: &Target, draft: &Draft<DeployReport>) -> miette::Result<Prepared> {
+    let Target { args, session, artifacts, .. } = target;
+    let ui = &session.context.ui;
+    let observed = session.observe().await?;
+    refuse_stuck(&target.systems, &observed)?;
+    let systems =
+        if args.bootstrap { target.systems.clone() } else { session.without_narrowing(&target.systems, &observed) };
+    let inputs = planning::all_inputs(&systems, artifacts, &observed, session)?;
+    if let (Some(path), Some(file)) = (&args.plan, &target.file) {
+        file.check(path, &inputs)?;
+    }
+    let plan = plan::plan(&session.stage.name, &systems, artifacts, &observed);
+    let planned = systems.iter().filter(|system| plan.touches(system)).map(|system| system.name.clone());
+    draft.update(|report| report.planned = Some(planned.collect()));
+    let mut preview = planning::preview(&systems, &plan, &observed, session);
+    let scope = Scope { system: args.system.as_deref(), stack: args.stack.as_deref() };
+    planning::complete(&mut preview, &systems, &observed, scope, session).await;
+    planning::accept(&args.allowances.allowances(), &mut preview, ui);
+    ui.say_plan(&preview);
+    Ok(Prepared { observed, systems, inputs, plan, preview })
+}

@@ -1,0 +1,124 @@
+//! The fourth step: releases the systems one after another, each with its sites.
+
+use model::rendered::RenderedSystem;
+
+use super::{apply::Applied, prepare::Target};
+use crate::{
+    aws::documents::Documents,
+    deploy::{self, Deployed},
+    ledger::Entry,
+    lock::HeldLocks,
+    release::{self, ReleaseError, Released},
+    report::{DeployReport, Draft, ReleaseFailure, ReleaseProgress},
+    session::has_functions,
+    site::Published,
+};
+
+/// The stage after a deploy and its releases.
+pub(super) struct Deployment {
+    pub(super) systems: Vec<RenderedSystem>,
+    pub(super) deployed: Deployed,
+    /// The released functions.
+    pub(super) functions: Vec<Released>,
+    /// The published sites.
+    pub(super) sites: Vec<Published>,
+}
+
+/// Releases every system. A deploy of one stack releases nothing: its functions and sites may need the other stacks.
+///
+/// # Errors
+///
+/// When a release fails. The systems before it stay released.
+pub(super) async fn release(
+    target: &Target,
+    applied: Applied,
+    locks: &HeldLocks<Documents>,
+    draft: &Draft<DeployReport>,
+) -> miette::Result<Deployment> {
+    let bucket = deploy::artifact_bucket(&target.session.stage.name, &applied.deployed.outputs);
+    let (mut functions, mut sites) = (Vec::new(), Vec::new());
+    if let Some(bucket) = bucket.filter(|_| target.args.stack.is_none()) {
+        let steps = Steps { target, applied: &applied, locks, bucket: &bucket, draft };
+        let mut systems = applied.systems.iter().filter(|system| has_functions(system) || !system.sites.is_empty());
+        while let Some(system) = systems.next() {
+            match steps.release(system).await {
+                Ok((released, published)) => {
+                    functions.extend(released);
+                    sites.extend(published);
+                }
+                Err(error) => {
+                    let untried = systems.map(|system| system.name.clone()).collect();
+                    steps.report_failure(system, &error, &functions, untried);
+                    return Err(error.into());
+                }
+            }
+            // Reported system by system: what a later failure leaves live can be checked and rolled back.
+            draft.update(|report| {
+                report.functions.clone_from(&functions);
+                report.sites.clone_from(&sites);
+            });
+        }
+        draft.update(|report| report.progress = ReleaseProgress::Complete);
+    }
+    let Applied { systems, deployed, .. } = applied;
+    Ok(Deployment { systems, deployed, functions, sites })
+}
+
+struct Steps<'a> {
+    target: &'a Target,
+    applied: &'a Applied,
+    locks: &'a HeldLocks<Documents>,
+    bucket: &'a str,
+    draft: &'a Draft<DeployReport>,
+}
+
+impl Steps<'_> {
+    async fn release(&self, system: &RenderedSystem) -> Result<(Vec<Released>, Vec<Published>), ReleaseError> {
+        let Self { target, applied, .. } = self;
+        let session = &target.session;
+        let mut release = session.release_of(system, &applied.observed, &applied.deployed.outputs, self.bucket);
+        // Everything that can refuse the release comes before the first shift of traffic.
+        let question = |site: &str, files| format!("Publish {files} files of {site} to {}?", session.stage.name);
+        let approve = |site: &str, files| {
+            !applied.must_confirm_sites || session.context.ui.confirm(&question(site, files)) == Some(true)
+        };
+        let sites = release.pages.prepare(&session.context.workspace, approve).await?;
+        release.metadata.plan = Some(applied.fingerprint.clone());
+        release.metadata.sites.clone_from(&sites);
+        release.canary = session.canary(target.args.strategy, target.args.bake);
+        let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
+        let hash = |binary| target.artifacts.functions[binary].code_sha256();
+        release.code = functions.map(|function| (function.function_name.clone(), hash(&function.id.binary))).collect();
+        let on_close = |entry: &Entry| self.draft.update(|report| report.releases.push(entry.into()));
+        let released = if has_functions(system) {
+            let is_created = |function: &str| !applied.existing.contains(function);
+            release::release(&release.context(self.locks, &on_close), is_created).await?
+        } else {
+            Vec::new()
+        };
+        // Without a new release, a page may still be missing, or its configuration may have changed.
+        release.pages.publish(&sites).await?;
+        Ok((released, release.pages.published()))
+    }
+
+    fn report_failure(
+        &self,
+        system: &RenderedSystem,
+        error: &ReleaseError,
+        released: &[Released],
+        untried: Vec<String>,
+    ) {
+        let (ui, system) = (&self.target.session.context.ui, &system.name);
+        let live: Vec<_> = released.iter().filter(|released| released.before.is_some()).collect();
+        if !live.is_empty() {
+            let live: Vec<_> = live.iter().map(|live| format!("{} {}", live.function_name, live.version)).collect();
+            ui.warn(format_args!("released before {system} failed, and still live: {}", live.join(", ")));
+        }
+        if !untried.is_empty() {
+            ui.warn(format_args!("not released, because {system} failed: {}", untried.join(", ")));
+        }
+        let is_reverted = matches!(error, ReleaseError::Reverted { .. });
+        let failure = ReleaseFailure { system: system.clone(), is_reverted, untried };
+        self.draft.update(|report| report.progress = ReleaseProgress::Failed(failure));
+    }
+}

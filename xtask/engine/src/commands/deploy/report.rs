@@ -1,0 +1,140 @@
+//! The last step: stale API deployments, pruning, and what the deploy did.
+
+use model::rendered::RenderedSystem;
+use serde_json::json;
+
+use super::{
+    super::{print_json, prune, status},
+    prepare::{Prepared, Target},
+    release::Deployment,
+};
+use crate::{
+    deploy::{Deployed, Done},
+    error::{Exit, one_line},
+    render,
+    report::{DeployReport, Draft, StackReport},
+    session::Session,
+    ui::Format,
+};
+
+/// How many versions a deploy keeps besides the live one.
+const KEEP: usize = 5;
+
+/// Prints the plan of a dry run as JSON; as text, it is already printed.
+pub(super) fn print_plan(target: &Target, prepared: &Prepared) -> miette::Result<()> {
+    if target.args.format == Format::Text {
+        return Ok(());
+    }
+    let (stage, changed) = (&target.session.stage.name, !prepared.plan.is_empty());
+    print_json(&json!({ "stage": stage, "changed": changed, "plan": prepared.preview }), &target.session.context.ui)
+}
+
+/// Prunes, reports what the deploy did, and runs the demos of the local cloud. The release is complete, so a failure of the first
+/// two steps is a warning.
+///
+/// # Errors
+///
+/// When a demo fails.
+pub(super) async fn report(
+    target: &Target,
+    deployment: Deployment,
+    draft: &Draft<DeployReport>,
+) -> miette::Result<Exit> {
+    let Target { args, session, .. } = target;
+    let ui = &session.context.ui;
+    let Deployment { systems, deployed, .. } = &deployment;
+    if let Err(error) = warn_of_stale_routes(systems, deployed, session).await {
+        ui.warn(format_args!("failed to check the deployed routes: {}", one_line(error.as_ref())));
+    }
+    let changed = has_changed(&deployment);
+    if changed && let Err(error) = prune::after_deploy(systems, KEEP, session).await {
+        ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
+    }
+    let urls = session.urls(&deployed.outputs);
+    let stacks = deployed.stacks.iter().map(|(name, action)| StackReport { name: name.clone(), action: *action });
+    draft.update(|report| {
+        report.changed = changed;
+        report.stacks = stacks.collect();
+        report.functions.clone_from(&deployment.functions);
+        report.sites.clone_from(&deployment.sites);
+        report.urls = urls;
+    });
+    draft.read(|report| print(target, deployed, report))?;
+    if args.format == Format::Text && session.stage.is_local() && changed {
+        run_demos(systems, deployed, session).await?;
+    }
+    Ok(Exit::Success)
+}
+
+fn has_changed(deployment: &Deployment) -> bool {
+    let Deployment { deployed, functions, sites, .. } = deployment;
+    !deployed.code.is_empty()
+        || deployed.stacks.values().any(|done| *done != Done::None)
+        || functions.iter().any(|released| released.before.is_some())
+        || sites.iter().any(|site| !site.uploaded.is_empty())
+}
+
+/// Warns of routes that an API's stage does not serve, because its deployment is older than its definition. Emulators do not
+/// report the routes.
+async fn warn_of_stale_routes(
+    systems: &[RenderedSystem],
+    deployed: &Deployed,
+    session: &Session,
+) -> miette::Result<()> {
+    if session.clients.endpoint().is_some() {
+        return Ok(());
+    }
+    for stack in render::stacks_of(systems) {
+        for api in &stack.apis {
+            let outputs = deployed.outputs.get(&stack.name);
+            let Some(id) = outputs.and_then(|outputs| outputs.get(&api.id_output)) else { continue };
+            let served = session.clients.deployed_routes(id, &api.stage_name).await?;
+            for route in &api.routes {
+                let route = format!("{} {}", route.method.as_str(), route.path);
+                if !served.contains(&route) {
+                    let stack = &stack.name;
+                    session
+                        .context
+                        .ui
+                        .warn(format_args!("{stack} does not serve {route} yet: its API deployment is out of date"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print(target: &Target, deployed: &Deployed, report: &DeployReport) -> miette::Result<()> {
+    let ui = &target.session.context.ui;
+    let DeployReport { changed, stacks, functions, sites, urls, .. } = report;
+    if target.args.format == Format::Json {
+        let report = json!({
+            "stage": target.session.stage.name,
+            "changed": changed,
+            "stacks": stacks,
+            "code": deployed.code,
+            "uploaded": deployed.uploaded,
+            "functions": functions,
+            "sites": sites,
+            "urls": urls,
+        });
+        return print_json(&report, ui);
+    }
+    if !functions.is_empty() {
+        let rows = functions.iter().map(|released| (released.function_name.as_str(), released.version.as_str()));
+        ui.result(status::functions_table(rows));
+    }
+    for (name, url) in urls {
+        ui.result(format_args!("{name}: {url}"));
+    }
+    Ok(())
+}
+
+async fn run_demos(systems: &[RenderedSystem], deployed: &Deployed, session: &Session) -> miette::Result<()> {
+    let context = &session.context;
+    let is_selected = |name: &str| systems.iter().any(|system| system.name == name);
+    for demo in context.application.demos.iter().filter(|demo| is_selected(demo.system())) {
+        demo.run(session, &deployed.outputs, context).await?;
+    }
+    Ok(())
+}

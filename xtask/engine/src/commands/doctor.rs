@@ -1,0 +1,166 @@
+//! `doctor`: diagnoses a stage, explains each problem, and repairs it.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use model::rendered::RenderedSystem;
+use plan::observed::Observed;
+
+use super::print_json;
+use crate::{
+    aws::{documents::Documents, lambda::Readiness},
+    context::Context,
+    doctor::{Ailment, AilmentKind, FunctionState, RepairOptions, Signs, diagnose, repair},
+    error::Exit,
+    ledger::Ledger,
+    lock::HeldLocks,
+    render::{self, RenderError},
+    session::{Session, has_functions},
+    ui::{Format, Ui},
+};
+
+/// Diagnose a stage and show how to repair it.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no problem, or all repaired; 1 problems remain.")]
+pub(crate) struct DoctorArgs {
+    /// The stage.
+    #[arg(long)]
+    stage: String,
+    /// Only this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// Repair what can be repaired without losing anything.
+    #[arg(long)]
+    fix: bool,
+    /// Skip this resource in a rollback and leave it as it is; with --fix.
+    #[arg(long, value_name = "STACK/ID", requires = "fix")]
+    skip: Vec<String>,
+    /// Retain this resource when its stack is deleted; with --fix.
+    #[arg(long, value_name = "STACK/ID", requires = "fix")]
+    retain: Vec<String>,
+    /// Cancel the update of this stack and roll it back, instead of waiting; with --fix.
+    #[arg(long, value_name = "STACK", requires = "fix")]
+    cancel: Vec<String>,
+    /// The output format.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When a call or a repair fails.
+pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
+    let session = Session::open(context.stage(&args.stage)?, context).await?;
+    let systems = session.select(args.system.as_deref(), None)?;
+    refuse_unknown_stacks(&args, &session.stage.name, &systems)?;
+    let bucket = session.artifact_bucket().await?;
+    let ailments = examine(&systems, bucket.as_deref(), &session).await?;
+    print(&ailments, args.format, &context.ui)?;
+    if ailments.is_empty() {
+        return Ok(Exit::Success);
+    }
+    if !args.fix {
+        return Ok(Exit::Failure);
+    }
+    let options = RepairOptions {
+        skip: args.skip.into_iter().collect(),
+        retain: args.retain.into_iter().collect(),
+        cancel: args.cancel.into_iter().collect(),
+    };
+    let work = async |_: &HeldLocks<Documents>| fix(&systems, bucket.as_deref(), &options, &session).await;
+    let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
+    session.explain(result)
+}
+
+/// Diagnoses again under the lock, because another command may have caused the first diagnosis, and repairs.
+async fn fix(
+    systems: &[RenderedSystem],
+    bucket: Option<&str>,
+    options: &RepairOptions,
+    session: &Session,
+) -> miette::Result<Exit> {
+    let mut remaining = 0;
+    for ailment in examine(systems, bucket, session).await? {
+        let region = match &ailment.kind {
+            AilmentKind::Stack(name, _) => {
+                let mut stacks = render::stacks_of(systems);
+                stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
+            }
+            _ => None,
+        };
+        let repaired = repair(&ailment, region.as_deref(), options, &session.clients, &session.context.ui).await?;
+        remaining += usize::from(!repaired);
+    }
+    Ok(if remaining == 0 { Exit::Success } else { Exit::Failure })
+}
+
+async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
+    let observed = session.observe_only(systems).await?;
+    let mut signs = Signs::default();
+    for function in render::stacks_of(systems).flat_map(|stack| &stack.functions) {
+        let name = &function.function_name;
+        let readiness = session.clients.lambda().version(name, "$LATEST").await?.map(|latest| latest.readiness);
+        let state = match readiness {
+            Some(Readiness::Pending) => FunctionState::Pending,
+            Some(Readiness::Failed(why)) => FunctionState::Failed(why),
+            Some(Readiness::Ready) | None => continue,
+        };
+        signs.functions.push((name.clone(), state));
+    }
+    for system in systems.iter().filter(|system| has_functions(system)) {
+        let Some(bucket) = bucket else { continue };
+        let ledger = session.ledger(bucket, &system.name);
+        match ledger.newest().await?.filter(|open| open.entry.is_open()) {
+            Some(open) => signs.open_releases.push((system.name.clone(), open.entry.number)),
+            None => signs.unreleased.extend(unreleased(system, &observed, &ledger).await?),
+        }
+    }
+    Ok(diagnose(&session.stage.name, &observed, &signs))
+}
+
+/// The functions whose `live` version is not the one of their last release, each with that version.
+async fn unreleased(
+    system: &RenderedSystem,
+    observed: &Observed,
+    ledger: &Ledger<Documents>,
+) -> miette::Result<Vec<(String, String)>> {
+    let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
+    let names: BTreeSet<_> = functions.map(|function| function.function_name.clone()).collect();
+    let released = ledger.settled_versions(names.clone()).await?;
+    let unreleased = names.into_iter().filter_map(|name| {
+        let function = observed.functions.get(&name)?;
+        let live = function.live.clone()?;
+        let code = function.live_code_sha256.as_deref();
+        let is_released = released.get(&name).is_some_and(|released| released.matches(&live, code));
+        (!is_released).then_some((name, live))
+    });
+    Ok(unreleased.collect())
+}
+
+/// Refuses stack names that do not exist: they are most likely mistyped.
+fn refuse_unknown_stacks(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), RenderError> {
+    let known: Vec<_> = render::stacks_of(systems).map(|stack| stack.name.clone()).collect();
+    let resources = args.skip.iter().chain(&args.retain);
+    let mut named =
+        resources.map(|name| name.split('/').next().unwrap_or_default()).chain(args.cancel.iter().map(String::as_str));
+    match named.find(|name| !known.iter().any(|stack| stack == name)) {
+        None => Ok(()),
+        Some(stack) => Err(RenderError::UnknownStack { stage: stage.to_owned(), stack: stack.to_owned(), known }),
+    }
+}
+
+fn print(ailments: &[Ailment], format: Format, ui: &Ui) -> miette::Result<()> {
+    if format == Format::Json {
+        return print_json(&ailments, ui);
+    }
+    if ailments.is_empty() {
+        ui.say("All is well.");
+    }
+    for ailment in ailments {
+        ui.result(format_args!("{}: {}: {}", ailment.what, ailment.state, ailment.meaning));
+        ui.result(format_args!("  {}", ailment.remedy));
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! One file per verb: its arguments, and the steps it consists of. The mechanisms are in the other modules.
+
+mod allowances;
+pub(crate) mod artifacts;
+pub(crate) mod bootstrap;
+pub(crate) mod build;
+pub(crate) mod check_live;
+pub(crate) mod ci;
+pub(crate) mod completions;
+pub(crate) mod deploy;
+pub(crate) mod destroy;
+pub(crate) mod docs;
+pub(crate) mod doctor;
+pub(crate) mod graph;
+pub(crate) mod local;
+pub(crate) mod lock;
+pub(crate) mod man;
+pub(crate) mod notify;
+pub(crate) mod plan;
+pub(crate) mod pr_comment;
+pub(crate) mod prune;
+pub(crate) mod release;
+pub(crate) mod render;
+pub(crate) mod rollback;
+pub(crate) mod status;
+pub(crate) mod summary;
+pub(crate) mod toolchain;
+
+pub(crate) use allowances::AllowanceArgs;
+use miette::IntoDiagnostic;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::ui::{Format, Ui};
+
+/// Prints a value to stdout, as indented JSON.
+fn print_json(value: &impl Serialize, ui: &Ui) -> miette::Result<()> {
+    ui.result(serde_json::to_string_pretty(value).into_diagnostic()?);
+    Ok(())
+}
+
+/// Prints `name=value` lines or a JSON object to stdout.
+fn print_outputs(outputs: &[(&str, String)], format: Format, ui: &Ui) {
+    match format {
+        Format::Text => outputs.iter().for_each(|(name, value)| ui.result(format_args!("{name}={value}"))),
+        Format::Json => ui.result(outputs.iter().cloned().collect::<Value>()),
+    }
+}

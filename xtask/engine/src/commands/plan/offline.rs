@@ -1,0 +1,75 @@
+//! The plan against a commit: needs no account.
+
+use model::{
+    rendered::{RenderedFunction, RenderedSystem},
+    stage::Stage,
+};
+use plan::preview::{self, Baseline, BaselineStack, CodeChange, Preview};
+
+use super::PlanArgs;
+use crate::{
+    context::Context,
+    render::{self, Difference},
+    sources::{self, git::Git},
+};
+
+/// Compares the rendered templates, and the functions' sources, with a commit.
+///
+/// # Errors
+///
+/// When the history or the committed templates cannot be read.
+pub(super) fn plan(
+    stage: &Stage,
+    selected: &[RenderedSystem],
+    args: &PlanArgs,
+    context: &Context,
+) -> miette::Result<Preview> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
+    let git = Git::around(workspace.root())?;
+    let commit = match &args.against {
+        Some(reference) => git.commit(reference)?,
+        None => git.merge_base_with_main()?,
+    };
+    let templates = sources::templates::at(&git, &commit, &stage.name)?;
+    if templates.is_empty() {
+        ui.say(format_args!("Commit {} has no templates of {}: everything is new.", commit.short(), stage.name));
+    }
+    let changed = sources::code::changed(&git, &commit, workspace.root())?;
+    let stacks = templates
+        .into_iter()
+        .map(|(name, template)| (name, BaselineStack { template, ..BaselineStack::default() }))
+        .collect();
+    let baseline = Baseline { name: format!("{} ({})", commit.name, commit.short()), stacks };
+    let code = code_changes(selected, &baseline, &changed);
+    let mut preview = preview::preview(stage, selected, &baseline, None, code);
+    if args.system.is_none() && args.stack.is_none() {
+        preview::add_orphans(&mut preview, &baseline);
+        warn_of_stale_templates(stage, selected, context)?;
+    }
+    Ok(preview)
+}
+
+/// The functions of existing stacks whose code differs from the commit's.
+fn code_changes(selected: &[RenderedSystem], baseline: &Baseline, changed: &sources::code::Changed) -> Vec<CodeChange> {
+    let existing = render::stacks_of(selected).filter(|stack| baseline.stacks.contains_key(&stack.name));
+    let change = |function: &RenderedFunction| {
+        let reason = changed.get(&function.id.binary)?.clone();
+        Some(CodeChange { function: function.function_name.clone(), reason })
+    };
+    existing.flat_map(|stack| &stack.functions).filter_map(change).collect()
+}
+
+/// Warns of committed templates that differ from the rendered ones, which the plan is made from.
+fn warn_of_stale_templates(stage: &Stage, systems: &[RenderedSystem], context: &Context) -> miette::Result<()> {
+    let files = render::files(stage, systems);
+    let templates = context.workspace.templates();
+    for (path, difference) in render::differences(&templates, std::slice::from_ref(&stage.name), &files)? {
+        let state = match difference {
+            Difference::Missing => "does not exist",
+            Difference::Orphaned => "belongs to no stack",
+            Difference::Stale(_) => "is stale, or was edited by hand",
+        };
+        context.ui.warn(format_args!("templates/{path} {state}; the plan is made from the rendered templates"));
+    }
+    Ok(())
+}

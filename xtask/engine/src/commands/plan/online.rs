@@ -1,0 +1,108 @@
+//! The plan against the deployed stacks.
+
+use camino::Utf8Path;
+use model::{rendered::RenderedSystem, stage::Stage};
+use plan::{
+    Plan,
+    file::{Inputs, PlanFile},
+    observed::Observed,
+    preview::{self, Preview},
+};
+
+use super::{super::build, PlanArgs};
+use crate::{
+    aws::drift::Drift,
+    context::Context,
+    deploy,
+    error::one_line,
+    lock::HeldLocks,
+    plan_file, planning, render,
+    render::validate::Validator,
+    session::{self, Session},
+};
+
+/// Compares the rendered templates and the built functions with the deployed stage.
+///
+/// # Errors
+///
+/// When a template has findings, the build fails, or a call fails.
+pub(super) async fn plan(
+    stage: Stage,
+    selected: &[RenderedSystem],
+    args: &PlanArgs,
+    context: &Context,
+) -> miette::Result<Preview> {
+    Validator::remembering(context.workspace.target().join("validated")).check(render::stacks_of(selected))?;
+    let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), context).await?;
+    let session = Session::open(stage, context).await?;
+    let preview = async {
+        let observed = session.observe().await?;
+        let selected = &session.without_narrowing(selected, &observed);
+        let plan = plan::plan(&session.stage.name, selected, &artifacts, &observed);
+        let mut preview = planning::preview(selected, &plan, &observed, &session);
+        planning::complete(&mut preview, selected, &observed, args.scope(), &session).await;
+        add_change_sets(&mut preview, &plan, &observed, &session).await;
+        if args.drift {
+            add_drift(&mut preview, selected, &observed, &session).await?;
+        }
+        if let Some(path) = &args.out {
+            let inputs = planning::all_inputs(selected, &artifacts, &observed, &session)?;
+            write(path, args, inputs, preview.clone(), context)?;
+        }
+        Ok(preview)
+    };
+    session.explain(preview.await)
+}
+
+fn write(
+    path: &Utf8Path,
+    args: &PlanArgs,
+    inputs: Inputs,
+    mut preview: Preview,
+    context: &Context,
+) -> miette::Result<()> {
+    // The caller warns of unmet allowances.
+    let _unmet = args.allowances.allowances().apply(&mut preview);
+    let selection = (args.system.clone(), args.stack.clone());
+    let stage = preview.stage.clone();
+    plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
+    context.ui.say(format_args!("Wrote {path}; execute it with `cargo xtask deploy --stage {stage} --plan {path}`"));
+    Ok(())
+}
+
+/// Adds CloudFormation's own change sets as a second opinion. The plan is complete without them, so a failure is a warning.
+async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed, session: &Session) {
+    let (outputs, bucket) = (session::outputs(observed), session.bucket(observed));
+    let ui = &session.context.ui;
+    let (locks, on_change) = (HeldLocks::none(), |_: &str| {});
+    let context = session.deploy_context(&locks, &on_change);
+    match deploy::preview_change_sets(context, plan, &outputs, bucket.as_deref()).await {
+        Ok(change_sets) => preview::add_change_sets(preview, &change_sets),
+        Err(error) => {
+            ui.warn(format_args!("failed to get CloudFormation's own change sets: {}", one_line(&error)));
+        }
+    }
+}
+
+async fn add_drift(
+    preview: &mut Preview,
+    selected: &[RenderedSystem],
+    observed: &Observed,
+    session: &Session,
+) -> miette::Result<()> {
+    let ui = &session.context.ui;
+    for stack in render::stacks_of(selected).filter(|stack| observed.stacks.contains_key(&stack.name)) {
+        let step = ui.step(format!("Detect drift of {}", stack.name));
+        match session.clients.cloudformation(stack.region.as_deref()).drift(&stack.name).await? {
+            Drift::Detected(found) => {
+                step.done(format_args!("{} found", found.len()));
+                preview.drift.extend(found);
+            }
+            Drift::Unknown(reason) => {
+                step.done("unknown");
+                ui.warn(format_args!("failed to detect drift of {}: {reason}", stack.name));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Errors of deploys, repairs and destroys.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::PATIENCE;
+use crate::{aws::AwsError, lock::LockError};
+
+/// A deploy failed.
+#[derive(Debug, Error, Diagnostic)]
+pub enum DeployError {
+    /// A call failed.
+    #[error("failed to deploy {what}")]
+    Aws {
+        /// The stack, function or file.
+        what: String,
+        /// The failed call.
+        #[source]
+        #[diagnostic_source]
+        source: AwsError,
+    },
+    /// There is no artifact bucket.
+    #[error("stage {stage} has no artifact bucket: stack foundation-artifacts-{stage} is not deployed")]
+    #[diagnostic(help("run `cargo xtask deploy --stage {stage} --system foundation` first"))]
+    NoFoundation {
+        /// The stage.
+        stage: String,
+    },
+    /// CloudFormation refuses a change set.
+    #[error("failed to create a change set for {stack}: {reason}; the stack was not changed")]
+    #[diagnostic(help("fix the cause, then run the same command again"))]
+    ChangeSet {
+        /// The stack.
+        stack: String,
+        /// CloudFormation's reason.
+        reason: String,
+    },
+    /// A stack failed.
+    #[error("failed to deploy {stack}: {cause}{}", also(.others))]
+    #[diagnostic(help("fix the cause, then run the same command again; {stack} is in {status}"))]
+    Stack {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+        /// The first failure that does not follow from another.
+        cause: String,
+        /// The other failures.
+        others: Vec<String>,
+    },
+    /// A stack is stuck.
+    #[error("stack {stack} is in {status}, which a deploy cannot fix; the stack was not changed")]
+    #[diagnostic(help(
+        "run `cargo xtask doctor --stage <STAGE>` to see the repair, add --fix to apply it, then deploy again"
+    ))]
+    Stuck {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+    },
+    /// Another operation takes too long.
+    #[error("{what} is still {status} after {} min; this run no longer waits for it", PATIENCE.as_secs() / 60)]
+    #[diagnostic(help("wait until the operation ends, then run the command again"))]
+    Busy {
+        /// The stack or function.
+        what: String,
+        /// Its status.
+        status: String,
+    },
+    /// A stack takes an output that does not exist.
+    #[error("stack {stack} needs output {output} of {owner}, which is not deployed; {stack} was not changed")]
+    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
+    NoOutput {
+        /// The stack.
+        stack: String,
+        /// The stack that should have the output.
+        owner: String,
+        /// The output.
+        output: String,
+    },
+    /// A stack takes a value of a stack that is not deployed.
+    #[error("stack {stack} needs an output of {owner}, which is not deployed; {stack} was not changed")]
+    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
+    NoStack {
+        /// The stack.
+        stack: String,
+        /// The stack that is not deployed.
+        owner: String,
+    },
+    /// A change set would lose data, and the plan did not show that.
+    #[error("the change set for {stack} would {}, which the plan did not show; it was not executed", losses.join(" and "))]
+    #[diagnostic(help(
+        "compare with `cargo xtask plan --stage <STAGE> --online`; to accept the loss, add --allow-replace or --allow-delete with \
+         {stack}/<logical ID>"
+    ))]
+    UnplannedLoss {
+        /// The stack.
+        stack: String,
+        /// The losses.
+        losses: Vec<String>,
+    },
+    /// The run lost the system's lock.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lock(#[from] LockError),
+    /// Lambda refuses the code.
+    #[error("failed to update the code of {function}: {reason}; no traffic was shifted")]
+    #[diagnostic(help("fix the cause, then run the same command again"))]
+    Code {
+        /// The function.
+        function: String,
+        /// Lambda's reason.
+        reason: String,
+    },
+}
+
+fn also(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!("; also failed: {}", others.join("; ")) }
+}
+
+/// Converts the error of a call for a stack, function or file.
+pub(crate) fn aws(what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployError {
+    let what = what.into();
+    |source| DeployError::Aws { what, source }
+}

@@ -1,0 +1,267 @@
+//! Executes a plan: uploads artifacts, executes change sets in the order of dependencies, updates code. It makes no choices.
+//!
+//! Foundation goes first, because its bucket receives everything else; then independent stacks in parallel. All state is in AWS, so the
+//! next run completes an interrupted one.
+
+mod code;
+pub mod destroy;
+mod error;
+pub mod observe;
+mod operation;
+pub(crate) mod permissions;
+mod poller;
+pub(crate) mod rights;
+mod rollout;
+mod stack;
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use futures_util::future::try_join_all;
+use model::{foundation, rendered::RenderedSystem};
+use plan::{
+    Action, Plan, PlannedStack,
+    allow::Allowances,
+    artifacts::{Artifact, Artifacts},
+    change_set::{self, ChangeSetEntry},
+    changes::StackChanges,
+    observed::Observed,
+    preview::Preview,
+};
+use poller::Poller;
+use rollout::Rollout;
+use stack::Deployment;
+
+pub use self::error::DeployError;
+pub(crate) use self::{code::ready, error::aws, operation::Operation};
+use crate::{
+    aws::{Clients, documents::Documents},
+    interruption::Interruption,
+    lock::HeldLocks,
+    ui::Ui,
+};
+
+/// The longest wait for an operation on a stack or a function.
+const PATIENCE: Duration = Duration::from_secs(45 * 60);
+
+/// The prefix of the names of change sets; a hash of the changes follows.
+pub const CHANGE_SET_PREFIX: &str = "xtask-";
+
+/// What all steps of a deploy use.
+#[derive(Clone, Copy)]
+pub struct DeployContext<'a> {
+    /// The stage's name.
+    pub stage: &'a str,
+    /// The clients for AWS.
+    pub clients: &'a Clients,
+    /// The locks of the systems, each of which must still be held before a change.
+    pub locks: &'a HeldLocks<Documents>,
+    /// Is called with the name of each changed stack: a later failure does not revert the change.
+    pub on_change: &'a dyn Fn(&str),
+    /// Registers the operations that CloudFormation continues after an interruption.
+    pub interruption: &'a Interruption,
+    /// The printer.
+    pub ui: &'a Ui,
+}
+
+impl fmt::Debug for DeployContext<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("DeployContext").field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
+
+/// The result of a deploy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployed {
+    /// The outputs of each stack, by its name in CloudFormation.
+    pub outputs: Outputs,
+    /// The executed change of each stack.
+    pub stacks: BTreeMap<String, Done>,
+    /// The keys of the uploaded artifacts.
+    pub uploaded: Vec<String>,
+    /// The functions whose code was updated without CloudFormation.
+    pub code: Vec<String>,
+}
+
+/// Values by stack and output.
+pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The executed change of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Done {
+    /// The stack was created.
+    Create,
+    /// The stack was updated.
+    Update,
+    /// There was no change.
+    None,
+}
+
+/// Compares each change set with the plan that was shown, before the change set is executed.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard<'a> {
+    /// The plan that was shown.
+    pub preview: &'a Preview,
+    /// The losses that the caller allows.
+    pub allowances: &'a Allowances,
+}
+
+impl Guard<'_> {
+    /// Warns if a change set differs from the plan; fails if the difference would lose data.
+    fn check(&self, stack: &str, entries: &[ChangeSetEntry], ui: &Ui) -> Result<(), DeployError> {
+        let nothing = StackChanges::default();
+        let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
+        let predicted = shown.map_or(&nothing, |shown| &shown.changes);
+        for disagreement in change_set::disagreements(stack, predicted, entries) {
+            ui.warn(format_args!("CloudFormation's change set differs from the plan: {disagreement}"));
+        }
+        let losses = change_set::unpredicted_losses(stack, predicted, entries, self.allowances);
+        if losses.is_empty() { Ok(()) } else { Err(DeployError::UnplannedLoss { stack: stack.to_owned(), losses }) }
+    }
+}
+
+/// Creates and deletes change sets for the stacks that a plan updates; returns their entries, by stack. Nothing is executed.
+///
+/// A stack has no change set if it must be created, or if it takes a value that only the deploy produces.
+pub(crate) async fn preview_change_sets(
+    context: DeployContext<'_>,
+    plan: &Plan,
+    outputs: &Outputs,
+    bucket: Option<&str>,
+) -> Result<BTreeMap<String, Vec<ChangeSetEntry>>, DeployError> {
+    let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
+    let poller = Poller::new(context.clients);
+    let rollout = Rollout { context, poller: &poller, bucket };
+    let previews = updated.map(async |stack| {
+        let entries = Deployment::new(rollout, stack, outputs).preview().await?;
+        Ok::<_, DeployError>(entries.map(|entries| (stack.name.clone(), entries)))
+    });
+    Ok(try_join_all(previews).await?.into_iter().flatten().collect())
+}
+
+/// Fails if one of the stacks is stuck, before the deploy changes anything.
+pub(crate) fn refuse_stuck(systems: &[RenderedSystem], observed: &Observed) -> Result<(), DeployError> {
+    let stacks = systems.iter().flat_map(|system| &system.stacks);
+    let observed = stacks.filter_map(|stack| observed.stacks.get_key_value(&stack.name));
+    stack::refuse_stuck(observed.map(|(name, stack)| (name, &stack.status)))
+}
+
+/// Executes a plan. `known` has the outputs of the deployed stacks.
+///
+/// After a failure no further step is started, and the stacks in progress are waited for.
+pub async fn apply(
+    context: DeployContext<'_>,
+    plan: &Plan,
+    artifacts: &Artifacts,
+    known: Outputs,
+    guard: Guard<'_>,
+) -> Result<Deployed, DeployError> {
+    let mut deployed = Deployed { outputs: known, ..Deployed::default() };
+    let is_foundation = |stack: &&PlannedStack| stack.system == foundation::SYSTEM;
+    let (first, rest): (Vec<_>, Vec<_>) = plan.stacks.iter().partition(is_foundation);
+    let poller = Poller::new(context.clients);
+    Rollout { context, poller: &poller, bucket: None }.deploy(first, guard, &mut deployed).await?;
+    let needed = plan::required_artifacts(plan, artifacts);
+    let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
+    let bucket = artifact_bucket(context.stage, &deployed.outputs);
+    if needs_bucket && bucket.is_none() {
+        return Err(DeployError::NoFoundation { stage: context.stage.to_owned() });
+    }
+    let bucket = bucket.unwrap_or_default();
+    if !needed.is_empty() {
+        deployed.uploaded = upload(context, &needed, &bucket).await?;
+    }
+    Rollout { context, poller: &poller, bucket: Some(&bucket) }.deploy(rest, guard, &mut deployed).await?;
+    for code in &plan.code {
+        code::update_code(context, code, &bucket).await?;
+        deployed.code.push(code.function_name.clone());
+    }
+    Ok(deployed)
+}
+
+/// Uploads the artifacts that the bucket lacks; returns their keys.
+async fn upload(context: DeployContext<'_>, artifacts: &[&Artifact], bucket: &str) -> Result<Vec<String>, DeployError> {
+    let step = context.ui.step("Upload artifacts");
+    let (s3, mut uploaded) = (context.clients.s3(), Vec::new());
+    for artifact in artifacts {
+        let key = artifact.key();
+        if s3.exists(bucket, &key).await.map_err(aws(&key))? {
+            continue;
+        }
+        step.detail(format_args!("{} {} ({})", artifact.system, artifact.name, crate::ui::size(artifact.zipped)));
+        s3.upload(bucket, &key, &artifact.path).await.map_err(aws(&key))?;
+        uploaded.push(key);
+    }
+    step.done(format_args!("{} new", uploaded.len()));
+    Ok(uploaded)
+}
+
+/// The name of the stage's artifact bucket, once foundation is deployed.
+pub(crate) fn artifact_bucket(stage: &str, outputs: &Outputs) -> Option<String> {
+    let stack = plan::full_name(foundation::SYSTEM, foundation::ARTIFACTS, stage);
+    outputs.get(&stack)?.get(foundation::ARTIFACT_BUCKET_OUTPUT).cloned()
+}
+
+/// The role that CloudFormation assumes for a system's stacks, if the stage has one. The role may not change foundation, which defines
+/// the role's permissions.
+fn execution_role<'a>(system: &str, outputs: &'a Outputs) -> Option<&'a str> {
+    if system == foundation::SYSTEM {
+        return None;
+    }
+    let prefix = plan::full_name(foundation::SYSTEM, foundation::pipeline::STACK, "");
+    let (_, pipeline) = outputs.iter().find(|(stack, _)| stack.starts_with(&prefix))?;
+    pipeline.get(foundation::pipeline::EXECUTION_ROLE_OUTPUT).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::example::{Example, FEEDS};
+    use plan::{
+        artifacts::{Artifact, ArtifactKind},
+        observed::{ObservedFunction, ObservedStack},
+    };
+
+    use super::*;
+
+    #[test]
+    fn functions_of_one_binary_share_an_upload_and_are_each_updated() {
+        let stage = Example::stage_named("local");
+        let mut systems = Example::systems(&stage);
+        systems.retain(|system| system.name == FEEDS);
+        let stack = &mut systems[0].stacks[0];
+        let mut second = stack.functions[0].clone();
+        (second.id.function, second.function_name) = ("sweep".to_owned(), "feeds-sweep-local".to_owned());
+        stack.functions.push(second);
+        let (system, name, path) = (FEEDS.to_owned(), "fetch".to_owned(), "fetch.zip".into());
+        let (kind, sha256) = (ArtifactKind::Function, "ab".repeat(32));
+        let artifact = Artifact { kind, system, name, path, sha256, zipped: 1, unzipped: 1 };
+        let artifacts = Artifacts { functions: [("feeds-fetch".to_owned(), artifact)].into(), ..Artifacts::default() };
+        let deployed = ObservedStack {
+            status: "CREATE_COMPLETE".to_owned(),
+            template: Some(stack.template.clone()),
+            ..ObservedStack::default()
+        };
+        let function = ObservedFunction { code_sha256: "another".to_owned(), ..ObservedFunction::default() };
+        let names = ["feeds-fetch-local", "feeds-sweep-local"];
+        let observed = Observed {
+            stacks: [(stack.name.clone(), deployed)].into(),
+            functions: names.map(|name| (name.to_owned(), function.clone())).into(),
+            ..Observed::default()
+        };
+        let plan = plan::plan("local", &systems, &artifacts, &observed);
+        let updated: Vec<_> = plan.code.iter().map(|code| code.function_name.as_str()).collect();
+        assert_eq!(updated, names);
+        assert_eq!(plan.code[0].key, plan.code[1].key);
+        assert_eq!(plan::required_artifacts(&plan, &artifacts).len(), 1, "one upload");
+    }
+
+    #[test]
+    fn cloudformation_assumes_its_role_except_for_foundation() {
+        let role = [(foundation::pipeline::EXECUTION_ROLE_OUTPUT.to_owned(), "arn".to_owned())].into();
+        let with = Outputs::from([("foundation-pipeline-prod".to_owned(), role)]);
+        assert_eq!(execution_role("notes", &with), Some("arn"));
+        assert_eq!(execution_role(foundation::SYSTEM, &with), None);
+        let without = Outputs::from([("foundation-artifacts-prod".to_owned(), BTreeMap::new())]);
+        assert_eq!(execution_role("notes", &without), None);
+    }
+}

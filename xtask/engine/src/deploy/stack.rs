@@ -1,0 +1,368 @@
+//! Deploys one stack, whatever state it is in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use ::plan::states::{self, Repair};
+use plan::{Action, Parameter, PlannedStack, change_set::ChangeSetEntry};
+use sha2::{Digest, Sha256};
+
+use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Operation, Outputs, PATIENCE, error::aws, rollout::Rollout};
+use crate::{
+    aws::cloudformation::{
+        BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
+    },
+    poll::{Progress, Schedule},
+    ui::Step,
+};
+
+/// The meaning of a stack's status for a deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    /// It can be updated.
+    Updatable,
+    /// Its creation never succeeded, so deleting it loses nothing.
+    NeverCreated,
+    /// An operation is in progress.
+    InProgress,
+    /// It needs a repair that a deploy does not make.
+    Stuck,
+}
+
+/// Fails if a stack is stuck.
+pub(super) fn refuse_stuck<'a>(stacks: impl Iterator<Item = (&'a String, &'a String)>) -> Result<(), DeployError> {
+    for (stack, status) in stacks {
+        if health(status) == Health::Stuck {
+            return Err(stuck(stack, status));
+        }
+    }
+    Ok(())
+}
+
+fn stuck(stack: &str, status: &str) -> DeployError {
+    DeployError::Stuck { stack: stack.to_owned(), status: status.to_owned() }
+}
+
+fn health(status: &str) -> Health {
+    match states::stack(status).repair {
+        Repair::None | Repair::Deploy => Health::Updatable,
+        Repair::Delete => Health::NeverCreated,
+        Repair::Wait | Repair::WaitOrCancel => Health::InProgress,
+        Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => Health::Stuck,
+    }
+}
+
+/// Resolves the parameters' values, with the outputs of other stacks.
+fn resolve(
+    stack: &PlannedStack,
+    outputs: &Outputs,
+    state: Option<&StackState>,
+) -> Result<BTreeMap<String, ParameterValue>, DeployError> {
+    let value = |parameter: &Parameter| match parameter {
+        Parameter::Value(value) => Ok(ParameterValue::Value(value.clone())),
+        // The stack was deleted between plan and deploy; it is created again.
+        Parameter::Previous if state.is_none() => Ok(ParameterValue::Value(String::new())),
+        Parameter::Previous => Ok(ParameterValue::Previous),
+        Parameter::Output { stack: owner, output } => outputs
+            .get(owner)
+            .and_then(|outputs| outputs.get(output))
+            .map(|value| ParameterValue::Value(value.clone()))
+            .ok_or_else(|| DeployError::NoOutput {
+                stack: stack.name.clone(),
+                owner: owner.clone(),
+                output: output.clone(),
+            }),
+    };
+    stack.parameters.iter().map(|(name, parameter)| Ok((name.clone(), value(parameter)?))).collect()
+}
+
+/// Returns whether the outputs that a stack takes have the values that it was deployed with.
+fn takes_same_outputs(parameters: &BTreeMap<String, ParameterValue>, state: &StackState, stack: &PlannedStack) -> bool {
+    stack.parameters.iter().filter(|(_, parameter)| matches!(parameter, Parameter::Output { .. })).all(|(name, _)| {
+        match &parameters[name] {
+            ParameterValue::Value(value) => state.parameters.get(name) == Some(value),
+            ParameterValue::Previous => true,
+        }
+    })
+}
+
+/// The deployment of one stack.
+pub(super) struct Deployment<'a> {
+    rollout: Rollout<'a>,
+    stack: &'a PlannedStack,
+    outputs: &'a Outputs,
+    role: Option<&'a str>,
+    cloudformation: CloudFormation,
+}
+
+/// A deployed stack.
+#[derive(Debug)]
+pub(super) struct DeployedStack {
+    pub(super) action: Done,
+    pub(super) outputs: BTreeMap<String, String>,
+}
+
+/// The change that a change set makes.
+struct Change<'a> {
+    create: bool,
+    parameters: &'a BTreeMap<String, ParameterValue>,
+}
+
+impl<'a> Deployment<'a> {
+    pub(super) fn new(rollout: Rollout<'a>, stack: &'a PlannedStack, outputs: &'a Outputs) -> Self {
+        let cloudformation = rollout.context.clients.cloudformation(stack.region.as_deref());
+        let role = super::execution_role(&stack.system, outputs);
+        Self { rollout, stack, outputs, role, cloudformation }
+    }
+
+    /// Deploys the stack. The caller runs the poller meanwhile.
+    pub(super) async fn deploy(&self, guard: Guard<'_>) -> Result<DeployedStack, DeployError> {
+        let state = self.settled().await?;
+        let parameters = resolve(self.stack, self.outputs, state.as_ref())?;
+        if let Some(state) = &state
+            && self.stack.action == Action::None
+            && takes_same_outputs(&parameters, state, self.stack)
+        {
+            return Ok(DeployedStack { action: Done::None, outputs: state.outputs.clone() });
+        }
+        self.execute(Change { create: state.is_none(), parameters: &parameters }, guard).await
+    }
+
+    /// Reads what CloudFormation would do to an existing stack, with a change set that is deleted again. `None` if the stack takes a value
+    /// that is not known before another stack is deployed.
+    pub(super) async fn preview(&self) -> Result<Option<Vec<ChangeSetEntry>>, DeployError> {
+        let Some(state) = self.describe().await? else { return Ok(None) };
+        if health(&state.status) != Health::Updatable {
+            return Ok(None);
+        }
+        let Ok(parameters) = resolve(self.stack, self.outputs, Some(&state)) else { return Ok(None) };
+        let change_set = self.create_change_set(&Change { create: false, parameters: &parameters }).await?;
+        let entries = self.entries(&change_set).await;
+        self.delete_change_set(&change_set).await?;
+        Ok(Some(entries?))
+    }
+
+    fn name(&self) -> &str {
+        &self.stack.name
+    }
+
+    /// Waits for operations in progress and deletes a stack that was never created; returns the stack's state then.
+    async fn settled(&self) -> Result<Option<StackState>, DeployError> {
+        let ui = self.rollout.context.ui;
+        loop {
+            let Some(state) = self.describe().await? else { return Ok(None) };
+            match health(&state.status) {
+                Health::Updatable => return Ok(Some(state)),
+                Health::Stuck => return Err(stuck(self.name(), &state.status)),
+                Health::InProgress => {
+                    ui.say(format_args!("{} is in {}: waiting until the operation ends", self.name(), state.status));
+                    self.wait(&mut Operation::in_progress(), None).await?;
+                }
+                Health::NeverCreated => {
+                    ui.say(format_args!(
+                        "{} is in {}, so it was never created: deleting it before it is created again",
+                        self.name(),
+                        state.status
+                    ));
+                    self.ensure_held().await?;
+                    let mut deletion = self.about_to_start().await?.deleting();
+                    self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
+                    self.wait(&mut deletion, None).await?;
+                }
+            }
+        }
+    }
+
+    async fn ensure_held(&self) -> Result<(), DeployError> {
+        Ok(self.rollout.context.locks.ensure_held(&self.stack.system).await?)
+    }
+
+    async fn describe(&self) -> Result<Option<StackState>, DeployError> {
+        self.cloudformation.describe(self.name()).await.map_err(aws(self.name()))
+    }
+
+    /// Creates a change set, executes it and waits.
+    async fn execute(&self, change: Change<'_>, guard: Guard<'_>) -> Result<DeployedStack, DeployError> {
+        let ui = self.rollout.context.ui;
+        let step = ui.step(format!("{} {}", if change.create { "Create" } else { "Update" }, self.name()));
+        let mut operation = self.about_to_start().await?;
+        step.detail("comparing");
+        let change_set = self.create_change_set(&change).await?;
+        let entries = self.entries(&change_set).await?;
+        if entries.is_empty() {
+            self.delete_change_set(&change_set).await?;
+            step.done("no change");
+            let outputs = self.describe().await?.map(|state| state.outputs).unwrap_or_default();
+            return Ok(DeployedStack { action: Done::None, outputs });
+        }
+        if let Err(unplanned) = guard.check(self.name(), &entries, ui) {
+            self.delete_change_set(&change_set).await?;
+            return Err(unplanned);
+        }
+        self.ensure_held().await?;
+        let continuing = format!("CloudFormation continues to deploy {}", self.name());
+        let _continuing = self.rollout.context.interruption.continuing(continuing);
+        self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        let state = self.wait(&mut operation, Some(&step)).await?;
+        let Some(state) = state.filter(|state| succeeded(&state.status)) else {
+            return Err(self.failure(operation.earlier()).await?);
+        };
+        (self.rollout.context.on_change)(self.name());
+        step.done(&state.status);
+        let action = if change.create { Done::Create } else { Done::Update };
+        Ok(DeployedStack { action, outputs: state.outputs })
+    }
+
+    /// Creates a change set; returns its name.
+    async fn create_change_set(&self, change: &Change<'_>) -> Result<String, DeployError> {
+        let body = self.stack.template.to_string();
+        let hash = hex::encode(Sha256::digest(format!("{body}{:?}", change.parameters)));
+        let name = format!("{CHANGE_SET_PREFIX}{}", &hash[..16]);
+        // A killed run may have left one with this name.
+        self.delete_change_set(&name).await?;
+        let url = self.upload_template(&body, &hash).await?;
+        let (system, part) = (self.stack.system.as_str(), self.stack.stack.as_str());
+        let stage = self.name().strip_prefix(&plan::full_name(system, part, "")).unwrap_or_default();
+        let request = ChangeSetRequest {
+            stack: self.name(),
+            name: &name,
+            create: change.create,
+            template: url.as_deref().map_or(Template::Body(&body), Template::Url),
+            parameters: change.parameters,
+            role: self.role,
+            tags: &[("system", system), ("stack", part), ("stage", stage)],
+        };
+        self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))?;
+        Ok(name)
+    }
+
+    /// Uploads a template that is too large for a request; returns its URL.
+    async fn upload_template(&self, body: &str, hash: &str) -> Result<Option<String>, DeployError> {
+        let Some(bucket) = self.rollout.bucket.filter(|_| body.len() > BODY_LIMIT) else { return Ok(None) };
+        let clients = self.rollout.context.clients;
+        let key = format!("templates/{}-{}.json", self.name(), &hash[..16]);
+        clients.s3().put_text(bucket, &key, body.to_owned()).await.map_err(aws(self.name()))?;
+        Ok(Some(match clients.endpoint() {
+            Some(endpoint) => format!("{endpoint}/{bucket}/{key}"),
+            None => format!("https://{bucket}.s3.{}.amazonaws.com/{key}", clients.region()),
+        }))
+    }
+
+    async fn delete_change_set(&self, change_set: &str) -> Result<(), DeployError> {
+        self.cloudformation.delete_change_set(self.name(), change_set).await.map_err(aws(self.name()))
+    }
+
+    /// Waits for a change set; returns its entries.
+    async fn entries(&self, change_set: &str) -> Result<Vec<ChangeSetEntry>, DeployError> {
+        const SCHEDULE: Schedule =
+            Schedule::doubling(Duration::from_millis(50), Duration::from_secs(2)).within(PATIENCE);
+        let name = self.name();
+        let compared = SCHEDULE.poll(async || {
+            match self.cloudformation.change_set(name, change_set).await.map_err(aws(name))? {
+                ChangeSetState::Ready(entries) => Ok(Progress::Done(entries)),
+                ChangeSetState::Empty => Ok(Progress::Done(Vec::new())),
+                ChangeSetState::Failed(reason) => Err(DeployError::ChangeSet { stack: name.to_owned(), reason }),
+                ChangeSetState::Pending => Ok(Progress::Pending(())),
+            }
+        });
+        match compared.await? {
+            Progress::Done(entries) => Ok(entries),
+            Progress::Pending(()) => {
+                Err(DeployError::Busy { what: name.to_owned(), status: "being compared".to_owned() })
+            }
+        }
+    }
+
+    /// Waits for the end of an operation and shows its events; returns the stack's state, `None` if it is gone.
+    async fn wait(&self, operation: &mut Operation, step: Option<&Step>) -> Result<Option<StackState>, DeployError> {
+        let show = |event: &Event| {
+            if let Some(step) = step {
+                step.detail(format_args!("{} {} {}", event.status, event.resource_type, event.logical_id));
+            }
+        };
+        operation.wait(self.stack.region.as_deref(), self.name(), self.rollout.poller, show).await
+    }
+
+    async fn about_to_start(&self) -> Result<Operation, DeployError> {
+        Operation::about_to_start(&self.cloudformation, self.name()).await.map_err(aws(self.name()))
+    }
+
+    /// The error of a failed operation, from the events after the earlier ones; of a created stack all of them.
+    async fn failure(&self, earlier: &BTreeSet<String>) -> Result<DeployError, DeployError> {
+        let status = self.describe().await?.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
+        let is_earlier = |event: &Event| earlier.contains(&event.id);
+        let mut events = self.cloudformation.events(self.name(), is_earlier).await.map_err(aws(self.name()))?;
+        events.retain(|event| !is_earlier(event));
+        let mut causes = root_causes(&events).into_iter();
+        let cause = causes.next().unwrap_or_else(|| format!("CloudFormation gives no reason for {status}"));
+        Ok(DeployError::Stack { stack: self.name().to_owned(), status, cause, others: causes.take(3).collect() })
+    }
+}
+
+fn succeeded(status: &str) -> bool {
+    matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
+}
+
+/// The failures that do not follow from another, oldest first. Most events of a failed stack follow from one failure.
+fn root_causes(newest_first: &[Event]) -> Vec<String> {
+    let follows = |event: &Event| {
+        let reason = event.reason.as_deref().unwrap_or_default();
+        reason.contains("cancelled") || reason.contains("The following resource(s) failed") || reason.is_empty()
+    };
+    newest_first
+        .iter()
+        .rev()
+        .filter(|event| event.status.ends_with("_FAILED") && !follows(event))
+        .map(|event| {
+            let reason = event.reason.as_deref().unwrap_or_default();
+            format!("{} ({}): {reason}", event.logical_id, event.resource_type)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use miette::Diagnostic;
+
+    use super::*;
+
+    fn event(id: &str, status: &str, reason: Option<&str>) -> Event {
+        Event {
+            id: id.to_owned(),
+            logical_id: id.to_owned(),
+            resource_type: "AWS::S3::Bucket".to_owned(),
+            status: status.to_owned(),
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn only_root_causes_are_listed() {
+        let newest_first = [
+            event("Stack", "ROLLBACK_IN_PROGRESS", Some("The following resource(s) failed to create: [One, Two].")),
+            event("Two", "CREATE_FAILED", Some("Resource creation cancelled")),
+            event("One", "CREATE_FAILED", Some("name already exists")),
+            event("Zero", "CREATE_COMPLETE", None),
+        ];
+        assert_eq!(root_causes(&newest_first), ["One (AWS::S3::Bucket): name already exists"]);
+    }
+
+    #[test]
+    fn each_status_has_one_meaning() {
+        for (status, expected) in [
+            ("CREATE_COMPLETE", Health::Updatable),
+            ("UPDATE_ROLLBACK_COMPLETE", Health::Updatable),
+            ("ROLLBACK_COMPLETE", Health::NeverCreated),
+            ("REVIEW_IN_PROGRESS", Health::NeverCreated),
+            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Health::InProgress),
+            ("DELETE_IN_PROGRESS", Health::InProgress),
+        ] {
+            assert_eq!(health(status), expected, "{status}");
+        }
+        assert_eq!(health("UPDATE_ROLLBACK_FAILED"), Health::Stuck);
+        let hint = stuck("s", "UPDATE_ROLLBACK_FAILED").help().map(|help| help.to_string());
+        assert!(hint.is_some_and(|hint| hint.contains("doctor")));
+    }
+}

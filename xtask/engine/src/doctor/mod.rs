@@ -1,0 +1,195 @@
+//! Diagnoses a stage, and repairs what can be repaired without loss.
+
+mod repair;
+
+use plan::observed::{Observed, ObservedStack};
+use plan::states;
+pub(crate) use plan::states::{Meaning, Repair};
+pub(crate) use repair::{RepairOptions, repair};
+use serde::Serialize;
+
+/// A problem of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ailment {
+    /// The stack, function or release.
+    pub(crate) what: String,
+    /// Its state in AWS.
+    pub(crate) state: String,
+    /// The meaning of the state.
+    pub(crate) meaning: String,
+    /// The repair, as a sentence.
+    pub(crate) remedy: String,
+    /// The repair, for [`repair()`].
+    #[serde(skip)]
+    pub(crate) kind: AilmentKind,
+}
+
+/// The kinds of problems, by their repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AilmentKind {
+    /// A stack in this state.
+    Stack(String, Repair),
+    /// Routing weights of `live` without an open release: the function, and the version that keeps the traffic.
+    Weights(String, String),
+    /// A function that Lambda is preparing.
+    Pending(String),
+    /// A problem without an automatic repair.
+    Manual,
+}
+
+/// The state of a function's `$LATEST`, unless it is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FunctionState {
+    /// Lambda is preparing it.
+    Pending,
+    /// Lambda failed, for this reason.
+    Failed(String),
+}
+
+/// The facts of a diagnosis besides the observed stage.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Signs {
+    /// Functions that are not ready.
+    pub(crate) functions: Vec<(String, FunctionState)>,
+    /// Systems with an open release, and its number.
+    pub(crate) open_releases: Vec<(String, u32)>,
+    /// Functions whose `live` points to a version that no release put there, and that version.
+    pub(crate) unreleased: Vec<(String, String)>,
+}
+
+/// Lists the problems of a stage.
+pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
+    let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(stage, name, stack));
+    let functions = signs.functions.iter().map(|(name, state)| of_function(name, state));
+    let weights = observed.functions.iter().filter(|(_, function)| !function.weights.is_empty());
+    let releasing = !signs.open_releases.is_empty();
+    let weights = weights.filter(|_| !releasing).filter_map(|(name, function)| {
+        let live = function.live.clone()?;
+        Some(Ailment {
+            what: name.clone(),
+            state: "weighted alias".to_owned(),
+            meaning: format!("`live` also sends traffic to versions other than {live}, and no release is in progress"),
+            remedy: format!("--fix sends all traffic to version {live}"),
+            kind: AilmentKind::Weights(name.clone(), live),
+        })
+    });
+    let releases = signs.open_releases.iter().map(|(system, number)| Ailment {
+        what: format!("{system} release {number}"),
+        state: "open".to_owned(),
+        meaning: "its run was interrupted; aliases may point to versions of different releases".to_owned(),
+        remedy: format!(
+            "`cargo xtask release resume --stage {stage} --system {system}` finishes it; `cargo xtask release abort \
+             --stage {stage} --system {system}` reverts it"
+        ),
+        kind: AilmentKind::Manual,
+    });
+    let unreleased = signs.unreleased.iter().map(|(name, live)| Ailment {
+        what: name.clone(),
+        state: "unreleased".to_owned(),
+        meaning: format!(
+            "`live` points to version {live}, which no release recorded: the first release failed or was interrupted, or \
+             the alias was changed by hand"
+        ),
+        remedy: format!("`cargo xtask deploy --stage {stage}` probes and releases the deployed code"),
+        kind: AilmentKind::Manual,
+    });
+    stacks.chain(functions).chain(weights).chain(releases).chain(unreleased).collect()
+}
+
+fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
+    let status = &stack.status;
+    let Meaning { meaning, repair } = states::stack(status);
+    // It names the resources that could not be deleted or rolled back.
+    let reason = stack.reason.as_deref().map(|reason| format!(". CloudFormation says: {reason}")).unwrap_or_default();
+    let remedy = match repair {
+        Repair::None => return None,
+        Repair::Delete => "--fix deletes it without loss; the next deploy creates it".to_owned(),
+        Repair::Wait => "--fix waits until the operation ends".to_owned(),
+        Repair::WaitOrCancel => {
+            format!("--fix waits until the operation ends; --fix --cancel {name} cancels it, and the stack rolls back")
+        }
+        Repair::ContinueRollback => format!(
+            "--fix continues the rollback; --fix --skip {name}/<logical ID> skips a resource that cannot be rolled back"
+        ),
+        Repair::RollBack => "--fix rolls it back to its last working state".to_owned(),
+        Repair::DeleteRetaining => format!(
+            "`cargo xtask destroy --stage {stage}` deletes it again; --fix --retain {name}/<logical ID> retains a resource that cannot be deleted"
+        ),
+        Repair::Deploy => "deploy again".to_owned(),
+    };
+    Some(Ailment {
+        what: name.to_owned(),
+        state: status.to_owned(),
+        meaning: format!("{meaning}{reason}"),
+        remedy,
+        kind: AilmentKind::Stack(name.to_owned(), repair),
+    })
+}
+
+/// Lambda developer guide, "Lambda function states": `State` and `LastUpdateStatus`.
+fn of_function(name: &str, state: &FunctionState) -> Ailment {
+    let (state, meaning, remedy, kind) = match state {
+        FunctionState::Pending => (
+            "Pending",
+            "Lambda is preparing it".to_owned(),
+            "--fix waits until the operation ends",
+            AilmentKind::Pending(name.to_owned()),
+        ),
+        FunctionState::Failed(why) => ("Failed", why.clone(), "fix the cause and deploy again", AilmentKind::Manual),
+    };
+    let (what, state, remedy) = (name.to_owned(), state.to_owned(), remedy.to_owned());
+    Ailment { what, state, meaning, remedy, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use plan::observed::ObservedFunction;
+
+    use super::*;
+
+    fn observed(status: &str, weights: &[(&str, f64)]) -> Observed {
+        let stack = ObservedStack { status: status.to_owned(), ..ObservedStack::default() };
+        let weights = weights.iter().map(|(version, weight)| ((*version).to_owned(), *weight)).collect();
+        let function = ObservedFunction { live: Some("4".to_owned()), weights, ..ObservedFunction::default() };
+        Observed {
+            stacks: BTreeMap::from([("s".to_owned(), stack)]),
+            functions: BTreeMap::from([("f".to_owned(), function)]),
+            ..Observed::default()
+        }
+    }
+
+    #[test]
+    fn a_healthy_stage_has_no_problems() {
+        for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"] {
+            assert_eq!(diagnose("dev", &observed(status, &[]), &Signs::default()), []);
+        }
+    }
+
+    #[test]
+    fn problems_are_listed_with_their_repairs() {
+        let found = diagnose("dev", &observed("UPDATE_ROLLBACK_FAILED", &[("3", 0.1)]), &Signs::default());
+        assert_eq!(found.len(), 2);
+        assert!(found[0].remedy.contains("--skip s/<logical ID>"), "{found:?}");
+        let mut failed = observed("DELETE_FAILED", &[]);
+        let reason = "The following resource(s) failed to delete: [RawMedia].";
+        failed.stacks.entry("s".to_owned()).or_default().reason = Some(reason.to_owned());
+        assert!(diagnose("dev", &failed, &Signs::default())[0].meaning.ends_with(reason));
+        assert_eq!(found[1].kind, AilmentKind::Weights("f".to_owned(), "4".to_owned()));
+        // While a release is open, its weights are its own.
+        let signs = Signs { open_releases: vec![("notes".to_owned(), 7)], ..Signs::default() };
+        let found = diagnose("dev", &observed("CREATE_COMPLETE", &[("3", 0.1)]), &signs);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].remedy.contains("release resume"), "{found:?}");
+        let signs = Signs { unreleased: vec![("f".to_owned(), "1".to_owned())], ..Signs::default() };
+        let found = diagnose("dev", &observed("CREATE_COMPLETE", &[]), &signs);
+        assert!(found[0].meaning.contains("version 1, which no release recorded"), "{found:?}");
+        let signs = Signs {
+            functions: vec![("f".to_owned(), FunctionState::Failed("no such key".to_owned()))],
+            ..Signs::default()
+        };
+        assert_eq!(diagnose("dev", &observed("CREATE_COMPLETE", &[]), &signs)[0].meaning, "no such key");
+    }
+}

@@ -1,0 +1,103 @@
+//! Repairs a problem. No repair deletes a stack that ever worked, except one whose deletion already failed.
+
+use std::collections::BTreeSet;
+
+use super::{Ailment, AilmentKind, Repair, states};
+use crate::{
+    aws::{Clients, cloudformation::CloudFormation},
+    deploy::{self, DeployError, Operation, aws, observe::LIVE},
+    ui::Ui,
+};
+
+/// The resources, as `<stack>/<logical ID>`, and stacks that options of the command name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RepairOptions {
+    /// Resources that are not rolled back.
+    pub(crate) skip: BTreeSet<String>,
+    /// Resources that are not deleted.
+    pub(crate) retain: BTreeSet<String>,
+    /// Stacks whose update is cancelled.
+    pub(crate) cancel: BTreeSet<String>,
+}
+
+impl RepairOptions {
+    /// The logical IDs of one stack.
+    fn logical_ids(names: &BTreeSet<String>, stack: &str) -> Vec<String> {
+        names.iter().filter_map(|name| name.strip_prefix(stack)?.strip_prefix('/')).map(str::to_owned).collect()
+    }
+}
+
+/// Repairs a problem; returns whether there is a repair.
+///
+/// # Errors
+///
+/// When a call fails, or the repair does not succeed.
+pub(crate) async fn repair(
+    ailment: &Ailment,
+    region: Option<&str>,
+    options: &RepairOptions,
+    clients: &Clients,
+    ui: &Ui,
+) -> Result<bool, DeployError> {
+    let step = ui.step(format!("Repair {}", ailment.what));
+    match &ailment.kind {
+        AilmentKind::Manual => return Ok(false),
+        AilmentKind::Pending(function) => drop(deploy::ready(function, "$LATEST", clients).await?),
+        AilmentKind::Weights(function, version) => {
+            clients.lambda().point(function, LIVE, version).await.map_err(aws(function))?;
+        }
+        AilmentKind::Stack(stack, repair) => {
+            let cloudformation = clients.cloudformation(region);
+            let Some(operation) = start(stack, *repair, options, &cloudformation).await? else { return Ok(false) };
+            let after = operation.wait_alone(region, stack, clients).await?;
+            let after = after.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
+            if states::stack(&after).repair != Repair::None {
+                let cause = states::stack(&after).meaning.to_owned();
+                return Err(DeployError::Stack { stack: stack.clone(), status: after, cause, others: Vec::new() });
+            }
+        }
+    }
+    step.done("done");
+    Ok(true)
+}
+
+/// Starts a stack's repair; `None` if there is none, or none without further options.
+async fn start(
+    stack: &str,
+    repair: Repair,
+    options: &RepairOptions,
+    cloudformation: &CloudFormation,
+) -> Result<Option<Operation>, DeployError> {
+    let start = async || Operation::about_to_start(cloudformation, stack).await.map_err(aws(stack));
+    let (operation, started) = match repair {
+        Repair::None | Repair::Deploy => return Ok(None),
+        // The operation continues until the stack has rolled back.
+        Repair::WaitOrCancel if options.cancel.contains(stack) => {
+            (Operation::in_progress(), cloudformation.cancel_update(stack).await)
+        }
+        Repair::Wait | Repair::WaitOrCancel => (Operation::in_progress(), Ok(())),
+        Repair::Delete => {
+            let operation = start().await?.deleting();
+            // Before the artifact bucket exists there is no lock, and another run may have created the stack meanwhile.
+            let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
+            if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
+                return Ok(None);
+            }
+            (operation, cloudformation.delete(stack).await)
+        }
+        Repair::RollBack => (start().await?, cloudformation.roll_back(stack).await),
+        Repair::ContinueRollback => {
+            let skip = RepairOptions::logical_ids(&options.skip, stack);
+            (start().await?, cloudformation.continue_rollback(stack, skip).await)
+        }
+        Repair::DeleteRetaining => {
+            let retain = RepairOptions::logical_ids(&options.retain, stack);
+            if retain.is_empty() {
+                return Ok(None);
+            }
+            (start().await?.deleting(), cloudformation.delete_retaining(stack, retain).await)
+        }
+    };
+    started.map_err(aws(stack))?;
+    Ok(Some(operation))
+}

@@ -1,0 +1,135 @@
+//! Ctrl-C: who listens for it, and which work AWS continues afterwards.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use crate::error::Interrupted;
+
+/// How long an interrupted command may take to release its locks. A lock that is not released in time expires.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The interruption of one run by its user. Cheap to clone; clones share their state.
+#[derive(Debug, Clone)]
+pub struct Interruption {
+    interrupted: watch::Sender<bool>,
+    continuing: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Default for Interruption {
+    fn default() -> Self {
+        Self { interrupted: watch::Sender::new(false), continuing: Arc::default() }
+    }
+}
+
+impl Interruption {
+    /// Subscribes to the interruption. While the subscription is kept, an interrupted run waits for its command to end.
+    #[must_use]
+    pub(crate) fn subscribe(&self) -> Subscription {
+        Subscription(self.interrupted.subscribe())
+    }
+
+    /// Registers work that AWS continues after an interruption. The user is informed of it, unless the guard was dropped.
+    #[must_use]
+    pub(crate) fn continuing(&self, work: String) -> Continuing {
+        locked(&self.continuing).insert(work.clone());
+        Continuing { work, all: Arc::clone(&self.continuing) }
+    }
+
+    /// Runs a command until it ends or the user presses Ctrl-C.
+    ///
+    /// # Errors
+    ///
+    /// The command's own errors, or [`Interrupted`].
+    pub(crate) async fn interruptible<T>(&self, command: impl Future<Output = miette::Result<T>>) -> miette::Result<T> {
+        // Pinned here, because the registered work must be read before the command is dropped.
+        let mut command = std::pin::pin!(command);
+        tokio::select! {
+            result = &mut command => result,
+            _ = tokio::signal::ctrl_c() => {
+                let interrupted = Interrupted { continuing: self.registered() };
+                if self.interrupt() {
+                    // The subscribers release their locks, unless that takes too long or the user insists.
+                    tokio::select! {
+                        _ = tokio::time::timeout(RELEASE_TIMEOUT, &mut command) => {}
+                        _ = tokio::signal::ctrl_c() => {}
+                    }
+                }
+                Err(interrupted.into())
+            }
+        }
+    }
+
+    /// Notifies all subscribers, and returns whether there are any.
+    fn interrupt(&self) -> bool {
+        self.interrupted.send_replace(true);
+        self.interrupted.receiver_count() > 0
+    }
+
+    fn registered(&self) -> Option<String> {
+        let continuing = locked(&self.continuing);
+        (!continuing.is_empty()).then(|| continuing.iter().cloned().collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// A subscription to the interruption of a run.
+#[derive(Debug)]
+pub(crate) struct Subscription(watch::Receiver<bool>);
+
+impl Subscription {
+    /// Waits until the user interrupts the run.
+    pub(crate) async fn interrupted(&mut self) {
+        if self.0.wait_for(|interrupted| *interrupted).await.is_err() {
+            // Every sender is gone, so no interruption can follow.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Work that AWS continues after an interruption; unregistered when dropped.
+#[derive(Debug)]
+pub(crate) struct Continuing {
+    work: String,
+    all: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Drop for Continuing {
+    fn drop(&mut self) {
+        locked(&self.all).remove(&self.work);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_registered_until_its_guard_is_dropped() {
+        let interruption = Interruption::default();
+        assert_eq!(interruption.registered(), None);
+        let second = interruption.continuing("b".to_owned());
+        let first = interruption.continuing("a".to_owned());
+        assert_eq!(interruption.registered().as_deref(), Some("a; b"));
+        drop(first);
+        assert_eq!(interruption.registered().as_deref(), Some("b"));
+        drop(second);
+        assert_eq!(interruption.registered(), None);
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_is_notified_even_if_the_interruption_came_first() {
+        let interruption = Interruption::default();
+        assert!(!interruption.interrupt(), "there is no subscriber");
+        let mut subscription = interruption.subscribe();
+        assert!(interruption.interrupt());
+        subscription.interrupted().await;
+    }
+}

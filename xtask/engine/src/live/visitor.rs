@@ -1,0 +1,133 @@
+//! A client of a deployed system: makes the request of a check and compares the response.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use contract::Method;
+use model::rendered::{LiveCheck, SignIn};
+
+use super::patiently;
+use crate::http::{Client, Request};
+
+/// A client of a deployed system.
+pub(super) struct Visitor<'a> {
+    client: Client,
+    urls: &'a BTreeMap<String, String>,
+}
+
+/// A response as expected.
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) elapsed: Duration,
+    json: Option<serde_json::Value>,
+}
+
+/// Why a check failed.
+pub(super) enum CheckFailure {
+    /// No response came within this time.
+    NoResponse(Duration, String),
+    /// The response was not as expected, or the API is not deployed.
+    Unexpected(String),
+}
+
+impl From<CheckFailure> for String {
+    fn from(failure: CheckFailure) -> Self {
+        match failure {
+            CheckFailure::NoResponse(_, reason) | CheckFailure::Unexpected(reason) => reason,
+        }
+    }
+}
+
+impl<'a> Visitor<'a> {
+    /// A client of the APIs at these URLs, by logical ID.
+    pub(super) fn new(urls: &'a BTreeMap<String, String>) -> Self {
+        Self { client: Client::default(), urls }
+    }
+
+    /// Makes the request of a check once.
+    pub(super) async fn request(&self, check: &LiveCheck) -> Result<Response, CheckFailure> {
+        let not_deployed = || CheckFailure::Unexpected(format!("{} is not deployed", check.api));
+        let base = self.urls.get(&check.api).ok_or_else(not_deployed)?;
+        let url = format!("{}{}", base.trim_end_matches('/'), check.path);
+        let request = Request::new(check.method.as_str(), &url);
+        let request = check.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        // API Gateway rejects a POST without a body.
+        let request = if check.method == Method::Post { request.json(&serde_json::json!({})) } else { request };
+        let started = Instant::now();
+        let response = self.client.send(request).await;
+        let elapsed = started.elapsed();
+        let response = response.map_err(|error| CheckFailure::NoResponse(elapsed, error.to_string()))?;
+        if !check.statuses.contains(&response.status) {
+            let expected: Vec<_> = check.statuses.iter().map(u16::to_string).collect();
+            let (status, expected) = (response.status, expected.join(" or "));
+            return Err(CheckFailure::Unexpected(format!("{url} responds with {status} instead of {expected}")));
+        }
+        match &check.response_header {
+            Some((name, value)) if response.headers.get(name) != Some(value) => {
+                let actual = response.headers.get(name).map_or("nothing", String::as_str);
+                Err(CheckFailure::Unexpected(format!("{url} responds with {name}: {actual} instead of {value}")))
+            }
+            _ => Ok(Response { status: response.status, elapsed, json: response.json() }),
+        }
+    }
+
+    /// Makes the request of a check, several times if it fails.
+    pub(super) async fn patiently(&self, check: &LiveCheck) -> Result<Response, String> {
+        patiently(async || self.request(check).await.map_err(String::from)).await
+    }
+
+    /// Makes every check of the signed-in test user; each with its title.
+    pub(super) async fn signed_in(
+        &self,
+        sign_in: &SignIn,
+        token: Result<String, String>,
+    ) -> Vec<(String, Result<String, String>)> {
+        let title = |check: &LiveCheck| format!("{}, signed in", check.title());
+        let mut token = match token {
+            Ok(token) => token,
+            Err(reason) => return vec![("sign in".to_owned(), Err(reason))],
+        };
+        let mut results = Vec::new();
+        if let Some(exchange) = &sign_in.exchange {
+            let response = self.patiently(&authorized(&exchange.check, &token)).await;
+            let exchanged = response.and_then(|response| {
+                let exchanged = response.json.as_ref().and_then(|json| json[&exchange.token].as_str());
+                let exchanged = exchanged.map(|other| (response.status, other.to_owned()));
+                exchanged.ok_or_else(|| format!("{} responds without `{}`", exchange.check.path, exchange.token))
+            });
+            results.push((title(&exchange.check), exchanged.clone().map(|(status, _)| status.to_string())));
+            match exchanged {
+                Ok((_, other)) => token = other,
+                // The other checks need the exchanged token.
+                Err(_) => return results,
+            }
+        }
+        for check in &sign_in.checks {
+            let result = self.patiently(&authorized(check, &token)).await;
+            results.push((title(check), result.map(|response| response.status.to_string())));
+        }
+        results
+    }
+}
+
+/// Returns the check with a user's token.
+fn authorized(check: &LiveCheck, token: &str) -> LiveCheck {
+    let mut check = check.clone();
+    check.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+    check
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_api_that_is_not_deployed_fails() {
+        let check = LiveCheck::requires_token("Api", Method::Get, "/");
+        let urls = BTreeMap::new();
+        let failure = Visitor::new(&urls).request(&check).await.map(|response| response.status).map_err(String::from);
+        assert_eq!(failure.expect_err("there is no API"), "Api is not deployed");
+    }
+}

@@ -1,0 +1,178 @@
+//! One deploy at a time per system and stage: a lock document in the artifact bucket.
+//!
+//! The owner renews its lock while it works. A lock that was not renewed for 90 seconds, or whose process on this
+//! machine has ended, is stale: the next run takes it over and says so.
+//!
+//! `HeldLocks` is passed to every step that changes a system; the step calls `ensure_held` right before the change.
+
+mod held;
+mod machine;
+
+pub use held::HeldLocks;
+pub(crate) use held::{Requester, break_lock, read_lock};
+pub(crate) use machine::current_state;
+use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::aws::AwsError;
+
+/// How many seconds after its last renewal a lock expires.
+const EXPIRY_SECONDS: u64 = 90;
+
+/// A lock's document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LockRecord {
+    /// Distinguishes two runs of the same person.
+    pub(crate) token: String,
+    /// The caller's identity in AWS.
+    pub(crate) who: String,
+    pub(crate) host: String,
+    pub(crate) process: u32,
+    /// The command that the run executes: `deploy`, `rollback`.
+    pub(crate) command: String,
+    /// When the lock was acquired, in seconds since 1970.
+    pub(crate) since: u64,
+    /// When it was last renewed, in seconds since 1970.
+    pub(crate) renewed: u64,
+    /// Whether it was released or broken: the next run may acquire it.
+    pub(crate) released: bool,
+}
+
+/// Whether a lock may be acquired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LockState {
+    /// It was released.
+    Free,
+    /// Its owner is gone; carries the evidence.
+    Stale(String),
+    /// Its owner is at work.
+    Held,
+}
+
+impl LockRecord {
+    /// Describes the owner and the age of the lock.
+    pub(crate) fn owner(&self, now: u64) -> String {
+        let age = now.saturating_sub(self.since);
+        format!("{} ({} on {}, process {}, for {age} s)", self.who, self.command, self.host, self.process)
+    }
+
+    /// Returns the lock's state as seen from `host`, whose running processes `is_alive` knows.
+    fn state(&self, now: u64, host: &str, is_alive: impl Fn(u32) -> bool) -> LockState {
+        if self.released {
+            return LockState::Free;
+        }
+        let silence = now.saturating_sub(self.renewed);
+        if silence > EXPIRY_SECONDS {
+            return LockState::Stale(format!("it was not renewed for {silence} s"));
+        }
+        if self.host == host && !is_alive(self.process) {
+            return LockState::Stale("its process is gone".to_owned());
+        }
+        LockState::Held
+    }
+}
+
+/// A lock could not be acquired, or was lost.
+#[derive(Debug, Error, Diagnostic)]
+pub enum LockError {
+    /// Another run holds the lock.
+    #[error("{system} is locked by {owner}; nothing was touched")]
+    #[diagnostic(help(
+        "wait until that run ends; if it has crashed, run `cargo xtask lock break --stage {stage} --system {system}`"
+    ))]
+    Taken {
+        /// The stage.
+        stage: String,
+        /// The system.
+        system: String,
+        /// The owner of the lock, with its command and age.
+        owner: String,
+    },
+    /// This run no longer holds the lock.
+    #[error("this run lost the lock of {system}: {cause}; completed changes remain, and no further change was made")]
+    #[diagnostic(help(
+        "check the owner with `cargo xtask lock show --stage <STAGE> --system {system}`, then run the same command again: it \
+         resumes where this run stopped"
+    ))]
+    Lost {
+        /// The system.
+        system: String,
+        /// How the lock was lost, and who holds it now.
+        cause: String,
+    },
+    /// Whether this run still holds the lock is unknown.
+    #[error("failed to check the lock of {system}; completed changes remain, and no further change was made")]
+    Check {
+        /// The system.
+        system: String,
+        /// The cause.
+        #[source]
+        #[diagnostic_source]
+        source: AwsError,
+    },
+    /// A call failed.
+    #[error("failed to lock {system}; nothing was touched")]
+    Aws {
+        /// The system.
+        system: String,
+        /// The cause.
+        #[source]
+        #[diagnostic_source]
+        source: AwsError,
+    },
+}
+
+/// The key of a lock's document.
+fn key(system: &str) -> String {
+    format!("locks/{system}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> LockRecord {
+        LockRecord {
+            token: "1".to_owned(),
+            who: "somebody".to_owned(),
+            host: "here".to_owned(),
+            process: 7,
+            command: "deploy".to_owned(),
+            since: 1000,
+            renewed: 1000,
+            released: false,
+        }
+    }
+
+    #[test]
+    fn only_a_lock_whose_owner_is_gone_may_be_acquired() {
+        let state = |record: &LockRecord, now, host: &str, alive| record.state(now, host, |_| alive);
+        assert_eq!(state(&record(), 1010, "here", true), LockState::Held);
+        assert_eq!(state(&record(), 1000 + EXPIRY_SECONDS, "elsewhere", false), LockState::Held);
+        assert!(matches!(state(&record(), 1001 + EXPIRY_SECONDS, "elsewhere", true), LockState::Stale(_)));
+        assert!(matches!(state(&record(), 1001, "here", false), LockState::Stale(_)));
+        assert_eq!(state(&LockRecord { released: true, ..record() }, 1001, "here", true), LockState::Free);
+        // A clock that runs behind does not make a lock stale.
+        assert_eq!(state(&record(), 900, "here", true), LockState::Held);
+    }
+
+    /// Written by version 0.1 and read by every later one.
+    #[test]
+    fn a_stored_lock_keeps_its_format() {
+        let text = r#"{
+  "token": "0123-7-1000",
+  "who": "arn:aws:iam::123456789012:user/somebody",
+  "host": "machine 0123abcd",
+  "process": 7,
+  "command": "deploy",
+  "since": 1000,
+  "renewed": 1030,
+  "released": false
+}"#;
+        let read: LockRecord = serde_json::from_str(text).expect("a lock");
+        assert_eq!((read.process, read.renewed, read.released), (7, 1030, false));
+        assert_eq!(serde_json::to_string_pretty(&read).expect("plain data"), text);
+    }
+}

@@ -1,0 +1,89 @@
+//! Marks artifacts and layers by the kept versions and deployed stacks that refer to them. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use super::{Mark, Target};
+use crate::aws::lambda::Version;
+
+/// The references of kept versions and deployed stacks.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    hashes: BTreeSet<String>,
+    layers: BTreeSet<String>,
+    keys: BTreeSet<String>,
+}
+
+impl References {
+    pub(super) fn add_versions<'a>(&mut self, versions: impl Iterator<Item = &'a Version>) {
+        for version in versions {
+            self.hashes.extend(BASE64_STANDARD.decode(&version.code_sha256).map(hex::encode));
+            self.layers.extend(version.settings.layers.iter().cloned());
+        }
+    }
+
+    /// Adds the parameters of a deployed stack, some of which are keys of artifacts.
+    pub(super) fn add_parameters(&mut self, parameters: Option<&BTreeMap<String, String>>) {
+        self.keys.extend(parameters.into_iter().flat_map(|parameters| parameters.values().cloned()));
+    }
+
+    /// Marks the versions of a layer: numbers and ARNs.
+    pub(super) fn mark_layer(&self, layer: &str, versions: Vec<(i64, String)>) -> Vec<Mark> {
+        let newest = versions.iter().map(|(version, _)| *version).max();
+        let mark = |(version, arn): (i64, String)| {
+            let (keep, why) = match (self.layers.contains(&arn), Some(version) == newest) {
+                (true, _) => (true, "a kept version uses it"),
+                (_, true) => (true, "the newest"),
+                _ => (false, "no kept version uses it"),
+            };
+            let target = Target::Layer { layer: layer.to_owned(), version };
+            Mark { what: format!("layer {layer} version {version}"), keep, why: why.to_owned(), target }
+        };
+        versions.into_iter().map(mark).collect()
+    }
+
+    pub(super) fn mark_artifact(&self, key: String) -> Mark {
+        let (keep, why) = if self.keys.contains(&key) {
+            (true, "a deployed stack refers to it")
+        } else if self.hashes.iter().any(|hash| key.contains(hash)) {
+            (true, "a kept version contains it")
+        } else {
+            (false, "no version or stack refers to it")
+        };
+        Mark { what: key.clone(), keep, why: why.to_owned(), target: Target::Artifact { key } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prune::tests::version;
+
+    #[test]
+    fn artifacts_stay_while_a_stack_or_a_kept_version_refers_to_them() {
+        let hash = "ab".repeat(32);
+        let mut references = References::default();
+        let mut kept = version(3);
+        kept.code_sha256 = BASE64_STANDARD.encode(hex::decode(&hash).expect("hex"));
+        references.add_versions([kept].iter());
+        references.add_parameters(Some(&[("Key".to_owned(), "artifacts/s-layer-1.zip".to_owned())].into()));
+        assert!(references.mark_artifact(format!("artifacts/s-f-{hash}.zip")).keep);
+        assert!(references.mark_artifact("artifacts/s-layer-1.zip".to_owned()).keep);
+        assert!(!references.mark_artifact(format!("artifacts/s-f-{}.zip", "cd".repeat(32))).keep);
+    }
+
+    #[test]
+    fn a_shared_zip_stays_while_one_of_its_functions_needs_it() {
+        let mut references = References::default();
+        let of = |hash: &str| Version {
+            code_sha256: BASE64_STANDARD.encode(hex::decode(hash.repeat(32)).expect("hex")),
+            ..version(1)
+        };
+        // Only the second function of the binary still has a version of the zip `ab`.
+        references.add_versions([of("cd")].iter());
+        references.add_versions([of("cd"), of("ab")].iter());
+        assert!(references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32))).keep);
+        assert!(!references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ef".repeat(32))).keep);
+    }
+}

@@ -1,0 +1,88 @@
+//! Versions in use stay, whichever versions and aliases exist.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    aws::lambda::{Alias, Readiness, Settings, Version},
+    ledger::{Entry, Outcome, ReleaseKind, VersionChange, tests::entry},
+};
+
+pub(super) fn version(number: u64) -> Version {
+    Version {
+        version: number.to_string(),
+        code_sha256: String::new(),
+        settings: Settings {
+            runtime: String::new(),
+            role: String::new(),
+            memory: 128,
+            timeout: 3,
+            architectures: Vec::new(),
+            layers: Vec::new(),
+            other: String::new(),
+            tracing: String::new(),
+            environment: std::collections::BTreeMap::new(),
+        },
+        readiness: Readiness::Ready,
+    }
+}
+
+fn alias(version: u64, weighted: Option<u64>) -> Alias {
+    let weights: BTreeMap<_, _> = weighted.into_iter().map(|version| (version.to_string(), 0.1)).collect();
+    Alias { name: "live".to_owned(), version: version.to_string(), weights }
+}
+
+proptest! {
+    #[test]
+    fn versions_behind_an_alias_and_the_newest_stay(
+        numbers in proptest::collection::btree_set(1_u64..200, 1..40),
+        live: prop::sample::Index,
+        weighted: Option<prop::sample::Index>,
+        kept_by_release: Option<prop::sample::Index>,
+        keep in 0_usize..10,
+    ) {
+        let numbers: Vec<u64> = numbers.into_iter().collect();
+        let versions: Vec<_> = numbers.iter().copied().map(version).collect();
+        let live = numbers[live.index(numbers.len())];
+        let weighted = weighted.map(|index| numbers[index.index(numbers.len())]);
+        let kept = kept_by_release.map(|index| numbers[index.index(numbers.len())]);
+        let versions_of = kept.into_iter().map(|number| (number.to_string(), 7)).collect();
+        let released = ReleasedVersions::from([("f".to_owned(), versions_of)]);
+        let marks = mark_versions("f", &versions, &[alias(live, weighted)], &released, keep);
+        prop_assert_eq!(marks.len(), versions.len());
+        for (number, mark) in numbers.iter().zip(&marks) {
+            let newer = numbers.iter().filter(|other| *other > number).count();
+            let expected = *number == live || Some(*number) == weighted || Some(*number) == kept || newer < keep;
+            prop_assert_eq!(mark.keep, expected, "{:?}", mark);
+        }
+    }
+}
+
+#[test]
+fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
+    let change = VersionChange { before: Some("0".to_owned()), after: "5".to_owned(), code_sha256: None };
+    let functions = BTreeMap::from([("notes-api-dev".to_owned(), change)]);
+    let entries = [
+        entry(1, "1", Outcome::Released),
+        entry(2, "2", Outcome::Released),
+        entry(3, "3", Outcome::Reverted { why: "a probe failed".to_owned() }),
+        entry(4, "4", Outcome::Released),
+        Entry { functions, ..entry(5, "5", Outcome::Open) },
+    ];
+    let kept = |keep| released_versions(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    assert_eq!(kept(2), ["0", "2", "4", "5"]);
+    assert_eq!(kept(0), ["0", "5"]);
+}
+
+#[test]
+fn repeated_rollbacks_to_one_release_count_once() {
+    let mut entries: Vec<_> = (1..=3).map(|number| entry(number, &number.to_string(), Outcome::Released)).collect();
+    entries.extend(
+        (4..=6).map(|number| Entry { kind: ReleaseKind::Rollback { to: 1 }, ..entry(number, "1", Outcome::Released) }),
+    );
+    let kept = |keep| released_versions(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
+    assert_eq!(kept(3), ["1", "2", "3"]);
+    assert_eq!(kept(2), ["1", "3"]);
+}

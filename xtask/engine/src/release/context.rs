@@ -1,0 +1,122 @@
+//! The context of a release: the first argument of every step.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Formatter},
+    time::Duration,
+};
+
+use model::rendered::{RenderedFunction, RenderedSystem};
+
+use super::{CanaryPlan, ReleaseError, smoke::SmokeTest};
+use crate::{
+    aws::{AwsError, Clients, documents::Documents},
+    deploy::observe::LIVE,
+    interruption::Interruption,
+    ledger::{Entry, Ledger, Outcome, ReleaseKind, VersionChange, rfc3339_now},
+    lock::HeldLocks,
+    site::Pages,
+    store::writer_token,
+    ui::Ui,
+};
+
+/// How long after a failure a smoke test is repeated. An updated alias takes a moment to take effect everywhere.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// The same for an emulator, which is one process.
+const RETRY_PAUSE_EMULATED: Duration = Duration::from_millis(200);
+
+/// The system that is released, and what its release needs.
+pub(crate) struct ReleaseContext<'a> {
+    pub(crate) system: &'a RenderedSystem,
+    pub(crate) ledger: &'a Ledger<Documents>,
+    /// The lock of the system, which must be held before a release is recorded.
+    pub(crate) locks: &'a HeldLocks<Documents>,
+    /// How traffic is shifted; `None` shifts all of it at once.
+    pub(crate) canary: Option<CanaryPlan>,
+    /// The tests at every step of a canary and after all traffic has shifted.
+    pub(crate) smoke_tests: Vec<SmokeTest>,
+    /// The expected `CodeSha256` of each function, where it is known.
+    pub(crate) code: BTreeMap<String, String>,
+    pub(crate) metadata: ReleaseMetadata,
+    /// The system's sites.
+    pub(crate) pages: &'a Pages<'a>,
+    pub(crate) clients: &'a Clients,
+    /// Is called with each ledger entry that is closed.
+    pub(crate) on_close: &'a dyn Fn(&Entry),
+    /// Registers the share of the traffic that an interruption leaves in place.
+    pub(crate) interruption: &'a Interruption,
+    pub(crate) ui: &'a Ui,
+}
+
+impl Debug for ReleaseContext<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ReleaseContext").field("metadata", &self.metadata).finish_non_exhaustive()
+    }
+}
+
+impl ReleaseContext<'_> {
+    /// Returns the functions of the system.
+    pub(super) fn functions(&self) -> impl Iterator<Item = &RenderedFunction> {
+        self.system.stacks.iter().flat_map(|stack| &stack.functions)
+    }
+
+    /// Returns how long after a failure a smoke test is repeated.
+    pub(super) fn retry_pause(&self) -> Duration {
+        if self.clients.endpoint().is_some() { RETRY_PAUSE_EMULATED } else { RETRY_PAUSE }
+    }
+
+    /// Points `live` of a function to a version, with all of the traffic.
+    pub(super) async fn point_live(&self, function: &str, version: &str) -> Result<(), AwsError> {
+        self.clients.lambda().point(function, LIVE, version).await
+    }
+}
+
+/// The contents of a ledger entry besides its versions, and the alarms that revert a canary.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReleaseMetadata {
+    pub(crate) stage: String,
+    pub(crate) system: String,
+    /// The caller's identity in AWS.
+    pub(crate) who: String,
+    /// The commit, if the workspace is a git repository.
+    pub(crate) commit: Option<String>,
+    /// The SHA-256 of the plan's inputs.
+    pub(crate) plan: Option<String>,
+    /// The alarms that the stage file names; each must exist.
+    pub(crate) alarms: Vec<String>,
+    /// The alarms in the system's own stacks.
+    pub(crate) system_alarms: Vec<String>,
+    /// See [`Entry::needs`].
+    pub(crate) needs: BTreeMap<String, String>,
+    /// See [`Entry::sites`].
+    pub(crate) sites: BTreeMap<String, String>,
+}
+
+impl ReleaseMetadata {
+    pub(super) fn entry(&self, kind: ReleaseKind, functions: BTreeMap<String, VersionChange>) -> Entry {
+        Entry {
+            // The ledger assigns the number.
+            number: 0,
+            system: self.system.clone(),
+            stage: self.stage.clone(),
+            token: writer_token(),
+            commit: self.commit.clone(),
+            who: self.who.clone(),
+            began: rfc3339_now(),
+            ended: None,
+            kind,
+            plan: self.plan.clone(),
+            functions,
+            needs: self.needs.clone(),
+            sites: self.sites.clone(),
+            steps: Vec::new(),
+            outcome: Outcome::Open,
+        }
+    }
+}
+
+/// Wraps a failed call for a function.
+pub(super) fn failed(function: &str) -> impl FnOnce(AwsError) -> ReleaseError {
+    let function = function.to_owned();
+    |source| ReleaseError::Aws { function, source }
+}

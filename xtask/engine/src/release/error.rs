@@ -1,0 +1,102 @@
+//! Why a release or a rollback failed.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::{aws::AwsError, deploy::DeployError, ledger::LedgerError, site::SiteError};
+
+/// A release or a rollback failed. Each message states what users receive now.
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum ReleaseError {
+    /// A call failed.
+    #[error("failed to release {function}")]
+    Aws {
+        function: String,
+        #[source]
+        #[diagnostic_source]
+        source: AwsError,
+    },
+    /// The function did not become ready.
+    #[error("failed to release {function}")]
+    NotReady {
+        function: String,
+        #[source]
+        source: Box<DeployError>,
+    },
+    /// A new version failed its probe.
+    #[error("the probe of {function} version {version} failed: {cause}; {traffic}")]
+    #[diagnostic(help("fix the cause, which the function's log may show, then deploy again"))]
+    Probe {
+        function: String,
+        version: String,
+        cause: String,
+        /// The consequence for the traffic.
+        traffic: &'static str,
+    },
+    /// The new versions are worse than the earlier ones, or a smoke test failed.
+    #[error("release {number} was reverted: {why}")]
+    #[diagnostic(help(
+        "fix the cause, which the functions' logs may show, then deploy again; users receive the earlier versions until then"
+    ))]
+    Reverted { number: u32, why: String },
+    /// The first versions failed, and there are no earlier ones to revert to.
+    #[error(
+        "release {number} failed: {why}; there is no earlier version, so `live` of {functions} still points to the failed \
+         version"
+    )]
+    #[diagnostic(help("fix the cause, which the functions' logs may show, then deploy again"))]
+    NothingBefore { number: u32, why: String, functions: String },
+    /// Two versions cannot share traffic.
+    #[error(
+        "the new version of {function} has a different role than the old one, so they cannot share traffic; no traffic was \
+         shifted"
+    )]
+    #[diagnostic(help("release it with `cargo xtask deploy --stage {stage} --strategy all-at-once`"))]
+    RolesDiffer { function: String, stage: String },
+    /// An alarm that should revert a canary does not exist.
+    #[error("release.alarms of stage {stage} names alarms that do not exist in its account: {}", alarms.join(", "))]
+    #[diagnostic(help(
+        "correct the names in stacks/stages/{stage}.yaml; `aws cloudwatch describe-alarms` lists the existing alarms"
+    ))]
+    UnknownAlarms { alarms: Vec<String>, stage: String },
+    /// An alias could not be shifted back.
+    #[error(
+        "failed to shift `live` of {functions} back after a release failed ({why}); users may receive a mix of versions"
+    )]
+    #[diagnostic(help("run `cargo xtask release abort --stage {stage} --system {system}` to shift it back"))]
+    MixedVersions { stage: String, system: String, functions: String, why: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Versions of the earlier release were deleted.
+    #[error("failed to return to release {number}: {}; no traffic was shifted", versions.join(", "))]
+    #[diagnostic(help(
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+    ))]
+    VersionsDeleted { number: u32, versions: Vec<String> },
+    /// The stacks lack resources that the earlier release's code needs.
+    #[error("failed to return to release {number}: the stacks do not match its code: {}; no traffic was shifted", unmet.join(", "))]
+    #[diagnostic(help("deploy its commit again, which also restores its stacks"))]
+    StacksDiffer { number: u32, unmet: Vec<String> },
+    /// Files of the earlier release's sites were deleted.
+    #[error("failed to return to release {number}: {}; no traffic was shifted", files.join(", "))]
+    #[diagnostic(help(
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+    ))]
+    FilesDeleted { number: u32, files: Vec<String> },
+    /// A site could not be published.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Site(#[from] SiteError),
+    /// `$LATEST` has other code than this run deployed.
+    #[error(
+        "the code of {function} is not the deployed code: its CodeSha256 is {actual} instead of {expected}; nothing was \
+         released"
+    )]
+    #[diagnostic(help("deploy again: another run has updated the function in the meantime"))]
+    CodeDiffers { function: String, expected: String, actual: String },
+    /// The function has no `live`.
+    #[error("function {function} is not deployed; nothing was released")]
+    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
+    NotDeployed { function: String },
+}

@@ -1,0 +1,172 @@
+//! Decides which code users receive: publishes versions, probes them by number, then shifts `live`. All functions of a system
+//! or none.
+//!
+//! Every release is recorded in the ledger before the first alias shifts, and closed after the last one.
+
+pub(crate) mod canary;
+mod candidate;
+mod context;
+mod error;
+mod revert;
+pub(crate) mod rollback;
+mod shift;
+pub(crate) mod smoke;
+
+use std::collections::BTreeMap;
+
+pub(crate) use canary::CanaryPlan;
+use candidate::{Candidate, prepare_candidate, probe};
+pub(crate) use context::{ReleaseContext, ReleaseMetadata};
+pub(crate) use error::ReleaseError;
+use model::rendered::RenderedFunction;
+pub(crate) use revert::abort;
+use revert::revert_after;
+use serde::{Deserialize, Serialize};
+use shift::complete;
+
+use crate::ledger::{OpenEntry, ReleaseKind, VersionChange};
+
+/// A function after a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Released {
+    /// The function's name in Lambda.
+    pub(crate) function_name: String,
+    /// The version that `live` points to.
+    pub(crate) version: String,
+    /// The version that it pointed to before; `None` if there was none or it is the same.
+    pub(crate) before: Option<String>,
+}
+
+/// Releases every function of the system. If anything fails, aliases that have shifted are shifted back.
+///
+/// `is_created` returns whether a function was created by this run: then its version 1 is probed as well.
+pub(crate) async fn release(
+    context: &ReleaseContext<'_>,
+    is_created: impl Fn(&str) -> bool,
+) -> Result<Vec<Released>, ReleaseError> {
+    let mut candidates = prepare_candidates(context, &is_created).await?;
+    if let Some(open) = context.ledger.newest().await?.filter(|open| open.entry.is_open()) {
+        if leads_to(&open, &candidates) && open.entry.sites == context.metadata.sites {
+            context.ui.say(format_args!("Resuming release {}, which was interrupted", open.entry.number));
+            if let Err(error) = probe_all(context, &candidates).await {
+                return Err(revert_after(context, open, error).await);
+            }
+            complete(context, open, functions(&candidates)).await?;
+            return Ok(released(candidates));
+        }
+        let why = "its run was interrupted, and the next run released other versions or pages";
+        context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
+        abort(context, open, why).await?;
+        // The aliases have shifted, so the versions before must be read again.
+        candidates = prepare_candidates(context, &is_created).await?;
+    }
+    probe_all(context, &candidates).await?;
+    record_and_complete(context, &candidates).await?;
+    Ok(released(candidates))
+}
+
+/// Probes the versions of an open release again, and completes it from its first step. A canary starts over, because it was
+/// not observed meanwhile. An alias that has its version already is set to it again, which changes nothing.
+pub(crate) async fn resume(context: &ReleaseContext<'_>, open: OpenEntry) -> Result<OpenEntry, ReleaseError> {
+    let functions: Vec<_> = context.functions().cloned().collect();
+    for function in &functions {
+        let Some(change) = open.entry.functions.get(&function.function_name) else { continue };
+        if let Err(error) = probe(context, function, &change.after).await {
+            return Err(revert_after(context, open, error).await);
+        }
+    }
+    complete(context, open, functions).await
+}
+
+async fn prepare_candidates(
+    context: &ReleaseContext<'_>,
+    is_created: &impl Fn(&str) -> bool,
+) -> Result<Vec<Candidate>, ReleaseError> {
+    // A run that was killed after creating a function and before recording a release leaves a function without one.
+    let names = context.functions().map(|function| function.function_name.clone());
+    let settled = context.ledger.settled_versions(names.collect()).await?;
+    let mut candidates = Vec::new();
+    for function in context.functions() {
+        let name = &function.function_name;
+        candidates.push(prepare_candidate(context, function, is_created(name), settled.get(name)).await?);
+    }
+    Ok(candidates)
+}
+
+async fn probe_all(context: &ReleaseContext<'_>, candidates: &[Candidate]) -> Result<(), ReleaseError> {
+    for candidate in candidates.iter().filter(|candidate| candidate.needs_probe) {
+        let probed = probe(context, &candidate.function, &candidate.version).await;
+        probed.map_err(|error| match error {
+            ReleaseError::Probe { function, version, cause, .. } if candidate.is_new => ReleaseError::Probe {
+                function,
+                version,
+                cause,
+                traffic: "`live` points to it, and there is no earlier version",
+            },
+            error => error,
+        })?;
+    }
+    Ok(())
+}
+
+/// Returns whether the open release ends at these versions.
+fn leads_to(open: &OpenEntry, candidates: &[Candidate]) -> bool {
+    let is_same = |candidate: &Candidate| {
+        let change = open.entry.functions.get(&candidate.function.function_name);
+        change.is_some_and(|change| change.after == candidate.version)
+    };
+    open.entry.functions.len() == candidates.len() && candidates.iter().all(is_same)
+}
+
+fn released(candidates: Vec<Candidate>) -> Vec<Released> {
+    let released = |candidate: Candidate| Released {
+        before: candidate.before.filter(|before| *before != candidate.version),
+        version: candidate.version,
+        function_name: candidate.function.function_name,
+    };
+    candidates.into_iter().map(released).collect()
+}
+
+async fn record_and_complete(context: &ReleaseContext<'_>, candidates: &[Candidate]) -> Result<(), ReleaseError> {
+    withdraw_stray_weights(context, candidates).await?;
+    let changes: BTreeMap<_, _> =
+        candidates.iter().map(|candidate| (candidate.function.function_name.clone(), change(candidate))).collect();
+    let is_unchanged = changes.values().all(VersionChange::is_none);
+    if is_unchanged && !candidates.iter().any(|candidate| candidate.is_new) && serves_same_sites(context).await? {
+        return Ok(());
+    }
+    let entry = context.metadata.entry(ReleaseKind::Deploy, changes);
+    let open = context.ledger.record(context.locks, entry).await?;
+    complete(context, open, functions(candidates)).await.map(drop)
+}
+
+/// Withdraws traffic shares that belong to no open release, from functions whose version stays.
+async fn withdraw_stray_weights(context: &ReleaseContext<'_>, candidates: &[Candidate]) -> Result<(), ReleaseError> {
+    let stays = |candidate: &&Candidate| candidate.before.as_ref() == Some(&candidate.version);
+    for candidate in candidates.iter().filter(|candidate| candidate.is_weighted).filter(stays) {
+        let (name, version) = (&candidate.function.function_name, &candidate.version);
+        context.point_live(name, version).await.map_err(context::failed(name))?;
+        context.ui.say(format_args!("✓ {name}: live sends all traffic to {version} again"));
+    }
+    Ok(())
+}
+
+/// Returns whether users receive the wanted sites already.
+async fn serves_same_sites(context: &ReleaseContext<'_>) -> Result<bool, ReleaseError> {
+    let sites = &context.metadata.sites;
+    if sites.is_empty() {
+        return Ok(true);
+    }
+    Ok(context.ledger.last_released(None).await?.is_some_and(|entry| entry.sites == *sites))
+}
+
+fn functions(candidates: &[Candidate]) -> Vec<RenderedFunction> {
+    candidates.iter().map(|candidate| candidate.function.clone()).collect()
+}
+
+fn change(candidate: &Candidate) -> VersionChange {
+    // The stack creates a new function's alias, which points to the version that is released.
+    let before = candidate.before.clone().filter(|_| !candidate.is_new);
+    VersionChange { before, after: candidate.version.clone(), code_sha256: Some(candidate.code_sha256.clone()) }
+}

@@ -1,0 +1,148 @@
+//! Shifting the traffic of a recorded release to its versions.
+
+use std::time::SystemTime;
+
+use futures_util::future::join_all;
+use model::rendered::RenderedFunction;
+
+use super::{
+    CanaryPlan, ReleaseContext, ReleaseError, abort,
+    canary::{self, CanaryOutcome, live::LiveCanary},
+    context::failed,
+    revert::{close, revert_after, reverted},
+    smoke::SmokeTest,
+};
+use crate::ledger::{LedgerError, OpenEntry, Outcome, VersionChange};
+
+/// The ledger's name of the step that publishes the pages of the sites. Stored: see [`super::revert`].
+pub(super) const PAGES_STEP: &str = "the pages of its sites";
+
+/// A function and the change of its version.
+pub(super) type FunctionChange = (RenderedFunction, VersionChange);
+
+/// Completes an open release: shifts its traffic as the strategy says, tests it, publishes its pages, closes its entry. If
+/// anything fails, every alias is shifted back.
+pub(super) async fn complete(
+    context: &ReleaseContext<'_>,
+    open: OpenEntry,
+    functions: Vec<RenderedFunction>,
+) -> Result<OpenEntry, ReleaseError> {
+    let change = |function: &RenderedFunction| open.entry.functions.get(&function.function_name).cloned();
+    let changes = functions.into_iter().filter_map(|function| change(&function).map(|change| (function, change)));
+    let changes: Vec<_> = changes.filter(|(_, change)| !change.is_none()).collect();
+    let open = match &context.canary {
+        // New functions have no traffic to share.
+        Some(plan) if changes.iter().any(|(_, change)| change.before.is_some()) => {
+            run_canary(context, plan, open, changes).await?
+        }
+        _ => open,
+    };
+    let open = shift_all(context, open).await?;
+    for test in &context.smoke_tests {
+        if let Err(why) = test.run_with_retries(context.retry_pause()).await {
+            let aborted = abort(context, open, &why).await?;
+            return Err(reverted(&aborted, why));
+        }
+    }
+    let mut open = publish_pages(context, open).await?;
+    close(context, &mut open, Outcome::Released).await?;
+    Ok(open)
+}
+
+/// Publishes the pages of an open release, whose functions are live. If that fails, everything is reverted.
+async fn publish_pages(context: &ReleaseContext<'_>, mut open: OpenEntry) -> Result<OpenEntry, ReleaseError> {
+    let sites = context.pages.known(&open.entry.sites);
+    if sites.is_empty() {
+        return Ok(open);
+    }
+    // Recorded before the first page, as for the aliases.
+    context.ledger.record_step(&mut open, PAGES_STEP.to_owned()).await?;
+    match context.pages.publish(&sites).await {
+        Ok(()) => Ok(open),
+        Err(error) => Err(revert_after(context, open, error.into()).await),
+    }
+}
+
+async fn run_canary(
+    context: &ReleaseContext<'_>,
+    plan: &CanaryPlan,
+    open: OpenEntry,
+    changes: Vec<FunctionChange>,
+) -> Result<OpenEntry, ReleaseError> {
+    if let Err(error) = check_roles(context, &changes).await {
+        abort(context, open, &error.to_string()).await?;
+        return Err(error);
+    }
+    let smoke_tests = passing_tests(context).await;
+    let shifted = SystemTime::now();
+    let mut live = LiveCanary { context, open, changes, smoke_tests, shifted, step: None, continuing: None };
+    match canary::run(plan, &mut live).await {
+        Ok(CanaryOutcome::Passed) => Ok(live.open),
+        Ok(CanaryOutcome::Failed { percent, why }) => {
+            let why = format!("at {percent} % of the traffic: {why}");
+            let aborted = abort(context, live.open, &why).await?;
+            Err(reverted(&aborted, why))
+        }
+        // Another run has taken over this release, and decides about its traffic.
+        Err(error @ ReleaseError::Ledger(LedgerError::Changed { .. })) => Err(error),
+        Err(error) => {
+            // An unobserved canary must not keep its traffic.
+            abort(context, live.open, &format!("the canary could not be observed: {error}")).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Returns the smoke tests that pass before any traffic has shifted. The release may fix a failing one, and during a canary most
+/// responses still come from the old version. Once all traffic has shifted, every test counts.
+async fn passing_tests(context: &ReleaseContext<'_>) -> Vec<SmokeTest> {
+    let mut passing = Vec::new();
+    for test in &context.smoke_tests {
+        match test.run_with_retries(context.retry_pause()).await {
+            Ok(()) => passing.push(test.clone()),
+            Err(why) => {
+                context.ui.warn(format_args!("{why}, before any traffic was shifted: the canary ignores this"));
+            }
+        }
+    }
+    passing
+}
+
+/// Versions share traffic only if they have the same role (Lambda developer guide, "Implement Lambda canary deployments using
+/// a weighted alias").
+async fn check_roles(context: &ReleaseContext<'_>, changes: &[FunctionChange]) -> Result<(), ReleaseError> {
+    let lambda = context.clients.lambda();
+    for (function, change) in changes {
+        let (name, Some(before)) = (&function.function_name, &change.before) else { continue };
+        let role = async |version: &str| {
+            let version = lambda.version(name, version).await.map_err(failed(name))?;
+            Ok::<_, ReleaseError>(version.map(|version| version.settings.role))
+        };
+        if role(before).await? != role(&change.after).await? {
+            return Err(ReleaseError::RolesDiffer { function: name.clone(), stage: context.metadata.stage.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Points every alias of an open release to its version; if one cannot be pointed to it, all are shifted back.
+async fn shift_all(context: &ReleaseContext<'_>, mut open: OpenEntry) -> Result<OpenEntry, ReleaseError> {
+    let changes: Vec<_> = open.entry.functions.clone().into_iter().filter(|(_, change)| !change.is_none()).collect();
+    // Recorded before the first shift: a run whose entry was taken over cannot write it, and shifts nothing.
+    context.ledger.record_step(&mut open, "all of the traffic".to_owned()).await?;
+    let shifts = changes.iter().map(async |(function, change)| {
+        let shifted = context.point_live(function, &change.after).await;
+        shifted.map_err(|source| (function.clone(), source))
+    });
+    // All are awaited: a late one would take effect after the reversal of another.
+    let failure = join_all(shifts).await.into_iter().find_map(Result::err);
+    if let Some((function, source)) = failure {
+        abort(context, open, &format!("{function} could not be shifted: {source}")).await?;
+        return Err(ReleaseError::Aws { function, source });
+    }
+    for (function, change) in &changes {
+        let before = change.before.as_deref().unwrap_or("nothing");
+        context.ui.say(format_args!("✓ {function}: live {before} → {}", change.after));
+    }
+    Ok(open)
+}

@@ -1,0 +1,195 @@
+//! Parses the command line, runs its command, prints an error, records the command, and exits.
+
+use std::{process::ExitCode, time::Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{ArgMatches, FromArgMatches};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    application::Application,
+    cli::{self, Cli, Command},
+    commands,
+    context::Context,
+    error::{self, Exit},
+    interruption::Interruption,
+    record::{self, JobRecord},
+    report::{Draft, JobReport},
+    ui::Ui,
+    workspace::Workspace,
+};
+
+/// How a command ended, and what it had done by then.
+struct CommandOutcome {
+    report: JobReport,
+    result: miette::Result<Exit>,
+}
+
+/// Runs the command line of a project: `fn main() -> ExitCode { engine::main(Project) }`.
+pub fn main(application: impl Into<Application>) -> ExitCode {
+    let application = application.into();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(run_command_line(application)),
+        Err(error) => {
+            Ui::new().failure(&["failed to start the asynchronous runtime".to_owned(), error.to_string()], None);
+            ExitCode::from(Exit::Failure.code())
+        }
+    }
+}
+
+async fn run_command_line(application: Application) -> ExitCode {
+    let matches = cli::command(&application).get_matches();
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    let (verbose, record) = global_options(&matches);
+    let started = Instant::now();
+    start_logging(verbose);
+    let ui = Ui::new().with_verbosity(verbose > 0);
+    let CommandOutcome { report, result } = run(application, &matches, record.as_deref(), &ui).await;
+    let (exit, failure) = match result {
+        Ok(exit) => (exit, Vec::new()),
+        Err(report) => {
+            let chain = error::chain(report.as_ref());
+            ui.failure(&chain, error::hint(&report).as_deref());
+            (Exit::of(&report), chain)
+        }
+    };
+    // `summary` and `notify` only read the record; they add nothing to it.
+    if let Some(path) = record.as_deref().filter(|_| name != "summary" && name != "notify") {
+        let record = JobRecord::new(name, report, failure, started.elapsed());
+        if let Err(error) = record::append(path, &record) {
+            ui.warn(error::chain(&error).join(": "));
+        }
+    }
+    ExitCode::from(exit.code())
+}
+
+/// The options that every command has, the project's own included.
+fn global_options(matches: &ArgMatches) -> (u8, Option<Utf8PathBuf>) {
+    (matches.get_count("verbose"), matches.get_one::<Utf8PathBuf>("record").cloned())
+}
+
+async fn run(application: Application, matches: &ArgMatches, record: Option<&Utf8Path>, ui: &Ui) -> CommandOutcome {
+    let workspace = match Workspace::find() {
+        Ok(workspace) => workspace,
+        Err(error) => return CommandOutcome { report: JobReport::Nothing, result: Err(error.into()) },
+    };
+    let context = Context { application, workspace, ui: ui.clone(), interruption: Interruption::default() };
+    let own = matches.subcommand().and_then(|(name, arguments)| {
+        let verb = context.application.verbs.iter().find(|verb| verb.command().get_name() == name)?;
+        Some((verb, arguments))
+    });
+    if let Some((verb, arguments)) = own {
+        return Runner { context: &context }.run(JobReport::Nothing, verb.run(arguments, &context)).await;
+    }
+    let command = Cli::from_arg_matches(matches).unwrap_or_else(|error| error.exit()).command;
+    dispatch(command, record, &context).await
+}
+
+/// Runs a command; one arm for each.
+async fn dispatch(command: Command, record: Option<&Utf8Path>, context: &Context) -> CommandOutcome {
+    use JobReport::{Bootstrap, Build, CheckLive, Deploy, Nothing, Plan, Prune, Release, Rollback};
+    let runner = Runner { context };
+    match command {
+        Command::Deploy(args) => runner.fill(Deploy, async |to| commands::deploy::run(args, context, to).await).await,
+        Command::Bootstrap(args) => {
+            runner.fill(Bootstrap, async |to| commands::bootstrap::run(args, context, to).await).await
+        }
+        Command::Rollback(args) => {
+            runner.fill(Rollback, async |to| commands::rollback::run(args, context, to).await).await
+        }
+        Command::Release(args) => {
+            runner.fill(Release, async |to| commands::release::run(args, context, to).await).await
+        }
+        Command::CheckLive(args) => {
+            runner.fill(CheckLive, async |to| commands::check_live::run(args, record, context, to).await).await
+        }
+        Command::Prune(args) => runner.fill(Prune, async |to| commands::prune::run(args, context, to).await).await,
+        Command::Plan(args) => runner.run(Plan, commands::plan::run(args, context)).await,
+        Command::Build(args) => runner.run(Build, commands::build::run(args, context)).await,
+        Command::Render(args) => runner.run(Nothing, async { commands::render::run(&args, context) }).await,
+        Command::Graph(args) => runner.run(Nothing, async { commands::graph::run(&args, context) }).await,
+        Command::Doctor(args) => runner.run(Nothing, commands::doctor::run(args, context)).await,
+        Command::Lock(args) => runner.run(Nothing, commands::lock::run(args, context)).await,
+        Command::Status(args) => runner.run(Nothing, commands::status::run(args, context)).await,
+        Command::Destroy(args) => runner.run(Nothing, commands::destroy::run(args, context)).await,
+        Command::Local(args) => runner.run(Nothing, commands::local::run(args, context)).await,
+        Command::Summary(args) => runner.run(Nothing, async { commands::summary::run(&args, record, context) }).await,
+        Command::Notify(args) => runner.run(Nothing, commands::notify::run(args, record, context)).await,
+        Command::PrComment(args) => runner.run(Nothing, commands::pr_comment::run(args, context)).await,
+        Command::Artifacts(args) => runner.run(Nothing, commands::artifacts::run(args, context)).await,
+        Command::Toolchain(args) => runner.run(Nothing, commands::toolchain::run(args, context)).await,
+        Command::Docs(args) => runner.run(Nothing, async { commands::docs::run(&args, context) }).await,
+        Command::Ci(args) => runner.run(Nothing, commands::ci::run(&args, context)).await,
+        Command::Completions(args) => runner.run(Nothing, async { commands::completions::run(&args, context) }).await,
+        Command::Man(args) => runner.run(Nothing, async { commands::man::run(&args, context) }).await,
+    }
+}
+
+struct Runner<'a> {
+    context: &'a Context,
+}
+
+impl Runner<'_> {
+    /// Runs a command whose report does not depend on what it does.
+    async fn run(&self, report: JobReport, command: impl Future<Output = miette::Result<Exit>>) -> CommandOutcome {
+        CommandOutcome { report, result: self.context.interruption.interruptible(command).await }
+    }
+
+    /// Runs a command that fills in a report. The report outlives the command's failure and interruption.
+    async fn fill<R: Default>(
+        &self,
+        report: impl FnOnce(R) -> JobReport,
+        command: impl AsyncFnOnce(&Draft<R>) -> miette::Result<Exit>,
+    ) -> CommandOutcome {
+        let draft = Draft::default();
+        let result = self.context.interruption.interruptible(command(&draft)).await;
+        CommandOutcome { report: report(draft.into_report()), result }
+    }
+}
+
+/// Logs go to stderr; `RUST_LOG` overrides the verbosity.
+fn start_logging(verbose: u8) {
+    let default = match verbose {
+        0 => "off",
+        1 => "engine=debug,xtask=debug",
+        _ => "engine=trace,xtask=trace,aws_smithy_runtime=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use model::example::Example;
+
+    use super::*;
+    use crate::report::DeployReport;
+
+    fn context() -> Context {
+        Context {
+            application: Application::new(Example),
+            workspace: Workspace::at("/".into()),
+            ui: Ui::new(),
+            interruption: Interruption::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_command_reports_what_it_did_before() {
+        let context = context();
+        let command = async |draft: &Draft<DeployReport>| {
+            draft.update(|report| report.changed_stacks.push("notes-data-prod".to_owned()));
+            Err(miette::miette!("denied"))
+        };
+        let outcome = Runner { context: &context }.fill(JobReport::Deploy, command).await;
+        assert!(outcome.result.is_err());
+        let report = outcome.report.deploy().expect("the report of a deploy");
+        assert_eq!(report.changed_stacks, ["notes-data-prod"]);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        cli::command(&Application::new(Example)).debug_assert();
+    }
+}

@@ -1,0 +1,259 @@
+//! An opened stage: its systems, its clients, and the check that the caller is in its account.
+
+mod locks;
+mod release;
+
+use std::collections::BTreeMap;
+
+use miette::Diagnostic;
+use model::{foundation, rendered::RenderedSystem, stage::Stage};
+use plan::observed::Observed;
+pub(crate) use release::{StrategyName, has_functions};
+use thiserror::Error;
+
+use crate::{
+    aws::{Clients, documents::Documents, sts::Caller},
+    context::Context,
+    deploy::{DeployContext, DeployError, Outputs, artifact_bucket, observe, rights},
+    local::{self, LocalError},
+    lock::HeldLocks,
+    render,
+};
+
+/// An opened stage, and what every command starts with.
+#[derive(Debug)]
+pub struct Session {
+    /// The application, the workspace and the printer.
+    pub context: Context,
+    /// The stage.
+    pub stage: Stage,
+    /// The AWS clients for its account and region.
+    pub clients: Clients,
+    /// The caller's identity.
+    pub caller: Caller,
+    /// Every system of the stage, whichever the command line selects.
+    pub systems: Vec<RenderedSystem>,
+    local: Option<local::Settings>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error(
+    "stage {stage} belongs to account {expected}, but the credentials are for account {actual}; nothing was touched"
+)]
+#[diagnostic(help("use the credentials of account {expected}, or correct `account` in stacks/stages/{stage}.yaml"))]
+struct WrongAccount {
+    stage: String,
+    expected: String,
+    actual: String,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("stage {stage} is `emulated`, but AWS_ENDPOINT_URL is not set; nothing was touched")]
+#[diagnostic(help(
+    "set AWS_ENDPOINT_URL to the emulator's URL, or remove `emulated` from stacks/stages/{stage}.yaml to deploy to AWS"
+))]
+struct NoEmulator {
+    stage: String,
+}
+
+impl Session {
+    /// Opens a stage: starts the local cloud for stage `local`, and compares the caller's account with the stage's.
+    ///
+    /// # Errors
+    ///
+    /// When the stage cannot be rendered, a call fails, or the caller is in another account.
+    pub async fn open(stage: Stage, context: &Context) -> miette::Result<Self> {
+        let systems = context.render(&stage)?;
+        let (local, endpoint) = if stage.is_local() {
+            let settings = local::Settings::from_workspace(&context.workspace)?;
+            let endpoint = local::endpoint(&settings, &context.ui).await?.url().to_owned();
+            (Some(settings), Some(endpoint))
+        } else {
+            // A pipeline can be rehearsed against an emulator.
+            let emulator = emulator();
+            if stage.emulated && emulator.is_none() {
+                return Err(NoEmulator { stage: stage.name }.into());
+            }
+            (None, emulator)
+        };
+        let clients = Clients::new(&stage, endpoint).await;
+        let caller = clients.caller().await?;
+        if caller.account != stage.account {
+            return Err(WrongAccount { stage: stage.name, expected: stage.account, actual: caller.account }.into());
+        }
+        Ok(Self { context: context.clone(), stage, clients, caller, systems, local })
+    }
+
+    /// Replaces an error by the death of the local cloud, where that caused it.
+    ///
+    /// # Errors
+    ///
+    /// The error of `result`, or its cause.
+    pub fn explain<T>(&self, result: miette::Result<T>) -> miette::Result<T> {
+        let died: Option<LocalError> = match &result {
+            Err(_) => self.local.as_ref().and_then(local::died),
+            Ok(_) => None,
+        };
+        died.map_or(result, |died| Err(died.into()))
+    }
+
+    /// Observes every system of the stage.
+    pub(crate) async fn observe(&self) -> miette::Result<Observed> {
+        self.observe_only(&self.systems).await
+    }
+
+    /// Observes some systems of the stage.
+    pub(crate) async fn observe_only(&self, systems: &[RenderedSystem]) -> miette::Result<Observed> {
+        Ok(observe::observe(systems, &self.clients).await?)
+    }
+
+    /// Returns the artifact bucket, or `None` while foundation is not deployed.
+    pub(crate) async fn artifact_bucket(&self) -> miette::Result<Option<String>> {
+        let observed = self.observe_only(&foundation_of(&self.systems)).await?;
+        Ok(self.bucket(&observed))
+    }
+
+    /// Returns the artifact bucket, or `None` where foundation is not in `observed`.
+    pub(crate) fn bucket(&self, observed: &Observed) -> Option<String> {
+        artifact_bucket(&self.stage.name, &outputs(observed))
+    }
+
+    /// Returns the artifact bucket.
+    ///
+    /// # Errors
+    ///
+    /// When foundation is not in `observed`.
+    pub(crate) fn require_bucket(&self, observed: &Observed) -> Result<String, DeployError> {
+        self.bucket(observed).ok_or_else(|| DeployError::NoFoundation { stage: self.stage.name.clone() })
+    }
+
+    /// Renders foundation again, so that it also allows what the deployed stacks need. Only for stages that workflows deploy.
+    pub(crate) async fn allow_deployed_stacks(&mut self) -> miette::Result<()> {
+        if self.stage.pipeline.is_none() {
+            return Ok(());
+        }
+        let deployed = rights::deployed(&self.stage, &self.systems, &self.clients).await?;
+        let systems = self.context.render_over(&self.stage, &deployed)?;
+        if systems != self.systems {
+            self.context.ui.say(format_args!(
+                "Permissions that only deployed stacks need are kept; after these stacks have changed or been deleted, remove the \
+                 permissions with `cargo xtask bootstrap --stage {}`",
+                self.stage.name
+            ));
+            self.systems = systems;
+        }
+        Ok(())
+    }
+
+    /// Returns the systems without the foundation stacks that would only lose permissions: `bootstrap` removes those.
+    pub(crate) fn without_narrowing(&self, systems: &[RenderedSystem], observed: &Observed) -> Vec<RenderedSystem> {
+        let (kept, narrows) = rights::keep_wider_permissions(systems.to_vec(), observed);
+        if narrows {
+            self.context.ui.say(format_args!(
+                "The permissions in foundation stay unchanged; after this deploy, remove those that are no longer needed \
+                 with `cargo xtask bootstrap --stage {}`",
+                self.stage.name
+            ));
+        }
+        kept
+    }
+
+    /// Returns the context of a deploy's steps. `on_change` is called with the name of each changed stack.
+    pub(crate) fn deploy_context<'a>(
+        &'a self,
+        locks: &'a HeldLocks<Documents>,
+        on_change: &'a dyn Fn(&str),
+    ) -> DeployContext<'a> {
+        DeployContext {
+            stage: &self.stage.name,
+            clients: &self.clients,
+            locks,
+            on_change,
+            interruption: &self.context.interruption,
+            ui: &self.context.ui,
+        }
+    }
+
+    /// Selects a system, and a stack of it.
+    ///
+    /// # Errors
+    ///
+    /// When the stage has no such system or stack.
+    pub fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
+        Ok(render::select(&self.stage, self.systems.clone(), system, stack)?)
+    }
+
+    /// The baseline of an online plan, in words: the account, or the emulator.
+    pub(crate) fn place(&self) -> String {
+        match self.clients.endpoint() {
+            Some(endpoint) => format!("what is deployed at {endpoint}"),
+            None => format!("account {}", self.stage.account),
+        }
+    }
+
+    /// Returns the URL of every API, by its logical ID, and of every site, by its name.
+    pub fn urls(&self, outputs: &Outputs) -> BTreeMap<String, String> {
+        self.urls_of(&self.systems, outputs)
+    }
+
+    /// Returns the URLs of some systems; see [`Self::urls`].
+    pub(crate) fn urls_of(&self, systems: &[RenderedSystem], outputs: &Outputs) -> BTreeMap<String, String> {
+        let mut urls = BTreeMap::new();
+        for stack in render::stacks_of(systems) {
+            let Some(outputs) = outputs.get(&stack.name) else { continue };
+            for api in &stack.apis {
+                if let Some(url) = self.api_url(outputs, &api.id_output, &api.url_output) {
+                    urls.insert(api.logical_id.clone(), url);
+                }
+            }
+        }
+        for system in systems {
+            for site in &system.sites {
+                let stack = system.stacks.iter().find(|stack| stack.stack == site.stack);
+                let Some(outputs) = stack.and_then(|stack| outputs.get(&stack.name)) else { continue };
+                if let Some(url) = self.site_url(outputs, &site.bucket_output, &site.url_output) {
+                    urls.insert(site.name.clone(), url);
+                }
+            }
+        }
+        urls
+    }
+
+    /// Returns the URL of an API: the stack's output, or for an emulator the URL that it serves.
+    pub(crate) fn api_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
+        match self.clients.endpoint() {
+            None => outputs.get(url).cloned(),
+            Some(endpoint) => Some(format!("{endpoint}/_aws/execute-api/{}/{}", outputs.get(id)?, self.stage.name)),
+        }
+    }
+
+    /// Returns the URL of a site: the stack's output. For an emulator it is the page's object, whose origin is also the
+    /// origin of the API, so that browsers may call it.
+    fn site_url(&self, outputs: &BTreeMap<String, String>, bucket: &str, url: &str) -> Option<String> {
+        match self.clients.endpoint() {
+            None => outputs.get(url).cloned(),
+            Some(endpoint) => Some(format!("{endpoint}/{}/index.html", outputs.get(bucket)?)),
+        }
+    }
+}
+
+/// Returns foundation, where it is among the systems.
+pub(crate) fn foundation_of(systems: &[RenderedSystem]) -> Vec<RenderedSystem> {
+    systems.iter().filter(|system| system.name == foundation::SYSTEM).cloned().collect()
+}
+
+/// The URL of the emulator that AWS_ENDPOINT_URL names.
+pub(crate) fn emulator() -> Option<String> {
+    std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty())
+}
+
+/// Returns the outputs of every deployed stack.
+#[must_use]
+pub fn outputs(observed: &Observed) -> Outputs {
+    observed.stacks.iter().map(|(name, stack)| (name.clone(), stack.outputs.clone())).collect()
+}
+
+/// Returns the parameters of every deployed stack.
+pub(crate) fn parameters(observed: &Observed) -> Outputs {
+    observed.stacks.iter().map(|(name, stack)| (name.clone(), stack.parameters.clone())).collect()
+}

@@ -1,0 +1,183 @@
+//! The inputs of a release of one system: its ledger, its sites, the metadata of its ledger entry, and its smoke checks.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use model::{
+    rendered::{RenderedSystem, SmokeCheck},
+    stage::Strategy,
+};
+use plan::observed::Observed;
+
+use super::Session;
+use crate::{
+    aws::documents::Documents,
+    deploy::Outputs,
+    ledger::{Entry, Ledger, needs_of_stack},
+    lock::HeldLocks,
+    release::{
+        CanaryPlan, ReleaseContext, ReleaseMetadata,
+        smoke::{DirectInvocation, SmokeTest},
+    },
+    site::Pages,
+    sources::git::Git,
+};
+
+/// A rollout strategy on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StrategyName {
+    /// Shift all traffic to the new versions as soon as their probes pass.
+    AllAtOnce,
+    /// Shift traffic step by step while the new versions are as healthy as the old ones.
+    Canary,
+}
+
+impl From<StrategyName> for Strategy {
+    fn from(name: StrategyName) -> Self {
+        match name {
+            StrategyName::AllAtOnce => Self::AllAtOnce,
+            StrategyName::Canary => Self::Canary,
+        }
+    }
+}
+
+/// The inputs of a release of one system.
+pub(crate) struct SystemRelease<'a> {
+    session: &'a Session,
+    system: &'a RenderedSystem,
+    pub(crate) ledger: Ledger<Documents>,
+    pub(crate) pages: Pages<'a>,
+    /// `None` shifts all traffic at once.
+    pub(crate) canary: Option<CanaryPlan>,
+    pub(crate) smoke_tests: Vec<SmokeTest>,
+    /// The expected `CodeSha256` of each function, where it is known.
+    pub(crate) code: BTreeMap<String, String>,
+    pub(crate) metadata: ReleaseMetadata,
+}
+
+impl SystemRelease<'_> {
+    /// The context of the release's steps. `on_close` is called with each ledger entry that is closed.
+    pub(crate) fn context<'a>(
+        &'a self,
+        locks: &'a HeldLocks<Documents>,
+        on_close: &'a dyn Fn(&Entry),
+    ) -> ReleaseContext<'a> {
+        ReleaseContext {
+            system: self.system,
+            ledger: &self.ledger,
+            locks,
+            canary: self.canary.clone(),
+            smoke_tests: self.smoke_tests.clone(),
+            code: self.code.clone(),
+            metadata: self.metadata.clone(),
+            pages: &self.pages,
+            clients: &self.session.clients,
+            on_close,
+            interruption: &self.session.context.interruption,
+            ui: &self.session.context.ui,
+        }
+    }
+}
+
+impl Session {
+    /// The inputs of a release of deployed code: all traffic is shifted at once.
+    pub(crate) fn release_of<'a>(
+        &'a self,
+        system: &'a RenderedSystem,
+        observed: &Observed,
+        outputs: &Outputs,
+        bucket: &str,
+    ) -> SystemRelease<'a> {
+        SystemRelease {
+            session: self,
+            system,
+            ledger: self.ledger(bucket, &system.name),
+            pages: self.pages(system, outputs, bucket),
+            canary: None,
+            smoke_tests: self.smoke_checks(system, outputs),
+            code: BTreeMap::new(),
+            metadata: self.metadata(system, observed),
+        }
+    }
+
+    /// The ledger of a system.
+    pub(crate) fn ledger(&self, bucket: &str, system: &str) -> Ledger<Documents> {
+        Ledger::new(Arc::new(self.clients.documents(bucket.to_owned())), system)
+    }
+
+    /// The sites of a system. Their configuration names the URLs at which its APIs are served: an emulator serves them at
+    /// other URLs than the stacks' outputs say.
+    pub(crate) fn pages<'a>(&'a self, system: &'a RenderedSystem, outputs: &Outputs, bucket: &str) -> Pages<'a> {
+        let mut outputs = outputs.clone();
+        for stack in &system.stacks {
+            let Some(of_stack) = outputs.get_mut(&stack.name) else { continue };
+            for api in &stack.apis {
+                if let Some(url) = self.api_url(of_stack, &api.id_output, &api.url_output) {
+                    of_stack.insert(api.url_output.clone(), url);
+                }
+            }
+        }
+        Pages::new(system, outputs, bucket, &self.clients, &self.context.ui)
+    }
+
+    /// The canary of a release; `None` shifts all traffic at once. The command line comes before the stage file.
+    pub(crate) fn canary(&self, strategy: Option<StrategyName>, bake_seconds: Option<u32>) -> Option<CanaryPlan> {
+        let release = &self.stage.release;
+        let strategy = strategy.map_or(release.strategy, Strategy::from);
+        (strategy == Strategy::Canary).then(|| CanaryPlan {
+            steps: release.steps.clone(),
+            bake: Duration::from_secs(u64::from(bake_seconds.unwrap_or(release.bake_seconds))),
+            minimum_requests: release.minimum_requests,
+        })
+    }
+
+    /// The smoke checks of a system, for those of its APIs that are deployed.
+    pub(crate) fn smoke_checks(&self, system: &RenderedSystem, outputs: &Outputs) -> Vec<SmokeTest> {
+        let urls = self.urls_of(std::slice::from_ref(system), outputs);
+        let check = |smoke: &SmokeCheck| {
+            let url = format!("{}{}", urls.get(&smoke.api)?.trim_end_matches('/'), smoke.path);
+            Some(SmokeTest { url, status: smoke.status, json: smoke.json.clone(), direct: direct(system, smoke) })
+        };
+        system.smoke.iter().filter_map(check).collect()
+    }
+
+    /// What the ledger keeps of a release that is made now.
+    fn metadata(&self, system: &RenderedSystem, observed: &Observed) -> ReleaseMetadata {
+        let templates = system.stacks.iter().filter_map(|stack| {
+            let template = observed.stacks.get(&stack.name)?.template.as_ref()?;
+            Some((stack.name.as_str(), template))
+        });
+        ReleaseMetadata {
+            stage: self.stage.name.clone(),
+            system: system.name.clone(),
+            who: self.caller.arn.clone(),
+            commit: Git::around(self.context.workspace.root()).ok().and_then(|git| git.describe()),
+            plan: None,
+            alarms: self.stage.release.alarms.clone(),
+            system_alarms: system_alarms(system),
+            needs: templates.flat_map(|(name, template)| needs_of_stack(name, template)).collect(),
+            sites: BTreeMap::new(),
+        }
+    }
+}
+
+/// The function that serves a smoke check's path, where the API lets every caller through to it.
+fn direct(system: &RenderedSystem, smoke: &SmokeCheck) -> Option<DirectInvocation> {
+    let mut apis = system.stacks.iter().flat_map(|stack| &stack.apis).filter(|api| api.logical_id == smoke.api);
+    let api = apis.find(|api| api.open.contains_key(smoke.path.as_str()))?;
+    let function_name = api.open[smoke.path.as_str()].clone();
+    Some(DirectInvocation { function_name, path: smoke.path.clone(), stage: api.stage_name.clone() })
+}
+
+/// The names of the alarms in a system's own stacks.
+fn system_alarms(system: &RenderedSystem) -> Vec<String> {
+    let resources = system.stacks.iter().filter_map(|stack| stack.template["Resources"].as_object()).flatten();
+    let alarms = resources.filter(|(_, resource)| {
+        matches!(resource["Type"].as_str(), Some("AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm"))
+    });
+    alarms.filter_map(|(_, alarm)| alarm["Properties"]["AlarmName"].as_str().map(str::to_owned)).collect()
+}
+
+/// Whether a system has functions to release.
+pub(crate) fn has_functions(system: &RenderedSystem) -> bool {
+    system.stacks.iter().any(|stack| !stack.functions.is_empty())
+}

@@ -1,0 +1,106 @@
+//! Small documents with conditional writes: the storage of locks and of the ledger.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::aws::AwsError;
+pub use crate::aws::documents::{Document, Documents, Tag};
+
+/// Storage for documents.
+///
+/// Every text that is written must be unique, so that a writer whose response was lost recognizes its own write: see
+/// [`writer_token`].
+pub trait Store: Send + Sync {
+    /// Reads a document; `None` if there is none.
+    fn read(&self, key: &str) -> impl Future<Output = Result<Option<Document>, AwsError>> + Send;
+
+    /// Creates a document; `None` if it exists already.
+    fn create(&self, key: &str, text: &str) -> impl Future<Output = Result<Option<Tag>, AwsError>> + Send;
+
+    /// Replaces a document; `None` if its tag is no longer `tag`.
+    fn replace(&self, key: &str, text: &str, tag: &Tag) -> impl Future<Output = Result<Option<Tag>, AwsError>> + Send;
+
+    /// Lists the keys with a prefix, sorted.
+    fn keys(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, AwsError>> + Send;
+}
+
+impl Store for Documents {
+    async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+        Self::read(self, key).await
+    }
+
+    async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+        Self::create(self, key, text).await
+    }
+
+    async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+        Self::replace(self, key, text, tag).await
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+        Self::keys(self, prefix).await
+    }
+}
+
+/// Returns a token that no other run writes.
+pub(crate) fn writer_token() -> String {
+    let mut bytes = [0; 16];
+    // Without random bytes, process and time still distinguish runs.
+    let _zeros = getrandom::fill(&mut bytes);
+    format!("{}-{}-{}", hex::encode(bytes), std::process::id(), unix_seconds())
+}
+
+/// Returns the seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+pub(crate) mod memory {
+    //! Documents in memory, for tests.
+
+    use std::{
+        collections::BTreeMap,
+        sync::{Mutex, MutexGuard, PoisonError},
+    };
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Memory(Mutex<BTreeMap<String, (String, u32)>>);
+
+    impl Memory {
+        fn all(&self) -> MutexGuard<'_, BTreeMap<String, (String, u32)>> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl Store for Memory {
+        async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
+            let found = self.all().get(key).cloned();
+            Ok(found.map(|(text, number)| Document { text, tag: Tag(number.to_string()) }))
+        }
+
+        async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
+            let mut all = self.all();
+            if all.contains_key(key) {
+                return Ok(None);
+            }
+            all.insert(key.to_owned(), (text.to_owned(), 1));
+            Ok(Some(Tag("1".to_owned())))
+        }
+
+        async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
+            let mut all = self.all();
+            let Some((old, number)) = all.get_mut(key).filter(|(_, number)| number.to_string() == tag.0) else {
+                return Ok(None);
+            };
+            text.clone_into(old);
+            *number += 1;
+            Ok(Some(Tag(number.to_string())))
+        }
+
+        async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+            Ok(self.all().keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+        }
+    }
+}

@@ -1,0 +1,43 @@
+use model::{
+    parts::{
+        api::RestApi,
+        function::Function,
+        table::{Access, Table},
+    },
+    rendered::{RenderedSystem, SmokeCheck},
+    stage::Stage,
+    template::{Expression, RenderError, Stack, System, Text},
+};
+use notes_contract::{List, ListRoute};
+use serde::Deserialize;
+
+pub struct Project;
+
+impl model::project::Project for Project {
+    fn render(&self, stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> {
+        let Some(Settings {}) = stage.settings("notes")? else { return Ok(Vec::new()) };
+        Ok(vec![notes(stage).render(stage)?])
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {}
+
+fn notes(stage: &Stage) -> System {
+    let mut stack = Stack::new("api", "Notes: the table, the function and its API.");
+    let table = stack.add(Table::new("NotesTable", &format!("notes-{}", stage.name), ("PK", None), stage));
+    let environment = List { table_name: table.name() };
+    let function = stack.add(Function::new(stage, environment).allow(table.allow(&[Access::Query])));
+    let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<ListRoute>(&function);
+    let api = stack.add(api);
+    stack.output("NotesApiId", api.id.clone());
+    let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
+    stack.output("NotesApiUrl", Expression::sub(url, [("Api", api.id), ("Stage", Text::from(&stage.name))]));
+    System::new("notes", [stack]).smoke(SmokeCheck {
+        api: "NotesApi".to_owned(),
+        path: "/notes".to_owned(),
+        status: 200,
+        json: None,
+    })
+}

@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    engine::main(stacks::Project)
+}

@@ -1,0 +1,296 @@
+//! Compares two templates resource by resource, then follows references to replaced resources.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{
+    Cause, Certainty, PropertyChange, ResourceAction, ResourceChange, StackChanges, behavior::Behavior, documented,
+    references::references, resolve::Known,
+};
+
+/// Attributes whose change CloudFormation reports. `DependsOn` only determines the order.
+const ATTRIBUTES: &[&str] =
+    &["Condition", "CreationPolicy", "DeletionPolicy", "Metadata", "UpdatePolicy", "UpdateReplacePolicy"];
+
+/// Predicts the update from one template to another; `None` stands for a stack that does not exist.
+///
+/// `changing` are the parameters of the new template whose values change with a replaced resource of another stack.
+#[must_use]
+pub(crate) fn compare(
+    old: Option<Known<'_>>,
+    new: Option<Known<'_>>,
+    changing: &BTreeMap<String, Certainty>,
+) -> StackChanges {
+    let (before, after) = (resources(old), resources(new));
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let changes = names.into_iter().filter_map(|name| {
+        let change = match (before.get(name), after.get(name)) {
+            (None, Some(created)) => created_or_deleted(ResourceAction::Create, created),
+            (Some(deleted), None) => created_or_deleted(ResourceAction::Delete, deleted),
+            (Some(old), Some(new)) => updated(old, new),
+            (None, None) => None,
+        };
+        change.map(|change| (name.clone(), ResourceChange { logical_id: name.clone(), ..change }))
+    });
+    let mut changes: BTreeMap<String, ResourceChange> = changes.collect();
+    follow(&mut changes, &before, &after, changing);
+    for (name, change) in &mut changes {
+        let refused = impossible(change, before.get(name), after.get(name));
+        change.impossible = change.impossible.take().or(refused);
+    }
+    let moved_outputs = new.map(|new| moved_outputs(new, &changes, changing)).unwrap_or_default();
+    let outputs = outputs(old, new);
+    StackChanges { resources: changes.into_values().collect(), outputs, moved_outputs }
+}
+
+/// A resource whose condition is met or unknown.
+#[derive(Debug, Clone)]
+struct Resource {
+    body: Value,
+    /// The properties, with known values filled in.
+    properties: Value,
+    /// Is its condition known to be met?
+    is_certain: bool,
+}
+
+impl Resource {
+    fn resource_type(&self) -> &str {
+        self.body["Type"].as_str().unwrap_or_default()
+    }
+
+    fn is_retained_by(&self, attribute: &str) -> bool {
+        matches!(self.body[attribute].as_str(), Some("Retain" | "RetainExceptOnCreate" | "Snapshot"))
+    }
+}
+
+fn resources(side: Option<Known<'_>>) -> BTreeMap<String, Resource> {
+    let Some(side) = side else { return BTreeMap::new() };
+    let all = side.template.get("Resources").and_then(Value::as_object).into_iter().flatten();
+    all.filter_map(|(name, body)| {
+        let met = body["Condition"].as_str().map_or(Some(true), |condition| side.condition(condition));
+        let properties = body.get("Properties").map_or_else(|| json!({}), |properties| side.resolve(properties));
+        let resource = Resource { body: body.clone(), properties, is_certain: met.is_some() };
+        (met != Some(false)).then(|| (name.clone(), resource))
+    })
+    .collect()
+}
+
+fn created_or_deleted(action: ResourceAction, resource: &Resource) -> Option<ResourceChange> {
+    Some(ResourceChange {
+        logical_id: String::new(),
+        resource_type: resource.resource_type().to_owned(),
+        action,
+        certainty: if resource.is_certain { Certainty::Certain } else { Certainty::Conditional },
+        causes: Vec::new(),
+        properties: Vec::new(),
+        retained: action == ResourceAction::Delete && resource.is_retained_by("DeletionPolicy"),
+        impossible: None,
+    })
+}
+
+fn updated(old: &Resource, new: &Resource) -> Option<ResourceChange> {
+    let mut properties = Vec::new();
+    differences(Some(&old.properties), Some(&new.properties), String::new(), &mut properties);
+    let has_property_changes = !properties.is_empty();
+    for attribute in ATTRIBUTES {
+        let (old, new) = (old.body.get(*attribute), new.body.get(*attribute));
+        if old != new {
+            let (old, new) = (old.cloned(), new.cloned());
+            properties.push(PropertyChange { path: (*attribute).to_owned(), old, new, follows: None });
+        }
+    }
+    if old.resource_type() != new.resource_type() {
+        let (old, new) = (Some(json!(old.resource_type())), Some(json!(new.resource_type())));
+        properties.push(PropertyChange { path: "Type".to_owned(), old, new, follows: None });
+    }
+    if properties.is_empty() {
+        return None;
+    }
+    let (causes, known) = match Behavior::of(new.resource_type()) {
+        Some(behavior) => (behavior.replaced_by(&old.properties, &new.properties), true),
+        None => (Vec::new(), false),
+    };
+    let cause = |(property, certainty): (&str, Certainty)| Cause {
+        property: property.to_owned(),
+        certainty,
+        condition: None,
+        follows: None,
+    };
+    let mut causes: Vec<_> = causes.into_iter().map(cause).collect();
+    let impossible = documented::refine(new.resource_type(), &old.properties, &new.properties, &mut causes);
+    let surest = causes.iter().map(|cause| cause.certainty).max();
+    let unsure = if known || !has_property_changes { Certainty::Certain } else { Certainty::Unknown };
+    Some(ResourceChange {
+        logical_id: String::new(),
+        resource_type: new.resource_type().to_owned(),
+        action: if surest.is_some() { ResourceAction::Replace } else { ResourceAction::Update },
+        certainty: surest.unwrap_or(unsure),
+        causes,
+        properties,
+        retained: surest.is_some() && new.is_retained_by("UpdateReplacePolicy"),
+        impossible,
+    })
+}
+
+/// Collects every difference. Lists of the same length are compared item by item, others as a whole.
+fn differences(old: Option<&Value>, new: Option<&Value>, path: String, found: &mut Vec<PropertyChange>) {
+    if old == new {
+        return;
+    }
+    let below = |step: &str| if path.is_empty() { step.to_owned() } else { format!("{path}/{step}") };
+    match (old, new) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) if !is_intrinsic(old) && !is_intrinsic(new) => {
+            let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+            for key in keys {
+                differences(old.get(key), new.get(key), below(key), found);
+            }
+        }
+        (Some(Value::Array(old)), Some(Value::Array(new)))
+            if old.len() == new.len() && !path.ends_with("Statement") =>
+        {
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                differences(Some(old), Some(new), below(&index.to_string()), found);
+            }
+        }
+        (old, new) => found.push(PropertyChange { path, old: old.cloned(), new: new.cloned(), follows: None }),
+    }
+}
+
+fn is_intrinsic(object: &serde_json::Map<String, Value>) -> bool {
+    object.len() == 1 && object.keys().all(|key| key == "Ref" || key.starts_with("Fn::"))
+}
+
+/// Adds the changes of resources that refer to replaced ones, until there are no more.
+fn follow(
+    changes: &mut BTreeMap<String, ResourceChange>,
+    before: &BTreeMap<String, Resource>,
+    after: &BTreeMap<String, Resource>,
+    parameters: &BTreeMap<String, Certainty>,
+) {
+    let all: BTreeMap<_, _> = after.iter().map(|(name, resource)| (name, references(&resource.properties))).collect();
+    loop {
+        let mut replaced = parameters.clone();
+        for change in changes.values().filter(|change| change.action == ResourceAction::Replace) {
+            replaced.insert(change.logical_id.clone(), change.certainty);
+        }
+        let mut grew = false;
+        for (name, references) in &all {
+            let (true, Some(resource)) = (before.contains_key(*name), after.get(*name)) else { continue };
+            for reference in references {
+                let Some(certainty) = replaced.get(&reference.target).filter(|_| reference.target != **name) else {
+                    continue;
+                };
+                let change = changes.entry((*name).clone()).or_insert_with(|| unchanged(name, resource));
+                grew |= change_with(change, resource, &reference.path, &reference.target, *certainty);
+            }
+        }
+        if !grew {
+            return;
+        }
+    }
+}
+
+fn unchanged(name: &str, resource: &Resource) -> ResourceChange {
+    ResourceChange {
+        logical_id: name.to_owned(),
+        resource_type: resource.resource_type().to_owned(),
+        action: ResourceAction::Update,
+        // Raised by the references to replaced resources.
+        certainty: Certainty::Unknown,
+        causes: Vec::new(),
+        properties: Vec::new(),
+        retained: false,
+        impossible: None,
+    }
+}
+
+/// Adds a property's change with its target, or raises its certainty. Returns whether anything is new.
+fn change_with(change: &mut ResourceChange, resource: &Resource, path: &str, target: &str, moved: Certainty) -> bool {
+    let before = (change.action, change.certainty, change.causes.clone());
+    let follows = Some(target.to_owned());
+    let is_known = change.properties.iter().any(|known| known.path == path && known.follows == follows);
+    if !is_known {
+        let path = path.to_owned();
+        change.properties.push(PropertyChange { path, old: None, new: None, follows: follows.clone() });
+    }
+    let required = Behavior::of(resource.resource_type()).and_then(|behavior| behavior.replaced_at(path));
+    if let Some(required) = required {
+        let certainty = required.min(moved);
+        match change.causes.iter_mut().find(|cause| cause.property == path && cause.follows == follows) {
+            Some(cause) => cause.certainty = cause.certainty.max(certainty),
+            None => {
+                let property = path.to_owned();
+                change.causes.push(Cause { property, certainty, condition: None, follows });
+            }
+        }
+        let replaced = change.action == ResourceAction::Replace;
+        change.certainty = if replaced { change.certainty.max(certainty) } else { certainty };
+        change.action = ResourceAction::Replace;
+        change.retained = resource.is_retained_by("UpdateReplacePolicy");
+    } else if change.action == ResourceAction::Update {
+        change.certainty = change.certainty.max(moved);
+    }
+    !is_known || before != (change.action, change.certainty, change.causes.clone())
+}
+
+/// The outputs whose values change with replaced resources.
+fn moved_outputs(
+    new: Known<'_>,
+    changes: &BTreeMap<String, ResourceChange>,
+    parameters: &BTreeMap<String, Certainty>,
+) -> BTreeMap<String, Certainty> {
+    let outputs = new.template.get("Outputs").and_then(Value::as_object).into_iter().flatten();
+    let certainty = |target: &String| {
+        let replaced = changes.get(target).filter(|change| change.action == ResourceAction::Replace);
+        replaced.map(|change| change.certainty).or_else(|| parameters.get(target).copied())
+    };
+    outputs
+        .filter_map(|(name, output)| {
+            let moved = references(&output["Value"]).iter().filter_map(|reference| certainty(&reference.target)).max();
+            Some((name.clone(), moved?))
+        })
+        .collect()
+}
+
+fn outputs(old: Option<Known<'_>>, new: Option<Known<'_>>) -> Vec<PropertyChange> {
+    let values = |side: Option<Known<'_>>| {
+        let Some(side) = side else { return json!({}) };
+        let outputs = side.template.get("Outputs").and_then(Value::as_object).into_iter().flatten();
+        let values = outputs.map(|(name, output)| (name.clone(), side.resolve(&output["Value"])));
+        Value::Object(values.collect())
+    };
+    let mut found = Vec::new();
+    differences(Some(&values(old)), Some(&values(new)), String::new(), &mut found);
+    found
+}
+
+/// The reason why CloudFormation would refuse the change, as far as the templates show it.
+fn impossible(change: &ResourceChange, old: Option<&Resource>, new: Option<&Resource>) -> Option<String> {
+    let (old, new) = (old?, new?);
+    if old.resource_type() != new.resource_type() {
+        return Some(format!(
+            "CloudFormation cannot change a resource's type ({} → {}); use another logical ID for the new resource",
+            old.resource_type(),
+            new.resource_type()
+        ));
+    }
+    if change.action != ResourceAction::Replace || change.certainty != Certainty::Certain {
+        return None;
+    }
+    // CloudFormation template reference, "Name type": a resource with a fixed name cannot be replaced under that name.
+    let name = name_property(new)?;
+    let same = |resource: &Resource| resource.properties.get(&name).cloned();
+    let (before, after) = (same(old), same(new));
+    let is_renamed = change.properties.iter().any(|property| property.path == name && property.follows.is_some());
+    (before.is_some() && before == after && !is_renamed).then(|| {
+        format!("CloudFormation cannot replace a resource under the same fixed name; change {name} as well, or omit it")
+    })
+}
+
+/// The property that names a resource and whose change replaces it, if the type has one.
+fn name_property(resource: &Resource) -> Option<String> {
+    let behavior = Behavior::of(resource.resource_type())?;
+    let last = resource.resource_type().rsplit("::").next()?;
+    [format!("{last}Name"), "Name".to_owned()].into_iter().find(|name| behavior.paths().any(|(path, _)| path == name))
+}

@@ -1,0 +1,94 @@
+//! The graph of the example project, and of resources that share a name.
+
+use model::{
+    example::Example,
+    template::{Resource, Stack, System},
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn prod() -> Graph {
+    graph("prod", &Example::systems(&Example::stage_named("prod")))
+}
+
+/// The graph of a stack with these resources.
+fn of(resources: &[(&str, &str, Value)]) -> Graph {
+    let mut stack = Stack::new("data", "Photos: resources of the test.");
+    for (id, resource_type, properties) in resources {
+        stack.resource(id, Resource::new(resource_type, properties.clone()));
+    }
+    let stage = Example::stage_named("prod");
+    graph("prod", &[System::new("photos", [stack]).render(&stage).expect("rendered")])
+}
+
+fn refers(graph: &Graph, from: &str, to: &str) -> bool {
+    let is = |endpoint: &Endpoint, id: &str| endpoint.node.as_deref() == Some(id);
+    graph.edges.iter().any(|edge| is(&edge.from, from) && is(&edge.to, to))
+}
+
+#[test]
+fn functions_apis_and_data_have_edges_to_their_references() {
+    let graph = prod();
+    assert!(refers(&graph, "NotesApi", "ApiFunction"), "{graph:#?}");
+    assert!(refers(&graph, "ApiFunction", "NotesTable"), "{graph:#?}");
+    assert!(!refers(&graph, "NotesTable", "ApiFunction"), "{graph:#?}");
+    assert!(!refers(&graph, "FetchFunction", "NotesTable"), "{graph:#?}");
+    let table = graph.edges.iter().find(|edge| edge.to.node.as_deref() == Some("NotesTable"));
+    assert!(table.is_some_and(|edge| edge.from.stack != edge.to.stack), "{graph:#?}");
+}
+
+#[test]
+fn nodes_have_kinds_and_short_labels() {
+    let graph = prod();
+    let nodes: Vec<_> = graph.stacks.iter().flat_map(|stack| &stack.nodes).collect();
+    let kind = |label: &str| nodes.iter().find(|node| node.label == label).map(|node| node.kind);
+    assert_eq!(kind("api"), Some(NodeKind::Function));
+    assert_eq!(kind("NotesApi"), Some(NodeKind::Api));
+    assert_eq!(kind("NotesTable"), Some(NodeKind::Data));
+    assert!(nodes.iter().all(|node| !node.logical_id.ends_with("LogGroup")), "{nodes:#?}");
+}
+
+#[test]
+fn queues_have_edges_to_their_functions() {
+    let arn = |id: &str| json!({ "Fn::GetAtt": [id, "Arn"] });
+    let graph = of(&[
+        ("Queue", "AWS::SQS::Queue", json!({})),
+        ("Worker", "AWS::Lambda::Function", json!({ "FunctionName": "photos-worker-prod" })),
+        (
+            "Mapping",
+            "AWS::Lambda::EventSourceMapping",
+            json!({ "EventSourceArn": arn("Queue"), "FunctionName": arn("Worker") }),
+        ),
+    ]);
+    assert!(refers(&graph, "Queue", "Worker"), "{graph:#?}");
+    assert!(!refers(&graph, "Worker", "Queue"), "{graph:#?}");
+}
+
+#[test]
+fn resources_of_the_same_name_have_no_edges_and_mentioned_names_have() {
+    let graph = of(&[
+        ("Table", "AWS::DynamoDB::Table", json!({ "TableName": "photos" })),
+        ("Topic", "AWS::SNS::Topic", json!({ "TopicName": "photos" })),
+        ("Raw", "AWS::S3::Bucket", json!({ "BucketName": "raw-photos" })),
+        (
+            "Worker",
+            "AWS::Lambda::Function",
+            json!({ "FunctionName": "worker", "Environment": { "Variables": { "BUCKET": "s3://raw-photos/in" } } }),
+        ),
+    ]);
+    assert!(!refers(&graph, "Table", "Topic") && !refers(&graph, "Topic", "Table"), "{graph:#?}");
+    assert!(refers(&graph, "Worker", "Raw"), "{graph:#?}");
+    assert!(!refers(&graph, "Worker", "Table"), "the name is part of a longer one: {graph:#?}");
+}
+
+#[test]
+fn both_drawings_name_every_node() {
+    let graph = prod();
+    let (text, drawing) = (mermaid(&graph), svg(&graph));
+    for node in graph.stacks.iter().flat_map(|stack| &stack.nodes) {
+        assert!(text.contains(&node.label) && drawing.contains(&node.label), "{}", node.label);
+    }
+    // Only Mermaid is compared: the SVG layout differs slightly between runs.
+    assert_eq!(text, mermaid(&graph));
+}

@@ -1,0 +1,265 @@
+//! Plans of the example project against possible states of its stages.
+
+use std::collections::BTreeMap;
+
+use model::{
+    example::Example,
+    rendered::{ParameterSource, RenderedLayer, RenderedStack},
+    stage::Stage,
+};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    artifacts::ArtifactKind,
+    observed::{Observed, ObservedFunction, ObservedStack},
+    preview::{Baseline, BaselineStack},
+};
+
+const STACK: &str = "notes-api-local";
+const FUNCTION: &str = "notes-api-local";
+const BINARY: &str = "notes-api";
+const LAYER_KEY: &str = "FontsLayerCodeKey";
+
+/// The example's systems; the API's stack has a layer as well.
+fn systems(stage: &Stage) -> Vec<RenderedSystem> {
+    let mut systems = Example::systems(stage);
+    let name = format!("notes-api-{}", stage.name);
+    let api = stack_mut(&mut systems, &name);
+    let (system, layer) = ("notes".to_owned(), "fonts".to_owned());
+    let source = ParameterSource::LayerCode { system: system.clone(), layer: layer.clone() };
+    api.parameters.insert(LAYER_KEY.to_owned(), source);
+    api.template["Parameters"][LAYER_KEY] = json!({ "Type": "String" });
+    api.layers.push(RenderedLayer {
+        layer_name: format!("{}-notes-fonts", stage.name),
+        logical_id: "FontsLayer".to_owned(),
+        source: "fonts".to_owned(),
+        system,
+        layer,
+    });
+    systems
+}
+
+fn local() -> Vec<RenderedSystem> {
+    systems(&Example::stage_named("local"))
+}
+
+fn stack_mut<'a>(systems: &'a mut [RenderedSystem], name: &str) -> &'a mut RenderedStack {
+    let mut stacks = systems.iter_mut().flat_map(|system| &mut system.stacks);
+    stacks.find(|stack| stack.name == name).expect("the stack is rendered")
+}
+
+fn artifact(kind: ArtifactKind, system: &str, name: &str, seed: u8) -> Artifact {
+    Artifact {
+        kind,
+        system: system.to_owned(),
+        name: name.to_owned(),
+        path: "unused".into(),
+        sha256: format!("{seed:02x}").repeat(32),
+        zipped: 1,
+        unzipped: 2,
+    }
+}
+
+fn artifacts(systems: &[RenderedSystem], seed: u8) -> Artifacts {
+    let stacks = || systems.iter().flat_map(|system| &system.stacks);
+    let function = |function: &RenderedFunction| {
+        let artifact = artifact(ArtifactKind::Function, &function.id.system, &function.id.function, seed);
+        (function.id.binary.clone(), artifact)
+    };
+    let layer = |layer: &RenderedLayer| {
+        let artifact = artifact(ArtifactKind::Layer, &layer.system, &layer.layer, seed);
+        ((layer.system.clone(), layer.layer.clone()), artifact)
+    };
+    Artifacts {
+        functions: stacks().flat_map(|stack| &stack.functions).map(function).collect(),
+        layers: stacks().flat_map(|stack| &stack.layers).map(layer).collect(),
+    }
+}
+
+/// The state after a plan has been executed. The value of every output is derived from its name.
+fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> Observed {
+    let mut observed = Observed::default();
+    for stack in &plan.stacks {
+        let outputs = stack.template["Outputs"].as_object().into_iter().flatten();
+        let outputs = outputs.map(|(name, _)| (name.clone(), format!("{}/{name}", stack.name)));
+        let deployed = ObservedStack {
+            status: "CREATE_COMPLETE".to_owned(),
+            template: Some(stack.template.clone()),
+            outputs: outputs.collect(),
+            ..ObservedStack::default()
+        };
+        observed.stacks.insert(stack.name.clone(), deployed);
+    }
+    for stack in &plan.stacks {
+        let value = |parameter: &Parameter| match parameter {
+            Parameter::Value(value) => value.clone(),
+            Parameter::Previous => String::new(),
+            Parameter::Output { stack, output } => observed.output(stack, output).expect("the output exists"),
+        };
+        let parameters = stack.parameters.iter().map(|(name, parameter)| (name.clone(), value(parameter))).collect();
+        observed.stacks.get_mut(&stack.name).expect("inserted").parameters = parameters;
+    }
+    for function in systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions) {
+        let code_sha256 = artifacts.functions[&function.id.binary].code_sha256();
+        let live = Some("1".to_owned());
+        let deployed = ObservedFunction { code_sha256, live, ..ObservedFunction::default() };
+        observed.functions.insert(function.function_name.clone(), deployed);
+    }
+    observed
+}
+
+/// The systems, their artifacts, and the stage after their first deploy.
+fn deployed_once() -> (Vec<RenderedSystem>, Artifacts, Observed) {
+    let systems = local();
+    let artifacts = artifacts(&systems, 1);
+    let first = plan("local", &systems, &artifacts, &Observed::default());
+    let observed = deployed(&first, &systems, &artifacts);
+    (systems, artifacts, observed)
+}
+
+fn planned<'a>(plan: &'a Plan, name: &str) -> &'a PlannedStack {
+    plan.stacks.iter().find(|stack| stack.name == name).expect("the stack is planned")
+}
+
+#[test]
+fn a_new_stage_is_created_and_then_unchanged() {
+    let systems = local();
+    let artifacts = artifacts(&systems, 1);
+    let first = plan("local", &systems, &artifacts, &Observed::default());
+    assert!(first.stacks.iter().all(|stack| stack.action == Action::Create));
+    assert_eq!(first.code, []);
+    assert_eq!(required_artifacts(&first, &artifacts).len(), artifacts.functions.len() + artifacts.layers.len());
+
+    let second = plan("local", &systems, &artifacts, &deployed(&first, &systems, &artifacts));
+    assert!(second.is_empty(), "{second:?}");
+    assert_eq!(required_artifacts(&second, &artifacts), Vec::<&Artifact>::new());
+}
+
+#[test]
+fn new_code_alone_does_not_update_a_stack() {
+    let (systems, mut artifacts, observed) = deployed_once();
+    artifacts.functions.get_mut(BINARY).expect("built").sha256 = "ff".repeat(32);
+
+    let planned = plan("local", &systems, &artifacts, &observed);
+    assert!(planned.stacks.iter().all(|stack| stack.action == Action::None), "{planned:?}");
+    let [code] = planned.code.as_slice() else { panic!("{planned:?}") };
+    assert_eq!(code.function_name, FUNCTION);
+    assert_eq!(required_artifacts(&planned, &artifacts).len(), 1);
+    let touched: Vec<_> = systems.iter().filter(|system| planned.touches(system)).map(|system| &system.name).collect();
+    assert_eq!(touched, ["notes"]);
+}
+
+#[test]
+fn code_whose_parameter_is_unchanged_is_updated_besides_its_stack() {
+    let (systems, artifacts, mut observed) = deployed_once();
+    // The code was changed without CloudFormation, so the stack's parameter still has the built key; the template changes too.
+    observed.functions.get_mut(FUNCTION).expect("deployed").code_sha256 = "another".to_owned();
+    let stack = observed.stacks.get_mut(STACK).expect("deployed");
+    stack.template.as_mut().expect("a template")["Description"] = json!("older");
+
+    let plan = plan("local", &systems, &artifacts, &observed);
+    assert_eq!(planned(&plan, STACK).action, Action::Update(vec!["template".to_owned()]));
+    let code: Vec<_> = plan.code.iter().map(|code| code.function_name.as_str()).collect();
+    assert_eq!(code, [FUNCTION]);
+}
+
+#[test]
+fn an_unreleased_function_is_a_change() {
+    let (systems, artifacts, mut observed) = deployed_once();
+    observed.functions.get_mut(FUNCTION).expect("deployed").is_unreleased = true;
+    let planned = plan("local", &systems, &artifacts, &observed);
+    assert!(!planned.is_empty());
+    assert!(systems.iter().all(|system| planned.touches(system) == (system.name == "notes")));
+    assert_eq!((planned.unreleased, planned.code), (vec![FUNCTION.to_owned()], Vec::new()));
+}
+
+#[test]
+fn a_changed_layer_updates_its_stack_with_the_current_code() {
+    let (systems, before, observed) = deployed_once();
+    let mut after = before.clone();
+    after.layers.values_mut().for_each(|layer| layer.sha256 = "ee".repeat(32));
+    let plan = plan("local", &systems, &after, &observed);
+    let api = planned(&plan, STACK);
+    assert_eq!(api.action, Action::Update(vec![format!("parameter {LAYER_KEY}")]));
+    assert_eq!(api.parameters["ApiFunctionLiveVersion"], Parameter::Previous);
+    assert_eq!(api.parameters["ApiFunctionCodeKey"], Parameter::Value(before.functions[BINARY].key()));
+}
+
+#[test]
+fn a_changed_alias_keeps_the_live_version() {
+    let (mut systems, artifacts, mut observed) = deployed_once();
+    observed.functions.get_mut(FUNCTION).expect("deployed").live = Some("7".to_owned());
+    let api = stack_mut(&mut systems, STACK);
+    api.template["Resources"]["ApiFunctionAlias"]["Properties"]["Description"] = json!("changed");
+    let plan = plan("local", &systems, &artifacts, &observed);
+    assert_eq!(planned(&plan, STACK).parameters["ApiFunctionLiveVersion"], Parameter::Value("7".to_owned()));
+    let feeds = planned(&plan, "feeds-api-local");
+    assert_eq!(feeds.parameters["FetchFunctionLiveVersion"], Parameter::Previous);
+}
+
+#[test]
+fn a_stack_whose_creation_failed_is_created_again() {
+    let (systems, artifacts, mut observed) = deployed_once();
+    for status in ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"] {
+        observed.stacks.get_mut(STACK).expect("deployed").status = status.to_owned();
+        let plan = plan("local", &systems, &artifacts, &observed);
+        let api = planned(&plan, STACK);
+        assert_eq!(api.action, Action::Create, "{status}");
+        assert_eq!(api.parameters["ApiFunctionLiveVersion"], Parameter::Value(String::new()));
+    }
+}
+
+#[test]
+fn a_stage_against_itself_is_unchanged() {
+    for name in ["local", "prod"] {
+        let stage = Example::stage_named(name);
+        let systems = systems(&stage);
+        let stacks = systems.iter().flat_map(|system| &system.stacks).map(|stack| {
+            let template = stack.template.clone();
+            (stack.name.clone(), BaselineStack { template, ..BaselineStack::default() })
+        });
+        let baseline = Baseline { name: name.to_owned(), stacks: stacks.collect() };
+        let preview = preview::preview(&stage, &systems, &baseline, None, Vec::new());
+        assert!(preview.is_empty(), "{preview:#?}");
+        assert!(preview.findings.iter().all(|finding| !finding.refused), "{:#?}", preview.findings);
+
+        // The same online, where every parameter is known.
+        let artifacts = artifacts(&systems, 1);
+        let first = plan(name, &systems, &artifacts, &Observed::default());
+        let observed = deployed(&first, &systems, &artifacts);
+        let second = plan(name, &systems, &artifacts, &observed);
+        let baseline = Baseline::of(name.to_owned(), &observed);
+        let preview = preview::preview(&stage, &systems, &baseline, Some(&second), preview::code(&second));
+        assert!(preview.is_empty(), "{preview:#?}");
+    }
+}
+
+#[test]
+fn a_new_stage_is_previewed_in_deploy_order_and_by_system() {
+    let stage = Example::stage_named("prod");
+    let systems = systems(&stage);
+    let preview = preview::preview(&stage, &systems, &Baseline::default(), None, Vec::new());
+    assert!(preview.stacks.iter().all(|stack| stack.action == preview::StackAction::Create));
+    let of: Vec<_> = preview.stacks.iter().filter_map(|stack| stack.system.as_deref()).collect();
+    assert!(
+        of.is_sorted_by_key(|system| ["foundation", "notes", "feeds"].iter().position(|name| name == system)),
+        "{of:?}"
+    );
+    // Every system waits for foundation's bucket.
+    let first = &preview.forecast.waves[0];
+    assert!(first.iter().all(|stack| stack.starts_with("foundation-")), "{first:?}");
+}
+
+#[test]
+fn stacks_of_the_baseline_that_are_not_defined_are_orphaned() {
+    let stage = Example::stage_named("local");
+    let systems = systems(&stage);
+    let old = BaselineStack { template: json!({ "Resources": {} }), ..BaselineStack::default() };
+    let stacks = BTreeMap::from([("notes-old-local".to_owned(), old)]);
+    let baseline = Baseline { name: "main".to_owned(), stacks };
+    let mut preview = preview::preview(&stage, &systems, &baseline, None, Vec::new());
+    preview::add_orphans(&mut preview, &baseline);
+    let orphans: Vec<_> = preview.orphans().map(|stack| stack.name.as_str()).collect();
+    assert_eq!(orphans, ["notes-old-local"]);
+}
