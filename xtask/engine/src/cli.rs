@@ -129,6 +129,8 @@ fn groups(command: &clap::Command) -> Vec<(&'static str, Vec<&clap::Command>)> {
 }
 
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod tests {
     use clap::ArgMatches;
     use futures_util::future::LocalBoxFuture;

@@ -83,9 +83,9 @@ pub(crate) enum ReleaseError {
     /// Versions of the earlier release were deleted.
     #[error("failed to return to release {number}: {}; no traffic was shifted", versions.join(", "))]
     #[diagnostic(help(
-        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage {stage}`"
     ))]
-    VersionsDeleted { number: u32, versions: Vec<String> },
+    VersionsDeleted { stage: String, number: u32, versions: Vec<String> },
     /// The stacks lack resources that the earlier release's code needs.
     #[error("failed to return to release {number}: the stacks do not match its code: {}; no traffic was shifted", unmet.join(", "))]
     #[diagnostic(help("deploy its commit again, which also restores its stacks"))]
@@ -93,9 +93,9 @@ pub(crate) enum ReleaseError {
     /// Files of the earlier release's sites were deleted.
     #[error("failed to return to release {number}: {}; no traffic was shifted", files.join(", "))]
     #[diagnostic(help(
-        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage {stage}`"
     ))]
-    FilesDeleted { number: u32, files: Vec<String> },
+    FilesDeleted { stage: String, number: u32, files: Vec<String> },
     /// A site could not be published.
     #[error(transparent)]
     #[diagnostic(transparent)]
