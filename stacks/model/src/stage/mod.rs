@@ -160,7 +160,8 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Reads the settings of a system: the value of `systems.<system>`, or `None` when the stage has no such key.
+    /// Reads the settings of a system: the value of `systems.<system>`, or `None` when the stage has no such key or its value is
+    /// empty.
     ///
     /// # Errors
     ///
