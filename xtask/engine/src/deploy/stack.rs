@@ -171,6 +171,8 @@ impl<'a> Deployment<'a> {
                     ));
                     self.ensure_held().await?;
                     let mut deletion = self.about_to_start().await?.deleting();
+                    let continuing = format!("CloudFormation continues to delete {}", self.name());
+                    let _continuing = self.rollout.context.interruption.continuing(continuing);
                     self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
                     self.wait(&mut deletion, None).await?;
                 }
