@@ -2,7 +2,7 @@
 //!
 //! Speaks to the API as any client would, with a user's token; nothing here reaches around it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use camino::Utf8PathBuf;
 use clap::{ArgMatches, Args, FromArgMatches};
@@ -63,22 +63,21 @@ impl application::Demo for Demo {
         SYSTEM
     }
 
+    fn hint(&self, urls: &BTreeMap<String, String>) -> Option<String> {
+        let api = urls.get(API)?;
+        Some(format!(
+            "try: curl -s {api}/media -H \"Authorization: Bearer $(cargo xtask local sign-in --system {SYSTEM})\" \
+             -d '{{\"contentType\":\"image/jpeg\",\"contentLength\":91392}}'"
+        ))
+    }
+
     fn run<'a>(
         &'a self,
         session: &'a Session,
         outputs: &'a Outputs,
         context: &'a Context,
     ) -> LocalBoxFuture<'a, miette::Result<()>> {
-        Box::pin(async {
-            show(None, session, outputs, context).await?;
-            if let Some(api) = session.urls(outputs).get(API) {
-                context.ui.result(format_args!(
-                    "try: curl -s {api}/media -H \"Authorization: Bearer $(cargo xtask local sign-in --system {SYSTEM})\" \
-                     -d '{{\"contentType\":\"image/jpeg\",\"contentLength\":91392}}'"
-                ));
-            }
-            Ok(())
-        })
+        Box::pin(show(None, session, outputs, context))
     }
 }
 
@@ -233,4 +232,20 @@ fn accepted(what: &'static str, sent: Result<Response, HttpError>) -> Result<Res
     }
     let body = String::from_utf8_lossy(&response.body).into_owned();
     Err(DemoError::Refused { what, status: response.status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use application::Demo as _;
+
+    use super::*;
+
+    #[test]
+    fn the_hint_is_a_request_with_the_token_of_a_test_user() {
+        let urls = [(API.to_owned(), "http://localhost:4566/api".to_owned())].into();
+        let expected = "try: curl -s http://localhost:4566/api/media -H \"Authorization: Bearer $(cargo xtask local sign-in \
+                        --system media-uploader)\" -d '{\"contentType\":\"image/jpeg\",\"contentLength\":91392}'";
+        assert_eq!(Demo.hint(&urls).as_deref(), Some(expected));
+        assert_eq!(Demo.hint(&BTreeMap::new()), None);
+    }
 }

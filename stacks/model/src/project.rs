@@ -9,6 +9,7 @@ use crate::{
 /// The systems of a workspace, which the engine deploys.
 ///
 /// The engine adds foundation to what [`Project::render`] returns, see [`crate::foundation::complete`].
+/// That refuses a system with settings in the stage's file that was not rendered.
 pub trait Project: Send + Sync {
     /// Parses the file of the stage `name` from its `text`; `file` is its path for messages.
     ///

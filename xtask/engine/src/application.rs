@@ -1,6 +1,6 @@
 //! A project's own command-line tool: its systems, and its additions to the engine.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use clap::ArgMatches;
 use futures_util::future::LocalBoxFuture;
@@ -21,12 +21,18 @@ pub trait Verb: Send + Sync {
     fn run<'a>(&'a self, arguments: &'a ArgMatches, context: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>>;
 }
 
-/// A demonstration of a system, which follows a deploy that changed stage `local`.
+/// A demonstration of a system, which follows a deploy to stage `local`.
 pub trait Demo: Send + Sync {
     /// The system; deploys of other systems do not run the demo.
     fn system(&self) -> &str;
 
-    /// Runs the demo against the deployed stage.
+    /// Returns a command to try by hand; `urls` has the URL of each API and site. Printed after every deploy.
+    fn hint(&self, urls: &BTreeMap<String, String>) -> Option<String> {
+        let _ = urls;
+        None
+    }
+
+    /// Runs the demo against the deployed stage, after a deploy that changed it.
     ///
     /// # Errors
     ///

@@ -1,9 +1,10 @@
 //! The command line. Reads as a table of contents: a verb here is a file in [`crate::commands`].
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use camino::Utf8PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
+use miette::Diagnostic;
 
 use crate::{application::Application, commands};
 
@@ -89,6 +90,33 @@ const HEADINGS: [(&str, &[&str]); 5] = [
 /// The heading of the project's own verbs.
 const OWN: &str = "This repository";
 
+/// A verb of the project has the name of another command.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("failed to add the project's verb `{name}`: there is already a command of this name")]
+#[diagnostic(help("rename it in `Verb::command`"))]
+pub(crate) struct VerbTaken {
+    name: String,
+}
+
+/// Checks that each verb of the project has a name of its own.
+///
+/// # Errors
+///
+/// The first verb whose name is the engine's, clap's or another verb's.
+pub(crate) fn check_verbs(application: &Application) -> Result<(), VerbTaken> {
+    let engine = Cli::command();
+    let mut taken: BTreeSet<String> = engine.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    // clap adds it.
+    taken.insert("help".to_owned());
+    for verb in &application.verbs {
+        let name = verb.command().get_name().to_owned();
+        if !taken.insert(name.clone()) {
+            return Err(VerbTaken { name });
+        }
+    }
+    Ok(())
+}
+
 /// The command line of a project: the engine's verbs and the project's own, grouped in `--help`.
 pub fn command(application: &Application) -> clap::Command {
     let own = application.verbs.iter().map(|verb| verb.command());
@@ -129,6 +157,8 @@ fn groups(command: &clap::Command) -> Vec<(&'static str, Vec<&clap::Command>)> {
 }
 
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod tests {
     use clap::ArgMatches;
     use futures_util::future::LocalBoxFuture;
@@ -148,6 +178,32 @@ mod tests {
         fn run<'a>(&'a self, _: &'a ArgMatches, _: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>> {
             Box::pin(async { Ok(Exit::Success) })
         }
+    }
+
+    /// A verb of a project with any name.
+    struct Named(&'static str);
+
+    impl Verb for Named {
+        fn command(&self) -> clap::Command {
+            clap::Command::new(self.0)
+        }
+
+        fn run<'a>(&'a self, _: &'a ArgMatches, _: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>> {
+            Box::pin(async { Ok(Exit::Success) })
+        }
+    }
+
+    #[test]
+    fn a_verb_with_the_name_of_another_command_is_refused() {
+        assert!(check_verbs(&Application::new(Example).verb(Greet)).is_ok());
+        for name in ["deploy", "man", "help"] {
+            let refused = check_verbs(&Application::new(Example).verb(Named(name))).expect_err("refused").to_string();
+            let expected =
+                format!("failed to add the project's verb `{name}`: there is already a command of this name");
+            assert_eq!(refused, expected);
+        }
+        let twice = Application::new(Example).verb(Greet).verb(Named("greet"));
+        assert!(check_verbs(&twice).is_err_and(|refused| refused.name == "greet"));
     }
 
     #[test]

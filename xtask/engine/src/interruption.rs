@@ -70,7 +70,8 @@ impl Interruption {
         self.interrupted.receiver_count() > 0
     }
 
-    fn registered(&self) -> Option<String> {
+    /// Returns the work that AWS continues if this run stops now.
+    pub(crate) fn registered(&self) -> Option<String> {
         let continuing = locked(&self.continuing);
         (!continuing.is_empty()).then(|| continuing.iter().cloned().collect::<Vec<_>>().join("; "))
     }

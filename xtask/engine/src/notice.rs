@@ -155,7 +155,7 @@ fn affects(deploy: &JobRecord, report: &DeployReport, system: &RenderedSystem) -
     let reason = || Some(failure(deploy).unwrap_or_else(|| "the deploy failed".to_owned()));
     let is_planned = report.planned.as_ref().is_none_or(|planned| planned.contains(name));
     match &report.progress {
-        ReleaseProgress::Unfinished => is_planned.then(reason).flatten(),
+        ReleaseProgress::NotStarted | ReleaseProgress::Releasing { .. } => is_planned.then(reason).flatten(),
         // Only sites are published once everything is released.
         ReleaseProgress::Complete => (!system.sites.is_empty()).then(reason).flatten(),
         ReleaseProgress::Failed(failed) if failed.system == *name => reason(),

@@ -99,7 +99,10 @@ fn parse(line: &str) -> Result<JobRecord, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{DeployReport, PruneReport, ReleaseFailure, ReleaseProgress};
+    use crate::{
+        release::Traffic,
+        report::{DeployReport, PruneReport, ReleaseFailure, ReleaseProgress},
+    };
 
     #[test]
     fn appended_records_are_read_in_order_and_a_line_that_is_none_is_named() {
@@ -109,8 +112,11 @@ mod tests {
         let elapsed = Duration::from_millis(1_500);
         let report = JobReport::Prune(PruneReport { pruned: 3 });
         let prune = JobRecord::new("prune".to_owned(), report, Vec::new(), elapsed);
-        let failed =
-            ReleaseFailure { system: "notes".to_owned(), is_reverted: true, untried: vec!["feeds".to_owned()] };
+        let failed = ReleaseFailure {
+            system: "notes".to_owned(),
+            traffic: Traffic::Reverted,
+            untried: vec!["feeds".to_owned()],
+        };
         let report = DeployReport {
             planned: Some(vec!["notes".to_owned()]),
             progress: ReleaseProgress::Failed(failed),

@@ -39,6 +39,11 @@ pub fn main(application: impl Into<Application>) -> ExitCode {
 }
 
 async fn run_command_line(application: Application) -> ExitCode {
+    if let Err(error) = cli::check_verbs(&application) {
+        let report = miette::Report::new(error);
+        Ui::new().failure(&error::chain(report.as_ref()), error::hint(&report).as_deref());
+        return ExitCode::from(Exit::of(&report).code());
+    }
     let matches = cli::command(&application).get_matches();
     let name = matches.subcommand_name().unwrap_or_default().to_owned();
     let (verbose, record) = global_options(&matches);
@@ -150,13 +155,20 @@ impl Runner<'_> {
 
 /// Logs go to stderr; `RUST_LOG` overrides the verbosity.
 fn start_logging(verbose: u8) {
-    let default = match verbose {
-        0 => "off",
-        1 => "engine=debug,xtask=debug",
-        _ => "engine=trace,xtask=trace,aws_smithy_runtime=debug",
-    };
+    let program = std::env::current_exe().ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
+    let default = log_filter(verbose, program.as_deref().and_then(Utf8Path::file_stem).unwrap_or("xtask"));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// The filter of a verbosity: the engine, and the project's own program, whose crate has the name of the program.
+fn log_filter(verbose: u8, program: &str) -> String {
+    let own = program.replace('-', "_");
+    match verbose {
+        0 => "off".to_owned(),
+        1 => format!("engine=debug,{own}=debug"),
+        _ => format!("engine=trace,{own}=trace,aws_smithy_runtime=debug"),
+    }
 }
 
 #[cfg(test)]
@@ -186,6 +198,16 @@ mod tests {
         assert!(outcome.result.is_err());
         let report = outcome.report.deploy().expect("the report of a deploy");
         assert_eq!(report.changed_stacks, ["notes-data-prod"]);
+    }
+
+    #[test]
+    fn the_projects_own_program_is_logged() {
+        assert_eq!(log_filter(0, "deploy-tool"), "off");
+        for (verbose, level) in [(1, "debug"), (2, "trace")] {
+            let filter = log_filter(verbose, "deploy-tool");
+            assert!(filter.starts_with(&format!("engine={level},deploy_tool={level}")), "{filter}");
+            assert!(filter.parse::<EnvFilter>().is_ok(), "{filter}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::{
     deploy,
     record::JobRecord,
-    release::Released,
-    report::{CheckLiveReport, CheckResult, DeployReport, JobReport, ReleaseProgress},
+    release::{Released, Traffic},
+    report::{CheckLiveReport, CheckResult, DeployReport, JobReport, ReleaseFailure, ReleaseProgress},
     table,
     ui::{duration, size},
 };
@@ -130,20 +130,40 @@ fn consequences_of_deploy(stage: &str, report: &DeployReport) -> Vec<String> {
     if !report.changed_stacks.is_empty() {
         lines.push(format!("**Changed before the failure, and not reverted:** {}.", report.changed_stacks.join(", ")));
     }
-    let failed = if let ReleaseProgress::Failed(failed) = &report.progress { Some(failed) } else { None };
     let hint =
         format!("Run `cargo xtask status --stage {stage}` and `cargo xtask doctor --stage {stage}` for details.");
-    lines.push(match failed {
-        Some(failed) if failed.is_reverted => {
-            format!("**Reverted:** {}. Users get the earlier release.", failed.system)
+    match &report.progress {
+        ReleaseProgress::NotStarted => lines.push(format!("**Not released.** No traffic was shifted. {hint}")),
+        ReleaseProgress::Releasing { system } => lines.push(format!(
+            "**Interrupted:** the release of {system}. Part of its traffic may have been shifted. {hint}"
+        )),
+        ReleaseProgress::Complete => {
+            lines.push(format!("**Releases complete:** the deploy failed after them, and reverted none. {hint}"));
         }
-        Some(failed) => format!("**Not released:** {}. No traffic was shifted to it. {hint}", failed.system),
-        None => format!("**Not released.** No traffic was shifted. {hint}"),
-    });
-    if let Some(failed) = failed.filter(|failed| !failed.untried.is_empty()) {
-        lines.push(format!("**Not attempted:** {}. Users get the earlier release.", failed.untried.join(", ")));
+        ReleaseProgress::Failed(failed) => {
+            lines.push(traffic_of(failed, &hint));
+            if !failed.untried.is_empty() {
+                lines.push(format!("**Not attempted:** {}. Users get the earlier release.", failed.untried.join(", ")));
+            }
+        }
     }
     lines
+}
+
+/// What users get of the system whose release failed.
+fn traffic_of(failed: &ReleaseFailure, hint: &str) -> String {
+    let system = &failed.system;
+    match failed.traffic {
+        Traffic::Reverted => format!("**Reverted:** {system}. Users get the earlier release."),
+        Traffic::StaysOnFailed => {
+            format!(
+                "**Failed, and live:** {system}. Users get the failed release, because there is no earlier one. {hint}"
+            )
+        }
+        Traffic::Mixed => format!("**NOT reverted:** {system}. Users may get a mix of versions. {hint}"),
+        Traffic::NotShifted => format!("**Not released:** {system}. No traffic was shifted to it. {hint}"),
+        Traffic::Unknown => format!("**Failed:** the release of {system}. Its traffic may have been shifted. {hint}"),
+    }
 }
 
 /// The functions that have a new live version and kept it, each with its version.

@@ -6,6 +6,7 @@
 mod boundary;
 mod calls;
 mod execution;
+mod names;
 mod narrowing;
 pub mod pipeline;
 mod scope;
@@ -39,13 +40,15 @@ pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 ///
 /// # Errors
 ///
-/// When a setting of the pipeline is not allowed, AWS's schemas do not name the permissions of a resource type, or a
+/// When two systems have one name, a name is reserved or extends another, or a system with settings in the stage's file is not
+/// among `systems`. When a setting of the pipeline is not allowed, AWS's schemas do not name the permissions of a resource type, or a
 /// role would need more than IAM's limits allow.
 pub fn complete(
     stage: &Stage,
     mut systems: Vec<RenderedSystem>,
     deployed: &[RenderedStack],
 ) -> Result<Vec<RenderedSystem>, RenderError> {
+    names::check(stage, &systems)?;
     set_boundaries(stage, &mut systems);
     let foundation = system(stage, &systems, deployed)?.render(stage)?;
     systems.insert(0, foundation);

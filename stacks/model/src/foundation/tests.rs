@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     example::{Example, NOTES},
+    project::Project as _,
     rendered::RenderedStack,
 };
 
@@ -61,6 +62,7 @@ fn a_role_with_a_managed_policy_is_refused() {
     let template = json!({ "Resources": { "Role": role } });
     let [system, name, full_name] = ["old", "work", "old-work-prod"].map(str::to_owned);
     let deployed = RenderedStack::deployed(system, name, full_name, None, template);
-    let error = complete(&stage, Vec::new(), &[deployed]).expect_err("refused").to_string();
+    let error =
+        complete(&stage, Example.render(&stage).expect("rendered"), &[deployed]).expect_err("refused").to_string();
     assert!(error.starts_with("old: Role of old-work-prod has ManagedPolicyArns"), "{error}");
 }

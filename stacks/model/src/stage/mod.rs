@@ -46,7 +46,7 @@ pub struct Stage {
     pub pipeline: Option<Pipeline>,
     /// The systems that have settings. A system without settings is not deployed to the stage.
     #[serde(default)]
-    systems: BTreeMap<String, IgnoredAny>,
+    systems: BTreeMap<String, Option<IgnoredAny>>,
     /// The text that the stage was parsed from, in which [`Stage::settings`] finds a system's settings.
     #[serde(skip)]
     text: Arc<str>,
@@ -160,7 +160,8 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Reads the settings of a system: the value of `systems.<system>`, or `None` when the stage has no such key.
+    /// Reads the settings of a system: the value of `systems.<system>`, or `None` when the stage has no such key or its value is
+    /// empty.
     ///
     /// # Errors
     ///
@@ -175,7 +176,21 @@ impl Stage {
     ///
     /// The first system that is not known, with the most similar one of `known`.
     pub fn check_systems(&self, known: &[&str]) -> Result<(), StageError> {
-        let Some(system) = self.systems.keys().find(|system| !known.contains(&system.as_str())) else { return Ok(()) };
+        self.refuse_unknown(self.systems.keys(), known)
+    }
+
+    /// Checks that every system with settings was rendered.
+    pub(crate) fn check_rendered(&self, rendered: &[&str]) -> Result<(), StageError> {
+        let with_settings = self.systems.iter().filter(|(_, settings)| settings.is_some());
+        self.refuse_unknown(with_settings.map(|(system, _)| system), rendered)
+    }
+
+    fn refuse_unknown<'a>(
+        &self,
+        mut systems: impl Iterator<Item = &'a String>,
+        known: &[&str],
+    ) -> Result<(), StageError> {
+        let Some(system) = systems.find(|system| !known.contains(&system.as_str())) else { return Ok(()) };
         let suggestion = closest(system, known.iter().copied()).map(str::to_owned);
         Err(StageError::UnknownSystem { file: self.file.clone(), system: system.clone(), suggestion })
     }

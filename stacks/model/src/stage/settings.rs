@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
@@ -24,7 +24,8 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for ValueAt<'_, T> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         match self.path {
-            [] => T::deserialize(deserializer).map(Some),
+            // An empty value deploys nothing, even if every setting has a default.
+            [] => Option::<T>::deserialize(deserializer),
             _ => deserializer.deserialize_any(self),
         }
     }

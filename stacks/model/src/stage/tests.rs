@@ -84,6 +84,21 @@ fn settings_of_a_system_do_not_depend_on_other_systems() {
 }
 
 #[test]
+fn an_empty_value_means_no_settings_although_all_have_defaults() {
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Notes {
+        retries: u8,
+    }
+    for empty in ["", " ~", " null"] {
+        let stage = stage(&format!("  notes:{empty}\n  photos:\n"));
+        assert_eq!(stage.settings::<Notes>("notes"), Ok(None), "{empty}");
+        assert_eq!(stage.settings::<Photos>("photos"), Ok(None), "{empty}");
+    }
+    assert_eq!(stage("  notes: {}\n").settings("notes"), Ok(Some(Notes::default())));
+}
+
+#[test]
 fn a_stage_without_systems_has_no_settings() {
     let stage = Stage::parse("dev", PLAIN, FILE).expect("a stage");
     assert_eq!(stage.settings::<Photos>("photos"), Ok(None));

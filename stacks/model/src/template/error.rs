@@ -51,6 +51,29 @@ pub enum RenderError {
         /// The property's path.
         path: String,
     },
+    /// Two systems with one name.
+    #[error("two systems are named `{system}`")]
+    DuplicateSystem {
+        /// The name.
+        system: String,
+    },
+    /// A system with the name of foundation.
+    #[error("a system is named `{system}`, which is the name of the system that the engine adds; rename it")]
+    ReservedSystem {
+        /// The name.
+        system: String,
+    },
+    /// A system whose name extends another's.
+    #[error(
+        "system `{system}` is named as system `{other}` with a suffix, so stacks and artifacts of both could have the same names; \
+         rename one of them"
+    )]
+    ExtendedSystem {
+        /// The system with the longer name.
+        system: String,
+        /// The system with the shorter name.
+        other: String,
+    },
     /// The settings of a system cannot be read.
     #[error(transparent)]
     Stage(#[from] StageError),

@@ -20,7 +20,7 @@ use crate::{
     context::Context,
     error::Exit,
     render, site,
-    sources::fingerprint::fingerprint,
+    sources::fingerprint::{Built, fingerprint},
     stage::closest,
     ui::Format,
     workspace::Workspace,
@@ -153,7 +153,7 @@ async fn into_folder(
     context: &Context,
 ) -> miette::Result<Artifacts> {
     let (workspace, ui) = (&context.workspace, &context.ui);
-    let sources = sources(request, workspace)?;
+    let sources = sources(request, systems, workspace)?;
     if folder::list(folder).is_ok_and(|listed| listed.sources == sources) {
         let artifacts = folder::read(folder)?;
         if folder::check(folder, &artifacts, systems).is_ok() {
@@ -168,12 +168,17 @@ async fn into_folder(
 
 /// Returns the hash of the sources and settings of a stage's artifacts.
 pub(super) fn sources_of(stage: &Stage, systems: &[RenderedSystem], workspace: &Workspace) -> miette::Result<String> {
-    sources(&request(stage, systems), workspace)
+    sources(&request(stage, systems), systems, workspace)
 }
 
-fn sources(request: &Request, workspace: &Workspace) -> miette::Result<String> {
+fn sources(request: &Request, systems: &[RenderedSystem], workspace: &Workspace) -> miette::Result<String> {
     let settings = format!("{:?} {:?} {:?}", request.architecture, request.mode, request.profile);
-    Ok(fingerprint(workspace.root(), &settings)?)
+    let layers = render::stacks_of(systems).flat_map(|stack| &stack.layers);
+    let built = Built {
+        packages: request.functions.iter().map(|function| function.system.as_str()).collect(),
+        layers: layers.map(|layer| layer.source.as_str()).collect(),
+    };
+    Ok(fingerprint(workspace.root(), &built, &settings)?)
 }
 
 /// Returns the build mode of a stage: an emulator runs functions as processes of this machine.

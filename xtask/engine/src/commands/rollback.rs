@@ -71,7 +71,7 @@ pub(super) async fn roll_back(
     let systems = session.select(args.system.as_deref(), None)?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
     if systems.is_empty() {
-        return Err(LedgerError::NothingBefore.into());
+        return Err(LedgerError::NothingBefore { stage: session.stage.name.clone() }.into());
     }
     let observed = session.observe().await?;
     let bucket = session.require_bucket(&observed)?;
@@ -101,7 +101,7 @@ impl Rollback<'_> {
                     let (kind, outcome) = (entry.kind_text(), entry.outcome_text());
                     ui.say(format_args!("✓ {} release {}: {kind}, {outcome}", system.name, entry.number));
                 }
-                Err(ReleaseError::Ledger(LedgerError::NothingBefore)) if systems.len() > 1 => {
+                Err(ReleaseError::Ledger(LedgerError::NothingBefore { .. })) if systems.len() > 1 => {
                     ui.warn(format_args!("{} has no earlier release and stays unchanged", system.name));
                 }
                 Err(error) if systems.len() == 1 => return Err(error.into()),
@@ -109,7 +109,7 @@ impl Rollback<'_> {
             }
         }
         match (failed.is_empty(), count) {
-            (true, 0) => Err(LedgerError::NothingBefore.into()),
+            (true, 0) => Err(LedgerError::NothingBefore { stage: self.session.stage.name.clone() }.into()),
             (true, _) => Ok(Exit::Success),
             (false, _) => Err(Incomplete { stage: self.session.stage.name.clone(), failed }.into()),
         }

@@ -21,7 +21,7 @@ pub enum DeployError {
     },
     /// There is no artifact bucket.
     #[error("stage {stage} has no artifact bucket: stack foundation-artifacts-{stage} is not deployed")]
-    #[diagnostic(help("run `cargo xtask deploy --stage {stage} --system foundation` first"))]
+    #[diagnostic(help("run `cargo xtask bootstrap --stage {stage}` first"))]
     NoFoundation {
         /// The stage.
         stage: String,
@@ -51,9 +51,11 @@ pub enum DeployError {
     /// A stack is stuck.
     #[error("stack {stack} is in {status}, which a deploy cannot fix; the stack was not changed")]
     #[diagnostic(help(
-        "run `cargo xtask doctor --stage <STAGE>` to see the repair, add --fix to apply it, then deploy again"
+        "run `cargo xtask doctor --stage {stage}` to see the repair, add --fix to apply it, then deploy again"
     ))]
     Stuck {
+        /// The stage.
+        stage: String,
         /// The stack.
         stack: String,
         /// Its status.
@@ -91,10 +93,12 @@ pub enum DeployError {
     /// A change set would lose data, and the plan did not show that.
     #[error("the change set for {stack} would {}, which the plan did not show; it was not executed", losses.join(" and "))]
     #[diagnostic(help(
-        "compare with `cargo xtask plan --stage <STAGE> --online`; to accept the loss, add --allow-replace or --allow-delete with \
+        "compare with `cargo xtask plan --stage {stage} --online`; to accept the loss, add --allow-replace or --allow-delete with \
          {stack}/<logical ID>"
     ))]
     UnplannedLoss {
+        /// The stage.
+        stage: String,
         /// The stack.
         stack: String,
         /// The losses.

@@ -108,7 +108,7 @@ pub struct Guard<'a> {
 
 impl Guard<'_> {
     /// Warns if a change set differs from the plan; fails if the difference would lose data.
-    fn check(&self, stack: &str, entries: &[ChangeSetEntry], ui: &Ui) -> Result<(), DeployError> {
+    fn check(&self, stage: &str, stack: &str, entries: &[ChangeSetEntry], ui: &Ui) -> Result<(), DeployError> {
         let nothing = StackChanges::default();
         let shown = self.preview.stacks.iter().find(|shown| shown.name == stack);
         let predicted = shown.map_or(&nothing, |shown| &shown.changes);
@@ -116,7 +116,10 @@ impl Guard<'_> {
             ui.warn(format_args!("CloudFormation's change set differs from the plan: {disagreement}"));
         }
         let losses = change_set::unpredicted_losses(stack, predicted, entries, self.allowances);
-        if losses.is_empty() { Ok(()) } else { Err(DeployError::UnplannedLoss { stack: stack.to_owned(), losses }) }
+        if losses.is_empty() {
+            return Ok(());
+        }
+        Err(DeployError::UnplannedLoss { stage: stage.to_owned(), stack: stack.to_owned(), losses })
     }
 }
 
@@ -140,10 +143,10 @@ pub(crate) async fn preview_change_sets(
 }
 
 /// Fails if one of the stacks is stuck, before the deploy changes anything.
-pub(crate) fn refuse_stuck(systems: &[RenderedSystem], observed: &Observed) -> Result<(), DeployError> {
+pub(crate) fn refuse_stuck(stage: &str, systems: &[RenderedSystem], observed: &Observed) -> Result<(), DeployError> {
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let observed = stacks.filter_map(|stack| observed.stacks.get_key_value(&stack.name));
-    stack::refuse_stuck(observed.map(|(name, stack)| (name, &stack.status)))
+    stack::refuse_stuck(stage, observed.map(|(name, stack)| (name, &stack.status)))
 }
 
 /// Executes a plan. `known` has the outputs of the deployed stacks.

@@ -32,17 +32,20 @@ enum Health {
 }
 
 /// Fails if a stack is stuck.
-pub(super) fn refuse_stuck<'a>(stacks: impl Iterator<Item = (&'a String, &'a String)>) -> Result<(), DeployError> {
+pub(super) fn refuse_stuck<'a>(
+    stage: &str,
+    stacks: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Result<(), DeployError> {
     for (stack, status) in stacks {
         if health(status) == Health::Stuck {
-            return Err(stuck(stack, status));
+            return Err(stuck(stage, stack, status));
         }
     }
     Ok(())
 }
 
-fn stuck(stack: &str, status: &str) -> DeployError {
-    DeployError::Stuck { stack: stack.to_owned(), status: status.to_owned() }
+fn stuck(stage: &str, stack: &str, status: &str) -> DeployError {
+    DeployError::Stuck { stage: stage.to_owned(), stack: stack.to_owned(), status: status.to_owned() }
 }
 
 fn health(status: &str) -> Health {
@@ -155,7 +158,7 @@ impl<'a> Deployment<'a> {
             let Some(state) = self.describe().await? else { return Ok(None) };
             match health(&state.status) {
                 Health::Updatable => return Ok(Some(state)),
-                Health::Stuck => return Err(stuck(self.name(), &state.status)),
+                Health::Stuck => return Err(stuck(self.rollout.context.stage, self.name(), &state.status)),
                 Health::InProgress => {
                     ui.say(format_args!("{} is in {}: waiting until the operation ends", self.name(), state.status));
                     self.wait(&mut Operation::in_progress(), None).await?;
@@ -168,6 +171,8 @@ impl<'a> Deployment<'a> {
                     ));
                     self.ensure_held().await?;
                     let mut deletion = self.about_to_start().await?.deleting();
+                    let continuing = format!("CloudFormation continues to delete {}", self.name());
+                    let _continuing = self.rollout.context.interruption.continuing(continuing);
                     self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
                     self.wait(&mut deletion, None).await?;
                 }
@@ -197,7 +202,7 @@ impl<'a> Deployment<'a> {
             let outputs = self.describe().await?.map(|state| state.outputs).unwrap_or_default();
             return Ok(DeployedStack { action: Done::None, outputs });
         }
-        if let Err(unplanned) = guard.check(self.name(), &entries, ui) {
+        if let Err(unplanned) = guard.check(self.rollout.context.stage, self.name(), &entries, ui) {
             self.delete_change_set(&change_set).await?;
             return Err(unplanned);
         }
@@ -362,7 +367,7 @@ mod tests {
             assert_eq!(health(status), expected, "{status}");
         }
         assert_eq!(health("UPDATE_ROLLBACK_FAILED"), Health::Stuck);
-        let hint = stuck("s", "UPDATE_ROLLBACK_FAILED").help().map(|help| help.to_string());
-        assert!(hint.is_some_and(|hint| hint.contains("doctor")));
+        let hint = stuck("dev", "s", "UPDATE_ROLLBACK_FAILED").help().map(|help| help.to_string());
+        assert!(hint.is_some_and(|hint| hint.contains("`cargo xtask doctor --stage dev`")));
     }
 }

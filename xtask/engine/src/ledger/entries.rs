@@ -167,7 +167,11 @@ impl<S: Store + 'static> Ledger<S> {
     async fn write(&self, open: &mut OpenEntry) -> Result<(), LedgerError> {
         let key = self.key(open.entry.number);
         let written = self.store.replace(&key, &text(&open.entry), &open.tag).await.map_err(self.failed())?;
-        let changed = || LedgerError::Changed { system: self.system.clone(), number: open.entry.number };
+        let changed = || LedgerError::Changed {
+            stage: open.entry.stage.clone(),
+            system: self.system.clone(),
+            number: open.entry.number,
+        };
         open.tag = written.ok_or_else(changed)?;
         Ok(())
     }

@@ -36,18 +36,18 @@ pub(crate) enum LedgerError {
     Lock(#[from] LockError),
     #[error("release {number} of {system} was changed by another run; this run shifted no more traffic")]
     #[diagnostic(help(
-        "check `cargo xtask release show {number} --stage <STAGE> --system {system}`, then run the command again"
+        "check `cargo xtask release show {number} --stage {stage} --system {system}`, then run the command again"
     ))]
-    Changed { system: String, number: u32 },
+    Changed { stage: String, system: String, number: u32 },
     #[error("there is no release {number}; the ledger has {known}; no traffic was shifted")]
-    #[diagnostic(help("choose a release from `cargo xtask release list --stage <STAGE>`"))]
-    NoSuchRelease { number: u32, known: usize },
+    #[diagnostic(help("choose a release from `cargo xtask release list --stage {stage}`"))]
+    NoSuchRelease { stage: String, number: u32, known: usize },
     #[error("failed to return to release {number}: it was never completed ({outcome}); no traffic was shifted")]
-    #[diagnostic(help("choose a completed release from `cargo xtask release list --stage <STAGE>`"))]
-    NeverReleased { number: u32, outcome: String },
+    #[diagnostic(help("choose a completed release from `cargo xtask release list --stage {stage}`"))]
+    NeverReleased { stage: String, number: u32, outcome: String },
     #[error("there is no earlier release to return to; no traffic was shifted")]
-    #[diagnostic(help("list the releases with `cargo xtask release list --stage <STAGE>`"))]
-    NothingBefore,
+    #[diagnostic(help("list the releases with `cargo xtask release list --stage {stage}`"))]
+    NothingBefore { stage: String },
 }
 
 #[cfg(test)]

@@ -6,19 +6,24 @@ use super::{Entry, LedgerError, Outcome, ReleaseKind};
 
 /// Returns the release that a rollback returns to: release `to`, or the last completed release that differs from the present
 /// one and precedes it. After a rollback to release 2 that is a release before 2.
-pub(crate) fn rollback_target(entries: &[Entry], to: Option<u32>) -> Result<&Entry, LedgerError> {
+pub(crate) fn rollback_target<'a>(
+    entries: &'a [Entry],
+    to: Option<u32>,
+    stage: &str,
+) -> Result<&'a Entry, LedgerError> {
     match to {
-        Some(number) => numbered(entries, number),
-        None => last_different(entries).ok_or(LedgerError::NothingBefore),
+        Some(number) => numbered(entries, number, stage),
+        None => last_different(entries).ok_or_else(|| LedgerError::NothingBefore { stage: stage.to_owned() }),
     }
 }
 
-fn numbered(entries: &[Entry], number: u32) -> Result<&Entry, LedgerError> {
+fn numbered<'a>(entries: &'a [Entry], number: u32, stage: &str) -> Result<&'a Entry, LedgerError> {
     let entry = entries.iter().find(|entry| entry.number == number);
-    let entry = entry.ok_or(LedgerError::NoSuchRelease { number, known: entries.len() })?;
+    let stage = || stage.to_owned();
+    let entry = entry.ok_or_else(|| LedgerError::NoSuchRelease { stage: stage(), number, known: entries.len() })?;
     match entry.outcome {
         Outcome::Released => Ok(entry),
-        _ => Err(LedgerError::NeverReleased { number, outcome: entry.outcome_text() }),
+        _ => Err(LedgerError::NeverReleased { stage: stage(), number, outcome: entry.outcome_text() }),
     }
 }
 

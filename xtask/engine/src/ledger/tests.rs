@@ -37,12 +37,12 @@ fn a_rollback_returns_to_the_last_release_that_differs() {
         entry(4, "4", Outcome::Released),
         entry(5, "4", Outcome::Released),
     ];
-    assert_eq!(rollback_target(&entries, None).expect("a target").number, 2);
-    assert_eq!(rollback_target(&entries, Some(1)).expect("a target").number, 1);
-    assert!(matches!(rollback_target(&entries, Some(3)), Err(LedgerError::NeverReleased { .. })));
-    assert!(matches!(rollback_target(&entries, Some(9)), Err(LedgerError::NoSuchRelease { .. })));
-    assert!(matches!(rollback_target(&entries[..1], None), Err(LedgerError::NothingBefore)));
-    assert!(matches!(rollback_target(&[], None), Err(LedgerError::NothingBefore)));
+    assert_eq!(rollback_target(&entries, None, "dev").expect("a target").number, 2);
+    assert_eq!(rollback_target(&entries, Some(1), "dev").expect("a target").number, 1);
+    assert!(matches!(rollback_target(&entries, Some(3), "dev"), Err(LedgerError::NeverReleased { .. })));
+    assert!(matches!(rollback_target(&entries, Some(9), "dev"), Err(LedgerError::NoSuchRelease { .. })));
+    assert!(matches!(rollback_target(&entries[..1], None, "dev"), Err(LedgerError::NothingBefore { .. })));
+    assert!(matches!(rollback_target(&[], None, "dev"), Err(LedgerError::NothingBefore { .. })));
 }
 
 #[test]
@@ -52,10 +52,10 @@ fn a_release_that_changes_only_a_page_differs() {
         ..entry(number, "1", Outcome::Released)
     };
     let entries = [of(1, "a"), of(2, "b"), of(3, "b")];
-    assert_eq!(rollback_target(&entries, None).expect("a target").number, 1);
+    assert_eq!(rollback_target(&entries, None, "dev").expect("a target").number, 1);
     // A release without manifests restores no page.
     let entries = [entry(1, "1", Outcome::Released), of(2, "b")];
-    assert!(matches!(rollback_target(&entries, None), Err(LedgerError::NothingBefore)));
+    assert!(matches!(rollback_target(&entries, None, "dev"), Err(LedgerError::NothingBefore { .. })));
 }
 
 #[test]
@@ -72,14 +72,14 @@ fn a_second_rollback_does_not_return_to_the_release_before_the_first() {
         |number, version, to| Entry { kind: ReleaseKind::Rollback { to }, ..entry(number, version, Outcome::Released) };
     let mut entries: Vec<_> = (1..=3).map(|number| entry(number, &number.to_string(), Outcome::Released)).collect();
     entries.push(rolled_back(4, "2", 2));
-    assert_eq!(rollback_target(&entries, None).expect("a target").number, 1);
+    assert_eq!(rollback_target(&entries, None, "dev").expect("a target").number, 1);
     entries.push(rolled_back(5, "1", 1));
-    assert!(matches!(rollback_target(&entries, None), Err(LedgerError::NothingBefore)));
+    assert!(matches!(rollback_target(&entries, None, "dev"), Err(LedgerError::NothingBefore { .. })));
     entries.push(entry(6, "4", Outcome::Released));
-    assert_eq!(rollback_target(&entries, None).expect("a target").number, 5);
+    assert_eq!(rollback_target(&entries, None, "dev").expect("a target").number, 5);
     entries.push(rolled_back(7, "1", 5));
     assert!(
-        matches!(rollback_target(&entries, None), Err(LedgerError::NothingBefore)),
+        matches!(rollback_target(&entries, None, "dev"), Err(LedgerError::NothingBefore { .. })),
         "releases that 4 and 5 rolled back are no targets"
     );
 }

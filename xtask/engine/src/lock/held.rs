@@ -46,6 +46,7 @@ struct Held<S: Store + 'static> {
 /// One lock, shared with the task that renews it.
 #[derive(Debug)]
 struct Lock<S> {
+    stage: String,
     system: String,
     store: Arc<S>,
     /// The token in the document as long as this run holds the lock.
@@ -145,7 +146,7 @@ async fn acquire<S: Store + 'static>(
         };
         // Without a tag, another run was faster: read the document again.
         if let Some(tag) = tag {
-            return Ok(hold(store, system, Lease { record, tag }, RENEWAL));
+            return Ok(hold(store, (requester.stage, system), Lease { record, tag }, RENEWAL));
         }
     }
 }
@@ -164,8 +165,9 @@ fn check_available(current: &LockRecord, system: &str, stage: &str, ui: &Ui) -> 
 }
 
 /// Starts renewing a lock.
-fn hold<S: Store + 'static>(store: &Arc<S>, system: &str, lease: Lease, pause: Duration) -> Held<S> {
+fn hold<S: Store + 'static>(store: &Arc<S>, (stage, system): (&str, &str), lease: Lease, pause: Duration) -> Held<S> {
     let lock = Arc::new(Lock {
+        stage: stage.to_owned(),
         system: system.to_owned(),
         store: Arc::clone(store),
         token: lease.record.token.clone(),
@@ -239,7 +241,7 @@ impl<S: Store> Lock<S> {
             record => {
                 let cause = loss(record);
                 self.loss.send_replace(Some(cause.clone()));
-                Err(LockError::Lost { system: self.system.clone(), cause })
+                Err(self.loss_error(cause))
             }
         }
     }
@@ -248,7 +250,11 @@ impl<S: Store> Lock<S> {
         let mut loss = self.loss.subscribe();
         // The sender lives as long as this lock, so the wait ends with a cause.
         let cause = loss.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
-        LockError::Lost { system: self.system.clone(), cause: cause.unwrap_or_default() }
+        self.loss_error(cause.unwrap_or_default())
+    }
+
+    fn loss_error(&self, cause: String) -> LockError {
+        LockError::Lost { stage: self.stage.clone(), system: self.system.clone(), cause, continuing: None }
     }
 
     async fn release(&self) -> Result<(), AwsError> {

@@ -91,19 +91,26 @@ pub enum LockError {
         owner: String,
     },
     /// This run no longer holds the lock.
-    #[error("this run lost the lock of {system}: {cause}; completed changes remain, and no further change was made")]
+    #[error(
+        "this run lost the lock of {system}: {cause}; completed changes remain, and no further change was started{}",
+        continued(.continuing.as_deref())
+    )]
     #[diagnostic(help(
-        "check the owner with `cargo xtask lock show --stage <STAGE> --system {system}`, then run the same command again: it \
+        "check the owner with `cargo xtask lock show --stage {stage} --system {system}`, then run the same command again: it \
          resumes where this run stopped"
     ))]
     Lost {
+        /// The stage.
+        stage: String,
         /// The system.
         system: String,
         /// How the lock was lost, and who holds it now.
         cause: String,
+        /// The started operations that AWS continues.
+        continuing: Option<String>,
     },
     /// Whether this run still holds the lock is unknown.
-    #[error("failed to check the lock of {system}; completed changes remain, and no further change was made")]
+    #[error("failed to check the lock of {system}; completed changes remain, and no further change was started")]
     Check {
         /// The system.
         system: String,
@@ -122,6 +129,20 @@ pub enum LockError {
         #[diagnostic_source]
         source: AwsError,
     },
+}
+
+impl LockError {
+    /// Adds the started operations that AWS continues after the lock was lost.
+    pub(crate) fn with_continuing(self, continuing: Option<String>) -> Self {
+        match self {
+            Self::Lost { stage, system, cause, .. } => Self::Lost { stage, system, cause, continuing },
+            other => other,
+        }
+    }
+}
+
+fn continued(work: Option<&str>) -> String {
+    work.map(|work| format!("; {work}")).unwrap_or_default()
 }
 
 /// The key of a lock's document.

@@ -185,7 +185,7 @@ fn check(system: &str, kind: CheckKind, request: &str, failure: Option<&str>) ->
 }
 
 #[test]
-fn a_release_that_fails_its_checks_is_reverted_if_it_was_rolled_back_and_has_failed_if_not() {
+fn a_release_that_fails_its_checks_traffic_if_it_was_rolled_back_and_has_failed_if_not() {
     let deployed = || deploy(of_releases(vec![released("notes", 6), released("feeds", 2)]), &[]);
     let checks = vec![
         check("notes", CheckKind::Cors, "OPTIONS /", Some("no header")),

@@ -3,9 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use model::rendered::RenderedSystem;
 
 use super::{Mark, Target};
 use crate::aws::lambda::Version;
+
+/// Returns the names of a system's artifacts: those of its functions' binaries and of its layers.
+pub(super) fn artifact_names(system: &RenderedSystem) -> BTreeSet<&str> {
+    let functions = system.stacks.iter().flat_map(|stack| &stack.functions).map(|function| function.id.artifact_name());
+    let layers = system.stacks.iter().flat_map(|stack| &stack.layers).map(|layer| layer.layer.as_str());
+    functions.chain(layers).collect()
+}
+
+/// Returns whether a key is `<prefix><artifact>-<SHA-256>.zip` of one of the artifacts. Keys of a system whose name begins with this
+/// system's are not.
+pub(super) fn is_artifact(key: &str, prefix: &str, artifacts: &BTreeSet<&str>) -> bool {
+    let name = key.strip_prefix(prefix).and_then(|name| name.strip_suffix(".zip"));
+    let Some((artifact, hash)) = name.and_then(|name| name.rsplit_once('-')) else { return false };
+    artifacts.contains(artifact) && hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
 /// The references of kept versions and deployed stacks.
 #[derive(Debug, Default)]
@@ -57,8 +73,29 @@ impl References {
 
 #[cfg(test)]
 mod tests {
+    use model::example::Example;
+
     use super::*;
     use crate::prune::tests::version;
+
+    #[test]
+    fn artifacts_of_a_system_with_a_longer_name_are_not_the_systems_own() {
+        let systems = Example::systems(&Example::stage_named("local"));
+        let notes = systems.iter().find(|system| system.name == "notes").expect("the system");
+        let names = artifact_names(notes);
+        let name = names.first().expect("an artifact");
+        let hash = "ab".repeat(32);
+        let is_own = |key: &str| is_artifact(key, "artifacts/notes-", &names);
+        assert!(is_own(&format!("artifacts/notes-{name}-{hash}.zip")), "{names:?}");
+        for other in [
+            format!("artifacts/notes-admin-{name}-{hash}.zip"),
+            format!("artifacts/notes-{name}-{}.zip", &hash[..63]),
+            format!("artifacts/notes-{name}-{hash}"),
+            format!("artifacts/notes-{}.zip", hash),
+        ] {
+            assert!(!is_own(&other), "{other}");
+        }
+    }
 
     #[test]
     fn artifacts_stay_while_a_stack_or_a_kept_version_refers_to_them() {

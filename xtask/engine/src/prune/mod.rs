@@ -7,7 +7,7 @@ mod versions;
 
 use std::collections::BTreeMap;
 
-use artifacts::References;
+use artifacts::{References, artifact_names, is_artifact};
 use model::rendered::RenderedSystem;
 use serde::Serialize;
 pub(crate) use versions::{ReleasedVersions, released_versions};
@@ -79,8 +79,11 @@ pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Vec<Mark
     }
     if let Some(bucket) = scope.bucket {
         for system in scope.systems {
-            let keys = clients.s3().keys(bucket, &format!("artifacts/{}-", system.name)).await?;
-            marks.extend(keys.into_iter().map(|key| references.mark_artifact(key)));
+            let prefix = format!("artifacts/{}-", system.name);
+            let artifacts = artifact_names(system);
+            let keys = clients.s3().keys(bucket, &prefix).await?;
+            let own = keys.into_iter().filter(|key| is_artifact(key, &prefix, &artifacts));
+            marks.extend(own.map(|key| references.mark_artifact(key)));
         }
     }
     Ok(marks)

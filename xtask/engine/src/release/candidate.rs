@@ -4,7 +4,7 @@ use contract::probe::{Probe, Question, Ready};
 use model::rendered::RenderedFunction;
 
 use super::{
-    ReleaseContext, ReleaseError,
+    ReleaseContext, ReleaseError, Traffic,
     context::failed,
     smoke::{DirectInvocation, SmokeTest, with_retries},
 };
@@ -108,7 +108,7 @@ pub(super) async fn probe(
         function: name.clone(),
         version: version.to_owned(),
         cause,
-        traffic: "no traffic was shifted to it",
+        traffic: Traffic::NotShifted,
     };
     let response = invoke(context, name, version, &Probe { probe: Question::Ready }).await?;
     // Functions may share a binary, so the response names the function.

@@ -1,9 +1,27 @@
 //! Why a release or a rollback failed.
 
 use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{aws::AwsError, deploy::DeployError, ledger::LedgerError, site::SiteError};
+
+/// The traffic after a failed release.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Traffic {
+    /// It was shifted back: users receive the earlier release.
+    Reverted,
+    /// Users receive the version that failed, because there is no earlier one.
+    StaysOnFailed,
+    /// Shifting it back failed: users may receive a mix of versions.
+    Mixed,
+    /// None was shifted.
+    NotShifted,
+    /// The error does not show which versions users receive.
+    #[default]
+    Unknown,
+}
 
 /// A release or a rollback failed. Each message states what users receive now.
 #[derive(Debug, Error, Diagnostic)]
@@ -24,15 +42,9 @@ pub(crate) enum ReleaseError {
         source: Box<DeployError>,
     },
     /// A new version failed its probe.
-    #[error("the probe of {function} version {version} failed: {cause}; {traffic}")]
+    #[error("the probe of {function} version {version} failed: {cause}; {}", consequence(*.traffic))]
     #[diagnostic(help("fix the cause, which the function's log may show, then deploy again"))]
-    Probe {
-        function: String,
-        version: String,
-        cause: String,
-        /// The consequence for the traffic.
-        traffic: &'static str,
-    },
+    Probe { function: String, version: String, cause: String, traffic: Traffic },
     /// The new versions are worse than the earlier ones, or a smoke test failed.
     #[error("release {number} was reverted: {why}")]
     #[diagnostic(help(
@@ -71,9 +83,9 @@ pub(crate) enum ReleaseError {
     /// Versions of the earlier release were deleted.
     #[error("failed to return to release {number}: {}; no traffic was shifted", versions.join(", "))]
     #[diagnostic(help(
-        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage {stage}`"
     ))]
-    VersionsDeleted { number: u32, versions: Vec<String> },
+    VersionsDeleted { stage: String, number: u32, versions: Vec<String> },
     /// The stacks lack resources that the earlier release's code needs.
     #[error("failed to return to release {number}: the stacks do not match its code: {}; no traffic was shifted", unmet.join(", "))]
     #[diagnostic(help("deploy its commit again, which also restores its stacks"))]
@@ -81,9 +93,9 @@ pub(crate) enum ReleaseError {
     /// Files of the earlier release's sites were deleted.
     #[error("failed to return to release {number}: {}; no traffic was shifted", files.join(", "))]
     #[diagnostic(help(
-        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage <STAGE>`"
+        "deploy its commit again, or choose a newer release from `cargo xtask release list --stage {stage}`"
     ))]
-    FilesDeleted { number: u32, files: Vec<String> },
+    FilesDeleted { stage: String, number: u32, files: Vec<String> },
     /// A site could not be published.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -99,4 +111,67 @@ pub(crate) enum ReleaseError {
     #[error("function {function} is not deployed; nothing was released")]
     #[diagnostic(help("deploy the whole system: run the command without --stack"))]
     NotDeployed { function: String },
+}
+
+impl ReleaseError {
+    /// Returns the traffic after this error.
+    pub(crate) fn traffic(&self) -> Traffic {
+        match self {
+            Self::Probe { traffic, .. } => *traffic,
+            Self::Reverted { .. } => Traffic::Reverted,
+            Self::NothingBefore { .. } => Traffic::StaysOnFailed,
+            Self::MixedVersions { .. } => Traffic::Mixed,
+            Self::NotReady { .. }
+            | Self::RolesDiffer { .. }
+            | Self::VersionsDeleted { .. }
+            | Self::StacksDiffer { .. }
+            | Self::FilesDeleted { .. }
+            | Self::CodeDiffers { .. }
+            | Self::NotDeployed { .. } => Traffic::NotShifted,
+            // These occur before, between and after the shifts of a release.
+            Self::Aws { .. } | Self::UnknownAlarms { .. } | Self::Ledger(_) | Self::Site(_) => Traffic::Unknown,
+        }
+    }
+}
+
+/// Describes the traffic after a failed probe.
+fn consequence(traffic: Traffic) -> &'static str {
+    match traffic {
+        Traffic::StaysOnFailed => "`live` points to it, and there is no earlier version",
+        _ => "no traffic was shifted to it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_the_traffic_that_its_message_states() {
+        let (why, function, stage) = (|| "why".to_owned(), || "f".to_owned(), || "prod".to_owned());
+        let probe =
+            |traffic| ReleaseError::Probe { function: function(), version: "2".to_owned(), cause: why(), traffic };
+        let mixed = ReleaseError::MixedVersions {
+            stage: stage(),
+            system: "notes".to_owned(),
+            functions: function(),
+            why: why(),
+        };
+        for (error, traffic, words) in [
+            (ReleaseError::Reverted { number: 2, why: why() }, Traffic::Reverted, "was reverted"),
+            (
+                ReleaseError::NothingBefore { number: 1, why: why(), functions: function() },
+                Traffic::StaysOnFailed,
+                "still points to the failed version",
+            ),
+            (mixed, Traffic::Mixed, "a mix of versions"),
+            (probe(Traffic::NotShifted), Traffic::NotShifted, "no traffic was shifted"),
+            (probe(Traffic::StaysOnFailed), Traffic::StaysOnFailed, "`live` points to it"),
+            (ReleaseError::RolesDiffer { function: function(), stage: stage() }, Traffic::NotShifted, "no traffic was"),
+            (ReleaseError::NotDeployed { function: function() }, Traffic::NotShifted, "nothing was released"),
+        ] {
+            assert_eq!(error.traffic(), traffic, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }

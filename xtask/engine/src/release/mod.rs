@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(crate) use canary::CanaryPlan;
 use candidate::{Candidate, prepare_candidate, probe};
 pub(crate) use context::{ReleaseContext, ReleaseMetadata};
-pub(crate) use error::ReleaseError;
+pub(crate) use error::{ReleaseError, Traffic};
 use model::rendered::RenderedFunction;
 pub(crate) use revert::abort;
 use revert::revert_after;
@@ -98,12 +98,9 @@ async fn probe_all(context: &ReleaseContext<'_>, candidates: &[Candidate]) -> Re
     for candidate in candidates.iter().filter(|candidate| candidate.needs_probe) {
         let probed = probe(context, &candidate.function, &candidate.version).await;
         probed.map_err(|error| match error {
-            ReleaseError::Probe { function, version, cause, .. } if candidate.is_new => ReleaseError::Probe {
-                function,
-                version,
-                cause,
-                traffic: "`live` points to it, and there is no earlier version",
-            },
+            ReleaseError::Probe { function, version, cause, .. } if candidate.is_new => {
+                ReleaseError::Probe { function, version, cause, traffic: Traffic::StaysOnFailed }
+            }
             error => error,
         })?;
     }

@@ -26,7 +26,7 @@ pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> R
         (open, _) => open,
     };
     let entries = context.ledger.entries().await?;
-    let target = rollback_target(&entries, to)?;
+    let target = rollback_target(&entries, to, &context.metadata.stage)?;
     check_needs(context, target)?;
     let present = present_sites(context, &entries);
     let sites = target_sites(context, target, &present);
@@ -64,7 +64,12 @@ async fn check_files(
     sites: &BTreeMap<String, String>,
 ) -> Result<(), ReleaseError> {
     let files = context.pages.deleted_files(sites).await?;
-    if files.is_empty() { Ok(()) } else { Err(ReleaseError::FilesDeleted { number: target.number, files }) }
+    let stage = || context.metadata.stage.clone();
+    if files.is_empty() {
+        Ok(())
+    } else {
+        Err(ReleaseError::FilesDeleted { stage: stage(), number: target.number, files })
+    }
 }
 
 async fn record_and_complete(
@@ -138,6 +143,6 @@ async fn changes(context: &ReleaseContext<'_>, target: &Entry) -> Result<Vec<Fun
     if versions.is_empty() {
         Ok(changes)
     } else {
-        Err(ReleaseError::VersionsDeleted { number: target.number, versions })
+        Err(ReleaseError::VersionsDeleted { stage: context.metadata.stage.clone(), number: target.number, versions })
     }
 }

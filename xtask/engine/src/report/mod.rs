@@ -15,7 +15,7 @@ use crate::{
     aws::lambda::Described,
     deploy,
     ledger::{self, Entry},
-    release::Released,
+    release::{Released, Traffic},
     site::Published,
 };
 
@@ -72,9 +72,14 @@ pub(crate) struct DeployReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "camelCase")]
 pub(crate) enum ReleaseProgress {
-    /// Not every system has been released.
+    /// No release has started.
     #[default]
-    Unfinished,
+    NotStarted,
+    /// A system is being released; those before it have been.
+    Releasing {
+        /// The system.
+        system: String,
+    },
     /// Every system has been released.
     Complete,
     /// One system failed, and those behind it were not tried.
@@ -87,8 +92,8 @@ pub(crate) enum ReleaseProgress {
 pub(crate) struct ReleaseFailure {
     /// The system that failed.
     pub(crate) system: String,
-    /// Whether its release was reverted, so that users get the versions that they got before.
-    pub(crate) is_reverted: bool,
+    /// Its traffic after the failure.
+    pub(crate) traffic: Traffic,
     /// The systems that were not tried.
     pub(crate) untried: Vec<String>,
 }

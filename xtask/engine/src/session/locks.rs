@@ -8,7 +8,9 @@ use super::Session;
 use crate::{
     aws::documents::Documents,
     error::Interrupted,
+    interruption::{Interruption, Subscription},
     lock::{HeldLocks, Requester},
+    store::Store,
 };
 
 impl Session {
@@ -30,14 +32,52 @@ impl Session {
         let requester = Requester { stage: &self.stage.name, identity: &self.caller.arn, command };
         let mut interruption = self.context.interruption.subscribe();
         let locks = HeldLocks::acquire(&store, &names, requester, ui).await?;
-        let result = tokio::select! {
-            // An interruption and a lost lock come before the next step of the work.
-            biased;
-            () = interruption.interrupted() => Err(Interrupted { continuing: None }.into()),
-            lost = locks.lost() => Err(lost.into()),
-            result = work(&locks) => result,
-        };
+        let result = while_held(&locks, &self.context.interruption, &mut interruption, work(&locks)).await;
         locks.release(ui).await;
         result
+    }
+}
+
+/// Runs `work` until it ends, a lock is lost or the user interrupts.
+async fn while_held<S: Store + 'static, T>(
+    locks: &HeldLocks<S>,
+    interruption: &Interruption,
+    subscription: &mut Subscription,
+    work: impl Future<Output = miette::Result<T>>,
+) -> miette::Result<T> {
+    // Pinned here, because the registered work must be read before the work is dropped.
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        // An interruption and a lost lock come before the next step of the work.
+        biased;
+        () = subscription.interrupted() => Err(Interrupted { continuing: None }.into()),
+        lost = locks.lost() => Err(lost.with_continuing(interruption.registered()).into()),
+        result = &mut work => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lock::break_lock, store::memory::Memory, ui::Ui};
+
+    #[tokio::test]
+    async fn a_run_that_lost_its_lock_names_the_operations_that_continue() {
+        let store = Arc::new(Memory::default());
+        let requester = Requester { stage: "dev", identity: "somebody", command: "deploy" };
+        let locks = HeldLocks::acquire(&store, &["notes"], requester, &Ui::new()).await.expect("free");
+        let interruption = Interruption::default();
+        let mut subscription = interruption.subscribe();
+        let work = async {
+            let _continuing = interruption.continuing("CloudFormation continues to deploy notes-api-dev".to_owned());
+            break_lock(&*store, "notes").await.expect("broken");
+            locks.ensure_held("notes").await.expect_err("lost");
+            std::future::pending::<miette::Result<()>>().await
+        };
+        let error = while_held(&locks, &interruption, &mut subscription, work).await.expect_err("lost").to_string();
+        let expected = "this run lost the lock of notes: it was broken; completed changes remain, and no further change was \
+                        started; CloudFormation continues to deploy notes-api-dev";
+        assert_eq!(error, expected);
+        assert_eq!(interruption.registered(), None);
     }
 }

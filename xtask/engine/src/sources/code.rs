@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 use serde::Deserialize;
 
 use super::{
     SourcesError,
     git::{Commit, Git},
+    packages::metadata,
 };
 
 /// The binaries whose code has changed, each with the reason.
@@ -43,12 +44,6 @@ pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Cha
         None
     };
     Ok(of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref()))
-}
-
-/// The workspace's own packages. `Cargo.lock` has the packages below them; to resolve those takes most of a second.
-fn metadata(root: &Utf8Path) -> Result<Metadata, SourcesError> {
-    let mut command = MetadataCommand::new();
-    command.current_dir(root).no_deps().exec().map_err(|error| SourcesError::Graph { reason: error.to_string() })
 }
 
 fn of_files(

@@ -3,6 +3,7 @@
 pub(crate) mod code;
 pub(crate) mod fingerprint;
 pub(crate) mod git;
+mod packages;
 pub(crate) mod templates;
 
 use camino::Utf8PathBuf;

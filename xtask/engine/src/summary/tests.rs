@@ -132,13 +132,12 @@ fn a_failure_is_reported_with_its_consequences() {
 
 #[test]
 fn live_reverted_and_untried_systems_are_told_apart() {
-    let failure = |is_reverted| {
+    let failure = |traffic| {
         let (system, untried) = ("notes".to_owned(), names(&["feeds"]));
-        ReleaseProgress::Failed(ReleaseFailure { system, is_reverted, untried })
+        ReleaseProgress::Failed(ReleaseFailure { system, traffic, untried })
     };
-    let report =
-        |is_reverted| DeployReport { functions: upload(), progress: failure(is_reverted), ..DeployReport::default() };
-    let reverted = deploy(report(true), &["release 2 was reverted: /health answers 500"]);
+    let report = |traffic| DeployReport { functions: upload(), progress: failure(traffic), ..DeployReport::default() };
+    let reverted = deploy(report(Traffic::Reverted), &["release 2 was reverted: /health answers 500"]);
     let text = markdown("prod", &[reverted], &Links::default());
     let expected = [
         "/health answers 500",
@@ -147,8 +146,27 @@ fn live_reverted_and_untried_systems_are_told_apart() {
         "**Not attempted:** feeds.",
     ];
     assert_contains(&text, &expected);
-    let text = markdown("prod", &[deploy(report(false), &["the probe failed"])], &Links::default());
+    let text = markdown("prod", &[deploy(report(Traffic::NotShifted), &["the probe failed"])], &Links::default());
     assert!(text.contains("**Not released:** notes.") && !text.contains("Reverted"), "{text}");
+}
+
+#[test]
+fn no_summary_denies_traffic_that_may_have_been_shifted() {
+    let failed = |traffic| {
+        ReleaseProgress::Failed(ReleaseFailure { system: "notes".to_owned(), traffic, ..ReleaseFailure::default() })
+    };
+    for (progress, expected) in [
+        (failed(Traffic::StaysOnFailed), "**Failed, and live:** notes. Users get the failed release"),
+        (failed(Traffic::Mixed), "**NOT reverted:** notes. Users may get a mix of versions."),
+        (failed(Traffic::Unknown), "**Failed:** the release of notes. Its traffic may have been shifted."),
+        (ReleaseProgress::Releasing { system: "notes".to_owned() }, "**Interrupted:** the release of notes."),
+        (ReleaseProgress::Complete, "**Releases complete:** the deploy failed after them"),
+    ] {
+        let report = DeployReport { functions: upload(), progress, ..DeployReport::default() };
+        let text = markdown("prod", &[deploy(report, &["no"])], &Links::default());
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("Not released") && !text.contains("No traffic was shifted"), "{text}");
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(super) async fn release(
         let steps = Steps { target, applied: &applied, locks, bucket: &bucket, draft };
         let mut systems = applied.systems.iter().filter(|system| has_functions(system) || !system.sites.is_empty());
         while let Some(system) = systems.next() {
+            let system_name = system.name.clone();
+            draft.update(|report| report.progress = ReleaseProgress::Releasing { system: system_name });
             match steps.release(system).await {
                 Ok((released, published)) => {
                     functions.extend(released);
@@ -117,8 +119,7 @@ impl Steps<'_> {
         if !untried.is_empty() {
             ui.warn(format_args!("not released, because {system} failed: {}", untried.join(", ")));
         }
-        let is_reverted = matches!(error, ReleaseError::Reverted { .. });
-        let failure = ReleaseFailure { system: system.clone(), is_reverted, untried };
+        let failure = ReleaseFailure { system: system.clone(), traffic: error.traffic(), untried };
         self.draft.update(|report| report.progress = ReleaseProgress::Failed(failure));
     }
 }

@@ -1,5 +1,7 @@
 //! The last step: stale API deployments, pruning, and what the deploy did.
 
+use std::collections::BTreeMap;
+
 use model::rendered::RenderedSystem;
 use serde_json::json;
 
@@ -9,6 +11,7 @@ use super::{
     release::Deployment,
 };
 use crate::{
+    application::{Application, Demo},
     deploy::{Deployed, Done},
     error::{Exit, one_line},
     render,
@@ -60,8 +63,14 @@ pub(super) async fn report(
         report.urls = urls;
     });
     draft.read(|report| print(target, deployed, report))?;
-    if args.format == Format::Text && session.stage.is_local() && changed {
-        run_demos(systems, deployed, session).await?;
+    if args.format == Format::Text && session.stage.is_local() {
+        let demos: Vec<_> = demos_of(&session.context.application, systems).collect();
+        if changed {
+            for demo in &demos {
+                demo.run(session, &deployed.outputs, &session.context).await?;
+            }
+        }
+        draft.read(|report| hints(&demos, &report.urls)).iter().for_each(|hint| ui.result(hint));
     }
     Ok(Exit::Success)
 }
@@ -130,11 +139,50 @@ fn print(target: &Target, deployed: &Deployed, report: &DeployReport) -> miette:
     Ok(())
 }
 
-async fn run_demos(systems: &[RenderedSystem], deployed: &Deployed, session: &Session) -> miette::Result<()> {
-    let context = &session.context;
+/// Returns the demos of these systems.
+fn demos_of<'a>(application: &'a Application, systems: &'a [RenderedSystem]) -> impl Iterator<Item = &'a dyn Demo> {
     let is_selected = |name: &str| systems.iter().any(|system| system.name == name);
-    for demo in context.application.demos.iter().filter(|demo| is_selected(demo.system())) {
-        demo.run(session, &deployed.outputs, context).await?;
+    application.demos.iter().map(AsRef::as_ref).filter(move |demo| is_selected(demo.system()))
+}
+
+/// Returns the commands to try by hand, whether or not the deploy changed anything.
+fn hints(demos: &[&dyn Demo], urls: &BTreeMap<String, String>) -> Vec<String> {
+    demos.iter().filter_map(|demo| demo.hint(urls)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::LocalBoxFuture;
+    use model::example::{Example, NOTES};
+
+    use super::*;
+    use crate::{context::Context, deploy::Outputs};
+
+    struct Demonstration;
+
+    impl Demo for Demonstration {
+        fn system(&self) -> &str {
+            NOTES
+        }
+
+        fn hint(&self, urls: &BTreeMap<String, String>) -> Option<String> {
+            Some(format!("try: curl {}", urls.get("Api")?))
+        }
+
+        fn run<'a>(&'a self, _: &'a Session, _: &'a Outputs, _: &'a Context) -> LocalBoxFuture<'a, miette::Result<()>> {
+            Box::pin(async { Ok(()) })
+        }
     }
-    Ok(())
+
+    #[test]
+    fn demos_of_deployed_systems_hint_at_a_command() {
+        let application = Application::new(Example).demo(Demonstration);
+        let systems = Example::systems(&Example::stage_named("local"));
+        let demos: Vec<_> = demos_of(&application, &systems).collect();
+        let urls = [("Api".to_owned(), "http://localhost/notes".to_owned())].into();
+        assert_eq!(hints(&demos, &urls), ["try: curl http://localhost/notes"]);
+        assert!(hints(&demos, &BTreeMap::new()).is_empty());
+        let others: Vec<_> = systems.into_iter().filter(|system| system.name != NOTES).collect();
+        assert_eq!(demos_of(&application, &others).count(), 0);
+    }
 }

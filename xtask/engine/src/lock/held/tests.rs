@@ -57,7 +57,7 @@ async fn a_renewal_whose_response_was_lost_is_recognized() {
     let store = Arc::new(Memory::default());
     let own = new_record(REQUESTER);
     let mut tag = store.create(&key("notes"), &text(&own)).await.expect("written").expect("new");
-    let held = hold(&store, "notes", Lease { record: own.clone(), tag: tag.clone() }, RENEWAL);
+    let held = hold(&store, ("dev", "notes"), Lease { record: own.clone(), tag: tag.clone() }, RENEWAL);
     let renewed = LockRecord { renewed: own.renewed + 30, ..own.clone() };
     store.replace(&key("notes"), &text(&renewed), &tag).await.expect("written").expect("held");
     assert!(held.lock.adopt_own_write(&mut tag).await);
@@ -72,7 +72,7 @@ async fn a_renewal_notices_that_the_lock_was_broken() {
     let store = Arc::new(Memory::default());
     let record = new_record(REQUESTER);
     let tag = store.create(&key("notes"), &text(&record)).await.expect("written").expect("new");
-    let held = HeldLocks(vec![hold(&store, "notes", Lease { record, tag }, Duration::from_millis(1))]);
+    let held = HeldLocks(vec![hold(&store, ("dev", "notes"), Lease { record, tag }, Duration::from_millis(1))]);
     assert_eq!(break_notes(&store).await.process, std::process::id());
     let lost = held.lost().await;
     assert!(matches!(lost, LockError::Lost { .. }), "{lost}");

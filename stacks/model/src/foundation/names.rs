@@ -1,0 +1,70 @@
+//! Checks the systems' names, which begin the names of their stacks, artifacts and ledgers.
+
+use super::SYSTEM;
+use crate::{rendered::RenderedSystem, stage::Stage, template::RenderError};
+
+/// Checks the names of the systems that a project has rendered for a stage.
+pub(super) fn check(stage: &Stage, systems: &[RenderedSystem]) -> Result<(), RenderError> {
+    let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
+    for (index, name) in names.iter().enumerate() {
+        if *name == SYSTEM {
+            return Err(RenderError::ReservedSystem { system: SYSTEM.to_owned() });
+        }
+        if names[..index].contains(name) {
+            return Err(RenderError::DuplicateSystem { system: (*name).to_owned() });
+        }
+        let mut others = names.iter().copied().chain([SYSTEM]);
+        if let Some(other) = others.find(|other| is_extended(other, name)) {
+            return Err(RenderError::ExtendedSystem { system: (*name).to_owned(), other: other.to_owned() });
+        }
+    }
+    Ok(stage.check_rendered(&names)?)
+}
+
+/// Returns whether `name` is `system` and a hyphen and more, so that their resources could have the same names.
+fn is_extended(system: &str, name: &str) -> bool {
+    name.strip_prefix(system).is_some_and(|rest| rest.starts_with('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        example::Example,
+        foundation::complete,
+        project::Project as _,
+        template::{Stack, System},
+    };
+
+    /// The error for systems of these names in a stage with these lines under `systems`.
+    fn error(names: &[&str], settings: &str) -> String {
+        let text = format!("account: '111122223333'\nregion: eu-central-1\nsystems: {{ {settings} }}\n");
+        let stage = Stage::parse("dev", &text, "dev.yaml").expect("a stage");
+        let system = |name: &&str| System::new(name, vec![Stack::new("data", "Data.")]).render(&stage);
+        let systems: Vec<_> = names.iter().map(system).collect::<Result<_, _>>().expect("rendered");
+        match complete(&stage, systems, &[]) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn systems_have_names_of_their_own() {
+        assert_eq!(error(&["notes", "notebook", "my-notes"], ""), "");
+        assert_eq!(error(&["notes", "feeds", "notes"], ""), "two systems are named `notes`");
+        assert!(error(&["notes", SYSTEM], "").starts_with("a system is named `foundation`"));
+        let extended = error(&["notes-admin", "notes"], "");
+        assert!(extended.starts_with("system `notes-admin` is named as system `notes` with a suffix"), "{extended}");
+        assert!(error(&["foundation-extra"], "").contains("as system `foundation` with a suffix"));
+    }
+
+    #[test]
+    fn a_system_with_settings_must_be_rendered() {
+        assert_eq!(error(&["notes"], "notes: {}, feeds:"), "");
+        let expected = "failed to parse dev.yaml: there is no system `nots`; did you mean `notes`?";
+        assert_eq!(error(&["notes"], "notes: {}, nots: {}"), expected);
+        let stage = Example::stage_named("prod");
+        let systems = Example.render(&stage).expect("rendered");
+        assert!(check(&stage, &systems[..1]).is_err() && check(&stage, &systems).is_ok());
+    }
+}
