@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod literals;
+mod readme;
 mod words;
 
 use std::{
