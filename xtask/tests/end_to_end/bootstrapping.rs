@@ -79,7 +79,7 @@ fn what_runs_keeps_its_rights_until_it_is_gone() {
     // The next commit has less: a deploy neither needs somebody to bootstrap first, nor takes anything away.
     world.write(&["portfolio"]);
     let planned = text(&world.run(&["plan", "--stage", "staging", "--online"]));
-    assert!(planned.contains("The permissions of foundation stay as they are"), "{planned}");
+    assert!(planned.contains("The permissions in foundation stay unchanged"), "{planned}");
     assert!(!planned.contains("foundation-pipeline-staging will"), "{planned}");
     let deployed = world.deploy("portfolio", "data");
     assert!(!deployed.contains("foundation"), "{deployed}");
@@ -100,7 +100,7 @@ fn what_runs_keeps_its_rights_until_it_is_gone() {
     assert!(!after.contains("Permissions that only deployed stacks need"), "{after}");
     assert!(!world.rights().0.contains(secrets));
     let planned = text(&world.run(&["plan", "--stage", "staging", "--online"]));
-    assert!(!planned.contains("The permissions of foundation"), "{planned}");
+    assert!(!planned.contains("The permissions in foundation"), "{planned}");
 
     // More is for people, as ever.
     world.write(&["portfolio", "thakii"]);

@@ -70,7 +70,8 @@ fn script(command: clap::Command, shell: Shell) -> String {
         Shell::Fish => FISH,
         _ => "",
     };
-    String::from_utf8_lossy(&script).into_owned() + bridge
+    // clap_complete names the verbs' cases after `cargo xtask`, as usage lines show the tool, and looks for them after COMMAND.
+    String::from_utf8_lossy(&script).replace("cargo__subcmd__xtask", "cargo__xtask") + bridge
 }
 
 #[cfg(test)]
