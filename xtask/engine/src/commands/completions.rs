@@ -26,10 +26,10 @@ fi
 complete -F _cargo_xtask -o bashdefault -o default cargo
 "#;
 
-/// What follows the script in fish.
+/// What follows the script in fish. The single quotes defer the expansion until a word is completed.
 const FISH: &str = r#"
 complete -c cargo -n "__fish_seen_subcommand_from xtask" -f -a \
-    "(complete -C \"cargo-xtask $(string join ' ' -- (commandline -opc)[3..]) $(commandline -ct)\")"
+    '(complete -C "cargo-xtask $(string join " " -- (commandline -opc)[3..]) $(commandline -ct)")'
 "#;
 
 /// Arguments of `completions`.
