@@ -1,4 +1,4 @@
-//! JSON whose numbers serialize as numbers, whatever features `serde_json` was compiled with.
+//! JSON whose numbers serialize as numbers, independent of the features of `serde_json`.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;

@@ -24,7 +24,7 @@ pub enum Effect {
     Unknown,
 }
 
-/// A parsed statement. Equal statements mean the same, in whatever order their lists are written.
+/// A parsed statement. The order of its lists does not affect equality.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyStatement {
     effect: Effect,

@@ -1,4 +1,4 @@
-//! Deploys one stack, whatever state it is in.
+//! Deploys one stack from any state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Reads a repository through git's command line, so that it reads whatever the user's git reads.
+//! Reads a repository through the git command line, with the configuration and extensions of the user's git.
 
 use std::{
     io::Write,
