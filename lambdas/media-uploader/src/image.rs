@@ -1,5 +1,5 @@
 //! The image function: produces the variants of one uploaded image or of one video's poster. It reads, writes and
-//! deletes objects; [`variants`] processes the pixels.
+//! deletes objects; `variants` processes the pixels.
 
 mod animation;
 mod decode;

@@ -51,7 +51,7 @@ fn another_account_is_not_touched() {
         refused(
             &run(command),
             1,
-            &["belongs to account 111122223333", "in account 000000000000", "nothing was touched"],
+            &["belongs to account 111122223333", "credentials are for account 000000000000", "nothing was touched"],
         );
     }
 }
