@@ -27,7 +27,12 @@ struct CommandOutcome {
 
 /// Runs the command line of a project: `fn main() -> ExitCode { engine::main(Project) }`.
 pub fn main(application: impl Into<Application>) -> ExitCode {
-    let application = application.into();
+    start(application.into())
+}
+
+/// Not generic: a generic function's code, and that of every command below it, would be generated again in the project's binary
+/// after each change of a stack.
+fn start(application: Application) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(run_command_line(application)),

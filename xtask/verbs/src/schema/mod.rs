@@ -22,7 +22,7 @@ use miette::Diagnostic;
 use serde_json::Value;
 use thiserror::Error;
 
-pub(crate) use self::verb::Verb;
+pub use self::verb::Verb;
 use self::{model::Resource, types::TypeName};
 
 /// An error in a schema.

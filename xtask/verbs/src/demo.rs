@@ -29,10 +29,10 @@ const SYSTEM: &str = "media-uploader";
 const API: &str = "MediaApi";
 
 /// `cargo xtask demo`.
-pub(crate) struct Verb;
+pub struct Verb;
 
 /// The demo that follows a deploy to stage `local`.
-pub(crate) struct Demo;
+pub struct Demo;
 
 /// Upload a photo through the local API and print the URL of its thumbnail.
 #[derive(Debug, Args)]

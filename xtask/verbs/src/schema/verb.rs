@@ -15,7 +15,7 @@ const REPLACEMENT: &str = "xtask/plan/src/changes/replacement.tsv";
 const PERMISSIONS: &str = "stacks/model/src/foundation/permissions.tsv";
 
 /// `cargo xtask schema`.
-pub(crate) struct Verb;
+pub struct Verb;
 
 /// Generate the typed resource properties from AWS's schemas, or check them
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ pub(crate) enum TreeError {
     },
     /// rustfmt rejects a source.
     #[error("failed to format the generated {path}: {reason}")]
-    #[diagnostic(help("fix the generator in xtask/src/schema: its output is not valid Rust"))]
+    #[diagnostic(help("fix the generator in xtask/verbs/src/schema: its output is not valid Rust"))]
     Rejected {
         /// The generated file.
         path: String,
