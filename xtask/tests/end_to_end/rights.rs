@@ -39,7 +39,7 @@ const ADDRESSES: &[(&str, &[&str])] = &[
     ("aws-sdk-secretsmanager", &["AWS_ENDPOINT_URL_SECRETS_MANAGER"]),
     ("aws-sdk-sns", &["AWS_ENDPOINT_URL_SNS"]),
     ("aws-sdk-sqs", &["AWS_ENDPOINT_URL_SQS"]),
-    ("aws-sdk-ssm", &["AWS_ENDPOINT_URL_SSM"]),
+    ("aws-call", &["AWS_ENDPOINT_URL_SSM"]),
 ];
 
 /// What a function has been seen to need, and calls nobody understood.

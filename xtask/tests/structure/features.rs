@@ -40,7 +40,9 @@ fn one_feature_set_for_all_builds() {
     // The local cloud's functions are built with `--workspace` and a `--bin` each.
     let functions = feature_sets(&["--workspace"], "normal,build");
     let tests = feature_sets(&["--workspace"], "normal,build,dev");
-    for (part, whole, name) in [(&xtask, &functions, "functions"), (&functions, &tests, "tests"), (&xtask, &tests, "tests")] {
+    for (part, whole, name) in
+        [(&xtask, &functions, "functions"), (&functions, &tests, "tests"), (&xtask, &tests, "tests")]
+    {
         let again = compiled_again(part, whole);
         assert!(
             again.is_empty(),

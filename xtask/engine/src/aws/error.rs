@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use miette::Diagnostic;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 /// A call to AWS failed.
@@ -94,6 +95,14 @@ where
             AwsError { operation, kind, code: None, message }
         }
     }
+}
+
+/// Reads a response in JSON.
+pub(super) fn read<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T, AwsError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the response is not what the API reference describes: {error}");
+        AwsError { operation, kind: ErrorKind::Other, code: None, message }
+    })
 }
 
 /// Turns a thing that does not exist into `None`.
