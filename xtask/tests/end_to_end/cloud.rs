@@ -6,7 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
-use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_call::{Call, Service};
+use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -99,12 +100,41 @@ impl Cloud {
             ))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .sleep_impl(TokioSleep::new())
+            .time_source(SystemTimeSource::new())
             .build()
     }
 
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk()).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// Calls CloudWatch Logs.
+    pub(crate) async fn logs(&self, operation: &'static str, input: &Value) -> Value {
+        let service = Service::regional("logs", "CloudWatch Logs");
+        self.call(Call::json(service, "1.1", "Logs_20140328", operation, input)).await
+    }
+
+    /// Calls CloudWatch.
+    pub(crate) async fn cloudwatch(&self, operation: &'static str, input: &Value) -> Value {
+        let service = Service::regional("monitoring", "CloudWatch");
+        self.call(Call::json(service, "1.0", "GraniteServiceVersion20100801", operation, input)).await
+    }
+
+    /// Makes a call that must succeed; returns its JSON, or `null` where the response is empty.
+    async fn call(&self, call: Call) -> Value {
+        let body = call.send(&self.sdk()).await.unwrap_or_else(|error| panic!("a call failed: {error:?}"));
+        serde_json::from_slice(&body).unwrap_or_default()
+    }
+
+    /// Reads a path of CloudFront's API; returns the XML. The emulator finds the service by the signature, which it does not verify.
+    pub(crate) async fn cloudfront(&self, path: &str) -> String {
+        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cloudfront/aws4_request, \
+                         SignedHeaders=host, Signature=0";
+        let request = reqwest::Client::new().get(format!("{}/2020-05-31{path}", self.endpoint()));
+        let response = request.header("authorization", signature).send().await.expect("CloudFront responds");
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response.text().await.expect("text")
     }
 
     pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use regex_lite::Regex;
 use reqwest::{Method, Url};
 use serde_json::Value;
 
@@ -101,15 +102,15 @@ async fn pool_tags(cloud: &Cloud) -> BTreeMap<String, Vec<(String, String)>> {
 
 /// Each distribution's tags, by its ARN.
 async fn distribution_tags(cloud: &Cloud) -> BTreeMap<String, Vec<(String, String)>> {
-    let client = aws_sdk_cloudfront::Client::new(&cloud.sdk());
-    let listed = client.list_distributions().send().await.expect("the distributions");
-    let arns = listed.distribution_list().map(|list| list.items()).unwrap_or_default().iter().map(|one| one.arn());
+    let element = |text: &str, name: &str| -> Vec<String> {
+        let pattern = Regex::new(&format!("<{name}>([^<]*)</{name}>")).expect("a pattern");
+        pattern.captures_iter(text).map(|found| found[1].to_owned()).collect()
+    };
     let mut tags = BTreeMap::new();
-    for arn in arns {
-        let listed = client.list_tags_for_resource().resource(arn).send().await.expect("its tags");
-        let own = listed.tags().map(|tags| tags.items()).unwrap_or_default().iter();
-        let own = own.map(|tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned()));
-        tags.insert(arn.to_owned(), own.collect());
+    for arn in element(&cloud.cloudfront("/distribution").await, "ARN") {
+        let listed = cloud.cloudfront(&format!("/tagging?Resource={arn}")).await;
+        let own = element(&listed, "Key").into_iter().zip(element(&listed, "Value")).collect();
+        tags.insert(arn, own);
     }
     tags
 }
