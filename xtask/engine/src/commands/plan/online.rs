@@ -32,7 +32,7 @@ pub(super) async fn plan(
     args: &PlanArgs,
     context: &Context,
 ) -> miette::Result<Preview> {
-    Validator::remembering(context.workspace.target().join("validated")).check(render::stacks_of(selected))?;
+    Validator::remembering(context.workspace.target().join("validated")).check_systems(&stage, selected)?;
     let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), context).await?;
     let session = Session::open(stage, context).await?;
     let preview = async {
