@@ -62,7 +62,7 @@ fn write(
     context: &Context,
 ) -> miette::Result<()> {
     // The caller warns of unmet allowances.
-    let _unmet = args.allowances.allowances().apply(&mut preview);
+    let _unmet = args.allowances.allowances().apply(&mut preview.findings);
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
     plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
