@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::{
+    exception::{Exception, Rule},
     resource::Resource,
     value::{Expression, Text},
 };
@@ -82,6 +83,15 @@ impl Stack {
         let set = self.resources.get_mut(logical_id).map(|resource| resource.set(path, value));
         if !matches!(set, Some(Ok(()))) {
             self.unknown_paths.push((logical_id.to_owned(), path.to_owned()));
+        }
+    }
+
+    /// Accepts that a resource breaks a requirement for all templates, or a rule of the template validator such as `F3002`. The
+    /// reason becomes part of the template. A logical ID that does not exist is an error when the system is rendered.
+    pub fn except(&mut self, logical_id: &str, rule: impl Into<Rule>, reason: &str) {
+        match self.resources.get_mut(logical_id) {
+            Some(resource) => resource.add_exception(Exception::new(rule, reason)),
+            None => self.unknown_paths.push((logical_id.to_owned(), "Metadata.Exceptions".to_owned())),
         }
     }
 

@@ -56,7 +56,7 @@ enum LocalCommand {
 #[derive(Debug, Error, Diagnostic)]
 enum LocalCommandError {
     #[error("failed to sign in: stage local has no system with users")]
-    #[diagnostic(help("enable a system with a user pool in stacks/stages/local.yaml"))]
+    #[diagnostic(help("enable a system with a user pool in the file of stage local"))]
     NoUsers,
     #[error("failed to sign in: stage local has several systems with users: {}", .0.join(", "))]
     #[diagnostic(help("select one with `--system <SYSTEM>`"))]

@@ -19,7 +19,8 @@ use crate::{
     error::Exit,
     github,
     planning::{self, Scope},
-    render, stage,
+    render::{self, validate},
+    stage,
     ui::Ui,
 };
 
@@ -127,6 +128,7 @@ async fn previews(args: &PlanArgs, context: &Context) -> miette::Result<Vec<Prev
         let mut preview = if args.online || args.drift || args.out.is_some() || stage.is_local() {
             online::plan(stage, &selected, args, context).await?
         } else {
+            validate::require(&stage, &selected)?;
             offline::plan(&stage, &selected, args, context)?
         };
         planning::accept(&args.allowances.allowances(), &mut preview, &context.ui);

@@ -81,7 +81,7 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
     let plan = plan::plan(&stage.name, &foundation, &target.artifacts, &observed);
     let mut preview = planning::preview(&foundation, &plan, &observed, session);
     // The plan of all systems, which follows, warns of unmet allowances.
-    let _unmet = args.allowances.allowances().apply(&mut preview);
+    let _unmet = args.allowances.allowances().apply(&mut preview.findings);
     Refused::check(&preview)?;
     Refused::check_foundation(&plan, args, stage)?;
     let ui = &session.context.ui;

@@ -2,26 +2,24 @@
 //!
 //! Offline and online plans differ only in their [`Baseline`]: a commit's templates, or the deployed stacks.
 
+mod compared;
+
 use std::collections::BTreeMap;
 
-use model::{
-    foundation,
-    rendered::{ParameterSource, RenderedStack, RenderedSystem},
-    stage::Stage,
-};
+use model::{foundation, rendered::RenderedSystem, stage::Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::compared::{compare_stacks, mark_conflicts};
 use crate::{
-    Action, CodeUpdate, Parameter, Plan, PlannedStack,
+    CodeUpdate, Plan,
     change_set::{ChangeSetEntry, disagreements},
-    changes::{Certainty, ResourceAction, StackChanges, compare, resolve::Known},
-    findings::{Finding, Sides, findings},
+    changes::{ResourceAction, StackChanges, compare, resolve::Known},
+    findings::Finding,
     forecast::{ChangingStack, Forecast, forecast},
-    full_name,
     observed::{ListedStack, Observed, ObservedStack},
     quotas::quotas,
-    widening::loses_protection,
+    sizes::Sizes,
 };
 
 /// The version of the JSON format. Added fields do not change it.
@@ -45,6 +43,12 @@ pub struct BaselineStack {
     pub parameters: BTreeMap<String, String>,
     /// The known values of outputs.
     pub outputs: BTreeMap<String, String>,
+}
+
+impl BaselineStack {
+    fn known(&self) -> Known<'_> {
+        Known { template: &self.template, parameters: &self.parameters }
+    }
 }
 
 impl Baseline {
@@ -164,13 +168,14 @@ pub struct CodeChange {
     pub reason: String,
 }
 
-/// The numbers of resources that would be created, updated, replaced and deleted.
+/// The numbers of resources that would be created, updated, replaced, deleted, and removed from their stack without deletion.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) create: usize,
     pub(crate) update: usize,
     pub(crate) replace: usize,
     pub(crate) delete: usize,
+    pub(crate) retain: usize,
 }
 
 impl Counts {
@@ -181,6 +186,7 @@ impl Counts {
                 ResourceAction::Create => counts.create += 1,
                 ResourceAction::Update => counts.update += 1,
                 ResourceAction::Replace => counts.replace += 1,
+                ResourceAction::Delete if change.retained => counts.retain += 1,
                 ResourceAction::Delete => counts.delete += 1,
             }
         }
@@ -228,28 +234,17 @@ pub fn preview(
     plan: Option<&Plan>,
     code: Vec<CodeChange>,
 ) -> Preview {
-    let mut stacks: Vec<StackPreview> = Vec::new();
+    let mut compared = compare_stacks(stage, systems, baseline, plan);
+    mark_conflicts(stage, &mut compared, baseline);
     let mut found = Vec::new();
-    for stack in systems.iter().flat_map(|system| &system.stacks) {
-        let planned = plan.and_then(|plan| plan.stacks.iter().find(|planned| planned.name == stack.name));
-        let old = baseline.stacks.get(&stack.name);
-        let changing = changing_parameters(stage, stack, &stacks);
-        let changes = changes(stack, old, planned, &changing, baseline);
-        for change in &changes.resources {
-            let resource = |template: Option<&Value>| {
-                template.and_then(|template| template["Resources"].get(&change.logical_id).cloned())
-            };
-            let (old, new) = (resource(old.map(|old| &old.template)), resource(Some(&stack.template)));
-            let loses_protection = loses_protection(change, old.as_ref(), &changes);
-            let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
-            found.extend(findings(change, &sides, &stage.refuse));
+    for system in systems {
+        for stack in &system.stacks {
+            let Some(compared) = compared.iter().find(|compared| compared.stack.name == stack.name) else { continue };
+            found.extend(compared.findings(stage));
+            found.extend(quotas(&Sizes { stack, stacks: &system.stacks, region: &stage.region }));
         }
-        found.extend(quotas(&stack.name, &stack.template));
-        let depends_on = stack.depends_on.iter().map(|other| full_name(&stack.system, other, &stage.name)).collect();
-        let action = action(old.is_some(), &changes, planned);
-        let (system, name, change_set) = (Some(stack.system.clone()), stack.name.clone(), Vec::new());
-        stacks.push(StackPreview { system, name, action, changes, depends_on, change_set, to_do: None });
     }
+    let stacks: Vec<_> = compared.into_iter().map(|compared| compared.preview(stage)).collect();
     let forecast = forecast_of(systems, &stacks);
     Preview {
         format_version: FORMAT,
@@ -314,53 +309,5 @@ fn orphan(system: Option<String>, name: &str, changes: StackChanges, to_do: Stri
         depends_on: Vec::new(),
         change_set: Vec::new(),
         to_do: Some(to_do),
-    }
-}
-
-/// Parameters whose values change because a resource of another stack is replaced.
-fn changing_parameters(stage: &Stage, stack: &RenderedStack, before: &[StackPreview]) -> BTreeMap<String, Certainty> {
-    let of = |source: &ParameterSource| {
-        let ParameterSource::Output { stack: other, output } = source else { return None };
-        let owner = full_name(&stack.system, other, &stage.name);
-        before.iter().find(|stack| stack.name == owner)?.changes.moved_outputs.get(output).copied()
-    };
-    stack.parameters.iter().filter_map(|(name, source)| Some((name.clone(), of(source)?))).collect()
-}
-
-fn changes(
-    stack: &RenderedStack,
-    old: Option<&BaselineStack>,
-    planned: Option<&PlannedStack>,
-    changing: &BTreeMap<String, Certainty>,
-    baseline: &Baseline,
-) -> StackChanges {
-    let parameters = planned.map(|planned| parameters(planned, old, baseline)).unwrap_or_default();
-    let before = old.map(|old| Known { template: &old.template, parameters: &old.parameters });
-    let after = Known { template: &stack.template, parameters: &parameters };
-    compare(before, Some(after), changing)
-}
-
-/// The parameters' values that are known before the deploy.
-fn parameters(planned: &PlannedStack, old: Option<&BaselineStack>, baseline: &Baseline) -> BTreeMap<String, String> {
-    if planned.action == Action::None {
-        // Code and traffic change without CloudFormation.
-        return old.map(|old| old.parameters.clone()).unwrap_or_default();
-    }
-    let value = |name: &String, parameter: &Parameter| match parameter {
-        Parameter::Value(value) => Some(value.clone()),
-        Parameter::Previous => old?.parameters.get(name).cloned(),
-        Parameter::Output { stack, output } => baseline.stacks.get(stack)?.outputs.get(output).cloned(),
-    };
-    planned.parameters.iter().filter_map(|(name, parameter)| Some((name.clone(), value(name, parameter)?))).collect()
-}
-
-fn action(exists: bool, changes: &StackChanges, planned: Option<&PlannedStack>) -> StackAction {
-    let is_unchanged = changes.resources.is_empty() && changes.outputs.is_empty();
-    match planned.map(|planned| &planned.action) {
-        Some(Action::Create) => StackAction::Create,
-        Some(Action::Update(_)) => StackAction::Update,
-        _ if !exists => StackAction::Create,
-        _ if is_unchanged => StackAction::None,
-        _ => StackAction::Update,
     }
 }

@@ -1,80 +1,10 @@
-//! Compares plans of real edits with CloudFormation's documentation, and checks the table in xtask/docs/edits.md.
+//! Usual edits, most of which CloudFormation makes.
 
-use std::fmt::Write;
-
-use resolve::Known;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{Documented, Edit, property};
 
-/// The documented outcome of an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Documented {
-    /// "Update requires: No interruption" or "Some interruptions".
-    Update,
-    /// "Update requires: Replacement".
-    Replacement,
-    /// Replacement under some conditions.
-    Conditional,
-    Create,
-    Delete,
-    Fails,
-}
-
-impl Documented {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Update => "updated in place",
-            Self::Replacement => "replaced",
-            Self::Conditional => "replaced under some conditions",
-            Self::Create => "created",
-            Self::Delete => "deleted",
-            Self::Fails => "refused",
-        }
-    }
-
-    /// The outcome that a plan predicts.
-    fn predicted(change: &ResourceChange) -> Self {
-        match (change.action, change.certainty) {
-            _ if change.impossible.is_some() => Self::Fails,
-            (ResourceAction::Create, _) => Self::Create,
-            (ResourceAction::Delete, _) => Self::Delete,
-            (ResourceAction::Update, _) => Self::Update,
-            (ResourceAction::Replace, Certainty::Certain) => Self::Replacement,
-            (ResourceAction::Replace, _) => Self::Conditional,
-        }
-    }
-}
-
-struct Edit {
-    what: &'static str,
-    resource_type: &'static str,
-    /// The property, or the quoted section, that documents the outcome.
-    source: &'static str,
-    documented: Documented,
-    old: Value,
-    new: Value,
-}
-
-/// A change of one property of one resource.
-fn property(
-    what: &'static str,
-    resource_type: &'static str,
-    source: &'static str,
-    documented: Documented,
-    (old, new): (Value, Value),
-) -> Edit {
-    let of = |value: Value| {
-        let mut properties = serde_json::Map::new();
-        if !value.is_null() {
-            properties.insert(source.to_owned(), value);
-        }
-        json!({ "A": { "Type": resource_type, "Properties": properties } })
-    };
-    Edit { what, resource_type, source, documented, old: of(old), new: of(new) }
-}
-
-fn storage() -> Vec<Edit> {
+pub(super) fn storage() -> Vec<Edit> {
     use Documented::{Fails, Replacement, Update};
     const TABLE: &str = "AWS::DynamoDB::Table";
     const BUCKET: &str = "AWS::S3::Bucket";
@@ -85,9 +15,9 @@ fn storage() -> Vec<Edit> {
         property("rename a table", TABLE, "TableName", Replacement, (json!("a"), json!("b"))),
         property("change a key schema", TABLE, "KeySchema", Replacement, (key("a"), key("b"))),
         Edit {
-            what: "change the key schema of a table with a fixed name",
+            what: "change the key schema of a table with a fixed name".to_owned(),
             resource_type: TABLE,
-            source: "TableName: \"you cannot perform updates that require replacement\"",
+            source: "TableName: \"you cannot perform updates that require replacement\"".to_owned(),
             documented: Fails,
             old: named(key("a")),
             new: named(key("b")),
@@ -134,7 +64,7 @@ fn storage() -> Vec<Edit> {
     ]
 }
 
-fn users() -> Vec<Edit> {
+pub(super) fn users() -> Vec<Edit> {
     use Documented::{Fails, Replacement, Update};
     const POOL: &str = "AWS::Cognito::UserPool";
     let attribute = |name: &str, mutable: bool| json!({ "Name": name, "Mutable": mutable });
@@ -164,7 +94,7 @@ fn users() -> Vec<Edit> {
     ]
 }
 
-fn functions() -> Vec<Edit> {
+pub(super) fn functions() -> Vec<Edit> {
     use Documented::{Conditional, Replacement, Update};
     const FUNCTION: &str = "AWS::Lambda::Function";
     const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
@@ -215,7 +145,7 @@ fn functions() -> Vec<Edit> {
     ]
 }
 
-fn edge() -> Vec<Edit> {
+pub(super) fn edge() -> Vec<Edit> {
     use Documented::{Create, Delete, Fails, Replacement, Update};
     const METHOD: &str = "AWS::ApiGateway::Method";
     const RESOURCE: &str = "AWS::ApiGateway::Resource";
@@ -223,17 +153,17 @@ fn edge() -> Vec<Edit> {
     let of_type = |kind: &str| json!({ "A": { "Type": kind } });
     vec![
         Edit {
-            what: "add a route",
+            what: "add a route".to_owned(),
             resource_type: METHOD,
-            source: "\"Update behaviors of stack resources\"",
+            source: "\"Update behaviors of stack resources\"".to_owned(),
             documented: Create,
             old: json!({}),
             new: route.clone(),
         },
         Edit {
-            what: "remove a route",
+            what: "remove a route".to_owned(),
             resource_type: METHOD,
-            source: "\"Update behaviors of stack resources\"",
+            source: "\"Update behaviors of stack resources\"".to_owned(),
             documented: Delete,
             old: route,
             new: json!({}),
@@ -272,41 +202,12 @@ fn edge() -> Vec<Edit> {
         property("rename an alarm", "AWS::CloudWatch::Alarm", "AlarmName", Replacement, (json!("a"), json!("b"))),
         property("raise an alarm's threshold", "AWS::CloudWatch::Alarm", "Threshold", Update, (json!(1), json!(5))),
         Edit {
-            what: "change the type behind a logical ID",
+            what: "change the type behind a logical ID".to_owned(),
             resource_type: "AWS::SNS::Topic",
-            source: "\"Update of resource type is not permitted\"",
+            source: "\"Update of resource type is not permitted\"".to_owned(),
             documented: Fails,
             old: of_type("AWS::SQS::Queue"),
             new: of_type("AWS::SNS::Topic"),
         },
     ]
-}
-
-fn planned(edit: &Edit) -> Documented {
-    let (old, new) = (json!({ "Resources": edit.old }), json!({ "Resources": edit.new }));
-    let none = BTreeMap::new();
-    let side = |template| Some(Known { template, parameters: &none });
-    let changes = compare(side(&old), side(&new), &BTreeMap::new());
-    Documented::predicted(changes.of("A").expect("the edit changes the resource"))
-}
-
-#[test]
-fn plans_match_the_documentation() {
-    let edits: Vec<_> = [storage(), users(), functions(), edge()].into_iter().flatten().collect();
-    assert!(edits.len() >= 25, "{}", edits.len());
-    let mut table =
-        String::from("| Edit | Type | Property or section | Documentation | Plan |\n|---|---|---|---|---|\n");
-    for edit in &edits {
-        let planned = planned(edit);
-        assert_eq!(planned, edit.documented, "{} ({})", edit.what, edit.resource_type);
-        let (documented, planned) = (edit.documented.words(), planned.words());
-        // Writing to a string cannot fail.
-        let _never = writeln!(
-            table,
-            "| {} | `{}` | {} | {documented} | {planned} |",
-            edit.what, edit.resource_type, edit.source
-        );
-    }
-    let page = include_str!("../../../docs/edits.md");
-    assert!(page.contains(&table), "xtask/docs/edits.md should have this table:\n{table}");
 }
