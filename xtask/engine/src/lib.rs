@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod live;
 pub mod local;
 pub mod lock;
+pub mod network;
 mod notice;
 mod pages;
 pub mod plan_file;

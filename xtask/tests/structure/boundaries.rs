@@ -41,6 +41,17 @@ fn plans_depend_on_neither_tokio_nor_aws() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// Lambda gives its functions their credentials: only the tool signs in as developers and runners do.
+#[test]
+fn functions_know_no_sign_in_of_developers() {
+    let is_sign_in = |name: &&String| matches!(name.as_str(), "aws-sdk-sso" | "aws-sdk-ssooidc" | "aws-sdk-signin");
+    for function in ["media-uploader", "portfolio", "thakii"] {
+        let found: Vec<_> = dependencies(function).into_iter().filter(|name| is_sign_in(&name)).collect();
+        assert_eq!(found, Vec::<String>::new(), "{function}");
+    }
+    assert!(dependencies("engine").iter().any(|name| is_sign_in(&name)));
+}
+
 #[test]
 fn the_engine_depends_on_no_system() {
     let folders = fs_err::read_dir(root().join("lambdas")).expect("the functions");

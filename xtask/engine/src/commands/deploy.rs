@@ -119,5 +119,5 @@ async fn deploy(
     let prepared = prepare::prepare(target, draft).await?;
     let applied = apply::apply(target, prepared, locks, draft).await?;
     let released = release::release(target, applied, locks, draft).await?;
-    report::report(target, released, draft).await
+    report::report(target, released, locks, draft).await
 }

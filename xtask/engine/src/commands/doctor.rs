@@ -10,8 +10,9 @@ use super::print_json;
 use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
-    doctor::{Ailment, AilmentKind, FunctionState, RepairOptions, Signs, diagnose, repair},
-    error::Exit,
+    deploy::DeployError,
+    doctor::{Ailment, AilmentKind, FunctionState, Place, RepairContext, RepairOptions, Signs, diagnose, repair},
+    error::{Exit, one_line},
     ledger::Ledger,
     lock::HeldLocks,
     render::{self, RenderError},
@@ -69,31 +70,48 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
         retain: args.retain.into_iter().collect(),
         cancel: args.cancel.into_iter().collect(),
     };
-    let work = async |_: &HeldLocks<Documents>| fix(&systems, bucket.as_deref(), &options, &session).await;
+    let work = async |locks: &HeldLocks<Documents>| {
+        let context = RepairContext { clients: &session.clients, locks, options: &options, ui: &context.ui };
+        fix(&systems, bucket.as_deref(), context, &session).await
+    };
     let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
     session.explain(result)
 }
 
-/// Diagnoses again under the lock, because another command may have caused the first diagnosis, and repairs.
+/// Diagnoses again under the lock, because another command may have caused the first diagnosis, and repairs. A repair that fails does not
+/// stop the others, unless the lock is lost.
 async fn fix(
     systems: &[RenderedSystem],
     bucket: Option<&str>,
-    options: &RepairOptions,
+    context: RepairContext<'_>,
     session: &Session,
 ) -> miette::Result<Exit> {
-    let mut remaining = 0;
+    let (mut remaining, mut failure) = (0, None);
     for ailment in examine(systems, bucket, session).await? {
-        let region = match &ailment.kind {
-            AilmentKind::Stack(name, _) => {
-                let mut stacks = render::stacks_of(systems);
-                stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
-            }
-            _ => None,
-        };
-        let repaired = repair(&ailment, region.as_deref(), options, &session.clients, &session.context.ui).await?;
-        remaining += usize::from(!repaired);
+        match repair(&ailment, place(&ailment.kind, systems), context).await {
+            Ok(repaired) => remaining += usize::from(!repaired),
+            Err(lost @ DeployError::Lock(_)) => return Err(lost.into()),
+            Err(error) if failure.is_none() => failure = Some(error),
+            Err(error) => context.ui.warn(one_line(&error)),
+        }
     }
-    Ok(if remaining == 0 { Exit::Success } else { Exit::Failure })
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None if remaining > 0 => Ok(Exit::Failure),
+        None => Ok(Exit::Success),
+    }
+}
+
+/// The system and the region of the stack, or of the function's stack.
+fn place<'a>(kind: &AilmentKind, systems: &'a [RenderedSystem]) -> Place<'a> {
+    let stack = render::stacks_of(systems).find(|stack| match kind {
+        AilmentKind::Stack(name, _) => stack.name == *name,
+        AilmentKind::Weights(name, _) | AilmentKind::Pending(name) => {
+            stack.functions.iter().any(|function| function.function_name == *name)
+        }
+        AilmentKind::Manual => false,
+    });
+    stack.map(|stack| Place { system: &stack.system, region: stack.region.as_deref() }).unwrap_or_default()
 }
 
 async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {

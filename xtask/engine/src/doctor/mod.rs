@@ -5,7 +5,7 @@ mod repair;
 use plan::observed::{Observed, ObservedStack};
 use plan::states;
 pub(crate) use plan::states::{Meaning, Repair};
-pub(crate) use repair::{RepairOptions, repair};
+pub(crate) use repair::{Place, RepairContext, RepairOptions, repair};
 use serde::Serialize;
 
 /// A problem of a stage.

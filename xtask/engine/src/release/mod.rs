@@ -24,7 +24,7 @@ use revert::revert_after;
 use serde::{Deserialize, Serialize};
 use shift::complete;
 
-use crate::ledger::{OpenEntry, ReleaseKind, VersionChange};
+use crate::ledger::{LedgerError, OpenEntry, ReleaseKind, VersionChange};
 
 /// A function after a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +143,7 @@ async fn withdraw_stray_weights(context: &ReleaseContext<'_>, candidates: &[Cand
     let stays = |candidate: &&Candidate| candidate.before.as_ref() == Some(&candidate.version);
     for candidate in candidates.iter().filter(|candidate| candidate.is_weighted).filter(stays) {
         let (name, version) = (&candidate.function.function_name, &candidate.version);
+        context.locks.ensure_held(&context.system.name).await.map_err(LedgerError::from)?;
         context.point_live(name, version).await.map_err(context::failed(name))?;
         context.ui.say(format_args!("✓ {name}: live sends all traffic to {version} again"));
     }

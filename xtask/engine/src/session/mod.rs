@@ -76,8 +76,8 @@ impl Session {
             }
             (None, emulator)
         };
-        let clients = Clients::new(&stage, endpoint).await;
-        let caller = clients.caller().await?;
+        let clients = Clients::new(&stage, endpoint).await?;
+        let caller = clients.sign_in().await?;
         if caller.account != stage.account {
             let (file, expected) = (stage.file().to_owned(), stage.account);
             return Err(WrongAccount { stage: stage.name, file, expected, actual: caller.account }.into());

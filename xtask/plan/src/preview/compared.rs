@@ -109,7 +109,7 @@ impl Compared<'_> {
     pub(super) fn preview(self, stage: &Stage) -> StackPreview {
         let stack = self.stack;
         let depends_on = stack.depends_on.iter().map(|other| full_name(&stack.system, other, &stage.name)).collect();
-        let action = action(self.old.is_some(), &self.changes, self.planned);
+        let action = action(self.stack, self.old, &self.changes, self.planned);
         let (system, name, change_set) = (Some(stack.system.clone()), stack.name.clone(), Vec::new());
         StackPreview { system, name, action, changes: self.changes, depends_on, change_set, to_do: None }
     }
@@ -139,13 +139,21 @@ fn parameters(planned: &PlannedStack, old: Option<&BaselineStack>, baseline: &Ba
     planned.parameters.iter().filter_map(|(name, parameter)| Some((name.clone(), value(name, parameter)?))).collect()
 }
 
-fn action(exists: bool, changes: &StackChanges, planned: Option<&PlannedStack>) -> StackAction {
-    let is_unchanged = changes.resources.is_empty() && changes.outputs.is_empty();
-    match planned.map(|planned| &planned.action) {
-        Some(Action::Create) => StackAction::Create,
-        Some(Action::Update(_)) => StackAction::Update,
-        _ if !exists => StackAction::Create,
-        _ if is_unchanged => StackAction::None,
-        _ => StackAction::Update,
+/// The action on a stack, by the planner's rule: offline, without a plan, a stack is updated if its template differs.
+fn action(
+    stack: &RenderedStack,
+    old: Option<&BaselineStack>,
+    changes: &StackChanges,
+    planned: Option<&PlannedStack>,
+) -> StackAction {
+    match (planned.map(|planned| &planned.action), old) {
+        (Some(Action::Create), _) | (_, None) => StackAction::Create,
+        (Some(Action::Update(_)), _) => StackAction::Update,
+        (_, Some(old)) => {
+            // A value of another stack may change while the template stays the same.
+            let is_unchanged = changes.resources.is_empty() && changes.outputs.is_empty();
+            let is_same = is_unchanged && (planned.is_some() || old.template == stack.template);
+            if is_same { StackAction::None } else { StackAction::Update }
+        }
     }
 }

@@ -48,7 +48,8 @@ pub(crate) fn summary(preview: &Preview) -> String {
         parts.push(orphaned);
     }
     if parts.is_empty() {
-        parts.push("outputs only".to_owned());
+        let has_outputs = preview.stacks.iter().any(|stack| !stack.changes.outputs.is_empty());
+        parts.push(if has_outputs { "outputs only" } else { "templates only" }.to_owned());
     }
     let mut line = parts.join(", ");
     let refused = preview.refused().count();

@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     application::{Application, Demo},
+    aws::documents::Documents,
     deploy::{Deployed, Done},
     error::{Exit, one_line},
+    lock::HeldLocks,
     render,
     report::{DeployReport, Draft, StackReport},
     session::Session,
@@ -41,6 +43,7 @@ pub(super) fn print_plan(target: &Target, prepared: &Prepared) -> miette::Result
 pub(super) async fn report(
     target: &Target,
     deployment: Deployment,
+    locks: &HeldLocks<Documents>,
     draft: &Draft<DeployReport>,
 ) -> miette::Result<Exit> {
     let Target { args, session, .. } = target;
@@ -50,7 +53,7 @@ pub(super) async fn report(
         ui.warn(format_args!("failed to check the deployed routes: {}", one_line(error.as_ref())));
     }
     let changed = has_changed(&deployment);
-    if changed && let Err(error) = prune::after_deploy(systems, KEEP, session).await {
+    if changed && let Err(error) = prune::after_deploy(systems, KEEP, locks, session).await {
         ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
     }
     let urls = session.urls(&deployed.outputs);
