@@ -37,6 +37,7 @@ mod record;
 pub mod release;
 pub mod render;
 mod report;
+pub mod rights;
 mod run;
 pub mod session;
 pub mod site;
@@ -50,4 +51,4 @@ pub mod workspace;
 
 pub use application::Application;
 pub use cli::command;
-pub use run::main;
+pub use run::{main, main_with};

@@ -1,6 +1,7 @@
 //! CloudFormation: stacks, change sets, events.
 
 mod repairs;
+mod resources;
 
 use std::collections::BTreeMap;
 

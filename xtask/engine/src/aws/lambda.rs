@@ -1,5 +1,6 @@
 //! Lambda: code, versions, aliases, layers, probes.
 
+mod recording;
 mod version;
 
 use std::collections::BTreeMap;
