@@ -229,7 +229,7 @@ mod tests {
             assert_eq!(listed.count(), 1, "{}\n{help}", verb.get_name());
         }
         let (_, own) = help.split_once("This repository:\n").expect("the project's own verbs");
-        assert!(own.starts_with("  greet        Greet the reader\n\nOptions:\n  -v, --verbose"), "{own}");
+        assert!(own.starts_with("  greet         Greet the reader\n\nOptions:\n  -v, --verbose"), "{own}");
         let (verbs, _) = help.split_once("\nOptions:\n").expect("the options");
         assert!(verbs.lines().all(|line| line.len() <= 80), "{verbs}");
     }

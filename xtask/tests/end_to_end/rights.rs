@@ -79,7 +79,9 @@ impl Watch {
             for request in &calls.requests {
                 let is_allowed = !refused.contains(&(request.action(), request.resource()));
                 if self.oracle.allows(function, request) != is_allowed {
-                    wrong.push(format!("the tests disagree: {function}, {request:?}, allowed by the engine: {is_allowed}"));
+                    wrong.push(format!(
+                        "the tests disagree: {function}, {request:?}, allowed by the engine: {is_allowed}"
+                    ));
                 }
             }
             eprintln!("{function}: needed {} rights", calls.requests.len());

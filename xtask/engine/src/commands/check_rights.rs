@@ -13,10 +13,12 @@ use thiserror::Error;
 
 use super::print_json;
 use crate::{
+    aws::documents::Documents,
     context::Context,
     deploy::Outputs,
     error::{Exit, one_line},
     live::{self, Endpoints},
+    lock::HeldLocks,
     rights::{Deployed, Judgement, Place, Recorder, Refused, Rendered, Role, judge, roles},
     session::{self, Session},
     stage, table,
@@ -122,7 +124,7 @@ async fn recorded(
     let recorder = Recorder::new(Place::of(&session.stage), &session.clients)?;
     // While it is kept, an interrupted run waits until the functions are put back.
     let _subscription = session.context.interruption.subscribe();
-    let work = async |_: &_| exercise(systems, &outputs, &recorder, session).await;
+    let work = async |_: &HeldLocks<Documents>| exercise(systems, &outputs, &recorder, session).await;
     let exercised = session.locked(systems, "check-rights", bucket, work).await;
     let judgement = judge(&recorder.recorded(), roles);
     let stopped = recorder.stop().await;
@@ -193,9 +195,9 @@ fn print_tables(judgement: &Judgement, ui: &Ui) {
 fn refused_table(refused: &[Refused]) -> Table {
     let mut table = table::terminal(&["function", "refused", "resource", "statement"]);
     let rows = refused.iter();
-    table.add_rows(table::grouped(rows.map(|call| {
-        vec![call.function.clone(), call.action.clone(), call.resource.clone(), call.reason.clone()]
-    })));
+    table.add_rows(table::grouped(
+        rows.map(|call| vec![call.function.clone(), call.action.clone(), call.resource.clone(), call.reason.clone()]),
+    ));
     table
 }
 

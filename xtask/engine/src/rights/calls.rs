@@ -71,7 +71,10 @@ pub fn requests(call: &Call, place: &Place) -> Result<Vec<Request>, String> {
     };
     let place = Place { account: place.account.clone(), region };
     let body = content(call);
-    let operation = if target.is_empty() { body["Action"].as_str().unwrap_or_default() } else { target };
+    // The protocols: JSON, RPC with CBOR, and forms (Smithy, "AWS protocols").
+    let of_path = uri.path().rsplit_once("/operation/").map(|(_, name)| name);
+    let operation = [Some(target), of_path, body["Action"].as_str()];
+    let operation = operation.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or_default();
     let found = match service.as_str() {
         "s3" => storage::requests(call, &uri),
         "dynamodb" => tables::requests(operation, &body, &place),

@@ -112,13 +112,15 @@ pub fn judge(recorded: &BTreeMap<String, Recorded>, roles: &[Role]) -> Judgement
 
 impl Judgement {
     fn add(&mut self, request: &Request, role: &Role) {
-        let limit = role.boundary.as_deref();
-        let reason = refusal(&role.statements, request, "").or_else(|| {
-            let elsewhere = role.elsewhere(request);
-            limit.and_then(|limit| refusal(limit, &elsewhere, "the permissions boundary: "))
-        });
-        if let Some((certain, reason)) = reason {
-            let list = if certain { &mut self.refused } else { &mut self.conditional };
+        let of_role = refusal(&role.statements, request, "");
+        let of_boundary = role
+            .boundary
+            .as_ref()
+            .and_then(|boundary| refusal(boundary, &role.elsewhere(request), "the permissions boundary: "));
+        let refusals: Vec<_> = of_role.into_iter().chain(of_boundary).collect();
+        let certain = refusals.iter().find(|(is_certain, _)| *is_certain);
+        if let Some((is_certain, reason)) = certain.or(refusals.first()).cloned() {
+            let list = if is_certain { &mut self.refused } else { &mut self.conditional };
             let (action, resource) = (request.action().to_owned(), request.resource().to_owned());
             list.push(Refused { function: role.function.clone(), action, resource, reason });
         }
@@ -127,7 +129,7 @@ impl Judgement {
 
 /// Why statements refuse a request, and whether that is certain; `None` where they allow it.
 fn refusal(statements: &[PolicyStatement], request: &Request, what: &str) -> Option<(bool, String)> {
-    let (certain, reason) = match decide(statements, request) {
+    let (is_certain, reason) = match decide(statements, request) {
         Decision::Allowed => return None,
         Decision::Conditional(statement) => (false, format!("depends on: {statement}")),
         Decision::Denied(statement) => (true, format!("denied by: {statement}")),
@@ -136,7 +138,7 @@ fn refusal(statements: &[PolicyStatement], request: &Request, what: &str) -> Opt
             None => (true, "no statement is about the service".to_owned()),
         },
     };
-    Some((certain, format!("{what}{reason}")))
+    Some((is_certain, format!("{what}{reason}")))
 }
 
 fn unused(role: &Role, recorded: &Recorded) -> Vec<Unused> {

@@ -1,7 +1,7 @@
 //! Compares the calls that functions make on the local cloud with the roles that another stage renders for them.
 //!
-//! An emulator allows every call, AWS only those that a role allows. [`recorder`] records the calls through a proxy per function,
-//! [`calls`] names the requests that IAM judges, [`roles`] reads the other stage's roles for the resources here, and [`judgement`]
+//! An emulator allows every call, AWS only those that a role allows. A [`Recorder`] records the calls through a proxy per function,
+//! [`calls`] names the requests that IAM judges, [`roles()`] reads the other stage's roles for the resources here, and [`judge`]
 //! compares. Resource policies are not considered: a call that only they allow is reported as refused.
 
 pub mod calls;

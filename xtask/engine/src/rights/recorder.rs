@@ -143,7 +143,9 @@ impl<'a> Recorder<'a> {
             let mut notes = locked(&notes);
             match calls::requests(&call, &place) {
                 Ok(requests) => notes.requests.extend(requests),
-                Err(unknown) => drop(notes.unknown.insert(unknown)),
+                Err(unknown) => {
+                    notes.unknown.insert(unknown);
+                }
             }
         };
         Ok((Proxy::start(&self.upstream, record).await?, recorded))

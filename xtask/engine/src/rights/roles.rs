@@ -85,7 +85,8 @@ pub fn roles(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> Re
     let renamed = renamed(other, here, deployed);
     let mut roles = Vec::new();
     for (stack, id) in functions(other.systems) {
-        let function = functions(here.systems).find(|(_, own)| (&own.system, &own.logical_id) == (&id.system, &id.logical_id));
+        let function =
+            functions(here.systems).find(|(_, own)| (&own.system, &own.logical_id) == (&id.system, &id.logical_id));
         let Some(function) = function.and_then(|(stack, own)| name(stack, own)) else { continue };
         let mut resolver = Resolver::new(other, here, stack, deployed);
         let role = role_of(id, stack)?;
@@ -141,7 +142,8 @@ fn statements(
             documents.push(&policy["Properties"]["PolicyDocument"]);
         }
     }
-    let is_elsewhere = |arn: &&Value| arn["Ref"].as_str().is_none_or(|name| stack.template["Resources"][name].is_null());
+    let is_elsewhere =
+        |arn: &&Value| arn["Ref"].as_str().is_none_or(|name| stack.template["Resources"][name].is_null());
     let elsewhere: Vec<_> = managed.iter().filter(is_elsewhere).collect();
     let elsewhere = elsewhere.into_iter().map(|arn| format!("the managed policy {}", resolver.text(arn))).collect();
     let statements = documents.into_iter().flat_map(|document| list(&document["Statement"]));
@@ -182,7 +184,9 @@ fn renamed(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> BTre
     for stack in other.systems.iter().flat_map(|system| &system.stacks) {
         let resources = stack.template["Resources"].as_object().into_iter().flatten();
         for (logical_id, resource) in resources {
-            let Some((_, property, prefix)) = NAMES.iter().find(|(kind, ..)| resource["Type"] == *kind) else { continue };
+            let Some((_, property, prefix)) = NAMES.iter().find(|(kind, ..)| resource["Type"] == *kind) else {
+                continue;
+            };
             let given = &resource["Properties"][property];
             let id = deployed.id(stack, logical_id).map(|id| id.rsplit(':').next().unwrap_or(id));
             let (Some(id), false) = (id, given.is_null()) else { continue };

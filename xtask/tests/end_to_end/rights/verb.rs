@@ -1,6 +1,9 @@
 //! `check-rights` as a user runs it: with every grant, and with a project whose role in `prod` lacks one.
 
-use std::process::{Command, ExitCode, Output};
+use std::{
+    process::{Command, ExitCode, Output, Stdio},
+    time::Duration,
+};
 
 use model::{
     project::Project,
@@ -10,7 +13,10 @@ use model::{
 };
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, text};
+use crate::{
+    cloud::{Cloud, text},
+    proxy::kill,
+};
 
 /// The arguments of the tool that is this test's own binary.
 const ARGUMENTS: &str = "LACKING_TOOL_ARGUMENTS";
@@ -49,6 +55,34 @@ fn a_removed_grant_is_named_before_production() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("error: the roles of stage prod do not fit what the functions call"), "{errors}");
     assert_eq!(functions(), before, "the functions are put back after a failure");
+
+    let interrupted = stopped(&cloud, &arguments, |process| {
+        Command::new("kill").args(["-INT", &process.to_string()]).output().expect("kill");
+    });
+    assert_eq!(interrupted.status.code(), Some(130), "{}", text(&interrupted));
+    assert_eq!(functions(), before, "the functions are put back after an interruption");
+
+    stopped(&cloud, &arguments, kill);
+    assert_ne!(functions(), before, "a killed command puts nothing back");
+    cloud.json(&arguments);
+    assert_eq!(functions(), before, "the next run does");
+}
+
+/// Runs the command and stops it while it records.
+#[tokio::main(flavor = "current_thread")]
+async fn stopped(cloud: &Cloud, arguments: &[&str], stop: impl Fn(u32)) -> Output {
+    let live = async || {
+        let alias = cloud.lambda().get_alias().function_name("portfolio-api-local").name("live").send().await;
+        alias.expect("an alias").function_version().expect("a version").to_owned()
+    };
+    let before = live().await;
+    let mut command = cloud.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("xtask starts");
+    while live().await == before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop(child.id());
+    child.wait_with_output().expect("it ends")
 }
 
 /// Runs this binary as the tool of the other project.

@@ -68,7 +68,11 @@ fn queue(operation: &str, body: &Value, place: &Place) -> Option<Vec<Request>> {
         "SendMessageBatch" => "SendMessage",
         "DeleteMessageBatch" => "DeleteMessage",
         "ChangeMessageVisibilityBatch" => "ChangeMessageVisibility",
-        "SendMessage" | "DeleteMessage" | "ReceiveMessage" | "GetQueueAttributes" | "ChangeMessageVisibility"
+        "SendMessage"
+        | "DeleteMessage"
+        | "ReceiveMessage"
+        | "GetQueueAttributes"
+        | "ChangeMessageVisibility"
         | "PurgeQueue" => operation,
         "GetQueueUrl" => {
             return Some(vec![Request::new("sqs:GetQueueUrl", place.arn("sqs", body["QueueName"].as_str()?))]);

@@ -48,7 +48,8 @@ fn listed(action: &str, uri: &Url, bucket: &str) -> Request {
 fn of_object(call: &Call, uri: &Url, bucket: &str, key: &str) -> Option<Vec<Request>> {
     let has = |name: &str| query(uri, name).is_some();
     let object = |action: &str| Request::new(format!("s3:{action}"), format!("{bucket}/{key}"));
-    let is_known = !["acl", "attributes", "legal-hold", "restore", "retention", "select", "torrent"].into_iter().any(has);
+    let is_known =
+        !["acl", "attributes", "legal-hold", "restore", "retention", "select", "torrent"].into_iter().any(has);
     if !is_known || call.headers.contains_key("x-amz-acl") {
         return None;
     }

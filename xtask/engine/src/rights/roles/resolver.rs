@@ -45,9 +45,7 @@ impl<'a> Resolver<'a> {
         match value {
             Value::Array(items) => items.iter().map(|item| self.resolved(item)).collect(),
             Value::Object(_) if function(value).is_some() => self.text(value).into(),
-            Value::Object(fields) => {
-                fields.iter().map(|(name, value)| (name.clone(), self.resolved(value))).collect()
-            }
+            Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), self.resolved(value))).collect(),
             Value::String(text) => self.exchanged(text).into(),
             other => other.clone(),
         }
@@ -161,7 +159,8 @@ impl<'a> Resolver<'a> {
 /// An intrinsic function and its argument.
 fn function(value: &Value) -> Option<(&str, &Value)> {
     let call = value.as_object().filter(|call| call.len() == 1)?.iter().next();
-    call.map(|(name, argument)| (name.as_str(), argument)).filter(|(name, _)| *name == "Ref" || name.starts_with("Fn::"))
+    call.map(|(name, argument)| (name.as_str(), argument))
+        .filter(|(name, _)| *name == "Ref" || name.starts_with("Fn::"))
 }
 
 /// The value of `Ref` (CloudFormation template reference, "Return values" of each type): the physical ID, and for these types an ARN.
