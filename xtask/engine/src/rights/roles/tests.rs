@@ -101,9 +101,9 @@ fn names_accounts_and_regions_of_the_other_stage_are_exchanged() {
     let here = Rendered { stage: &stages.here.0, systems: &stages.here.1 };
     let mut resolver = Resolver::new(other, here, stack, &stages.deployed);
     for (text, expected) in [
-        ("thakii-status-prod", "thakii-status-local"),
-        ("prod-media-raw-", "local-media-raw-"),
-        ("parameter/portfolio/prod/*", "parameter/portfolio/local/*"),
+        ("notes-status-prod", "notes-status-local"),
+        ("prod-notes-raw-", "local-notes-raw-"),
+        ("parameter/notes/prod/*", "parameter/notes/local/*"),
         ("products-prod2", "products-prod2"),
         ("arn:aws:sqs:eu-central-1:111122223333:q", "arn:aws:sqs:us-east-1:000000000000:q"),
     ] {
