@@ -38,6 +38,7 @@ mod record;
 pub mod release;
 pub mod render;
 mod report;
+pub mod rights;
 mod run;
 pub mod session;
 pub mod site;
@@ -51,4 +52,4 @@ pub mod workspace;
 
 pub use application::Application;
 pub use cli::command;
-pub use run::main;
+pub use run::{main, main_with};

@@ -48,8 +48,14 @@ impl Cloud {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments);
+        self.lead(&mut command);
         command
-            .args(arguments)
+    }
+
+    /// Leads another tool to this cloud, with nothing of the developer's AWS set-up in reach.
+    pub(crate) fn lead(&self, command: &mut Command) {
+        command
             .current_dir(&self.workspace)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("XTASK_LOCAL_DIRECTORY", self.directory.path())
@@ -62,7 +68,6 @@ impl Cloud {
             .env_remove("GITHUB_STEP_SUMMARY")
             .env_remove("AWS_ENDPOINT_URL")
             .env_remove("AWS_PROFILE");
-        command
     }
 
     /// Runs a command that must succeed, and returns the JSON it printed.
@@ -144,7 +149,7 @@ impl Cloud {
     /// Changes the environment of a function's live version, as another stage file would.
     pub(crate) async fn reconfigure(&self, function: &str, changes: &[(&str, String)]) {
         let lambda = self.lambda();
-        let current = lambda.get_function_configuration().function_name(function).send().await;
+        let current = lambda.get_function_configuration().function_name(function).qualifier("live").send().await;
         let current = current.unwrap_or_else(|error| panic!("{function}: {error:?}"));
         let variables = current.environment().and_then(|environment| environment.variables()).cloned();
         let mut variables = variables.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Lambda: code, versions, aliases, layers, probes.
 
 mod conflicts;
+mod recording;
 mod version;
 
 use std::collections::BTreeMap;

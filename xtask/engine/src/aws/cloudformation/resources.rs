@@ -36,6 +36,12 @@ impl CloudFormation {
         Ok(resources.collect())
     }
 
+    /// Reads the physical ID of each resource of a stack, by logical ID; none if there is no such stack.
+    pub(crate) async fn physical_ids(&self, stack: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let resources = self.resources(stack).await?.into_iter();
+        Ok(resources.map(|resource| (resource.logical_id, resource.physical_id)).collect())
+    }
+
     /// Lists the IDs of deleted stacks with these names, by name. CloudFormation knows them for 90 days (CloudFormation API reference,
     /// `ListStacks`).
     pub(crate) async fn deleted_stacks(
