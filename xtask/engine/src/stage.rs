@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 pub enum StageError {
     /// There is no file for it.
     #[error("there is no stage `{name}`{}", closest(.name, .known))]
-    #[diagnostic(help("choose one of {}, or add stacks/stages/<STAGE>.yaml", .known.join(", ")))]
+    #[diagnostic(help("choose one of {}, or add stacks/stages/{name}.yaml", .known.join(", ")))]
     Unknown {
         /// The name that was given.
         name: String,

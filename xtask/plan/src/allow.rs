@@ -30,7 +30,7 @@ impl Allowances {
             FindingKind::ReplacesData => &self.replace,
             FindingKind::DeletesData => &self.delete,
             FindingKind::WidensIam | FindingKind::OpensToPublic | FindingKind::DropsAlarm => &self.other,
-            FindingKind::Impossible | FindingKind::Quota => return false,
+            FindingKind::Impossible | FindingKind::Api | FindingKind::Quota => return false,
         };
         named.contains(&format!("{stack}/{logical_id}"))
     }

@@ -32,7 +32,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding whose message lists several changes.
-    fn listing(kind: FindingKind, message: &str, parts: Vec<String>) -> Self {
+    pub(crate) fn listing(kind: FindingKind, message: &str, parts: Vec<String>) -> Self {
         Self { message: format!("{message} {}", parts.join(SEPARATOR)), parts, ..Self::new(kind, String::new()) }
     }
 
@@ -80,6 +80,8 @@ pub enum FindingKind {
     OpensToPublic,
     /// An alarm would be deleted, or notify fewer targets.
     DropsAlarm,
+    /// Clients of an API get its changes before new versions are probed, or not at all.
+    Api,
     /// A quota is nearly or fully used.
     Quota,
 }
@@ -92,7 +94,7 @@ impl FindingKind {
             Self::ReplacesData => Some("--allow-replace"),
             Self::DeletesData => Some("--allow-delete"),
             Self::WidensIam | Self::OpensToPublic | Self::DropsAlarm => Some("--allow"),
-            Self::Impossible | Self::Quota => None,
+            Self::Impossible | Self::Api | Self::Quota => None,
         }
     }
 
@@ -105,6 +107,7 @@ impl FindingKind {
             Self::WidensIam => "Wider permissions (widens-iam)",
             Self::OpensToPublic => "Public access (opens-to-public)",
             Self::DropsAlarm => "Deleted or silenced alarms (drops-alarm)",
+            Self::Api => "Effects on clients of APIs (api)",
             Self::Quota => "Quotas (quota)",
         }
     }
@@ -153,7 +156,7 @@ fn is_refused(kind: FindingKind, refused: &[Refusal]) -> bool {
         FindingKind::WidensIam => refused.contains(&Refusal::WidensIam),
         FindingKind::OpensToPublic => refused.contains(&Refusal::OpensToPublic),
         FindingKind::DropsAlarm => refused.contains(&Refusal::DropsAlarm),
-        FindingKind::Quota => false,
+        FindingKind::Api | FindingKind::Quota => false,
     }
 }
 

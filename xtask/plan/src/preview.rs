@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Action, CodeUpdate, Parameter, Plan, PlannedStack,
+    Action, CodeUpdate, Parameter, Plan, PlannedStack, api,
     change_set::{ChangeSetEntry, disagreements},
     changes::{Certainty, ResourceAction, StackChanges, compare, resolve::Known},
     findings::{Finding, Sides, findings},
@@ -244,6 +244,7 @@ pub fn preview(
             let sides = Sides { stack: &stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
             found.extend(findings(change, &sides, &stage.refuse));
         }
+        found.extend(api::findings(&stack.name, old.map(|old| &old.template), &stack.template, &changes));
         found.extend(quotas(&stack.name, &stack.template));
         let depends_on = stack.depends_on.iter().map(|other| full_name(&stack.system, other, &stage.name)).collect();
         let action = action(old.is_some(), &changes, planned);
