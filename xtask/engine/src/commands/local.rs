@@ -48,8 +48,9 @@ enum LocalCommand {
         /// The system with the user pool; may be omitted if only one has users.
         #[arg(long)]
         system: Option<String>,
-        /// The user's name in the pool: an e-mail address, or a phone number such as +15555550100, as the pool requires. The user
-        /// is created if there is none [default: a test user that `check-live` does not use].
+        /// The user, who is created if missing [default: one that no check deletes].
+        ///
+        /// The name is an e-mail address, or a phone number such as +15555550100, as the user pool requires.
         #[arg(long)]
         user: Option<String>,
         #[arg(long, value_enum, default_value_t)]

@@ -94,8 +94,7 @@ impl<'a> TestUser<'a> {
     }
 }
 
-/// Signs in a user of `system` for requests by hand, and keeps the user. Without a name, it is a user of their own: checks
-/// delete theirs.
+/// Signs in a user of `system` for requests by hand, and keeps the user. Without a name, it is one that no check deletes.
 ///
 /// # Errors
 ///
