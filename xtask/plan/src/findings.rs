@@ -34,7 +34,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding whose message lists several changes.
-    fn listing(kind: FindingKind, message: &str, parts: Vec<String>) -> Self {
+    pub(crate) fn listing(kind: FindingKind, message: &str, parts: Vec<String>) -> Self {
         Self { message: format!("{message} {}", parts.join(SEPARATOR)), parts, ..Self::new(kind, String::new()) }
     }
 
@@ -84,6 +84,8 @@ pub enum FindingKind {
     DropsAlarm,
     /// A resource that clients or events reach would be deleted.
     BreaksClients,
+    /// Clients of an API get its changes before new versions are probed, or not at all.
+    Api,
     /// A quota is nearly or fully used.
     Quota,
 }
@@ -96,7 +98,7 @@ impl FindingKind {
             Self::ReplacesData => Some("--allow-replace"),
             Self::DeletesData => Some("--allow-delete"),
             Self::WidensIam | Self::OpensToPublic | Self::DropsAlarm | Self::BreaksClients => Some("--allow"),
-            Self::Impossible | Self::Quota => None,
+            Self::Impossible | Self::Api | Self::Quota => None,
         }
     }
 
@@ -110,6 +112,7 @@ impl FindingKind {
             Self::OpensToPublic => "Public access (opens-to-public)",
             Self::DropsAlarm => "Deleted or silenced alarms (drops-alarm)",
             Self::BreaksClients => "Deletion of what clients and events reach (breaks-clients)",
+            Self::Api => "Effects on clients of APIs (api)",
             Self::Quota => "Quotas (quota)",
         }
     }
@@ -154,7 +157,7 @@ fn is_refused(kind: FindingKind, refused: &[Refusal]) -> bool {
         FindingKind::OpensToPublic => refused.contains(&Refusal::OpensToPublic),
         FindingKind::DropsAlarm => refused.contains(&Refusal::DropsAlarm),
         FindingKind::BreaksClients => refused.contains(&Refusal::BreaksClients),
-        FindingKind::Quota => false,
+        FindingKind::Api | FindingKind::Quota => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! making choices of its own. Read [`Plan`] and [`plan`] first, then [`preview`], which is the plan that people read.
 
 pub mod allow;
+pub mod api;
 pub mod artifacts;
 pub mod change_set;
 pub mod changes;

@@ -89,6 +89,12 @@ impl Cloud {
         self.json(&["deploy", "--stage", "local", "--yes", "--format", "json"])
     }
 
+    /// Signs in a user of a deployed system as a developer does.
+    pub(crate) fn assert_signs_in(&self, system: &str) {
+        let signed_in = self.json(&["local", "sign-in", "--system", system, "--format", "json"]);
+        assert!(signed_in["idToken"].is_string() && signed_in["username"].is_string(), "{system}");
+    }
+
     /// The last lines the emulator and the functions logged.
     pub(crate) fn log_tail(&self) -> String {
         text(&self.xtask(&["local", "logs", "-n", "80"]))

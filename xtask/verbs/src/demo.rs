@@ -94,7 +94,7 @@ async fn show(
     let path = photo.unwrap_or_else(|| context.workspace.root().join("lambdas/media-uploader/demo/photo.jpg"));
     let bytes = fs_err::read(&path).map_err(|source| DemoError::Photo { path, source })?;
     let step = context.ui.step("Upload a photo through the API");
-    let token = sign_in(system, session, outputs).await?.id_token;
+    let token = sign_in(system, None, session, outputs).await?.id_token;
     let thumbnail = upload_photo(api, &token, bytes).await?;
     let size = fetch(&thumbnail).await?;
     let (width, height) = (thumbnail.width, thumbnail.height);

@@ -104,6 +104,11 @@ impl Resource {
         Ok(())
     }
 
+    /// Returns the resource type.
+    pub(crate) fn resource_type(&self) -> &str {
+        &self.resource_type
+    }
+
     /// Returns the properties, with references still marked.
     pub(crate) fn properties(&self) -> &Value {
         &self.properties

@@ -9,7 +9,10 @@ use super::{
     resource::Resource,
     value::{Expression, Text},
 };
-use crate::rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer};
+use crate::{
+    parts::api::RefusedRoute,
+    rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer},
+};
 
 /// A group of resources that is added to a stack together.
 pub trait Part {
@@ -34,6 +37,7 @@ pub struct Stack {
     pub(crate) apis: Vec<RenderedApi>,
     pub(crate) duplicates: BTreeSet<String>,
     pub(crate) unknown_paths: Vec<(String, String)>,
+    pub(crate) refused_routes: Vec<RefusedRoute>,
 }
 
 impl Stack {
@@ -53,6 +57,7 @@ impl Stack {
             apis: Vec::new(),
             duplicates: BTreeSet::new(),
             unknown_paths: Vec::new(),
+            refused_routes: Vec::new(),
         }
     }
 

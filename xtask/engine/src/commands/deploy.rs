@@ -5,6 +5,7 @@ mod prepare;
 mod refused;
 mod release;
 mod report;
+mod routes;
 mod select;
 
 use camino::Utf8PathBuf;

@@ -1,6 +1,6 @@
 //! `doctor`: diagnoses a stage, explains each problem, and repairs it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use model::rendered::RenderedSystem;
@@ -11,10 +11,11 @@ use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
     deploy::DeployError,
-    doctor::{Ailment, AilmentKind, FunctionState, Place, RepairContext, RepairOptions, Signs, diagnose, repair},
+    doctor::{Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose, repair},
     error::{Exit, one_line},
     ledger::Ledger,
     lock::HeldLocks,
+    release,
     render::{self, RenderError},
     session::{Session, has_functions},
     ui::{Format, Ui},
@@ -132,7 +133,10 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
         let ledger = session.ledger(bucket, &system.name);
         match ledger.newest().await?.filter(|open| open.entry.is_open()) {
             Some(open) => signs.open_releases.push((system.name.clone(), open.entry.number)),
-            None => signs.unreleased.extend(unreleased(system, &observed, &ledger).await?),
+            None => {
+                signs.unreleased.extend(unreleased(system, &observed, &ledger).await?);
+                signs.routes.extend(other_routes(system, &observed, &ledger).await?);
+            }
         }
     }
     Ok(diagnose(&session.stage.name, &observed, &signs))
@@ -155,6 +159,26 @@ async fn unreleased(
         (!is_released).then_some((name, live))
     });
     Ok(unreleased.collect())
+}
+
+/// The APIs whose routes are not those of the last release.
+async fn other_routes(
+    system: &RenderedSystem,
+    observed: &Observed,
+    ledger: &Ledger<Documents>,
+) -> miette::Result<Vec<OtherRoutes>> {
+    let Some(last) = ledger.last_released(None).await? else { return Ok(Vec::new()) };
+    let templates = system.stacks.iter().filter_map(|stack| {
+        let template = observed.stacks.get(&stack.name)?.template.as_ref()?;
+        Some(plan::api::deployments(&stack.name, template))
+    });
+    let present: BTreeMap<_, _> = templates.flatten().collect();
+    let others = release::other_routes(&last.apis, &present).into_iter().map(|api| OtherRoutes {
+        system: system.name.clone(),
+        api: api.to_owned(),
+        release: last.number,
+    });
+    Ok(others.collect())
 }
 
 /// Refuses stack names that do not exist: they are most likely mistyped.

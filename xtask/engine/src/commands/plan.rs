@@ -88,9 +88,9 @@ enum PlanError {
     #[error("failed to compare stage local with a commit: it has no committed templates")]
     #[diagnostic(help("run the command without --against: stage local is compared with the deployed stacks"))]
     LocalHasNoCommits,
-    #[error("failed to write the plan: --out writes the plan of one stage, but {0} are selected")]
-    #[diagnostic(help("select one stage with `--stage <STAGE>`"))]
-    OneStage(usize),
+    #[error("failed to write the plan: --out writes the plan of one stage, but {} are selected", .0.len())]
+    #[diagnostic(help("select one stage with --stage: {}", .0.join(", ")))]
+    OneStage(Vec<String>),
 }
 
 /// Runs the command.
@@ -115,7 +115,7 @@ async fn previews(args: &PlanArgs, context: &Context) -> miette::Result<Vec<Prev
         named => named.to_vec(),
     };
     if args.out.is_some() && names.len() != 1 {
-        return Err(PlanError::OneStage(names.len()).into());
+        return Err(PlanError::OneStage(names).into());
     }
     let mut previews = Vec::new();
     for name in &names {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Baseline, BaselineStack, StackAction, StackPreview};
 use crate::{
-    Action, Parameter, Plan, PlannedStack,
+    Action, Parameter, Plan, PlannedStack, api,
     changes::{
         Certainty, ResourceChange, StackChanges, compare,
         names::{StackSides, conflicts},
@@ -103,7 +103,9 @@ impl Compared<'_> {
             let sides = Sides { stack: &self.stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
             findings(change, &sides, &stage.refuse)
         };
-        self.changes.resources.iter().flat_map(of).collect()
+        let old = self.old.map(|old| &old.template);
+        let api = api::findings(&self.stack.name, old, &self.stack.template, &self.changes);
+        self.changes.resources.iter().flat_map(of).chain(api).collect()
     }
 
     pub(super) fn preview(self, stage: &Stage) -> StackPreview {
