@@ -31,6 +31,7 @@ mod pages;
 pub mod plan_file;
 mod planning;
 pub mod poll;
+pub mod process;
 pub mod prune;
 mod python;
 mod record;
