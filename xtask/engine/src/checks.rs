@@ -7,7 +7,7 @@ use clap::{ValueEnum, builder::PossibleValue};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{application::OwnCheck, workspace::Workspace};
+use crate::{application::OwnCheck, process, workspace::Workspace};
 
 /// A check of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -126,7 +126,7 @@ impl Check<'_> {
 
     /// Returns the check's command line. `actionlint` is the program of the workflows' check; every other check runs cargo.
     pub(crate) fn command(&self, workspace: &Workspace, actionlint: Option<Utf8PathBuf>) -> Command {
-        let mut command = actionlint.map_or_else(cargo, |program| Command::new(program.as_str()));
+        let mut command = actionlint.map_or_else(process::cargo, |program| process::command(program.as_str()));
         command.current_dir(workspace.root()).args(self.arguments());
         match self {
             Self::Engine(check) => command.envs(check.environment().iter().copied()),
@@ -142,7 +142,7 @@ impl Check<'_> {
     /// When it is missing, or cargo cannot be started.
     pub(crate) fn require(&self, workspace: &Workspace) -> Result<(), CheckError> {
         let Some((subcommand, package)) = self.cargo_subcommand() else { return Ok(()) };
-        let output = cargo().current_dir(workspace.root()).args([subcommand, "--version"]).output();
+        let output = process::cargo().current_dir(workspace.root()).args([subcommand, "--version"]).output();
         let output = output.map_err(|source| CheckError::Start { program: "cargo".to_owned(), source })?;
         if output.status.success() {
             Ok(())
@@ -167,10 +167,6 @@ fn defaults(
     is_set: impl Fn(&str) -> bool,
 ) -> Vec<(&'static str, &'static str)> {
     environment.iter().copied().filter(|(name, _)| !is_set(name)).collect()
-}
-
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// Every check, in the order in which they run.
@@ -250,10 +246,11 @@ mod tests {
         let workspace = Workspace::at("/".into());
         let variables = |check: Check| {
             let command = check.command(&workspace, None);
-            command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect::<Vec<_>>()
+            let set = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+            set.collect::<Vec<_>>()
         };
-        assert_eq!(variables(Check::Own(&own[0])), [("RUNS".into(), Some("500".into()))]);
-        assert_eq!(variables(Check::Engine(EngineCheck::Docs)), [("RUSTDOCFLAGS".into(), Some("-D warnings".into()))]);
+        assert_eq!(variables(Check::Own(&own[0])), [("RUNS".into(), "500".into())]);
+        assert_eq!(variables(Check::Engine(EngineCheck::Docs)), [("RUSTDOCFLAGS".into(), "-D warnings".into())]);
         // What the user has set stays.
         assert_eq!(defaults(&own[0].environment, |name| name == "RUNS"), []);
         assert_eq!(Check::Own(&own[0]).cargo_subcommand(), Some(("nextest", "cargo-nextest")));

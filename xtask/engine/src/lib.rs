@@ -32,6 +32,7 @@ mod pages;
 pub mod plan_file;
 mod planning;
 pub mod poll;
+pub mod process;
 pub mod prune;
 mod python;
 mod record;

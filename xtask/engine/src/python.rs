@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::process::Command;
 
-use crate::ui::Ui;
+use crate::{process, ui::Ui};
 
 /// The oldest Python that all programs support.
 const OLDEST: (u32, u32) = (3, 10);
@@ -204,7 +204,7 @@ fn parse_version(printed: &str) -> Option<(u32, u32)> {
 }
 
 async fn run(program: &str, arguments: &[&str]) -> std::io::Result<Output> {
-    Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await
+    Command::from(process::command(program)).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await
 }
 
 /// The identity of an installation: it changes with the pins and with the Python version.

@@ -120,7 +120,7 @@ impl Drop for Workspace {
 fn build(folder: &Path) -> PathBuf {
     let started = Instant::now();
     let arguments = ["build", "--workspace", "--offline", "--ignore-rust-version", "--message-format=json"];
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = engine::process::cargo();
     command.args(arguments).current_dir(folder).env("CARGO_TARGET_DIR", target()).stderr(Stdio::piped());
     let output = command.output().expect("cargo starts");
     assert!(output.status.success(), "{}", text(&output));
@@ -145,7 +145,7 @@ fn write_manifests(folder: &Path, root: &Path) {
     let (_, dependencies) = manifest.split_once("[workspace.dependencies]\n").expect("dependencies");
     let (dependencies, profiles) = dependencies.split_once("[profile.dev]\n").expect("profiles");
     let mut text = "[workspace]\nresolver = \"3\"\nmembers = [\"xtask\", \"stacks\", \"lambdas/notes\", \
-                    \"lambdas/notes/contract\", \"features\", \"function-features\"]\n\n[workspace.dependencies]\n"
+                    \"lambdas/notes/contract\", \"features\"]\n\n[workspace.dependencies]\n"
         .to_owned();
     for (name, path) in [
         ("common", "lambdas/common"),
@@ -166,35 +166,22 @@ fn write_manifests(folder: &Path, root: &Path) {
     unify_features(folder, &metadata(&root));
 }
 
-/// Adds dependencies that no code uses. Cargo compiles a crate anew for another set of features; with these, the sets are
-/// those of this repository's tests and functions, so that the shared target directory has the AWS SDK already.
+/// Adds an empty package with dependencies that no code uses. Cargo compiles a crate anew for another set of features; with these,
+/// the set is that of this repository's tests, so that the shared target directory has the AWS SDK already. A local deploy selects
+/// the whole workspace, so its functions have the same set.
 fn unify_features(folder: &Path, metadata: &Metadata) {
-    let kinds = [DependencyKind::Normal, DependencyKind::Development];
-    write_features(folder, "features", &dependencies(metadata.workspace_packages(), &kinds));
-
-    let functions = metadata.workspace_root.join("lambdas");
-    let is_function = |package: &&Package| package.manifest_path.starts_with(&functions);
-    let functions = metadata.workspace_packages().into_iter().filter(is_function).collect();
-    write_features(folder, "function-features", &dependencies(functions, &[DependencyKind::Normal]));
-    let path = folder.join("lambdas/notes/Cargo.toml");
-    let manifest = fs_err::read_to_string(&path).expect("the manifest");
-    let dependency = "own-function-features = { path = \"../../function-features\" }\n";
-    fs_err::write(path, manifest + dependency).expect("written");
-}
-
-/// Writes an empty package with these dependencies.
-fn write_features(folder: &Path, name: &str, dependencies: &str) {
-    let package = folder.join(name);
+    let package = folder.join("features");
     fs_err::create_dir_all(package.join("src")).expect("a folder");
     fs_err::write(package.join("src/lib.rs"), "").expect("written");
-    let manifest = format!("[package]\nname = \"own-{name}\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}");
+    let dependencies = dependencies(metadata.workspace_packages());
+    let manifest = format!("[package]\nname = \"own-features\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}");
     fs_err::write(package.join("Cargo.toml"), manifest).expect("written");
 }
 
 /// The packages' dependencies on crates of the registry, each once with all its features.
-fn dependencies(packages: Vec<&Package>, kinds: &[DependencyKind]) -> String {
+fn dependencies(packages: Vec<&Package>) -> String {
     let all = packages.into_iter().flat_map(|package| &package.dependencies);
-    let wanted = all.filter(|dependency| dependency.path.is_none() && kinds.contains(&dependency.kind));
+    let wanted = all.filter(|dependency| dependency.path.is_none() && dependency.kind != DependencyKind::Build);
     let mut merged: BTreeMap<(&str, String), (bool, BTreeSet<&str>)> = BTreeMap::new();
     for dependency in wanted {
         let key = (dependency.name.as_str(), dependency.req.to_string());
@@ -212,7 +199,7 @@ fn dependencies(packages: Vec<&Package>, kinds: &[DependencyKind]) -> String {
 fn metadata(root: &Path) -> Metadata {
     let mut command = MetadataCommand::new();
     command.current_dir(root).no_deps().other_options(["--offline".to_owned()]);
-    command.exec().expect("the metadata")
+    engine::process::metadata(&command).expect("the metadata")
 }
 
 /// The target directory that this test was built in.

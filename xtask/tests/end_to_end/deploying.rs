@@ -1,6 +1,6 @@
 //! Deploying again and again: nothing changed, code changed, pruned, destroyed.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     cloud::{Cloud, text, workspace},
@@ -28,6 +28,9 @@ fn a_code_change_takes_the_fast_way_and_what_is_old_is_pruned_and_destroyed() {
 
     let again = cloud.deploy();
     assert_eq!(again["changed"], false, "{again:#}");
+    assert_eq!(live(&cloud), before);
+    let one = ["deploy", "--stage", "local", "--system", "media-uploader", "--yes", "--format", "json"];
+    assert_eq!(cloud.json(&one)["changed"], false, "a deploy of one system differs from one of all");
     assert_eq!(live(&cloud), before);
 
     code_that_does_not_compile_changes_nothing(&cloud, checkout.path(), &before);
@@ -126,9 +129,8 @@ async fn buckets(cloud: &Cloud) -> Vec<String> {
 /// Copies what git tracks, or would, so that the copy can be changed.
 pub(crate) fn copy_workspace(to: &Path) {
     let from = workspace();
-    let listed = Command::new("git")
+    let listed = engine::process::git(&from)
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-        .current_dir(&from)
         .output()
         .expect("git starts");
     assert!(listed.status.success(), "{}", text(&listed));

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod bootstrapping;
+mod building;
 mod checking;
 mod client;
 mod cloud;

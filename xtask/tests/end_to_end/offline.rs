@@ -48,7 +48,7 @@ impl Repository {
 }
 
 pub(crate) fn git(folder: &Path, arguments: &[&str]) {
-    let output = Command::new("git").args(arguments).current_dir(folder).output().expect("git starts");
+    let output = engine::process::git_of_test(folder).args(arguments).output().expect("git starts");
     assert!(output.status.success(), "{arguments:?}\n{}", text(&output));
 }
 
@@ -152,6 +152,26 @@ fn history_that_is_not_there_is_told_with_the_way_to_get_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     copy_workspace(folder.path());
     refused(&plan(folder.path(), &["--stage", "dev"]), 1, &["is not in a git repository"]);
+}
+
+/// As in a hook of git, whose variables name the repository that it runs for.
+#[test]
+fn the_repository_of_a_git_hook_is_not_read() {
+    let (repository, other) = (Repository::new(), tempfile::tempdir().expect("a temporary folder"));
+    git(other.path(), &["init", "--quiet"]);
+    let mut command = command(repository.path(), &["--stage", "dev", "--exit-code"]);
+    command.env("GIT_DIR", other.path().join(".git")).env("GIT_WORK_TREE", other.path());
+    command.env("GIT_INDEX_FILE", other.path().join("index"));
+    refused(&command.output().expect("xtask starts"), 0, &["No change"]);
+}
+
+#[test]
+fn git_explains_itself_why_it_does_not_trust_a_repository() {
+    let repository = Repository::new();
+    let mut command = command(repository.path(), &["--stage", "dev"]);
+    // git's own tests set this variable.
+    let output = command.env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1").output().expect("xtask starts");
+    refused(&output, 1, &["detected dubious ownership", "run `git config --global --add safe.directory "]);
 }
 
 #[test]

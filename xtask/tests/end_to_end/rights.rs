@@ -52,7 +52,8 @@ impl Watch {
         let ((here, systems), (other, rendered)) = (stage("local"), stage("prod"));
         let systems: Vec<_> = systems.into_iter().filter(|rendered| rendered.name == system).collect();
         // Lives as long as the test's process.
-        let clients: &'static Clients = Box::leak(Box::new(Clients::new(&here, Some(cloud.endpoint())).await.expect("clients")));
+        let clients: &'static Clients =
+            Box::leak(Box::new(Clients::new(&here, Some(cloud.endpoint())).await.expect("clients")));
         let deployed = rights::Deployed::read(&systems, clients).await.expect("resources");
         let own = Rendered { stage: &here, systems: &systems };
         let roles = rights::roles(Rendered { stage: &other, systems: &rendered }, own, &deployed).expect("roles");

@@ -318,7 +318,7 @@ pub(crate) fn repository() -> tempfile::TempDir {
         &["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "A commit"],
         &["update-ref", "refs/remotes/origin/main", "HEAD"],
     ] {
-        let git = std::process::Command::new("git").args(arguments).current_dir(folder.path()).output();
+        let git = engine::process::git_of_test(folder.path()).args(arguments).output();
         let git = git.expect("git starts");
         assert!(git.status.success(), "{arguments:?}\n{}", text(&git));
     }

@@ -30,7 +30,9 @@ fn general_crates_name_no_system() {
 fn dependencies(package: &str) -> Vec<String> {
     let arguments =
         ["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}", "--locked"];
-    let tree = run(env!("CARGO"), &arguments);
+    let mut cargo = engine::process::cargo();
+    cargo.args(arguments);
+    let tree = run(cargo);
     tree.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 

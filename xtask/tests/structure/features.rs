@@ -11,7 +11,9 @@ type FeatureSets = BTreeMap<String, BTreeSet<String>>;
 /// The feature sets of one selection of packages.
 fn feature_sets(selection: &[&str], edges: &str) -> FeatureSets {
     let format = ["--edges", edges, "--prefix", "none", "--format", "{p}\t{f}", "--locked"];
-    let tree = run(env!("CARGO"), &[&["tree"], selection, &format].concat());
+    let mut cargo = engine::process::cargo();
+    cargo.arg("tree").args(selection).args(format);
+    let tree = run(cargo);
     let mut sets = FeatureSets::new();
     for line in tree.lines().filter(|line| !line.is_empty()) {
         let (package, features) = line.split_once('\t').expect("the format has a tab");

@@ -3,6 +3,7 @@
 mod boundaries;
 mod features;
 mod literals;
+mod processes;
 mod readme;
 mod words;
 
@@ -18,7 +19,9 @@ fn root() -> PathBuf {
 
 /// The files below these folders, relative to the root, that git tracks or would track.
 fn files(folders: &[&str]) -> Vec<String> {
-    let listed = run("git", &[&["ls-files", "--cached", "--others", "--exclude-standard", "--"], folders].concat());
+    let mut git = engine::process::git(root());
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard", "--"]).args(folders);
+    let listed = run(git);
     let mut files: Vec<_> = listed.lines().filter(|file| root().join(file).is_file()).map(str::to_owned).collect();
     files.sort_unstable();
     files.dedup();
@@ -30,9 +33,9 @@ fn read(file: &str) -> String {
     fs_err::read_to_string(root().join(file)).expect("the file is text")
 }
 
-/// Runs a program that must succeed, and returns what it printed.
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).current_dir(root()).output().expect("the program starts");
-    assert!(output.status.success(), "{arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
+/// Runs a command that must succeed, and returns what it printed.
+fn run(mut command: Command) -> String {
+    let output = command.current_dir(root()).output().expect("the program starts");
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }

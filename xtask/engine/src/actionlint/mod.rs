@@ -1,10 +1,11 @@
 //! actionlint, which checks workflows: from the search path, or installed under the target directory.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use camino::Utf8PathBuf;
 
 use crate::{
+    process,
     python::{Program, PythonError},
     ui::Ui,
     workspace::Workspace,
@@ -27,6 +28,6 @@ pub(crate) async fn find(workspace: &Workspace, ui: &Ui) -> Result<Utf8PathBuf, 
 }
 
 fn is_on_search_path(program: &str) -> bool {
-    let version = Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let version = process::command(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok_and(|status| status.success())
 }

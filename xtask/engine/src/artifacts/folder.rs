@@ -1,82 +1,55 @@
 //! A folder of artifacts with a list, so that all stages deploy what was built once.
+//!
+//! The list says how the artifacts were built. [`read`] is the only way to them, and checks that they would run in the stage that they
+//! are read for: a binary of a developer's machine never reaches Lambda.
+
+use std::io::Read;
 
 use camino::Utf8Path;
-use miette::Diagnostic;
 use model::rendered::RenderedSystem;
 use plan::artifacts::{Artifact, ArtifactKind, Artifacts};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use thiserror::Error;
+
+use super::elf::{self, Platform};
+pub(crate) use super::error::FolderError;
+use crate::sources::inputs::Inputs;
 
 /// The list's name in the folder.
 const LIST: &str = "artifacts.json";
+/// Cargo's `opt-level` of a binary that is not optimized.
+pub(crate) const UNOPTIMIZED: &str = "0";
 /// The version of the list's format.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
-/// A folder of artifacts cannot be used.
-#[derive(Debug, Error, Diagnostic)]
-pub(crate) enum FolderError {
-    /// A file cannot be read or written.
-    #[error("failed to access {path}")]
-    File {
-        /// The file.
-        path: String,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-    /// The list is invalid.
-    #[error("{path} is not a list of artifacts: {reason}")]
-    #[diagnostic(help("build the artifacts again, with --out and an empty folder"))]
-    List {
-        /// The file.
-        path: String,
-        /// The reason.
-        reason: String,
-    },
-    /// A zip differs from the one that was built.
-    #[error("{file} has changed: its SHA-256 is {actual}, but the list has {expected}; nothing was changed")]
-    #[diagnostic(help("build again, or download the artifacts again"))]
-    Changed {
-        /// The zip.
-        file: String,
-        /// Its hash.
-        actual: String,
-        /// The hash in the list.
-        expected: String,
-    },
-    /// The artifacts are for another instruction set.
-    #[error("the artifacts in {folder} are for {actual}, but stage {stage} runs on {expected}; nothing was changed")]
-    #[diagnostic(help("build them with `cargo xtask build --stage {stage} --out {folder}`"))]
-    Architecture {
-        /// The folder.
-        folder: String,
-        /// The stage.
-        stage: String,
-        /// Their instruction set.
-        actual: String,
-        /// The stage's instruction set.
-        expected: String,
-    },
-    /// The folder lacks artifacts that the stage needs.
-    #[error("the artifacts in {folder} lack {}; nothing was changed", missing.join(", "))]
-    #[diagnostic(help("build them without --system and --function, from this commit"))]
-    Missing {
-        /// The folder.
-        folder: String,
-        /// The missing artifacts.
-        missing: Vec<String>,
-    },
+/// How artifacts were built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Origin {
+    /// Lambda's name of the instruction set.
+    pub(crate) architecture: String,
+    /// Whether the functions are built for an emulator on the machine that built them, not for Lambda.
+    pub(crate) native: bool,
+    /// The target in the words of the build, for example `aarch64-unknown-linux-gnu.2.34`.
+    pub(crate) target: String,
+    /// The cargo profile.
+    pub(crate) profile: String,
+    /// The `opt-level` of the functions, as cargo reports it: [`UNOPTIMIZED`] if one of them is, empty if there is none.
+    pub(crate) optimization: String,
+    /// The hash of the sources; see [`crate::sources::fingerprint`].
+    pub(crate) sources: String,
+    /// The inputs that this hash does not cover; `None` if cargo did not report them.
+    pub(crate) inputs: Option<Inputs>,
 }
 
 /// The list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Listed {
+struct Listed {
     format_version: u32,
-    /// Lambda's name of the instruction set.
-    pub(crate) architecture: String,
-    /// The hash of the sources; see [`crate::sources::fingerprint`].
-    pub(crate) sources: String,
+    #[serde(flatten)]
+    origin: Origin,
     artifacts: Vec<Listing>,
 }
 
@@ -95,17 +68,21 @@ struct Listing {
     unzipped: u64,
 }
 
+/// The stage that artifacts are read for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The stage's name.
+    pub(crate) stage: &'a str,
+    /// Where its functions run.
+    pub(crate) platform: Platform,
+}
+
 /// Copies artifacts into a folder and writes its list; artifacts that only an earlier list has are removed.
 ///
 /// # Errors
 ///
 /// When the operating system refuses.
-pub(crate) fn write(
-    folder: &Utf8Path,
-    built: &Artifacts,
-    architecture: &str,
-    sources: &str,
-) -> Result<(), FolderError> {
+pub(crate) fn write(folder: &Utf8Path, built: &Artifacts, origin: Origin) -> Result<(), FolderError> {
     let access = |path: &Utf8Path| {
         let path = path.to_string();
         move |source| FolderError::File { path, source }
@@ -132,8 +109,7 @@ pub(crate) fn write(
         // Only listed artifacts are deployed, so a file that stays does no harm.
         let _removed = fs_err::remove_file(folder.join(&gone.file));
     }
-    let (architecture, sources) = (architecture.to_owned(), sources.to_owned());
-    let listed = Listed { format_version: FORMAT, architecture, sources, artifacts };
+    let listed = Listed { format_version: FORMAT, origin, artifacts };
     let path = folder.join(LIST);
     let text = serde_json::to_string_pretty(&listed).map_err(std::io::Error::other).map_err(access(&path))?;
     fs_err::write(&path, text + "\n").map_err(access(&path))
@@ -144,17 +120,19 @@ pub(crate) fn write(
 /// # Errors
 ///
 /// When there is none, or it is invalid.
-pub(crate) fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
+fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
     let path = folder.join(LIST);
     let text = fs_err::read_to_string(&path).map_err(|source| FolderError::File { path: path.to_string(), source })?;
     let wrong = |reason: String| FolderError::List { path: path.to_string(), reason };
-    let listed: Listed = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    if listed.format_version != FORMAT {
-        return Err(wrong(format!(
-            "its format has version {}, but this xtask reads version {FORMAT}",
-            listed.format_version
-        )));
+    let parsed: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    match &parsed["formatVersion"] {
+        version if *version == FORMAT => {}
+        Value::Null => return Err(wrong("it has no `formatVersion`".to_owned())),
+        version => {
+            return Err(wrong(format!("its format has version {version}, but this xtask reads version {FORMAT}")));
+        }
     }
+    let listed: Listed = serde_json::from_value(parsed).map_err(|error| wrong(error.to_string()))?;
     // A list may be downloaded, so its names must not lead out of the folder.
     match listed.artifacts.iter().find(|listing| listing.file.contains(['/', '\\']) || listing.file.starts_with('.')) {
         Some(listing) => Err(wrong(format!("{} is not a file name", listing.file))),
@@ -162,14 +140,26 @@ pub(crate) fn list(folder: &Utf8Path) -> Result<Listed, FolderError> {
     }
 }
 
-/// Reads the artifacts of a folder and verifies their hashes.
+/// Returns how the artifacts of a folder were built.
 ///
 /// # Errors
 ///
-/// When there is no list, or a zip is missing or has changed.
-pub(crate) fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
+/// When there is no list, or it is invalid.
+pub(crate) fn origin(folder: &Utf8Path) -> Result<Origin, FolderError> {
+    Ok(list(folder)?.origin)
+}
+
+/// Reads the artifacts of a folder. Verifies their hashes, and that each binary would run in the stage.
+///
+/// # Errors
+///
+/// When there is no list, a zip is missing or has changed, or a function would not run.
+pub(crate) fn read(folder: &Utf8Path, wanted: Wanted<'_>) -> Result<Artifacts, FolderError> {
+    let Listed { origin, artifacts: listings, .. } = list(folder)?;
+    let has_functions = listings.iter().any(|listing| listing.kind == ArtifactKind::Function);
+    check_origin(folder, &origin, wanted).or_else(|error| if has_functions { Err(error) } else { Ok(()) })?;
     let mut artifacts = Artifacts::default();
-    for listing in list(folder)?.artifacts {
+    for listing in listings {
         let path = folder.join(&listing.file);
         let bytes = fs_err::read(&path).map_err(|source| FolderError::File { path: path.to_string(), source })?;
         let actual = hex::encode(Sha256::digest(&bytes));
@@ -177,6 +167,10 @@ pub(crate) fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
             return Err(FolderError::Changed { file: path.to_string(), actual, expected: listing.sha256 });
         }
         let Listing { kind, system, name, binary, sha256, zipped, unzipped, .. } = listing;
+        if let Some(binary) = &binary {
+            let no_function = |reason| FolderError::NoFunction { file: path.to_string(), reason };
+            elf::check(binary, &bootstrap(&bytes).map_err(no_function)?, wanted.platform)?;
+        }
         let artifact = Artifact { kind, system, name, path, sha256, zipped, unzipped };
         match binary {
             Some(binary) => artifacts.functions.insert(binary, artifact),
@@ -184,6 +178,34 @@ pub(crate) fn read(folder: &Utf8Path) -> Result<Artifacts, FolderError> {
         };
     }
     Ok(artifacts)
+}
+
+/// Checks that artifacts were built for the stage, as far as the list says how.
+fn check_origin(folder: &Utf8Path, origin: &Origin, wanted: Wanted<'_>) -> Result<(), FolderError> {
+    let Platform::Lambda(architecture) = wanted.platform else { return Ok(()) };
+    let (folder, stage) = (folder.to_string(), wanted.stage.to_owned());
+    if origin.native {
+        let how = format!("for an emulator on one machine (profile `{}`)", origin.profile);
+        return Err(FolderError::Unsuitable { folder, stage, how });
+    }
+    if origin.optimization == UNOPTIMIZED {
+        let how = format!("without optimization (profile `{}`)", origin.profile);
+        return Err(FolderError::Unsuitable { folder, stage, how });
+    }
+    if origin.architecture != architecture.as_str() {
+        let (actual, expected) = (origin.architecture.clone(), architecture.as_str().to_owned());
+        return Err(FolderError::Architecture { folder, stage, actual, expected });
+    }
+    Ok(())
+}
+
+/// The binary in a function's zip; an error in words if there is none.
+fn bootstrap(zip: &[u8]) -> Result<Vec<u8>, String> {
+    let mut archive = ::zip::ZipArchive::new(std::io::Cursor::new(zip)).map_err(|error| error.to_string())?;
+    let mut entry = archive.by_name(super::BOOTSTRAP).map_err(|error| error.to_string())?;
+    let mut binary = Vec::new();
+    entry.read_to_end(&mut binary).map_err(|error| error.to_string())?;
+    Ok(binary)
 }
 
 /// Checks that a folder has all artifacts of these systems.
@@ -207,17 +229,38 @@ pub(crate) fn check(folder: &Utf8Path, artifacts: &Artifacts, systems: &[Rendere
 
 #[cfg(test)]
 mod tests {
-    use model::example::{Example, NOTES};
+    use model::{
+        example::{Example, NOTES},
+        stage::Architecture,
+    };
 
     use super::*;
     use crate::{artifacts::pack_function, workspace::Workspace};
 
-    fn built(root: &Utf8Path, content: &[u8]) -> Artifacts {
+    const WANTED: Wanted<'_> = Wanted { stage: "prod", platform: Platform::Lambda(Architecture::Arm64) };
+
+    fn built(root: &Utf8Path, architecture: Architecture, tail: &[u8]) -> Artifacts {
         let workspace = Workspace::with_target(root.to_owned(), root.join("target"));
         let binary = root.join("binary");
-        fs_err::write(&binary, content).expect("written");
+        fs_err::write(&binary, [&elf::smallest(architecture), tail].concat()).expect("written");
         let artifact = pack_function(&workspace, "notes", "api", &binary, false).expect("packed");
         Artifacts { functions: [("notes-api".to_owned(), artifact)].into(), ..Artifacts::default() }
+    }
+
+    fn arm(root: &Utf8Path, tail: &[u8]) -> Artifacts {
+        built(root, Architecture::Arm64, tail)
+    }
+
+    fn origin_with(sources: &str) -> Origin {
+        Origin {
+            architecture: "arm64".to_owned(),
+            native: false,
+            target: "aarch64-unknown-linux-gnu".to_owned(),
+            profile: "lambda".to_owned(),
+            optimization: "s".to_owned(),
+            sources: sources.to_owned(),
+            inputs: Some(Inputs::default()),
+        }
     }
 
     #[test]
@@ -236,11 +279,11 @@ mod tests {
             functions.push(second);
         }
         // A binary without the system's name in front of its own.
-        let mut built = built(root, b"worker");
+        let mut built = arm(root, b"worker");
         let artifact = built.functions.remove("notes-api").expect("it was built");
         built.functions.insert("worker".to_owned(), artifact);
-        write(&folder, &built, "arm64", "from this").expect("written");
-        let artifacts = read(&folder).expect("read");
+        write(&folder, &built, origin_with("this")).expect("written");
+        let artifacts = read(&folder, WANTED).expect("read");
         assert_eq!(artifacts.functions.keys().collect::<Vec<_>>(), ["worker"]);
         check(&folder, &artifacts, &systems).expect("both functions have their zip");
     }
@@ -250,23 +293,54 @@ mod tests {
         let temporary = tempfile::tempdir().expect("a folder");
         let root = Utf8Path::from_path(temporary.path()).expect("UTF-8");
         let folder = root.join("artifacts");
-        assert!(matches!(read(&folder), Err(FolderError::File { .. })));
-        let old = built(root, b"old");
-        write(&folder, &old, "arm64", "from this").expect("written");
-        let built = built(root, b"new");
-        write(&folder, &built, "arm64", "from that").expect("written");
-        let listed = list(&folder).expect("listed");
-        assert_eq!((listed.architecture.as_str(), listed.sources.as_str()), ("arm64", "from that"));
-        let back = read(&folder).expect("read").functions.remove("notes-api").expect("the function");
+        assert!(matches!(read(&folder, WANTED), Err(FolderError::File { .. })));
+        let old = arm(root, b"old");
+        write(&folder, &old, origin_with("this")).expect("written");
+        let built = arm(root, b"new");
+        write(&folder, &built, origin_with("that")).expect("written");
+        assert_eq!(origin(&folder).expect("listed"), origin_with("that"));
+        let back = read(&folder, WANTED).expect("read").functions.remove("notes-api").expect("the function");
         let first = &built.functions["notes-api"];
         assert_eq!((&back.sha256, back.key()), (&first.sha256, first.key()));
         assert_eq!(fs_err::read_dir(&folder).expect("readable").count(), 2, "the old zip is gone");
 
         fs_err::write(&back.path, "another").expect("written");
-        assert!(matches!(read(&folder), Err(FolderError::Changed { .. })));
+        assert!(matches!(read(&folder, WANTED), Err(FolderError::Changed { .. })));
         let text = fs_err::read_to_string(folder.join(LIST)).expect("readable");
         let name = back.path.file_name().expect("a name");
         fs_err::write(folder.join(LIST), text.replace(name, "../outside.zip")).expect("written");
-        assert!(matches!(read(&folder), Err(FolderError::List { .. })));
+        assert!(matches!(read(&folder, WANTED), Err(FolderError::List { .. })));
+        fs_err::write(folder.join(LIST), "{ \"formatVersion\": 2 }").expect("written");
+        let older = read(&folder, WANTED).expect_err("another version").to_string();
+        assert!(older.ends_with("its format has version 2, but this xtask reads version 3"), "{older}");
+    }
+
+    #[test]
+    fn artifacts_of_another_platform_are_refused() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let root = Utf8Path::from_path(temporary.path()).expect("UTF-8");
+        let folder = root.join("artifacts");
+        let refusal = |artifacts: &Artifacts, origin: Origin| {
+            write(&folder, artifacts, origin).expect("written");
+            read(&folder, WANTED).expect_err("refused").to_string()
+        };
+        let good = origin_with("this");
+        let native = Origin { native: true, profile: "dev".to_owned(), ..good.clone() };
+        let error = refusal(&arm(root, b""), native.clone());
+        assert!(error.contains("built for an emulator on one machine (profile `dev`)"), "{error}");
+        let error = refusal(&arm(root, b""), Origin { optimization: UNOPTIMIZED.to_owned(), ..good.clone() });
+        assert!(error.contains("built without optimization"), "{error}");
+        let error = refusal(&arm(root, b""), Origin { architecture: "x86_64".to_owned(), ..good.clone() });
+        assert!(error.contains("are for x86_64, but stage prod runs on arm64"), "{error}");
+        // A list that is wrong about its zips.
+        let error = refusal(&built(root, Architecture::X86_64, b""), good.clone());
+        assert!(error.contains("notes-api would not run in Lambda: it is built for X86_64"), "{error}");
+        let mut layer = arm(root, b"");
+        let artifact = layer.functions.remove("notes-api").expect("it was built");
+        layer
+            .layers
+            .insert(("notes".to_owned(), "fonts".to_owned()), Artifact { kind: ArtifactKind::Layer, ..artifact });
+        write(&folder, &layer, native).expect("written");
+        read(&folder, WANTED).expect("a layer runs everywhere");
     }
 }

@@ -1,5 +1,7 @@
 //! Deterministic zips of functions and layers, named by their SHA-256.
 
+pub(crate) mod elf;
+mod error;
 pub(crate) mod folder;
 mod zip;
 
@@ -10,8 +12,13 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 pub use self::zip::{Entry, pack};
-use crate::workspace::Workspace;
+use crate::{
+    sources::layer::{self, LayerError, LayerFile},
+    workspace::Workspace,
+};
 
+/// The name of a function's binary in its zip (Lambda developer guide, "Building a custom runtime").
+const BOOTSTRAP: &str = "bootstrap";
 /// The number of zips of one function or layer that stay below `target/artifacts`.
 const KEEP: usize = 5;
 
@@ -34,12 +41,16 @@ pub(crate) enum ArtifactError {
         /// The reason.
         source: ::zip::result::ZipError,
     },
-    /// A layer's folder has no files.
-    #[error("layer folder {path} has no files")]
-    #[diagnostic(help("put the layer's files there, or correct the folder in the system's definition"))]
-    Empty {
-        /// The folder.
-        path: Utf8PathBuf,
+    /// A layer's folder cannot be read.
+    #[error("failed to zip layer {layer} of {system}")]
+    Layer {
+        /// The system.
+        system: String,
+        /// The layer.
+        layer: String,
+        /// The reason.
+        #[diagnostic_source]
+        source: LayerError,
     },
 }
 
@@ -64,7 +75,7 @@ pub(crate) fn pack_function(
         let (system, name, unzipped) = (system.to_owned(), name.to_owned(), content.len() as u64);
         return Ok(Artifact { kind: ArtifactKind::Function, system, name, path, sha256, zipped, unzipped });
     }
-    let entries = [Entry { name: "bootstrap".to_owned(), executable: true, content }];
+    let entries = [Entry { name: BOOTSTRAP.to_owned(), executable: true, content }];
     let artifact = store(workspace, ArtifactKind::Function, system, name, &entries)?;
     note.map_or(Ok(()), |note| note.keep(&artifact.sha256))?;
     Ok(artifact)
@@ -99,38 +110,27 @@ impl Note {
     }
 }
 
-/// Zips the files of a folder of the workspace.
+/// Zips the files of a folder of the workspace, see [`layer::files`].
 ///
 /// # Errors
 ///
-/// When the folder is empty, or a file cannot be read or written.
+/// When the folder has no files, or a file cannot be read or written.
 pub(crate) fn pack_layer(
     workspace: &Workspace,
     system: &str,
     name: &str,
     source: &str,
 ) -> Result<Artifact, ArtifactError> {
-    let folder = workspace.root().join(source);
-    let mut entries = Vec::new();
-    collect(&folder, "", &mut entries)?;
-    if entries.is_empty() {
-        return Err(ArtifactError::Empty { path: folder });
-    }
+    let files = layer::files(&workspace.root().join(source)).map_err(|source| {
+        let (system, layer) = (system.to_owned(), name.to_owned());
+        ArtifactError::Layer { system, layer, source }
+    })?;
+    let entry = |file: LayerFile| {
+        let content = read(&file.path)?;
+        Ok(Entry { name: file.name, executable: file.executable, content })
+    };
+    let entries: Vec<_> = files.into_iter().map(entry).collect::<Result<_, ArtifactError>>()?;
     store(workspace, ArtifactKind::Layer, system, name, &entries)
-}
-
-fn collect(folder: &Utf8Path, prefix: &str, entries: &mut Vec<Entry>) -> Result<(), ArtifactError> {
-    let file = |source| ArtifactError::File { path: folder.to_owned(), source };
-    for entry in folder.read_dir_utf8().map_err(file)? {
-        let entry = entry.map_err(file)?;
-        let name = format!("{prefix}{}", entry.file_name());
-        if entry.file_type().map_err(file)?.is_dir() {
-            collect(entry.path(), &format!("{name}/"), entries)?;
-        } else {
-            entries.push(Entry { name, executable: false, content: read(entry.path())? });
-        }
-    }
-    Ok(())
 }
 
 fn store(
@@ -200,6 +200,29 @@ mod tests {
         fs_err::write(&first.path, "half").expect("written");
         assert_eq!(pack(), first);
         assert_eq!(fs_err::metadata(&first.path).expect("the zip").len(), first.zipped, "half a zip was reused");
+    }
+
+    #[test]
+    fn a_layer_keeps_the_modes_of_its_files() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = Utf8Path::from_path(folder.path()).expect("UTF-8").to_owned();
+        let workspace = Workspace::with_target(root.clone(), root.join("target"));
+        fs_err::create_dir_all(root.join("layer/bin")).expect("created");
+        for file in ["layer/bin/tool", "layer/data.json", "layer/.DS_Store"] {
+            fs_err::write(root.join(file), "1").expect("written");
+        }
+        fs_err::set_permissions(root.join("layer/bin/tool"), PermissionsExt::from_mode(0o700)).expect("set");
+        let artifact = pack_layer(&workspace, "notes", "tools", "layer").expect("packed");
+        let mut zip = ::zip::ZipArchive::new(fs_err::File::open(&artifact.path).expect("a zip")).expect("a zip");
+        let entries: Vec<_> = (0..zip.len())
+            .map(|index| {
+                let entry = zip.by_index(index).expect("an entry");
+                (entry.name().expect("a name").into_owned(), entry.unix_mode().expect("a mode") & 0o777)
+            })
+            .collect();
+        assert_eq!(entries, [("bin/tool".to_owned(), 0o755), ("data.json".to_owned(), 0o644)]);
     }
 
     #[test]

@@ -6,102 +6,95 @@ use std::{
 };
 
 use camino::Utf8PathBuf;
-use cargo_metadata::Message;
-use model::rendered::FunctionId;
+use cargo_metadata::{Message, cargo_platform::Cfg};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{ChildStderr, ChildStdout, Command},
 };
 
-use super::{BuildError, Mode, Request, install, toolchain};
+use super::{BuildError, Mode, Request, install, toolchain, units::Units};
 use crate::{
+    artifacts::folder::UNOPTIMIZED,
+    process,
+    sources::configuration::{self, Configuration},
     ui::{Step, Ui},
     workspace::Workspace,
 };
 
-/// The prefixes of cargo's variables that the inner cargo inherits. `cargo run` sets others, which would mislead it or rebuild
-/// needlessly.
-const KEPT: &[&str] = &[
-    "CARGO_HOME",
-    "CARGO_TARGET_DIR",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_INCREMENTAL",
-    "CARGO_TERM_",
-    "CARGO_NET_",
-    "CARGO_HTTP_",
-    "CARGO_REGISTRIES_",
-    "CARGO_REGISTRY_",
-    "CARGO_SOURCE_",
-    "CARGO_TARGET_",
-    "CARGO_BUILD_",
-    "CARGO_PROFILE_",
-];
+/// What cargo built.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Compiled {
+    /// The path of each binary.
+    pub(super) binaries: BTreeMap<String, Utf8PathBuf>,
+    /// The target in the words of the build.
+    pub(crate) target: String,
+    /// The profile.
+    pub(crate) profile: String,
+    /// The `opt-level` of the binaries, as cargo reports it: [`UNOPTIMIZED`] if one of them is.
+    pub(crate) optimization: String,
+    /// Where the inputs of the build are written down.
+    pub(crate) units: Units,
+}
 
-/// Builds all functions; returns the path of each binary.
-pub(super) async fn build(
-    request: &Request,
-    workspace: &Workspace,
-    ui: &Ui,
-) -> Result<BTreeMap<String, Utf8PathBuf>, BuildError> {
+/// Builds all functions.
+pub(super) async fn build(request: &Request, workspace: &Workspace, ui: &Ui) -> Result<Compiled, BuildError> {
     let tool = toolchain::choose(request, workspace)?;
-    let mut command = Command::new("cargo");
+    let mut command = Command::from(process::nested_cargo());
     command.args(&tool.arguments).current_dir(workspace.root()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("CARGO") && !KEPT.iter().any(|kept| name.starts_with(kept)) {
-            command.env_remove(&name);
-        }
-    }
     if request.mode == Mode::Lambda {
-        command.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace)).env("PATH", install::path(workspace));
+        let flags = remapped(toolchain::target(request.architecture), workspace);
+        command.env("CARGO_ENCODED_RUSTFLAGS", flags).env("PATH", install::path(workspace));
     }
     let profile = request.profile.as_deref().unwrap_or(tool.profile);
     command.args(["--profile", profile, "--target-dir", workspace.target().as_str()]);
     command.args(["--message-format=json-render-diagnostics", "--ignore-rust-version"]);
-    command.args(selection(&request.functions));
+    command.args(selection(request));
 
     let step = ui.step(format!("Build {} functions ({profile}, {})", request.functions.len(), tool.target));
-    let binaries = run(command, request, ui, &step).await?;
+    let compiled = run(command, request, ui, &step).await?;
     step.done("built");
-    Ok(binaries)
+    Ok(Compiled { target: tool.target, profile: profile.to_owned(), ..compiled })
 }
 
 /// The packages and binaries to build, each once: functions may share a binary.
-fn selection(functions: &[FunctionId]) -> Vec<String> {
-    let packages: BTreeSet<_> = functions.iter().map(|function| &function.system).collect();
-    let binaries: BTreeSet<_> = functions.iter().map(|function| &function.binary).collect();
-    let packages = packages.into_iter().flat_map(|package| ["--package", package]);
+///
+/// Cargo unifies the features of the selected packages, so the same packages are selected for any set of functions: otherwise a
+/// build of one system would give its functions other dependencies, and other bytes, than a build of all. For the machine it is the
+/// whole workspace, for Lambda the packages of all functions. Of these packages, cargo compiles the selected binaries only.
+fn selection(request: &Request) -> Vec<String> {
+    let packages: Vec<_> = match request.mode {
+        Mode::Native => vec!["--workspace"],
+        Mode::Lambda => request.packages.iter().flat_map(|package| ["--package", package]).collect(),
+    };
+    let binaries: BTreeSet<_> = request.functions.iter().map(|function| &function.binary).collect();
     let binaries = binaries.into_iter().flat_map(|binary| ["--bin", binary]);
-    packages.chain(binaries).map(str::to_owned).collect()
+    packages.into_iter().chain(binaries).map(str::to_owned).collect()
 }
 
-async fn run(
-    mut command: Command,
-    request: &Request,
-    ui: &Ui,
-    step: &Step,
-) -> Result<BTreeMap<String, Utf8PathBuf>, BuildError> {
+async fn run(mut command: Command, request: &Request, ui: &Ui, step: &Step) -> Result<Compiled, BuildError> {
     let start = |source| BuildError::Start { program: "cargo".to_owned(), source };
     let mut child = command.kill_on_drop(true).spawn().map_err(start)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let ((), binaries) = tokio::join!(show_progress(stderr, ui, step), read_binaries(stdout));
+    let (printed, compiled) = tokio::join!(show_progress(stderr, ui, step), read_messages(stdout));
     let status = child.wait().await.map_err(start)?;
     if !status.success() {
         let binaries: BTreeSet<_> = request.functions.iter().map(|function| function.binary.as_str()).collect();
-        return Err(BuildError::Compile { binaries: binaries.into_iter().collect::<Vec<_>>().join(", ") });
+        let binaries = binaries.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(if printed { BuildError::Compile { binaries } } else { BuildError::Silent { binaries, status } });
     }
     for function in &request.functions {
-        if !binaries.contains_key(&function.binary) {
+        if !compiled.binaries.contains_key(&function.binary) {
             let (binary, system) = (function.binary.to_owned(), function.system.to_owned());
             return Err(BuildError::NoBinary { binary, system });
         }
     }
-    Ok(binaries)
+    Ok(compiled)
 }
 
-/// Shows what cargo compiles, and prints its warnings and errors.
-async fn show_progress(stderr: Option<ChildStderr>, ui: &Ui, step: &Step) {
-    let Some(stderr) = stderr else { return };
+/// Shows what cargo compiles, and prints its warnings and errors. Returns whether it printed an error.
+async fn show_progress(stderr: Option<ChildStderr>, ui: &Ui, step: &Step) -> bool {
+    let mut printed = false;
+    let Some(stderr) = stderr else { return printed };
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match line.trim_start().split_once(' ') {
@@ -112,55 +105,104 @@ async fn show_progress(stderr: Option<ChildStderr>, ui: &Ui, step: &Step) {
                 "Compiling" | "Finished" | "Downloading" | "Downloaded" | "Locking" | "Updating" | "Blocking",
                 _,
             )) => {}
-            _ => ui.say(&line),
+            _ => {
+                printed |= is_error(&line);
+                ui.say(&line);
+            }
         }
     }
+    printed
 }
 
-/// Reads the paths of the binaries from cargo's messages.
-async fn read_binaries(stdout: Option<ChildStdout>) -> BTreeMap<String, Utf8PathBuf> {
-    let mut binaries = BTreeMap::new();
-    let Some(stdout) = stdout else { return binaries };
+/// Whether a line of cargo's output begins an error, coloured or not.
+fn is_error(line: &str) -> bool {
+    // `cargo zigbuild` writes its own with a capital letter.
+    console::strip_ansi_codes(line).to_ascii_lowercase().starts_with("error")
+}
+
+/// Reads the binaries, their profile and the units of the build from cargo's messages.
+async fn read_messages(stdout: Option<ChildStdout>) -> Compiled {
+    let mut compiled = Compiled::default();
+    let Some(stdout) = stdout else { return compiled };
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(&line) else { continue };
-        if let Some(executable) = artifact.executable {
-            binaries.insert(artifact.target.name.clone(), Utf8PathBuf::from(executable.as_str()));
+        let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
+        compiled.units.add(&message);
+        if let Message::CompilerArtifact(artifact) = message
+            && let Some(executable) = artifact.executable
+            && artifact.target.is_bin()
+        {
+            // A profile may have another level for one package.
+            if compiled.optimization != UNOPTIMIZED {
+                compiled.optimization = artifact.profile.opt_level;
+            }
+            compiled.binaries.insert(artifact.target.name, executable);
         }
     }
-    binaries
+    compiled
 }
 
-/// The user's flags, and flags that replace the paths of this checkout and of cargo's home in panic messages: two checkouts build the
-/// same binary.
-fn remapped(workspace: &Workspace) -> String {
+/// The flags of the user, and flags that replace the paths of this checkout and of cargo's home in panic messages: two checkouts build
+/// the same binary. The variable for all of them overrides every other place, so it also has the flags of those.
+fn remapped(target: &str, workspace: &Workspace) -> String {
     const SEPARATOR: &str = "\u{1f}";
-    let mut flags: Vec<String> = match (std::env::var("CARGO_ENCODED_RUSTFLAGS"), std::env::var("RUSTFLAGS")) {
-        (Ok(encoded), _) => encoded.split(SEPARATOR).map(str::to_owned).collect(),
-        (_, Ok(plain)) => plain.split_whitespace().map(str::to_owned).collect(),
-        _ => Vec::new(),
-    };
-    flags.retain(|flag| !flag.is_empty());
-    let home = std::env::var("CARGO_HOME").ok().or_else(|| Some(format!("{}/.cargo", std::env::var("HOME").ok()?)));
-    if let Some(home) = home {
+    let environment = configuration::environment();
+    let configuration = Configuration::around(workspace.root(), &environment);
+    let mut flags = configuration.rustflags(target, || cfg(target, workspace), &environment);
+    let home = environment.get("HOME").map(|home| format!("{home}/.cargo"));
+    if let Some(home) = environment.get("CARGO_HOME").cloned().or(home) {
         flags.push(format!("--remap-path-prefix={home}=/cargo"));
     }
     flags.push(format!("--remap-path-prefix={}=/workspace", workspace.root()));
     flags.join(SEPARATOR)
 }
 
+/// The configuration of a target, for conditions such as `cfg(unix)`. If the compiler fails, the build fails with its error.
+fn cfg(target: &str, workspace: &Workspace) -> Vec<Cfg> {
+    let mut rustc = process::command("rustc");
+    let output = rustc.args(["--print", "cfg", "--target", target]).current_dir(workspace.root()).output();
+    let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    printed.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use model::{rendered::FunctionId, stage::Architecture};
+
     use super::*;
 
-    #[test]
-    fn a_shared_binary_is_built_once() {
-        let functions = ["submit", "fetch", "api"].map(|function| FunctionId {
+    fn request(mode: Mode, functions: &[(&str, &str)]) -> Request {
+        let id = |(function, binary): &(&str, &str)| FunctionId {
             system: "notes".to_owned(),
-            function: function.to_owned(),
-            binary: if function == "api" { "notes-api" } else { "notes-worker" }.to_owned(),
+            function: (*function).to_owned(),
+            binary: (*binary).to_owned(),
             logical_id: String::new(),
-        });
-        assert_eq!(selection(&functions), ["--package", "notes", "--bin", "notes-api", "--bin", "notes-worker"]);
+        };
+        Request {
+            functions: functions.iter().map(id).collect(),
+            packages: ["feeds", "notes"].map(str::to_owned).into(),
+            architecture: Architecture::Arm64,
+            mode,
+            profile: None,
+        }
+    }
+
+    #[test]
+    fn a_shared_binary_is_built_once_and_the_packages_do_not_depend_on_the_functions() {
+        let all = [("submit", "notes-worker"), ("fetch", "notes-worker"), ("api", "notes-api")];
+        let binaries = ["--bin", "notes-api", "--bin", "notes-worker"];
+        assert_eq!(selection(&request(Mode::Native, &all)), [&["--workspace"], &binaries[..]].concat());
+        assert_eq!(selection(&request(Mode::Native, &all[..1])), ["--workspace", "--bin", "notes-worker"]);
+        let packages = ["--package", "feeds", "--package", "notes"];
+        assert_eq!(selection(&request(Mode::Lambda, &all)), [&packages, &binaries[..]].concat());
+        let one = selection(&request(Mode::Lambda, &all[2..]));
+        assert_eq!(one, [&packages, &["--bin", "notes-api"][..]].concat());
+    }
+
+    #[test]
+    fn only_an_error_counts_as_one() {
+        assert!(is_error("error[E0308]: mismatched types") && is_error("\u{1b}[1m\u{1b}[91merror\u{1b}[0m: no"));
+        assert!(is_error("Error: failed to find zig"));
+        assert!(!is_error("warning: unused") && !is_error("   Compiling notes v0.1.0"));
     }
 }

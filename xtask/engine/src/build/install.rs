@@ -8,7 +8,7 @@ use model::stage::Architecture;
 use tokio::process::Command;
 
 use super::{BuildError, Mode, Request, toolchain};
-use crate::{artifacts::ArtifactError, ui::Ui, workspace::Workspace};
+use crate::{artifacts::ArtifactError, process, ui::Ui, workspace::Workspace};
 
 /// The Python packages, with their hashes.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
@@ -24,7 +24,7 @@ pub(crate) async fn install(
     workspace: &Workspace,
     ui: &Ui,
 ) -> Result<String, BuildError> {
-    let request = Request { functions: Vec::new(), architecture, mode, profile: None };
+    let request = Request { architecture, mode, ..Request::default() };
     if mode == Mode::Lambda {
         install_missing(architecture, workspace, ui).await?;
     }
@@ -69,7 +69,8 @@ pub(super) fn path(workspace: &Workspace) -> std::ffi::OsString {
 async fn run(ui: &Ui, program: &str, arguments: &[&str]) -> Result<(), BuildError> {
     let command = format!("{program} {}", arguments.join(" "));
     let step = ui.step(&command);
-    let status = Command::new(program).args(arguments).stdout(Stdio::null()).kill_on_drop(true).status().await;
+    let mut process = Command::from(process::command(program));
+    let status = process.args(arguments).stdout(Stdio::null()).kill_on_drop(true).status().await;
     let status = status.map_err(|source| BuildError::Start { program: program.to_owned(), source })?;
     if !status.success() {
         return Err(BuildError::Install { command });

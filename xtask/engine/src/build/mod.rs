@@ -1,11 +1,16 @@
 //! Builds functions and layers into artifacts: one cargo call, then a check and a zip of each binary.
 
 mod cargo;
-pub(crate) mod elf;
 pub(crate) mod install;
+pub(crate) mod limits;
 mod toolchain;
+mod units;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use camino::Utf8PathBuf;
 use miette::Diagnostic;
@@ -16,39 +21,68 @@ use model::{
 use plan::artifacts::{Artifact, ArtifactKind, Artifacts};
 use thiserror::Error;
 
+pub(crate) use self::cargo::Compiled;
 use crate::{
-    artifacts::{self, ArtifactError},
+    artifacts::{
+        self, ArtifactError,
+        elf::{self, BinaryError, Platform},
+    },
     table,
     ui::{Ui, size},
     workspace::Workspace,
 };
 
-/// The largest unzipped size of a function with its layers (Lambda quotas page: 250 MB).
-const UNZIPPED_LIMIT: u64 = 250 * 1024 * 1024;
-/// The largest zip (Lambda quotas page: 50 MB in a request). Larger zips are possible through S3, but such a function starts slowly and
-/// cannot be uploaded by hand.
-const ZIPPED_LIMIT: u64 = 50 * 1024 * 1024;
-
 /// The target of a build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// This machine, for the local cloud: fast to build.
+    #[default]
     Native,
     /// The Lambda runtime: small binaries, with the same bytes from any checkout.
     Lambda,
 }
 
 /// The input of a build.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
     /// The functions.
     pub(crate) functions: Vec<FunctionId>,
+    /// The packages of all functions of the project, which decide the features of the functions' dependencies.
+    pub(crate) packages: BTreeSet<String>,
     /// The instruction set.
     pub(crate) architecture: Architecture,
     /// The target.
     pub(crate) mode: Mode,
     /// A cargo profile instead of the mode's.
     pub(crate) profile: Option<String>,
+}
+
+impl Request {
+    /// Where the functions run.
+    pub(crate) fn platform(&self) -> Platform {
+        match self.mode {
+            Mode::Native => Platform::Native,
+            Mode::Lambda => Platform::Lambda(self.architecture),
+        }
+    }
+
+    /// Lambda's name of the instruction set that is built for.
+    pub(crate) fn instruction_set(&self) -> &'static str {
+        match (self.mode, std::env::consts::ARCH) {
+            (Mode::Native, "aarch64") => Architecture::Arm64.as_str(),
+            (Mode::Native, machine) => machine,
+            (Mode::Lambda, _) => self.architecture.as_str(),
+        }
+    }
+}
+
+/// What was built.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Built {
+    /// The zips.
+    pub(crate) artifacts: Artifacts,
+    /// What cargo built them from; `None` without functions.
+    pub(crate) compiled: Option<Compiled>,
 }
 
 /// Functions could not be built.
@@ -69,6 +103,17 @@ pub(crate) enum BuildError {
     Compile {
         /// The binaries to build.
         binaries: String,
+    },
+    /// Cargo failed without an error message.
+    #[error("failed to compile {binaries}: cargo printed no error and ended with {status}; nothing was deployed")]
+    #[diagnostic(help(
+        "run `cargo build --workspace --ignore-rust-version` to see the cause; if a signal ended cargo, the machine may lack memory"
+    ))]
+    Silent {
+        /// The binaries to build.
+        binaries: String,
+        /// How cargo ended.
+        status: ExitStatus,
     },
     /// The build did not produce a binary.
     #[error("cargo built no binary `{binary}`; nothing was deployed")]
@@ -97,22 +142,15 @@ pub(crate) enum BuildError {
         /// The command that failed.
         command: String,
     },
-    /// A binary would not run in Lambda.
-    #[error("binary {binary} would not run in Lambda: {reason}")]
-    #[diagnostic(help("{help}"))]
-    Binary {
-        /// The binary.
-        binary: String,
-        /// The reason.
-        reason: String,
-        /// The hint.
-        help: &'static str,
-    },
+    /// A binary would not run where it is deployed to.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Binary(#[from] BinaryError),
     /// An artifact is too large for Lambda.
-    #[error("artifact {artifact} is {} {what}; the limit is {}", size(*.bytes), size(*.limit))]
-    #[diagnostic(help("build with the `lambda` profile, or remove dependencies"))]
+    #[error("{artifact} is {bytes} bytes {what}; Lambda's limit is {limit} bytes; nothing was deployed")]
+    #[diagnostic(help("remove files or dependencies, or build with the `lambda` profile"))]
     TooLarge {
-        /// The artifact.
+        /// The artifact, or a function with its layers.
         artifact: String,
         /// `zipped` or `unzipped`.
         what: &'static str,
@@ -131,32 +169,30 @@ pub(crate) enum BuildError {
 ///
 /// # Errors
 ///
-/// When something does not compile, would not run in Lambda, is too large, or cannot be written.
+/// When something does not compile, would not run in Lambda, or cannot be written.
 pub(crate) async fn artifacts(
     request: &Request,
     layers: &[RenderedLayer],
     workspace: &Workspace,
     ui: &Ui,
-) -> Result<Artifacts, BuildError> {
-    let mut built = Artifacts::default();
+) -> Result<Built, BuildError> {
+    let mut built = Built::default();
     if !request.functions.is_empty() {
-        let binaries = cargo::build(request, workspace, ui).await?;
+        let compiled = cargo::build(request, workspace, ui).await?;
         let packing = one_per_binary(&request.functions).map(|function| {
-            let (function, binary) = (function.clone(), binaries[&function.binary].clone());
-            let (architecture, mode, workspace) = (request.architecture, request.mode, workspace.clone());
-            tokio::task::spawn_blocking(move || pack(function, &binary, architecture, mode, &workspace))
+            let (function, binary) = (function.clone(), compiled.binaries[&function.binary].clone());
+            let (platform, workspace) = (request.platform(), workspace.clone());
+            tokio::task::spawn_blocking(move || pack(function, &binary, platform, &workspace))
         });
         for packed in futures_util::future::join_all(packing).await {
             let (function, artifact) = packed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-            built.functions.insert(function.binary, artifact);
+            built.artifacts.functions.insert(function.binary, artifact);
         }
+        built.compiled = Some(compiled);
     }
     for layer in layers {
         let artifact = artifacts::pack_layer(workspace, &layer.system, &layer.layer, &layer.source)?;
-        built.layers.insert((layer.system.clone(), layer.layer.clone()), artifact);
-    }
-    for artifact in built.functions.values() {
-        check_size(artifact, ui)?;
+        built.artifacts.layers.insert((layer.system.clone(), layer.layer.clone()), artifact);
     }
     Ok(built)
 }
@@ -170,39 +206,26 @@ fn one_per_binary(functions: &[FunctionId]) -> impl Iterator<Item = &FunctionId>
 fn pack(
     function: FunctionId,
     binary: &Utf8PathBuf,
-    architecture: Architecture,
-    mode: Mode,
+    platform: Platform,
     workspace: &Workspace,
 ) -> Result<(FunctionId, Artifact), BuildError> {
-    elf::check(&function.binary, binary, architecture, mode)?;
-    let name = function.artifact_name();
-    let artifact = artifacts::pack_function(workspace, &function.system, name, binary, mode == Mode::Native)?;
+    // A binary for this machine was built by this machine.
+    if let Platform::Lambda(_) = platform {
+        let bytes = fs_err::read(binary).map_err(|source| ArtifactError::File { path: binary.clone(), source })?;
+        elf::check(&function.binary, &bytes, platform)?;
+    }
+    let (name, reuse) = (function.artifact_name(), platform == Platform::Native);
+    let artifact = artifacts::pack_function(workspace, &function.system, name, binary, reuse)?;
     Ok((function, artifact))
 }
 
-/// Fails if an artifact is too large; warns if it is close to a limit.
-fn check_size(artifact: &Artifact, ui: &Ui) -> Result<(), BuildError> {
-    let name = format!("{}-{}", artifact.system, artifact.name);
-    for (bytes, limit, what) in
-        [(artifact.unzipped, UNZIPPED_LIMIT, "unzipped"), (artifact.zipped, ZIPPED_LIMIT, "zipped")]
-    {
-        if bytes > limit {
-            return Err(BuildError::TooLarge { artifact: name, what, bytes, limit });
-        }
-        if bytes > limit / 5 * 4 {
-            ui.warn(format_args!("{name} is {} {what}; the limit is {}", size(bytes), size(limit)));
-        }
-    }
-    Ok(())
-}
-
 /// A table of the artifacts, by system, and the time that building them took.
-pub(crate) fn table(built: &Artifacts, architecture: Architecture, elapsed: Duration) -> String {
+pub(crate) fn table(built: &Artifacts, architecture: &str, elapsed: Duration) -> String {
     let mut artifacts: Vec<_> = built.functions.values().chain(built.layers.values()).collect();
     artifacts.sort_by_key(|artifact| (&artifact.system, artifact.kind == ArtifactKind::Layer, &artifact.name));
     let rows = artifacts.into_iter().map(|artifact| {
         let architecture = match artifact.kind {
-            ArtifactKind::Function => architecture.as_str(),
+            ArtifactKind::Function => architecture,
             ArtifactKind::Layer => "any",
         };
         vec![
@@ -233,19 +256,5 @@ mod tests {
         });
         let names: Vec<_> = one_per_binary(&functions).map(FunctionId::artifact_name).collect();
         assert_eq!(names, ["api", "worker"]);
-    }
-
-    #[test]
-    fn either_size_can_be_too_large() {
-        let ui = Ui::new();
-        let checked = |zipped, unzipped| {
-            let (system, name) = ("s".to_owned(), "f".to_owned());
-            let (path, sha256) = ("f.zip".into(), String::new());
-            check_size(&Artifact { kind: ArtifactKind::Function, system, name, path, sha256, zipped, unzipped }, &ui)
-        };
-        assert!(checked(52_428_800, 262_144_000).is_ok());
-        let error = checked(52_428_801, 0).expect_err("too large").to_string();
-        assert!(error.contains("s-f is 52.4 MB zipped; the limit is 52.4 MB"), "{error}");
-        assert!(checked(0, 262_144_001).is_err_and(|error| error.to_string().contains("unzipped")));
     }
 }

@@ -1,14 +1,11 @@
 //! Chooses the build command from the installed tools. Installs nothing.
 
-use std::{ffi::OsStr, process::Command};
+use std::ffi::OsStr;
 
 use model::stage::Architecture;
 
 use super::{BuildError, Mode, Request, install};
-use crate::workspace::Workspace;
-
-/// The glibc of the runtime `provided.al2023` (Amazon Linux 2023).
-pub(super) const GLIBC: (u32, u32) = (2, 34);
+use crate::{artifacts::elf::GLIBC, process, workspace::Workspace};
 
 /// A cargo command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +68,12 @@ pub(super) fn target(architecture: Architecture) -> &'static str {
 
 fn works(command: &[&str], path: &OsStr) -> bool {
     let Some((program, arguments)) = command.split_first() else { return false };
-    let output = Command::new(program).args(arguments).env("PATH", path).output();
+    let output = process::command(program).args(arguments).env("PATH", path).output();
     output.is_ok_and(|output| output.status.success())
 }
 
 pub(super) fn has_std(target: &str) -> Result<bool, BuildError> {
-    let output = Command::new("rustc")
+    let output = process::command("rustc")
         .args(["--print", "target-libdir", "--target", target])
         .output()
         .map_err(|source| BuildError::Start { program: "rustc".to_owned(), source })?;

@@ -35,7 +35,7 @@ pub(crate) struct ArtifactsArgs {
 /// When the sources cannot be read, or GitHub refuses.
 pub(crate) async fn run(args: ArtifactsArgs, context: &Context) -> miette::Result<Exit> {
     let stage = context.stage(&args.stage)?;
-    let sources = build::sources_of(&stage, &context.render(&stage)?, &context.workspace)?;
+    let sources = build::sources_of(&stage, context)?;
     let name = format!("artifacts-{}-{}", stage.architecture.as_str(), &sources[..16]);
     let branches: Vec<_> = args.branches.iter().map(String::as_str).collect();
     let run = match Github::from_environment() {

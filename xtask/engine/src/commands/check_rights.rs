@@ -53,7 +53,7 @@ enum CheckRightsError {
     #[diagnostic(help("run `cargo xtask check-rights --stage local`"))]
     NotEmulated(String),
     #[error("failed to check rights: the project has no stage on AWS whose roles could be compared")]
-    #[diagnostic(help("add a stage file, or select a stage with `--against <STAGE>`"))]
+    #[diagnostic(help("add the file of a stage on AWS, or select a stage with --against"))]
     NoStage,
     #[error("the roles of stage {against} do not fit what the functions call: {}", failures.join(", "))]
     #[diagnostic(help("grant what the functions need where the system is defined, or fix the checks that failed"))]

@@ -11,7 +11,9 @@ use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
     deploy::DeployError,
-    doctor::{Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose, repair},
+    doctor::{
+        Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose, repair,
+    },
     error::{Exit, one_line},
     ledger::Ledger,
     lock::HeldLocks,

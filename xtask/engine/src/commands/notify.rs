@@ -18,7 +18,6 @@ use crate::{
     notice::{Notice, Source, notices},
     record, render,
     session::Session,
-    sources::git::Git,
 };
 
 /// Send what became of each system in a job to the system's alarm topic.
@@ -110,10 +109,9 @@ async fn send(
 
 /// The origin of the notices. In a job, the person who started it says more than the role that it works with.
 fn source(session: &Session) -> Source {
-    let described = || Git::around(session.context.workspace.root()).ok().and_then(|git| git.describe());
     Source {
         deployer: variable("GITHUB_ACTOR").or_else(|| Some(session.caller.arn.clone())),
-        commit: variable("GITHUB_SHA").or_else(described),
+        commit: variable("GITHUB_SHA").or_else(|| session.commit()),
         run: links().run,
     }
 }

@@ -45,9 +45,14 @@ enum TemplateFormat {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("{count} committed {} stale", if *.count == 1 { "template is" } else { "templates are" })]
-#[diagnostic(help("run `cargo xtask render` and commit the result"))]
+#[diagnostic(help("{}", if *.only_line_endings {
+    "run `cargo xtask render`; to prevent it, commit a `.gitattributes` with the line `* text=auto eol=lf`"
+} else {
+    "run `cargo xtask render` and commit the result"
+}))]
 struct Stale {
     count: usize,
+    only_line_endings: bool,
 }
 
 /// Runs the command.
@@ -114,8 +119,13 @@ fn print_differences(differences: &BTreeMap<Utf8PathBuf, Difference>, ui: &Ui) -
         match difference {
             Difference::Missing => ui.result(format_args!("templates/{path}: not committed")),
             Difference::Orphaned => ui.result(format_args!("templates/{path}: committed, but no longer rendered")),
+            Difference::LineEndings => ui.result(format_args!("templates/{path}: only line endings differ")),
             Difference::Stale(text) => ui.result(text.trim_end()),
         }
     }
-    if differences.is_empty() { Ok(()) } else { Err(Stale { count: differences.len() }) }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let only_line_endings = differences.values().all(|difference| *difference == Difference::LineEndings);
+    Err(Stale { count: differences.len(), only_line_endings })
 }

@@ -120,6 +120,8 @@ pub(crate) enum Difference {
     Missing,
     /// The committed template is no longer rendered.
     Orphaned,
+    /// Only the ends of lines differ: the committed template was checked out with carriage returns.
+    LineEndings,
     /// The contents differ; holds the difference in the unified format.
     Stale(String),
 }
@@ -138,6 +140,9 @@ pub(crate) fn differences(
     for (path, rendered) in files {
         match fs_err::read_to_string(directory.join(path)) {
             Ok(committed) if committed == *rendered => {}
+            Ok(committed) if committed.replace("\r\n", "\n") == *rendered => {
+                differences.insert(path.clone(), Difference::LineEndings);
+            }
             Ok(committed) => {
                 let difference = TextDiff::from_lines(&committed, rendered)
                     .unified_diff()
@@ -175,7 +180,7 @@ pub(crate) fn write(
         let file = |source| RenderError::File { path: full.clone(), source };
         match difference {
             Difference::Orphaned => fs_err::remove_file(&full).map_err(file)?,
-            Difference::Missing | Difference::Stale(_) => {
+            Difference::Missing | Difference::LineEndings | Difference::Stale(_) => {
                 if let Some(parent) = full.parent() {
                     fs_err::create_dir_all(parent).map_err(file)?;
                 }
@@ -228,6 +233,11 @@ mod tests {
         assert_eq!(found[Utf8Path::new("dev/c.yaml")], Difference::Missing);
         let Difference::Stale(text) = &found[Utf8Path::new("dev/a.yaml")] else { panic!("{found:?}") };
         assert!(text.contains("-a: 1\n+a: 2"), "{text}");
+
+        write(directory, &stages, &after).expect("written");
+        fs_err::write(directory.join("dev/a.yaml"), "a: 2\r\n").expect("written");
+        let found = differences(directory, &stages, &after).expect("compared");
+        assert_eq!(found[Utf8Path::new("dev/a.yaml")], Difference::LineEndings);
 
         write(directory, &stages, &after).expect("written");
         assert_eq!(differences(directory, &stages, &after).expect("compared"), BTreeMap::new());

@@ -3,7 +3,7 @@
 mod locks;
 mod release;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use miette::Diagnostic;
 use model::{foundation, rendered::RenderedSystem, stage::Stage};
@@ -34,6 +34,7 @@ pub struct Session {
     /// Every system of the stage, whichever the command line selects.
     pub systems: Vec<RenderedSystem>,
     local: Option<local::Settings>,
+    commit: OnceLock<Option<String>>,
 }
 
 #[derive(Debug, Error, Diagnostic)]
@@ -82,7 +83,7 @@ impl Session {
             let (file, expected) = (stage.file().to_owned(), stage.account);
             return Err(WrongAccount { stage: stage.name, file, expected, actual: caller.account }.into());
         }
-        Ok(Self { context: context.clone(), stage, clients, caller, systems, local })
+        Ok(Self { context: context.clone(), stage, clients, caller, systems, local, commit: OnceLock::new() })
     }
 
     /// Replaces an error by the death of the local cloud, where that caused it.

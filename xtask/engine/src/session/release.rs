@@ -13,6 +13,7 @@ use super::Session;
 use crate::{
     aws::documents::Documents,
     deploy::Outputs,
+    error::one_line,
     ledger::{Entry, Ledger, needs_of_stack},
     lock::HeldLocks,
     release::{
@@ -20,7 +21,7 @@ use crate::{
         smoke::{DirectInvocation, SmokeTest},
     },
     site::Pages,
-    sources::git::Git,
+    sources::{SourcesError, git::Git},
 };
 
 /// A rollout strategy on the command line.
@@ -137,6 +138,24 @@ impl Session {
         system.smoke.iter().map(|smoke| smoke_test(system, smoke, &urls)).collect()
     }
 
+    /// The workspace's commit; `None` with a warning if git does not say which. Stage `local` needs no repository.
+    pub(crate) fn commit(&self) -> Option<String> {
+        let described = || match Git::around(self.context.workspace.root()).and_then(|git| git.describe()) {
+            Ok(commit) => Some(commit),
+            Err(SourcesError::NoRepository { .. } | SourcesError::UnknownReference { .. }) if self.stage.is_local() => {
+                None
+            }
+            Err(error) => {
+                let error = one_line(&error);
+                self.context
+                    .ui
+                    .warn(format_args!("failed to read the commit, so no release or message names it: {error}"));
+                None
+            }
+        };
+        self.commit.get_or_init(described).clone()
+    }
+
     /// What the ledger keeps of a release that is made now.
     fn metadata(&self, system: &RenderedSystem, observed: &Observed) -> ReleaseMetadata {
         let templates = system.stacks.iter().filter_map(|stack| {
@@ -147,7 +166,7 @@ impl Session {
             stage: self.stage.name.clone(),
             system: system.name.clone(),
             who: self.caller.arn.clone(),
-            commit: Git::around(self.context.workspace.root()).ok().and_then(|git| git.describe()),
+            commit: self.commit(),
             plan: None,
             alarms: self.stage.release.alarms.clone(),
             system_alarms: system_alarms(system),

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
-use serde::Deserialize;
 
 use super::{
     SourcesError,
     git::{Commit, Git},
-    packages::metadata,
+    manifests::{Lock, Manifest},
+    packages::{self, metadata},
 };
 
 /// The binaries whose code has changed, each with the reason.
@@ -25,7 +25,8 @@ pub(crate) type Changed = BTreeMap<String, String>;
 /// When git or cargo fails.
 pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, SourcesError> {
     let files = git.changed_since(commit)?;
-    if files.is_empty() {
+    // Packages outside the root can only be in its repository if the root is a folder of it.
+    if files.is_empty() && git.is_at_top()? {
         return Ok(Changed::new());
     }
     let metadata = metadata(root)?;
@@ -43,7 +44,38 @@ pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Cha
     } else {
         None
     };
-    Ok(of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref()))
+    let mut changed = of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref());
+    for package in metadata.workspace_packages() {
+        let mut binaries = package.targets.iter().filter(|target| target.is_bin()).peekable();
+        if binaries.peek().is_some()
+            && let Some(reason) = outside_change(package, &metadata, commit)?
+        {
+            for binary in binaries {
+                changed.entry(binary.name.clone()).or_insert_with(|| reason.clone());
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// Finds a changed file of a package outside the workspace's root that this package is built from. A package in another repository
+/// is left out: the commit says nothing about it.
+fn outside_change(package: &Package, metadata: &Metadata, commit: &Commit) -> Result<Option<String>, SourcesError> {
+    let outside = |dependency: &cargo_metadata::Dependency| {
+        dependency.path.as_ref().is_some_and(|path| !path.starts_with(&metadata.workspace_root))
+    };
+    // Only then are the manifests outside read.
+    if !metadata.packages.iter().any(|package| package.dependencies.iter().any(outside)) {
+        return Ok(None);
+    }
+    let closure = packages::closure(metadata, &[package.name.as_str()].into())?;
+    for (name, (folder, _)) in &closure.others {
+        let changed = Git::around(folder).and_then(|git| git.changed_since(commit)).unwrap_or_default();
+        if let Some(file) = changed.iter().find(|file| !is_test(file)) {
+            return Ok(Some(format!("{file} of {name} changed")));
+        }
+    }
+    Ok(None)
 }
 
 fn of_files(
@@ -54,7 +86,7 @@ fn of_files(
     locks: Option<&(Lock, Lock)>,
 ) -> Changed {
     let settings = |file: &str| match file {
-        ".cargo/config.toml" | "rust-toolchain.toml" => true,
+        ".cargo/config" | ".cargo/config.toml" | "rust-toolchain" | "rust-toolchain.toml" => true,
         "Cargo.toml" => manifests.is_none_or(|(old, new)| old.rest != new.rest),
         _ => false,
     };
@@ -96,7 +128,12 @@ fn shared_file(
         .filter(|target| !target.is_lib() && !target.is_custom_build())
         .filter_map(|target| Some(target.src_path.strip_prefix(&metadata.workspace_root).ok()?.as_str().to_owned()))
         .collect();
-    let within = |file: &str, folder: &String| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let within = |file: &str, folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    // A submodule is one path, which may be around packages.
+    let has_package = |path: &str| {
+        let mut packages = folders.iter().filter(|(_, folder)| *folder == path || within(folder, path));
+        packages.any(|(id, _)| closure.contains(id))
+    };
     // The innermost folder owns a file: a package may lie within another's folder.
     let owner = |file: &str| {
         folders
@@ -107,7 +144,9 @@ fn shared_file(
     };
     let counts = |file: &&String| {
         let text = file.as_str();
-        !own_sources.contains(text) && !is_test(text) && owner(text).is_some_and(|owner| closure.contains(owner))
+        !own_sources.contains(text)
+            && !is_test(text)
+            && (owner(text).is_some_and(|owner| closure.contains(owner)) || has_package(text))
     };
     files.iter().find(counts).map(|file| format!("{file} changed"))
 }
@@ -166,94 +205,10 @@ fn relative(path: &Utf8Path, root: &Utf8Path) -> Option<String> {
     Some(path.strip_prefix(root).ok()?.as_str().to_owned())
 }
 
-/// The parts of the workspace's `Cargo.toml` that decide a build.
-#[derive(Debug, Default)]
-struct Manifest {
-    dependencies: toml::Table,
-    /// Profiles, patches and other tables, which change every binary.
-    rest: toml::Table,
-}
-
-impl Manifest {
-    fn parse(text: &str) -> Self {
-        let mut rest: toml::Table = toml::from_str(text).unwrap_or_default();
-        let Some(toml::Value::Table(workspace)) = rest.get_mut("workspace") else {
-            return Self { dependencies: toml::Table::new(), rest };
-        };
-        // Members have files of their own; lints and metadata do not reach a function.
-        for irrelevant in ["members", "default-members", "exclude", "lints", "metadata"] {
-            workspace.remove(irrelevant);
-        }
-        let dependencies = workspace.remove("dependencies").and_then(|dependencies| dependencies.try_into().ok());
-        Self { dependencies: dependencies.unwrap_or_default(), rest }
-    }
-}
-
-/// The parts of `Cargo.lock` that decide a build.
-#[derive(Debug, Default, Deserialize)]
-struct Lock {
-    #[serde(default)]
-    package: Vec<Locked>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Locked {
-    name: String,
-    version: String,
-    checksum: Option<String>,
-    #[serde(default)]
-    dependencies: Vec<String>,
-}
-
-impl Lock {
-    /// An unreadable lock file has no packages, so that every binary differs.
-    fn parse(text: &str) -> Self {
-        toml::from_str(text).unwrap_or_default()
-    }
-
-    /// Every package below one from a registry, as `name version`. Two packages with different checksums differ.
-    fn closure(&self, name: &str) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        let mut open = vec![name.to_owned()];
-        while let Some(next) = open.pop() {
-            let mut words = next.split(' ');
-            let (name, version) = (words.next().unwrap_or_default(), words.next());
-            let wanted =
-                |package: &&Locked| package.name == name && version.is_none_or(|version| package.version == version);
-            for package in self.package.iter().filter(wanted) {
-                let checksum = package.checksum.as_deref().unwrap_or("of the workspace");
-                if found.insert(format!("{} {} {checksum}", package.name, package.version)) {
-                    open.extend(package.dependencies.iter().cloned());
-                }
-            }
-        }
-        // Changes of workspace packages are found by their files.
-        found.retain(|package| !package.ends_with("of the workspace"));
-        found
-            .into_iter()
-            .map(|package| package.rsplit_once(' ').map_or(package.clone(), |(name, _)| name.to_owned()))
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_changed_dependency_in_the_lock_file_changes_the_packages_above_it() {
-        let lock = |version: &str| {
-            Lock::parse(&format!(
-                "[[package]]\nname = \"api\"\nversion = \"0.1.0\"\ndependencies = [\"json\"]\n\
-                 [[package]]\nname = \"other\"\nversion = \"0.1.0\"\n\
-                 [[package]]\nname = \"json\"\nversion = \"{version}\"\nchecksum = \"{version}\"\n"
-            ))
-        };
-        let (old, new) = (lock("1.0.0"), lock("1.0.1"));
-        assert_ne!(old.closure("api"), new.closure("api"));
-        assert_eq!(old.closure("other"), new.closure("other"));
-        assert_eq!(new.closure("api").into_iter().collect::<Vec<_>>(), ["json 1.0.1"]);
-    }
+    use crate::process;
 
     const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\n\
         members = [\"common\", \"notes\", \"notes/contract\", \"photos\", \"tool\"]\n\
@@ -323,7 +278,47 @@ mod tests {
         assert_eq!(of("notes/contract/src/lib.rs"), ["notes-api", "notes-sweep"]);
         assert_eq!(of("common/src/http.rs"), ["notes-api", "notes-sweep", "photos-api"]);
         assert_eq!(of("tool/src/args.rs"), ["tool"]);
+        // Submodules.
+        assert_eq!(of("tool"), ["tool"]);
+        assert_eq!(of("notes/contract"), ["notes-api", "notes-sweep"]);
         assert_eq!(of("README.md"), [] as [&str; 0]);
         assert_eq!(of("notes/src/api/tests.rs"), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_package_beside_the_workspace_changes_the_binaries_that_are_built_from_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let all = Utf8Path::from_path(folder.path()).expect("UTF-8").canonicalize_utf8().expect("it exists");
+        let root = all.join("backend");
+        let package = "[package]\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+        for (path, text) in [
+            ("backend/Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"notes\", \"other\"]\n".to_owned()),
+            (
+                "backend/notes/Cargo.toml",
+                format!("{package}name = \"notes\"\n[dependencies]\nshared = {{ path = \"../../shared\" }}\n"),
+            ),
+            ("backend/notes/src/main.rs", String::new()),
+            ("backend/other/Cargo.toml", format!("{package}name = \"other\"\n")),
+            ("backend/other/src/main.rs", String::new()),
+            ("shared/Cargo.toml", format!("{package}name = \"shared\"\n")),
+            ("shared/src/lib.rs", String::new()),
+        ] {
+            let path = all.join(path);
+            fs_err::create_dir_all(path.parent().expect("a folder")).expect("created");
+            fs_err::write(path, text).expect("written");
+        }
+        for arguments in [
+            &["init", "--quiet"][..],
+            &["add", "--all"],
+            &["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "A commit"],
+        ] {
+            assert!(process::git_of_test(&all).args(arguments).status().expect("git").success());
+        }
+        let git = Git::around(&root).expect("a repository");
+        let commit = git.commit("HEAD").expect("a commit");
+        assert_eq!(changed(&git, &commit, &root).expect("compared"), Changed::new());
+        fs_err::write(all.join("shared/src/lib.rs"), "// changed").expect("written");
+        let reason = "src/lib.rs of shared changed".to_owned();
+        assert_eq!(changed(&git, &commit, &root).expect("compared"), [("notes".to_owned(), reason)].into());
     }
 }

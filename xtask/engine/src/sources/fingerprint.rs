@@ -1,27 +1,39 @@
 //! A hash of everything that functions are built from: equal hashes mean equal artifacts, so one run can use what another has built.
+//!
+//! It covers what is known without a build: packages, layers, cargo's configuration, the compiler. Cargo alone knows the rest, see
+//! [`super::inputs`].
 
-use std::{collections::BTreeSet, process::Command};
+use std::collections::BTreeSet;
 
-use camino::{Utf8Component, Utf8Path};
+use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest, Sha256};
 
-use super::{SourcesError, git::Git, packages};
+use super::{
+    SourcesError,
+    configuration::{self, Configuration, Environment},
+    git::Git,
+    layer, packages,
+};
+use crate::process;
 
-/// The files and folders of a workspace that decide the result of every build.
-const PATHS: &[&str] = &["Cargo.lock", "Cargo.toml", ".cargo", "rust-toolchain.toml"];
+/// The files of a workspace that decide the result of every build.
+const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "rust-toolchain", "rust-toolchain.toml"];
 
 /// The engine's own sources that decide the result of a build. They are part of the program, because the engine need not lie in the
 /// workspace that it builds.
 const OWN_SOURCES: &[&str] = &[
+    include_str!("../artifacts/elf.rs"),
+    include_str!("../artifacts/error.rs"),
     include_str!("../artifacts/folder.rs"),
     include_str!("../artifacts/mod.rs"),
     include_str!("../artifacts/zip.rs"),
     include_str!("../build/cargo.rs"),
-    include_str!("../build/elf.rs"),
     include_str!("../build/install.rs"),
+    include_str!("../build/limits.rs"),
     include_str!("../build/mod.rs"),
     include_str!("../build/requirements.txt"),
     include_str!("../build/toolchain.rs"),
+    include_str!("../build/units.rs"),
 ];
 
 /// What is built.
@@ -31,75 +43,108 @@ pub(crate) struct Built<'a> {
     pub(crate) packages: BTreeSet<&'a str>,
     /// The folders of the layers, relative to the workspace's root.
     pub(crate) layers: BTreeSet<&'a str>,
+    /// Whether the manifests of all members of the workspace count: a build of the whole workspace unifies their features.
+    pub(crate) has_all_manifests: bool,
 }
 
-/// Hashes the sources of the functions and layers as they are on disk, the engine, the compiler's version and `options`, the options of
-/// the build.
+/// The hash of the sources of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    /// The SHA-256, in hexadecimal.
+    pub(crate) hash: String,
+    /// The files that it covers.
+    pub(crate) files: BTreeSet<Utf8PathBuf>,
+}
+
+/// Hashes the sources of the functions and layers as they are on disk, cargo's configuration, the engine, the compiler's version and
+/// `options`, the options of the build.
 ///
 /// # Errors
 ///
-/// When git, cargo or the compiler cannot be run, or a source cannot be read.
-pub(crate) fn fingerprint(root: &Utf8Path, built: &Built<'_>, options: &str) -> Result<String, SourcesError> {
+/// When git, cargo or the compiler cannot be run, or a layer cannot be read.
+pub(crate) fn fingerprint(
+    root: &Utf8Path,
+    built: &Built<'_>,
+    options: &str,
+    environment: &Environment,
+) -> Result<Fingerprint, SourcesError> {
     let mut hash = Hash::default();
     hash.add(options);
-    hash.add(compiler()?);
+    hash.add(compiler(root, environment)?);
     OWN_SOURCES.iter().for_each(|source| hash.add(source));
-    let git = Git::around(root)?;
-    let packages = packages::closure(root, &built.packages)?;
-    let (inside, outside): (Vec<_>, Vec<_>) = built.layers.iter().partition(|layer| is_inside(layer));
-    // A package at the root has an empty path.
-    let members = packages.members.iter().map(|member| if member.as_str().is_empty() { "." } else { member.as_str() });
-    let paths: Vec<_> = PATHS.iter().copied().chain(members).chain(inside.into_iter().copied()).collect();
-    for path in git.tracked(&paths)? {
-        // A tracked file that was deleted counts as empty.
-        hash.add(&path);
-        hash.add(fs_err::read(root.join(&path)).unwrap_or_default());
+    for (name, value) in configuration::variables(environment) {
+        hash.add(name);
+        hash.add(value);
+    }
+    for file in Configuration::around(root, environment).of_build().filter(|file| !file.is_empty()) {
+        hash.add(file);
+    }
+    for file in FILES {
+        hash.add_file(file, root.join(file));
+    }
+    let packages = packages::closure(&packages::metadata(root)?, &built.packages)?;
+    for member in &packages.members {
+        hash.add_folder(member, &root.join(member))?;
+    }
+    for manifest in packages.manifests.iter().filter(|_| built.has_all_manifests) {
+        hash.add_file(manifest.strip_prefix(root).unwrap_or(manifest).as_str(), manifest.clone());
     }
     for (name, (folder, manifest)) in &packages.others {
-        hash.add(name);
-        hash.add(fs_err::read(manifest).unwrap_or_default());
-        hash.add_folder(folder)?;
+        hash.add_file(name, manifest.clone());
+        hash.add_folder(Utf8Path::new(name), folder)?;
     }
-    for layer in outside {
-        hash.add(layer);
-        hash.add_folder(&root.join(layer))?;
+    for layer in &built.layers {
+        hash.add_layer(layer, &root.join(layer))?;
     }
-    Ok(hash.finish())
-}
-
-/// Returns whether a path is below the workspace's root.
-fn is_inside(path: &str) -> bool {
-    let path = Utf8Path::new(path);
-    !path.is_absolute() && path.components().all(|component| component != Utf8Component::ParentDir)
+    Ok(Fingerprint { hash: hex::encode(hash.state.finalize()), files: hash.files })
 }
 
 /// A hash of parts, each with its length.
 #[derive(Default)]
-struct Hash(Sha256);
+struct Hash {
+    state: Sha256,
+    files: BTreeSet<Utf8PathBuf>,
+}
 
 impl Hash {
     fn add(&mut self, part: impl AsRef<[u8]>) {
         let part = part.as_ref();
-        self.0.update((part.len() as u64).to_le_bytes());
-        self.0.update(part);
+        self.state.update((part.len() as u64).to_le_bytes());
+        self.state.update(part);
     }
 
-    /// Adds the files of a folder outside the workspace. Without a repository around it, all its files but build output count.
-    fn add_folder(&mut self, folder: &Utf8Path) -> Result<(), SourcesError> {
-        let files = match Git::around(folder) {
-            Ok(git) => git.tracked(&["."])?,
+    /// Adds a file. One that does not exist counts as empty: git lists deleted files too.
+    fn add_file(&mut self, name: &str, path: Utf8PathBuf) {
+        self.add(name);
+        if let Ok(content) = fs_err::read(&path) {
+            self.add(content);
+            self.files.insert(path);
+        } else {
+            self.add("");
+        }
+    }
+
+    /// Adds the files of a package that git tracks or would track, in submodules as well. Outside a repository, all its files but
+    /// build output count.
+    fn add_folder(&mut self, name: &Utf8Path, folder: &Utf8Path) -> Result<(), SourcesError> {
+        let files = match Git::around(folder).and_then(|git| git.all_tracked()) {
+            Ok(files) => files,
             Err(SourcesError::NoRepository { .. }) => files_below(folder, Utf8Path::new("")),
             Err(error) => return Err(error),
         };
         for file in files {
-            self.add(&file);
-            self.add(fs_err::read(folder.join(&file)).unwrap_or_default());
+            self.add_file(name.join(&file).as_str(), folder.join(&file));
         }
         Ok(())
     }
 
-    fn finish(self) -> String {
-        hex::encode(self.0.finalize())
+    fn add_layer(&mut self, name: &str, folder: &Utf8Path) -> Result<(), SourcesError> {
+        self.add(name);
+        for file in layer::files(folder)? {
+            self.add([u8::from(file.executable)]);
+            self.add_file(&file.name, file.path);
+        }
+        Ok(())
     }
 }
 
@@ -119,8 +164,15 @@ fn files_below(root: &Utf8Path, folder: &Utf8Path) -> Vec<String> {
     files
 }
 
-fn compiler() -> Result<String, SourcesError> {
-    let output = Command::new("rustc").arg("-vV").output().map_err(|source| SourcesError::NoCompiler { source })?;
+/// The compiler's version, in the toolchain that the workspace selects.
+fn compiler(root: &Utf8Path, environment: &Environment) -> Result<String, SourcesError> {
+    let program = environment.get("RUSTC").map_or("rustc", String::as_str);
+    let output = process::command(program).arg("-vV").current_dir(root).output();
+    let output = output.map_err(|source| SourcesError::NoCompiler { source })?;
+    if !output.status.success() {
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(SourcesError::Compiler { program: program.to_owned(), reason });
+    }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -180,14 +232,24 @@ mod tests {
         package(&all, "further", "");
         package(&all, "patched", "");
         write(&root, "layers/fonts/font.ttf", "1");
-        let initialized = Command::new("git").args(["init", "--quiet"]).current_dir(&root).status();
-        assert!(initialized.expect("git").success());
+        write(&root, "../fonts/font.ttf", "1");
+        initialize(&root);
         (folder, root)
     }
 
+    fn initialize(folder: &Utf8Path) {
+        assert!(process::git_of_test(folder).args(["init", "--quiet"]).status().expect("git").success());
+    }
+
+    fn hash_in(root: &Utf8Path, options: &str, environment: &[(&str, &str)]) -> String {
+        let layers = ["layers/fonts", "../fonts"].into();
+        let built = Built { packages: ["notes"].into(), layers, ..Built::default() };
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        fingerprint(root, &built, options, &environment).expect("hashed").hash
+    }
+
     fn hash(root: &Utf8Path, options: &str) -> String {
-        let built = Built { packages: ["notes"].into(), layers: ["layers/fonts", "../fonts"].into() };
-        fingerprint(root, &built, options).expect("hashed")
+        hash_in(root, options, &[])
     }
 
     #[test]
@@ -205,12 +267,76 @@ mod tests {
             "layers/fonts/font.ttf",
             "../fonts/font.ttf",
             "rust-toolchain.toml",
+            "lambdas/notes/build.rs",
+            ".cargo/config.toml",
+            "../.cargo/config.toml",
         ] {
-            write(&root, path, "// changed");
+            let text = match Utf8Path::new(path).file_name() {
+                Some("config.toml") => "[env]\nKEY = \"changed\"",
+                Some("rust-toolchain.toml") => "[toolchain]\nprofile = \"minimal\"",
+                _ => "// changed",
+            };
+            write(&root, path, text);
             let after = hash(&root, OPTIONS);
             assert_ne!(after, before, "{path}");
             before = after;
         }
+    }
+
+    #[test]
+    fn flags_profiles_and_toolchains_change_the_hash() {
+        let (_folder, root) = example();
+        let before = hash(&root, OPTIONS);
+        for variable in [
+            ("RUSTFLAGS", "-g"),
+            ("CARGO_ENCODED_RUSTFLAGS", "-g"),
+            ("CARGO_BUILD_RUSTFLAGS", "-g"),
+            ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-g"),
+            ("CARGO_PROFILE_LAMBDA_OPT_LEVEL", "1"),
+            ("RUSTC_WRAPPER", "sccache"),
+        ] {
+            assert_ne!(hash_in(&root, OPTIONS, &[variable]), before, "{variable:?}");
+        }
+        assert_eq!(hash_in(&root, OPTIONS, &[("CARGO_TARGET_DIR", "elsewhere"), ("LANG", "C")]), before);
+    }
+
+    #[test]
+    fn the_files_of_a_submodule_change_the_hash() {
+        let (_folder, root) = example();
+        // A repository in the folder of a repository is one path to the outer one, as a submodule is.
+        initialize(&root.join("crates/shared"));
+        let before = hash(&root, OPTIONS);
+        write(&root, "crates/shared/src/lib.rs", "// changed");
+        assert_ne!(hash(&root, OPTIONS), before);
+
+        write(&root, "lambdas/notes/vendored/code.c", "1");
+        initialize(&root.join("lambdas/notes/vendored"));
+        let before = hash(&root, OPTIONS);
+        write(&root, "lambdas/notes/vendored/code.c", "2");
+        assert_ne!(hash(&root, OPTIONS), before);
+    }
+
+    #[test]
+    fn the_manifest_of_every_member_counts_where_the_whole_workspace_is_selected() {
+        let (_folder, root) = example();
+        let hash = |has_all_manifests| {
+            let built = Built { packages: ["notes"].into(), has_all_manifests, ..Built::default() };
+            fingerprint(&root, &built, OPTIONS, &Environment::new()).expect("hashed").hash
+        };
+        let before = [true, false].map(hash);
+        package(&root, "lambdas/other", "[features]\nmore = []\n");
+        let after = [true, false].map(hash);
+        assert_ne!(after[0], before[0]);
+        assert_eq!(after[1], before[1]);
+    }
+
+    #[test]
+    fn the_sources_need_no_repository() {
+        let (_folder, root) = example();
+        fs_err::remove_dir_all(root.join(".git")).expect("removed");
+        let before = hash(&root, OPTIONS);
+        write(&root, "crates/shared/src/lib.rs", "// changed");
+        assert_ne!(hash(&root, OPTIONS), before);
     }
 
     #[test]

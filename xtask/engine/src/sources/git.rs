@@ -1,6 +1,7 @@
 //! Reads a repository through the git command line, with the configuration and extensions of the user's git.
 
 use std::{
+    collections::BTreeSet,
     io::Write,
     process::{Command, Output, Stdio},
 };
@@ -8,6 +9,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::SourcesError;
+use crate::process;
 
 /// A repository.
 #[derive(Debug, Clone)]
@@ -36,11 +38,20 @@ impl Git {
     ///
     /// # Errors
     ///
-    /// When git is not installed, or the folder is not in a repository.
+    /// When git is not installed or refuses, or the folder is not in a repository.
     pub(crate) fn around(root: &Utf8Path) -> Result<Self, SourcesError> {
         let git = Self { root: root.to_owned() };
-        let output = git.run(&["rev-parse", "--is-inside-work-tree"])?;
-        if output.status.success() { Ok(git) } else { Err(SourcesError::NoRepository { directory: root.to_owned() }) }
+        // In English, because the exit code is the same for every refusal.
+        let output = git.command(&["rev-parse", "--is-inside-work-tree"]).env("LC_ALL", "C").output();
+        let output = output.map_err(|source| SourcesError::NoGit { source })?;
+        if output.status.success() {
+            return Ok(git);
+        }
+        let reason = reason(&output);
+        if reason.starts_with("not a git repository") {
+            return Err(SourcesError::NoRepository { directory: root.to_owned() });
+        }
+        Err(SourcesError::refusal(reason))
     }
 
     /// Resolves the name of a commit.
@@ -57,11 +68,15 @@ impl Git {
         Ok(Commit { hash: text(&output), name: reference.to_owned() })
     }
 
-    /// The current commit's hash, with `-dirty` if the working tree differs from it; `None` before the first commit.
-    pub(crate) fn describe(&self) -> Option<String> {
-        let commit = self.commit("HEAD").ok()?;
-        let clean = self.changed_since(&commit).is_ok_and(|files| files.is_empty());
-        Some(if clean { commit.hash } else { format!("{}-dirty", commit.hash) })
+    /// The current commit's hash, with `-dirty` if the working tree differs from it.
+    ///
+    /// # Errors
+    ///
+    /// When git fails, or there is no commit yet.
+    pub(crate) fn describe(&self) -> Result<String, SourcesError> {
+        let commit = self.commit("HEAD")?;
+        let is_clean = self.changed_since(&commit)?.is_empty();
+        Ok(if is_clean { commit.hash } else { format!("{}-dirty", commit.hash) })
     }
 
     /// The merge base of the current commit and `main`.
@@ -115,30 +130,65 @@ impl Git {
     pub(crate) fn changed_since(&self, commit: &Commit) -> Result<Vec<String>, SourcesError> {
         let changed = self.succeed(&["diff", "--name-only", "--relative", "--no-renames", "-z", &commit.hash])?;
         let new = self.succeed(&["ls-files", "--others", "--exclude-standard", "-z"])?;
-        let mut files: Vec<String> = [changed, new]
-            .iter()
-            .flat_map(|output| {
-                String::from_utf8_lossy(&output.stdout).split_terminator('\0').map(str::to_owned).collect::<Vec<_>>()
-            })
-            .collect();
-        files.sort();
-        files.dedup();
-        Ok(files)
+        let files: BTreeSet<_> = [changed, new].iter().flat_map(lines).collect();
+        Ok(files.into_iter().collect())
     }
 
-    /// The tracked files below these paths, and new ones that are not ignored, sorted, relative to the root.
+    /// Whether the root is the repository's topmost folder.
+    ///
+    /// # Errors
+    ///
+    /// When git fails.
+    pub(crate) fn is_at_top(&self) -> Result<bool, SourcesError> {
+        Ok(text(&self.succeed(&["rev-parse", "--show-prefix"])?).is_empty())
+    }
+
+    /// The tracked files below these paths, and new ones that are not ignored, sorted, relative to the root. A submodule is one
+    /// path.
     ///
     /// # Errors
     ///
     /// When git fails.
     pub(crate) fn tracked(&self, paths: &[&str]) -> Result<Vec<String>, SourcesError> {
         let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--"];
-        let listed = self.succeed(&[&arguments, paths].concat())?;
-        let mut files: Vec<_> =
-            String::from_utf8_lossy(&listed.stdout).split_terminator('\0').map(str::to_owned).collect();
-        files.sort();
-        files.dedup();
+        let files: BTreeSet<_> = lines(&self.succeed(&[&arguments, paths].concat())?).into_iter().collect();
+        Ok(files.into_iter().collect())
+    }
+
+    /// The tracked and new files of the whole folder, with those of submodules and of other repositories in it.
+    ///
+    /// # Errors
+    ///
+    /// When git fails.
+    pub(crate) fn all_tracked(&self) -> Result<Vec<String>, SourcesError> {
+        let mut files = Vec::new();
+        for file in self.tracked(&["."])? {
+            let path = self.root.join(&file);
+            // To git, a link is a file, even a link to a folder.
+            if !fs_err::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+                files.push(file);
+            } else if path.join(".git").exists() {
+                let folder = Utf8Path::new(file.trim_end_matches('/'));
+                let inner = Self { root: path }.all_tracked()?;
+                files.extend(inner.into_iter().map(|file| folder.join(file).into_string()));
+            }
+        }
+        files.sort_unstable();
         Ok(files)
+    }
+
+    /// The files that git ignores, relative to the root; none where it ignores the root itself, which then is the output of
+    /// another program.
+    ///
+    /// # Errors
+    ///
+    /// When git fails.
+    pub(crate) fn ignored(&self) -> Result<BTreeSet<String>, SourcesError> {
+        if self.run(&["check-ignore", "--quiet", "."])?.status.success() {
+            return Ok(BTreeSet::new());
+        }
+        let arguments = ["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", "."];
+        Ok(lines(&self.succeed(&arguments)?).into_iter().collect())
     }
 
     /// The contents of objects, read by one process.
@@ -173,8 +223,8 @@ impl Git {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(&self.root).args(arguments);
+        let mut command = process::git(&self.root);
+        command.args(arguments);
         command
     }
 
@@ -187,9 +237,21 @@ impl Git {
         if output.status.success() {
             return Ok(output);
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(SourcesError::Git { reason: said.lines().next().unwrap_or("without an error message").to_owned() })
+        Err(SourcesError::refusal(reason(&output)))
     }
+}
+
+/// All that git printed about a failure.
+fn reason(output: &Output) -> String {
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    let reason = lines.map(|line| line.strip_prefix("fatal: ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
+    if reason.is_empty() { format!("it ended with {} without an error message", output.status) } else { reason }
+}
+
+/// The paths that git lists with `-z`.
+fn lines(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stdout).split_terminator('\0').map(str::to_owned).collect()
 }
 
 fn text(output: &Output) -> String {

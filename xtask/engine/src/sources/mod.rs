@@ -1,8 +1,12 @@
 //! The workspace at a commit, and its changes since.
 
 pub(crate) mod code;
+pub(crate) mod configuration;
 pub(crate) mod fingerprint;
 pub(crate) mod git;
+pub(crate) mod inputs;
+pub(crate) mod layer;
+mod manifests;
 mod packages;
 pub(crate) mod templates;
 
@@ -52,8 +56,17 @@ pub(crate) enum SourcesError {
     /// git failed.
     #[error("git failed: {reason}")]
     Git {
-        /// The first line of its error output.
+        /// What it printed.
         reason: String,
+    },
+    /// git trusts no repository of another user (git-config manual, `safe.directory`).
+    #[error("git failed: {reason}")]
+    #[diagnostic(help("run `{command}` if you trust the folder, then run the same command again"))]
+    Untrusted {
+        /// What it printed.
+        reason: String,
+        /// The command that it suggests.
+        command: String,
     },
     /// A committed template cannot be parsed.
     #[error("failed to read {path} at {commit}: {reason}")]
@@ -66,6 +79,10 @@ pub(crate) enum SourcesError {
         /// The reason, with line and column.
         reason: String,
     },
+    /// A layer's folder cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] layer::LayerError),
     /// The compiler does not start.
     #[error("failed to run rustc")]
     #[diagnostic(help("install Rust with rustup, or correct PATH"))]
@@ -73,10 +90,30 @@ pub(crate) enum SourcesError {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// The compiler fails.
+    #[error("failed to read the version of {program}: {reason}")]
+    #[diagnostic(help("correct the toolchain: rust-toolchain.toml, RUSTC or PATH"))]
+    Compiler {
+        /// The compiler.
+        program: String,
+        /// What it printed.
+        reason: String,
+    },
     /// Cargo cannot read the workspace.
     #[error("failed to read the dependency graph: {reason}")]
     Graph {
         /// The reason.
         reason: String,
     },
+}
+
+impl SourcesError {
+    /// An error with git's own words.
+    fn refusal(reason: String) -> Self {
+        let command = reason.lines().find(|line| line.starts_with("git config ")).map(str::to_owned);
+        match command {
+            Some(command) => Self::Untrusted { reason, command },
+            None => Self::Git { reason },
+        }
+    }
 }

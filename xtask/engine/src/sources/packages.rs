@@ -6,12 +6,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use super::SourcesError;
+use crate::process;
 
 /// The local packages below some packages.
 #[derive(Debug)]
 pub(super) struct LocalPackages {
     /// The folders of members, relative to the workspace's root.
     pub(super) members: BTreeSet<Utf8PathBuf>,
+    /// The manifests of all members of the workspace.
+    pub(super) manifests: BTreeSet<Utf8PathBuf>,
     /// The other packages by name, each with its folder and the manifest of its workspace.
     pub(super) others: BTreeMap<String, (Utf8PathBuf, Utf8PathBuf)>,
 }
@@ -20,17 +23,18 @@ pub(super) struct LocalPackages {
 /// second.
 pub(super) fn metadata(root: &Utf8Path) -> Result<Metadata, SourcesError> {
     let mut command = MetadataCommand::new();
-    command.current_dir(root).no_deps().exec().map_err(|error| SourcesError::Graph { reason: error.to_string() })
+    command.current_dir(root).no_deps();
+    process::metadata(&command).map_err(|error| SourcesError::Graph { reason: error.to_string() })
 }
 
 /// Returns the local packages that the packages of these names are built from, without development dependencies.
-pub(super) fn closure(root: &Utf8Path, names: &BTreeSet<&str>) -> Result<LocalPackages, SourcesError> {
-    let workspace = metadata(root)?;
-    let mut known = by_folder(&workspace);
+pub(super) fn closure(workspace: &Metadata, names: &BTreeSet<&str>) -> Result<LocalPackages, SourcesError> {
+    let mut known = by_folder(workspace);
     let is_named = |package: &Package| names.contains(package.name.as_str());
     let named = known.iter().filter(|(_, (package, _))| is_named(package)).map(|(folder, _)| folder.clone());
     let mut open: Vec<_> = named.chain(patches(&workspace.workspace_root)).collect();
-    let mut found = LocalPackages { members: BTreeSet::new(), others: BTreeMap::new() };
+    let manifests = workspace.packages.iter().map(|package| package.manifest_path.clone()).collect();
+    let mut found = LocalPackages { members: BTreeSet::new(), manifests, others: BTreeMap::new() };
     let mut seen = BTreeSet::new();
     while let Some(folder) = open.pop() {
         if !seen.insert(folder.clone()) {

@@ -52,7 +52,7 @@ pub(crate) enum TreeError {
 pub(crate) async fn format(sources: Sources, root: &Utf8Path) -> Result<Sources, TreeError> {
     let mut formatted = Sources::new();
     for (path, source) in sources {
-        let mut rustfmt = Command::new("rustfmt")
+        let mut rustfmt = Command::from(engine::process::command("rustfmt"))
             .args(["--edition", "2024", "--config-path", root.as_str()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

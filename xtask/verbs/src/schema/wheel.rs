@@ -85,7 +85,7 @@ pub(crate) async fn download(directory: &Utf8Path) -> Result<Utf8PathBuf, WheelE
     fs_err::create_dir_all(directory).map_err(file(directory))?;
     fs_err::write(&requirements, format!("cfn-lint=={VERSION} --hash=sha256:{SHA256}\n"))
         .map_err(file(&requirements))?;
-    let output = Command::new("python3")
+    let output = Command::from(engine::process::command("python3"))
         .args(["-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps", "--require-hashes"])
         .args(["--only-binary", ":all:", "--requirement", requirements.as_str(), "--dest", directory.as_str()])
         .kill_on_drop(true)

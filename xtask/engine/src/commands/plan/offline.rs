@@ -67,6 +67,8 @@ fn warn_of_stale_templates(stage: &Stage, systems: &[RenderedSystem], context: &
         let state = match difference {
             Difference::Missing => "does not exist",
             Difference::Orphaned => "belongs to no stack",
+            // The plan is the same: YAML reads every end of a line alike.
+            Difference::LineEndings => continue,
             Difference::Stale(_) => "is stale, or was edited by hand",
         };
         context.ui.warn(format_args!("templates/{path} {state}; the plan is made from the rendered templates"));

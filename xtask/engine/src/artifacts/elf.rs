@@ -1,34 +1,50 @@
-//! Checks that a binary runs in Lambda, before it is zipped.
+//! Checks that a function's binary runs where it is deployed to: before it is zipped, and when a zip is read from a folder.
 
-use camino::Utf8Path;
+use miette::Diagnostic;
 use model::stage::Architecture;
 use object::{
     Architecture as Machine, BinaryFormat, Object, ObjectKind,
     read::elf::{Dyn, ElfFile64, FileHeader, SectionHeader},
 };
+use thiserror::Error;
 
-use super::{BuildError, Mode, toolchain::GLIBC};
-use crate::artifacts::ArtifactError;
-
+/// The glibc of the runtime `provided.al2023` (Amazon Linux 2023).
+pub(crate) const GLIBC: (u32, u32) = (2, 34);
 /// The shared libraries of the Lambda runtime: glibc's and gcc's.
 const PRESENT: &[&str] =
     &["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux-"];
+
+/// Where a function's binary runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Platform {
+    /// In an emulator on this machine.
+    Native,
+    /// In Lambda.
+    Lambda(Architecture),
+}
+
+/// A binary would not run where it is deployed to.
+#[derive(Debug, Error, Diagnostic)]
+#[error("binary {binary} would not run {place}: {reason}; nothing was deployed")]
+#[diagnostic(help("{help}"))]
+pub(crate) struct BinaryError {
+    binary: String,
+    place: &'static str,
+    reason: String,
+    help: &'static str,
+}
 
 /// Checks a binary.
 ///
 /// # Errors
 ///
-/// When it would not run in Lambda.
-pub(crate) fn check(binary: &str, path: &Utf8Path, architecture: Architecture, mode: Mode) -> Result<(), BuildError> {
-    if mode == Mode::Native {
-        // It was built for this machine, on this machine.
-        return Ok(());
-    }
-    let bytes = fs_err::read(path).map_err(|source| ArtifactError::File { path: path.to_owned(), source })?;
-    verify(&bytes, architecture).map_err(|Incompatible { reason, help }| {
-        let binary = binary.to_owned();
-        BuildError::Binary { binary, reason, help }
-    })
+/// When it would not run.
+pub(crate) fn check(binary: &str, bytes: &[u8], platform: Platform) -> Result<(), BinaryError> {
+    let (checked, place) = match platform {
+        Platform::Native => (is_of_this_machine(bytes), "on this machine"),
+        Platform::Lambda(architecture) => (verify(bytes, architecture), "in Lambda"),
+    };
+    checked.map_err(|Incompatible { reason, help }| BinaryError { binary: binary.to_owned(), place, reason, help })
 }
 
 /// Why a binary would not run, with a hint.
@@ -42,12 +58,32 @@ fn incompatible(reason: impl Into<String>, help: &'static str) -> Incompatible {
     Incompatible { reason: reason.into(), help }
 }
 
+/// The hint for a binary of another platform.
+const REBUILD: &str = "build the functions again, for the stage that they are deployed to";
+
+fn parse(bytes: &[u8]) -> Result<object::File<'_>, Incompatible> {
+    object::File::parse(bytes).map_err(|error| incompatible(format!("it is not an executable ({error})"), REBUILD))
+}
+
+fn is_of_this_machine(bytes: &[u8]) -> Result<(), Incompatible> {
+    let file = parse(bytes)?;
+    let machine = match std::env::consts::ARCH {
+        "aarch64" => Machine::Aarch64,
+        "x86_64" => Machine::X86_64,
+        // An emulator runs on other machines as well, but there is no name to compare.
+        _ => file.architecture(),
+    };
+    if (file.format(), file.architecture()) == (BinaryFormat::native_object(), machine) {
+        return Ok(());
+    }
+    let reason = format!("it is a {:?} file for {:?}", file.format(), file.architecture());
+    Err(incompatible(reason, REBUILD))
+}
+
 fn verify(bytes: &[u8], architecture: Architecture) -> Result<(), Incompatible> {
-    let rebuild = "build it with `cargo xtask build`, for Linux and the stage's architecture";
-    let file = object::File::parse(bytes)
-        .map_err(|error| incompatible(format!("it is not an executable ({error})"), rebuild))?;
+    let file = parse(bytes)?;
     if file.format() != BinaryFormat::Elf {
-        return Err(incompatible(format!("it is a {:?} file, not ELF", file.format()), rebuild));
+        return Err(incompatible(format!("it is a {:?} file, not ELF", file.format()), REBUILD));
     }
     let wanted = match architecture {
         Architecture::Arm64 => Machine::Aarch64,
@@ -59,10 +95,10 @@ fn verify(bytes: &[u8], architecture: Architecture) -> Result<(), Incompatible> 
             file.architecture(),
             architecture.as_str()
         );
-        return Err(incompatible(reason, rebuild));
+        return Err(incompatible(reason, REBUILD));
     }
     if !matches!(file.kind(), ObjectKind::Executable | ObjectKind::Dynamic) || file.entry() == 0 {
-        return Err(incompatible("it has no entry point", rebuild));
+        return Err(incompatible("it has no entry point", REBUILD));
     }
     libraries(bytes)?;
     glibc(bytes)
@@ -124,6 +160,24 @@ fn versions(bytes: &[u8]) -> Vec<(u32, u32)> {
         .collect()
 }
 
+/// Returns the smallest binary that would run in Lambda: the header of an ELF file.
+#[cfg(test)]
+pub(crate) fn smallest(architecture: Architecture) -> Vec<u8> {
+    // ELF's numbers: EM_AARCH64 and EM_X86_64.
+    let machine: u16 = match architecture {
+        Architecture::Arm64 => 183,
+        Architecture::X86_64 => 62,
+    };
+    // ELF specification: identification, then type, machine, version, entry point, and the sizes of headers.
+    let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0];
+    bytes.extend(machine.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend(0x40_0000_u64.to_le_bytes());
+    bytes.extend([0; 20]);
+    bytes.extend([64, 0, 56, 0, 0, 0, 64, 0, 0, 0, 0, 0]);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +214,17 @@ mod tests {
         if let Err(Incompatible { reason, .. }) = verify(&own(), own_machine) {
             assert!(!reason.contains("built for"), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_binary_of_another_machine_is_refused_natively() {
+        let (own_machine, other) = host();
+        check("own", &own(), Platform::Native).expect("it runs right now");
+        let error = check("other", &smallest(other), Platform::Native).expect_err("refused").to_string();
+        assert!(error.starts_with("binary other would not run on this machine: it is a"), "{error}");
+        check("small", &smallest(own_machine), Platform::Lambda(own_machine)).expect("it would start");
+        let error = check("small", &smallest(other), Platform::Lambda(own_machine)).expect_err("refused").to_string();
+        assert!(error.starts_with("binary small would not run in Lambda: it is built for"), "{error}");
     }
 
     #[test]
