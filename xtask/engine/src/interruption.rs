@@ -89,7 +89,6 @@ impl Watchdog {
         Self(tokio::spawn(async {
             let signal = Signals.next().await;
             tokio::time::sleep(2 * RELEASE_TIMEOUT).await;
-            #[expect(clippy::exit, reason = "the main task is blocked, so it cannot return the exit code")]
             std::process::exit(Exit::Interrupted(signal).code().into());
         }))
     }

@@ -146,11 +146,11 @@ impl Names<'_> {
         match referenced.and_then(|resource| resource["Type"].as_str()) {
             Some(actual) if actual != wanted => Err(RenderError::WrongOutput {
                 system: self.system.name.clone(),
-                by: by.to_owned(),
-                noun: noun.to_owned(),
+                by: by.into(),
+                noun: noun.into(),
                 stack: stack.to_owned(),
                 output: output.to_owned(),
-                actual: actual.to_owned(),
+                actual: actual.into(),
             }),
             _ => Ok(()),
         }
@@ -169,8 +169,8 @@ impl Names<'_> {
     fn unknown(&self, by: &str, what: &str, name: &str, known: Vec<String>) -> RenderError {
         RenderError::UnknownName {
             system: self.system.name.clone(),
-            by: by.to_owned(),
-            what: what.to_owned(),
+            by: by.into(),
+            what: what.into(),
             name: name.to_owned(),
             known,
         }

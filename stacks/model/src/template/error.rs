@@ -67,9 +67,9 @@ pub enum RenderError {
         /// The system.
         system: String,
         /// The declaration that has the name.
-        by: String,
+        by: Box<str>,
         /// The kind of thing that the name should stand for.
-        what: String,
+        what: Box<str>,
         /// The name.
         name: String,
         /// The names of this kind that exist.
@@ -83,15 +83,15 @@ pub enum RenderError {
         /// The system.
         system: String,
         /// The declaration that names the output.
-        by: String,
+        by: Box<str>,
         /// The required kind of resource.
-        noun: String,
+        noun: Box<str>,
         /// The stack.
         stack: String,
         /// The output.
         output: String,
         /// The type of the resource whose ID it is.
-        actual: String,
+        actual: Box<str>,
     },
     /// Two systems with one name.
     #[error("two systems are named `{system}`")]

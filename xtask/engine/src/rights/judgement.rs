@@ -235,7 +235,7 @@ mod tests {
         let judgement = judged(role.clone(), &[Request::new("sqs:SendMessage", "q")]);
         assert!(judgement.passes() && judgement.conditional.len() == 1, "{judgement:#?}");
         let unknown = Recorded { requests: BTreeSet::new(), unknown: ["kms Decrypt".to_owned()].into() };
-        let judgement = judge(&[(role.function.clone(), unknown)].into(), &[role.clone()]);
+        let judgement = judge(&[(role.function.clone(), unknown)].into(), std::slice::from_ref(&role));
         assert!(!judgement.passes(), "{judgement:#?}");
         let nothing = judge(&[("notes-api-local".to_owned(), Recorded::default())].into(), &[role]);
         assert_eq!(nothing.silent, ["notes-api-local"]);

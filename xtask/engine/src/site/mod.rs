@@ -85,8 +85,8 @@ fn destination(
             site: site.name.clone(),
             stack: name.to_owned(),
             output: output.to_owned(),
-            stage: stage_of(system),
-            system: system.name.clone(),
+            stage: stage_of(system).into(),
+            system: system.name.as_str().into(),
         })
     };
     let config = config.iter().map(|(field, of)| Ok((field.clone(), value(&of.stack, &of.output)?)));

@@ -279,7 +279,7 @@ impl Part for RestApi {
             url: url.clone().into(),
         };
         if let Err(refused) = routes::check(&self) {
-            stack.refused_routes.push(refused);
+            stack.refused_routes.push(*refused);
             return handle;
         }
         let endpoints = methods::add(stack, &self, &api);

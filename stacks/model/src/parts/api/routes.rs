@@ -113,14 +113,16 @@ pub enum RouteProblem {
 }
 
 /// Returns the first route that is refused.
-pub(super) fn check(part: &RestApi) -> Result<(), RefusedRoute> {
+pub(super) fn check(part: &RestApi) -> Result<(), Box<RefusedRoute>> {
     let mut known = Known::new(part);
     for endpoint in &part.endpoints {
-        known.add(endpoint).map_err(|problem| RefusedRoute {
-            api: part.logical_id.clone(),
-            route: format!("{} {}", endpoint.verb, endpoint.path),
-            place: endpoint.place.to_string(),
-            problem,
+        known.add(endpoint).map_err(|problem| {
+            Box::new(RefusedRoute {
+                api: part.logical_id.clone(),
+                route: format!("{} {}", endpoint.verb, endpoint.path),
+                place: endpoint.place.to_string(),
+                problem,
+            })
         })?;
     }
     // The root has no resource of its own.
@@ -128,12 +130,12 @@ pub(super) fn check(part: &RestApi) -> Result<(), RefusedRoute> {
     paths.sort();
     match part.path_names.iter().find(|(path, _)| **path != "/" && !paths.iter().any(|known| known == *path)) {
         None => Ok(()),
-        Some((path, (_, place))) => Err(RefusedRoute {
+        Some((path, (_, place))) => Err(Box::new(RefusedRoute {
             api: part.logical_id.clone(),
             route: (*path).to_owned(),
             place: place.to_string(),
             problem: RouteProblem::UnknownPath { paths },
-        }),
+        })),
     }
 }
 
