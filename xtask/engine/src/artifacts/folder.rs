@@ -18,6 +18,8 @@ use crate::sources::inputs::Inputs;
 
 /// The list's name in the folder.
 const LIST: &str = "artifacts.json";
+/// Cargo's `opt-level` of a binary that is not optimized.
+pub(crate) const UNOPTIMIZED: &str = "0";
 /// The version of the list's format.
 const FORMAT: u32 = 3;
 
@@ -33,7 +35,7 @@ pub(crate) struct Origin {
     pub(crate) target: String,
     /// The cargo profile.
     pub(crate) profile: String,
-    /// The profile's `opt-level`, as cargo reports it; empty if no function was built.
+    /// The `opt-level` of the functions, as cargo reports it: [`UNOPTIMIZED`] if one of them is, empty if there is none.
     pub(crate) optimization: String,
     /// The hash of the sources; see [`crate::sources::fingerprint`].
     pub(crate) sources: String,
@@ -186,7 +188,7 @@ fn check_origin(folder: &Utf8Path, origin: &Origin, wanted: Wanted<'_>) -> Resul
         let how = format!("for an emulator on one machine (profile `{}`)", origin.profile);
         return Err(FolderError::Unsuitable { folder, stage, how });
     }
-    if origin.optimization == "0" {
+    if origin.optimization == UNOPTIMIZED {
         let how = format!("without optimization (profile `{}`)", origin.profile);
         return Err(FolderError::Unsuitable { folder, stage, how });
     }
@@ -326,7 +328,7 @@ mod tests {
         let native = Origin { native: true, profile: "dev".to_owned(), ..good.clone() };
         let error = refusal(&arm(root, b""), native.clone());
         assert!(error.contains("built for an emulator on one machine (profile `dev`)"), "{error}");
-        let error = refusal(&arm(root, b""), Origin { optimization: "0".to_owned(), ..good.clone() });
+        let error = refusal(&arm(root, b""), Origin { optimization: UNOPTIMIZED.to_owned(), ..good.clone() });
         assert!(error.contains("built without optimization"), "{error}");
         let error = refusal(&arm(root, b""), Origin { architecture: "x86_64".to_owned(), ..good.clone() });
         assert!(error.contains("are for x86_64, but stage prod runs on arm64"), "{error}");

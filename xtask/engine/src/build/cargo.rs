@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{BuildError, Mode, Request, install, toolchain, units::Units};
 use crate::{
+    artifacts::folder::UNOPTIMIZED,
     process,
     sources::configuration::{self, Configuration},
     ui::{Step, Ui},
@@ -29,7 +30,7 @@ pub(crate) struct Compiled {
     pub(crate) target: String,
     /// The profile.
     pub(crate) profile: String,
-    /// The profile's `opt-level`, as cargo reports it.
+    /// The `opt-level` of the binaries, as cargo reports it: [`UNOPTIMIZED`] if one of them is.
     pub(crate) optimization: String,
     /// Where the inputs of the build are written down.
     pub(crate) units: Units,
@@ -131,7 +132,10 @@ async fn read_messages(stdout: Option<ChildStdout>) -> Compiled {
             && let Some(executable) = artifact.executable
             && artifact.target.is_bin()
         {
-            compiled.optimization = artifact.profile.opt_level;
+            // A profile may have another level for one package.
+            if compiled.optimization != UNOPTIMIZED {
+                compiled.optimization = artifact.profile.opt_level;
+            }
             compiled.binaries.insert(artifact.target.name, executable);
         }
     }
