@@ -1,11 +1,9 @@
 //! The command-line tool of this repository: the engine, for the systems of [`stacks`].
 
-mod demo;
-mod schema;
-
 use std::process::ExitCode;
 
 use engine::{Application, application::OwnCheck};
+use verbs::{demo, schema};
 
 fn main() -> ExitCode {
     let application = Application::new(stacks::Project).verb(schema::Verb).verb(demo::Verb).demo(demo::Demo);

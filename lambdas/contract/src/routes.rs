@@ -17,6 +17,9 @@ pub enum Method {
 }
 
 impl Method {
+    /// Every method.
+    pub const ALL: [Self; 7] = [Self::Delete, Self::Get, Self::Head, Self::Options, Self::Patch, Self::Post, Self::Put];
+
     /// Returns the method as HTTP and API Gateway spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -37,7 +40,8 @@ impl Method {
 pub struct Route {
     /// The HTTP method.
     pub method: Method,
-    /// The path, in the spelling that API Gateway and axum share: `/media/{filename}`.
+    /// The path, in the spelling that API Gateway and axum share: `/media/{filename}`. Segments are text or one variable; all
+    /// variables below one path have the same name.
     pub path: &'static str,
 }
 

@@ -213,21 +213,19 @@ pub(crate) fn unquoted(etag: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::{
-        operation::{get_object::GetObjectOutput, head_object::HeadObjectOutput, put_object::PutObjectOutput},
-        types::error::{NoSuchKey, NotFound},
-    };
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
-
     use super::*;
+    use crate::testing::scripted::{Reply, Rule, ScriptedAws};
+
+    /// A bucket that expects one request.
+    fn store(rule: &Rule) -> Store {
+        Store::new(ScriptedAws::new([rule.clone().once()]).s3(), "bucket")
+    }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_missing_object_is_none() {
-        let get = mock!(Client::get_object)
-            .then_error(|| aws_sdk_s3::operation::get_object::GetObjectError::NoSuchKey(NoSuchKey::builder().build()));
-        let head = mock!(Client::head_object)
-            .then_error(|| aws_sdk_s3::operation::head_object::HeadObjectError::NotFound(NotFound::builder().build()));
-        let store = Store::new(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&get, &head]), "bucket");
+        let get = Rule::get_object("/bucket/key", Reply::no_such_key());
+        let head = Rule::head_object("/bucket/key", Reply::no_such_key());
+        let store = Store::new(ScriptedAws::new([get, head]).s3(), "bucket");
         assert_eq!(store.get("key").await.expect("absence is no error"), None);
         assert_eq!(store.head("key").await.expect("absence is no error"), None);
         assert!(store.manifest("key").await.expect("absence is no error").is_none());
@@ -235,12 +233,8 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_failure_names_the_action_and_the_cause() {
-        let get = mock!(Client::get_object).then_error(|| {
-            aws_sdk_s3::operation::get_object::GetObjectError::generic(
-                aws_sdk_s3::error::ErrorMetadata::builder().code("SlowDown").message("too fast").build(),
-            )
-        });
-        let error = Store::new(mock_client!(aws_sdk_s3, [&get]), "bucket").get("a/b").await.expect_err("S3 failed");
+        let get = Rule::get_object("/bucket/a/b", Reply::s3_error(503, "SlowDown", "too fast"));
+        let error = store(&get).get("a/b").await.expect_err("S3 failed");
         assert_eq!(error.to_string(), "failed to read s3://bucket/a/b");
         let source = std::error::Error::source(&error).expect("the cause").to_string();
         assert!(source.contains("SlowDown"), "{source}");
@@ -248,32 +242,26 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn an_object_with_a_manifests_key_must_be_a_manifest() {
-        let get = mock!(Client::get_object)
-            .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"{}")).build());
-        let error =
-            Store::new(mock_client!(aws_sdk_s3, [&get]), "bucket").manifest("f/manifest.json").await.expect_err("{}");
+        let get = Rule::get_object("/bucket/f/manifest.json", Reply::object(b"{}"));
+        let error = store(&get).manifest("f/manifest.json").await.expect_err("{}");
         assert_eq!(error.to_string(), "failed to parse the manifest s3://bucket/f/manifest.json");
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn an_etag_loses_its_quotes() {
-        let head = mock!(Client::head_object).then_output(|| {
-            HeadObjectOutput::builder().e_tag("\"abc\"").content_length(7).content_type("image/png").build()
-        });
-        let head = Store::new(mock_client!(aws_sdk_s3, [&head]), "bucket").head("key").await.expect("it is there");
+        let object = Reply::object(b"7 bytes").header("etag", "\"abc\"").header("content-type", "image/png");
+        let head = store(&Rule::head_object("/bucket/key", object)).head("key").await.expect("it is there");
         let expected = Head { content_type: Some("image/png".to_owned()), bytes: 7, etag: "abc".to_owned() };
         assert_eq!(head, Some(expected));
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn media_is_cached_for_a_day() {
-        let put = mock!(Client::put_object)
-            .match_requests(|request| {
-                request.cache_control() == Some("public, max-age=86400") && request.content_type() == Some("image/jpeg")
-            })
-            .then_output(|| PutObjectOutput::builder().build());
-        let store = Store::new(mock_client!(aws_sdk_s3, [&put]), "bucket");
-        store.put("key", b"jpeg".to_vec(), "image/jpeg").await.expect("the rule matches");
-        assert_eq!(put.num_calls(), 1);
+        let put = Rule::put_object("/bucket/key")
+            .header("cache-control", "public, max-age=86400")
+            .header("content-type", "image/jpeg");
+        store(&put).put("key", b"jpeg".to_vec(), "image/jpeg").await.expect("the rule matches");
+        assert_eq!(put.calls(), 1);
+        assert_eq!(put.requests()[0].body, b"jpeg");
     }
 }

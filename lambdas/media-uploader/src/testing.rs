@@ -1,6 +1,7 @@
 //! Helpers of the functions' tests: API Gateway's events and a configuration for signing.
 
 pub(crate) mod s3;
+pub(crate) mod scripted;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};

@@ -2,14 +2,19 @@
 
 use std::sync::{Arc, OnceLock};
 
+use aws_call::{Call, Service};
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::{
     metrics::Metrics, pool::Pool, salt::SaltError, settings::Settings, store::Table, time::Clock, token::Verifier,
 };
+
+/// Systems Manager, of which one operation is used.
+const PARAMETERS: Service = Service::regional("ssm", "SSM");
 
 /// Settings, clients and clock of the handlers.
 #[derive(Debug)]
@@ -78,14 +83,12 @@ impl App {
             return Ok(salt);
         }
         let read = async || {
-            let parameters = aws_sdk_ssm::Client::new(&self.aws);
-            let request = parameters.get_parameter().name(&self.settings.salt_parameter).with_decryption(true);
-            let answer = request.send().await.map_err(|error| SaltError::Read(Box::new(error)))?;
-            answer
-                .parameter
-                .and_then(|parameter| parameter.value)
-                .filter(|salt| !salt.is_empty())
-                .ok_or(SaltError::Empty)
+            let input = json!({ "Name": self.settings.salt_parameter, "WithDecryption": true });
+            let call = Call::json(PARAMETERS, "1.1", "AmazonSSM", "GetParameter", &input);
+            let body = call.send(&self.aws).await.map_err(|error| SaltError::Read(Box::new(error)))?;
+            let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let salt = answer["Parameter"]["Value"].as_str().filter(|salt| !salt.is_empty());
+            salt.map(str::to_owned).ok_or(SaltError::Empty)
         };
         self.salt.get_or_try_init(read).await.map(String::as_str)
     }

@@ -195,10 +195,7 @@ fn notes_api(stage: &Stage, settings: &NotesSettings, table: &TableHandle) -> (S
     let access = table.allow(&[Access::GetItem, Access::PutItem]);
     let function = stack.add(Function::new(stage, environment).allow(access));
     let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<NotesRoute>(&function);
-    let api = stack.add(api);
-    stack.output("NotesApiId", api.id.clone());
-    let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
-    stack.output("NotesApiUrl", Expression::sub(url, [("Api", api.id.clone()), ("Stage", Text::from(&stage.name))]));
+    stack.add(api);
     let topic = stack.add(Topic::new("AlarmTopic", &format!("notes-alarms-{}", stage.name)));
     stack.output(ARN_OUTPUT, topic.arn());
     (stack, function)

@@ -13,6 +13,7 @@ pub mod foundation;
 pub mod parts;
 pub mod project;
 pub mod rendered;
+pub mod requirements;
 pub mod resources;
 pub mod stage;
 pub mod statements;

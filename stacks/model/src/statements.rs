@@ -4,9 +4,14 @@
 //! match; one of a key's values is enough, and none of a negated operator's may match. A statement counts as wider unless it is
 //! known to be as narrow.
 
+mod condition;
+mod request;
+
 use std::fmt;
 
 use serde_json::Value;
+
+pub use self::request::{Decision, Request, closest, decide};
 
 /// Stands for the principal or resource that a statement leaves out: the one that its policy is attached to.
 pub const ITSELF: &str = "itself";
@@ -265,6 +270,16 @@ fn is_within(operator: &str, narrow: &[String], wide: &[String]) -> bool {
 
 /// Does a pattern with `*` and `?` match all of a text? A `*` in the text stands for anything.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    compare(pattern, text, |letter| letter != '*')
+}
+
+/// Does a pattern with `*` and `?` match all of a text, which is no pattern itself?
+fn fits(pattern: &str, text: &str) -> bool {
+    compare(pattern, text, |_| true)
+}
+
+/// Compares a text with a pattern whose `?` matches the letters that `is_one` accepts.
+fn compare(pattern: &str, text: &str, is_one: fn(char) -> bool) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut read, mut star) = (0, 0, None);
     while read < text.len() {
@@ -273,7 +288,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
                 star = Some((at, read));
                 at += 1;
             }
-            Some(letter) if *letter == text[read] || *letter == '?' && text[read] != '*' => {
+            Some(letter) if *letter == text[read] || *letter == '?' && is_one(text[read]) => {
                 at += 1;
                 read += 1;
             }

@@ -3,7 +3,27 @@
 //! A check knows the form of a value only: an address that passes may still belong to another person. A value that fails
 //! would be deployed without an error, and then never work.
 
-use crate::{stage::Stage, template::RenderError};
+use crate::{parts::cdn, stage::Stage, template::RenderError};
+
+/// The service that serves a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateUse {
+    /// CloudFront, which accepts certificates from one region only (CloudFront developer guide, "Requirements for using SSL/TLS
+    /// certificates with CloudFront").
+    CloudFront,
+    /// A regional domain of an API, whose certificate is in the API's region (API Gateway developer guide, "Set up a Regional
+    /// custom domain name").
+    RegionalDomain,
+}
+
+impl CertificateUse {
+    fn region(self, stage: &Stage) -> &str {
+        match self {
+            Self::CloudFront => cdn::REGION,
+            Self::RegionalDomain => &stage.region,
+        }
+    }
+}
 
 /// Checks the settings of one system. Errors name the stage's file, the key, the value and the expected form.
 #[derive(Debug, Clone, Copy)]
@@ -74,14 +94,29 @@ impl<'a> SettingsCheck<'a> {
         self.check_values(key, ids, is_hosted_zone, "a hosted zone's ID, like Z0123456789EXAMPLE")
     }
 
-    /// Checks ARNs of certificates in Certificate Manager.
+    /// Checks ARNs of certificates in Certificate Manager, which must be in the stage's account and the region of their use.
     ///
     /// # Errors
     ///
-    /// The first value that is not a certificate's ARN.
-    pub fn certificates<'t>(self, key: &str, arns: impl IntoIterator<Item = &'t String>) -> Result<(), RenderError> {
-        let expected = "a certificate's ARN, arn:aws:acm:<region>:<account>:certificate/<id>";
-        self.check_values(key, arns, is_certificate, expected)
+    /// The first value that is not such a certificate's ARN.
+    pub fn certificates<'t>(
+        self,
+        key: &str,
+        arns: impl IntoIterator<Item = &'t String>,
+        used_by: CertificateUse,
+    ) -> Result<(), RenderError> {
+        let (region, account) = (used_by.region(self.stage), self.stage.account.as_str());
+        let expected = format!(
+            "the ARN of a certificate in {region} and the stage's account, arn:aws:acm:{region}:{account}:certificate/<id>"
+        );
+        let is_usable = |arn: &str| {
+            let filled = arn
+                .replace("${AWS::Partition}", "aws")
+                .replace("${AWS::Region}", &self.stage.region)
+                .replace("${AWS::AccountId}", account);
+            is_certificate(arn) && place_of(&filled) == Some((region, account))
+        };
+        self.check_values(key, arns, is_usable, &expected)
     }
 
     /// Checks ARNs of SES identities.
@@ -175,6 +210,15 @@ fn is_hosted_zone(text: &str) -> bool {
 
 fn is_certificate(text: &str) -> bool {
     is_arn(text, "acm", "certificate/")
+}
+
+/// Returns the region and the account of an ARN without expressions; `None` for other texts and ARNs without a region.
+pub(crate) fn place_of(arn: &str) -> Option<(&str, &str)> {
+    let parts: Vec<_> = arn.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", _, _, region, account, _] if !region.is_empty() => Some((region, account)),
+        _ => None,
+    }
 }
 
 fn is_ses_identity(text: &str) -> bool {
@@ -279,6 +323,35 @@ mod tests {
             &[],
             &["https://user:secret@a", "javascript://a", "https://a:0", "https://a:b", "https:///a"],
         );
+    }
+
+    #[test]
+    fn certificates_are_where_they_are_used() {
+        let stage = Stage::example("dev");
+        let check = |arn: &str, used_by| {
+            SettingsCheck::new("notes", &stage).certificates("certificate_arn", [&arn.to_owned()], used_by)
+        };
+        use CertificateUse::{CloudFront, RegionalDomain};
+        let arn = |region: &str, account: &str| format!("arn:aws:acm:{region}:{account}:certificate/1234");
+        let (home, own) = ("eu-central-1", "111122223333");
+        for (arn, used_by, is_right) in [
+            (arn("us-east-1", own), CloudFront, true),
+            (arn(home, own), CloudFront, false),
+            (arn("us-east-1", "444455556666"), CloudFront, false),
+            (arn(home, own), RegionalDomain, true),
+            (arn("us-east-1", own), RegionalDomain, false),
+            (
+                "arn:${AWS::Partition}:acm:${AWS::Region}:${AWS::AccountId}:certificate/1".to_owned(),
+                RegionalDomain,
+                true,
+            ),
+            ("arn:${AWS::Partition}:acm:${AWS::Region}:${AWS::AccountId}:certificate/1".to_owned(), CloudFront, false),
+            ("arn:aws:acm:us-east-1:${AWS::AccountId}:certificate/1".to_owned(), CloudFront, true),
+        ] {
+            assert_eq!(check(&arn, used_by).is_ok(), is_right, "{arn} {used_by:?}");
+        }
+        let error = check(&arn(home, own), CloudFront).expect_err("another region").to_string();
+        assert!(error.contains("must be the ARN of a certificate in us-east-1"), "{error}");
     }
 
     #[test]

@@ -96,31 +96,12 @@ pub(super) fn alarm(stack: &RenderedStack, logical_id: &str) -> (String, f64, i6
     )
 }
 
-/// Asserts the rules for all systems in all stages: no wildcard action, no `Scan`, only X-Ray on all resources;
-/// integrations and event sources call aliases; neither account nor code in templates.
-pub(super) fn assert_sound(system: &str) {
+/// Asserts that no template of the system contains the account of its stage.
+pub(super) fn assert_names_no_account(system: &str) {
     for name in STAGES {
-        let stage = stage(name);
+        let account = stage(name).account;
         for stack in &rendered(system, name).stacks {
-            let text = stack.template.to_string();
-            for forbidden in ["dynamodb:Scan", "ZipFile", "$LATEST", stage.account.as_str()] {
-                assert!(!text.contains(forbidden), "{forbidden} in {}", stack.name);
-            }
-            for (role, _) in of_type(stack, "AWS::IAM::Role") {
-                for (action, resource) in allowed(stack, role) {
-                    assert!(!action.contains('*'), "{role} of {} may {action}", stack.name);
-                    let on_all = resource == r#"["*"]"#;
-                    assert_eq!(on_all, action.starts_with("xray:"), "{role}: {action} on {resource}");
-                }
-            }
-            for (id, method) in of_type(stack, "AWS::ApiGateway::Method") {
-                let uri = method["Properties"]["Integration"]["Uri"].to_string();
-                assert!(uri.contains("Alias}/invocations"), "{id}: {uri}");
-            }
-            for (id, mapping) in of_type(stack, "AWS::Lambda::EventSourceMapping") {
-                let function = mapping["Properties"]["FunctionName"]["Ref"].as_str().expect("a reference");
-                assert!(function.ends_with("Alias"), "{id}: {function}");
-            }
+            assert!(!stack.template.to_string().contains(&account), "{}", stack.name);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use model::{project::Project as _, rendered::RenderedSystem, stage::Stage};
+use model::{project::Project as _, rendered::RenderedSystem, requirements::violations, stage::Stage};
 
-use super::testing::{STAGES, all_rendered, stage_file, stage_text};
+use super::testing::{STAGES, all_rendered, stage, stage_file, stage_text};
 use crate::Project;
 
 fn read(name: &str, text: &str) -> Result<Stage, String> {
@@ -95,6 +95,13 @@ fn mistakes_in_the_settings_of_any_system_are_found_when_the_stage_is_read() {
     }
     let error = error_of("prod", "  thakii:", "  thaki:");
     assert!(error.contains("there is no system `thaki`; did you mean `thakii`?"), "{error}");
+}
+
+#[test]
+fn every_system_fulfils_the_requirements_in_every_stage() {
+    for name in STAGES {
+        assert_eq!(violations(&stage(name), &all_rendered(name)), [], "{name}");
+    }
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub trait Verb: Send + Sync {
     fn run<'a>(&'a self, arguments: &'a ArgMatches, context: &'a Context) -> LocalBoxFuture<'a, miette::Result<Exit>>;
 }
 
-/// A demonstration of a system, which follows a deploy to stage `local`.
+/// A demonstration of a system, which follows a deploy to stage `local`. `check-rights` runs it too, so it can exercise what the
+/// system's checks do not reach.
 pub trait Demo: Send + Sync {
     /// The system; deploys of other systems do not run the demo.
     fn system(&self) -> &str;

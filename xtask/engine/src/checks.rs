@@ -130,7 +130,7 @@ impl Check<'_> {
         command.current_dir(workspace.root()).args(self.arguments());
         match self {
             Self::Engine(check) => command.envs(check.environment().iter().copied()),
-            Self::Own(check) => command.envs(check.environment.iter().copied()),
+            Self::Own(check) => command.envs(defaults(&check.environment, |name| std::env::var_os(name).is_some())),
         };
         command
     }
@@ -159,6 +159,14 @@ impl Check<'_> {
             _ => None,
         }
     }
+}
+
+/// The variables of a project's check that the user has not set.
+fn defaults(
+    environment: &[(&'static str, &'static str)],
+    is_set: impl Fn(&str) -> bool,
+) -> Vec<(&'static str, &'static str)> {
+    environment.iter().copied().filter(|(name, _)| !is_set(name)).collect()
 }
 
 /// Every check, in the order in which they run.
@@ -243,6 +251,8 @@ mod tests {
         };
         assert_eq!(variables(Check::Own(&own[0])), [("RUNS".into(), "500".into())]);
         assert_eq!(variables(Check::Engine(EngineCheck::Docs)), [("RUSTDOCFLAGS".into(), "-D warnings".into())]);
+        // What the user has set stays.
+        assert_eq!(defaults(&own[0].environment, |name| name == "RUNS"), []);
         assert_eq!(Check::Own(&own[0]).cargo_subcommand(), Some(("nextest", "cargo-nextest")));
         assert_eq!(Check::Engine(EngineCheck::Advisories).cargo_subcommand(), Some(("deny", "cargo-deny")));
         assert_eq!(Check::Engine(EngineCheck::Format).cargo_subcommand(), None);

@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Local(commands::local::LocalArgs),
     /// Test a deployed stage: health, authorization, CORS, latency.
     CheckLive(commands::check_live::CheckLiveArgs),
+    /// Compare the calls of functions with another stage's roles.
+    CheckRights(commands::check_rights::CheckRightsArgs),
     /// Summarize the commands that wrote to the same --record.
     Summary(commands::summary::SummaryArgs),
     /// Send the recorded results to each system's alarm topic.
@@ -81,7 +83,7 @@ pub(crate) enum Command {
 
 /// The headings of `--help`, each with its verbs. A verb without a heading is the project's own.
 const HEADINGS: [(&str, &[&str]); 5] = [
-    ("Every day", &["deploy", "plan", "status", "local", "build", "render", "graph"]),
+    ("Every day", &["deploy", "plan", "status", "local", "build", "render", "graph", "check-rights"]),
     ("Releases", &["release", "rollback", "check-live", "prune"]),
     ("Repair", &["doctor", "lock", "destroy"]),
     ("Pipeline", &["bootstrap", "toolchain", "artifacts", "pr-comment", "summary", "notify", "docs", "ci"]),
@@ -227,7 +229,7 @@ mod tests {
             assert_eq!(listed.count(), 1, "{}\n{help}", verb.get_name());
         }
         let (_, own) = help.split_once("This repository:\n").expect("the project's own verbs");
-        assert!(own.starts_with("  greet        Greet the reader\n\nOptions:\n  -v, --verbose"), "{own}");
+        assert!(own.starts_with("  greet         Greet the reader\n\nOptions:\n  -v, --verbose"), "{own}");
         let (verbs, _) = help.split_once("\nOptions:\n").expect("the options");
         assert!(verbs.lines().all(|line| line.len() <= 80), "{verbs}");
     }

@@ -17,14 +17,25 @@ pub enum Exit {
     Changes,
     /// `plan --exit-code`: the plan is refused.
     Refused,
-    /// Interrupted by Ctrl-C.
-    Interrupted,
+    /// A signal interrupted the run.
+    Interrupted(Signal),
+}
+
+/// A signal that interrupts a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM: a runner or a service manager ends the run.
+    Terminate,
+    /// SIGHUP: the terminal has gone.
+    HangUp,
 }
 
 impl Exit {
     /// The exit code of a command that failed.
     pub(crate) fn of(error: &miette::Report) -> Self {
-        if error.is::<Interrupted>() { Self::Interrupted } else { Self::Failure }
+        error.downcast_ref::<Interrupted>().map_or(Self::Failure, |interrupted| Self::Interrupted(interrupted.signal))
     }
 
     /// The number that the process exits with.
@@ -36,18 +47,32 @@ impl Exit {
             // As Terraform's `-detailed-exitcode`, which scripts know.
             Self::Usage | Self::Changes => 2,
             Self::Refused => 3,
-            Self::Interrupted => 130,
+            // As shells report a process that a signal ended: 128 and the signal's number.
+            Self::Interrupted(Signal::HangUp) => 129,
+            Self::Interrupted(Signal::Interrupt) => 130,
+            Self::Interrupted(Signal::Terminate) => 143,
         }
     }
 }
 
-/// The user pressed Ctrl-C.
+/// A signal interrupted the run.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("interrupted{}", .continuing.as_deref().map(|work| format!("; {work}")).unwrap_or_default())]
+#[error("interrupted{}{}", by(*.signal), .continuing.as_deref().map(|work| format!("; {work}")).unwrap_or_default())]
 #[diagnostic(help("run the same command again: it resumes where this one stopped"))]
 pub(crate) struct Interrupted {
+    /// The signal.
+    pub(crate) signal: Signal,
     /// The work that AWS continues.
     pub(crate) continuing: Option<String>,
+}
+
+/// Names a signal that no key sent.
+fn by(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Interrupt => "",
+        Signal::Terminate => " by SIGTERM",
+        Signal::HangUp => " by SIGHUP",
+    }
 }
 
 /// Returns the messages of an error and of its causes, outermost first. A message that repeats the one before is left out.
@@ -90,12 +115,12 @@ mod tests {
 
     #[test]
     fn every_ending_has_its_exit_code() {
-        let interrupted = || miette::Report::from(Interrupted { continuing: None });
-        assert_eq!(Exit::of(&interrupted()).code(), 130);
-        assert_eq!(
-            Exit::of(&Err::<(), _>(interrupted()).wrap_err("while waiting").expect_err("it failed")).code(),
-            130
-        );
+        let interrupted = |signal| miette::Report::from(Interrupted { signal, continuing: None });
+        for (signal, code) in [(Signal::HangUp, 129), (Signal::Interrupt, 130), (Signal::Terminate, 143)] {
+            assert_eq!(Exit::of(&interrupted(signal)).code(), code);
+            let wrapped = Err::<(), _>(interrupted(signal)).wrap_err("while waiting").expect_err("it failed");
+            assert_eq!(Exit::of(&wrapped).code(), code);
+        }
         assert_eq!(Exit::of(&miette::miette!("no")).code(), 1);
         let codes = [Exit::Success, Exit::Failure, Exit::Usage, Exit::Changes, Exit::Refused].map(Exit::code);
         assert_eq!(codes, [0, 1, 2, 2, 3]);
@@ -103,7 +128,10 @@ mod tests {
 
     #[test]
     fn an_interruption_names_the_work_that_continues() {
-        let error = Interrupted { continuing: Some("CloudFormation continues to deploy a".to_owned()) };
+        let work = || Some("CloudFormation continues to deploy a".to_owned());
+        let error = Interrupted { signal: Signal::Interrupt, continuing: work() };
         assert_eq!(error.to_string(), "interrupted; CloudFormation continues to deploy a");
+        let error = Interrupted { signal: Signal::Terminate, continuing: work() };
+        assert_eq!(error.to_string(), "interrupted by SIGTERM; CloudFormation continues to deploy a");
     }
 }

@@ -1,17 +1,20 @@
-//! HTTP(S) requests to everything but AWS: deployed APIs, the local cloud, GitHub. Uses the TLS stack of the AWS clients.
+//! HTTP(S) requests to everything but AWS: deployed APIs, the local cloud, GitHub. Uses the TLS stack and the proxies of the AWS clients.
 //!
-//! Follows no redirects and no proxy settings.
+//! Follows no redirects.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use aws_smithy_http_client::{
     Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
+    proxy::ProxyConfig,
+    tls::{Provider, TlsContext, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::network::{self, NetworkError, Servers};
 
 /// The longest response time; API Gateway's own limit is 29 s.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,11 +31,15 @@ pub struct HttpError {
 
 /// Sends requests and reuses connections.
 #[derive(Debug)]
-pub struct Client(Connector);
+pub struct Client {
+    tls: Result<TlsContext, NetworkError>,
+    direct: OnceLock<Connector>,
+    proxied: OnceLock<Connector>,
+}
 
 impl Default for Client {
     fn default() -> Self {
-        Self(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build())
+        Self { tls: network::tls(Servers::Other), direct: OnceLock::new(), proxied: OnceLock::new() }
     }
 }
 
@@ -51,7 +58,22 @@ impl Client {
         }
     }
 
+    /// The connector for a URL: created when it is first used, because it reads the machine's certificates.
+    fn connector(&self, url: &str) -> Result<&Connector, String> {
+        let tls = self.tls.as_ref().map_err(ToString::to_string)?;
+        let create = |proxy| {
+            let connector = Connector::builder().proxy_config(proxy);
+            connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
+        };
+        Ok(if network::is_near(url) {
+            self.direct.get_or_init(|| create(ProxyConfig::disabled()))
+        } else {
+            self.proxied.get_or_init(|| create(ProxyConfig::from_env()))
+        })
+    }
+
     async fn response(&self, wanted: Request) -> Result<Response, String> {
+        let connector = self.connector(&wanted.url)?;
         let mut request = HttpRequest::new(wanted.body.map_or_else(SdkBody::empty, SdkBody::from));
         request.set_method(wanted.method).map_err(|error| error.to_string())?;
         request.set_uri(wanted.url).map_err(|error| error.to_string())?;
@@ -59,7 +81,7 @@ impl Client {
         for (name, value) in wanted.headers {
             request.headers_mut().insert(name, value);
         }
-        let response = self.0.call(request).await.map_err(|error| crate::error::chain(&error).join(": "))?;
+        let response = connector.call(request).await.map_err(|error| crate::error::chain(&error).join(": "))?;
         let headers = response.headers().iter().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
         let status = response.status().as_u16();
         let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Ctrl-C: who listens for it, and which work AWS continues afterwards.
+//! Ctrl-C, and the signals with which runners and terminals end a run: who listens for them, and which work AWS continues afterwards.
 
 use std::{
     collections::BTreeSet,
@@ -6,14 +6,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 
-use crate::error::Interrupted;
+use crate::error::{Exit, Interrupted, Signal};
 
 /// How long an interrupted command may take to release its locks. A lock that is not released in time expires.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The interruption of one run by its user. Cheap to clone; clones share their state.
+/// The interruption of one run by its user, or by the program that runs it. Cheap to clone; clones share their state.
 #[derive(Debug, Clone)]
 pub struct Interruption {
     interrupted: watch::Sender<bool>,
@@ -40,7 +43,7 @@ impl Interruption {
         Continuing { work, all: Arc::clone(&self.continuing) }
     }
 
-    /// Runs a command until it ends or the user presses Ctrl-C.
+    /// Runs a command until it ends or the run is interrupted.
     ///
     /// # Errors
     ///
@@ -48,15 +51,16 @@ impl Interruption {
     pub(crate) async fn interruptible<T>(&self, command: impl Future<Output = miette::Result<T>>) -> miette::Result<T> {
         // Pinned here, because the registered work must be read before the command is dropped.
         let mut command = std::pin::pin!(command);
+        let (signals, _watchdog) = (Signals, Watchdog::start());
         tokio::select! {
             result = &mut command => result,
-            _ = tokio::signal::ctrl_c() => {
-                let interrupted = Interrupted { continuing: self.registered() };
+            signal = signals.next() => {
+                let interrupted = Interrupted { signal, continuing: self.registered() };
                 if self.interrupt() {
                     // The subscribers release their locks, unless that takes too long or the user insists.
                     tokio::select! {
                         _ = tokio::time::timeout(RELEASE_TIMEOUT, &mut command) => {}
-                        _ = tokio::signal::ctrl_c() => {}
+                        _ = signals.next() => {}
                     }
                 }
                 Err(interrupted.into())
@@ -75,6 +79,60 @@ impl Interruption {
         let continuing = locked(&self.continuing);
         (!continuing.is_empty()).then(|| continuing.iter().cloned().collect::<Vec<_>>().join("; "))
     }
+}
+
+/// Ends the process some time after a signal if its command does not: one that waits for an answer at the terminal cannot be dropped.
+struct Watchdog(tokio::task::JoinHandle<()>);
+
+impl Watchdog {
+    fn start() -> Self {
+        Self(tokio::spawn(async {
+            let signal = Signals.next().await;
+            tokio::time::sleep(2 * RELEASE_TIMEOUT).await;
+            std::process::exit(Exit::Interrupted(signal).code().into());
+        }))
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The signals that interrupt a run.
+#[derive(Debug, Clone, Copy)]
+struct Signals;
+
+impl Signals {
+    /// Waits for the next signal.
+    async fn next(self) -> Signal {
+        tokio::select! {
+            () = received(SignalKind::interrupt()) => Signal::Interrupt,
+            () = received(SignalKind::terminate()) => Signal::Terminate,
+            () = received(SignalKind::hangup()), if !is_hang_up_ignored() => Signal::HangUp,
+        }
+    }
+}
+
+async fn received(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        // The signal then ends the process at once, as for any program that does not listen.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Returns whether this process ignores the end of its terminal, as `nohup` starts it. To listen would end that.
+fn is_hang_up_ignored() -> bool {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores_hang_up(&status)
+}
+
+/// Reads the mask of ignored signals in `/proc/<process>/status` (proc(5)): SIGHUP is the first.
+fn ignores_hang_up(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// A subscription to the interruption of a run.
@@ -123,6 +181,13 @@ mod tests {
         assert_eq!(interruption.registered().as_deref(), Some("b"));
         drop(second);
         assert_eq!(interruption.registered(), None);
+    }
+
+    #[test]
+    fn a_process_that_nohup_started_ignores_the_end_of_its_terminal() {
+        assert!(ignores_hang_up("Name:\txtask\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"));
+        assert!(!ignores_hang_up("Name:\txtask\nSigIgn:\t0000000000001000\nSigCgt:\t1\n"));
+        assert!(!ignores_hang_up(""));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 /// The layers, lowest first.
 const LAYERS: &[&[&str]] = &[
     // No AWS, no project.
-    &["error", "interruption", "junit", "poll", "process", "table", "ui", "workspace"],
+    &["error", "interruption", "junit", "network", "poll", "process", "table", "ui", "workspace"],
     &["http", "plan_file", "sources", "stage"],
     &["artifacts", "github", "python", "render"],
     &["actionlint", "build", "local"],
@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["ledger"],
     // The steps.
     &["deploy"],
-    &["doctor", "site"],
+    &["doctor", "rights", "site"],
     &["prune", "release"],
     // The context of a command, and the commands.
     &["application", "checks", "context", "session"],

@@ -105,7 +105,7 @@ fn site_inputs(systems: &[RenderedSystem], workspace: &Workspace) -> Result<Inpu
 
 /// Accepts the findings that the caller named, and warns of names without a finding.
 pub(crate) fn accept(allowances: &Allowances, preview: &mut Preview, ui: &Ui) {
-    for unmet in allowances.apply(preview) {
+    for unmet in allowances.apply(&mut preview.findings) {
         ui.warn(format_args!("{unmet} matches no refused finding of this plan"));
     }
 }

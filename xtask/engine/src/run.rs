@@ -1,6 +1,6 @@
 //! Parses the command line, runs its command, prints an error, records the command, and exits.
 
-use std::{process::ExitCode, time::Instant};
+use std::{ffi::OsString, process::ExitCode, time::Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{ArgMatches, FromArgMatches};
@@ -27,10 +27,17 @@ struct CommandOutcome {
 
 /// Runs the command line of a project: `fn main() -> ExitCode { engine::main(Project) }`.
 pub fn main(application: impl Into<Application>) -> ExitCode {
-    let application = application.into();
+    main_with(application.into(), std::env::args_os().collect())
+}
+
+/// Runs the command line with these arguments, of which the first is the program's name.
+///
+/// Not generic: a generic function's code, and that of every command below it, would be generated again in the project's binary
+/// after each change of a stack.
+pub fn main_with(application: Application, arguments: Vec<OsString>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(run_command_line(application)),
+        Ok(runtime) => runtime.block_on(run_command_line(application, arguments)),
         Err(error) => {
             Ui::new().failure(&["failed to start the asynchronous runtime".to_owned(), error.to_string()], None);
             ExitCode::from(Exit::Failure.code())
@@ -38,13 +45,13 @@ pub fn main(application: impl Into<Application>) -> ExitCode {
     }
 }
 
-async fn run_command_line(application: Application) -> ExitCode {
+async fn run_command_line(application: Application, arguments: Vec<OsString>) -> ExitCode {
     if let Err(error) = cli::check_verbs(&application) {
         let report = miette::Report::new(error);
         Ui::new().failure(&error::chain(report.as_ref()), error::hint(&report).as_deref());
         return ExitCode::from(Exit::of(&report).code());
     }
-    let matches = cli::command(&application).get_matches();
+    let matches = cli::command(&application).get_matches_from(arguments);
     let name = matches.subcommand_name().unwrap_or_default().to_owned();
     let (verbose, record) = global_options(&matches);
     let started = Instant::now();
@@ -116,6 +123,7 @@ async fn dispatch(command: Command, record: Option<&Utf8Path>, context: &Context
         Command::Graph(args) => runner.run(Nothing, async { commands::graph::run(&args, context) }).await,
         Command::Doctor(args) => runner.run(Nothing, commands::doctor::run(args, context)).await,
         Command::Lock(args) => runner.run(Nothing, commands::lock::run(args, context)).await,
+        Command::CheckRights(args) => runner.run(Nothing, commands::check_rights::run(args, context)).await,
         Command::Status(args) => runner.run(Nothing, commands::status::run(args, context)).await,
         Command::Destroy(args) => runner.run(Nothing, commands::destroy::run(args, context)).await,
         Command::Local(args) => runner.run(Nothing, commands::local::run(args, context)).await,

@@ -15,12 +15,14 @@ use crate::workspace::Workspace;
 pub enum StageError {
     /// There is no file for it.
     #[error("there is no stage `{name}`{}", closest(.name, .known))]
-    #[diagnostic(help("choose one of {}, or add stacks/stages/<STAGE>.yaml", .known.join(", ")))]
+    #[diagnostic(help("choose one of {}, or add {file}", .known.join(", ")))]
     Unknown {
         /// The name that was given.
         name: String,
         /// The existing stages.
         known: Vec<String>,
+        /// The file that would define it.
+        file: Utf8PathBuf,
     },
     /// The folder or file cannot be read.
     #[error("failed to read {path}")]
@@ -62,12 +64,12 @@ pub(crate) fn names(workspace: &Workspace) -> Result<Vec<String>, StageError> {
 /// When there is no such stage, or its file cannot be read or is invalid.
 pub(crate) fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> Result<Stage, StageError> {
     let known = names(workspace)?;
-    if !known.iter().any(|candidate| candidate == name) {
-        return Err(StageError::Unknown { name: name.to_owned(), known });
-    }
     let path = workspace.stages().join(format!("{name}.yaml"));
-    let text = fs_err::read_to_string(&path).map_err(|source| StageError::Read { path: path.clone(), source })?;
     let shown = path.strip_prefix(workspace.root()).unwrap_or(&path);
+    if !known.iter().any(|candidate| candidate == name) {
+        return Err(StageError::Unknown { name: name.to_owned(), known, file: shown.to_owned() });
+    }
+    let text = fs_err::read_to_string(&path).map_err(|source| StageError::Read { path: path.clone(), source })?;
     Ok(project.stage(name, &text, shown.as_str())?)
 }
 

@@ -61,23 +61,38 @@ pub(crate) mod memory {
     use std::{
         collections::BTreeMap,
         sync::{Mutex, MutexGuard, PoisonError},
+        time::Duration,
     };
 
     use super::*;
 
     #[derive(Debug, Default)]
-    pub(crate) struct Memory(Mutex<BTreeMap<String, (String, u32)>>);
+    pub(crate) struct Memory(Mutex<BTreeMap<String, Stored>>);
+
+    #[derive(Debug, Clone)]
+    struct Stored {
+        text: String,
+        number: u32,
+        age: Option<Duration>,
+    }
 
     impl Memory {
-        fn all(&self) -> MutexGuard<'_, BTreeMap<String, (String, u32)>> {
+        fn all(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        /// Makes a document so old; `None` is a store that does not know.
+        pub(crate) fn set_age(&self, key: &str, age: Option<Duration>) {
+            if let Some(stored) = self.all().get_mut(key) {
+                stored.age = age;
+            }
         }
     }
 
     impl Store for Memory {
         async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
             let found = self.all().get(key).cloned();
-            Ok(found.map(|(text, number)| Document { text, tag: Tag(number.to_string()) }))
+            Ok(found.map(|Stored { text, number, age }| Document { text, tag: Tag(number.to_string()), age }))
         }
 
         async fn create(&self, key: &str, text: &str) -> Result<Option<Tag>, AwsError> {
@@ -85,18 +100,19 @@ pub(crate) mod memory {
             if all.contains_key(key) {
                 return Ok(None);
             }
-            all.insert(key.to_owned(), (text.to_owned(), 1));
+            all.insert(key.to_owned(), Stored { text: text.to_owned(), number: 1, age: Some(Duration::ZERO) });
             Ok(Some(Tag("1".to_owned())))
         }
 
         async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
             let mut all = self.all();
-            let Some((old, number)) = all.get_mut(key).filter(|(_, number)| number.to_string() == tag.0) else {
+            let Some(stored) = all.get_mut(key).filter(|stored| stored.number.to_string() == tag.0) else {
                 return Ok(None);
             };
-            text.clone_into(old);
-            *number += 1;
-            Ok(Some(Tag(number.to_string())))
+            text.clone_into(&mut stored.text);
+            stored.number += 1;
+            stored.age = stored.age.map(|_| Duration::ZERO);
+            Ok(Some(Tag(stored.number.to_string())))
         }
 
         async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    findings::{Finding, FindingKind},
-    preview::Preview,
-};
+use crate::findings::{Finding, FindingKind};
 
 /// The allowed resources, each as `<stack>/<logical ID>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +15,7 @@ pub struct Allowances {
     /// Stateful resources that may be deleted, or removed from their stack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delete: Vec<String>,
-    /// Resources that may do what the stage file refuses: widen permissions, become public, drop an alarm.
+    /// Resources that may do what the stage file refuses: widen permissions, become public, drop an alarm, break clients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other: Vec<String>,
 }
@@ -29,18 +26,21 @@ impl Allowances {
         let named = match kind {
             FindingKind::ReplacesData => &self.replace,
             FindingKind::DeletesData => &self.delete,
-            FindingKind::WidensIam | FindingKind::OpensToPublic | FindingKind::DropsAlarm => &self.other,
-            FindingKind::Impossible | FindingKind::Quota => return false,
+            FindingKind::WidensIam
+            | FindingKind::OpensToPublic
+            | FindingKind::DropsAlarm
+            | FindingKind::BreaksClients => &self.other,
+            FindingKind::Impossible | FindingKind::Api | FindingKind::Quota => return false,
         };
         named.contains(&format!("{stack}/{logical_id}"))
     }
 
     /// Allows the named findings; returns the names that match no finding, which are most likely mistyped.
     #[must_use]
-    pub fn apply(&self, preview: &mut Preview) -> Vec<String> {
+    pub fn apply(&self, findings: &mut [Finding]) -> Vec<String> {
         let is_allowed = |finding: &Finding| self.includes(finding.kind, &finding.stack, &finding.logical_id);
         let mut matched = BTreeSet::new();
-        for finding in preview.findings.iter_mut().filter(|finding| is_allowed(finding)) {
+        for finding in findings.iter_mut().filter(|finding| is_allowed(finding)) {
             finding.refused = false;
             matched.insert((finding.kind.option(), format!("{}/{}", finding.stack, finding.logical_id)));
         }

@@ -27,10 +27,12 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub enum PlanFileError {
     /// The text is not a plan.
     #[error("{path} is not a plan: {reason}")]
-    #[diagnostic(help("write one with `cargo xtask plan --stage <STAGE> --out {path}`"))]
+    #[diagnostic(help("write one with `cargo xtask plan --stage {stage} --out {path}`"))]
     NotAPlan {
         /// The file.
         path: Utf8PathBuf,
+        /// The requested stage.
+        stage: String,
         /// The reason.
         reason: String,
     },
@@ -154,7 +156,7 @@ impl PlanFile {
     /// When the text is not a plan, or a plan of another version or stage.
     pub fn parse(text: &str, path: &Utf8Path, stage: &str) -> Result<Self, PlanFileError> {
         let own = || path.to_owned();
-        let not_a_plan = |reason: String| PlanFileError::NotAPlan { path: own(), reason };
+        let not_a_plan = |reason: String| PlanFileError::NotAPlan { path: own(), stage: stage.to_owned(), reason };
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| not_a_plan(error.to_string()))?;
         // The version first: a file of another version may have another format.
         let found = value["xtaskVersion"].as_str().ok_or_else(|| not_a_plan("it has no `xtaskVersion`".to_owned()))?;

@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::{
     changes::{Certainty, ResourceAction, ResourceChange},
     policy::Policies,
+    reached::consequence,
+    sides::Sides,
     stateful::is_stateful,
     widening::widenings,
 };
@@ -32,7 +34,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding whose message lists several changes.
-    fn listing(kind: FindingKind, message: &str, parts: Vec<String>) -> Self {
+    pub(crate) fn listing(kind: FindingKind, message: &str, parts: Vec<String>) -> Self {
         Self { message: format!("{message} {}", parts.join(SEPARATOR)), parts, ..Self::new(kind, String::new()) }
     }
 
@@ -80,6 +82,10 @@ pub enum FindingKind {
     OpensToPublic,
     /// An alarm would be deleted, or notify fewer targets.
     DropsAlarm,
+    /// A resource that clients or events reach would be deleted.
+    BreaksClients,
+    /// Clients of an API get its changes before new versions are probed, or not at all.
+    Api,
     /// A quota is nearly or fully used.
     Quota,
 }
@@ -91,8 +97,8 @@ impl FindingKind {
         match self {
             Self::ReplacesData => Some("--allow-replace"),
             Self::DeletesData => Some("--allow-delete"),
-            Self::WidensIam | Self::OpensToPublic | Self::DropsAlarm => Some("--allow"),
-            Self::Impossible | Self::Quota => None,
+            Self::WidensIam | Self::OpensToPublic | Self::DropsAlarm | Self::BreaksClients => Some("--allow"),
+            Self::Impossible | Self::Api | Self::Quota => None,
         }
     }
 
@@ -105,20 +111,11 @@ impl FindingKind {
             Self::WidensIam => "Wider permissions (widens-iam)",
             Self::OpensToPublic => "Public access (opens-to-public)",
             Self::DropsAlarm => "Deleted or silenced alarms (drops-alarm)",
+            Self::BreaksClients => "Deletion of what clients and events reach (breaks-clients)",
+            Self::Api => "Effects on clients of APIs (api)",
             Self::Quota => "Quotas (quota)",
         }
     }
-}
-
-/// A resource before and after a change.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sides<'a> {
-    /// The stack's name in CloudFormation.
-    pub(crate) stack: &'a str,
-    pub(crate) old: Option<&'a Value>,
-    pub(crate) new: Option<&'a Value>,
-    /// Is it a policy that is deleted while the resource that it protects remains?
-    pub(crate) loses_protection: bool,
 }
 
 /// Returns the findings of one resource's change. `refused` are the kinds that the stage refuses besides the loss of data.
@@ -128,7 +125,12 @@ pub(crate) fn findings(change: &ResourceChange, sides: &Sides<'_>, refused: &[Re
     let (before, after) = (Policies::of(sides.old), Policies::of(sides.new));
     let mut found = Vec::new();
     if let Some(why) = &change.impossible {
-        found.push(Finding::new(FindingKind::Impossible, format!("{id} cannot be updated: {why}")));
+        let verb = match change.action {
+            ResourceAction::Create => "created",
+            ResourceAction::Replace => "replaced",
+            ResourceAction::Update | ResourceAction::Delete => "updated",
+        };
+        found.push(Finding::new(FindingKind::Impossible, format!("{id} cannot be {verb}: {why}")));
     }
     found.extend(data_loss(change));
     let widened = widenings(sides, &before, &after);
@@ -139,6 +141,7 @@ pub(crate) fn findings(change: &ResourceChange, sides: &Sides<'_>, refused: &[Re
         found.push(Finding::new(FindingKind::OpensToPublic, format!("{id} would be open to everyone")));
     }
     found.extend(silenced(change, sides));
+    found.extend(broken(change));
     for finding in &mut found {
         finding.stack = sides.stack.to_owned();
         finding.logical_id.clone_from(id);
@@ -153,7 +156,8 @@ fn is_refused(kind: FindingKind, refused: &[Refusal]) -> bool {
         FindingKind::WidensIam => refused.contains(&Refusal::WidensIam),
         FindingKind::OpensToPublic => refused.contains(&Refusal::OpensToPublic),
         FindingKind::DropsAlarm => refused.contains(&Refusal::DropsAlarm),
-        FindingKind::Quota => false,
+        FindingKind::BreaksClients => refused.contains(&Refusal::BreaksClients),
+        FindingKind::Api | FindingKind::Quota => false,
     }
 }
 
@@ -235,6 +239,18 @@ fn silenced(change: &ResourceChange, sides: &Sides<'_>) -> Option<Finding> {
     Some(Finding::new(FindingKind::DropsAlarm, message))
 }
 
+fn broken(change: &ResourceChange) -> Option<Finding> {
+    let (id, resource_type) = (&change.logical_id, &change.resource_type);
+    let what = match change.action {
+        ResourceAction::Delete if !change.retained => "deleted",
+        ResourceAction::Replace if change.certainty == Certainty::Certain => "replaced by a new resource",
+        _ => return None,
+    };
+    let consequence = consequence(resource_type, change.action == ResourceAction::Replace)?;
+    let message = format!("{id} ({resource_type}) would be {what}: {consequence}");
+    Some(Finding::new(FindingKind::BreaksClients, message))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -291,7 +307,7 @@ mod tests {
         let queue = || json!({ "Type": "AWS::SQS::Queue" });
         let both = json!({ "Resources": { "A": policy(json!({ "Ref": "Q" })), "Q": queue() } });
         assert_eq!(kinds(&both, &json!({ "Resources": { "Q": queue() } })), [FindingKind::WidensIam]);
-        assert_eq!(kinds(&both, &json!({ "Resources": {} })), []);
+        assert!(!kinds(&both, &json!({ "Resources": {} })).contains(&FindingKind::WidensIam));
         let named = json!({ "Resources": { "A": policy(json!("a-bucket")) } });
         assert_eq!(kinds(&named, &json!({ "Resources": {} })), [FindingKind::WidensIam]);
         let mut kept = both.clone();
@@ -336,6 +352,24 @@ mod tests {
         let enabled = |is: bool| one("AWS::CloudWatch::Alarm", &json!({ "ActionsEnabled": is }));
         assert_eq!(kinds(&enabled(true), &enabled(false)), [FindingKind::DropsAlarm]);
         assert_eq!(kinds(&enabled(false), &enabled(true)), []);
+    }
+
+    #[test]
+    fn deleted_resources_that_clients_and_events_reach_are_found() {
+        let gone = json!({ "Resources": {} });
+        let queue = |name: &str| one("AWS::SQS::Queue", &json!({ "QueueName": name }));
+        assert_eq!(kinds(&queue("a"), &gone), [FindingKind::BreaksClients]);
+        assert_eq!(kinds(&queue("a"), &queue("b")), [FindingKind::BreaksClients]);
+        assert_eq!(kinds(&gone, &queue("a")), []);
+        for kind in ["AWS::SNS::Topic", "AWS::ApiGateway::RestApi", "AWS::Cognito::UserPoolClient", "AWS::Events::Rule"]
+        {
+            assert_eq!(kinds(&one(kind, &json!({})), &gone), [FindingKind::BreaksClients], "{kind}");
+        }
+        let mut retained = queue("a");
+        retained["Resources"]["A"]["DeletionPolicy"] = json!("Retain");
+        assert_eq!(kinds(&retained, &gone), []);
+        let rule = |name: &str| one("AWS::Events::Rule", &json!({ "Name": name }));
+        assert_eq!(kinds(&rule("a"), &rule("b")), []);
     }
 
     #[test]

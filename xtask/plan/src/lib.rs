@@ -4,6 +4,7 @@
 //! making choices of its own. Read [`Plan`] and [`plan`] first, then [`preview`], which is the plan that people read.
 
 pub mod allow;
+pub mod api;
 pub mod artifacts;
 pub mod change_set;
 pub mod changes;
@@ -18,7 +19,10 @@ mod planner;
 mod policy;
 pub mod preview;
 mod quotas;
+mod reached;
 pub mod show;
+mod sides;
+mod sizes;
 pub mod stateful;
 pub mod states;
 mod widening;

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::findings::{Finding, FindingKind};
+use crate::{
+    findings::{Finding, FindingKind},
+    sizes::{Length, Sizes},
+};
 
 const CLOUDFORMATION: &str = "CloudFormation quotas";
 const LAMBDA: &str = "Lambda quotas";
@@ -13,36 +16,42 @@ const S3: &str = "S3 bucket policy limits";
 struct Usage<'a> {
     logical_id: &'a str,
     what: &'static str,
-    used: usize,
+    used: Length,
     limit: usize,
     /// The page of AWS's documentation.
     page: &'static str,
 }
 
-/// Returns the quotas that a template has used up to four fifths or more. A plan that exceeds one is refused.
-pub(crate) fn quotas(stack: &str, template: &Value) -> Vec<Finding> {
+/// Returns the quotas that a template may use up to four fifths or more. A plan that exceeds one for certain is refused.
+pub(crate) fn quotas(sizes: &Sizes<'_>) -> Vec<Finding> {
+    let template = &sizes.stack.template;
     let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
     let usages =
-        of_template(template).into_iter().chain(resources.flat_map(|(id, resource)| of_resource(id, resource)));
-    usages.filter(|usage| usage.used * 5 >= usage.limit * 4).map(|usage| finding(stack, &usage)).collect()
+        of_template(template).into_iter().chain(resources.flat_map(|(id, resource)| of_resource(id, resource, sizes)));
+    usages
+        .filter(|usage| usage.used.most * 5 >= usage.limit * 4)
+        .map(|usage| finding(&sizes.stack.name, &usage))
+        .collect()
 }
 
 fn finding(stack: &str, usage: &Usage<'_>) -> Finding {
     let Usage { logical_id, what, used, limit, page } = usage;
     let resource = if logical_id.is_empty() { String::new() } else { format!("{logical_id}: ") };
+    let up_to = if used.least == used.most { "" } else { "up to " };
     Finding {
         kind: FindingKind::Quota,
         stack: stack.to_owned(),
         logical_id: (*logical_id).to_owned(),
-        message: format!("{resource}{what}: {used} of {limit} ({page})"),
+        message: format!("{resource}{what}: {up_to}{} of {limit} ({page})", used.most),
         parts: Vec::new(),
-        refused: used > limit,
+        refused: used.least > *limit,
     }
 }
 
 fn of_template(template: &Value) -> [Usage<'static>; 5] {
     let count = |section: &str| template.get(section).and_then(Value::as_object).map_or(0, Map::len);
-    let usage = |what, used, limit| Usage { logical_id: "", what, used, limit, page: CLOUDFORMATION };
+    let usage =
+        |what, used, limit| Usage { logical_id: "", what, used: Length::exactly(used), limit, page: CLOUDFORMATION };
     [
         usage("parameters", count("Parameters"), 200),
         usage("resources", count("Resources"), 500),
@@ -52,13 +61,15 @@ fn of_template(template: &Value) -> [Usage<'static>; 5] {
     ]
 }
 
-fn of_resource<'a>(logical_id: &'a str, resource: &Value) -> Vec<Usage<'a>> {
+fn of_resource<'a>(logical_id: &'a str, resource: &Value, sizes: &Sizes<'_>) -> Vec<Usage<'a>> {
     let properties = &resource["Properties"];
     let usage = |what, used, limit, page| Usage { logical_id, what, used, limit, page };
+    let length = |document: &Value| sizes.document(document);
     match resource["Type"].as_str().unwrap_or_default() {
         "AWS::Lambda::Function" => {
+            // Lambda measures the variables as JSON, with their values filled in.
             let environment = length(&properties["Environment"]["Variables"]);
-            let layers = properties["Layers"].as_array().map_or(0, Vec::len);
+            let layers = Length::exactly(properties["Layers"].as_array().map_or(0, Vec::len));
             vec![usage("bytes of environment", environment, 4096, LAMBDA), usage("layers", layers, 5, LAMBDA)]
         }
         "AWS::IAM::Role" => {
@@ -78,30 +89,24 @@ fn of_resource<'a>(logical_id: &'a str, resource: &Value) -> Vec<Usage<'a>> {
     }
 }
 
-/// The approximate length of a document in which CloudFormation has filled in expressions: each counts as its text.
-fn length(document: &Value) -> usize {
-    match document {
-        Value::Null => 0,
-        Value::Object(object) => match object.get("Fn::Sub") {
-            Some(text) => length(text.get(0).unwrap_or(text)),
-            None => object.iter().map(|(key, value)| key.len() + 4 + length(value)).sum::<usize>() + 2,
-        },
-        Value::Array(items) => items.iter().map(|item| length(item) + 1).sum::<usize>() + 2,
-        scalar => scalar.to_string().len(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use model::rendered::RenderedStack;
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn an_expression_is_as_long_as_its_text() {
-        assert_eq!(length(&json!({ "Fn::Sub": "${AWS::Region}" })), r#""${AWS::Region}""#.len());
-        assert_eq!(length(&json!({ "Fn::Sub": ["${A}", { "A": { "Ref": "B" } }] })), r#""${A}""#.len());
-        assert!(length(&json!({ "Resource": ["a", "b"] })) >= r#"{"Resource":["a","b"]}"#.len());
+    fn found(template: &Value) -> Vec<Finding> {
+        let name = || "s".to_owned();
+        let stack = RenderedStack::deployed(name(), name(), name(), None, template.clone());
+        quotas(&Sizes { stack: &stack, stacks: &[], region: "eu-central-1" })
+    }
+
+    fn function(variables: &Value) -> Value {
+        let queue = json!({ "Type": "AWS::SQS::Queue", "Properties": { "QueueName": "tasks" } });
+        let properties = json!({ "Environment": { "Variables": variables } });
+        let function = json!({ "Type": "AWS::Lambda::Function", "Properties": properties });
+        json!({ "Resources": { "Api": function, "Tasks": queue, "Client": { "Type": "AWS::Cognito::UserPoolClient" } } })
     }
 
     #[test]
@@ -110,18 +115,33 @@ mod tests {
             let parameters: Map<_, _> = (0..parameters).map(|n| (format!("P{n}"), json!({}))).collect();
             json!({ "Parameters": parameters, "Resources": {} })
         };
-        assert_eq!(quotas("s", &template(100)), []);
-        assert!(!quotas("s", &template(180))[0].refused);
-        assert!(quotas("s", &template(201))[0].refused);
+        assert_eq!(found(&template(100)), []);
+        assert!(!found(&template(180))[0].refused);
+        assert!(found(&template(201))[0].refused);
     }
 
     #[test]
     fn a_resource_s_quota_names_the_resource() {
-        let variables = json!({ "LONG": "x".repeat(4096) });
-        let function =
-            json!({ "Type": "AWS::Lambda::Function", "Properties": { "Environment": { "Variables": variables } } });
-        let found = quotas("s", &json!({ "Resources": { "Api": function } }));
-        assert!(found[0].message.starts_with("Api: bytes of environment: 4"), "{found:?}");
+        let found = found(&function(&json!({ "LONG": "x".repeat(4096) })));
+        assert_eq!(found[0].message, "Api: bytes of environment: 4107 of 4096 (Lambda quotas)");
         assert_eq!(found[0].logical_id, "Api");
+    }
+
+    #[test]
+    fn an_environment_that_only_fits_before_it_is_filled_in_is_refused() {
+        // As text, with `{"Ref":"Tasks"}`, these are 4,0xx bytes; the URL is 57 bytes long.
+        let variables = |padding: usize| json!({ "LONG": "x".repeat(padding), "URL": { "Ref": "Tasks" } });
+        let fits = 4096 - variables(0).to_string().len();
+        assert!(variables(fits).to_string().len() == 4096);
+        assert!(found(&function(&variables(fits)))[0].refused);
+        let spare = "https://sqs.eu-central-1.amazonaws.com/123456789012/tasks".len() + 2 - r#"{"Ref":"Tasks"}"#.len();
+        assert!(!found(&function(&variables(fits - spare)))[0].refused);
+    }
+
+    #[test]
+    fn an_environment_that_may_not_fit_is_a_warning() {
+        let variables = json!({ "LONG": "x".repeat(4000), "CLIENT": { "Ref": "Client" } });
+        let found = found(&function(&variables));
+        assert!(!found[0].refused && found[0].message.contains("up to 4"), "{found:?}");
     }
 }

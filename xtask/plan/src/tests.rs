@@ -263,3 +263,64 @@ fn stacks_of_the_baseline_that_are_not_defined_are_orphaned() {
     let orphans: Vec<_> = preview.orphans().map(|stack| stack.name.as_str()).collect();
     assert_eq!(orphans, ["notes-old-local"]);
 }
+
+/// The preview of the example's local stage, after `change` has changed the resources of the baseline's stacks.
+fn preview_against(change: impl Fn(&str, &mut serde_json::Map<String, Value>)) -> preview::Preview {
+    let stage = Example::stage_named("local");
+    let systems = systems(&stage);
+    let stacks = systems.iter().flat_map(|system| &system.stacks).map(|stack| {
+        let mut template = stack.template.clone();
+        change(&stack.name, template["Resources"].as_object_mut().expect("resources"));
+        (stack.name.clone(), BaselineStack { template, ..BaselineStack::default() })
+    });
+    let baseline = Baseline { name: "main".to_owned(), stacks: stacks.collect() };
+    preview::preview(&stage, &systems, &baseline, None, Vec::new())
+}
+
+fn refusals(preview: &preview::Preview) -> Vec<String> {
+    let impossible = |finding: &&crate::findings::Finding| finding.kind == crate::findings::FindingKind::Impossible;
+    preview.refused().filter(impossible).map(|finding| format!("{}: {}", finding.stack, finding.message)).collect()
+}
+
+#[test]
+fn a_logical_id_that_is_renamed_without_its_name_is_refused() {
+    let preview = preview_against(|_, resources| {
+        if let Some(table) = resources.remove("NotesTable") {
+            resources.insert("FormerTable".to_owned(), table);
+        }
+    });
+    let found = refusals(&preview);
+    let [why] = found.as_slice() else { panic!("{found:?}") };
+    assert!(why.contains("NotesTable cannot be created: its TableName") && why.contains("FormerTable has it"), "{why}");
+    assert!(preview.findings.iter().any(|finding| finding.logical_id == "FormerTable"), "{:?}", preview.findings);
+}
+
+#[test]
+fn a_resource_that_moves_between_stacks_is_refused() {
+    let table = std::cell::RefCell::new(None);
+    // The stacks come in deploy order: the table was in a later stack than it is now.
+    let preview = preview_against(|name, resources| match resources.remove("NotesTable") {
+        Some(moved) => drop(table.replace(Some(moved))),
+        None if name == "feeds-api-local" => {
+            resources.insert("NotesTable".to_owned(), table.take().expect("removed from the earlier stack"));
+        }
+        None => {}
+    });
+    let found = refusals(&preview);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("feeds-api-local/NotesTable has it, and its stack is not deployed first"), "{found:?}");
+}
+
+#[test]
+fn several_new_indexes_are_refused_with_the_steps() {
+    let preview = preview_against(|_, _| {});
+    assert_eq!(refusals(&preview), [""; 0]);
+    let preview = preview_against(|_, resources| {
+        if let Some(table) = resources.get_mut("NotesTable") {
+            let index = |name: &str| json!({ "IndexName": name, "KeySchema": [], "Projection": {} });
+            table["Properties"]["GlobalSecondaryIndexes"] = json!([index("a"), index("b")]);
+        }
+    });
+    let found = refusals(&preview);
+    assert!(found[0].contains("deploy each step on its own: remove `a`, then remove `b`"), "{found:?}");
+}

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::{
     changes::{ResourceAction, ResourceChange, StackChanges, references::references},
-    findings::Sides,
     policy::Policies,
+    sides::Sides,
 };
 
 /// Returns everything that a change widens, each in words that follow "would".

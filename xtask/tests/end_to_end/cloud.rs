@@ -6,7 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
-use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_call::{Call, Service};
+use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,8 +48,14 @@ impl Cloud {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments);
+        self.lead(&mut command);
         command
-            .args(arguments)
+    }
+
+    /// Leads another tool to this cloud, with nothing of the developer's AWS set-up in reach.
+    pub(crate) fn lead(&self, command: &mut Command) {
+        command
             .current_dir(&self.workspace)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("XTASK_LOCAL_DIRECTORY", self.directory.path())
@@ -61,7 +68,6 @@ impl Cloud {
             .env_remove("GITHUB_STEP_SUMMARY")
             .env_remove("AWS_ENDPOINT_URL")
             .env_remove("AWS_PROFILE");
-        command
     }
 
     /// Runs a command that must succeed, and returns the JSON it printed.
@@ -83,6 +89,12 @@ impl Cloud {
         self.json(&["deploy", "--stage", "local", "--yes", "--format", "json"])
     }
 
+    /// Signs in a user of a deployed system as a developer does.
+    pub(crate) fn assert_signs_in(&self, system: &str) {
+        let signed_in = self.json(&["local", "sign-in", "--system", system, "--format", "json"]);
+        assert!(signed_in["idToken"].is_string() && signed_in["username"].is_string(), "{system}");
+    }
+
     /// The last lines the emulator and the functions logged.
     pub(crate) fn log_tail(&self) -> String {
         text(&self.xtask(&["local", "logs", "-n", "80"]))
@@ -99,12 +111,41 @@ impl Cloud {
             ))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .sleep_impl(TokioSleep::new())
+            .time_source(SystemTimeSource::new())
             .build()
     }
 
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk()).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// Calls CloudWatch Logs.
+    pub(crate) async fn logs(&self, operation: &'static str, input: &Value) -> Value {
+        let service = Service::regional("logs", "CloudWatch Logs");
+        self.call(Call::json(service, "1.1", "Logs_20140328", operation, input)).await
+    }
+
+    /// Calls CloudWatch.
+    pub(crate) async fn cloudwatch(&self, operation: &'static str, input: &Value) -> Value {
+        let service = Service::regional("monitoring", "CloudWatch");
+        self.call(Call::json(service, "1.0", "GraniteServiceVersion20100801", operation, input)).await
+    }
+
+    /// Makes a call that must succeed; returns its JSON, or `null` where the response is empty.
+    async fn call(&self, call: Call) -> Value {
+        let body = call.send(&self.sdk()).await.unwrap_or_else(|error| panic!("a call failed: {error:?}"));
+        serde_json::from_slice(&body).unwrap_or_default()
+    }
+
+    /// Reads a path of CloudFront's API; returns the XML. The emulator finds the service by the signature, which it does not verify.
+    pub(crate) async fn cloudfront(&self, path: &str) -> String {
+        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cloudfront/aws4_request, \
+                         SignedHeaders=host, Signature=0";
+        let request = reqwest::Client::new().get(format!("{}/2020-05-31{path}", self.endpoint()));
+        let response = request.header("authorization", signature).send().await.expect("CloudFront responds");
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response.text().await.expect("text")
     }
 
     pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
@@ -114,7 +155,7 @@ impl Cloud {
     /// Changes the environment of a function's live version, as another stage file would.
     pub(crate) async fn reconfigure(&self, function: &str, changes: &[(&str, String)]) {
         let lambda = self.lambda();
-        let current = lambda.get_function_configuration().function_name(function).send().await;
+        let current = lambda.get_function_configuration().function_name(function).qualifier("live").send().await;
         let current = current.unwrap_or_else(|error| panic!("{function}: {error:?}"));
         let variables = current.environment().and_then(|environment| environment.variables()).cloned();
         let mut variables = variables.unwrap_or_default();

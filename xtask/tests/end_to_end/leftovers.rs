@@ -1,6 +1,7 @@
 //! What interrupted runs leave behind goes when asked, and nothing else does.
 
 use aws_sdk_cloudformation::types::ChangeSetType;
+use serde_json::json;
 
 use crate::cloud::Cloud;
 
@@ -20,9 +21,8 @@ async fn leave(cloud: &Cloud) {
         let request = cloudformation.create_change_set().stack_name(stack).change_set_name(name);
         request.change_set_type(kind).template_body(TEMPLATE).send().await.expect("a change set");
     }
-    let logs = aws_sdk_cloudwatchlogs::Client::new(&cloud.sdk());
     for group in ["/aws/lambda/media-uploader-gone-local", "/aws/lambda/media-uploader-gone-other"] {
-        logs.create_log_group().log_group_name(group).send().await.expect("a log group");
+        cloud.logs("CreateLogGroup", &json!({ "logGroupName": group })).await;
     }
 }
 
@@ -42,9 +42,9 @@ async fn left(cloud: &Cloud) -> Vec<String> {
         .iter()
         .filter(|stack| stack.stack_status().is_some_and(|status| status.as_str() == "REVIEW_IN_PROGRESS"));
     all.extend(empty.filter_map(|stack| stack.stack_name().map(str::to_owned)));
-    let groups =
-        aws_sdk_cloudwatchlogs::Client::new(&cloud.sdk()).describe_log_groups().send().await.expect("log groups");
-    all.extend(groups.log_groups().iter().filter_map(|group| group.log_group_name().map(str::to_owned)));
+    let described = cloud.logs("DescribeLogGroups", &json!({})).await;
+    let groups = described["logGroups"].as_array().expect("log groups").iter();
+    all.extend(groups.filter_map(|group| group["logGroupName"].as_str().map(str::to_owned)));
     all
 }
 

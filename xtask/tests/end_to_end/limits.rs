@@ -79,7 +79,7 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
     let proxy = Proxy::start(&cloud.endpoint(), move |call| judge.judge(call));
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-    let clients = Clients::at(rates, &stage, Some(proxy.endpoint())).await;
+    let clients = Clients::at(rates, &stage, Some(proxy.endpoint())).await.expect("clients");
     let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), unreleased: Vec::new() };
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };

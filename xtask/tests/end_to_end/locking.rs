@@ -61,13 +61,18 @@ fn deploy(cloud: &Cloud, proxy: &Proxy, system: &str) -> Command {
 #[test]
 fn an_interrupted_run_gives_its_lock_back() {
     let cloud = foundation();
-    let (child, _proxy) = waiting(&cloud);
-    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(signalled.expect("kill starts").success());
-    let since = Instant::now();
-    refused(&child.wait_with_output().expect("xtask ends"), 130, &["interrupted", "run the same command again"]);
-    assert!(since.elapsed() < Duration::from_secs(20), "it took {:?}", since.elapsed());
-    assert!(shown(&cloud, "foundation").contains("foundation: free"), "{}", shown(&cloud, "foundation"));
+    // Not SIGHUP: a test that `nohup` started ignores it, and so does its child.
+    for (signal, code, said) in [("-INT", 130, "interrupted"), ("-TERM", 143, "interrupted by SIGTERM")] {
+        let (child, _proxy) = waiting(&cloud);
+        let signalled = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(signalled.expect("kill starts").success());
+        let since = Instant::now();
+        refused(&child.wait_with_output().expect("xtask ends"), code, &[said, "run the same command again"]);
+        assert!(since.elapsed() < Duration::from_secs(20), "it took {:?}", since.elapsed());
+        assert!(shown(&cloud, "foundation").contains("foundation: free"), "{}", shown(&cloud, "foundation"));
+    }
+    // The next run resumes.
+    cloud.success(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
 }
 
 #[test]

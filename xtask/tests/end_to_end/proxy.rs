@@ -28,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) operation: String,
     /// What it is about, where the protocol names that: a stack.
     pub(crate) subject: String,
+    /// The access key that signed it.
+    pub(crate) key: String,
 }
 
 impl Call {
@@ -245,6 +247,8 @@ fn understand(number: usize, method: &Method, uri: &Uri, headers: &HeaderMap, bo
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // Credential=KEY/date/region/service/aws4_request
     let service = header("authorization").split('/').nth(3).unwrap_or_default().to_owned();
+    let key = header("authorization").split_once("Credential=").and_then(|(_, scope)| scope.split('/').next());
+    let key = key.unwrap_or_default().to_owned();
     let form = std::str::from_utf8(body).unwrap_or_default();
     let field = |name: &str| {
         let pair = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
@@ -256,5 +260,5 @@ fn understand(number: usize, method: &Method, uri: &Uri, headers: &HeaderMap, bo
         (_, target) if !target.is_empty() => target.to_owned(),
         _ => format!("{method} {}", uri.path()),
     };
-    Call { number, service, operation, subject: field("StackName") }
+    Call { number, service, operation, subject: field("StackName"), key }
 }

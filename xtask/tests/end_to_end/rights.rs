@@ -1,143 +1,127 @@
 //! An emulator lets everybody do everything, AWS only what a role says: so every call of every function is held against
 //! the role it would have in `prod`.
 //!
-//! Each function of a deployed system is given a proxy of its own by its environment (`AWS_ENDPOINT_URL_<SERVICE>` beats
-//! the address the emulator hands out), so whose call it is needs no guessing; links that functions sign lead through it
-//! too. What the acceptance list makes functions do is then what is judged.
+//! The engine records the calls while the acceptance list runs, and judges them with its own matcher. The tests read the
+//! roles in their own way and judge once more: both must agree.
 
-#![expect(clippy::print_stderr, reason = "what is allowed and not needed is told, and fails nothing")]
+#![expect(clippy::print_stderr, reason = "a grant that no call used is reported, and fails nothing")]
 
-mod calls;
+mod agreement;
 pub(crate) mod deploying;
 mod policy;
 mod roles;
+mod verb;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::{
+    aws::Clients,
+    rights::{self, Place, Recorder, Rendered, Role},
 };
+use model::{foundation, project::Project, rendered::RenderedSystem, stage::Stage, statements::Request};
 
 use self::{
-    policy::{Need, Statement, allows, unused},
+    policy::{Need, allows},
     roles::{Deployed, Templates, boundary},
 };
-use crate::{
-    cloud::{Cloud, workspace},
-    proxy::Proxy,
-};
+use crate::cloud::{Cloud, workspace};
 
 /// The emulator's account and region.
 const ACCOUNT: &str = "000000000000";
 const REGION: &str = "us-east-1";
 
-/// How each client's address is set: by its crate, the variables. Those without a prefix are the systems' own.
-const ADDRESSES: &[(&str, &[&str])] = &[
-    ("aws-sdk-cognitoidentityprovider", &["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "COGNITO_ENDPOINT"]),
-    ("aws-sdk-dynamodb", &["AWS_ENDPOINT_URL_DYNAMODB", "DYNAMODB_ENDPOINT"]),
-    ("aws-sdk-lambda", &["AWS_ENDPOINT_URL_LAMBDA"]),
-    ("aws-sdk-s3", &["AWS_ENDPOINT_URL_S3", "S3_PUBLIC_ENDPOINT", "PUBLIC_S3_ENDPOINT"]),
-    ("aws-sdk-secretsmanager", &["AWS_ENDPOINT_URL_SECRETS_MANAGER"]),
-    ("aws-sdk-sns", &["AWS_ENDPOINT_URL_SNS"]),
-    ("aws-sdk-sqs", &["AWS_ENDPOINT_URL_SQS"]),
-    ("aws-sdk-ssm", &["AWS_ENDPOINT_URL_SSM"]),
-];
-
-/// What a function has been seen to need, and calls nobody understood.
-#[derive(Debug, Default)]
-struct Seen {
-    needs: BTreeSet<Need>,
-    odd: BTreeSet<String>,
+/// A system whose functions' calls are recorded.
+pub(crate) struct Watch {
+    recorder: Recorder<'static>,
+    /// As the engine reads them from what it renders.
+    roles: Vec<Role>,
+    /// As the tests read them from the committed templates.
+    oracle: Oracle,
 }
 
-/// One function, and what it is seen to do.
-struct Watched {
-    function: String,
-    statements: Vec<Statement>,
+/// The tests' own view of roles.
+struct Oracle {
+    roles: Vec<roles::Role>,
     /// What the boundary calls otherwise.
     renamed: BTreeMap<String, String>,
-    seen: Arc<Mutex<Seen>>,
-    _proxy: Proxy,
 }
 
-/// A system whose functions are watched.
-pub(crate) struct Watch(Vec<Watched>);
-
 impl Watch {
-    /// Watches the functions of a system that is deployed, from now on.
+    /// Records the calls of a system that is deployed, from now on.
     pub(crate) async fn start(cloud: &Cloud, system: &str) -> Self {
-        let templates = Templates::read(system);
-        let deployed = deployed(cloud, &templates).await;
-        let variables = variables(system);
-        let mut watched = Vec::new();
-        for role in templates.roles(&deployed) {
-            let seen = Arc::<Mutex<Seen>>::default();
-            let notes = Arc::clone(&seen);
-            let proxy = Proxy::watching(&cloud.endpoint(), move |call| {
-                let mut notes = notes.lock().expect("notes");
-                match calls::needs(call) {
-                    Ok(needs) => notes.needs.extend(needs),
-                    Err(odd) => {
-                        notes.odd.insert(odd);
-                    }
-                }
-            });
-            let endpoint = proxy.endpoint();
-            let changes: Vec<_> = variables.iter().map(|name| (*name, endpoint.clone())).collect();
-            cloud.reconfigure(&role.function, &changes).await;
-            let (function, statements, renamed) = (role.function, role.statements, templates.renamed(&deployed));
-            watched.push(Watched { function, statements, renamed, seen, _proxy: proxy });
+        let ((here, systems), (other, rendered)) = (stage("local"), stage("prod"));
+        let systems: Vec<_> = systems.into_iter().filter(|rendered| rendered.name == system).collect();
+        // Lives as long as the test's process.
+        let clients: &'static Clients =
+            Box::leak(Box::new(Clients::new(&here, Some(cloud.endpoint())).await.expect("clients")));
+        let deployed = rights::Deployed::read(&systems, clients).await.expect("resources");
+        let own = Rendered { stage: &here, systems: &systems };
+        let roles = rights::roles(Rendered { stage: &other, systems: &rendered }, own, &deployed).expect("roles");
+        let recorder = Recorder::new(Place::of(&here), clients).expect("a recorder");
+        for role in &roles {
+            recorder.record(&role.function).await.expect("recorded");
         }
-        Self(watched)
+        Self { recorder, roles, oracle: Oracle::read(cloud, system).await }
     }
 
-    /// Fails when a function did what its role does not allow, or was not seen at all. Says what is allowed and was not
-    /// needed: an acceptance list need not go everywhere, and Lambda itself polls queues and writes logs.
+    /// Fails when a function did what its role does not allow, or was not seen at all, or when engine and tests disagree.
+    /// Prints the grants that no call used: an acceptance list need not go everywhere.
     pub(crate) fn assert_allowed(&self) {
-        let (mut wrong, boundary) = (Vec::new(), boundary());
-        for watched in &self.0 {
-            let seen = watched.seen.lock().expect("notes");
-            let function = &watched.function;
-            if seen.needs.is_empty() {
-                wrong.push(format!("{function} was never seen"));
-            }
-            wrong.extend(seen.odd.iter().map(|odd| format!("{function}: {odd}")));
-            let needs: Vec<Need> = seen.needs.iter().cloned().collect();
-            let refused = needs.iter().filter(|need| !allows(&watched.statements, need));
-            wrong.extend(refused.map(|need| format!("{function} may not {} on {}", need.action, need.resource)));
-            let named = |need: &Need| {
-                let rename = |resource: String, (here, there): (&String, &String)| resource.replace(here, there);
-                let mut resource = watched.renamed.iter().fold(need.resource.clone(), rename);
-                if resource.contains(":secret:") {
-                    // AWS ends a secret's ARN with six characters of its own; the emulator does not.
-                    resource.push_str("-AbCdEf");
+        let recorded = self.recorder.recorded();
+        let judged = rights::judge(&recorded, &self.roles);
+        let refused = judged.refused.iter().chain(&judged.conditional);
+        let mut wrong: Vec<String> = refused.map(|call| format!("{call:?}")).collect();
+        wrong.extend(judged.unknown.iter().map(|call| format!("{call:?}")));
+        wrong.extend(judged.silent.iter().map(|function| format!("{function} was never seen")));
+        wrong.extend(judged.unread.iter().chain(&judged.absent).cloned());
+        for (function, calls) in &recorded {
+            let refused = judged.refused.iter().filter(|call| call.function == *function);
+            let refused: BTreeSet<_> = refused.map(|call| (call.action.as_str(), call.resource.as_str())).collect();
+            for request in &calls.requests {
+                let is_allowed = !refused.contains(&(request.action(), request.resource()));
+                if self.oracle.allows(function, request) != is_allowed {
+                    wrong.push(format!(
+                        "the tests disagree: {function}, {request:?}, allowed by the engine: {is_allowed}"
+                    ));
                 }
-                Need { resource, ..need.clone() }
-            };
-            let beyond = needs.iter().filter(|need| !allows(&boundary, &named(need)));
-            wrong.extend(beyond.map(|need| {
-                format!("the permissions boundary keeps {function} from {} on {}", need.action, need.resource)
-            }));
-            eprintln!("{function}: needed {} rights", needs.len());
-            for (action, resource) in unused(&watched.statements, &needs) {
-                eprintln!("{function}: allowed and not needed here: {action} on {resource}");
             }
+            eprintln!("{function}: needed {} rights", calls.requests.len());
+        }
+        for unused in judged.unused.iter().filter(|unused| !unused.used_by_lambda) {
+            eprintln!("{}: granted and not used here: {} on {}", unused.function, unused.action, unused.resource);
         }
         assert!(wrong.is_empty(), "AWS would have refused:\n{}", wrong.join("\n"));
     }
 }
 
-/// The variables that lead a system's clients elsewhere.
-fn variables(system: &str) -> Vec<&'static str> {
-    let manifest = workspace().join("lambdas").join(system).join("Cargo.toml");
-    let manifest = std::fs::read_to_string(manifest).expect("a manifest");
-    let manifest: toml::Table = manifest.parse().expect("TOML");
-    let dependencies = manifest["dependencies"].as_table().expect("dependencies").keys();
-    let clients = dependencies.filter(|name| name.starts_with("aws-sdk-"));
-    let of = |client: &String| {
-        let address = ADDRESSES.iter().find(|(name, _)| name == client);
-        address.unwrap_or_else(|| panic!("{system}: how is the address of {client} set?")).1
-    };
-    clients.flat_map(of).copied().collect()
+impl Oracle {
+    async fn read(cloud: &Cloud, system: &str) -> Self {
+        let templates = Templates::read(system);
+        let deployed = deployed(cloud, &templates).await;
+        Self { roles: templates.roles(&deployed), renamed: templates.renamed(&deployed) }
+    }
+
+    fn allows(&self, function: &str, request: &Request) -> bool {
+        let role = self.roles.iter().find(|role| role.function == function).expect("a role");
+        let need = Need::of(request);
+        let rename = |resource: String, (here, there): (&String, &String)| resource.replace(here, there);
+        let mut resource = self.renamed.iter().fold(need.resource.clone(), rename);
+        if resource.contains(":secret:") {
+            // AWS ends a secret's ARN with six characters of its own; the emulator does not.
+            resource.push_str("-AbCdEf");
+        }
+        allows(&role.statements, &need) && allows(&boundary(), &Need { resource, ..need })
+    }
+}
+
+/// A stage of this repository and its systems, foundation included.
+fn stage(name: &str) -> (Stage, Vec<RenderedSystem>) {
+    let file = format!("stacks/stages/{name}.yaml");
+    let text = std::fs::read_to_string(workspace().join(&file)).expect("a stage file");
+    let stage = stacks::Project.stage(name, &text, &file).expect("a stage");
+    let systems = stacks::Project.render(&stage).expect("systems");
+    let systems = foundation::complete(&stage, systems, &[]).expect("foundation");
+    (stage, systems)
 }
 
 /// The physical ids of what is deployed of a system.

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::{
-    cloud::{Cloud, text},
+    cloud::{Cloud, text, workspace},
     refusals::refused,
 };
 
@@ -39,9 +39,15 @@ impl World {
     }
 
     fn deploy(&self, artifacts: &TempDir) -> Output {
+        self.deploy_with(artifacts, None)
+    }
+
+    /// Deploys with the stage files of this folder instead of the workspace's.
+    fn deploy_with(&self, artifacts: &TempDir, stages: Option<&Path>) -> Output {
         let folder = artifacts.path().to_str().expect("text");
         let arguments = ["deploy", "--stage", "local", "--system", "portfolio", "--artifacts", folder];
-        self.cloud.xtask(&[&arguments[..], &["--format", "json"]].concat())
+        let mut command = self.cloud.command(&[&arguments[..], &["--format", "json"]].concat());
+        command.envs(stages.map(|stages| ("XTASK_STAGES", stages))).output().expect("xtask starts")
     }
 
     fn deployed(&self) -> Value {
@@ -58,6 +64,17 @@ impl World {
     fn doctor(&self) -> String {
         text(&self.cloud.xtask(&["doctor", "--stage", "local"]))
     }
+}
+
+/// The stage file of `local` with another origin, whose browsers may read the gateway's own errors.
+fn other_origin() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stage = fs_err::read_to_string(workspace().join("stacks/stages/local.yaml")).expect("the stage file");
+    let origins = r#"["http://localhost:3000", "http://localhost:5173"]"#;
+    assert!(stage.contains(origins), "{stage}");
+    let changed = stage.replacen(origins, r#"["http://localhost:4000"]"#, 1);
+    fs_err::write(folder.path().join("local.yaml"), changed).expect("written");
+    folder
 }
 
 /// Copies a folder of artifacts, and changes a word in the binary: what it answers about its health.
@@ -126,12 +143,17 @@ async fn a_build_that_is_not_well_gets_no_traffic_and_never_passes_for_released(
     let url = url_of(&deployed);
     let (stop, before) = (Arc::new(AtomicBool::new(false)), world.live().await);
     let client = tokio::spawn(ask(url, Arc::clone(&stop)));
-    let said = tokio::task::block_in_place(|| world.deploy(&world.broken));
+    // The API changes with its stack, before the build is asked for its health.
+    let stages = other_origin();
+    let said = tokio::task::block_in_place(|| world.deploy_with(&world.broken, Some(stages.path())));
     stop.store(true, Ordering::Relaxed);
     let (asked, wrong) = client.await.expect("the client ends");
     refused(&said, 1, &["failed: GET /health returned JSON without", "no traffic was shifted to it"]);
     assert!(asked > 1 && wrong.is_empty(), "{asked}: {wrong:?}");
+    refused(&said, 1, &["routes changed with their stack and stay changed", "PortfolioApi has other settings"]);
     assert_eq!(world.live().await, before);
+    let said = world.doctor();
+    assert!(said.contains("portfolio-api-local/PortfolioApi: unreleased routes"), "{said}");
 
     // Made anew, its first version is live before anybody could ask it; that never passes for a release.
     world.cloud.success(&["destroy", "--stage", "local", "--system", "portfolio", "--yes", "--delete-data"]);

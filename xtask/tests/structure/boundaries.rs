@@ -5,7 +5,8 @@ use regex_lite::Regex;
 use crate::{files, read, root, run};
 
 /// The folders whose code serves any project.
-const GENERAL: [&str; 5] = ["xtask/engine", "xtask/plan", "stacks/model", "lambdas/contract", "lambdas/common"];
+const GENERAL: [&str; 6] =
+    ["xtask/engine", "xtask/plan", "stacks/model", "lambdas/aws-call", "lambdas/contract", "lambdas/common"];
 
 #[test]
 fn general_crates_name_no_system() {
@@ -42,11 +43,23 @@ fn plans_depend_on_neither_tokio_nor_aws() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// Lambda gives its functions their credentials: only the tool signs in as developers and runners do.
+#[test]
+fn functions_know_no_sign_in_of_developers() {
+    let is_sign_in = |name: &&String| matches!(name.as_str(), "aws-sdk-sso" | "aws-sdk-ssooidc" | "aws-sdk-signin");
+    for function in ["media-uploader", "portfolio", "thakii"] {
+        let found: Vec<_> = dependencies(function).into_iter().filter(|name| is_sign_in(&name)).collect();
+        assert_eq!(found, Vec::<String>::new(), "{function}");
+    }
+    assert!(dependencies("engine").iter().any(|name| is_sign_in(&name)));
+}
+
 #[test]
 fn the_engine_depends_on_no_system() {
     let folders = fs_err::read_dir(root().join("lambdas")).expect("the functions");
     let names = folders.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
-    let systems: Vec<_> = names.filter(|name| name != "contract" && name != "common").collect();
+    let general: Vec<_> = GENERAL.iter().filter_map(|folder| folder.strip_prefix("lambdas/")).collect();
+    let systems: Vec<_> = names.filter(|name| !general.contains(&name.as_str())).collect();
     assert!(systems.len() > 1, "{systems:?}");
     let is_project = |name: &String| {
         name == "stacks"

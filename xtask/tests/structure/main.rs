@@ -1,6 +1,7 @@
 //! The repository's rules that no compiler checks: boundaries between crates, and the words of user-facing text.
 
 mod boundaries;
+mod features;
 mod literals;
 mod processes;
 mod readme;

@@ -1,39 +1,40 @@
-//! The dispatcher with mocked S3 and Lambda: started processors and skipped records.
+//! The dispatcher with a scripted S3 and Lambda: started processors and skipped records.
 
-use std::sync::{Arc, Mutex};
-
-use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
-use aws_sdk_s3::{
-    operation::{
-        get_object::{GetObjectError, GetObjectOutput},
-        head_object::{HeadObjectError, HeadObjectOutput},
-        put_object::PutObjectOutput,
-    },
-    primitives::ByteStream,
-    types::error::{NoSuchKey, NotFound},
-};
-use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     manifest::{FailureCode, PosterSource, Status},
-    testing::{FILENAME, manifest},
+    testing::{
+        FILENAME, manifest,
+        scripted::{Reply, Rule, ScriptedAws},
+    },
 };
 
 const OTHER: &str = "11111111-2222-4333-8444-555555555555";
 
 /// The dispatcher's surroundings.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 struct World {
     /// Keys and content types of raw objects, which all have the ETag `etag`.
     raw: Vec<(String, &'static str)>,
     /// Manifests by key.
     manifests: Vec<(String, Manifest)>,
-    /// Whether invocations fail.
-    lambda_fails: bool,
-    written: Arc<Mutex<Vec<(String, Manifest)>>>,
-    invoked: Arc<Mutex<Vec<(String, ProcessingJob)>>>,
+    /// Writes of manifests.
+    put: Rule,
+    /// Invocations of processors.
+    invoke: Rule,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            raw: Vec::new(),
+            manifests: Vec::new(),
+            put: Rule::put_object("/processed/*"),
+            invoke: Rule::invoke_async("*", Reply::accepted()),
+        }
+    }
 }
 
 impl World {
@@ -43,11 +44,12 @@ impl World {
             .map(|(bucket, key)| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 9}}}))
             .collect();
         let event: Event = serde_json::from_value(json!({"Records": records})).expect("an event");
-        let s3 = self.s3();
+        let aws = self.aws();
+        let s3 = aws.s3();
         let dispatcher = Dispatcher {
             raw: Store::new(s3.clone(), "raw"),
             processed: Store::new(s3, "processed"),
-            lambda: self.lambda(),
+            lambda: aws.lambda(),
             image: "image-alias".to_owned(),
             video: "video-alias".to_owned(),
             profile: Profile::default(),
@@ -59,71 +61,31 @@ impl World {
         self.handle(&[("raw", key)]).await.expect("handled").records[0].outcome
     }
 
-    fn s3(&self) -> aws_sdk_s3::Client {
-        type Client = aws_sdk_s3::Client;
-        let mut rules = Vec::new();
-        for (key, content_type) in self.raw.clone() {
-            rules.push(
-                mock!(Client::head_object)
-                    .match_requests(move |request| request.bucket() == Some("raw") && request.key() == Some(&key))
-                    .then_output(move || {
-                        HeadObjectOutput::builder()
-                            .content_type(content_type)
-                            .content_length(9)
-                            .e_tag("\"etag\"")
-                            .build()
-                    }),
-            );
-        }
-        for (key, manifest) in self.manifests.clone() {
-            let bytes = serde_json::to_vec(&manifest).expect("plain data");
-            rules.push(
-                mock!(Client::get_object)
-                    .match_requests(move |request| request.bucket() == Some("processed") && request.key() == Some(&key))
-                    .then_output(move || GetObjectOutput::builder().body(ByteStream::from(bytes.clone())).build()),
-            );
-        }
-        rules.push(mock!(Client::head_object).then_error(|| HeadObjectError::NotFound(NotFound::builder().build())));
-        rules.push(mock!(Client::get_object).then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build())));
-        let written = self.written.clone();
-        rules.push(
-            mock!(Client::put_object)
-                .match_requests(move |request| {
-                    let bytes = request.body().bytes().expect("in memory");
-                    let manifest = serde_json::from_slice(bytes).expect("a manifest");
-                    let key = request.key().expect("a key").to_owned();
-                    written.lock().expect("no panic").push((key, manifest));
-                    request.bucket() == Some("processed")
-                })
-                .then_output(|| PutObjectOutput::builder().build()),
-        );
-        mock_client!(aws_sdk_s3, RuleMode::MatchAny, &rules)
-    }
-
-    fn lambda(&self) -> aws_sdk_lambda::Client {
-        type Client = aws_sdk_lambda::Client;
-        let (invoked, fails) = (self.invoked.clone(), self.lambda_fails);
-        let rule = mock!(Client::invoke).match_requests(move |request| {
-            let payload = request.payload().expect("a payload");
-            let job = serde_json::from_slice(payload.as_ref()).expect("a job");
-            invoked.lock().expect("no panic").push((request.function_name().expect("a name").to_owned(), job));
-            request.invocation_type() == Some(&InvocationType::Event)
+    fn aws(&self) -> ScriptedAws {
+        let objects = self.raw.iter().map(|(key, content_type)| {
+            let object = Reply::object([0; 9]).header("content-type", content_type).header("etag", "\"etag\"");
+            Rule::head_object(&format!("/raw/{key}"), object)
         });
-        let rule = if fails {
-            let refused = || aws_sdk_lambda::error::ErrorMetadata::builder().code("AccessDeniedException").build();
-            rule.then_error(move || InvokeError::generic(refused()))
-        } else {
-            rule.then_output(|| InvokeOutput::builder().status_code(202).build())
-        };
-        mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&rule])
+        let manifests = self.manifests.iter().map(|(key, manifest)| {
+            let bytes = serde_json::to_vec(manifest).expect("plain data");
+            Rule::get_object(&format!("/processed/{key}"), Reply::object(bytes))
+        });
+        let missing =
+            [Rule::head_object("/raw/*", Reply::no_such_key()), Rule::get_object("/processed/*", Reply::no_such_key())];
+        let calls = [self.put.clone(), self.invoke.clone()];
+        ScriptedAws::new(objects.chain(manifests).chain(missing).chain(calls))
     }
 
+    /// The invoked functions and their jobs.
     fn invoked(&self) -> Vec<(String, ProcessingJob)> {
-        self.invoked.lock().expect("no panic").clone()
+        let function = |path: &str| path.split('/').nth(3).expect("a function").to_owned();
+        self.invoke.requests().iter().map(|request| (function(&request.path), request.json())).collect()
     }
 
+    /// The written manifests by key.
     fn written(&self) -> Vec<(String, Manifest)> {
-        self.written.lock().expect("no panic").clone()
+        let key = |path: &str| path.strip_prefix("/processed/").expect("the bucket").to_owned();
+        self.put.requests().iter().map(|request| (key(&request.path), request.json())).collect()
     }
 }
 
@@ -265,8 +227,9 @@ async fn a_failed_invocation_is_reported_after_all_records() {
     let other = format!("ana/videos/{OTHER}");
     let mut world = with("images", "image/png");
     world.raw.push((other.clone(), "video/mp4"));
-    world.lambda_fails = true;
+    let refused = "User is not authorized to perform: lambda:InvokeFunction";
+    world.invoke = Rule::invoke_async("*", Reply::lambda_error(403, "AccessDeniedException", refused));
     let error = world.handle(&[("raw", &raw("images")), ("raw", &other)]).await.expect_err("Lambda refuses");
     assert_eq!(error.to_string(), "failed to handle 2 of 2 records");
-    assert_eq!(world.written().len(), 2);
+    assert_eq!((world.written().len(), world.invoked().len()), (2, 2));
 }

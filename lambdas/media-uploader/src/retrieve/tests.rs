@@ -1,35 +1,26 @@
-//! Routes 7 to 9, called with API Gateway's events and a mocked S3. Links are really signed.
+//! Routes 7 to 9, called with API Gateway's events and a scripted S3. Links are really signed.
 
-use aws_sdk_s3::{
-    operation::get_object::{GetObjectError, GetObjectOutput},
-    primitives::ByteStream,
-    types::error::NoSuchKey,
-};
-use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     manifest::{Failure, FailureCode, Manifest, PosterSource, STALLED_AFTER, Status},
     storage,
-    testing::{Answer, FILENAME, aws, call, manifest as example},
+    testing::{
+        Answer, FILENAME, aws, call, manifest as example,
+        scripted::{Reply, Rule, ScriptedAws},
+    },
 };
 
 /// Calls a route with these manifests in the processed bucket.
 async fn ask(method: &str, path: &str, main: Option<&Manifest>, poster: Option<&Manifest>) -> Answer {
     let rule = |key: String, manifest: Option<&Manifest>| {
         let bytes = manifest.map(|manifest| serde_json::to_vec(manifest).expect("plain data"));
-        let builder = mock!(Client::get_object).match_requests(move |request| request.key() == Some(&key));
-        match bytes {
-            Some(bytes) => {
-                builder.then_output(move || GetObjectOutput::builder().body(ByteStream::from(bytes.clone())).build())
-            }
-            None => builder.then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build())),
-        }
+        Rule::get_object(&format!("/processed/{key}"), bytes.map_or_else(Reply::no_such_key, Reply::object))
     };
     let rules = [rule(keys::manifest(FILENAME), main), rule(keys::poster_manifest(FILENAME), poster)];
     let retrieve = Retrieve {
-        processed: Store::new(mock_client!(aws_sdk_s3, RuleMode::MatchAny, &rules), "processed"),
+        processed: Store::new(ScriptedAws::new(rules).s3(), "processed"),
         presigner: storage::presigning_client(&aws(), None),
     };
     call::<Contract>(&router(retrieve, Origins::parse("")), method, path, None).await

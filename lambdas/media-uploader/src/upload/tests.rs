@@ -1,51 +1,36 @@
-//! Routes 1 to 6, called with API Gateway's events and a mocked S3. Links are really signed.
+//! Routes 1 to 6, called with API Gateway's events and a scripted S3. Links are really signed.
 
-use aws_sdk_s3::{
-    error::ErrorMetadata,
-    operation::{
-        abort_multipart_upload::AbortMultipartUploadError,
-        complete_multipart_upload::{CompleteMultipartUploadError, CompleteMultipartUploadOutput},
-        create_multipart_upload::CreateMultipartUploadOutput,
-        delete_object::DeleteObjectOutput,
-        head_object::{HeadObjectError, HeadObjectOutput},
-        put_object::PutObjectOutput,
-    },
-    types::error::NotFound,
-};
-use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use std::slice::from_ref;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     profile::Profile,
     storage,
-    testing::{Answer, FILENAME, aws, call},
+    testing::{
+        Answer, FILENAME, aws, call,
+        scripted::{Reply, Rule, ScriptedAws},
+    },
 };
 
-fn test_router(rules: &[&Rule]) -> Router {
+fn test_router(rules: &[Rule]) -> Router {
     let upload = Upload {
-        raw: Store::new(mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "raw"),
+        raw: Store::new(ScriptedAws::new(rules.iter().cloned()).s3(), "raw"),
         presigner: storage::presigning_client(&aws(), Some("http://127.0.0.1:4566")),
         limits: Profile::default().limits,
     };
     router(upload, Origins::parse("https://www.example.com"))
 }
 
-async fn post(path: &str, body: &Value, rules: &[&Rule]) -> Answer {
+async fn post(path: &str, body: &Value, rules: &[Rule]) -> Answer {
     call::<Contract>(&test_router(rules), "POST", path, Some(&body.to_string())).await
 }
 
-/// The keys of existing objects.
-fn existing(keys: &'static [&'static str]) -> [Rule; 2] {
-    let there = move |key: Option<&str>| key.is_some_and(|key| keys.contains(&key));
-    [
-        mock!(Client::head_object)
-            .match_requests(move |request| there(request.key()))
-            .then_output(|| HeadObjectOutput::builder().content_length(1).build()),
-        mock!(Client::head_object)
-            .match_requests(move |request| !there(request.key()))
-            .then_error(|| HeadObjectError::NotFound(NotFound::builder().build())),
-    ]
+/// A bucket with these objects and no others.
+fn existing(keys: &[&str]) -> Vec<Rule> {
+    let there = keys.iter().map(|key| Rule::head_object(&format!("/raw/{key}"), Reply::object(b"x")));
+    there.chain([Rule::head_object("/raw/*", Reply::no_such_key())]).collect()
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -122,59 +107,54 @@ async fn sizes_are_limited() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn small_files_are_stored_at_once() {
-    let put = mock!(Client::put_object)
-        .match_requests(|request| {
-            let key = request.key().unwrap_or_default();
-            key.starts_with("ana/images/")
-                && request.body().bytes() == Some(b"png")
-                && request.content_type() == Some("image/png")
-        })
-        .then_output(|| PutObjectOutput::builder().build());
-    let answer = post("/media", &json!({"contentType": "IMAGE/PNG", "data": "cG5n"}), &[&put]).await;
-    assert_eq!((answer.status(), put.num_calls()), (201, 1));
+    let put = Rule::put_object("/raw/ana/images/*").header("content-type", "image/png");
+    let answer = post("/media", &json!({"contentType": "IMAGE/PNG", "data": "cG5n"}), from_ref(&put)).await;
+    assert_eq!((answer.status(), put.calls()), (201, 1));
     let body = answer.body();
     assert_eq!(body["stored"], true);
-    assert_eq!(body["key"], format!("ana/images/{}", body["filename"].as_str().expect("a filename")));
+    let key = format!("ana/images/{}", body["filename"].as_str().expect("a filename"));
+    assert_eq!(body["key"], key);
+    let request = put.requests().remove(0);
+    assert_eq!((request.path, request.body), (format!("/raw/{key}"), b"png".to_vec()));
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn files_in_bodies_are_limited_by_their_decoded_size() {
-    let put = mock!(Client::put_object).then_output(|| PutObjectOutput::builder().build());
+    let put = Rule::put_object("/raw/*");
     let sent = |bytes: usize| json!({"contentType": "image/png", "data": BASE64_STANDARD.encode(vec![0; bytes])});
-    assert_eq!(post("/media", &sent(limits::INLINE_BYTES), &[&put]).await.status(), 201);
-    let answer = post("/media", &sent(limits::INLINE_BYTES + 1), &[&put]).await;
+    assert_eq!(post("/media", &sent(limits::INLINE_BYTES), from_ref(&put)).await.status(), 201);
+    let answer = post("/media", &sent(limits::INLINE_BYTES + 1), from_ref(&put)).await;
     assert_eq!(answer.error(), (413, "TooLarge".to_owned(), json!("data")));
-    assert_eq!(put.num_calls(), 1);
+    assert_eq!(put.calls(), 1);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_poster_gets_the_filename_of_the_callers_video() {
     let body = json!({"contentType": "image/png", "contentLength": 9, "posterFor": FILENAME});
-    let [there, missing] = existing(&["ana/videos/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]);
-    let answer = post("/media", &body, &[&there, &missing]).await;
+    let own = existing(&["ana/videos/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]);
+    let answer = post("/media", &body, &own).await;
     assert_eq!(answer.status(), 201);
     assert_eq!(answer.body()["key"], format!("ana/posters/{FILENAME}"));
-    let [there, missing] = existing(&["eve/videos/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]);
-    let answer = post("/media", &body, &[&there, &missing]).await;
+    let foreign = existing(&["eve/videos/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]);
+    let answer = post("/media", &body, &foreign).await;
     assert_eq!(answer.error(), (404, "NotFound".to_owned(), json!("posterFor")));
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn delete_removes_existing_files() {
-    let [there, missing] = existing(&[
+    let mut rules = existing(&[
         "ana/videos/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b",
         "ana/posters/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b",
     ]);
-    let delete = mock!(Client::delete_object).then_output(|| DeleteObjectOutput::builder().build());
-    let router = test_router(&[&there, &missing, &delete]);
-    let answer = call::<Contract>(&router, "DELETE", &format!("/media/{FILENAME}"), None).await;
-    assert_eq!((answer.status(), delete.num_calls()), (204, 2));
+    let deletes = ["videos", "posters"].map(|kind| Rule::delete_object(&format!("/raw/ana/{kind}/{FILENAME}")));
+    rules.extend(deletes.clone());
+    let answer = call::<Contract>(&test_router(&rules), "DELETE", &format!("/media/{FILENAME}"), None).await;
+    assert_eq!((answer.status(), deletes.map(|delete| delete.calls())), (204, [1, 1]));
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn delete_does_not_distinguish_foreign_from_unknown_files() {
-    let [there, missing] = existing(&["eve/images/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]);
-    let router = test_router(&[&there, &missing]);
+    let router = test_router(&existing(&["eve/images/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"]));
     let answer = call::<Contract>(&router, "DELETE", &format!("/media/{FILENAME}"), None).await;
     assert_eq!(answer.error(), (404, "NotFound".to_owned(), Value::Null));
     let answer = call::<Contract>(&router, "DELETE", "/media/abc", None).await;
@@ -183,11 +163,10 @@ async fn delete_does_not_distinguish_foreign_from_unknown_files() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_multipart_upload_has_a_link_per_part() {
-    let start = mock!(Client::create_multipart_upload)
-        .match_requests(|request| request.content_type() == Some("video/mp4"))
-        .then_output(|| CreateMultipartUploadOutput::builder().upload_id("id").build());
+    let started = Reply::xml("InitiateMultipartUploadResult", "UploadId", "id");
+    let start = Rule::create_multipart_upload("/raw/ana/videos/*", started).header("content-type", "video/mp4");
     let body = json!({"contentType": "video/mp4", "contentLength": 20 * 1024 * 1024});
-    let answer = post("/media/multipart", &body, &[&start]).await;
+    let answer = post("/media/multipart", &body, &[start]).await;
     assert_eq!(answer.status(), 201);
     let body = answer.body();
     assert_eq!(
@@ -201,7 +180,7 @@ async fn a_multipart_upload_has_a_link_per_part() {
     assert!(url.contains("X-Amz-SignedHeaders=content-length%3Bhost&"), "{url}");
 }
 
-async fn complete(body: &Value, rules: &[&Rule]) -> Answer {
+async fn complete(body: &Value, rules: &[Rule]) -> Answer {
     post(&format!("/media/{FILENAME}/multipart/complete"), body, rules).await
 }
 
@@ -211,12 +190,15 @@ fn completion(owner: &str, parts: Value) -> Value {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_completed_upload_has_an_etag() {
-    let finish = mock!(Client::complete_multipart_upload)
-        .match_requests(|request| request.multipart_upload().is_some_and(|upload| upload.parts().len() == 2))
-        .then_output(|| CompleteMultipartUploadOutput::builder().e_tag("\"abc-2\"").build());
+    let completed = Reply::xml("CompleteMultipartUploadResult", "ETag", "&quot;abc-2&quot;");
+    let finish = Rule::complete_multipart_upload(&format!("/raw/ana/videos/{FILENAME}"), "id", completed);
     let parts = json!([{"partNumber": 1, "etag": "\"a\""}, {"partNumber": 2, "etag": "b"}]);
-    let answer = complete(&completion("ana", parts), &[&finish]).await;
+    let answer = complete(&completion("ana", parts), from_ref(&finish)).await;
     assert_eq!(answer.status(), 200);
+    let request = finish.requests().remove(0);
+    for (element, count) in [("<Part>", 2), ("<PartNumber>1</PartNumber>", 1), ("<PartNumber>2</PartNumber>", 1)] {
+        assert_eq!(request.text().matches(element).count(), count, "{}", request.text());
+    }
     assert_eq!(answer.body(), json!({"filename": FILENAME, "key": format!("ana/videos/{FILENAME}"), "etag": "abc-2"}));
 }
 
@@ -250,15 +232,13 @@ async fn foreign_keys_are_forbidden() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn an_unknown_upload_is_not_found() {
-    let no_such_upload = || ErrorMetadata::builder().code("NoSuchUpload").build();
-    let finish = mock!(Client::complete_multipart_upload)
-        .then_error(move || CompleteMultipartUploadError::generic(no_such_upload()));
-    let answer = complete(&completion("ana", json!([{"partNumber": 1, "etag": "a"}])), &[&finish]).await;
+    let object = format!("/raw/ana/videos/{FILENAME}");
+    let finish = Rule::complete_multipart_upload(&object, "id", Reply::no_such_upload());
+    let answer = complete(&completion("ana", json!([{"partNumber": 1, "etag": "a"}])), &[finish]).await;
     assert_eq!(answer.error(), (404, "NotFound".to_owned(), json!("uploadId")));
-    let abort =
-        mock!(Client::abort_multipart_upload).then_error(move || AbortMultipartUploadError::generic(no_such_upload()));
+    let abort = Rule::abort_multipart_upload(&object, "id", Reply::no_such_upload());
     let path = format!("/media/{FILENAME}/multipart?key=ana/videos/{FILENAME}&uploadId=id");
-    let answer = call::<Contract>(&test_router(&[&abort]), "DELETE", &path, None).await;
+    let answer = call::<Contract>(&test_router(&[abort]), "DELETE", &path, None).await;
     assert_eq!(answer.error(), (404, "NotFound".to_owned(), json!("uploadId")));
 }
 

@@ -1,9 +1,4 @@
-//! The video function against S3 in memory and a mocked Lambda: its writes, copies, invocations and deletions.
-
-use std::sync::{Arc, Mutex};
-
-use aws_sdk_lambda::operation::invoke::InvokeOutput;
-use aws_smithy_mocks::{mock, mock_client};
+//! The video function against S3 in memory and a scripted Lambda: its writes, copies, invocations and deletions.
 
 use super::*;
 use crate::{
@@ -13,31 +8,34 @@ use crate::{
         matroska,
     },
     manifest::{FailureCode, Status},
-    testing::{self, FILENAME, s3::FakeS3},
+    testing::{
+        self, FILENAME,
+        s3::FakeS3,
+        scripted::{Reply, Request, Rule, ScriptedAws},
+    },
 };
 
 const MIB: usize = 1024 * 1024;
 
-/// The buckets, and the jobs sent to the image function.
-#[derive(Debug, Default)]
+/// The buckets, and the image function.
+#[derive(Debug)]
 struct World {
     s3: FakeS3,
-    invoked: Arc<Mutex<Vec<ProcessingJob>>>,
+    image: Rule,
     in_memory: Option<u64>,
 }
 
+impl Default for World {
+    fn default() -> Self {
+        let image = Rule::invoke_async("image-alias", Reply::accepted()).once();
+        Self { s3: FakeS3::default(), image, in_memory: None }
+    }
+}
+
 impl World {
-    fn lambda(&self) -> aws_sdk_lambda::Client {
-        let invoked = self.invoked.clone();
-        let rule = mock!(aws_sdk_lambda::Client::invoke)
-            .match_requests(move |request| {
-                let payload = request.payload().expect("a payload");
-                invoked.lock().expect("no panic").push(serde_json::from_slice(payload.as_ref()).expect("a job"));
-                request.function_name() == Some("image-alias")
-                    && request.invocation_type() == Some(&InvocationType::Event)
-            })
-            .then_output(|| InvokeOutput::builder().status_code(202).build());
-        mock_client!(aws_sdk_lambda, [&rule])
+    /// The jobs sent to the image function.
+    fn invoked(&self) -> Vec<ProcessingJob> {
+        self.image.requests().iter().map(Request::json).collect()
     }
 
     /// Uploads `bytes` as a video of `ana` and processes it.
@@ -49,7 +47,7 @@ impl World {
     async fn handle(&self) -> Result<Outcome, VideoError> {
         let processor = VideoProcessor {
             buckets: Buckets { raw: self.s3.store("raw"), processed: self.s3.store("processed") },
-            lambda: self.lambda(),
+            lambda: ScriptedAws::new([self.image.clone()]).lambda(),
             image: "image-alias".to_owned(),
             profile: Profile::default(),
             in_memory: self.in_memory.unwrap_or(IN_MEMORY),
@@ -101,7 +99,7 @@ async fn an_mp4_becomes_fast_to_start() {
     let facts = manifest.video.expect("facts");
     assert!(facts.metadata_stripped && facts.had_location && !facts.transcoded);
     assert_eq!((facts.poster, manifest.content_type.as_str()), (PosterSource::None, "video/mp4"));
-    assert!(world.invoked.lock().expect("no panic").is_empty());
+    assert!(world.invoked().is_empty());
     let writes = world.s3.state().writes.clone();
     assert_eq!(
         writes.last().map(|(_, path, _)| path.as_str()),
@@ -192,7 +190,7 @@ async fn embedded_pictures_are_sent_to_the_image_function() {
             (Status::Processing, MediaKind::Image, Some(poster))
         );
         assert_eq!(manifest.owner_hash, keys::owner_hash("ana"));
-        let invoked = world.invoked.lock().expect("no panic").clone();
+        let invoked = world.invoked();
         let [job] = invoked.as_slice() else { panic!("one job: {invoked:?}") };
         assert_eq!((job.bucket.as_str(), job.key.as_str()), ("processed", keys::cover(FILENAME).as_str()));
         assert_eq!(job.role, Role::Poster);
@@ -214,7 +212,7 @@ async fn the_clients_poster_takes_precedence() {
         world.s3.insert_manifest(&format!("processed/{FILENAME}/poster.json"), &previous);
         world.process(&source.build()).await;
         assert_eq!(world.manifest().video.expect("facts").poster, poster, "{status:?}");
-        let handed_over = !world.invoked.lock().expect("no panic").is_empty();
+        let handed_over = !world.invoked().is_empty();
         assert_eq!(handed_over, poster == PosterSource::Cover);
     }
 }

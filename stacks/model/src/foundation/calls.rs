@@ -230,10 +230,12 @@ impl StageArns {
     fn read(&self, artifacts: &str) -> Vec<Statement> {
         let mut statements = vec![
             Statement::allow(READ_STACKS, self.stacks.iter().chain([&self.foundation_stacks]).cloned()),
-            Statement::allow(LIST_STACKS, [Text::from("*")]),
+            Statement::allow(LIST_STACKS, [Text::from("*")])
+                .because("Without a stack's name, the call lists all stacks of the account."),
             Statement::allow(["s3:GetObject"], [sub(&format!("{artifacts}/*"))]),
             Statement::allow(["s3:ListBucket"], [sub(artifacts)]),
-            Statement::allow(READ_METRICS, [Text::from("*")]),
+            Statement::allow(READ_METRICS, [Text::from("*")])
+                .because("Alarms are listed by a prefix of their names, and metrics have no ARN."),
         ];
         if !self.functions.is_empty() {
             let functions = self.functions.iter().chain(&self.versions).cloned();

@@ -41,7 +41,7 @@ pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 /// # Errors
 ///
 /// When two systems have one name, a name is reserved or extends another, or a system with settings in the stage's file is not
-/// among `systems`. When a setting of the pipeline is not allowed, AWS's schemas do not name the permissions of a resource type, or a
+/// among `systems`. When a system declares a name that does not exist, see [`RenderedSystem::check_names`]. When a setting of the pipeline is not allowed, AWS's schemas do not name the permissions of a resource type, or a
 /// role would need more than IAM's limits allow.
 pub fn complete(
     stage: &Stage,
@@ -49,6 +49,7 @@ pub fn complete(
     deployed: &[RenderedStack],
 ) -> Result<Vec<RenderedSystem>, RenderError> {
     names::check(stage, &systems)?;
+    systems.iter().try_for_each(RenderedSystem::check_names)?;
     set_boundaries(stage, &mut systems);
     let foundation = system(stage, &systems, deployed)?.render(stage)?;
     systems.insert(0, foundation);

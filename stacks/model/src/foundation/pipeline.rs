@@ -7,6 +7,7 @@ use crate::{
     emulator::Feature,
     parts::policy::{self, Statement},
     rendered::{ParameterSource, RenderedStack, RenderedSystem},
+    requirements::Requirement,
     resources::iam::{ManagedPolicy, Role},
     stage::{Pipeline, Stage},
     template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set},
@@ -160,7 +161,8 @@ fn add_boundary(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> R
             policy_document: Some(document),
             ..ManagedPolicy::default()
         };
-        stack.resource("RoleBoundary", Resource::of(policy));
+        let reason = "A boundary grants nothing: it limits roles, whose own policies name the resources.";
+        stack.resource("RoleBoundary", Resource::of(policy).except(Requirement::WildcardResource, reason));
     }
     Ok(())
 }
@@ -222,7 +224,9 @@ fn add_policies(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> R
             policy_document: Some(policy::document(statements)),
             ..ManagedPolicy::default()
         };
-        stack.resource(&format!("ExecutionPolicy{number}"), Resource::of(policy))
+        let reason = "Resources that do not exist yet, and lists, have no ARN that the schemas of their types name.";
+        let policy = Resource::of(policy).except(Requirement::WildcardResource, reason);
+        stack.resource(&format!("ExecutionPolicy{number}"), policy)
     };
     Ok((1..).zip(&packed).map(add_policy).collect())
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     resources::iam::{Role, role},
-    template::{Expression, Text, list, set},
+    template::{Expression, Text, list, set, value::REASON},
 };
 
 /// One statement of a policy, with the effect `Allow`.
@@ -15,6 +15,7 @@ pub struct Statement {
     /// Whether the resources are those that the actions are not allowed on.
     is_inverted: bool,
     condition: Option<Value>,
+    reason: Option<String>,
 }
 
 impl Statement {
@@ -22,7 +23,7 @@ impl Statement {
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
         let actions = actions.into_iter().map(str::to_owned).collect();
-        Self { actions, resources: resources.into_iter().collect(), is_inverted: false, condition: None }
+        Self { actions, resources: resources.into_iter().collect(), is_inverted: false, condition: None, reason: None }
     }
 
     /// Allows `actions` on all resources except `resources`.
@@ -41,11 +42,22 @@ impl Statement {
         self
     }
 
+    /// Gives the reason why the statement allows its actions on every resource (`*`), which is refused otherwise. The reason
+    /// becomes part of the template, as metadata of the role or policy.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        self.reason = Some(reason.to_owned());
+        self
+    }
+
     fn to_json(&self) -> Value {
         let resources = if self.is_inverted { "NotResource" } else { "Resource" };
         let mut statement = json!({ "Effect": "Allow", "Action": self.actions, resources: self.resources });
         if let Some(condition) = &self.condition {
             statement["Condition"] = condition.clone();
+        }
+        if let Some(reason) = &self.reason {
+            statement[REASON] = json!(reason);
         }
         statement
     }

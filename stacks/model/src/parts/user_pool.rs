@@ -88,8 +88,7 @@ impl UserPool {
         let external_id = format!("{}-sms", self.prefix);
         let condition = json!({ "StringEquals": { "sts:ExternalId": external_id } });
         let trust = policy::trust(json!({ "Service": "cognito-idp.amazonaws.com" }), "sts:AssumeRole", Some(condition));
-        // A phone number has no ARN.
-        let publish = Statement::allow(["sns:Publish"], [Text::from("*")]);
+        let publish = Statement::allow(["sns:Publish"], [Text::from("*")]).because("A phone number has no ARN.");
         let role = stack.resource(role, Resource::of(policy::role(&trust, &[publish])));
         cognito::UserPool {
             username_attributes: list(["phone_number"]),

@@ -4,6 +4,9 @@ use contract::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The header in which a preflight names the method that it asks for.
+const REQUESTED_METHOD: &str = "access-control-request-method";
+
 /// A request that a system must answer as described here as soon as it is released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -109,12 +112,18 @@ impl LiveCheck {
             path: path.to_owned(),
             headers: vec![
                 ("origin".to_owned(), origin.to_owned()),
-                ("access-control-request-method".to_owned(), method.as_str().to_owned()),
+                (REQUESTED_METHOD.to_owned(), method.as_str().to_owned()),
                 ("access-control-request-headers".to_owned(), "authorization,content-type".to_owned()),
             ],
             statuses: vec![200, 204],
             response_header: Some(("access-control-allow-origin".to_owned(), origin.to_owned())),
         }
+    }
+
+    /// Returns the method that a preflight asks for; `None` for other checks.
+    pub(super) fn preflighted(&self) -> Option<Method> {
+        let requested = self.headers.iter().find(|(name, _)| name == REQUESTED_METHOD)?;
+        Method::ALL.into_iter().find(|method| method.as_str() == requested.1)
     }
 
     /// Returns the method and path, and whether the token is forged.
@@ -135,7 +144,8 @@ pub struct SignIn {
     pub pool_output: String,
     /// The stack's output with the client's ID.
     pub client_output: String,
-    /// The name of the test user, who is created for the check and deleted after it.
+    /// The name of the test user, who is created for the check and deleted after it: an e-mail address, a phone number in
+    /// E.164 form or another name, as the pool requires.
     pub user: String,
     /// The attributes that the user pool requires of a user.
     pub attributes: Vec<(String, String)>,
@@ -143,6 +153,35 @@ pub struct SignIn {
     pub exchange: Option<Exchange>,
     /// The requests, in order.
     pub checks: Vec<LiveCheck>,
+}
+
+impl SignIn {
+    /// Returns the same sign-in for another user. Attributes that hold the name, such as `email`, change with it.
+    #[must_use]
+    pub fn of_user(&self, user: &str) -> Self {
+        let mut other = self.clone();
+        for (_, value) in other.attributes.iter_mut().filter(|(_, value)| *value == self.user) {
+            user.clone_into(value);
+        }
+        user.clone_into(&mut other.user);
+        other
+    }
+
+    /// Returns the same sign-in for a user whom no check deletes, for requests by hand: `check@example.com` becomes
+    /// `check+hand@example.com`, and a phone number gets another last digit.
+    #[must_use]
+    pub fn by_hand(&self) -> Self {
+        let user =
+            match (self.user.split_once('@'), self.user.strip_prefix('+').and_then(|digits| digits.chars().last())) {
+                (Some((name, domain)), _) => format!("{name}+hand@{domain}"),
+                (None, Some(last)) => {
+                    let other = if last == '8' { '7' } else { '8' };
+                    format!("{}{other}", &self.user[..self.user.len() - last.len_utf8()])
+                }
+                (None, None) => format!("{}-hand", self.user),
+            };
+        self.of_user(&user)
+    }
 }
 
 /// A request that carries one token and returns another.
@@ -167,4 +206,42 @@ pub struct Latency {
     pub p95: u32,
     /// The longest response time in milliseconds. A longer one is a failure.
     pub longest: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sign_in(user: &str) -> SignIn {
+        SignIn {
+            stack: "data".to_owned(),
+            pool_output: "PoolId".to_owned(),
+            client_output: "ClientId".to_owned(),
+            user: user.to_owned(),
+            attributes: vec![("email".to_owned(), user.to_owned()), ("name".to_owned(), "Check".to_owned())],
+            exchange: None,
+            checks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn requests_by_hand_have_a_user_of_their_own() {
+        for (user, expected) in [
+            ("check@example.com", "check+hand@example.com"),
+            ("+15555550199", "+15555550198"),
+            ("+15555550198", "+15555550197"),
+            ("checker", "checker-hand"),
+        ] {
+            let other = sign_in(user).by_hand();
+            assert_eq!((other.user.as_str(), other.attributes[0].1.as_str()), (expected, expected));
+            assert_eq!(other.attributes[1].1, "Check");
+        }
+    }
+
+    #[test]
+    fn a_preflight_asks_for_a_method() {
+        let preflight = LiveCheck::preflight("Api", Method::Delete, "/", "https://example.com");
+        assert_eq!(preflight.preflighted(), Some(Method::Delete));
+        assert_eq!(LiveCheck::requires_token("Api", Method::Get, "/").preflighted(), None);
+    }
 }

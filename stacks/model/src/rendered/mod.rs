@@ -4,16 +4,20 @@
 //! names, and [`VERSION`] changes with its format. Templates keep CloudFormation's own names.
 
 mod checks;
+mod names;
+mod routes;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{FunctionName, Method, Route};
+use contract::FunctionName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use self::routes::{is_greedy, variable};
 pub use self::{
     checks::{Exchange, Latency, LiveCheck, LiveKind, SignIn, SmokeCheck},
+    routes::{RenderedApi, RenderedMethod, RenderedRoute, Served},
     version::{FormatVersion, VERSION},
 };
 
@@ -225,40 +229,6 @@ pub struct RenderedLayer {
     pub logical_id: String,
     /// The folder of the layer's files, relative to the workspace's root.
     pub source: String,
-}
-
-/// A route that an API serves.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RenderedRoute {
-    /// The HTTP method.
-    pub method: Method,
-    /// The path, for example `/notes/{id}`.
-    pub path: String,
-}
-
-impl From<Route> for RenderedRoute {
-    fn from(route: Route) -> Self {
-        Self { method: route.method, path: route.path.to_owned() }
-    }
-}
-
-/// A REST API in a template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RenderedApi {
-    /// The logical ID of the `AWS::ApiGateway::RestApi`.
-    pub logical_id: String,
-    /// The name of the API's only stage.
-    pub stage_name: String,
-    /// The routes that the API must serve, without `OPTIONS`.
-    pub routes: Vec<RenderedRoute>,
-    /// The paths that a `GET` without a token may request, each with the name in Lambda of the function that responds.
-    pub open: BTreeMap<String, String>,
-    /// The output with the API's ID.
-    pub id_output: String,
-    /// The output with the URL of the deployed stage.
-    pub url_output: String,
 }
 
 #[cfg(test)]

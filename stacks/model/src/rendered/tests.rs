@@ -1,5 +1,6 @@
 //! The JSON of a rendered system.
 
+use contract::Method;
 use serde_json::json;
 
 use super::*;
@@ -62,9 +63,9 @@ fn json_starts_with_the_version_and_has_camel_case_names() {
 #[test]
 fn another_version_and_unknown_fields_are_refused() {
     let mut json = serde_json::to_value(system()).expect("JSON");
-    json["version"] = json!(2);
+    json["version"] = json!(1);
     let error = RenderedSystem::deserialize(&json).expect_err("another version").to_string();
-    assert!(error.contains("format version 2, but version 1 is required"), "{error}");
+    assert!(error.contains("format version 1, but version 2 is required"), "{error}");
     json["version"] = json!(VERSION);
     json["colour"] = json!("blue");
     let error = RenderedSystem::deserialize(&json).expect_err("an unknown field").to_string();

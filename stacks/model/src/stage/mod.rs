@@ -120,6 +120,8 @@ pub enum Refusal {
     OpensToPublic,
     /// Removes an alarm, or notifies fewer targets.
     DropsAlarm,
+    /// Deletes a resource that clients or events reach, for example a queue or an API.
+    BreaksClients,
 }
 
 /// A Lambda instruction set.

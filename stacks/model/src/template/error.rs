@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::stage::StageError;
+use crate::{parts::api::RefusedRoute, stage::StageError};
 
 /// A system's definition or its settings are wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -51,6 +51,48 @@ pub enum RenderError {
         /// The property's path.
         path: String,
     },
+    /// A route that API Gateway would refuse, or that has no logical ID of its own.
+    #[error("stack `{stack}` of system `{system}`: {refused}")]
+    Route {
+        /// The system.
+        system: String,
+        /// The stack.
+        stack: String,
+        /// The route, and what is wrong with it.
+        refused: Box<RefusedRoute>,
+    },
+    /// A name that stands for nothing.
+    #[error("system `{system}`: {by} names {what} `{name}`, which does not exist; {}", existing(.known))]
+    UnknownName {
+        /// The system.
+        system: String,
+        /// The declaration that has the name.
+        by: Box<str>,
+        /// The kind of thing that the name should stand for.
+        what: Box<str>,
+        /// The name.
+        name: String,
+        /// The names of this kind that exist.
+        known: Vec<String>,
+    },
+    /// An output with the ID of another kind of resource.
+    #[error(
+        "system `{system}`: {by} takes a {noun} from output `{output}` of stack `{stack}`, which is the ID of an {actual}"
+    )]
+    WrongOutput {
+        /// The system.
+        system: String,
+        /// The declaration that names the output.
+        by: Box<str>,
+        /// The required kind of resource.
+        noun: Box<str>,
+        /// The stack.
+        stack: String,
+        /// The output.
+        output: String,
+        /// The type of the resource whose ID it is.
+        actual: Box<str>,
+    },
     /// Two systems with one name.
     #[error("two systems are named `{system}`")]
     DuplicateSystem {
@@ -85,4 +127,9 @@ pub enum RenderError {
         /// The setting, and what is wrong with it.
         message: String,
     },
+}
+
+/// Lists the names that exist.
+fn existing(known: &[String]) -> String {
+    if known.is_empty() { "there is none".to_owned() } else { format!("there is: {}", known.join(", ")) }
 }

@@ -7,11 +7,15 @@ use serde_json::{Map, Value, json};
 
 use super::{
     error::RenderError,
+    exception::Exception,
     json::{camel, inlined},
     stack::Stack,
-    value::REFERENCE,
+    value::{REASON, REFERENCE},
 };
-use crate::rendered::{ParameterSource, RenderedStack};
+use crate::{
+    rendered::{ParameterSource, RenderedStack},
+    statements::list,
+};
 
 /// The outputs that other stacks need, by the owner's name and the output's name.
 pub(super) type Exports = BTreeMap<(String, String), Value>;
@@ -23,18 +27,23 @@ pub(super) struct Resolver<'a> {
     stacks: &'a [Stack],
     parameters: BTreeMap<String, (Value, ParameterSource)>,
     exports: &'a mut Exports,
+    /// The exceptions of the resource that is being resolved.
+    exceptions: Vec<Exception>,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(system: &'a str, stack: &'a Stack, stacks: &'a [Stack], exports: &'a mut Exports) -> Self {
-        Self { system, stack, stacks, parameters: stack.parameters.clone(), exports }
+        let parameters = stack.parameters.clone();
+        Self { system, stack, stacks, parameters, exports, exceptions: Vec::new() }
     }
 
     /// Renders the stack; the outputs that it needs of other stacks are added to the exports.
     pub(super) fn render(mut self, stage_name: &str) -> Result<RenderedStack, RenderError> {
         let mut resources = Map::new();
         for (logical_id, resource) in &self.stack.resources {
-            resources.insert(logical_id.clone(), self.resolve(resource.to_json())?);
+            let mut resolved = self.resolve(resource.to_json())?;
+            self.exceptions.drain(..).for_each(|exception| exception.add_to(&mut resolved));
+            resources.insert(logical_id.clone(), resolved);
         }
         let mut outputs = Map::new();
         for (name, output) in &self.stack.outputs {
@@ -83,7 +92,12 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn resolve_object(&mut self, object: Map<String, Value>) -> Result<Value, RenderError> {
+    fn resolve_object(&mut self, mut object: Map<String, Value>) -> Result<Value, RenderError> {
+        if let Some(reason) = object.remove(REASON) {
+            let actions = list(object.get("Action").unwrap_or(&Value::Null)).iter().filter_map(Value::as_str);
+            let actions = actions.map(str::to_owned).collect();
+            self.exceptions.push(Exception::of_actions(actions, reason.as_str().unwrap_or_default()));
+        }
         let mut resolved = Map::new();
         for (key, value) in object {
             let value = self.resolve(value)?;

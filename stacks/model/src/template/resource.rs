@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::exception::{Exception, Rule};
 use crate::resources::ResourceType;
 
 /// What happens to a resource that is removed from its stack, or replaced.
@@ -21,6 +22,7 @@ pub struct Resource {
     depends_on: Vec<String>,
     condition: Option<String>,
     removal: RemovalPolicy,
+    exceptions: Vec<Exception>,
 }
 
 impl Resource {
@@ -43,6 +45,7 @@ impl Resource {
             depends_on: Vec::new(),
             condition: None,
             removal: RemovalPolicy::Delete,
+            exceptions: Vec::new(),
         }
     }
 
@@ -67,6 +70,18 @@ impl Resource {
         self
     }
 
+    /// Accepts that the resource breaks a requirement for all templates, or a rule of the template validator such as `F3002`.
+    /// The reason becomes part of the template.
+    #[must_use]
+    pub fn except(mut self, rule: impl Into<Rule>, reason: &str) -> Self {
+        self.add_exception(Exception::new(rule, reason));
+        self
+    }
+
+    pub(crate) fn add_exception(&mut self, exception: Exception) {
+        self.exceptions.push(exception);
+    }
+
     /// Sets any property by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`: the escape hatch for
     /// properties that a part does not offer. Missing objects on the path are created; list items must exist.
     ///
@@ -87,6 +102,11 @@ impl Resource {
         }
         *place = value;
         Ok(())
+    }
+
+    /// Returns the resource type.
+    pub(crate) fn resource_type(&self) -> &str {
+        &self.resource_type
     }
 
     /// Returns the properties, with references still marked.
@@ -115,6 +135,7 @@ impl Resource {
         if self.properties.as_object().is_none_or(|properties| !properties.is_empty()) {
             json["Properties"] = self.properties.clone();
         }
+        self.exceptions.iter().for_each(|exception| exception.add_to(&mut json));
         json
     }
 }

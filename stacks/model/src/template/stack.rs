@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::{
+    exception::{Exception, Rule},
     resource::Resource,
     value::{Expression, Text},
 };
-use crate::rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer};
+use crate::{
+    parts::api::RefusedRoute,
+    rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer},
+};
 
 /// A group of resources that is added to a stack together.
 pub trait Part {
@@ -33,6 +37,7 @@ pub struct Stack {
     pub(crate) apis: Vec<RenderedApi>,
     pub(crate) duplicates: BTreeSet<String>,
     pub(crate) unknown_paths: Vec<(String, String)>,
+    pub(crate) refused_routes: Vec<RefusedRoute>,
 }
 
 impl Stack {
@@ -52,6 +57,7 @@ impl Stack {
             apis: Vec::new(),
             duplicates: BTreeSet::new(),
             unknown_paths: Vec::new(),
+            refused_routes: Vec::new(),
         }
     }
 
@@ -82,6 +88,15 @@ impl Stack {
         let set = self.resources.get_mut(logical_id).map(|resource| resource.set(path, value));
         if !matches!(set, Some(Ok(()))) {
             self.unknown_paths.push((logical_id.to_owned(), path.to_owned()));
+        }
+    }
+
+    /// Accepts that a resource breaks a requirement for all templates, or a rule of the template validator such as `F3002`. The
+    /// reason becomes part of the template. A logical ID that does not exist is an error when the system is rendered.
+    pub fn except(&mut self, logical_id: &str, rule: impl Into<Rule>, reason: &str) {
+        match self.resources.get_mut(logical_id) {
+            Some(resource) => resource.add_exception(Exception::new(rule, reason)),
+            None => self.unknown_paths.push((logical_id.to_owned(), "Metadata.Exceptions".to_owned())),
         }
     }
 

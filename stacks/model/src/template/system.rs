@@ -9,6 +9,7 @@ use super::{
     stack::Stack,
 };
 use crate::{
+    parts::api::seal,
     rendered::{
         FormatVersion, Latency, LiveCheck, RenderedSite, RenderedStack, RenderedSystem, RenderedTopic, SignIn,
         SmokeCheck,
@@ -92,8 +93,10 @@ impl System {
     ///
     /// # Errors
     ///
-    /// When a reference or path does not exist, stacks take outputs from each other, or a logical ID is used twice.
-    pub fn render(self, stage: &Stage) -> Result<RenderedSystem, RenderError> {
+    /// When a reference or path does not exist, stacks take outputs from each other, a logical ID is used twice, API Gateway
+    /// would refuse a route, or a check, sign-in or site names something that does not exist.
+    pub fn render(mut self, stage: &Stage) -> Result<RenderedSystem, RenderError> {
+        seal(&mut self.stacks);
         let mut exports = Exports::new();
         let mut rendered = Vec::new();
         for stack in &self.stacks {
@@ -110,7 +113,7 @@ impl System {
             stack.template = sorted(std::mem::take(&mut stack.template));
         }
         let stacks = into_deploy_order(&self.name, rendered)?;
-        Ok(RenderedSystem {
+        let rendered = RenderedSystem {
             version: FormatVersion,
             name: self.name,
             stacks,
@@ -120,12 +123,17 @@ impl System {
             sign_in: self.sign_in,
             sites: self.sites,
             alarm_topic: self.alarm_topic,
-        })
+        };
+        rendered.check_names()?;
+        Ok(rendered)
     }
 
     /// Returns the first mistake that was made while the stack was built.
     fn check(&self, stack: &Stack) -> Result<(), RenderError> {
         let (system, name) = (self.name.clone(), stack.name.clone());
+        if let Some(refused) = stack.refused_routes.first() {
+            return Err(RenderError::Route { system, stack: name, refused: Box::new(refused.clone()) });
+        }
         if let Some(logical_id) = stack.duplicates.first() {
             return Err(RenderError::Duplicate { system, stack: name, logical_id: logical_id.clone() });
         }

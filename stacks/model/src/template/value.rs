@@ -6,6 +6,9 @@ use serde_json::json;
 /// The key that marks a reference to a resource in JSON until its system is rendered. Then it becomes a `Ref` or
 /// `Fn::GetAtt` in the resource's own stack, and a parameter in other stacks.
 pub(crate) const REFERENCE: &str = "Fn::Reference";
+/// The key that holds the reason of a policy's statement until its stack is rendered. Then it becomes an exception in the
+/// metadata of the resource.
+pub(crate) const REASON: &str = "Fn::Because";
 
 /// A value of type `T`: a literal, or an expression that CloudFormation resolves to one.
 #[derive(Debug, Clone, PartialEq)]

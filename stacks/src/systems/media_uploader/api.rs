@@ -12,7 +12,7 @@ use model::{
         user_pool::UserPoolHandle,
     },
     stage::Stage,
-    template::{Expression, Reference, Stack, Text},
+    template::{Reference, Stack, Text},
 };
 
 use super::{Buckets, Settings};
@@ -49,7 +49,7 @@ pub(super) fn stack(
         .origins(&settings.allowed_origins)
         .throttle(50, 100);
     let api = stack.add(api);
-    add_outputs(&mut stack, stage, buckets, &api);
+    add_outputs(&mut stack, buckets, &api);
     (stack, api)
 }
 
@@ -150,12 +150,8 @@ fn add_buckets(stack: &mut Stack, stage: &Stage, settings: &Settings, buckets: &
     stack.add(processed);
 }
 
-fn add_outputs(stack: &mut Stack, stage: &Stage, buckets: &Buckets, api: &ApiHandle) {
-    stack.output("MediaApiId", api.id.clone());
+fn add_outputs(stack: &mut Stack, buckets: &Buckets, api: &ApiHandle) {
     stack.output("MediaApiStage", api.stage_name.clone());
-    let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
-    let url = Expression::sub(url, [("Api", api.id.clone()), ("Stage", Text::from(stage.name.as_str()))]);
-    stack.output("MediaApiUrl", url);
     stack.output("RawMediaBucketName", buckets.raw.0.clone());
     stack.output("ProcessedMediaBucketName", buckets.processed.0.clone());
     let names: Vec<_> = stack

@@ -73,7 +73,7 @@ pub(super) fn stack(
     if settings.waf && Feature::WebAcls.is_in(stage) {
         stack.add(web_acl(stage, &api));
     }
-    let url = add_outputs(&mut stack, stage, settings, &api, &function);
+    let url = add_outputs(&mut stack, settings, &api, &function);
     let values = [
         ("UserPoolIdParameter", "cognito/user-pool-id", users.pool.id()),
         ("ClientIdParameter", "cognito/client-id", users.client.id()),
@@ -160,15 +160,11 @@ fn add_api(
         .throttle(throttles.all.rate, throttles.all.burst)
         .log_fields(LOG_FIELDS)
         .execution_logs();
-    if is_only_by_domain(stage, settings) {
-        api = api.only_by_domain();
+    // In production, the API is served under its domain only.
+    if let Some(domain) = settings.domain.as_ref().filter(|_| stage.name == "prod") {
+        api = api.only_by_domain(&domain.name);
     }
     stack.add(api)
-}
-
-/// In production, the API is served under its domain only.
-fn is_only_by_domain(stage: &Stage, settings: &Settings) -> bool {
-    settings.domain.is_some() && stage.name == "prod"
 }
 
 fn route_settings(route: ApiRoute, throttles: Throttles) -> RouteSettings {
@@ -220,30 +216,19 @@ fn web_acl(stage: &Stage, api: &ApiHandle) -> WebAcl {
 }
 
 /// Adds the outputs; returns the URL for clients.
-fn add_outputs(
-    stack: &mut Stack,
-    stage: &Stage,
-    settings: &Settings,
-    api: &ApiHandle,
-    function: &FunctionHandle,
-) -> Text {
-    let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
-    let own = Expression::sub(url, [("Api", api.id.clone()), ("Stage", Text::from(&stage.name))]);
+fn add_outputs(stack: &mut Stack, settings: &Settings, api: &ApiHandle, function: &FunctionHandle) -> Text {
     let custom = settings.domain.as_ref().map(|domain| Text::from(format!("https://{}", domain.name)));
-    let reachable = custom.clone().filter(|_| is_only_by_domain(stage, settings));
-    stack.output("ApiUrl", own.clone());
-    stack.output("PortfolioApiUrl", reachable.unwrap_or_else(|| own.clone().into()));
+    stack.output("ApiUrl", api.url.clone());
     if let Some(custom) = &custom {
         stack.output("CustomDomainUrl", custom.clone());
     }
     stack.output("ApiGatewayId", api.id.clone());
-    stack.output("PortfolioApiId", api.id.clone());
     stack.output("ApiStageName", api.stage_name.clone());
     stack.output("PortfolioApiFunctionName", function.name.clone());
     stack.output("PortfolioApiFunctionArn", function.function.attribute("Arn"));
     stack.output("LambdaLogGroupName", function.log_group());
     stack.output("ApiGatewayLogGroupName", format!("/aws/apigateway/{}", api.name));
-    custom.unwrap_or_else(|| own.into())
+    custom.unwrap_or_else(|| api.url.clone())
 }
 
 /// Adds a group of the system's resources in this stage: a deploy tags each stack, and CloudFormation tags its resources.

@@ -5,7 +5,7 @@ use model::{
     parts::{api::Throttle, site::SiteDomain},
     stage::Stage,
     template::{Expression, RenderError, Text},
-    values::SettingsCheck,
+    values::{CertificateUse, SettingsCheck},
 };
 use portfolio_contract::SYSTEM;
 use serde::Deserialize;
@@ -46,7 +46,7 @@ pub(crate) struct Settings {
     /// The API's throttles.
     #[serde(default)]
     pub(super) throttles: Throttles,
-    /// The salt of visitors' anonymous IDs, in stage `local` only. Elsewhere Secrets Manager generates it.
+    /// The salt of visitors' anonymous IDs, on an emulator only. Elsewhere Secrets Manager generates it.
     #[serde(default)]
     pub(super) visitor_salt: Option<String>,
 }
@@ -168,18 +168,20 @@ impl Settings {
         check.ses_identities("ses_identity", &self.ses_identity)?;
         if let Some(domain) = &self.domain {
             check.domains("domain.name", [&domain.name])?;
-            check.certificates("domain.certificate_arn", &domain.certificate_arn)?;
+            check.certificates("domain.certificate_arn", &domain.certificate_arn, CertificateUse::RegionalDomain)?;
             check.hosted_zones("domain.hosted_zone_id", [&domain.hosted_zone_id])?;
         }
         if let Some(site) = &self.site {
             check.domains("site.name", [&site.name])?;
-            check.certificates("site.certificate_arn", &site.certificate_arn)?;
+            check.certificates("site.certificate_arn", &site.certificate_arn, CertificateUse::CloudFront)?;
             check.hosted_zones("site.hosted_zone_id", [&site.hosted_zone_id])?;
         }
-        if Feature::SecretReferences.is_in(stage) == self.visitor_salt.is_some() {
-            return Err(check
-                .error("`visitor_salt` must be set in stage local, where no secret holds it, and in no other stage"));
+        match (Feature::SecretReferences.is_in(stage), &self.visitor_salt) {
+            (false, None) => Err(check.error(
+                "`visitor_salt` is missing: the stage runs on an emulator, where no secret holds it; set it to any random text",
+            )),
+            (true, Some(_)) => Err(check.error("`visitor_salt` is set, but Secrets Manager generates it; remove it")),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

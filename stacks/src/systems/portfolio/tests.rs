@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::systems::testing::{
-    actions_on, alarm, allowed, assert_retained, assert_sound, of_type, properties, rendered, stack, stage,
+    actions_on, alarm, allowed, assert_names_no_account, assert_retained, of_type, properties, rendered, stack, stage,
 };
 
 const STACKS: [&str; 5] = ["api", "data", "identity", "observability", "web"];
@@ -35,7 +35,7 @@ fn row_1_every_stage_has_five_stacks_and_forty_one_methods() {
 
 #[test]
 fn every_stage_is_least_privileged_and_calls_the_alias() {
-    assert_sound(SYSTEM);
+    assert_names_no_account(SYSTEM);
 }
 
 #[test]
@@ -293,5 +293,10 @@ fn invalid_settings_are_reported() {
         let error = system(&stage, settings).expect_err(key).to_string();
         assert!(error.contains(&format!("stacks/stages/prod.yaml: `{key}` is `")), "{error}");
     }
-    assert!(refused(Settings { visitor_salt: Some("known".to_owned()), ..good }).contains("visitor_salt"));
+    assert!(refused(Settings { visitor_salt: Some("known".to_owned()), ..good }).ends_with("generates it; remove it"));
+    let text = text.replacen("protected: true", "protected: true\nemulated: true", 1);
+    let rehearsal = Stage::parse("prod", &text, "elsewhere/prod.yaml").expect("a stage");
+    let settings = &rehearsal.settings::<Settings>(SYSTEM).expect("read").expect("settings");
+    let error = system(&rehearsal, settings).expect_err("no salt").to_string();
+    assert!(error.starts_with("portfolio: elsewhere/prod.yaml: `visitor_salt` is missing"), "{error}");
 }

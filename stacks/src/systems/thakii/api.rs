@@ -55,16 +55,12 @@ pub(super) fn stack(shared: &Shared, identity: &Identity, work: &Work) -> (Stack
         let acl = WebAcl::new("ApiWaf", &format!("thakii-{}", stage.name), WAF_WINDOW, &api);
         stack.add(acl.limit("requests", WAF_REQUESTS, None));
     }
-    let own = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
-    let own = Expression::sub(own, [("Api", api.id.clone()), ("Stage", Text::from(&stage.name))]);
     let url = match &settings.domain {
         Some(domain) => Text::from(format!("https://{}", domain.name)),
-        None => own.clone().into(),
+        None => api.url.clone(),
     };
     stack.add(auth::parameter(stage, "ApiUrlParameter", "api-url", url.clone()));
     stack.output("ApiUrl", url);
-    stack.output("ThakiiApiUrl", own);
-    stack.output("ThakiiApiId", api.id.clone());
     stack.output("RestApiId", api.id.clone());
     stack.output("ApiFunctionName", function.name.clone());
     stack.output("ApiAliasArn", function.alias.clone());

@@ -1,6 +1,11 @@
 //! The settings that differ from stage to stage.
 
-use model::{parts::api::Throttle, stage::Stage, template::RenderError, values::SettingsCheck};
+use model::{
+    parts::api::Throttle,
+    stage::Stage,
+    template::RenderError,
+    values::{CertificateUse, SettingsCheck},
+};
 use serde::Deserialize;
 use thakii_contract::{
     SYSTEM,
@@ -163,7 +168,7 @@ impl Settings {
         check.urls("public_s3_endpoint", &self.public_s3_endpoint)?;
         let Some(domain) = &self.domain else { return Ok(()) };
         check.domains("domain.name", [&domain.name])?;
-        check.certificates("domain.certificate_arn", &domain.certificate_arn)?;
+        check.certificates("domain.certificate_arn", &domain.certificate_arn, CertificateUse::RegionalDomain)?;
         check.hosted_zones("domain.hosted_zone_id", &domain.hosted_zone_id)
     }
 

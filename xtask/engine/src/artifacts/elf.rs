@@ -59,8 +59,7 @@ fn incompatible(reason: impl Into<String>, help: &'static str) -> Incompatible {
 }
 
 /// The hint for a binary of another platform.
-const REBUILD: &str =
-    "build the functions again with `cargo xtask build --stage <STAGE>`, for the stage that they are deployed to";
+const REBUILD: &str = "build the functions again, for the stage that they are deployed to";
 
 fn parse(bytes: &[u8]) -> Result<object::File<'_>, Incompatible> {
     object::File::parse(bytes).map_err(|error| incompatible(format!("it is not an executable ({error})"), REBUILD))

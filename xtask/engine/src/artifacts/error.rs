@@ -18,7 +18,7 @@ pub(crate) enum FolderError {
     },
     /// The list is invalid.
     #[error("{path} is not a list of artifacts: {reason}")]
-    #[diagnostic(help("write one with `cargo xtask build --stage <STAGE> --out <FOLDER>`"))]
+    #[diagnostic(help("build the artifacts again, with --out and an empty folder"))]
     List {
         /// The file.
         path: String,

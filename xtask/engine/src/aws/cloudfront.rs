@@ -1,35 +1,55 @@
 //! CloudFront: invalidation of cached paths.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use aws_sdk_cloudfront::{
-    Client,
-    types::{InvalidationBatch, Paths},
+use std::{
+    fmt::Write,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{
-    AwsError, Clients,
-    error::{ErrorKind, failed},
-};
+use aws_call::{Call, Service};
+
+use super::{AwsError, Clients, error::failed};
+
+const SERVICE: Service = Service { host: "cloudfront", signing_name: "cloudfront", id: "CloudFront", is_global: true };
+/// The API's version, the first part of every path (CloudFront API reference, "Actions").
+const VERSION: &str = "2020-05-31";
 
 impl Clients {
     /// Makes a distribution fetch these paths from its origin again.
     pub(crate) async fn invalidate(&self, distribution: &str, paths: &[String]) -> Result<(), AwsError> {
-        let incomplete = |error: aws_sdk_cloudfront::error::BuildError| AwsError {
-            operation: "cloudfront:CreateInvalidation",
-            kind: ErrorKind::Other,
-            code: None,
-            message: error.to_string(),
-        };
-        let quantity = i32::try_from(paths.len()).unwrap_or(i32::MAX);
-        let paths = Paths::builder().quantity(quantity).set_items(Some(paths.to_vec())).build().map_err(incomplete)?;
         // Equal in all attempts of one call, so that a lost response makes no second invalidation; different in other calls.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let batch =
-            InvalidationBatch::builder().paths(paths).caller_reference(now.to_string()).build().map_err(incomplete)?;
-        let request = Client::new(self.config()).create_invalidation().distribution_id(distribution);
-        let request = request.invalidation_batch(batch).send().await;
-        request.map_err(|error| failed("cloudfront:CreateInvalidation", error))?;
-        Ok(())
+        let path = format!("/{VERSION}/distribution/{distribution}/invalidation");
+        let call = Call::xml(SERVICE, "CreateInvalidation", path, batch(paths, &now.to_string()));
+        let sent = call.send(self.config()).await;
+        sent.map(drop).map_err(|error| failed("cloudfront:CreateInvalidation", error))
+    }
+}
+
+/// The request's body (CloudFront API reference, `CreateInvalidation`).
+fn batch(paths: &[String], reference: &str) -> String {
+    let mut items = String::new();
+    for path in paths {
+        let path = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        // Writing to a string cannot fail.
+        let _ = write!(items, "<Path>{path}</Path>");
+    }
+    let quantity = paths.len();
+    format!(
+        "<InvalidationBatch xmlns=\"http://cloudfront.amazonaws.com/doc/{VERSION}/\"><Paths><Quantity>{quantity}</Quantity>\
+         <Items>{items}</Items></Paths><CallerReference>{reference}</CallerReference></InvalidationBatch>"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_has_the_documented_form_and_escapes_paths() {
+        let paths = ["/index.html".to_owned(), "/a&b<c>".to_owned()];
+        let expected = "<InvalidationBatch xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Paths><Quantity>2</Quantity>\
+                        <Items><Path>/index.html</Path><Path>/a&amp;b&lt;c&gt;</Path></Items></Paths>\
+                        <CallerReference>7</CallerReference></InvalidationBatch>";
+        assert_eq!(batch(&paths, "7"), expected);
     }
 }

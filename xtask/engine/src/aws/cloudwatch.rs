@@ -5,18 +5,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_sdk_cloudwatch::{
-    Client,
-    primitives::DateTime,
-    types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StateValue},
+use aws_call::{Call, CallError, Service};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    AwsError, Clients,
+    error::{failed, read},
 };
 
-use serde::{Deserialize, Serialize};
-
-use super::{AwsError, Clients, error::failed};
+const SERVICE: Service = Service::regional("monitoring", "CloudWatch");
+/// The name of the service in its JSON protocol (CloudWatch API reference, "Making API requests").
+const TARGET: &str = "GraniteServiceVersion20100801";
 
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
-const PERIOD: i32 = 60;
+const PERIOD: u32 = 60;
 
 /// The metrics of a version, each with its statistic.
 const METRICS: &[(&str, &str)] =
@@ -35,20 +38,55 @@ pub(crate) struct Sample {
     pub(crate) p99: Option<f64>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metrics {
+    #[serde(default)]
+    metric_data_results: Vec<MetricDataResult>,
+    next_token: Option<String>,
+}
+
+/// The values of one query. Timestamps are seconds since 1970.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricDataResult {
+    id: String,
+    #[serde(default)]
+    timestamps: Vec<f64>,
+    #[serde(default)]
+    values: Vec<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Alarms {
+    #[serde(default)]
+    metric_alarms: Vec<Alarm>,
+    #[serde(default)]
+    composite_alarms: Vec<Alarm>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Alarm {
+    alarm_name: String,
+    state_value: Option<String>,
+}
+
 /// CloudWatch in the stage's region.
 #[derive(Debug)]
-pub(crate) struct CloudWatch {
-    client: Client,
+pub(crate) struct CloudWatch<'a> {
+    clients: &'a Clients,
 }
 
 impl Clients {
     /// CloudWatch in the stage's region.
-    pub(crate) fn cloudwatch(&self) -> CloudWatch {
-        CloudWatch { client: Client::new(self.config()) }
+    pub(crate) fn cloudwatch(&self) -> CloudWatch<'_> {
+        CloudWatch { clients: self }
     }
 }
 
-impl CloudWatch {
+impl CloudWatch<'_> {
     /// Reads the metrics since `since` of versions that an alias sends traffic to, in their order.
     pub(crate) async fn samples(
         &self,
@@ -57,34 +95,28 @@ impl CloudWatch {
         versions: &[&str],
         since: SystemTime,
     ) -> Result<Vec<Sample>, AwsError> {
-        let queries = versions.iter().enumerate().flat_map(|(index, version)| {
-            let dimensions = dimensions(function, alias, version);
-            METRICS.iter().map(move |(metric, statistic)| query(index, &dimensions, metric, statistic))
-        });
-        // The current minute counts: the window's edges are whole minutes.
-        let end = SystemTime::now() + Duration::from_secs(60);
+        let queries: Vec<_> = versions
+            .iter()
+            .enumerate()
+            .flat_map(|(index, version)| {
+                let dimensions = dimensions(function, alias, version);
+                METRICS.iter().map(move |(metric, statistic)| query(index, &dimensions, metric, statistic))
+            })
+            .collect();
         let mut samples = vec![Sample::default(); versions.len()];
         let mut durations = vec![Vec::new(); versions.len()];
-        let request = self
-            .client
-            .get_metric_data()
-            .set_metric_data_queries(Some(queries.collect()))
-            .start_time(DateTime::from(since))
-            .end_time(DateTime::from(end));
-        let pages = request.into_paginator().send().try_collect().await;
-        let pages = pages.map_err(|error| failed("cloudwatch:GetMetricData", error))?;
-        for result in pages.iter().flat_map(|page| page.metric_data_results()) {
-            let Some((metric, index)) = result.id().and_then(|id| id.rsplit_once('_')) else { continue };
+        for result in self.metric_data(&queries, since).await? {
+            let Some((metric, index)) = result.id.rsplit_once('_') else { continue };
             let Ok(index) = index.parse::<usize>() else { continue };
             let (Some(sample), Some(durations)) = (samples.get_mut(index), durations.get_mut(index)) else {
                 continue;
             };
-            let sum: f64 = result.values().iter().sum();
+            let sum: f64 = result.values.iter().sum();
             match metric {
                 "invocations" => sample.requests += sum,
                 "errors" => sample.errors += sum,
                 "throttles" => sample.throttles += sum,
-                _ => durations.extend(whole_minutes(result, since)),
+                _ => durations.extend(whole_minutes(&result, since)),
             }
         }
         for (sample, durations) in samples.iter_mut().zip(durations) {
@@ -93,31 +125,54 @@ impl CloudWatch {
         Ok(samples)
     }
 
+    /// Reads all pages of the queries' results.
+    async fn metric_data(&self, queries: &[Value], since: SystemTime) -> Result<Vec<MetricDataResult>, AwsError> {
+        const OPERATION: &str = "cloudwatch:GetMetricData";
+        // The current minute counts: the window's edges are whole minutes.
+        let end = SystemTime::now() + Duration::from_secs(60);
+        let mut input = json!({ "MetricDataQueries": queries, "StartTime": seconds(since), "EndTime": seconds(end) });
+        let mut results = Vec::new();
+        loop {
+            let body = self.call("GetMetricData", &input).await.map_err(|error| failed(OPERATION, error))?;
+            let page: Metrics = read(OPERATION, &body)?;
+            results.extend(page.metric_data_results);
+            let Some(token) = page.next_token else { return Ok(results) };
+            input["NextToken"] = Value::String(token);
+        }
+    }
+
     /// Reads which of these alarms exist, and whether each is firing.
     pub(crate) async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, bool>, AwsError> {
+        const OPERATION: &str = "cloudwatch:DescribeAlarms";
         let mut found = BTreeMap::new();
         // DescribeAlarms takes 100 names a call (CloudWatch API reference).
         for names in names.chunks(100) {
-            let request = self.client.describe_alarms().set_alarm_names(Some(names.to_vec()));
             // Without their type, composite alarms are left out; without a number, all but fifty are (CloudWatch API reference).
-            let types = [AlarmType::MetricAlarm, AlarmType::CompositeAlarm].to_vec();
-            let request = request.set_alarm_types(Some(types)).max_records(100);
-            let page = request.send().await.map_err(|error| failed("cloudwatch:DescribeAlarms", error))?;
-            let metric = page.metric_alarms().iter().map(|alarm| (alarm.alarm_name(), alarm.state_value()));
-            let composite = page.composite_alarms().iter().map(|alarm| (alarm.alarm_name(), alarm.state_value()));
-            let alarms = metric.chain(composite);
-            found
-                .extend(alarms.filter_map(|(name, state)| Some((name?.to_owned(), state == Some(&StateValue::Alarm)))));
+            let types = ["MetricAlarm", "CompositeAlarm"];
+            let input = json!({ "AlarmNames": names, "AlarmTypes": types, "MaxRecords": 100 });
+            let body = self.call("DescribeAlarms", &input).await.map_err(|error| failed(OPERATION, error))?;
+            let page: Alarms = read(OPERATION, &body)?;
+            let alarms = page.metric_alarms.into_iter().chain(page.composite_alarms);
+            found.extend(alarms.map(|alarm| (alarm.alarm_name, alarm.state_value.as_deref() == Some("ALARM"))));
         }
         Ok(found)
     }
+
+    async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, CallError> {
+        Call::json(SERVICE, "1.0", TARGET, operation, input).send(self.clients.config()).await
+    }
+}
+
+/// Seconds since 1970, as the JSON protocol has points in time.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The values of the minutes that began after `since`. The minute of `since` is left out: a version that receives its first share of
 /// the traffic opens its connections then.
 fn whole_minutes(result: &MetricDataResult, since: SystemTime) -> impl Iterator<Item = f64> {
-    let since = DateTime::from(since);
-    let minutes = result.timestamps().iter().zip(result.values());
+    let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let minutes = result.timestamps.iter().zip(&result.values);
     minutes.filter(move |(minute, _)| **minute >= since).map(|(_, value)| *value)
 }
 
@@ -129,17 +184,18 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 /// Lambda developer guide, "Types of metrics": traffic of an alias is counted under `Resource` `function:alias`, and of one
 /// version behind a weighted alias under `ExecutedVersion` as well.
-fn dimensions(function: &str, alias: &str, version: &str) -> Vec<Dimension> {
-    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+fn dimensions(function: &str, alias: &str, version: &str) -> Value {
     let resource = format!("{function}:{alias}");
-    vec![dimension("FunctionName", function), dimension("Resource", &resource), dimension("ExecutedVersion", version)]
+    let dimensions = [("FunctionName", function), ("Resource", &resource), ("ExecutedVersion", version)];
+    dimensions.map(|(name, value)| json!({ "Name": name, "Value": value })).into()
 }
 
-fn query(index: usize, dimensions: &[Dimension], metric: &str, statistic: &str) -> MetricDataQuery {
-    let lambda = Metric::builder().namespace("AWS/Lambda").metric_name(metric);
-    let lambda = lambda.set_dimensions(Some(dimensions.to_vec())).build();
-    let stat = MetricStat::builder().metric(lambda).period(PERIOD).stat(statistic).build();
-    MetricDataQuery::builder().id(format!("{}_{index}", metric.to_lowercase())).metric_stat(stat).build()
+fn query(index: usize, dimensions: &Value, metric: &str, statistic: &str) -> Value {
+    let of = json!({ "Namespace": "AWS/Lambda", "MetricName": metric, "Dimensions": dimensions });
+    json!({
+        "Id": format!("{}_{index}", metric.to_lowercase()),
+        "MetricStat": { "Metric": of, "Period": PERIOD, "Stat": statistic },
+    })
 }
 
 #[cfg(test)]
@@ -153,9 +209,8 @@ mod tests {
         assert_eq!(median(vec![60.0, 300.0]), Some(60.0));
         assert_eq!(median(vec![300.0, 60.0, 70.0]), Some(70.0));
         let since = SystemTime::UNIX_EPOCH + Duration::from_secs(90);
-        let minutes = [60, 120, 180].map(DateTime::from_secs);
-        let result = MetricDataResult::builder().set_timestamps(Some(minutes.to_vec()));
-        let result = result.set_values(Some(vec![900.0, 70.0, 60.0])).build();
+        let (timestamps, values) = (vec![60.0, 120.0, 180.0], vec![900.0, 70.0, 60.0]);
+        let result = MetricDataResult { timestamps, values, ..MetricDataResult::default() };
         assert_eq!(whole_minutes(&result, since).collect::<Vec<_>>(), [70.0, 60.0]);
     }
 }

@@ -1,15 +1,17 @@
 //! Cognito: test users that sign in, and the user pools that `destroy --delete-data` deletes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_cognitoidentityprovider::{
     Client,
-    types::{AttributeType, AuthFlowType, ChallengeNameType, MessageActionType},
+    types::{AttributeType, AuthFlowType, ChallengeNameType, DeletionProtectionType, MessageActionType},
 };
 use aws_smithy_types::{DateTime, date_time::Format};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
     AwsError, Clients,
-    error::{ErrorKind, failed},
+    error::{ErrorKind, failed, if_found},
     srp::{Challenge, Srp},
 };
 
@@ -125,35 +127,43 @@ impl Cognito {
         token.map(str::to_owned).ok_or_else(|| other("there is no token: the pool requires another challenge"))
     }
 
-    /// Deletes the user pool with a name; returns the number of deleted pools.
-    ///
-    /// # Errors
-    ///
-    /// When a call fails, or several pools have the name: names are not unique, and other pools may be foreign.
-    pub(crate) async fn delete_pools(&self, name: &str) -> Result<usize, AwsError> {
-        let mut deleted = 0;
+    /// Reads a user pool; `None` if there is none.
+    pub(crate) async fn pool(&self, id: &str) -> Result<Option<Pool>, AwsError> {
+        let request = self.client.describe_user_pool().user_pool_id(id);
+        let found = if_found(request.send().await.map_err(|error| failed("cognito-idp:DescribeUserPool", error)))?;
+        let pool = found.and_then(|found| found.user_pool);
+        Ok(pool.map(|pool| Pool {
+            id: id.to_owned(),
+            name: pool.name().unwrap_or_default().to_owned(),
+            is_protected: pool.deletion_protection() == Some(&DeletionProtectionType::Active),
+            tags: pool.user_pool_tags.unwrap_or_default().into_iter().collect(),
+        }))
+    }
+
+    /// Lists the IDs of all user pools with one of these names: names are not unique.
+    pub(crate) async fn pools_named(&self, names: &BTreeSet<&str>) -> Result<Vec<String>, AwsError> {
         let pools = self.client.list_user_pools().max_results(60).into_paginator().items().send().try_collect().await;
         let pools = pools.map_err(|error| failed("cognito-idp:ListUserPools", error))?.into_iter();
-        let ids: Vec<_> = pools.filter(|pool| pool.name() == Some(name)).filter_map(|pool| pool.id).collect();
-        if ids.len() > 1 {
-            return Err(AwsError {
-                operation: "cognito-idp:DeleteUserPool",
-                kind: ErrorKind::Conflict,
-                code: None,
-                message: format!(
-                    "{} user pools are named {name} ({}); delete the stage's own pool by hand",
-                    ids.len(),
-                    ids.join(", ")
-                ),
-            });
-        }
-        for id in ids {
-            let request = self.client.delete_user_pool().user_pool_id(id);
-            request.send().await.map_err(|error| failed("cognito-idp:DeleteUserPool", error))?;
-            deleted += 1;
-        }
-        Ok(deleted)
+        let named = pools.filter(|pool| pool.name().is_some_and(|name| names.contains(name)));
+        Ok(named.filter_map(|pool| pool.id).collect())
     }
+
+    /// Deletes a user pool; returns whether it existed.
+    pub(crate) async fn delete_pool(&self, id: &str) -> Result<bool, AwsError> {
+        let request = self.client.delete_user_pool().user_pool_id(id);
+        let deleted = request.send().await.map_err(|error| failed("cognito-idp:DeleteUserPool", error));
+        Ok(if_found(deleted)?.is_some())
+    }
+}
+
+/// A user pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pool {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Whether Cognito refuses to delete it.
+    pub(crate) is_protected: bool,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// A time in the format that Cognito verifies: `Sat Nov 7 09:05:03 UTC 2026`.

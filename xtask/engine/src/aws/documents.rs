@@ -1,6 +1,16 @@
 //! Small documents in a bucket, written with S3's conditional writes.
 
-use aws_sdk_s3::primitives::ByteStream;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
+use aws_smithy_runtime_api::client::{
+    interceptors::{Intercept, context::BeforeDeserializationInterceptorContextRef},
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
 
 use super::{
     AwsError, Clients,
@@ -19,6 +29,8 @@ pub struct Document {
     pub text: String,
     /// The document's state when it was read.
     pub tag: Tag,
+    /// How long before the read it was written, both times by S3's clock; `None` if S3 does not say.
+    pub age: Option<Duration>,
 }
 
 /// The documents of one bucket.
@@ -73,15 +85,17 @@ impl Documents {
 
     /// Reads a document; `None` if there is none.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
-        let request = self.s3.client.get_object().bucket(&self.bucket).key(key);
+        let date = ResponseDate::default();
+        let request = self.s3.client.get_object().bucket(&self.bucket).key(key).customize().interceptor(date.clone());
         let found = if_found(request.send().await.map_err(|error| failed("s3:GetObject", error)))?;
         let Some(found) = found else { return Ok(None) };
         let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
+        let age = found.last_modified().and_then(|written| date.since(written));
         let broken =
             |message: String| AwsError { operation: "s3:GetObject", kind: ErrorKind::Unreachable, code: None, message };
         let bytes = found.body.collect().await.map_err(|error| broken(error.to_string()))?.to_vec();
         let text = String::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
-        Ok(Some(Document { text, tag }))
+        Ok(Some(Document { text, tag, age }))
     }
 
     /// Creates a document; `None` if it exists already.
@@ -99,5 +113,35 @@ impl Documents {
         let mut keys = self.s3.keys(&self.bucket, prefix).await?;
         keys.sort();
         Ok(keys)
+    }
+}
+
+/// The `Date` of a response: the time at S3 when it responded (S3 API reference, "Common response headers").
+#[derive(Debug, Clone, Default)]
+struct ResponseDate(Arc<Mutex<Option<DateTime>>>);
+
+impl ResponseDate {
+    /// The time from a time at S3 to the response.
+    fn since(&self, earlier: &DateTime) -> Option<Duration> {
+        let date = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(Duration::from_secs(u64::try_from(date.secs() - earlier.secs()).unwrap_or(0)))
+    }
+}
+
+impl Intercept for ResponseDate {
+    fn name(&self) -> &'static str {
+        "ResponseDate"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date;
+        Ok(())
     }
 }

@@ -5,7 +5,13 @@ use std::error::Error as StdError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use miette::Diagnostic;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use crate::network;
+
+/// The code of a call that Lambda refuses while another operation on the function is in progress.
+pub(super) const BUSY_FUNCTION: &str = "ResourceConflictException";
 
 /// A call to AWS failed.
 #[derive(Debug, Clone, Error)]
@@ -47,6 +53,8 @@ pub enum ErrorKind {
     NoCredentials,
     /// There was no response.
     Unreachable,
+    /// The server's certificate is signed by none of the trusted ones: a proxy may have replaced it.
+    Untrusted,
     /// Any other failure.
     Other,
 }
@@ -59,13 +67,25 @@ impl Diagnostic for AwsError {
             }
             ErrorKind::NoCredentials => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             ErrorKind::AccessDenied => "grant the caller the permission for this operation; the message names both",
-            ErrorKind::Unreachable => {
-                "check the network; for stage local, check `cargo xtask local status` and `cargo xtask local logs`"
+            ErrorKind::Untrusted => {
+                "set AWS_CA_BUNDLE to a PEM file with the root certificate that signs the connections of this network"
             }
+            ErrorKind::Unreachable => return Some(Box::new(unreachable_help())),
             ErrorKind::Throttled => "run the command again: it resumes where this one stopped",
+            ErrorKind::Conflict if self.code.as_deref() == Some(BUSY_FUNCTION) => {
+                "wait until the other operation on the function ends, then run the same command again"
+            }
             ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => return None,
         };
         Some(Box::new(help))
+    }
+}
+
+fn unreachable_help() -> String {
+    match network::proxy_variable() {
+        Some(variable) => format!("check the network, and the proxy that {variable} names"),
+        None => "check the network; for stage local, check `cargo xtask local status` and `cargo xtask local logs`"
+            .to_owned(),
     }
 }
 
@@ -85,14 +105,39 @@ where
         }
         other => {
             let messages = crate::error::chain(&other);
-            let message = messages.last().cloned().unwrap_or_default();
-            let credentials =
-                messages.iter().any(|message| message.contains("credential") || message.contains("identity"));
-            let kind = if credentials { ErrorKind::NoCredentials } else { ErrorKind::Unreachable };
-            // The last source of the chain only says why it has none.
-            let message = if credentials { format!("no credentials were found ({message})") } else { message };
+            let (kind, message) = without_response(&messages);
             AwsError { operation, kind, code: None, message }
         }
+    }
+}
+
+/// Reads a response in JSON.
+pub(super) fn read<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T, AwsError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the response is not what the API reference describes: {error}");
+        AwsError { operation, kind: ErrorKind::Other, code: None, message }
+    })
+}
+
+/// Classifies an error without a response of the service, by the messages of its chain.
+fn without_response(messages: &[String]) -> (ErrorKind, String) {
+    let cause = messages.last().cloned().unwrap_or_default();
+    let is_any = |messages: &[String], words: &[&str]| {
+        messages.iter().any(|message| words.iter().any(|word| message.contains(word)))
+    };
+    if is_any(messages, &["UnknownIssuer", "invalid peer certificate"]) {
+        return (ErrorKind::Untrusted, cause);
+    }
+    let credentials =
+        messages.iter().position(|message| message.contains("credential") || message.contains("identity"));
+    match credentials {
+        // The source of the credentials was called, and did not respond.
+        Some(at) if is_any(&messages[at + 1..], &["dispatch failure", "timeout", "timed out"]) => {
+            (ErrorKind::Unreachable, format!("the source of the credentials does not respond ({cause})"))
+        }
+        // The last source of the chain only says why it has none.
+        Some(_) => (ErrorKind::NoCredentials, format!("no credentials were found ({cause})")),
+        None => (ErrorKind::Unreachable, cause),
     }
 }
 
@@ -155,5 +200,28 @@ mod tests {
             ErrorKind::ExpiredCredentials
         );
         assert_eq!(kind("ValidationError", "Template format error"), ErrorKind::Other);
+    }
+
+    #[test]
+    fn a_call_without_a_response_is_classified_by_its_causes() {
+        let of = |messages: &[&str]| {
+            let messages: Vec<_> = messages.iter().map(|message| (*message).to_owned()).collect();
+            without_response(&messages).0
+        };
+        assert_eq!(of(&["dispatch failure", "io error", "connection refused"]), ErrorKind::Unreachable);
+        assert_eq!(
+            of(&[
+                "dispatch failure",
+                "other",
+                "an error occurred while loading credentials",
+                "the SSO token has expired"
+            ]),
+            ErrorKind::NoCredentials
+        );
+        let portal =
+            ["dispatch failure", "an error occurred while loading credentials", "dispatch failure", "dns error"];
+        assert_eq!(of(&portal), ErrorKind::Unreachable);
+        let certificate = ["dispatch failure", "io error", "invalid peer certificate: UnknownIssuer"];
+        assert_eq!(of(&certificate), ErrorKind::Untrusted);
     }
 }

@@ -1,5 +1,7 @@
 //! Lambda: code, versions, aliases, layers, probes.
 
+mod conflicts;
+mod recording;
 mod version;
 
 use std::collections::BTreeMap;
@@ -164,8 +166,8 @@ impl Lambda {
     /// Updates the code of `$LATEST` with the zip at `key`.
     pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
-        request.send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error))?;
-        Ok(())
+        let update = async || request.clone().send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error));
+        self.when_settled(function, update).await.map(drop)
     }
 
     /// Publishes `$LATEST` if its code is `code_sha256`; returns the version's number.
@@ -181,7 +183,8 @@ impl Lambda {
     ) -> Result<String, AwsError> {
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
-        let published = request.send().await.map_err(|error| failed("lambda:PublishVersion", error))?;
+        let publish = async || request.clone().send().await.map_err(|error| failed("lambda:PublishVersion", error));
+        let published = self.when_settled(function, publish).await?;
         Ok(published.version().unwrap_or_default().to_owned())
     }
 
@@ -197,8 +200,8 @@ impl Lambda {
             .name(alias)
             .function_version(version)
             .routing_config(routing);
-        request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
-        Ok(())
+        let update = async || request.clone().send().await.map_err(|error| failed("lambda:UpdateAlias", error));
+        self.when_settled(function, update).await.map(drop)
     }
 
     /// Splits the traffic of an alias between two versions.
@@ -207,8 +210,8 @@ impl Lambda {
         let routing = routing.additional_version_weights(split.other, split.share).build();
         let request = self.client.update_alias().function_name(function).name(alias);
         let request = request.function_version(split.version).routing_config(routing);
-        request.send().await.map_err(|error| failed("lambda:UpdateAlias", error))?;
-        Ok(())
+        let update = async || request.clone().send().await.map_err(|error| failed("lambda:UpdateAlias", error));
+        self.when_settled(function, update).await.map(drop)
     }
 
     /// Invokes one version and waits for its response.
@@ -218,8 +221,11 @@ impl Lambda {
     /// When the call fails; a function that fails is an [`Invocation`] with an error.
     pub(crate) async fn invoke(&self, function: &str, version: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
         let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
-        let request = request.customize().config_override(Config::builder().timeout_config(patient()));
-        let response = request.send().await.map_err(|error| failed("lambda:Invoke", error))?;
+        let invoke = async || {
+            let request = request.clone().customize().config_override(Config::builder().timeout_config(patient()));
+            request.send().await.map_err(|error| failed("lambda:Invoke", error))
+        };
+        let response = self.when_settled(function, invoke).await?;
         Ok(Invocation {
             payload: response.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default(),
             error: response.function_error().map(str::to_owned),
@@ -246,6 +252,11 @@ impl Lambda {
         let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
         gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
     }
+}
+
+/// Returns whether a version cannot be deleted because CloudFront has replicas of it. Only Lambda's message says so.
+pub(crate) fn is_replicated(error: &AwsError) -> bool {
+    error.code.as_deref() == Some("InvalidParameterValueException") && error.message.contains("replicated function")
 }
 
 fn alias(found: &AliasConfiguration) -> Alias {

@@ -1,50 +1,78 @@
 //! CloudWatch Logs: log groups.
 
-use aws_sdk_cloudwatchlogs::Client;
+use aws_call::{Call, Service};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     AwsError, Clients,
-    error::{failed, gone_is_fine},
+    error::{failed, gone_is_fine, read},
 };
 
+const SERVICE: Service = Service::regional("logs", "CloudWatch Logs");
+/// CloudWatch Logs API reference, "Actions": the header `X-Amz-Target` of the sample requests.
+const TARGET: &str = "Logs_20140328";
+
 /// A log group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct LogGroup {
     /// Its name.
+    #[serde(rename = "logGroupName")]
     pub(crate) name: String,
     /// The stored bytes.
+    #[serde(rename = "storedBytes", default)]
     pub(crate) stored: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    log_groups: Vec<LogGroup>,
+    next_token: Option<String>,
 }
 
 /// CloudWatch Logs in the stage's region.
 #[derive(Debug)]
-pub(crate) struct Logs {
-    client: Client,
+pub(crate) struct Logs<'a> {
+    clients: &'a Clients,
 }
 
 impl Clients {
     /// CloudWatch Logs in the stage's region.
-    pub(crate) fn logs(&self) -> Logs {
-        Logs { client: Client::new(self.config()) }
+    pub(crate) fn logs(&self) -> Logs<'_> {
+        Logs { clients: self }
     }
 }
 
-impl Logs {
+impl Logs<'_> {
     /// Lists the log groups whose names start with `prefix`.
     pub(crate) async fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, AwsError> {
-        let request = self.client.describe_log_groups().log_group_name_prefix(prefix);
-        let groups = request.into_paginator().items().send().try_collect().await;
-        let groups = groups.map_err(|error| failed("logs:DescribeLogGroups", error))?.into_iter();
-        let groups = groups.filter_map(|group| {
-            let stored = group.stored_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-            Some(LogGroup { name: group.log_group_name?, stored })
-        });
-        Ok(groups.collect())
+        const OPERATION: &str = "logs:DescribeLogGroups";
+        let (mut groups, mut token) = (Vec::new(), None);
+        loop {
+            let mut input = json!({ "logGroupNamePrefix": prefix });
+            if let Some(token) = token {
+                input["nextToken"] = Value::String(token);
+            }
+            let body = self.call("DescribeLogGroups", &input).await.map_err(|error| failed(OPERATION, error))?;
+            let page: Page = read(OPERATION, &body)?;
+            groups.extend(page.log_groups);
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(groups);
+            }
+        }
     }
 
     /// Deletes a log group, if there is one.
     pub(crate) async fn delete(&self, group: &str) -> Result<(), AwsError> {
-        let request = self.client.delete_log_group().log_group_name(group);
-        gone_is_fine(request.send().await.map_err(|error| failed("logs:DeleteLogGroup", error)))
+        let deleted = self.call("DeleteLogGroup", &json!({ "logGroupName": group })).await;
+        gone_is_fine(deleted.map_err(|error| failed("logs:DeleteLogGroup", error)))
+    }
+
+    async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, aws_call::CallError> {
+        Call::json(SERVICE, "1.1", TARGET, operation, input).send(self.clients.config()).await
     }
 }

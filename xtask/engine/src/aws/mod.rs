@@ -14,7 +14,11 @@ pub(crate) mod lambda;
 mod limits;
 pub(crate) mod logs;
 mod refusals;
+mod routed;
 pub(crate) mod s3;
+#[cfg(test)]
+pub(crate) mod scripted;
+mod sign_in;
 pub(crate) mod sns;
 mod srp;
 pub mod sts;
@@ -25,11 +29,12 @@ use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use error::AwsError;
 use governor::Governed;
 use model::stage::Stage;
+
+use crate::network::NetworkError;
 
 /// The response time after which a call is repeated: a lost packet must not blind a canary for long.
 const ANSWER_SECONDS: u64 = 60;
@@ -72,16 +77,23 @@ pub struct Clients {
 
 impl Clients {
     /// Clients for the emulator at `endpoint` with its well-known keys, or for AWS with the SDK's default chain of credentials.
-    pub async fn new(stage: &Stage, endpoint: Option<String>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When the root certificates cannot be read.
+    pub async fn new(stage: &Stage, endpoint: Option<String>) -> Result<Self, NetworkError> {
         // The emulator has no limits.
         let rates = if endpoint.is_some() { Rates::Any } else { Rates::Published };
         Self::at(rates, stage, endpoint).await
     }
 
     /// Clients that are held to these rates.
-    pub async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    ///
+    /// # Errors
+    ///
+    /// When the root certificates cannot be read.
+    pub async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Result<Self, NetworkError> {
+        let http = routed::http_client(endpoint.is_some())?;
         let http = match rates {
             Rates::Published => SharedHttpClient::new(Governed::new(http)),
             Rates::Any => http,
@@ -96,7 +108,7 @@ impl Clients {
         if let Some(url) = &endpoint {
             loader = loader.endpoint_url(url).test_credentials();
         }
-        Self { base: loader.load().await, region: stage.region.clone(), endpoint, regions: Mutex::default() }
+        Ok(Self { base: loader.load().await, region: stage.region.clone(), endpoint, regions: Mutex::default() })
     }
 
     /// The emulator's URL, if the stage is local.

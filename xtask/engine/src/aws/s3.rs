@@ -1,5 +1,7 @@
 //! S3: artifacts, templates and the files of sites.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_s3::{
     Client, Config,
     primitives::ByteStream,
@@ -134,10 +136,33 @@ impl S3 {
         Ok(keys)
     }
 
-    /// Deletes objects; a versioned bucket keeps their versions.
-    pub(crate) async fn delete(&self, bucket: &str, keys: &[String]) -> Result<(), AwsError> {
+    /// Deletes objects; a versioned bucket keeps their versions. Returns those that could not be deleted, by key.
+    pub(crate) async fn delete(&self, bucket: &str, keys: &[String]) -> BTreeMap<String, AwsError> {
         let objects: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
         self.delete_versions(bucket, &objects).await
+    }
+
+    /// Reads the tags of a bucket; `None` if there is no such bucket in the account.
+    pub(crate) async fn bucket_tags(
+        &self,
+        bucket: &str,
+        account: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, AwsError> {
+        let request = self.client.get_bucket_tagging().bucket(bucket).expected_bucket_owner(account);
+        match request.send().await.map_err(|error| failed("s3:GetBucketTagging", error)) {
+            Ok(found) => Ok(Some(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())),
+            Err(error) if error.code.as_deref() == Some("NoSuchTagSet") => Ok(Some(BTreeMap::new())),
+            // The bucket of another account: S3 answers as if its owner forbade the call.
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::AccessDenied) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns whether a bucket has neither objects nor versions of them. One that does not exist is empty.
+    pub(crate) async fn is_empty(&self, bucket: &str) -> Result<bool, AwsError> {
+        let request = self.client.list_object_versions().bucket(bucket).max_keys(1);
+        let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
+        Ok(page.is_none_or(|page| page.versions().is_empty() && page.delete_markers().is_empty()))
     }
 
     /// Deletes a bucket with all versions of all its objects; returns whether it existed.
@@ -153,14 +178,17 @@ impl S3 {
             if objects.is_empty() {
                 break;
             }
-            self.delete_versions(bucket, &objects).await?;
+            if let Some((_, error)) = self.delete_versions(bucket, &objects).await.pop_first() {
+                return Err(error);
+            }
         }
         let request = self.client.delete_bucket().bucket(bucket);
         request.send().await.map_err(|error| failed("s3:DeleteBucket", error))?;
         Ok(true)
     }
 
-    async fn delete_versions(&self, bucket: &str, objects: &[(String, Option<String>)]) -> Result<(), AwsError> {
+    async fn delete_versions(&self, bucket: &str, objects: &[(String, Option<String>)]) -> BTreeMap<String, AwsError> {
+        let mut failed_keys = BTreeMap::new();
         // DeleteObjects takes 1,000 keys a call (S3 API reference).
         for chunk in objects.chunks(1000) {
             let identifiers = chunk.iter().filter_map(|(key, version)| {
@@ -170,16 +198,19 @@ impl S3 {
                 continue;
             };
             let request = self.client.delete_objects().bucket(bucket).delete(delete);
-            let deleted = request.send().await.map_err(|error| failed("s3:DeleteObjects", error))?;
-            if let Some(error) = deleted.errors().first() {
-                return Err(AwsError {
-                    operation: "s3:DeleteObjects",
-                    kind: ErrorKind::Other,
-                    code: error.code().map(str::to_owned),
-                    message: format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
-                });
+            match request.send().await.map_err(|error| failed("s3:DeleteObjects", error)) {
+                Ok(deleted) => failed_keys.extend(deleted.errors().iter().map(refusal)),
+                Err(error) => failed_keys.extend(chunk.iter().map(|(key, _)| (key.clone(), error.clone()))),
             }
         }
-        Ok(())
+        failed_keys
     }
+}
+
+/// The object that a deletion of many leaves out, and why.
+fn refusal(error: &aws_sdk_s3::types::Error) -> (String, AwsError) {
+    let key = error.key().unwrap_or_default();
+    let message = format!("{key}: {}", error.message().unwrap_or_default());
+    let code = error.code().map(str::to_owned);
+    (key.to_owned(), AwsError { operation: "s3:DeleteObjects", kind: ErrorKind::Other, code, message })
 }

@@ -48,7 +48,7 @@ pub(super) fn choose(request: &Request, workspace: &Workspace) -> Result<Tool, B
     Err(BuildError::Toolchain {
         missing: "a cross linker (zig and cargo-zigbuild)",
         target: target.to_owned(),
-        install: "cargo xtask toolchain --stage <STAGE>` or `pip install ziglang cargo-zigbuild".to_owned(),
+        install: "pip install ziglang cargo-zigbuild".to_owned(),
     })
 }
 

@@ -59,10 +59,11 @@ pub(crate) struct BootstrapArgs {
 #[derive(Debug, Error, Diagnostic)]
 #[error("stage {stage} has no `pipeline`, so there are no roles for workflows")]
 #[diagnostic(help(
-    "add to stacks/stages/{stage}.yaml: pipeline: {{ repository: owner/name, owner_id: …, repository_id: …, environment: …, branch: … }}"
+    "add to {file}: pipeline: {{ repository: owner/name, owner_id: …, repository_id: …, environment: …, branch: … }}"
 ))]
 struct NoPipeline {
     stage: String,
+    file: String,
 }
 
 /// Runs the command.
@@ -97,7 +98,7 @@ fn print_policy(stage: &Stage, format: Format, context: &Context) -> miette::Res
     let ui = &context.ui;
     let systems = context.render(stage)?;
     let stack = render::stacks_of(&systems).find(|stack| stack.system == SYSTEM && stack.stack == pipeline::STACK);
-    let stack = stack.ok_or_else(|| NoPipeline { stage: stage.name.clone() })?;
+    let stack = stack.ok_or_else(|| NoPipeline { stage: stage.name.clone(), file: stage.file().to_owned() })?;
     let roles = roles(stack, stage);
     match format {
         Format::Json => print_json(&roles, ui)?,
@@ -166,7 +167,7 @@ fn resolved(value: Value, stage: &Stage) -> Value {
 /// Prints what a workflow needs before it has credentials; none of it is secret.
 fn print_outputs(stage: &Stage, format: Format, ui: &Ui) -> miette::Result<Exit> {
     if stage.pipeline.is_none() {
-        return Err(NoPipeline { stage: stage.name.clone() }.into());
+        return Err(NoPipeline { stage: stage.name.clone(), file: stage.file().to_owned() }.into());
     }
     let arn = |role: PipelineRole| {
         let arn = json!({ "Fn::Sub": format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{}", role.name(&stage.name)) });

@@ -75,11 +75,12 @@ async fn passes(check: Check<'_>, context: &Context) -> miette::Result<bool> {
         Check::Engine(EngineCheck::Workflows) => Some(actionlint::find(workspace, ui).await?),
         _ => None,
     };
-    let mut command = check.command(workspace, actionlint);
+    let command = check.command(workspace, actionlint);
     let program = command.get_program().to_string_lossy().into_owned();
     let name = Utf8Path::new(&program).file_name().unwrap_or_default();
     ui.say(format_args!("── {}: {name} {}", check.name(), check.arguments().join(" ")));
-    let status = command.status().map_err(|source| CheckError::Start { program, source })?;
+    let status = tokio::process::Command::from(command).kill_on_drop(true).status().await;
+    let status = status.map_err(|source| CheckError::Start { program, source })?;
     let outcome = if status.success() { "passed" } else { "FAILED" };
     ui.say(format_args!("── {} {outcome} ({})", check.name(), duration(started.elapsed())));
     Ok(status.success())

@@ -5,6 +5,7 @@ mod prepare;
 mod refused;
 mod release;
 mod report;
+mod routes;
 mod select;
 
 use camino::Utf8PathBuf;
@@ -119,5 +120,5 @@ async fn deploy(
     let prepared = prepare::prepare(target, draft).await?;
     let applied = apply::apply(target, prepared, locks, draft).await?;
     let released = release::release(target, applied, locks, draft).await?;
-    report::report(target, released, draft).await
+    report::report(target, released, locks, draft).await
 }

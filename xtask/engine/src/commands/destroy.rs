@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     aws::documents::Documents,
     context::Context,
-    deploy::destroy::{self, StatefulResource},
+    deploy::destroy::{self, Destroyed, StatefulResource, Survey},
     error::Exit,
     lock::HeldLocks,
     render,
@@ -42,6 +42,12 @@ enum Refused {
         "destroy the whole stage with `cargo xtask destroy --stage {stage}`, or the other systems first"
     ))]
     Needed { stage: String, stacks: String },
+    #[error("failed to delete stage {stage}: {}; nothing was deleted", refusals.join("; "))]
+    #[diagnostic(help(
+        "turn the protection off with a deploy, or empty the bucket, then run the same command again; without --delete-data, \
+         `destroy` keeps stateful resources"
+    ))]
+    Protected { stage: String, refusals: Vec<String> },
     #[error("the destruction was not confirmed; nothing was touched")]
     #[diagnostic(help("run the command again and confirm it"))]
     NotConfirmed,
@@ -56,16 +62,23 @@ pub(crate) async fn run(args: DestroyArgs, context: &Context) -> miette::Result<
     let session = Session::open(context.stage(&args.stage)?, context).await?;
     let selected = session.select(args.system.as_deref(), None)?;
     refuse_needed_foundation(&selected, &session).await?;
-    let data = destroy::stateful_resources(&selected, &session.stage.account, &session.stage.region);
-    for data in &data {
-        let is_deleted = args.delete_data && data.is_deletable();
-        let fate = if is_deleted { "deleted with its contents" } else { data.when_kept() };
-        context.ui.say(format_args!("{data}: {fate}"));
+    let survey = destroy::survey(&session.clients, &session.stage, &selected, args.delete_data).await?;
+    let Survey { resources, foreign, refusals } = survey;
+    if !refusals.is_empty() {
+        return Err(Refused::Protected { stage: session.stage.name, refusals }.into());
+    }
+    for resource in &resources {
+        let is_deleted = args.delete_data && resource.is_deletable();
+        let fate = if is_deleted { "deleted with its contents" } else { resource.when_kept() };
+        context.ui.say(format_args!("{resource}: {fate}"));
+    }
+    for foreign in &foreign {
+        context.ui.say(foreign);
     }
     if !args.yes {
         confirm(&session)?;
     }
-    let work = async |locks: &HeldLocks<Documents>| destroy(&args, &selected, &data, locks, &session).await;
+    let work = async |locks: &HeldLocks<Documents>| destroy(&args, &selected, &resources, locks, &session).await;
     session.locked(&selected, "destroy", session.artifact_bucket().await?, work).await
 }
 
@@ -103,9 +116,12 @@ async fn destroy(
 ) -> miette::Result<Exit> {
     let ui = &session.context.ui;
     let context = session.deploy_context(locks, &|_| {});
-    let stacks = destroy::delete_stacks(context, selected).await?;
-    let deleted = if args.delete_data { destroy::delete_resources(context, data).await?.len() } else { 0 };
-    ui.say(format_args!("✓ Deleted {stacks} stacks, and {deleted} buckets and user pools"));
+    let deletable = if args.delete_data { data } else { &[] };
+    let Destroyed { stacks, resources, failure } = destroy::destroy(context, selected, deletable).await?;
+    ui.say(format_args!("✓ Deleted {stacks} stacks, and {resources} buckets and user pools"));
+    if let Some(failure) = failure {
+        return Err(failure.into());
+    }
     if session.clients.endpoint().is_some() && !args.delete_data && !data.is_empty() {
         let stage = &session.stage.name;
         ui.warn(format_args!(

@@ -28,6 +28,7 @@ pub(crate) fn run(_args: &DocsArgs, context: &Context) -> miette::Result<Exit> {
     for warning in &findings.warnings {
         ui.warn(warning);
     }
-    ui.say(format_args!("{} lines are marked TODO, FIXME or XXX", findings.marks));
+    let lines = if findings.marks == 1 { "line is" } else { "lines are" };
+    ui.say(format_args!("{} {lines} marked TODO, FIXME or XXX", findings.marks));
     if findings.errors.is_empty() { Ok(Exit::Success) } else { Err(Wrong(findings.errors).into()) }
 }

@@ -1,6 +1,6 @@
 //! `doctor`: diagnoses a stage, explains each problem, and repairs it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use model::rendered::RenderedSystem;
@@ -10,10 +10,14 @@ use super::print_json;
 use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
-    doctor::{Ailment, AilmentKind, FunctionState, RepairOptions, Signs, diagnose, repair},
-    error::Exit,
+    deploy::DeployError,
+    doctor::{
+        Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose, repair,
+    },
+    error::{Exit, one_line},
     ledger::Ledger,
     lock::HeldLocks,
+    release,
     render::{self, RenderError},
     session::{Session, has_functions},
     ui::{Format, Ui},
@@ -69,31 +73,48 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
         retain: args.retain.into_iter().collect(),
         cancel: args.cancel.into_iter().collect(),
     };
-    let work = async |_: &HeldLocks<Documents>| fix(&systems, bucket.as_deref(), &options, &session).await;
+    let work = async |locks: &HeldLocks<Documents>| {
+        let context = RepairContext { clients: &session.clients, locks, options: &options, ui: &context.ui };
+        fix(&systems, bucket.as_deref(), context, &session).await
+    };
     let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
     session.explain(result)
 }
 
-/// Diagnoses again under the lock, because another command may have caused the first diagnosis, and repairs.
+/// Diagnoses again under the lock, because another command may have caused the first diagnosis, and repairs. A repair that fails does not
+/// stop the others, unless the lock is lost.
 async fn fix(
     systems: &[RenderedSystem],
     bucket: Option<&str>,
-    options: &RepairOptions,
+    context: RepairContext<'_>,
     session: &Session,
 ) -> miette::Result<Exit> {
-    let mut remaining = 0;
+    let (mut remaining, mut failure) = (0, None);
     for ailment in examine(systems, bucket, session).await? {
-        let region = match &ailment.kind {
-            AilmentKind::Stack(name, _) => {
-                let mut stacks = render::stacks_of(systems);
-                stacks.find(|stack| stack.name == *name).and_then(|stack| stack.region.clone())
-            }
-            _ => None,
-        };
-        let repaired = repair(&ailment, region.as_deref(), options, &session.clients, &session.context.ui).await?;
-        remaining += usize::from(!repaired);
+        match repair(&ailment, place(&ailment.kind, systems), context).await {
+            Ok(repaired) => remaining += usize::from(!repaired),
+            Err(lost @ DeployError::Lock(_)) => return Err(lost.into()),
+            Err(error) if failure.is_none() => failure = Some(error),
+            Err(error) => context.ui.warn(one_line(&error)),
+        }
     }
-    Ok(if remaining == 0 { Exit::Success } else { Exit::Failure })
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None if remaining > 0 => Ok(Exit::Failure),
+        None => Ok(Exit::Success),
+    }
+}
+
+/// The system and the region of the stack, or of the function's stack.
+fn place<'a>(kind: &AilmentKind, systems: &'a [RenderedSystem]) -> Place<'a> {
+    let stack = render::stacks_of(systems).find(|stack| match kind {
+        AilmentKind::Stack(name, _) => stack.name == *name,
+        AilmentKind::Weights(name, _) | AilmentKind::Pending(name) => {
+            stack.functions.iter().any(|function| function.function_name == *name)
+        }
+        AilmentKind::Manual => false,
+    });
+    stack.map(|stack| Place { system: &stack.system, region: stack.region.as_deref() }).unwrap_or_default()
 }
 
 async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
@@ -114,7 +135,10 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
         let ledger = session.ledger(bucket, &system.name);
         match ledger.newest().await?.filter(|open| open.entry.is_open()) {
             Some(open) => signs.open_releases.push((system.name.clone(), open.entry.number)),
-            None => signs.unreleased.extend(unreleased(system, &observed, &ledger).await?),
+            None => {
+                signs.unreleased.extend(unreleased(system, &observed, &ledger).await?);
+                signs.routes.extend(other_routes(system, &observed, &ledger).await?);
+            }
         }
     }
     Ok(diagnose(&session.stage.name, &observed, &signs))
@@ -137,6 +161,26 @@ async fn unreleased(
         (!is_released).then_some((name, live))
     });
     Ok(unreleased.collect())
+}
+
+/// The APIs whose routes are not those of the last release.
+async fn other_routes(
+    system: &RenderedSystem,
+    observed: &Observed,
+    ledger: &Ledger<Documents>,
+) -> miette::Result<Vec<OtherRoutes>> {
+    let Some(last) = ledger.last_released(None).await? else { return Ok(Vec::new()) };
+    let templates = system.stacks.iter().filter_map(|stack| {
+        let template = observed.stacks.get(&stack.name)?.template.as_ref()?;
+        Some(plan::api::deployments(&stack.name, template))
+    });
+    let present: BTreeMap<_, _> = templates.flatten().collect();
+    let others = release::other_routes(&last.apis, &present).into_iter().map(|api| OtherRoutes {
+        system: system.name.clone(),
+        api: api.to_owned(),
+        release: last.number,
+    });
+    Ok(others.collect())
 }
 
 /// Refuses stack names that do not exist: they are most likely mistyped.

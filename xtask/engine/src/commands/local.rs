@@ -48,6 +48,11 @@ enum LocalCommand {
         /// The system with the user pool; may be omitted if only one has users.
         #[arg(long)]
         system: Option<String>,
+        /// The user, who is created if missing [default: one that no check deletes].
+        ///
+        /// The name is an e-mail address, or a phone number such as +15555550100, as the user pool requires.
+        #[arg(long)]
+        user: Option<String>,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -56,10 +61,10 @@ enum LocalCommand {
 #[derive(Debug, Error, Diagnostic)]
 enum LocalCommandError {
     #[error("failed to sign in: stage local has no system with users")]
-    #[diagnostic(help("enable a system with a user pool in stacks/stages/local.yaml"))]
+    #[diagnostic(help("enable a system with a user pool in the file of stage local"))]
     NoUsers,
     #[error("failed to sign in: stage local has several systems with users: {}", .0.join(", "))]
-    #[diagnostic(help("select one with `--system <SYSTEM>`"))]
+    #[diagnostic(help("select one, for example with `cargo xtask local sign-in --system {}`", .0[0]))]
     SeveralSystems(Vec<String>),
 }
 
@@ -80,8 +85,8 @@ pub(crate) async fn run(args: LocalArgs, context: &Context) -> miette::Result<Ex
         }
         LocalCommand::Status { format } => print_status(&settings, format, ui).await?,
         LocalCommand::Logs { follow, lines } => local::logs(&settings, follow, lines, ui).await?,
-        LocalCommand::SignIn { system, format } => {
-            let signed_in = sign_in(system.as_deref(), context).await?;
+        LocalCommand::SignIn { system, user, format } => {
+            let signed_in = sign_in(system.as_deref(), user.as_deref(), context).await?;
             match format {
                 Format::Text => ui.result(signed_in.id_token),
                 Format::Json => ui.result(json!({ "username": signed_in.username, "idToken": signed_in.id_token })),
@@ -114,7 +119,7 @@ async fn print_status(settings: &local::Settings, format: Format, ui: &Ui) -> mi
     Ok(())
 }
 
-async fn sign_in(system: Option<&str>, context: &Context) -> miette::Result<SignedIn> {
+async fn sign_in(system: Option<&str>, user: Option<&str>, context: &Context) -> miette::Result<SignedIn> {
     let session = Session::open(context.stage("local")?, context).await?;
     let selected = session.select(system, None)?;
     let mut with_users: Vec<_> = selected.iter().filter(|system| system.sign_in.is_some()).collect();
@@ -129,5 +134,5 @@ async fn sign_in(system: Option<&str>, context: &Context) -> miette::Result<Sign
         }
     };
     let observed = session.observe().await?;
-    Ok(sign_in::sign_in(chosen, &session, &session::outputs(&observed)).await?)
+    Ok(sign_in::sign_in(chosen, user, &session, &session::outputs(&observed)).await?)
 }

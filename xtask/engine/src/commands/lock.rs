@@ -5,9 +5,8 @@ use clap::{Args, Subcommand};
 use crate::{
     context::Context,
     error::Exit,
-    lock::{self, LockRecord, LockState},
+    lock::{self, FoundLock, LockState},
     session::Session,
-    store::unix_seconds,
 };
 
 /// Show who holds the locks of a stage, or break them.
@@ -48,10 +47,10 @@ pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exi
     let store = session.clients.documents(bucket);
     for system in &systems {
         let state = match &args.command {
-            LockCommand::Show(_) => lock::read_lock(&store, &system.name).await?.map(|record| shown(&record)),
+            LockCommand::Show(_) => lock::read_lock(&store, &system.name).await?.map(|found| shown(&found)),
             LockCommand::Break(_) => {
                 let broken = lock::break_lock(&store, &system.name).await?;
-                broken.map(|record| format!("broken; it was held by {}", record.owner(unix_seconds())))
+                broken.map(|found| format!("broken; it was held by {}", found.owner()))
             }
         };
         context.ui.result(format_args!("{}: {}", system.name, state.as_deref().unwrap_or("free")));
@@ -60,9 +59,9 @@ pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exi
 }
 
 /// The holder of a lock, in words. The next command takes over a stale lock.
-fn shown(record: &LockRecord) -> String {
-    let words = record.owner(unix_seconds());
-    match lock::current_state(record) {
+fn shown(found: &FoundLock) -> String {
+    let words = found.owner();
+    match found.state() {
         LockState::Free => "free".to_owned(),
         LockState::Stale(reason) => format!("stale: {reason}; it was locked by {words}"),
         LockState::Held => format!("locked by {words}"),

@@ -5,6 +5,7 @@ pub(crate) mod artifacts;
 pub(crate) mod bootstrap;
 pub(crate) mod build;
 pub(crate) mod check_live;
+pub(crate) mod check_rights;
 pub(crate) mod ci;
 pub(crate) mod completions;
 pub(crate) mod deploy;

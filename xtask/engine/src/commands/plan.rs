@@ -19,7 +19,8 @@ use crate::{
     error::Exit,
     github,
     planning::{self, Scope},
-    render, stage,
+    render::{self, validate},
+    stage,
     ui::Ui,
 };
 
@@ -87,9 +88,9 @@ enum PlanError {
     #[error("failed to compare stage local with a commit: it has no committed templates")]
     #[diagnostic(help("run the command without --against: stage local is compared with the deployed stacks"))]
     LocalHasNoCommits,
-    #[error("failed to write the plan: --out writes the plan of one stage, but {0} are selected")]
-    #[diagnostic(help("select one stage with `--stage <STAGE>`"))]
-    OneStage(usize),
+    #[error("failed to write the plan: --out writes the plan of one stage, but {} are selected", .0.len())]
+    #[diagnostic(help("select one stage with --stage: {}", .0.join(", ")))]
+    OneStage(Vec<String>),
 }
 
 /// Runs the command.
@@ -114,7 +115,7 @@ async fn previews(args: &PlanArgs, context: &Context) -> miette::Result<Vec<Prev
         named => named.to_vec(),
     };
     if args.out.is_some() && names.len() != 1 {
-        return Err(PlanError::OneStage(names.len()).into());
+        return Err(PlanError::OneStage(names).into());
     }
     let mut previews = Vec::new();
     for name in &names {
@@ -127,6 +128,7 @@ async fn previews(args: &PlanArgs, context: &Context) -> miette::Result<Vec<Prev
         let mut preview = if args.online || args.drift || args.out.is_some() || stage.is_local() {
             online::plan(stage, &selected, args, context).await?
         } else {
+            validate::require(&stage, &selected)?;
             offline::plan(&stage, &selected, args, context)?
         };
         planning::accept(&args.allowances.allowances(), &mut preview, &context.ui);

@@ -1,7 +1,9 @@
 //! `prune`: deletes versions, layer versions, artifacts and site files that no release needs.
 
 use clap::Args;
+use miette::Diagnostic;
 use model::rendered::RenderedSystem;
+use thiserror::Error;
 
 use crate::{
     aws::documents::Documents,
@@ -9,12 +11,12 @@ use crate::{
     error::Exit,
     lock::HeldLocks,
     prune::{
-        self, Mark, Scope,
+        self, Marks, Scope, Sweep, Swept,
         leftovers::{self, Leftover},
     },
     report::{Draft, PruneReport},
     session::{self, Session},
-    ui::Format,
+    ui::{Format, Ui},
 };
 
 /// Delete versions, layer versions, artifacts and site files that no release needs.
@@ -43,15 +45,20 @@ pub(crate) struct PruneArgs {
 
 /// What is kept and what is deleted.
 struct Marked {
-    marks: Vec<Mark>,
+    marks: Marks,
     bucket: Option<String>,
 }
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("failed to delete {}; everything else was pruned", .0.join("; "))]
+#[diagnostic(help("fix the cause, then run the same command again"))]
+struct Incomplete(Vec<String>);
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// When a call fails.
+/// When a call fails, or an item cannot be deleted. Every other item is deleted.
 pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneReport>) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&args.stage)?, context).await?;
     let selected = session.select(args.system.as_deref(), None)?;
@@ -59,49 +66,80 @@ pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneR
         print(&args, &marked_with_leftovers(&args, &selected, &session).await?, context);
         return Ok(Exit::Success);
     }
-    let work = async |_: &HeldLocks<Documents>| {
-        let marked = marked_with_leftovers(&args, &selected, &session).await?;
+    let work = async |locks: &HeldLocks<Documents>| {
+        let mut marked = marked_with_leftovers(&args, &selected, &session).await?;
+        let swept = marked.sweep(locks, &session).await?;
         print(&args, &marked, context);
-        draft.update(|report| report.pruned = marked.marks.iter().filter(|mark| !mark.keep).count());
-        let count = prune::sweep(&session.clients, &marked.marks, marked.bucket.as_deref()).await?;
-        context.ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
-        Ok(Exit::Success)
+        draft.update(|report| report.pruned = swept.deleted);
+        let (count, ui) = (swept.deleted, &context.ui);
+        ui.say(if count == 0 { "Nothing to prune".to_owned() } else { format!("✓ Pruned {count}") });
+        warn_of_kept(&swept, ui);
+        if swept.failed.is_empty() { Ok(Exit::Success) } else { Err(Incomplete(swept.failed).into()) }
     };
     session.locked(&selected, "prune", session.artifact_bucket().await?, work).await
 }
 
-/// Prunes after a deploy, and prints how much.
+/// Prunes after a deploy, and prints how much. Items that cannot be deleted are warnings.
 ///
 /// # Errors
 ///
-/// When a call fails.
-pub(super) async fn after_deploy(systems: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<()> {
-    let Marked { marks, bucket } = marked(systems, keep, session).await?;
-    let pruned = prune::sweep(&session.clients, &marks, bucket.as_deref()).await?;
-    if pruned > 0 {
-        session.context.ui.say(format_args!("✓ Pruned {pruned} old versions, artifacts and files"));
+/// When a call fails, or a lock is lost.
+pub(super) async fn after_deploy(
+    systems: &[RenderedSystem],
+    keep: usize,
+    locks: &HeldLocks<Documents>,
+    session: &Session,
+) -> miette::Result<()> {
+    let swept = marked(systems, keep, session).await?.sweep(locks, session).await?;
+    let ui = &session.context.ui;
+    if swept.deleted > 0 {
+        ui.say(format_args!("✓ Pruned {} old versions, artifacts and files", swept.deleted));
+    }
+    warn_of_kept(&swept, ui);
+    for failed in &swept.failed {
+        ui.warn(format_args!("failed to prune {failed}"));
     }
     Ok(())
+}
+
+impl Marked {
+    async fn sweep(&mut self, locks: &HeldLocks<Documents>, session: &Session) -> miette::Result<Swept> {
+        let sweep = Sweep { clients: &session.clients, locks, bucket: self.bucket.as_deref() };
+        Ok(sweep.run(&mut self.marks).await?)
+    }
+}
+
+fn warn_of_kept(swept: &Swept, ui: &Ui) {
+    for kept in &swept.kept {
+        ui.warn(format_args!("kept {kept}"));
+    }
+}
+
+/// Adds marks to those of the same systems.
+fn add(marks: &mut Marks, more: Marks) {
+    for (system, more) in more {
+        marks.entry(system).or_default().extend(more);
+    }
 }
 
 async fn marked(selected: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<Marked> {
     let observed = session.observe().await?;
     let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
     let bucket = session.bucket(&observed);
-    let (mut released, mut of_sites) = (prune::ReleasedVersions::new(), Vec::new());
+    let (mut released, mut of_sites) = (prune::ReleasedVersions::new(), Marks::new());
     if let Some(bucket) = &bucket {
         for system in selected {
             let entries = session.ledger(bucket, &system.name).entries().await?;
             released.extend(prune::released_versions(&entries, keep));
             let kept = prune::sites::KeptEntries { entries: &entries, keep };
-            let of_system = prune::sites::mark(&session.clients, system, &outputs, bucket, kept);
-            of_sites.extend(of_system.await?);
+            let of_system = prune::sites::mark(&session.clients, system, &outputs, bucket, kept).await?;
+            of_sites.insert(system.name.clone(), of_system);
         }
     }
     let scope =
         Scope { systems: selected, parameters: &parameters, bucket: bucket.as_deref(), released: &released, keep };
     let mut marks = prune::mark(&session.clients, scope).await?;
-    marks.extend(of_sites);
+    add(&mut marks, of_sites);
     Ok(Marked { marks, bucket })
 }
 
@@ -112,17 +150,18 @@ async fn marked_with_leftovers(
 ) -> miette::Result<Marked> {
     let mut marked = marked(selected, args.keep, session).await?;
     let also = args.also.iter().copied().collect();
-    marked.marks.extend(leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?);
+    let leftovers = leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?;
+    add(&mut marked.marks, leftovers);
     Ok(marked)
 }
 
 fn print(args: &PruneArgs, marked: &Marked, context: &Context) {
     let ui = &context.ui;
     if args.format == Format::Json {
-        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": marked.marks }));
+        ui.result(serde_json::json!({ "dryRun": args.dry_run, "verdicts": marked.marks.values().flatten().collect::<Vec<_>>() }));
         return;
     }
-    for mark in marked.marks.iter().filter(|mark| args.dry_run || !mark.keep) {
+    for mark in marked.marks.values().flatten().filter(|mark| args.dry_run || !mark.keep) {
         let fate = if mark.keep { "kept" } else { "deleted" };
         ui.result(format_args!("{}: {fate}, {}", mark.what, mark.why));
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use clap::Args;
 use miette::Diagnostic;
-use model::rendered::RenderedSystem;
 use thiserror::Error;
 
 use super::print_json;
@@ -80,7 +79,7 @@ fn print(args: &RenderArgs, name: &str, validator: &Validator, context: &Context
     let ui = &context.ui;
     let stage = context.stage(name)?;
     let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
-    validate(validator, &systems)?;
+    validator.check_systems(&stage, &systems)?;
     for stack in render::stacks_of(&systems) {
         match args.format {
             TemplateFormat::Yaml => ui.result(format_args!("---\n{}", stack.to_yaml().trim_end())),
@@ -96,7 +95,7 @@ fn commit(args: &RenderArgs, stages: &[String], validator: &Validator, context: 
     for name in stages {
         let stage = context.stage(name)?;
         let systems = context.render(&stage)?;
-        validate(validator, &systems)?;
+        validator.check_systems(&stage, &systems)?;
         files.extend(render::files(&stage, &systems));
     }
     let directory = workspace.templates();
@@ -129,9 +128,4 @@ fn print_differences(differences: &BTreeMap<Utf8PathBuf, Difference>, ui: &Ui) -
     }
     let only_line_endings = differences.values().all(|difference| *difference == Difference::LineEndings);
     Err(Stale { count: differences.len(), only_line_endings })
-}
-
-fn validate(validator: &Validator, systems: &[RenderedSystem]) -> miette::Result<()> {
-    validator.check(render::stacks_of(systems))?;
-    Ok(())
 }

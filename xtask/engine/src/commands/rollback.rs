@@ -44,12 +44,18 @@ impl RollbackArgs {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("failed to roll back some of the systems: {}", failed.join("; "))]
-#[diagnostic(help(
-    "fix the cause, then run `cargo xtask rollback --stage {stage} --system <SYSTEM>` for each of these systems"
-))]
+#[diagnostic(help("fix the causes, then run {commands}"))]
 struct Incomplete {
-    stage: String,
+    /// The systems that failed, with the reasons.
     failed: Vec<String>,
+    /// The commands that roll them back.
+    commands: String,
+}
+
+/// Returns the commands that roll back each of these systems.
+fn commands(stage: &str, systems: &[String]) -> String {
+    let commands = systems.iter().map(|system| format!("`cargo xtask rollback --stage {stage} --system {system}`"));
+    commands.collect::<Vec<_>>().join(" and ")
 }
 
 /// Runs the command.
@@ -93,7 +99,7 @@ impl Rollback<'_> {
     /// Rolls back one system after another. One that fails does not stop the others.
     async fn run(&self, systems: &[RenderedSystem], locks: &HeldLocks<Documents>) -> miette::Result<Exit> {
         let ui = &self.session.context.ui;
-        let (mut failed, mut count) = (Vec::new(), 0);
+        let (mut failed, mut failed_systems, mut count) = (Vec::new(), Vec::new(), 0);
         for system in systems {
             match self.one(system, locks).await {
                 Ok(entry) => {
@@ -105,13 +111,19 @@ impl Rollback<'_> {
                     ui.warn(format_args!("{} has no earlier release and stays unchanged", system.name));
                 }
                 Err(error) if systems.len() == 1 => return Err(error.into()),
-                Err(error) => failed.push(format!("{}: {}", system.name, error::one_line(&error))),
+                Err(error) => {
+                    failed_systems.push(system.name.clone());
+                    failed.push(format!("{}: {}", system.name, error::one_line(&error)));
+                }
             }
         }
         match (failed.is_empty(), count) {
             (true, 0) => Err(LedgerError::NothingBefore { stage: self.session.stage.name.clone() }.into()),
             (true, _) => Ok(Exit::Success),
-            (false, _) => Err(Incomplete { stage: self.session.stage.name.clone(), failed }.into()),
+            (false, _) => {
+                let commands = commands(&self.session.stage.name, &failed_systems);
+                Err(Incomplete { failed, commands }.into())
+            }
         }
     }
 

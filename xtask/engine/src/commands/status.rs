@@ -22,6 +22,9 @@ pub(crate) struct StatusArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
+    /// Only this system.
+    #[arg(long)]
+    system: Option<String>,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -35,19 +38,20 @@ pub(crate) struct StatusArgs {
 pub(crate) async fn run(args: StatusArgs, context: &Context) -> miette::Result<Exit> {
     let ui = &context.ui;
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let observed = session.observe().await?;
-    let urls = session.urls(&session::outputs(&observed));
+    let selected = session.select(args.system.as_deref(), None)?;
+    let observed = session.observe_only(&selected).await?;
+    let urls = session.urls_of(&selected, &session::outputs(&observed));
     if args.format == Format::Json {
-        let systems: Vec<_> = session.systems.iter().map(|system| report(system, &observed)).collect();
+        let systems: Vec<_> = selected.iter().map(|system| report(system, &observed)).collect();
         print_json(&json!({ "stage": session.stage.name, "systems": systems, "urls": urls }), ui)?;
         return Ok(Exit::Success);
     }
-    let mut stacks = table::terminal(&["stack", "status"]);
-    for stack in render::stacks_of(&session.systems) {
-        let status = observed.stacks.get(&stack.name).map_or("not deployed", |stack| stack.status.as_str());
-        stacks.add_row([stack.name.as_str(), status]);
+    if !observed.stacks.is_empty() {
+        ui.result(stacks_table(&selected, &observed));
     }
-    ui.result(stacks);
+    if let Some(undeployed) = undeployed(&selected, &observed) {
+        ui.say(undeployed);
+    }
     let live =
         observed.functions.iter().map(|(name, function)| (name.as_str(), function.live.as_deref().unwrap_or("-")));
     if !observed.functions.is_empty() {
@@ -57,6 +61,25 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> miette::Result<E
         ui.result(format_args!("{name}: {url}"));
     }
     Ok(Exit::Success)
+}
+
+fn stacks_table(systems: &[RenderedSystem], observed: &Observed) -> Table {
+    let mut stacks = table::terminal(&["stack", "status"]);
+    let deployed = render::stacks_of(systems).filter_map(|stack| Some((stack, observed.stacks.get(&stack.name)?)));
+    for (stack, deployed) in deployed {
+        stacks.add_row([stack.name.as_str(), deployed.status.as_str()]);
+    }
+    stacks
+}
+
+/// Counts the stacks that are not deployed, by system; `None` if all are.
+fn undeployed(systems: &[RenderedSystem], observed: &Observed) -> Option<String> {
+    let count = |system: &RenderedSystem| {
+        let missing = system.stacks.iter().filter(|stack| !observed.stacks.contains_key(&stack.name)).count();
+        (missing > 0).then(|| format!("{} ({missing} of {} stacks)", system.name, system.stacks.len()))
+    };
+    let missing: Vec<_> = systems.iter().filter_map(count).collect();
+    (!missing.is_empty()).then(|| format!("Not deployed: {}", missing.join(", ")))
 }
 
 fn report(system: &RenderedSystem, observed: &Observed) -> Value {
@@ -96,4 +119,23 @@ pub(super) fn functions_table<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>
         functions.add_row([name, version]);
     }
     functions
+}
+
+#[cfg(test)]
+mod tests {
+    use model::example::Example;
+    use plan::observed::ObservedStack;
+
+    use super::*;
+
+    #[test]
+    fn stacks_that_are_not_deployed_are_counted_by_system() {
+        let systems = Example::systems(&Example::stage_named("local"));
+        let all = undeployed(&systems, &Observed::default());
+        let expected = "Not deployed: foundation (1 of 1 stacks), notes (3 of 3 stacks), feeds (1 of 1 stacks)";
+        assert_eq!(all.as_deref(), Some(expected));
+        let stacks = render::stacks_of(&systems).map(|stack| (stack.name.clone(), ObservedStack::default()));
+        let observed = Observed { stacks: stacks.collect(), ..Observed::default() };
+        assert_eq!(undeployed(&systems, &observed), None);
+    }
 }

@@ -10,8 +10,10 @@ use crate::{aws::AwsError, lock::LockError};
 #[derive(Debug, Error, Diagnostic)]
 pub enum DeployError {
     /// A call failed.
-    #[error("failed to deploy {what}")]
+    #[error("failed to {verb} {what}")]
     Aws {
+        /// What the call was for: `deploy`, `repair` or `delete`.
+        verb: &'static str,
         /// The stack, function or file.
         what: String,
         /// The failed call.
@@ -48,6 +50,31 @@ pub enum DeployError {
         /// The other failures.
         others: Vec<String>,
     },
+    /// A stack was not repaired.
+    #[error("failed to repair {stack}: {cause}")]
+    #[diagnostic(help("fix the cause, then run the same command again; {stack} is in {status}"))]
+    NotRepaired {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+        /// The meaning of the status.
+        cause: String,
+    },
+    /// A stack was not deleted.
+    #[error("failed to delete {stack}: {cause}")]
+    #[diagnostic(help(
+        "fix the cause, then run the same command again; to keep a resource that cannot be deleted, run `cargo xtask doctor --stage \
+         {stage} --fix --retain {stack}/<logical ID>`"
+    ))]
+    NotDeleted {
+        /// The stage.
+        stage: String,
+        /// The stack.
+        stack: String,
+        /// The reason.
+        cause: String,
+    },
     /// A stack is stuck.
     #[error("stack {stack} is in {status}, which a deploy cannot fix; the stack was not changed")]
     #[diagnostic(help(
@@ -70,10 +97,27 @@ pub enum DeployError {
         /// Its status.
         status: String,
     },
-    /// A stack takes an output that does not exist.
-    #[error("stack {stack} needs output {output} of {owner}, which is not deployed; {stack} was not changed")]
-    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
+    /// A stack takes an output that the deployed template of another stack lacks.
+    #[error(
+        "stack {stack} needs output {output} of {owner}, whose deployed template does not have it; {stack} was not changed"
+    )]
+    #[diagnostic(help("deploy {owner} first: run `{command}`"))]
     NoOutput {
+        /// The stack.
+        stack: String,
+        /// The stack that should have the output.
+        owner: String,
+        /// The output.
+        output: String,
+        /// The command that deploys the other stack.
+        command: String,
+    },
+    /// A stack takes an output that another stack does not have although this run deployed it.
+    #[error(
+        "stack {stack} needs output {output} of {owner}, which this run deployed and which has no such output; {stack} was not changed"
+    )]
+    #[diagnostic(help("correct output {output} of {owner}, for example its condition, then deploy again"))]
+    OutputNotMade {
         /// The stack.
         stack: String,
         /// The stack that should have the output.
@@ -83,12 +127,14 @@ pub enum DeployError {
     },
     /// A stack takes a value of a stack that is not deployed.
     #[error("stack {stack} needs an output of {owner}, which is not deployed; {stack} was not changed")]
-    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
+    #[diagnostic(help("deploy {owner} first: run `{command}`"))]
     NoStack {
         /// The stack.
         stack: String,
         /// The stack that is not deployed.
         owner: String,
+        /// The command that deploys the other stack.
+        command: String,
     },
     /// A change set would lose data, and the plan did not show that.
     #[error("the change set for {stack} would {}, which the plan did not show; it was not executed", losses.join(" and "))]
@@ -123,8 +169,13 @@ fn also(others: &[String]) -> String {
     if others.is_empty() { String::new() } else { format!("; also failed: {}", others.join("; ")) }
 }
 
-/// Converts the error of a call for a stack, function or file.
+/// Converts the error of a call for a stack, function or file that is deployed.
 pub(crate) fn aws(what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployError {
+    failed_to("deploy", what)
+}
+
+/// Converts the error of a call for a stack, function or file: `failed to <verb> <what>`.
+pub(crate) fn failed_to(verb: &'static str, what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployError {
     let what = what.into();
-    |source| DeployError::Aws { what, source }
+    move |source| DeployError::Aws { verb, what, source }
 }

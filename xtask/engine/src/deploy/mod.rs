@@ -8,6 +8,7 @@ pub mod destroy;
 mod error;
 pub mod observe;
 mod operation;
+mod parameters;
 pub(crate) mod permissions;
 mod poller;
 pub(crate) mod rights;
@@ -32,7 +33,11 @@ use rollout::Rollout;
 use stack::Deployment;
 
 pub use self::error::DeployError;
-pub(crate) use self::{code::ready, error::aws, operation::Operation};
+pub(crate) use self::{
+    code::ready,
+    error::{aws, failed_to},
+    operation::Operation,
+};
 use crate::{
     aws::{Clients, documents::Documents},
     interruption::Interruption,

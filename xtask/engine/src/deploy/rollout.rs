@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use plan::PlannedStack;
 
-use super::{DeployContext, DeployError, Deployed, Guard, poller::Poller, stack::Deployment};
+use super::{DeployContext, DeployError, Deployed, Guard, parameters::no_stack, poller::Poller, stack::Deployment};
 
 /// What the stacks of one rollout share.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +54,10 @@ impl Rollout<'_> {
                     deployed.outputs.insert(stack.name.clone(), done.outputs);
                     deployed.stacks.insert(stack.name.clone(), done.action);
                 }
-                Some((_, Err(error))) => failure = Some(failure.unwrap_or(error)),
+                Some((_, Err(error))) => failure = Some(failure.unwrap_or_else(|| explained(error, deployed))),
                 None => {
-                    let failure = failure.or_else(|| waiting.first().map(|stack| never_ready(stack, deployed)));
+                    let stage = self.context.stage;
+                    let failure = failure.or_else(|| waiting.first().map(|stack| never_ready(stage, stack, deployed)));
                     return failure.map_or(Ok(()), Err);
                 }
             }
@@ -73,7 +74,39 @@ fn is_ready(stack: &PlannedStack, planned: &BTreeSet<String>, deployed: &Deploye
 }
 
 /// The error of a stack that takes a value from a stack that is neither deployed nor planned.
-fn never_ready(stack: &PlannedStack, deployed: &Deployed) -> DeployError {
+fn never_ready(stage: &str, stack: &PlannedStack, deployed: &Deployed) -> DeployError {
     let missing = stack.depends_on.iter().find(|needed| !deployed.outputs.contains_key(*needed));
-    DeployError::NoStack { stack: stack.name.clone(), owner: missing.cloned().unwrap_or_default() }
+    no_stack(stage, stack, missing.map_or("", String::as_str))
+}
+
+/// A missing output of a stack that this run has deployed is not missing because that stack was left out.
+fn explained(error: DeployError, deployed: &Deployed) -> DeployError {
+    match error {
+        DeployError::NoOutput { stack, owner, output, .. } if deployed.stacks.contains_key(&owner) => {
+            DeployError::OutputNotMade { stack, owner, output }
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::Done;
+
+    #[test]
+    fn an_output_that_this_run_did_not_make_is_no_reason_to_deploy_more() {
+        let missing = || DeployError::NoOutput {
+            stack: "notes-api-dev".to_owned(),
+            owner: "notes-data-dev".to_owned(),
+            output: "TableName".to_owned(),
+            command: "cargo xtask deploy --stage dev --system notes".to_owned(),
+        };
+        let earlier = explained(missing(), &Deployed::default()).to_string();
+        assert!(earlier.contains("whose deployed template does not have it"), "{earlier}");
+        let stacks = [("notes-data-dev".to_owned(), Done::Update)].into();
+        let deployed = Deployed { stacks, ..Deployed::default() };
+        let now = explained(missing(), &deployed).to_string();
+        assert!(now.contains("which this run deployed and which has no such output"), "{now}");
+    }
 }

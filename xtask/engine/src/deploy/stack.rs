@@ -6,14 +6,20 @@ use std::{
 };
 
 use ::plan::states::{self, Repair};
-use plan::{Action, Parameter, PlannedStack, change_set::ChangeSetEntry};
+use plan::{Action, PlannedStack, change_set::ChangeSetEntry};
 use sha2::{Digest, Sha256};
 
-use super::{CHANGE_SET_PREFIX, DeployError, Done, Guard, Operation, Outputs, PATIENCE, error::aws, rollout::Rollout};
+use super::{
+    CHANGE_SET_PREFIX, DeployError, Done, Guard, Operation, Outputs, PATIENCE,
+    error::aws,
+    parameters::{resolve, takes_same_outputs},
+    rollout::Rollout,
+};
 use crate::{
     aws::cloudformation::{
         BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
     },
+    interruption::Continuing,
     poll::{Progress, Schedule},
     ui::Step,
 };
@@ -57,40 +63,6 @@ fn health(status: &str) -> Health {
     }
 }
 
-/// Resolves the parameters' values, with the outputs of other stacks.
-fn resolve(
-    stack: &PlannedStack,
-    outputs: &Outputs,
-    state: Option<&StackState>,
-) -> Result<BTreeMap<String, ParameterValue>, DeployError> {
-    let value = |parameter: &Parameter| match parameter {
-        Parameter::Value(value) => Ok(ParameterValue::Value(value.clone())),
-        // The stack was deleted between plan and deploy; it is created again.
-        Parameter::Previous if state.is_none() => Ok(ParameterValue::Value(String::new())),
-        Parameter::Previous => Ok(ParameterValue::Previous),
-        Parameter::Output { stack: owner, output } => outputs
-            .get(owner)
-            .and_then(|outputs| outputs.get(output))
-            .map(|value| ParameterValue::Value(value.clone()))
-            .ok_or_else(|| DeployError::NoOutput {
-                stack: stack.name.clone(),
-                owner: owner.clone(),
-                output: output.clone(),
-            }),
-    };
-    stack.parameters.iter().map(|(name, parameter)| Ok((name.clone(), value(parameter)?))).collect()
-}
-
-/// Returns whether the outputs that a stack takes have the values that it was deployed with.
-fn takes_same_outputs(parameters: &BTreeMap<String, ParameterValue>, state: &StackState, stack: &PlannedStack) -> bool {
-    stack.parameters.iter().filter(|(_, parameter)| matches!(parameter, Parameter::Output { .. })).all(|(name, _)| {
-        match &parameters[name] {
-            ParameterValue::Value(value) => state.parameters.get(name) == Some(value),
-            ParameterValue::Previous => true,
-        }
-    })
-}
-
 /// The deployment of one stack.
 pub(super) struct Deployment<'a> {
     rollout: Rollout<'a>,
@@ -113,6 +85,13 @@ struct Change<'a> {
     parameters: &'a BTreeMap<String, ParameterValue>,
 }
 
+impl Change<'_> {
+    /// The hash of what changes.
+    fn hash(&self, body: &str) -> String {
+        hex::encode(Sha256::digest(format!("{body}{:?}", self.parameters)))
+    }
+}
+
 impl<'a> Deployment<'a> {
     pub(super) fn new(rollout: Rollout<'a>, stack: &'a PlannedStack, outputs: &'a Outputs) -> Self {
         let cloudformation = rollout.context.clients.cloudformation(stack.region.as_deref());
@@ -123,7 +102,7 @@ impl<'a> Deployment<'a> {
     /// Deploys the stack. The caller runs the poller meanwhile.
     pub(super) async fn deploy(&self, guard: Guard<'_>) -> Result<DeployedStack, DeployError> {
         let state = self.settled().await?;
-        let parameters = resolve(self.stack, self.outputs, state.as_ref())?;
+        let parameters = resolve(self.rollout.context.stage, self.stack, self.outputs, state.as_ref())?;
         if let Some(state) = &state
             && self.stack.action == Action::None
             && takes_same_outputs(&parameters, state, self.stack)
@@ -140,11 +119,12 @@ impl<'a> Deployment<'a> {
         if health(&state.status) != Health::Updatable {
             return Ok(None);
         }
-        let Ok(parameters) = resolve(self.stack, self.outputs, Some(&state)) else { return Ok(None) };
+        let resolved = resolve(self.rollout.context.stage, self.stack, self.outputs, Some(&state));
+        let Ok(parameters) = resolved else { return Ok(None) };
         let change_set = self.create_change_set(&Change { create: false, parameters: &parameters }).await?;
         let entries = self.entries(&change_set).await;
         self.delete_change_set(&change_set).await?;
-        Ok(Some(entries?))
+        Ok(Some(entries?.unwrap_or_default()))
     }
 
     fn name(&self) -> &str {
@@ -194,22 +174,11 @@ impl<'a> Deployment<'a> {
         let step = ui.step(format!("{} {}", if change.create { "Create" } else { "Update" }, self.name()));
         let mut operation = self.about_to_start().await?;
         step.detail("comparing");
-        let change_set = self.create_change_set(&change).await?;
-        let entries = self.entries(&change_set).await?;
-        if entries.is_empty() {
-            self.delete_change_set(&change_set).await?;
+        let Some(_continuing) = self.start(&change, guard).await? else {
             step.done("no change");
             let outputs = self.describe().await?.map(|state| state.outputs).unwrap_or_default();
             return Ok(DeployedStack { action: Done::None, outputs });
-        }
-        if let Err(unplanned) = guard.check(self.rollout.context.stage, self.name(), &entries, ui) {
-            self.delete_change_set(&change_set).await?;
-            return Err(unplanned);
-        }
-        self.ensure_held().await?;
-        let continuing = format!("CloudFormation continues to deploy {}", self.name());
-        let _continuing = self.rollout.context.interruption.continuing(continuing);
-        self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        };
         let state = self.wait(&mut operation, Some(&step)).await?;
         let Some(state) = state.filter(|state| succeeded(&state.status)) else {
             return Err(self.failure(operation.earlier()).await?);
@@ -220,27 +189,69 @@ impl<'a> Deployment<'a> {
         Ok(DeployedStack { action, outputs: state.outputs })
     }
 
+    /// Starts the change; `None` if CloudFormation finds that there is none. Only CloudFormation judges that: a change set of outputs alone
+    /// lists no resource.
+    async fn start(&self, change: &Change<'_>, guard: Guard<'_>) -> Result<Option<Continuing>, DeployError> {
+        let context = &self.rollout.context;
+        let change_set = self.create_change_set(change).await?;
+        let Some(entries) = self.entries(&change_set).await? else {
+            self.delete_change_set(&change_set).await?;
+            return self.update_on_emulator(change).await;
+        };
+        if let Err(unplanned) = guard.check(context.stage, self.name(), &entries, context.ui) {
+            self.delete_change_set(&change_set).await?;
+            return Err(unplanned);
+        }
+        let continuing = self.about_to_change().await?;
+        self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        Ok(Some(continuing))
+    }
+
+    /// Updates the outputs of a stack on an emulator, whose change sets do not notice them.
+    async fn update_on_emulator(&self, change: &Change<'_>) -> Result<Option<Continuing>, DeployError> {
+        if change.create || self.rollout.context.clients.endpoint().is_none() {
+            return Ok(None);
+        }
+        let continuing = self.about_to_change().await?;
+        let body = self.stack.template.to_string();
+        let url = self.upload_template(&body, &change.hash(&body)).await?;
+        let request = self.request("", change, url.as_deref().map_or(Template::Body(&body), Template::Url));
+        let updated = self.cloudformation.update(request).await.map_err(aws(self.name()))?;
+        Ok(updated.then_some(continuing))
+    }
+
+    /// Checks the lock, and registers the operation that CloudFormation continues after an interruption.
+    async fn about_to_change(&self) -> Result<Continuing, DeployError> {
+        self.ensure_held().await?;
+        let continuing = format!("CloudFormation continues to deploy {}", self.name());
+        Ok(self.rollout.context.interruption.continuing(continuing))
+    }
+
     /// Creates a change set; returns its name.
     async fn create_change_set(&self, change: &Change<'_>) -> Result<String, DeployError> {
         let body = self.stack.template.to_string();
-        let hash = hex::encode(Sha256::digest(format!("{body}{:?}", change.parameters)));
+        let hash = change.hash(&body);
         let name = format!("{CHANGE_SET_PREFIX}{}", &hash[..16]);
         // A killed run may have left one with this name.
         self.delete_change_set(&name).await?;
         let url = self.upload_template(&body, &hash).await?;
-        let (system, part) = (self.stack.system.as_str(), self.stack.stack.as_str());
-        let stage = self.name().strip_prefix(&plan::full_name(system, part, "")).unwrap_or_default();
-        let request = ChangeSetRequest {
-            stack: self.name(),
-            name: &name,
-            create: change.create,
-            template: url.as_deref().map_or(Template::Body(&body), Template::Url),
-            parameters: change.parameters,
-            role: self.role,
-            tags: &[("system", system), ("stack", part), ("stage", stage)],
-        };
+        let request = self.request(&name, change, url.as_deref().map_or(Template::Body(&body), Template::Url));
         self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))?;
         Ok(name)
+    }
+
+    fn request<'r>(&'r self, name: &'r str, change: &'r Change<'_>, template: Template<'r>) -> ChangeSetRequest<'r> {
+        let (system, part) = (self.stack.system.as_str(), self.stack.stack.as_str());
+        let stage = self.name().strip_prefix(&plan::full_name(system, part, "")).unwrap_or_default();
+        ChangeSetRequest {
+            stack: self.name(),
+            name,
+            create: change.create,
+            template,
+            parameters: change.parameters,
+            role: self.role,
+            tags: [("system", system), ("stack", part), ("stage", stage)],
+        }
     }
 
     /// Uploads a template that is too large for a request; returns its URL.
@@ -259,15 +270,15 @@ impl<'a> Deployment<'a> {
         self.cloudformation.delete_change_set(self.name(), change_set).await.map_err(aws(self.name()))
     }
 
-    /// Waits for a change set; returns its entries.
-    async fn entries(&self, change_set: &str) -> Result<Vec<ChangeSetEntry>, DeployError> {
+    /// Waits for a change set; returns its entries, `None` if CloudFormation finds no change.
+    async fn entries(&self, change_set: &str) -> Result<Option<Vec<ChangeSetEntry>>, DeployError> {
         const SCHEDULE: Schedule =
             Schedule::doubling(Duration::from_millis(50), Duration::from_secs(2)).within(PATIENCE);
         let name = self.name();
         let compared = SCHEDULE.poll(async || {
             match self.cloudformation.change_set(name, change_set).await.map_err(aws(name))? {
-                ChangeSetState::Ready(entries) => Ok(Progress::Done(entries)),
-                ChangeSetState::Empty => Ok(Progress::Done(Vec::new())),
+                ChangeSetState::Ready(entries) => Ok(Progress::Done(Some(entries))),
+                ChangeSetState::Empty => Ok(Progress::Done(None)),
                 ChangeSetState::Failed(reason) => Err(DeployError::ChangeSet { stack: name.to_owned(), reason }),
                 ChangeSetState::Pending => Ok(Progress::Pending(())),
             }

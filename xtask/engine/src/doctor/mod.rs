@@ -5,7 +5,7 @@ mod repair;
 use plan::observed::{Observed, ObservedStack};
 use plan::states;
 pub(crate) use plan::states::{Meaning, Repair};
-pub(crate) use repair::{RepairOptions, repair};
+pub(crate) use repair::{Place, RepairContext, RepairOptions, repair};
 use serde::Serialize;
 
 /// A problem of a stage.
@@ -56,6 +56,18 @@ pub(crate) struct Signs {
     pub(crate) open_releases: Vec<(String, u32)>,
     /// Functions whose `live` points to a version that no release put there, and that version.
     pub(crate) unreleased: Vec<(String, String)>,
+    /// APIs whose routes differ from those of the release that users receive.
+    pub(crate) routes: Vec<OtherRoutes>,
+}
+
+/// An API whose routes differ from those of the release that users receive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OtherRoutes {
+    pub(crate) system: String,
+    /// The stack and the API's logical ID.
+    pub(crate) api: String,
+    /// The release.
+    pub(crate) release: u32,
 }
 
 /// Lists the problems of a stage.
@@ -94,7 +106,8 @@ pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<A
         remedy: format!("`cargo xtask deploy --stage {stage}` probes and releases the deployed code"),
         kind: AilmentKind::Manual,
     });
-    stacks.chain(functions).chain(weights).chain(releases).chain(unreleased).collect()
+    let routes = signs.routes.iter().map(|other| of_routes(stage, other));
+    stacks.chain(functions).chain(weights).chain(releases).chain(unreleased).chain(routes).collect()
 }
 
 fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
@@ -125,6 +138,24 @@ fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
         remedy,
         kind: AilmentKind::Stack(name.to_owned(), repair),
     })
+}
+
+/// A deploy changes the routes with the stack, before it probes and releases new versions.
+fn of_routes(stage: &str, other: &OtherRoutes) -> Ailment {
+    let OtherRoutes { system, api, release } = other;
+    Ailment {
+        what: api.clone(),
+        state: "unreleased routes".to_owned(),
+        meaning: format!(
+            "clients get other routes than those of release {release}, whose versions answer them: a later release failed, or \
+             release {release} is a rollback"
+        ),
+        remedy: format!(
+            "`cargo xtask deploy --stage {stage} --system {system}` releases versions for the present routes; to restore the \
+             earlier routes, deploy the commit of release {release}"
+        ),
+        kind: AilmentKind::Manual,
+    }
 }
 
 /// Lambda developer guide, "Lambda function states": `State` and `LastUpdateStatus`.
@@ -186,6 +217,11 @@ mod tests {
         let signs = Signs { unreleased: vec![("f".to_owned(), "1".to_owned())], ..Signs::default() };
         let found = diagnose("dev", &observed("CREATE_COMPLETE", &[]), &signs);
         assert!(found[0].meaning.contains("version 1, which no release recorded"), "{found:?}");
+        let other = OtherRoutes { system: "notes".to_owned(), api: "notes-api-dev/NotesApi".to_owned(), release: 4 };
+        let signs = Signs { routes: vec![other], ..Signs::default() };
+        let found = diagnose("dev", &observed("UPDATE_COMPLETE", &[]), &signs);
+        assert_eq!((found.len(), found[0].what.as_str()), (1, "notes-api-dev/NotesApi"));
+        assert!(found[0].meaning.contains("other routes than those of release 4"), "{found:?}");
         let signs = Signs {
             functions: vec![("f".to_owned(), FunctionState::Failed("no such key".to_owned()))],
             ..Signs::default()

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Ailment, AilmentKind, Repair, states};
 use crate::{
-    aws::{Clients, cloudformation::CloudFormation},
-    deploy::{self, DeployError, Operation, aws, observe::LIVE},
+    aws::{Clients, cloudformation::CloudFormation, documents::Documents},
+    deploy::{self, DeployError, Operation, failed_to, observe::LIVE},
+    lock::HeldLocks,
     ui::Ui,
 };
 
@@ -27,33 +28,52 @@ impl RepairOptions {
     }
 }
 
+/// What a repair uses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RepairContext<'a> {
+    pub(crate) clients: &'a Clients,
+    /// The locks of the systems, each of which must still be held before a repair.
+    pub(crate) locks: &'a HeldLocks<Documents>,
+    pub(crate) options: &'a RepairOptions,
+    pub(crate) ui: &'a Ui,
+}
+
+/// The stack or the function that is repaired belongs here.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place<'a> {
+    pub(crate) system: &'a str,
+    /// `None` is the stage's.
+    pub(crate) region: Option<&'a str>,
+}
+
 /// Repairs a problem; returns whether there is a repair.
 ///
 /// # Errors
 ///
-/// When a call fails, or the repair does not succeed.
+/// When a lock is lost, a call fails, or the repair does not succeed.
 pub(crate) async fn repair(
     ailment: &Ailment,
-    region: Option<&str>,
-    options: &RepairOptions,
-    clients: &Clients,
-    ui: &Ui,
+    place: Place<'_>,
+    context: RepairContext<'_>,
 ) -> Result<bool, DeployError> {
+    let RepairContext { clients, locks, options, ui } = context;
     let step = ui.step(format!("Repair {}", ailment.what));
     match &ailment.kind {
         AilmentKind::Manual => return Ok(false),
         AilmentKind::Pending(function) => drop(deploy::ready(function, "$LATEST", clients).await?),
         AilmentKind::Weights(function, version) => {
-            clients.lambda().point(function, LIVE, version).await.map_err(aws(function))?;
+            locks.ensure_held(place.system).await?;
+            clients.lambda().point(function, LIVE, version).await.map_err(failed_to("repair", function))?;
         }
         AilmentKind::Stack(stack, repair) => {
-            let cloudformation = clients.cloudformation(region);
+            let cloudformation = clients.cloudformation(place.region);
+            locks.ensure_held(place.system).await?;
             let Some(operation) = start(stack, *repair, options, &cloudformation).await? else { return Ok(false) };
-            let after = operation.wait_alone(region, stack, clients).await?;
+            let after = operation.wait_alone(place.region, stack, clients).await?;
             let after = after.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
             if states::stack(&after).repair != Repair::None {
                 let cause = states::stack(&after).meaning.to_owned();
-                return Err(DeployError::Stack { stack: stack.clone(), status: after, cause, others: Vec::new() });
+                return Err(DeployError::NotRepaired { stack: stack.clone(), status: after, cause });
             }
         }
     }
@@ -68,7 +88,7 @@ async fn start(
     options: &RepairOptions,
     cloudformation: &CloudFormation,
 ) -> Result<Option<Operation>, DeployError> {
-    let start = async || Operation::about_to_start(cloudformation, stack).await.map_err(aws(stack));
+    let start = async || Operation::about_to_start(cloudformation, stack).await.map_err(failed_to("repair", stack));
     let (operation, started) = match repair {
         Repair::None | Repair::Deploy => return Ok(None),
         // The operation continues until the stack has rolled back.
@@ -79,7 +99,7 @@ async fn start(
         Repair::Delete => {
             let operation = start().await?.deleting();
             // Before the artifact bucket exists there is no lock, and another run may have created the stack meanwhile.
-            let now = cloudformation.describe(stack).await.map_err(aws(stack))?;
+            let now = cloudformation.describe(stack).await.map_err(failed_to("repair", stack))?;
             if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
                 return Ok(None);
             }
@@ -98,6 +118,6 @@ async fn start(
             (start().await?.deleting(), cloudformation.delete_retaining(stack, retain).await)
         }
     };
-    started.map_err(aws(stack))?;
+    started.map_err(failed_to("repair", stack))?;
     Ok(Some(operation))
 }

@@ -35,6 +35,10 @@ pub(crate) struct Entry {
     /// The manifest of each site. Entries of early versions have none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub(crate) sites: BTreeMap<String, String>,
+    /// The logical ID of the deployment that each API served when the release was recorded, by `stack/logical ID`: the routes
+    /// that clients got with these versions. Entries of early versions have none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(crate) apis: BTreeMap<String, String>,
     /// The steps of the release, in order.
     pub(crate) steps: Vec<Step>,
     pub(crate) outcome: Outcome,

@@ -22,6 +22,7 @@ pub(crate) fn entry(number: u32, version: &str, outcome: Outcome) -> Entry {
         functions: BTreeMap::from([("notes-api-dev".to_owned(), change)]),
         needs: BTreeMap::new(),
         sites: BTreeMap::new(),
+        apis: BTreeMap::new(),
         steps: Vec::new(),
         outcome,
     }

@@ -11,13 +11,23 @@ use crate::{aws::AwsError, deploy::Outputs, session::Session};
 #[derive(Debug, Error, Diagnostic)]
 pub enum SignInError {
     /// The system declares no users.
-    #[error("failed to sign in: system {0} has no users")]
-    #[diagnostic(help("select a system that has a user pool with `--system <SYSTEM>`"))]
-    NoUsers(String),
+    #[error("failed to sign in: system {system} has no users")]
+    #[diagnostic(help("select a system with a user pool: {}", .with_users.join(", ")))]
+    NoUsers {
+        /// The system.
+        system: String,
+        /// The systems of the stage that have users.
+        with_users: Vec<String>,
+    },
     /// The stack of the user pool is not deployed.
-    #[error("failed to sign in: stack {0} is not deployed")]
-    #[diagnostic(help("run `cargo xtask deploy --stage <STAGE>` first"))]
-    NotDeployed(String),
+    #[error("failed to sign in: stack {stack} is not deployed")]
+    #[diagnostic(help("run `cargo xtask deploy --stage {stage}` first"))]
+    NotDeployed {
+        /// The stack.
+        stack: String,
+        /// The stage.
+        stage: String,
+    },
     /// The operating system's random numbers are not available.
     #[error("failed to generate a password: {0}")]
     Random(String),
@@ -37,25 +47,29 @@ pub struct SignedIn {
 }
 
 /// A system's test user in a deployed user pool.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct TestUser<'a> {
-    sign_in: &'a SignIn,
+    sign_in: SignIn,
     session: &'a Session,
     pool: &'a str,
     client: &'a str,
 }
 
 impl<'a> TestUser<'a> {
-    /// Returns the test user of `system`, or `None` where the system has no users.
-    fn of(system: &'a RenderedSystem, session: &'a Session, outputs: &'a Outputs) -> Option<Result<Self, SignInError>> {
-        let sign_in = system.sign_in.as_ref()?;
+    /// Returns the user of a sign-in that `system` declares.
+    fn of(
+        sign_in: SignIn,
+        system: &RenderedSystem,
+        session: &'a Session,
+        outputs: &'a Outputs,
+    ) -> Result<Self, SignInError> {
         let stack = full_name(&system.name, &sign_in.stack, &session.stage.name);
         let output = |name: &str| outputs.get(&stack)?.get(name).map(String::as_str);
         let ids = output(&sign_in.pool_output).zip(output(&sign_in.client_output));
-        Some(match ids {
+        match ids {
             Some((pool, client)) => Ok(Self { sign_in, session, pool, client }),
-            None => Err(SignInError::NotDeployed(stack)),
-        })
+            None => Err(SignInError::NotDeployed { stack, stage: session.stage.name.clone() }),
+        }
     }
 
     /// Creates the user if there is none, sets a new random password, and signs in.
@@ -80,13 +94,24 @@ impl<'a> TestUser<'a> {
     }
 }
 
-/// Signs in the test user of `system` and keeps the user.
+/// Signs in a user of `system` for requests by hand, and keeps the user. Without a name, it is one that no check deletes.
 ///
 /// # Errors
 ///
 /// When the system has no users, its user pool is not deployed, or a call fails.
-pub async fn sign_in(system: &RenderedSystem, session: &Session, outputs: &Outputs) -> Result<SignedIn, SignInError> {
-    let user = TestUser::of(system, session, outputs).ok_or_else(|| SignInError::NoUsers(system.name.clone()))??;
+pub async fn sign_in(
+    system: &RenderedSystem,
+    user: Option<&str>,
+    session: &Session,
+    outputs: &Outputs,
+) -> Result<SignedIn, SignInError> {
+    let has_users = |system: &&RenderedSystem| system.sign_in.is_some();
+    let declared = system.sign_in.as_ref().ok_or_else(|| SignInError::NoUsers {
+        system: system.name.clone(),
+        with_users: session.systems.iter().filter(has_users).map(|system| system.name.clone()).collect(),
+    })?;
+    let by_hand = user.map_or_else(|| declared.by_hand(), |user| declared.of_user(user));
+    let user = TestUser::of(by_hand, system, session, outputs)?;
     let id_token = user.id_token().await?;
     Ok(SignedIn { username: user.username().await?, id_token })
 }
@@ -99,7 +124,7 @@ pub(super) async fn token(
     session: &Session,
     outputs: &Outputs,
 ) -> Option<Result<String, String>> {
-    let user = match TestUser::of(system, session, outputs)? {
+    let user = match TestUser::of(system.sign_in.clone()?, system, session, outputs) {
         Ok(user) => user,
         Err(error) => return Some(Err(error.to_string())),
     };

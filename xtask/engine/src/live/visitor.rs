@@ -9,7 +9,10 @@ use contract::Method;
 use model::rendered::{LiveCheck, SignIn};
 
 use super::patiently;
-use crate::http::{Client, Request};
+use crate::{
+    http::{Client, Request},
+    release::smoke::{has_no_route, no_route},
+};
 
 /// A client of a deployed system.
 pub(super) struct Visitor<'a> {
@@ -59,6 +62,10 @@ impl<'a> Visitor<'a> {
         let response = self.client.send(request).await;
         let elapsed = started.elapsed();
         let response = response.map_err(|error| CheckFailure::NoResponse(elapsed, error.to_string()))?;
+        // An authorizer refuses with the same status.
+        if has_no_route(&response) {
+            return Err(CheckFailure::Unexpected(no_route(check.method.as_str(), &url, response.status)));
+        }
         if !check.statuses.contains(&response.status) {
             let expected: Vec<_> = check.statuses.iter().map(u16::to_string).collect();
             let (status, expected) = (response.status, expected.join(" or "));
@@ -121,7 +128,36 @@ fn authorized(check: &LiveCheck, token: &str) -> LiveCheck {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+
+    /// Starts a server that answers one request with status 403 and this error type.
+    fn refusing(error_type: &'static str) -> BTreeMap<String, String> {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().expect("a connection");
+            let _request = connection.read(&mut [0; 4096]).expect("a request");
+            let response = format!(
+                "HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: {error_type}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            connection.write_all(response.as_bytes()).expect("written");
+        });
+        BTreeMap::from([("Api".to_owned(), format!("http://{address}"))])
+    }
+
+    #[tokio::test]
+    async fn a_refusal_by_the_authorizer_passes_and_a_missing_route_does_not() {
+        let check = LiveCheck::rejects_forged_token("Api", Method::Get, "/links");
+        let outcome = async |error_type| {
+            let urls = refusing(error_type);
+            Visitor::new(&urls).request(&check).await.map(|response| response.status).map_err(String::from)
+        };
+        assert_eq!(outcome("AccessDeniedException").await, Ok(403));
+        let failure = outcome("MissingAuthenticationTokenException").await.expect_err("there is no route");
+        assert!(failure.contains("/links has no route for GET"), "{failure}");
+    }
 
     #[tokio::test]
     async fn an_api_that_is_not_deployed_fails() {

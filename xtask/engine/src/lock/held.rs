@@ -6,15 +6,17 @@ use futures_util::future::select_all;
 use tokio::{
     sync::{Mutex, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::{
-    EXPIRY_SECONDS, LockError, LockRecord, LockState, key,
+    EXPIRY, LockError, LockRecord, LockState, key,
     machine::{current_state, host},
+    watch::Watch,
 };
 use crate::{
-    aws::AwsError,
-    store::{Store, Tag, unix_seconds, writer_token},
+    aws::{AwsError, error::ErrorKind},
+    store::{Document, Store, Tag, unix_seconds, writer_token},
     ui::Ui,
 };
 
@@ -115,7 +117,10 @@ impl<S: Store + 'static> HeldLocks<S> {
     pub(crate) async fn release(self, ui: &Ui) {
         for held in self.0 {
             held.renewal.abort();
-            if let Err(error) = held.lock.release().await {
+            if let Err(error) = held.lock.release().await
+                // A destroyed stage has no bucket any more, and so no locks.
+                && error.kind != ErrorKind::NotFound
+            {
                 ui.warn(format_args!("failed to release the lock of {}, which expires: {error}", held.lock.system));
             }
         }
@@ -131,6 +136,7 @@ async fn acquire<S: Store + 'static>(
 ) -> Result<Held<S>, LockError> {
     let failed = |source| LockError::Aws { system: system.to_owned(), source };
     let key = key(system);
+    let mut watch = Watch::default();
     loop {
         let record = new_record(requester);
         let text = text(&record);
@@ -138,8 +144,16 @@ async fn acquire<S: Store + 'static>(
             None => store.create(&key, &text).await.map_err(failed)?,
             Some(document) => {
                 // A document that is not a lock has no owner.
-                if let Ok(current) = serde_json::from_str::<LockRecord>(&document.text) {
-                    check_available(&current, system, requester.stage, ui)?;
+                if let Some(found) = FoundLock::of(&document) {
+                    let silence = document.age.or_else(|| watch.silence(&document));
+                    match check_available(&found.record, silence, (system, requester.stage), ui) {
+                        // S3 does not say how old the document is: only a renewal proves that its owner is at work.
+                        Err(LockError::Taken { .. }) if document.age.is_none() && !watch.has_seen_renewal() => {
+                            watch.wait(system, ui).await;
+                            continue;
+                        }
+                        checked => checked?,
+                    }
                 }
                 store.replace(&key, &text, &document.tag).await.map_err(failed)?
             }
@@ -151,10 +165,39 @@ async fn acquire<S: Store + 'static>(
     }
 }
 
+/// A lock's document as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundLock {
+    pub(crate) record: LockRecord,
+    /// The time since the last renewal, by S3's clock; `None` if S3 does not say.
+    silence: Option<Duration>,
+}
+
+impl FoundLock {
+    fn of(document: &Document) -> Option<Self> {
+        Some(Self { record: serde_json::from_str(&document.text).ok()?, silence: document.age })
+    }
+
+    /// Describes the owner and the age of the lock.
+    pub(crate) fn owner(&self) -> String {
+        self.record.owner(self.silence.unwrap_or_default())
+    }
+
+    /// Returns the present state of the lock.
+    pub(crate) fn state(&self) -> LockState {
+        current_state(&self.record, self.silence)
+    }
+}
+
 /// Fails if another run holds the lock; warns if the lock is stale.
-fn check_available(current: &LockRecord, system: &str, stage: &str, ui: &Ui) -> Result<(), LockError> {
-    let owner = current.owner(unix_seconds());
-    match current_state(current) {
+fn check_available(
+    current: &LockRecord,
+    silence: Option<Duration>,
+    (system, stage): (&str, &str),
+    ui: &Ui,
+) -> Result<(), LockError> {
+    let owner = current.owner(silence.unwrap_or_default());
+    match current_state(current, silence) {
         LockState::Free => Ok(()),
         LockState::Stale(evidence) => {
             ui.warn(format_args!("taking over the lock of {system} from {owner}: {evidence}"));
@@ -182,19 +225,21 @@ fn hold<S: Store + 'static>(store: &Arc<S>, (stage, system): (&str, &str), lease
 impl<S: Store> Lock<S> {
     /// Renews the lock until it is lost.
     async fn renew(&self, pause: Duration) {
-        let mut renewed = unix_seconds();
+        let mut renewed = Instant::now();
         loop {
             tokio::time::sleep(pause).await;
             let mut lease = self.lease.lock().await;
             let Lease { record, tag } = &mut *lease;
-            record.renewed = unix_seconds();
+            // Higher than before even if the clock goes back: a renewal must change the document.
+            record.renewed = unix_seconds().max(record.renewed + 1);
+            let sent = Instant::now();
             let (key, text) = (key(&self.system), text(record));
             let write = self.store.replace(&key, &text, tag);
             let written = tokio::time::timeout(RENEWAL_LIMIT, write).await;
             match written.unwrap_or_else(|_| Err(AwsError::late("s3:PutObject", RENEWAL_LIMIT))) {
                 Ok(Some(next)) => {
                     *tag = next;
-                    renewed = record.renewed;
+                    renewed = sent;
                 }
                 // An earlier renewal was written although its response was lost.
                 Ok(None) if self.adopt_own_write(tag).await => {}
@@ -204,10 +249,7 @@ impl<S: Store> Lock<S> {
                     return;
                 }
                 // The next renewal may still succeed before the lock expires and others may acquire it.
-                Err(error)
-                    if unix_seconds().saturating_sub(renewed) + pause.as_secs() + RENEWAL_LIMIT.as_secs()
-                        < EXPIRY_SECONDS =>
-                {
+                Err(error) if renewed.elapsed() + pause + RENEWAL_LIMIT < EXPIRY => {
                     tracing::debug!(%error, "failed to renew a lock");
                 }
                 Err(error) => {
@@ -234,12 +276,12 @@ impl<S: Store> Lock<S> {
 
     /// See [`HeldLocks::ensure_held`]. A loss is also reported to [`HeldLocks::lost`], which stops the work on other systems.
     async fn ensure_held(&self) -> Result<(), LockError> {
-        let record = read(&*self.store, &self.system).await;
+        let found = read(&*self.store, &self.system).await;
         let failed = |source| LockError::Check { system: self.system.clone(), source };
-        match record.map_err(failed)? {
-            Some(record) if self.is_own(&record) => Ok(()),
-            record => {
-                let cause = loss(record);
+        match found.map_err(failed)? {
+            Some(found) if self.is_own(&found.record) => Ok(()),
+            found => {
+                let cause = loss(found);
                 self.loss.send_replace(Some(cause.clone()));
                 Err(self.loss_error(cause))
             }
@@ -272,36 +314,31 @@ impl<S: Store> Lock<S> {
 }
 
 /// Describes how a lock was lost, from its present document.
-fn loss(record: Option<LockRecord>) -> String {
-    match record {
+fn loss(found: Option<FoundLock>) -> String {
+    match found {
         // A broken lock still names the owner it was taken from.
-        Some(record) if !record.released => format!("{} holds it now", record.owner(unix_seconds())),
+        Some(found) if !found.record.released => format!("{} holds it now", found.owner()),
         _ => "it was broken".to_owned(),
     }
 }
 
-async fn read<S: Store>(store: &S, system: &str) -> Result<Option<LockRecord>, AwsError> {
-    let document = store.read(&key(system)).await?;
-    Ok(document.and_then(|document| serde_json::from_str(&document.text).ok()))
+async fn read<S: Store>(store: &S, system: &str) -> Result<Option<FoundLock>, AwsError> {
+    Ok(store.read(&key(system)).await?.and_then(|document| FoundLock::of(&document)))
 }
 
 /// Reads the lock of a system; `None` if it is free.
-pub(crate) async fn read_lock<S: Store>(store: &S, system: &str) -> Result<Option<LockRecord>, AwsError> {
-    Ok(read(store, system).await?.filter(|record| !record.released))
+pub(crate) async fn read_lock<S: Store>(store: &S, system: &str) -> Result<Option<FoundLock>, AwsError> {
+    Ok(read(store, system).await?.filter(|found| !found.record.released))
 }
 
-/// Breaks the lock of a system; returns the record of its owner, `None` if it was free.
-pub(crate) async fn break_lock<S: Store>(store: &S, system: &str) -> Result<Option<LockRecord>, AwsError> {
+/// Breaks the lock of a system; returns what it was, `None` if it was free.
+pub(crate) async fn break_lock<S: Store>(store: &S, system: &str) -> Result<Option<FoundLock>, AwsError> {
     loop {
         let Some(document) = store.read(&key(system)).await? else { return Ok(None) };
-        let Ok(mut record) = serde_json::from_str::<LockRecord>(&document.text) else { return Ok(None) };
-        if record.released {
-            return Ok(None);
-        }
-        record.released = true;
-        record.token = writer_token();
-        if store.replace(&key(system), &text(&record), &document.tag).await?.is_some() {
-            return Ok(Some(record));
+        let Some(found) = FoundLock::of(&document).filter(|found| !found.record.released) else { return Ok(None) };
+        let broken = LockRecord { released: true, token: writer_token(), ..found.record.clone() };
+        if store.replace(&key(system), &text(&broken), &document.tag).await?.is_some() {
+            return Ok(Some(found));
         }
     }
 }

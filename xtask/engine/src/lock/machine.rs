@@ -1,11 +1,12 @@
 //! This machine and its processes, one of which may own a lock.
 
-use super::{LockRecord, LockState};
-use crate::store::unix_seconds;
+use std::time::Duration;
 
-/// Returns the present state of a lock, whose owner may be a process of this machine.
-pub(crate) fn current_state(record: &LockRecord) -> LockState {
-    record.state(unix_seconds(), &host(), is_alive)
+use super::{LockRecord, LockState};
+
+/// Returns the present state of a lock, whose owner may be a process of this machine, by the time since its last renewal.
+pub(super) fn current_state(record: &LockRecord, silence: Option<Duration>) -> LockState {
+    record.state(silence, &host(), is_alive)
 }
 
 /// Returns the machine's name and what distinguishes a container or a CI runner from others on it.

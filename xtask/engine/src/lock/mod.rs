@@ -1,24 +1,27 @@
 //! One deploy at a time per system and stage: a lock document in the artifact bucket.
 //!
 //! The owner renews its lock while it works. A lock that was not renewed for 90 seconds, or whose process on this
-//! machine has ended, is stale: the next run takes it over and says so.
+//! machine has ended, is stale: the next run takes it over and says so. Only S3's clock, or the time in which this machine sees no renewal,
+//! counts: the clocks of two machines are never compared.
 //!
 //! `HeldLocks` is passed to every step that changes a system; the step calls `ensure_held` right before the change.
 
 mod held;
 mod machine;
+mod watch;
 
 pub use held::HeldLocks;
-pub(crate) use held::{Requester, break_lock, read_lock};
-pub(crate) use machine::current_state;
+pub(crate) use held::{FoundLock, Requester, break_lock, read_lock};
+use std::time::Duration;
+
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::aws::AwsError;
 
-/// How many seconds after its last renewal a lock expires.
-const EXPIRY_SECONDS: u64 = 90;
+/// How long after its last renewal a lock expires.
+const EXPIRY: Duration = Duration::from_secs(90);
 
 /// A lock's document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +35,9 @@ pub(crate) struct LockRecord {
     pub(crate) process: u32,
     /// The command that the run executes: `deploy`, `rollback`.
     pub(crate) command: String,
-    /// When the lock was acquired, in seconds since 1970.
+    /// When the lock was acquired, in seconds since 1970 by the owner's clock.
     pub(crate) since: u64,
-    /// When it was last renewed, in seconds since 1970.
+    /// When it was last renewed, in seconds since 1970 by the owner's clock; higher at every renewal.
     pub(crate) renewed: u64,
     /// Whether it was released or broken: the next run may acquire it.
     pub(crate) released: bool,
@@ -52,25 +55,27 @@ pub(crate) enum LockState {
 }
 
 impl LockRecord {
-    /// Describes the owner and the age of the lock.
-    pub(crate) fn owner(&self, now: u64) -> String {
-        let age = now.saturating_sub(self.since);
+    /// Describes the owner of a lock that was last renewed so long ago, and for how long it has held the lock.
+    pub(crate) fn owner(&self, silence: Duration) -> String {
+        let age = self.renewed.saturating_sub(self.since) + silence.as_secs();
         format!("{} ({} on {}, process {}, for {age} s)", self.who, self.command, self.host, self.process)
     }
 
-    /// Returns the lock's state as seen from `host`, whose running processes `is_alive` knows.
-    fn state(&self, now: u64, host: &str, is_alive: impl Fn(u32) -> bool) -> LockState {
+    /// Returns the lock's state as seen from `host`, whose running processes `is_alive` knows. `silence` is the time since its last renewal;
+    /// if that is unknown, only a process on this machine makes it stale.
+    fn state(&self, silence: Option<Duration>, host: &str, is_alive: impl Fn(u32) -> bool) -> LockState {
         if self.released {
             return LockState::Free;
-        }
-        let silence = now.saturating_sub(self.renewed);
-        if silence > EXPIRY_SECONDS {
-            return LockState::Stale(format!("it was not renewed for {silence} s"));
         }
         if self.host == host && !is_alive(self.process) {
             return LockState::Stale("its process is gone".to_owned());
         }
-        LockState::Held
+        match silence {
+            Some(silence) if silence > EXPIRY => {
+                LockState::Stale(format!("it was not renewed for {} s", silence.as_secs()))
+            }
+            _ => LockState::Held,
+        }
     }
 }
 
@@ -169,14 +174,21 @@ mod tests {
 
     #[test]
     fn only_a_lock_whose_owner_is_gone_may_be_acquired() {
-        let state = |record: &LockRecord, now, host: &str, alive| record.state(now, host, |_| alive);
-        assert_eq!(state(&record(), 1010, "here", true), LockState::Held);
-        assert_eq!(state(&record(), 1000 + EXPIRY_SECONDS, "elsewhere", false), LockState::Held);
-        assert!(matches!(state(&record(), 1001 + EXPIRY_SECONDS, "elsewhere", true), LockState::Stale(_)));
-        assert!(matches!(state(&record(), 1001, "here", false), LockState::Stale(_)));
-        assert_eq!(state(&LockRecord { released: true, ..record() }, 1001, "here", true), LockState::Free);
-        // A clock that runs behind does not make a lock stale.
-        assert_eq!(state(&record(), 900, "here", true), LockState::Held);
+        let state = |record: &LockRecord, silence: u64, host: &str, alive| {
+            record.state(Some(Duration::from_secs(silence)), host, |_| alive)
+        };
+        assert_eq!(state(&record(), 10, "here", true), LockState::Held);
+        assert_eq!(state(&record(), 90, "elsewhere", false), LockState::Held);
+        assert!(matches!(state(&record(), 91, "elsewhere", true), LockState::Stale(_)));
+        assert!(matches!(state(&record(), 1, "here", false), LockState::Stale(_)));
+        assert_eq!(state(&LockRecord { released: true, ..record() }, 1, "here", true), LockState::Free);
+        assert_eq!(record().state(None, "elsewhere", |_| true), LockState::Held);
+    }
+
+    #[test]
+    fn the_owners_clock_only_counts_against_itself() {
+        let renewed = LockRecord { since: 1000, renewed: 1030, ..record() };
+        assert!(renewed.owner(Duration::from_secs(5)).ends_with("for 35 s)"));
     }
 
     /// Written by version 0.1 and read by every later one.

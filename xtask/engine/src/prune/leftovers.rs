@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::ValueEnum;
 use model::rendered::RenderedSystem;
 
-use super::{Mark, Target};
+use super::{Mark, Marks, Target};
 use crate::{
     aws::{AwsError, Clients, cloudformation::ChangeSet, logs::LogGroup},
     deploy::CHANGE_SET_PREFIX,
@@ -34,8 +34,8 @@ pub(crate) async fn mark(
     wanted: &BTreeSet<Leftover>,
     systems: &[RenderedSystem],
     stage: &str,
-) -> Result<Vec<Mark>, AwsError> {
-    let mut marks = Vec::new();
+) -> Result<Marks, AwsError> {
+    let mut marks = Marks::new();
     if wanted.contains(&Leftover::ChangeSets) || wanted.contains(&Leftover::EmptyStacks) {
         mark_stacks(clients, wanted, systems, stage, &mut marks).await?;
     }
@@ -50,16 +50,15 @@ async fn mark_stacks(
     wanted: &BTreeSet<Leftover>,
     systems: &[RenderedSystem],
     stage: &str,
-    marks: &mut Vec<Mark>,
+    marks: &mut Marks,
 ) -> Result<(), AwsError> {
     let regions: BTreeSet<_> =
         systems.iter().flat_map(|system| &system.stacks).map(|stack| stack.region.clone()).collect();
     for region in regions {
         let cloudformation = clients.cloudformation(region.as_deref());
         for (stack, state) in cloudformation.describe_all().await? {
-            if !systems.iter().any(|system| belongs(&stack, &system.name, stage)) {
-                continue;
-            }
+            let Some(system) = systems.iter().find(|system| belongs(&stack, &system.name, stage)) else { continue };
+            let marks = marks.entry(system.name.clone()).or_default();
             if state.status == EMPTY_STATUS {
                 if wanted.contains(&Leftover::EmptyStacks) {
                     marks.push(empty_stack(&stack, region.as_deref()));
@@ -77,14 +76,15 @@ async fn mark_log_groups(
     clients: &Clients,
     systems: &[RenderedSystem],
     stage: &str,
-    marks: &mut Vec<Mark>,
+    marks: &mut Marks,
 ) -> Result<(), AwsError> {
     for system in systems {
         for group in clients.logs().groups(&format!("{LOG_GROUPS}{}-", system.name)).await? {
             let Some(function) = group.name.strip_prefix(LOG_GROUPS) else { continue };
             if belongs(function, &system.name, stage) {
                 let exists = clients.lambda().version(function, "$LATEST").await?.is_some();
-                marks.push(log_group(&group, exists, is_defined(&group.name, systems)));
+                let mark = log_group(&group, exists, is_defined(&group.name, systems));
+                marks.entry(system.name.clone()).or_default().push(mark);
             }
         }
     }

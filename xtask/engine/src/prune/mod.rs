@@ -3,6 +3,7 @@
 mod artifacts;
 pub(crate) mod leftovers;
 pub(crate) mod sites;
+mod sweep;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use artifacts::{References, artifact_names, is_artifact};
 use model::rendered::RenderedSystem;
 use serde::Serialize;
+pub(crate) use sweep::{Sweep, Swept};
 pub(crate) use versions::{ReleasedVersions, released_versions};
 use versions::{completed_and_open, mark_versions};
 
@@ -17,6 +19,9 @@ use crate::{
     aws::{AwsError, Clients},
     deploy::Outputs,
 };
+
+/// The marks of each system.
+pub(crate) type Marks = BTreeMap<String, Vec<Mark>>;
 
 /// Whether one resource stays, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,26 +61,31 @@ pub(crate) struct Scope<'a> {
 }
 
 /// Marks the versions, layers and artifacts of these systems.
-pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Vec<Mark>, AwsError> {
+pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Marks, AwsError> {
     let lambda = clients.lambda();
-    let mut marks = Vec::new();
+    let mut marks = Marks::new();
     let mut references = References::default();
     let stacks = || scope.systems.iter().flat_map(|system| &system.stacks);
-    for function in stacks().flat_map(|stack| &stack.functions) {
-        let name = &function.function_name;
-        let (versions, aliases) = (lambda.versions(name).await?, lambda.aliases(name).await?);
-        let marked = mark_versions(name, &versions, &aliases, scope.released, scope.keep);
-        let kept = versions.iter().zip(&marked).filter(|(_, mark)| mark.keep).map(|(version, _)| version);
-        references.add_versions(kept);
-        references.add_versions(lambda.version(name, "$LATEST").await?.iter());
-        marks.extend(marked);
+    for stack in stacks() {
+        for function in &stack.functions {
+            let name = &function.function_name;
+            let (versions, aliases) = (lambda.versions(name).await?, lambda.aliases(name).await?);
+            let marked = mark_versions(name, &versions, &aliases, scope.released, scope.keep);
+            let kept = versions.iter().zip(&marked).filter(|(_, mark)| mark.keep).map(|(version, _)| version);
+            references.add_versions(kept);
+            references.add_versions(lambda.version(name, "$LATEST").await?.iter());
+            marks.entry(stack.system.clone()).or_default().extend(marked);
+        }
     }
     for stack in stacks() {
         references.add_parameters(scope.parameters.get(&stack.name));
     }
-    for layer in stacks().flat_map(|stack| &stack.layers) {
-        let versions = lambda.layer_versions(&layer.layer_name).await?;
-        marks.extend(references.mark_layer(&layer.layer_name, versions));
+    for stack in stacks() {
+        for layer in &stack.layers {
+            let versions = lambda.layer_versions(&layer.layer_name).await?;
+            let marked = references.mark_layer(&layer.layer_name, versions);
+            marks.entry(stack.system.clone()).or_default().extend(marked);
+        }
     }
     if let Some(bucket) = scope.bucket {
         for system in scope.systems {
@@ -83,41 +93,11 @@ pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Vec<Mark
             let artifacts = artifact_names(system);
             let keys = clients.s3().keys(bucket, &prefix).await?;
             let own = keys.into_iter().filter(|key| is_artifact(key, &prefix, &artifacts));
-            marks.extend(own.map(|key| references.mark_artifact(key)));
+            let marked = own.map(|key| references.mark_artifact(key));
+            marks.entry(system.name.clone()).or_default().extend(marked);
         }
     }
     Ok(marks)
-}
-
-/// Deletes everything that is not kept; returns how many resources. After a failure, the next run deletes the rest.
-pub(crate) async fn sweep(clients: &Clients, marks: &[Mark], bucket: Option<&str>) -> Result<usize, AwsError> {
-    let lambda = clients.lambda();
-    let mut keys = Vec::new();
-    let mut site_keys: BTreeMap<(&Option<String>, &str), Vec<String>> = BTreeMap::new();
-    let mut count = 0;
-    for mark in marks.iter().filter(|mark| !mark.keep) {
-        match &mark.target {
-            Target::Version { function, version } => lambda.delete_version(function, version).await?,
-            Target::Layer { layer, version } => lambda.delete_layer_version(layer, *version).await?,
-            Target::Artifact { key } => keys.push(key.clone()),
-            Target::SiteFile { region, bucket, key } => {
-                site_keys.entry((region, bucket)).or_default().push(key.clone());
-            }
-            Target::ChangeSet { region, stack, name } => {
-                clients.cloudformation(region.as_deref()).delete_change_set(stack, name).await?;
-            }
-            Target::EmptyStack { region, stack } => clients.cloudformation(region.as_deref()).delete(stack).await?,
-            Target::LogGroup { name } => clients.logs().delete(name).await?,
-        }
-        count += 1;
-    }
-    if let (Some(bucket), false) = (bucket, keys.is_empty()) {
-        clients.s3().delete(bucket, &keys).await?;
-    }
-    for ((region, bucket), keys) in site_keys {
-        clients.s3_in(region.as_deref()).delete(bucket, &keys).await?;
-    }
-    Ok(count)
 }
 
 #[cfg(test)]

@@ -88,6 +88,8 @@ pub(crate) struct ReleaseMetadata {
     pub(crate) system_alarms: Vec<String>,
     /// See [`Entry::needs`].
     pub(crate) needs: BTreeMap<String, String>,
+    /// See [`Entry::apis`].
+    pub(crate) apis: BTreeMap<String, String>,
     /// See [`Entry::sites`].
     pub(crate) sites: BTreeMap<String, String>,
 }
@@ -109,6 +111,7 @@ impl ReleaseMetadata {
             functions,
             needs: self.needs.clone(),
             sites: self.sites.clone(),
+            apis: self.apis.clone(),
             steps: Vec::new(),
             outcome: Outcome::Open,
         }

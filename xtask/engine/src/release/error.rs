@@ -68,7 +68,7 @@ pub(crate) enum ReleaseError {
     /// An alarm that should revert a canary does not exist.
     #[error("release.alarms of stage {stage} names alarms that do not exist in its account: {}", alarms.join(", "))]
     #[diagnostic(help(
-        "correct the names in stacks/stages/{stage}.yaml; `aws cloudwatch describe-alarms` lists the existing alarms"
+        "correct `release.alarms` in the file of stage {stage}; `aws cloudwatch describe-alarms` lists the existing alarms"
     ))]
     UnknownAlarms { alarms: Vec<String>, stage: String },
     /// An alias could not be shifted back.

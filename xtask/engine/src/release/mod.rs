@@ -24,7 +24,7 @@ use revert::revert_after;
 use serde::{Deserialize, Serialize};
 use shift::complete;
 
-use crate::ledger::{OpenEntry, ReleaseKind, VersionChange};
+use crate::ledger::{LedgerError, OpenEntry, ReleaseKind, VersionChange};
 
 /// A function after a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ async fn record_and_complete(context: &ReleaseContext<'_>, candidates: &[Candida
     let changes: BTreeMap<_, _> =
         candidates.iter().map(|candidate| (candidate.function.function_name.clone(), change(candidate))).collect();
     let is_unchanged = changes.values().all(VersionChange::is_none);
-    if is_unchanged && !candidates.iter().any(|candidate| candidate.is_new) && serves_same_sites(context).await? {
+    if is_unchanged && !candidates.iter().any(|candidate| candidate.is_new) && serves_the_same(context).await? {
         return Ok(());
     }
     let entry = context.metadata.entry(ReleaseKind::Deploy, changes);
@@ -143,19 +143,31 @@ async fn withdraw_stray_weights(context: &ReleaseContext<'_>, candidates: &[Cand
     let stays = |candidate: &&Candidate| candidate.before.as_ref() == Some(&candidate.version);
     for candidate in candidates.iter().filter(|candidate| candidate.is_weighted).filter(stays) {
         let (name, version) = (&candidate.function.function_name, &candidate.version);
+        context.locks.ensure_held(&context.system.name).await.map_err(LedgerError::from)?;
         context.point_live(name, version).await.map_err(context::failed(name))?;
         context.ui.say(format_args!("✓ {name}: live sends all traffic to {version} again"));
     }
     Ok(())
 }
 
-/// Returns whether users receive the wanted sites already.
-async fn serves_same_sites(context: &ReleaseContext<'_>) -> Result<bool, ReleaseError> {
-    let sites = &context.metadata.sites;
-    if sites.is_empty() {
+/// Returns whether users receive the wanted sites already, and the last release was tested with the present routes.
+async fn serves_the_same(context: &ReleaseContext<'_>) -> Result<bool, ReleaseError> {
+    let ReleaseMetadata { sites, apis, .. } = &context.metadata;
+    if sites.is_empty() && apis.is_empty() {
         return Ok(true);
     }
-    Ok(context.ledger.last_released(None).await?.is_some_and(|entry| entry.sites == *sites))
+    let Some(last) = context.ledger.last_released(None).await? else { return Ok(sites.is_empty()) };
+    Ok(last.sites == *sites && other_routes(&last.apis, apis).is_empty())
+}
+
+/// Returns the APIs, as `stack/logical ID`, whose routes differ from those of a release. An API that the release does not name is
+/// left out: the entry may be of a version that recorded none.
+pub(crate) fn other_routes<'a>(
+    released: &BTreeMap<String, String>,
+    present: &'a BTreeMap<String, String>,
+) -> Vec<&'a str> {
+    let differs = |(api, deployment): &(&String, &String)| released.get(*api).is_some_and(|old| old != *deployment);
+    present.iter().filter(differs).map(|(api, _)| api.as_str()).collect()
 }
 
 fn functions(candidates: &[Candidate]) -> Vec<RenderedFunction> {
@@ -166,4 +178,19 @@ fn change(candidate: &Candidate) -> VersionChange {
     // The stack creates a new function's alias, which points to the version that is released.
     let before = candidate.before.clone().filter(|_| !candidate.is_new);
     VersionChange { before, after: candidate.version.clone(), code_sha256: Some(candidate.code_sha256.clone()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_differ_where_another_deployment_is_served() {
+        let of = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(api, deployment)| ((*api).to_owned(), (*deployment).to_owned())).collect()
+        };
+        let released = of(&[("a/Api", "One"), ("b/Api", "One")]);
+        assert_eq!(other_routes(&released, &of(&[("a/Api", "Two"), ("b/Api", "One"), ("c/Api", "One")])), ["a/Api"]);
+        assert_eq!(other_routes(&BTreeMap::new(), &released), [""; 0]);
+    }
 }

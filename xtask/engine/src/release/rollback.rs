@@ -6,7 +6,7 @@ use super::{
     ReleaseContext, ReleaseError, abort,
     candidate::probe,
     context::failed,
-    resume,
+    other_routes, resume,
     shift::{FunctionChange, complete},
 };
 use crate::{
@@ -82,10 +82,22 @@ async fn record_and_complete(
     let kind = ReleaseKind::Rollback { to: target.number };
     let entry = context.metadata.entry(kind, changes.iter().map(by_name).collect());
     // Users receive the target's commit, not the workspace's.
-    let entry = Entry { commit: target.commit.clone(), sites, ..entry };
+    let apis = target.apis.clone();
+    warn_of_routes(context, target);
+    let entry = Entry { commit: target.commit.clone(), sites, apis, ..entry };
     let open = context.ledger.record(context.locks, entry).await?;
     let functions = changes.into_iter().map(|(function, _)| function).collect();
     Ok(complete(context, open, functions).await?.entry)
+}
+
+/// Warns of APIs that keep the routes of a later deploy: they belong to the stacks, which a rollback does not change.
+fn warn_of_routes(context: &ReleaseContext<'_>, target: &Entry) {
+    for api in other_routes(&target.apis, &context.metadata.apis) {
+        context.ui.warn(format_args!(
+            "{api} keeps its present routes, which differ from those of release {}: deploy its commit to restore them",
+            target.number
+        ));
+    }
 }
 
 /// Returns the manifests of the sites that users receive now.

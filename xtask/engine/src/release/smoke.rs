@@ -1,16 +1,20 @@
 //! Smoke tests: requests that each new version must serve before any traffic, and the API while and after traffic shifts.
 
-use std::{convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::{aws::lambda::Invocation, http::Request};
+use crate::{
+    aws::lambda::Invocation,
+    http::{Request, Response},
+};
 
 /// A request, and the response that must follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SmokeTest {
-    pub(crate) url: String,
+    /// The URL, or the reason why there is none: then the test fails.
+    pub(crate) url: Result<String, String>,
     /// The expected status.
     pub(crate) status: u16,
     /// Fields that the response's JSON must contain; other fields are ignored.
@@ -24,8 +28,12 @@ pub(crate) struct SmokeTest {
 pub(crate) struct DirectInvocation {
     /// The function's name in Lambda.
     pub(crate) function_name: String,
-    /// The path below the API's URL.
+    /// The path below the API's URL, with its query.
     pub(crate) path: String,
+    /// The path of the route that matches, for example `/notes/{id}`.
+    pub(crate) route: String,
+    /// The values of the route's variables.
+    pub(crate) variables: BTreeMap<String, String>,
     /// The name of the API's stage.
     pub(crate) stage: String,
 }
@@ -48,6 +56,21 @@ pub(super) async fn with_retries<E>(
     Ok(attempt().await?.map_err(|why| format!("{why}, {ATTEMPTS} times")))
 }
 
+/// Returns whether API Gateway had no route for the request. It answers with status 403, as an authorizer does, but with this
+/// error type (API Gateway developer guide, "Gateway response types": `MISSING_AUTHENTICATION_TOKEN` is also the response to an
+/// unsupported method or resource). A stage may set another status and body; the header stays.
+pub(crate) fn has_no_route(response: &Response) -> bool {
+    let error_type = response.headers.get("x-amzn-errortype");
+    error_type.is_some_and(|error_type| error_type.starts_with("MissingAuthenticationTokenException"))
+}
+
+/// Describes a response of [`has_no_route`].
+pub(crate) fn no_route(method: &str, url: &str, status: u16) -> String {
+    format!(
+        "{url} has no route for {method}: the gateway itself responds with {status}, MissingAuthenticationTokenException"
+    )
+}
+
 impl SmokeTest {
     /// Sends the request until the test passes, five times at most. The error describes the last failure.
     pub(crate) async fn run_with_retries(&self, pause: Duration) -> Result<(), String> {
@@ -57,9 +80,12 @@ impl SmokeTest {
 
     /// Sends the request once. The error describes the failure.
     pub(crate) async fn run(&self) -> Result<(), String> {
-        let url = &self.url;
+        let url = self.url.as_ref().map_err(Clone::clone)?;
         let response = Request::get(url).send().await.map_err(|error| error.to_string())?;
         let status = response.status;
+        if has_no_route(&response) {
+            return Err(no_route("GET", url, status));
+        }
         if status != self.status {
             return Err(format!("{url} responds with {status} instead of {}", self.status));
         }
@@ -101,16 +127,20 @@ impl DirectInvocation {
     /// Returns the event that a REST API makes of the request (API Gateway developer guide, "Input format of a Lambda function
     /// for proxy integration").
     pub(super) fn event(&self) -> Value {
-        let (path, stage) = (&self.path, &self.stage);
+        let (stage, route) = (&self.stage, &self.route);
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let query: BTreeMap<_, _> = query.split('&').filter(|pair| !pair.is_empty()).map(parameter).collect();
+        let lists: BTreeMap<_, _> = query.iter().map(|(name, value)| (name, [value])).collect();
+        let variables: BTreeMap<_, _> = self.variables.iter().map(|(name, value)| (name, decoded(value))).collect();
         json!({
-            "resource": path,
+            "resource": route,
             "path": path,
             "httpMethod": "GET",
             "headers": { "Accept": "*/*", "Host": "release", "User-Agent": "xtask" },
             "multiValueHeaders": { "Accept": ["*/*"], "Host": ["release"], "User-Agent": ["xtask"] },
-            "queryStringParameters": null,
-            "multiValueQueryStringParameters": null,
-            "pathParameters": null,
+            "queryStringParameters": or_null(&query),
+            "multiValueQueryStringParameters": or_null(&lists),
+            "pathParameters": or_null(&variables),
             "stageVariables": null,
             "requestContext": {
                 "accountId": "",
@@ -121,13 +151,44 @@ impl DirectInvocation {
                 "protocol": "HTTP/1.1",
                 "requestId": "release",
                 "resourceId": "release",
-                "resourcePath": path,
+                "resourcePath": route,
                 "stage": stage,
             },
             "body": null,
             "isBase64Encoded": false,
         })
     }
+}
+
+/// Returns the map in JSON; an empty one is null, as in API Gateway's events.
+fn or_null<K: serde::Serialize, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
+    if map.is_empty() { Value::Null } else { json!(map) }
+}
+
+/// Returns the decoded name and value of a query's parameter.
+fn parameter(pair: &str) -> (String, String) {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    (decoded(&name.replace('+', " ")), decoded(&value.replace('+', " ")))
+}
+
+/// Decodes percent-encoded bytes. An incomplete encoding stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Returns whether `actual` contains every field of `expected` with its value.
@@ -146,12 +207,56 @@ mod tests {
 
     use super::*;
 
+    fn direct(path: &str, route: &str, variables: &[(&str, &str)]) -> DirectInvocation {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        DirectInvocation {
+            function_name: "f".to_owned(),
+            path: path.to_owned(),
+            route: route.to_owned(),
+            variables: variables.collect(),
+            stage: "prod".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_event_has_the_route_its_variables_and_the_query() {
+        let event = direct("/notes/a%20b?limit=1&text=x+y", "/notes/{id}", &[("id", "a%20b")]).event();
+        assert_eq!((&event["resource"], &event["path"]), (&json!("/notes/{id}"), &json!("/notes/a%20b")));
+        assert_eq!(event["pathParameters"], json!({ "id": "a b" }));
+        assert_eq!(event["queryStringParameters"], json!({ "limit": "1", "text": "x y" }));
+        assert_eq!(event["multiValueQueryStringParameters"]["limit"], json!(["1"]));
+        assert_eq!(event["requestContext"]["resourcePath"], "/notes/{id}");
+        let event = direct("/health", "/health", &[]).event();
+        assert_eq!((&event["pathParameters"], &event["queryStringParameters"]), (&Value::Null, &Value::Null));
+        assert_eq!(decoded("50%"), "50%");
+    }
+
+    #[tokio::test]
+    async fn a_test_without_a_url_fails() {
+        let reason = "API NotesApi is not deployed".to_owned();
+        let test = SmokeTest { url: Err(reason.clone()), status: 200, json: None, direct: None };
+        assert_eq!(test.run().await, Err(reason));
+    }
+
+    #[test]
+    fn a_missing_route_is_recognized_by_its_error_type() {
+        let response = |error_type: &str| Response {
+            status: 403,
+            headers: [("x-amzn-errortype".to_owned(), error_type.to_owned())].into(),
+            ..Response::default()
+        };
+        assert!(has_no_route(&response("MissingAuthenticationTokenException")));
+        for refused in ["UnauthorizedException", "AccessDeniedException"] {
+            assert!(!has_no_route(&response(refused)), "{refused}");
+        }
+        assert!(!has_no_route(&Response { status: 403, ..Response::default() }));
+    }
+
     #[test]
     fn a_direct_response_is_verified_by_status_and_json() {
-        let direct =
-            DirectInvocation { function_name: "f".to_owned(), path: "/health".to_owned(), stage: "prod".to_owned() };
+        let direct = direct("/health", "/health", &[]);
         let test = SmokeTest {
-            url: String::new(),
+            url: Ok(String::new()),
             status: 200,
             json: Some(json!({ "status": "healthy" })),
             direct: Some(direct.clone()),

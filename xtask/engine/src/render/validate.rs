@@ -1,7 +1,8 @@
 //! Validates rendered templates offline, against AWS's own resource schemas and rules.
 //!
-//! The schemas and rules are those of the crate `cloudformation-validate`. This module decides which findings refuse a template
-//! ([`REFUSED`], [`ALLOWED`]), and names their places. It calls no service and changes no template.
+//! The schemas and rules are those of the crate `cloudformation-validate`, and the requirements of [`model::requirements`]. This
+//! module decides which findings refuse a template ([`REFUSED`]), and names their places. A stack accepts a finding with
+//! [`model::template::Stack::except`]. The module calls no service and changes no template.
 
 use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
@@ -11,25 +12,14 @@ use cloudformation_validate::{
     validate_bytes_with_path,
 };
 use miette::Diagnostic;
-use model::rendered::RenderedStack;
+use model::{
+    rendered::{RenderedStack, RenderedSystem},
+    requirements::{self, Violation},
+    stage::Stage,
+    template,
+};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-
-/// A finding that is accepted.
-#[derive(Debug)]
-pub struct Allowed {
-    /// The rule, for example `F3002`.
-    pub rule: &'static str,
-    /// The stack, as `<system>-<stack>` without the stage; `*` is every stack.
-    pub stack: &'static str,
-    /// The logical ID; `*` is everything in the stack.
-    pub logical_id: &'static str,
-    /// The reason why the template is right nevertheless.
-    pub reason: &'static str,
-}
-
-/// The findings that are accepted although their rule refuses templates.
-pub const ALLOWED: &[Allowed] = &[];
 
 /// A rule whose findings refuse a template, although they are warnings of the validator.
 #[derive(Debug)]
@@ -78,8 +68,8 @@ pub enum ValidateError {
     /// Templates have findings that CloudFormation or a service would refuse.
     #[error("{}", listed(.findings))]
     #[diagnostic(help(
-        "correct the stack's definition; if a finding is wrong, add an exception with a reason to ALLOWED in the engine's \
-         src/render/validate.rs"
+        "correct the stack's definition; if a finding must stay, accept it there with a reason: \
+         `stack.except(LOGICAL_ID, RULE, REASON)`"
     ))]
     Refused {
         /// The findings, all of them errors.
@@ -150,8 +140,19 @@ impl Validator {
             .diagnostics
             .into_iter()
             .filter_map(|diagnostic| finding(stack, diagnostic))
-            .filter(|finding| !is_allowed(ALLOWED, stack, finding))
+            .filter(|finding| !is_excepted(stack, finding))
             .collect())
+    }
+
+    /// Fails if a system breaks a requirement, or CloudFormation or a service would refuse a template.
+    ///
+    /// # Errors
+    ///
+    /// When there are such findings, or the validator itself fails.
+    pub fn check_systems(&self, stage: &Stage, systems: &[RenderedSystem]) -> Result<(), ValidateError> {
+        let mut findings = broken_requirements(stage, systems);
+        findings.extend(self.errors(systems.iter().flat_map(|system| &system.stacks))?);
+        refuse(findings)
     }
 
     /// Fails if CloudFormation or a service would refuse a template.
@@ -160,6 +161,11 @@ impl Validator {
     ///
     /// When there are such findings, or the validator itself fails.
     pub fn check<'a>(&self, stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Result<(), ValidateError> {
+        refuse(self.errors(stacks)?)
+    }
+
+    /// The findings that refuse a template.
+    fn errors<'a>(&self, stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Result<Vec<Finding>, ValidateError> {
         let mut findings = Vec::new();
         for stack in stacks {
             let mark = self.passed.as_ref().map(|directory| directory.join(fingerprint(stack)));
@@ -172,7 +178,37 @@ impl Validator {
                 remember(&mark);
             }
         }
-        if findings.is_empty() { Ok(()) } else { Err(ValidateError::Refused { findings }) }
+        Ok(findings)
+    }
+}
+
+/// Fails if a system breaks a requirement. Unlike [`Validator::check_systems`], this starts no validator.
+///
+/// # Errors
+///
+/// When a resource breaks a requirement without an exception.
+pub(crate) fn require(stage: &Stage, systems: &[RenderedSystem]) -> Result<(), ValidateError> {
+    refuse(broken_requirements(stage, systems))
+}
+
+fn broken_requirements(stage: &Stage, systems: &[RenderedSystem]) -> Vec<Finding> {
+    requirements::violations(stage, systems).into_iter().map(Finding::from).collect()
+}
+
+fn refuse(findings: Vec<Finding>) -> Result<(), ValidateError> {
+    if findings.is_empty() { Ok(()) } else { Err(ValidateError::Refused { findings }) }
+}
+
+impl From<Violation> for Finding {
+    fn from(violation: Violation) -> Self {
+        Self {
+            severity: Severity::Error,
+            rule: violation.requirement.id().to_owned(),
+            stack: violation.stack,
+            logical_id: Some(violation.logical_id),
+            property: violation.property,
+            message: violation.message,
+        }
     }
 }
 
@@ -214,13 +250,10 @@ fn finding(stack: &RenderedStack, diagnostic: ValidatorDiagnostic) -> Option<Fin
     })
 }
 
-fn is_allowed(allowed: &[Allowed], stack: &RenderedStack, finding: &Finding) -> bool {
-    let name = format!("{}-{}", stack.system, stack.stack);
-    allowed.iter().any(|allowed| {
-        allowed.rule == finding.rule
-            && (allowed.stack == "*" || allowed.stack == name)
-            && (allowed.logical_id == "*" || finding.logical_id.as_deref() == Some(allowed.logical_id))
-    })
+/// Has the resource of a finding an exception from its rule?
+fn is_excepted(stack: &RenderedStack, finding: &Finding) -> bool {
+    let resource = finding.logical_id.as_ref().and_then(|id| stack.template["Resources"].get(id));
+    resource.is_some_and(|resource| template::is_excepted(resource, &finding.rule))
 }
 
 fn listed(findings: &[Finding]) -> String {
@@ -234,9 +267,10 @@ fn listed(findings: &[Finding]) -> String {
     format!("found {count} {mistakes} in the templates of {stacks}{lines}")
 }
 
-/// A hash of everything that decides whether a template passes: the template, its stack, the validator's version and the lists here.
+/// A hash of everything that decides whether a template passes: the template with its exceptions, the validator's version and
+/// the list here.
 fn fingerprint(stack: &RenderedStack) -> String {
-    let decided_by = (cloudformation_validate::version(), REFUSED, ALLOWED, &stack.system, &stack.stack);
+    let decided_by = (cloudformation_validate::version(), REFUSED);
     hex::encode(Sha256::digest(format!("{decided_by:?}{}", stack.template)))
 }
 
@@ -249,149 +283,4 @@ fn remember(mark: &camino::Utf8Path) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::LazyLock;
-
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// Starting takes most of a second.
-    static VALIDATOR: LazyLock<Validator> = LazyLock::new(Validator::new);
-
-    fn stack(template: Value) -> RenderedStack {
-        RenderedStack {
-            system: "photos".to_owned(),
-            stack: "api".to_owned(),
-            name: "photos-api-dev".to_owned(),
-            region: None,
-            template,
-            parameters: BTreeMap::new(),
-            depends_on: std::collections::BTreeSet::new(),
-            functions: Vec::new(),
-            layers: Vec::new(),
-            apis: Vec::new(),
-        }
-    }
-
-    fn function(properties: Value) -> Value {
-        let mut all = json!({
-            "Role": "arn:aws:iam::123456789012:role/upload",
-            "Code": { "S3Bucket": "artifacts", "S3Key": { "Ref": "UploadCode" } },
-            "Runtime": "provided.al2023",
-            "Handler": "bootstrap",
-        });
-        for (name, value) in properties.as_object().into_iter().flatten() {
-            all[name] = value.clone();
-        }
-        json!({
-            "Parameters": { "UploadCode": { "Type": "String" } },
-            "Resources": { "Upload": { "Type": "AWS::Lambda::Function", "Properties": all } },
-        })
-    }
-
-    fn errors(template: Value) -> Vec<Finding> {
-        match VALIDATOR.check([&stack(template)]) {
-            Ok(()) => Vec::new(),
-            Err(ValidateError::Refused { findings }) => findings,
-            Err(error) => panic!("the validator failed: {error}"),
-        }
-    }
-
-    #[test]
-    fn a_sound_template_passes() {
-        assert_eq!(errors(function(json!({}))), []);
-    }
-
-    #[test]
-    fn a_typo_in_a_nested_property_is_an_error_with_its_path() {
-        let found = errors(function(json!({ "Environment": { "Variable": {} } })));
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!(found[0].logical_id.as_deref(), Some("Upload"));
-        assert_eq!(found[0].property.as_deref(), Some("Properties.Environment.Variable"));
-        let message = ValidateError::Refused { findings: found }.to_string();
-        assert!(message.contains("photos-api-dev › Upload › Properties.Environment.Variable: Additional"), "{message}");
-    }
-
-    #[test]
-    fn each_kind_of_mistake_is_found() {
-        for (mistake, template, rule) in [
-            ("an unlisted value", function(json!({ "Runtime": "provided.al2024" })), "W3030"),
-            ("a wrong type", function(json!({ "Timeout": "long" })), "F3012"),
-            ("a value out of range", function(json!({ "MemorySize": 10 })), "F3034"),
-            ("a required property missing", function(json!({ "Code": null })), "F3003"),
-            ("a reference to nothing", function(json!({ "Role": { "Ref": "Nothing" } })), "F1020"),
-            ("an attribute of nothing", function(json!({ "Role": { "Fn::GetAtt": ["Role", "Arn"] } })), "F1020"),
-            ("a substitution of nothing", function(json!({ "Role": { "Fn::Sub": "${Role.Arn}" } })), "F1018"),
-            ("an unknown type", json!({ "Resources": { "A": { "Type": "AWS::Lambda::Alia" } } }), "F3006"),
-            (
-                "a dependency on nothing",
-                json!({ "Resources": { "A": { "Type": "AWS::S3::Bucket", "DependsOn": "B" } } }),
-                "E3005",
-            ),
-            (
-                "an unknown attribute",
-                json!({
-                    "Resources": { "A": { "Type": "AWS::S3::Bucket" } },
-                    "Outputs": { "B": { "Value": { "Fn::GetAtt": ["A", "Arrn"] } } },
-                }),
-                "F6101",
-            ),
-            ("no resources", json!({ "Resources": "none" }), "F0001"),
-        ] {
-            let found = errors(template);
-            assert!(found.iter().any(|finding| finding.rule == rule), "{mistake}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn advice_is_ignored_and_warnings_are_only_reported() {
-        let bucket = json!({ "Resources": { "A": { "Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain" } } });
-        let found = VALIDATOR.validate(&stack(bucket.clone())).expect("the validator works");
-        assert!(found.iter().any(|finding| finding.rule == "W3011"), "{found:?}");
-        assert!(found.iter().all(|finding| finding.severity == Severity::Warning), "{found:?}");
-        assert_eq!(errors(bucket), []);
-    }
-
-    #[test]
-    fn a_finding_is_only_accepted_in_its_place() {
-        let stack = stack(json!({}));
-        let finding = Finding {
-            severity: Severity::Error,
-            rule: "F3002".to_owned(),
-            stack: stack.name.clone(),
-            logical_id: Some("Upload".to_owned()),
-            property: None,
-            message: String::new(),
-        };
-        let is_accepted = |rule, stack_name, logical_id| {
-            is_allowed(&[Allowed { rule, stack: stack_name, logical_id, reason: "a test" }], &stack, &finding)
-        };
-        assert!(is_accepted("F3002", "photos-api", "Upload"));
-        assert!(is_accepted("F3002", "*", "*"));
-        assert!(!is_accepted("F3003", "*", "*"));
-        assert!(!is_accepted("F3002", "photos-cognito", "Upload"));
-        assert!(!is_accepted("F3002", "photos-api", "Download"));
-    }
-
-    #[test]
-    fn every_exception_has_a_reason() {
-        assert!(ALLOWED.iter().all(|allowed| allowed.reason.split(' ').count() > 3));
-        assert!(REFUSED.iter().all(|refused| refused.reason.split(' ').count() > 3));
-    }
-
-    #[test]
-    fn only_valid_templates_are_recorded() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let directory = Utf8PathBuf::from_path_buf(folder.path().join("validated")).expect("UTF-8");
-        let (good, bad) = (stack(function(json!({}))), stack(function(json!({ "Timeout": "long" }))));
-        Validator::remembering(directory.clone()).check([&bad, &good]).expect_err("one of them is bad");
-        assert!(directory.join(fingerprint(&good)).exists());
-        assert!(!directory.join(fingerprint(&bad)).exists());
-
-        let again = Validator::remembering(directory);
-        again.check([&good]).expect("it is remembered");
-        assert!(again.engine.get().is_none(), "an unchanged template must not start the validator");
-        again.check([&bad]).expect_err("still bad");
-    }
-}
+mod tests;

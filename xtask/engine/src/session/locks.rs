@@ -7,7 +7,7 @@ use model::rendered::RenderedSystem;
 use super::Session;
 use crate::{
     aws::documents::Documents,
-    error::Interrupted,
+    error::{Interrupted, Signal},
     interruption::{Interruption, Subscription},
     lock::{HeldLocks, Requester},
     store::Store,
@@ -50,7 +50,8 @@ async fn while_held<S: Store + 'static, T>(
     tokio::select! {
         // An interruption and a lost lock come before the next step of the work.
         biased;
-        () = subscription.interrupted() => Err(Interrupted { continuing: None }.into()),
+        // The run reports the signal itself.
+        () = subscription.interrupted() => Err(Interrupted { signal: Signal::Interrupt, continuing: None }.into()),
         lost = locks.lost() => Err(lost.with_continuing(interruption.registered()).into()),
         result = &mut work => result,
     }

@@ -41,20 +41,20 @@ pub struct Session {
 #[error(
     "stage {stage} belongs to account {expected}, but the credentials are for account {actual}; nothing was touched"
 )]
-#[diagnostic(help("use the credentials of account {expected}, or correct `account` in stacks/stages/{stage}.yaml"))]
+#[diagnostic(help("use the credentials of account {expected}, or correct `account` in {file}"))]
 struct WrongAccount {
     stage: String,
+    file: String,
     expected: String,
     actual: String,
 }
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("stage {stage} is `emulated`, but AWS_ENDPOINT_URL is not set; nothing was touched")]
-#[diagnostic(help(
-    "set AWS_ENDPOINT_URL to the emulator's URL, or remove `emulated` from stacks/stages/{stage}.yaml to deploy to AWS"
-))]
+#[diagnostic(help("set AWS_ENDPOINT_URL to the emulator's URL, or remove `emulated` from {file} to deploy to AWS"))]
 struct NoEmulator {
     stage: String,
+    file: String,
 }
 
 impl Session {
@@ -73,14 +73,15 @@ impl Session {
             // A pipeline can be rehearsed against an emulator.
             let emulator = emulator();
             if stage.emulated && emulator.is_none() {
-                return Err(NoEmulator { stage: stage.name }.into());
+                return Err(NoEmulator { file: stage.file().to_owned(), stage: stage.name }.into());
             }
             (None, emulator)
         };
-        let clients = Clients::new(&stage, endpoint).await;
-        let caller = clients.caller().await?;
+        let clients = Clients::new(&stage, endpoint).await?;
+        let caller = clients.sign_in().await?;
         if caller.account != stage.account {
-            return Err(WrongAccount { stage: stage.name, expected: stage.account, actual: caller.account }.into());
+            let (file, expected) = (stage.file().to_owned(), stage.account);
+            return Err(WrongAccount { stage: stage.name, file, expected, actual: caller.account }.into());
         }
         Ok(Self { context: context.clone(), stage, clients, caller, systems, local, commit: OnceLock::new() })
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use contract::Method;
 use model::{
     rendered::{RenderedSystem, SmokeCheck},
     stage::Strategy,
@@ -131,14 +132,10 @@ impl Session {
         })
     }
 
-    /// The smoke checks of a system, for those of its APIs that are deployed.
+    /// The smoke checks of a system. That of an API which is not deployed fails.
     pub(crate) fn smoke_checks(&self, system: &RenderedSystem, outputs: &Outputs) -> Vec<SmokeTest> {
         let urls = self.urls_of(std::slice::from_ref(system), outputs);
-        let check = |smoke: &SmokeCheck| {
-            let url = format!("{}{}", urls.get(&smoke.api)?.trim_end_matches('/'), smoke.path);
-            Some(SmokeTest { url, status: smoke.status, json: smoke.json.clone(), direct: direct(system, smoke) })
-        };
-        system.smoke.iter().filter_map(check).collect()
+        system.smoke.iter().map(|smoke| smoke_test(system, smoke, &urls)).collect()
     }
 
     /// The workspace's commit; `None` with a warning if git does not say which. Stage `local` needs no repository.
@@ -173,18 +170,34 @@ impl Session {
             plan: None,
             alarms: self.stage.release.alarms.clone(),
             system_alarms: system_alarms(system),
-            needs: templates.flat_map(|(name, template)| needs_of_stack(name, template)).collect(),
+            needs: templates.clone().flat_map(|(name, template)| needs_of_stack(name, template)).collect(),
+            apis: templates.flat_map(|(name, template)| plan::api::deployments(name, template)).collect(),
             sites: BTreeMap::new(),
         }
     }
 }
 
+/// The test of a smoke check. `urls` are those of the system's APIs, by logical ID.
+fn smoke_test(system: &RenderedSystem, smoke: &SmokeCheck, urls: &BTreeMap<String, String>) -> SmokeTest {
+    let url = match urls.get(&smoke.api) {
+        Some(url) => Ok(format!("{}{}", url.trim_end_matches('/'), smoke.path)),
+        None => Err(format!("{} is not deployed, so {} cannot be checked", smoke.api, smoke.path)),
+    };
+    SmokeTest { url, status: smoke.status, json: smoke.json.clone(), direct: direct(system, smoke) }
+}
+
 /// The function that serves a smoke check's path, where the API lets every caller through to it.
 fn direct(system: &RenderedSystem, smoke: &SmokeCheck) -> Option<DirectInvocation> {
-    let mut apis = system.stacks.iter().flat_map(|stack| &stack.apis).filter(|api| api.logical_id == smoke.api);
-    let api = apis.find(|api| api.open.contains_key(smoke.path.as_str()))?;
-    let function_name = api.open[smoke.path.as_str()].clone();
-    Some(DirectInvocation { function_name, path: smoke.path.clone(), stage: api.stage_name.clone() })
+    let mut apis = system.stacks.iter().flat_map(|stack| &stack.apis);
+    let api = apis.find(|api| api.logical_id == smoke.api)?;
+    let served = api.serving(Method::Get, &smoke.path).filter(|served| served.method.is_open)?;
+    Some(DirectInvocation {
+        function_name: served.method.function.clone(),
+        path: smoke.path.clone(),
+        route: served.method.path.clone(),
+        variables: served.variables,
+        stage: api.stage_name.clone(),
+    })
 }
 
 /// The names of the alarms in a system's own stacks.
@@ -199,4 +212,45 @@ fn system_alarms(system: &RenderedSystem) -> Vec<String> {
 /// Whether a system has functions to release.
 pub(crate) fn has_functions(system: &RenderedSystem) -> bool {
     system.stacks.iter().any(|stack| !stack.functions.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::example::{Example, NOTES};
+
+    use super::*;
+
+    fn notes() -> RenderedSystem {
+        let systems = Example::systems(&Example::stage_named("prod"));
+        systems.into_iter().find(|system| system.name == NOTES).expect("notes")
+    }
+
+    fn check(path: &str) -> SmokeCheck {
+        SmokeCheck { api: "NotesApi".to_owned(), path: path.to_owned(), status: 404, json: None }
+    }
+
+    #[test]
+    fn a_check_of_a_path_with_variables_is_asked_of_the_function_itself() {
+        let direct = direct(&notes(), &check("/notes/no-such-note?full=true")).expect("an open route");
+        assert_eq!((direct.function_name.as_str(), direct.route.as_str()), ("notes-api-prod", "/notes/{id}"));
+        assert_eq!(direct.variables, BTreeMap::from([("id".to_owned(), "no-such-note".to_owned())]));
+        assert_eq!(direct.path, "/notes/no-such-note?full=true");
+    }
+
+    #[test]
+    fn a_guarded_route_is_not_asked_directly() {
+        let mut notes = notes();
+        let apis = notes.stacks.iter_mut().flat_map(|stack| &mut stack.apis);
+        apis.flat_map(|api| &mut api.methods).for_each(|method| method.is_open = false);
+        assert_eq!(direct(&notes, &check("/notes/1")), None);
+    }
+
+    #[test]
+    fn no_check_is_dropped() {
+        let (notes, check) = (notes(), check("/notes/1"));
+        let test = smoke_test(&notes, &check, &BTreeMap::new());
+        assert_eq!(test.url, Err("NotesApi is not deployed, so /notes/1 cannot be checked".to_owned()));
+        let urls = [("NotesApi".to_owned(), "https://api.example.com/prod/".to_owned())].into();
+        assert_eq!(smoke_test(&notes, &check, &urls).url, Ok("https://api.example.com/prod/notes/1".to_owned()));
+    }
 }

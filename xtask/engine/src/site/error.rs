@@ -23,8 +23,8 @@ pub(crate) enum SiteError {
     },
     /// A stack lacks an output that the site needs.
     #[error("failed to publish site {site}: stack {stack} has no output {output}")]
-    #[diagnostic(help("deploy the whole system: `cargo xtask deploy --stage <STAGE> --system <SYSTEM>`"))]
-    MissingOutput { site: String, stack: String, output: String },
+    #[diagnostic(help("deploy the whole system: `cargo xtask deploy --stage {stage} --system {system}`"))]
+    MissingOutput { site: String, stack: String, output: String, stage: Box<str>, system: Box<str> },
     #[error("site {site} was not published: its {files} changed files were not confirmed")]
     #[diagnostic(help("confirm them at a terminal, or run the command with --yes"))]
     NotConfirmed { site: String, files: usize },

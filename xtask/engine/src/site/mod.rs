@@ -16,6 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub(crate) use error::SiteError;
 use model::rendered::{RenderedSite, RenderedSystem};
 pub(crate) use pages::Pages;
+use plan::full_name;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -84,6 +85,8 @@ fn destination(
             site: site.name.clone(),
             stack: name.to_owned(),
             output: output.to_owned(),
+            stage: stage_of(system).into(),
+            system: system.name.as_str().into(),
         })
     };
     let config = config.iter().map(|(field, of)| Ok((field.clone(), value(&of.stack, &of.output)?)));
@@ -94,6 +97,13 @@ fn destination(
         distribution: value(&site.stack, &site.distribution_output).ok().filter(|id| !id.is_empty()),
         config: config.collect::<Result<_, _>>()?,
     })
+}
+
+/// Returns the stage that a system is rendered for, from a stack's name.
+fn stage_of(system: &RenderedSystem) -> String {
+    let stage =
+        system.stacks.iter().find_map(|stack| stack.name.strip_prefix(&full_name(&system.name, &stack.stack, "")));
+    stage.unwrap_or_default().to_owned()
 }
 
 /// Reads a site's folder and returns its objects.

@@ -28,6 +28,8 @@ pub struct Ui {
     bars: MultiProgress,
     terminal: bool,
     verbose: bool,
+    /// Whether results are messages.
+    is_quiet: bool,
 }
 
 /// A step that takes a while. Shows a spinner with the elapsed time until it is done or dropped.
@@ -50,13 +52,19 @@ impl Ui {
     #[must_use]
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { bars: MultiProgress::new(), terminal, verbose: false }
+        Self { bars: MultiProgress::new(), terminal, verbose: false, is_quiet: false }
     }
 
     /// Prints long lists in full.
     #[must_use]
     pub fn with_verbosity(self, verbose: bool) -> Self {
         Self { verbose, ..self }
+    }
+
+    /// Writes results to stderr: for a step of a command whose own result is another.
+    #[must_use]
+    pub fn with_results_as_messages(self) -> Self {
+        Self { is_quiet: true, ..self }
     }
 
     /// Whether stderr is a terminal.
@@ -67,6 +75,9 @@ impl Ui {
 
     /// Writes a result to stdout, with a newline.
     pub fn result(&self, text: impl Display) {
+        if self.is_quiet {
+            return self.say(text);
+        }
         self.bars.suspend(|| {
             let mut stdout = anstream::stdout().lock();
             // A closed pipe (`xtask … | head`) is not a failure.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Cause, Certainty, PropertyChange, ResourceAction, ResourceChange, StackChanges, behavior::Behavior, documented,
-    references::references, resolve::Known,
+    names::table::UNIQUE, references::references, resolve::Known,
 };
 
 /// Attributes whose change CloudFormation reports. `DependsOn` only determines the order.
@@ -36,8 +36,7 @@ pub(crate) fn compare(
     let mut changes: BTreeMap<String, ResourceChange> = changes.collect();
     follow(&mut changes, &before, &after, changing);
     for (name, change) in &mut changes {
-        let refused = impossible(change, before.get(name), after.get(name));
-        change.impossible = change.impossible.take().or(refused);
+        change.impossible = after.get(name).and_then(|new| impossible(change, before.get(name), new));
     }
     let moved_outputs = new.map(|new| moved_outputs(new, &changes, changing)).unwrap_or_default();
     let outputs = outputs(old, new);
@@ -46,16 +45,16 @@ pub(crate) fn compare(
 
 /// A resource whose condition is met or unknown.
 #[derive(Debug, Clone)]
-struct Resource {
+pub(super) struct Resource {
     body: Value,
     /// The properties, with known values filled in.
-    properties: Value,
+    pub(super) properties: Value,
     /// Is its condition known to be met?
-    is_certain: bool,
+    pub(super) is_certain: bool,
 }
 
 impl Resource {
-    fn resource_type(&self) -> &str {
+    pub(super) fn resource_type(&self) -> &str {
         self.body["Type"].as_str().unwrap_or_default()
     }
 
@@ -64,7 +63,8 @@ impl Resource {
     }
 }
 
-fn resources(side: Option<Known<'_>>) -> BTreeMap<String, Resource> {
+/// Returns the resources of a template that exist, or may exist, by logical ID.
+pub(super) fn resources(side: Option<Known<'_>>) -> BTreeMap<String, Resource> {
     let Some(side) = side else { return BTreeMap::new() };
     let all = side.template.get("Resources").and_then(Value::as_object).into_iter().flatten();
     all.filter_map(|(name, body)| {
@@ -118,7 +118,7 @@ fn updated(old: &Resource, new: &Resource) -> Option<ResourceChange> {
         follows: None,
     };
     let mut causes: Vec<_> = causes.into_iter().map(cause).collect();
-    let impossible = documented::refine(new.resource_type(), &old.properties, &new.properties, &mut causes);
+    documented::refine(new.resource_type(), &old.properties, &new.properties, &mut causes);
     let surest = causes.iter().map(|cause| cause.certainty).max();
     let unsure = if known || !has_property_changes { Certainty::Certain } else { Certainty::Unknown };
     Some(ResourceChange {
@@ -129,7 +129,7 @@ fn updated(old: &Resource, new: &Resource) -> Option<ResourceChange> {
         causes,
         properties,
         retained: surest.is_some() && new.is_retained_by("UpdateReplacePolicy"),
-        impossible,
+        impossible: None,
     })
 }
 
@@ -265,20 +265,24 @@ fn outputs(old: Option<Known<'_>>, new: Option<Known<'_>>) -> Vec<PropertyChange
     found
 }
 
-/// The reason why CloudFormation would refuse the change, as far as the templates show it.
-fn impossible(change: &ResourceChange, old: Option<&Resource>, new: Option<&Resource>) -> Option<String> {
-    let (old, new) = (old?, new?);
-    if old.resource_type() != new.resource_type() {
+/// The reason why CloudFormation or the service would refuse the change, as far as the stack's templates show it.
+fn impossible(change: &ResourceChange, old: Option<&Resource>, new: &Resource) -> Option<String> {
+    if let Some(old) = old.filter(|old| old.resource_type() != new.resource_type()) {
         return Some(format!(
             "CloudFormation cannot change a resource's type ({} → {}); use another logical ID for the new resource",
             old.resource_type(),
             new.resource_type()
         ));
     }
-    if change.action != ResourceAction::Replace || change.certainty != Certainty::Certain {
-        return None;
-    }
-    // CloudFormation template reference, "Name type": a resource with a fixed name cannot be replaced under that name.
+    let is_replaced = change.action == ResourceAction::Replace && change.certainty == Certainty::Certain;
+    // A replacement is a new resource, for which the rules of changes do not apply.
+    let before = old.filter(|_| !is_replaced).map(|old| &old.properties);
+    let refusal = documented::refusal(new.resource_type(), before, &new.properties);
+    refusal.or_else(|| old.filter(|_| is_replaced).and_then(|old| same_fixed_name(change, old, new)))
+}
+
+/// CloudFormation template reference, "Name type": a resource with a fixed name cannot be replaced under that name.
+fn same_fixed_name(change: &ResourceChange, old: &Resource, new: &Resource) -> Option<String> {
     let name = name_property(new)?;
     let same = |resource: &Resource| resource.properties.get(&name).cloned();
     let (before, after) = (same(old), same(new));
@@ -288,9 +292,14 @@ fn impossible(change: &ResourceChange, old: Option<&Resource>, new: Option<&Reso
     })
 }
 
-/// The property that names a resource and whose change replaces it, if the type has one.
+/// The property that names a resource and whose change replaces it, if the type has one. Names that are only unique together
+/// with other properties are left to [`super::names`].
 fn name_property(resource: &Resource) -> Option<String> {
-    let behavior = Behavior::of(resource.resource_type())?;
-    let last = resource.resource_type().rsplit("::").next()?;
+    let resource_type = resource.resource_type();
+    if UNIQUE.iter().any(|unique| unique.resource_type == resource_type && unique.properties.len() > 1) {
+        return None;
+    }
+    let behavior = Behavior::of(resource_type)?;
+    let last = resource_type.rsplit("::").next()?;
     [format!("{last}Name"), "Name".to_owned()].into_iter().find(|name| behavior.paths().any(|(path, _)| path == name))
 }

@@ -6,6 +6,7 @@
 mod behavior;
 mod compare;
 mod documented;
+pub(crate) mod names;
 pub(crate) mod references;
 pub(crate) mod resolve;
 

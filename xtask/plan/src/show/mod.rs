@@ -32,6 +32,7 @@ pub(crate) fn summary(preview: &Preview) -> String {
         (counts.update, "to update"),
         (counts.replace, "to replace"),
         (counts.delete, "to delete"),
+        (counts.retain, "to retain outside the stack"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
@@ -47,7 +48,8 @@ pub(crate) fn summary(preview: &Preview) -> String {
         parts.push(orphaned);
     }
     if parts.is_empty() {
-        parts.push("outputs only".to_owned());
+        let has_outputs = preview.stacks.iter().any(|stack| !stack.changes.outputs.is_empty());
+        parts.push(if has_outputs { "outputs only" } else { "templates only" }.to_owned());
     }
     let mut line = parts.join(", ");
     let refused = preview.refused().count();
@@ -120,6 +122,33 @@ fn remedy(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{changes::StackChanges, preview::StackPreview};
+
+    #[test]
+    fn a_retained_resource_does_not_count_as_deleted() {
+        let change = |retained| ResourceChange {
+            logical_id: "Table".to_owned(),
+            resource_type: "AWS::DynamoDB::Table".to_owned(),
+            action: ResourceAction::Delete,
+            certainty: Certainty::Certain,
+            causes: Vec::new(),
+            properties: Vec::new(),
+            retained,
+            impossible: None,
+        };
+        let changes = StackChanges { resources: vec![change(true), change(false)], ..StackChanges::default() };
+        let stack = StackPreview {
+            system: None,
+            name: "s".to_owned(),
+            action: StackAction::Update,
+            changes,
+            depends_on: Vec::new(),
+            change_set: Vec::new(),
+            to_do: None,
+        };
+        let preview = Preview { stacks: vec![stack], ..Preview::default() };
+        assert_eq!(summary(&preview), "1 to delete, 1 to retain outside the stack");
+    }
 
     #[test]
     fn uploads_alone_are_a_change() {

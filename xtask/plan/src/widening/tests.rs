@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{findings::Sides, policy::Policies, widening::widenings as between_policies};
+use crate::{policy::Policies, sides::Sides, widening::widenings as between_policies};
 
 fn role(properties: Value) -> Value {
     json!({ "Type": "AWS::IAM::Role", "Properties": properties })

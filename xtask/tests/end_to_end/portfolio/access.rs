@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{BillingMode, ProjectionType};
 use contract::{Method as Verb, Routes};
 use portfolio_contract::{Access, ApiRoute};
 use reqwest::{Method, RequestBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{OWNER, Person, Said, World};
 
@@ -96,15 +96,17 @@ pub(super) async fn guarded_routes_are_refused_before_the_function(world: Arc<Wo
 
 /// How often the function has been invoked.
 async fn invocations(world: &World) -> usize {
-    let logs = aws_sdk_cloudwatchlogs::Client::new(&world.cloud.sdk());
-    let group = &world.outputs["LambdaLogGroupName"];
-    let mut pages = logs.filter_log_events().log_group_name(group).into_paginator().send();
+    let mut input = json!({ "logGroupName": world.outputs["LambdaLogGroupName"] });
     let mut count = 0;
-    while let Some(page) = pages.next().await {
-        let events = page.expect("log events").events.unwrap_or_default();
-        count += events.iter().filter(|event| event.message().is_some_and(|text| text.starts_with("START "))).count();
+    loop {
+        let page = world.cloud.logs("FilterLogEvents", &input).await;
+        let is_start = |event: &&Value| event["message"].as_str().is_some_and(|text| text.starts_with("START "));
+        count += page["events"].as_array().expect("log events").iter().filter(is_start).count();
+        if page["nextToken"].is_null() {
+            return count;
+        }
+        input["nextToken"] = page["nextToken"].clone();
     }
-    count
 }
 
 /// A request of a route, with a body that the gateway's models accept, so that what comes after them is asked.

@@ -136,6 +136,7 @@ impl World {
         for system in ["foundation", "portfolio"] {
             cloud.success(&["deploy", "--stage", "local", "--system", system, "--yes"]);
         }
+        cloud.assert_signs_in("portfolio");
         let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
         let outputs = outputs(&status);
         let api = status["urls"]["PortfolioApi"].as_str().expect("the API's URL").to_owned();

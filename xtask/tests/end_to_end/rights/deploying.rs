@@ -5,12 +5,16 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use reqwest::{Method, Url};
+use engine::rights::{
+    Place,
+    calls::{self, Call},
+};
+use regex_lite::Regex;
+use reqwest::{Method, Url, header::HeaderValue};
 use serde_json::Value;
 
 use super::{
     ACCOUNT, REGION,
-    calls::{self, arn, decoded, query},
     policy::{Need, Statement, allows},
 };
 use crate::{
@@ -101,15 +105,15 @@ async fn pool_tags(cloud: &Cloud) -> BTreeMap<String, Vec<(String, String)>> {
 
 /// Each distribution's tags, by its ARN.
 async fn distribution_tags(cloud: &Cloud) -> BTreeMap<String, Vec<(String, String)>> {
-    let client = aws_sdk_cloudfront::Client::new(&cloud.sdk());
-    let listed = client.list_distributions().send().await.expect("the distributions");
-    let arns = listed.distribution_list().map(|list| list.items()).unwrap_or_default().iter().map(|one| one.arn());
+    let element = |text: &str, name: &str| -> Vec<String> {
+        let pattern = Regex::new(&format!("<{name}>([^<]*)</{name}>")).expect("a pattern");
+        pattern.captures_iter(text).map(|found| found[1].to_owned()).collect()
+    };
     let mut tags = BTreeMap::new();
-    for arn in arns {
-        let listed = client.list_tags_for_resource().resource(arn).send().await.expect("its tags");
-        let own = listed.tags().map(|tags| tags.items()).unwrap_or_default().iter();
-        let own = own.map(|tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned()));
-        tags.insert(arn.to_owned(), own.collect());
+    for arn in element(&cloud.cloudfront("/distribution").await, "ARN") {
+        let listed = cloud.cloudfront(&format!("/tagging?Resource={arn}")).await;
+        let own = element(&listed, "Key").into_iter().zip(element(&listed, "Value")).collect();
+        tags.insert(arn, own);
     }
     tags
 }
@@ -133,7 +137,6 @@ fn needs(seen: &Seen<'_>) -> Result<Vec<Need>, String> {
     let understood = match service {
         "cloudformation" => form().and_then(|form| stacks(&form)),
         "lambda" => functions(seen.method, &uri),
-        "s3" if seen.method == Method::POST && query(&uri, "delete").is_some() => Some(deleted(seen.body, &uri)),
         "monitoring" => {
             let operation = seen.uri.path().rsplit('/').next().filter(|name| !name.is_empty());
             let operation =
@@ -144,9 +147,36 @@ fn needs(seen: &Seen<'_>) -> Result<Vec<Need>, String> {
         "cloudfront" => distributions(seen.method, &uri),
         // Who one is, everybody may ask.
         "sts" => Some(Vec::new()),
-        _ => return calls::needs(seen),
+        _ => return recorded(seen),
     };
     understood.ok_or_else(|| format!("the test does not know the call {} {} of {service}", seen.method, seen.uri))
+}
+
+/// What the engine says of a call that functions make too.
+fn recorded(seen: &Seen<'_>) -> Result<Vec<Need>, String> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let call = Call {
+        method: seen.method.to_string(),
+        target: seen.uri.to_string(),
+        headers: seen.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: seen.body.to_vec(),
+        status: seen.status.as_u16(),
+    };
+    let place = Place { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
+    Ok(calls::requests(&call, &place)?.iter().map(Need::of).collect())
+}
+
+fn arn(service: &str, resource: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
+}
+
+fn query(uri: &Url, name: &str) -> Option<String> {
+    uri.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// A path without `%`: the names of functions and distributions escape nothing but colons and dollars.
+fn decoded(path: &str) -> String {
+    [("%3A", ":"), ("%24", "$")].iter().fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))
 }
 
 /// CloudFormation's calls name stacks; making a change set also gives CloudFormation a role.
@@ -210,14 +240,6 @@ fn functions(method: &Method, uri: &Url) -> Option<Vec<Need>> {
     Some(vec![Need::new(format!("lambda:{action}"), resource)])
 }
 
-/// Many objects of a bucket, deleted at once.
-fn deleted(body: &[u8], uri: &Url) -> Vec<Need> {
-    let text = String::from_utf8_lossy(body).into_owned();
-    let bucket = decoded(uri.path().trim_matches('/'));
-    let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>")).map(|(key, _)| key.to_owned());
-    keys.map(|key| Need::new("s3:DeleteObject", format!("arn:aws:s3:::{bucket}/{key}"))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,10 +262,5 @@ mod tests {
         let made = stacks(&form).expect("known");
         assert_eq!(made[0].resource, format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/s/id"));
         assert_eq!((made[1].action.as_str(), made[1].resource.as_str()), ("iam:PassRole", "arn:role"));
-        let gone = deleted(b"<Delete><Object><Key>a</Key></Object><Object><Key>b/c</Key></Object></Delete>", &{
-            Url::parse("http://aws/bucket?delete").expect("a URL")
-        });
-        let resources: Vec<_> = gone.iter().map(|need| need.resource.as_str()).collect();
-        assert_eq!(resources, ["arn:aws:s3:::bucket/a", "arn:aws:s3:::bucket/b/c"]);
     }
 }

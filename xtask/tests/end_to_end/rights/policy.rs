@@ -1,9 +1,10 @@
 //! Would IAM allow it? Enough of its evaluation for what roles of functions say:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>. What it does not know
-//! it refuses to judge.
+//! it refuses to judge. It shares no code with the engine's matcher, with which it must agree.
 
 use std::collections::BTreeMap;
 
+use model::statements::Request;
 use serde_json::{Map, Value};
 
 /// What a call needs.
@@ -22,6 +23,13 @@ impl Need {
         Self { action: action.into(), resource: resource.into(), context: BTreeMap::new() }
     }
 
+    /// What the engine recorded. A key without values is not in the request.
+    pub(super) fn of(request: &Request) -> Self {
+        let context = request.context().iter().filter(|(_, values)| !values.is_empty());
+        let context = context.map(|(key, values)| (key.clone(), values.clone())).collect();
+        Self { action: request.action().to_owned(), resource: request.resource().to_owned(), context }
+    }
+
     pub(super) fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.context.entry(key.to_owned()).or_default().push(value.into());
         self
@@ -32,8 +40,10 @@ impl Need {
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
     allows: bool,
-    pub(super) actions: Vec<String>,
-    pub(super) resources: Vec<String>,
+    actions: Vec<String>,
+    resources: Vec<String>,
+    /// Is everything meant that is none of the actions?
+    except_actions: bool,
     /// Is everything meant that is none of the resources?
     except: bool,
     conditions: Vec<Condition>,
@@ -51,7 +61,7 @@ impl Statement {
     /// Reads one; `resolve` turns its resources into texts.
     pub(super) fn read(statement: &Value, resolve: impl Fn(&Value) -> String) -> Self {
         let fields = statement.as_object().expect("a statement");
-        let known = ["Action", "Condition", "Effect", "NotResource", "Resource", "Sid"];
+        let known = ["Action", "Condition", "Effect", "NotAction", "NotResource", "Resource", "Sid"];
         let unknown: Vec<_> = fields.keys().filter(|name| !known.contains(&name.as_str())).collect();
         assert!(unknown.is_empty(), "the evaluator does not know {unknown:?}: {statement}");
         let allows = match fields["Effect"].as_str() {
@@ -63,12 +73,14 @@ impl Statement {
         let conditions = fields.get("Condition").and_then(Value::as_object).map(conditions).unwrap_or_default();
         let except = fields.contains_key("NotResource");
         let resources = texts(if except { "NotResource" } else { "Resource" });
-        Self { allows, actions: texts("Action"), resources, except, conditions }
+        let except_actions = fields.contains_key("NotAction");
+        let actions = texts(if except_actions { "NotAction" } else { "Action" });
+        Self { allows, actions, resources, except_actions, except, conditions }
     }
 
     fn applies(&self, need: &Need) -> bool {
         let action = need.action.to_ascii_lowercase();
-        self.actions.iter().any(|pattern| like(&pattern.to_ascii_lowercase(), &action))
+        self.actions.iter().any(|pattern| like(&pattern.to_ascii_lowercase(), &action)) != self.except_actions
             && self.resources.iter().any(|pattern| like(pattern, &need.resource)) != self.except
             && self.conditions.iter().all(|condition| condition.holds(need))
     }
@@ -110,24 +122,6 @@ impl Condition {
 pub(super) fn allows(statements: &[Statement], need: &Need) -> bool {
     let applying: Vec<&Statement> = statements.iter().filter(|statement| statement.applies(need)).collect();
     !applying.is_empty() && applying.iter().all(|statement| statement.allows)
-}
-
-/// Each pair of action and resource that is allowed and that none of these needs.
-pub(super) fn unused<'a>(statements: &'a [Statement], needs: &[Need]) -> Vec<(&'a str, &'a str)> {
-    let allowed = statements.iter().filter(|statement| statement.allows);
-    let pairs = allowed.flat_map(|statement| {
-        let of = move |action| statement.resources.iter().map(move |resource| (action, resource));
-        statement.actions.iter().flat_map(of)
-    });
-    let used = |action: &str, resource: &str| {
-        needs.iter().any(|need| {
-            like(&action.to_ascii_lowercase(), &need.action.to_ascii_lowercase()) && like(resource, &need.resource)
-        })
-    };
-    pairs
-        .filter(|(action, resource)| !used(action, resource))
-        .map(|(action, resource)| (action.as_str(), resource.as_str()))
-        .collect()
 }
 
 /// One value, or several.
@@ -192,8 +186,6 @@ mod tests {
         assert!(!allows(&role, &Need::new("s3:PutObject", "arn:aws:s3:::b/videos/x")));
         assert!(!allows(&role, &Need::new("s3:GetObject", "arn:aws:s3:::b/pdfs/x")));
         assert!(!allows(&[], &Need::new("s3:GetObject", "arn:aws:s3:::b/videos/x")));
-        assert_eq!(unused(&role, &[]), [("s3:Get*", "arn:aws:s3:::b/videos/*")]);
-        assert!(unused(&role, &[Need::new("s3:GetObject", "arn:aws:s3:::b/videos/x")]).is_empty());
     }
 
     #[test]

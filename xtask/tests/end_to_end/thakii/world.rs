@@ -152,6 +152,7 @@ impl World {
     pub(super) fn deploy(runtime: &Runtime) -> Self {
         let cloud = Cloud::new();
         cloud.deploy();
+        cloud.assert_signs_in("thakii");
         let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
         let outputs = outputs(&status);
         let api = status["urls"]["ThakiiApi"].as_str().expect("the API's URL").to_owned();

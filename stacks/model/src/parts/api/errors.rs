@@ -33,7 +33,7 @@ impl GatewayError {
     }
 
     /// Adds the response to an API. Browsers of `origin` may read it.
-    pub(super) fn add_to(&self, stack: &mut Stack, id: &str, api: &Reference, origin: &str) -> Reference {
+    pub(super) fn add_to(&self, stack: &mut Stack, id: &str, api: &Reference, origin: &str) {
         let parameter =
             |(name, value): (&str, &str)| (format!("gatewayresponse.header.{name}"), Text::from(format!("'{value}'")));
         let headers = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
@@ -46,7 +46,7 @@ impl GatewayError {
             response_templates: Some([("application/json".to_owned(), Text::from(&self.body))].into()),
         };
         let logical_id = format!("{id}{}Response", camel(&self.response_type.to_lowercase()));
-        stack.resource(&logical_id, Resource::of(response))
+        stack.resource(&logical_id, Resource::of(response));
     }
 }
 

@@ -1,6 +1,9 @@
 //! The resources and methods of an API: a resource for each path, a method for each route.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::Location,
+};
 
 use serde_json::json;
 
@@ -40,9 +43,13 @@ pub(super) struct Endpoint {
     pub(super) open: bool,
     pub(super) body: Option<Model>,
     pub(super) throttle: Option<Throttle>,
+    /// Where the route is added to the API.
+    pub(super) place: &'static Location<'static>,
 }
 
 impl Endpoint {
+    /// Creates an endpoint that is added by the caller.
+    #[track_caller]
     pub(super) fn new(
         path: &'static str,
         verb: &'static str,
@@ -50,27 +57,28 @@ impl Endpoint {
         settings: RouteSettings,
     ) -> Self {
         let RouteSettings { open, body, throttle } = settings;
-        Self { path, verb, function: function.clone(), open, body, throttle }
+        Self { path, verb, function: function.clone(), open, body, throttle, place: Location::caller() }
     }
 }
 
 /// The method that matches all methods without a declaration of their own.
 pub(super) const ANY: &str = "ANY";
+/// The method of preflights.
+const OPTIONS: &str = "OPTIONS";
 
-/// Adds authorizer, resources, models and methods; returns those that a deployment is a snapshot of.
-pub(super) fn add(stack: &mut Stack, part: &RestApi, api: &Reference) -> Vec<Reference> {
+/// Adds authorizer, resources, models and methods; returns the endpoints of the methods.
+pub(super) fn add(stack: &mut Stack, part: &RestApi, api: &Reference) -> Vec<Endpoint> {
     let authorizer = authorizer(stack, part, api);
     let resources = resources(stack, part, api);
     let models = models(stack, part, api);
-    let mut deployed: Vec<_> = authorizer.iter().chain(models.values()).cloned().collect();
     let validator = (!models.is_empty()).then(|| validator(stack, part, api));
-    deployed.extend(validator.clone());
-    for endpoint in part.endpoints.iter().cloned().chain(preflights(part)) {
+    let endpoints: Vec<_> = part.endpoints.iter().cloned().chain(preflights(part)).collect();
+    for endpoint in &endpoints {
         let authorizer = authorizer.as_ref().filter(|_| !endpoint.open);
         let model = endpoint.body.as_ref().and_then(|model| models.get(&model.name));
         let method = Method {
             rest_api_id: set(api.id()),
-            resource_id: set(&resources[endpoint.path]),
+            resource_id: resources.get(endpoint.path).cloned(),
             http_method: set(endpoint.verb),
             authorization_type: set(if authorizer.is_some() { "COGNITO_USER_POOLS" } else { "NONE" }),
             authorizer_id: authorizer.map(Reference::id),
@@ -79,25 +87,25 @@ pub(super) fn add(stack: &mut Stack, part: &RestApi, api: &Reference) -> Vec<Ref
             integration: Some(proxy(&endpoint.function)),
             ..Method::default()
         };
-        let verb = camel(&endpoint.verb.to_lowercase());
-        let logical_id = format!("{}{}{verb}", part.logical_id, camel(endpoint.path));
-        deployed.push(stack.resource(&logical_id, Resource::of(method)));
+        stack.resource(&part.method_id(endpoint.path, endpoint.verb), Resource::of(method));
     }
-    deployed
+    endpoints
 }
 
 /// Returns an `OPTIONS` method without authorizer for each path: a preflight carries no token, and only a function can
-/// choose among several origins. A method `ANY` receives preflights too, so an API with one needs no others.
+/// choose among several origins. A method `ANY` receives preflights too, so an API with one needs no others; and a path may
+/// declare the method itself.
 fn preflights(part: &RestApi) -> Vec<Endpoint> {
     if part.endpoints.iter().any(|endpoint| endpoint.verb == ANY) {
         return Vec::new();
     }
+    let declared: BTreeSet<_> = part.endpoints.iter().filter(|own| own.verb == OPTIONS).map(|own| own.path).collect();
     let mut preflights = BTreeMap::new();
-    for endpoint in &part.endpoints {
+    for endpoint in part.endpoints.iter().filter(|own| !declared.contains(own.path)) {
         let open = RouteSettings { open: true, ..RouteSettings::default() };
         preflights
             .entry(endpoint.path)
-            .or_insert_with(|| Endpoint::new(endpoint.path, "OPTIONS", &endpoint.function, open));
+            .or_insert_with(|| Endpoint::new(endpoint.path, OPTIONS, &endpoint.function, open));
     }
     preflights.into_values().collect()
 }
@@ -174,9 +182,9 @@ fn resources(stack: &mut Stack, part: &RestApi, api: &Reference) -> BTreeMap<Str
     // Sorted, so that a parent comes before its children.
     for path in paths {
         let (parent, step) = path.rsplit_once('/').unwrap_or_default();
-        let parent = ids[if parent.is_empty() { "/" } else { parent }].clone();
-        let resource = PathPart { rest_api_id: set(api.id()), parent_id: Some(parent), path_part: set(step) };
-        let reference = stack.resource(&format!("{}{}Resource", part.logical_id, camel(&path)), Resource::of(resource));
+        let parent = ids.get(if parent.is_empty() { "/" } else { parent }).cloned();
+        let resource = PathPart { rest_api_id: set(api.id()), parent_id: parent, path_part: set(step) };
+        let reference = stack.resource(&part.path_id(&path), Resource::of(resource));
         ids.insert(path, reference.id());
     }
     ids

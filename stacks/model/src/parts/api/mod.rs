@@ -1,32 +1,38 @@
 //! A regional REST API: resources, methods, authorizer, gateway responses, one deployment and one stage.
 
+mod deployment;
 mod errors;
 mod methods;
+mod routes;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, panic::Location};
 
-use contract::{Route, Routes};
+use contract::{Method, Route, Routes};
 
+pub(crate) use self::deployment::seal;
 use self::methods::{ANY, Endpoint};
 pub use self::{
     errors::GatewayError,
     methods::{Model, RouteSettings},
+    routes::{RefusedRoute, RouteProblem},
     settings::{LogField, Throttle},
 };
 use super::function::{FunctionHandle, LOG_RETENTION};
 use crate::{
     emulator::Feature,
-    rendered::RenderedApi,
+    rendered::{RenderedApi, RenderedMethod},
     resources::api_gateway::{RestApi as Properties, rest_api},
     stage::Stage,
-    template::{Expression, Part, Reference, Resource, Stack, Text, list, set},
+    template::{Expression, Part, Reference, Resource, Stack, Text, json::camel, list, set},
 };
 
 /// An `AWS::ApiGateway::RestApi` with everything that serves it: a resource for each path, a method for each route, an
 /// `OPTIONS` method for each path, permissions, deployment, stage and access log.
 ///
-/// Every route is integrated with the alias `live` of a function.
+/// Every route is integrated with the alias `live` of a function. The stack gets the outputs `<logical ID>Id` with the API's ID
+/// and `<logical ID>Url` with the URL at which clients reach it, which checks and commands read. An output of the same name that
+/// the stack adds later replaces it.
 #[derive(Debug, Clone)]
 pub struct RestApi {
     logical_id: String,
@@ -44,7 +50,8 @@ pub struct RestApi {
     log_fields: &'static [LogField],
     log_retention: i64,
     execution_logs: bool,
-    only_by_domain: bool,
+    domain: Option<String>,
+    path_names: BTreeMap<&'static str, (String, &'static Location<'static>)>,
 }
 
 /// The values by which other parts refer to an API.
@@ -56,6 +63,8 @@ pub struct ApiHandle {
     pub stage_name: Text,
     /// The API's name: the dimension `ApiName` of its metrics.
     pub name: String,
+    /// The URL of the API's stage at the gateway's own endpoint.
+    pub url: Text,
 }
 
 impl RestApi {
@@ -79,7 +88,8 @@ impl RestApi {
             log_fields: settings::LOG_FIELDS,
             log_retention: LOG_RETENTION,
             execution_logs: false,
-            only_by_domain: false,
+            domain: None,
+            path_names: BTreeMap::new(),
         }
     }
 
@@ -92,12 +102,16 @@ impl RestApi {
 
     /// Adds all routes of a function.
     #[must_use]
+    #[track_caller]
     pub fn routes<R: Routes>(self, function: &FunctionHandle) -> Self {
         self.routes_with(function, |_: R| RouteSettings::default())
     }
 
     /// Adds all routes of a function, each with the settings that `settings` returns for it.
+    ///
+    /// A route that API Gateway would refuse is an error when the system is rendered, see [`RouteProblem`].
     #[must_use]
+    #[track_caller]
     pub fn routes_with<R: Routes>(mut self, function: &FunctionHandle, settings: impl Fn(R) -> RouteSettings) -> Self {
         for route in R::ALL {
             let Route { method, path } = route.route();
@@ -110,6 +124,7 @@ impl RestApi {
     /// Adds the method `ANY`, without authorizer, on these paths. It receives all requests that match no declared
     /// route, so the function responds to unknown paths, unknown methods and preflights.
     #[must_use]
+    #[track_caller]
     pub fn catch_all(mut self, paths: impl IntoIterator<Item = &'static str>, function: &FunctionHandle) -> Self {
         for path in paths {
             let open = RouteSettings { open: true, ..RouteSettings::default() };
@@ -178,11 +193,38 @@ impl RestApi {
         self
     }
 
-    /// Disables the gateway's own endpoint, so that the API is served under its own domain only.
+    /// Disables the gateway's own endpoint, so that the API is served under this domain only.
     #[must_use]
-    pub fn only_by_domain(mut self) -> Self {
-        self.only_by_domain = true;
+    pub fn only_by_domain(mut self, domain: &str) -> Self {
+        self.domain = Some(domain.to_owned());
         self
+    }
+
+    /// Names a path in the logical IDs of its resources. By default the name consists of the path's words: `NotesId` for
+    /// `/notes/{id}`, and also for `/notes/id`, so an API with both needs another name for one of them.
+    #[must_use]
+    #[track_caller]
+    pub fn path_name(mut self, path: &'static str, name: &str) -> Self {
+        self.path_names.insert(path, (name.to_owned(), Location::caller()));
+        self
+    }
+
+    /// The logical ID of a path's resource.
+    fn path_id(&self, path: &str) -> String {
+        format!("{}{}Resource", self.logical_id, self.name_of(path))
+    }
+
+    /// The logical ID of a path's method.
+    fn method_id(&self, path: &str, verb: &str) -> String {
+        format!("{}{}{}", self.logical_id, self.name_of(path), camel(&verb.to_lowercase()))
+    }
+
+    fn name_of(&self, path: &str) -> String {
+        self.path_names.get(path).map_or_else(|| camel(path), |(name, _)| name.clone())
+    }
+
+    fn stage_id(&self) -> String {
+        stage_id(&self.logical_id)
     }
 
     fn log_group(&self) -> String {
@@ -197,7 +239,7 @@ impl RestApi {
                 ..rest_api::EndpointConfiguration::default()
             }),
             binary_media_types: (!self.binary.is_empty()).then(|| self.binary.iter().map(Text::from).collect()),
-            disable_execute_api_endpoint: self.only_by_domain.then(|| true.into()),
+            disable_execute_api_endpoint: self.domain.is_some().then(|| true.into()),
             ..Properties::default()
         }
     }
@@ -217,32 +259,55 @@ impl RestApi {
     }
 }
 
+/// The logical ID of the stage of an API.
+fn stage_id(api: &str) -> String {
+    format!("{api}StageResource")
+}
+
 impl Part for RestApi {
     type Handle = ApiHandle;
 
     fn add_to(self, stack: &mut Stack) -> ApiHandle {
         let id = self.logical_id.as_str();
         let api = stack.resource(id, Resource::of(self.properties()));
-        let mut deployed = methods::add(stack, &self, &api);
-        deployed.extend(self.errors.iter().map(|error| error.add_to(stack, id, &api, &self.origin)));
-        // These two settings of the API take effect only with a new deployment.
-        if !self.binary.is_empty() || self.only_by_domain {
-            deployed.push(api.clone());
+        let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
+        let url = Expression::sub(url, [("Api", api.id()), ("Stage", Text::from(&self.stage_name))]);
+        let mut handle = ApiHandle {
+            id: api.id(),
+            stage_name: Text::from(&self.stage_name),
+            name: self.name.clone(),
+            url: url.clone().into(),
+        };
+        if let Err(refused) = routes::check(&self) {
+            stack.refused_routes.push(*refused);
+            return handle;
+        }
+        let endpoints = methods::add(stack, &self, &api);
+        for error in &self.errors {
+            error.add_to(stack, id, &api, &self.origin);
         }
         self.permissions(stack, &api);
-        let deployment = settings::deployment(stack, id, &api, &deployed);
-        let stage_name = settings::stage(stack, &self, &api, &deployment);
-        let open = self.endpoints.iter().filter(|endpoint| endpoint.verb == "GET");
-        let open = open.filter(|endpoint| endpoint.open || self.authorizer.is_none());
+        let deployment = deployment::add(stack, id, &api);
+        handle.stage_name = settings::stage(stack, &self, &api, &deployment);
+        let methods = endpoints.iter().map(|endpoint| RenderedMethod {
+            method: Method::ALL.into_iter().find(|method| method.as_str() == endpoint.verb),
+            path: endpoint.path.to_owned(),
+            function: endpoint.function.name.clone(),
+            is_open: endpoint.open || self.authorizer.is_none(),
+        });
+        let (id_output, url_output) = (format!("{id}Id"), format!("{id}Url"));
+        stack.output(&id_output, api.id());
+        let served = self.domain.as_ref().map(|domain| Text::from(format!("https://{domain}")));
+        stack.output(&url_output, served.unwrap_or_else(|| url.into()));
         stack.apis.push(RenderedApi {
             logical_id: id.to_owned(),
             stage_name: self.stage_name.clone(),
             routes: self.routes.iter().copied().map(Into::into).collect(),
-            open: open.map(|endpoint| (endpoint.path.to_owned(), endpoint.function.name.clone())).collect(),
-            id_output: format!("{id}Id"),
-            url_output: format!("{id}Url"),
+            methods: methods.collect(),
+            id_output,
+            url_output,
         });
-        ApiHandle { id: api.id(), stage_name, name: self.name }
+        handle
     }
 }
 

@@ -1,17 +1,12 @@
-//! The stage of an API with its deployment, throttles, logs and tracing.
-
-use std::collections::BTreeMap;
-
-use serde_json::json;
-use sha2::{Digest, Sha256};
+//! The stage of an API with its throttles, logs and tracing.
 
 use super::RestApi;
 use crate::{
     resources::{
-        api_gateway::{Deployment, Stage, stage},
+        api_gateway::{Stage, stage},
         logs::LogGroup,
     },
-    template::{Reference, Resource, Stack, Text, json::sorted, set},
+    template::{Reference, Resource, Stack, Text, set},
 };
 
 /// A throttle of API Gateway, for all clients together.
@@ -52,7 +47,7 @@ pub(super) fn stage(stack: &mut Stack, part: &RestApi, api: &Reference, deployme
         method_settings: Some(method_settings(part)),
         ..Stage::default()
     };
-    stack.resource(&format!("{}StageResource", part.logical_id), Resource::of(properties)).id()
+    stack.resource(&part.stage_id(), Resource::of(properties)).id()
 }
 
 fn access_log(stack: &mut Stack, part: &RestApi) -> Option<stage::AccessLogSetting> {
@@ -92,20 +87,4 @@ fn method_settings(part: &RestApi) -> Vec<stage::MethodSetting> {
         Some(setting(&path, endpoint.verb, endpoint.throttle?))
     });
     std::iter::once(setting("/*", "*", part.throttle)).chain(own).collect()
-}
-
-/// Adds a deployment whose logical ID contains a hash of the deployed resources. A deployment is a snapshot, so changes
-/// of an API take effect only with a new one.
-pub(super) fn deployment(stack: &mut Stack, id: &str, api: &Reference, deployed: &[Reference]) -> Reference {
-    let shape: BTreeMap<_, _> = deployed
-        .iter()
-        .map(Reference::logical_id)
-        .map(|logical_id| (logical_id, stack.resources.get(logical_id).map(Resource::properties)))
-        .collect();
-    let hash = hex::encode(Sha256::digest(sorted(json!(shape)).to_string()));
-    let deployment = Resource::of(Deployment { rest_api_id: set(api.id()), ..Deployment::default() });
-    // The deployment refers to the API, so it waits for the API anyway.
-    let others = deployed.iter().filter(|part| part.logical_id() != id);
-    let deployment = others.fold(deployment, |deployment, part| deployment.depends_on(part.logical_id()));
-    stack.resource(&format!("{id}Deployment{}", &hash[..10]), deployment)
 }

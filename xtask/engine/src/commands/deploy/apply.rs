@@ -8,6 +8,7 @@ use plan::{Plan, file::fingerprint, observed::Observed, preview::Preview};
 use super::{
     prepare::{Prepared, Target},
     refused::Refused,
+    routes::{self, ChangedRoutes},
 };
 use crate::{
     aws::documents::Documents,
@@ -27,6 +28,8 @@ pub(super) struct Applied {
     pub(super) observed: Observed,
     /// The functions that existed before the deploy.
     pub(super) existing: BTreeSet<String>,
+    /// The routes that changed with the stacks.
+    pub(super) routes: ChangedRoutes,
     /// The hash of the plan's inputs, for the ledger.
     pub(super) fingerprint: String,
     /// Whether a change of a site is still to be confirmed: a plan without other changes needed no confirmation.
@@ -53,13 +56,14 @@ pub(super) async fn apply(
     }
     warn_of_permissions(&plan, session).await;
     let deployed = Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
+    let routes = routes::changed(&systems, &observed, &deployed);
     let existing = observed.functions.keys().cloned().collect();
     let is_unchanged = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
     let needs_observation = args.stack.is_none() && !is_unchanged;
     let observed = if needs_observation { session.observe().await? } else { observed };
     let must_confirm_sites = session.stage.protected && !args.yes && target.file.is_none() && plan.is_empty();
     let fingerprint = fingerprint(&inputs);
-    Ok(Applied { systems, deployed, observed, existing, fingerprint, must_confirm_sites })
+    Ok(Applied { systems, deployed, observed, existing, routes, fingerprint, must_confirm_sites })
 }
 
 /// Returns the artifact bucket, which holds the locks. Deploys foundation first where there is none, so that everything else is
@@ -81,7 +85,7 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
     let plan = plan::plan(&stage.name, &foundation, &target.artifacts, &observed);
     let mut preview = planning::preview(&foundation, &plan, &observed, session);
     // The plan of all systems, which follows, warns of unmet allowances.
-    let _unmet = args.allowances.allowances().apply(&mut preview);
+    let _unmet = args.allowances.allowances().apply(&mut preview.findings);
     Refused::check(&preview)?;
     Refused::check_foundation(&plan, args, stage)?;
     let ui = &session.context.ui;

@@ -12,7 +12,7 @@ use plan::{
 use super::{super::build, DeployArgs, refused::Refused, select::Selection};
 use crate::{
     context::Context,
-    deploy::{refuse_stuck, rights},
+    deploy::{DeployError, refuse_stuck, rights},
     planning::{self, Scope},
     render,
     report::{DeployReport, Draft},
@@ -38,21 +38,30 @@ pub(super) struct Prepared {
     pub(super) preview: Preview,
 }
 
-/// Opens the stage and builds. A stage in AWS is opened first, so that a caller who may not deploy is refused before the build.
+/// Opens the stage and builds. A stage in AWS, and one that may lack foundation, is opened first, so that a deploy that is impossible is
+/// refused before the build.
 ///
 /// # Errors
 ///
-/// When the stage cannot be opened, the plan would change foundation, or the build fails.
+/// When the stage cannot be opened, it lacks foundation, the plan would change foundation, or the build fails.
 pub(super) async fn open(selection: Selection, context: &Context) -> miette::Result<Target> {
     let Selection { args, stage, file, mut systems, validator } = selection;
-    let mut opened = if stage.is_local() { None } else { Some(Session::open(stage.clone(), context).await?) };
+    let may_lack_foundation = session::foundation_of(&systems).is_empty();
+    let is_opened_first = !stage.is_local() || may_lack_foundation;
+    let mut opened = if is_opened_first { Some(Session::open(stage.clone(), context).await?) } else { None };
     match &mut opened {
         Some(session) if args.bootstrap => {
             session.allow_deployed_stacks().await?;
             systems = session.select(args.system.as_deref(), None)?;
             validator.check(render::stacks_of(&systems))?;
         }
-        Some(session) => refuse_foundation(&args, &systems, session).await?,
+        Some(session) => {
+            if may_lack_foundation && session.artifact_bucket().await?.is_none() {
+                systems.splice(0..0, missing_foundation(&args, session)?);
+                validator.check(render::stacks_of(&systems))?;
+            }
+            refuse_foundation(&args, &systems, session).await?;
+        }
         None => {}
     }
     let artifacts = build::artifacts(&stage, &systems, args.artifacts.as_deref(), context).await?;
@@ -61,6 +70,16 @@ pub(super) async fn open(selection: Selection, context: &Context) -> miette::Res
         None => Session::open(stage, context).await?,
     };
     Ok(Target { args, file, session, systems, artifacts })
+}
+
+/// Returns foundation, for a deploy of a system to a stage without it. A deploy of one stack or of a plan file deploys no more than it names.
+fn missing_foundation(args: &DeployArgs, session: &Session) -> miette::Result<Vec<RenderedSystem>> {
+    let stage = &session.stage;
+    if args.stack.is_some() || args.plan.is_some() || stage.pipeline.is_some() {
+        return Err(DeployError::NoFoundation { stage: stage.name.clone() }.into());
+    }
+    session.context.ui.say(format_args!("Stage {} has no foundation yet: it is deployed too", stage.name));
+    Ok(session::foundation_of(&session.systems))
 }
 
 /// Refuses a change of foundation before the build, in a stage that workflows deploy.

@@ -119,6 +119,12 @@ impl Steps<'_> {
         if !untried.is_empty() {
             ui.warn(format_args!("not released, because {system} failed: {}", untried.join(", ")));
         }
+        for changed in self.applied.routes.get(system).into_iter().flatten() {
+            ui.warn(format_args!(
+                "routes changed with their stack and stay changed, though the release failed: {changed}; clients get them with \
+                 the versions that are live"
+            ));
+        }
         let failure = ReleaseFailure { system: system.clone(), traffic: error.traffic(), untried };
         self.draft.update(|report| report.progress = ReleaseProgress::Failed(failure));
     }

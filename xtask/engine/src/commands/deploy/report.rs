@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::rendered::RenderedSystem;
+use model::rendered::{RenderedMethod, RenderedSystem};
 use serde_json::json;
 
 use super::{
@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     application::{Application, Demo},
+    aws::documents::Documents,
     deploy::{Deployed, Done},
     error::{Exit, one_line},
+    lock::HeldLocks,
     render,
     report::{DeployReport, Draft, StackReport},
     session::Session,
@@ -41,6 +43,7 @@ pub(super) fn print_plan(target: &Target, prepared: &Prepared) -> miette::Result
 pub(super) async fn report(
     target: &Target,
     deployment: Deployment,
+    locks: &HeldLocks<Documents>,
     draft: &Draft<DeployReport>,
 ) -> miette::Result<Exit> {
     let Target { args, session, .. } = target;
@@ -50,7 +53,7 @@ pub(super) async fn report(
         ui.warn(format_args!("failed to check the deployed routes: {}", one_line(error.as_ref())));
     }
     let changed = has_changed(&deployment);
-    if changed && let Err(error) = prune::after_deploy(systems, KEEP, session).await {
+    if changed && let Err(error) = prune::after_deploy(systems, KEEP, locks, session).await {
         ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
     }
     let urls = session.urls(&deployed.outputs);
@@ -83,8 +86,8 @@ fn has_changed(deployment: &Deployment) -> bool {
         || sites.iter().any(|site| !site.uploaded.is_empty())
 }
 
-/// Warns of routes that an API's stage does not serve, because its deployment is older than its definition. Emulators do not
-/// report the routes.
+/// Warns of routes that an API's stage does not serve, because its deployment is older than its definition, and of those that it
+/// still serves: CloudFormation makes the deployment before it deletes methods. Emulators do not report the routes.
 async fn warn_of_stale_routes(
     systems: &[RenderedSystem],
     deployed: &Deployed,
@@ -98,6 +101,13 @@ async fn warn_of_stale_routes(
             let outputs = deployed.outputs.get(&stack.name);
             let Some(id) = outputs.and_then(|outputs| outputs.get(&api.id_output)) else { continue };
             let served = session.clients.deployed_routes(id, &api.stage_name).await?;
+            let defined: Vec<_> = api.methods.iter().map(RenderedMethod::title).collect();
+            for route in served.iter().filter(|route| !defined.contains(route)) {
+                session.context.ui.warn(format_args!(
+                    "{} still serves {route}, which is no longer defined, until the next change of {}",
+                    stack.name, api.logical_id
+                ));
+            }
             for route in &api.routes {
                 let route = format!("{} {}", route.method.as_str(), route.path);
                 if !served.contains(&route) {

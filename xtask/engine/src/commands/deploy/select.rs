@@ -35,6 +35,6 @@ pub(super) fn select(mut args: DeployArgs, context: &Context) -> miette::Result<
     }
     let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
     let validator = Validator::remembering(context.workspace.target().join("validated"));
-    validator.check(render::stacks_of(&systems))?;
+    validator.check_systems(&stage, &systems)?;
     Ok(Selection { args, stage, file, systems, validator })
 }

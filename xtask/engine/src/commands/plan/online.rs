@@ -32,7 +32,7 @@ pub(super) async fn plan(
     args: &PlanArgs,
     context: &Context,
 ) -> miette::Result<Preview> {
-    Validator::remembering(context.workspace.target().join("validated")).check(render::stacks_of(selected))?;
+    Validator::remembering(context.workspace.target().join("validated")).check_systems(&stage, selected)?;
     let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), context).await?;
     let session = Session::open(stage, context).await?;
     let preview = async {
@@ -62,7 +62,7 @@ fn write(
     context: &Context,
 ) -> miette::Result<()> {
     // The caller warns of unmet allowances.
-    let _unmet = args.allowances.allowances().apply(&mut preview);
+    let _unmet = args.allowances.allowances().apply(&mut preview.findings);
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
     plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;

@@ -10,7 +10,7 @@ async fn take(store: &Arc<Memory>) -> Result<HeldLocks<Memory>, LockError> {
 }
 
 async fn break_notes(store: &Memory) -> LockRecord {
-    break_lock(store, "notes").await.expect("broken").expect("it was held")
+    break_lock(store, "notes").await.expect("broken").expect("it was held").record
 }
 
 #[tokio::test]
@@ -99,4 +99,34 @@ async fn a_lost_lock_fails_the_check_before_a_change_and_stops_the_run() {
     locks.release(&Ui::new()).await;
     next.ensure_held("notes").await.expect("held by the next run");
     next.release(&Ui::new()).await;
+}
+
+/// A lock of another machine, whose clock is off by so much.
+async fn foreign(store: &Memory, off: i64) {
+    let clock = unix_seconds().saturating_add_signed(off);
+    let record = LockRecord { host: "elsewhere".to_owned(), since: clock, renewed: clock, ..new_record(REQUESTER) };
+    store.create(&key("notes"), &text(&record)).await.expect("written").expect("new");
+}
+
+#[tokio::test]
+async fn the_clock_of_another_machine_does_not_make_its_lock_stale() {
+    for off in [-100, -100_000, 100] {
+        let store = Arc::new(Memory::default());
+        foreign(&store, off).await;
+        store.set_age(&key("notes"), Some(Duration::from_secs(5)));
+        let error = take(&store).await.expect_err("taken").to_string();
+        assert!(error.contains("for 5 s)"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_the_stores_clock_says_is_old_is_taken_over() {
+    for off in [-100, 0, 100_000] {
+        let store = Arc::new(Memory::default());
+        foreign(&store, off).await;
+        store.set_age(&key("notes"), Some(EXPIRY + Duration::from_secs(1)));
+        let found = read_lock(&*store, "notes").await.expect("read").expect("it is held");
+        assert_eq!(found.state(), LockState::Stale("it was not renewed for 91 s".to_owned()));
+        take(&store).await.expect("stale").release(&Ui::new()).await;
+    }
 }

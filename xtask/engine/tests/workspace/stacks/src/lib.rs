@@ -6,7 +6,7 @@ use model::{
     },
     rendered::{RenderedSystem, SmokeCheck},
     stage::Stage,
-    template::{Expression, RenderError, Stack, System, Text},
+    template::{RenderError, Stack, System},
 };
 use notes_contract::{List, ListRoute};
 use serde::Deserialize;
@@ -30,10 +30,7 @@ fn notes(stage: &Stage) -> System {
     let environment = List { table_name: table.name() };
     let function = stack.add(Function::new(stage, environment).allow(table.allow(&[Access::Query])));
     let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<ListRoute>(&function);
-    let api = stack.add(api);
-    stack.output("NotesApiId", api.id.clone());
-    let url = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}";
-    stack.output("NotesApiUrl", Expression::sub(url, [("Api", api.id), ("Stage", Text::from(&stage.name))]));
+    stack.add(api);
     System::new("notes", [stack]).smoke(SmokeCheck {
         api: "NotesApi".to_owned(),
         path: "/notes".to_owned(),

@@ -1,0 +1,92 @@
+//! What an SDK client adds to its calls: signatures, retries of AWS's error codes, and the headers of every request.
+
+use std::borrow::Cow;
+
+use aws_runtime::{
+    auth::{SigV4OperationSigningConfig, sigv4},
+    invocation_id::InvocationIdInterceptor,
+    recursion_detection::RecursionDetectionInterceptor,
+    request_info::RequestInfoInterceptor,
+    retries::classifiers::AwsErrorCodeClassifier,
+    service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor},
+};
+use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
+use aws_smithy_runtime_api::client::{
+    auth::{
+        AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
+        static_resolver::StaticAuthSchemeOptionResolver,
+    },
+    identity::SharedIdentityResolver,
+    interceptors::SharedInterceptor,
+    runtime_components::RuntimeComponentsBuilder,
+    runtime_plugin::RuntimePlugin,
+};
+use aws_smithy_types::config_bag::{FrozenLayer, Layer};
+use aws_types::{
+    SdkConfig, SigningName,
+    region::{Region, SigningRegion},
+};
+
+use crate::{ApiError, Service};
+
+/// The configuration of signed calls.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    config: FrozenLayer,
+    components: RuntimeComponentsBuilder,
+}
+
+impl Signed {
+    /// The identity, clients and limits of `config`, for calls of `service`.
+    pub(crate) fn new(service: Service, config: &SdkConfig) -> Self {
+        Self { config: settings(service, config), components: components(config) }
+    }
+}
+
+impl RuntimePlugin for Signed {
+    fn config(&self) -> Option<FrozenLayer> {
+        Some(self.config.clone())
+    }
+
+    fn runtime_components(&self, _: &RuntimeComponentsBuilder) -> Cow<'_, RuntimeComponentsBuilder> {
+        Cow::Borrowed(&self.components)
+    }
+}
+
+fn settings(service: Service, config: &SdkConfig) -> FrozenLayer {
+    let mut settings = Layer::new("aws-call");
+    settings.store_put(AuthSchemeOptionResolverParams::new(()));
+    settings.store_put(SigningName::from_static(service.signing_name));
+    settings.store_put(SigningRegion::from(Region::new(service.signing_region(config))));
+    settings.store_put(SigV4OperationSigningConfig::default());
+    if let Some(protection) = config.stalled_stream_protection() {
+        settings.store_put(protection);
+    }
+    settings.freeze()
+}
+
+fn components(config: &SdkConfig) -> RuntimeComponentsBuilder {
+    let mut components = RuntimeComponentsBuilder::new("aws-call");
+    components.set_http_client(config.http_client());
+    components.set_sleep_impl(config.sleep_impl());
+    components.set_time_source(config.time_source());
+    if let Some(cache) = config.identity_cache() {
+        components.set_identity_cache(Some(cache));
+    }
+    if let Some(credentials) = config.credentials_provider() {
+        components.set_identity_resolver(sigv4::SCHEME_ID, SharedIdentityResolver::new(credentials));
+    }
+    components.push_auth_scheme(SharedAuthScheme::new(sigv4::SigV4AuthScheme::new()));
+    components.set_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
+        StaticAuthSchemeOptionResolver::new(vec![sigv4::SCHEME_ID]),
+    )));
+    components.push_retry_classifier(HttpStatusCodeClassifier::default());
+    components.push_retry_classifier(TransientErrorClassifier::<ApiError>::new());
+    components.push_retry_classifier(AwsErrorCodeClassifier::<ApiError>::new());
+    components.push_retry_classifier(ServiceClockSkewClassifier::<ApiError>::new());
+    components.push_interceptor(SharedInterceptor::permanent(ServiceClockSkewInterceptor::new()));
+    components.push_interceptor(SharedInterceptor::permanent(RequestInfoInterceptor::new()));
+    components.push_interceptor(SharedInterceptor::permanent(InvocationIdInterceptor::new()));
+    components.push_interceptor(SharedInterceptor::permanent(RecursionDetectionInterceptor::new()));
+    components
+}

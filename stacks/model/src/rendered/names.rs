@@ -1,0 +1,285 @@
+//! The names that a rendered system declares: APIs, routes, functions, stacks, outputs. Each must exist.
+
+use contract::Method;
+use serde_json::Value;
+
+use super::{LiveCheck, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, SignIn};
+use crate::template::RenderError;
+
+/// Types that outputs must refer to, as CloudFormation and messages name them.
+const API: (&str, &str) = ("AWS::ApiGateway::RestApi", "API");
+const CLIENT: (&str, &str) = ("AWS::Cognito::UserPoolClient", "user pool client");
+const DISTRIBUTION: (&str, &str) = ("AWS::CloudFront::Distribution", "distribution");
+const POOL: (&str, &str) = ("AWS::Cognito::UserPool", "user pool");
+const TOPIC: (&str, &str) = ("AWS::SNS::Topic", "topic");
+
+impl RenderedSystem {
+    /// Checks that everything which the system declares by name exists.
+    ///
+    /// Without this check, a smoke check of an API with a mistyped name would not run.
+    ///
+    /// # Errors
+    ///
+    /// The first name that does not exist, and the existing ones.
+    pub fn check_names(&self) -> Result<(), RenderError> {
+        let names = Names { system: self };
+        names.check_stacks()?;
+        for smoke in &self.smoke {
+            let by = format!("the smoke check of {}", smoke.path);
+            names.route(&by, &smoke.api, Method::Get, &smoke.path)?;
+        }
+        for check in &self.live {
+            names.live("the live check", check)?;
+        }
+        if let Some(latency) = &self.latency {
+            names.live("the latency check", &latency.check)?;
+        }
+        if let Some(sign_in) = &self.sign_in {
+            names.check_sign_in(sign_in)?;
+        }
+        names.check_sites()?;
+        let Some(topic) = &self.alarm_topic else { return Ok(()) };
+        names.output("the alarm topic", &topic.stack, &topic.output, Some(TOPIC))
+    }
+}
+
+struct Names<'a> {
+    system: &'a RenderedSystem,
+}
+
+impl Names<'_> {
+    fn check_stacks(&self) -> Result<(), RenderError> {
+        for stack in &self.system.stacks {
+            let by = |what: &str, name: &str| format!("{what} {name} of stack {}", stack.stack);
+            for function in &stack.functions {
+                let by = by("function", &function.function_name);
+                self.resource(&by, stack, &function.id.logical_id, "AWS::Lambda::Function")?;
+                self.resource(&by, stack, &function.alias_logical_id, "AWS::Lambda::Alias")?;
+            }
+            for layer in &stack.layers {
+                self.resource(&by("layer", &layer.layer), stack, &layer.logical_id, "AWS::Lambda::LayerVersion")?;
+            }
+            for api in &stack.apis {
+                let by = by("API", &api.logical_id);
+                self.resource(&by, stack, &api.logical_id, API.0)?;
+                self.output(&by, &stack.stack, &api.id_output, Some(API))?;
+                self.output(&by, &stack.stack, &api.url_output, None)?;
+                for method in &api.methods {
+                    self.function(&format!("{} of {by}", method.title()), &method.function)?;
+                }
+            }
+            for (parameter, source) in &stack.parameters {
+                if let ParameterSource::Output { stack: other, output } = source {
+                    self.output(&by("parameter", parameter), other, output, None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sign_in(&self, sign_in: &SignIn) -> Result<(), RenderError> {
+        let by = "the sign-in";
+        self.output(by, &sign_in.stack, &sign_in.pool_output, Some(POOL))?;
+        self.output(by, &sign_in.stack, &sign_in.client_output, Some(CLIENT))?;
+        let exchange = sign_in.exchange.as_ref().map(|exchange| &exchange.check);
+        exchange.into_iter().chain(&sign_in.checks).try_for_each(|check| self.live("the check after sign-in", check))
+    }
+
+    fn check_sites(&self) -> Result<(), RenderError> {
+        for site in &self.system.sites {
+            let by = format!("site {}", site.name);
+            self.output(&by, &site.stack, &site.bucket_output, None)?;
+            self.output(&by, &site.stack, &site.distribution_output, Some(DISTRIBUTION))?;
+            self.output(&by, &site.stack, &site.url_output, None)?;
+            for (field, value) in &site.config {
+                self.output(&format!("field {field} of site {}", site.name), &value.stack, &value.output, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn live(&self, what: &str, check: &LiveCheck) -> Result<(), RenderError> {
+        let by = format!("{what} {}", check.title());
+        self.route(&by, &check.api, check.method, &check.path)?;
+        // A browser asks for permission to use the method that it needs.
+        match check.preflighted() {
+            Some(method) => self.route(&by, &check.api, method, &check.path),
+            None => Ok(()),
+        }
+    }
+
+    /// The API must exist, and serve the request.
+    fn route(&self, by: &str, api: &str, method: Method, path: &str) -> Result<(), RenderError> {
+        let apis = || self.system.stacks.iter().flat_map(|stack| &stack.apis);
+        let known = || apis().map(|api| api.logical_id.clone()).collect();
+        let api = apis().find(|known| known.logical_id == api).ok_or_else(|| self.unknown(by, "API", api, known()))?;
+        let is_absolute = path.starts_with('/');
+        if is_absolute && api.serving(method, path).is_some() {
+            return Ok(());
+        }
+        let what = format!("route of API {}", api.logical_id);
+        Err(self.unknown(by, &what, &format!("{} {path}", method.as_str()), titles(api)))
+    }
+
+    fn function(&self, by: &str, name: &str) -> Result<(), RenderError> {
+        let functions = || self.system.stacks.iter().flat_map(|stack| &stack.functions);
+        if functions().any(|function| function.function_name == name) {
+            return Ok(());
+        }
+        Err(self.unknown(by, "function", name, functions().map(|function| function.function_name.clone()).collect()))
+    }
+
+    /// The stack must have the output; where the output is the ID of one of its resources, the resource must have the type.
+    fn output(&self, by: &str, stack: &str, output: &str, wanted: Option<(&str, &str)>) -> Result<(), RenderError> {
+        let stacks = &self.system.stacks;
+        let known = || stacks.iter().map(|stack| stack.stack.clone()).collect();
+        let found = stacks.iter().find(|known| known.stack == stack);
+        let found = found.ok_or_else(|| self.unknown(by, "stack", stack, known()))?;
+        let outputs = &found.template["Outputs"];
+        let Some(value) = outputs.get(output).map(|output| &output["Value"]) else {
+            let what = format!("output of stack {stack}");
+            return Err(self.unknown(by, &what, output, keys(outputs)));
+        };
+        let Some((wanted, noun)) = wanted else { return Ok(()) };
+        // A parameter may hold the ID of another stack's resource.
+        let referenced = value["Ref"].as_str().and_then(|id| found.template["Resources"].get(id));
+        match referenced.and_then(|resource| resource["Type"].as_str()) {
+            Some(actual) if actual != wanted => Err(RenderError::WrongOutput {
+                system: self.system.name.clone(),
+                by: by.into(),
+                noun: noun.into(),
+                stack: stack.to_owned(),
+                output: output.to_owned(),
+                actual: actual.into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn resource(&self, by: &str, stack: &RenderedStack, logical_id: &str, kind: &str) -> Result<(), RenderError> {
+        let resources = &stack.template["Resources"];
+        if resources[logical_id]["Type"] == kind {
+            return Ok(());
+        }
+        let all = resources.as_object().into_iter().flatten();
+        let known = all.filter(|(_, resource)| resource["Type"] == kind).map(|(id, _)| id.clone()).collect();
+        Err(self.unknown(by, kind, logical_id, known))
+    }
+
+    fn unknown(&self, by: &str, what: &str, name: &str, known: Vec<String>) -> RenderError {
+        RenderError::UnknownName {
+            system: self.system.name.clone(),
+            by: by.into(),
+            what: what.into(),
+            name: name.to_owned(),
+            known,
+        }
+    }
+}
+
+fn titles(api: &RenderedApi) -> Vec<String> {
+    api.methods.iter().filter(|own| own.method != Some(Method::Options)).map(|own| own.title()).collect()
+}
+
+fn keys(object: &Value) -> Vec<String> {
+    object.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{example::Example, project::Project as _};
+
+    fn notes() -> RenderedSystem {
+        let systems = Example.render(&Example::stage_named("prod")).expect("the example renders");
+        systems.into_iter().find(|system| system.name == crate::example::NOTES).expect("notes")
+    }
+
+    fn error_after(change: impl FnOnce(&mut RenderedSystem)) -> String {
+        let mut system = notes();
+        change(&mut system);
+        system.check_names().expect_err("a name that does not exist").to_string()
+    }
+
+    #[test]
+    fn every_name_of_the_example_exists() {
+        assert_eq!(notes().check_names(), Ok(()));
+    }
+
+    #[test]
+    fn a_check_of_an_api_or_route_that_does_not_exist_is_refused() {
+        let error = error_after(|system| system.smoke[0].api = "NoteApi".to_owned());
+        assert_eq!(
+            error,
+            "system `notes`: the smoke check of /notes/1 names API `NoteApi`, which does not exist; there is: NotesApi"
+        );
+        let error = error_after(|system| system.smoke[0].path = "/note/1".to_owned());
+        assert!(error.contains("route of API NotesApi `GET /note/1`"), "{error}");
+        assert!(error.ends_with("there is: GET /notes/{id}, PUT /notes/{id}"), "{error}");
+        let error = error_after(|system| system.smoke[0].path = "notes/1".to_owned());
+        assert!(error.contains("`GET notes/1`"), "{error}");
+        let error = error_after(|system| system.live[0].method = Method::Delete);
+        assert!(error.contains("the live check DELETE /notes/1 names route"), "{error}");
+        let error = error_after(|system| {
+            system.live[0] = LiveCheck::preflight("NotesApi", Method::Delete, "/notes/1", "https://example.com");
+        });
+        assert!(error.contains("`DELETE /notes/1`"), "{error}");
+        let error = error_after(|system| {
+            let sign_in = system.sign_in.as_mut().expect("a sign-in");
+            sign_in.checks[0].path = "/".to_owned();
+        });
+        assert!(error.contains("the check after sign-in GET / names"), "{error}");
+    }
+
+    #[test]
+    fn an_output_that_does_not_exist_is_refused() {
+        type Change = fn(&mut RenderedSystem);
+        let changes: [(Change, &str); 7] = [
+            (
+                |system| system.sign_in.as_mut().expect("one").stack = "users".to_owned(),
+                "the sign-in names stack `users`",
+            ),
+            (
+                |system| system.sign_in.as_mut().expect("one").pool_output = "Pool".to_owned(),
+                "output of stack data `Pool`",
+            ),
+            (|system| system.sites[0].bucket_output = "Bucket".to_owned(), "site NotesSite names output of stack web"),
+            (
+                |system| system.sites[0].config.values_mut().for_each(|value| value.output = "ApiUrl".to_owned()),
+                "field apiUrl of site NotesSite names output of stack api `ApiUrl`",
+            ),
+            (|system| system.alarm_topic.as_mut().expect("one").output = "Topic".to_owned(), "the alarm topic names"),
+            (
+                |system| {
+                    let api = system.stacks.iter_mut().find(|stack| !stack.apis.is_empty()).expect("an API");
+                    api.template["Outputs"].as_object_mut().expect("outputs").remove("NotesApiUrl");
+                },
+                "API NotesApi of stack api names output of stack api `NotesApiUrl`",
+            ),
+            (
+                |system| {
+                    let api = system.stacks.iter_mut().find(|stack| !stack.apis.is_empty()).expect("an API");
+                    api.apis[0].methods[0].function = "notes-gone-prod".to_owned();
+                },
+                "names function `notes-gone-prod`, which does not exist; there is: notes-api-prod",
+            ),
+        ];
+        for (change, expected) in changes {
+            let error = error_after(change);
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_output_with_the_id_of_another_kind_of_resource_is_refused() {
+        let error = error_after(|system| {
+            let sign_in = system.sign_in.as_mut().expect("a sign-in");
+            std::mem::swap(&mut sign_in.pool_output, &mut sign_in.client_output);
+        });
+        assert_eq!(
+            error,
+            "system `notes`: the sign-in takes a user pool from output `UserClientId` of stack `data`, which is the ID of an \
+             AWS::Cognito::UserPoolClient"
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Permissions: full names of actions, and resources by name.
+
+use serde_json::Value;
+
+use super::{Requirement, Subject, Violation};
+use crate::{
+    statements::{Effect, Patterns, PolicyStatement, list},
+    template::is_action_excepted,
+};
+
+/// Types whose policies belong to a principal, and say which resources it reaches.
+const IDENTITIES: &[&str] =
+    &["AWS::IAM::Group", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::User"];
+
+/// Actions without resources, each with the reason why a policy must name `*` (service authorization reference: actions that
+/// list no resource type).
+const WITHOUT_RESOURCES: &[(&str, &str)] = &[
+    ("cloudwatch:GetMetricData", "metrics are no resources"),
+    ("cloudwatch:PutMetricData", "metrics are no resources; limit them with the condition cloudwatch:namespace"),
+    ("ec2:DescribeNetworkInterfaces", "a list of the account"),
+    ("sts:GetCallerIdentity", "it concerns the caller"),
+    ("xray:GetSamplingRules", "traces are no resources"),
+    ("xray:GetSamplingTargets", "traces are no resources"),
+    ("xray:PutTelemetryRecords", "traces are no resources"),
+    ("xray:PutTraceSegments", "traces are no resources"),
+];
+
+/// Condition keys that limit a statement to resources, although it names `*`.
+const SCOPING: &[&str] = &["resourcetag/", "lambda:functionarn"];
+
+pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
+    let Some(properties) = subject.resource["Properties"].as_object() else { return };
+    let is_identity = IDENTITIES.contains(&subject.resource_type());
+    for (name, value) in properties {
+        for statement in statements(value) {
+            let parsed = PolicyStatement::parse(statement);
+            if parsed.effect() == Effect::Deny {
+                continue;
+            }
+            actions(subject, name, &parsed, found);
+            if is_identity && name != "AssumeRolePolicyDocument" {
+                resources(subject, name, statement, &parsed, found);
+            }
+        }
+    }
+}
+
+/// All statements below a value.
+fn statements(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(fields) => {
+            let below = fields.iter().flat_map(|(name, value)| {
+                if name == "Statement" { list(value).iter().collect() } else { statements(value) }
+            });
+            below.collect()
+        }
+        Value::Array(items) => items.iter().flat_map(statements).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn actions(subject: &Subject<'_>, property: &str, statement: &PolicyStatement, found: &mut Vec<Violation>) {
+    // KMS developer guide, "Default key policy": without `kms:*` for the account, IAM policies have no effect on the key.
+    if subject.resource_type() == "AWS::KMS::Key" {
+        return;
+    }
+    match statement.actions() {
+        Patterns::Only(actions) => {
+            for action in actions.iter().filter(|action| action.contains(['*', '?'])) {
+                let message = format!("`{action}` allows more actions than one; name each action");
+                subject.violates(Requirement::WildcardAction, property, message, found);
+            }
+            for action in actions.iter().filter(|action| action.eq_ignore_ascii_case("dynamodb:Scan")) {
+                let message = format!("`{action}` reads a whole table; query the table or an index");
+                subject.violates(Requirement::TableScan, property, message, found);
+            }
+        }
+        Patterns::AllExcept(excepted) => {
+            let message = format!("all actions but `{}` are allowed; name each action", excepted.join("`, `"));
+            subject.violates(Requirement::WildcardAction, property, message, found);
+        }
+    }
+}
+
+fn resources(
+    subject: &Subject<'_>,
+    property: &str,
+    statement: &Value,
+    parsed: &PolicyStatement,
+    found: &mut Vec<Violation>,
+) {
+    let wide = match parsed.resources() {
+        Patterns::Only(resources) => {
+            resources.iter().find(|resource| is_wildcard(resource)).map(|resource| plain(resource))
+        }
+        Patterns::AllExcept(excepted) => Some(format!("all but {}", excepted.join(", "))),
+    };
+    let Some(wide) = wide.filter(|_| !is_scoped(&statement["Condition"])) else { return };
+    let Patterns::Only(actions) = parsed.actions() else { return };
+    let is_allowed = |action: &str| {
+        WITHOUT_RESOURCES.iter().any(|(without, _)| without.eq_ignore_ascii_case(action))
+            || is_action_excepted(subject.resource, Requirement::WildcardResource.id(), action)
+    };
+    for action in actions.iter().filter(|action| !is_allowed(action)) {
+        let message =
+            format!("`{action}` is allowed on `{wide}`; name the resources, or give the reason with `because`");
+        subject.violates(Requirement::WildcardResource, property, message, found);
+    }
+}
+
+/// Does a condition limit the statement to some resources?
+fn is_scoped(condition: &Value) -> bool {
+    let operators = condition.as_object().into_iter().flatten().filter_map(|(_, keys)| keys.as_object());
+    let mut keys = operators.flatten().map(|(key, _)| key.to_ascii_lowercase());
+    keys.any(|key| SCOPING.iter().any(|scoping| key.contains(scoping)))
+}
+
+/// Is a resource every one of its service or type: `*`, or an ARN whose name is `*`?
+fn is_wildcard(resource: &str) -> bool {
+    let text = plain(resource);
+    // The colons of `${AWS::Region}` do not separate parts.
+    let text = text.replace("AWS::", "");
+    let mut parts = text.splitn(6, ':');
+    let (service, Some(name)) = (parts.clone().nth(2), parts.nth(5)) else { return text == "*" };
+    let is_any = |name: &str| name.starts_with('*') && name.chars().all(|letter| letter == '*');
+    if service == Some("s3") {
+        return is_any(name.split('/').next().unwrap_or_default());
+    }
+    match name.split_once(['/', ':']) {
+        Some((_, name)) => is_any(name.split(['/', ':']).next().unwrap_or_default()),
+        None => is_any(name),
+    }
+}
+
+/// The text of a resource that is written as `Fn::Sub`.
+fn plain(resource: &str) -> String {
+    let sub = serde_json::from_str::<Value>(resource).ok();
+    let text = sub.as_ref().map(|sub| &sub["Fn::Sub"]).and_then(|sub| sub.as_str().or_else(|| sub[0].as_str()));
+    text.unwrap_or(resource).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_distinguished_from_patterns_of_one_resource() {
+        for wide in [
+            "*",
+            "arn:aws:s3:::*",
+            "arn:aws:s3:::*/*",
+            "arn:aws:dynamodb:*:*:table/*",
+            r#"{"Fn::Sub":"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:*"}"#,
+            "arn:aws:lambda:eu-central-1:111122223333:function:*",
+        ] {
+            assert!(is_wildcard(wide), "{wide}");
+        }
+        for narrow in [
+            "arn:aws:s3:::photos/*",
+            r#"{"Fn::Sub":"${Bucket.Arn}/*"}"#,
+            r#"{"Ref":"Topic"}"#,
+            "arn:aws:dynamodb:eu-central-1:111122223333:table/photos/index/*",
+            "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/photos:*",
+            "arn:aws:lambda:eu-central-1:111122223333:function:photos-*",
+        ] {
+            assert!(!is_wildcard(narrow), "{narrow}");
+        }
+    }
+}

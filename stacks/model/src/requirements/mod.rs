@@ -1,0 +1,150 @@
+//! Requirements for every template of every system: permissions, encryption, TLS, retention, tags, and where certificates are.
+//!
+//! [`violations`] reads rendered templates, so a system fulfils them however its resources were made. A resource that has to
+//! break one carries an exception with a reason: [`crate::template::Stack::except`], or for a statement of a policy
+//! [`crate::parts::policy::Statement::because`]. Exceptions are part of the template, as metadata of their resource.
+
+mod access;
+mod callers;
+mod data;
+mod regions;
+mod transport;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::{
+    rendered::{RenderedStack, RenderedSystem},
+    stage::Stage,
+    template::{Rule, WILDCARD_RESOURCE, is_excepted},
+};
+
+/// A requirement for every template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Requirement {
+    /// Policies allow actions by their full names.
+    WildcardAction,
+    /// Policies of roles name resources, unless the action has none.
+    WildcardResource,
+    /// Roles do not scan tables: the cost of a scan grows with the table.
+    TableScan,
+    /// Resources that hold data are encrypted with a key.
+    Encryption,
+    /// Resources are reachable over TLS only, in version 1.2 or newer.
+    Tls,
+    /// Log groups have a retention, functions have a log group, and resources that hold data outlive their stack.
+    Retention,
+    /// Resources have the `system`, `stack` and `stage` tags of their stack, by which permissions and lists find them.
+    Tags,
+    /// Code comes from the artifact bucket, not from the template.
+    InlineCode,
+    /// Events and requests reach a function through its alias, so that releases decide which version answers.
+    Alias,
+    /// Certificates and web ACLs are in the region and account where their user requires them.
+    Region,
+}
+
+impl Requirement {
+    /// Returns the requirement's name in messages and exceptions.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::WildcardAction => "wildcard-action",
+            Self::WildcardResource => WILDCARD_RESOURCE,
+            Self::TableScan => "table-scan",
+            Self::Encryption => "encryption",
+            Self::Tls => "tls",
+            Self::Retention => "retention",
+            Self::Tags => "tags",
+            Self::InlineCode => "inline-code",
+            Self::Alias => "alias",
+            Self::Region => "region",
+        }
+    }
+}
+
+impl From<Requirement> for Rule {
+    fn from(requirement: Requirement) -> Self {
+        requirement.id().into()
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.id())
+    }
+}
+
+/// A resource that breaks a requirement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The requirement.
+    pub requirement: Requirement,
+    /// The stack's name in CloudFormation.
+    pub stack: String,
+    /// The resource's logical ID.
+    pub logical_id: String,
+    /// The property's path, with dots between steps; `None` for the resource as a whole.
+    pub property: Option<String>,
+    /// What is wrong, and what is right.
+    pub message: String,
+}
+
+/// A resource of a template, with everything that its requirements depend on.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    stage: &'a Stage,
+    system: &'a RenderedSystem,
+    stack: &'a RenderedStack,
+    logical_id: &'a str,
+    resource: &'a Value,
+}
+
+/// Returns the resources that break a requirement without an exception.
+#[must_use]
+pub fn violations(stage: &Stage, systems: &[RenderedSystem]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for system in systems {
+        for stack in &system.stacks {
+            let resources = stack.template["Resources"].as_object().into_iter().flatten();
+            for (logical_id, resource) in resources {
+                let subject = Subject { stage, system, stack, logical_id, resource };
+                for check in [access::check, callers::check, data::check, regions::check, transport::check] {
+                    check(&subject, &mut found);
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Subject<'_> {
+    fn resource_type(&self) -> &str {
+        self.resource["Type"].as_str().unwrap_or_default()
+    }
+
+    /// Returns the value at a path of the properties, with dots between steps.
+    fn property(&self, path: &str) -> &Value {
+        static NOTHING: Value = Value::Null;
+        let properties = self.resource.get("Properties").unwrap_or(&NOTHING);
+        path.split('.').try_fold(properties, |value, step| value.get(step)).unwrap_or(&NOTHING)
+    }
+
+    /// Adds a violation, unless the resource has an exception.
+    fn violates(&self, requirement: Requirement, property: &str, message: String, found: &mut Vec<Violation>) {
+        if is_excepted(self.resource, requirement.id()) {
+            return;
+        }
+        found.push(Violation {
+            requirement,
+            stack: self.stack.name.clone(),
+            logical_id: self.logical_id.to_owned(),
+            property: (!property.is_empty()).then(|| format!("Properties.{property}")),
+            message,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Each requirement, broken and fulfilled, in any system; and the systems of the example.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    example::Example,
+    parts::policy::{self, Statement},
+    template::{Resource, Stack, System, Text},
+};
+
+fn found_in(stage: &str, stack: Stack) -> Vec<String> {
+    let stage = Stage::example(stage);
+    let system = System::new("shop", [stack]).render(&stage).expect("rendered");
+    let found = violations(&stage, &[system]);
+    found.iter().map(|found| format!("{}: {}: {}", found.requirement, found.logical_id, found.message)).collect()
+}
+
+/// The violations of one resource, without those of the rest that a system has.
+fn found(resource: Resource) -> Vec<String> {
+    let mut stack = Stack::new("data", "Data.");
+    stack.resource("A", resource);
+    found_in("dev", stack)
+}
+
+fn of(kind: &str, properties: Value) -> Resource {
+    Resource::new(kind, properties)
+}
+
+fn role(statements: &[Statement]) -> Resource {
+    Resource::of(policy::role(&policy::service_trust("lambda.amazonaws.com"), statements))
+}
+
+fn assert_breaks(requirement: Requirement, resource: Resource) {
+    let found = found(resource);
+    assert!(found.iter().any(|found| found.starts_with(&format!("{requirement}: A: "))), "{requirement}: {found:?}");
+}
+
+#[test]
+fn every_action_on_every_resource_is_refused() {
+    let all = Statement::allow(["dynamodb:*"], [Text::from("*")]);
+    let found = found(role(&[all]));
+    assert!(found[0].starts_with("wildcard-action: A: `dynamodb:*`"), "{found:?}");
+    assert!(found[1].starts_with("wildcard-resource: A: `dynamodb:*` is allowed on `*`"), "{found:?}");
+    assert_breaks(
+        Requirement::WildcardResource,
+        role(&[Statement::allow_except(["s3:GetObject"], [Text::from("arn:aws:s3:::photos/*")])]),
+    );
+    let scan = Statement::allow(["dynamodb:Scan"], [Text::from("arn:aws:dynamodb:eu-central-1:111122223333:table/a")]);
+    assert_breaks(Requirement::TableScan, role(&[scan]));
+    let not =
+        json!({ "PolicyDocument": { "Statement": { "Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:x" } } });
+    assert_breaks(Requirement::WildcardAction, of("AWS::IAM::ManagedPolicy", not));
+}
+
+#[test]
+fn actions_without_resources_and_given_reasons_are_accepted() {
+    let traces = Statement::allow(["xray:PutTraceSegments"], [Text::from("*")]);
+    assert_eq!(found(role(&[traces])), [""; 0]);
+    let send = || Statement::allow(["ses:SendEmail"], [Text::from("*")]);
+    assert_breaks(Requirement::WildcardResource, role(&[send()]));
+    assert_eq!(found(role(&[send().because("Every identity of the account may be used.")])), [""; 0]);
+    assert_breaks(Requirement::WildcardResource, role(&[send().because(" ")]));
+    // The reason is for this statement only.
+    let other = Statement::allow(["sns:Publish"], [Text::from("*")]);
+    assert_breaks(Requirement::WildcardResource, role(&[send().because("A reason."), other]));
+    let tagged = Statement::allow(["cognito-idp:AdminGetUser"], [Text::from("*")])
+        .when(json!({ "StringEquals": { "aws:ResourceTag/stage": "dev" } }));
+    assert_eq!(found(role(&[tagged])), [""; 0]);
+}
+
+#[test]
+fn reasons_are_metadata_of_the_resource_and_no_part_of_its_policy() {
+    let mut stack = Stack::new("api", "Api.");
+    let send = Statement::allow(["ses:SendEmail"], [Text::from("*")]).because("Every identity may be used.");
+    stack.resource("A", role(&[send]));
+    let system = System::new("shop", [stack]).render(&Stage::example("dev")).expect("rendered");
+    let resource = &system.stacks[0].template["Resources"]["A"];
+    let expected = json!([{
+        "Rule": "wildcard-resource", "Actions": ["ses:SendEmail"], "Reason": "Every identity may be used."
+    }]);
+    assert_eq!(resource["Metadata"]["Exceptions"], expected);
+    let statement = &resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0];
+    assert_eq!(*statement, json!({ "Effect": "Allow", "Action": ["ses:SendEmail"], "Resource": ["*"] }));
+}
+
+#[test]
+fn data_is_encrypted_retained_and_reachable_over_tls() {
+    let queue = |properties: Value| of("AWS::SQS::Queue", properties);
+    assert_breaks(Requirement::Encryption, queue(json!({})));
+    assert_breaks(Requirement::Encryption, queue(json!({ "SqsManagedSseEnabled": false })));
+    assert_breaks(Requirement::Tls, queue(json!({ "SqsManagedSseEnabled": true })));
+    assert_breaks(Requirement::Retention, of("AWS::S3::Bucket", json!({})));
+    assert_breaks(Requirement::Retention, of("AWS::Logs::LogGroup", json!({})));
+    assert_breaks(Requirement::Retention, of("AWS::Lambda::Function", json!({ "FunctionName": "f" })));
+    assert_eq!(found(of("AWS::Logs::LogGroup", json!({ "RetentionInDays": 7 }))), [""; 0]);
+
+    let mut stack = Stack::new("data", "Data.");
+    let queue = stack.resource("A", queue(json!({ "SqsManagedSseEnabled": true })));
+    let deny = policy::deny_without_tls("sqs:*", &[queue.attribute("Arn")]);
+    let document = policy::resource_policy(vec![deny]);
+    let properties = json!({ "Queues": [queue.id()], "PolicyDocument": document });
+    stack.resource("B", of("AWS::SQS::QueuePolicy", properties));
+    assert_eq!(found_in("dev", stack), [""; 0]);
+}
+
+#[test]
+fn distributions_and_domains_require_modern_tls() {
+    let distribution = |config: Value| of("AWS::CloudFront::Distribution", json!({ "DistributionConfig": config }));
+    assert_breaks(
+        Requirement::Tls,
+        distribution(json!({ "DefaultCacheBehavior": { "ViewerProtocolPolicy": "allow-all" } })),
+    );
+    let old = json!({ "AcmCertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/1", "MinimumProtocolVersion": "TLSv1" });
+    assert_breaks(Requirement::Tls, distribution(json!({ "ViewerCertificate": old })));
+    let origin = json!([{ "CustomOriginConfig": { "OriginProtocolPolicy": "http-only" } }]);
+    assert_breaks(Requirement::Tls, distribution(json!({ "Origins": origin })));
+    assert_breaks(Requirement::Tls, of("AWS::ApiGateway::DomainName", json!({ "SecurityPolicy": "TLS_1_0" })));
+    assert_eq!(found(of("AWS::ApiGateway::DomainName", json!({ "SecurityPolicy": "TLS_1_2" }))), [""; 0]);
+}
+
+#[test]
+fn certificates_are_in_the_region_and_account_of_their_use() {
+    let distribution = |certificate: Value| {
+        let viewer = json!({ "AcmCertificateArn": certificate, "MinimumProtocolVersion": "TLSv1.2_2021" });
+        of("AWS::CloudFront::Distribution", json!({ "DistributionConfig": { "ViewerCertificate": viewer } }))
+    };
+    let arn = |region: &str, account: &str| json!(format!("arn:aws:acm:{region}:{account}:certificate/1"));
+    assert_eq!(found(distribution(arn("us-east-1", "111122223333"))), [""; 0]);
+    assert_breaks(Requirement::Region, distribution(arn("eu-central-1", "111122223333")));
+    assert_breaks(Requirement::Region, distribution(arn("us-east-1", "444455556666")));
+    let here = json!({ "Fn::Sub": "arn:${AWS::Partition}:acm:${AWS::Region}:${AWS::AccountId}:certificate/1" });
+    assert_breaks(Requirement::Region, distribution(here.clone()));
+    let domain = |certificate: Value| {
+        let configuration = json!([{ "CertificateArn": certificate, "SecurityPolicy": "TLS_1_2" }]);
+        of("AWS::ApiGatewayV2::DomainName", json!({ "DomainNameConfigurations": configuration }))
+    };
+    assert_eq!(found(domain(here)), [""; 0]);
+    assert_breaks(Requirement::Region, domain(arn("us-east-1", "111122223333")));
+
+    // A certificate that the stack makes is in the stack's region.
+    let with = |stack: Stack| {
+        let mut stack = stack;
+        let certificate = stack.resource("Certificate", of("AWS::CertificateManager::Certificate", json!({})));
+        stack.resource("A", distribution(json!(certificate.id())));
+        found_in("dev", stack)
+    };
+    assert_eq!(with(Stack::new("cdn", "CDN.").in_region("us-east-1")), [""; 0]);
+    assert!(
+        with(Stack::new("cdn", "CDN."))[0]
+            .contains("Certificate is in eu-central-1, but CloudFront requires us-east-1")
+    );
+    assert_breaks(Requirement::Region, of("AWS::WAFv2::WebACL", json!({ "Scope": "CLOUDFRONT" })));
+}
+
+#[test]
+fn code_comes_from_the_bucket_and_tags_from_the_stack() {
+    assert_breaks(Requirement::InlineCode, of("AWS::Lambda::Function", json!({ "Code": { "ZipFile": "" } })));
+    let tagged = |value: &str| of("AWS::SNS::Topic", json!({ "Tags": [{ "Key": "stage", "Value": value }] }));
+    assert_breaks(Requirement::Tags, tagged("prod"));
+    assert_eq!(found(tagged("dev")), [""; 0]);
+    let mapping = json!({ "FunctionName": "arn:aws:lambda:eu-central-1:111122223333:function:f:$LATEST" });
+    assert_breaks(Requirement::Alias, of("AWS::Lambda::EventSourceMapping", mapping));
+}
+
+#[test]
+fn an_exception_is_for_one_requirement_of_one_resource() {
+    let group = || of("AWS::Logs::LogGroup", json!({}));
+    assert_eq!(found(group().except(Requirement::Retention, "An auditor requires all events.")), [""; 0]);
+    assert_breaks(Requirement::Retention, group().except(Requirement::Encryption, "Another one."));
+    let mut stack = Stack::new("data", "Data.");
+    stack.resource("A", group());
+    stack.resource("B", group());
+    stack.except("A", Requirement::Retention, "An auditor requires all events.");
+    let found = found_in("dev", stack.clone());
+    assert!(found.len() == 1 && found[0].starts_with("retention: B"), "{found:?}");
+    stack.except("C", Requirement::Retention, "A reason.");
+    assert!(System::new("shop", [stack]).render(&Stage::example("dev")).is_err());
+}
+
+#[test]
+fn the_example_s_systems_fulfil_every_requirement() {
+    for name in ["local", "prod"] {
+        let stage = Example::stage_named(name);
+        assert_eq!(violations(&stage, &Example::systems(&stage)), [], "{name}");
+    }
+}

@@ -1,0 +1,84 @@
+//! TLS on the way to and from resources.
+
+use serde_json::Value;
+
+use super::{Requirement, Subject, Violation};
+use crate::{emulator::Feature, statements::list};
+
+/// Types that need a policy which denies requests without TLS, with the policy's type and the property that names them in it.
+const TLS_ONLY: &[(&str, &str, &str)] =
+    &[("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"), ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues")];
+
+pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
+    if !Feature::TlsOnly.is_in(subject.stage) {
+        return;
+    }
+    if let Some((_, policy, property)) = TLS_ONLY.iter().find(|(kind, ..)| *kind == subject.resource_type())
+        && !denies_without_tls(subject, policy, property)
+    {
+        let message = format!("it is reachable without TLS; deny that with an {policy} (`deny_without_tls`)");
+        subject.violates(Requirement::Tls, "", message, found);
+    }
+    match subject.resource_type() {
+        "AWS::ApiGateway::DomainName" => security_policy(subject, subject.property("SecurityPolicy"), found),
+        "AWS::ApiGatewayV2::DomainName" => {
+            for configuration in list(subject.property("DomainNameConfigurations")) {
+                security_policy(subject, &configuration["SecurityPolicy"], found);
+            }
+        }
+        "AWS::CloudFront::Distribution" => distribution(subject, found),
+        _ => {}
+    }
+}
+
+/// Is there a policy of the resource that denies requests without TLS?
+fn denies_without_tls(subject: &Subject<'_>, policy_type: &str, property: &str) -> bool {
+    let names = |policy: &Value| {
+        list(&policy["Properties"][property]).iter().any(|target| {
+            target["Ref"] == subject.logical_id
+                || target.is_string()
+                    && [subject.property("BucketName"), subject.property("QueueName")].contains(&target)
+        })
+    };
+    let denies = |policy: &Value| {
+        list(&policy["Properties"]["PolicyDocument"]["Statement"]).iter().any(|statement| {
+            let condition = &statement["Condition"]["Bool"]["aws:SecureTransport"];
+            statement["Effect"] == "Deny" && (*condition == "false" || *condition == false)
+        })
+    };
+    let mut resources = subject.stack.template["Resources"].as_object().into_iter().flatten();
+    resources.any(|(_, policy)| policy["Type"] == policy_type && names(policy) && denies(policy))
+}
+
+fn security_policy(subject: &Subject<'_>, policy: &Value, found: &mut Vec<Violation>) {
+    let is_modern = |text: &str| text == "TLS_1_2" || text.contains("TLS12") || text.contains("TLS13");
+    if policy.is_object() || policy.as_str().is_some_and(is_modern) {
+        return;
+    }
+    let message = "clients may connect with TLS 1.0; set SecurityPolicy to TLS_1_2".to_owned();
+    subject.violates(Requirement::Tls, "SecurityPolicy", message, found);
+}
+
+fn distribution(subject: &Subject<'_>, found: &mut Vec<Violation>) {
+    let config = subject.property("DistributionConfig");
+    for behavior in std::iter::once(&config["DefaultCacheBehavior"]).chain(list(&config["CacheBehaviors"])) {
+        if behavior["ViewerProtocolPolicy"] == "allow-all" {
+            let message = "it answers without TLS; redirect to HTTPS".to_owned();
+            subject.violates(Requirement::Tls, "DistributionConfig.ViewerProtocolPolicy", message, found);
+        }
+    }
+    let certificate = &config["ViewerCertificate"];
+    let has_own = !certificate["AcmCertificateArn"].is_null();
+    let version = certificate["MinimumProtocolVersion"].as_str().unwrap_or_default();
+    if has_own && !["TLSv1.2", "TLSv1.3"].iter().any(|modern| version.starts_with(modern)) {
+        let message = "clients may connect with an older version than TLS 1.2; set MinimumProtocolVersion".to_owned();
+        subject.violates(Requirement::Tls, "DistributionConfig.ViewerCertificate", message, found);
+    }
+    for origin in list(&config["Origins"]) {
+        let policy = &origin["CustomOriginConfig"]["OriginProtocolPolicy"];
+        if policy == "http-only" || policy == "match-viewer" {
+            let message = "it may connect to its origin without TLS; set OriginProtocolPolicy to https-only".to_owned();
+            subject.violates(Requirement::Tls, "DistributionConfig.Origins", message, found);
+        }
+    }
+}

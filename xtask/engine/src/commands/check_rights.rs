@@ -1,0 +1,281 @@
+//! `check-rights`: compares the calls that functions make on the local cloud with the roles that another stage renders.
+
+use clap::Args;
+use comfy_table::Table;
+use miette::{Diagnostic, IntoDiagnostic};
+use model::{
+    foundation,
+    rendered::{RenderedFunction, RenderedSystem},
+    stage::Stage,
+};
+use serde_json::json;
+use thiserror::Error;
+
+use super::print_json;
+use crate::{
+    aws::documents::Documents,
+    context::Context,
+    deploy::Outputs,
+    error::{Exit, one_line},
+    live::{self, Endpoints},
+    lock::HeldLocks,
+    rights::{Deployed, Judgement, Place, Recorder, Refused, Rendered, Role, judge, roles},
+    session::{self, Session},
+    stage, table,
+    ui::{Format, Ui},
+};
+
+/// Compare the calls that functions make on the local cloud with the roles that another stage gives them.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Records the calls of every function while the systems' own checks and the project's demos run, then puts the \
+                  functions back. Calls that a role would refuse are a failure. Grants that no call used are listed: checks need not \
+                  reach all code, and Lambda itself writes logs and polls queues."
+)]
+pub(crate) struct CheckRightsArgs {
+    /// The stage whose functions run: `local`, or another one on an emulator.
+    #[arg(long)]
+    stage: String,
+    /// Only this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// The stage whose roles are compared. By default the first stage on AWS.
+    #[arg(long, value_name = "STAGE")]
+    against: Option<String>,
+    /// The output format.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+enum CheckRightsError {
+    #[error("failed to check rights: the functions of stage {0} run on AWS; nothing was changed")]
+    #[diagnostic(help("run `cargo xtask check-rights --stage local`"))]
+    NotEmulated(String),
+    #[error("failed to check rights: the project has no stage on AWS whose roles could be compared")]
+    #[diagnostic(help("add the file of a stage on AWS, or select a stage with --against"))]
+    NoStage,
+    #[error("the roles of stage {against} do not fit what the functions call: {}", failures.join(", "))]
+    #[diagnostic(help("grant what the functions need where the system is defined, or fix the checks that failed"))]
+    Failed { against: String, failures: Vec<String> },
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When a role would refuse a call, a check fails, or calls cannot be recorded.
+pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Result<Exit> {
+    let stage = context.stage(&args.stage)?;
+    if !stage.is_local() && !stage.emulated {
+        return Err(CheckRightsError::NotEmulated(stage.name).into());
+    }
+    let against = against(args.against.as_deref(), context)?;
+    let rendered = context.render(&against)?;
+    let session = Session::open(stage, context).await?;
+    let mut systems = session.select(args.system.as_deref(), None)?;
+    systems.retain(|system| system.name != foundation::SYSTEM);
+    context.ui.say(format_args!("The roles are those that stage {} renders", against.name));
+
+    let deployed = Deployed::read(&systems, &session.clients).await?;
+    let here = Rendered { stage: &session.stage, systems: &systems };
+    let roles = roles(Rendered { stage: &against, systems: &rendered }, here, &deployed)?;
+    let (judgement, failed_checks) = recorded(&systems, &roles, &session).await?;
+    match args.format {
+        Format::Text => print_tables(&judgement, &context.ui),
+        Format::Json => {
+            let mut report = serde_json::to_value(&judgement).into_diagnostic()?;
+            report["against"] = json!(against.name);
+            report["failedChecks"] = json!(failed_checks);
+            print_json(&report, &context.ui)?;
+        }
+    }
+    warn(&judgement, &failed_checks, &context.ui);
+    let failures = failures(&judgement, failed_checks.len());
+    if failures.is_empty() {
+        return Ok(Exit::Success);
+    }
+    Err(CheckRightsError::Failed { against: against.name, failures }.into())
+}
+
+/// Reads the stage whose roles are compared.
+fn against(name: Option<&str>, context: &Context) -> miette::Result<Stage> {
+    if let Some(name) = name {
+        return Ok(context.stage(name)?);
+    }
+    for name in stage::names(&context.workspace)? {
+        let stage = context.stage(&name)?;
+        if !stage.is_local() && !stage.emulated {
+            return Ok(stage);
+        }
+    }
+    Err(CheckRightsError::NoStage.into())
+}
+
+/// Records the calls of the systems' functions while the systems are exercised; returns the judgement and the failed checks. The
+/// functions are put back even if the exercise fails or the user interrupts it.
+async fn recorded(
+    systems: &[RenderedSystem],
+    roles: &[Role],
+    session: &Session,
+) -> miette::Result<(Judgement, Vec<String>)> {
+    let observed = session.observe().await?;
+    let (outputs, bucket) = (session::outputs(&observed), session.bucket(&observed));
+    let recorder = Recorder::new(Place::of(&session.stage), &session.clients)?;
+    // While it is kept, an interrupted run waits until the functions are put back.
+    let _subscription = session.context.interruption.subscribe();
+    let work = async |_: &HeldLocks<Documents>| exercise(systems, &outputs, &recorder, session).await;
+    let exercised = session.locked(systems, "check-rights", bucket, work).await;
+    let judgement = judge(&recorder.recorded(), roles);
+    let stopped = recorder.stop().await;
+    if let (Err(_), Err(error)) = (&exercised, &stopped) {
+        session.context.ui.warn(one_line(error));
+    }
+    let failed_checks = session.explain(exercised)?;
+    stopped?;
+    Ok((judgement, failed_checks))
+}
+
+/// Records every function, then runs the systems' checks and the project's demos; returns those that failed. Latency is not measured,
+/// because a recording takes time.
+async fn exercise(
+    systems: &[RenderedSystem],
+    outputs: &Outputs,
+    recorder: &Recorder<'_>,
+    session: &Session,
+) -> miette::Result<Vec<String>> {
+    let step = session.context.ui.step("Record the calls of the functions");
+    let functions: Vec<&RenderedFunction> =
+        systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions).collect();
+    for function in &functions {
+        recorder.record(&function.function_name).await?;
+    }
+    step.done(format_args!("functions: {}", functions.len()));
+    let unmeasured: Vec<_> = systems.iter().map(|system| RenderedSystem { latency: None, ..system.clone() }).collect();
+    let results = live::check_systems(&unmeasured, &Endpoints::of(session).await?, session).await;
+    let failed = results.iter().filter(|result| !result.passed);
+    let mut failed: Vec<_> =
+        failed.map(|result| format!("{} {}: {}", result.system, result.kind, result.detail)).collect();
+    let ui = session.context.ui.clone().with_results_as_messages();
+    let context = Context { ui, ..session.context.clone() };
+    for demo in &context.application.demos {
+        if systems.iter().any(|system| system.name == demo.system())
+            && let Err(report) = demo.run(session, outputs, &context).await
+        {
+            failed.push(format!("{} demo: {}", demo.system(), one_line(report.as_ref())));
+        }
+    }
+    if !recorder.settled().await {
+        context.ui.warn("the functions still make calls; later ones are not judged");
+    }
+    Ok(failed)
+}
+
+/// What does not fit, each as a number of things.
+fn failures(judgement: &Judgement, failed_checks: usize) -> Vec<String> {
+    let counts = [
+        (judgement.refused.len(), "call would be refused", "calls would be refused"),
+        (judgement.unknown.len(), "call cannot be judged", "calls cannot be judged"),
+        (failed_checks, "check failed", "checks failed"),
+    ];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    counts.map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more })).collect()
+}
+
+fn print_tables(judgement: &Judgement, ui: &Ui) {
+    if !judgement.refused.is_empty() {
+        ui.result(refused_table(&judgement.refused));
+        ui.result("");
+    }
+    if !judgement.unused.is_empty() {
+        ui.result(unused_table(judgement));
+    }
+}
+
+fn refused_table(refused: &[Refused]) -> Table {
+    let mut table = table::terminal(&["function", "refused", "resource", "statement"]);
+    let rows = refused.iter();
+    table.add_rows(table::grouped(
+        rows.map(|call| vec![call.function.clone(), call.action.clone(), call.resource.clone(), call.reason.clone()]),
+    ));
+    table
+}
+
+fn unused_table(judgement: &Judgement) -> Table {
+    let mut table = table::terminal(&["function", "unused", "resource", "note"]);
+    table.add_rows(table::grouped(judgement.unused.iter().map(|grant| {
+        let note = if grant.used_by_lambda { "used by Lambda itself" } else { "" };
+        vec![grant.function.clone(), grant.action.clone(), grant.resource.clone(), note.to_owned()]
+    })));
+    table
+}
+
+fn warn(judgement: &Judgement, failed_checks: &[String], ui: &Ui) {
+    for call in &judgement.unknown {
+        ui.warn(format_args!("{} calls {}, which cannot be judged", call.function, call.call));
+    }
+    for call in &judgement.conditional {
+        let Refused { function, action, resource, reason } = call;
+        ui.warn(format_args!("{function} calls {action} on {resource}, which {reason}"));
+    }
+    for unread in &judgement.unread {
+        ui.warn(format_args!("{unread} cannot be read here; no grant of it is counted"));
+    }
+    for function in &judgement.silent {
+        ui.warn(format_args!("{function} made no call: the checks do not reach it"));
+    }
+    for function in &judgement.absent {
+        ui.warn(format_args!("{function} has no counterpart in the other stage, so its calls were not judged"));
+    }
+    for check in failed_checks {
+        ui.warn(format_args!("a check failed: {check}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rights::{Unknown, Unused};
+
+    fn judgement() -> Judgement {
+        let function = || "notes-api-local".to_owned();
+        let refused = |action: &str| Refused {
+            function: function(),
+            action: action.to_owned(),
+            resource: "arn:t".to_owned(),
+            reason: "closest: allow dynamodb:Query on arn:t".to_owned(),
+        };
+        Judgement {
+            refused: vec![refused("dynamodb:GetItem"), refused("dynamodb:PutItem")],
+            unknown: vec![Unknown { function: function(), call: "kms Decrypt".to_owned() }],
+            unused: vec![Unused {
+                function: function(),
+                action: "logs:PutLogEvents".to_owned(),
+                resource: "*".to_owned(),
+                used_by_lambda: true,
+            }],
+            ..Judgement::default()
+        }
+    }
+
+    #[test]
+    fn the_tables_name_function_action_resource_and_statement() {
+        let lines = |table: &Table| table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+        let refused = lines(&refused_table(&judgement().refused));
+        let expected = [
+            "notes-api-local  dynamodb:GetItem  arn:t     closest: allow dynamodb:Query on arn:t",
+            "                 dynamodb:PutItem  arn:t     closest: allow dynamodb:Query on arn:t",
+        ];
+        assert_eq!(refused[2..], expected);
+        let unused = lines(&unused_table(&judgement()));
+        assert_eq!(unused[2..], ["notes-api-local  logs:PutLogEvents  *         used by Lambda itself"]);
+    }
+
+    #[test]
+    fn failures_are_counted_and_unused_grants_are_none() {
+        let expected = ["2 calls would be refused", "1 call cannot be judged", "3 checks failed"];
+        assert_eq!(failures(&judgement(), 3), expected);
+        let unused = Judgement { refused: Vec::new(), unknown: Vec::new(), ..judgement() };
+        assert!(failures(&unused, 0).is_empty());
+    }
+}

@@ -1,0 +1,76 @@
+//! The routes that changed with the stacks of a deploy, and stay changed if a release fails.
+
+use std::collections::BTreeMap;
+
+use model::rendered::{RenderedStack, RenderedSystem};
+use plan::{
+    api::{deployments, route_changes},
+    observed::Observed,
+};
+
+use crate::deploy::{Deployed, Done};
+
+/// The changed routes of each system, in words, one item for each API.
+pub(super) type ChangedRoutes = BTreeMap<String, Vec<String>>;
+
+/// Compares the routes of changed stacks before and after the deploy.
+pub(super) fn changed(systems: &[RenderedSystem], before: &Observed, deployed: &Deployed) -> ChangedRoutes {
+    let is_changed = |stack: &&RenderedStack| deployed.stacks.get(&stack.name).is_some_and(|done| *done != Done::None);
+    let of = |system: &RenderedSystem| {
+        let stacks = system.stacks.iter().filter(is_changed);
+        stacks.flat_map(|stack| of_stack(stack, before)).collect::<Vec<_>>()
+    };
+    let all = systems.iter().map(|system| (system.name.clone(), of(system)));
+    all.filter(|(_, changed)| !changed.is_empty()).collect()
+}
+
+/// Describes the changed routes of a stack's APIs. An API that did not exist has none.
+fn of_stack(stack: &RenderedStack, before: &Observed) -> Vec<String> {
+    let Some(old) = before.stacks.get(&stack.name).and_then(|old| old.template.as_ref()) else { return Vec::new() };
+    let existed = stack.apis.iter().filter(|api| !old["Resources"][&api.logical_id].is_null());
+    existed
+        .filter_map(|api| {
+            let changes = route_changes(old, &stack.template, &api.logical_id);
+            let list =
+                |what: &str, routes: &[String]| (!routes.is_empty()).then(|| format!("{what} {}", routes.join(", ")));
+            let parts = [
+                list("adds", &changes.added),
+                list("changes", &changes.changed),
+                list("no longer defines", &changes.removed),
+            ];
+            let parts: Vec<_> = parts.into_iter().flatten().collect();
+            match parts.as_slice() {
+                [] if deployments(&stack.name, old) == deployments(&stack.name, &stack.template) => None,
+                [] => Some(format!("{} has other settings", api.logical_id)),
+                parts => Some(format!("{} {}", api.logical_id, parts.join("; "))),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::example::{Example, NOTES};
+    use plan::observed::ObservedStack;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn routes_that_change_with_a_stack_are_described() {
+        let systems = Example::systems(&Example::stage_named("prod"));
+        let notes = systems.iter().find(|system| system.name == NOTES).expect("notes");
+        let stack = notes.stacks.iter().find(|stack| !stack.apis.is_empty()).expect("an API");
+        let mut old = stack.template.clone();
+        let resources = old["Resources"].as_object_mut().expect("resources");
+        resources.remove("NotesApiNotesIdPut");
+        resources["NotesApiNotesIdGet"]["Properties"]["AuthorizationType"] = json!("AWS_IAM");
+        let observed = |template| {
+            let stack_before = ObservedStack { template: Some(template), ..ObservedStack::default() };
+            Observed { stacks: [(stack.name.clone(), stack_before)].into(), ..Observed::default() }
+        };
+        assert_eq!(of_stack(stack, &observed(old)), ["NotesApi adds PUT /notes/{id}; changes GET /notes/{id}"]);
+        assert_eq!(of_stack(stack, &observed(stack.template.clone())), [""; 0]);
+        assert_eq!(of_stack(stack, &Observed::default()), [""; 0]);
+    }
+}

@@ -1,0 +1,235 @@
+//! Records the calls that the functions of a deployed system make.
+//!
+//! Each function gets a proxy of its own. For the time of the recording, its alias points to a version whose clients call AWS through
+//! the proxy; `$LATEST` keeps its configuration. [`Recorder::stop`] puts everything back. A recording that was killed leaves the alias at
+//! its version, whose variable [`ORIGINAL`] names the one before: the next recording puts that back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use model::{parts::function::LIVE, statements::Request};
+
+use super::{
+    RightsError,
+    calls::{self, Call, Place},
+    error::on,
+    proxy::Proxy,
+};
+use crate::{aws::Clients, deploy, poll::Schedule};
+
+/// The variable of a recording's version that names the version which the alias pointed to before.
+const ORIGINAL: &str = "XTASK_RECORDED_VERSION";
+/// The description of a recording's version.
+const DESCRIPTION: &str = "records calls for check-rights";
+/// The services whose endpoint is set, as in the SDKs and Tools reference guide, "Identifiers for service-specific endpoints".
+const SERVICES: [&str; 20] = [
+    "APIGATEWAYMANAGEMENTAPI",
+    "BEDROCK_RUNTIME",
+    "CLOUDFRONT",
+    "CLOUDWATCH",
+    "CLOUDWATCH_LOGS",
+    "COGNITO_IDENTITY",
+    "COGNITO_IDENTITY_PROVIDER",
+    "DYNAMODB",
+    "EVENTBRIDGE",
+    "FIREHOSE",
+    "KINESIS",
+    "KMS",
+    "LAMBDA",
+    "S3",
+    "SECRETS_MANAGER",
+    "SESV2",
+    "SFN",
+    "SNS",
+    "SQS",
+    "SSM",
+];
+/// How long no call may come until functions count as idle.
+const QUIET: Duration = Duration::from_secs(2);
+/// The longest wait for idle functions.
+const SETTLING: Schedule = Schedule::every(Duration::from_millis(100)).within(Duration::from_secs(30));
+
+/// The calls of one function.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// What IAM would judge.
+    pub requests: BTreeSet<Request>,
+    /// Calls that are not known, in words.
+    pub unknown: BTreeSet<String>,
+}
+
+/// A recording in progress. Without [`Recorder::stop`], functions call a proxy that is gone.
+#[derive(Debug)]
+pub struct Recorder<'a> {
+    clients: &'a Clients,
+    upstream: String,
+    place: Place,
+    last_call: Arc<Mutex<Instant>>,
+    functions: Mutex<Vec<Function>>,
+}
+
+/// A function whose calls are recorded.
+#[derive(Debug)]
+struct Function {
+    name: String,
+    recorded: Arc<Mutex<Recorded>>,
+    /// The version that the alias pointed to before.
+    original: String,
+    /// The versions of recordings, which are deleted.
+    temporary: Vec<String>,
+    /// The environment of `$LATEST` before it was changed, until it is put back.
+    environment: Option<BTreeMap<String, String>>,
+    _proxy: Proxy,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder of functions on the emulator that `clients` call. Changes nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When the clients call AWS.
+    pub fn new(place: Place, clients: &'a Clients) -> Result<Self, RightsError> {
+        let upstream = clients.endpoint().ok_or(RightsError::NoEmulator)?.to_owned();
+        let last_call = Arc::new(Mutex::new(Instant::now()));
+        Ok(Self { clients, upstream, place, last_call, functions: Mutex::default() })
+    }
+
+    /// Records a function's calls from now on.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails, or the function is not deployed. [`Recorder::stop`] puts back what was changed.
+    pub async fn record(&self, function: &str) -> Result<(), RightsError> {
+        let (proxy, recorded) = self.proxy().await.map_err(|source| RightsError::Proxy { source })?;
+        let lambda = self.clients.lambda();
+        let aliases = lambda.aliases(function).await.map_err(on(function))?;
+        let live = aliases.into_iter().find(|alias| alias.name == LIVE);
+        let live = live.ok_or_else(|| RightsError::NotDeployed { function: function.to_owned() })?.version;
+        let interrupted = lambda.environment(function, LIVE).await.map_err(on(function))?.remove(ORIGINAL);
+        let temporary = interrupted.is_some().then(|| live.clone()).into_iter().collect();
+        let original = interrupted.unwrap_or(live);
+        let latest = lambda.environment(function, "$LATEST").await.map_err(on(function))?;
+        let environment = match latest.get(ORIGINAL) {
+            // Killed before `$LATEST` was put back.
+            Some(before) => lambda.environment(function, before).await.map_err(on(function))?,
+            None => latest,
+        };
+        let redirected = redirected(&environment, &original, &self.upstream, &proxy.endpoint);
+        let index = {
+            let mut functions = locked(&self.functions);
+            let (name, environment) = (function.to_owned(), Some(environment.clone()));
+            functions.push(Function { name, recorded, original, temporary, environment, _proxy: proxy });
+            functions.len() - 1
+        };
+        lambda.set_environment(function, &redirected).await.map_err(on(function))?;
+        let latest = deploy::ready(function, "$LATEST", self.clients).await.map_err(on(function))?;
+        let version = lambda.publish(function, &latest.code_sha256, DESCRIPTION).await.map_err(on(function))?;
+        locked(&self.functions)[index].temporary.push(version.clone());
+        lambda.set_environment(function, &environment).await.map_err(on(function))?;
+        deploy::ready(function, "$LATEST", self.clients).await.map_err(on(function))?;
+        locked(&self.functions)[index].environment = None;
+        deploy::ready(function, &version, self.clients).await.map_err(on(function))?;
+        lambda.point(function, LIVE, &version).await.map_err(on(function))
+    }
+
+    async fn proxy(&self) -> std::io::Result<(Proxy, Arc<Mutex<Recorded>>)> {
+        let recorded = Arc::<Mutex<Recorded>>::default();
+        let (notes, last_call, place) = (Arc::clone(&recorded), Arc::clone(&self.last_call), self.place.clone());
+        let record = move |call: Call| {
+            *locked(&last_call) = Instant::now();
+            let mut notes = locked(&notes);
+            match calls::requests(&call, &place) {
+                Ok(requests) => notes.requests.extend(requests),
+                Err(unknown) => {
+                    notes.unknown.insert(unknown);
+                }
+            }
+        };
+        Ok((Proxy::start(&self.upstream, record).await?, recorded))
+    }
+
+    /// Waits until the functions have made no call for two seconds, 30 seconds at most; returns whether they are idle.
+    pub async fn settled(&self) -> bool {
+        SETTLING.until(async || locked(&self.last_call).elapsed() > QUIET).await
+    }
+
+    /// Returns the calls so far, by function.
+    #[must_use]
+    pub fn recorded(&self) -> BTreeMap<String, Recorded> {
+        let functions = locked(&self.functions);
+        functions.iter().map(|function| (function.name.clone(), locked(&function.recorded).clone())).collect()
+    }
+
+    /// Puts every function back as it was, and deletes the versions of the recording. A function that fails does not stop the others.
+    ///
+    /// # Errors
+    ///
+    /// The first failed call.
+    pub async fn stop(self) -> Result<(), RightsError> {
+        let functions = std::mem::take(&mut *locked(&self.functions));
+        let mut result = Ok(());
+        for function in &functions {
+            result = result.and(self.put_back(function).await);
+        }
+        result
+    }
+
+    async fn put_back(&self, function: &Function) -> Result<(), RightsError> {
+        let (lambda, name) = (self.clients.lambda(), function.name.as_str());
+        lambda.point(name, LIVE, &function.original).await.map_err(on(name))?;
+        if let Some(environment) = &function.environment {
+            deploy::ready(name, "$LATEST", self.clients).await.map_err(on(name))?;
+            lambda.set_environment(name, environment).await.map_err(on(name))?;
+        }
+        for version in &function.temporary {
+            lambda.delete_version(name, version).await.map_err(on(name))?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns an environment whose clients call the proxy: those of the SDK, and those with an address of their own at the emulator.
+fn redirected(
+    environment: &BTreeMap<String, String>,
+    original: &str,
+    upstream: &str,
+    proxy: &str,
+) -> BTreeMap<String, String> {
+    let local = upstream.replace("127.0.0.1", "localhost");
+    let moved = |value: &String| {
+        let rest = value.strip_prefix(upstream).or_else(|| value.strip_prefix(&local));
+        let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        rest.map_or_else(|| value.clone(), |rest| format!("{proxy}{rest}"))
+    };
+    let own = environment.iter().map(|(name, value)| (name.clone(), moved(value)));
+    let services = SERVICES.iter().map(|service| (format!("AWS_ENDPOINT_URL_{service}"), proxy.to_owned()));
+    own.chain(services).chain([(ORIGINAL.to_owned(), original.to_owned())]).collect()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_of_the_emulator_becomes_the_proxys() {
+        let environment = [
+            ("TABLE", "notes"),
+            ("LINKS", "http://localhost:4566/bucket"),
+            ("DATA", "http://127.0.0.1:4566"),
+            ("OTHER", "http://127.0.0.1:45660"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let redirected = redirected(&environment, "7", "http://127.0.0.1:4566", "http://127.0.0.1:9999");
+        let value = |name: &str| redirected[name].as_str();
+        assert_eq!((value("TABLE"), value("OTHER")), ("notes", "http://127.0.0.1:45660"));
+        assert_eq!((value("LINKS"), value("DATA")), ("http://127.0.0.1:9999/bucket", "http://127.0.0.1:9999"));
+        assert_eq!((value("AWS_ENDPOINT_URL_DYNAMODB"), value(ORIGINAL)), ("http://127.0.0.1:9999", "7"));
+    }
+}

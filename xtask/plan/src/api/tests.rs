@@ -1,0 +1,154 @@
+//! Changes of an API between two rendered templates.
+
+use std::collections::BTreeMap;
+
+use model::{
+    example::{Example, NotesApi},
+    parts::{api::RestApi, function::Function},
+    template::{Stack, System, Text},
+};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    changes::{Certainty, compare, resolve::Known},
+    findings::FindingKind,
+};
+
+/// A template with an API of these paths, and `GET` on each.
+fn template(paths: &[&'static str], change: impl FnOnce(RestApi) -> RestApi) -> Value {
+    let stage = Example::stage_named("local");
+    let mut stack = Stack::new("api", "An API.");
+    let environment = NotesApi::<Text> { table_name: "notes".into(), word: "hello".into() };
+    let function = stack.add(Function::new(&stage, environment));
+    let api = RestApi::new("Api", "api".to_owned(), &stage).catch_all(paths.iter().copied(), &function);
+    stack.add(change(api));
+    let system = System::new("notes", [stack]).render(&stage).expect("the system renders");
+    system.stacks.into_iter().next().expect("a stack").template
+}
+
+fn found(old: &Value, new: &Value, moved: &BTreeMap<String, Certainty>) -> Vec<Finding> {
+    let none = BTreeMap::new();
+    let side = |template| Some(Known { template, parameters: &none });
+    findings("notes-api-local", Some(old), new, &compare(side(old), side(new), moved))
+}
+
+fn messages(old: &Value, new: &Value) -> Vec<String> {
+    found(old, new, &BTreeMap::new()).into_iter().map(|finding| finding.message).collect()
+}
+
+fn plain(paths: &[&'static str]) -> Value {
+    template(paths, |api| api)
+}
+
+#[test]
+fn a_renamed_variable_is_refused_with_both_names() {
+    let (old, new) = (plain(&["/notes/{id}", "/notes/{id}/texts"]), plain(&["/notes/{key}", "/notes/{key}/texts"]));
+    let found = found(&old, &new, &BTreeMap::new());
+    let [finding] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!((finding.kind, finding.refused), (FindingKind::Impossible, true));
+    assert_eq!(finding.logical_id, "ApiNotesKeyResource");
+    assert!(
+        finding.message.contains("`/notes/{id}` exists until CloudFormation has created `/notes/{key}`"),
+        "{finding:?}"
+    );
+    assert!(finding.message.contains("keep the name `{id}` instead of `{key}`"), "{finding:?}");
+}
+
+#[test]
+fn a_renamed_variable_with_the_same_logical_id_is_refused_too() {
+    // Both names are `NoteId` in logical IDs, so the resource is replaced.
+    let messages = messages(&plain(&["/{note_id}"]), &plain(&["/{noteId}"]));
+    assert_eq!(messages.len(), 1, "{messages:#?}");
+    assert!(messages[0].contains("`/{note_id}` exists until"), "{messages:?}");
+}
+
+#[test]
+fn a_variable_below_another_parent_and_one_that_is_added_are_possible() {
+    for (old, new) in [
+        (&["/notes/{id}"][..], &["/texts/{key}"][..]),
+        (&["/notes"], &["/notes/{id}"]),
+        (&["/notes/{id}"], &["/notes"]),
+        (&["/notes/{id}"], &["/notes/id"]),
+        (&["/notes/{id}/texts/{number}"], &["/notes/{id}/images/{name}"]),
+    ] {
+        let found = found(&plain(old), &plain(new), &BTreeMap::new());
+        assert!(found.iter().all(|finding| !finding.refused), "{old:?} → {new:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn the_two_steps_of_a_renaming_are_possible() {
+    let (old, between, new) = (plain(&["/notes/{id}"]), plain(&[]), plain(&["/notes/{key}"]));
+    for (old, new) in [(&old, &between), (&between, &new)] {
+        assert!(found(old, new, &BTreeMap::new()).iter().all(|finding| !finding.refused));
+    }
+}
+
+#[test]
+fn a_name_under_another_logical_id_is_refused() {
+    let old = plain(&["/notes"]);
+    let new = template(&["/notes"], |api| api.path_name("/notes", "Texts"));
+    let refused = messages(&old, &new);
+    assert!(
+        refused.iter().any(|why| why.contains("path part `/notes` exists as ApiNotesResource until")),
+        "{refused:#?}"
+    );
+
+    let renamed = |kind: &str, properties: &Value| {
+        let side = |id: &str| json!({ "Resources": { id: { "Type": kind, "Properties": properties } } });
+        messages(&side("Old"), &side("New"))
+    };
+    let api = json!({ "Ref": "Api" });
+    for (kind, properties, name) in [
+        ("AWS::ApiGateway::Authorizer", json!({ "RestApiId": api, "Name": "users" }), "authorizer `users`"),
+        ("AWS::ApiGateway::GatewayResponse", json!({ "RestApiId": api, "ResponseType": "THROTTLED" }), "`THROTTLED`"),
+        ("AWS::ApiGateway::BasePathMapping", json!({ "DomainName": "a.example.com" }), "base path mapping exists"),
+        ("AWS::ApiGatewayV2::ApiMapping", json!({ "DomainName": "a.example.com" }), "API mapping exists"),
+        ("AWS::ApiGatewayV2::DomainName", json!({ "DomainName": "a.example.com" }), "domain name `a.example.com`"),
+        ("AWS::ApiGateway::Stage", json!({ "RestApiId": api, "StageName": "dev" }), "API stage `dev`"),
+    ] {
+        let refused = renamed(kind, &properties);
+        assert!(refused.len() == 1 && refused[0].contains(name), "{kind}: {refused:?}");
+        assert!(refused[0].contains("as Old until CloudFormation has created New"), "{refused:?}");
+    }
+}
+
+#[test]
+fn changed_routes_are_listed_with_the_time_of_their_change() {
+    let old = plain(&["/notes", "/texts"]);
+    let found = found(&old, &plain(&["/notes", "/images"]), &BTreeMap::new());
+    let [finding] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!((finding.kind, finding.refused, finding.logical_id.as_str()), (FindingKind::Api, false, "Api"));
+    assert_eq!(
+        finding.parts,
+        ["adds ANY /images", "keeps until its next deployment, though no longer defined, ANY /texts"]
+    );
+    assert!(finding.message.contains("before new versions are probed"), "{finding:?}");
+    assert_eq!(messages(&old, &old), [""; 0]);
+    let other_origin = template(&["/notes", "/texts"], |api| api.origin("https://example.com"));
+    let settings = messages(&old, &other_origin);
+    assert!(settings.len() == 1 && settings[0].contains("ApiThrottledResponse is updated"), "{settings:?}");
+    // A new stack has no clients.
+    assert_eq!(findings("s", None, &old, &StackChanges::default()), []);
+}
+
+#[test]
+fn a_changed_authorizer_without_a_deployment_is_named() {
+    let pool = json!({ "Ref": "UsersArn" });
+    let template = |deployment: &str| {
+        json!({ "Parameters": { "UsersArn": { "Type": "String" } }, "Resources": {
+            "Api": { "Type": "AWS::ApiGateway::RestApi", "Properties": { "Name": "api" } },
+            "Users": { "Type": "AWS::ApiGateway::Authorizer", "Properties": {
+                "RestApiId": { "Ref": "Api" }, "Name": "users", "ProviderARNs": [pool] } },
+            deployment: { "Type": "AWS::ApiGateway::Deployment", "Properties": { "RestApiId": { "Ref": "Api" } } },
+        } })
+    };
+    let moved = BTreeMap::from([("UsersArn".to_owned(), Certainty::Certain)]);
+    let stale = found(&template("One"), &template("One"), &moved);
+    assert_eq!(stale.len(), 1, "{stale:#?}");
+    assert!(stale[0].message.contains("clients of Api would not get these changes"), "{stale:?}");
+    assert!(stale[0].message.ends_with("Users is updated, with UsersArn"), "{stale:?}");
+    let deployed = found(&template("One"), &template("Two"), &moved);
+    assert!(deployed.len() == 1 && deployed[0].message.starts_with("Api changes with its stack"), "{deployed:?}");
+}
