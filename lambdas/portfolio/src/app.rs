@@ -63,7 +63,10 @@ impl App {
     pub(crate) fn table(&self) -> &Table {
         self.table.get_or_init(|| {
             let mut config = aws_sdk_dynamodb::config::Builder::from(&self.aws);
-            config.set_endpoint_url(self.settings.dynamodb_endpoint.clone().or(self.endpoint()));
+            // Without it, the client has the endpoint of the environment.
+            if let Some(endpoint) = &self.settings.dynamodb_endpoint {
+                config.set_endpoint_url(Some(endpoint.clone()));
+            }
             Table::new(aws_sdk_dynamodb::Client::from_conf(config.build()), &self.settings.table)
         })
     }
@@ -71,7 +74,9 @@ impl App {
     pub(crate) fn pool(&self) -> &Pool {
         self.pool.get_or_init(|| {
             let mut config = aws_sdk_cognitoidentityprovider::config::Builder::from(&self.aws);
-            config.set_endpoint_url(self.settings.cognito_endpoint.clone().or(self.endpoint()));
+            if let Some(endpoint) = &self.settings.cognito_endpoint {
+                config.set_endpoint_url(Some(endpoint.clone()));
+            }
             let client = aws_sdk_cognitoidentityprovider::Client::from_conf(config.build());
             Pool::new(client, &self.settings.pool, &self.settings.client)
         })
@@ -91,10 +96,6 @@ impl App {
             salt.map(str::to_owned).ok_or(SaltError::Empty)
         };
         self.salt.get_or_try_init(read).await.map(String::as_str)
-    }
-
-    fn endpoint(&self) -> Option<String> {
-        self.aws.endpoint_url().map(str::to_owned)
     }
 }
 

@@ -27,9 +27,14 @@ impl Cloud {
 
     /// A cloud that a checkout of the test's own is deployed to.
     ///
-    /// It has a target directory of its own too: cargo names what it builds by the path *within* a workspace, so two
-    /// checkouts in one target directory take each other's binaries. One name, one test.
+    /// It shares the dependencies that this test was built with, so that only the workspace's own crates are compiled. Cargo
+    /// identifies those by name, version and path *within* a workspace: the checkout gets a version and a target directory of its
+    /// own, or checkouts would take each other's crates and binaries. One name, one test.
     pub(crate) fn of_checkout(checkout: &Path, name: &str) -> Self {
+        let manifest = checkout.join("Cargo.toml");
+        let text = fs_err::read_to_string(&manifest).expect("the workspace's manifest");
+        let own = text.replacen("version = \"0.1.0\"", &format!("version = \"0.1.0-{name}\""), 1);
+        fs_err::write(&manifest, own).expect("written");
         Self::of(checkout.to_owned(), Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
     }
 
@@ -58,6 +63,7 @@ impl Cloud {
         command
             .current_dir(&self.workspace)
             .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_BUILD_BUILD_DIR", target())
             .env("XTASK_LOCAL_DIRECTORY", self.directory.path())
             .env("XTASK_LOCAL_PORT", self.port.to_string())
             .env("AWS_EC2_METADATA_DISABLED", "true")

@@ -334,7 +334,7 @@ fn artifacts_that_a_fork_uploaded_are_not_taken() {
     assert_eq!(find()["run"], "7");
 }
 
-/// Calls that no workflow makes: those of people's commands (`doctor --fix`, `destroy --delete-data`, `plan --drift`, `prune
+/// Calls that no workflow makes: those of people's commands (`check-rights`, `doctor --fix`, `destroy --delete-data`, `plan --drift`, `prune
 /// --leftovers`, `local`, `bootstrap`), of a warning that may stay out, and those that need no permission.
 const NOT_A_WORKFLOWS: &[&str] = &[
     "apigateway:CreateDeployment",
@@ -354,6 +354,7 @@ const NOT_A_WORKFLOWS: &[&str] = &[
     "cognito-idp:RespondToAuthChallenge",
     "iam:ListOpenIDConnectProviders",
     "iam:SimulatePrincipalPolicy",
+    "lambda:UpdateFunctionConfiguration",
     "logs:DeleteLogGroup",
     "logs:DescribeLogGroups",
     "s3:DeleteBucket",

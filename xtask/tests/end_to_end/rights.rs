@@ -64,6 +64,11 @@ impl Watch {
         Self { recorder, roles, oracle: Oracle::read(cloud, system).await }
     }
 
+    /// Puts the functions back as they were deployed.
+    pub(crate) async fn stop(self) {
+        self.recorder.stop().await.expect("the functions are put back");
+    }
+
     /// Fails when a function did what its role does not allow, or was not seen at all, or when engine and tests disagree.
     /// Prints the grants that no call used: an acceptance list need not go everywhere.
     pub(crate) fn assert_allowed(&self) {

@@ -64,7 +64,17 @@ impl Interceptor {
     fn run(&self, cloud: &Cloud, variables: &[(&str, &str)]) -> Output {
         let mut command = cloud.command(&["status", "--stage", "dev"]);
         command.env("HOME", self.folder.path()).env("AWS_ACCESS_KEY_ID", "AKIA").env("AWS_SECRET_ACCESS_KEY", "s");
-        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE"] {
+        for name in [
+            "HTTPS_PROXY",
+            "https_proxy",
+            "ALL_PROXY",
+            "all_proxy",
+            "NO_PROXY",
+            "no_proxy",
+            "AWS_CA_BUNDLE",
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+        ] {
             command.env_remove(name);
         }
         for (name, value) in variables {

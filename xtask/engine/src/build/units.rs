@@ -63,8 +63,12 @@ impl Units {
         for binary in &self.binaries {
             files.extend(files_of(&fs_err::read_to_string(binary.with_extension("d"))?));
         }
-        let built = workspace.target();
-        files.retain(|file| !file.starts_with(built) && !fingerprint.files.contains(file));
+        // Paths of `include_str!` and of build scripts have `..` in them.
+        let canonical = |file: &Utf8Path| file.canonicalize_utf8().unwrap_or_else(|_| file.to_owned());
+        let (built, covered) = (canonical(workspace.target()), fingerprint.files.iter().map(|file| canonical(file)));
+        let covered: BTreeSet<_> = covered.collect();
+        let files = files.iter().map(|file: &Utf8PathBuf| canonical(file));
+        let files = files.filter(|file| !file.starts_with(&built) && !covered.contains(file)).collect();
         let mut variables = BTreeSet::new();
         for (folder, name) in &self.crates {
             for file in dep_info(folder, name) {

@@ -64,8 +64,8 @@ pub enum DeployError {
     /// A stack was not deleted.
     #[error("failed to delete {stack}: {cause}")]
     #[diagnostic(help(
-        "fix the cause, then run the same command again; to keep a resource that cannot be deleted, run `cargo xtask doctor --stage \
-         {stage} --fix --retain {stack}/<logical ID>`"
+        "fix the cause, then run the same command again; `cargo xtask doctor --stage {stage}` shows how to keep a resource that cannot \
+         be deleted"
     ))]
     NotDeleted {
         /// The stage.

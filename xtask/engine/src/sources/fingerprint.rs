@@ -34,6 +34,8 @@ const OWN_SOURCES: &[&str] = &[
     include_str!("../build/requirements.txt"),
     include_str!("../build/toolchain.rs"),
     include_str!("../build/units.rs"),
+    include_str!("configuration.rs"),
+    include_str!("layer.rs"),
 ];
 
 /// What is built.
@@ -192,7 +194,8 @@ mod tests {
             .map(|entry| fs_err::read_to_string(entry.expect("an entry").path()).expect("a readable source"))
             .collect();
         assert!(files.iter().all(|file| OWN_SOURCES.contains(&file.as_str())), "OWN_SOURCES lacks a file");
-        assert_eq!(files.len(), OWN_SOURCES.len());
+        // And what decides the compiler's flags and the files of a layer.
+        assert_eq!(files.len() + 2, OWN_SOURCES.len());
     }
 
     /// The options of each hash in the tests.
@@ -273,7 +276,7 @@ mod tests {
         ] {
             let text = match Utf8Path::new(path).file_name() {
                 Some("config.toml") => "[env]\nKEY = \"changed\"",
-                Some("rust-toolchain.toml") => "[toolchain]\nprofile = \"minimal\"",
+                Some("rust-toolchain.toml") => "[toolchain]\ncomponents = []",
                 _ => "// changed",
             };
             write(&root, path, text);

@@ -28,8 +28,10 @@ impl Inputs {
         variables: BTreeSet<String>,
         environment: &Environment,
     ) -> Self {
+        let canonical = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
         let files = files.into_iter().map(|file| {
-            let relative = file.strip_prefix(root).map(Utf8Path::to_owned).unwrap_or(file);
+            let relative = file.strip_prefix(root).or_else(|_| file.strip_prefix(&canonical));
+            let relative = relative.map(Utf8Path::to_owned).unwrap_or_else(|_| file.clone());
             let hash = hash_of_path(&root.join(&relative));
             (relative, hash)
         });

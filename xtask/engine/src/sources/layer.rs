@@ -87,6 +87,8 @@ pub(crate) fn files(folder: &Utf8Path) -> Result<Vec<LayerFile>, LayerError> {
         Err(SourcesError::NoRepository { .. } | SourcesError::NoGit { .. }) => BTreeSet::new(),
         Err(error) => return Err(LayerError::Ignored { path: folder.to_owned(), reason: one_line(&error) }),
     };
+    let root = folder.canonicalize_utf8().map_err(|source| LayerError::File { path: folder.to_owned(), source })?;
+    let ignored = ignored.into_iter().map(|file| root.join(file)).collect();
     let mut walk = Walk { ignored, around: Vec::new(), found: Vec::new() };
     walk.enter(folder, "")?;
     if walk.found.is_empty() {
@@ -98,7 +100,8 @@ pub(crate) fn files(folder: &Utf8Path) -> Result<Vec<LayerFile>, LayerError> {
 
 /// The state of a walk through a folder.
 struct Walk {
-    ignored: BTreeSet<String>,
+    /// The ignored files, by their path without links.
+    ignored: BTreeSet<Utf8PathBuf>,
     /// The folder of the walk and those around it, without links.
     around: Vec<Utf8PathBuf>,
     found: Vec<LayerFile>,
@@ -111,11 +114,11 @@ impl Walk {
         if self.around.contains(&canonical) {
             return Err(LayerError::Cycle { path: folder.to_owned() });
         }
-        self.around.push(canonical);
+        self.around.push(canonical.clone());
         for entry in folder.read_dir_utf8().map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let (name, path) = (format!("{prefix}{}", entry.file_name()), entry.path());
-            if is_litter(entry.file_name()) || self.ignored.contains(&name) {
+            if is_litter(entry.file_name()) || self.ignored.contains(&canonical.join(entry.file_name())) {
                 continue;
             }
             let metadata = path.metadata().map_err(|source| unreadable(path, source))?;
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_ignored_as_a_whole_is_the_output_of_a_program() {
         let (_folder, layer) = example();
-        let generated = layer.join("../generated");
+        let generated = layer.parent().expect("the repository").join("generated");
         fs_err::rename(&layer, &generated).expect("renamed");
         let names: Vec<_> = listed(&generated).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["bin/tool", "bin/tool.pyc", "font.ttf"]);

@@ -1,6 +1,6 @@
 //! The deployed cloud and the people who use it: the owner, somebody without a role, and everybody else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use aws_sdk_cognitoidentityprovider::{
     Client as Cognito,
@@ -24,8 +24,8 @@ pub(super) struct World {
     pub(super) owner: Person,
     pub(super) stranger: Person,
     pub(super) anonymous: Person,
-    /// What the function is seen to do.
-    pub(super) watch: Watch,
+    /// Records the function's calls while it is there: deploys would release the version that was deployed.
+    watch: Mutex<Option<Watch>>,
 }
 
 /// Somebody who calls the API.
@@ -131,6 +131,17 @@ impl Person {
 }
 
 impl World {
+    /// Records the function's calls from now on.
+    pub(super) async fn start_watch(&self) {
+        let watch = Watch::start(&self.cloud, "portfolio").await;
+        *self.watch.lock().expect("no panic") = Some(watch);
+    }
+
+    /// Hands over what was recorded.
+    pub(super) fn end_watch(&self) -> Watch {
+        self.watch.lock().expect("no panic").take().expect("the functions are watched")
+    }
+
     pub(super) fn deploy(runtime: &Runtime) -> Self {
         let cloud = Cloud::new();
         for system in ["foundation", "portfolio"] {
@@ -141,9 +152,14 @@ impl World {
         let outputs = outputs(&status);
         let api = status["urls"]["PortfolioApi"].as_str().expect("the API's URL").to_owned();
         let anonymous = Person { http: reqwest::Client::new(), api, token: None };
-        let watch = runtime.block_on(Watch::start(&cloud, "portfolio"));
-        let mut world =
-            Self { owner: anonymous.clone(), stranger: anonymous.clone(), anonymous, cloud, outputs, watch };
+        let mut world = Self {
+            owner: anonymous.clone(),
+            stranger: anonymous.clone(),
+            anonymous,
+            cloud,
+            outputs,
+            watch: Mutex::default(),
+        };
         runtime.block_on(async {
             world.add_user(OWNER, Some("owner"), true).await;
             world.add_user("somebody@example.com", None, true).await;
