@@ -31,10 +31,9 @@ fn the_portfolio_does_what_its_specification_asks() {
             }
         )*};
     }
+    rows![access::row_02_nothing_is_left_to_deploy, site::a_second_deploy_uploads_nothing,];
+    runtime.block_on(world.start_watch());
     rows![
-        access::row_02_nothing_is_left_to_deploy,
-        site::a_second_deploy_uploads_nothing,
-        the_functions_are_watched,
         access::row_03_the_service_is_up,
         access::row_04_the_table_is_as_the_data_model_wants_it,
         sessions::row_05_the_right_password_signs_in,
@@ -75,19 +74,16 @@ fn the_portfolio_does_what_its_specification_asks() {
         fuzzing::fuzzing_the_contract_finds_nothing,
         flow::the_front_end_signs_in_publishes_and_is_counted,
         the_functions_do_only_what_their_roles_allow,
+    ];
+    runtime.block_on(world.end_watch().stop());
+    rows![
         site::the_page_is_served_with_its_headers_and_finds_the_api,
         site::a_change_of_one_asset_uploads_it_and_the_page,
     ];
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
 }
 
-async fn the_functions_are_watched(world: Arc<World>) {
-    world.start_watch().await;
-}
-
 /// What AWS would have refused. An emulator refuses nothing.
 async fn the_functions_do_only_what_their_roles_allow(world: Arc<World>) {
-    let watch = world.end_watch();
-    watch.assert_allowed();
-    watch.stop().await;
+    world.assert_allowed();
 }

@@ -137,7 +137,12 @@ impl World {
         *self.watch.lock().expect("no panic") = Some(watch);
     }
 
-    /// Hands over what was recorded.
+    /// Fails for calls that AWS would have refused.
+    pub(super) fn assert_allowed(&self) {
+        self.watch.lock().expect("no panic").as_ref().expect("the functions are watched").assert_allowed();
+    }
+
+    /// Hands over the recording, which the caller stops.
     pub(super) fn end_watch(&self) -> Watch {
         self.watch.lock().expect("no panic").take().expect("the functions are watched")
     }
