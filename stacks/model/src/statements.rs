@@ -228,7 +228,7 @@ impl fmt::Display for Pattern<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(formatter, "`{text}`"),
-            Self::AllExcept(excepted) => write!(formatter, "all but `{}`", excepted.join("`, `")),
+            Self::AllExcept(excepted) => write!(formatter, "all except `{}`", excepted.join("`, `")),
         }
     }
 }

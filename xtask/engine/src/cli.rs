@@ -12,7 +12,7 @@ use crate::{application::Application, commands};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
 #[command(after_help = "Run `cargo xtask <COMMAND> --help` for a command's options.\n\n\
-                        Exit codes: 0 success, 1 failure or a difference that a check found, 2 wrong usage, 130 interrupted; \
+                        Exit codes: 0 success, 1 failure or a difference that a check found, 2 wrong usage, 129, 130 or 143 interrupted; \
                         `plan --exit-code` adds 2 changes, 3 refused.")]
 pub(crate) struct Cli {
     /// Log more: -v the calls, -vv every request.

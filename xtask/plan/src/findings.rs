@@ -111,7 +111,7 @@ impl FindingKind {
             Self::WidensIam => "Wider permissions (widens-iam)",
             Self::OpensToPublic => "Public access (opens-to-public)",
             Self::DropsAlarm => "Deleted or silenced alarms (drops-alarm)",
-            Self::BreaksClients => "Deletion of what clients and events reach (breaks-clients)",
+            Self::BreaksClients => "Deletion of resources that clients or events use (breaks-clients)",
             Self::Api => "Effects on clients of APIs (api)",
             Self::Quota => "Quotas (quota)",
         }

@@ -64,7 +64,7 @@ fn collect(value: &Value, found: &mut Vec<PolicyStatement>) {
 
 fn openings(statement: &PolicyStatement) -> Vec<String> {
     let mut found = Vec::new();
-    let all_except = |what: &str, excepted: &[String]| format!("all {what} but `{}`", excepted.join("`, `"));
+    let all_except = |what: &str, excepted: &[String]| format!("all {what} except `{}`", excepted.join("`, `"));
     // A resource's own policy need not name the resource, and a trust policy names none.
     let unnamed = vec![ITSELF.to_owned()];
     let resources = match statement.resources() {
@@ -157,7 +157,7 @@ mod tests {
         ]);
         assert_eq!(one.openings().into_iter().collect::<Vec<_>>(), ["`s3:*` on `*`", "principal `AWS arn:x`"]);
         let except = policies(&[json!({ "Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "NotResource": "arn:x" })]);
-        let expected = ["all actions but `iam:*`, `sts:*`", "all resources but `arn:x`"];
+        let expected = ["all actions except `iam:*`, `sts:*`", "all resources except `arn:x`"];
         assert_eq!(except.openings().into_iter().collect::<Vec<_>>(), expected);
         assert!(!one.is_public());
         assert!(policies(&[json!({ "Effect": "Allow", "Principal": "*" })]).is_public());

@@ -322,5 +322,5 @@ fn several_new_indexes_are_refused_with_the_steps() {
         }
     });
     let found = refusals(&preview);
-    assert!(found[0].contains("deploy each step on its own: remove `a`, then remove `b`"), "{found:?}");
+    assert!(found[0].contains("deploy each step separately: remove `a`, then remove `b`"), "{found:?}");
 }

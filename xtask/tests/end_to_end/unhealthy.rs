@@ -150,7 +150,7 @@ async fn a_build_that_is_not_well_gets_no_traffic_and_never_passes_for_released(
     let (asked, wrong) = client.await.expect("the client ends");
     refused(&said, 1, &["failed: GET /health returned JSON without", "no traffic was shifted to it"]);
     assert!(asked > 1 && wrong.is_empty(), "{asked}: {wrong:?}");
-    refused(&said, 1, &["routes changed with their stack and stay changed", "PortfolioApi has other settings"]);
+    refused(&said, 1, &["the route changes of the stack remain", "PortfolioApi changes its settings"]);
     assert_eq!(world.live().await, before);
     let said = world.doctor();
     assert!(said.contains("portfolio-api-local/PortfolioApi: unreleased routes"), "{said}");

@@ -211,11 +211,11 @@ mod tests {
         let error = error_after(|system| system.smoke[0].api = "NoteApi".to_owned());
         assert_eq!(
             error,
-            "system `notes`: the smoke check of /notes/1 names API `NoteApi`, which does not exist; there is: NotesApi"
+            "system `notes`: the smoke check of /notes/1 names API `NoteApi`, which does not exist; choose one of: NotesApi"
         );
         let error = error_after(|system| system.smoke[0].path = "/note/1".to_owned());
         assert!(error.contains("route of API NotesApi `GET /note/1`"), "{error}");
-        assert!(error.ends_with("there is: GET /notes/{id}, PUT /notes/{id}"), "{error}");
+        assert!(error.ends_with("choose one of: GET /notes/{id}, PUT /notes/{id}"), "{error}");
         let error = error_after(|system| system.smoke[0].path = "notes/1".to_owned());
         assert!(error.contains("`GET notes/1`"), "{error}");
         let error = error_after(|system| system.live[0].method = Method::Delete);
@@ -261,7 +261,7 @@ mod tests {
                     let api = system.stacks.iter_mut().find(|stack| !stack.apis.is_empty()).expect("an API");
                     api.apis[0].methods[0].function = "notes-gone-prod".to_owned();
                 },
-                "names function `notes-gone-prod`, which does not exist; there is: notes-api-prod",
+                "names function `notes-gone-prod`, which does not exist; choose one of: notes-api-prod",
             ),
         ];
         for (change, expected) in changes {
@@ -278,7 +278,7 @@ mod tests {
         });
         assert_eq!(
             error,
-            "system `notes`: the sign-in takes a user pool from output `UserClientId` of stack `data`, which is the ID of an \
+            "system `notes`: the sign-in requires a user pool, but output `UserClientId` of stack `data` is the ID of an \
              AWS::Cognito::UserPoolClient"
         );
     }

@@ -67,7 +67,7 @@ fn actions(subject: &Subject<'_>, property: &str, statement: &PolicyStatement, f
     match statement.actions() {
         Patterns::Only(actions) => {
             for action in actions.iter().filter(|action| action.contains(['*', '?'])) {
-                let message = format!("`{action}` allows more actions than one; name each action");
+                let message = format!("`{action}` allows more than one action; name each action");
                 subject.violates(Requirement::WildcardAction, property, message, found);
             }
             for action in actions.iter().filter(|action| action.eq_ignore_ascii_case("dynamodb:Scan")) {
@@ -76,7 +76,8 @@ fn actions(subject: &Subject<'_>, property: &str, statement: &PolicyStatement, f
             }
         }
         Patterns::AllExcept(excepted) => {
-            let message = format!("all actions but `{}` are allowed; name each action", excepted.join("`, `"));
+            let message =
+                format!("all actions except `{}` are allowed; name each allowed action", excepted.join("`, `"));
             subject.violates(Requirement::WildcardAction, property, message, found);
         }
     }
@@ -93,7 +94,7 @@ fn resources(
         Patterns::Only(resources) => {
             resources.iter().find(|resource| is_wildcard(resource)).map(|resource| plain(resource))
         }
-        Patterns::AllExcept(excepted) => Some(format!("all but {}", excepted.join(", "))),
+        Patterns::AllExcept(excepted) => Some(format!("all except {}", excepted.join(", "))),
     };
     let Some(wide) = wide.filter(|_| !is_scoped(&statement["Condition"])) else { return };
     let Patterns::Only(actions) = parsed.actions() else { return };

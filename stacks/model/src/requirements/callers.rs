@@ -32,7 +32,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
             let id = &function.id.logical_id;
             if refers_to(target, id) {
                 let message = format!(
-                    "calls {id} itself, which is its unreleased code; call its alias {}",
+                    "it calls {id} without an alias, so it runs unreleased code; call its alias {}",
                     function.alias_logical_id
                 );
                 subject.violates(Requirement::Alias, property, message, found);

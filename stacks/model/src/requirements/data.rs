@@ -64,7 +64,7 @@ fn retention(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     for attribute in ["DeletionPolicy", "UpdateReplacePolicy"] {
         let policy = subject.resource[attribute].as_str().unwrap_or_default();
         if !["Retain", "RetainExceptOnCreate", "Snapshot"].contains(&policy) {
-            let message = format!("{attribute} does not keep its data; make it with `removal(RemovalPolicy::Retain)`");
+            let message = format!("its {attribute} does not keep the data; set `removal(RemovalPolicy::Retain)`");
             subject.violates(Requirement::Retention, "", message, found);
         }
     }
@@ -73,12 +73,12 @@ fn retention(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 fn logs(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     match subject.resource_type() {
         "AWS::Logs::LogGroup" if subject.property("RetentionInDays").is_null() => {
-            let message = "its events are kept for ever; set RetentionInDays".to_owned();
+            let message = "its events never expire; set RetentionInDays".to_owned();
             subject.violates(Requirement::Retention, "RetentionInDays", message, found);
         }
         "AWS::Lambda::Function" if !has_log_group(subject) => {
             let message =
-                "it has no log group in its stack, so Lambda would create one that keeps events for ever".to_owned();
+                "Lambda would create its log group, whose events never expire; add a log group to the stack".to_owned();
             subject.violates(Requirement::Retention, "LoggingConfig.LogGroup", message, found);
         }
         _ => {}
@@ -109,7 +109,7 @@ fn tags(subject: &Subject<'_>, found: &mut Vec<Violation>) {
             let items = tags.as_array().into_iter().flatten().filter(|tag| tag["Key"] == key).map(|tag| &tag["Value"]);
             let values = items.chain(tags.get(key)).filter_map(Value::as_str);
             for value in values.filter(|value| value != expected) {
-                let message = format!("its tag `{key}` is `{value}`, but its stack's is `{expected}`; use another key");
+                let message = format!("its tag `{key}` is `{value}`, but the stack's is `{expected}`; use another key");
                 subject.violates(Requirement::Tags, property, message, found);
             }
         }

@@ -36,7 +36,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     for (_, path, place) in ARNS.iter().filter(|(kind, ..)| *kind == subject.resource_type()) {
         let (required, who) = match place {
             Place::CloudFront => (cdn::REGION, "CloudFront requires"),
-            Place::Own => (own, "its user is in"),
+            Place::Own => (own, "the resource that uses it is in"),
         };
         for value in values_at(&subject.resource["Properties"], path) {
             let Some(arn) = Arn::of(subject, value) else { continue };
@@ -45,7 +45,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
                 subject.violates(Requirement::Region, path, message, found);
             } else if arn.account.as_deref().is_some_and(|account| account != subject.stage.account) {
                 let account = &subject.stage.account;
-                let message = format!("{} is of another account than the stage, {account}", arn.shown);
+                let message =
+                    format!("{} belongs to another account than the stage, which has account {account}", arn.shown);
                 subject.violates(Requirement::Region, path, message, found);
             }
         }

@@ -16,7 +16,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     if let Some((_, policy, property)) = TLS_ONLY.iter().find(|(kind, ..)| *kind == subject.resource_type())
         && !denies_without_tls(subject, policy, property)
     {
-        let message = format!("it is reachable without TLS; deny that with an {policy} (`deny_without_tls`)");
+        let message = format!("it accepts requests without TLS; deny them with an {policy} (`deny_without_tls`)");
         subject.violates(Requirement::Tls, "", message, found);
     }
     match subject.resource_type() {
@@ -63,7 +63,7 @@ fn distribution(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     let config = subject.property("DistributionConfig");
     for behavior in std::iter::once(&config["DefaultCacheBehavior"]).chain(list(&config["CacheBehaviors"])) {
         if behavior["ViewerProtocolPolicy"] == "allow-all" {
-            let message = "it answers without TLS; redirect to HTTPS".to_owned();
+            let message = "it accepts requests without TLS; set ViewerProtocolPolicy to redirect-to-https".to_owned();
             subject.violates(Requirement::Tls, "DistributionConfig.ViewerProtocolPolicy", message, found);
         }
     }
@@ -71,7 +71,7 @@ fn distribution(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     let has_own = !certificate["AcmCertificateArn"].is_null();
     let version = certificate["MinimumProtocolVersion"].as_str().unwrap_or_default();
     if has_own && !["TLSv1.2", "TLSv1.3"].iter().any(|modern| version.starts_with(modern)) {
-        let message = "clients may connect with an older version than TLS 1.2; set MinimumProtocolVersion".to_owned();
+        let message = "clients may connect with a version older than TLS 1.2; set MinimumProtocolVersion".to_owned();
         subject.violates(Requirement::Tls, "DistributionConfig.ViewerCertificate", message, found);
     }
     for origin in list(&config["Origins"]) {

@@ -205,7 +205,7 @@ impl fmt::Display for Patterns {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Only(patterns) => formatter.write_str(&patterns.join(", ")),
-            Self::AllExcept(excepted) => write!(formatter, "all but {}", excepted.join(", ")),
+            Self::AllExcept(excepted) => write!(formatter, "all except {}", excepted.join(", ")),
         }
     }
 }

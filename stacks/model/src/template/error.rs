@@ -77,7 +77,7 @@ pub enum RenderError {
     },
     /// An output with the ID of another kind of resource.
     #[error(
-        "system `{system}`: {by} takes a {noun} from output `{output}` of stack `{stack}`, which is the ID of an {actual}"
+        "system `{system}`: {by} requires a {noun}, but output `{output}` of stack `{stack}` is the ID of an {actual}"
     )]
     WrongOutput {
         /// The system.
@@ -131,5 +131,5 @@ pub enum RenderError {
 
 /// Lists the names that exist.
 fn existing(known: &[String]) -> String {
-    if known.is_empty() { "there is none".to_owned() } else { format!("there is: {}", known.join(", ")) }
+    if known.is_empty() { "none exists".to_owned() } else { format!("choose one of: {}", known.join(", ")) }
 }

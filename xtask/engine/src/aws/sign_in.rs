@@ -48,8 +48,8 @@ impl Clients {
 async fn hint(error: &AwsError, region: &str) -> Option<String> {
     if is_refused(error) && !is_enabled_by_default(region) {
         return Some(format!(
-            "enable region {region} in the account if `aws account get-region-opt-status --region-name {region}` says that it is \
-             disabled; otherwise correct the keys, which STS does not know"
+            "run `aws account get-region-opt-status --region-name {region}`; enable the region if it is disabled, otherwise correct the \
+             keys, which STS rejects"
         ));
     }
     if !matches!(error.kind, ErrorKind::NoCredentials | ErrorKind::ExpiredCredentials) {

@@ -153,8 +153,8 @@ fn of_folder(
     match compared {
         Ok(None) => {}
         Ok(Some(difference)) => ui.warn(format_args!(
-            "the artifacts in {path} were built from other sources or with other settings ({difference}); the ledger will nevertheless \
-             name the commit of this workspace"
+            "the artifacts in {path} were built from other sources or settings ({difference}), but the ledger will record the commit of \
+             this workspace"
         )),
         Err(error) => ui.warn(format_args!("failed to compare the sources of {path}: {}", one_line(error.as_ref()))),
     }
@@ -197,7 +197,7 @@ fn existing(
     match folder::read(folder, wanted) {
         Ok(artifacts) => folder::check(folder, &artifacts, systems).is_ok().then_some(artifacts),
         Err(error) => {
-            context.ui.warn(format_args!("the artifacts in {folder} are built again: {}", one_line(&error)));
+            context.ui.warn(format_args!("rebuilding the artifacts in {folder}: {}", one_line(&error)));
             None
         }
     }
@@ -223,7 +223,7 @@ fn origin(
 ) -> miette::Result<Origin> {
     let mut sources = sources(request, stage, context)?;
     if sources != *before {
-        context.ui.warn("sources changed during the build: the artifacts may be those of either version");
+        context.ui.warn("sources changed during the build, so the artifacts may contain either version");
         sources.hash = "changed during the build".to_owned();
     }
     let compiled = built.compiled.clone().unwrap_or_default();
@@ -299,7 +299,7 @@ fn packages_of_project(context: &Context) -> BTreeSet<String> {
                 packages.extend(functions.map(|function| function.id.system.clone()));
             }
             Err(error) => context.ui.warn(format_args!(
-                "the functions of stage {name} do not count in the build, which may change the features of dependencies: {}",
+                "failed to read the functions of stage {name}; without them, dependencies may be built with other features: {}",
                 one_line(error.as_ref())
             )),
         }

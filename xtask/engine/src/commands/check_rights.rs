@@ -25,21 +25,21 @@ use crate::{
     ui::{Format, Ui},
 };
 
-/// Compare the calls that functions make on the local cloud with the roles that another stage gives them.
+/// Compare the calls that functions make on the local cloud with the roles that another stage renders.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Records the calls of every function while the systems' own checks and the project's demos run, then puts the \
-                  functions back. Calls that a role would refuse are a failure. Grants that no call used are listed: checks need not \
+    after_help = "Records the calls of every function while the systems' checks and the project's demos run, then restores the \
+                  functions. Fails if a role would refuse a call. Lists the grants that no call used, for information: checks may not \
                   reach all code, and Lambda itself writes logs and polls queues."
 )]
 pub(crate) struct CheckRightsArgs {
-    /// The stage whose functions run: `local`, or another one on an emulator.
+    /// The stage whose functions are recorded: `local`, or one on an emulator.
     #[arg(long)]
     stage: String,
     /// Only this system.
     #[arg(long)]
     system: Option<String>,
-    /// The stage whose roles are compared. By default the first stage on AWS.
+    /// The stage whose roles are compared [default: the first stage on AWS].
     #[arg(long, value_name = "STAGE")]
     against: Option<String>,
     /// The output format.
@@ -55,8 +55,8 @@ enum CheckRightsError {
     #[error("failed to check rights: the project has no stage on AWS whose roles could be compared")]
     #[diagnostic(help("add the file of a stage on AWS, or select a stage with --against"))]
     NoStage,
-    #[error("the roles of stage {against} do not fit what the functions call: {}", failures.join(", "))]
-    #[diagnostic(help("grant what the functions need where the system is defined, or fix the checks that failed"))]
+    #[error("the roles of stage {against} do not match the recorded calls: {}", failures.join(", "))]
+    #[diagnostic(help("grant the missing permissions in the system's definition, or fix the failed checks"))]
     Failed { against: String, failures: Vec<String> },
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Res
     let session = Session::open(stage, context).await?;
     let mut systems = session.select(args.system.as_deref(), None)?;
     systems.retain(|system| system.name != foundation::SYSTEM);
-    context.ui.say(format_args!("The roles are those that stage {} renders", against.name));
+    context.ui.say(format_args!("Comparing with the roles that stage {} renders", against.name));
 
     let deployed = Deployed::read(&systems, &session.clients).await?;
     let here = Rendered { stage: &session.stage, systems: &systems };
@@ -166,7 +166,7 @@ async fn exercise(
         }
     }
     if !recorder.settled().await {
-        context.ui.warn("the functions still make calls; later ones are not judged");
+        context.ui.warn("the functions are still making calls; later calls are not compared");
     }
     Ok(failed)
 }
@@ -219,13 +219,13 @@ fn warn(judgement: &Judgement, failed_checks: &[String], ui: &Ui) {
         ui.warn(format_args!("{function} calls {action} on {resource}, which {reason}"));
     }
     for unread in &judgement.unread {
-        ui.warn(format_args!("{unread} cannot be read here; no grant of it is counted"));
+        ui.warn(format_args!("{unread} is not in the templates, so its grants are not counted"));
     }
     for function in &judgement.silent {
         ui.warn(format_args!("{function} made no call: the checks do not reach it"));
     }
     for function in &judgement.absent {
-        ui.warn(format_args!("{function} has no counterpart in the other stage, so its calls were not judged"));
+        ui.warn(format_args!("{function} does not exist in the other stage, so its calls were not compared"));
     }
     for check in failed_checks {
         ui.warn(format_args!("a check failed: {check}"));

@@ -48,7 +48,7 @@ enum LocalCommand {
         /// The system with the user pool; may be omitted if only one has users.
         #[arg(long)]
         system: Option<String>,
-        /// The user, who is created if missing [default: one that no check deletes].
+        /// The user, created if missing [default: a user that no check deletes].
         ///
         /// The name is an e-mail address, or a phone number such as +15555550100, as the user pool requires.
         #[arg(long)]

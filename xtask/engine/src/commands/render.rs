@@ -46,7 +46,7 @@ enum TemplateFormat {
 #[derive(Debug, Error, Diagnostic)]
 #[error("{count} committed {} stale", if *.count == 1 { "template is" } else { "templates are" })]
 #[diagnostic(help("{}", if *.only_line_endings {
-    "run `cargo xtask render`; to prevent it, commit a `.gitattributes` with the line `* text=auto eol=lf`"
+    "run `cargo xtask render`, and commit a `.gitattributes` with the line `* text=auto eol=lf`"
 } else {
     "run `cargo xtask render` and commit the result"
 }))]

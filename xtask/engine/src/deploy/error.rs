@@ -99,7 +99,7 @@ pub enum DeployError {
     },
     /// A stack takes an output that the deployed template of another stack lacks.
     #[error(
-        "stack {stack} needs output {output} of {owner}, whose deployed template does not have it; {stack} was not changed"
+        "stack {stack} needs output {output} of {owner}, but {owner} is deployed without it; {stack} was not changed"
     )]
     #[diagnostic(help("deploy {owner} first: run `{command}`"))]
     NoOutput {
@@ -114,7 +114,7 @@ pub enum DeployError {
     },
     /// A stack takes an output that another stack does not have although this run deployed it.
     #[error(
-        "stack {stack} needs output {output} of {owner}, which this run deployed and which has no such output; {stack} was not changed"
+        "stack {stack} needs output {output} of {owner}, which this run deployed without that output; {stack} was not changed"
     )]
     #[diagnostic(help("correct output {output} of {owner}, for example its condition, then deploy again"))]
     OutputNotMade {

@@ -101,7 +101,7 @@ mod tests {
         let earlier = Outputs::from([("notes-data-dev".to_owned(), BTreeMap::new())]);
         let earlier = message("notes-data-dev", &earlier);
         assert!(
-            earlier.contains("output TableName of notes-data-dev, whose deployed template does not have it"),
+            earlier.contains("output TableName of notes-data-dev, but notes-data-dev is deployed without it"),
             "{earlier}"
         );
         assert!(earlier.contains("`cargo xtask deploy --stage dev --system notes`"), "{earlier}");

@@ -103,10 +103,10 @@ mod tests {
             command: "cargo xtask deploy --stage dev --system notes".to_owned(),
         };
         let earlier = explained(missing(), &Deployed::default()).to_string();
-        assert!(earlier.contains("whose deployed template does not have it"), "{earlier}");
+        assert!(earlier.contains("is deployed without it"), "{earlier}");
         let stacks = [("notes-data-dev".to_owned(), Done::Update)].into();
         let deployed = Deployed { stacks, ..Deployed::default() };
         let now = explained(missing(), &deployed).to_string();
-        assert!(now.contains("which this run deployed and which has no such output"), "{now}");
+        assert!(now.contains("which this run deployed without that output"), "{now}");
     }
 }

@@ -147,12 +147,12 @@ fn of_routes(stage: &str, other: &OtherRoutes) -> Ailment {
         what: api.clone(),
         state: "unreleased routes".to_owned(),
         meaning: format!(
-            "clients get other routes than those of release {release}, whose versions answer them: a later release failed, or \
-             release {release} is a rollback"
+            "its routes differ from those of release {release}, which is live: a later release failed, or release {release} is a \
+             rollback"
         ),
         remedy: format!(
-            "`cargo xtask deploy --stage {stage} --system {system}` releases versions for the present routes; to restore the \
-             earlier routes, deploy the commit of release {release}"
+            "run `cargo xtask deploy --stage {stage} --system {system}` to release versions for the current routes, or deploy the \
+             commit of release {release} to restore its routes"
         ),
         kind: AilmentKind::Manual,
     }
@@ -221,7 +221,7 @@ mod tests {
         let signs = Signs { routes: vec![other], ..Signs::default() };
         let found = diagnose("dev", &observed("UPDATE_COMPLETE", &[]), &signs);
         assert_eq!((found.len(), found[0].what.as_str()), (1, "notes-api-dev/NotesApi"));
-        assert!(found[0].meaning.contains("other routes than those of release 4"), "{found:?}");
+        assert!(found[0].meaning.contains("its routes differ from those of release 4"), "{found:?}");
         let signs = Signs {
             functions: vec![("f".to_owned(), FunctionState::Failed("no such key".to_owned()))],
             ..Signs::default()

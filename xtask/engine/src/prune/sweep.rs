@@ -11,7 +11,7 @@ use crate::{
 
 /// Why a version of a function at the edge stays (Lambda@Edge guide, "Delete Lambda@Edge functions and replicas").
 const REPLICATED: &str =
-    "CloudFront still has replicas of it; they disappear hours after the last distribution gave it up";
+    "CloudFront still has replicas of it, and deletes them some hours after the last distribution stops using it";
 
 /// A sweep.
 pub(crate) struct Sweep<'a, S: Store + 'static> {

@@ -94,7 +94,7 @@ async fn record_and_complete(
 fn warn_of_routes(context: &ReleaseContext<'_>, target: &Entry) {
     for api in other_routes(&target.apis, &context.metadata.apis) {
         context.ui.warn(format_args!(
-            "{api} keeps its present routes, which differ from those of release {}: deploy its commit to restore them",
+            "{api} keeps its current routes, which differ from those of release {}; deploy that commit to restore them",
             target.number
         ));
     }

@@ -33,7 +33,7 @@ pub enum RightsError {
     },
     /// A role could not be read.
     #[error("failed to read the role of {function} in stack {stack}: {reason}")]
-    #[diagnostic(help("give the function a role of the same stack, by `Fn::GetAtt`"))]
+    #[diagnostic(help("define the role in the same stack, and refer to it with `Fn::GetAtt`"))]
     Role {
         /// The function's logical ID.
         function: String,

@@ -135,7 +135,7 @@ fn refusal(statements: &[PolicyStatement], request: &Request, what: &str) -> Opt
         Decision::Denied(statement) => (true, format!("denied by: {statement}")),
         Decision::NotAllowed => match closest(statements, request) {
             Some(statement) => (true, format!("closest: {statement}")),
-            None => (true, "no statement is about the service".to_owned()),
+            None => (true, "no statement covers the service".to_owned()),
         },
     };
     Some((is_certain, format!("{what}{reason}")))

@@ -149,7 +149,7 @@ impl Session {
                 let error = one_line(&error);
                 self.context
                     .ui
-                    .warn(format_args!("failed to read the commit, so no release or message names it: {error}"));
+                    .warn(format_args!("failed to read the commit, so releases and messages omit it: {error}"));
                 None
             }
         };

@@ -43,7 +43,7 @@ pub(crate) enum LayerError {
     },
     /// A link leads nowhere.
     #[error("{path} in a layer is a link to {target}, which does not exist")]
-    #[diagnostic(help("correct or remove the link: a layer contains what its links lead to"))]
+    #[diagnostic(help("correct or remove the link: a layer contains the targets of its links"))]
     DeadLink {
         /// The link.
         path: Utf8PathBuf,
@@ -52,7 +52,7 @@ pub(crate) enum LayerError {
     },
     /// A link leads to a folder that contains it.
     #[error("{path} in a layer is a link to a folder that contains it")]
-    #[diagnostic(help("remove the link: a layer contains what its links lead to"))]
+    #[diagnostic(help("remove the link: a layer contains the targets of its links"))]
     Cycle {
         /// The link.
         path: Utf8PathBuf,

@@ -94,10 +94,10 @@ fn taken(update: &Update<'_>, id: &str, kind: &str, properties: &Value) -> Optio
         _ => unique.properties.last().and_then(|name| properties[*name].as_str()).map(|name| format!(" `{name}`")),
     };
     let name = name.unwrap_or_default();
-    let keep = if other == id { "keep the properties that replace it" } else { "keep that logical ID" };
+    let keep = if other == id { "keep the properties whose change replaces it" } else { "keep that logical ID" };
     Some(format!(
-        "{noun}{name} exists as {other} until CloudFormation has created {id}, and API Gateway allows one; {keep}, or delete it in \
-         one deploy and create it in the next"
+        "{noun}{name} exists as {other} until CloudFormation has created {id}, but API Gateway allows only one; {keep}, or delete it \
+         in one deploy and create it in the next"
     ))
 }
 
@@ -123,9 +123,9 @@ fn sibling(update: &Update<'_>, id: &str, kind: &str, properties: &Value) -> Opt
     let (path, other_path) = (path(update.new, id)?, path(update.old, other)?);
     let name = old["PathPart"].as_str().unwrap_or_default();
     Some(format!(
-        "API Gateway allows one variable below a path, and `{other_path}` exists until CloudFormation has created `{path}`; keep \
-         the name `{name}` instead of `{part}`, or remove the routes of `{other_path}` in one deploy and add those of `{path}` \
-         in the next: between the two, clients get an error"
+        "API Gateway allows one variable below a path, but `{other_path}` exists until CloudFormation has created `{path}`; keep \
+         the name `{name}` instead of `{part}`, or deploy twice: first remove the routes of `{other_path}`, then add those of \
+         `{path}`. Clients get errors between the two deploys"
     ))
 }
 

@@ -50,11 +50,10 @@ fn routes(update: &Update<'_>, api: &str) -> Option<Finding> {
     let mut parts = list("adds", &changes.added);
     parts.extend(list("changes", &changes.changed));
     // The new deployment is made while the removed methods still exist.
-    parts.extend(list("keeps until its next deployment, though no longer defined,", &changes.removed));
+    parts.extend(list("serves, until its next deployment, the removed", &changes.removed));
     parts.extend(changed_resources(update, api, SETTINGS));
-    let message = format!(
-        "{api} changes with its stack, before new versions are probed, and stays changed if their release fails:"
-    );
+    let message =
+        format!("{api} changes with its stack, before new versions are probed, and even if their release fails:");
     listing(update, api, &message, parts)
 }
 
@@ -62,7 +61,7 @@ fn routes(update: &Update<'_>, api: &str) -> Option<Finding> {
 fn stale(update: &Update<'_>, api: &str) -> Option<Finding> {
     let parts = changed_resources(update, api, IN_SNAPSHOT);
     let message = format!(
-        "clients of {api} would not get these changes, because it keeps its deployment; change its definition in the same deploy:"
+        "clients of {api} would not get these changes, because the API is not deployed again; change its definition in the same deploy:"
     );
     listing(update, api, &message, parts)
 }

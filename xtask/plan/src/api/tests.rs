@@ -120,10 +120,7 @@ fn changed_routes_are_listed_with_the_time_of_their_change() {
     let found = found(&old, &plain(&["/notes", "/images"]), &BTreeMap::new());
     let [finding] = found.as_slice() else { panic!("{found:#?}") };
     assert_eq!((finding.kind, finding.refused, finding.logical_id.as_str()), (FindingKind::Api, false, "Api"));
-    assert_eq!(
-        finding.parts,
-        ["adds ANY /images", "keeps until its next deployment, though no longer defined, ANY /texts"]
-    );
+    assert_eq!(finding.parts, ["adds ANY /images", "serves, until its next deployment, the removed ANY /texts"]);
     assert!(finding.message.contains("before new versions are probed"), "{finding:?}");
     assert_eq!(messages(&old, &old), [""; 0]);
     let other_origin = template(&["/notes", "/texts"], |api| api.origin("https://example.com"));

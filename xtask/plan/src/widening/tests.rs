@@ -162,7 +162,7 @@ fn removed_and_narrowed_denials_are_reported() {
     let spared = |spared: Value| with(json!([{ "Effect": "Deny", "NotAction": spared, "Resource": "*" }]));
     assert_eq!(
         between(&spared(json!(["iam:*"])), &spared(json!(["iam:*", "sts:*"]))),
-        ["no longer fully deny all but `iam:*` on `*`"]
+        ["no longer fully deny all except `iam:*` on `*`"]
     );
     assert_eq!(between(&spared(json!(["iam:*", "sts:*"])), &spared(json!(["iam:*"]))), [""; 0]);
 }

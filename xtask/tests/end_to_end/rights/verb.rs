@@ -53,7 +53,7 @@ fn a_removed_grant_is_named_before_production() {
     assert_eq!(refused[0]["function"], "portfolio-api-local");
     assert!(refused[0]["reason"].as_str().is_some_and(|reason| reason.starts_with("closest: allow dynamodb:")));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("error: the roles of stage prod do not fit what the functions call"), "{errors}");
+    assert!(errors.contains("error: the roles of stage prod do not match the recorded calls"), "{errors}");
     assert_eq!(functions(), before, "the functions are put back after a failure");
 
     let interrupted = stopped(&cloud, &arguments, |process| {

@@ -60,8 +60,8 @@ pub enum RouteProblem {
     },
     /// API Gateway allows one variable below a path.
     #[error(
-        "API Gateway allows one variable below `{parent}`, but `{segment}` is beside `{other}`, added at {place}; use one name \
-         for both"
+        "API Gateway allows one variable below `{parent}`, but the route added at {place} already has `{other}` there; use one \
+         name for both"
     )]
     SecondVariable {
         /// The path above the variables.
@@ -74,15 +74,14 @@ pub enum RouteProblem {
         place: String,
     },
     /// The API has the route already.
-    #[error("it is added a second time, after {place}")]
+    #[error("it was already added at {place}")]
     Duplicate {
         /// Where it is added for the first time.
         place: String,
     },
     /// Its resource, or its method, has the logical ID of another one.
     #[error(
-        "its logical ID in the template would be `{logical_id}`, which is that of {other}; rename it with \
-         `RestApi::path_name`"
+        "its logical ID would be `{logical_id}`, which {other} already has; choose another one with `RestApi::path_name`"
     )]
     SameLogicalId {
         /// The logical ID.
@@ -91,7 +90,7 @@ pub enum RouteProblem {
         other: String,
     },
     /// A path is named that the API does not have.
-    #[error("the API has no such path, but {}", .paths.join(", "))]
+    #[error("the API has no such path; its paths are {}", .paths.join(", "))]
     UnknownPath {
         /// The API's paths.
         paths: Vec<String>,
@@ -103,7 +102,9 @@ pub enum RouteProblem {
         name: String,
     },
     /// Two models have one name and different fields.
-    #[error("its model `{name}` requires other fields than the model of that name of the route added at {place}")]
+    #[error(
+        "its model `{name}` has other fields than the model `{name}` of the route added at {place}; rename one of them"
+    )]
     OtherModel {
         /// The name.
         name: String,

@@ -230,7 +230,7 @@ fn paths_with_one_logical_id_need_another_name() {
         assert_eq!(template["Resources"][id]["Properties"]["PathPart"], part, "{id}");
     }
     let unknown = refused(|api, function| api.routes::<NotesRoute>(function).path_name("/note", "Note"));
-    assert!(unknown.to_string().ends_with("no such path, but /notes, /notes/{id}"), "{unknown}");
+    assert!(unknown.to_string().ends_with("no such path; its paths are /notes, /notes/{id}"), "{unknown}");
 }
 
 #[test]

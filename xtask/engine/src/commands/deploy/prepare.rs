@@ -78,7 +78,7 @@ fn missing_foundation(args: &DeployArgs, session: &Session) -> miette::Result<Ve
     if args.stack.is_some() || args.plan.is_some() || stage.pipeline.is_some() {
         return Err(DeployError::NoFoundation { stage: stage.name.clone() }.into());
     }
-    session.context.ui.say(format_args!("Stage {} has no foundation yet: it is deployed too", stage.name));
+    session.context.ui.say(format_args!("Stage {} has no foundation yet; this run deploys it first", stage.name));
     Ok(session::foundation_of(&session.systems))
 }
 

@@ -121,8 +121,8 @@ impl Steps<'_> {
         }
         for changed in self.applied.routes.get(system).into_iter().flatten() {
             ui.warn(format_args!(
-                "routes changed with their stack and stay changed, though the release failed: {changed}; clients get them with \
-                 the versions that are live"
+                "the route changes of the stack remain, although the release failed: {changed}; requests to these routes reach \
+                 the live versions"
             ));
         }
         let failure = ReleaseFailure { system: system.clone(), traffic: error.traffic(), untried };

@@ -104,7 +104,7 @@ async fn warn_of_stale_routes(
             let defined: Vec<_> = api.methods.iter().map(RenderedMethod::title).collect();
             for route in served.iter().filter(|route| !defined.contains(route)) {
                 session.context.ui.warn(format_args!(
-                    "{} still serves {route}, which is no longer defined, until the next change of {}",
+                    "{} still serves the removed route {route}, until the next change of {}",
                     stack.name, api.logical_id
                 ));
             }

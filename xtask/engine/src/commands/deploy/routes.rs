@@ -41,7 +41,7 @@ fn of_stack(stack: &RenderedStack, before: &Observed) -> Vec<String> {
             let parts: Vec<_> = parts.into_iter().flatten().collect();
             match parts.as_slice() {
                 [] if deployments(&stack.name, old) == deployments(&stack.name, &stack.template) => None,
-                [] => Some(format!("{} has other settings", api.logical_id)),
+                [] => Some(format!("{} changes its settings", api.logical_id)),
                 parts => Some(format!("{} {}", api.logical_id, parts.join("; "))),
             }
         })

@@ -194,7 +194,7 @@ impl Surveyor<'_> {
         match self.owners.get(stack.as_str()) {
             Some(system) => Owner::Own((*system).to_owned()),
             None if stack.is_empty() => Owner::Other("its tags name no stack".to_owned()),
-            None => Owner::Other(format!("stack {stack} made it")),
+            None => Owner::Other(format!("stack {stack} created it")),
         }
     }
 

@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(of(&json!([a, b]), &json!([a])), None);
         let why = of(&json!([a]), &json!([b, c])).expect("refused");
         assert!(why.contains("`a`, `b`, `c`"), "{why}");
-        assert!(why.contains("deploy each step on its own: remove `a`, then add `b`, then add `c`"), "{why}");
+        assert!(why.contains("deploy each step separately: remove `a`, then add `b`, then add `c`"), "{why}");
         let why = of(&json!([a]), &json!([index("a", "other")])).expect("refused");
         assert!(why.contains("new name") && why.contains("`a`"), "{why}");
         let mut faster = a.clone();

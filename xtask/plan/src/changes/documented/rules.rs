@@ -56,8 +56,8 @@ const DYNAMODB: &[Rule] = &[
         "GlobalSecondaryIndexes",
         When::MovesSeveral { key: "IndexName" },
         Refused(
-            "an update of a table creates or deletes one global secondary index, and this one concerns {items}; deploy each step on \
-             its own: {steps}",
+            "an update of a table can create or delete only one global secondary index, but this one changes {items}; deploy each step \
+             separately: {steps}",
         ),
         "CloudFormation template reference, AWS::DynamoDB::Table, GlobalSecondaryIndexes; DynamoDB API reference, UpdateTable",
     ),
@@ -74,8 +74,8 @@ const DYNAMODB: &[Rule] = &[
             ],
         },
         Refused(
-            "key and projection of an existing global secondary index cannot change: {items}; give the changed index a new name and \
-             deploy it, use it, then remove the old one with a later deploy",
+            "DynamoDB cannot change the key or projection of an existing global secondary index: {items}; add the changed index under \
+             a new name, use it, then remove the old one in a later deploy",
         ),
         "CloudFormation template reference, AWS::DynamoDB::Table, GlobalSecondaryIndexes: updates are not supported",
     ),
@@ -84,8 +84,8 @@ const DYNAMODB: &[Rule] = &[
         "TimeToLiveSpecification/AttributeName",
         When::Differs,
         Refused(
-            "the attribute of the time to live changes in two deploys, an hour apart: the first one without a time to live, the \
-             second one with the new attribute",
+            "DynamoDB cannot change the attribute of the time to live in one update; deploy twice, an hour apart: first without a time \
+             to live, then with the new attribute",
         ),
         "CloudFormation template reference, TimeToLiveSpecification: first disable TTL; DynamoDB API reference, UpdateTimeToLive",
     ),
@@ -117,7 +117,7 @@ const COGNITO: &[Rule] = &[
         "Schema",
         When::AddsItemWith { key: "Name", field: "Required" },
         Refused(
-            "only a new user pool can get required attributes: {items}; add the attribute without requiring it, or create another pool",
+            "Cognito cannot add a required attribute to an existing user pool: {items}; make it optional, or create another pool",
         ),
         "Cognito developer guide, Working with user attributes: custom attributes cannot be required",
     ),
@@ -129,7 +129,7 @@ const COGNITO: &[Rule] = &[
 const POOL_PAGE: &str = "CloudFormation template reference, AWS::Cognito::UserPool: this property cannot be updated";
 const LOCK: &str = "S3 user guide, Configuring S3 Object Lock: it cannot be disabled, nor versioning suspended";
 const KEY_PAGE: &str = "CloudFormation template reference, AWS::KMS::Key: the update request fails";
-const IMMUTABLE_KEY: &str = "KMS cannot change the kind of an existing key; create another key under another logical ID, and keep this one for its data";
+const IMMUTABLE_KEY: &str = "KMS cannot change the kind of an existing key; create another key under another logical ID, and keep this one for the data that it encrypts";
 
 const STORAGE: &[Rule] = &[
     row(
@@ -173,7 +173,7 @@ const COMPUTE: &[Rule] = &[
         "LogGroupClass",
         When::ChangesFrom { default: "STANDARD" },
         Refused(
-            "the class of an existing log group cannot change; give the log group another name, so that a new one is created",
+            "CloudWatch Logs cannot change the class of an existing log group; create another one under another name",
         ),
         "CloudWatch Logs API reference, CreateLogGroup: the value can't be changed after a log group is created",
     ),
@@ -182,7 +182,7 @@ const COMPUTE: &[Rule] = &[
         CONCURRENCY,
         When::Together("RoutingConfig"),
         Refused(
-            "Lambda refuses provisioned concurrency of an alias with weights; remove RoutingConfig or provisioned concurrency",
+            "Lambda refuses provisioned concurrency for an alias with weights; remove RoutingConfig or provisioned concurrency",
         ),
         "Lambda's error \"Alias with weights can not be used with Provisioned Concurrency\" (PutProvisionedConcurrencyConfig)",
     ),
@@ -191,9 +191,7 @@ const COMPUTE: &[Rule] = &[
         property: CONCURRENCY,
         when: When::Together("FunctionVersion"),
         given: Some(("FunctionVersion", "$LATEST")),
-        effect: Refused(
-            "Lambda refuses provisioned concurrency of $LATEST; let the alias point to a published version",
-        ),
+        effect: Refused("Lambda refuses provisioned concurrency for $LATEST; point the alias to a published version"),
         source: "Lambda developer guide, Configuring provisioned concurrency: for a published version or an alias",
     },
     Rule {
@@ -201,9 +199,7 @@ const COMPUTE: &[Rule] = &[
         property: "RoutingConfig",
         when: When::Together("FunctionVersion"),
         given: Some(("FunctionVersion", "$LATEST")),
-        effect: Refused(
-            "Lambda refuses weights of an alias that points to $LATEST; let it point to a published version",
-        ),
+        effect: Refused("Lambda refuses weights for an alias that points to $LATEST; point it to a published version"),
         source: "Lambda developer guide, Implement Lambda canary deployments using a weighted alias: both versions are published",
     },
 ];
@@ -213,14 +209,14 @@ const NETWORK: &[Rule] = &[
         "AWS::CertificateManager::Certificate",
         "ValidationMethod",
         When::Changes,
-        Replaces(Certain, "a certificate's validation is fixed when it is requested"),
+        Replaces(Certain, "a certificate's validation method is fixed when it is requested"),
         "CloudFormation template reference, AWS::CertificateManager::Certificate, ValidationMethod: replacement",
     ),
     row(
         "AWS::Route53::RecordSet",
         "Name",
         When::Changes,
-        Replaces(Conditional, "the reference says that another name is another record"),
+        Replaces(Conditional, "a record with another name is another record"),
         "CloudFormation template reference, AWS::Route53::RecordSet, Name: replacement",
     ),
 ];

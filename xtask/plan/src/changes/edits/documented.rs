@@ -34,7 +34,7 @@ pub(super) fn storage() -> Vec<Edit> {
         change("remove an index", Update, json!([index("a", "x")]), json!([])),
         change("add two indexes", Fails, json!([]), json!([index("a", "x"), index("b", "y")])),
         change("remove two indexes", Fails, json!([index("a", "x"), index("b", "y")]), json!([])),
-        change("replace an index by another one", Fails, json!([index("a", "x")]), json!([index("b", "y")])),
+        change("replace an index with another one", Fails, json!([index("a", "x")]), json!([index("b", "y")])),
         change("change the key of an index", Fails, json!([index("a", "x")]), json!([index("a", "y")])),
         change("change an index's capacity", Update, json!([index("a", "x")]), json!([faster])),
         properties(("rename a table and add two indexes", TABLE, indexes), Replacement, (named("k"), renamed)),
@@ -51,13 +51,13 @@ pub(super) fn storage() -> Vec<Edit> {
             (with_local(json!([])), with_local(local)),
         ),
         property(
-            "expire items by another attribute",
+            "change the attribute of the time to live",
             TABLE,
             "TimeToLiveSpecification",
             Fails,
             (expiry("a"), expiry("b")),
         ),
-        property("stop expiring items", TABLE, "TimeToLiveSpecification", Update, (expiry("a"), Value::Null)),
+        property("disable the time to live", TABLE, "TimeToLiveSpecification", Update, (expiry("a"), Value::Null)),
         property("disable Object Lock", BUCKET, "ObjectLockEnabled", Fails, (json!(true), json!(false))),
         properties(
             ("suspend versioning of a bucket with Object Lock", BUCKET, "VersioningConfiguration"),
@@ -112,7 +112,7 @@ pub(super) fn users() -> Vec<Edit> {
         schema("limit an attribute's length", json!([attribute("team")]), json!([longer])),
         schema("add a required attribute", json!([attribute("team")]), json!([attribute("team"), required])),
         sign_in("let users sign in with another alias", "AliasAttributes", json!(["email"]), json!(["phone_number"])),
-        sign_in("let users sign in with their address", "UsernameAttributes", Value::Null, json!(["email"])),
+        sign_in("let users sign in with their email address", "UsernameAttributes", Value::Null, json!(["email"])),
         sign_in(
             "make user names case-sensitive",
             "UsernameConfiguration",
@@ -121,13 +121,7 @@ pub(super) fn users() -> Vec<Edit> {
         ),
         property("require a second factor", POOL, "MfaConfiguration", Update, (json!("OPTIONAL"), json!("ON"))),
         property("rename a group", "AWS::Cognito::UserPoolGroup", "GroupName", Replacement, (json!("a"), json!("b"))),
-        property(
-            "give a user another name",
-            "AWS::Cognito::UserPoolUser",
-            "Username",
-            Replacement,
-            (json!("a"), json!("b")),
-        ),
+        property("rename a user", "AWS::Cognito::UserPoolUser", "Username", Replacement, (json!("a"), json!("b"))),
         property(
             "allow anonymous identities",
             "AWS::Cognito::IdentityPool",
@@ -148,7 +142,7 @@ pub(super) fn users() -> Vec<Edit> {
             (json!({ "RoleName": "r", "Path": "/a/" }), json!({ "RoleName": "r", "Path": "/b/" })),
         ),
         properties(
-            ("describe a managed policy with a fixed name", "AWS::IAM::ManagedPolicy", "Description"),
+            ("change the description of a managed policy with a fixed name", "AWS::IAM::ManagedPolicy", "Description"),
             Fails,
             (json!({ "ManagedPolicyName": "p" }), json!({ "ManagedPolicyName": "p", "Description": "d" })),
         ),
@@ -167,22 +161,22 @@ pub(super) fn functions() -> Vec<Edit> {
     let mapping = |position: &str, source: &str| json!({ "EventSourceArn": source, "FunctionName": "f", "StartingPosition": position });
     vec![
         properties(
-            ("provision concurrency of an alias", ALIAS, source),
+            ("provision concurrency for an alias", ALIAS, source),
             Update,
             (alias("1", &[]), alias("1", &[(source, &concurrency)])),
         ),
         properties(
-            ("provision concurrency of an alias with weights", ALIAS, source),
+            ("provision concurrency for an alias with weights", ALIAS, source),
             Fails,
             (alias("1", &[]), alias("1", &[(source, &concurrency), ("RoutingConfig", &weights)])),
         ),
         properties(
-            ("provision concurrency of $LATEST", ALIAS, source),
+            ("provision concurrency for $LATEST", ALIAS, source),
             Fails,
             (alias("$LATEST", &[]), alias("$LATEST", &[(source, &concurrency)])),
         ),
         properties(
-            ("give an alias of $LATEST weights", ALIAS, "RoutingConfig"),
+            ("add weights to an alias of $LATEST", ALIAS, "RoutingConfig"),
             Fails,
             (alias("$LATEST", &[]), alias("$LATEST", &[("RoutingConfig", &weights)])),
         ),
@@ -245,7 +239,7 @@ pub(super) fn edge() -> Vec<Edit> {
             (Value::Null, json!(["b.example.com"])),
         ),
         property(
-            "validate a certificate by mail",
+            "validate a certificate by email",
             CERTIFICATE,
             "ValidationMethod",
             Replacement,

@@ -129,9 +129,9 @@ fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<Stri
     let is_here = holder.sides.stack == claimant.sides.stack;
     let place = holder.place(claimant);
     let when = match holder.change().map(|change| (change.action, change.retained)) {
-        Some((ResourceAction::Delete, true)) => format!("{place} is retained with it when it leaves its stack"),
+        Some((ResourceAction::Delete, true)) => format!("{place} has it, and is retained when it leaves its stack"),
         Some((ResourceAction::Delete, false)) if is_here => {
-            format!("{place} has it until CloudFormation deletes old resources, after it has created the new ones")
+            format!("{place} has it until CloudFormation has created the new resources and deletes the old ones")
         }
         Some((ResourceAction::Delete, false)) => match claimant.unique.held {
             Some(why) if claimant.sides.after.contains(holder.sides.stack) => format!("{place} has it, and {why}"),
@@ -140,11 +140,9 @@ fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<Stri
         _ => format!("{place} has it"),
     };
     let keep = if is_here { format!("keep the logical ID {}", holder.logical_id) } else { format!("keep {place}") };
-    Some(format!(
-        "its {name} {} is taken: {when}; {keep}, give {id} another {name}{}",
-        value_of(claimant),
-        steps(claimant, holder)
-    ))
+    let steps = steps(claimant, holder);
+    let or = if steps.is_empty() { " or" } else { "," };
+    Some(format!("its {name} {} is taken: {when}; {keep}{or} give {id} another {name}{steps}", value_of(claimant)))
 }
 
 /// Why a resource cannot be replaced under its name.
@@ -157,8 +155,8 @@ fn replaced_under_its_name(unique: &Unique) -> String {
             )
         }
         several => format!(
-            "CloudFormation creates the replacement before it deletes the old resource, and {} must be unique together; change one of \
-             them as well, or deploy twice: first without the resource, then with it",
+            "CloudFormation creates the replacement before it deletes the old resource, but the combination of {} must be unique; \
+             change one of them as well, or deploy twice: first without the resource, then with it",
             several.join(", ")
         ),
     }
@@ -171,7 +169,7 @@ fn steps(claimant: &Holder<'_>, holder: &Holder<'_>) -> String {
         return String::new();
     }
     let pause = holder.unique.held.map(|why| format!(" ({why})")).unwrap_or_default();
-    format!(", or deploy twice: first without either, then with {}{pause}", claimant.logical_id)
+    format!(", or deploy twice: first without both, then with {}{pause}", claimant.logical_id)
 }
 
 fn shared(claimant: &Holder<'_>, other: &Holder<'_>) -> String {

@@ -61,9 +61,12 @@ fn alarm(name: &str) -> Value {
 fn a_renamed_logical_id_with_the_same_name_is_refused_with_both_ids() {
     let refused = found(&[stack("s", json!({ "Old": alarm("a") }), json!({ "New": alarm("a") }))]);
     let [why] = refused.as_slice() else { panic!("{refused:?}") };
-    assert!(why.starts_with("s/New: its AlarmName `a` is taken: Old has it until CloudFormation deletes"), "{why}");
+    assert!(
+        why.starts_with("s/New: its AlarmName `a` is taken: Old has it until CloudFormation has created the new"),
+        "{why}"
+    );
     assert!(why.contains("keep the logical ID Old"), "{why}");
-    assert!(why.ends_with("or deploy twice: first without either, then with New"), "{why}");
+    assert!(why.ends_with("or deploy twice: first without both, then with New"), "{why}");
     let renamed = stack("s", json!({ "Old": alarm("a") }), json!({ "New": alarm("b") }));
     assert_eq!(found(&[renamed]), [""; 0]);
 }
@@ -112,7 +115,10 @@ fn a_stack_that_the_plan_does_not_touch_keeps_its_names() {
     let mut other = stack("other", json!({ "A": alarm("a") }), json!({}));
     other.new = None;
     let refused = found(&[other, stack("s", json!({}), json!({ "B": alarm("a") }))]);
-    assert!(refused[0].starts_with("s/B: its AlarmName `a` is taken: other/A has it; keep other/A"), "{refused:?}");
+    assert!(
+        refused[0].starts_with("s/B: its AlarmName `a` is taken: other/A has it; keep other/A or give B"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -165,7 +171,7 @@ fn a_mapping_cannot_be_replaced_while_its_source_and_function_stay() {
             "EventSourceArn": "arn:stream", "FunctionName": "f", "StartingPosition": position } } })
     };
     let refused = found(&[stack("s", mapping("LATEST"), mapping("TRIM_HORIZON"))]);
-    assert!(refused[0].contains("EventSourceArn, FunctionName must be unique together"), "{refused:?}");
+    assert!(refused[0].contains("the combination of EventSourceArn, FunctionName must be unique"), "{refused:?}");
 }
 
 #[test]
