@@ -121,7 +121,7 @@ fn is_claim(claimant: &Holder<'_>, had: &[Holder<'_>]) -> bool {
 fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<String> {
     let (name, id) = (claimant.unique.properties[0].trim_end_matches("/*"), claimant.logical_id);
     if holder.is(claimant) {
-        return Some(replaced_under_its_name(claimant.unique));
+        return Some(replaced_under_its_name(claimant));
     }
     if holder.is_gone_before(claimant, keeps) {
         return None;
@@ -146,8 +146,9 @@ fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<Stri
 }
 
 /// Why a resource cannot be replaced under its name.
-fn replaced_under_its_name(unique: &Unique) -> String {
-    match unique.properties {
+fn replaced_under_its_name(claimant: &Holder<'_>) -> String {
+    let is_set = |path: &&&str| at(&claimant.resource.properties, path.trim_end_matches("/*")).is_some();
+    match claimant.unique.properties {
         [name] => {
             let name = name.trim_end_matches("/*");
             format!(
@@ -157,7 +158,7 @@ fn replaced_under_its_name(unique: &Unique) -> String {
         several => format!(
             "CloudFormation creates the replacement before it deletes the old resource, but the combination of {} must be unique; \
              change one of them as well, or deploy twice: first without the resource, then with it",
-            several.join(", ")
+            several.iter().filter(is_set).copied().collect::<Vec<_>>().join(", ")
         ),
     }
 }

@@ -63,8 +63,20 @@ pub(in crate::changes) const UNIQUE: &[Unique] = &[
     unique("AWS::KMS::Alias", &["AliasName"], Region),
     unique("AWS::Lambda::Alias", &["Name", "FunctionName"], Region),
     unique("AWS::Lambda::EventInvokeConfig", &["Qualifier", "FunctionName"], Region),
-    // Lambda API reference, CreateEventSourceMapping: ResourceConflictException.
-    unique("AWS::Lambda::EventSourceMapping", &["EventSourceArn", "FunctionName"], Region),
+    // Lambda API reference, CreateEventSourceMapping: ResourceConflictException. One cluster or broker has a mapping for each
+    // topic or queue, and one DocumentDB cluster for each database or collection.
+    unique(
+        "AWS::Lambda::EventSourceMapping",
+        &[
+            "EventSourceArn",
+            "FunctionName",
+            "Topics",
+            "Queues",
+            "DocumentDBEventSourceConfig/DatabaseName",
+            "DocumentDBEventSourceConfig/CollectionName",
+        ],
+        Region,
+    ),
     unique("AWS::Lambda::Function", &["FunctionName"], Region),
     unique("AWS::Logs::LogGroup", &["LogGroupName"], Region),
     unique("AWS::ResourceGroups::Group", &["Name"], Region),

@@ -82,7 +82,7 @@ fn a_retained_resource_keeps_its_name() {
     let mut old = queue("q");
     old["DeletionPolicy"] = json!("Retain");
     let refused = found(&[stack("s", json!({ "Old": old }), json!({ "New": queue("q") }))]);
-    assert!(refused[0].contains("Old is retained") && !refused[0].contains("twice"), "{refused:?}");
+    assert!(refused[0].contains("Old has it, and is retained") && !refused[0].contains("twice"), "{refused:?}");
 }
 
 #[test]
@@ -172,6 +172,28 @@ fn a_mapping_cannot_be_replaced_while_its_source_and_function_stay() {
     };
     let refused = found(&[stack("s", mapping("LATEST"), mapping("TRIM_HORIZON"))]);
     assert!(refused[0].contains("the combination of EventSourceArn, FunctionName must be unique"), "{refused:?}");
+}
+
+#[test]
+fn one_function_reads_several_topics_queues_and_databases_of_a_source() {
+    let mapping = |source: Value| {
+        let mut properties = json!({ "EventSourceArn": "arn:cluster", "FunctionName": "f" });
+        let fields = source.as_object().expect("an object").clone();
+        properties.as_object_mut().expect("an object").extend(fields);
+        json!({ "Type": "AWS::Lambda::EventSourceMapping", "Properties": properties })
+    };
+    let database = |name: &str, collection: &str| json!({ "DocumentDBEventSourceConfig": { "DatabaseName": name, "CollectionName": collection } });
+    for (one, other) in [
+        (json!({ "Topics": ["a"] }), json!({ "Topics": ["b"] })),
+        (json!({ "Queues": ["a"] }), json!({ "Queues": ["b"] })),
+        (database("a", "x"), database("b", "x")),
+        (database("a", "x"), database("a", "y")),
+    ] {
+        let both = json!({ "A": mapping(one.clone()), "B": mapping(other) });
+        assert_eq!(found(&[stack("s", json!({}), both)]), [""; 0]);
+        let same = json!({ "A": mapping(one.clone()), "B": mapping(one) });
+        assert_eq!(found(&[stack("s", json!({}), same)]).len(), 2);
+    }
 }
 
 #[test]
