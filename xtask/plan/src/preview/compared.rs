@@ -67,18 +67,18 @@ pub(super) fn mark_conflicts(stage: &Stage, compared: &mut [Compared<'_>], basel
         .iter()
         .map(|compared| StackSides {
             stack: &compared.stack.name,
-            region: compared.stack.region.as_deref().unwrap_or(&stage.region),
+            region: Some(compared.stack.region.as_deref().unwrap_or(&stage.region)),
             old: compared.old.map(BaselineStack::known),
             new: Some(Known { template: &compared.stack.template, parameters: &compared.parameters }),
             changes: &compared.changes,
             after: before.get(compared.stack.name.as_str()).unwrap_or(&nothing),
         })
         .collect();
-    // The region of a stack that is not selected or no longer defined is not known.
+    // The region of a stack that is not selected or no longer defined is not known: it may have been another one.
     let others = baseline.stacks.iter().filter(|(name, _)| !before.contains_key(name.as_str()));
     sides.extend(others.map(|(name, old)| StackSides {
         stack: name,
-        region: &stage.region,
+        region: None,
         old: Some(old.known()),
         new: None,
         changes: &none,

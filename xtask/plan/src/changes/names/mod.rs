@@ -24,7 +24,8 @@ use super::{
 pub(crate) struct StackSides<'a> {
     /// The name in CloudFormation.
     pub(crate) stack: &'a str,
-    pub(crate) region: &'a str,
+    /// `None` if it is not known. Names that are unique in a region are not compared then.
+    pub(crate) region: Option<&'a str>,
     pub(crate) old: Option<Known<'a>>,
     /// `None` for a stack that the plan does not touch; its resources stay.
     pub(crate) new: Option<Known<'a>>,
@@ -210,7 +211,8 @@ fn keys(holder: &Holder<'_>) -> Vec<Key> {
         None => at(properties, name).into_iter().collect::<Vec<_>>(),
     };
     let parents: Vec<_> = parents.iter().map(|parent| at(properties, parent).unwrap_or(&Value::Null)).collect();
-    let region = if holder.unique.scope == Scope::Global { "" } else { holder.sides.region };
+    let region = if holder.unique.scope == Scope::Global { Some("") } else { holder.sides.region };
+    let Some(region) = region else { return Vec::new() };
     let key = |name: &&Value| {
         let values: Vec<_> = std::iter::once(*name).chain(parents.iter().copied()).collect();
         let within = scope(&values, holder)?;
@@ -221,7 +223,7 @@ fn keys(holder: &Holder<'_>) -> Vec<Key> {
 }
 
 /// The stack or region within which values can be compared; empty where they mean the same everywhere. `None` if they change
-/// with a resource that is created or replaced.
+/// with a resource that is created or replaced, or depend on an unknown region.
 fn scope(values: &[&Value], holder: &Holder<'_>) -> Option<String> {
     let mut within = BTreeSet::new();
     for reference in values.iter().flat_map(|value| references(value)) {
@@ -230,7 +232,7 @@ fn scope(values: &[&Value], holder: &Holder<'_>) -> Option<String> {
             return None;
         }
         match reference.target.as_str() {
-            "AWS::Region" => within.insert(holder.sides.region),
+            "AWS::Region" => within.insert(holder.sides.region?),
             same if same.starts_with("AWS::") && !same.starts_with("AWS::Stack") => false,
             _ => within.insert(holder.sides.stack),
         };

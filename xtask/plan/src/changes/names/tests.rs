@@ -6,7 +6,7 @@ use crate::changes::compare;
 /// A stack of a test: name, templates, and the stacks that are deployed before it.
 struct Case {
     stack: &'static str,
-    region: &'static str,
+    region: Option<&'static str>,
     old: Value,
     new: Option<Value>,
     after: &'static [&'static str],
@@ -15,7 +15,7 @@ struct Case {
 fn stack(stack: &'static str, old: Value, new: Value) -> Case {
     Case {
         stack,
-        region: "eu-central-1",
+        region: Some("eu-central-1"),
         old: json!({ "Resources": old }),
         new: Some(json!({ "Resources": new })),
         after: &[],
@@ -122,6 +122,17 @@ fn a_stack_that_the_plan_does_not_touch_keeps_its_names() {
 }
 
 #[test]
+fn only_global_names_of_a_stack_in_an_unknown_region_are_taken() {
+    let role = |name: Value| json!({ "Type": "AWS::IAM::Role", "Properties": { "RoleName": name } });
+    let regional = || json!({ "Fn::Sub": "r-${AWS::Region}" });
+    let resources = || json!({ "A": alarm("a"), "B": role(json!("r")), "C": role(regional()) });
+    let other = Case { region: None, new: None, ..stack("other", resources(), json!({})) };
+    let refused = found(&[other, stack("s", json!({}), resources())]);
+    let [why] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(why.starts_with("s/B: its RoleName `r` is taken: other/B has it"), "{why}");
+}
+
+#[test]
 fn two_new_resources_cannot_have_one_name() {
     let refused = found(&[stack("s", json!({}), json!({ "A": alarm("a"), "B": alarm("a") }))]);
     assert!(refused.iter().any(|why| why.contains("B has the same AlarmName `a`")), "{refused:?}");
@@ -132,7 +143,8 @@ fn two_new_resources_cannot_have_one_name() {
 #[test]
 fn names_are_regional_or_global() {
     let role = || json!({ "Type": "AWS::IAM::Role", "Properties": { "RoleName": "r" } });
-    let in_region = |region, resource: Value| Case { region, ..stack(region, json!({}), json!({ "A": resource })) };
+    let in_region =
+        |region, resource: Value| Case { region: Some(region), ..stack(region, json!({}), json!({ "A": resource })) };
     assert_eq!(found(&[in_region("eu-central-1", alarm("a")), in_region("us-east-1", alarm("a"))]), [""; 0]);
     assert_eq!(found(&[in_region("eu-central-1", role()), in_region("us-east-1", role())]).len(), 2);
     let bucket =
