@@ -30,6 +30,8 @@ pub(super) struct Compared<'a> {
     /// The parameters' values that are known before the deploy.
     parameters: BTreeMap<String, String>,
     changes: StackChanges,
+    /// The parameters whose values change because a resource of another stack is replaced.
+    changing: BTreeMap<String, Certainty>,
 }
 
 /// Compares every stack with the baseline, in deploy order: replaced resources change the stacks that take their outputs.
@@ -47,7 +49,7 @@ pub(super) fn compare_stacks<'a>(
         let changing = changing_parameters(stage, stack, &compared);
         let after = Known { template: &stack.template, parameters: &parameters };
         let changes = compare(old.map(BaselineStack::known), Some(after), &changing);
-        compared.push(Compared { stack, planned, old, parameters, changes });
+        compared.push(Compared { stack, planned, old, parameters, changes, changing });
     }
     compared
 }
@@ -62,7 +64,7 @@ pub(super) fn mark_conflicts(stage: &Stage, compared: &mut [Compared<'_>], basel
             direct.flat_map(|name| before.get(name.as_str()).cloned().unwrap_or_default().into_iter().chain([name]));
         before.insert(&stack.name, all.collect());
     }
-    let nothing = BTreeSet::new();
+    let (nothing, no_parameter) = (BTreeSet::new(), BTreeMap::new());
     let mut sides: Vec<_> = compared
         .iter()
         .map(|compared| StackSides {
@@ -71,6 +73,7 @@ pub(super) fn mark_conflicts(stage: &Stage, compared: &mut [Compared<'_>], basel
             old: compared.old.map(BaselineStack::known),
             new: Some(Known { template: &compared.stack.template, parameters: &compared.parameters }),
             changes: &compared.changes,
+            changing: &compared.changing,
             after: before.get(compared.stack.name.as_str()).unwrap_or(&nothing),
         })
         .collect();
@@ -82,6 +85,7 @@ pub(super) fn mark_conflicts(stage: &Stage, compared: &mut [Compared<'_>], basel
         old: Some(old.known()),
         new: None,
         changes: &none,
+        changing: &no_parameter,
         after: &nothing,
     }));
     for conflict in conflicts(&sides) {

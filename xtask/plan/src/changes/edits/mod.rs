@@ -106,7 +106,15 @@ fn planned(edit: &Edit) -> Documented {
     let side = |template| Some(Known { template, parameters: &none });
     let changes = compare(side(&old), side(&new), &BTreeMap::new());
     let (stack, region, after) = ("s", Some("eu-central-1"), BTreeSet::new());
-    let sides = StackSides { stack, region, old: side(&old), new: side(&new), changes: &changes, after: &after };
+    let sides = StackSides {
+        stack,
+        region,
+        old: side(&old),
+        new: side(&new),
+        changes: &changes,
+        changing: &BTreeMap::new(),
+        after: &after,
+    };
     if !conflicts(&[sides]).is_empty() {
         return Documented::Fails;
     }

@@ -10,6 +10,7 @@ struct Case {
     old: Value,
     new: Option<Value>,
     after: &'static [&'static str],
+    changing: BTreeMap<String, Certainty>,
 }
 
 fn stack(stack: &'static str, old: Value, new: Value) -> Case {
@@ -19,6 +20,7 @@ fn stack(stack: &'static str, old: Value, new: Value) -> Case {
         old: json!({ "Resources": old }),
         new: Some(json!({ "Resources": new })),
         after: &[],
+        changing: BTreeMap::new(),
     }
 }
 
@@ -30,7 +32,7 @@ fn found(cases: &[Case]) -> Vec<String> {
         .iter()
         .map(|case| {
             let (old, new) = (Some(known(&case.old)), case.new.as_ref().map(known));
-            let changes = new.map(|new| compare(old, Some(new), &BTreeMap::new())).unwrap_or_default();
+            let changes = new.map(|new| compare(old, Some(new), &case.changing)).unwrap_or_default();
             let after: BTreeSet<_> = case.after.iter().map(|name| (*name).to_owned()).collect();
             (case, old, new, changes, after)
         })
@@ -43,6 +45,7 @@ fn found(cases: &[Case]) -> Vec<String> {
             old: *old,
             new: *new,
             changes,
+            changing: &case.changing,
             after,
         })
         .collect();
@@ -206,6 +209,56 @@ fn one_function_reads_several_topics_queues_and_databases_of_a_source() {
         let same = json!({ "A": mapping(one.clone()), "B": mapping(one) });
         assert_eq!(found(&[stack("s", json!({}), same)]).len(), 2);
     }
+}
+
+#[test]
+fn names_within_an_api_conflict_once_and_not_under_another_parameter() {
+    let api = json!({ "Ref": "Api" });
+    for (kind, properties, name) in [
+        ("Authorizer", json!({ "RestApiId": api, "Name": "users" }), "its Name `users`"),
+        ("BasePathMapping", json!({ "DomainName": "a.example.com" }), "its DomainName `a.example.com`"),
+        ("GatewayResponse", json!({ "RestApiId": api, "ResponseType": "THROTTLED" }), "its ResponseType `THROTTLED`"),
+        ("Method", json!({ "RestApiId": api, "ResourceId": "r", "HttpMethod": "GET" }), "its HttpMethod `GET`"),
+        ("Model", json!({ "RestApiId": api, "Name": "note" }), "its Name `note`"),
+        ("Resource", json!({ "RestApiId": api, "ParentId": "r", "PathPart": "notes" }), "its PathPart `notes`"),
+        ("Stage", json!({ "RestApiId": api, "StageName": "dev" }), "its StageName `dev`"),
+    ] {
+        let resource = json!({ "Type": format!("AWS::ApiGateway::{kind}"), "Properties": properties });
+        let renamed = || stack("s", json!({ "Old": resource }), json!({ "New": resource }));
+        let refused = found(&[renamed()]);
+        assert!(refused.len() == 1 && refused[0].contains(name), "{kind}: {refused:?}");
+        assert!(refused[0].contains("Old has it until CloudFormation has created the new"), "{refused:?}");
+
+        let mut unknown = renamed();
+        for template in std::iter::once(&mut unknown.old).chain(&mut unknown.new) {
+            template["Parameters"] = json!({ "Api": { "Type": "String" } });
+        }
+        assert_eq!(found(&[unknown]).len(), usize::from(kind == "BasePathMapping"), "{kind}");
+    }
+}
+
+#[test]
+fn a_name_within_a_changing_parameter_is_free() {
+    let authorizer = json!({ "Type": "AWS::ApiGateway::Authorizer", "Properties": {
+        "RestApiId": { "Ref": "ApiId" }, "Name": "users" } });
+    let renamed = |certainty: Option<Certainty>| {
+        let mut case = stack("s", json!({ "Old": authorizer }), json!({ "New": authorizer }));
+        for template in std::iter::once(&mut case.old).chain(&mut case.new) {
+            // The value is known, but may be the old one.
+            template["Parameters"] = json!({ "ApiId": { "Type": "String", "Default": "abc" } });
+        }
+        case.changing.extend(certainty.map(|certainty| ("ApiId".to_owned(), certainty)));
+        found(&[case]).len()
+    };
+    assert_eq!(renamed(None), 1);
+    assert_eq!(renamed(Some(Certainty::Certain)), 0);
+}
+
+#[test]
+fn both_versions_of_a_domain_name_are_one() {
+    let domain = |version: &str| json!({ "Type": format!("AWS::ApiGateway{version}::DomainName"), "Properties": { "DomainName": "a.example.com" } });
+    let refused = found(&[stack("s", json!({ "Old": domain("") }), json!({ "New": domain("V2") }))]);
+    assert!(refused.len() == 1 && refused[0].contains("its DomainName `a.example.com` is taken"), "{refused:?}");
 }
 
 #[test]
