@@ -35,7 +35,7 @@ pub struct LiveCheck {
     pub path: String,
     /// The request's headers: names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The accepted statuses.
+    /// The accepted statuses; of no importance to [`LiveKind::Absent`].
     pub statuses: Vec<u16>,
     /// A required header of the response: its name in lower case, and its value.
     pub response_header: Option<(String, String)>,
@@ -51,6 +51,8 @@ pub enum LiveKind {
     Cors,
     /// Authorized and public requests are served.
     Served,
+    /// The API has no such route.
+    Absent,
 }
 
 impl LiveKind {
@@ -61,6 +63,7 @@ impl LiveKind {
             Self::Auth => "auth",
             Self::Cors => "cors",
             Self::Served => "served",
+            Self::Absent => "absent",
         }
     }
 }
@@ -102,6 +105,12 @@ impl LiveCheck {
         Self { kind: LiveKind::Served, ..Self::responds(api, Method::Get, path, &[200]) }
     }
 
+    /// The API has no route for a request: API Gateway itself refuses it, with any status.
+    #[must_use]
+    pub fn has_no_route(api: &str, method: Method, path: &str) -> Self {
+        Self { kind: LiveKind::Absent, ..Self::responds(api, method, path, &[]) }
+    }
+
     /// A preflight of a browser at `origin` is answered with permission to use the method.
     #[must_use]
     pub fn preflight(api: &str, method: Method, path: &str, origin: &str) -> Self {
@@ -126,11 +135,16 @@ impl LiveCheck {
         Method::ALL.into_iter().find(|method| method.as_str() == requested.1)
     }
 
-    /// Returns the method and path, and whether the token is forged.
+    /// Returns the method and path, and whether the token is forged or no route is expected.
     #[must_use]
     pub fn title(&self) -> String {
         let is_forged = self.headers.iter().any(|(name, _)| name == "authorization");
-        format!("{} {}{}", self.method.as_str(), self.path, if is_forged { ", token forged" } else { "" })
+        let remark = match self.kind {
+            LiveKind::Absent => ", no route",
+            _ if is_forged => ", token forged",
+            _ => "",
+        };
+        format!("{} {}{remark}", self.method.as_str(), self.path)
     }
 }
 

@@ -3,7 +3,7 @@
 use contract::Method;
 use serde_json::Value;
 
-use super::{LiveCheck, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, SignIn};
+use super::{LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, SignIn};
 use crate::template::RenderError;
 
 /// Types that outputs must refer to, as CloudFormation and messages name them.
@@ -100,6 +100,9 @@ impl Names<'_> {
 
     fn live(&self, what: &str, check: &LiveCheck) -> Result<(), RenderError> {
         let by = format!("{what} {}", check.title());
+        if check.kind == LiveKind::Absent {
+            return self.no_route(&by, check);
+        }
         self.route(&by, &check.api, check.method, &check.path)?;
         // A browser asks for permission to use the method that it needs.
         match check.preflighted() {
@@ -108,11 +111,27 @@ impl Names<'_> {
         }
     }
 
-    /// The API must exist, and serve the request.
-    fn route(&self, by: &str, api: &str, method: Method, path: &str) -> Result<(), RenderError> {
+    fn api(&self, by: &str, name: &str) -> Result<&RenderedApi, RenderError> {
         let apis = || self.system.stacks.iter().flat_map(|stack| &stack.apis);
         let known = || apis().map(|api| api.logical_id.clone()).collect();
-        let api = apis().find(|known| known.logical_id == api).ok_or_else(|| self.unknown(by, "API", api, known()))?;
+        apis().find(|known| known.logical_id == name).ok_or_else(|| self.unknown(by, "API", name, known()))
+    }
+
+    /// The API must exist, and not serve the request.
+    fn no_route(&self, by: &str, check: &LiveCheck) -> Result<(), RenderError> {
+        let api = self.api(by, &check.api)?;
+        let Some(served) = api.serving(check.method, &check.path) else { return Ok(()) };
+        Err(RenderError::ServedRoute {
+            system: self.system.name.clone(),
+            by: by.into(),
+            api: api.logical_id.as_str().into(),
+            route: served.method.title(),
+        })
+    }
+
+    /// The API must exist, and serve the request.
+    fn route(&self, by: &str, api: &str, method: Method, path: &str) -> Result<(), RenderError> {
+        let api = self.api(by, api)?;
         let is_absolute = path.starts_with('/');
         if is_absolute && api.serving(method, path).is_some() {
             return Ok(());
@@ -229,6 +248,22 @@ mod tests {
             sign_in.checks[0].path = "/".to_owned();
         });
         assert!(error.contains("the check after sign-in GET / names"), "{error}");
+    }
+
+    #[test]
+    fn a_check_of_an_absent_route_needs_the_api_and_no_route() {
+        let live = |check: LiveCheck| move |system: &mut RenderedSystem| system.live = vec![check];
+        let mut system = notes();
+        live(LiveCheck::has_no_route("NotesApi", Method::Get, "/admin"))(&mut system);
+        live(LiveCheck::has_no_route("NotesApi", Method::Delete, "/notes/1"))(&mut system);
+        assert_eq!(system.check_names(), Ok(()));
+        let error = error_after(live(LiveCheck::has_no_route("NoteApi", Method::Get, "/admin")));
+        assert!(error.contains("GET /admin, no route names API `NoteApi`, which does not exist"), "{error}");
+        assert_eq!(
+            error_after(live(LiveCheck::has_no_route("NotesApi", Method::Get, "/notes/1"))),
+            "system `notes`: the live check GET /notes/1, no route requires that API NotesApi does not serve the request, but \
+             `GET /notes/{id}` does; remove the check or the route"
+        );
     }
 
     #[test]

@@ -92,6 +92,21 @@ pub enum RenderError {
         /// The names of this kind that exist.
         known: Vec<String>,
     },
+    /// A route that a check requires to be absent.
+    #[error(
+        "system `{system}`: {by} requires that API {api} does not serve the request, but `{route}` does; remove the check or the \
+         route"
+    )]
+    ServedRoute {
+        /// The system.
+        system: String,
+        /// The check.
+        by: Box<str>,
+        /// The API.
+        api: Box<str>,
+        /// The route, for example `GET /notes/{id}`.
+        route: String,
+    },
     /// An output with the ID of another kind of resource.
     #[error(
         "system `{system}`: {by} requires a {noun}, but output `{output}` of stack `{stack}` is the ID of an {actual}"

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::Method;
-use model::rendered::{LiveCheck, SignIn};
+use model::rendered::{LiveCheck, LiveKind, SignIn};
 
 use super::patiently;
 use crate::{
@@ -62,6 +62,15 @@ impl<'a> Visitor<'a> {
         let response = self.client.send(request).await;
         let elapsed = started.elapsed();
         let response = response.map_err(|error| CheckFailure::NoResponse(elapsed, error.to_string()))?;
+        if check.kind == LiveKind::Absent {
+            if has_no_route(&response) {
+                return Ok(Response { status: response.status, elapsed, json: None });
+            }
+            let (method, status) = (check.method.as_str(), response.status);
+            return Err(CheckFailure::Unexpected(format!(
+                "{url} has a route for {method}, which responds with {status}"
+            )));
+        }
         // An authorizer refuses with the same status.
         if has_no_route(&response) {
             return Err(CheckFailure::Unexpected(no_route(check.method.as_str(), &url, response.status)));
@@ -157,6 +166,18 @@ mod tests {
         assert_eq!(outcome("AccessDeniedException").await, Ok(403));
         let failure = outcome("MissingAuthenticationTokenException").await.expect_err("there is no route");
         assert!(failure.contains("/links has no route for GET"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_check_of_an_absent_route_passes_only_without_the_route() {
+        let check = LiveCheck::has_no_route("Api", Method::Get, "/admin");
+        let outcome = async |error_type| {
+            let urls = refusing(error_type);
+            Visitor::new(&urls).request(&check).await.map(|response| response.status).map_err(String::from)
+        };
+        assert_eq!(outcome("MissingAuthenticationTokenException").await, Ok(403));
+        let failure = outcome("AccessDeniedException").await.expect_err("there is a route");
+        assert!(failure.contains("/admin has a route for GET, which responds with 403"), "{failure}");
     }
 
     #[tokio::test]

@@ -37,6 +37,8 @@ pub(crate) enum CheckKind {
     Cors,
     /// A public route responds.
     Served,
+    /// An API has no such route.
+    Absent,
     /// Responses come fast enough.
     Latency,
 }
@@ -49,6 +51,7 @@ impl CheckKind {
             Self::Auth => "auth",
             Self::Cors => "cors",
             Self::Served => "served",
+            Self::Absent => "absent",
             Self::Latency => "latency",
         }
     }
@@ -66,6 +69,7 @@ impl From<LiveKind> for CheckKind {
             LiveKind::Auth => Self::Auth,
             LiveKind::Cors => Self::Cors,
             LiveKind::Served => Self::Served,
+            LiveKind::Absent => Self::Absent,
         }
     }
 }
