@@ -99,8 +99,10 @@ fn rename(stack: &mut Stack, api: &str, hash: &str, waits_for: &[String]) {
 /// The logical IDs of a stack's resources that are in the snapshot of an API, which belongs to the stack `owner`.
 fn members(stack: &Stack, owner: &str, api: &str) -> Vec<String> {
     let is_of_api = |resource: &Resource| {
-        let reference = &resource.properties()["RestApiId"][REFERENCE];
-        reference["stack"] == owner && reference["logicalId"] == api
+        let id = &resource.properties()["RestApiId"];
+        let reference = &id[REFERENCE];
+        let is_written = stack.name == owner && id["Ref"] == api;
+        is_written || reference["stack"] == owner && reference["logicalId"] == api
     };
     let resources = stack.resources.iter();
     resources

@@ -129,15 +129,17 @@ fn references_in_the_snapshot_are_in_the_hash() {
 #[test]
 fn resources_that_a_stack_adds_to_the_api_are_in_its_deployment() {
     let plain = deployment_of(with(|api, _| api));
-    let mut stack = with(|api, _| api);
-    let api = json!({ "Fn::Reference": { "stack": "api", "logicalId": "Api", "attribute": null } });
-    let mock = json!({ "RestApiId": api, "HttpMethod": "GET", "AuthorizationType": "NONE" });
-    stack.resource("Health", Resource::new("AWS::ApiGateway::Method", mock));
-    let template = template_of(stack);
-    let id = deployment_in(&template);
-    assert_ne!(plain, id);
-    let waits_for = template["Resources"][&id]["DependsOn"].as_array().expect("names").clone();
-    assert!(waits_for.contains(&json!("Health")), "{waits_for:?}");
+    let reference = json!({ "Fn::Reference": { "stack": "api", "logicalId": "Api", "attribute": null } });
+    for api in [reference, json!({ "Ref": "Api" })] {
+        let mut stack = with(|api, _| api);
+        let mock = json!({ "RestApiId": api, "HttpMethod": "GET", "AuthorizationType": "NONE" });
+        stack.resource("Health", Resource::new("AWS::ApiGateway::Method", mock));
+        let template = template_of(stack);
+        let id = deployment_in(&template);
+        assert_ne!(plain, id);
+        let waits_for = template["Resources"][&id]["DependsOn"].as_array().expect("names").clone();
+        assert!(waits_for.contains(&json!("Health")), "{waits_for:?}");
+    }
 }
 
 #[test]
