@@ -63,6 +63,13 @@ impl Resource {
         &self.body["Properties"]
     }
 
+    /// Does it refer to a resource, or name it in `DependsOn`?
+    pub(super) fn depends_on(&self, logical_id: &str) -> bool {
+        let named = &self.body["DependsOn"];
+        let is_named = named == logical_id || named.as_array().is_some_and(|all| all.iter().any(|id| id == logical_id));
+        is_named || references(self.written_properties()).iter().any(|reference| reference.target == logical_id)
+    }
+
     fn is_retained_by(&self, attribute: &str) -> bool {
         matches!(self.body[attribute].as_str(), Some("Retain" | "RetainExceptOnCreate" | "Snapshot"))
     }

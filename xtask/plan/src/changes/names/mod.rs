@@ -84,7 +84,8 @@ impl Holder<'_> {
         let is_deleted = self.change().is_some_and(|change| match change.action {
             ResourceAction::Delete => !change.retained,
             ResourceAction::Replace => !change.retained && !keeps && change.certainty == Certainty::Certain,
-            ResourceAction::Create | ResourceAction::Update => false,
+            ResourceAction::Update => !keeps && change.certainty == Certainty::Certain,
+            ResourceAction::Create => false,
         });
         is_deleted && self.unique.held.is_none() && other.sides.after.contains(self.sides.stack)
     }
@@ -135,6 +136,9 @@ fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<Stri
         return None;
     }
     let is_here = holder.sides.stack == claimant.sides.stack;
+    if is_here && !keeps && holder.change().is_some_and(|change| change.action == ResourceAction::Update) {
+        return renamed_in_place(claimant, holder);
+    }
     let place = holder.place(claimant);
     let when = match holder.change().map(|change| (change.action, change.retained)) {
         Some((ResourceAction::Delete, true)) => format!("{place} has it, and is retained when it leaves its stack"),
@@ -151,6 +155,21 @@ fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<Stri
     let steps = steps(claimant, holder);
     let or = if steps.is_empty() { " or" } else { "," };
     Some(format!("its {name} {} is taken: {when}; {keep}{or} give {id} another {name}{steps}", value_of(claimant)))
+}
+
+/// The reason why the name is not free, if another resource of the stack gives it away without being replaced: CloudFormation
+/// changes resources in the order of their dependencies, and in any order without one.
+fn renamed_in_place(claimant: &Holder<'_>, holder: &Holder<'_>) -> Option<String> {
+    let (id, other) = (claimant.logical_id, holder.logical_id);
+    if claimant.resource.depends_on(other) {
+        return None;
+    }
+    let name = claimant.unique.properties[0].trim_end_matches("/*");
+    Some(format!(
+        "its {name} {} is taken: {other} has it until CloudFormation has changed {other}, which may be later; let {id} depend on \
+         {other}, or deploy twice: first the change of {other}, then that of {id}",
+        value_of(claimant)
+    ))
 }
 
 /// Why a resource cannot be replaced under its name.

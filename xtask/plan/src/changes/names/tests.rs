@@ -238,6 +238,26 @@ fn names_within_an_api_conflict_once_and_not_under_another_parameter() {
 }
 
 #[test]
+fn a_name_that_a_change_in_place_frees_is_taken_without_a_dependency() {
+    let authorizer = |name: &str| json!({ "Type": "AWS::ApiGateway::Authorizer", "Properties": { "RestApiId": "api", "Name": name } });
+    let renamed =
+        |new: Value| found(&[stack("s", json!({ "A": authorizer("x") }), json!({ "A": authorizer("y"), "B": new }))]);
+    let refused = renamed(authorizer("x"));
+    let [why] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(why.starts_with("s/B: its Name `x` is taken: A has it until CloudFormation has changed A"), "{why}");
+    for named in [json!("A"), json!(["A"])] {
+        let mut later = authorizer("x");
+        later["DependsOn"] = named;
+        assert_eq!(renamed(later), [""; 0]);
+    }
+
+    let first = || stack("first", json!({ "A": authorizer("x") }), json!({ "A": authorizer("y") }));
+    let taker = |after| Case { after, ..stack("second", json!({}), json!({ "B": authorizer("x") })) };
+    assert_eq!(found(&[first(), taker(&["first"])]), [""; 0]);
+    assert_eq!(found(&[first(), taker(&[])]).len(), 1);
+}
+
+#[test]
 fn a_name_within_a_changing_parameter_is_free() {
     let authorizer = json!({ "Type": "AWS::ApiGateway::Authorizer", "Properties": {
         "RestApiId": { "Ref": "ApiId" }, "Name": "users" } });
