@@ -87,12 +87,14 @@ fn the_two_steps_of_a_renaming_are_possible() {
 
 #[test]
 fn a_variable_below_a_path_of_a_parameter_may_be_another_one() {
-    let side = |name: &str| {
-        let properties = json!({ "RestApiId": { "Ref": "ApiId" }, "ParentId": { "Ref": "RootId" }, "PathPart": name });
-        json!({ "Parameters": { "ApiId": {}, "RootId": {} }, "Resources": {
-            "Path": { "Type": "AWS::ApiGateway::Resource", "Properties": properties } } })
-    };
-    assert_eq!(messages(&side("{id}"), &side("{key}")), [""; 0]);
+    for parent in [json!({ "Ref": "RootId" }), json!({ "Fn::Sub": "${RootId}" })] {
+        let side = |name: &str| {
+            let properties = json!({ "RestApiId": { "Ref": "ApiId" }, "ParentId": parent, "PathPart": name });
+            json!({ "Parameters": { "ApiId": {}, "RootId": {} }, "Resources": {
+                "Path": { "Type": "AWS::ApiGateway::Resource", "Properties": properties } } })
+        };
+        assert_eq!(messages(&side("{id}"), &side("{key}")), [""; 0]);
+    }
 }
 
 #[test]

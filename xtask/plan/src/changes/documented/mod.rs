@@ -216,11 +216,10 @@ fn unordered(value: &Value) -> Value {
             Value::Array(items)
         }
         Value::Object(fields) => {
+            let is_ordered = |name: &str| name == "KeySchema" || name.starts_with("Fn::");
             let field = |(name, value): (&String, &Value)| {
-                (
-                    name.clone(),
-                    if name == "KeySchema" || name.starts_with("Fn::") { value.clone() } else { unordered(value) },
-                )
+                let value = if is_ordered(name) { value.clone() } else { unordered(value) };
+                (name.clone(), value)
             };
             Value::Object(fields.iter().map(field).collect())
         }

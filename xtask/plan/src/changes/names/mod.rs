@@ -64,8 +64,8 @@ impl Holder<'_> {
     }
 
     fn is_parameter(&self, name: &str) -> bool {
-        let sides = self.sides.old.into_iter().chain(self.sides.new);
-        sides.into_iter().any(|side| side.template["Parameters"].get(name).is_some())
+        let mut sides = self.sides.old.into_iter().chain(self.sides.new);
+        sides.any(|side| side.template["Parameters"].get(name).is_some())
     }
 
     fn change(&self) -> Option<&ResourceChange> {
