@@ -82,7 +82,7 @@ fn a_retained_resource_keeps_its_name() {
     let mut old = queue("q");
     old["DeletionPolicy"] = json!("Retain");
     let refused = found(&[stack("s", json!({ "Old": old }), json!({ "New": queue("q") }))]);
-    assert!(refused[0].contains("Old is retained") && !refused[0].contains("twice"), "{refused:?}");
+    assert!(refused[0].contains("Old has it, and is retained") && !refused[0].contains("twice"), "{refused:?}");
 }
 
 #[test]
