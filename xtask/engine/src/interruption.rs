@@ -110,7 +110,7 @@ impl Signals {
         tokio::select! {
             () = received(SignalKind::interrupt()) => Signal::Interrupt,
             () = received(SignalKind::terminate()) => Signal::Terminate,
-            () = received(SignalKind::hangup()), if !is_hang_up_ignored() => Signal::HangUp,
+            () = received(SignalKind::hangup()), if listens_for_hang_up() => Signal::HangUp,
         }
     }
 }
@@ -123,13 +123,22 @@ async fn received(kind: SignalKind) {
     }
 }
 
-/// Returns whether this process ignores the end of its terminal, as `nohup` starts it. To listen would end that.
-fn is_hang_up_ignored() -> bool {
+/// Returns whether to listen for the end of the terminal. A process that ignores it, as `nohup` starts it, must continue to.
+#[cfg(target_os = "linux")]
+fn listens_for_hang_up() -> bool {
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-    ignores_hang_up(&status)
+    !ignores_hang_up(&status)
+}
+
+/// Returns whether to listen for the end of the terminal. Other systems show the ignored signals to unsafe code only, so the signal keeps
+/// its effect there: it ends the process, or `nohup` has it ignored.
+#[cfg(not(target_os = "linux"))]
+const fn listens_for_hang_up() -> bool {
+    false
 }
 
 /// Reads the mask of ignored signals in `/proc/<process>/status` (proc(5)): SIGHUP is the first.
+#[cfg(any(target_os = "linux", test))]
 fn ignores_hang_up(status: &str) -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)

@@ -24,7 +24,7 @@ use crate::{
     deploy::{DeployError, failed_to},
 };
 
-/// The tag with the name of the stack that made or imported a resource (CloudFormation user guide, "Resource tags").
+/// The tag with the name of a resource's stack (CloudFormation user guide, "Resource tags").
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
 /// Why a bucket is kept whose tags S3 does not return: it answers alike for another account's bucket and for a caller without the permission.
 const UNREADABLE: &str =
