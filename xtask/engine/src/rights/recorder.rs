@@ -225,7 +225,32 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use model::stage::Stage;
+
     use super::*;
+    use crate::aws::scripted::{Endpoint, Received};
+
+    #[tokio::test]
+    async fn an_alias_that_another_run_has_moved_stays() {
+        let stage = Stage::parse("dev", "account: '000000000000'\nregion: us-east-1\n", "dev.yaml").expect("a stage");
+        for (live, moves) in [("8", 1), ("9", 0)] {
+            let endpoint = Endpoint::serve(move |request: &Received| {
+                let is_list = request.target.starts_with("GET ") && request.target.contains("/aliases");
+                let list = format!(r#"{{"Aliases":[{{"Name":"live","FunctionVersion":"{live}"}}]}}"#);
+                (200, if is_list { list } else { "{}".to_owned() })
+            })
+            .await;
+            let clients = endpoint.clients().await;
+            let recorder = Recorder::new(Place::of(&stage), &clients).expect("an emulator");
+            let (proxy, recorded) = recorder.proxy().await.expect("a proxy");
+            let (name, original, temporary) = ("f".to_owned(), "7".to_owned(), vec!["8".to_owned()]);
+            let function = Function { name, recorded, original, temporary, environment: None, _proxy: proxy };
+            locked(&recorder.functions).push(function);
+            recorder.stop().await.expect("put back");
+            assert_eq!(endpoint.count("PUT /2015-03-31/functions/f/aliases/live"), moves, "live points to {live}");
+            assert_eq!(endpoint.count("DELETE /2015-03-31/functions/f?Qualifier=8"), 1);
+        }
+    }
 
     #[test]
     fn every_address_of_the_emulator_becomes_the_proxys() {
