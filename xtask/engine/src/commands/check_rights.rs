@@ -91,10 +91,10 @@ pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Res
         }
     }
     warn(&judgement, &failed_checks, &context.ui);
-    let failures = failures(&judgement, failed_checks.len());
-    if failures.is_empty() {
+    if judgement.passes() && failed_checks.is_empty() {
         return Ok(Exit::Success);
     }
+    let failures = failures(&judgement, failed_checks.len());
     Err(CheckRightsError::Failed { against: against.name, failures }.into())
 }
 
@@ -123,7 +123,7 @@ async fn recorded(
     let (outputs, bucket) = (session::outputs(&observed), session.bucket(&observed));
     let recorder = Recorder::new(Place::of(&session.stage), &session.clients)?;
     let interruption = &session.context.interruption;
-    // While these are kept, an interrupted run waits until the functions are put back, and says so if there was no time for it.
+    // While these are kept, an interrupted run waits until the functions are put back, and reports if there was no time for it.
     let (_subscription, _restoring) = (interruption.subscribe(), interruption.restoring(unrestored(systems)));
     let work = async |_: &HeldLocks<Documents>| {
         let failed_checks = exercise(systems, &outputs, &recorder, session).await;
@@ -287,6 +287,7 @@ mod tests {
         let expected = ["2 calls would be refused", "1 call cannot be judged", "3 checks failed"];
         assert_eq!(failures(&judgement(), 3), expected);
         let unused = Judgement { refused: Vec::new(), unknown: Vec::new(), ..judgement() };
-        assert!(failures(&unused, 0).is_empty());
+        assert!(unused.passes() && failures(&unused, 0).is_empty());
+        assert!(!judgement().passes() && !failures(&judgement(), 0).is_empty());
     }
 }
