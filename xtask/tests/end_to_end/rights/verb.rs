@@ -70,6 +70,25 @@ fn a_removed_grant_is_named_before_production() {
     assert_ne!(functions(), before, "a killed command puts nothing back");
     cloud.json(&arguments);
     assert_eq!(functions(), before, "the next run does");
+
+    abandon(&cloud, "portfolio-api-local");
+    cloud.success(&["deploy", "--stage", "local", "--system", "portfolio", "--yes"]);
+    assert_eq!(functions(), before, "a deploy publishes nothing that a killed recording changed");
+}
+
+/// Changes `$LATEST` as a recording does, which is then killed.
+#[tokio::main(flavor = "current_thread")]
+async fn abandon(cloud: &Cloud, function: &str) {
+    let lambda = cloud.lambda();
+    let live = lambda.get_function_configuration().function_name(function).qualifier("live").send().await;
+    let live = live.expect("a version");
+    let variables = live.environment().and_then(|environment| environment.variables()).cloned().unwrap_or_default();
+    let environment = aws_sdk_lambda::types::Environment::builder()
+        .set_variables(Some(variables))
+        .variables("XTASK_RECORDED_VERSION", live.version().expect("its number"))
+        .variables("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9");
+    let request = lambda.update_function_configuration().function_name(function).environment(environment.build());
+    request.send().await.expect("changed");
 }
 
 /// Runs the command and stops it while it records.
