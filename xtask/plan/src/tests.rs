@@ -264,6 +264,25 @@ fn stacks_of_the_baseline_that_are_not_defined_are_orphaned() {
     assert_eq!(orphans, ["notes-old-local"]);
 }
 
+#[test]
+fn an_orphan_may_be_in_another_region_and_takes_only_global_names() {
+    let stage = Example::stage_named("prod");
+    let systems = systems(&stage);
+    let refused = |taken: &str| {
+        let all = systems.iter().flat_map(|system| &system.stacks);
+        let resources = all.flat_map(|stack| stack.template["Resources"].as_object().expect("resources").clone());
+        let resources: serde_json::Map<_, _> = resources.filter(|(_, resource)| resource["Type"] == taken).collect();
+        assert!(!resources.is_empty(), "{taken}");
+        let template = json!({ "Resources": resources });
+        let old = BaselineStack { template, ..BaselineStack::default() };
+        let stacks = BTreeMap::from([("notes-old-prod".to_owned(), old)]);
+        let baseline = Baseline { name: "main".to_owned(), stacks };
+        refusals(&preview::preview(&stage, &systems, &baseline, None, Vec::new()))
+    };
+    assert_eq!(refused("AWS::DynamoDB::Table"), [""; 0]);
+    assert!(!refused("AWS::S3::Bucket").is_empty());
+}
+
 /// The preview of the example's local stage, after `change` has changed the resources of the baseline's stacks.
 fn preview_against(change: impl Fn(&str, &mut serde_json::Map<String, Value>)) -> preview::Preview {
     let stage = Example::stage_named("local");

@@ -110,10 +110,19 @@ fn resources(
 }
 
 /// Does a condition limit the statement to some resources?
+///
+/// Other operators do not: `Null` and negated ones match nearly every resource, and `IfExists` and `ForAllValues` those without the
+/// key (IAM user guide, "Condition operators" and "Conditions with multiple context keys or values").
 fn is_scoped(condition: &Value) -> bool {
-    let operators = condition.as_object().into_iter().flatten().filter_map(|(_, keys)| keys.as_object());
-    let mut keys = operators.flatten().map(|(key, _)| key.to_ascii_lowercase());
-    keys.any(|key| SCOPING.iter().any(|scoping| key.contains(scoping)))
+    let operators = condition.as_object().into_iter().flatten().filter(|(operator, _)| {
+        let operator = operator.strip_prefix("ForAnyValue:").unwrap_or(operator);
+        ["StringEquals", "StringLike", "ArnEquals", "ArnLike"].contains(&operator)
+    });
+    let mut keys = operators.filter_map(|(_, keys)| keys.as_object()).flatten();
+    keys.any(|(key, values)| {
+        let key = key.to_ascii_lowercase();
+        SCOPING.iter().any(|scoping| key.contains(scoping)) && list(values).iter().all(|value| *value != "*")
+    })
 }
 
 /// Is a resource every one of its service or type: `*`, or an ARN whose name is `*`?
@@ -142,7 +151,27 @@ fn plain(resource: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn only_operators_that_require_a_value_limit_a_statement() {
+        let scoped =
+            |operator: &str, values: Value| is_scoped(&json!({ operator: { "aws:ResourceTag/stage": values } }));
+        for operator in ["StringEquals", "StringLike", "ForAnyValue:StringEquals"] {
+            assert!(scoped(operator, json!("dev")), "{operator}");
+        }
+        let arn = json!("arn:aws:lambda:eu-central-1:111122223333:function:f");
+        assert!(is_scoped(&json!({ "ArnLike": { "lambda:FunctionArn": arn } })));
+        for operator in
+            ["Null", "StringNotEquals", "StringNotLike", "StringEqualsIfExists", "ForAllValues:StringEquals", "Bool"]
+        {
+            assert!(!scoped(operator, json!("true")), "{operator}");
+        }
+        assert!(!scoped("StringLike", json!(["dev", "*"])));
+        assert!(!is_scoped(&json!({ "StringEquals": { "aws:RequestedRegion": "eu-central-1" } })));
+    }
 
     #[test]
     fn wildcards_are_distinguished_from_patterns_of_one_resource() {

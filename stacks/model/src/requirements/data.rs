@@ -2,23 +2,21 @@
 
 use serde_json::Value;
 
-use super::{Requirement, Subject, Violation};
+use super::{Requirement, Subject, Violation, form};
 
-/// Types that hold data, and the properties of which one encrypts it.
+/// Types that hold data and do not encrypt it by default, and the property that does.
 ///
-/// Topics are not among them: CloudWatch cannot publish to a topic that is encrypted with AWS's own key (SNS developer guide,
-/// "Encrypting messages").
-const ENCRYPTED_BY: &[(&str, &[&str])] = &[
-    ("AWS::DynamoDB::Table", &["SSESpecification.SSEEnabled"]),
-    ("AWS::EC2::Volume", &["Encrypted"]),
-    ("AWS::EFS::FileSystem", &["Encrypted"]),
-    ("AWS::ElastiCache::ReplicationGroup", &["AtRestEncryptionEnabled"]),
-    ("AWS::Kinesis::Stream", &["StreamEncryption"]),
-    ("AWS::OpenSearchService::Domain", &["EncryptionAtRestOptions.Enabled"]),
-    ("AWS::RDS::DBCluster", &["StorageEncrypted"]),
-    ("AWS::RDS::DBInstance", &["StorageEncrypted"]),
-    ("AWS::S3::Bucket", &["BucketEncryption"]),
-    ("AWS::SQS::Queue", &["SqsManagedSseEnabled", "KmsMasterKeyId"]),
+/// Buckets and tables are not among them: they are always encrypted (S3 user guide, "Setting default server-side encryption
+/// behavior"; DynamoDB developer guide, "Encryption at rest"). Neither are topics: CloudWatch cannot publish to a topic that is
+/// encrypted with AWS's own key (SNS developer guide, "Encrypting messages").
+const ENCRYPTED_BY: &[(&str, &str)] = &[
+    ("AWS::EC2::Volume", "Encrypted"),
+    ("AWS::EFS::FileSystem", "Encrypted"),
+    ("AWS::ElastiCache::ReplicationGroup", "AtRestEncryptionEnabled"),
+    ("AWS::Kinesis::Stream", "StreamEncryption"),
+    ("AWS::OpenSearchService::Domain", "EncryptionAtRestOptions.Enabled"),
+    ("AWS::RDS::DBCluster", "StorageEncrypted"),
+    ("AWS::RDS::DBInstance", "StorageEncrypted"),
 ];
 
 /// Types whose data outlives the stack, except in stage `local`.
@@ -46,14 +44,21 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 }
 
 fn encryption(subject: &Subject<'_>, found: &mut Vec<Violation>) {
-    let Some((_, properties)) = ENCRYPTED_BY.iter().find(|(kind, _)| *kind == subject.resource_type()) else { return };
-    let is_on = |property: &&str| {
-        let value = subject.property(property);
-        !(value.is_null() || *value == false || *value == "false")
-    };
-    if !properties.iter().any(is_on) {
-        let message = format!("its data is not encrypted; set {}", properties.join(" or "));
-        subject.violates(Requirement::Encryption, properties[0], message, found);
+    let is_off = |value: &Value| *value == false || *value == "false";
+    if subject.resource_type() == "AWS::SQS::Queue" {
+        // Encrypted by default (SQS developer guide, "Encryption at rest in Amazon SQS").
+        let property = "SqsManagedSseEnabled";
+        if is_off(subject.property(property)) && subject.property("KmsMasterKeyId").is_null() {
+            let message = format!("{property} turns the encryption of its data off; remove it, or set KmsMasterKeyId");
+            subject.violates(Requirement::Encryption, property, message, found);
+        }
+        return;
+    }
+    let Some((_, property)) = ENCRYPTED_BY.iter().find(|(kind, _)| *kind == subject.resource_type()) else { return };
+    let value = subject.property(property);
+    if value.is_null() || is_off(value) {
+        let message = format!("its data is not encrypted; set {property}");
+        subject.violates(Requirement::Encryption, property, message, found);
     }
 }
 
@@ -87,16 +92,12 @@ fn logs(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 
 /// Has the function a log group of its stack: one that it names, or the one that Lambda uses by default?
 fn has_log_group(subject: &Subject<'_>) -> bool {
-    let name = subject.property("FunctionName");
-    let default = name.as_str().map(|name| format!("/aws/lambda/{name}"));
-    let by_reference = format!("/aws/lambda/${{{}}}", subject.logical_id);
+    let names = [form(subject.property("FunctionName")), Some(format!("${{{}}}", subject.logical_id))];
+    let defaults: Vec<_> = names.into_iter().flatten().map(|name| format!("/aws/lambda/{name}")).collect();
     let resources = subject.stack.template["Resources"].as_object().into_iter().flatten();
     let mut groups = resources.filter(|(_, resource)| resource["Type"] == "AWS::Logs::LogGroup");
-    let is_default = |group: &Value| {
-        let name = &group["Properties"]["LogGroupName"];
-        name.as_str().is_some_and(|name| default.as_deref() == Some(name))
-            || name["Fn::Sub"].as_str().is_some_and(|name| name == by_reference)
-    };
+    let is_default =
+        |group: &Value| form(&group["Properties"]["LogGroupName"]).is_some_and(|name| defaults.contains(&name));
     !subject.property("LoggingConfig.LogGroup").is_null() || groups.any(|(_, group)| is_default(group))
 }
 

@@ -29,7 +29,7 @@ pub enum Requirement {
     WildcardResource,
     /// Roles do not scan tables: the cost of a scan grows with the table.
     TableScan,
-    /// Resources that hold data are encrypted with a key.
+    /// Resources that hold data encrypt it, by AWS's default or by a setting.
     Encryption,
     /// Resources are reachable over TLS only, in version 1.2 or newer.
     Tls,
@@ -117,6 +117,29 @@ pub fn violations(stage: &Stage, systems: &[RenderedSystem]) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// Returns the text of a value as `Fn::Sub` writes it, so that different functions with one meaning are the same text; `None` for
+/// other functions.
+fn form(value: &Value) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        return Some(text.to_owned());
+    }
+    let (function, argument) = value.as_object().filter(|fields| fields.len() == 1)?.iter().next()?;
+    match (function.as_str(), argument) {
+        ("Ref", Value::String(name)) => Some(format!("${{{name}}}")),
+        ("Fn::GetAtt", Value::String(path)) => Some(format!("${{{path}}}")),
+        ("Fn::GetAtt", Value::Array(path)) => {
+            let path: Option<Vec<_>> = path.iter().map(Value::as_str).collect();
+            Some(format!("${{{}}}", path?.join(".")))
+        }
+        ("Fn::Sub", Value::String(text)) => Some(text.clone()),
+        ("Fn::Join", Value::Array(parts)) => {
+            let texts: Option<Vec<_>> = parts.get(1)?.as_array()?.iter().map(form).collect();
+            Some(texts?.join(parts.first()?.as_str()?))
+        }
+        _ => None,
+    }
 }
 
 impl Subject<'_> {

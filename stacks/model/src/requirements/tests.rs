@@ -87,8 +87,15 @@ fn reasons_are_metadata_of_the_resource_and_no_part_of_its_policy() {
 #[test]
 fn data_is_encrypted_retained_and_reachable_over_tls() {
     let queue = |properties: Value| of("AWS::SQS::Queue", properties);
-    assert_breaks(Requirement::Encryption, queue(json!({})));
     assert_breaks(Requirement::Encryption, queue(json!({ "SqsManagedSseEnabled": false })));
+    assert_breaks(Requirement::Encryption, of("AWS::Kinesis::Stream", json!({})));
+    let key = json!({ "SqsManagedSseEnabled": false, "KmsMasterKeyId": "alias/a" });
+    for encrypted in
+        [queue(json!({})), queue(key), of("AWS::DynamoDB::Table", json!({})), of("AWS::S3::Bucket", json!({}))]
+    {
+        let found = found(encrypted);
+        assert!(found.iter().all(|found| !found.starts_with("encryption")), "{found:?}");
+    }
     assert_breaks(Requirement::Tls, queue(json!({ "SqsManagedSseEnabled": true })));
     assert_breaks(Requirement::Retention, of("AWS::S3::Bucket", json!({})));
     assert_breaks(Requirement::Retention, of("AWS::Logs::LogGroup", json!({})));
@@ -105,6 +112,44 @@ fn data_is_encrypted_retained_and_reachable_over_tls() {
 }
 
 #[test]
+fn a_log_group_belongs_to_its_function_in_every_form_of_the_name() {
+    let region = json!({ "Fn::Sub": "x-${AWS::Region}" });
+    let joined = json!({ "Fn::Join": ["-", ["x", { "Ref": "AWS::Region" }]] });
+    for (function, group, is_found) in [
+        (json!("f"), json!("/aws/lambda/f"), true),
+        (region.clone(), json!({ "Fn::Sub": "/aws/lambda/x-${AWS::Region}" }), true),
+        (joined, json!({ "Fn::Sub": "/aws/lambda/x-${AWS::Region}" }), true),
+        (region, json!({ "Fn::Sub": "/aws/lambda/y-${AWS::Region}" }), false),
+        (json!("f"), json!({ "Fn::Sub": "/aws/lambda/${A}" }), true),
+        (Value::Null, json!({ "Fn::Join": ["", ["/aws/lambda/", { "Ref": "A" }]] }), true),
+    ] {
+        let mut stack = Stack::new("data", "Data.");
+        stack.resource("A", of("AWS::Lambda::Function", json!({ "FunctionName": function })));
+        stack.resource("B", of("AWS::Logs::LogGroup", json!({ "LogGroupName": group, "RetentionInDays": 7 })));
+        let found = found_in("dev", stack);
+        assert_eq!(found.is_empty(), is_found, "{function} {group}: {found:?}");
+    }
+}
+
+#[test]
+fn a_policy_names_its_queue_in_every_form() {
+    for (target, is_found) in [
+        (json!({ "Ref": "A" }), true),
+        (json!({ "Fn::GetAtt": ["A", "QueueUrl"] }), true),
+        (json!({ "Fn::GetAtt": "A.QueueUrl" }), true),
+        (json!({ "Fn::Sub": "${A}" }), true),
+        (json!({ "Ref": "Other" }), false),
+    ] {
+        let mut stack = Stack::new("data", "Data.");
+        stack.resource("A", of("AWS::SQS::Queue", json!({})));
+        let document = policy::resource_policy(vec![policy::deny_without_tls("sqs:*", &[Text::from("arn:q")])]);
+        stack.resource("B", of("AWS::SQS::QueuePolicy", json!({ "Queues": [target], "PolicyDocument": document })));
+        let found = found_in("dev", stack);
+        assert_eq!(found.is_empty(), is_found, "{target}: {found:?}");
+    }
+}
+
+#[test]
 fn distributions_and_domains_require_modern_tls() {
     let distribution = |config: Value| of("AWS::CloudFront::Distribution", json!({ "DistributionConfig": config }));
     assert_breaks(
@@ -116,7 +161,14 @@ fn distributions_and_domains_require_modern_tls() {
     let origin = json!([{ "CustomOriginConfig": { "OriginProtocolPolicy": "http-only" } }]);
     assert_breaks(Requirement::Tls, distribution(json!({ "Origins": origin })));
     assert_breaks(Requirement::Tls, of("AWS::ApiGateway::DomainName", json!({ "SecurityPolicy": "TLS_1_0" })));
+    assert_breaks(Requirement::Tls, of("AWS::ApiGateway::DomainName", json!({})));
     assert_eq!(found(of("AWS::ApiGateway::DomainName", json!({ "SecurityPolicy": "TLS_1_2" }))), [""; 0]);
+    // HTTP and WebSocket APIs have no older version.
+    let second = |configuration: Value| {
+        of("AWS::ApiGatewayV2::DomainName", json!({ "DomainNameConfigurations": [configuration] }))
+    };
+    assert_breaks(Requirement::Tls, second(json!({ "SecurityPolicy": "TLS_1_0" })));
+    assert_eq!(found(second(json!({ "EndpointType": "REGIONAL" }))), [""; 0]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Requirement, Subject, Violation};
+use super::{Requirement, Subject, Violation, form};
 use crate::{emulator::Feature, statements::list};
 
 /// Types that need a policy which denies requests without TLS, with the policy's type and the property that names them in it.
@@ -23,7 +23,11 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
         "AWS::ApiGateway::DomainName" => security_policy(subject, subject.property("SecurityPolicy"), found),
         "AWS::ApiGatewayV2::DomainName" => {
             for configuration in list(subject.property("DomainNameConfigurations")) {
-                security_policy(subject, &configuration["SecurityPolicy"], found);
+                // HTTP and WebSocket APIs support only TLS 1.2 (API Gateway developer guide, "Choose a security policy for your
+                // custom domain").
+                if configuration["SecurityPolicy"] == "TLS_1_0" {
+                    security_policy(subject, &configuration["SecurityPolicy"], found);
+                }
             }
         }
         "AWS::CloudFront::Distribution" => distribution(subject, found),
@@ -33,12 +37,11 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 
 /// Is there a policy of the resource that denies requests without TLS?
 fn denies_without_tls(subject: &Subject<'_>, policy_type: &str, property: &str) -> bool {
+    let id = subject.logical_id;
+    let fixed = ["BucketName", "QueueName"].into_iter().filter_map(|name| form(subject.property(name)));
+    let own: Vec<_> = [format!("${{{id}}}"), format!("${{{id}.QueueUrl}}")].into_iter().chain(fixed).collect();
     let names = |policy: &Value| {
-        list(&policy["Properties"][property]).iter().any(|target| {
-            target["Ref"] == subject.logical_id
-                || target.is_string()
-                    && [subject.property("BucketName"), subject.property("QueueName")].contains(&target)
-        })
+        list(&policy["Properties"][property]).iter().filter_map(form).any(|target| own.contains(&target))
     };
     let denies = |policy: &Value| {
         list(&policy["Properties"]["PolicyDocument"]["Statement"]).iter().any(|statement| {

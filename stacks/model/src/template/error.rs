@@ -61,6 +61,23 @@ pub enum RenderError {
         /// The route, and what is wrong with it.
         refused: Box<RefusedRoute>,
     },
+    /// A resource that belongs to the deployment of another stack's API.
+    #[error(
+        "stack `{stack}` of system `{system}` adds `{logical_id}` to API `{api}` of stack `{owner}`, which is deployed before it, so \
+         clients would not see the change; add `{logical_id}` to stack `{owner}`"
+    )]
+    OutsideDeployment {
+        /// The system.
+        system: String,
+        /// The stack with the resource.
+        stack: String,
+        /// The resource.
+        logical_id: String,
+        /// The API's stack.
+        owner: Box<str>,
+        /// The API.
+        api: Box<str>,
+    },
     /// A name that stands for nothing.
     #[error("system `{system}`: {by} names {what} `{name}`, which does not exist; {}", existing(.known))]
     UnknownName {

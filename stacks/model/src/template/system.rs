@@ -9,7 +9,7 @@ use super::{
     stack::Stack,
 };
 use crate::{
-    parts::api::seal,
+    parts::api::{check_deployments, seal},
     rendered::{
         FormatVersion, Latency, LiveCheck, RenderedSite, RenderedStack, RenderedSystem, RenderedTopic, SignIn,
         SmokeCheck,
@@ -94,8 +94,9 @@ impl System {
     /// # Errors
     ///
     /// When a reference or path does not exist, stacks take outputs from each other, a logical ID is used twice, API Gateway
-    /// would refuse a route, or a check, sign-in or site names something that does not exist.
+    /// would refuse a route, a resource of an API is in another stack, or a check, sign-in or site names something that does not exist.
     pub fn render(mut self, stage: &Stage) -> Result<RenderedSystem, RenderError> {
+        check_deployments(&self.name, &self.stacks)?;
         seal(&mut self.stacks);
         let mut exports = Exports::new();
         let mut rendered = Vec::new();

@@ -1,6 +1,6 @@
 //! Changes of APIs that resource schemas do not describe: which ones API Gateway refuses, and what clients get.
 //!
-//! [`conflicts`](conflicts::conflicts) finds names that are taken until CloudFormation deletes their old owner;
+//! [`conflicts`](conflicts::conflicts) finds variables of paths that exist until CloudFormation deletes them;
 //! [`effects`](effects::effects) describes the routes that change before new versions are probed.
 
 mod conflicts;
@@ -33,7 +33,7 @@ pub(crate) fn findings(stack: &str, old: Option<&Value>, new: &Value, changes: &
     let update = Update { stack, old, new, changes };
     let mut found = conflicts::conflicts(&update);
     // An update that is refused changes nothing for clients.
-    if found.is_empty() {
+    if found.is_empty() && changes.resources.iter().all(|change| change.impossible.is_none()) {
         found = effects::effects(&update);
     }
     found

@@ -86,32 +86,31 @@ fn the_two_steps_of_a_renaming_are_possible() {
 }
 
 #[test]
-fn a_name_under_another_logical_id_is_refused() {
-    let old = plain(&["/notes"]);
-    let new = template(&["/notes"], |api| api.path_name("/notes", "Texts"));
-    let refused = messages(&old, &new);
-    assert!(
-        refused.iter().any(|why| why.contains("path part `/notes` exists as ApiNotesResource until")),
-        "{refused:#?}"
-    );
-
-    let renamed = |kind: &str, properties: &Value| {
-        let side = |id: &str| json!({ "Resources": { id: { "Type": kind, "Properties": properties } } });
-        messages(&side("Old"), &side("New"))
+fn a_variable_below_a_path_of_a_parameter_may_be_another_one() {
+    let side = |name: &str| {
+        let properties = json!({ "RestApiId": { "Ref": "ApiId" }, "ParentId": { "Ref": "RootId" }, "PathPart": name });
+        json!({ "Parameters": { "ApiId": {}, "RootId": {} }, "Resources": {
+            "Path": { "Type": "AWS::ApiGateway::Resource", "Properties": properties } } })
     };
-    let api = json!({ "Ref": "Api" });
-    for (kind, properties, name) in [
-        ("AWS::ApiGateway::Authorizer", json!({ "RestApiId": api, "Name": "users" }), "authorizer `users`"),
-        ("AWS::ApiGateway::GatewayResponse", json!({ "RestApiId": api, "ResponseType": "THROTTLED" }), "`THROTTLED`"),
-        ("AWS::ApiGateway::BasePathMapping", json!({ "DomainName": "a.example.com" }), "base path mapping exists"),
-        ("AWS::ApiGatewayV2::ApiMapping", json!({ "DomainName": "a.example.com" }), "API mapping exists"),
-        ("AWS::ApiGatewayV2::DomainName", json!({ "DomainName": "a.example.com" }), "domain name `a.example.com`"),
-        ("AWS::ApiGateway::Stage", json!({ "RestApiId": api, "StageName": "dev" }), "API stage `dev`"),
-    ] {
-        let refused = renamed(kind, &properties);
-        assert!(refused.len() == 1 && refused[0].contains(name), "{kind}: {refused:?}");
-        assert!(refused[0].contains("as Old until CloudFormation has created New"), "{refused:?}");
-    }
+    assert_eq!(messages(&side("{id}"), &side("{key}")), [""; 0]);
+}
+
+#[test]
+fn the_same_variable_under_another_logical_id_is_left_to_the_names() {
+    let new = template(&["/{id}"], |api| api.path_name("/{id}", "Other"));
+    let refused = found(&plain(&["/{id}"]), &new, &BTreeMap::new()).into_iter().filter(|finding| finding.refused);
+    assert_eq!(refused.collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn a_refused_update_has_no_effects_for_clients() {
+    let (old, new) = (plain(&["/notes"]), plain(&["/notes", "/texts"]));
+    let none = BTreeMap::new();
+    let side = |template| Some(Known { template, parameters: &none });
+    let mut changes = compare(side(&old), side(&new), &BTreeMap::new());
+    assert_eq!(findings("s", Some(&old), &new, &changes).len(), 1);
+    changes.resources[0].impossible = Some("its name is taken".to_owned());
+    assert_eq!(findings("s", Some(&old), &new, &changes), []);
 }
 
 #[test]

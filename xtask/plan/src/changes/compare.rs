@@ -58,6 +58,11 @@ impl Resource {
         self.body["Type"].as_str().unwrap_or_default()
     }
 
+    /// The properties as the template writes them.
+    pub(super) fn written_properties(&self) -> &Value {
+        &self.body["Properties"]
+    }
+
     fn is_retained_by(&self, attribute: &str) -> bool {
         matches!(self.body[attribute].as_str(), Some("Retain" | "RetainExceptOnCreate" | "Snapshot"))
     }

@@ -30,6 +30,8 @@ pub(super) struct Compared<'a> {
     /// The parameters' values that are known before the deploy.
     parameters: BTreeMap<String, String>,
     changes: StackChanges,
+    /// The parameters whose values change because a resource of another stack is replaced.
+    changing: BTreeMap<String, Certainty>,
 }
 
 /// Compares every stack with the baseline, in deploy order: replaced resources change the stacks that take their outputs.
@@ -47,7 +49,7 @@ pub(super) fn compare_stacks<'a>(
         let changing = changing_parameters(stage, stack, &compared);
         let after = Known { template: &stack.template, parameters: &parameters };
         let changes = compare(old.map(BaselineStack::known), Some(after), &changing);
-        compared.push(Compared { stack, planned, old, parameters, changes });
+        compared.push(Compared { stack, planned, old, parameters, changes, changing });
     }
     compared
 }
@@ -62,26 +64,28 @@ pub(super) fn mark_conflicts(stage: &Stage, compared: &mut [Compared<'_>], basel
             direct.flat_map(|name| before.get(name.as_str()).cloned().unwrap_or_default().into_iter().chain([name]));
         before.insert(&stack.name, all.collect());
     }
-    let nothing = BTreeSet::new();
+    let (nothing, no_parameter) = (BTreeSet::new(), BTreeMap::new());
     let mut sides: Vec<_> = compared
         .iter()
         .map(|compared| StackSides {
             stack: &compared.stack.name,
-            region: compared.stack.region.as_deref().unwrap_or(&stage.region),
+            region: Some(compared.stack.region.as_deref().unwrap_or(&stage.region)),
             old: compared.old.map(BaselineStack::known),
             new: Some(Known { template: &compared.stack.template, parameters: &compared.parameters }),
             changes: &compared.changes,
+            changing: &compared.changing,
             after: before.get(compared.stack.name.as_str()).unwrap_or(&nothing),
         })
         .collect();
-    // The region of a stack that is not selected or no longer defined is not known.
+    // The region of a stack that is not selected or no longer defined is not known: it may have been another one.
     let others = baseline.stacks.iter().filter(|(name, _)| !before.contains_key(name.as_str()));
     sides.extend(others.map(|(name, old)| StackSides {
         stack: name,
-        region: &stage.region,
+        region: None,
         old: Some(old.known()),
         new: None,
         changes: &none,
+        changing: &no_parameter,
         after: &nothing,
     }));
     for conflict in conflicts(&sides) {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     resources::api_gateway::Deployment,
-    template::{Reference, Resource, Stack, json::sorted, set, value::REFERENCE},
+    template::{Reference, RenderError, Resource, Stack, json::sorted, set, value::REFERENCE},
 };
 
 /// The types of resources that are in a snapshot besides the API itself.
@@ -40,6 +40,29 @@ fn provisional(api: &str) -> String {
     format!("{api}Deployment")
 }
 
+/// Checks that everything in a snapshot is in its API's stack: a resource of another stack is created after the deployment, and
+/// clients would not see it.
+///
+/// # Errors
+///
+/// The first resource of an API's snapshot in another stack.
+pub(crate) fn check(system: &str, stacks: &[Stack]) -> Result<(), RenderError> {
+    for (owner, api) in stacks.iter().flat_map(|stack| stack.apis.iter().map(move |api| (stack, &api.logical_id))) {
+        for stack in stacks.iter().filter(|stack| stack.name != owner.name) {
+            if let Some(logical_id) = members(stack, &owner.name, api).into_iter().next() {
+                return Err(RenderError::OutsideDeployment {
+                    system: system.to_owned(),
+                    stack: stack.name.clone(),
+                    logical_id,
+                    owner: owner.name.as_str().into(),
+                    api: api.as_str().into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Gives every deployment its final logical ID, and makes it wait for the resources in its snapshot.
 pub(crate) fn seal(stacks: &mut [Stack]) {
     let all: BTreeMap<Key, &Resource> = stacks
@@ -48,7 +71,7 @@ pub(crate) fn seal(stacks: &mut [Stack]) {
         .collect();
     let of = |stack: &Stack, api: &str| {
         let key = |id: &str| (stack.name.clone(), id.to_owned());
-        let members = members(stack, api);
+        let members = members(stack, &stack.name, api);
         let hash = hash(members.iter().map(|id| key(id)).chain([key(api)]), &all);
         // Methods and paths wait for their own paths.
         let waits_for =
@@ -73,9 +96,12 @@ fn rename(stack: &mut Stack, api: &str, hash: &str, waits_for: &[String]) {
     stack.set(&super::stage_id(api), "DeploymentId", json!(deployment.id()));
 }
 
-/// The logical IDs of the resources that are in an API's snapshot.
-fn members(stack: &Stack, api: &str) -> Vec<String> {
-    let is_of_api = |resource: &Resource| resource.properties()["RestApiId"][REFERENCE]["logicalId"] == api;
+/// The logical IDs of a stack's resources that are in the snapshot of an API, which belongs to the stack `owner`.
+fn members(stack: &Stack, owner: &str, api: &str) -> Vec<String> {
+    let is_of_api = |resource: &Resource| {
+        let reference = &resource.properties()["RestApiId"][REFERENCE];
+        reference["stack"] == owner && reference["logicalId"] == api
+    };
     let resources = stack.resources.iter();
     resources
         .filter(|(_, resource)| TYPES.contains(&resource.resource_type()) && is_of_api(resource))

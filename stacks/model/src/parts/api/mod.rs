@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, panic::Location};
 
 use contract::{Method, Route, Routes};
 
-pub(crate) use self::deployment::seal;
+pub(crate) use self::deployment::{check as check_deployments, seal};
 use self::methods::{ANY, Endpoint};
 pub use self::{
     errors::GatewayError,

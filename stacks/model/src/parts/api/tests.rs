@@ -141,6 +141,46 @@ fn resources_that_a_stack_adds_to_the_api_are_in_its_deployment() {
 }
 
 #[test]
+fn a_resource_of_an_api_in_another_stack_is_refused() {
+    let other = |owner: &str| {
+        let api = json!({ "Fn::Reference": { "stack": owner, "logicalId": "Api", "attribute": null } });
+        let response = json!({ "RestApiId": api, "ResponseType": "THROTTLED" });
+        let mut stack = Stack::new("more", "More.");
+        stack.resource("Throttled", Resource::new("AWS::ApiGateway::GatewayResponse", response));
+        stack
+    };
+    let render = |stacks| System::new("test", stacks).render(&Stage::example("dev"));
+    let error = render([with(|api, _| api), other("api")]).expect_err("another stack").to_string();
+    assert_eq!(
+        error,
+        "stack `more` of system `test` adds `Throttled` to API `Api` of stack `api`, which is deployed before it, so clients would \
+         not see the change; add `Throttled` to stack `api`"
+    );
+
+    // An API of the same name in another stack is another one.
+    let mut second = other("more");
+    second.resource("Api", Resource::new("AWS::ApiGateway::RestApi", json!({ "Name": "more" })));
+    let system = render([with(|api, _| api), second]).expect("two APIs");
+    let plain = deployment_of(with(|api, _| api));
+    let first = system.stacks.iter().find(|stack| stack.stack == "api").expect("the first stack");
+    assert_eq!(deployment_in(&first.template), plain);
+}
+
+#[test]
+fn a_resource_of_another_stacks_api_of_the_same_name_is_not_in_the_deployment() {
+    let plain = deployment_of(with(|api, _| api));
+    let mut stack = with(|api, _| api);
+    let api = json!({ "Fn::Reference": { "stack": "other", "logicalId": "Api", "attribute": null } });
+    let response = json!({ "RestApiId": api, "ResponseType": "THROTTLED" });
+    stack.resource("Throttled", Resource::new("AWS::ApiGateway::GatewayResponse", response));
+    let mut other = Stack::new("other", "Other.");
+    other.resource("Api", Resource::new("AWS::ApiGateway::RestApi", json!({ "Name": "other" })));
+    let system = System::new("test", [stack, other]).render(&Stage::example("dev")).expect("rendered");
+    let stack = system.stacks.iter().find(|stack| stack.stack == "api").expect("the stack");
+    assert_eq!(deployment_in(&stack.template), plain);
+}
+
+#[test]
 fn an_api_has_outputs_with_its_id_and_its_url() {
     let outputs = template_of(with(|api, _| api))["Outputs"].clone();
     assert_eq!(outputs["ApiId"]["Value"], json!({ "Ref": "Api" }));

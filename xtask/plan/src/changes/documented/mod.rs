@@ -7,7 +7,7 @@ pub(super) mod rules;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Cause, Certainty};
 
@@ -124,7 +124,7 @@ impl Rule {
         }
         let old = old?;
         let before = at(old, self.property);
-        if before == after || !self.is_given(old) {
+        if self.comparable(before) == self.comparable(after) || !self.is_given(old) {
             return None;
         }
         let is_plain = match self.when {
@@ -143,6 +143,11 @@ impl Rule {
         is_plain.then(Items::default)
     }
 
+    /// The property's value, in a form that is the same for equal sets.
+    fn comparable(&self, value: Option<&Value>) -> Option<Value> {
+        value.map(|value| unordered(&json!({ self.property: value })))
+    }
+
     fn is_given(&self, properties: &Value) -> bool {
         self.given.is_none_or(|(property, value)| at(properties, property).is_some_and(|given| text(given) == value))
     }
@@ -153,7 +158,8 @@ impl Rule {
             When::EditsItem { key, except } => {
                 let (before, after) = (named(before, key), named(after, key));
                 let edited = before.into_iter().filter(|(name, item)| {
-                    after.get(name).is_some_and(|other| without(item, except) != without(other, except))
+                    let fixed = |item: &Value| unordered(&without(item, except));
+                    after.get(name).is_some_and(|other| fixed(item) != fixed(other))
                 });
                 Items { edited: edited.map(|(name, _)| name.to_owned()).collect(), ..Items::default() }
             }
@@ -200,6 +206,28 @@ fn missing(list: Option<&Value>, other: Option<&Value>, key: &str, field: Option
     named(list, key).into_iter().filter(is_missing).map(|(name, _)| name.to_owned()).collect()
 }
 
+/// Returns the value with its lists in one order: the services read those of the rows as sets, except for the attributes of a
+/// key, of which the first is the partition key (DynamoDB API reference, `KeySchemaElement`).
+fn unordered(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<_> = items.iter().map(unordered).collect();
+            items.sort_by_key(ToString::to_string);
+            Value::Array(items)
+        }
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| {
+                (
+                    name.clone(),
+                    if name == "KeySchema" || name.starts_with("Fn::") { value.clone() } else { unordered(value) },
+                )
+            };
+            Value::Object(fields.iter().map(field).collect())
+        }
+        plain => plain.clone(),
+    }
+}
+
 fn without(item: &Value, fields: &[&str]) -> Value {
     let mut item = item.clone();
     if let Value::Object(object) = &mut item {
@@ -210,8 +238,6 @@ fn without(item: &Value, fields: &[&str]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn refined(resource_type: &str, property: &str, old: &Value, new: &Value) -> (usize, bool) {
@@ -267,6 +293,27 @@ mod tests {
         assert!(!of(&json!({}), &json!({ "KeySpec": "SYMMETRIC_DEFAULT", "MultiRegion": false })));
         assert!(of(&json!({}), &json!({ "MultiRegion": true })));
         assert!(of(&json!({ "KeySpec": "RSA_2048" }), &json!({ "KeySpec": "RSA_4096" })));
+    }
+
+    #[test]
+    fn the_order_of_a_set_is_no_change_and_that_of_a_key_is_one() {
+        let refused = |kind: &str, property: &str, old: Value, new: Value| refined(kind, property, &old, &new).1;
+        for property in ["UsernameAttributes", "AliasAttributes"] {
+            let (old, new) = (json!(["email", "phone_number"]), json!(["phone_number", "email"]));
+            assert!(!refused("AWS::Cognito::UserPool", property, old.clone(), new), "{property}");
+            assert!(refused("AWS::Cognito::UserPool", property, old, json!(["email"])), "{property}");
+        }
+        let index = |attributes: [&str; 2], keys: [&str; 2]| {
+            let keys = keys.map(|name| json!({ "AttributeName": name }));
+            json!([{ "IndexName": "a", "KeySchema": keys, "Projection": { "NonKeyAttributes": attributes } }])
+        };
+        let of =
+            |new: Value| refused("AWS::DynamoDB::Table", "GlobalSecondaryIndexes", index(["x", "y"], ["k", "l"]), new);
+        assert!(!of(index(["y", "x"], ["k", "l"])));
+        assert!(of(index(["y", "z"], ["k", "l"])));
+        assert!(of(index(["x", "y"], ["l", "k"])));
+        let keys = |names: [&str; 2]| json!(names.map(|name| json!({ "AttributeName": name })));
+        assert_eq!(refined("AWS::DynamoDB::Table", "KeySchema", &keys(["k", "l"]), &keys(["l", "k"])), (1, false));
     }
 
     #[test]

@@ -79,16 +79,17 @@ const DYNAMODB: &[Rule] = &[
         ),
         "CloudFormation template reference, AWS::DynamoDB::Table, GlobalSecondaryIndexes: updates are not supported",
     ),
-    row(
-        TABLE,
-        "TimeToLiveSpecification/AttributeName",
-        When::Differs,
-        Refused(
+    Rule {
+        resource_type: TABLE,
+        property: "TimeToLiveSpecification/AttributeName",
+        when: When::Differs,
+        given: Some(("TimeToLiveSpecification/Enabled", "true")),
+        effect: Refused(
             "DynamoDB cannot change the attribute of the time to live in one update; deploy twice, an hour apart: first without a time \
              to live, then with the new attribute",
         ),
-        "CloudFormation template reference, TimeToLiveSpecification: first disable TTL; DynamoDB API reference, UpdateTimeToLive",
-    ),
+        source: "CloudFormation template reference, TimeToLiveSpecification: first disable TTL; DynamoDB API reference, UpdateTimeToLive",
+    },
 ];
 
 const SIGN_IN: &str =

@@ -28,6 +28,7 @@ pub(super) fn storage() -> Vec<Edit> {
     let named = |schema: &str| json!({ "TableName": "t", "KeySchema": schema, "GlobalSecondaryIndexes": [] });
     let renamed = json!({ "TableName": "u", "GlobalSecondaryIndexes": [index("a", "x"), index("b", "y")] });
     let expiry = |attribute: &str| json!({ "AttributeName": attribute, "Enabled": true });
+    let disabled = |attribute: &str| json!({ "AttributeName": attribute, "Enabled": false });
     let with_local = |value: Value| json!({ "TableName": "t", "LocalSecondaryIndexes": value });
     vec![
         change("add an index", Update, json!([]), json!([index("a", "x")])),
@@ -58,6 +59,13 @@ pub(super) fn storage() -> Vec<Edit> {
             (expiry("a"), expiry("b")),
         ),
         property("disable the time to live", TABLE, "TimeToLiveSpecification", Update, (expiry("a"), Value::Null)),
+        property(
+            "enable the time to live with another attribute",
+            TABLE,
+            "TimeToLiveSpecification",
+            Update,
+            (disabled("a"), expiry("b")),
+        ),
         property("disable Object Lock", BUCKET, "ObjectLockEnabled", Fails, (json!(true), json!(false))),
         properties(
             ("suspend versioning of a bucket with Object Lock", BUCKET, "VersioningConfiguration"),

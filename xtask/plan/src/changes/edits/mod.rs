@@ -105,8 +105,16 @@ fn planned(edit: &Edit) -> Documented {
     let none = BTreeMap::new();
     let side = |template| Some(Known { template, parameters: &none });
     let changes = compare(side(&old), side(&new), &BTreeMap::new());
-    let (stack, region, after) = ("s", "eu-central-1", BTreeSet::new());
-    let sides = StackSides { stack, region, old: side(&old), new: side(&new), changes: &changes, after: &after };
+    let (stack, region, after) = ("s", Some("eu-central-1"), BTreeSet::new());
+    let sides = StackSides {
+        stack,
+        region,
+        old: side(&old),
+        new: side(&new),
+        changes: &changes,
+        changing: &BTreeMap::new(),
+        after: &after,
+    };
     if !conflicts(&[sides]).is_empty() {
         return Documented::Fails;
     }

@@ -24,11 +24,14 @@ use super::{
 pub(crate) struct StackSides<'a> {
     /// The name in CloudFormation.
     pub(crate) stack: &'a str,
-    pub(crate) region: &'a str,
+    /// `None` if it is not known. Names that are unique in a region are not compared then.
+    pub(crate) region: Option<&'a str>,
     pub(crate) old: Option<Known<'a>>,
     /// `None` for a stack that the plan does not touch; its resources stay.
     pub(crate) new: Option<Known<'a>>,
     pub(crate) changes: &'a StackChanges,
+    /// The parameters whose values change with a replaced resource of another stack. The known values are the old ones.
+    pub(crate) changing: &'a BTreeMap<String, Certainty>,
     /// The stacks, by name in CloudFormation, that are deployed before it, directly or not.
     pub(crate) after: &'a BTreeSet<String>,
 }
@@ -58,6 +61,11 @@ struct Holder<'a> {
 impl Holder<'_> {
     fn is(&self, other: &Self) -> bool {
         self.sides.stack == other.sides.stack && self.logical_id == other.logical_id
+    }
+
+    fn is_parameter(&self, name: &str) -> bool {
+        let sides = self.sides.old.into_iter().chain(self.sides.new);
+        sides.into_iter().any(|side| side.template["Parameters"].get(name).is_some())
     }
 
     fn change(&self) -> Option<&ResourceChange> {
@@ -90,7 +98,7 @@ pub(crate) fn conflicts(all: &[StackSides<'_>]) -> Vec<Conflict> {
     };
     let before = resources_of(|sides| sides.old.is_some(), true);
     let after = resources_of(|sides| sides.new.is_some(), false);
-    let (old, new) = (holders(&before), holders(&after));
+    let (old, new) = (holders(&before, &|_| true), holders(&after, &has_known_name));
     let mut found = Vec::new();
     for (key, claimants) in &new {
         let had = old.get(key).map(Vec::as_slice).unwrap_or_default();
@@ -121,7 +129,7 @@ fn is_claim(claimant: &Holder<'_>, had: &[Holder<'_>]) -> bool {
 fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<String> {
     let (name, id) = (claimant.unique.properties[0].trim_end_matches("/*"), claimant.logical_id);
     if holder.is(claimant) {
-        return Some(replaced_under_its_name(claimant.unique));
+        return Some(replaced_under_its_name(claimant));
     }
     if holder.is_gone_before(claimant, keeps) {
         return None;
@@ -146,8 +154,9 @@ fn taken(claimant: &Holder<'_>, holder: &Holder<'_>, keeps: bool) -> Option<Stri
 }
 
 /// Why a resource cannot be replaced under its name.
-fn replaced_under_its_name(unique: &Unique) -> String {
-    match unique.properties {
+fn replaced_under_its_name(claimant: &Holder<'_>) -> String {
+    let is_set = |path: &&&str| at(&claimant.resource.properties, path.trim_end_matches("/*")).is_some();
+    match claimant.unique.properties {
         [name] => {
             let name = name.trim_end_matches("/*");
             format!(
@@ -157,7 +166,7 @@ fn replaced_under_its_name(unique: &Unique) -> String {
         several => format!(
             "CloudFormation creates the replacement before it deletes the old resource, but the combination of {} must be unique; \
              change one of them as well, or deploy twice: first without the resource, then with it",
-            several.join(", ")
+            several.iter().filter(is_set).copied().collect::<Vec<_>>().join(", ")
         ),
     }
 }
@@ -184,20 +193,34 @@ fn value_of(holder: &Holder<'_>) -> String {
     text.flatten().map(|text| format!("`{text}`")).unwrap_or_default()
 }
 
-/// All resources by their unique names.
-fn holders<'a>(stacks: &'a [(&'a StackSides<'a>, BTreeMap<String, Resource>)]) -> BTreeMap<Key, Vec<Holder<'a>>> {
+/// All resources by their unique names, without those whose names are not `known`.
+fn holders<'a>(
+    stacks: &'a [(&'a StackSides<'a>, BTreeMap<String, Resource>)],
+    known: &dyn Fn(&Holder<'_>) -> bool,
+) -> BTreeMap<Key, Vec<Holder<'a>>> {
     let mut found: BTreeMap<Key, Vec<Holder<'a>>> = BTreeMap::new();
     for (sides, resources) in stacks {
         for (logical_id, resource) in resources {
             for unique in UNIQUE.iter().filter(|unique| unique.resource_type == resource.resource_type()) {
                 let holder = Holder { sides, logical_id, resource, unique };
-                for key in keys(&holder) {
+                for key in keys(&holder).into_iter().filter(|_| known(&holder)) {
                     found.entry(key).or_default().push(holder);
                 }
             }
         }
     }
     found
+}
+
+/// Is a name after the deploy independent of parameters whose values change?
+fn has_known_name(holder: &Holder<'_>) -> bool {
+    let written = holder.resource.written_properties();
+    let value = |path: &&str| {
+        let path = path.trim_end_matches("/*");
+        at(written, path).or_else(|| written.get(path.split('/').next()?))
+    };
+    let values = holder.unique.properties.iter().filter_map(value);
+    values.flat_map(references).all(|reference| !holder.sides.changing.contains_key(&reference.target))
 }
 
 /// The unique names of a resource; none where CloudFormation generates the name.
@@ -209,27 +232,33 @@ fn keys(holder: &Holder<'_>) -> Vec<Key> {
         None => at(properties, name).into_iter().collect::<Vec<_>>(),
     };
     let parents: Vec<_> = parents.iter().map(|parent| at(properties, parent).unwrap_or(&Value::Null)).collect();
-    let region = if holder.unique.scope == Scope::Global { "" } else { holder.sides.region };
+    let region = if holder.unique.scope == Scope::Global { Some("") } else { holder.sides.region };
+    let Some(region) = region else { return Vec::new() };
     let key = |name: &&Value| {
         let values: Vec<_> = std::iter::once(*name).chain(parents.iter().copied()).collect();
         let within = scope(&values, holder)?;
         let values: Vec<_> = values.iter().map(ToString::to_string).collect();
-        Some((holder.unique.resource_type, format!("{region} {within} {}", values.join(" "))))
+        Some((holder.unique.namespace(), format!("{region} {within} {}", values.join(" "))))
     };
     names.iter().filter_map(key).collect()
 }
 
 /// The stack or region within which values can be compared; empty where they mean the same everywhere. `None` if they change
-/// with a resource that is created or replaced.
+/// with a resource that is created or replaced, or depend on an unknown region or
+/// parameter, which may have another value after the deploy.
 fn scope(values: &[&Value], holder: &Holder<'_>) -> Option<String> {
     let mut within = BTreeSet::new();
     for reference in values.iter().flat_map(|value| references(value)) {
-        let changes = holder.sides.changes.of(&reference.target);
+        let target = &reference.target;
+        if holder.is_parameter(target) {
+            return None;
+        }
+        let changes = holder.sides.changes.of(target);
         if changes.is_some_and(|change| matches!(change.action, ResourceAction::Create | ResourceAction::Replace)) {
             return None;
         }
-        match reference.target.as_str() {
-            "AWS::Region" => within.insert(holder.sides.region),
+        match target.as_str() {
+            "AWS::Region" => within.insert(holder.sides.region?),
             same if same.starts_with("AWS::") && !same.starts_with("AWS::Stack") => false,
             _ => within.insert(holder.sides.stack),
         };

@@ -12,6 +12,16 @@ pub(in crate::changes) struct Unique {
     pub(super) held: Option<&'static str>,
 }
 
+impl Unique {
+    /// The type whose names these are: both versions of API Gateway share the domain names.
+    pub(super) fn namespace(&self) -> &'static str {
+        match self.resource_type {
+            "AWS::ApiGatewayV2::DomainName" => "AWS::ApiGateway::DomainName",
+            own => own,
+        }
+    }
+}
+
 /// Where a name is unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
@@ -39,9 +49,16 @@ const fn held(
 /// The rows. "Name type" of the CloudFormation template reference is the source of all of them: names are unique across all
 /// active stacks. The API reference of each service says what they are unique in.
 pub(in crate::changes) const UNIQUE: &[Unique] = &[
+    // API Gateway API reference: CreateAuthorizer, CreateBasePathMapping, CreateDomainName, CreateModel, CreateResource,
+    // CreateStage, PutMethod: ConflictException. A second gateway response overwrites the first one (PutGatewayResponse), and
+    // is gone when CloudFormation deletes that.
     unique("AWS::ApiGateway::Authorizer", &["Name", "RestApiId"], Region),
+    unique("AWS::ApiGateway::BasePathMapping", &["DomainName", "BasePath"], Region),
     unique("AWS::ApiGateway::DomainName", &["DomainName"], Region),
+    unique("AWS::ApiGateway::GatewayResponse", &["ResponseType", "RestApiId"], Region),
+    unique("AWS::ApiGateway::Method", &["HttpMethod", "ResourceId", "RestApiId"], Region),
     unique("AWS::ApiGateway::Model", &["Name", "RestApiId"], Region),
+    unique("AWS::ApiGateway::Resource", &["PathPart", "ParentId", "RestApiId"], Region),
     unique("AWS::ApiGateway::Stage", &["StageName", "RestApiId"], Region),
     unique("AWS::ApiGatewayV2::ApiMapping", &["DomainName", "ApiMappingKey"], Region),
     unique("AWS::ApiGatewayV2::DomainName", &["DomainName"], Region),
@@ -63,8 +80,20 @@ pub(in crate::changes) const UNIQUE: &[Unique] = &[
     unique("AWS::KMS::Alias", &["AliasName"], Region),
     unique("AWS::Lambda::Alias", &["Name", "FunctionName"], Region),
     unique("AWS::Lambda::EventInvokeConfig", &["Qualifier", "FunctionName"], Region),
-    // Lambda API reference, CreateEventSourceMapping: ResourceConflictException.
-    unique("AWS::Lambda::EventSourceMapping", &["EventSourceArn", "FunctionName"], Region),
+    // Lambda API reference, CreateEventSourceMapping: ResourceConflictException. One cluster or broker has a mapping for each
+    // topic or queue, and one DocumentDB cluster for each database or collection.
+    unique(
+        "AWS::Lambda::EventSourceMapping",
+        &[
+            "EventSourceArn",
+            "FunctionName",
+            "Topics",
+            "Queues",
+            "DocumentDBEventSourceConfig/DatabaseName",
+            "DocumentDBEventSourceConfig/CollectionName",
+        ],
+        Region,
+    ),
     unique("AWS::Lambda::Function", &["FunctionName"], Region),
     unique("AWS::Logs::LogGroup", &["LogGroupName"], Region),
     unique("AWS::ResourceGroups::Group", &["Name"], Region),

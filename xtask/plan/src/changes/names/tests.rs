@@ -6,19 +6,21 @@ use crate::changes::compare;
 /// A stack of a test: name, templates, and the stacks that are deployed before it.
 struct Case {
     stack: &'static str,
-    region: &'static str,
+    region: Option<&'static str>,
     old: Value,
     new: Option<Value>,
     after: &'static [&'static str],
+    changing: BTreeMap<String, Certainty>,
 }
 
 fn stack(stack: &'static str, old: Value, new: Value) -> Case {
     Case {
         stack,
-        region: "eu-central-1",
+        region: Some("eu-central-1"),
         old: json!({ "Resources": old }),
         new: Some(json!({ "Resources": new })),
         after: &[],
+        changing: BTreeMap::new(),
     }
 }
 
@@ -30,7 +32,7 @@ fn found(cases: &[Case]) -> Vec<String> {
         .iter()
         .map(|case| {
             let (old, new) = (Some(known(&case.old)), case.new.as_ref().map(known));
-            let changes = new.map(|new| compare(old, Some(new), &BTreeMap::new())).unwrap_or_default();
+            let changes = new.map(|new| compare(old, Some(new), &case.changing)).unwrap_or_default();
             let after: BTreeSet<_> = case.after.iter().map(|name| (*name).to_owned()).collect();
             (case, old, new, changes, after)
         })
@@ -43,6 +45,7 @@ fn found(cases: &[Case]) -> Vec<String> {
             old: *old,
             new: *new,
             changes,
+            changing: &case.changing,
             after,
         })
         .collect();
@@ -122,6 +125,17 @@ fn a_stack_that_the_plan_does_not_touch_keeps_its_names() {
 }
 
 #[test]
+fn only_global_names_of_a_stack_in_an_unknown_region_are_taken() {
+    let role = |name: Value| json!({ "Type": "AWS::IAM::Role", "Properties": { "RoleName": name } });
+    let regional = || json!({ "Fn::Sub": "r-${AWS::Region}" });
+    let resources = || json!({ "A": alarm("a"), "B": role(json!("r")), "C": role(regional()) });
+    let other = Case { region: None, new: None, ..stack("other", resources(), json!({})) };
+    let refused = found(&[other, stack("s", json!({}), resources())]);
+    let [why] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(why.starts_with("s/B: its RoleName `r` is taken: other/B has it"), "{why}");
+}
+
+#[test]
 fn two_new_resources_cannot_have_one_name() {
     let refused = found(&[stack("s", json!({}), json!({ "A": alarm("a"), "B": alarm("a") }))]);
     assert!(refused.iter().any(|why| why.contains("B has the same AlarmName `a`")), "{refused:?}");
@@ -132,7 +146,8 @@ fn two_new_resources_cannot_have_one_name() {
 #[test]
 fn names_are_regional_or_global() {
     let role = || json!({ "Type": "AWS::IAM::Role", "Properties": { "RoleName": "r" } });
-    let in_region = |region, resource: Value| Case { region, ..stack(region, json!({}), json!({ "A": resource })) };
+    let in_region =
+        |region, resource: Value| Case { region: Some(region), ..stack(region, json!({}), json!({ "A": resource })) };
     assert_eq!(found(&[in_region("eu-central-1", alarm("a")), in_region("us-east-1", alarm("a"))]), [""; 0]);
     assert_eq!(found(&[in_region("eu-central-1", role()), in_region("us-east-1", role())]).len(), 2);
     let bucket =
@@ -172,6 +187,78 @@ fn a_mapping_cannot_be_replaced_while_its_source_and_function_stay() {
     };
     let refused = found(&[stack("s", mapping("LATEST"), mapping("TRIM_HORIZON"))]);
     assert!(refused[0].contains("the combination of EventSourceArn, FunctionName must be unique"), "{refused:?}");
+}
+
+#[test]
+fn one_function_reads_several_topics_queues_and_databases_of_a_source() {
+    let mapping = |source: Value| {
+        let mut properties = json!({ "EventSourceArn": "arn:cluster", "FunctionName": "f" });
+        let fields = source.as_object().expect("an object").clone();
+        properties.as_object_mut().expect("an object").extend(fields);
+        json!({ "Type": "AWS::Lambda::EventSourceMapping", "Properties": properties })
+    };
+    let database = |name: &str, collection: &str| json!({ "DocumentDBEventSourceConfig": { "DatabaseName": name, "CollectionName": collection } });
+    for (one, other) in [
+        (json!({ "Topics": ["a"] }), json!({ "Topics": ["b"] })),
+        (json!({ "Queues": ["a"] }), json!({ "Queues": ["b"] })),
+        (database("a", "x"), database("b", "x")),
+        (database("a", "x"), database("a", "y")),
+    ] {
+        let both = json!({ "A": mapping(one.clone()), "B": mapping(other) });
+        assert_eq!(found(&[stack("s", json!({}), both)]), [""; 0]);
+        let same = json!({ "A": mapping(one.clone()), "B": mapping(one) });
+        assert_eq!(found(&[stack("s", json!({}), same)]).len(), 2);
+    }
+}
+
+#[test]
+fn names_within_an_api_conflict_once_and_not_under_another_parameter() {
+    let api = json!({ "Ref": "Api" });
+    for (kind, properties, name) in [
+        ("Authorizer", json!({ "RestApiId": api, "Name": "users" }), "its Name `users`"),
+        ("BasePathMapping", json!({ "DomainName": "a.example.com" }), "its DomainName `a.example.com`"),
+        ("GatewayResponse", json!({ "RestApiId": api, "ResponseType": "THROTTLED" }), "its ResponseType `THROTTLED`"),
+        ("Method", json!({ "RestApiId": api, "ResourceId": "r", "HttpMethod": "GET" }), "its HttpMethod `GET`"),
+        ("Model", json!({ "RestApiId": api, "Name": "note" }), "its Name `note`"),
+        ("Resource", json!({ "RestApiId": api, "ParentId": "r", "PathPart": "notes" }), "its PathPart `notes`"),
+        ("Stage", json!({ "RestApiId": api, "StageName": "dev" }), "its StageName `dev`"),
+    ] {
+        let resource = json!({ "Type": format!("AWS::ApiGateway::{kind}"), "Properties": properties });
+        let renamed = || stack("s", json!({ "Old": resource }), json!({ "New": resource }));
+        let refused = found(&[renamed()]);
+        assert!(refused.len() == 1 && refused[0].contains(name), "{kind}: {refused:?}");
+        assert!(refused[0].contains("Old has it until CloudFormation has created the new"), "{refused:?}");
+
+        let mut unknown = renamed();
+        for template in std::iter::once(&mut unknown.old).chain(&mut unknown.new) {
+            template["Parameters"] = json!({ "Api": { "Type": "String" } });
+        }
+        assert_eq!(found(&[unknown]).len(), usize::from(kind == "BasePathMapping"), "{kind}");
+    }
+}
+
+#[test]
+fn a_name_within_a_changing_parameter_is_free() {
+    let authorizer = json!({ "Type": "AWS::ApiGateway::Authorizer", "Properties": {
+        "RestApiId": { "Ref": "ApiId" }, "Name": "users" } });
+    let renamed = |certainty: Option<Certainty>| {
+        let mut case = stack("s", json!({ "Old": authorizer }), json!({ "New": authorizer }));
+        for template in std::iter::once(&mut case.old).chain(&mut case.new) {
+            // The value is known, but may be the old one.
+            template["Parameters"] = json!({ "ApiId": { "Type": "String", "Default": "abc" } });
+        }
+        case.changing.extend(certainty.map(|certainty| ("ApiId".to_owned(), certainty)));
+        found(&[case]).len()
+    };
+    assert_eq!(renamed(None), 1);
+    assert_eq!(renamed(Some(Certainty::Certain)), 0);
+}
+
+#[test]
+fn both_versions_of_a_domain_name_are_one() {
+    let domain = |version: &str| json!({ "Type": format!("AWS::ApiGateway{version}::DomainName"), "Properties": { "DomainName": "a.example.com" } });
+    let refused = found(&[stack("s", json!({ "Old": domain("") }), json!({ "New": domain("V2") }))]);
+    assert!(refused.len() == 1 && refused[0].contains("its DomainName `a.example.com` is taken"), "{refused:?}");
 }
 
 #[test]
