@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::{
     },
     identity::SharedIdentityResolver,
     interceptors::SharedInterceptor,
+    orchestrator::SensitiveOutput,
     runtime_components::RuntimeComponentsBuilder,
     runtime_plugin::RuntimePlugin,
 };
@@ -59,6 +60,8 @@ fn settings(service: Service, config: &SdkConfig) -> FrozenLayer {
     settings.store_put(SigningName::from_static(service.signing_name));
     settings.store_put(SigningRegion::from(Region::new(service.signing_region(config))));
     settings.store_put(SigV4OperationSigningConfig::default());
+    // Responses may contain secrets: the runtime's trace leaves them out.
+    settings.store_put(SensitiveOutput);
     if let Some(protection) = config.stalled_stream_protection() {
         settings.store_put(protection);
     }

@@ -21,11 +21,12 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Interruption {
     interrupted: watch::Sender<bool>,
     continuing: Arc<Mutex<BTreeSet<String>>>,
+    unrestored: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Default for Interruption {
     fn default() -> Self {
-        Self { interrupted: watch::Sender::new(false), continuing: Arc::default() }
+        Self { interrupted: watch::Sender::new(false), continuing: Arc::default(), unrestored: Arc::default() }
     }
 }
 
@@ -43,6 +44,14 @@ impl Interruption {
         Continuing { work, all: Arc::clone(&self.continuing) }
     }
 
+    /// Registers what this run has changed for a while and puts back when it is interrupted. The user is informed of it, unless the guard was
+    /// dropped in time.
+    #[must_use]
+    pub(crate) fn restoring(&self, changed: String) -> Continuing {
+        locked(&self.unrestored).insert(changed.clone());
+        Continuing { work: changed, all: Arc::clone(&self.unrestored) }
+    }
+
     /// Runs a command until it ends or the run is interrupted.
     ///
     /// # Errors
@@ -55,15 +64,16 @@ impl Interruption {
         tokio::select! {
             result = &mut command => result,
             signal = signals.next() => {
-                let interrupted = Interrupted { signal, continuing: self.registered() };
+                let continuing = self.registered();
                 if self.interrupt() {
-                    // The subscribers release their locks, unless that takes too long or the user insists.
+                    // The subscribers put back what they changed and release their locks, unless that takes too long or the user insists.
                     tokio::select! {
                         _ = tokio::time::timeout(RELEASE_TIMEOUT, &mut command) => {}
                         _ = signals.next() => {}
                     }
                 }
-                Err(interrupted.into())
+                // The command is still there, so what it has not put back is registered.
+                Err(Interrupted { signal, continuing: self.with_unrestored(continuing) }.into())
             }
         }
     }
@@ -76,9 +86,17 @@ impl Interruption {
 
     /// Returns the work that AWS continues if this run stops now.
     pub(crate) fn registered(&self) -> Option<String> {
-        let continuing = locked(&self.continuing);
-        (!continuing.is_empty()).then(|| continuing.iter().cloned().collect::<Vec<_>>().join("; "))
+        joined(&locked(&self.continuing))
     }
+
+    /// Adds what this run has not put back.
+    fn with_unrestored(&self, continuing: Option<String>) -> Option<String> {
+        joined(&continuing.into_iter().chain(joined(&locked(&self.unrestored))).collect())
+    }
+}
+
+fn joined(works: &BTreeSet<String>) -> Option<String> {
+    (!works.is_empty()).then(|| works.iter().cloned().collect::<Vec<_>>().join("; "))
 }
 
 /// Ends the process some time after a signal if its command does not: one that waits for an answer at the terminal cannot be dropped.
@@ -110,7 +128,7 @@ impl Signals {
         tokio::select! {
             () = received(SignalKind::interrupt()) => Signal::Interrupt,
             () = received(SignalKind::terminate()) => Signal::Terminate,
-            () = received(SignalKind::hangup()), if !is_hang_up_ignored() => Signal::HangUp,
+            () = received(SignalKind::hangup()), if listens_for_hang_up() => Signal::HangUp,
         }
     }
 }
@@ -123,13 +141,22 @@ async fn received(kind: SignalKind) {
     }
 }
 
-/// Returns whether this process ignores the end of its terminal, as `nohup` starts it. To listen would end that.
-fn is_hang_up_ignored() -> bool {
+/// Returns whether to listen for the end of the terminal. A process that ignores it, as `nohup` starts it, must continue to.
+#[cfg(target_os = "linux")]
+fn listens_for_hang_up() -> bool {
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-    ignores_hang_up(&status)
+    !ignores_hang_up(&status)
+}
+
+/// Returns whether to listen for the end of the terminal. Other systems show the ignored signals to unsafe code only, so the signal keeps
+/// its effect there: it ends the process, or `nohup` has it ignored.
+#[cfg(not(target_os = "linux"))]
+const fn listens_for_hang_up() -> bool {
+    false
 }
 
 /// Reads the mask of ignored signals in `/proc/<process>/status` (proc(5)): SIGHUP is the first.
+#[cfg(any(target_os = "linux", test))]
 fn ignores_hang_up(status: &str) -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
@@ -149,7 +176,7 @@ impl Subscription {
     }
 }
 
-/// Work that AWS continues after an interruption; unregistered when dropped.
+/// Work that AWS continues after an interruption, or that is not put back yet; unregistered when dropped.
 #[derive(Debug)]
 pub(crate) struct Continuing {
     work: String,
@@ -181,6 +208,18 @@ mod tests {
         assert_eq!(interruption.registered().as_deref(), Some("b"));
         drop(second);
         assert_eq!(interruption.registered(), None);
+    }
+
+    #[test]
+    fn what_was_put_back_in_time_needs_no_notice() {
+        let interruption = Interruption::default();
+        let restoring = interruption.restoring("functions of notes may still call the recorder".to_owned());
+        assert_eq!(interruption.registered(), None, "only an interruption reports it");
+        let notice = interruption.with_unrestored(Some("CloudFormation continues".to_owned()));
+        let expected = "CloudFormation continues; functions of notes may still call the recorder";
+        assert_eq!(notice.as_deref(), Some(expected));
+        drop(restoring);
+        assert_eq!(interruption.with_unrestored(None), None);
     }
 
     #[test]

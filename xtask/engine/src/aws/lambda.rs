@@ -11,6 +11,7 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{AliasConfiguration, FunctionConfiguration},
 };
+pub(crate) use recording::{RECORDED_VERSION, RECORDING};
 use serde::Serialize;
 #[cfg(test)]
 pub(crate) use version::Settings;

@@ -142,7 +142,12 @@ impl S3 {
         self.delete_versions(bucket, &objects).await
     }
 
-    /// Reads the tags of a bucket; `None` if there is no such bucket in the account.
+    /// Reads the tags of a bucket; `None` if there is no such bucket.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails: with [`ErrorKind::AccessDenied`] if the caller may not read the tags, or the bucket is another account's (S3 user
+    /// guide, "Verifying bucket ownership with bucket owner condition").
     pub(crate) async fn bucket_tags(
         &self,
         bucket: &str,
@@ -152,8 +157,7 @@ impl S3 {
         match request.send().await.map_err(|error| failed("s3:GetBucketTagging", error)) {
             Ok(found) => Ok(Some(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())),
             Err(error) if error.code.as_deref() == Some("NoSuchTagSet") => Ok(Some(BTreeMap::new())),
-            // The bucket of another account: S3 answers as if its owner forbade the call.
-            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::AccessDenied) => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -20,7 +20,7 @@ use crate::{
     live::{self, Endpoints},
     lock::HeldLocks,
     rights::{Deployed, Judgement, Place, Recorder, Refused, Rendered, Role, judge, roles},
-    session::{self, Session},
+    session::{self, Locking, Session},
     stage, table,
     ui::{Format, Ui},
 };
@@ -91,10 +91,10 @@ pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Res
         }
     }
     warn(&judgement, &failed_checks, &context.ui);
-    let failures = failures(&judgement, failed_checks.len());
-    if failures.is_empty() {
+    if judgement.passes() && failed_checks.is_empty() {
         return Ok(Exit::Success);
     }
+    let failures = failures(&judgement, failed_checks.len());
     Err(CheckRightsError::Failed { against: against.name, failures }.into())
 }
 
@@ -122,18 +122,29 @@ async fn recorded(
     let observed = session.observe().await?;
     let (outputs, bucket) = (session::outputs(&observed), session.bucket(&observed));
     let recorder = Recorder::new(Place::of(&session.stage), &session.clients)?;
-    // While it is kept, an interrupted run waits until the functions are put back.
-    let _subscription = session.context.interruption.subscribe();
-    let work = async |_: &HeldLocks<Documents>| exercise(systems, &outputs, &recorder, session).await;
-    let exercised = session.locked(systems, "check-rights", bucket, work).await;
-    let judgement = judge(&recorder.recorded(), roles);
-    let stopped = recorder.stop().await;
+    let interruption = &session.context.interruption;
+    // While these are kept, an interrupted run waits until the functions are put back, and reports if there was no time for it.
+    let (_subscription, _restoring) = (interruption.subscribe(), interruption.restoring(unrestored(systems)));
+    let work = async |_: &HeldLocks<Documents>| {
+        let failed_checks = exercise(systems, &outputs, &recorder, session).await;
+        failed_checks.map(|failed_checks| (judge(&recorder.recorded(), roles), failed_checks))
+    };
+    let mut stopped = Ok(());
+    let restore = async { stopped = recorder.stop().await };
+    let locking = Locking { systems, command: "check-rights", bucket };
+    let exercised = session.locked_and_restored(locking, work, restore).await;
     if let (Err(_), Err(error)) = (&exercised, &stopped) {
         session.context.ui.warn(one_line(error));
     }
-    let failed_checks = session.explain(exercised)?;
+    let judged = session.explain(exercised)?;
     stopped?;
-    Ok((judgement, failed_checks))
+    Ok(judged)
+}
+
+/// What an interrupted run reports if it had no time to put the functions back.
+fn unrestored(systems: &[RenderedSystem]) -> String {
+    let systems: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
+    format!("functions of {} may still call the recorder, until the same command puts them back", systems.join(", "))
 }
 
 /// Records every function, then runs the systems' checks and the project's demos; returns those that failed. Latency is not measured,
@@ -276,6 +287,7 @@ mod tests {
         let expected = ["2 calls would be refused", "1 call cannot be judged", "3 checks failed"];
         assert_eq!(failures(&judgement(), 3), expected);
         let unused = Judgement { refused: Vec::new(), unknown: Vec::new(), ..judgement() };
-        assert!(failures(&unused, 0).is_empty());
+        assert!(unused.passes() && failures(&unused, 0).is_empty());
+        assert!(!judgement().passes() && !failures(&judgement(), 0).is_empty());
     }
 }

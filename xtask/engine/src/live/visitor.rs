@@ -11,7 +11,7 @@ use model::rendered::{LiveCheck, LiveKind, SignIn};
 use super::patiently;
 use crate::{
     http::{Client, Request},
-    release::smoke::{has_no_route, no_route},
+    release::smoke::{missing_route, no_route},
 };
 
 /// A client of a deployed system.
@@ -72,8 +72,10 @@ impl<'a> Visitor<'a> {
             )));
         }
         // An authorizer refuses with the same status.
-        if has_no_route(&response) {
-            return Err(CheckFailure::Unexpected(no_route(check.method.as_str(), &url, response.status)));
+        let has_token = check.headers.iter().any(|(name, _)| name == "authorization");
+        if let Some(error_type) = missing_route(&response, has_token) {
+            let reason = no_route(check.method.as_str(), &url, response.status, error_type);
+            return Err(CheckFailure::Unexpected(reason));
         }
         if !check.statuses.contains(&response.status) {
             let expected: Vec<_> = check.statuses.iter().map(u16::to_string).collect();
@@ -164,8 +166,11 @@ mod tests {
             Visitor::new(&urls).request(&check).await.map(|response| response.status).map_err(String::from)
         };
         assert_eq!(outcome("AccessDeniedException").await, Ok(403));
-        let failure = outcome("MissingAuthenticationTokenException").await.expect_err("there is no route");
-        assert!(failure.contains("/links has no route for GET"), "{failure}");
+        for error_type in ["MissingAuthenticationTokenException", "IncompleteSignatureException"] {
+            let failure = outcome(error_type).await.expect_err("there is no route");
+            assert!(failure.contains("/links has no route for GET"), "{failure}");
+            assert!(failure.ends_with(error_type), "{failure}");
+        }
     }
 
     #[tokio::test]

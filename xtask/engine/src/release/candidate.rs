@@ -11,7 +11,7 @@ use super::{
 use crate::{
     aws::lambda::{Alias, Invocation, Version},
     deploy::{self, observe::LIVE},
-    ledger::SettledVersion,
+    ledger::{LedgerError, SettledVersion},
 };
 
 /// A function and the version that may be released.
@@ -44,6 +44,7 @@ pub(super) async fn prepare_candidate(
     let aliases = lambda.aliases(name).await.map_err(failed(name))?;
     let live: Option<Alias> = aliases.into_iter().find(|alias| alias.name == LIVE);
     let live = live.ok_or_else(|| ReleaseError::NotDeployed { function: name.clone() })?;
+    end_killed_recording(context, name).await?;
     let latest = ready(context, name, "$LATEST").await?;
     let current = lambda.version(name, &live.version).await.map_err(failed(name))?;
     check_code(context, name, &latest)?;
@@ -66,6 +67,21 @@ pub(super) async fn prepare_candidate(
     candidate.version = publish(context, name, &latest).await?;
     ready(context, name, &candidate.version).await?;
     Ok(candidate)
+}
+
+/// Puts back the variables of `$LATEST` that a killed `check-rights` has changed: a published version would call a proxy that is gone.
+/// Functions are only recorded on an emulator.
+async fn end_killed_recording(context: &ReleaseContext<'_>, function: &str) -> Result<(), ReleaseError> {
+    if context.clients.endpoint().is_none() {
+        return Ok(());
+    }
+    let lambda = context.clients.lambda();
+    let before = lambda.variables_before_recording(function).await.map_err(failed(function))?;
+    let Some(before) = before else { return Ok(()) };
+    context.locks.ensure_held(&context.system.name).await.map_err(LedgerError::from)?;
+    lambda.set_environment(function, &before).await.map_err(failed(function))?;
+    context.ui.say(format_args!("· {function}: variables that a killed `check-rights` had changed were put back"));
+    Ok(())
 }
 
 fn check_code(context: &ReleaseContext<'_>, function: &str, latest: &Version) -> Result<(), ReleaseError> {

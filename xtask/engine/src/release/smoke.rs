@@ -56,19 +56,24 @@ pub(super) async fn with_retries<E>(
     Ok(attempt().await?.map_err(|why| format!("{why}, {ATTEMPTS} times")))
 }
 
-/// Returns whether API Gateway had no route for the request. It answers with status 403, as an authorizer does, but with this
-/// error type (API Gateway developer guide, "Gateway response types": `MISSING_AUTHENTICATION_TOKEN` is also the response to an
-/// unsupported method or resource). A stage may set another status and body; the header stays.
-pub(crate) fn has_no_route(response: &Response) -> bool {
-    let error_type = response.headers.get("x-amzn-errortype");
-    error_type.is_some_and(|error_type| error_type.starts_with("MissingAuthenticationTokenException"))
+/// The error type of API Gateway's response to a request without a route (API Gateway developer guide, "Gateway response types":
+/// `MISSING_AUTHENTICATION_TOKEN` is also the response to an unsupported method or resource).
+const NO_ROUTE: &str = "MissingAuthenticationTokenException";
+/// Its error types where such a request has an `Authorization` header, which API Gateway then reads as a signature of AWS (AWS re:Post,
+/// "How do I troubleshoot HTTP 403 errors from API Gateway?"). Authorizers and functions have other ones.
+const UNSIGNED: [&str; 2] = ["IncompleteSignatureException", "InvalidSignatureException"];
+
+/// Returns API Gateway's error type if it had no route for the request. It answers with status 403, as an authorizer does. A stage may set
+/// another status and body; the header stays. `has_token` is whether the request had an `Authorization` header.
+pub(crate) fn missing_route(response: &Response, has_token: bool) -> Option<&'static str> {
+    let error_type = response.headers.get("x-amzn-errortype")?;
+    let of_token: &[&str] = if has_token { &UNSIGNED } else { &[] };
+    [NO_ROUTE].iter().chain(of_token).copied().find(|known| error_type.starts_with(known))
 }
 
-/// Describes a response of [`has_no_route`].
-pub(crate) fn no_route(method: &str, url: &str, status: u16) -> String {
-    format!(
-        "{url} has no route for {method}: the gateway itself responds with {status}, MissingAuthenticationTokenException"
-    )
+/// Describes a response of [`missing_route`], whose error type is the last argument.
+pub(crate) fn no_route(method: &str, url: &str, status: u16, error_type: &str) -> String {
+    format!("{url} has no route for {method}: the gateway itself responds with {status}, {error_type}")
 }
 
 impl SmokeTest {
@@ -83,8 +88,8 @@ impl SmokeTest {
         let url = self.url.as_ref().map_err(Clone::clone)?;
         let response = Request::get(url).send().await.map_err(|error| error.to_string())?;
         let status = response.status;
-        if has_no_route(&response) {
-            return Err(no_route("GET", url, status));
+        if let Some(error_type) = missing_route(&response, false) {
+            return Err(no_route("GET", url, status, error_type));
         }
         if status != self.status {
             return Err(format!("{url} responds with {status} instead of {}", self.status));
@@ -245,11 +250,21 @@ mod tests {
             headers: [("x-amzn-errortype".to_owned(), error_type.to_owned())].into(),
             ..Response::default()
         };
-        assert!(has_no_route(&response("MissingAuthenticationTokenException")));
-        for refused in ["UnauthorizedException", "AccessDeniedException"] {
-            assert!(!has_no_route(&response(refused)), "{refused}");
+        for has_token in [false, true] {
+            assert_eq!(missing_route(&response(NO_ROUTE), has_token), Some(NO_ROUTE));
+            for refused in ["UnauthorizedException", "AccessDeniedException"] {
+                assert_eq!(missing_route(&response(refused), has_token), None, "{refused}");
+            }
+            assert_eq!(missing_route(&Response { status: 403, ..Response::default() }, has_token), None);
         }
-        assert!(!has_no_route(&Response { status: 403, ..Response::default() }));
+        for unsigned in UNSIGNED {
+            assert_eq!(missing_route(&response(unsigned), true), Some(unsigned));
+            assert_eq!(
+                missing_route(&response(unsigned), false),
+                None,
+                "the method itself reads signatures: {unsigned}"
+            );
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub enum RightsError {
     },
     /// A call about a function failed.
     #[error("failed to change function {function} for the recording")]
+    #[diagnostic(help("run the same command again: it puts the functions back"))]
     Function {
         /// The function's name in Lambda.
         function: String,

@@ -82,7 +82,7 @@ pub struct Unused {
 }
 
 impl Judgement {
-    /// Would every recorded call be allowed?
+    /// Returns whether every recorded call would be allowed.
     #[must_use]
     pub const fn passes(&self) -> bool {
         self.refused.is_empty() && self.unknown.is_empty()

@@ -2,7 +2,7 @@
 //!
 //! Each function gets a proxy of its own. For the time of the recording, its alias points to a version whose clients call AWS through
 //! the proxy; `$LATEST` keeps its configuration. [`Recorder::stop`] puts everything back. A recording that was killed leaves the alias at
-//! its version, whose variable [`ORIGINAL`] names the one before: the next recording puts that back.
+//! its version, whose variable [`RECORDED_VERSION`] names the one before: the next recording puts that back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use model::{parts::function::LIVE, statements::Request};
 
 use super::{
@@ -18,12 +19,15 @@ use super::{
     error::on,
     proxy::Proxy,
 };
-use crate::{aws::Clients, deploy, poll::Schedule};
+use crate::{
+    aws::{
+        Clients,
+        lambda::{RECORDED_VERSION, RECORDING},
+    },
+    deploy,
+    poll::Schedule,
+};
 
-/// The variable of a recording's version that names the version which the alias pointed to before.
-const ORIGINAL: &str = "XTASK_RECORDED_VERSION";
-/// The description of a recording's version.
-const DESCRIPTION: &str = "records calls for check-rights";
 /// The services whose endpoint is set, as in the SDKs and Tools reference guide, "Identifiers for service-specific endpoints".
 const SERVICES: [&str; 20] = [
     "APIGATEWAYMANAGEMENTAPI",
@@ -105,17 +109,15 @@ impl<'a> Recorder<'a> {
     pub async fn record(&self, function: &str) -> Result<(), RightsError> {
         let (proxy, recorded) = self.proxy().await.map_err(|source| RightsError::Proxy { source })?;
         let lambda = self.clients.lambda();
-        let aliases = lambda.aliases(function).await.map_err(on(function))?;
-        let live = aliases.into_iter().find(|alias| alias.name == LIVE);
-        let live = live.ok_or_else(|| RightsError::NotDeployed { function: function.to_owned() })?.version;
-        let interrupted = lambda.environment(function, LIVE).await.map_err(on(function))?.remove(ORIGINAL);
-        let temporary = interrupted.is_some().then(|| live.clone()).into_iter().collect();
-        let original = interrupted.unwrap_or(live);
-        let latest = lambda.environment(function, "$LATEST").await.map_err(on(function))?;
-        let environment = match latest.get(ORIGINAL) {
+        let live =
+            self.live(function).await?.ok_or_else(|| RightsError::NotDeployed { function: function.to_owned() })?;
+        let killed = lambda.before_recording(function, &live).await.map_err(on(function))?;
+        let temporary = killed.is_some().then(|| live.clone()).into_iter().collect();
+        let original = killed.unwrap_or(live);
+        let environment = match lambda.variables_before_recording(function).await.map_err(on(function))? {
             // Killed before `$LATEST` was put back.
-            Some(before) => lambda.environment(function, before).await.map_err(on(function))?,
-            None => latest,
+            Some(before) => before,
+            None => lambda.environment(function, "$LATEST").await.map_err(on(function))?,
         };
         let redirected = redirected(&environment, &original, &self.upstream, &proxy.endpoint);
         let index = {
@@ -126,13 +128,19 @@ impl<'a> Recorder<'a> {
         };
         lambda.set_environment(function, &redirected).await.map_err(on(function))?;
         let latest = deploy::ready(function, "$LATEST", self.clients).await.map_err(on(function))?;
-        let version = lambda.publish(function, &latest.code_sha256, DESCRIPTION).await.map_err(on(function))?;
+        let version = lambda.publish(function, &latest.code_sha256, RECORDING).await.map_err(on(function))?;
         locked(&self.functions)[index].temporary.push(version.clone());
         lambda.set_environment(function, &environment).await.map_err(on(function))?;
         deploy::ready(function, "$LATEST", self.clients).await.map_err(on(function))?;
         locked(&self.functions)[index].environment = None;
         deploy::ready(function, &version, self.clients).await.map_err(on(function))?;
         lambda.point(function, LIVE, &version).await.map_err(on(function))
+    }
+
+    /// Returns the version that the alias points to; `None` if there is no such function or alias.
+    async fn live(&self, function: &str) -> Result<Option<String>, RightsError> {
+        let aliases = self.clients.lambda().aliases(function).await.map_err(on(function))?;
+        Ok(aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version))
     }
 
     async fn proxy(&self) -> std::io::Result<(Proxy, Arc<Mutex<Recorded>>)> {
@@ -163,26 +171,28 @@ impl<'a> Recorder<'a> {
         functions.iter().map(|function| (function.name.clone(), locked(&function.recorded).clone())).collect()
     }
 
-    /// Puts every function back as it was, and deletes the versions of the recording. A function that fails does not stop the others.
+    /// Puts every function back as it was, all at once, and deletes the versions of the recording. A function that fails does not stop the
+    /// others. An alias that another run has moved since, and variables that it has set, stay as they are.
     ///
     /// # Errors
     ///
     /// The first failed call.
-    pub async fn stop(self) -> Result<(), RightsError> {
+    pub async fn stop(&self) -> Result<(), RightsError> {
         let functions = std::mem::take(&mut *locked(&self.functions));
-        let mut result = Ok(());
-        for function in &functions {
-            result = result.and(self.put_back(function).await);
-        }
-        result
+        let results = join_all(functions.iter().map(|function| self.put_back(function))).await;
+        results.into_iter().collect()
     }
 
     async fn put_back(&self, function: &Function) -> Result<(), RightsError> {
         let (lambda, name) = (self.clients.lambda(), function.name.as_str());
-        lambda.point(name, LIVE, &function.original).await.map_err(on(name))?;
+        if self.live(name).await?.is_some_and(|live| function.temporary.contains(&live)) {
+            lambda.point(name, LIVE, &function.original).await.map_err(on(name))?;
+        }
         if let Some(environment) = &function.environment {
             deploy::ready(name, "$LATEST", self.clients).await.map_err(on(name))?;
-            lambda.set_environment(name, environment).await.map_err(on(name))?;
+            if lambda.environment(name, "$LATEST").await.map_err(on(name))?.contains_key(RECORDED_VERSION) {
+                lambda.set_environment(name, environment).await.map_err(on(name))?;
+            }
         }
         for version in &function.temporary {
             lambda.delete_version(name, version).await.map_err(on(name))?;
@@ -206,7 +216,7 @@ fn redirected(
     };
     let own = environment.iter().map(|(name, value)| (name.clone(), moved(value)));
     let services = SERVICES.iter().map(|service| (format!("AWS_ENDPOINT_URL_{service}"), proxy.to_owned()));
-    own.chain(services).chain([(ORIGINAL.to_owned(), original.to_owned())]).collect()
+    own.chain(services).chain([(RECORDED_VERSION.to_owned(), original.to_owned())]).collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -215,7 +225,32 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use model::stage::Stage;
+
     use super::*;
+    use crate::aws::scripted::{Endpoint, Received};
+
+    #[tokio::test]
+    async fn an_alias_that_another_run_has_moved_stays() {
+        let stage = Stage::parse("dev", "account: '000000000000'\nregion: us-east-1\n", "dev.yaml").expect("a stage");
+        for (live, moves) in [("8", 1), ("9", 0)] {
+            let endpoint = Endpoint::serve(move |request: &Received| {
+                let is_list = request.target.starts_with("GET ") && request.target.contains("/aliases");
+                let list = format!(r#"{{"Aliases":[{{"Name":"live","FunctionVersion":"{live}"}}]}}"#);
+                (200, if is_list { list } else { "{}".to_owned() })
+            })
+            .await;
+            let clients = endpoint.clients().await;
+            let recorder = Recorder::new(Place::of(&stage), &clients).expect("an emulator");
+            let (proxy, recorded) = recorder.proxy().await.expect("a proxy");
+            let (name, original, temporary) = ("f".to_owned(), "7".to_owned(), vec!["8".to_owned()]);
+            let function = Function { name, recorded, original, temporary, environment: None, _proxy: proxy };
+            locked(&recorder.functions).push(function);
+            recorder.stop().await.expect("put back");
+            assert_eq!(endpoint.count("PUT /2015-03-31/functions/f/aliases/live"), moves, "live points to {live}");
+            assert_eq!(endpoint.count("DELETE /2015-03-31/functions/f?Qualifier=8"), 1);
+        }
+    }
 
     #[test]
     fn every_address_of_the_emulator_becomes_the_proxys() {
@@ -230,6 +265,6 @@ mod tests {
         let value = |name: &str| redirected[name].as_str();
         assert_eq!((value("TABLE"), value("OTHER")), ("notes", "http://127.0.0.1:45660"));
         assert_eq!((value("LINKS"), value("DATA")), ("http://127.0.0.1:9999/bucket", "http://127.0.0.1:9999"));
-        assert_eq!((value("AWS_ENDPOINT_URL_DYNAMODB"), value(ORIGINAL)), ("http://127.0.0.1:9999", "7"));
+        assert_eq!((value("AWS_ENDPOINT_URL_DYNAMODB"), value(RECORDED_VERSION)), ("http://127.0.0.1:9999", "7"));
     }
 }

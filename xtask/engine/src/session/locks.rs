@@ -13,6 +13,17 @@ use crate::{
     store::Store,
 };
 
+/// The locks that work needs.
+#[derive(Debug)]
+pub(crate) struct Locking<'a> {
+    /// The systems, one lock each.
+    pub(crate) systems: &'a [RenderedSystem],
+    /// The command that the run executes.
+    pub(crate) command: &'a str,
+    /// The artifact bucket.
+    pub(crate) bucket: Option<String>,
+}
+
 impl Session {
     /// Runs `work` while the lock of each system is held. Stops when a lock is lost or the user interrupts.
     ///
@@ -25,7 +36,24 @@ impl Session {
         bucket: Option<String>,
         work: impl AsyncFnOnce(&HeldLocks<Documents>) -> miette::Result<T>,
     ) -> miette::Result<T> {
-        let Some(bucket) = bucket else { return work(&HeldLocks::none()).await };
+        let locking = Locking { systems, command, bucket };
+        self.locked_and_restored(locking, work, std::future::ready(())).await
+    }
+
+    /// Does the same as [`Self::locked`], and awaits `restore` before the locks are released: also after an interruption or a lost lock, which
+    /// drop the work.
+    pub(crate) async fn locked_and_restored<T>(
+        &self,
+        locking: Locking<'_>,
+        work: impl AsyncFnOnce(&HeldLocks<Documents>) -> miette::Result<T>,
+        restore: impl Future<Output = ()>,
+    ) -> miette::Result<T> {
+        let Locking { systems, command, bucket } = locking;
+        let Some(bucket) = bucket else {
+            let result = work(&HeldLocks::none()).await;
+            restore.await;
+            return result;
+        };
         let ui = &self.context.ui;
         let store = Arc::new(self.clients.documents(bucket));
         let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
@@ -33,6 +61,7 @@ impl Session {
         let mut interruption = self.context.interruption.subscribe();
         let locks = HeldLocks::acquire(&store, &names, requester, ui).await?;
         let result = while_held(&locks, &self.context.interruption, &mut interruption, work(&locks)).await;
+        restore.await;
         locks.release(ui).await;
         result
     }

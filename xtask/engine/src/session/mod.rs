@@ -5,6 +5,7 @@ mod release;
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
+pub(crate) use locks::Locking;
 use miette::Diagnostic;
 use model::{foundation, rendered::RenderedSystem, stage::Stage};
 use plan::observed::Observed;

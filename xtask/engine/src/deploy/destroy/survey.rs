@@ -1,7 +1,8 @@
 //! What a destruction would delete, what would stay, and what AWS would refuse to delete: asked before the first deletion.
 //!
-//! Resources count as a stage's own if one of its stacks lists them, has given them up, or is named in their tags. A name alone proves
-//! nothing: names of user pools are not unique, and a bucket may have been made by another program since.
+//! Resources count as a stage's own if one of its stacks lists them, or is named in their tags. A name alone proves nothing: names of user
+//! pools are not unique, and a bucket may have been made by another program since. That a stack had a resource once proves nothing either:
+//! another stack may have imported it since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +19,16 @@ use crate::{
         Clients,
         cloudformation::{CloudFormation, resources::StackResource},
         cognito::Pool,
+        error::ErrorKind,
     },
     deploy::{DeployError, failed_to},
 };
 
-/// The tag with the name of the stack that made a resource (CloudFormation user guide, "Resource tags").
+/// The tag with the name of a resource's stack (CloudFormation user guide, "Resource tags").
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
+/// Why a bucket is kept whose tags S3 does not return: it answers alike for another account's bucket and for a caller without the permission.
+const UNREADABLE: &str =
+    "its tags could not be read: it belongs to another account, or the caller lacks s3:GetBucketTagging";
 
 /// The result of a survey.
 #[derive(Debug, Default)]
@@ -58,7 +63,8 @@ pub(crate) async fn survey(
 ) -> Result<Survey, DeployError> {
     let stacks = systems.iter().flat_map(|system| &system.stacks);
     let owners = stacks.map(|stack| (stack.name.as_str(), stack.system.as_str())).collect();
-    let mut surveyor = Surveyor { clients, stage, delete_data, owners, found: Survey::default() };
+    let (is_emulated, found) = (clients.endpoint().is_some(), Survey::default());
+    let mut surveyor = Surveyor { clients, stage, delete_data, is_emulated, owners, found };
     for (region, stacks) in by_region(systems) {
         surveyor.stacks(region, &stacks).await?;
     }
@@ -80,6 +86,8 @@ struct Surveyor<'a> {
     clients: &'a Clients,
     stage: &'a Stage,
     delete_data: bool,
+    /// Whether the clients call an emulator, which does not store the tags of every resource.
+    is_emulated: bool,
     /// The system of each stack.
     owners: BTreeMap<&'a str, &'a str>,
     found: Survey,
@@ -128,22 +136,22 @@ impl Surveyor<'_> {
         Ok(true)
     }
 
-    /// Adds a resource that a stack has given up, if it still exists and no other stack has it.
+    /// Adds a resource that a stack has given up, if it still exists and its tags prove that it is the stage's own.
     async fn retained(&mut self, stack: &RenderedStack, resource: &StackResource) -> Result<(), DeployError> {
         let id = &resource.physical_id;
         match StatefulKind::of(&resource.resource_type) {
             Some(StatefulKind::UserPool) => {
-                if let Some(pool) = self.pool(id).await? {
-                    self.add_pool(&stack.system, pool, true);
+                let Some(pool) = self.pool(id).await? else { return Ok(()) };
+                match self.owner_now(stack, &pool.tags) {
+                    Owner::Own(system) => self.add_pool(&system, pool, true),
+                    Owner::Other(why) => self.keep(format_args!("user pool {} ({id})", pool.name), &why),
                 }
             }
             Some(StatefulKind::Bucket) => {
-                let tags = self.bucket_tags(stack.region.as_deref(), id).await?;
-                match tags.map(|tags| tags.get(STACK_TAG).cloned()) {
-                    Some(Some(other)) if !self.owners.contains_key(other.as_str()) => {
-                        self.found.foreign.push(format!("bucket {id}: kept; stack {other} owns it now"));
-                    }
-                    Some(_) => self.add(StatefulKind::Bucket, stack, id),
+                let region = stack.region.as_deref();
+                match self.bucket_owner(region, id, |tags| self.owner_now(stack, tags)).await? {
+                    Some(Owner::Own(_)) => self.add(StatefulKind::Bucket, stack, id),
+                    Some(Owner::Other(why)) => self.keep(format_args!("bucket {id}"), &why),
                     None => {}
                 }
             }
@@ -169,16 +177,16 @@ impl Surveyor<'_> {
             let Some(pool) = self.pool(&id).await? else { continue };
             match self.owner(&pool.tags) {
                 Owner::Own(system) => self.add_pool(&system, pool, true),
-                Owner::Other(why) => self.found.foreign.push(format!("user pool {} ({id}): kept; {why}", pool.name)),
+                Owner::Other(why) => self.keep(format_args!("user pool {} ({id})", pool.name), &why),
             }
         }
         for bucket in defined.into_iter().filter(|defined| defined.kind == StatefulKind::Bucket) {
             if self.found.resources.iter().any(|found| found.kind == bucket.kind && found.name == bucket.name) {
                 continue;
             }
-            match self.bucket_tags(bucket.region.as_deref(), &bucket.name).await?.map(|tags| self.owner(&tags)) {
+            match self.bucket_owner(bucket.region.as_deref(), &bucket.name, |tags| self.owner(tags)).await? {
                 Some(Owner::Own(_)) => self.found.resources.push(bucket),
-                Some(Owner::Other(why)) => self.found.foreign.push(format!("{bucket}: kept; {why}")),
+                Some(Owner::Other(why)) => self.keep(&bucket, &why),
                 None => {}
             }
         }
@@ -194,7 +202,21 @@ impl Surveyor<'_> {
         match self.owners.get(stack.as_str()) {
             Some(system) => Owner::Own((*system).to_owned()),
             None if stack.is_empty() => Owner::Other("its tags name no stack".to_owned()),
-            None => Owner::Other(format!("stack {stack} created it")),
+            None => Owner::Other(format!("stack {stack} owns it")),
+        }
+    }
+
+    /// Returns the present owner of a resource that a stack has given up. On an emulator, one without tags is still the stack's own.
+    fn owner_now(&self, stack: &RenderedStack, tags: &BTreeMap<String, String>) -> Owner {
+        let is_untagged = [STACK_TAG, "stage", "system", "stack"].iter().all(|tag| !tags.contains_key(*tag));
+        if self.is_emulated && is_untagged { Owner::Own(stack.system.clone()) } else { self.owner(tags) }
+    }
+
+    /// Reports a resource that has a name of the stage, or was its own, and is kept.
+    fn keep(&mut self, resource: impl std::fmt::Display, why: &str) {
+        let line = format!("{resource}: kept; {why}");
+        if !self.found.foreign.contains(&line) {
+            self.found.foreign.push(line);
         }
     }
 
@@ -258,13 +280,18 @@ impl Surveyor<'_> {
         self.clients.cognito().pool(id).await.map_err(failed_to("read", format!("user pool {id}")))
     }
 
-    async fn bucket_tags(
+    /// Returns the owner of a bucket, by its tags; `None` if there is no such bucket.
+    async fn bucket_owner(
         &self,
         region: Option<&str>,
         bucket: &str,
-    ) -> Result<Option<BTreeMap<String, String>>, DeployError> {
-        let tags = self.clients.s3_in(region).bucket_tags(bucket, &self.stage.account).await;
-        tags.map_err(failed_to("read", format!("bucket {bucket}")))
+        owner: impl FnOnce(&BTreeMap<String, String>) -> Owner,
+    ) -> Result<Option<Owner>, DeployError> {
+        match self.clients.s3_in(region).bucket_tags(bucket, &self.stage.account).await {
+            Ok(tags) => Ok(tags.map(|tags| owner(&tags))),
+            Err(error) if error.kind == ErrorKind::AccessDenied => Ok(Some(Owner::Other(UNREADABLE.to_owned()))),
+            Err(error) => Err(failed_to("read", format!("bucket {bucket}"))(error)),
+        }
     }
 }
 
@@ -278,39 +305,4 @@ fn secret_name(arn: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn owner(tags: &[(&str, &str)]) -> Owner {
-        let stage = Stage::parse("dev", "account: '000000000000'\nregion: us-east-1\n", "dev.yaml").expect("a stage");
-        let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let owners = [("notes-users-dev", "notes")].into();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let clients = runtime.block_on(Clients::new(&stage, Some("http://127.0.0.1:9".to_owned()))).expect("clients");
-        let surveyor =
-            Surveyor { clients: &clients, stage: &stage, delete_data: true, owners, found: Survey::default() };
-        surveyor.owner(&tags)
-    }
-
-    #[test]
-    fn only_tags_prove_that_a_namesake_is_the_stages_own() {
-        let own = || Owner::Own("notes".to_owned());
-        assert_eq!(owner(&[(STACK_TAG, "notes-users-dev")]), own());
-        assert_eq!(owner(&[("stage", "dev"), ("system", "notes"), ("stack", "users")]), own());
-        for other in [
-            &[(STACK_TAG, "notes-users-prod")][..],
-            &[(STACK_TAG, "billing"), ("stage", "dev"), ("system", "notes"), ("stack", "users")],
-            &[("stage", "prod"), ("system", "notes"), ("stack", "users")],
-            &[("Name", "notes-users-dev")],
-            &[],
-        ] {
-            assert!(matches!(owner(other), Owner::Other(_)), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_named_without_the_end_of_its_arn() {
-        assert_eq!(secret_name("arn:aws:secretsmanager:eu-west-1:1:secret:notes/prod/salt-a1B2c3"), "notes/prod/salt");
-        assert_eq!(secret_name("notes"), "notes");
-    }
-}
+mod tests;

@@ -36,6 +36,20 @@ pub(super) fn requests(service: &str, operation: &str, body: &Value, place: &Pla
             let key = field("KeyId").filter(|key| !key.contains("alias/"))?;
             one(place.arn_of(service, "key/", key))
         }
+        ("states" | "events" | "kinesis" | "firehose", _) => stream(service, operation, body, place),
+        // CloudWatch signs for another name than its actions have.
+        ("monitoring", "PutMetricData") => Some(vec![Request::new("cloudwatch:PutMetricData", "*")]),
+        // Every identity may call it (STS API reference, `GetCallerIdentity`).
+        ("sts", "GetCallerIdentity") => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// The services that receive events and records, and start executions with them.
+fn stream(service: &str, operation: &str, body: &Value, place: &Place) -> Option<Vec<Request>> {
+    let field = |name: &str| body[name].as_str();
+    let one = |resource: String| Some(vec![Request::new(format!("{service}:{operation}"), resource)]);
+    match (service, operation) {
         ("states", "StartExecution" | "StartSyncExecution") => one(field("stateMachineArn")?.to_owned()),
         ("states", "SendTaskSuccess" | "SendTaskFailure" | "SendTaskHeartbeat") => one("*".to_owned()),
         ("events", "PutEvents") => {
@@ -50,10 +64,6 @@ pub(super) fn requests(service: &str, operation: &str, body: &Value, place: &Pla
         ("firehose", "PutRecord" | "PutRecordBatch") => {
             one(place.arn(service, &format!("deliverystream/{}", field("DeliveryStreamName")?)))
         }
-        // CloudWatch signs for another name than its actions have.
-        ("monitoring", "PutMetricData") => Some(vec![Request::new("cloudwatch:PutMetricData", "*")]),
-        // Every identity may call it (STS API reference, `GetCallerIdentity`).
-        ("sts", "GetCallerIdentity") => Some(Vec::new()),
         _ => None,
     }
 }
