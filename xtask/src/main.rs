@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use engine::{Application, application::OwnCheck};
-use verbs::{demo, schema};
+use verbs::{Demo, DemoVerb, SchemaVerb};
 
 fn main() -> ExitCode {
-    let application = Application::new(stacks::Project).verb(schema::Verb).verb(demo::Verb).demo(demo::Demo);
+    let application = Application::new(stacks::Project).verb(SchemaVerb).verb(DemoVerb).demo(Demo);
     engine::main(application.check(resource_types()).check(faults()))
 }
 

@@ -50,7 +50,9 @@ pub(super) async fn build(request: &Request, workspace: &Workspace, ui: &Ui) -> 
     command.args(["--message-format=json-render-diagnostics", "--ignore-rust-version"]);
     command.args(selection(request));
 
-    let step = ui.step(format!("Build {} functions ({profile}, {})", request.functions.len(), tool.target));
+    let count = request.functions.len();
+    let functions = if count == 1 { "function" } else { "functions" };
+    let step = ui.step(format!("Build {count} {functions} ({profile}, {})", tool.target));
     let compiled = run(command, request, ui, &step).await?;
     step.done("built");
     Ok(Compiled { target: tool.target, profile: profile.to_owned(), ..compiled })
