@@ -8,7 +8,7 @@ pub use crate::aws::documents::{Document, Documents, Tag};
 /// Storage for documents.
 ///
 /// Every text that is written must be unique, so that a writer whose response was lost recognizes its own write: see
-/// [`writer_token`].
+/// `writer_token`.
 pub trait Store: Send + Sync {
     /// Reads a document; `None` if there is none.
     fn read(&self, key: &str) -> impl Future<Output = Result<Option<Document>, AwsError>> + Send;

@@ -1,6 +1,6 @@
 //! Tests deployed systems from outside, as their clients use them: health, authorization, CORS, latency.
 //!
-//! [`check_systems`] makes the checks; [`rollback`] decides which systems a failed check returns to their earlier release.
+//! `check_systems` makes the checks; `rollback` decides which systems a failed check returns to their earlier release.
 
 mod latency;
 pub(crate) mod rollback;

@@ -62,20 +62,19 @@ impl<'a> Visitor<'a> {
         let response = self.client.send(request).await;
         let elapsed = started.elapsed();
         let response = response.map_err(|error| CheckFailure::NoResponse(elapsed, error.to_string()))?;
-        if check.kind == LiveKind::Absent {
-            if has_no_route(&response) {
-                return Ok(Response { status: response.status, elapsed, json: None });
-            }
-            let (method, status) = (check.method.as_str(), response.status);
-            return Err(CheckFailure::Unexpected(format!(
-                "{url} has a route for {method}, which responds with {status}"
-            )));
-        }
         // An authorizer refuses with the same status.
         let has_token = check.headers.iter().any(|(name, _)| name == "authorization");
-        if let Some(error_type) = missing_route(&response, has_token) {
-            let reason = no_route(check.method.as_str(), &url, response.status, error_type);
-            return Err(CheckFailure::Unexpected(reason));
+        let (method, status) = (check.method.as_str(), response.status);
+        match (check.kind == LiveKind::Absent, missing_route(&response, has_token)) {
+            (true, Some(_)) => return Ok(Response { status, elapsed, json: None }),
+            (true, None) => {
+                let reason = format!("{url} has a route for {method}, which responds with {status}");
+                return Err(CheckFailure::Unexpected(reason));
+            }
+            (false, Some(error_type)) => {
+                return Err(CheckFailure::Unexpected(no_route(method, &url, status, error_type)));
+            }
+            (false, None) => {}
         }
         if !check.statuses.contains(&response.status) {
             let expected: Vec<_> = check.statuses.iter().map(u16::to_string).collect();

@@ -1,6 +1,6 @@
 //! Selects rendered systems, and compares or writes the committed templates.
 //!
-//! Only [`write()`] changes files, all of them below `templates/`.
+//! Only `write` changes files, all of them below `templates/`.
 
 pub mod validate;
 

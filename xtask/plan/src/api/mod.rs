@@ -1,7 +1,7 @@
 //! Changes of APIs that resource schemas do not describe: which ones API Gateway refuses, and what clients get.
 //!
-//! [`conflicts`](conflicts::conflicts) finds variables of paths that exist until CloudFormation deletes them;
-//! [`effects`](effects::effects) describes the routes that change before new versions are probed.
+//! `conflicts` finds variables of paths that exist until CloudFormation deletes them;
+//! `effects` describes the routes that change before new versions are probed.
 
 mod conflicts;
 mod effects;
