@@ -11,7 +11,7 @@ use std::{
 
 use engine::{
     aws::{Clients, Rates},
-    deploy::{DeployContext, Done, Guard, apply},
+    deploy::{DeployContext, DeployError, Deployed, Done, Guard, Outputs, apply},
     interruption::Interruption,
     lock::HeldLocks,
     ui::Ui,
@@ -71,28 +71,40 @@ fn stack(number: usize) -> PlannedStack {
     }
 }
 
+/// Stage `local` of this repository.
+pub(crate) fn local_stage() -> Stage {
+    Stage::parse("local", include_str!("../../../stacks/stages/local.yaml"), "local.yaml").expect("a stage")
+}
+
+/// Applies a plan of these stacks alone, with the outputs that are known before.
+pub(crate) async fn apply_stacks(
+    clients: &Clients,
+    stacks: Vec<PlannedStack>,
+    known: Outputs,
+) -> Result<Deployed, DeployError> {
+    let plan = Plan { stacks, code: Vec::new(), unreleased: Vec::new() };
+    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
+    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "local",
+        clients,
+        locks: &locks,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
+    };
+    apply(context, &plan, &Artifacts::default(), known, guard).await
+}
+
 /// Deploys so many at once; how often that was throttled, and what was done.
 #[tokio::main]
 async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BTreeMap<String, Done>, String>) {
     let account = Arc::new(Account::default());
     let judge = Arc::clone(&account);
     let proxy = Proxy::start(&cloud.endpoint(), move |call| judge.judge(call));
-    let text = include_str!("../../../stacks/stages/local.yaml");
-    let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-    let clients = Clients::at(rates, &stage, Some(proxy.endpoint())).await.expect("clients");
-    let plan = Plan { stacks: (0..stacks).map(stack).collect(), code: Vec::new(), unreleased: Vec::new() };
+    let clients = Clients::at(rates, &local_stage(), Some(proxy.endpoint())).await.expect("clients");
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
-    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
-    let context = DeployContext {
-        stage: "local",
-        clients: &clients,
-        locks: &locks,
-        on_change: &|_| {},
-        interruption: &interruption,
-        ui: &ui,
-    };
-    let applied = apply(context, &plan, &Artifacts::default(), known, guard).await;
+    let applied = apply_stacks(&clients, (0..stacks).map(stack).collect(), known).await;
     let applied = applied.map_err(|error| format!("{error:?}"));
     (account.throttled.load(Ordering::SeqCst), applied.map(|deployed| deployed.stacks))
 }

@@ -7,17 +7,15 @@ use std::{
 
 use engine::{
     aws::Clients,
-    deploy::{DeployContext, Deployed, Done, Guard, apply},
-    interruption::Interruption,
-    lock::HeldLocks,
-    ui::Ui,
+    deploy::{Deployed, Done},
 };
-use model::{foundation, stage::Stage};
-use plan::{Action, Parameter, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
+use model::foundation;
+use plan::{Action, Parameter, PlannedStack};
 use serde_json::{Value, json};
 
 use crate::{
     cloud::Cloud,
+    limits::{apply_stacks, local_stage},
     proxy::{Call, Proxy, Verdict},
 };
 
@@ -43,24 +41,11 @@ fn stack(name: &str, action: Action, outputs: Value, takes: &[(&str, &str, &str)
 /// Deploys these stacks, knowing nothing of earlier deploys but the outputs.
 #[tokio::main]
 async fn deploy(endpoint: String, stacks: Vec<PlannedStack>, known: &Deployed) -> Result<Deployed, String> {
-    let text = include_str!("../../../stacks/stages/local.yaml");
-    let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-    let clients = Clients::new(&stage, Some(endpoint)).await.expect("clients");
+    let clients = Clients::new(&local_stage(), Some(endpoint)).await.expect("clients");
     let mut outputs = known.outputs.clone();
     let bucket = BTreeMap::from([(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())]);
     outputs.insert("foundation-artifacts-local".to_owned(), bucket);
-    let plan = Plan { stacks, code: Vec::new(), unreleased: Vec::new() };
-    let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
-    let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
-    let context = DeployContext {
-        stage: "local",
-        clients: &clients,
-        locks: &locks,
-        on_change: &|_| {},
-        interruption: &interruption,
-        ui: &ui,
-    };
-    apply(context, &plan, &Artifacts::default(), outputs, guard).await.map_err(|error| error.to_string())
+    apply_stacks(&clients, stacks, outputs).await.map_err(|error| error.to_string())
 }
 
 fn update() -> Action {
