@@ -151,8 +151,7 @@ fn remapped(target: &str, workspace: &Workspace) -> String {
     let environment = configuration::environment();
     let configuration = Configuration::around(workspace.root(), &environment);
     let mut flags = configuration.rustflags(target, || cfg(target, workspace), &environment);
-    let home = environment.get("HOME").map(|home| format!("{home}/.cargo"));
-    if let Some(home) = environment.get("CARGO_HOME").cloned().or(home) {
+    if let Some(home) = configuration::cargo_home(&environment) {
         flags.push(format!("--remap-path-prefix={home}=/cargo"));
     }
     flags.push(format!("--remap-path-prefix={}=/workspace", workspace.root()));

@@ -66,6 +66,12 @@ pub(crate) fn variables(environment: &Environment) -> impl Iterator<Item = (&Str
     })
 }
 
+/// Returns cargo's home, where it is known.
+pub(crate) fn cargo_home(environment: &Environment) -> Option<Utf8PathBuf> {
+    let default = || environment.get("HOME").map(|home| Utf8Path::new(home).join(".cargo"));
+    environment.get("CARGO_HOME").map(Utf8PathBuf::from).or_else(default)
+}
+
 /// Cargo's configuration files for a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Configuration {
@@ -77,12 +83,10 @@ impl Configuration {
     /// Reads the files in the folder, in the folders around it and in cargo's home. A file that is not TOML is kept as a text:
     /// cargo reports it.
     pub(crate) fn around(folder: &Utf8Path, environment: &Environment) -> Self {
-        let home = environment.get("HOME").map(|home| Utf8Path::new(home).join(".cargo"));
-        let home = environment.get("CARGO_HOME").map(Utf8PathBuf::from).or(home);
         let around = folder.ancestors().map(|folder| folder.join(".cargo"));
         let mut configuration = Self::default();
         let mut seen = BTreeSet::new();
-        for folder in around.chain(home).collect::<Vec<_>>().into_iter().rev() {
+        for folder in around.chain(cargo_home(environment)).collect::<Vec<_>>().into_iter().rev() {
             // Without an extension it is the older name, which cargo prefers.
             let names = ["config", "config.toml"].map(|name| folder.join(name));
             if let Some(file) = names.into_iter().find(|file| file.is_file()) {
