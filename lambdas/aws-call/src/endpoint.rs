@@ -15,11 +15,28 @@ pub struct Service {
     pub is_global: bool,
 }
 
+/// A service with a JSON protocol. Its API reference names both parts ("Making API requests").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonService {
+    /// The service.
+    pub service: Service,
+    /// The protocol's version: `1.0` or `1.1`.
+    pub version: &'static str,
+    /// The prefix of the header `X-Amz-Target`.
+    pub target: &'static str,
+}
+
 impl Service {
     /// A service with an endpoint in each region, whose host and signing name are equal.
     #[must_use]
     pub const fn regional(name: &'static str, id: &'static str) -> Self {
         Self { host: name, signing_name: name, id, is_global: false }
+    }
+
+    /// The same service with a JSON protocol.
+    #[must_use]
+    pub const fn with_json(self, version: &'static str, target: &'static str) -> JsonService {
+        JsonService { service: self, version, target }
     }
 
     /// The URL: the one that code, environment or profile configures, or the service's own.

@@ -2,13 +2,16 @@
 //!
 //! An SDK crate compiles every operation of its service: a minute of CPU for Systems Manager or CloudFront, whether one operation is
 //! used or all. [`Call`] sends one operation through the same runtime: the credentials, HTTP client, retries, timeouts and
-//! interceptors of an [`SdkConfig`]. It is for services of which a call or two are needed; others keep their SDK crate.
+//! interceptors of an [`SdkConfig`]. It is for services of which a few operations are needed; others keep their SDK crate.
 
 mod endpoint;
 mod error;
 mod plugin;
+pub mod services;
 #[cfg(test)]
 mod tests;
+
+use std::fmt;
 
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::{
@@ -20,16 +23,17 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use endpoint::Service;
+pub use endpoint::{JsonService, Service};
 pub use error::ApiError;
 
 /// The error of a call: of the service, the network, or the credentials.
 pub type CallError = SdkError<ApiError, HttpResponse>;
 
 /// One call of an operation.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Call {
     service: Service,
     operation: &'static str,
@@ -37,25 +41,58 @@ pub struct Call {
     path: String,
     headers: Vec<(&'static str, String)>,
     body: String,
+    is_signed: bool,
+}
+
+/// Without the body: passwords are in it.
+impl fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let call = (self.service.signing_name, self.operation, self.method, &self.path);
+        formatter.debug_tuple("Call").field(&call).finish_non_exhaustive()
+    }
 }
 
 impl Call {
-    /// A call in a JSON protocol: `version` is `1.0` or `1.1`, and `target` the prefix of the header `X-Amz-Target`.
-    /// Each service's API reference names both ("Making API requests").
+    /// A call in a JSON protocol.
     #[must_use]
-    pub fn json(service: Service, version: &str, target: &str, operation: &'static str, input: &Value) -> Self {
+    pub fn json(service: JsonService, operation: &'static str, input: &Value) -> Self {
+        let JsonService { service, version, target } = service;
         let headers = vec![
             ("content-type", format!("application/x-amz-json-{version}")),
             ("x-amz-target", format!("{target}.{operation}")),
         ];
-        Self { service, operation, method: "POST", path: "/".to_owned(), headers, body: input.to_string() }
+        Self::post(service, operation, "/".to_owned(), headers, input.to_string())
     }
 
     /// A call in the REST-XML protocol. `path` is encoded already, and `body` is XML.
     #[must_use]
     pub fn xml(service: Service, operation: &'static str, path: String, body: String) -> Self {
-        let headers = vec![("content-type", "application/xml".to_owned())];
-        Self { service, operation, method: "POST", path, headers, body }
+        Self::post(service, operation, path, vec![("content-type", "application/xml".to_owned())], body)
+    }
+
+    /// A call in the query protocol, of an API version such as `2010-03-31`.
+    #[must_use]
+    pub fn query(service: Service, version: &str, operation: &'static str, parameters: &[(&str, &str)]) -> Self {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.append_pair("Action", operation).append_pair("Version", version).extend_pairs(parameters);
+        let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+        Self::post(service, operation, "/".to_owned(), headers, body.finish())
+    }
+
+    fn post(
+        service: Service,
+        operation: &'static str,
+        path: String,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    ) -> Self {
+        Self { service, operation, method: "POST", path, headers, body, is_signed: true }
+    }
+
+    /// The same call without a signature, for operations that clients without credentials use.
+    #[must_use]
+    pub fn unsigned(self) -> Self {
+        Self { is_signed: false, ..self }
     }
 
     /// Sends the call; returns the response's body.
@@ -64,6 +101,25 @@ impl Call {
     ///
     /// As those of an SDK client: [`SdkError::ServiceError`] has the code and the message of AWS.
     pub async fn send(self, config: &SdkConfig) -> Result<Vec<u8>, CallError> {
+        self.invoke(config, |body| Ok(body.to_vec())).await
+    }
+
+    /// Sends the call; reads the response's JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::send`], and [`SdkError::ResponseError`] if the response is no JSON of this type.
+    pub async fn receive<T>(self, config: &SdkConfig) -> Result<T, CallError>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.invoke(config, |body| serde_json::from_slice(body).map_err(Into::into)).await
+    }
+
+    async fn invoke<T>(self, config: &SdkConfig, read: fn(&[u8]) -> Result<T, BoxError>) -> Result<T, CallError>
+    where
+        T: Send + Sync + 'static,
+    {
         let operation = Operation::builder()
             .service_name(self.service.signing_name)
             .operation_name(self.operation)
@@ -71,14 +127,21 @@ impl Call {
             .standard_retry(&config.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
             .endpoint_url(&self.service.endpoint(config))
             .with_connection_poisoning()
-            .runtime_plugin(plugin::Signed::new(self.service, config))
+            .runtime_plugin(plugin::Configured::new(self.service, self.is_signed, config))
             .serializer(|call: Self| call.into_request())
-            .deserializer(read);
+            .deserializer(move |response: &HttpResponse| {
+                let body = response.body().bytes().unwrap_or_default();
+                if response.status().is_success() {
+                    read(body).map(Output).map_err(OrchestratorError::response)
+                } else {
+                    Err(OrchestratorError::operation(ApiError::read(response, body)))
+                }
+            });
         let operation = match config.behavior_version() {
             Some(version) => operation.behavior_version(version),
             None => operation,
         };
-        operation.build().invoke(self).await
+        operation.build().invoke(self).await.map(|Output(output)| output)
     }
 
     fn into_request(self) -> Result<HttpRequest, BoxError> {
@@ -94,11 +157,11 @@ impl Call {
     }
 }
 
-fn read(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<ApiError>> {
-    let body = response.body().bytes().unwrap_or_default();
-    if response.status().is_success() {
-        Ok(body.to_vec())
-    } else {
-        Err(OrchestratorError::operation(ApiError::read(response, body)))
+/// What a call returned. The runtime requires `Debug`, but a response may contain secrets.
+struct Output<T>(T);
+
+impl<T> fmt::Debug for Output<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("Output")
     }
 }

@@ -10,10 +10,14 @@ use aws_runtime::{
     retries::classifiers::AwsErrorCodeClassifier,
     service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor},
 };
-use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
+use aws_smithy_runtime::client::{
+    auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
+    identity::no_auth::NoAuthIdentityResolver,
+    retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier},
+};
 use aws_smithy_runtime_api::client::{
     auth::{
-        AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
+        AuthSchemeId, AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
         static_resolver::StaticAuthSchemeOptionResolver,
     },
     identity::SharedIdentityResolver,
@@ -30,21 +34,23 @@ use aws_types::{
 
 use crate::{ApiError, Service};
 
-/// The configuration of signed calls.
+/// The configuration of a call.
 #[derive(Debug)]
-pub(crate) struct Signed {
+pub(crate) struct Configured {
     config: FrozenLayer,
     components: RuntimeComponentsBuilder,
 }
 
-impl Signed {
-    /// The identity, clients and limits of `config`, for calls of `service`.
-    pub(crate) fn new(service: Service, config: &SdkConfig) -> Self {
-        Self { config: settings(service, config), components: components(config) }
+impl Configured {
+    /// The clients and limits of `config`, for calls of `service`; signed calls have its identity as well.
+    pub(crate) fn new(service: Service, is_signed: bool, config: &SdkConfig) -> Self {
+        let components = components(config);
+        let components = if is_signed { signed(components, config) } else { unsigned(components) };
+        Self { config: settings(service, config), components }
     }
 }
 
-impl RuntimePlugin for Signed {
+impl RuntimePlugin for Configured {
     fn config(&self) -> Option<FrozenLayer> {
         Some(self.config.clone())
     }
@@ -76,13 +82,6 @@ fn components(config: &SdkConfig) -> RuntimeComponentsBuilder {
     if let Some(cache) = config.identity_cache() {
         components.set_identity_cache(Some(cache));
     }
-    if let Some(credentials) = config.credentials_provider() {
-        components.set_identity_resolver(sigv4::SCHEME_ID, SharedIdentityResolver::new(credentials));
-    }
-    components.push_auth_scheme(SharedAuthScheme::new(sigv4::SigV4AuthScheme::new()));
-    components.set_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
-        StaticAuthSchemeOptionResolver::new(vec![sigv4::SCHEME_ID]),
-    )));
     components.push_retry_classifier(HttpStatusCodeClassifier::default());
     components.push_retry_classifier(TransientErrorClassifier::<ApiError>::new());
     components.push_retry_classifier(AwsErrorCodeClassifier::<ApiError>::new());
@@ -92,4 +91,24 @@ fn components(config: &SdkConfig) -> RuntimeComponentsBuilder {
     components.push_interceptor(SharedInterceptor::permanent(InvocationIdInterceptor::new()));
     components.push_interceptor(SharedInterceptor::permanent(RecursionDetectionInterceptor::new()));
     components
+}
+
+fn signed(mut components: RuntimeComponentsBuilder, config: &SdkConfig) -> RuntimeComponentsBuilder {
+    if let Some(credentials) = config.credentials_provider() {
+        components.set_identity_resolver(sigv4::SCHEME_ID, SharedIdentityResolver::new(credentials));
+    }
+    components
+        .with_auth_scheme(SharedAuthScheme::new(sigv4::SigV4AuthScheme::new()))
+        .with_auth_scheme_option_resolver(Some(only(sigv4::SCHEME_ID)))
+}
+
+fn unsigned(components: RuntimeComponentsBuilder) -> RuntimeComponentsBuilder {
+    components
+        .with_identity_resolver(NO_AUTH_SCHEME_ID, SharedIdentityResolver::new(NoAuthIdentityResolver::new()))
+        .with_auth_scheme(SharedAuthScheme::new(NoAuthScheme::new()))
+        .with_auth_scheme_option_resolver(Some(only(NO_AUTH_SCHEME_ID)))
+}
+
+fn only(scheme: AuthSchemeId) -> SharedAuthSchemeOptionResolver {
+    SharedAuthSchemeOptionResolver::new(StaticAuthSchemeOptionResolver::new(vec![scheme]))
 }

@@ -16,11 +16,10 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use serde_json::json;
 
-use super::*;
-
-const PARAMETERS: Service = Service::regional("ssm", "SSM");
-const CLOUD_FRONT: Service =
-    Service { host: "cloudfront", signing_name: "cloudfront", id: "CloudFront", is_global: true };
+use super::{
+    services::{CLOUD_FRONT, COGNITO, NOTIFICATIONS, SYSTEMS_MANAGER},
+    *,
+};
 
 /// Each request gets the next response.
 #[derive(Debug, Clone)]
@@ -67,7 +66,7 @@ impl Script {
 }
 
 fn parameter() -> Call {
-    Call::json(PARAMETERS, "1.1", "AmazonSSM", "GetParameter", &json!({ "Name": "/salt" }))
+    Call::json(SYSTEMS_MANAGER, "GetParameter", &json!({ "Name": "/salt" }))
 }
 
 fn invalidation() -> Call {
@@ -89,6 +88,43 @@ async fn a_json_call_is_signed_for_its_service_and_region() {
     assert_eq!(request.body().bytes(), Some(&br#"{"Name":"/salt"}"#[..]));
     let authorization = request.headers().get("authorization").expect("signed");
     assert!(authorization.contains("/eu-west-1/ssm/aws4_request"), "{authorization}");
+}
+
+#[tokio::test]
+async fn an_unsigned_call_needs_no_credentials_and_prints_no_password() {
+    let script = Script::new(&[(200, r#"{"Session":"s"}"#)]);
+    let input = json!({ "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": { "PASSWORD": "hunter2" } });
+    let call = Call::json(COGNITO, "InitiateAuth", &input).unsigned();
+    assert!(!format!("{call:?}").contains("hunter2"), "{call:?}");
+    let mut config = script.config("eu-west-1", None).await.into_builder();
+    config.set_credentials_provider(None);
+    let config = config.build();
+    let answer: Value = call.receive(&config).await.expect("a response");
+    assert_eq!(answer["Session"], "s");
+    let requests = script.requests.lock().expect("no panic");
+    assert_eq!(requests[0].uri(), "https://cognito-idp.eu-west-1.amazonaws.com/");
+    let target = requests[0].headers().get("x-amz-target");
+    assert_eq!(target, Some("AWSCognitoIdentityProviderService.InitiateAuth"));
+    assert_eq!(requests[0].headers().get("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_query_call_sends_a_form() {
+    let script = Script::new(&[(200, "<PublishResponse/>")]);
+    let call = Call::query(NOTIFICATIONS, "2010-03-31", "Publish", &[("TopicArn", "arn:t"), ("Message", "a & b")]);
+    call.send(&script.config("eu-west-1", None).await).await.expect("a response");
+    let requests = script.requests.lock().expect("no panic");
+    assert_eq!(requests[0].headers().get("content-type"), Some("application/x-www-form-urlencoded"));
+    let body = &b"Action=Publish&Version=2010-03-31&TopicArn=arn%3At&Message=a+%26+b"[..];
+    assert_eq!(requests[0].body().bytes(), Some(body));
+}
+
+#[tokio::test]
+async fn a_response_of_another_type_is_an_error() {
+    let script = Script::new(&[(200, "<html>")]);
+    let error = parameter().receive::<Value>(&script.config("eu-west-1", None).await).await.expect_err("no JSON");
+    assert!(matches!(error, SdkError::ResponseError(_)), "{error:?}");
+    assert_eq!(script.uris().len(), 1);
 }
 
 #[tokio::test]

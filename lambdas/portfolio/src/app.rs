@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use aws_call::{Call, Service};
+use aws_call::{Call, services::SYSTEMS_MANAGER};
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
 use jiff::Timestamp;
@@ -12,9 +12,6 @@ use tokio::sync::OnceCell;
 use crate::{
     metrics::Metrics, pool::Pool, salt::SaltError, settings::Settings, store::Table, time::Clock, token::Verifier,
 };
-
-/// Systems Manager, of which one operation is used.
-const PARAMETERS: Service = Service::regional("ssm", "SSM");
 
 /// Settings, clients and clock of the handlers.
 #[derive(Debug)]
@@ -73,12 +70,11 @@ impl App {
 
     pub(crate) fn pool(&self) -> &Pool {
         self.pool.get_or_init(|| {
-            let mut config = aws_sdk_cognitoidentityprovider::config::Builder::from(&self.aws);
+            let mut config = self.aws.to_builder();
             if let Some(endpoint) = &self.settings.cognito_endpoint {
                 config.set_endpoint_url(Some(endpoint.clone()));
             }
-            let client = aws_sdk_cognitoidentityprovider::Client::from_conf(config.build());
-            Pool::new(client, &self.settings.pool, &self.settings.client)
+            Pool::new(config.build(), &self.settings.pool, &self.settings.client)
         })
     }
 
@@ -89,9 +85,8 @@ impl App {
         }
         let read = async || {
             let input = json!({ "Name": self.settings.salt_parameter, "WithDecryption": true });
-            let call = Call::json(PARAMETERS, "1.1", "AmazonSSM", "GetParameter", &input);
-            let body = call.send(&self.aws).await.map_err(|error| SaltError::Read(Box::new(error)))?;
-            let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let call = Call::json(SYSTEMS_MANAGER, "GetParameter", &input);
+            let answer: Value = call.receive(&self.aws).await.map_err(|error| SaltError::Read(Box::new(error)))?;
             let salt = answer["Parameter"]["Value"].as_str().filter(|salt| !salt.is_empty());
             salt.map(str::to_owned).ok_or(SaltError::Empty)
         };

@@ -1,15 +1,17 @@
 //! The user pool: signing in, refreshing, signing out. Passwords and tokens are never logged.
 
-use aws_sdk_cognitoidentityprovider::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    types::{AuthFlowType, AuthenticationResultType, ChallengeNameType},
-};
+use std::collections::HashMap;
+
+use aws_call::{Call, CallError, services::COGNITO};
+use aws_config::SdkConfig;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The user pool and its client.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool {
-    client: Client,
+    config: SdkConfig,
     pool: String,
     app_client: String,
 }
@@ -67,59 +69,87 @@ pub(crate) enum PoolError {
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A response of `InitiateAuth` or `RespondToAuthChallenge` (Cognito user pools API reference).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    authentication_result: Option<AuthenticationResult>,
+    challenge_name: Option<String>,
+    #[serde(default)]
+    challenge_parameters: HashMap<String, String>,
+    session: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AuthenticationResult {
+    access_token: Option<String>,
+    #[serde(default)]
+    expires_in: i32,
+    id_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
 impl Pool {
-    pub(crate) fn new(client: Client, pool: &str, app_client: &str) -> Self {
-        Self { client, pool: pool.to_owned(), app_client: app_client.to_owned() }
+    pub(crate) fn new(config: SdkConfig, pool: &str, app_client: &str) -> Self {
+        Self { config, pool: pool.to_owned(), app_client: app_client.to_owned() }
     }
 
     /// Signs in with a password.
     pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Result<SignIn, PoolError> {
-        let request = self.client.initiate_auth().client_id(&self.app_client).auth_flow(AuthFlowType::UserPasswordAuth);
-        let request = request.auth_parameters("USERNAME", email).auth_parameters("PASSWORD", password);
-        let answer = request.send().await.map_err(rejection)?;
-        let user = answer.challenge_parameters.as_ref().and_then(|parameters| parameters.get("USER_ID_FOR_SRP"));
-        signed_in(answer.authentication_result, answer.challenge_name, answer.session, user.map(String::as_str))
+        let parameters = json!({ "USERNAME": email, "PASSWORD": password });
+        let answer = self.initiate("USER_PASSWORD_AUTH", &parameters).await?;
+        let user = answer.challenge_parameters.get("USER_ID_FOR_SRP").cloned();
+        signed_in(answer, user.as_deref())
     }
 
     /// Signs in with the response to a challenge.
     pub(crate) async fn reply(&self, email: &str, session: &str, reply: Reply<'_>) -> Result<SignIn, PoolError> {
         let (user, session) = unpack(session, email);
         let (challenge, field, value) = match reply {
-            Reply::NewPassword(password) => (ChallengeNameType::NewPasswordRequired, "NEW_PASSWORD", password),
-            Reply::Code(code) => (ChallengeNameType::SoftwareTokenMfa, "SOFTWARE_TOKEN_MFA_CODE", code),
+            Reply::NewPassword(password) => ("NEW_PASSWORD_REQUIRED", "NEW_PASSWORD", password),
+            Reply::Code(code) => ("SOFTWARE_TOKEN_MFA", "SOFTWARE_TOKEN_MFA_CODE", code),
         };
-        let request = self.client.respond_to_auth_challenge().client_id(&self.app_client).challenge_name(challenge);
-        let request = request.session(session).challenge_responses("USERNAME", user).challenge_responses(field, value);
-        let answer = request.send().await.map_err(rejection)?;
-        signed_in(answer.authentication_result, answer.challenge_name, answer.session, Some(user))
+        let input = json!({
+            "ClientId": self.app_client,
+            "ChallengeName": challenge,
+            "Session": session,
+            "ChallengeResponses": { "USERNAME": user, field: value },
+        });
+        signed_in(self.ask("RespondToAuthChallenge", &input).await?, Some(user))
     }
 
     /// Exchanges a refresh token for new tokens.
     pub(crate) async fn refresh(&self, token: &str) -> Result<Tokens, PoolError> {
-        let request = self.client.initiate_auth().client_id(&self.app_client).auth_flow(AuthFlowType::RefreshTokenAuth);
-        let answer = request.auth_parameters("REFRESH_TOKEN", token).send().await.map_err(rejection)?;
+        let answer = self.initiate("REFRESH_TOKEN_AUTH", &json!({ "REFRESH_TOKEN": token })).await?;
         answer.authentication_result.and_then(tokens).ok_or_else(no_tokens)
     }
 
     /// Ends every session of a user.
     pub(crate) async fn sign_out(&self, username: &str) -> Result<(), PoolError> {
-        let request = self.client.admin_user_global_sign_out().user_pool_id(&self.pool).username(username);
-        request.send().await.map(|_| ()).map_err(rejection)
+        let input = json!({ "UserPoolId": self.pool, "Username": username });
+        let call = Call::json(COGNITO, "AdminUserGlobalSignOut", &input);
+        call.send(&self.config).await.map(drop).map_err(rejection)
+    }
+
+    async fn initiate(&self, flow: &str, parameters: &Value) -> Result<Answer, PoolError> {
+        let input = json!({ "ClientId": self.app_client, "AuthFlow": flow, "AuthParameters": parameters });
+        self.ask("InitiateAuth", &input).await
+    }
+
+    /// Calls an operation of apps, which the pool answers without credentials of AWS.
+    async fn ask(&self, operation: &'static str, input: &Value) -> Result<Answer, PoolError> {
+        Call::json(COGNITO, operation, input).unsigned().receive(&self.config).await.map_err(rejection)
     }
 }
 
-fn signed_in(
-    result: Option<AuthenticationResultType>,
-    challenge: Option<ChallengeNameType>,
-    session: Option<String>,
-    user: Option<&str>,
-) -> Result<SignIn, PoolError> {
-    if let Some(tokens) = result.and_then(tokens) {
+fn signed_in(answer: Answer, user: Option<&str>) -> Result<SignIn, PoolError> {
+    if let Some(tokens) = answer.authentication_result.and_then(tokens) {
         return Ok(SignIn::Done(tokens));
     }
-    let name = challenge.ok_or_else(no_tokens)?;
-    let session = pack(user, &session.unwrap_or_default());
-    Ok(SignIn::Challenge { name: name.as_str().to_owned(), session })
+    let name = answer.challenge_name.ok_or_else(no_tokens)?;
+    let session = pack(user, &answer.session.unwrap_or_default());
+    Ok(SignIn::Challenge { name, session })
 }
 
 /// Adds the user's name in the pool, which a response to a challenge needs and the client does not know, to the session
@@ -133,7 +163,7 @@ fn unpack<'a>(packed: &'a str, email: &'a str) -> (&'a str, &'a str) {
     packed.split_once(':').unwrap_or((email, packed))
 }
 
-fn tokens(result: AuthenticationResultType) -> Option<Tokens> {
+fn tokens(result: AuthenticationResult) -> Option<Tokens> {
     Some(Tokens {
         expires_in: result.expires_in,
         id: result.id_token?,
@@ -148,11 +178,7 @@ fn no_tokens() -> PoolError {
 
 /// Converts an error of the pool. The codes are those of
 /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html>.
-fn rejection<E, R>(error: SdkError<E, R>) -> PoolError
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
+fn rejection(error: CallError) -> PoolError {
     let service = error.as_service_error();
     let message = service.and_then(ProvideErrorMetadata::message).unwrap_or_default().to_owned();
     match service.and_then(ProvideErrorMetadata::code).unwrap_or_default() {

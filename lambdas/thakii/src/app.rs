@@ -88,8 +88,7 @@ impl App {
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
         let presigner = aws::presigning_client(aws, environment.s3_public_endpoint.as_deref());
-        let sqs = aws_sdk_sqs::Client::new(aws);
-        let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
+        let topic = Topic::new(aws.clone(), environment.notifications_topic_arn);
         Ok(Self {
             allowed_origins: environment.allowed_origins,
             authentication: Authentication { issuers, backend },
@@ -105,10 +104,10 @@ impl App {
             admins: Admins::new(database.clone(), environment.table_admin_users),
             uploads: Uploads::new(database, environment.table_uploads),
             files: Files::new(aws::s3_client(aws), presigner, environment.s3_bucket_name),
-            queue: Queue::new(sqs.clone(), environment.tasks_queue_url),
-            dead: Queue::new(sqs, environment.tasks_dlq_url),
+            queue: Queue::new(aws.clone(), environment.tasks_queue_url),
+            dead: Queue::new(aws.clone(), environment.tasks_dlq_url),
             notifier: Notifier { users: users.clone(), topic },
-            directory: Directory::new(aws_sdk_cognitoidentityprovider::Client::new(aws), environment.user_pool_id),
+            directory: Directory::new(aws.clone(), environment.user_pool_id),
             registered: Outbound::new(environment.stage != LOCAL_STAGE),
             trusted,
             worker_url: environment.worker_service_url.filter(|url| !url.is_empty()),

@@ -1,19 +1,36 @@
 //! The user pool's group `admins`, a copy of the admin rows. The rows are authoritative.
 
-use aws_sdk_cognitoidentityprovider::Client;
+use aws_call::{Call, services::COGNITO};
+use aws_config::SdkConfig;
+use serde::Deserialize;
+use serde_json::json;
 use thakii_contract::ADMINS_GROUP;
 
 use crate::aws::AwsError;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
-    client: Client,
+    config: SdkConfig,
     pool: String,
 }
 
+/// A response of `ListUsers` (Cognito user pools API reference).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Users {
+    #[serde(default)]
+    users: Vec<User>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct User {
+    username: String,
+}
+
 impl Directory {
-    pub(crate) fn new(client: Client, pool: String) -> Self {
-        Self { client, pool }
+    pub(crate) fn new(config: SdkConfig, pool: String) -> Self {
+        Self { config, pool }
     }
 
     /// Adds the users with this e-mail address to the group, or removes them. Failures are only logged.
@@ -26,18 +43,17 @@ impl Directory {
     async fn try_mirror(&self, email: &str, member: bool) -> Result<(), AwsError> {
         // Quotes are rejected when an admin is added.
         let filter = format!("email = \"{}\"", email.replace(['"', '\\'], ""));
-        let users = self.client.list_users().user_pool_id(&self.pool).filter(filter).send().await;
-        let users = users.map_err(|error| AwsError::new("find a user", &error))?.users.unwrap_or_default();
-        for name in users.into_iter().filter_map(|user| user.username) {
-            if member {
-                let request = self.client.admin_add_user_to_group().user_pool_id(&self.pool).username(name);
-                let answer = request.group_name(ADMINS_GROUP).send().await;
-                answer.map_err(|error| AwsError::new("add a user to the group of admins", &error))?;
-            } else {
-                let request = self.client.admin_remove_user_from_group().user_pool_id(&self.pool).username(name);
-                let answer = request.group_name(ADMINS_GROUP).send().await;
-                answer.map_err(|error| AwsError::new("remove a user from the group of admins", &error))?;
-            }
+        let call = Call::json(COGNITO, "ListUsers", &json!({ "UserPoolId": self.pool, "Filter": filter }));
+        let found: Users = call.receive(&self.config).await.map_err(|error| AwsError::new("find a user", &error))?;
+        let (operation, action) = if member {
+            ("AdminAddUserToGroup", "add a user to the group of admins")
+        } else {
+            ("AdminRemoveUserFromGroup", "remove a user from the group of admins")
+        };
+        for User { username } in found.users {
+            let input = json!({ "UserPoolId": self.pool, "Username": username, "GroupName": ADMINS_GROUP });
+            let sent = Call::json(COGNITO, operation, &input).send(&self.config).await;
+            sent.map_err(|error| AwsError::new(action, &error))?;
         }
         Ok(())
     }

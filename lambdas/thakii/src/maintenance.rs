@@ -71,7 +71,7 @@ impl MaintenanceFunction {
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
-        let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
+        let topic = Topic::new(aws.clone(), environment.notifications_topic_arn);
         Self {
             tasks: Tasks::new(
                 database,
@@ -82,7 +82,7 @@ impl MaintenanceFunction {
             ),
             servers,
             registered: Outbound::new(environment.stage != LOCAL_STAGE),
-            queue: Queue::new(aws_sdk_sqs::Client::new(aws), environment.tasks_queue_url),
+            queue: Queue::new(aws.clone(), environment.tasks_queue_url),
             bucket: environment.s3_bucket_name,
             notifier: Notifier { users, topic },
             stage: environment.stage,

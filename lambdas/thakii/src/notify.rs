@@ -1,6 +1,7 @@
 //! Notifications: publishes stored ones to the topic and counts them.
 
-use aws_sdk_sns::{Client, types::MessageAttributeValue};
+use aws_call::{Call, services::NOTIFICATIONS};
+use aws_config::SdkConfig;
 use futures_util::{StreamExt, stream};
 
 use crate::{
@@ -9,40 +10,42 @@ use crate::{
     time,
 };
 
+/// The API's version (SNS API reference).
+const VERSION: &str = "2010-03-31";
+
 /// The number of concurrent publications.
 const CONCURRENCY: usize = 10;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Topic {
-    client: Client,
+    config: SdkConfig,
     arn: String,
 }
 
 impl Topic {
-    pub(crate) fn new(client: Client, arn: String) -> Self {
-        Self { client, arn }
+    pub(crate) fn new(config: SdkConfig, arn: String) -> Self {
+        Self { config, arn }
     }
 
     async fn publish(&self, stored: &Stored) -> Result<(), AwsError> {
-        let failed = |error: &(dyn std::error::Error + 'static)| {
-            AwsError::unexpected("publish a notification", common::telemetry::chain(error))
-        };
-        let message = serde_json::to_string(&stored.notification).map_err(|error| failed(&error))?;
+        let message = serde_json::to_string(&stored.notification)
+            .map_err(|error| AwsError::unexpected("publish a notification", common::telemetry::chain(&error)))?;
         let kind = stored.notification.data.get("type").and_then(serde_json::Value::as_str);
-        let request = self
-            .client
-            .publish()
-            .topic_arn(&self.arn)
-            .message(message)
-            .message_attributes("user_id", attribute(&stored.user_id)?)
-            .message_attributes("type", attribute(kind.unwrap_or(&stored.notification.kind))?);
-        request.send().await.map(|_| ()).map_err(|error| AwsError::new("publish a notification", &error))
+        let kind = kind.unwrap_or(&stored.notification.kind);
+        // Subscriptions filter by the attributes.
+        let parameters = [
+            ("TopicArn", &*self.arn),
+            ("Message", &message),
+            ("MessageAttributes.entry.1.Name", "user_id"),
+            ("MessageAttributes.entry.1.Value.DataType", "String"),
+            ("MessageAttributes.entry.1.Value.StringValue", &stored.user_id),
+            ("MessageAttributes.entry.2.Name", "type"),
+            ("MessageAttributes.entry.2.Value.DataType", "String"),
+            ("MessageAttributes.entry.2.Value.StringValue", kind),
+        ];
+        let sent = Call::query(NOTIFICATIONS, VERSION, "Publish", &parameters).send(&self.config).await;
+        sent.map(drop).map_err(|error| AwsError::new("publish a notification", &error))
     }
-}
-
-fn attribute(text: &str) -> Result<MessageAttributeValue, AwsError> {
-    let attribute = MessageAttributeValue::builder().data_type("String").string_value(text).build();
-    attribute.map_err(|error| AwsError::new("publish a notification", &error))
 }
 
 #[derive(Debug, Clone)]

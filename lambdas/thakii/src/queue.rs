@@ -1,9 +1,9 @@
 //! Queues: tasks for the worker, and dead letters.
 
-use std::collections::HashMap;
-
-use aws_sdk_sqs::{Client, types::QueueAttributeName};
+use aws_call::{Call, services::QUEUES};
+use aws_config::SdkConfig;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{aws::AwsError, files, tables::tasks::Task, time};
 
@@ -53,15 +53,31 @@ pub(crate) struct Depth {
     pub(crate) in_flight: u64,
 }
 
+/// A response of `GetQueueAttributes` (SQS API reference).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+/// Numbers are strings.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attributes {
+    approximate_number_of_messages: Option<String>,
+    approximate_number_of_messages_not_visible: Option<String>,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
-    client: Client,
+    config: SdkConfig,
     url: String,
 }
 
 impl Queue {
-    pub(crate) fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+    pub(crate) fn new(config: SdkConfig, url: String) -> Self {
+        Self { config, url }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -75,23 +91,24 @@ impl Queue {
     }
 
     pub(crate) async fn send(&self, body: String) -> Result<(), AwsError> {
-        let request = self.client.send_message().queue_url(&self.url).message_body(body);
-        request.send().await.map(|_| ()).map_err(|error| AwsError::new(format!("send to {}", self.name()), &error))
+        let call = Call::json(QUEUES, "SendMessage", &json!({ "QueueUrl": self.url, "MessageBody": body }));
+        let sent = call.send(&self.config).await;
+        sent.map(drop).map_err(|error| AwsError::new(format!("send to {}", self.name()), &error))
     }
 
     pub(crate) async fn depth(&self) -> Result<Depth, AwsError> {
-        let (visible, in_flight) = (
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        );
-        let request = self.client.get_queue_attributes().queue_url(&self.url);
-        let answer = request.attribute_names(visible.clone()).attribute_names(in_flight.clone()).send().await;
-        let answer = answer.map_err(|error| AwsError::new(format!("get the depth of {}", self.name()), &error))?;
-        let attributes = answer.attributes.unwrap_or_default();
-        Ok(Depth { visible: number(&attributes, &visible), in_flight: number(&attributes, &in_flight) })
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let input = json!({ "QueueUrl": self.url, "AttributeNames": names });
+        let answer = Call::json(QUEUES, "GetQueueAttributes", &input).receive(&self.config).await;
+        let Answer { attributes } =
+            answer.map_err(|error| AwsError::new(format!("get the depth of {}", self.name()), &error))?;
+        Ok(Depth {
+            visible: number(attributes.approximate_number_of_messages),
+            in_flight: number(attributes.approximate_number_of_messages_not_visible),
+        })
     }
 }
 
-fn number(attributes: &HashMap<QueueAttributeName, String>, name: &QueueAttributeName) -> u64 {
-    attributes.get(name).and_then(|text| text.parse().ok()).unwrap_or(0)
+fn number(text: Option<String>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -93,15 +93,14 @@ impl StatusFunction {
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
-        let sqs = aws_sdk_sqs::Client::new(aws);
-        let topic = Topic::new(aws_sdk_sns::Client::new(aws), environment.notifications_topic_arn);
+        let topic = Topic::new(aws.clone(), environment.notifications_topic_arn);
         let s3 = aws::s3_client(aws);
         Self {
             tasks: Tasks::new(database, environment.table_video_tasks, users.clone(), servers, notifications.clone()),
             files: Files::new(s3.clone(), s3, environment.s3_bucket_name),
             notifier: Notifier { users, topic },
-            dead: Queue::new(sqs.clone(), environment.tasks_dlq_url),
-            malformed: Queue::new(sqs, environment.task_events_dlq_url),
+            dead: Queue::new(aws.clone(), environment.tasks_dlq_url),
+            malformed: Queue::new(aws.clone(), environment.task_events_dlq_url),
         }
     }
 

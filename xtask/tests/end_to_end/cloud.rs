@@ -6,7 +6,10 @@ use std::{
     process::{Command, Output},
 };
 
-use aws_call::{Call, Service};
+use aws_call::{
+    Call, JsonService,
+    services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, NOTIFICATIONS, QUEUES},
+};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -128,19 +131,35 @@ impl Cloud {
 
     /// Calls CloudWatch Logs.
     pub(crate) async fn logs(&self, operation: &'static str, input: &Value) -> Value {
-        let service = Service::regional("logs", "CloudWatch Logs");
-        self.call(Call::json(service, "1.1", "Logs_20140328", operation, input)).await
+        self.call(CLOUD_WATCH_LOGS, operation, input).await
     }
 
     /// Calls CloudWatch.
     pub(crate) async fn cloudwatch(&self, operation: &'static str, input: &Value) -> Value {
-        let service = Service::regional("monitoring", "CloudWatch");
-        self.call(Call::json(service, "1.0", "GraniteServiceVersion20100801", operation, input)).await
+        self.call(CLOUD_WATCH, operation, input).await
+    }
+
+    /// Calls Cognito user pools.
+    pub(crate) async fn cognito(&self, operation: &'static str, input: &Value) -> Value {
+        self.call(COGNITO, operation, input).await
+    }
+
+    /// Calls SQS.
+    pub(crate) async fn sqs(&self, operation: &'static str, input: &Value) -> Value {
+        self.call(QUEUES, operation, input).await
+    }
+
+    /// Subscribes a queue to a topic.
+    pub(crate) async fn subscribe(&self, queue: &str, topic: &str) {
+        let parameters = [("TopicArn", topic), ("Protocol", "sqs"), ("Endpoint", queue)];
+        let call = Call::query(NOTIFICATIONS, "2010-03-31", "Subscribe", &parameters);
+        call.send(&self.sdk()).await.unwrap_or_else(|error| panic!("{topic}: {error:?}"));
     }
 
     /// Makes a call that must succeed; returns its JSON, or `null` where the response is empty.
-    async fn call(&self, call: Call) -> Value {
-        let body = call.send(&self.sdk()).await.unwrap_or_else(|error| panic!("a call failed: {error:?}"));
+    async fn call(&self, service: JsonService, operation: &'static str, input: &Value) -> Value {
+        let sent = Call::json(service, operation, input).send(&self.sdk()).await;
+        let body = sent.unwrap_or_else(|error| panic!("{operation} failed: {error:?}"));
         serde_json::from_slice(&body).unwrap_or_default()
     }
 

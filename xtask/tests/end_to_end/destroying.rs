@@ -1,6 +1,6 @@
 //! Destroying a stage: what is its own, what AWS would refuse, and what happens after a refusal.
 
-use aws_sdk_cognitoidentityprovider::types::DeletionProtectionType;
+use serde_json::json;
 
 use crate::{
     cloud::{Cloud, text},
@@ -20,24 +20,20 @@ fn deployed() -> Cloud {
 /// The IDs of the pools with a name.
 #[tokio::main(flavor = "current_thread")]
 async fn pools(cloud: &Cloud, name: &str) -> Vec<String> {
-    let client = aws_sdk_cognitoidentityprovider::Client::new(&cloud.sdk());
-    let listed = client.list_user_pools().max_results(60).send().await.expect("pools are listed");
-    let named = listed.user_pools().iter().filter(|pool| pool.name() == Some(name));
-    named.filter_map(|pool| pool.id().map(str::to_owned)).collect()
+    let listed = cloud.cognito("ListUserPools", &json!({ "MaxResults": 60 })).await;
+    let named = listed["UserPools"].as_array().expect("pools").iter().filter(|pool| pool["Name"] == name);
+    named.map(|pool| pool["Id"].as_str().expect("an ID").to_owned()).collect()
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn create_pool(cloud: &Cloud, name: &str) -> String {
-    let client = aws_sdk_cognitoidentityprovider::Client::new(&cloud.sdk());
-    let created = client.create_user_pool().pool_name(name).send().await.expect("a pool");
-    created.user_pool().and_then(|pool| pool.id()).expect("its ID").to_owned()
+    let created = cloud.cognito("CreateUserPool", &json!({ "PoolName": name })).await;
+    created["UserPool"]["Id"].as_str().expect("its ID").to_owned()
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn protect(cloud: &Cloud, pool: &str) {
-    let client = aws_sdk_cognitoidentityprovider::Client::new(&cloud.sdk());
-    let request = client.update_user_pool().user_pool_id(pool).deletion_protection(DeletionProtectionType::Active);
-    request.send().await.expect("protected");
+    cloud.cognito("UpdateUserPool", &json!({ "UserPoolId": pool, "DeletionProtection": "ACTIVE" })).await;
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -5,8 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use aws_config::SdkConfig;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     cloud::Cloud,
@@ -15,43 +14,42 @@ use crate::{
 };
 
 /// A queue that has subscribed to topics.
-pub(crate) struct Subscriber {
-    sdk: SdkConfig,
+pub(crate) struct Subscriber<'a> {
+    cloud: &'a Cloud,
     queue: String,
 }
 
-impl Subscriber {
+impl<'a> Subscriber<'a> {
     /// Subscribes a new queue to these topics.
     #[tokio::main(flavor = "current_thread")]
-    pub(crate) async fn new(cloud: &Cloud, topics: &[&str]) -> Self {
-        let (sns, sqs) = (aws_sdk_sns::Client::new(&cloud.sdk()), aws_sdk_sqs::Client::new(&cloud.sdk()));
-        let queue = sqs.create_queue().queue_name("told").send().await.expect("a queue").queue_url.expect("its URL");
+    pub(crate) async fn new(cloud: &'a Cloud, topics: &[&str]) -> Self {
+        let created = cloud.sqs("CreateQueue", &json!({ "QueueName": "published" })).await;
+        let queue = created["QueueUrl"].as_str().expect("its URL").to_owned();
         for topic in topics {
             let topic = format!("arn:aws:sns:us-east-1:000000000000:{topic}");
-            let subscription = sns.subscribe().topic_arn(topic).protocol("sqs");
-            subscription.endpoint("arn:aws:sqs:us-east-1:000000000000:told").send().await.expect("subscribed");
+            cloud.subscribe("arn:aws:sqs:us-east-1:000000000000:published", &topic).await;
         }
-        Self { sdk: cloud.sdk(), queue }
+        Self { cloud, queue }
     }
 
     /// The messages that have come since the last time: subjects and texts.
     #[tokio::main(flavor = "current_thread")]
     pub(crate) async fn told(&self) -> Vec<(String, String)> {
-        let sqs = aws_sdk_sqs::Client::new(&self.sdk);
-        let mut told = Vec::new();
+        let mut received = Vec::new();
         loop {
             // Messages are there as soon as they are published, so an empty answer is the end.
-            let request = sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10);
-            let messages = request.send().await.expect("an answer").messages.unwrap_or_default();
+            let request = json!({ "QueueUrl": self.queue, "MaxNumberOfMessages": 10 });
+            let answer = self.cloud.sqs("ReceiveMessage", &request).await;
+            let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
             if messages.is_empty() {
-                return told;
+                return received;
             }
             for message in messages {
-                let body: Value = serde_json::from_str(message.body().expect("a body")).expect("SNS's JSON");
+                let body: Value = serde_json::from_str(message["Body"].as_str().expect("a body")).expect("SNS's JSON");
                 let text = |field: &str| body[field].as_str().expect("text").to_owned();
-                told.push((text("Subject"), text("Message")));
-                let handle = message.receipt_handle().expect("a handle");
-                sqs.delete_message().queue_url(&self.queue).receipt_handle(handle).send().await.expect("deleted");
+                received.push((text("Subject"), text("Message")));
+                let delete = json!({ "QueueUrl": self.queue, "ReceiptHandle": message["ReceiptHandle"] });
+                self.cloud.sqs("DeleteMessage", &delete).await;
             }
         }
     }

@@ -5,11 +5,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use aws_call::{Call, Service};
+use aws_call::{Call, services::CLOUD_FRONT};
 
 use super::{AwsError, Clients, error::failed};
 
-const SERVICE: Service = Service { host: "cloudfront", signing_name: "cloudfront", id: "CloudFront", is_global: true };
 /// The API's version, the first part of every path (CloudFront API reference, "Actions").
 const VERSION: &str = "2020-05-31";
 
@@ -19,7 +18,7 @@ impl Clients {
         // Equal in all attempts of one call, so that a lost response makes no second invalidation; different in other calls.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let path = format!("/{VERSION}/distribution/{distribution}/invalidation");
-        let call = Call::xml(SERVICE, "CreateInvalidation", path, batch(paths, &now.to_string()));
+        let call = Call::xml(CLOUD_FRONT, "CreateInvalidation", path, batch(paths, &now.to_string()));
         let sent = call.send(self.config()).await;
         sent.map(drop).map_err(|error| failed("cloudfront:CreateInvalidation", error))
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_call::{Call, CallError, Service};
+use aws_call::{Call, CallError, services::CLOUD_WATCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,10 +13,6 @@ use super::{
     AwsError, Clients,
     error::{failed, read},
 };
-
-const SERVICE: Service = Service::regional("monitoring", "CloudWatch");
-/// The name of the service in its JSON protocol (CloudWatch API reference, "Making API requests").
-const TARGET: &str = "GraniteServiceVersion20100801";
 
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
 const PERIOD: u32 = 60;
@@ -159,7 +155,7 @@ impl CloudWatch<'_> {
     }
 
     async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, CallError> {
-        Call::json(SERVICE, "1.0", TARGET, operation, input).send(self.clients.config()).await
+        Call::json(CLOUD_WATCH, operation, input).send(self.clients.config()).await
     }
 }
 

@@ -2,42 +2,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cognitoidentityprovider::{
-    Client,
-    types::{AttributeType, AuthFlowType, ChallengeNameType, DeletionProtectionType, MessageActionType},
-};
+use aws_call::{Call, CallError, services::COGNITO};
 use aws_smithy_types::{DateTime, date_time::Format};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     AwsError, Clients,
-    error::{ErrorKind, failed, if_found},
+    error::{ErrorKind, failed, if_found, read},
     srp::{Challenge, Srp},
 };
 
 /// Cognito user pools in the stage's region.
 #[derive(Debug)]
-pub(crate) struct Cognito {
-    client: Client,
+pub(crate) struct Cognito<'a> {
+    clients: &'a Clients,
 }
 
 impl Clients {
     /// Cognito user pools in the stage's region.
-    pub(crate) fn cognito(&self) -> Cognito {
-        Cognito { client: Client::new(self.config()) }
+    pub(crate) fn cognito(&self) -> Cognito<'_> {
+        Cognito { clients: self }
     }
 }
 
-impl Cognito {
+impl Cognito<'_> {
     /// The name that the pool gave a user.
     ///
     /// # Errors
     ///
     /// When the call fails, or there is no such user.
     pub(crate) async fn username(&self, pool: &str, user: &str) -> Result<String, AwsError> {
-        let get = self.client.admin_get_user().user_pool_id(pool).username(user);
-        let found = get.send().await.map_err(|error| failed("cognito-idp:AdminGetUser", error))?;
-        Ok(found.username().to_owned())
+        const GET: &str = "cognito-idp:AdminGetUser";
+        let found = self.call(GET, &json!({ "UserPoolId": pool, "Username": user })).await?;
+        Ok(read::<User>(GET, &found)?.username)
     }
 
     /// Creates a user, or gives an existing one this password. The user is not notified.
@@ -48,26 +47,23 @@ impl Cognito {
         attributes: &[(String, String)],
         password: &str,
     ) -> Result<(), AwsError> {
-        let create = self.client.admin_create_user().user_pool_id(pool).username(user);
-        // Attributes without a value are left out.
-        let attributes =
-            attributes.iter().map(|(name, value)| AttributeType::builder().name(name).value(value).build());
-        let create = create.set_user_attributes(Some(attributes.flatten().collect()));
-        let created = create.message_action(MessageActionType::Suppress).send().await;
-        if let Err(error) = created.map_err(|error| failed("cognito-idp:AdminCreateUser", error))
+        let attributes: Vec<Value> =
+            attributes.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
+        let create = json!({
+            "UserPoolId": pool, "Username": user, "UserAttributes": attributes, "MessageAction": "SUPPRESS",
+        });
+        if let Err(error) = self.call("cognito-idp:AdminCreateUser", &create).await
             && error.kind != ErrorKind::Conflict
         {
             return Err(error);
         }
-        let set = self.client.admin_set_user_password().user_pool_id(pool).username(user);
-        let set = set.password(password).permanent(true).send().await;
-        set.map(drop).map_err(|error| failed("cognito-idp:AdminSetUserPassword", error))
+        let set = json!({ "UserPoolId": pool, "Username": user, "Password": password, "Permanent": true });
+        self.call("cognito-idp:AdminSetUserPassword", &set).await.map(drop)
     }
 
     /// Deletes a user, if there is one.
     pub(crate) async fn forget(&self, pool: &str, user: &str) -> Result<(), AwsError> {
-        let request = self.client.admin_delete_user().user_pool_id(pool).username(user);
-        match request.send().await.map_err(|error| failed("cognito-idp:AdminDeleteUser", error)) {
+        match self.call("cognito-idp:AdminDeleteUser", &json!({ "UserPoolId": pool, "Username": user })).await {
             Err(error)
                 if error.kind != ErrorKind::NotFound && error.code.as_deref() != Some("UserNotFoundException") =>
             {
@@ -89,6 +85,7 @@ impl Cognito {
         user: &str,
         password: &str,
     ) -> Result<String, AwsError> {
+        const INITIATE: &str = "cognito-idp:InitiateAuth";
         const RESPOND: &str = "cognito-idp:RespondToAuthChallenge";
         let other = |message: &str| AwsError {
             operation: RESPOND,
@@ -99,13 +96,10 @@ impl Cognito {
         let mut random = [0; 128];
         getrandom::fill(&mut random).map_err(|error| other(&error.to_string()))?;
         let srp = Srp::new(&random);
-        let initiate = self.client.initiate_auth().client_id(client).auth_flow(AuthFlowType::UserSrpAuth);
-        let initiate = initiate.auth_parameters("USERNAME", user).auth_parameters("SRP_A", srp.public());
-        let initiated = initiate.send().await.map_err(|error| failed("cognito-idp:InitiateAuth", error))?;
-        let field = |name: &str| {
-            let value = initiated.challenge_parameters().and_then(|parameters| parameters.get(name));
-            value.cloned().unwrap_or_default()
-        };
+        let parameters = json!({ "USERNAME": user, "SRP_A": srp.public() });
+        let initiate = json!({ "ClientId": client, "AuthFlow": "USER_SRP_AUTH", "AuthParameters": parameters });
+        let initiated: Initiated = read(INITIATE, &self.call_unsigned(INITIATE, &initiate).await?)?;
+        let field = |name: &str| initiated.challenge_parameters.get(name).cloned().unwrap_or_default();
         let secret_block = field("SECRET_BLOCK");
         let challenge = Challenge {
             user: field("USER_ID_FOR_SRP"),
@@ -115,45 +109,136 @@ impl Cognito {
         };
         let time = timestamp(DateTime::from(std::time::SystemTime::now()));
         let proof = srp.proof(&challenge, pool, password, &time).ok_or_else(|| other("the challenge is invalid"))?;
-        let respond = self.client.respond_to_auth_challenge().client_id(client).set_session(initiated.session.clone());
-        let respond = respond
-            .challenge_name(ChallengeNameType::PasswordVerifier)
-            .challenge_responses("USERNAME", challenge.user)
-            .challenge_responses("PASSWORD_CLAIM_SECRET_BLOCK", secret_block)
-            .challenge_responses("PASSWORD_CLAIM_SIGNATURE", BASE64_STANDARD.encode(proof))
-            .challenge_responses("TIMESTAMP", time);
-        let response = respond.send().await.map_err(|error| failed(RESPOND, error))?;
-        let token = response.authentication_result().and_then(|result| result.id_token());
-        token.map(str::to_owned).ok_or_else(|| other("there is no token: the pool requires another challenge"))
+        let mut respond = json!({
+            "ClientId": client,
+            "ChallengeName": "PASSWORD_VERIFIER",
+            "ChallengeResponses": {
+                "USERNAME": challenge.user,
+                "PASSWORD_CLAIM_SECRET_BLOCK": secret_block,
+                "PASSWORD_CLAIM_SIGNATURE": BASE64_STANDARD.encode(proof),
+                "TIMESTAMP": time,
+            },
+        });
+        if let Some(session) = initiated.session {
+            respond["Session"] = session.into();
+        }
+        let responded: Responded = read(RESPOND, &self.call_unsigned(RESPOND, &respond).await?)?;
+        let token = responded.authentication_result.and_then(|result| result.id_token);
+        token.ok_or_else(|| other("there is no token: the pool requires another challenge"))
     }
 
     /// Reads a user pool; `None` if there is none.
     pub(crate) async fn pool(&self, id: &str) -> Result<Option<Pool>, AwsError> {
-        let request = self.client.describe_user_pool().user_pool_id(id);
-        let found = if_found(request.send().await.map_err(|error| failed("cognito-idp:DescribeUserPool", error)))?;
-        let pool = found.and_then(|found| found.user_pool);
-        Ok(pool.map(|pool| Pool {
+        const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
+        let Some(body) = if_found(self.call(DESCRIBE, &json!({ "UserPoolId": id })).await)? else { return Ok(None) };
+        let Described { user_pool } = read(DESCRIBE, &body)?;
+        Ok(Some(Pool {
             id: id.to_owned(),
-            name: pool.name().unwrap_or_default().to_owned(),
-            is_protected: pool.deletion_protection() == Some(&DeletionProtectionType::Active),
-            tags: pool.user_pool_tags.unwrap_or_default().into_iter().collect(),
+            name: user_pool.name,
+            is_protected: user_pool.deletion_protection.as_deref() == Some("ACTIVE"),
+            tags: user_pool.user_pool_tags,
         }))
     }
 
     /// Lists the IDs of all user pools with one of these names: names are not unique.
     pub(crate) async fn pools_named(&self, names: &BTreeSet<&str>) -> Result<Vec<String>, AwsError> {
-        let pools = self.client.list_user_pools().max_results(60).into_paginator().items().send().try_collect().await;
-        let pools = pools.map_err(|error| failed("cognito-idp:ListUserPools", error))?.into_iter();
-        let named = pools.filter(|pool| pool.name().is_some_and(|name| names.contains(name)));
-        Ok(named.filter_map(|pool| pool.id).collect())
+        const LIST: &str = "cognito-idp:ListUserPools";
+        let (mut pools, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let mut input = json!({ "MaxResults": 60 });
+            if let Some(token) = token {
+                input["NextToken"] = token.into();
+            }
+            let page: Listed = read(LIST, &self.call(LIST, &input).await?)?;
+            let named = page.user_pools.into_iter().filter(|pool| names.contains(&*pool.name));
+            pools.extend(named.map(|pool| pool.id));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(pools);
+            }
+        }
     }
 
     /// Deletes a user pool; returns whether it existed.
     pub(crate) async fn delete_pool(&self, id: &str) -> Result<bool, AwsError> {
-        let request = self.client.delete_user_pool().user_pool_id(id);
-        let deleted = request.send().await.map_err(|error| failed("cognito-idp:DeleteUserPool", error));
+        let deleted = self.call("cognito-idp:DeleteUserPool", &json!({ "UserPoolId": id })).await;
         Ok(if_found(deleted)?.is_some())
     }
+
+    async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
+        self.send(operation, Call::json(COGNITO, name(operation), input)).await
+    }
+
+    /// Calls an operation of apps, which have no credentials of AWS.
+    async fn call_unsigned(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
+        self.send(operation, Call::json(COGNITO, name(operation), input).unsigned()).await
+    }
+
+    async fn send(&self, operation: &'static str, call: Call) -> Result<Vec<u8>, AwsError> {
+        let sent: Result<_, CallError> = call.send(self.clients.config()).await;
+        sent.map_err(|error| failed(operation, error))
+    }
+}
+
+/// The operation of `service:Operation`.
+fn name(operation: &'static str) -> &'static str {
+    operation.split_once(':').map_or(operation, |(_, name)| name)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct User {
+    username: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Initiated {
+    #[serde(default)]
+    challenge_parameters: BTreeMap<String, String>,
+    session: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Responded {
+    authentication_result: Option<AuthenticationResult>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AuthenticationResult {
+    id_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Described {
+    user_pool: DescribedPool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedPool {
+    name: String,
+    deletion_protection: Option<String>,
+    #[serde(default)]
+    user_pool_tags: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    #[serde(default)]
+    user_pools: Vec<ListedPool>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListedPool {
+    id: String,
+    name: String,
 }
 
 /// A user pool.

@@ -1,6 +1,6 @@
 //! CloudWatch Logs: log groups.
 
-use aws_call::{Call, Service};
+use aws_call::{Call, services::CLOUD_WATCH_LOGS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -8,10 +8,6 @@ use super::{
     AwsError, Clients,
     error::{failed, gone_is_fine, read},
 };
-
-const SERVICE: Service = Service::regional("logs", "CloudWatch Logs");
-/// CloudWatch Logs API reference, "Actions": the header `X-Amz-Target` of the sample requests.
-const TARGET: &str = "Logs_20140328";
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -73,6 +69,6 @@ impl Logs<'_> {
     }
 
     async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, aws_call::CallError> {
-        Call::json(SERVICE, "1.1", TARGET, operation, input).send(self.clients.config()).await
+        Call::json(CLOUD_WATCH_LOGS, operation, input).send(self.clients.config()).await
     }
 }

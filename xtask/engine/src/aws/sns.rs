@@ -1,6 +1,11 @@
 //! SNS: notifications.
 
+use aws_call::{Call, services::NOTIFICATIONS};
+
 use super::{AwsError, Clients, error::failed};
+
+/// The API's version (SNS API reference).
+const VERSION: &str = "2010-03-31";
 
 impl Clients {
     /// Publishes a message to a topic in a region; `None` is the stage's.
@@ -13,9 +18,9 @@ impl Clients {
         subject: &str,
         message: &str,
     ) -> Result<(), AwsError> {
-        let client = aws_sdk_sns::Client::new(&self.config_in(region));
-        let request = client.publish().topic_arn(topic).subject(subject).message(message);
-        request.send().await.map_err(|error| failed("sns:Publish", error))?;
-        Ok(())
+        let parameters = [("TopicArn", topic), ("Subject", subject), ("Message", message)];
+        let call = Call::query(NOTIFICATIONS, VERSION, "Publish", &parameters);
+        let sent = call.send(&self.config_in(region)).await;
+        sent.map(drop).map_err(|error| failed("sns:Publish", error))
     }
 }

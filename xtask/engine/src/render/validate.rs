@@ -1,16 +1,14 @@
 //! Validates rendered templates offline, against AWS's own resource schemas and rules.
 //!
-//! The schemas and rules are those of the crate `cloudformation-validate`, and the requirements of [`model::requirements`]. This
+//! The schemas and rules are those of AWS's `cloudformation-validate`, and the requirements of [`model::requirements`]. This
 //! module decides which findings refuse a template ([`REFUSED`]), and names their places. A stack accepts a finding with
 //! [`model::template::Stack::except`]. The module calls no service and changes no template.
 
 use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 use camino::Utf8PathBuf;
-use cloudformation_validate::{
-    CelEngine, Diagnostic as ValidatorDiagnostic, EngineConfig, SchemaValidator, Severity as Level, ValidateConfig,
-    validate_bytes_with_path,
-};
+use cel_engine::CelEngine;
+use diagnostics::Diagnostic as ValidatorDiagnostic;
 use miette::Diagnostic;
 use model::{
     rendered::{RenderedStack, RenderedSystem},
@@ -18,8 +16,11 @@ use model::{
     stage::Stage,
     template,
 };
+use rules::Severity as Level;
+use schema_validator::SchemaValidator;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use validation_engine::{EngineConfig, ValidateConfig, validate_bytes_with_path};
 
 /// A rule whose findings refuse a template, although they are warnings of the validator.
 #[derive(Debug)]
@@ -35,6 +36,9 @@ pub const REFUSED: &[Refused] = &[
     Refused { rule: "W3030", reason: "a value that the service's list lacks is a typo; the service refuses it" },
     Refused { rule: "W2533", reason: "Lambda refuses a zip without handler or runtime" },
 ];
+
+/// The validator's version, which its reports state.
+const VERSION: &str = "1.14.0";
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -270,7 +274,7 @@ fn listed(findings: &[Finding]) -> String {
 /// A hash of everything that decides whether a template passes: the template with its exceptions, the validator's version and
 /// the list here.
 fn fingerprint(stack: &RenderedStack) -> String {
-    let decided_by = (cloudformation_validate::version(), REFUSED);
+    let decided_by = (VERSION, REFUSED);
     hex::encode(Sha256::digest(format!("{decided_by:?}{}", stack.template)))
 }
 

@@ -98,8 +98,7 @@ pub(super) async fn a_temporary_password_is_replaced_through_the_challenge(world
 pub(super) async fn a_disabled_account_is_told_so(world: Arc<World>) {
     let email = "disabled@example.com";
     world.add_user(email, None, true).await;
-    let disable = world.cognito().admin_disable_user().user_pool_id(world.pool()).username(email);
-    disable.send().await.expect("disabled");
+    world.cloud.cognito("AdminDisableUser", &json!({ "UserPoolId": world.pool(), "Username": email })).await;
     let refused = world.anonymous.post("/v1/auth/login", json!({"email": email, "password": PASSWORD})).await;
     assert_eq!(refused.error(403).0, "AccountDisabled");
 }

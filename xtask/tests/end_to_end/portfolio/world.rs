@@ -2,12 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use aws_sdk_cognitoidentityprovider::{
-    Client as Cognito,
-    types::{
-        AttributeType, AuthFlowType, ExplicitAuthFlowsType, MessageActionType, TimeUnitsType, TokenValidityUnitsType,
-    },
-};
 use reqwest::{Method, RequestBuilder, Response, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -181,10 +175,6 @@ impl World {
         self.anonymous.post("/v1/auth/login", body).await.ok(200)
     }
 
-    pub(super) fn cognito(&self) -> Cognito {
-        Cognito::new(&self.cloud.sdk())
-    }
-
     pub(super) fn pool(&self) -> &str {
         &self.outputs["CognitoUserPoolId"]
     }
@@ -192,48 +182,41 @@ impl World {
     /// An ID token that lives a second, which AWS would not allow: made for a client of the pool's that is not the
     /// API's.
     pub(super) async fn short_lived_token(&self, email: &str) -> String {
-        let cognito = self.cognito();
-        let units = TokenValidityUnitsType::builder()
-            .id_token(TimeUnitsType::Seconds)
-            .access_token(TimeUnitsType::Seconds)
-            .build();
-        let client = cognito
-            .create_user_pool_client()
-            .user_pool_id(self.pool())
-            .client_name("short-lived")
-            .id_token_validity(1)
-            .access_token_validity(1)
-            .token_validity_units(units)
-            .explicit_auth_flows(ExplicitAuthFlowsType::AllowUserPasswordAuth)
-            .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
-            .send()
-            .await
-            .expect("a client");
-        let client = client.user_pool_client.and_then(|client| client.client_id).expect("its id");
-        let sign_in = cognito.initiate_auth().client_id(client).auth_flow(AuthFlowType::UserPasswordAuth);
-        let sign_in = sign_in.auth_parameters("USERNAME", email).auth_parameters("PASSWORD", PASSWORD);
-        let answer = sign_in.send().await.expect("an answer");
-        answer.authentication_result.and_then(|tokens| tokens.id_token).expect("a token")
+        let create = json!({
+            "UserPoolId": self.pool(),
+            "ClientName": "short-lived",
+            "IdTokenValidity": 1,
+            "AccessTokenValidity": 1,
+            "TokenValidityUnits": { "IdToken": "seconds", "AccessToken": "seconds" },
+            "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        });
+        let created = self.cloud.cognito("CreateUserPoolClient", &create).await;
+        let sign_in = json!({
+            "ClientId": created["UserPoolClient"]["ClientId"],
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "AuthParameters": { "USERNAME": email, "PASSWORD": PASSWORD },
+        });
+        let answer = self.cloud.cognito("InitiateAuth", &sign_in).await;
+        answer["AuthenticationResult"]["IdToken"].as_str().expect("a token").to_owned()
     }
 
     /// Makes a user, whose password is for good or to be replaced.
     pub(super) async fn add_user(&self, email: &str, role: Option<&str>, for_good: bool) {
-        let attribute =
-            |name: &str, value: &str| AttributeType::builder().name(name).value(value).build().expect("an attribute");
-        let cognito = self.cognito();
-        let create = cognito
-            .admin_create_user()
-            .user_pool_id(self.pool())
-            .username(email)
-            .message_action(MessageActionType::Suppress)
-            .temporary_password(PASSWORD);
+        let attribute = |name: &str, value: &str| json!({ "Name": name, "Value": value });
         let mut attributes =
             vec![attribute("email", email), attribute("email_verified", "true"), attribute("name", "Site Owner")];
         attributes.extend(role.map(|role| attribute("custom:role", role)));
-        create.set_user_attributes(Some(attributes)).send().await.expect("a user");
+        let create = json!({
+            "UserPoolId": self.pool(),
+            "Username": email,
+            "MessageAction": "SUPPRESS",
+            "TemporaryPassword": PASSWORD,
+            "UserAttributes": attributes,
+        });
+        self.cloud.cognito("AdminCreateUser", &create).await;
         if for_good {
-            let set = cognito.admin_set_user_password().user_pool_id(self.pool()).username(email);
-            set.password(PASSWORD).permanent(true).send().await.expect("a password");
+            let set = json!({ "UserPoolId": self.pool(), "Username": email, "Password": PASSWORD, "Permanent": true });
+            self.cloud.cognito("AdminSetUserPassword", &set).await;
         }
     }
 }

@@ -11,7 +11,7 @@ use engine::rights::{
 };
 use regex_lite::Regex;
 use reqwest::{Method, Url, header::HeaderValue};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     ACCOUNT, REGION,
@@ -92,13 +92,13 @@ impl Jobs {
 
 /// Each user pool's tags, by its ARN.
 async fn pool_tags(cloud: &Cloud) -> BTreeMap<String, Vec<(String, String)>> {
-    let client = aws_sdk_cognitoidentityprovider::Client::new(&cloud.sdk());
-    let listed = client.list_user_pools().max_results(60).send().await.expect("the pools");
+    let listed = cloud.cognito("ListUserPools", &json!({ "MaxResults": 60 })).await;
     let mut tags = BTreeMap::new();
-    for id in listed.user_pools().iter().filter_map(|pool| pool.id()) {
-        let described = client.describe_user_pool().user_pool_id(id).send().await.expect("a pool");
-        let own = described.user_pool().and_then(|pool| pool.user_pool_tags()).cloned().unwrap_or_default();
-        tags.insert(arn("cognito-idp", &format!("userpool/{id}")), own.into_iter().collect());
+    for id in listed["UserPools"].as_array().expect("pools").iter().filter_map(|pool| pool["Id"].as_str()) {
+        let described = cloud.cognito("DescribeUserPool", &json!({ "UserPoolId": id })).await;
+        let own = described["UserPool"]["UserPoolTags"].as_object().cloned().unwrap_or_default();
+        let own = own.into_iter().map(|(name, value)| (name, value.as_str().expect("a text").to_owned()));
+        tags.insert(arn("cognito-idp", &format!("userpool/{id}")), own.collect());
     }
     tags
 }

@@ -68,9 +68,8 @@ async fn put_aside(world: &World) -> String {
     let queue = world.queue("task-events-dlq").await;
     let waited = tokio::time::timeout(PATIENCE, async {
         loop {
-            let received = world.sqs().receive_message().queue_url(&queue).send().await.expect("messages");
-            if let Some(message) = received.messages().first() {
-                return message.body().expect("a body").to_owned();
+            if let Some(message) = world.received(&queue).await.first() {
+                return message["Body"].as_str().expect("a body").to_owned();
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -83,17 +82,17 @@ async fn given_up(world: &World) {
     // Takes all other messages out of the way.
     world.messages_of("nobody").await;
     let id = world.user.upload("hard.mp4", b"video").await;
-    let (sqs, queue) = (world.sqs(), world.queue("tasks").await);
+    let queue = world.queue("tasks").await;
     for _ in 0..3 {
-        let received = sqs.receive_message().queue_url(&queue).wait_time_seconds(5).send().await.expect("messages");
-        let message = received.messages().first().expect("the task");
-        assert!(message.body().expect("a body").contains(&id));
-        let handle = message.receipt_handle().expect("a handle");
-        let release = sqs.change_message_visibility().queue_url(&queue).receipt_handle(handle).visibility_timeout(0);
-        release.send().await.expect("released");
+        let receive = json!({ "QueueUrl": queue, "WaitTimeSeconds": 5 });
+        let received = world.cloud.sqs("ReceiveMessage", &receive).await;
+        let message = &received["Messages"][0];
+        assert!(message["Body"].as_str().expect("the task").contains(&id));
+        let handle = &message["ReceiptHandle"];
+        let release = json!({ "QueueUrl": queue, "ReceiptHandle": handle, "VisibilityTimeout": 0 });
+        world.cloud.sqs("ChangeMessageVisibility", &release).await;
     }
-    let received = sqs.receive_message().queue_url(&queue).send().await.expect("messages");
-    assert_eq!(received.messages().len(), 0, "it is with the dead letters");
+    assert_eq!(world.received(&queue).await.len(), 0, "it is with the dead letters");
     let failed = world.user.status_when(&id, "failed").await;
     assert_eq!(failed["error_message"], "Gave up after 3 attempts");
 }

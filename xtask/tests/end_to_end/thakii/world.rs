@@ -3,9 +3,6 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use ::thakii::queue::TaskMessage;
-use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, AuthFlowType, AuthenticationResultType, ExplicitAuthFlowsType, MessageActionType,
-};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -177,33 +174,34 @@ impl World {
         &self.outputs["VideoBucketName"]
     }
 
-    pub(super) fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(&self.cloud.sdk())
-    }
-
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.cloud.sdk())
     }
 
     pub(super) async fn queue(&self, name: &str) -> String {
-        let found = self.sqs().get_queue_url().queue_name(format!("thakii-{name}-local")).send().await;
-        found.expect("a queue").queue_url.expect("its URL")
+        let found = self.cloud.sqs("GetQueueUrl", &json!({ "QueueName": format!("thakii-{name}-local") })).await;
+        found["QueueUrl"].as_str().expect("its URL").to_owned()
     }
 
-    /// The messages that told the worker of a video so far. Takes them out of the queue.
+    /// Receives up to ten messages without waiting.
+    pub(super) async fn received(&self, queue: &str) -> Vec<Value> {
+        let request = json!({ "QueueUrl": queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0 });
+        self.cloud.sqs("ReceiveMessage", &request).await["Messages"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The messages to the worker about a video so far. Removes them from the queue.
     pub(super) async fn messages_of(&self, video_id: &str) -> Vec<TaskMessage> {
-        let (sqs, queue) = (self.sqs(), self.queue("tasks").await);
+        let queue = self.queue("tasks").await;
         loop {
-            let received = sqs.receive_message().queue_url(&queue).max_number_of_messages(10).wait_time_seconds(0);
-            let messages = received.send().await.expect("messages").messages.unwrap_or_default();
+            let messages = self.received(&queue).await;
             if messages.is_empty() {
                 break;
             }
             for message in messages {
-                let body = message.body().expect("a body");
+                let body = message["Body"].as_str().expect("a body");
                 self.messages.lock().unwrap().push(serde_json::from_str(body).expect("a task's message"));
-                let handle = message.receipt_handle().expect("a handle");
-                sqs.delete_message().queue_url(&queue).receipt_handle(handle).send().await.expect("deleted");
+                let delete = json!({ "QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"] });
+                self.cloud.sqs("DeleteMessage", &delete).await;
             }
         }
         let messages = self.messages.lock().unwrap();
@@ -214,7 +212,7 @@ impl World {
     pub(super) async fn tell(&self, event: Value) {
         let queue = self.queue("task-events").await;
         let body = event.as_str().map_or_else(|| event.to_string(), str::to_owned);
-        self.sqs().send_message().queue_url(queue).message_body(body).send().await.expect("sent");
+        self.cloud.sqs("SendMessage", &json!({ "QueueUrl": queue, "MessageBody": body })).await;
     }
 
     pub(super) async fn put_object(&self, key: &str, bytes: &[u8]) {
@@ -235,16 +233,19 @@ impl World {
 
     /// The pool's access token of a user who exists.
     pub(super) async fn access_token(&self, email: &str) -> String {
-        tokens(&self.cloud, &self.outputs["WebClientId"], email).await.access_token.expect("an access token")
+        token(&self.cloud, &self.outputs["WebClientId"], email, "AccessToken").await
     }
 
     /// The pool's ID token of a user who exists, made for another client of the pool than the API's.
     pub(super) async fn token_for_another_client(&self, email: &str) -> String {
-        let cognito = aws_sdk_cognitoidentityprovider::Client::new(&self.cloud.sdk());
-        let create = cognito.create_user_pool_client().user_pool_id(&self.outputs["UserPoolId"]);
-        let create = create.client_name("another").explicit_auth_flows(ExplicitAuthFlowsType::AllowUserPasswordAuth);
-        let created = create.send().await.expect("a client").user_pool_client.expect("a client");
-        tokens(&self.cloud, &created.client_id.expect("its id"), email).await.id_token.expect("an ID token")
+        let input = json!({
+            "UserPoolId": self.outputs["UserPoolId"],
+            "ClientName": "another",
+            "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+        });
+        let created = self.cloud.cognito("CreateUserPoolClient", &input).await;
+        let client = created["UserPoolClient"]["ClientId"].as_str().expect("its ID");
+        token(&self.cloud, client, email, "IdToken").await
     }
 
     /// Makes the API accept another issuer beside those it has, as a stage file would.
@@ -271,37 +272,26 @@ pub(super) fn event(video_id: &str, status: &str) -> Value {
 
 /// Makes a user with a verified address and returns their ID token.
 async fn sign_in(cloud: &Cloud, outputs: &BTreeMap<String, String>, email: &str, group: Option<&str>) -> String {
-    let cognito = aws_sdk_cognitoidentityprovider::Client::new(&cloud.sdk());
     let pool = &outputs["UserPoolId"];
-    let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build().unwrap();
-    let create = cognito.admin_create_user().user_pool_id(pool).username(email);
-    create
-        .message_action(MessageActionType::Suppress)
-        .user_attributes(attribute("email", email))
-        .user_attributes(attribute("email_verified", "true"))
-        .send()
-        .await
-        .expect("a user");
-    let set = cognito.admin_set_user_password().user_pool_id(pool).username(email).password(PASSWORD);
-    set.permanent(true).send().await.expect("a password");
+    let attributes = json!([{ "Name": "email", "Value": email }, { "Name": "email_verified", "Value": "true" }]);
+    let create =
+        json!({ "UserPoolId": pool, "Username": email, "UserAttributes": attributes, "MessageAction": "SUPPRESS" });
+    cloud.cognito("AdminCreateUser", &create).await;
+    let set = json!({ "UserPoolId": pool, "Username": email, "Password": PASSWORD, "Permanent": true });
+    cloud.cognito("AdminSetUserPassword", &set).await;
     if let Some(group) = group {
-        let add = cognito.admin_add_user_to_group().user_pool_id(pool).username(email).group_name(group);
-        add.send().await.expect("a member");
+        let add = json!({ "UserPoolId": pool, "Username": email, "GroupName": group });
+        cloud.cognito("AdminAddUserToGroup", &add).await;
     }
-    tokens(cloud, &outputs["WebClientId"], email).await.id_token.expect("an ID token")
+    token(cloud, &outputs["WebClientId"], email, "IdToken").await
 }
 
-/// What the pool gives a user through a client.
-async fn tokens(cloud: &Cloud, client: &str, email: &str) -> AuthenticationResultType {
-    let sign_in = aws_sdk_cognitoidentityprovider::Client::new(&cloud.sdk()).initiate_auth().client_id(client);
-    let signed_in = sign_in
-        .auth_flow(AuthFlowType::UserPasswordAuth)
-        .auth_parameters("USERNAME", email)
-        .auth_parameters("PASSWORD", PASSWORD)
-        .send()
-        .await
-        .expect("signed in");
-    signed_in.authentication_result.expect("tokens")
+/// Signs a user in through a client of the pool; returns one of the tokens.
+async fn token(cloud: &Cloud, client: &str, email: &str, token: &str) -> String {
+    let parameters = json!({ "USERNAME": email, "PASSWORD": PASSWORD });
+    let input = json!({ "ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters });
+    let answer = cloud.cognito("InitiateAuth", &input).await;
+    answer["AuthenticationResult"][token].as_str().expect("a token").to_owned()
 }
 
 /// The outputs of Thakii's stacks, as `status` reports them.

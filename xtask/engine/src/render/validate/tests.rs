@@ -50,6 +50,14 @@ fn errors(template: Value) -> Vec<Finding> {
 }
 
 #[test]
+fn the_remembered_templates_passed_this_version() {
+    let (schemas, config) = (SchemaValidator::default(), ValidateConfig::default());
+    let engine = CelEngine::new_with_schema_validator(EngineConfig::default(), &schemas).expect("an engine");
+    let report = validate_bytes_with_path(&engine, &schemas, b"{\"Resources\":{}}", config, String::new());
+    assert_eq!(report.expect("a report").version, VERSION);
+}
+
+#[test]
 fn a_sound_template_passes() {
     assert_eq!(errors(function(json!({}))), []);
 }

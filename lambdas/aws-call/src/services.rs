@@ -1,0 +1,30 @@
+//! The services that are called without their SDK crates.
+//!
+//! Names, versions and targets are those of the services' Smithy models, which AWS publishes for its SDKs.
+
+use crate::{JsonService, Service};
+
+/// CloudFront: one endpoint for each partition.
+pub const CLOUD_FRONT: Service =
+    Service { host: "cloudfront", signing_name: "cloudfront", id: "CloudFront", is_global: true };
+
+/// CloudWatch: metrics and alarms.
+pub const CLOUD_WATCH: JsonService =
+    Service::regional("monitoring", "CloudWatch").with_json("1.0", "GraniteServiceVersion20100801");
+
+/// CloudWatch Logs: log groups.
+pub const CLOUD_WATCH_LOGS: JsonService =
+    Service::regional("logs", "CloudWatch Logs").with_json("1.1", "Logs_20140328");
+
+/// Cognito user pools.
+pub const COGNITO: JsonService =
+    Service::regional("cognito-idp", "Cognito Identity Provider").with_json("1.1", "AWSCognitoIdentityProviderService");
+
+/// Systems Manager: parameters.
+pub const SYSTEMS_MANAGER: JsonService = Service::regional("ssm", "SSM").with_json("1.1", "AmazonSSM");
+
+/// Simple Notification Service: topics.
+pub const NOTIFICATIONS: Service = Service::regional("sns", "SNS");
+
+/// Simple Queue Service.
+pub const QUEUES: JsonService = Service::regional("sqs", "SQS").with_json("1.0", "AmazonSQS");
