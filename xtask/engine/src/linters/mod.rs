@@ -180,3 +180,56 @@ impl Linter {
         move |source| LinterError::Io { action, linter: self.name(), source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Creates a program. A shell writes it, because another test's child process may inherit a file that this process has open for
+    /// writing, which then cannot be run.
+    fn program(folder: &Utf8Path, script: &str) -> Utf8PathBuf {
+        let path = folder.join("program");
+        let text = format!("#!/bin/sh\n{script}\n");
+        let mut shell = process::command("sh");
+        shell.args(["-c", "printf %s \"$1\" >\"$0\" && chmod +x \"$0\"", path.as_str(), &text]);
+        assert!(shell.status().expect("sh is everywhere").success());
+        path
+    }
+
+    fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = Utf8PathBuf::from_path_buf(folder.path().to_path_buf()).expect("UTF-8");
+        (folder, path)
+    }
+
+    #[tokio::test]
+    async fn a_linter_gets_none_of_the_callers_variables() {
+        let (_folder, path) = folder();
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "cargo sets variables for its tests");
+        let output = Linter::Checkov.run(&program(&path, "env"), &path, &path).await.expect("it runs");
+        let output = String::from_utf8(output).expect("UTF-8");
+        assert!(output.contains(&format!("HOME={path}\n")), "{output}");
+        let of_shell = ["HOME", "CKV_SKIP_PACKAGE_UPDATE_CHECK", "PWD", "OLDPWD", "SHLVL", "_"];
+        let names = output.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+        let others: Vec<_> = names.filter(|name| !INHERITED.contains(name) && !of_shell.contains(name)).collect();
+        assert_eq!(others, Vec::<&str>::new());
+    }
+
+    #[tokio::test]
+    async fn the_messages_of_a_linter_that_fails_are_in_the_error() {
+        let (_folder, path) = folder();
+        let failing = program(&path, "echo '[]'; echo 'invalid YAML syntax' >&2; exit 1");
+        let error = Linter::Zizmor.run(&failing, &path, &path).await.expect_err("it fails").to_string();
+        assert_eq!(error, "failed to run zizmor: invalid YAML syntax");
+    }
+
+    #[tokio::test]
+    async fn a_workspace_without_workflows_and_templates_has_no_findings() {
+        let (_folder, path) = folder();
+        let workspace = Workspace::at(path.clone());
+        for linter in [Linter::Zizmor, Linter::Checkov] {
+            let findings = linter.findings(Utf8Path::new("no-such-program"), &workspace).await;
+            assert_eq!(findings.expect("nothing to check"), []);
+        }
+    }
+}
