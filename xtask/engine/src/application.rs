@@ -68,6 +68,7 @@ pub struct Application {
     pub(crate) verbs: Vec<Arc<dyn Verb>>,
     pub(crate) demos: Vec<Arc<dyn Demo>>,
     pub(crate) checks: Vec<OwnCheck>,
+    pub(crate) left_out: Vec<&'static str>,
 }
 
 impl fmt::Debug for Application {
@@ -80,7 +81,13 @@ impl Application {
     /// A tool with the engine's commands and checks alone.
     #[must_use]
     pub fn new(project: impl Project + 'static) -> Self {
-        Self { project: Arc::new(project), verbs: Vec::new(), demos: Vec::new(), checks: Vec::new() }
+        Self {
+            project: Arc::new(project),
+            verbs: Vec::new(),
+            demos: Vec::new(),
+            checks: Vec::new(),
+            left_out: Vec::new(),
+        }
     }
 
     /// Adds a command.
@@ -101,6 +108,13 @@ impl Application {
     #[must_use]
     pub fn check(mut self, check: OwnCheck) -> Self {
         self.checks.push(check);
+        self
+    }
+
+    /// Lets a check of the engine run only when it is named, such as `checkov`, whose installation takes 300 MB.
+    #[must_use]
+    pub fn only_when_named(mut self, check: &'static str) -> Self {
+        self.left_out.push(check);
         self
     }
 }

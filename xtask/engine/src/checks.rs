@@ -7,7 +7,7 @@ use clap::{ValueEnum, builder::PossibleValue};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{application::OwnCheck, process, workspace::Workspace};
+use crate::{application::OwnCheck, linters::Linter, process, workspace::Workspace};
 
 /// A check of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +30,10 @@ pub(crate) enum EngineCheck {
     Templates,
     /// actionlint finds nothing in the workflows.
     Workflows,
+    /// zizmor finds no risk in the workflows that lacks an exception.
+    Zizmor,
+    /// checkov finds no risk in the templates that lacks an exception.
+    Checkov,
 }
 
 impl EngineCheck {
@@ -44,7 +48,9 @@ impl EngineCheck {
             | Self::Docs
             | Self::Pages
             | Self::Templates
-            | Self::Workflows => true,
+            | Self::Workflows
+            | Self::Zizmor
+            | Self::Checkov => true,
         }
     }
 
@@ -59,6 +65,17 @@ impl EngineCheck {
             Self::Pages => "pages",
             Self::Templates => "templates",
             Self::Workflows => "workflows",
+            Self::Zizmor => Linter::Zizmor.name(),
+            Self::Checkov => Linter::Checkov.name(),
+        }
+    }
+
+    /// The linter that the check runs, unless it is a command line.
+    const fn linter(self) -> Option<Linter> {
+        match self {
+            Self::Zizmor => Some(Linter::Zizmor),
+            Self::Checkov => Some(Linter::Checkov),
+            _ => None,
         }
     }
 
@@ -78,6 +95,8 @@ impl EngineCheck {
             Self::Templates => &["xtask", "render", "--check"],
             // The workflows contain no scripts, so the result does not depend on installed script linters.
             Self::Workflows => &["-shellcheck=", "-pyflakes="],
+            Self::Zizmor => Linter::Zizmor.arguments(),
+            Self::Checkov => Linter::Checkov.arguments(),
         }
     }
 
@@ -105,6 +124,9 @@ pub(crate) enum CheckError {
     #[error("failed to run check `{check}`: {package} is not installed")]
     #[diagnostic(help("run `cargo install --locked {package}`"))]
     Missing { package: &'static str, check: String },
+    #[error("failed to select the checks: the project leaves `{name}` out, and there is no such check")]
+    #[diagnostic(help("correct the name that `Application::only_when_named` has"))]
+    Unknown { name: &'static str },
 }
 
 impl Check<'_> {
@@ -116,6 +138,14 @@ impl Check<'_> {
         }
     }
 
+    /// The linter that it runs, unless it is a command line.
+    pub(crate) const fn linter(&self) -> Option<Linter> {
+        match self {
+            Self::Engine(check) => check.linter(),
+            Self::Own(_) => None,
+        }
+    }
+
     /// The arguments of its program.
     pub(crate) fn arguments(&self) -> &[&'static str] {
         match self {
@@ -124,7 +154,8 @@ impl Check<'_> {
         }
     }
 
-    /// Returns the check's command line. `actionlint` is the program of the workflows' check; every other check runs cargo.
+    /// Returns the command line of a check without a linter. `actionlint` is the program of the workflows' check; the others run
+    /// cargo.
     pub(crate) fn command(&self, workspace: &Workspace, actionlint: Option<Utf8PathBuf>) -> Command {
         let mut command = actionlint.map_or_else(process::cargo, |program| process::command(program.as_str()));
         command.current_dir(workspace.root()).args(self.arguments());
@@ -174,16 +205,26 @@ fn all(own: &[OwnCheck]) -> impl Iterator<Item = Check<'_>> {
     EngineCheck::value_variants().iter().copied().map(Check::Engine).chain(own.iter().map(Check::Own))
 }
 
-/// Returns the named checks, or the usual ones where none is named.
-pub(crate) fn select<'a>(named: &[String], own: &'a [OwnCheck]) -> Vec<Check<'a>> {
+/// Returns the named checks, or the usual ones where none is named: all but those that the project leaves out.
+pub(crate) fn select<'a>(named: &[String], own: &'a [OwnCheck], left_out: &[&str]) -> Vec<Check<'a>> {
     let is_usual = |check: &Check| match check {
-        Check::Engine(check) => check.is_usual(),
+        Check::Engine(check) => check.is_usual() && !left_out.contains(&check.name()),
         Check::Own(check) => check.is_usual,
     };
     let is_selected = |check: &Check| {
         if named.is_empty() { is_usual(check) } else { named.iter().any(|name| name == check.name()) }
     };
     all(own).filter(is_selected).collect()
+}
+
+/// Fails where a project leaves out a check that the engine does not have.
+///
+/// # Errors
+///
+/// When a name is unknown.
+pub(crate) fn require_known(left_out: &[&'static str]) -> Result<(), CheckError> {
+    let is_known = |name: &str| EngineCheck::value_variants().iter().any(|check| check.name() == name);
+    left_out.iter().find(|name| !is_known(name)).map_or(Ok(()), |name| Err(CheckError::Unknown { name }))
 }
 
 /// Returns the names of all checks for the command line, each with its help.
@@ -220,24 +261,32 @@ mod tests {
         let workspace = Workspace::at("/".into());
         let mut command_lines = BTreeSet::new();
         for name in &names {
-            let [check] = select(std::slice::from_ref(name), &own)[..] else { panic!("{name} selects one check") };
+            let [check] = select(std::slice::from_ref(name), &own, &[name])[..] else {
+                panic!("{name} selects one check")
+            };
             assert_eq!(check.name(), name);
             let command = check.command(&workspace, None);
             let arguments: Vec<_> = command.get_args().map(|argument| argument.to_owned()).collect();
             assert!(!arguments.is_empty(), "{name} runs nothing");
             assert!(command_lines.insert(arguments), "{name} runs what another check runs");
         }
-        assert_eq!(select(&names, &own).len(), names.len());
+        assert_eq!(select(&names, &own, &[]).len(), names.len());
     }
 
     #[test]
     fn without_names_the_usual_checks_run() {
         let own = own();
-        let names: Vec<_> = select(&[], &own).iter().map(|check| check.name().to_owned()).collect();
+        let names = |left_out: &[&str]| -> Vec<_> {
+            select(&[], &own, left_out).iter().map(|check| check.name().to_owned()).collect()
+        };
         let usual = ["format", "lints", "dependencies", "tests", "docs", "pages", "templates", "workflows"];
-        assert_eq!(names, usual);
+        assert_eq!(names(&[]), [&usual[..], &["zizmor", "checkov"]].concat());
+        // A project decides which of them run only when they are named.
+        assert_eq!(names(&["checkov", "zizmor"]), usual);
+        require_known(&["checkov", "zizmor"]).expect("known names");
+        require_known(&["chekov"]).expect_err("no such check");
         let usual_own = vec![OwnCheck { is_usual: true, ..own[0].clone() }];
-        assert_eq!(select(&[], &usual_own).last().map(Check::name), Some("faults"));
+        assert_eq!(select(&[], &usual_own, &[]).last().map(Check::name), Some("faults"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["error", "interruption", "junit", "network", "poll", "process", "table", "ui", "workspace"],
     &["http", "plan_file", "sources", "stage"],
     &["artifacts", "github", "python", "render"],
-    &["actionlint", "build", "local"],
+    &["actionlint", "build", "linters", "local"],
     // The account's services, then what is built on them.
     &["aws"],
     &["store"],

@@ -23,6 +23,7 @@ mod junit;
 #[cfg(test)]
 mod layers;
 pub mod ledger;
+mod linters;
 pub mod live;
 pub mod local;
 pub mod lock;

@@ -280,7 +280,9 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned_by_hash_and_names_no_index() {
-        for program in [crate::actionlint::ACTIONLINT, crate::local::MINISTACK] {
+        for program in
+            [crate::actionlint::ACTIONLINT, crate::linters::CHECKOV, crate::linters::ZIZMOR, crate::local::MINISTACK]
+        {
             let entries = program.requirements.replace("\\\n", " ");
             for entry in entries.lines().filter(|line| !line.starts_with('#')) {
                 assert!(entry.contains("==") && entry.contains("--hash=sha256:"), "{entry}");

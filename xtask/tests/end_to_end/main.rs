@@ -19,6 +19,7 @@ mod help;
 mod images;
 mod leftovers;
 mod limits;
+mod linting;
 mod locking;
 mod offline;
 mod ordering;

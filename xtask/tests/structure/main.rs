@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod features;
+mod linters;
 mod literals;
 mod processes;
 mod readme;

@@ -17,7 +17,7 @@ use crate::{
     ui::duration,
 };
 
-/// Run the checks of CI: format, lints, dependencies, tests, docs, templates, workflows.
+/// Run the checks of CI: format, lints, dependencies, tests, docs, templates, workflows, and risks in both.
 #[derive(Debug, Args)]
 pub(crate) struct CiArgs {
     /// Run only these checks, in the order of this list.
@@ -41,7 +41,8 @@ pub(crate) fn with_checks(ci: clap::Command, own: &[OwnCheck]) -> clap::Command 
 ///
 /// When a check fails, or its tool is missing.
 pub(crate) async fn run(args: &CiArgs, context: &Context) -> miette::Result<Exit> {
-    let checks = checks::select(&args.only, &context.application.checks);
+    checks::require_known(&context.application.left_out)?;
+    let checks = checks::select(&args.only, &context.application.checks, &context.application.left_out);
     for check in &checks {
         check.require(&context.workspace)?;
     }
@@ -69,21 +70,35 @@ pub(crate) async fn run(args: &CiArgs, context: &Context) -> miette::Result<Exit
 }
 
 async fn passes(check: Check<'_>, context: &Context) -> miette::Result<bool> {
-    let (workspace, ui) = (&context.workspace, &context.ui);
     let started = Instant::now();
+    let passes = match check.linter() {
+        Some(linter) => {
+            announce(check, linter.name(), context);
+            linter.passes(&context.workspace, &context.ui).await?
+        }
+        None => command_succeeds(check, context).await?,
+    };
+    let outcome = if passes { "passed" } else { "FAILED" };
+    context.ui.say(format_args!("── {} {outcome} ({})", check.name(), duration(started.elapsed())));
+    Ok(passes)
+}
+
+async fn command_succeeds(check: Check<'_>, context: &Context) -> miette::Result<bool> {
+    let (workspace, ui) = (&context.workspace, &context.ui);
     let actionlint = match check {
         Check::Engine(EngineCheck::Workflows) => Some(actionlint::find(workspace, ui).await?),
         _ => None,
     };
     let command = check.command(workspace, actionlint);
     let program = command.get_program().to_string_lossy().into_owned();
-    let name = Utf8Path::new(&program).file_name().unwrap_or_default();
-    ui.say(format_args!("── {}: {name} {}", check.name(), check.arguments().join(" ")));
+    announce(check, Utf8Path::new(&program).file_name().unwrap_or_default(), context);
     let status = tokio::process::Command::from(command).kill_on_drop(true).status().await;
     let status = status.map_err(|source| CheckError::Start { program, source })?;
-    let outcome = if status.success() { "passed" } else { "FAILED" };
-    ui.say(format_args!("── {} {outcome} ({})", check.name(), duration(started.elapsed())));
     Ok(status.success())
+}
+
+fn announce(check: Check<'_>, program: &str, context: &Context) {
+    context.ui.say(format_args!("── {}: {program} {}", check.name(), check.arguments().join(" ")));
 }
 
 fn names_of_failed_tests(report: &Utf8Path) -> Vec<String> {
