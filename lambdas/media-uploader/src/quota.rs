@@ -14,6 +14,10 @@ use crate::{
     storage::{StorageError, Store},
 };
 
+/// A user who stores this many times the allowed number of files is over quota, however many of them are newer. So a flood
+/// of small objects cannot make their own listing longer than an invocation.
+const FLOOD: u64 = 10;
+
 /// What a user stores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Usage {
@@ -72,7 +76,7 @@ pub(crate) async fn remove(raw: &Store, key: &str, version: Option<&str>) -> Res
 
 /// Counts what a user stores; stops as soon as it exceeds the limits.
 async fn usage(raw: &Store, owner: &str, until: i64, limits: &Limits) -> Result<Usage, StorageError> {
-    let (mut usage, mut after) = (Usage::default(), (None, None));
+    let (mut usage, mut listed, mut after) = (Usage::default(), 0, (None, None));
     loop {
         let request = raw.client().list_object_versions().bucket(raw.bucket()).prefix(prefix(owner));
         let request = request.set_key_marker(after.0).set_version_id_marker(after.1);
@@ -80,11 +84,15 @@ async fn usage(raw: &Store, owner: &str, until: i64, limits: &Limits) -> Result<
         let page = request.encoding_type(EncodingType::Url).send().await;
         let page = page.map_err(|error| raw.failed("list the files of", owner, error))?;
         for version in page.versions() {
+            listed += 1;
             if version.last_modified().is_none_or(|modified| modified.secs() <= until) {
                 usage.files += 1;
                 let bytes = version.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
                 usage.bytes = usage.bytes.saturating_add(bytes);
             }
+        }
+        if listed > limits.user_files.saturating_mul(FLOOD) {
+            usage.files = listed;
         }
         let next = page.next_key_marker().map(keys::decode);
         if usage.exceeds(limits) || page.is_truncated() != Some(true) || next.is_none() {

@@ -39,6 +39,19 @@ async fn only_what_was_there_at_the_time_counts() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_flood_of_newer_files_is_not_listed_to_its_end() {
+    let many = usize::try_from(FLOOD * limits().user_files).expect("a few");
+    let (rest, last) =
+        (Reply::versions(&vec![0; many + 1], Some(("ana/x", "v"))), Reply::versions(&vec![0; many], None));
+    for (reply, exceeded) in [(rest, true), (last, false)] {
+        let list = Rule::list_versions("raw", &[("prefix", "ana/")], reply);
+        let store = store(from_ref(&list));
+        assert_eq!(is_exceeded(&store, "ana", MODIFIED - 1, &limits()).await.expect("counted"), exceeded);
+        assert_eq!(list.calls(), 1);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn all_pages_count() {
     // The marker comes encoded, and is sent decoded.
     let first = Reply::versions(&[40, 40], Some(("ana/a+b", "v1")));

@@ -54,7 +54,7 @@ mod tests {
     }
 
     /// The example's systems, of which the first has this user pool.
-    fn rendered(stage: &Stage, pool: serde_json::Value) -> Vec<RenderedSystem> {
+    fn rendered(stage: &Stage, pool: &serde_json::Value) -> Vec<RenderedSystem> {
         let mut systems = Example.render(stage).expect("rendered");
         systems[0].stacks[0].template["Resources"]["Users"] = json!({
             "Type": "AWS::Cognito::UserPool",
@@ -67,14 +67,14 @@ mod tests {
     fn stacks_whose_pools_send_sms_are_found_by_their_templates() {
         let sms = json!({ "SmsConfiguration": { "SnsCallerArn": { "Fn::GetAtt": ["Role", "Arn"] } } });
         let dev = stage("dev");
-        let mut systems = rendered(&dev, sms.clone());
+        let mut systems = rendered(&dev, &sms);
         let name = systems[0].stacks[0].name.clone();
         assert_eq!(senders(&systems, &dev), BTreeMap::from([(None, vec![name.as_str()])]));
         systems[0].stacks[0].region = Some("us-east-1".to_owned());
         assert_eq!(senders(&systems, &dev), BTreeMap::from([(Some("us-east-1"), vec![name.as_str()])]));
-        assert!(senders(&rendered(&dev, json!({ "UserPoolName": "mail" })), &dev).is_empty());
+        assert!(senders(&rendered(&dev, &json!({ "UserPoolName": "mail" })), &dev).is_empty());
         let local = stage("local");
-        assert!(senders(&rendered(&local, sms), &local).is_empty(), "the emulator sends none");
+        assert!(senders(&rendered(&local, &sms), &local).is_empty(), "the emulator sends none");
     }
 
     #[test]
