@@ -85,14 +85,14 @@ impl Processing<'_> {
             processed_media_bucket: processed.0.clone(),
             media_profile_path: MEDIA_PROFILE_PATH.into(),
         };
-        let image = stack.add(self.processor(image).memory(1024).timeout(60));
+        let image = stack.add(self.function(image).memory(1024).timeout(60));
         let video = Video {
             raw_media_bucket: raw.0.clone(),
             processed_media_bucket: processed.0.clone(),
             media_profile_path: MEDIA_PROFILE_PATH.into(),
             image_processing_function_arn: image.alias.clone(),
         };
-        let video = stack.add(self.processor(video).memory(512).timeout(300).allow(image.invoke()));
+        let video = stack.add(self.function(video).memory(512).timeout(300).allow(image.invoke()));
         let dispatcher = Dispatcher {
             raw_media_bucket: raw.0.clone(),
             processed_media_bucket: processed.0.clone(),
@@ -106,7 +106,7 @@ impl Processing<'_> {
         [image, video, dispatcher]
     }
 
-    /// A function that reads uploads, writes results and is invoked asynchronously.
+    /// A function that reads uploads, writes results and is invoked asynchronously, by any number of uploads at once.
     fn function<C: contract::Function + Serialize>(&self, environment: C) -> Function {
         Function::new(self.stage, environment)
             .layer(self.layer)
@@ -114,11 +114,7 @@ impl Processing<'_> {
             .allow(self.buckets.processed.crud())
             .asynchronous(2, MAXIMUM_EVENT_AGE)
             .failures(self.failures)
-    }
-
-    /// A function whose simultaneous invocations are limited.
-    fn processor<C: contract::Function + Serialize>(&self, environment: C) -> Function {
-        self.function(environment).concurrency(self.settings.processing_concurrency)
+            .concurrency(self.settings.processing_concurrency)
     }
 }
 

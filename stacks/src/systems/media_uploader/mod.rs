@@ -34,8 +34,8 @@ pub(crate) struct Settings {
     /// The domain under which CloudFront serves the API. Without it, the stage has no CloudFront distribution.
     #[serde(default)]
     domain: Option<Domain>,
-    /// The most simultaneous invocations of each processor, reserved for it. Without it, only the account's limit bounds the
-    /// cost of uploads that arrive at once. The account's limit must exceed all reservations by 100.
+    /// The most simultaneous invocations of the dispatcher and of each processor, reserved for them. Without it, uploads that
+    /// arrive at once may take all invocations of the account. The account's limit must exceed all reservations by 100.
     #[serde(default)]
     processing_concurrency: Option<u32>,
     /// The address that alarms are sent to.

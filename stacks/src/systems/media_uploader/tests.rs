@@ -159,7 +159,7 @@ fn a_protected_stage_protects_its_users_and_limits_the_cost_of_processing() {
     for (name, protection, concurrency) in [("prod", "ACTIVE", json!(10)), ("staging", "INACTIVE", json!(null))] {
         let rendered = rendered(name);
         assert_eq!(properties(stack(&rendered, "cognito"), "MainUserPool")["DeletionProtection"], protection, "{name}");
-        for function in ["ImageProcessingFunction", "VideoProcessingFunction"] {
+        for function in ["ImageProcessingFunction", "VideoProcessingFunction", "MediaProcessingDispatcher"] {
             assert_eq!(properties(stack(&rendered, "api"), function)["ReservedConcurrentExecutions"], concurrency);
         }
     }
