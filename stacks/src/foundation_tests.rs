@@ -104,8 +104,9 @@ fn only_actions_that_templates_need_are_allowed_and_none_by_a_pattern() {
         "lambda",
         "logs",
         "s3",
-        // In the boundary: messages to phones, and the functions' traces.
         "sns",
+        "sqs",
+        // In the boundary: the functions' traces.
         "xray",
     ];
     assert_eq!(services, BTreeSet::from(expected));
@@ -204,11 +205,11 @@ fn the_boundary_allows_exactly_the_actions_of_the_systems_roles() {
 fn permissions_that_a_deployed_stack_needs_are_kept() {
     let stage = Stage::parse("staging", PIPELINE, "staging.yaml").expect("a stage");
     let role = json!({ "Type": "AWS::IAM::Role", "Properties": { "Policies": [{ "PolicyDocument": { "Statement": [
-        { "Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": [{ "Fn::GetAtt": ["Queue", "Arn"] }] },
+        { "Effect": "Allow", "Action": ["events:PutEvents"], "Resource": [{ "Fn::GetAtt": ["Rule", "Arn"] }] },
     ]}}]}});
-    let queue = json!({ "Type": "AWS::SQS::Queue", "Properties": { "QueueName": "old-work-staging" } });
+    let rule = json!({ "Type": "AWS::Events::Rule", "Properties": { "Name": "old-work-staging" } });
     let old = |name: &str| name.to_owned();
-    let template = json!({ "Resources": { "Queue": queue, "Role": role } });
+    let template = json!({ "Resources": { "Rule": rule, "Role": role } });
     let deployed = RenderedStack::deployed(old("old"), old("work"), old("old-work-staging"), None, template);
     let over = complete(&stage, render(&stage).expect("rendered"), &[deployed]).expect("rendered");
     let over = over[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
@@ -216,8 +217,8 @@ fn permissions_that_a_deployed_stack_needs_are_kept() {
         let has = |statement: &Value| strings(&statement["Action"]).contains(&action.to_owned());
         statements(stack).into_iter().find(has).map(|statement| strings(&statement["Resource"]))
     };
-    let own = ["arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:old-*-staging".to_owned()];
-    for action in ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SendMessage"] {
+    let own = ["arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/old-*-staging".to_owned()];
+    for action in ["events:PutRule", "events:DeleteRule", "events:PutEvents"] {
         assert_eq!(of(over, action).as_deref(), Some(&own[..]), "{action}");
         assert_eq!(of(&pipeline(), action), None, "{action}");
     }
@@ -294,16 +295,17 @@ fn only_the_systems_own_alarm_topics_may_be_published_to() {
     let topics = |text: &str| {
         let systems = rendered(text).expect("rendered");
         let stack = systems[0].stacks.iter().find(|stack| stack.stack == pipeline::STACK).expect("the stack");
-        let statements = statements_in(resource(stack, "DeployRole")).into_iter();
-        statements
-            .filter(|statement| strings(&statement["Action"]).contains(&"sns:Publish".to_owned()))
-            .collect::<Vec<_>>()
+        let mut statements = statements_in(resource(stack, "DeployRole"));
+        statements.retain(|statement| strings(&statement["Action"]).contains(&"sns:Publish".to_owned()));
+        let [statement] = &statements[..] else { panic!("one statement: {statements:#?}") };
+        assert_eq!(strings(&statement["Action"]), ["sns:Publish"]);
+        BTreeSet::from_iter(strings(&statement["Resource"]))
     };
-    let [statement] = &topics(&with_topic)[..] else { panic!("one statement") };
-    assert_eq!(strings(&statement["Action"]), ["sns:Publish"]);
-    let topic = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:portfolio-alarms-staging";
-    assert_eq!(strings(&statement["Resource"]), [topic]);
-    assert!(topics(PIPELINE).is_empty(), "the Media Uploader has no alarms");
+    let topic = |system: &str| {
+        format!("arn:${{AWS::Partition}}:sns:${{AWS::Region}}:${{AWS::AccountId}}:{system}-alarms-staging")
+    };
+    assert_eq!(topics(&with_topic), BTreeSet::from([topic("media-uploader"), topic("portfolio")]));
+    assert_eq!(topics(PIPELINE), BTreeSet::from([topic("media-uploader")]));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The dispatcher: writes a `processing` manifest for each new object in the raw bucket, and starts its processor. It
-//! reads no media.
+//! deletes objects beyond their owner's quota, and reads no media.
 
 mod record;
 
@@ -16,8 +16,10 @@ use serde::Serialize;
 use crate::{
     keys::{self, RawKey, RawKind},
     manifest::{Manifest, MediaKind},
+    ownership,
     profile::Profile,
-    storage::{self, StorageError, Store},
+    quota,
+    storage::{self, Head, StorageError, Store},
 };
 
 /// The message about a started job, in the log line and in the response.
@@ -126,32 +128,50 @@ impl Dispatcher {
 
     /// Handles a record. Returns the outcome, and the object's size if it was read.
     async fn record(&self, record: &Record) -> Result<(Outcome, u64), DispatchError> {
-        let key = match RawKey::parse(&record.key) {
-            Some(key) if record.bucket == self.raw.bucket() => key,
-            _ => return Ok((Outcome::InvalidKey, 0)),
+        let Some((owner, _)) = record.key.split_once('/').filter(|_| record.bucket == self.raw.bucket()) else {
+            return Ok((Outcome::InvalidKey, 0));
         };
-        let Some(head) = self.raw.head(&record.key).await? else { return Ok((Outcome::Gone, 0)) };
-        let filename = key.filename.as_str();
+        let head = self.raw.head(&record.key).await?;
+        let written = head.as_ref().map_or(i64::MAX, |head| head.modified);
+        // Deleted objects and other keys count too: an owner may upload any key under its prefix.
+        if quota::is_exceeded(&self.raw, owner, written, &self.profile.limits).await? {
+            quota::remove(&self.raw, &record.key, record.version.as_deref()).await?;
+            return Ok((Outcome::OverQuota, head.map_or(0, |head| head.bytes)));
+        }
+        match (RawKey::parse(&record.key), head) {
+            (None, _) => Ok((Outcome::InvalidKey, 0)),
+            (Some(_), None) => Ok((Outcome::Gone, 0)),
+            (Some(key), Some(head)) => Ok((self.dispatch(&key, &head).await?, head.bytes)),
+        }
+    }
+
+    /// Starts the processor of an object whose owner also owns its filename.
+    async fn dispatch(&self, key: &RawKey, head: &Head) -> Result<Outcome, DispatchError> {
+        let (filename, owner_hash) = (key.filename.as_str(), keys::owner_hash(&key.owner));
         let main = self.processed.manifest(&keys::manifest(filename)).await?;
+        // Manifests are older than the records of owners, and expire.
+        if main.as_ref().is_some_and(|main| main.owner_hash != owner_hash) {
+            return Ok(Outcome::OwnerMismatch);
+        }
         let (manifest_key, previous) = match key.kind {
             RawKind::Posters => {
                 let poster = keys::poster_manifest(filename);
-                if main.is_some_and(|main| main.owner_hash != keys::owner_hash(&key.owner)) {
-                    return Ok((Outcome::OwnerMismatch, head.bytes));
-                }
                 let previous = self.processed.manifest(&poster).await?;
                 (poster, previous)
             }
             RawKind::Images | RawKind::Videos => (keys::manifest(filename), main),
         };
-        let (outcome, manifest) = plan(&key, &head, previous.as_ref(), Timestamp::now());
+        let (outcome, manifest) = plan(key, head, previous.as_ref(), Timestamp::now());
+        if outcome == Outcome::OwnerMismatch || !ownership::claim(&self.processed, &key.filename, &owner_hash).await? {
+            return Ok(Outcome::OwnerMismatch);
+        }
         if let Some(manifest) = manifest {
             self.processed.put_manifest(&manifest_key, &manifest).await?;
             if outcome == Outcome::Started {
-                self.invoke(&key, &manifest).await?;
+                self.invoke(key, &manifest).await?;
             }
         }
-        Ok((outcome, head.bytes))
+        Ok(outcome)
     }
 
     async fn invoke(&self, key: &RawKey, manifest: &Manifest) -> Result<(), DispatchError> {

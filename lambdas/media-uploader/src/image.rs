@@ -112,7 +112,7 @@ impl ImageProcessor {
         if source.head.bytes > limit {
             return Ok(Err(Failure::too_large(source.head.bytes, limit)));
         }
-        let bytes = source.store.get(&job.key).await?.unwrap_or_default();
+        let bytes = source.store.get(&job.key, limit).await?.unwrap_or_default();
         Ok(variants::make(&bytes, &self.profile, &job.sizes, formats(job)))
     }
 

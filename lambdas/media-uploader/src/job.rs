@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{self, RawKey},
-    manifest::{Failure, Manifest, MediaKind, PosterSource, Status},
+    manifest::{Failure, Manifest, MediaKind, PosterSource, Status, shortened},
     storage::{Head, StorageError, Store},
 };
 
@@ -112,7 +112,7 @@ pub(crate) fn in_progress(job: &ProcessingJob, kind: MediaKind, head: &Head, pre
         kind,
         status: Status::Processing,
         owner_hash: previous.map_or(owner, |previous| previous.owner_hash.clone()),
-        content_type: head.content_type.clone().unwrap_or_default(),
+        content_type: shortened(head.content_type.clone().unwrap_or_default()),
         bytes: head.bytes,
         source_etag: head.etag.clone(),
         created_at: previous.map_or(now, |previous| previous.created_at),

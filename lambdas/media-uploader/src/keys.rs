@@ -106,6 +106,32 @@ pub(crate) fn owner_hash(owner: &str) -> String {
     hex::encode(Sha256::digest(owner.as_bytes()))
 }
 
+/// The key of the object that records the owner of a filename.
+pub(crate) fn ownership(filename: &Filename) -> String {
+    format!("owners/{filename}")
+}
+
+/// Decodes a key of an S3 event or of an encoded listing, in which `+` is a space and `%2B` a plus. Invalid escapes are
+/// kept.
+pub(crate) fn decode(key: &str) -> String {
+    let mut bytes = Vec::with_capacity(key.len());
+    let mut rest = key.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.first_chunk::<2>().filter(|_| *first == b'%').and_then(|digits| hex::decode(digits).ok());
+        match (first, escaped) {
+            (_, Some(escaped)) => {
+                bytes.extend(escaped);
+                rest = tail.get(2..).unwrap_or_default();
+                continue;
+            }
+            (b'+', None) => bytes.push(b' '),
+            (other, None) => bytes.push(*other),
+        }
+        rest = tail;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +188,20 @@ mod tests {
             format!("raw/owner/images/{FILENAME}"),
         ] {
             assert_eq!(RawKey::parse(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn keys_are_decoded() {
+        for (encoded, decoded) in [
+            ("a/images/b", "a/images/b"),
+            ("us-east-1%3A1/images/b", "us-east-1:1/images/b"),
+            ("a+b%2Bc%20d", "a b+c d"),
+            ("%C3%BCber", "über"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+        ] {
+            assert_eq!(decode(encoded), decoded);
         }
     }
 

@@ -37,6 +37,24 @@ pub(crate) struct Manifest {
     pub(crate) error: Option<Failure>,
 }
 
+/// The largest manifest in bytes. No source reaches it: its tracks, brands and texts are counted and shortened.
+pub(crate) const LARGEST: u64 = 128 * 1024;
+/// The most tracks of a video. Real files have a handful.
+pub(crate) const MOST_TRACKS: usize = 256;
+/// The most brands that a manifest lists. Real files have a handful.
+pub(crate) const MOST_BRANDS: usize = 64;
+/// The most characters of a text that comes from a source or its uploader.
+const LONGEST_TEXT: usize = 200;
+
+/// Shortens a text that comes from a source or its uploader.
+pub(crate) fn shortened(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        text.truncate(end);
+    }
+    text
+}
+
 /// The longest time a job can take, including Lambda's retries.
 pub(crate) const STALLED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
@@ -178,8 +196,9 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Shortens the message, which may quote the source.
     pub(crate) fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: shortened(message) }
     }
 
     /// The file was declared as `declared` and is of the other kind.
@@ -212,4 +231,50 @@ pub(crate) enum FailureCode {
     TooManyPixels,
     /// Neither an accepted image nor an accepted video.
     UnsupportedType,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn texts_are_shortened_between_characters(text in "\\PC{0,400}") {
+            let short = shortened(text.clone());
+            prop_assert!(text.starts_with(&short));
+            prop_assert_eq!(short.chars().count(), text.chars().count().min(LONGEST_TEXT));
+        }
+
+        /// The manifest of the most crowded container stays within the limit of its readers.
+        #[test]
+        fn the_largest_manifest_is_readable(
+            codec in "[\\x21-\\x7e]{64}",
+            brand in "[ -~]{4}",
+            content_type in "\\PC{0,2000}",
+            rate in any::<f64>(),
+        ) {
+            let video = VideoTrack { codec: codec.clone(), width: u32::MAX, height: u32::MAX, rotation: 270, frame_rate: rate };
+            let facts = VideoFacts {
+                container: "webm".to_owned(),
+                brands: vec![brand; MOST_BRANDS],
+                duration_ms: u64::MAX,
+                bitrate: u64::MAX,
+                fragmented: false,
+                fast_start_before: false,
+                had_location: false,
+                transcoded: false,
+                metadata_stripped: false,
+                poster: PosterSource::None,
+                video_tracks: vec![video; MOST_TRACKS],
+                audio_tracks: Vec::new(),
+            };
+            let mut manifest = crate::testing::manifest(MediaKind::Video, Status::Failed, &[("original", "webm")]);
+            manifest.content_type = shortened(content_type.clone());
+            manifest.error = Some(Failure::new(FailureCode::Corrupt, content_type));
+            manifest.video = Some(facts);
+            prop_assert!(serde_json::to_vec(&manifest).expect("plain data").len() as u64 <= LARGEST);
+        }
+    }
 }

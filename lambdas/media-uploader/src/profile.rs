@@ -59,6 +59,12 @@ pub(crate) struct Limits {
     pub(crate) single_put_bytes: u64,
     /// The bytes of a video's `moov` box.
     pub(crate) moov_bytes: u64,
+    /// A user's files in the raw bucket, previous versions included.
+    pub(crate) user_files: u64,
+    /// The bytes of these files.
+    pub(crate) user_bytes: u64,
+    /// A user's open multipart uploads.
+    pub(crate) user_uploads: u64,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_types::error::display::DisplayErrorContext;
 
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 
 /// Browsers and CloudFront may cache processed objects for a day.
 pub(crate) const CACHE_CONTROL: &str = "public, max-age=86400";
@@ -51,6 +51,8 @@ pub(crate) struct Head {
     pub(crate) bytes: u64,
     /// Without quotes.
     pub(crate) etag: String,
+    /// When the object was written, in seconds since 1970.
+    pub(crate) modified: i64,
 }
 
 /// Why an object could not be read or written. A missing object is not an error.
@@ -68,6 +70,18 @@ pub(crate) enum StorageError {
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An object has more bytes than its readers accept.
+    #[error("failed to {action} s3://{bucket}/{key}: it has more than {limit} bytes")]
+    TooLarge {
+        /// The attempted action.
+        action: &'static str,
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The largest accepted size in bytes.
+        limit: u64,
     },
     /// A manifest has an unknown form.
     #[error("failed to parse the manifest s3://{bucket}/{key}")]
@@ -103,13 +117,16 @@ impl Store {
     }
 
     pub(crate) async fn manifest(&self, key: &str) -> Result<Option<Manifest>, StorageError> {
-        let Some(bytes) = self.get(key).await? else { return Ok(None) };
+        let Some(bytes) = self.get(key, manifest::LARGEST).await? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|source| self.bad_manifest(key, source))
     }
 
     /// Writes a manifest. It changes, so unlike objects of [`Store::put`] it must not be cached.
     pub(crate) async fn put_manifest(&self, key: &str, manifest: &Manifest) -> Result<(), StorageError> {
         let bytes = serde_json::to_vec(manifest).map_err(|source| self.bad_manifest(key, source))?;
+        if bytes.len() as u64 > manifest::LARGEST {
+            return Err(self.too_large("write", key, manifest::LARGEST));
+        }
         self.put_cached(key, bytes.into(), "application/json", "no-cache").await
     }
 
@@ -155,6 +172,7 @@ impl Store {
                 content_type: head.content_type,
                 bytes: head.content_length.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0),
                 etag: unquoted(head.e_tag.as_deref().unwrap_or_default()).to_owned(),
+                modified: head.last_modified.map_or(i64::MAX, |modified| modified.secs()),
             })),
             // A response to HEAD has no body with a code, so the SDK derives this one from the status.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
@@ -162,15 +180,14 @@ impl Store {
         }
     }
 
-    /// Reads a whole object into memory.
-    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+    /// Reads a whole object of at most `limit` bytes into memory.
+    pub(crate) async fn get(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>, StorageError> {
         let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(object) => object,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => return Ok(None),
             Err(error) => return Err(self.failed("read", key, error)),
         };
-        let bytes = object.body.collect().await.map_err(|error| self.request("read", key, Box::new(error)))?;
-        Ok(Some(bytes.to_vec()))
+        self.collect("read", key, object.body, limit).await.map(Some)
     }
 
     /// Reads the bytes from `start` to `end_inclusive`, or fewer if the object ends earlier.
@@ -178,9 +195,26 @@ impl Store {
         let request = self.client.get_object().bucket(&self.bucket).key(key);
         let answer = request.range(format!("bytes={start}-{end_inclusive}")).send().await;
         let object = answer.map_err(|error| self.failed("read a range of", key, error))?;
-        let bytes =
-            object.body.collect().await.map_err(|error| self.request("read a range of", key, Box::new(error)))?;
-        Ok(bytes.to_vec())
+        self.collect("read a range of", key, object.body, end_inclusive.saturating_sub(start).saturating_add(1)).await
+    }
+
+    /// Collects a body. The bytes that arrive are counted, because the announced length proves nothing.
+    async fn collect(
+        &self,
+        action: &'static str,
+        key: &str,
+        mut body: ByteStream,
+        limit: u64,
+    ) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| self.request(action, key, Box::new(error)))?;
+            if (bytes.len() + chunk.len()) as u64 > limit {
+                return Err(self.too_large(action, key, limit));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
     }
 
     /// Converts an SDK error of an action on a key, for calls made on [`Store::client`].
@@ -199,6 +233,10 @@ impl Store {
         source: Box<dyn std::error::Error + Send + Sync>,
     ) -> StorageError {
         StorageError::Request { action, bucket: self.bucket.clone(), key: key.to_owned(), source }
+    }
+
+    fn too_large(&self, action: &'static str, key: &str, limit: u64) -> StorageError {
+        StorageError::TooLarge { action, bucket: self.bucket.clone(), key: key.to_owned(), limit }
     }
 
     fn bad_manifest(&self, key: &str, source: serde_json::Error) -> StorageError {
@@ -226,7 +264,7 @@ mod tests {
         let get = Rule::get_object("/bucket/key", Reply::no_such_key());
         let head = Rule::head_object("/bucket/key", Reply::no_such_key());
         let store = Store::new(ScriptedAws::new([get, head]).s3(), "bucket");
-        assert_eq!(store.get("key").await.expect("absence is no error"), None);
+        assert_eq!(store.get("key", 1).await.expect("absence is no error"), None);
         assert_eq!(store.head("key").await.expect("absence is no error"), None);
         assert!(store.manifest("key").await.expect("absence is no error").is_none());
     }
@@ -234,7 +272,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_failure_names_the_action_and_the_cause() {
         let get = Rule::get_object("/bucket/a/b", Reply::s3_error(503, "SlowDown", "too fast"));
-        let error = store(&get).get("a/b").await.expect_err("S3 failed");
+        let error = store(&get).get("a/b", 1).await.expect_err("S3 failed");
         assert_eq!(error.to_string(), "failed to read s3://bucket/a/b");
         let source = std::error::Error::source(&error).expect("the cause").to_string();
         assert!(source.contains("SlowDown"), "{source}");
@@ -248,10 +286,42 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
+    async fn no_more_is_read_than_the_limit() {
+        let get = || Rule::get_object("/bucket/key", Reply::object([7; 1000]));
+        assert_eq!(
+            store(&get()).get("key", 1000).await.expect("within the limit").map(|bytes| bytes.len()),
+            Some(1000)
+        );
+        let error = store(&get()).get("key", 999).await.expect_err("one byte too many");
+        assert_eq!(error.to_string(), "failed to read s3://bucket/key: it has more than 999 bytes");
+        // A server that ignores the range.
+        let error = store(&get()).get_range("key", 10, 19).await.expect_err("the whole object");
+        assert!(matches!(error, StorageError::TooLarge { limit: 10, .. }), "{error}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn manifests_are_bounded_when_they_are_read_and_written() {
+        let large = vec![b' '; usize::try_from(manifest::LARGEST).expect("a size") + 1];
+        let get = Rule::get_object("/bucket/f/manifest.json", Reply::object(large));
+        let error = store(&get).manifest("f/manifest.json").await.expect_err("too large");
+        assert!(matches!(error, StorageError::TooLarge { .. }), "{error}");
+        let mut manifest = crate::testing::manifest(manifest::MediaKind::Video, manifest::Status::Ready, &[]);
+        manifest.content_type = "x".repeat(usize::try_from(manifest::LARGEST).expect("a size"));
+        let put = Rule::put_object("/bucket/f/manifest.json");
+        let error = store(&put).put_manifest("f/manifest.json", &manifest).await.expect_err("too large");
+        assert!(matches!(error, StorageError::TooLarge { .. }) && put.calls() == 0, "{error}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
     async fn an_etag_loses_its_quotes() {
         let object = Reply::object(b"7 bytes").header("etag", "\"abc\"").header("content-type", "image/png");
         let head = store(&Rule::head_object("/bucket/key", object)).head("key").await.expect("it is there");
-        let expected = Head { content_type: Some("image/png".to_owned()), bytes: 7, etag: "abc".to_owned() };
+        let expected = Head {
+            content_type: Some("image/png".to_owned()),
+            bytes: 7,
+            etag: "abc".to_owned(),
+            modified: crate::testing::scripted::MODIFIED,
+        };
         assert_eq!(head, Some(expected));
     }
 

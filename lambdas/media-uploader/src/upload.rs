@@ -25,6 +25,7 @@ use crate::{
     keys::{Filename, RawKey, RawKind},
     limits::{self, MediaType},
     profile::{Limits, Profile},
+    quota,
     request::{InPath, invalid_filename},
     storage::{self, Store},
 };
@@ -98,6 +99,7 @@ async fn create(State(upload): Shared, caller: Caller, fields: Fields) -> Result
         let bytes = fields.positive("contentLength")?;
         media_type.check_bytes(bytes, &upload.limits)?;
         limits::check_single_put(bytes, &upload.limits)?;
+        quota::check(&upload.raw, &caller.username, bytes, &upload.limits).await?;
         let key = new_key(&upload, caller, &fields, media_type).await?;
         return link(&upload, &key, media_type, bytes).await;
     }
@@ -108,6 +110,7 @@ async fn create(State(upload): Shared, caller: Caller, fields: Fields) -> Result
     let data = data(&fields)?;
     let bytes = data.len() as u64;
     media_type.check_bytes(bytes, &upload.limits)?;
+    quota::check(&upload.raw, &caller.username, bytes, &upload.limits).await?;
     let key = new_key(&upload, caller, &fields, media_type).await?;
     upload.raw.put(&key.to_string(), data, media_type.essence).await?;
     let body = Stored { filename: key.filename.to_string(), key: key.to_string(), stored: true };

@@ -3,8 +3,9 @@
 //!
 //! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
 //! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
-//! and recovery of tables, request validators (methods do not keep theirs), tracing, and CloudFront's cache (requests
-//! are served, and invalidations are listed). Throttles are enforced, so stage files set higher ones for it.
+//! and recovery of tables, request validators (methods do not keep theirs), tracing, reserved concurrency of functions, and
+//! CloudFront's cache (requests are served, and invalidations are listed). Throttles are enforced, so stage files set
+//! higher ones for it.
 
 use crate::stage::Stage;
 
@@ -25,6 +26,8 @@ pub enum Feature {
     SecretReferences,
     /// Policies of buckets and queues that deny requests without TLS: the emulator serves HTTP only.
     TlsOnly,
+    /// The account's settings of SMS: `sns:GetSMSAttributes` is an unknown operation, and no message is sent.
+    SmsAttributes,
     /// `AWS::Cognito::UserPoolUser`: an unknown type.
     UserPoolUsers,
     /// Web ACLs: `AWS::WAFv2::WebACLAssociation` is an unknown type, and without it an ACL has no effect.

@@ -3,8 +3,9 @@
 use std::error::Error;
 
 use model::{project::Project as _, rendered::RenderedSystem, requirements::violations, stage::Stage};
+use serde_json::Value;
 
-use super::testing::{STAGES, all_rendered, stage, stage_file, stage_text};
+use super::testing::{STAGES, all_rendered, of_type, properties, stage, stage_file, stage_text};
 use crate::Project;
 
 fn read(name: &str, text: &str) -> Result<Stage, String> {
@@ -101,6 +102,33 @@ fn mistakes_in_the_settings_of_any_system_are_found_when_the_stage_is_read() {
 fn every_system_fulfils_the_requirements_in_every_stage() {
     for name in STAGES {
         assert_eq!(violations(&stage(name), &all_rendered(name)), [], "{name}");
+    }
+}
+
+/// An event that Lambda gives up on is lost for good unless a destination receives it: S3 does not send it again.
+#[test]
+fn events_of_buckets_and_between_functions_have_a_failure_destination() {
+    for name in STAGES.into_iter().filter(|name| *name != "local") {
+        let systems = all_rendered(name);
+        for stack in systems.iter().flat_map(|system| &system.stacks) {
+            let configurations = of_type(stack, "AWS::Lambda::EventInvokeConfig");
+            // An event that is not retried is one that nothing sends.
+            let is_retried = |configuration: &Value| configuration["Properties"]["MaximumRetryAttempts"] != 0;
+            for (id, configuration) in configurations.iter().filter(|(_, one)| is_retried(one)) {
+                let destination = &configuration["Properties"]["DestinationConfig"]["OnFailure"]["Destination"];
+                assert!(destination.is_object(), "{name}: {id} has none");
+            }
+            for (id, bucket) in of_type(stack, "AWS::S3::Bucket") {
+                let notified = &bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"];
+                for notified in notified.as_array().into_iter().flatten() {
+                    let alias = notified["Function"]["Ref"].as_str().expect("an alias of the same stack");
+                    let function = &properties(stack, alias)["FunctionName"];
+                    let is_its = |one: &Value| is_retried(one) && one["Properties"]["FunctionName"] == *function;
+                    let has_one = configurations.iter().any(|(_, one)| is_its(one));
+                    assert!(has_one, "{name}: the events of {id} may be lost");
+                }
+            }
+        }
     }
 }
 

@@ -72,12 +72,36 @@ pub(crate) async fn row_25_anyone_may_read_processed_media(world: Arc<World>) {
     assert_eq!(read.expect("readable").content_type(), Some("image/jpeg"));
 }
 
+/// After 30 days, the lifecycle deletes everything that was made of an upload, which the emulator does not.
+pub(crate) async fn an_expired_filename_stays_with_its_owner(world: Arc<World>) {
+    let created = upload(&world).await;
+    let file = filename(&created);
+    let manifest = world.user.processed(file).await;
+    let variants = manifest["variants"].as_array().expect("variants").iter();
+    let keys = variants.map(|variant| variant["key"].as_str().expect("a key").to_owned());
+    let (raw, processed) = (&world.outputs["RawMediaBucketName"], &world.outputs["ProcessedMediaBucketName"]);
+    let s3 = world.cloud.s3();
+    for key in keys.chain([format!("{file}/manifest.json")]) {
+        s3.delete_object().bucket(processed).key(key).send().await.expect("deleted");
+    }
+    let key = format!("us-east-1:0a1b2c3d/images/{file}");
+    let put = s3.put_object().bucket(raw).key(&key).content_type("image/jpeg").body(fixtures::jpeg(60, 40).into());
+    put.send().await.expect("an identity writes what it wants under its own ID");
+    let answer = dispatch(&world, &[&json!({ "key": key })]).await;
+    assert_eq!(answer["records"][0]["outcome"], "OwnerMismatch", "{answer:#}");
+    assert_eq!(world.user.get(&format!("/media/{file}")).await.status(), 404, "an old link shows another user's file");
+
+    let answer = dispatch(&world, &[&created]).await;
+    assert_eq!(answer["records"][0]["outcome"], "Started", "{answer:#}");
+    assert_eq!(world.user.processed(file).await["image"]["width"], 120);
+}
+
 async fn upload(world: &World) -> Value {
     world.user.upload("image/jpeg", &fixtures::jpeg(120, 80), None).await
 }
 
-/// Sends the dispatcher the event that S3 sends, with a record for each upload.
-async fn dispatch(world: &World, uploads: &[&Value]) {
+/// Sends the dispatcher the event that S3 sends, with a record for each upload; returns its answer.
+async fn dispatch(world: &World, uploads: &[&Value]) -> Value {
     let records: Vec<Value> = uploads
         .iter()
         .map(|created| {
@@ -115,4 +139,5 @@ async fn dispatch(world: &World, uploads: &[&Value]) {
         .expect("invoked");
     let answer = String::from_utf8_lossy(invoked.payload().map_or(&[], |blob| blob.as_ref())).into_owned();
     assert_eq!(invoked.function_error(), None, "{answer}");
+    serde_json::from_str(&answer).expect("the dispatcher's answer")
 }

@@ -67,16 +67,50 @@ pub(crate) async fn row_22_and_23_a_multipart_video_gets_a_poster(world: Arc<Wor
     a_multipart_upload_can_be_aborted(&world).await;
 }
 
+/// Five megabytes of headers for a million tracks.
+pub(crate) async fn a_video_of_a_million_tracks_fails(world: Arc<World>) {
+    let created = world.user.upload("video/webm", &fixtures::matroska::crowded(&[200_000; 5], b""), None).await;
+    let manifest = world.user.processed(filename(&created)).await;
+    assert_eq!(
+        (&manifest["status"], &manifest["error"]["code"]),
+        (&json!("failed"), &json!("Corrupt")),
+        "{manifest:#}"
+    );
+}
+
+pub(crate) async fn uploads_that_stay_open_are_limited(world: Arc<World>) {
+    let request = json!({ "contentType": "video/mp4", "contentLength": 20 * MIB });
+    let mut open: Vec<Value> = Vec::new();
+    let refused = loop {
+        let created = world.user.post("/media/multipart", request.clone()).await;
+        if created.status() != 201 || open.len() == 100 {
+            break created;
+        }
+        open.push(created.json().await.unwrap());
+    };
+    assert_eq!((refused.status().as_u16(), open.len()), (403, 4));
+    assert_eq!(refused.json::<Value>().await.unwrap()["details"]["code"], "TooManyUploads");
+    for created in &open {
+        assert_eq!(world.user.send(Method::DELETE, &upload_path(created), None).await.status(), 204);
+    }
+    a_multipart_upload_can_be_aborted(&world).await;
+}
+
 async fn a_multipart_upload_can_be_aborted(world: &World) {
     let request = json!({ "contentType": "video/mp4", "contentLength": 20 * MIB });
     let created: Value = world.user.post("/media/multipart", request).await.json().await.unwrap();
-    let text = |field: &str| created[field].as_str().unwrap().to_owned();
-    let path = format!(
-        "/media/{}/multipart?key={}&uploadId={}",
-        filename(&created),
-        text("key").replace('+', "%2B"),
-        text("uploadId").replace('+', "%2B"),
-    );
+    let path = upload_path(&created);
     assert_eq!(world.user.send(Method::DELETE, &path, None).await.status(), 204);
     assert_eq!(world.user.send(Method::DELETE, &path, None).await.status(), 404);
+}
+
+/// The path that aborts an upload.
+fn upload_path(created: &Value) -> String {
+    let text = |field: &str| created[field].as_str().unwrap().to_owned();
+    format!(
+        "/media/{}/multipart?key={}&uploadId={}",
+        filename(created),
+        text("key").replace('+', "%2B"),
+        text("uploadId").replace('+', "%2B"),
+    )
 }

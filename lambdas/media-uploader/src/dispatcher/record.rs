@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    keys::{RawKey, RawKind, owner_hash},
-    manifest::{Failure, FailureCode, Manifest, MediaKind, PosterSource, Status},
+    keys::{self, RawKey, RawKind, owner_hash},
+    manifest::{Failure, FailureCode, Manifest, MediaKind, PosterSource, Status, shortened},
     storage::Head,
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Record {
     pub(crate) bucket: String,
     /// Decoded.
     pub(crate) key: String,
+    /// The version that was written; `None` in a bucket without versions.
+    pub(crate) version: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Record {
@@ -41,32 +43,15 @@ impl<'de> Deserialize<'de> for Record {
             name: String,
         }
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Object {
             key: String,
+            version_id: Option<String>,
         }
         let Outer { s3 } = Outer::deserialize(deserializer)?;
-        Ok(Self { bucket: s3.bucket.name, key: decode(&s3.object.key) })
+        let Object { key, version_id } = s3.object;
+        Ok(Self { bucket: s3.bucket.name, key: keys::decode(&key), version: version_id })
     }
-}
-
-/// Decodes a key of an S3 event, in which `+` is a space and `%2B` a plus. Invalid escapes are kept.
-fn decode(key: &str) -> String {
-    let mut bytes = Vec::with_capacity(key.len());
-    let mut rest = key.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = tail.first_chunk::<2>().filter(|_| *first == b'%').and_then(|digits| hex::decode(digits).ok());
-        match (first, escaped) {
-            (_, Some(escaped)) => {
-                bytes.extend(escaped);
-                rest = tail.get(2..).unwrap_or_default();
-                continue;
-            }
-            (b'+', None) => bytes.push(b' '),
-            (other, None) => bytes.push(*other),
-        }
-        rest = tail;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The outcome of one object.
@@ -82,6 +67,8 @@ pub(crate) enum Outcome {
     AlreadyProcessed,
     /// The filename belongs to another user.
     OwnerMismatch,
+    /// The owner's quota is exceeded; this version of the object was deleted.
+    OverQuota,
     /// Neither an image nor a video.
     UnsupportedType,
 }
@@ -95,6 +82,7 @@ impl Outcome {
             Self::Gone => "Gone",
             Self::AlreadyProcessed => "AlreadyProcessed",
             Self::OwnerMismatch => "OwnerMismatch",
+            Self::OverQuota => "OverQuota",
             Self::UnsupportedType => "UnsupportedType",
         }
     }
@@ -116,12 +104,11 @@ pub(super) fn plan(
             return (Outcome::AlreadyProcessed, None);
         }
     }
-    let content_type = head.content_type.clone().unwrap_or_default();
+    let content_type = shortened(head.content_type.clone().unwrap_or_default());
     let processor = processor(key.kind, &content_type);
-    let error = processor.is_none().then(|| Failure {
-        code: FailureCode::UnsupportedType,
-        message: format!("{content_type:?} cannot be processed here"),
-    });
+    let error = processor
+        .is_none()
+        .then(|| Failure::new(FailureCode::UnsupportedType, format!("{content_type:?} cannot be processed here")));
     let manifest = Manifest {
         filename: key.filename.to_string(),
         kind: processor.unwrap_or(if key.kind == RawKind::Videos { MediaKind::Video } else { MediaKind::Image }),
@@ -157,20 +144,6 @@ fn processor(kind: RawKind, content_type: &str) -> Option<MediaKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_are_decoded() {
-        for (encoded, decoded) in [
-            ("a/images/b", "a/images/b"),
-            ("us-east-1%3A1/images/b", "us-east-1:1/images/b"),
-            ("a+b%2Bc%20d", "a b+c d"),
-            ("%C3%BCber", "über"),
-            ("100%", "100%"),
-            ("%zz%4", "%zz%4"),
-        ] {
-            assert_eq!(decode(encoded), decoded);
-        }
-    }
 
     #[test]
     fn only_the_declared_type_chooses_the_processor() {

@@ -20,6 +20,14 @@ struct World {
     raw: Vec<(String, &'static str)>,
     /// Manifests by key.
     manifests: Vec<(String, Manifest)>,
+    /// The versions that the user stores.
+    usage: Rule,
+    /// Deletions of versions.
+    delete: Rule,
+    /// Claims of filenames.
+    claim: Rule,
+    /// The owner in the record of a claimed filename.
+    owner: &'static str,
     /// Writes of manifests.
     put: Rule,
     /// Invocations of processors.
@@ -31,6 +39,10 @@ impl Default for World {
         Self {
             raw: Vec::new(),
             manifests: Vec::new(),
+            usage: usage("ana", &[9]),
+            delete: Rule::delete_version("/raw/*", "v1"),
+            claim: Rule::put_object("/processed/owners/*").header("if-none-match", "*"),
+            owner: "",
             put: Rule::put_object("/processed/*"),
             invoke: Rule::invoke_async("*", Reply::accepted()),
         }
@@ -41,7 +53,7 @@ impl World {
     async fn handle(&self, records: &[(&str, &str)]) -> Result<Answer, DispatchError> {
         let records: Vec<Value> = records
             .iter()
-            .map(|(bucket, key)| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 9}}}))
+            .map(|(bucket, key)| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 9, "versionId": "v1"}}}))
             .collect();
         let event: Event = serde_json::from_value(json!({"Records": records})).expect("an event");
         let aws = self.aws();
@@ -72,7 +84,10 @@ impl World {
         });
         let missing =
             [Rule::head_object("/raw/*", Reply::no_such_key()), Rule::get_object("/processed/*", Reply::no_such_key())];
-        let calls = [self.put.clone(), self.invoke.clone()];
+        let record = Reply::object([]).header("x-amz-meta-owner", &keys::owner_hash(self.owner));
+        let record = Rule::head_object("/processed/owners/*", record);
+        // A claim is also a write to the processed bucket, so its rule comes first.
+        let calls = [&self.usage, &self.delete, &self.claim, &record, &self.put, &self.invoke].map(Rule::clone);
         ScriptedAws::new(objects.chain(manifests).chain(missing).chain(calls))
     }
 
@@ -87,6 +102,11 @@ impl World {
         let key = |path: &str| path.strip_prefix("/processed/").expect("the bucket").to_owned();
         self.put.requests().iter().map(|request| (key(&request.path), request.json())).collect()
     }
+}
+
+/// A listing of what a user stores.
+fn usage(owner: &str, sizes: &[u64]) -> Rule {
+    Rule::list_versions("raw", &[("prefix", &format!("{owner}/"))], Reply::versions(sizes, None))
 }
 
 fn raw(kind: &str) -> String {
@@ -180,6 +200,61 @@ async fn results_of_another_user_are_not_overwritten() {
     assert_eq!(world.outcome(&raw("posters")).await, Outcome::OwnerMismatch);
 }
 
+/// The manifest, which also names its owner, expires; old links must not show the content of another user.
+#[tokio::test(flavor = "current_thread")]
+async fn a_filename_stays_with_its_owner_after_its_manifest_expired() {
+    for (kind, content_type) in [("images", "image/png"), ("videos", "video/mp4"), ("posters", "image/png")] {
+        for (owner, outcome) in [("eve", Outcome::OwnerMismatch), ("ana", Outcome::Started)] {
+            let mut world = with(kind, content_type);
+            world.claim = Rule::put_object_answered("/processed/owners/*", Reply::precondition_failed());
+            world.owner = owner;
+            assert_eq!(world.outcome(&raw(kind)).await, outcome, "{kind} of {owner}");
+            let started = usize::from(outcome == Outcome::Started);
+            assert_eq!((world.written().len(), world.invoked().len()), (started, started));
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_owner_is_recorded_before_anything_is_processed() {
+    let world = with("images", "image/png");
+    assert_eq!(world.outcome(&raw("images")).await, Outcome::Started);
+    let [claim] = &world.claim.requests()[..] else { panic!("one claim") };
+    assert_eq!(claim.path, format!("/processed/owners/{FILENAME}"));
+    assert_eq!(claim.headers["x-amz-meta-owner"], keys::owner_hash("ana"));
+    // Media from before there were records are claimed by the next event of their owner.
+    let mut world = with("images", "image/png");
+    world.manifests = vec![(keys::manifest(FILENAME), manifest(MediaKind::Image, Status::Ready, &[]))];
+    assert_eq!(world.outcome(&raw("images")).await, Outcome::AlreadyProcessed);
+    assert_eq!(world.claim.calls(), 1);
+    // Without a record, nothing is written.
+    let mut world = with("images", "image/png");
+    let conflict = Reply::s3_error(409, "ConditionalRequestConflict", "Please retry.");
+    world.claim = Rule::put_object_answered("/processed/owners/*", conflict);
+    world.handle(&[("raw", &raw("images"))]).await.expect_err("undecided");
+    assert!(world.written().is_empty() && world.invoked().is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn objects_beyond_the_quota_are_deleted() {
+    let limits = Profile::default().limits;
+    // Deleted objects, whose versions remain, and keys of no meaning are of the same owner.
+    for (key, stored) in
+        [(raw("images"), true), (raw("images"), false), ("ana/notes".to_owned(), true), ("ana/".to_owned(), true)]
+    {
+        let mut world = World { usage: usage("ana", &[limits.user_bytes + 1]), ..World::default() };
+        if stored {
+            world.raw.push((key.clone(), "image/png"));
+        }
+        assert_eq!(world.outcome(&key).await, Outcome::OverQuota, "{key}");
+        assert_eq!(world.delete.requests()[0].path, format!("/raw/{key}"));
+        assert!(world.claim.calls() == 0 && world.written().is_empty() && world.invoked().is_empty());
+    }
+    let mut world = with("images", "image/png");
+    world.usage = usage("ana", &[limits.user_bytes]);
+    assert_eq!((world.outcome(&raw("images")).await, world.delete.calls()), (Outcome::Started, 0));
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn unsupported_types_fail_without_a_processor() {
     for (kind, content_type) in [("images", "text/plain"), ("videos", "application/pdf"), ("posters", "video/mp4")] {
@@ -206,7 +281,8 @@ async fn foreign_keys_and_buckets_and_deleted_objects_are_skipped() {
 #[tokio::test(flavor = "current_thread")]
 async fn keys_are_decoded_before_they_are_used() {
     let key = format!("us-east-1:a b/images/{FILENAME}");
-    let world = World { raw: vec![(key.clone(), "image/png")], ..World::default() };
+    let usage = usage("us-east-1:a b", &[9]);
+    let world = World { raw: vec![(key.clone(), "image/png")], usage, ..World::default() };
     assert_eq!(world.outcome(&format!("us-east-1%3Aa+b/images/{FILENAME}")).await, Outcome::Started);
     assert_eq!(world.invoked()[0].1.key, key);
 }

@@ -15,6 +15,10 @@ use crate::{
 /// The memory limit of a decoder: half of the function's memory.
 const DECODER_BYTES: u64 = 512 * 1024 * 1024;
 
+/// The memory limit of the PNG decoder, which decodes row by row: the rest is metadata. A color profile of a few kilobytes
+/// may decompress to as much as this.
+const PNG_DECODER_BYTES: u64 = 64 * 1024 * 1024;
+
 /// A decoded image.
 #[derive(Debug)]
 pub(super) struct Decoded {
@@ -33,7 +37,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Failure> 
     })?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), image_format(format)?);
     let mut decoder_limits = DecoderLimits::default();
-    decoder_limits.max_alloc = Some(DECODER_BYTES);
+    decoder_limits.max_alloc = Some(if format == Format::Png { PNG_DECODER_BYTES } else { DECODER_BYTES });
     reader.limits(decoder_limits);
     let mut decoder = reader.into_decoder().map_err(|error| failure(&error))?;
     check(decoder.dimensions(), limits)?;

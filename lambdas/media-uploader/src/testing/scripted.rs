@@ -25,6 +25,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 const ENDPOINT: &str = "http://aws.test";
+/// When every object was written, in seconds since 1970.
+pub(crate) const MODIFIED: i64 = 1_445_412_480;
 
 /// A handle to the AWS of a test.
 #[derive(Debug, Clone)]
@@ -190,12 +192,34 @@ impl Rule {
 
     /// Expects `PutObject` of `/bucket/key`, which succeeds.
     pub(crate) fn put_object(path: &str) -> Self {
-        Self::new("PUT", path, &[("x-id", "PutObject")], Reply::new(200).header("etag", "\"etag\""))
+        Self::put_object_answered(path, Reply::new(200).header("etag", "\"etag\""))
+    }
+
+    /// Expects `PutObject` of `/bucket/key`.
+    pub(crate) fn put_object_answered(path: &str, reply: Reply) -> Self {
+        Self::new("PUT", path, &[("x-id", "PutObject")], reply)
     }
 
     /// Expects `DeleteObject` of `/bucket/key`, which succeeds.
     pub(crate) fn delete_object(path: &str) -> Self {
         Self::new("DELETE", path, &[("x-id", "DeleteObject")], Reply::new(204))
+    }
+
+    /// Expects `DeleteObject` of a version of `/bucket/key`, which succeeds.
+    pub(crate) fn delete_version(path: &str, version: &str) -> Self {
+        Self::new("DELETE", path, &[("versionId", version), ("x-id", "DeleteObject")], Reply::new(204))
+    }
+
+    /// Expects `ListObjectVersions` of a bucket with this query.
+    pub(crate) fn list_versions(bucket: &str, query: &[(&str, &str)], reply: Reply) -> Self {
+        let query = [query, &[("encoding-type", "url"), ("versions", "")]].concat();
+        Self::new("GET", &format!("/{bucket}*"), &query, reply)
+    }
+
+    /// Expects `ListMultipartUploads` of a bucket and a prefix.
+    pub(crate) fn list_uploads(bucket: &str, prefix: &str, reply: Reply) -> Self {
+        let query = [("encoding-type", "url"), ("prefix", prefix), ("uploads", "")];
+        Self::new("GET", &format!("/{bucket}*"), &query, reply)
     }
 
     /// Expects `CreateMultipartUpload` of `/bucket/key`.
@@ -262,14 +286,43 @@ impl Reply {
     /// An object, by default with S3's default content type.
     pub(crate) fn object(bytes: impl Into<Vec<u8>>) -> Self {
         let reply = Self { body: bytes.into(), ..Self::new(200) };
-        reply.header("content-type", "binary/octet-stream").header("etag", "\"etag\"")
+        let reply = reply.header("content-type", "binary/octet-stream").header("etag", "\"etag\"");
+        reply.header("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")
+    }
+
+    /// A page of `ListObjectVersions`: the sizes of versions, and the encoded key and the version that the next page follows.
+    pub(crate) fn versions(sizes: &[u64], next: Option<(&str, &str)>) -> Self {
+        let version = |size| {
+            format!(
+                "<Version><Key>k</Key><VersionId>v</VersionId><Size>{size}</Size>\
+                 <LastModified>2015-10-21T07:28:00.000Z</LastModified></Version>"
+            )
+        };
+        let versions: String = sizes.iter().map(version).collect();
+        let next = next.map_or("<IsTruncated>false</IsTruncated>".to_owned(), |(key, version)| {
+            format!(
+                "<IsTruncated>true</IsTruncated><NextKeyMarker>{key}</NextKeyMarker>\
+                 <NextVersionIdMarker>{version}</NextVersionIdMarker>"
+            )
+        });
+        Self::document("ListVersionsResult", &format!("{next}{versions}"))
+    }
+
+    /// A page of `ListMultipartUploads` with this many open uploads.
+    pub(crate) fn uploads(open: usize) -> Self {
+        let uploads = "<Upload><Key>k</Key><UploadId>id</UploadId></Upload>".repeat(open);
+        Self::document("ListMultipartUploadsResult", &format!("<IsTruncated>false</IsTruncated>{uploads}"))
     }
 
     /// A successful response of S3 about a multipart upload: `element` with the one child that the functions read.
     pub(crate) fn xml(element: &str, child: &str, value: &str) -> Self {
+        Self::document(element, &format!("<{child}>{value}</{child}>"))
+    }
+
+    fn document(element: &str, content: &str) -> Self {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{element} xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-             <{child}>{value}</{child}></{element}>"
+             {content}</{element}>"
         );
         Self { body: body.into_bytes(), ..Self::new(200) }.header("content-type", "application/xml")
     }
@@ -288,9 +341,19 @@ impl Reply {
         Self::s3_error(404, "NoSuchKey", "The specified key does not exist.")
     }
 
+    /// S3's response about an object that exists although it must not.
+    pub(crate) fn precondition_failed() -> Self {
+        Self::s3_error(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+    }
+
     /// S3's response about a multipart upload that was completed, aborted or never started.
     pub(crate) fn no_such_upload() -> Self {
         Self::s3_error(404, "NoSuchUpload", "The specified multipart upload does not exist.")
+    }
+
+    /// A successful response without a body.
+    pub(crate) fn no_content() -> Self {
+        Self::new(204)
     }
 
     /// Lambda's response to an asynchronous invocation.

@@ -21,6 +21,7 @@ use super::{LINK_SECONDS, Shared, Upload, created, link_lifetime, signed_length}
 use crate::{
     keys::{Filename, RawKey, RawKind},
     limits::{self, MediaType},
+    quota,
     request::InPath,
     storage::{StorageError, unquoted},
 };
@@ -61,12 +62,17 @@ pub(super) async fn create(State(upload): Shared, caller: Caller, fields: Fields
     let media_type = MediaType::parse(fields.text("contentType")?)?.video_only()?;
     let bytes = fields.positive("contentLength")?;
     media_type.check_bytes(bytes, &upload.limits)?;
+    quota::check(&upload.raw, &caller.username, bytes, &upload.limits).await?;
     let key = RawKey { owner: caller.username, kind: RawKind::Videos, filename: Filename::random() };
     let name = key.to_string();
     let request = upload.raw.client().create_multipart_upload().bucket(upload.raw.bucket()).key(&name);
     let answer = request.content_type(media_type.essence).send().await;
     let answer = answer.map_err(|error| upload.raw.failed("start a multipart upload of", &name, error))?;
     let upload_id = answer.upload_id.ok_or(Incomplete("an upload ID"))?;
+    if let Err(refusal) = quota::check_uploads(&upload.raw, &key.owner, &upload.limits).await {
+        end(&upload, &name, &upload_id).await?;
+        return Err(refusal);
+    }
     let part_size = limits::part_size(bytes);
     let mut parts = Vec::new();
     for (part_number, start) in (1..).zip((0..bytes).step_by(usize::try_from(part_size)?)) {
@@ -117,9 +123,15 @@ pub(super) async fn abort(
 ) -> Result<StatusCode, ApiError> {
     let (key, upload_id) = (query.required("key")?, query.required("uploadId")?);
     check_own(&caller, &filename, key)?;
-    let request = upload.raw.client().abort_multipart_upload().bucket(upload.raw.bucket()).key(key);
-    request.upload_id(upload_id).send().await.map_err(|error| rejection(&upload, "abort", key, error))?;
+    end(&upload, key, upload_id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Aborts an upload.
+async fn end(upload: &Upload, key: &str, upload_id: &str) -> Result<(), ApiError> {
+    let request = upload.raw.client().abort_multipart_upload().bucket(upload.raw.bucket()).key(key);
+    request.upload_id(upload_id).send().await.map_err(|error| rejection(upload, "abort", key, error))?;
+    Ok(())
 }
 
 /// Responds with 403 unless the key belongs to the caller and to this filename.

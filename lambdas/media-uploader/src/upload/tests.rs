@@ -14,9 +14,12 @@ use crate::{
     },
 };
 
+/// The handlers with a bucket of these rules, in which the user stores nothing else and has one upload open.
 fn test_router(rules: &[Rule]) -> Router {
+    let usage = Rule::list_versions("raw", &[("prefix", "ana/")], Reply::versions(&[], None));
+    let uploads = Rule::list_uploads("raw", "ana/", Reply::uploads(1));
     let upload = Upload {
-        raw: Store::new(ScriptedAws::new(rules.iter().cloned()).s3(), "raw"),
+        raw: Store::new(ScriptedAws::new(rules.iter().cloned().chain([usage, uploads])).s3(), "raw"),
         presigner: storage::presigning_client(&aws(), Some("http://127.0.0.1:4566")),
         limits: Profile::default().limits,
     };
@@ -178,6 +181,38 @@ async fn a_multipart_upload_has_a_link_per_part() {
     let url = parts[2]["url"].as_str().expect("a link");
     assert!(url.contains("partNumber=3&") && url.contains("uploadId=id&"), "{url}");
     assert!(url.contains("X-Amz-SignedHeaders=content-length%3Bhost&"), "{url}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_full_quota_refuses_links_and_files() {
+    let limits = Profile::default().limits;
+    let full = Rule::list_versions("raw", &[("prefix", "ana/")], Reply::versions(&[limits.user_bytes], None));
+    for (path, body) in [
+        ("/media", json!({"contentType": "image/png", "contentLength": 1})),
+        ("/media", json!({"contentType": "image/png", "data": "cG5n"})),
+        ("/media/multipart", json!({"contentType": "video/mp4", "contentLength": 1})),
+    ] {
+        let answer = post(path, &body, from_ref(&full)).await;
+        assert_eq!(answer.error(), (403, "QuotaExceeded".to_owned(), Value::Null), "{path}");
+        assert_eq!(answer.body()["details"]["bytes"], limits.user_bytes);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn uploads_that_stay_open_are_limited() {
+    let started = Reply::xml("InitiateMultipartUploadResult", "UploadId", "id");
+    let start = Rule::create_multipart_upload("/raw/ana/videos/*", started);
+    let open = usize::try_from(Profile::default().limits.user_uploads).expect("a few");
+    let body = json!({"contentType": "video/mp4", "contentLength": 20 * 1024 * 1024});
+    for (open, status) in [(open, 201), (open + 1, 403)] {
+        let list = Rule::list_uploads("raw", "ana/", Reply::uploads(open));
+        let abort = Rule::abort_multipart_upload("/raw/ana/videos/*", "id", Reply::no_content());
+        let answer = post("/media/multipart", &body, &[start.clone(), list, abort.clone()]).await;
+        assert_eq!((answer.status(), abort.calls()), (status, usize::from(status == 403)));
+        if status == 403 {
+            assert_eq!(answer.error().1, "TooManyUploads");
+        }
+    }
 }
 
 async fn complete(body: &Value, rules: &[Rule]) -> Answer {

@@ -7,7 +7,7 @@ use super::{
     source::{ReadError, Source, corrupt, index},
 };
 use crate::{
-    manifest::{Failure, FailureCode, MediaKind, PosterSource, VideoFacts},
+    manifest::{Failure, FailureCode, MOST_BRANDS, MediaKind, PosterSource, VideoFacts},
     profile::Limits,
     sniff::{self, Format},
 };
@@ -117,7 +117,7 @@ fn only<'a>(boxes: &'a [TopLevel], kind: &[u8; 4]) -> Result<Option<&'a TopLevel
     if found.next().is_some() { Err(corrupt("a box is duplicated")) } else { Ok(first) }
 }
 
-/// Returns the major brand and the compatible ones, without duplicates.
+/// Returns the major brand and the first compatible ones, without duplicates.
 fn brands(ftyp: &[u8]) -> Vec<String> {
     let brands = ftyp.get(8..).unwrap_or_default().as_chunks::<4>().0;
     let mut names: Vec<String> = Vec::new();
@@ -126,7 +126,7 @@ fn brands(ftyp: &[u8]) -> Vec<String> {
         let name: String =
             brand.iter().map(|byte| char::from(*byte)).filter(|letter| (' '..='~').contains(letter)).collect();
         let name = name.trim_end().to_owned();
-        if !name.is_empty() && !names.contains(&name) {
+        if !name.is_empty() && !names.contains(&name) && names.len() < MOST_BRANDS {
             names.push(name);
         }
     }

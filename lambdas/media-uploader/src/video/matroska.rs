@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::source::{ReadError, Source, corrupt, index};
-use crate::manifest::{AudioTrack, Failure, FailureCode, VideoTrack};
+use crate::manifest::{AudioTrack, Failure, FailureCode, MOST_TRACKS, VideoTrack};
 
 /// The largest header (`Info`, `Tracks`). Real ones have a few kilobytes.
 const LARGEST_HEADER: u64 = 4 * 1024 * 1024;
@@ -59,16 +59,20 @@ pub(crate) async fn movie(source: &mut Source) -> Result<Movie, ReadError> {
 }
 
 async fn read_segment(source: &mut Source, segment: Range<u64>, movie: &mut Movie) -> Result<(), ReadError> {
-    let (mut at, mut has_tracks, mut has_cues) = (segment.start, false, false);
+    let (mut at, mut has_info, mut has_tracks, mut has_cues) = (segment.start, false, false, false);
     for _ in 0..MOST_ELEMENTS {
         if at >= segment.end {
             break;
         }
         let element = element(source, at, segment.end).await?;
         match element.id {
-            INFO => movie.duration_ms = duration_ms(&element.read(source).await?),
-            TRACKS => {
-                read_tracks(&element.read(source).await?, movie);
+            // Both may be repeated for robustness, as copies of the first (RFC 9559, 6.1).
+            INFO if !has_info => {
+                movie.duration_ms = duration_ms(&element.read(source).await?);
+                has_info = true;
+            }
+            TRACKS if !has_tracks => {
+                read_tracks(&element.read(source).await?, movie)?;
                 has_tracks = true;
             }
             CUES => has_cues = true,
@@ -183,8 +187,11 @@ fn duration_ms(info: &[u8]) -> u64 {
     whole(duration * scale / 1e6)
 }
 
-fn read_tracks(tracks: &[u8], movie: &mut Movie) {
-    for (_, track) in elements(tracks).filter(|(id, _)| *id == 0xae).take(MOST_ELEMENTS) {
+fn read_tracks(tracks: &[u8], movie: &mut Movie) -> Result<(), Failure> {
+    for (number, (_, track)) in elements(tracks).filter(|(id, _)| *id == 0xae).enumerate() {
+        if number == MOST_TRACKS {
+            return Err(corrupt("the movie has too many tracks"));
+        }
         let codec = text(child(track, 0x86).unwrap_or_default());
         match child(track, 0x83).map(unsigned) {
             Some(1) => movie.video_tracks.push(video(track, codec)),
@@ -200,6 +207,7 @@ fn read_tracks(tracks: &[u8], movie: &mut Movie) {
             _ => {}
         }
     }
+    Ok(())
 }
 
 fn video(track: &[u8], codec: String) -> VideoTrack {
@@ -234,7 +242,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixtures::matroska::{HEIGHT, WIDTH, file};
+    use crate::{
+        fixtures::matroska::{HEIGHT, WIDTH, crowded, file},
+        manifest::MOST_TRACKS,
+    };
 
     async fn read(bytes: &[u8]) -> Result<Movie, Failure> {
         movie(&mut Source::bytes(bytes)).await.map_err(|error| match error {
@@ -267,6 +278,19 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
+    async fn a_million_small_tracks_are_refused() {
+        // 5 MB, of which each 5 bytes are a video track.
+        let error = read(&crowded(&[200_000; 5], b"")).await.expect_err("too many tracks");
+        assert_eq!((error.code, error.message.as_str()), (FailureCode::Corrupt, "the movie has too many tracks"));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn repeated_headers_are_copies_of_the_first() {
+        let movie = read(&crowded(&[MOST_TRACKS; 100], b"V_VP9")).await.expect("as many tracks as are accepted");
+        assert_eq!(movie.video_tracks.len(), MOST_TRACKS);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
     async fn a_truncated_file_is_corrupt() {
         let whole = file("webm", true, false);
         for length in [5, 30, 60, whole.len() / 2, whole.len() - 1] {
@@ -286,6 +310,21 @@ mod tests {
     }
 
     proptest! {
+        /// Neither the number of tracks nor their texts are limited by the file's size.
+        #[test]
+        fn what_is_collected_is_bounded(
+            headers in proptest::collection::vec(0..2 * MOST_TRACKS, 1..4),
+            codec in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let read = runtime.block_on(read(&crowded(&headers, &codec)));
+            prop_assert_eq!(read.is_ok(), headers[0] <= MOST_TRACKS);
+            if let Ok(movie) = read {
+                prop_assert_eq!(movie.video_tracks.len(), headers[0]);
+                prop_assert!(movie.video_tracks.iter().all(|track| track.codec.len() <= 64));
+            }
+        }
+
         #[test]
         fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>()) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -5,10 +5,7 @@ use super::{
     boxes::{View, boxes, descend, find, u16_at, u32_at, u64_at},
     source::corrupt,
 };
-use crate::manifest::{AudioTrack, Failure, VideoTrack};
-
-/// The most tracks in a movie. Real files have a handful.
-const MOST_TRACKS: usize = 256;
+use crate::manifest::{AudioTrack, Failure, MOST_TRACKS, VideoTrack};
 
 /// The properties in a `moov` box.
 #[derive(Debug, Clone, PartialEq)]

@@ -186,8 +186,10 @@ impl Moved {
         if old == 0 {
             return Some(0);
         }
-        let (span, start) = self.0.iter().find(|(span, _)| span.start <= old && old <= span.end)?;
-        Some(start + (old - span.start))
+        // The ranges are in the file's order. A table may have millions of offsets, so they are not searched one by one.
+        let before = self.0.partition_point(|(span, _)| span.start <= old);
+        let (span, start) = self.0.get(before.checked_sub(1)?)?;
+        (old <= span.end).then(|| start + (old - span.start))
     }
 
     /// Widens every table with an offset that does not fit.

@@ -66,11 +66,25 @@ impl BucketName {
         vec![Statement::allow(["s3:GetObject"], [self.objects("*")])]
     }
 
-    /// Allows uploading objects whose keys match `pattern`, at once or in parts.
+    /// Allows uploading whole objects whose keys match `pattern`. Multipart uploads cannot be started: their parts cause no
+    /// event until they are completed, so nothing could limit them (Amazon S3 User Guide, "Enforce conditional writes on
+    /// Amazon S3 buckets", about `s3:ObjectCreationOperation`).
     #[must_use]
     pub fn upload(&self, pattern: &str) -> Vec<Statement> {
-        let actions = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
-        vec![Statement::allow(actions, [self.objects(pattern)])]
+        let whole = json!({ "Bool": { "s3:ObjectCreationOperation": "true" } });
+        vec![Statement::allow(["s3:PutObject"], [self.objects(pattern)]).when(whole)]
+    }
+
+    /// Allows listing objects with their previous versions.
+    #[must_use]
+    pub fn list_versions(&self) -> Vec<Statement> {
+        vec![Statement::allow(["s3:ListBucketVersions"], [self.arn()])]
+    }
+
+    /// Allows deleting versions of objects for good.
+    #[must_use]
+    pub fn delete_versions(&self) -> Vec<Statement> {
+        vec![Statement::allow(["s3:DeleteObjectVersion"], [self.objects("*")])]
     }
 
     /// Allows `actions` on the objects whose keys match one of `patterns`.
@@ -140,6 +154,17 @@ impl Bucket {
     #[must_use]
     pub fn expire(self, days: u32) -> Self {
         self.rule("Expire", bucket::Rule { expiration_in_days: set(i64::from(days)), ..bucket::Rule::default() })
+    }
+
+    /// Deletes objects of more than `bytes` at this age in days. Smaller ones are kept.
+    #[must_use]
+    pub fn expire_larger(self, bytes: u64, days: u32) -> Self {
+        let rule = bucket::Rule {
+            object_size_greater_than: set(bytes.to_string()),
+            expiration_in_days: set(i64::from(days)),
+            ..bucket::Rule::default()
+        };
+        self.rule("Expire", rule)
     }
 
     /// Deletes previous versions of deleted or overwritten objects after this many days.
@@ -291,4 +316,30 @@ fn tls_only(bucket: &Reference) -> Value {
     let arn = bucket.attribute("Arn");
     let objects = Expression::sub("${Arn}/*", [("Arn", arn.clone())]);
     policy::deny_without_tls("s3:*", &[arn, objects.into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> BucketName {
+        BucketName("uploads".into())
+    }
+
+    #[test]
+    fn small_objects_may_outlive_the_others() {
+        let mut stack = Stack::new("data", "Data.");
+        stack.add(Bucket::new("Files", &name(), &Stage::example("dev")).expire_larger(1, 30));
+        let rules = &stack.resources["Files"].to_json()["Properties"]["LifecycleConfiguration"]["Rules"];
+        let rule = json!({ "Id": "Expire", "Status": "Enabled", "ExpirationInDays": 30, "ObjectSizeGreaterThan": "1" });
+        assert_eq!(*rules, json!([rule]));
+    }
+
+    #[test]
+    fn uploads_are_whole_objects() {
+        let document = policy::document(&name().upload("own/*"));
+        let statement = &document["Statement"][0];
+        assert_eq!(statement["Action"], json!(["s3:PutObject"]));
+        assert_eq!(statement["Condition"], json!({ "Bool": { "s3:ObjectCreationOperation": "true" } }));
+    }
 }

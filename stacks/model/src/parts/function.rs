@@ -9,12 +9,15 @@ use contract::{Function as Contract, FunctionName};
 use serde::Serialize;
 use serde_json::json;
 
-use super::policy::{self, Statement};
+use super::{
+    policy::{self, Statement},
+    queue::QueueHandle,
+};
 use crate::{
     emulator::Feature,
     rendered::{ParameterSource, RenderedFunction},
     resources::{
-        lambda::{self, function},
+        lambda::{self, event_invoke_config, function},
         logs::LogGroup,
     },
     stage::{Architecture, Stage},
@@ -39,6 +42,7 @@ pub struct Function {
     statements: Vec<Statement>,
     layers: Vec<Text>,
     asynchronous: Option<Asynchronous>,
+    concurrency: Option<u32>,
     log_retention: i64,
     stage_name: String,
     architecture: Architecture,
@@ -47,10 +51,12 @@ pub struct Function {
 }
 
 /// The handling of events that the function failed to process.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Asynchronous {
     retries: u32,
     maximum_age: u32,
+    /// The ARN of the queue that receives events that were given up.
+    failures: Option<Text>,
 }
 
 /// The values by which other parts refer to a function.
@@ -86,6 +92,7 @@ impl Function {
             statements: Vec::new(),
             layers: Vec::new(),
             asynchronous: None,
+            concurrency: None,
             log_retention: LOG_RETENTION,
             stage_name: stage.name.clone(),
             architecture: stage.architecture,
@@ -121,12 +128,32 @@ impl Function {
         self
     }
 
-    /// Sets the number of retries of an asynchronous invocation, at most 2, and the age in seconds at which its event
-    /// is dropped, 60 to 21600 (Lambda API reference, `PutFunctionEventInvokeConfig`). The emulator does not support
-    /// these settings.
+    /// Sets the number of retries of an asynchronous invocation, at most 2, and the age in seconds at which its event is
+    /// given up, 60 to 21600 (Lambda API reference, `PutFunctionEventInvokeConfig`). The emulator does not support these
+    /// settings.
     #[must_use]
     pub fn asynchronous(mut self, retries: u32, maximum_age: u32) -> Self {
-        self.asynchronous = Some(Asynchronous { retries, maximum_age });
+        let failures = self.asynchronous.and_then(|settings| settings.failures);
+        self.asynchronous = Some(Asynchronous { retries, maximum_age, failures });
+        self
+    }
+
+    /// Sends asynchronous events that were given up to a queue, after Lambda's two retries within six hours unless
+    /// [`Function::asynchronous`] sets others.
+    #[must_use]
+    pub fn failures(mut self, queue: &QueueHandle) -> Self {
+        let (retries, maximum_age) =
+            self.asynchronous.as_ref().map_or((2, 21_600), |settings| (settings.retries, settings.maximum_age));
+        self.asynchronous = Some(Asynchronous { retries, maximum_age, failures: Some(queue.arn()) });
+        self.allow(queue.send())
+    }
+
+    /// Limits the number of simultaneous invocations, and reserves as many of the account's; `None` does neither. Lambda
+    /// refuses a reservation that leaves less than 100 to other functions (Lambda developer guide, "Configuring reserved
+    /// concurrency for a function").
+    #[must_use]
+    pub fn concurrency(mut self, invocations: Option<u32>) -> Self {
+        self.concurrency = invocations;
         self
     }
 
@@ -161,6 +188,7 @@ impl Function {
             role: set(role.attribute("Arn")),
             code: Some(code),
             environment: Some(function::Environment { variables: Some(self.environment.clone()) }),
+            reserved_concurrent_executions: self.concurrency.map(|invocations| i64::from(invocations).into()),
             tracing_config: Some(function::TracingConfig { mode: set("Active") }),
             layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
             ..lambda::Function::default()
@@ -168,8 +196,13 @@ impl Function {
     }
 
     fn event_invoke_config(&self, function: &Reference) -> Option<lambda::EventInvokeConfig> {
-        let settings = self.asynchronous.filter(|_| self.has_event_invoke_config)?;
+        let settings = self.asynchronous.as_ref().filter(|_| self.has_event_invoke_config)?;
+        let to = |queue: &Text| event_invoke_config::DestinationConfig {
+            on_failure: Some(event_invoke_config::OnFailure { destination: set(queue) }),
+            ..event_invoke_config::DestinationConfig::default()
+        };
         Some(lambda::EventInvokeConfig {
+            destination_config: settings.failures.as_ref().map(to),
             function_name: set(function.id()),
             qualifier: set(LIVE),
             maximum_retry_attempts: set(i64::from(settings.retries)),

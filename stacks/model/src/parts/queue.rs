@@ -108,6 +108,36 @@ impl Part for Queue {
     }
 }
 
+/// An `AWS::SQS::Queue` that keeps what functions failed to process for 14 days, and its policy: encrypted, reachable over
+/// TLS only. People read it, and send its messages again.
+#[derive(Debug, Clone)]
+pub struct FailureQueue {
+    logical_id: String,
+    name: String,
+    tls_only: bool,
+}
+
+impl FailureQueue {
+    /// Creates a queue called `name`.
+    #[must_use]
+    pub fn new(logical_id: &str, name: &str, stage: &Stage) -> Self {
+        let tls_only = Feature::TlsOnly.is_in(stage);
+        Self { logical_id: logical_id.to_owned(), name: name.to_owned(), tls_only }
+    }
+}
+
+impl Part for FailureQueue {
+    type Handle = QueueHandle;
+
+    fn add_to(self, stack: &mut Stack) -> QueueHandle {
+        let queue = stack.resource(&self.logical_id, Resource::of(base_properties(&self.name)));
+        if self.tls_only {
+            stack.resource(&format!("{}Policy", self.logical_id), Resource::of(tls_only(&queue)));
+        }
+        QueueHandle { queue }
+    }
+}
+
 fn base_properties(name: &str) -> sqs::Queue {
     sqs::Queue {
         queue_name: set(name),
@@ -191,5 +221,13 @@ mod tests {
             let policy = properties(&format!("{queue}Policy"));
             assert_eq!(policy["PolicyDocument"]["Statement"][0]["Effect"], "Deny");
         }
+    }
+
+    #[test]
+    fn a_failure_queue_is_alone_and_tls_only() {
+        let mut stack = Stack::new("worker", "Work.");
+        stack.add(FailureQueue::new("Failed", "failed", &Stage::example("dev")));
+        assert_eq!(stack.resources["Failed"].to_json()["Properties"]["MessageRetentionPeriod"], json!(14 * 24 * 3600));
+        assert_eq!(stack.resources.keys().collect::<Vec<_>>(), ["Failed", "FailedPolicy"]);
     }
 }

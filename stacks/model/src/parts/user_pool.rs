@@ -15,6 +15,8 @@ pub struct UserPool {
     logical_id: String,
     /// Whether administrators may sign users in by password, which the local cloud's demo and tests do without a phone.
     admin_sign_in: bool,
+    /// Whether the pool cannot be deleted.
+    is_protected: bool,
     prefix: String,
     sms: Option<String>,
     password_length: i64,
@@ -31,12 +33,14 @@ pub struct UserPoolHandle {
 
 impl UserPool {
     /// Creates a user pool called `<prefix>-users` with a client called `<prefix>-client`. Users sign up themselves,
-    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted.
+    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted, and a protected stage
+    /// protects it against deletion.
     #[must_use]
     pub fn new(logical_id: &str, prefix: String, stage: &Stage) -> Self {
         Self {
             logical_id: logical_id.to_owned(),
             admin_sign_in: stage.is_local(),
+            is_protected: stage.protected,
             prefix,
             sms: None,
             password_length: 8,
@@ -62,6 +66,7 @@ impl UserPool {
     fn properties(&self) -> cognito::UserPool {
         cognito::UserPool {
             user_pool_name: set(format!("{}-users", self.prefix)),
+            deletion_protection: set(if self.is_protected { "ACTIVE" } else { "INACTIVE" }),
             mfa_configuration: set("OFF"),
             policies: Some(user_pool::Policies {
                 password_policy: Some(user_pool::PasswordPolicy {

@@ -1,4 +1,4 @@
-//! Stack `api`: two buckets, five functions and the API between them.
+//! Stack `api`: two buckets, five functions and the API between them, with their alarms.
 
 use media_uploader_contract::{
     Dispatcher, Image, MEDIA_PROFILE_PATH, Retrieve, RetrieveRoute, SYSTEM, Upload, UploadRoute, Video,
@@ -9,20 +9,28 @@ use model::{
         bucket::Bucket,
         function::{Function, FunctionHandle},
         layer::Layer,
+        queue::{FailureQueue, QueueHandle},
         user_pool::UserPoolHandle,
     },
     stage::Stage,
     template::{Reference, Stack, Text},
 };
 
-use super::{Buckets, Settings};
+use serde::Serialize;
+
+use super::{Buckets, Settings, alarms};
 
 /// The age in seconds at which Lambda drops an event that the function failed to process.
 const MAXIMUM_EVENT_AGE: u32 = 3600;
 /// The age in days at which processed media is deleted.
 const PROCESSED_RETENTION: u32 = 30;
-/// The age in days at which an incomplete multipart upload is deleted.
-const ABORT_UPLOADS: u32 = 7;
+/// The largest object in bytes of the processed bucket that is never deleted. The records of owners are empty, and all media
+/// is larger.
+const LARGEST_RECORD: u64 = 1;
+/// The age in days at which an incomplete multipart upload is deleted. Its links are valid for an hour.
+const ABORT_UPLOADS: u32 = 1;
+/// The days for which overwritten and deleted uploads are kept.
+const PREVIOUS_RETENTION: u32 = 7;
 
 /// Builds the stack; also returns its API.
 pub(super) fn stack(
@@ -39,7 +47,10 @@ pub(super) fn stack(
         layer_name: format!("{}-aws-utils", stage.name),
         source: "lambdas/media-uploader/layer".to_owned(),
     });
-    let dispatcher = add_processing(&mut stack, stage, buckets, &layer);
+    let name = format!("{SYSTEM}-failed-events-{}", stage.name);
+    let failures = stack.add(FailureQueue::new("FailedEvents", &name, stage));
+    let processing = Processing { stage, settings, buckets, layer: &layer, failures: &failures };
+    let [image, video, dispatcher] = processing.add_to(&mut stack);
     let (upload, retrieve) = add_serving(&mut stack, stage, settings, buckets, &layer);
     add_buckets(&mut stack, stage, settings, buckets, &dispatcher);
     let api = RestApi::new("MediaApi", format!("{}-media-api", stage.name), stage)
@@ -49,56 +60,62 @@ pub(super) fn stack(
         .origins(&settings.allowed_origins)
         .throttle(50, 100);
     let api = stack.add(api);
+    let functions =
+        [("upload", upload), ("retrieve", retrieve), ("dispatcher", dispatcher), ("image", image), ("video", video)];
+    alarms::add(&mut stack, stage, settings, &alarms::Watched { functions, failures, api: &api });
     add_outputs(&mut stack, buckets, &api);
     (stack, api)
 }
 
-/// Adds the dispatcher and the two processors; returns the dispatcher.
-fn add_processing(stack: &mut Stack, stage: &Stage, buckets: &Buckets, layer: &Reference) -> FunctionHandle {
-    let raw = || buckets.raw.0.clone();
-    let processed = || buckets.processed.0.clone();
-    let profile = || Text::from(MEDIA_PROFILE_PATH);
-    let environment =
-        Image { raw_media_bucket: raw(), processed_media_bucket: processed(), media_profile_path: profile() };
-    let image = Function::new(stage, environment)
-        .memory(1024)
-        .timeout(60)
-        .layer(layer)
-        .allow(buckets.raw.read())
-        .allow(buckets.processed.crud())
-        .asynchronous(2, MAXIMUM_EVENT_AGE);
-    let image = stack.add(image);
-    let environment = Video {
-        raw_media_bucket: raw(),
-        processed_media_bucket: processed(),
-        media_profile_path: profile(),
-        image_processing_function_arn: image.alias.clone(),
-    };
-    let video = Function::new(stage, environment)
-        .memory(512)
-        .timeout(300)
-        .layer(layer)
-        .allow(buckets.raw.read())
-        .allow(buckets.processed.crud())
-        .allow(image.invoke())
-        .asynchronous(2, MAXIMUM_EVENT_AGE);
-    let video = stack.add(video);
-    let environment = Dispatcher {
-        raw_media_bucket: raw(),
-        processed_media_bucket: processed(),
-        media_profile_path: profile(),
-        image_processing_function_arn: image.alias.clone(),
-        video_processing_function_arn: video.alias.clone(),
-    };
-    let dispatcher = Function::new(stage, environment)
-        .memory(256)
-        .timeout(30)
-        .layer(layer)
-        .allow(buckets.raw.read())
-        .allow(buckets.processed.crud())
-        .allow(image.invoke())
-        .allow(video.invoke());
-    stack.add(dispatcher)
+/// The parts that the dispatcher and the two processors depend on.
+struct Processing<'a> {
+    stage: &'a Stage,
+    settings: &'a Settings,
+    buckets: &'a Buckets,
+    layer: &'a Reference,
+    failures: &'a QueueHandle,
+}
+
+impl Processing<'_> {
+    /// Adds the functions; returns image, video and dispatcher.
+    fn add_to(&self, stack: &mut Stack) -> [FunctionHandle; 3] {
+        let (raw, processed) = (&self.buckets.raw, &self.buckets.processed);
+        let image = Image {
+            raw_media_bucket: raw.0.clone(),
+            processed_media_bucket: processed.0.clone(),
+            media_profile_path: MEDIA_PROFILE_PATH.into(),
+        };
+        let image = stack.add(self.function(image).memory(1024).timeout(60));
+        let video = Video {
+            raw_media_bucket: raw.0.clone(),
+            processed_media_bucket: processed.0.clone(),
+            media_profile_path: MEDIA_PROFILE_PATH.into(),
+            image_processing_function_arn: image.alias.clone(),
+        };
+        let video = stack.add(self.function(video).memory(512).timeout(300).allow(image.invoke()));
+        let dispatcher = Dispatcher {
+            raw_media_bucket: raw.0.clone(),
+            processed_media_bucket: processed.0.clone(),
+            media_profile_path: MEDIA_PROFILE_PATH.into(),
+            image_processing_function_arn: image.alias.clone(),
+            video_processing_function_arn: video.alias.clone(),
+        };
+        let dispatcher = self.function(dispatcher).memory(256).timeout(30);
+        let dispatcher = dispatcher.allow(raw.list_versions()).allow(raw.delete_versions());
+        let dispatcher = stack.add(dispatcher.allow(image.invoke()).allow(video.invoke()));
+        [image, video, dispatcher]
+    }
+
+    /// A function that reads uploads, writes results and is invoked asynchronously, by any number of uploads at once.
+    fn function<C: contract::Function + Serialize>(&self, environment: C) -> Function {
+        Function::new(self.stage, environment)
+            .layer(self.layer)
+            .allow(self.buckets.raw.read())
+            .allow(self.buckets.processed.crud())
+            .asynchronous(2, MAXIMUM_EVENT_AGE)
+            .failures(self.failures)
+            .concurrency(self.settings.processing_concurrency)
+    }
 }
 
 /// Adds the two functions behind the API; returns upload and retrieve.
@@ -117,9 +134,8 @@ fn add_serving(
         media_profile_path: MEDIA_PROFILE_PATH.into(),
         public_s3_endpoint: endpoint(),
     };
-    let upload =
-        Function::new(stage, environment).memory(256).timeout(15).layer(layer).allow(buckets.raw.crud_with_uploads());
-    let upload = stack.add(upload);
+    let upload = Function::new(stage, environment).memory(256).timeout(15).layer(layer);
+    let upload = stack.add(upload.allow(buckets.raw.crud_with_uploads()).allow(buckets.raw.list_versions()));
     let environment = Retrieve {
         processed_media_bucket: buckets.processed.0.clone(),
         allowed_origins: origins(),
@@ -136,6 +152,8 @@ fn add_buckets(stack: &mut Stack, stage: &Stage, settings: &Settings, buckets: &
     let source = buckets.raw.arn();
     let permission = dispatcher.permit(stack, "RawMediaBucketEventPermission", "s3.amazonaws.com", source, true);
     let mut raw = Bucket::new("RawMediaBucket", &buckets.raw, stage)
+        .versioned()
+        .expire_noncurrent(PREVIOUS_RETENTION)
         .abort_uploads(ABORT_UPLOADS)
         .cors(&settings.allowed_origins, &["PUT"])
         .notify("s3:ObjectCreated:*", &dispatcher.alias, &permission);
@@ -144,7 +162,7 @@ fn add_buckets(stack: &mut Stack, stage: &Stage, settings: &Settings, buckets: &
     }
     stack.add(raw);
     let processed = Bucket::new("ProcessedMediaBucket", &buckets.processed, stage)
-        .expire(PROCESSED_RETENTION)
+        .expire_larger(LARGEST_RECORD, PROCESSED_RETENTION)
         .abort_uploads(ABORT_UPLOADS)
         .cors(&settings.allowed_origins, &["GET", "HEAD"]);
     stack.add(processed);

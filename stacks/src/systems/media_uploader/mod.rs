@@ -1,5 +1,6 @@
 //! The Media Uploader: users, an API with five functions between two buckets, and a CDN if the stage has a domain.
 
+mod alarms;
 mod api;
 mod cdn;
 mod identity;
@@ -7,7 +8,7 @@ mod identity;
 use contract::Method;
 use media_uploader_contract::SYSTEM;
 use model::{
-    parts::bucket::BucketName,
+    parts::{bucket::BucketName, topic},
     rendered::{Latency, LiveCheck, SignIn, SmokeCheck},
     stage::Stage,
     template::{Expression, RenderError, System},
@@ -33,9 +34,23 @@ pub(crate) struct Settings {
     /// The domain under which CloudFront serves the API. Without it, the stage has no CloudFront distribution.
     #[serde(default)]
     domain: Option<Domain>,
+    /// The most simultaneous invocations of the dispatcher and of each processor, reserved for them. Without it, uploads that
+    /// arrive at once may take all invocations of the account. The account's limit must exceed all reservations by 100.
+    #[serde(default)]
+    processing_concurrency: Option<u32>,
+    /// The address that alarms are sent to.
+    #[serde(default)]
+    alarm_email: Option<String>,
+    /// The USD that the account may spend on SMS in a month before an alarm fires.
+    #[serde(default = "default_sms_alarm")]
+    sms_alarm_usd: u32,
     /// The S3 endpoint that clients use, if it is not AWS's own.
     #[serde(default)]
     public_s3_endpoint: Option<String>,
+}
+
+fn default_sms_alarm() -> u32 {
+    5
 }
 
 /// Old names of settings, each with the new one.
@@ -92,7 +107,8 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
             exchange: None,
             checks: vec![LiveCheck::responds("MediaApi", Method::Get, &path, &[404])],
         })
-        .latency(Latency { check: preflight, expected: 300, p95: 1_000, longest: 5_000 }))
+        .latency(Latency { check: preflight, expected: 300, p95: 1_000, longest: 5_000 })
+        .alarm_topic("api", topic::ARN_OUTPUT))
 }
 
 fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {
@@ -104,6 +120,12 @@ fn check(stage: &Stage, settings: &Settings) -> Result<(), RenderError> {
     }
     check.origins("allowed_origins", &settings.allowed_origins)?;
     check.urls("public_s3_endpoint", &settings.public_s3_endpoint)?;
+    check.emails("alarm_email", &settings.alarm_email)?;
+    if settings.processing_concurrency == Some(0) {
+        return Err(
+            check.error("`processing_concurrency` is 0, so no upload would be processed; set at least 1, or remove it")
+        );
+    }
     let Some(domain) = &settings.domain else { return Ok(()) };
     check.domains("domain.name", [&domain.name])?;
     check.hosted_zones("domain.hosted_zone_id", [&domain.hosted_zone_id])

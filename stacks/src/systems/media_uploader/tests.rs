@@ -4,7 +4,9 @@ use model::rendered::RenderedSystem;
 use serde_json::json;
 
 use super::*;
-use crate::systems::testing::{all_rendered, allowed, properties, rendered as rendered_system, stack, stage};
+use crate::systems::testing::{
+    actions_on, alarm, all_rendered, allowed, of_type, properties, rendered as rendered_system, stack, stage,
+};
 
 fn rendered(name: &str) -> RenderedSystem {
     rendered_system(SYSTEM, name)
@@ -49,6 +51,11 @@ fn row_4_roles_have_least_privilege() {
     let signed_in = allowed(stack(&prod, "cognito"), "AuthenticatedRole");
     let put = signed_in.iter().find(|(action, _)| action == "s3:PutObject").expect("may put");
     assert!(put.1.contains("${!cognito-identity.amazonaws.com:sub}/*"), "{put:?}");
+    // Parts of multipart uploads that are never completed would be invisible to the dispatcher.
+    let statements = &properties(stack(&prod, "cognito"), "AuthenticatedRole")["Policies"][0]["PolicyDocument"];
+    let put = &statements["Statement"][0];
+    assert_eq!(put["Action"], json!(["s3:PutObject"]));
+    assert_eq!(put["Condition"], json!({ "Bool": { "s3:ObjectCreationOperation": "true" } }));
 
     let api = stack(&prod, "api");
     let reaches = |role: &str, bucket: &str| allowed(api, role).iter().any(|(_, resource)| resource.contains(bucket));
@@ -56,11 +63,12 @@ fn row_4_roles_have_least_privilege() {
     assert!(reaches("RetrieveMediaFunctionRole", "media-processed"));
     assert!(!reaches("UploadMediaFunctionRole", "media-processed"));
     assert!(reaches("UploadMediaFunctionRole", "media-raw"));
-    for role in ["ImageProcessingFunctionRole", "VideoProcessingFunctionRole", "MediaProcessingDispatcherRole"] {
-        let raw = |(action, resource): &(String, String)| resource.contains("media-raw").then(|| action.clone());
-        let raw: Vec<_> = allowed(api, role).iter().filter_map(raw).collect();
-        assert_eq!(raw, ["s3:GetObject", "s3:ListBucket"], "{role}");
+    for role in ["ImageProcessingFunctionRole", "VideoProcessingFunctionRole"] {
+        assert_eq!(actions_on(api, role, "media-raw"), ["s3:GetObject", "s3:ListBucket"], "{role}");
     }
+    // It counts what a user stores, and deletes what exceeds the quota.
+    let counts = ["s3:DeleteObjectVersion", "s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions"];
+    assert_eq!(actions_on(api, "MediaProcessingDispatcherRole", "media-raw"), counts);
 }
 
 #[test]
@@ -99,6 +107,68 @@ fn all_callers_use_the_alias_and_no_template_contains_code() {
     assert_eq!(properties(api, "MediaApiMediaOptions")["AuthorizationType"], "NONE");
 }
 
+/// The records of owners are empty objects, which outlive all media.
+#[test]
+fn media_expires_and_the_owner_of_its_name_does_not() {
+    for name in ["local", "prod"] {
+        let rendered = rendered(name);
+        let processed = properties(stack(&rendered, "api"), "ProcessedMediaBucket");
+        let rules = processed["LifecycleConfiguration"]["Rules"].as_array().expect("rules");
+        let expiring: Vec<_> = rules.iter().filter(|rule| rule.get("ExpirationInDays").is_some()).collect();
+        let [rule] = expiring.as_slice() else { panic!("{rules:?}") };
+        assert_eq!((&rule["ExpirationInDays"], &rule["ObjectSizeGreaterThan"]), (&json!(30), &json!("1")));
+    }
+}
+
+#[test]
+fn uploads_have_previous_versions_for_a_week_and_parts_for_a_day() {
+    let prod = rendered("prod");
+    let raw = properties(stack(&prod, "api"), "RawMediaBucket");
+    assert_eq!(raw["VersioningConfiguration"]["Status"], "Enabled");
+    let rules = raw["LifecycleConfiguration"]["Rules"].as_array().expect("rules");
+    let of = |name: &str| &rules.iter().find(|rule| rule.get(name).is_some()).expect("a rule")[name];
+    assert_eq!(of("NoncurrentVersionExpiration")["NoncurrentDays"], 7);
+    assert_eq!(of("AbortIncompleteMultipartUpload")["DaysAfterInitiation"], 1);
+}
+
+#[test]
+fn every_kind_of_failure_has_an_alarm_that_is_sent() {
+    let prod = rendered("prod");
+    let api = stack(&prod, "api");
+    assert_eq!(prod.alarm_topic.as_ref().map(|topic| topic.stack.as_str()), Some("api"));
+    assert_eq!(properties(api, "AlarmTopicEmail")["Endpoint"], "ops@example.com");
+    for function in ["Upload", "Retrieve", "Dispatcher", "Image", "Video"] {
+        assert!(properties(api, &format!("{function}ErrorsAlarm"))["AlarmActions"].is_array());
+    }
+    for function in ["Dispatcher", "Image", "Video"] {
+        assert_eq!(
+            alarm(api, &format!("{function}WaitingAlarm")),
+            ("GreaterThanThreshold".to_owned(), 900_000.0, 300, 1)
+        );
+    }
+    assert_eq!(alarm(api, "SmsSpendAlarm").1, 5.0);
+    let failures = &properties(api, "FailedEventsAlarm")["Dimensions"][0];
+    assert_eq!(failures["Value"], json!({ "Fn::GetAtt": ["FailedEvents", "QueueName"] }));
+    for (_, alarm) in of_type(api, "AWS::CloudWatch::Alarm") {
+        assert_eq!(alarm["Properties"]["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]));
+    }
+}
+
+#[test]
+fn a_protected_stage_protects_its_users_and_limits_the_cost_of_processing() {
+    for (name, protection, concurrency) in [("prod", "ACTIVE", json!(10)), ("staging", "INACTIVE", json!(null))] {
+        let rendered = rendered(name);
+        assert_eq!(properties(stack(&rendered, "cognito"), "MainUserPool")["DeletionProtection"], protection, "{name}");
+        for function in ["ImageProcessingFunction", "VideoProcessingFunction", "MediaProcessingDispatcher"] {
+            assert_eq!(properties(stack(&rendered, "api"), function)["ReservedConcurrentExecutions"], concurrency);
+        }
+    }
+    let prod = stage("prod");
+    let good = prod.settings::<Settings>(SYSTEM).expect("read").expect("settings");
+    let error = system(&prod, &Settings { processing_concurrency: Some(0), ..good }).expect_err("nothing would run");
+    assert!(error.to_string().contains("`processing_concurrency` is 0"), "{error}");
+}
+
 #[test]
 fn invalid_bucket_names_are_reported() {
     let stage = stage("local");
@@ -127,6 +197,7 @@ fn invalid_values_are_reported_with_file_and_key() {
     let domain = |name: &str, zone: &str| Some(Domain { name: name.to_owned(), hosted_zone_id: zone.to_owned() });
     for (key, settings) in [
         ("allowed_origins", Settings { allowed_origins: vec!["https://www.example.com/".to_owned()], ..good.clone() }),
+        ("alarm_email", Settings { alarm_email: Some("nope".to_owned()), ..good.clone() }),
         ("public_s3_endpoint", Settings { public_s3_endpoint: Some("ftp://x".to_owned()), ..good.clone() }),
         ("domain.name", Settings { domain: domain("media", "Z0123"), ..good.clone() }),
         ("domain.hosted_zone_id", Settings { domain: domain("media.example.com", ""), ..good.clone() }),
@@ -150,7 +221,7 @@ fn local_omits_features_of_the_emulator_only() {
     let (local, prod) = (resource_types("local"), resource_types("prod"));
     let count = |types: &[String], name: &str| types.iter().filter(|other| *other == name).count();
     for (kind, in_prod) in
-        [("AWS::ApiGateway::Account", 1), ("AWS::Lambda::EventInvokeConfig", 2), ("AWS::S3::BucketPolicy", 3)]
+        [("AWS::ApiGateway::Account", 1), ("AWS::Lambda::EventInvokeConfig", 3), ("AWS::S3::BucketPolicy", 3)]
     {
         assert_eq!((count(&local, kind), count(&prod, kind)), (0, in_prod), "{kind}");
     }

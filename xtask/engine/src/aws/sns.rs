@@ -1,4 +1,4 @@
-//! SNS: notifications.
+//! SNS: notifications, and the account's limit of SMS.
 
 use aws_call::{Call, services::NOTIFICATIONS};
 
@@ -22,5 +22,44 @@ impl Clients {
         let call = Call::query(NOTIFICATIONS, VERSION, "Publish", &parameters);
         let sent = call.send(&self.config_in(region)).await;
         sent.map(drop).map_err(|error| failed("sns:Publish", error))
+    }
+
+    /// Returns the most USD that the account spends on SMS in a region and a month; `None` if no limit is set. `None` as
+    /// region is the stage's.
+    ///
+    /// Without a limit, SNS sends up to the account's quota (SNS API reference, `SetSMSAttributes`).
+    pub(crate) async fn sms_spend_limit(&self, region: Option<&str>) -> Result<Option<String>, AwsError> {
+        let client = aws_sdk_sns::Client::new(&self.config_in(region));
+        let request = client.get_sms_attributes().attributes(SPEND_LIMIT);
+        let found = request.send().await.map_err(|error| failed("sns:GetSMSAttributes", error))?;
+        let limit = found.attributes().and_then(|attributes| attributes.get(SPEND_LIMIT));
+        Ok(limit.filter(|limit| !limit.is_empty()).cloned())
+    }
+}
+
+/// The attribute with the limit.
+const SPEND_LIMIT: &str = "MonthlySpendLimit";
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::scripted::{Endpoint, Received};
+
+    async fn limit(entries: &'static str) -> Option<String> {
+        let endpoint = Endpoint::serve(move |request: &Received| {
+            assert!(request.is("GetSMSAttributes") && request.body.contains("MonthlySpendLimit"), "{request:?}");
+            let body = format!(
+                "<GetSMSAttributesResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><GetSMSAttributesResult>\
+                 <attributes>{entries}</attributes></GetSMSAttributesResult></GetSMSAttributesResponse>"
+            );
+            (200, body)
+        });
+        endpoint.await.clients().await.sms_spend_limit(None).await.expect("attributes")
+    }
+
+    #[tokio::test]
+    async fn the_limit_of_sms_is_read() {
+        let entry = "<entry><key>MonthlySpendLimit</key><value>20</value></entry>";
+        assert_eq!(limit(entry).await.as_deref(), Some("20"));
+        assert_eq!(limit("").await, None);
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     deploy::DeployError,
     doctor::{
         Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose, repair,
+        sms,
     },
     error::{Exit, one_line},
     ledger::Ledger,
@@ -61,6 +62,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
     refuse_unknown_stacks(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;
     let ailments = examine(&systems, bucket.as_deref(), &session).await?;
+    warn_of_sms(&systems, &session, &context.ui).await;
     print(&ailments, args.format, &context.ui)?;
     if ailments.is_empty() {
         return Ok(Exit::Success);
@@ -142,6 +144,19 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
         }
     }
     Ok(diagnose(&session.stage.name, &observed, &signs))
+}
+
+/// Warns of the cost of SMS. The limit is the account's decision, so it is no problem of the stage, and a role that may not
+/// read it can still diagnose the stage.
+async fn warn_of_sms(systems: &[RenderedSystem], session: &Session, ui: &Ui) {
+    for (region, stacks) in sms::senders(systems, &session.stage) {
+        match session.clients.sms_spend_limit(region).await {
+            Ok(limit) => {
+                ui.warn(sms::warning(&stacks, region.unwrap_or(&session.stage.region), limit.as_deref()));
+            }
+            Err(error) => ui.warn(format_args!("failed to read the spend limit of SMS: {}", one_line(&error))),
+        }
+    }
 }
 
 /// The functions whose `live` version is not the one of their last release, each with that version.

@@ -1,6 +1,7 @@
 //! Diagnoses a stage, and repairs what can be repaired without loss.
 
 mod repair;
+pub(crate) mod sms;
 
 use plan::observed::{Observed, ObservedStack};
 use plan::states;

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::fixtures::images;
 
+/// The longest message of a manifest, in characters.
+const LONGEST_MESSAGE: usize = 200;
 const NAMES: [&str; 5] = ["tiny", "small", "medium", "large", "huge"];
 
 fn try_make(bytes: &[u8], formats: Formats) -> Result<Made, Failure> {
@@ -165,6 +167,13 @@ fn truncated_files_are_corrupt() {
     }
 }
 
+/// The decoder's error lists all formats.
+#[test]
+fn a_failure_quotes_a_bounded_part_of_the_source() {
+    let failure = try_make(&images::tiff_of_formats(20_000), Formats::All).expect_err("no decoder supports it");
+    assert_eq!(failure.message.chars().count(), LONGEST_MESSAGE, "{}", failure.message);
+}
+
 #[test]
 fn bytes_after_a_jpegs_end_do_not_matter() {
     let mut bytes = images::jpeg(40, 30);
@@ -196,6 +205,8 @@ proptest! {
         };
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        let _ = try_make(&bytes, Formats::All);
+        if let Err(failure) = try_make(&bytes, Formats::All) {
+            prop_assert!(failure.message.chars().count() <= LONGEST_MESSAGE, "{}", failure.message);
+        }
     }
 }

@@ -9,8 +9,9 @@ use crate::{
         isobmff::{self, Mp4},
         matroska,
     },
-    manifest::{AudioTrack, VideoTrack},
+    manifest::{AudioTrack, MOST_TRACKS, VideoTrack},
     profile::Profile,
+    video::boxes::{boxes, find},
 };
 
 async fn try_analyze(bytes: &[u8]) -> Result<Analysis, Failure> {
@@ -150,6 +151,39 @@ async fn pictures_are_extracted() {
     assert_eq!(try_analyze(&motion.build()).await.expect("a video").picture, Some((PosterSource::Sample, picture)));
     let other = Mp4 { samples: frames, ..Mp4::default() };
     assert_eq!(try_analyze(&other.build()).await.expect("a video").picture, None);
+}
+
+/// A fragmented file with this many copies of its track, and these compatible brands.
+fn crowded(tracks: usize, brands: &[u8]) -> Vec<u8> {
+    let whole = isobmff::fragmented();
+    let moov = find(&whole, b"moov").expect("whole boxes").expect("an index");
+    let mut content = Vec::new();
+    for child in boxes(moov.content).expect("whole boxes") {
+        content.extend(child.whole.repeat(if &child.kind == b"trak" { tracks } else { 1 }));
+    }
+    let ftyp = isobmff::boxed(b"ftyp", &[b"iso5\0\0\x02\0".as_slice(), brands].concat());
+    [ftyp, isobmff::boxed(b"moov", &content), isobmff::boxed(b"moof", &[])].concat()
+}
+
+proptest! {
+    /// Neither the number of tracks nor that of brands is limited by the file's size.
+    #[test]
+    fn what_is_collected_is_bounded(
+        tracks in 1..2 * MOST_TRACKS,
+        brands in proptest::collection::vec(any::<u8>(), 0..4000),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        match runtime.block_on(try_analyze(&crowded(tracks, &brands))) {
+            Ok(analysis) => {
+                prop_assert_eq!(analysis.facts.video_tracks.len(), tracks);
+                prop_assert!(tracks <= MOST_TRACKS && analysis.facts.brands.len() <= MOST_BRANDS);
+            }
+            Err(failure) => {
+                prop_assert!(tracks > MOST_TRACKS, "{failure:?}");
+                prop_assert_eq!(failure.code, FailureCode::Corrupt);
+            }
+        }
+    }
 }
 
 proptest! {
