@@ -49,8 +49,9 @@ impl ApiError {
     }
 }
 
-/// The text of an XML document's first element with a name.
-fn element(text: &str, name: &str) -> Option<String> {
+/// Returns the text of the first element with a name in an XML document.
+#[must_use]
+pub fn element(text: &str, name: &str) -> Option<String> {
     let mut inside = false;
     for token in Tokenizer::from(text) {
         match token.ok()? {

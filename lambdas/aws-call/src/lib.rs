@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use endpoint::{JsonService, Service};
-pub use error::ApiError;
+pub use error::{ApiError, element};
 
 /// The error of a call: of the service, the network, or the credentials.
 pub type CallError = SdkError<ApiError, HttpResponse>;

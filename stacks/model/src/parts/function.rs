@@ -207,7 +207,6 @@ impl Function {
             qualifier: set(LIVE),
             maximum_retry_attempts: set(i64::from(settings.retries)),
             maximum_event_age_in_seconds: set(i64::from(settings.maximum_age)),
-            ..lambda::EventInvokeConfig::default()
         })
     }
 }

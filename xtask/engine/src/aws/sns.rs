@@ -29,11 +29,11 @@ impl Clients {
     ///
     /// Without a limit, SNS sends up to the account's quota (SNS API reference, `SetSMSAttributes`).
     pub(crate) async fn sms_spend_limit(&self, region: Option<&str>) -> Result<Option<String>, AwsError> {
-        let client = aws_sdk_sns::Client::new(&self.config_in(region));
-        let request = client.get_sms_attributes().attributes(SPEND_LIMIT);
-        let found = request.send().await.map_err(|error| failed("sns:GetSMSAttributes", error))?;
-        let limit = found.attributes().and_then(|attributes| attributes.get(SPEND_LIMIT));
-        Ok(limit.filter(|limit| !limit.is_empty()).cloned())
+        let parameters = [("attributes.member.1", SPEND_LIMIT)];
+        let call = Call::query(NOTIFICATIONS, VERSION, "GetSMSAttributes", &parameters);
+        let body = call.send(&self.config_in(region)).await.map_err(|error| failed("sns:GetSMSAttributes", error))?;
+        // The response has an entry with key and value for the one attribute, or none.
+        Ok(aws_call::element(&String::from_utf8_lossy(&body), "value").filter(|limit| !limit.is_empty()))
     }
 }
 
