@@ -9,6 +9,7 @@ use aws_sdk_s3::{
 };
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{
     AwsError, Clients,
@@ -97,19 +98,20 @@ impl S3 {
         Ok(())
     }
 
-    /// Uploads a file.
+    /// Uploads a file with this SHA-256. The bytes are compared as they are sent: the file may have changed since it was read for the plan.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or the call fails.
-    pub(crate) async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
-        let body = ByteStream::from_path(path).await.map_err(|error| AwsError {
-            operation: "s3:PutObject",
-            kind: ErrorKind::Other,
-            code: None,
-            message: format!("failed to read {path}: {error}"),
-        })?;
-        self.put(bucket, key, body).await
+    /// When the file cannot be read, has changed, or the call fails.
+    pub(crate) async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path, sha256: &str) -> Result<(), AwsError> {
+        let failed =
+            |message: String| AwsError { operation: "s3:PutObject", kind: ErrorKind::Other, code: None, message };
+        let bytes = fs_err::read(path).map_err(|error| failed(format!("failed to read {path}: {error}")))?;
+        let actual = hex::encode(Sha256::digest(&bytes));
+        if actual != sha256 {
+            return Err(failed(format!("{path} has changed: its SHA-256 is {actual}, but {sha256} was planned")));
+        }
+        self.put(bucket, key, ByteStream::from(bytes)).await
     }
 
     /// Uploads text.

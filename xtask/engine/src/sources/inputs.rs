@@ -45,14 +45,24 @@ impl Inputs {
 
     /// Returns an input that differs now, in words.
     pub(crate) fn difference(&self, root: &Utf8Path, environment: &Environment) -> Option<String> {
-        let is_same =
-            |(path, hash): &(&Utf8PathBuf, &Option<String>)| hash.is_some() && **hash == hash_of_path(&root.join(path));
-        if let Some((path, _)) = self.files.iter().find(|file| !is_same(file)) {
+        if let Some(path) = self.different_file(root, |_| true) {
             return Some(path.to_string());
         }
         let mut variables = self.variables.iter();
         let different = variables.find(|(name, hash)| **hash != hash_of_variable(name, environment));
         different.map(|(name, _)| format!("the variable {name}"))
+    }
+
+    /// Returns a file below the workspace's root that differs now: a source, unlike the variables and files of one machine.
+    pub(crate) fn different_source(&self, root: &Utf8Path) -> Option<&Utf8Path> {
+        self.different_file(root, Utf8Path::is_relative)
+    }
+
+    fn different_file(&self, root: &Utf8Path, is_compared: impl Fn(&Utf8Path) -> bool) -> Option<&Utf8Path> {
+        let is_same =
+            |(path, hash): &(&Utf8PathBuf, &Option<String>)| hash.is_some() && **hash == hash_of_path(&root.join(path));
+        let mut compared = self.files.iter().filter(|(path, _)| is_compared(path));
+        compared.find(|file| !is_same(file)).map(|(path, _)| path.as_path())
     }
 }
 
@@ -107,6 +117,8 @@ mod tests {
         ] {
             let before = fs_err::read(all.join(changed)).ok();
             fs_err::write(all.join(changed), "2").expect("written");
+            let is_source = !named.starts_with('/');
+            assert_eq!(inputs.different_source(&root).map(Utf8Path::as_str), is_source.then_some(named.as_str()));
             assert_eq!(difference(), Some(named));
             match before {
                 Some(before) => fs_err::write(all.join(changed), before).expect("written"),
