@@ -27,6 +27,7 @@ mod outputs;
 mod pipeline;
 mod planning;
 mod portfolio;
+mod protecting;
 mod proxy;
 mod pull_requests;
 mod refusals;

@@ -1,10 +1,12 @@
 //! Diagnoses a stage, and repairs what can be repaired without loss.
 
+mod protection;
 mod repair;
 
 use plan::observed::{Observed, ObservedStack};
 use plan::states;
 pub(crate) use plan::states::{Meaning, Repair};
+pub(crate) use protection::protection;
 pub(crate) use repair::{Place, RepairContext, RepairOptions, repair};
 use serde::Serialize;
 
