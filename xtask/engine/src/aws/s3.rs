@@ -220,3 +220,24 @@ fn refusal(error: &aws_sdk_s3::types::Error) -> (String, AwsError) {
     let code = error.code().map(str::to_owned);
     (key.to_owned(), AwsError { operation: "s3:DeleteObjects", kind: ErrorKind::Other, code, message })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scripted::Endpoint;
+
+    #[tokio::test]
+    async fn a_file_that_changed_since_it_was_planned_is_not_uploaded() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let path = Utf8Path::from_path(temporary.path()).expect("UTF-8").join("function.zip");
+        fs_err::write(&path, "planned").expect("written");
+        let sha256 = hex::encode(Sha256::digest("planned"));
+        let endpoint = Endpoint::serve(|_| (200, String::new())).await;
+        let s3 = endpoint.clients().await.s3();
+        s3.upload("bucket", "key", &path, &sha256).await.expect("uploaded");
+        fs_err::write(&path, "replaced").expect("written");
+        let error = s3.upload("bucket", "key", &path, &sha256).await.expect_err("refused");
+        assert!(error.message.contains("function.zip has changed: its SHA-256 is"), "{error}");
+        assert_eq!(endpoint.received().len(), 1);
+    }
+}

@@ -108,9 +108,10 @@ impl Search<'_> {
         out: &Utf8Path,
         github: &Github,
     ) -> Result<(), Unused> {
-        let failed = |error: std::io::Error| Unused::Refused(format!("its artifact cannot be stored: {error}"));
-        let temporary = tempfile::tempdir().map_err(failed)?;
-        let folder = Utf8Path::from_path(temporary.path()).unwrap_or(out);
+        let failed = |reason: String| Unused::Refused(format!("its artifact cannot be stored: {reason}"));
+        let temporary = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+        let folder = Utf8Path::from_path(temporary.path());
+        let folder = folder.ok_or_else(|| failed("the path of temporary files is not UTF-8".to_owned()))?;
         github.download(candidate, folder).await?;
         if has_attestations(self.stage) {
             let list = folder.join(folder::LIST);

@@ -71,8 +71,9 @@ impl Github {
     async fn patterns(&self, environment: &str) -> Result<Vec<(String, String)>, GithubError> {
         let listed = self.get(&format!("environments/{environment}/deployment-branch-policies?per_page=100")).await?;
         let policies = listed["branch_policies"].as_array().into_iter().flatten();
-        let text = |policy: &Value, field: &str| policy[field].as_str().unwrap_or_default().to_owned();
-        Ok(policies.map(|policy| (text(policy, "type"), text(policy, "name"))).collect())
+        // A policy without a type is for branches.
+        let text = |policy: &Value, field: &str, default: &str| policy[field].as_str().unwrap_or(default).to_owned();
+        Ok(policies.map(|policy| (text(policy, "type", "branch"), text(policy, "name", ""))).collect())
     }
 }
 

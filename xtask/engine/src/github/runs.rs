@@ -171,8 +171,9 @@ fn check_origin(run: &Value, trusted: Trusted<'_>, repository: &str) -> Result<(
     if !from.eq_ignore_ascii_case(repository) {
         return refuse(format!("it ran for a commit of repository {from}"));
     }
-    // A path may have a reference after it.
+    // A path may have the repository before it, and a reference after it.
     let path = text(run, "path").split('@').next().unwrap_or_default();
+    let path = path.strip_prefix(&format!("{repository}/")).unwrap_or(path);
     if path != trusted.path() {
         return refuse(format!("it is a run of {path}, not of {}", trusted.path()));
     }
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_name_the_reference_of_the_workflow() {
+    fn a_path_may_name_the_repository_and_the_reference_of_the_workflow() {
         let branches = ["main".to_owned()];
         let trusted = Trusted { workflow: "deploy.yml", branches: &branches };
         let run = |path: &str| json!({ "path": path, "event": "push", "head_branch": "main", "head_repository": { "full_name": "Example/Backends" } });
@@ -277,6 +278,8 @@ mod tests {
             |path: &str| check_origin(&run(path), trusted, "example/backends").map_err(|error| error.to_string());
         assert_eq!(check(".github/workflows/deploy.yml"), Ok(()));
         assert_eq!(check(".github/workflows/deploy.yml@refs/heads/main"), Ok(()));
+        assert_eq!(check("example/backends/.github/workflows/deploy.yml@main"), Ok(()));
+        assert!(check("example/other/.github/workflows/deploy.yml@main").is_err());
         let other = check(".github/workflows/deploy.yml.yml").expect_err("refused");
         assert_eq!(other, "it is a run of .github/workflows/deploy.yml.yml, not of .github/workflows/deploy.yml");
     }

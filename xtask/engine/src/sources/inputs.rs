@@ -45,7 +45,9 @@ impl Inputs {
 
     /// Returns an input that differs now, in words.
     pub(crate) fn difference(&self, root: &Utf8Path, environment: &Environment) -> Option<String> {
-        if let Some(path) = self.different_file(root, |_| true) {
+        let is_same =
+            |(path, hash): &(&Utf8PathBuf, &Option<String>)| hash.is_some() && **hash == hash_of_path(&root.join(path));
+        if let Some((path, _)) = self.files.iter().find(|file| !is_same(file)) {
             return Some(path.to_string());
         }
         let mut variables = self.variables.iter();
@@ -53,16 +55,10 @@ impl Inputs {
         different.map(|(name, _)| format!("the variable {name}"))
     }
 
-    /// Returns a file below the workspace's root that differs now: a source, unlike the variables and files of one machine.
+    /// Returns a file below the workspace's root that differs now. It is a source, unlike the variables and other files of a machine.
     pub(crate) fn different_source(&self, root: &Utf8Path) -> Option<&Utf8Path> {
-        self.different_file(root, Utf8Path::is_relative)
-    }
-
-    fn different_file(&self, root: &Utf8Path, is_compared: impl Fn(&Utf8Path) -> bool) -> Option<&Utf8Path> {
-        let is_same =
-            |(path, hash): &(&Utf8PathBuf, &Option<String>)| hash.is_some() && **hash == hash_of_path(&root.join(path));
-        let mut compared = self.files.iter().filter(|(path, _)| is_compared(path));
-        compared.find(|file| !is_same(file)).map(|(path, _)| path.as_path())
+        let mut sources = self.files.iter().filter(|(path, _)| path.is_relative());
+        sources.find(|(path, hash)| **hash != hash_of_path(&root.join(path))).map(|(path, _)| path.as_path())
     }
 }
 
@@ -135,5 +131,6 @@ mod tests {
         let root = Utf8Path::new("/");
         let inputs = Inputs::hash(root, ["/no/such/file".into()].into(), BTreeSet::new(), &Environment::new());
         assert_eq!(inputs.difference(root, &Environment::new()).as_deref(), Some("no/such/file"));
+        assert_eq!(inputs.different_source(root), None, "it is the same on both machines");
     }
 }

@@ -64,8 +64,7 @@ fn other_sources(origin: &Origin, sources: &Fingerprint, context: &Context) -> O
     if origin.content != sources.content {
         return Some("a package or a layer differs".to_owned());
     }
-    let Some(inputs) = &origin.inputs else { return Some("cargo reported no inputs".to_owned()) };
-    Some(format!("{} differs", inputs.different_source(context.workspace.root())?))
+    Some(format!("{} differs", origin.inputs.as_ref()?.different_source(context.workspace.root())?))
 }
 
 /// Builds into a folder, unless it has artifacts of the same sources and settings.
@@ -78,17 +77,15 @@ pub(super) async fn into_folder(
 ) -> miette::Result<Artifacts> {
     let (workspace, ui) = (&context.workspace, &context.ui);
     let sources = sources(request, stage, context)?;
-    let artifacts = match existing(folder, &sources, wanted(request, stage), systems, context) {
-        Some(artifacts) => {
-            ui.say(format_args!("The artifacts in {folder} are up to date: no build is needed."));
-            artifacts
-        }
-        None => {
-            let built = build::artifacts(request, &layers(systems), workspace, ui).await?;
-            let origin = origin(&built, request, &sources, stage, context)?;
-            folder::write(folder, &built.artifacts, origin)?;
-            built.artifacts
-        }
+    let existing = existing(folder, &sources, wanted(request, stage), systems, context);
+    let artifacts = if let Some(artifacts) = existing {
+        ui.say(format_args!("The artifacts in {folder} are up to date: no build is needed."));
+        artifacts
+    } else {
+        let built = build::artifacts(request, &layers(systems), workspace, ui).await?;
+        let origin = origin(&built, request, &sources, stage, context)?;
+        folder::write(folder, &built.artifacts, origin)?;
+        built.artifacts
     };
     // Later jobs compare the list with this hash, and the zips with the list.
     set_sha256_output(&folder.join(folder::LIST))?;
@@ -162,8 +159,11 @@ impl<'a> StageSources<'a> {
 
 /// What differs between the sources of artifacts and those of the workspace.
 fn difference(origin: &Origin, sources: &Fingerprint, context: &Context) -> Option<String> {
+    if origin.content != sources.content {
+        return Some("a package or a layer differs".to_owned());
+    }
     if origin.sources != sources.hash {
-        return Some("a package, a layer or a setting differs".to_owned());
+        return Some("the compiler or a setting differs".to_owned());
     }
     let Some(inputs) = &origin.inputs else { return Some("cargo reported no inputs".to_owned()) };
     let different = inputs.difference(context.workspace.root(), &configuration::environment())?;
