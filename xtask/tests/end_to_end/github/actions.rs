@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{Cursor, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use axum::{
@@ -33,7 +34,8 @@ pub(super) struct Actions {
     /// The address of the server, for links.
     pub(super) address: String,
     artifacts: Vec<Value>,
-    archives: BTreeMap<u64, Vec<u8>>,
+    /// The zip of each artifact. Runs that upload the same share one: artifacts of debug builds are large.
+    archives: BTreeMap<u64, Arc<Vec<u8>>>,
     runs: BTreeMap<u64, Value>,
     /// The commits of each branch, the newest last.
     branches: BTreeMap<String, Vec<String>>,
@@ -73,13 +75,13 @@ impl Github {
         if !name.starts_with("artifacts-") {
             return;
         }
-        let archive = archive(folder);
+        let archive = Arc::new(archive(folder));
         let mut kept = self.kept.lock().expect("kept");
         let actions = &mut kept.actions;
         let run = &actions.runs[&number];
         let artifact = json!({
             "id": number * 10, "name": name, "expired": false, "created_at": UPLOADED,
-            "digest": format!("sha256:{}", hex::encode(Sha256::digest(&archive))),
+            "digest": format!("sha256:{}", hex::encode(Sha256::digest(archive.as_slice()))),
             "workflow_run": {
                 "id": number, "repository_id": REPOSITORY_ID, "head_repository_id": REPOSITORY_ID,
                 "head_branch": run["head_branch"], "head_sha": run["head_sha"],
@@ -87,7 +89,8 @@ impl Github {
         });
         actions.artifacts.retain(|other| other["id"] != artifact["id"]);
         actions.artifacts.push(artifact);
-        actions.archives.insert(number * 10, archive);
+        let same = actions.archives.values().find(|other| **other == archive).map(Arc::clone);
+        actions.archives.insert(number * 10, same.unwrap_or(archive));
     }
 
     /// Changes what GitHub says of a run and of its artifact.
@@ -100,7 +103,7 @@ impl Github {
 
     /// Replaces the bytes of a run's artifact, without its hash.
     pub(crate) fn replace_archive(&self, number: u64, bytes: &[u8]) {
-        self.kept.lock().expect("kept").actions.archives.insert(number * 10, bytes.to_vec());
+        self.kept.lock().expect("kept").actions.archives.insert(number * 10, Arc::new(bytes.to_vec()));
     }
 
     /// Forgets a run and its artifact.
@@ -131,10 +134,12 @@ impl Github {
 fn archive(folder: &Path) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for entry in fs_err::read_dir(folder).expect("a folder") {
-        let entry = entry.expect("an entry");
-        archive.start_file(entry.file_name().into_string().expect("a name"), options).expect("a file");
-        archive.write_all(&fs_err::read(entry.path()).expect("a file")).expect("written");
+    let entries = fs_err::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<_> = entries.collect();
+    paths.sort_unstable();
+    for path in paths {
+        archive.start_file(path.file_name().expect("a name").to_string_lossy(), options).expect("a file");
+        archive.write_all(&fs_err::read(path).expect("a file")).expect("written");
     }
     archive.finish().expect("a zip").into_inner()
 }
@@ -179,7 +184,7 @@ pub(super) async fn storage(State(kept): State<Shared>, Names(id): Names<u64>, h
     let (status, body) = match bytes {
         // Another host, which must not get the token.
         _ if headers.contains_key("authorization") => (StatusCode::BAD_REQUEST, Vec::new()),
-        Some(bytes) => (StatusCode::OK, bytes),
+        Some(bytes) => (StatusCode::OK, bytes.to_vec()),
         None => (StatusCode::NOT_FOUND, Vec::new()),
     };
     Response::builder().status(status).body(Body::from(body)).expect("a response")
