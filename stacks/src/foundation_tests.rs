@@ -375,3 +375,14 @@ fn settings_that_would_trust_other_repositories_are_refused() {
         assert!(error.contains(field), "{error}");
     }
 }
+
+#[test]
+fn names_that_no_trust_policy_can_hold_are_refused() {
+    let (environment, branch) = ("environment".repeat(22), "branch".repeat(40));
+    let long = PIPELINE.replace("environment: staging", &format!("environment: {environment}"));
+    let long = long.replace("branch: develop", &format!("branch: {branch}"));
+    assert!(rendered(&long).is_ok(), "as long as GitHub allows, with a short name of the repository");
+    let long = long.replace("example/backends", &format!("example/{}", "b".repeat(100)));
+    let error = rendered(&long).expect_err("refused").to_string();
+    assert!(error.contains("but has at most 2048; shorten `pipeline.environment`"), "{error}");
+}

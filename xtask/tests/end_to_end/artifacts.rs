@@ -213,6 +213,9 @@ fn only_attested_bytes_are_taken() {
     world.reset();
     world.github.replace_archive(BAD, &empty_zip());
     assert_refused(&world, "its artifact has changed: its hash is sha256:");
+    world.reset();
+    world.github.delete_archive(BAD);
+    assert_refused(&world, "its artifact has expired");
 
     // A zip was replaced in the run, then the list as well.
     world.reset();

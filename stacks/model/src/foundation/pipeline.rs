@@ -25,6 +25,9 @@ pub const DEPLOY_WORKFLOW: &str = "deploy.yml";
 /// The workflow that rolls back.
 pub const ROLLBACK_WORKFLOW: &str = "rollback.yml";
 
+/// The maximum length of a role's trust policy in characters, unless the account's quota was raised (IAM user guide, "IAM and AWS STS
+/// quotas").
+const TRUST_LIMIT: usize = 2_048;
 /// The maximum length of a managed policy in characters, without white space (IAM user guide, "IAM and AWS STS quotas").
 const POLICY_LIMIT: usize = 6_144;
 /// The maximum number of managed policies of a role, unless the account's quota was raised (the same page).
@@ -112,7 +115,11 @@ impl Pipeline {
     ///
     /// STS compares claims of GitHub's tokens besides `aud` and `sub` since January 2026, among them `job_workflow_ref`, `ref` and
     /// `repository_id` (IAM user guide, "IAM and AWS STS condition context keys", "Available keys for AWS OIDC federation").
-    fn trust(&self, context: &str, workflows: &[&str]) -> Value {
+    ///
+    /// # Errors
+    ///
+    /// When the names of repository, branch and environment are too long for a trust policy.
+    fn trust(&self, context: &str, workflows: &[&str]) -> Result<Value, RenderError> {
         let provider = format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:oidc-provider/{ISSUER}");
         let claim = |name: &str| format!("{ISSUER}:{name}");
         let condition = json!({ "StringEquals": {
@@ -123,7 +130,16 @@ impl Pipeline {
             claim("sub"): self.subjects(context),
         }});
         let principal = json!({ "Federated": Text::from(Expression::sub(&provider, [])) });
-        policy::trust(principal, "sts:AssumeRoleWithWebIdentity", Some(condition))
+        let trust = policy::trust(principal, "sts:AssumeRoleWithWebIdentity", Some(condition));
+        if length(&trust) <= TRUST_LIMIT {
+            return Ok(trust);
+        }
+        let message = format!(
+            "the trust policy of a role takes {} characters, but has at most {TRUST_LIMIT}; shorten `pipeline.environment` or \
+             `pipeline.branch`",
+            length(&trust)
+        );
+        Err(RenderError::Settings { system: SYSTEM.to_owned(), message })
     }
 }
 
@@ -145,8 +161,8 @@ pub(super) fn stack(
     let mut stack = Stack::new(STACK, "What GitHub's workflows deploy with: who is trusted, and with what.");
     add_provider(&mut stack, stage);
     let in_environment = format!("environment:{}", pipeline.environment);
-    let environment = pipeline.trust(&in_environment, &[DEPLOY_WORKFLOW, ROLLBACK_WORKFLOW]);
-    let branch = pipeline.trust(&format!("ref:{}", pipeline.reference()), &[DEPLOY_WORKFLOW]);
+    let environment = pipeline.trust(&in_environment, &[DEPLOY_WORKFLOW, ROLLBACK_WORKFLOW])?;
+    let branch = pipeline.trust(&format!("ref:{}", pipeline.reference()), &[DEPLOY_WORKFLOW])?;
     let execution_role = PipelineRole::Execution.arn(stage);
     let deploy = calls::deploy(stage, systems, &execution_role, artifacts);
     let deploy = Role { max_session_duration: set(i64::from(DEPLOY_SESSION)), ..policy::role(&environment, &deploy) };

@@ -15,6 +15,10 @@ use thiserror::Error;
 use super::{Github, GithubError, PAGE};
 use crate::sources::fingerprint::Fingerprint;
 
+/// The number of artifacts that are judged. Each takes five calls, of which a job's token has a thousand an hour (GitHub REST API,
+/// "Rate limits for the REST API"), and a download.
+const NEWEST: usize = 10;
+
 /// The runs whose artifacts can be deployed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trusted<'a> {
@@ -71,7 +75,7 @@ pub(crate) fn run_of(artifact: &Value) -> u64 {
 }
 
 impl Github {
-    /// Returns the artifacts of this name, those of the newest runs first.
+    /// Returns the newest artifacts of this name, those of the newest runs first.
     ///
     /// # Errors
     ///
@@ -88,6 +92,7 @@ impl Github {
             }
         }
         artifacts.sort_by_key(|artifact| std::cmp::Reverse((run_of(artifact), artifact["id"].as_u64())));
+        artifacts.truncate(NEWEST);
         Ok(artifacts)
     }
 

@@ -106,6 +106,11 @@ impl Github {
         self.kept.lock().expect("kept").actions.archives.insert(number * 10, Arc::new(bytes.to_vec()));
     }
 
+    /// The bytes of a run's artifact are gone.
+    pub(crate) fn delete_archive(&self, number: u64) {
+        self.kept.lock().expect("kept").actions.archives.remove(&(number * 10));
+    }
+
     /// Forgets a run and its artifact.
     pub(crate) fn delete(&self, number: u64) {
         let mut kept = self.kept.lock().expect("kept");
@@ -174,6 +179,9 @@ pub(super) async fn link(
 ) -> Result<Response<Body>, Refusal> {
     check(&headers, &names["owner"], &names["name"])?;
     let kept = kept.lock().expect("kept");
+    if names["id"].parse().is_ok_and(|id| !kept.actions.archives.contains_key(&id)) {
+        return Err((StatusCode::GONE, Json(json!({ "message": "Artifact has expired" }))));
+    }
     let link = format!("http://{}/storage/{}", kept.actions.address, names["id"]);
     let response = Response::builder().status(StatusCode::FOUND).header("location", link);
     Ok(response.body(Body::empty()).expect("a response"))
