@@ -67,7 +67,7 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn one_repository_and_environment_are_trusted_with_both_forms_of_the_subject() {
+fn two_workflows_of_one_branch_and_environment_are_trusted_with_both_forms_of_the_subject() {
     let stack = pipeline();
     let trust = |role: &str| resource(&stack, role)["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].clone();
     let deploy = trust("DeployRole");
@@ -79,13 +79,21 @@ fn one_repository_and_environment_are_trusted_with_both_forms_of_the_subject() {
         strings(&equals("sub")),
         ["repo:example/backends:environment:staging", "repo:example@7/backends@42:environment:staging"]
     );
-    let conditions: Vec<_> = deploy["Condition"].as_object().expect("conditions").keys().collect();
-    assert_eq!(conditions, ["StringEquals"], "nothing is trusted by a pattern");
-    let plan = &trust("PlanRole")["Condition"]["StringEquals"][format!("{}:sub", pipeline::ISSUER)];
+    assert_eq!(equals("ref"), "refs/heads/develop");
+    let workflow = |file: &str| format!("example/backends/.github/workflows/{file}@refs/heads/develop");
+    assert_eq!(strings(&equals("job_workflow_ref")), [workflow("deploy.yml"), workflow("rollback.yml")]);
+    let plan = trust("PlanRole");
+    let equals = |name: &str| plan["Condition"]["StringEquals"][format!("{}:{name}", pipeline::ISSUER)].clone();
     assert_eq!(
-        strings(plan),
+        strings(&equals("sub")),
         ["repo:example/backends:ref:refs/heads/develop", "repo:example@7/backends@42:ref:refs/heads/develop"]
     );
+    assert_eq!(equals("ref"), "refs/heads/develop");
+    assert_eq!(strings(&equals("job_workflow_ref")), [workflow("deploy.yml")], "another workflow can read the stage");
+    for role in [&deploy, &plan] {
+        let conditions: Vec<_> = role["Condition"].as_object().expect("conditions").keys().collect();
+        assert_eq!(conditions, ["StringEquals"], "a job is trusted by a pattern");
+    }
 }
 
 #[test]
@@ -368,4 +376,15 @@ fn settings_that_would_trust_other_repositories_are_refused() {
         let error = rendered(&PIPELINE.replace(right, wrong)).expect_err("refused").to_string();
         assert!(error.contains(field), "{error}");
     }
+}
+
+#[test]
+fn names_that_no_trust_policy_can_hold_are_refused() {
+    let (environment, branch) = ("environment".repeat(22), "branch".repeat(40));
+    let long = PIPELINE.replace("environment: staging", &format!("environment: {environment}"));
+    let long = long.replace("branch: develop", &format!("branch: {branch}"));
+    assert!(rendered(&long).is_ok(), "as long as GitHub allows, with a short name of the repository");
+    let long = long.replace("example/backends", &format!("example/{}", "b".repeat(100)));
+    let error = rendered(&long).expect_err("refused").to_string();
+    assert!(error.contains("but has at most 2048; shorten `pipeline.environment`"), "{error}");
 }

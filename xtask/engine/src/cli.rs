@@ -69,8 +69,10 @@ pub(crate) enum Command {
     PrComment(commands::pr_comment::PrCommentArgs),
     /// Install the Rust target and zig that a stage's build needs.
     Toolchain(commands::toolchain::ToolchainArgs),
-    /// Print the artifacts' name at GitHub and the run that built them.
+    /// Find and download the artifacts that a run at GitHub has built.
     Artifacts(commands::artifacts::ArtifactsArgs),
+    /// Copy this program to a file, for jobs that compile nothing.
+    Export(commands::export::ExportArgs),
     /// Check the documentation: every command named, every link valid.
     Docs(commands::docs::DocsArgs),
     /// Run the checks of CI: format, lints, tests, docs, templates.
@@ -86,7 +88,7 @@ const HEADINGS: [(&str, &[&str]); 5] = [
     ("Every day", &["deploy", "plan", "status", "local", "build", "render", "graph", "check-rights"]),
     ("Releases", &["release", "rollback", "check-live", "prune"]),
     ("Repair", &["doctor", "lock", "destroy"]),
-    ("Pipeline", &["bootstrap", "toolchain", "artifacts", "pr-comment", "summary", "notify", "docs", "ci"]),
+    ("Pipeline", &["bootstrap", "toolchain", "artifacts", "export", "pr-comment", "summary", "notify", "docs", "ci"]),
     ("Terminal", &["completions", "man"]),
 ];
 /// The heading of the project's own verbs.

@@ -1,6 +1,11 @@
-//! Calls to GitHub: the comment of a pull request, the run that has an artifact, and the outputs of a job's step.
+//! Calls to GitHub: the comment of a pull request, artifacts of runs, rules of environments, and the outputs of a job's step.
 //!
-//! The environment variables are those of GitHub's runners. On a laptop that sets them, everything works alike.
+//! [`runs`] decides which run's artifacts can be deployed, [`download`] and [`attestation`] verify their bytes. The environment variables are those of GitHub's runners. On a laptop that sets them, everything works alike.
+
+pub(crate) mod attestation;
+pub(crate) mod download;
+pub(crate) mod environment;
+pub(crate) mod runs;
 
 use std::io::Write;
 
@@ -49,6 +54,11 @@ impl GithubError {
     pub(crate) fn is_forbidden(&self) -> bool {
         matches!(self, Self::Refused { status: 401 | 403, .. })
     }
+
+    /// Whether GitHub has no such item, or the token cannot see it.
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status: 404 | 410, .. })
+    }
 }
 
 /// A repository at GitHub, and a token for it.
@@ -89,6 +99,10 @@ pub(crate) fn add_summary(markdown: &str) -> Result<(), GithubError> {
     append_to("GITHUB_STEP_SUMMARY", markdown)
 }
 
+fn api() -> String {
+    variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned())
+}
+
 fn append_to(name: &'static str, text: &str) -> Result<(), GithubError> {
     let Some(path) = variable(name) else { return Ok(()) };
     let file = fs_err::OpenOptions::new().append(true).create(true).open(path);
@@ -97,10 +111,15 @@ fn append_to(name: &'static str, text: &str) -> Result<(), GithubError> {
 }
 
 impl Github {
+    /// Returns this repository, whether it is the one of this run or not; `None` if neither `GITHUB_TOKEN` nor `GH_TOKEN` is set.
+    pub(crate) fn of(repository: &str) -> Option<Self> {
+        let token = variable("GITHUB_TOKEN").or_else(|| variable("GH_TOKEN"))?;
+        Some(Self { api: api(), repository: repository.to_owned(), token })
+    }
+
     /// Returns the repository of this run; `None` if `GITHUB_REPOSITORY` or `GITHUB_TOKEN` is not set.
     pub(crate) fn from_environment() -> Option<Self> {
-        let api = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
-        Some(Self { api, repository: variable("GITHUB_REPOSITORY")?, token: variable("GITHUB_TOKEN")? })
+        Some(Self { api: api(), repository: variable("GITHUB_REPOSITORY")?, token: variable("GITHUB_TOKEN")? })
     }
 
     /// Posts a comment that begins with `marker` to a pull request, or replaces the earlier one; returns its URL.
@@ -136,42 +155,33 @@ impl Github {
         Ok(None)
     }
 
-    /// Returns the newest run of one of these branches that has an artifact of this name.
-    ///
-    /// Only the repository's own branches count, because a fork's run can upload anything under any name.
-    ///
-    /// # Errors
-    ///
-    /// When GitHub does not respond or refuses the call.
-    pub(crate) async fn run_with_artifact(&self, name: &str, branches: &[&str]) -> Result<Option<u64>, GithubError> {
-        let response = self.call("GET", &format!("actions/artifacts?name={name}&per_page={PAGE}"), None).await?;
-        let artifacts = response["artifacts"].as_array().cloned().unwrap_or_default();
-        let is_trusted = |artifact: &&Value| {
-            let run = &artifact["workflow_run"];
-            artifact["expired"] == json!(false)
-                && run["repository_id"].is_u64()
-                && run["repository_id"] == run["head_repository_id"]
-                && run["head_branch"].as_str().is_some_and(|branch| branches.contains(&branch))
-        };
-        let runs = artifacts.iter().filter(is_trusted).filter_map(|artifact| artifact["workflow_run"]["id"].as_u64());
-        Ok(runs.max())
+    async fn get(&self, path: &str) -> Result<Value, GithubError> {
+        self.call("GET", path, None).await
     }
 
     async fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Value, GithubError> {
-        let request = Request::new(method, format!("{}/repos/{}/{path}", self.api, self.repository))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28");
+        let request = self.request(method, path);
         let request = body.map_or(request.clone(), |body| request.json(body));
-        let Response { status, body, .. } = request.send().await?;
-        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if (200..300).contains(&status) {
-            return Ok(value);
+        let response = request.send().await?;
+        if response.is_success() {
+            return Ok(response.json().unwrap_or_default());
         }
-        let request = format!("{method} {}", path.split('?').next().unwrap_or_default());
-        let message = value["message"].as_str().unwrap_or("no message").to_owned();
-        Err(GithubError::Refused { request, status, message })
+        Err(refused(method, path, &response))
     }
+
+    fn request(&self, method: &'static str, path: &str) -> Request {
+        Request::new(method, format!("{}/repos/{}/{path}", self.api, self.repository))
+            .bearer(&self.token)
+            .header("accept", "application/vnd.github+json")
+            .header("x-github-api-version", "2022-11-28")
+    }
+}
+
+fn refused(method: &'static str, path: &str, response: &Response) -> GithubError {
+    let request = format!("{method} {}", path.split('?').next().unwrap_or_default());
+    let answer = response.json().unwrap_or_default();
+    let message = answer["message"].as_str().unwrap_or("no message").to_owned();
+    GithubError::Refused { request, status: response.status, message }
 }
 
 fn shortened(text: &str) -> String {

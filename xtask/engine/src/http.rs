@@ -48,13 +48,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When there is no response within 30 s.
+    /// When there is no complete response within 30 s, or the request's own limit.
     pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        let url = request.url.clone();
+        let (url, patience) = (request.url.clone(), request.patience);
         let failed = |reason: String| HttpError { url: url.clone(), reason };
-        match tokio::time::timeout(PATIENCE, self.response(request)).await {
+        match tokio::time::timeout(patience, self.response(request)).await {
             Ok(response) => response.map_err(failed),
-            Err(_) => Err(failed(format!("timed out after {} s", PATIENCE.as_secs()))),
+            Err(_) => Err(failed(format!("timed out after {} s", patience.as_secs()))),
         }
     }
 
@@ -96,6 +96,7 @@ pub struct Request {
     url: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    patience: Duration,
 }
 
 /// A response.
@@ -127,7 +128,7 @@ impl Request {
     /// A request with a method in capital letters.
     #[must_use]
     pub fn new(method: &'static str, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), headers: Vec::new(), body: None }
+        Self { method, url: url.into(), headers: Vec::new(), body: None, patience: PATIENCE }
     }
 
     /// A `GET` request.
@@ -149,6 +150,13 @@ impl Request {
         self.header("authorization", format!("Bearer {token}"))
     }
 
+    /// Waits this long for the complete response instead of 30 s.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: Vec<u8>) -> Self {
@@ -166,7 +174,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// When there is no response within 30 s.
+    /// When there is no complete response within 30 s, or the request's own limit.
     pub async fn send(self) -> Result<Response, HttpError> {
         Client::default().send(self).await
     }

@@ -131,6 +131,7 @@ async fn dispatch(command: Command, record: Option<&Utf8Path>, context: &Context
         Command::Notify(args) => runner.run(Nothing, commands::notify::run(args, record, context)).await,
         Command::PrComment(args) => runner.run(Nothing, commands::pr_comment::run(args, context)).await,
         Command::Artifacts(args) => runner.run(Nothing, commands::artifacts::run(args, context)).await,
+        Command::Export(args) => runner.run(Nothing, async { commands::export::run(&args, context) }).await,
         Command::Toolchain(args) => runner.run(Nothing, commands::toolchain::run(args, context)).await,
         Command::Docs(args) => runner.run(Nothing, async { commands::docs::run(&args, context) }).await,
         Command::Ci(args) => runner.run(Nothing, commands::ci::run(&args, context)).await,

@@ -11,9 +11,11 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    allow::Allowances,
     artifacts::ArtifactKind,
+    file::{self, PlanFile},
     observed::{Observed, ObservedFunction, ObservedStack},
-    preview::{Baseline, BaselineStack},
+    preview::{Baseline, BaselineStack, Preview},
 };
 
 const STACK: &str = "notes-api-local";
@@ -74,6 +76,31 @@ fn artifacts(systems: &[RenderedSystem], seed: u8) -> Artifacts {
     Artifacts {
         functions: stacks().flat_map(|stack| &stack.functions).map(function).collect(),
         layers: stacks().flat_map(|stack| &stack.layers).map(layer).collect(),
+    }
+}
+
+#[test]
+fn a_plan_is_for_certain_zips() {
+    let (stage, observed) = (Example::stage_named("local"), Observed::default());
+    let systems = systems(&stage);
+    let of = |artifacts: &Artifacts| file::inputs(&stage, &systems, artifacts, &observed);
+    let approved = PlanFile::new((None, None), Allowances::default(), of(&artifacts(&systems, 1)), Preview::default());
+    let path = camino::Utf8Path::new("plan.json");
+    approved.check(path, &of(&artifacts(&systems, 1))).expect("the same zips");
+    for is_function in [true, false] {
+        let (mut given, other) = (artifacts(&systems, 1), artifacts(&systems, 2));
+        if is_function {
+            given.functions.insert(BINARY.to_owned(), other.functions[BINARY].clone());
+        } else {
+            given.layers.clone_from(&other.layers);
+        }
+        let refused = approved.check(path, &of(&given)).expect_err("refused").to_string();
+        let expected = if is_function {
+            format!("have changed: the code of {FUNCTION};")
+        } else {
+            "the files of layer".to_owned()
+        };
+        assert!(refused.contains(&expected), "{refused}");
     }
 }
 

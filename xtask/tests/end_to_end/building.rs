@@ -31,6 +31,28 @@ fn a_function_does_not_depend_on_what_is_built_with_it() {
 }
 
 #[test]
+fn artifacts_of_other_sources_are_deployed_only_on_request() {
+    let cloud = Cloud::new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let artifacts = folder.path().to_str().expect("UTF-8").to_owned();
+    cloud.success(&["build", "--stage", "local", "--system", "portfolio", "--out", &artifacts]);
+    let path = folder.path().join("artifacts.json");
+    let mut list: Value = serde_json::from_slice(&fs_err::read(&path).expect("the list")).expect("JSON");
+    let deploy = ["deploy", "--stage", "local", "--system", "portfolio", "--dry-run", "--artifacts", &artifacts];
+    // The compiler and the variables of the machine are settings, not sources.
+    list["sources"] = json!("others");
+    fs_err::write(&path, list.to_string()).expect("written");
+    refused(&cloud.xtask(&deploy), 0, &["were built with other settings"]);
+
+    list["content"] = json!("others");
+    fs_err::write(&path, list.to_string()).expect("written");
+    let expected = ["were built from other sources than this checkout", "nothing was changed", "--allow-other-sources"];
+    refused(&cloud.xtask(&deploy), 1, &expected);
+    let allowed = cloud.xtask(&[&deploy[..], &["--allow-other-sources"]].concat());
+    refused(&allowed, 0, &["were built from other sources (a package or a layer differs)"]);
+}
+
+#[test]
 fn binaries_of_this_machine_are_never_taken_for_lambda() {
     let cloud = Cloud::new();
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -75,6 +75,9 @@ impl Cloud {
             // A job's summary tells of the job, not of what its tests do.
             .env_remove("GITHUB_OUTPUT")
             .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("GITHUB_REF")
+            .env_remove("GITHUB_TOKEN")
+            .env_remove("GH_TOKEN")
             .env_remove("AWS_ENDPOINT_URL")
             .env_remove("AWS_PROFILE");
     }

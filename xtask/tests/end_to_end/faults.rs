@@ -142,8 +142,11 @@ fn run(checkout: &Path, artifacts: &[String; 2], change: Change, plan: Option<Pl
     let run = Run::new(&cloud, plan);
     let mut violations = Vec::new();
     let [before, after] = artifacts;
-    let deploy = |artifacts| {
-        run.at_most_twice(&["deploy", "--stage", "local", "--yes", "--format", "json", "--artifacts", artifacts])
+    let deploy = |artifacts: &str| {
+        // The checkout's code is always that of the change.
+        let deploy =
+            ["deploy", "--stage", "local", "--yes", "--format", "json", "--allow-other-sources", "--artifacts"];
+        run.at_most_twice(&[&deploy[..], &[artifacts]].concat())
     };
     set_origin(checkout, BEFORE);
     violations.extend(deploy(before).err());

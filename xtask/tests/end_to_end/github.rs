@@ -1,5 +1,8 @@
 //! The little of GitHub's API that xtask asks, answered as GitHub's REST documentation prints it.
 
+mod actions;
+mod attestations;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -7,21 +10,25 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
     routing::{get, patch},
 };
 use serde_json::{Value, json};
 
+pub(crate) use self::actions::commit;
+use self::{actions::Actions, attestations::Attestations};
+
 /// The repository that it has.
 pub(crate) const REPOSITORY: &str = "example/backends";
 /// The token that it takes.
 pub(crate) const TOKEN: &str = "a-token";
-const REPOSITORY_ID: u64 = 42;
+/// Its server.
+const SERVER: &str = "https://github.example";
 
 #[derive(Default)]
 struct Kept {
-    artifacts: Vec<Value>,
+    actions: Actions,
     comments: Vec<Value>,
 }
 
@@ -31,6 +38,7 @@ type Shared = Arc<Mutex<Kept>>;
 pub(crate) struct Github {
     address: SocketAddr,
     kept: Shared,
+    attestations: Attestations,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -39,13 +47,25 @@ impl Github {
     pub(crate) fn start() -> Self {
         let kept = Shared::default();
         let app = Router::new()
-            .route("/repos/{owner}/{name}/actions/artifacts", get(artifacts))
+            .route("/repos/{owner}/{name}/actions/artifacts", get(actions::artifacts))
+            .route("/repos/{owner}/{name}/actions/artifacts/{id}/zip", get(actions::link))
+            .route("/repos/{owner}/{name}/actions/runs/{id}", get(actions::run))
+            .route("/repos/{owner}/{name}/branches/{branch}", get(actions::branch))
+            .route("/repos/{owner}/{name}/compare/{pair}", get(actions::compare))
+            .route("/repos/{owner}/{name}/git/trees/{commit}", get(actions::tree))
+            .route("/repos/{owner}/{name}/environments/{environment}", get(actions::environment))
+            .route(
+                "/repos/{owner}/{name}/environments/{environment}/deployment-branch-policies",
+                get(actions::patterns),
+            )
+            .route("/storage/{id}", get(actions::storage))
             .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments).post(write))
             .route("/repos/{owner}/{name}/issues/comments/{id}", patch(rewrite))
             .with_state(Arc::clone(&kept));
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a listener for tokio");
         let address = listener.local_addr().expect("its address");
+        kept.lock().expect("kept").actions.address = address.to_string();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -57,25 +77,19 @@ impl Github {
                 }
             });
         });
-        Self { address, kept, stop: Some(stop), thread: Some(thread) }
+        let attestations = Attestations::new();
+        Self { address, kept, attestations, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// What a runner sets for a job.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 3] {
-        [
+    /// What a runner sets for a job, with `gh` on its path.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
             ("GITHUB_API_URL", format!("http://{}", self.address)),
             ("GITHUB_REPOSITORY", REPOSITORY.to_owned()),
-            ("GITHUB_SERVER_URL", "https://github.example".to_owned()),
-        ]
-    }
-
-    /// Remembers that a run of a branch, of this repository or of a fork of it, has uploaded an artifact.
-    pub(crate) fn upload(&self, name: &str, run: u64, branch: &str, is_fork: bool) {
-        let head = if is_fork { REPOSITORY_ID + 1 } else { REPOSITORY_ID };
-        self.kept.lock().expect("kept").artifacts.push(json!({
-            "id": run * 10, "name": name, "expired": false,
-            "workflow_run": { "id": run, "repository_id": REPOSITORY_ID, "head_repository_id": head, "head_branch": branch },
-        }));
+            ("GITHUB_SERVER_URL", SERVER.to_owned()),
+        ];
+        variables.extend(self.attestations.variables());
+        variables
     }
 
     /// Every comment's text.
@@ -101,33 +115,20 @@ impl Drop for Github {
     }
 }
 
-type Answer = Result<Json<Value>, (StatusCode, Json<Value>)>;
+type Refusal = (StatusCode, Json<Value>);
+type Answer = Result<Json<Value>, Refusal>;
 
-fn check(headers: &HeaderMap, owner: &str, name: &str) -> Result<(), (StatusCode, Json<Value>)> {
+fn check(headers: &HeaderMap, owner: &str, name: &str) -> Result<(), Refusal> {
     let wanted = format!("Bearer {TOKEN}");
     if headers.get("authorization").is_none_or(|given| given.as_bytes() != wanted.as_bytes()) {
         let message = json!({ "message": "Resource not accessible by integration" });
         return Err((StatusCode::FORBIDDEN, Json(message)));
     }
-    if format!("{owner}/{name}") == REPOSITORY {
-        Ok(())
-    } else {
-        Err((StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))))
-    }
+    if format!("{owner}/{name}") == REPOSITORY { Ok(()) } else { Err(missing()) }
 }
 
-async fn artifacts(
-    State(kept): State<Shared>,
-    Path((owner, name)): Path<(String, String)>,
-    Query(query): Query<std::collections::BTreeMap<String, String>>,
-    headers: HeaderMap,
-) -> Answer {
-    check(&headers, &owner, &name)?;
-    let kept = kept.lock().expect("kept");
-    let found =
-        kept.artifacts.iter().filter(|artifact| artifact["name"].as_str() == query.get("name").map(String::as_str));
-    let found: Vec<_> = found.cloned().collect();
-    Ok(Json(json!({ "total_count": found.len(), "artifacts": found })))
+fn missing() -> Refusal {
+    (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" })))
 }
 
 async fn comments(
@@ -164,7 +165,7 @@ async fn rewrite(
 
 fn add(kept: &mut Kept, comment: &Value) -> Value {
     let id = kept.comments.len() + 1;
-    let address = format!("https://github.example/{REPOSITORY}/pull/7#issuecomment-{id}");
+    let address = format!("{SERVER}/{REPOSITORY}/pull/7#issuecomment-{id}");
     let comment = json!({ "id": id, "body": comment["body"], "html_url": address });
     kept.comments.push(comment.clone());
     comment

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed assertion is how a test speaks")]
 
 mod acceptance;
+mod artifacts;
 mod bootstrapping;
 mod building;
 mod checking;
@@ -27,6 +28,7 @@ mod outputs;
 mod pipeline;
 mod planning;
 mod portfolio;
+mod protecting;
 mod proxy;
 mod pull_requests;
 mod refusals;

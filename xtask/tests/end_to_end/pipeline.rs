@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use crate::{
     cloud::{Cloud, text, workspace},
-    github::{Github, TOKEN},
+    github::Github,
     proxy::{Call, Proxy, Verdict},
     refusals::refused,
     rights::deploying::Jobs,
     telling::Subscriber,
-    workflows::{Ran, Runner, workflow},
+    workflows::{Ran, Runner, Tamper, workflow},
 };
 
 /// Stage files of `staging` and `prod` that point to the emulator, with every system.
@@ -89,7 +89,8 @@ impl World {
         let store: PathBuf = self.store.path().to_owned();
         let stages = self.stages.path();
         let taken = Arc::clone(&self.jobs.taken);
-        Runner { cloud: &self.cloud, github: &self.github, stages, store, endpoint, pull_request: None, taken }
+        let (cloud, github) = (&self.cloud, &self.github);
+        Runner { cloud, github, stages, store, endpoint, pull_request: None, taken, tamper: None }
     }
 
     fn deploy(&self, branch: &str, number: u64, endpoint: String) -> Ran {
@@ -141,7 +142,7 @@ fn succeeded(ran: &Ran) {
         assert_eq!(*code, 0, "{command}\n{said}");
     }
     let jobs: Vec<_> = ran.jobs.iter().map(|(name, succeeded)| (name.as_str(), *succeeded)).collect();
-    assert_eq!(jobs, [("build", true), ("deploy", true), ("plan", true), ("test", true)]);
+    assert_eq!(jobs, [("attest", true), ("build", true), ("deploy", true), ("plan", true), ("test", true)]);
 }
 
 /// Every function of every system.
@@ -207,6 +208,45 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     rolled_back_by_number(&world);
     assert_told(&told, "live", "rolled back to release");
     world.assert_allowed();
+    files_that_another_job_replaced_are_not_used(&world);
+}
+
+/// Any job of a run can upload a file under any name: the plan that was approved, the list of the zips, a zip, the program itself.
+fn files_that_another_job_replaced_are_not_used(world: &World) {
+    let live = || (world.code("staging"), world.code("prod"));
+    let before = live();
+    let append = |path: &Path| {
+        let bytes = [&fs_err::read(path).expect("a file")[..], b"\n"].concat();
+        fs_err::write(path, bytes).expect("written");
+    };
+    let in_artifacts = |store: &Path, is_wanted: &dyn Fn(&str) -> bool| {
+        for folder in fs_err::read_dir(store).expect("the store").map(|entry| entry.expect("an entry")) {
+            if folder.file_name().to_string_lossy().starts_with("artifacts-") {
+                let files =
+                    fs_err::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+                files.filter(|file| is_wanted(&file.to_string_lossy())).for_each(|file| append(&file));
+            }
+        }
+    };
+    let plan = |store: &Path| append(&store.join("plan-prod/plan.json"));
+    let program = |store: &Path| append(&store.join("xtask/xtask"));
+    let list = |store: &Path| in_artifacts(store, &|file| file.ends_with("artifacts.json"));
+    let zips = |store: &Path| in_artifacts(store, &|file| file.ends_with(".zip"));
+    let tampers: [(&str, Tamper, &str); 4] = [
+        ("deploy", &plan, "pipeline/plan.json: FAILED"),
+        ("attest", &list, "pipeline/artifacts/artifacts.json: FAILED"),
+        ("plan", &program, "pipeline/xtask: FAILED"),
+        ("deploy", &zips, "has changed: its SHA-256 is"),
+    ];
+    for (number, (job, tamper, expected)) in (10..).zip(tampers) {
+        let tamper = Some((job, tamper));
+        let runner = Runner { tamper, ..world.runner(world.jobs.endpoint()) };
+        let ran = runner.run(&workflow("deploy.yml"), "main", number);
+        assert!(!ran.jobs[job], "{job}: {:#?}", ran.commands);
+        let failed = ran.commands.iter().find(|(_, code, _)| *code != 0).expect("a command fails");
+        assert!(failed.2.contains(expected), "{job}: `{expected}` is not in {failed:?}");
+    }
+    assert_eq!(live(), before);
 }
 
 /// One message came since the last time: the Portfolio's, of what became of it. Nothing was done to Thakii.
@@ -315,23 +355,6 @@ fn a_rehearsal_never_goes_to_aws() {
     let mut command = cloud.command(&["status", "--stage", "staging"]);
     command.env("XTASK_STAGES", stages.path());
     refused(&command.output().expect("xtask starts"), 1, &["is `emulated`", "AWS_ENDPOINT_URL"]);
-}
-
-#[test]
-fn artifacts_that_a_fork_uploaded_are_not_taken() {
-    let (cloud, github, stages) = (Cloud::new(), Github::start(), stages());
-    let find = || {
-        let mut command = cloud.command(&["artifacts", "--stage", "staging", "--format", "json"]);
-        command.env("XTASK_STAGES", stages.path()).envs(github.variables()).env("GITHUB_TOKEN", TOKEN);
-        let output = command.output().expect("xtask starts");
-        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
-    };
-    let name = find()["name"].as_str().expect("a name").to_owned();
-    github.upload(&name, 9, "main", true);
-    github.upload(&name, 8, "topic", false);
-    assert_eq!(find()["run"], "");
-    github.upload(&name, 7, "develop", false);
-    assert_eq!(find()["run"], "7");
 }
 
 /// Calls that no workflow makes: those of people's commands (`check-rights`, `doctor --fix`, `destroy --delete-data`, `plan --drift`, `prune

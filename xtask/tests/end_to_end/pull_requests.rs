@@ -28,6 +28,7 @@ fn the_pull_request_workflow_needs_no_account() {
         endpoint: "http://127.0.0.1:9".to_owned(),
         pull_request: Some(&pull_request),
         taken: Taken::default(),
+        tamper: None,
     };
     let ran = runner.run(&workflow("pr.yml"), "topic", 1);
     for (command, code, said) in &ran.commands {
@@ -69,7 +70,7 @@ fn a_pull_request_has_one_comment_with_its_plan() {
     let event = repository.path().join("target/event.json");
     fs_err::create_dir_all(event.parent().expect("a folder")).expect("a folder");
     fs_err::write(&event, json!({ "pull_request": { "number": 7 } }).to_string()).expect("written");
-    let mut variables = github.variables().to_vec();
+    let mut variables = github.variables();
     variables.push(("GITHUB_EVENT_PATH", event.to_string_lossy().into_owned()));
     variables.push(("GITHUB_TOKEN", TOKEN.to_owned()));
     github.comment("Somebody else's, who quotes <!-- cargo xtask pr-comment -->");

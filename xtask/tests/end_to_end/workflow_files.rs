@@ -1,23 +1,25 @@
-//! What the workflows' files must be: actions of known commits, commands of xtask, no more permissions and time than it takes.
+//! What the workflows' files must be: actions of known commits, commands of xtask, no more permissions and time than it takes, and no code
+//! of dependencies beside a role.
 
 use std::collections::BTreeMap;
 
-use model::foundation::pipeline::DEPLOY_SESSION;
+use model::foundation::pipeline::{DEPLOY_SESSION, DEPLOY_WORKFLOW, ROLLBACK_WORKFLOW};
 use serde_json::{Value, json};
 
 use crate::{
     cloud::{Cloud, workspace},
     refusals::refused,
-    workflows::{repository, workflow},
+    workflows::{HANDED, MAKES_EXECUTABLE, VERIFIES, repository, workflow},
 };
 
 const WORKFLOWS: [&str; 3] = ["pr.yml", "deploy.yml", "rollback.yml"];
 
 /// The actions, with the commits of their releases, as their own repositories have them.
-const ACTIONS: [(&str, &str, &str); 6] = [
+const ACTIONS: [(&str, &str, &str); 7] = [
     ("actions/checkout", "v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
     ("actions/upload-artifact", "v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
     ("actions/download-artifact", "v8.0.1", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"),
+    ("actions/attest-build-provenance", "v4.1.0", "a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32"),
     ("aws-actions/configure-aws-credentials", "v6.2.3", "e6de054238d6b7531b4efff3b6587d9aade6a06c"),
     ("Swatinem/rust-cache", "v2.9.2", "6323deb102c322ba6fcbdcafc7e3dddab59af2b6"),
     ("taiki-e/install-action", "v2.86.5", "ba47c86ac325773530516bb756137ac718732518"),
@@ -37,6 +39,23 @@ fn jobs(workflow: &Value) -> Vec<(String, Value)> {
 
 fn steps(job: &Value) -> &Vec<Value> {
     job["steps"].as_array().expect("steps")
+}
+
+/// The files that a step verifies, each with the variable of its hash.
+fn verified(command: &str) -> Option<Vec<(&str, &str)>> {
+    let list = command.strip_prefix(VERIFIES.0)?.strip_suffix(VERIFIES.1)?;
+    let words: Vec<_> = list.split(' ').collect();
+    let is_plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._".contains(&byte));
+    words
+        .chunks(2)
+        .map(|pair| match pair {
+            [hash, file] if is_plain(file) => {
+                let variable = hash.strip_prefix("\"$")?.strip_suffix('"')?;
+                is_plain(variable).then_some((variable, *file))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 #[test]
@@ -80,14 +99,18 @@ fn every_command_is_one_of_xtask_that_its_parser_takes() {
                     assert!(step["uses"].is_string(), "{name}: a step of {job} neither uses nor runs something");
                     continue;
                 };
-                assert!(
-                    command.starts_with("cargo xtask ") && !command.contains(['\n', ';', '|', '&', '>']),
-                    "{name}: {command}"
-                );
                 // An expression in a command is text that others may have written, run by a shell.
                 assert!(!command.contains("${{"), "{name}: {command}");
-                let words =
-                    command.split_whitespace().skip(1).map(|word| if word.starts_with("\"$") { "1" } else { word });
+                if verified(command).is_some() || command == MAKES_EXECUTABLE {
+                    continue;
+                }
+                let program = [format!("{HANDED} "), "cargo xtask ".to_owned()];
+                let program = program.iter().find(|program| command.starts_with(program.as_str()));
+                let program = program.unwrap_or_else(|| panic!("{name}: {command}"));
+                assert!(!command.contains(['\n', ';', '|', '&', '>', '<', '`', '(']), "{name}: {command}");
+                let words = command[program.len()..].split_whitespace();
+                let words = words.map(|word| if word.starts_with("\"$") { "1" } else { word });
+                let words = std::iter::once("xtask").chain(words);
                 let parsed = engine::command(&stacks::Project.into()).try_get_matches_from(words);
                 assert!(
                     parsed.is_ok(),
@@ -112,9 +135,10 @@ fn every_job_may_do_no_more_than_it_must_and_holds_no_secret() {
                 definition["permissions"].as_object().unwrap_or_else(|| panic!("{name}: {job} takes all"));
             for (permission, access) in permissions {
                 let expected = match (name, job.as_str(), permission.as_str()) {
-                    (_, _, "contents") | ("deploy.yml", "build", "actions") => "read",
+                    (_, _, "contents") | ("deploy.yml", "build", "actions" | "attestations") => "read",
                     ("pr.yml", "plan", "pull-requests") => "write",
-                    ("deploy.yml", "plan" | "deploy", "id-token") | ("rollback.yml", _, "id-token") => "write",
+                    ("deploy.yml", "attest" | "plan" | "deploy", "id-token") => "write",
+                    ("deploy.yml", "attest", "attestations") | ("rollback.yml", "rollback", "id-token") => "write",
                     _ => panic!("{name}: {job} does not need {permission}"),
                 };
                 assert_eq!(access, expected, "{name}: {job} {permission}");
@@ -122,6 +146,82 @@ fn every_job_may_do_no_more_than_it_must_and_holds_no_secret() {
         }
     }
     assert_eq!(workflow("deploy.yml")["concurrency"]["cancel-in-progress"], false);
+}
+
+/// Jobs that can obtain a role or a signature. Code of a dependency's build, and a restored cache, could use both.
+#[test]
+fn jobs_with_an_identity_compile_nothing_and_restore_no_cache() {
+    let allowed = [
+        "actions/checkout",
+        "actions/download-artifact",
+        "actions/upload-artifact",
+        "actions/attest-build-provenance",
+        "aws-actions/configure-aws-credentials",
+    ];
+    let mut seen = Vec::new();
+    for name in WORKFLOWS {
+        for (job, definition) in jobs(&workflow(name)) {
+            if definition["permissions"]["id-token"].is_null() {
+                assert!(definition["environment"].is_null(), "{name}: {job} has an environment and no identity");
+                continue;
+            }
+            seen.push(format!("{name} {job}"));
+            let takes_role = steps(&definition).iter().any(|step| step["with"]["role-to-assume"].is_string());
+            assert!(takes_role || definition["environment"].is_null(), "{name}: {job} needs no environment");
+            for step in steps(&definition) {
+                let action = step["uses"].as_str().map(|action| action.split('@').next().unwrap_or_default());
+                assert!(action.is_none_or(|action| allowed.contains(&action)), "{name}: {job} uses {action:?}");
+                let command = step["run"].as_str().unwrap_or(HANDED);
+                let runs = command.split(' ').next().unwrap_or_default();
+                assert!([HANDED, "printf", "chmod"].contains(&runs), "{name}: {job} runs {command}");
+            }
+            assert_verified(name, &job, &definition);
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, ["deploy.yml attest", "deploy.yml deploy", "deploy.yml plan", "rollback.yml rollback"]);
+}
+
+/// Each file that a job downloads is verified, by a hash from the job that made it, before the job uses it.
+fn assert_verified(name: &str, job: &str, definition: &Value) {
+    let is_download = |step: &Value| step["uses"].as_str().is_some_and(|action| action.contains("/download-artifact@"));
+    let steps = steps(definition);
+    let downloads = steps.iter().filter(|step| is_download(step)).count();
+    let index = steps.iter().position(|step| step["run"].as_str().is_some_and(|command| verified(command).is_some()));
+    let index = index.unwrap_or_else(|| panic!("{name}: {job} verifies nothing"));
+    let files = verified(steps[index]["run"].as_str().unwrap_or_default()).unwrap_or_default();
+    assert_eq!(files.len(), downloads, "{name}: {job} verifies {files:?}");
+    for (variable, file) in &files {
+        let hash = steps[index]["env"][variable].as_str().unwrap_or_default();
+        assert!(
+            hash.starts_with("${{ needs.") && hash.contains(".outputs."),
+            "{name}: {job}: the hash of {file} is `{hash}`"
+        );
+    }
+    let is_other = |step: &Value| {
+        let action = step["uses"].as_str().unwrap_or_default();
+        !is_download(step) && !action.starts_with("actions/checkout@")
+    };
+    assert_eq!(steps.iter().position(is_other), Some(index), "{name}: {job} does something before it verifies");
+    let runs_handed = steps.iter().any(|step| step["run"].as_str().is_some_and(|command| command.starts_with(HANDED)));
+    let verifies_handed = files.iter().any(|(_, file)| *file == HANDED);
+    assert_eq!(runs_handed, verifies_handed, "{name}: {job}");
+}
+
+/// The cache action sets it in the jobs that use it, and all jobs compare the settings of the build.
+#[test]
+fn jobs_with_and_without_a_cache_have_the_same_settings() {
+    assert_eq!(workflow("deploy.yml")["env"]["CARGO_INCREMENTAL"], "0");
+}
+
+/// AWS trusts the workflows by the names of their files, and `artifacts` one of them.
+#[test]
+fn the_trusted_workflows_are_those_that_exist() {
+    assert!([DEPLOY_WORKFLOW, ROLLBACK_WORKFLOW].iter().all(|file| WORKFLOWS.contains(file)));
+    let takes_role = |name: &str| text(name).contains("role-to-assume:");
+    let taking: Vec<_> = WORKFLOWS.into_iter().filter(|name| takes_role(name)).collect();
+    assert_eq!(taking, [DEPLOY_WORKFLOW, ROLLBACK_WORKFLOW]);
+    assert!(text(DEPLOY_WORKFLOW).contains(&format!("artifacts --stage \"$STAGE\" --workflow {DEPLOY_WORKFLOW} ")));
 }
 
 #[test]

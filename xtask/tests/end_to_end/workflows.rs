@@ -1,9 +1,10 @@
 //! Runs the project's workflows as GitHub does, as far as they use it: jobs in order, steps, conditions, outputs, artifacts.
 //!
-//! Every `run:` is the real command. Of actions, only those that carry artifacts do something here.
+//! Every `run:` is the real command. Of actions, only those that carry or attest artifacts do something here.
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -13,7 +14,7 @@ use serde_json::Value;
 use crate::{
     cloud::{Cloud, text, workspace},
     deploying::copy_workspace,
-    github::{Github, TOKEN},
+    github::{Github, TOKEN, commit},
     rights::deploying::Taken,
 };
 
@@ -37,7 +38,12 @@ pub(crate) struct Runner<'a> {
     pub(crate) pull_request: Option<&'a PullRequest>,
     /// Told the role that a job takes.
     pub(crate) taken: Taken,
+    /// A job, and what another job of the run does to the uploaded files before it starts.
+    pub(crate) tamper: Option<(&'a str, Tamper<'a>)>,
 }
+
+/// Changes uploaded files.
+pub(crate) type Tamper<'a> = &'a dyn Fn(&Path);
 
 /// A pull request's checkout, with a history, which the workspace under test may not have.
 pub(crate) struct PullRequest {
@@ -68,6 +74,13 @@ impl Ran {
     }
 }
 
+/// The program that jobs with a role run: the one that another job has compiled.
+pub(crate) const HANDED: &str = "pipeline/xtask";
+/// How the step that verifies downloaded files starts, and how it ends.
+pub(crate) const VERIFIES: (&str, &str) = ("printf '%s  %s\\n' ", " | sha256sum --check --strict");
+/// The step that makes the verified program executable, as a download does not.
+pub(crate) const MAKES_EXECUTABLE: &str = "chmod +x pipeline/xtask";
+
 /// What expressions may refer to.
 type Context = BTreeMap<String, String>;
 
@@ -75,6 +88,7 @@ impl Runner<'_> {
     /// Runs a workflow for a push to a branch. `number` is the run's.
     pub(crate) fn run(&self, workflow: &Value, branch: &str, number: u64) -> Ran {
         let mut ran = Ran::default();
+        self.github.push(branch, number, &workspace());
         let mut context = Context::from([
             ("github.ref_name".to_owned(), branch.to_owned()),
             ("github.token".to_owned(), TOKEN.to_owned()),
@@ -100,11 +114,15 @@ impl Runner<'_> {
                 ran.jobs.insert(name.clone(), succeeded);
             }
         }
+        self.github.finish(number, ran.jobs.values().all(|succeeded| *succeeded));
         ran
     }
 
     fn job(&self, name: &str, job: &Value, context: &mut Context, number: u64, branch: &str, ran: &mut Ran) -> bool {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        if let Some((_, tamper)) = self.tamper.filter(|(job, _)| *job == name) {
+            tamper(&self.store);
+        }
         let mut succeeded = true;
         context.retain(|key, _| !key.starts_with("steps."));
         self.taken.lock().expect("a role").clear();
@@ -123,13 +141,17 @@ impl Runner<'_> {
                 continue;
             }
             let command = step["run"].as_str().expect("a step uses or runs something");
-            let (code, outputs) = self.command(command, step, context, folder.path(), ran);
+            let (code, outputs) = self.command(command, step, context, (folder.path(), branch), ran);
             if let Some(id) = id {
                 let outcome = if code == 0 { "success" } else { "failure" };
                 context.insert(format!("steps.{id}.outcome"), outcome.to_owned());
                 context.extend(outputs.into_iter().map(|(key, value)| (format!("steps.{id}.outputs.{key}"), value)));
             }
             succeeded &= code == 0 || step["continue-on-error"] == true;
+        }
+        // The handed program has a target directory of its own in this folder.
+        for built in ["debug", "lambda", "release", "build"] {
+            assert!(!folder.path().join("target").join(built).exists(), "job {name} compiled something");
         }
         for (output, value) in job["outputs"].as_object().into_iter().flatten() {
             let value = filled_in(value.as_str().expect("text"), context);
@@ -138,7 +160,7 @@ impl Runner<'_> {
         succeeded
     }
 
-    /// What carries artifacts does so, and it is noted which role a job takes; what needs GitHub or AWS themselves does nothing.
+    /// What carries or attests artifacts does so, and it is noted which role a job takes; what needs GitHub or AWS themselves does nothing.
     fn action(&self, action: &str, with: &Value, context: &Context, folder: &Path, number: u64, branch: &str) {
         let with = |name: &str| filled_in(with[name].as_str().unwrap_or_default(), context);
         let (name, path) = (with("name"), folder.join(with("path")));
@@ -146,13 +168,15 @@ impl Runner<'_> {
             let to = self.store.join(&name);
             if path.is_dir() {
                 copy(&path, &to);
+                self.github.upload(&name, number, &path);
             } else if with("if-no-files-found") != "ignore" || path.exists() {
                 fs_err::create_dir_all(&to).expect("a folder");
                 fs_err::copy(&path, to.join(path.file_name().expect("a name"))).expect("copied");
             }
-            self.github.upload(&name, number, branch, false);
         } else if action.starts_with("actions/download-artifact@") {
             copy(&self.store.join(&name), &path);
+        } else if action.starts_with("actions/attest-build-provenance@") {
+            self.github.attest(&folder.join(with("subject-path")), "deploy.yml", branch, &commit(number));
         } else if action.starts_with("aws-actions/configure-aws-credentials@") {
             let arn = with("role-to-assume");
             *self.taken.lock().expect("a role") = arn.rsplit('/').next().unwrap_or_default().to_owned();
@@ -165,25 +189,21 @@ impl Runner<'_> {
         command: &str,
         step: &Value,
         context: &Context,
-        folder: &Path,
+        (folder, branch): (&Path, &str),
         ran: &mut Ran,
     ) -> (i32, BTreeMap<String, String>) {
-        let words = words(command, context);
-        assert_eq!(words[..2], ["cargo", "xtask"], "every step is a command of xtask: {command}");
-        let shown = words[2..].join(" ");
-        if words[2] == "ci" {
-            // This test is one of those that it runs, so it is only held against the parser.
-            let parsed = engine::command(&stacks::Project.into()).try_get_matches_from(&words[1..]).is_ok();
-            ran.commands.push((shown, i32::from(!parsed), String::new()));
-            return (i32::from(!parsed), BTreeMap::new());
-        }
         let outputs = folder.join("outputs");
         let summary = folder.join("summary");
         for file in [&outputs, &summary] {
             fs_err::write(file, "").expect("written");
         }
-        let arguments: Vec<_> = words[2..].iter().map(String::as_str).collect();
-        let mut process = self.cloud.command(&arguments);
+        let (shown, mut process) = match self.process(command, context, folder) {
+            Ok(process) => process,
+            Err((shown, code)) => {
+                ran.commands.push((shown, code, String::new()));
+                return (code, BTreeMap::new());
+            }
+        };
         process
             .current_dir(folder)
             .env("CARGO_MANIFEST_DIR", workspace().join("xtask"))
@@ -191,20 +211,48 @@ impl Runner<'_> {
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("GITHUB_OUTPUT", &outputs)
             .env("GITHUB_STEP_SUMMARY", &summary)
+            .env("GITHUB_REF", format!("refs/heads/{branch}"))
             .envs(self.github.variables());
         if let Some(pull_request) = self.pull_request {
-            pull_request.set_up(&mut process, words[2] == "pr-comment");
+            pull_request.set_up(&mut process, shown.starts_with("pr-comment"));
         }
         for (name, value) in step["env"].as_object().into_iter().flatten() {
             process.env(name, filled_in(value.as_str().expect("text"), context));
         }
-        let output: Output = process.output().expect("xtask starts");
+        let output: Output = process.output().expect("the command starts");
         let code = output.status.code().unwrap_or(-1);
         ran.commands.push((shown, code, text(&output)));
         ran.summary.push_str(&unpadded(&fs_err::read_to_string(&summary).expect("the summary")));
         let outputs = fs_err::read_to_string(&outputs).expect("the outputs");
         let pairs = outputs.lines().filter_map(|line| line.split_once('='));
         (code, pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
+    /// The process of a command, with what is shown of it; of a command that does not run here, its exit code.
+    fn process(&self, command: &str, context: &Context, folder: &Path) -> Result<(String, Command), (String, i32)> {
+        let is_verifying = command.starts_with(VERIFIES.0) && command.ends_with(VERIFIES.1);
+        if is_verifying || command == MAKES_EXECUTABLE {
+            let mut process = Command::new("bash");
+            process.args(["-e", "-c", command]);
+            return Ok((command.to_owned(), process));
+        }
+        let words = words(command, context);
+        if words[0] == HANDED {
+            let mut process = Command::new(folder.join(HANDED));
+            process.args(&words[1..]);
+            self.cloud.lead(&mut process);
+            process.env("CARGO_TARGET_DIR", folder.join("target"));
+            return Ok((words[1..].join(" "), process));
+        }
+        assert_eq!(words[..2], ["cargo", "xtask"], "every other step is a command of xtask: {command}");
+        let shown = words[2..].join(" ");
+        if words[2] == "ci" {
+            // This test is one of those that it runs, so it is only held against the parser.
+            let parsed = engine::command(&stacks::Project.into()).try_get_matches_from(&words[1..]).is_ok();
+            return Err((shown, i32::from(!parsed)));
+        }
+        let arguments: Vec<_> = words[2..].iter().map(String::as_str).collect();
+        Ok((shown, self.cloud.command(&arguments)))
     }
 }
 
@@ -300,11 +348,14 @@ fn is_true(value: &str) -> bool {
     !value.is_empty() && value != "false"
 }
 
+/// Copies files as uploads and downloads do, which keep no modes.
 fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).expect("a folder");
     for entry in fs_err::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
-        fs_err::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+        let copy = to.join(entry.file_name());
+        fs_err::copy(entry.path(), &copy).expect("copied");
+        fs_err::set_permissions(&copy, std::fs::Permissions::from_mode(0o644)).expect("set");
     }
 }
 

@@ -20,6 +20,14 @@ pub const STACK: &str = "pipeline";
 /// The output with the ARN of CloudFormation's execution role.
 pub const EXECUTION_ROLE_OUTPUT: &str = "ExecutionRoleArn";
 
+/// The workflow that deploys: its jobs without an environment take the plan role.
+pub const DEPLOY_WORKFLOW: &str = "deploy.yml";
+/// The workflow that rolls back.
+pub const ROLLBACK_WORKFLOW: &str = "rollback.yml";
+
+/// The maximum length of a role's trust policy in characters, unless the account's quota was raised (IAM user guide, "IAM and AWS STS
+/// quotas").
+const TRUST_LIMIT: usize = 2_048;
 /// The maximum length of a managed policy in characters, without white space (IAM user guide, "IAM and AWS STS quotas").
 const POLICY_LIMIT: usize = 6_144;
 /// The maximum number of managed policies of a role, unless the account's quota was raised (the same page).
@@ -91,17 +99,47 @@ impl Pipeline {
         [&self.repository, &with_ids].map(|repository| format!("repo:{repository}:{context}"))
     }
 
-    /// Returns the trust policy for runs of this repository with exactly this subject.
-    fn trust(&self, context: &str) -> Value {
+    /// Returns the branch as a git reference.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
+
+    /// Returns the claim `job_workflow_ref` of jobs that these workflows of the stage's branch define.
+    fn workflows(&self, files: &[&str]) -> Vec<String> {
+        let claim = |file: &&str| format!("{}/.github/workflows/{file}@{}", self.repository, self.reference());
+        files.iter().map(claim).collect()
+    }
+
+    /// Returns the trust policy for jobs of these workflows with exactly this subject, on the stage's branch.
+    ///
+    /// STS compares claims of GitHub's tokens besides `aud` and `sub` since January 2026, among them `job_workflow_ref`, `ref` and
+    /// `repository_id` (IAM user guide, "IAM and AWS STS condition context keys", "Available keys for AWS OIDC federation").
+    ///
+    /// # Errors
+    ///
+    /// When the names of repository, branch and environment are too long for a trust policy.
+    fn trust(&self, context: &str, workflows: &[&str]) -> Result<Value, RenderError> {
         let provider = format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:oidc-provider/{ISSUER}");
         let claim = |name: &str| format!("{ISSUER}:{name}");
         let condition = json!({ "StringEquals": {
             claim("aud"): "sts.amazonaws.com",
+            claim("job_workflow_ref"): self.workflows(workflows),
+            claim("ref"): self.reference(),
             claim("repository_id"): self.repository_id.to_string(),
             claim("sub"): self.subjects(context),
         }});
         let principal = json!({ "Federated": Text::from(Expression::sub(&provider, [])) });
-        policy::trust(principal, "sts:AssumeRoleWithWebIdentity", Some(condition))
+        let trust = policy::trust(principal, "sts:AssumeRoleWithWebIdentity", Some(condition));
+        if length(&trust) <= TRUST_LIMIT {
+            return Ok(trust);
+        }
+        let message = format!(
+            "the trust policy of a role takes {} characters, but has at most {TRUST_LIMIT}; shorten `pipeline.environment` or \
+             `pipeline.branch`",
+            length(&trust)
+        );
+        Err(RenderError::Settings { system: SYSTEM.to_owned(), message })
     }
 }
 
@@ -122,8 +160,9 @@ pub(super) fn stack(
     pipeline.check()?;
     let mut stack = Stack::new(STACK, "What GitHub's workflows deploy with: who is trusted, and with what.");
     add_provider(&mut stack, stage);
-    let environment = pipeline.trust(&format!("environment:{}", pipeline.environment));
-    let branch = pipeline.trust(&format!("ref:refs/heads/{}", pipeline.branch));
+    let in_environment = format!("environment:{}", pipeline.environment);
+    let environment = pipeline.trust(&in_environment, &[DEPLOY_WORKFLOW, ROLLBACK_WORKFLOW])?;
+    let branch = pipeline.trust(&format!("ref:{}", pipeline.reference()), &[DEPLOY_WORKFLOW])?;
     let execution_role = PipelineRole::Execution.arn(stage);
     let deploy = calls::deploy(stage, systems, &execution_role, artifacts);
     let deploy = Role { max_session_duration: set(i64::from(DEPLOY_SESSION)), ..policy::role(&environment, &deploy) };

@@ -66,8 +66,16 @@ pub struct Pipeline {
     pub repository_id: u64,
     /// The environment whose jobs may deploy. Its protection rules in GitHub decide who approves a deploy.
     pub environment: String,
-    /// The branch whose runs may read the stage, so that a plan can be reviewed before it is approved.
+    /// The branch whose runs may deploy, and may read the stage, so that a plan can be reviewed before it is approved.
     pub branch: String,
+    /// Whether the workflow attests the artifacts that it builds, so that a later run takes only attested ones. GitHub has no
+    /// attestations for private repositories without GitHub Enterprise Cloud.
+    #[serde(default = "enabled")]
+    pub attestations: bool,
+}
+
+const fn enabled() -> bool {
+    true
 }
 
 /// How a release shifts traffic to new versions.

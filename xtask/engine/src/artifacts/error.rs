@@ -36,10 +36,10 @@ pub(crate) enum FolderError {
         /// The hash in the list.
         expected: String,
     },
-    /// A zip has no `bootstrap`.
-    #[error("{file} is not the zip of a function: {reason}; nothing was changed")]
+    /// A file is not the zip that the list describes.
+    #[error("{file} is not an artifact: {reason}; nothing was changed")]
     #[diagnostic(help("build again, or download the artifacts again"))]
-    NoFunction {
+    NoArtifact {
         /// The zip.
         file: String,
         /// The reason.
@@ -74,6 +74,20 @@ pub(crate) enum FolderError {
         actual: String,
         /// The stage's instruction set.
         expected: String,
+    },
+    /// The artifacts were built from other sources.
+    #[error(
+        "the artifacts in {folder} were built from other sources than this checkout ({difference}), but the release would record the \
+         commit of this checkout; nothing was changed"
+    )]
+    #[diagnostic(help("{hint}"))]
+    OtherSources {
+        /// The folder.
+        folder: String,
+        /// What differs.
+        difference: String,
+        /// The repair.
+        hint: String,
     },
     /// The folder lacks artifacts that the stage needs.
     #[error("the artifacts in {folder} lack {}; nothing was changed", missing.join(", "))]

@@ -1,9 +1,7 @@
 //! A folder of artifacts with a list, so that all stages deploy what was built once.
 //!
-//! The list says how the artifacts were built. [`read`] is the only way to them, and checks that they would run in the stage that they
-//! are read for: a binary of a developer's machine never reaches Lambda.
-
-use std::io::Read;
+//! The list says how the artifacts were built. [`read`] is the only way to them: it believes nothing of the list that the zips do not
+//! show, and checks that they would run in the stage that they are read for.
 
 use camino::Utf8Path;
 use model::rendered::RenderedSystem;
@@ -12,16 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::elf::{self, Platform};
 pub(crate) use super::error::FolderError;
+use super::{
+    contents::{bootstrap, size_of_files},
+    elf::{self, Platform},
+};
 use crate::sources::inputs::Inputs;
 
 /// The list's name in the folder.
-const LIST: &str = "artifacts.json";
+pub(crate) const LIST: &str = "artifacts.json";
 /// Cargo's `opt-level` of a binary that is not optimized.
 pub(crate) const UNOPTIMIZED: &str = "0";
 /// The version of the list's format.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// How artifacts were built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub(crate) struct Origin {
     pub(crate) optimization: String,
     /// The hash of the sources; see [`crate::sources::fingerprint`].
     pub(crate) sources: String,
+    /// The hash of the sources' files alone, which is the same on every machine.
+    pub(crate) content: String,
     /// The inputs that this hash does not cover; `None` if cargo did not report them.
     pub(crate) inputs: Option<Inputs>,
 }
@@ -166,11 +169,8 @@ pub(crate) fn read(folder: &Utf8Path, wanted: Wanted<'_>) -> Result<Artifacts, F
         if actual != listing.sha256 {
             return Err(FolderError::Changed { file: path.to_string(), actual, expected: listing.sha256 });
         }
+        verify(&listing, &bytes, &path, wanted.platform)?;
         let Listing { kind, system, name, binary, sha256, zipped, unzipped, .. } = listing;
-        if let Some(binary) = &binary {
-            let no_function = |reason| FolderError::NoFunction { file: path.to_string(), reason };
-            elf::check(binary, &bootstrap(&bytes).map_err(no_function)?, wanted.platform)?;
-        }
         let artifact = Artifact { kind, system, name, path, sha256, zipped, unzipped };
         match binary {
             Some(binary) => artifacts.functions.insert(binary, artifact),
@@ -178,6 +178,29 @@ pub(crate) fn read(folder: &Utf8Path, wanted: Wanted<'_>) -> Result<Artifacts, F
         };
     }
     Ok(artifacts)
+}
+
+/// Checks that a file is the zip that its listing describes: a function's binary, or the files of a layer, of the listed sizes.
+fn verify(listing: &Listing, bytes: &[u8], path: &Utf8Path, platform: Platform) -> Result<(), FolderError> {
+    let no_artifact = |reason| FolderError::NoArtifact { file: path.to_string(), reason };
+    let unzipped = match (listing.kind, &listing.binary) {
+        (ArtifactKind::Function, Some(binary)) => {
+            let content = bootstrap(bytes).map_err(no_artifact)?;
+            elf::check(binary, &content, platform)?;
+            content.len() as u64
+        }
+        (ArtifactKind::Layer, None) => size_of_files(bytes).map_err(no_artifact)?,
+        (ArtifactKind::Function, None) => {
+            return Err(no_artifact("the list names no binary of this function".to_owned()));
+        }
+        (ArtifactKind::Layer, Some(_)) => return Err(no_artifact("the list names a binary of this layer".to_owned())),
+    };
+    // Limits are checked with the sizes of the list.
+    if (bytes.len() as u64, unzipped) == (listing.zipped, listing.unzipped) {
+        return Ok(());
+    }
+    let (zipped, listed) = (bytes.len(), format!("{} and {}", listing.zipped, listing.unzipped));
+    Err(no_artifact(format!("its sizes are {zipped} and {unzipped} bytes, but the list has {listed}")))
 }
 
 /// Checks that artifacts were built for the stage, as far as the list says how.
@@ -197,15 +220,6 @@ fn check_origin(folder: &Utf8Path, origin: &Origin, wanted: Wanted<'_>) -> Resul
         return Err(FolderError::Architecture { folder, stage, actual, expected });
     }
     Ok(())
-}
-
-/// The binary in a function's zip; an error in words if there is none.
-fn bootstrap(zip: &[u8]) -> Result<Vec<u8>, String> {
-    let mut archive = ::zip::ZipArchive::new(std::io::Cursor::new(zip)).map_err(|error| error.to_string())?;
-    let mut entry = archive.by_name(super::BOOTSTRAP).map_err(|error| error.to_string())?;
-    let mut binary = Vec::new();
-    entry.read_to_end(&mut binary).map_err(|error| error.to_string())?;
-    Ok(binary)
 }
 
 /// Checks that a folder has all artifacts of these systems.
@@ -259,6 +273,7 @@ mod tests {
             profile: "lambda".to_owned(),
             optimization: "s".to_owned(),
             sources: sources.to_owned(),
+            content: sources.to_owned(),
             inputs: Some(Inputs::default()),
         }
     }
@@ -312,7 +327,62 @@ mod tests {
         assert!(matches!(read(&folder, WANTED), Err(FolderError::List { .. })));
         fs_err::write(folder.join(LIST), "{ \"formatVersion\": 2 }").expect("written");
         let older = read(&folder, WANTED).expect_err("another version").to_string();
-        assert!(older.ends_with("its format has version 2, but this xtask reads version 3"), "{older}");
+        assert!(older.ends_with("its format has version 2, but this xtask reads version 4"), "{older}");
+    }
+
+    /// Replaces the only zip of a folder, and writes a list that matches the new one.
+    fn replace(folder: &Utf8Path, zip: &[u8], change: impl FnOnce(&mut Value)) {
+        let path = folder.join(LIST);
+        let text = fs_err::read_to_string(&path).expect("readable");
+        let mut list: Value = serde_json::from_str(&text).expect("JSON");
+        let listing = &mut list["artifacts"][0];
+        let file = folder.join(listing["file"].as_str().expect("a name"));
+        fs_err::write(file, zip).expect("written");
+        listing["sha256"] = hex::encode(Sha256::digest(zip)).into();
+        listing["zipped"] = zip.len().into();
+        change(listing);
+        fs_err::write(&path, list.to_string()).expect("written");
+    }
+
+    #[test]
+    fn a_list_that_matches_does_not_make_a_zip() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let root = Utf8Path::from_path(temporary.path()).expect("UTF-8");
+        let folder = root.join("artifacts");
+        let refusal = |zip: &[u8], change: &dyn Fn(&mut Value)| {
+            write(&folder, &arm(root, b""), origin_with("this")).expect("written");
+            replace(&folder, zip, change);
+            read(&folder, WANTED).expect_err("refused").to_string()
+        };
+        let as_layer = |listing: &mut Value| {
+            listing["kind"] = serde_json::to_value(ArtifactKind::Layer).expect("JSON");
+            listing["binary"] = Value::Null;
+        };
+        let entry = |name: &str, content: &[u8]| super::super::Entry {
+            name: name.to_owned(),
+            executable: true,
+            content: content.to_vec(),
+        };
+        let binary = elf::smallest(Architecture::Arm64);
+        let good = super::super::pack(&[entry("bootstrap", &binary)]).expect("packed");
+        let two = super::super::pack(&[entry("bootstrap", &binary), entry("more", b"1")]).expect("packed");
+        let empty = super::super::pack(&[]).expect("packed");
+        for (zip, change, expected) in [
+            (&[7; 30][..], &(|_: &mut Value| {}) as &dyn Fn(&mut Value), "is not an artifact"),
+            (&[7; 30], &as_layer, "is not an artifact"),
+            (&empty, &as_layer, "it has no files"),
+            (&two, &|_| {}, "it has 2 files instead of `bootstrap` alone"),
+            (&good, &|listing| listing["binary"] = Value::Null, "names no binary of this function"),
+            (&good, &|listing| listing["kind"] = serde_json::json!("layer"), "names a binary of this layer"),
+            (&good, &|listing| listing["unzipped"] = 1.into(), "but the list has"),
+            (&good, &|listing| listing["zipped"] = 1.into(), "but the list has"),
+        ] {
+            let error = refusal(zip, change);
+            assert!(error.contains(expected) && error.ends_with("nothing was changed"), "{expected}: {error}");
+        }
+        write(&folder, &arm(root, b""), origin_with("this")).expect("written");
+        replace(&folder, &good, |listing| listing["unzipped"] = binary.len().into());
+        read(&folder, WANTED).expect("a real zip");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Deterministic zips of functions and layers, named by their SHA-256.
 
+mod contents;
 pub(crate) mod elf;
 mod error;
 pub(crate) mod folder;

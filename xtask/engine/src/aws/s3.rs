@@ -9,6 +9,7 @@ use aws_sdk_s3::{
 };
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{
     AwsError, Clients,
@@ -97,19 +98,20 @@ impl S3 {
         Ok(())
     }
 
-    /// Uploads a file.
+    /// Uploads a file with this SHA-256. The bytes are compared as they are sent: the file may have changed since it was read for the plan.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or the call fails.
-    pub(crate) async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path) -> Result<(), AwsError> {
-        let body = ByteStream::from_path(path).await.map_err(|error| AwsError {
-            operation: "s3:PutObject",
-            kind: ErrorKind::Other,
-            code: None,
-            message: format!("failed to read {path}: {error}"),
-        })?;
-        self.put(bucket, key, body).await
+    /// When the file cannot be read, has changed, or the call fails.
+    pub(crate) async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path, sha256: &str) -> Result<(), AwsError> {
+        let failed =
+            |message: String| AwsError { operation: "s3:PutObject", kind: ErrorKind::Other, code: None, message };
+        let bytes = fs_err::read(path).map_err(|error| failed(format!("failed to read {path}: {error}")))?;
+        let actual = hex::encode(Sha256::digest(&bytes));
+        if actual != sha256 {
+            return Err(failed(format!("{path} has changed: its SHA-256 is {actual}, but {sha256} was planned")));
+        }
+        self.put(bucket, key, ByteStream::from(bytes)).await
     }
 
     /// Uploads text.
@@ -217,4 +219,25 @@ fn refusal(error: &aws_sdk_s3::types::Error) -> (String, AwsError) {
     let message = format!("{key}: {}", error.message().unwrap_or_default());
     let code = error.code().map(str::to_owned);
     (key.to_owned(), AwsError { operation: "s3:DeleteObjects", kind: ErrorKind::Other, code, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scripted::Endpoint;
+
+    #[tokio::test]
+    async fn a_file_that_changed_since_it_was_planned_is_not_uploaded() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let path = Utf8Path::from_path(temporary.path()).expect("UTF-8").join("function.zip");
+        fs_err::write(&path, "planned").expect("written");
+        let sha256 = hex::encode(Sha256::digest("planned"));
+        let endpoint = Endpoint::serve(|_| (200, String::new())).await;
+        let s3 = endpoint.clients().await.s3();
+        s3.upload("bucket", "key", &path, &sha256).await.expect("uploaded");
+        fs_err::write(&path, "replaced").expect("written");
+        let error = s3.upload("bucket", "key", &path, &sha256).await.expect_err("refused");
+        assert!(error.message.contains("function.zip has changed: its SHA-256 is"), "{error}");
+        assert_eq!(endpoint.received().len(), 1);
+    }
 }

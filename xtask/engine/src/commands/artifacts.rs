@@ -1,20 +1,29 @@
-//! `artifacts`: the name of the workspace's artifacts at GitHub, and the run that has them.
+//! `artifacts`: finds the run at GitHub that has already built the workspace's artifacts, and downloads them.
 
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use model::{foundation::pipeline::DEPLOY_WORKFLOW, stage::Stage};
+use serde_json::Value;
 
-use super::{build, print_outputs};
+use super::{build::StageSources, print_outputs};
 use crate::{
+    artifacts::folder,
     context::Context,
     error::Exit,
-    github::{self, Github},
+    github::{
+        self, Github,
+        runs::{self, Candidate, Trusted, Unused},
+    },
     ui::Format,
 };
 
 /// Print the name of this workspace's artifacts at GitHub, and the run that has already built them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Prints `name` and `run`, and sets them as outputs of a GitHub Actions step. `run` is empty if no run has built \
-                  them, or if GITHUB_REPOSITORY and GITHUB_TOKEN are not set. Only runs of this repository's --branch count."
+    after_help = "Prints `name`, `run`, and whether the stage needs `attestations`, and sets them as outputs of a GitHub Actions \
+                  step. `run` is empty if no run has built them, or if GITHUB_REPOSITORY and GITHUB_TOKEN are not set. Only successful runs of --workflow for pushes to a \
+                  --branch of this repository count, whose commit is on that branch and has the same sources. The reason for each \
+                  other run is printed, and only the ten newest are judged. Without --out, zips and attestations are not verified."
 )]
 pub(crate) struct ArtifactsArgs {
     /// The stage; stages of one architecture share their artifacts.
@@ -23,6 +32,12 @@ pub(crate) struct ArtifactsArgs {
     /// A branch whose runs are trusted.
     #[arg(long = "branch", value_name = "BRANCH", default_values_t = ["develop".to_owned(), "main".to_owned()])]
     branches: Vec<String>,
+    /// The workflow whose runs are trusted, a file in .github/workflows.
+    #[arg(long, value_name = "FILE", default_value = DEPLOY_WORKFLOW)]
+    workflow: String,
+    /// Download the artifacts into this folder, if their zips match their list, and the list its attestation.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<Utf8PathBuf>,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -34,16 +49,74 @@ pub(crate) struct ArtifactsArgs {
 ///
 /// When the sources cannot be read, or GitHub refuses.
 pub(crate) async fn run(args: ArtifactsArgs, context: &Context) -> miette::Result<Exit> {
+    let ui = &context.ui;
     let stage = context.stage(&args.stage)?;
-    let sources = build::sources_of(&stage, context)?;
-    let name = format!("artifacts-{}-{}", stage.architecture.as_str(), &sources[..16]);
-    let branches: Vec<_> = args.branches.iter().map(String::as_str).collect();
-    let run = match Github::from_environment() {
-        Some(github) => github.run_with_artifact(&name, &branches).await?,
-        None => None,
-    };
-    let outputs = [("name", name), ("run", run.map(|run| run.to_string()).unwrap_or_default())];
+    let sources = StageSources::of(&stage, context)?;
+    let name = format!("artifacts-{}-{}", stage.architecture.as_str(), &sources.fingerprint.hash[..16]);
+    let search = Search { args: &args, stage: &stage, sources: &sources, root: context.workspace.root() };
+    let mut run = String::new();
+    if let Some(github) = Github::from_environment() {
+        for artifact in github.artifacts(&name).await? {
+            let id = runs::run_of(&artifact);
+            match search.take(&artifact, &github).await {
+                Ok(()) => {
+                    run = id.to_string();
+                    break;
+                }
+                Err(Unused::Refused(reason)) => ui.say(format_args!("Run {id} is not used: {reason}.")),
+                Err(Unused::Github(error)) => return Err(error.into()),
+            }
+        }
+    }
+    if run.is_empty() {
+        ui.say("No run has artifacts that can be used: they must be built.");
+    }
+    let outputs = [("name", name), ("run", run), ("attestations", has_attestations(&stage).to_string())];
     github::set_outputs(&outputs)?;
-    print_outputs(&outputs, args.format, &context.ui);
+    print_outputs(&outputs, args.format, ui);
     Ok(Exit::Success)
+}
+
+fn has_attestations(stage: &Stage) -> bool {
+    stage.pipeline.as_ref().is_some_and(|pipeline| pipeline.attestations)
+}
+
+/// What artifacts are searched for.
+struct Search<'a> {
+    args: &'a ArtifactsArgs,
+    stage: &'a Stage,
+    sources: &'a StageSources<'a>,
+    root: &'a Utf8Path,
+}
+
+impl Search<'_> {
+    /// Checks an artifact and its run, and downloads the artifact.
+    async fn take(&self, artifact: &Value, github: &Github) -> Result<(), Unused> {
+        let trusted = Trusted { workflow: &self.args.workflow, branches: &self.args.branches };
+        let candidate = github.check_run(artifact, trusted, &self.sources.fingerprint, self.root).await?;
+        match &self.args.out {
+            Some(out) => self.download(&candidate, trusted, out, github).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Downloads an artifact into a temporary folder, and copies it from there once everything is verified.
+    async fn download(
+        &self,
+        candidate: &Candidate,
+        trusted: Trusted<'_>,
+        out: &Utf8Path,
+        github: &Github,
+    ) -> Result<(), Unused> {
+        let failed = |reason: String| Unused::Refused(format!("its artifact cannot be stored: {reason}"));
+        let temporary = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+        let folder = Utf8Path::from_path(temporary.path());
+        let folder = folder.ok_or_else(|| failed("the path of temporary files is not UTF-8".to_owned()))?;
+        github.download(candidate, folder).await?;
+        if has_attestations(self.stage) {
+            let list = folder.join(folder::LIST);
+            github.verify_attestation(&list, &trusted.path(), candidate).map_err(Unused::Refused)?;
+        }
+        self.sources.take(folder, out).map_err(Unused::Refused)
+    }
 }

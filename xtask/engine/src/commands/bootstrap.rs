@@ -5,10 +5,10 @@ use miette::{Diagnostic, IntoDiagnostic};
 use model::{
     foundation::{
         SYSTEM,
-        pipeline::{self, PipelineRole},
+        pipeline::{self, DEPLOY_WORKFLOW, PipelineRole, ROLLBACK_WORKFLOW},
     },
     rendered::RenderedStack,
-    stage::Stage,
+    stage::{Pipeline, Stage},
 };
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    doctor::{Ailment, protection},
     error::Exit,
     github, render,
     report::{DeployReport, Draft},
@@ -66,6 +67,18 @@ struct NoPipeline {
     file: String,
 }
 
+/// STS would refuse the job without a reason.
+#[derive(Debug, Error, Diagnostic)]
+#[error(
+    "this run is for {reference}, but AWS trusts only branch {branch} with the roles of stage {stage}; nothing was changed"
+)]
+#[diagnostic(help("start the workflow from branch {branch}"))]
+struct OtherBranch {
+    stage: String,
+    branch: String,
+    reference: String,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -80,18 +93,31 @@ pub(crate) async fn run(args: BootstrapArgs, context: &Context, draft: &Draft<De
     if args.outputs {
         return print_outputs(&stage, args.format, ui);
     }
-    let pipeline = stage.pipeline.clone();
     let deploy = DeployArgs::foundation(args.stage, args.allowances, args.format).with(args.dry_run, args.yes);
     let exit = deploy::run(deploy, context, draft).await?;
-    if let Some(pipeline) = pipeline.filter(|_| !args.dry_run) {
-        let (environment, repository) = (&pipeline.environment, &pipeline.repository);
+    if let Some(pipeline) = stage.pipeline.as_ref().filter(|_| !args.dry_run) {
+        let Pipeline { environment, repository, branch, .. } = pipeline;
         ui.say(format_args!(
-            "Jobs of {repository} in environment `{environment}` can now deploy {}. Set required reviewers and allowed branches in \
-             the environment's protection rules at GitHub.",
+            "Jobs of {DEPLOY_WORKFLOW} and {ROLLBACK_WORKFLOW} of {repository} on branch {branch} in environment `{environment}` can now \
+             deploy {}.",
             stage.name
         ));
+        report_protection(&stage, ui).await;
     }
     Ok(exit)
+}
+
+/// Warns of what the protection of the environment at GitHub lacks.
+async fn report_protection(stage: &Stage, ui: &Ui) {
+    match protection(stage, ui).await.as_deref() {
+        Some([]) => ui.say("GitHub protects the environment: its reviewers and branches are verified."),
+        Some(gaps) => {
+            for Ailment { what, state, meaning, remedy, .. } in gaps {
+                ui.warn(format_args!("{what}: {state}: {meaning}; {remedy}"));
+            }
+        }
+        None => ui.say("Set required reviewers and allowed branches in the environment's protection rules at GitHub."),
+    }
 }
 
 fn print_policy(stage: &Stage, format: Format, context: &Context) -> miette::Result<Exit> {
@@ -166,8 +192,12 @@ fn resolved(value: Value, stage: &Stage) -> Value {
 
 /// Prints what a workflow needs before it has credentials; none of it is secret.
 fn print_outputs(stage: &Stage, format: Format, ui: &Ui) -> miette::Result<Exit> {
-    if stage.pipeline.is_none() {
+    let Some(pipeline) = &stage.pipeline else {
         return Err(NoPipeline { stage: stage.name.clone(), file: stage.file().to_owned() }.into());
+    };
+    if let Some(reference) = github::variable("GITHUB_REF").filter(|reference| *reference != pipeline.reference()) {
+        let (stage, branch) = (stage.name.clone(), pipeline.branch.clone());
+        return Err(OtherBranch { stage, branch, reference }.into());
     }
     let arn = |role: PipelineRole| {
         let arn = json!({ "Fn::Sub": format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{}", role.name(&stage.name)) });

@@ -1,8 +1,10 @@
 //! `build`: builds functions and layers into zips.
 
+mod folders;
+
 use std::{collections::BTreeSet, time::Instant};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use clap::Args;
 use miette::Diagnostic;
 use model::{
@@ -13,17 +15,17 @@ use plan::artifacts::Artifacts;
 use serde_json::json;
 use thiserror::Error;
 
+pub(super) use self::folders::{Folder, StageSources};
+use self::folders::{into_folder, of_folder};
 use super::print_json;
 use crate::{
-    artifacts::folder::{self, Origin, Wanted},
-    build::{self, Built, Mode, Request, limits},
+    build::{self, Mode, Request, limits},
     context::Context,
     error::{Exit, one_line},
     render, site,
     sources::{
         configuration,
         fingerprint::{self, Fingerprint, fingerprint},
-        inputs::Inputs,
     },
     stage::{self, closest},
     ui::Format,
@@ -122,134 +124,20 @@ pub(crate) async fn run(args: BuildArgs, context: &Context) -> miette::Result<Ex
 pub(super) async fn artifacts(
     stage: &Stage,
     systems: &[RenderedSystem],
-    folder: Option<&Utf8Path>,
+    folder: Option<Folder<'_>>,
     context: &Context,
 ) -> miette::Result<Artifacts> {
     let (workspace, ui) = (&context.workspace, &context.ui);
     site::check(systems, workspace)?;
-    let request = request(stage, systems, context);
     let artifacts = match folder {
-        Some(path) => of_folder(path, &request, stage, systems, context)?,
-        None => build::artifacts(&request, &layers(systems), workspace, ui).await?.artifacts,
+        Some(folder) => of_folder(folder, stage, systems, context)?,
+        None => {
+            let request = request(stage, systems, context);
+            build::artifacts(&request, &layers(systems), workspace, ui).await?.artifacts
+        }
     };
     limits::check(&artifacts, systems, ui)?;
     Ok(artifacts)
-}
-
-/// Returns the artifacts of a folder, and warns if they were not built from the workspace as it is.
-fn of_folder(
-    path: &Utf8Path,
-    request: &Request,
-    stage: &Stage,
-    systems: &[RenderedSystem],
-    context: &Context,
-) -> miette::Result<Artifacts> {
-    let ui = &context.ui;
-    let artifacts = folder::read(path, wanted(request, stage))?;
-    folder::check(path, &artifacts, systems)?;
-    ui.say(format_args!("Using the artifacts in {path} without a build."));
-    let compared =
-        sources(request, stage, context).and_then(|sources| Ok(difference(&folder::origin(path)?, &sources, context)));
-    match compared {
-        Ok(None) => {}
-        Ok(Some(difference)) => ui.warn(format_args!(
-            "the artifacts in {path} were built from other sources or settings ({difference}), but the ledger will record the commit of \
-             this workspace"
-        )),
-        Err(error) => ui.warn(format_args!("failed to compare the sources of {path}: {}", one_line(error.as_ref()))),
-    }
-    Ok(artifacts)
-}
-
-/// Builds into a folder, unless it has artifacts of the same sources and settings.
-async fn into_folder(
-    folder: &Utf8Path,
-    request: &Request,
-    stage: &Stage,
-    systems: &[RenderedSystem],
-    context: &Context,
-) -> miette::Result<Artifacts> {
-    let (workspace, ui) = (&context.workspace, &context.ui);
-    let sources = sources(request, stage, context)?;
-    if let Some(artifacts) = existing(folder, &sources, wanted(request, stage), systems, context) {
-        ui.say(format_args!("The artifacts in {folder} are up to date: no build is needed."));
-        return Ok(artifacts);
-    }
-    let built = build::artifacts(request, &layers(systems), workspace, ui).await?;
-    let origin = origin(&built, request, &sources, stage, context)?;
-    folder::write(folder, &built.artifacts, origin)?;
-    Ok(built.artifacts)
-}
-
-/// Returns the artifacts of a folder if they are those that a build would make.
-fn existing(
-    folder: &Utf8Path,
-    sources: &Fingerprint,
-    wanted: Wanted<'_>,
-    systems: &[RenderedSystem],
-    context: &Context,
-) -> Option<Artifacts> {
-    let origin = folder::origin(folder).ok()?;
-    if let Some(difference) = difference(&origin, sources, context) {
-        context.ui.say(format_args!("The artifacts in {folder} are not up to date: {difference}."));
-        return None;
-    }
-    match folder::read(folder, wanted) {
-        Ok(artifacts) => folder::check(folder, &artifacts, systems).is_ok().then_some(artifacts),
-        Err(error) => {
-            context.ui.warn(format_args!("rebuilding the artifacts in {folder}: {}", one_line(&error)));
-            None
-        }
-    }
-}
-
-/// What differs between the sources of artifacts and those of the workspace.
-fn difference(origin: &Origin, sources: &Fingerprint, context: &Context) -> Option<String> {
-    if origin.sources != sources.hash {
-        return Some("a package, a layer or a setting differs".to_owned());
-    }
-    let Some(inputs) = &origin.inputs else { return Some("cargo reported no inputs".to_owned()) };
-    let different = inputs.difference(context.workspace.root(), &configuration::environment())?;
-    Some(format!("{different} differs"))
-}
-
-/// How artifacts were built, for their list.
-fn origin(
-    built: &Built,
-    request: &Request,
-    before: &Fingerprint,
-    stage: &Stage,
-    context: &Context,
-) -> miette::Result<Origin> {
-    let mut sources = sources(request, stage, context)?;
-    if sources != *before {
-        context.ui.warn("sources changed during the build, so the artifacts may contain either version");
-        sources.hash = "changed during the build".to_owned();
-    }
-    let compiled = built.compiled.clone().unwrap_or_default();
-    let inputs = match &built.compiled {
-        Some(compiled) => compiled.units.inputs(&context.workspace, &sources, &configuration::environment()),
-        None => Ok(Inputs::default()),
-    };
-    Ok(Origin {
-        architecture: request.instruction_set().to_owned(),
-        native: request.mode == Mode::Native,
-        target: compiled.target,
-        profile: compiled.profile,
-        optimization: compiled.optimization,
-        sources: sources.hash,
-        // Without them, the artifacts are built again next time.
-        inputs: inputs.inspect_err(|error| tracing::debug!(%error, "failed to read cargo's dep-info")).ok(),
-    })
-}
-
-fn wanted<'a>(request: &Request, stage: &'a Stage) -> Wanted<'a> {
-    Wanted { stage: &stage.name, platform: request.platform() }
-}
-
-/// Returns the hash of the sources and settings of a stage's artifacts.
-pub(super) fn sources_of(stage: &Stage, context: &Context) -> miette::Result<String> {
-    Ok(sources(&request(stage, &context.render(stage)?, context), stage, context)?.hash)
 }
 
 /// Hashes the sources of all functions and layers of a stage, whichever are requested: the packages of all decide the features of

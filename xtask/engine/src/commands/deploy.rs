@@ -41,6 +41,9 @@ pub(crate) struct DeployArgs {
     /// Deploy the artifacts in this folder, written by `build --out`, and build nothing.
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<Utf8PathBuf>,
+    /// Deploy the artifacts even if they were built from other sources than this checkout, whose commit the release records.
+    #[arg(long, requires = "artifacts")]
+    allow_other_sources: bool,
     #[command(flatten)]
     allowances: AllowanceArgs,
     /// How traffic shifts to the new versions [default: the stage file's].
@@ -72,6 +75,7 @@ impl DeployArgs {
             stack: None,
             plan: None,
             artifacts: None,
+            allow_other_sources: false,
             allowances,
             strategy: None,
             bake: None,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use model::rendered::RenderedSystem;
+use model::{foundation, rendered::RenderedSystem};
 use plan::observed::Observed;
 
 use super::print_json;
@@ -12,8 +12,8 @@ use crate::{
     context::Context,
     deploy::DeployError,
     doctor::{
-        Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose, repair,
-        sms,
+        Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose,
+        protection, repair, sms,
     },
     error::{Exit, one_line},
     ledger::Ledger,
@@ -61,7 +61,12 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
     let systems = session.select(args.system.as_deref(), None)?;
     refuse_unknown_stacks(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;
-    let ailments = examine(&systems, bucket.as_deref(), &session).await?;
+    let mut ailments = examine(&systems, bucket.as_deref(), &session).await?;
+    let unprotected = match args.system.as_deref() {
+        None | Some(foundation::SYSTEM) => protection(&session.stage, &context.ui).await.unwrap_or_default(),
+        Some(_) => Vec::new(),
+    };
+    ailments.extend(unprotected.iter().cloned());
     warn_of_sms(&systems, &session, &context.ui).await;
     print(&ailments, args.format, &context.ui)?;
     if ailments.is_empty() {
@@ -80,7 +85,9 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
         fix(&systems, bucket.as_deref(), context, &session).await
     };
     let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
-    session.explain(result)
+    let exit = session.explain(result)?;
+    // Only a person changes the rules of an environment.
+    Ok(if unprotected.is_empty() { exit } else { Exit::Failure })
 }
 
 /// Diagnoses again under the lock, because another command may have caused the first diagnosis, and repairs. A repair that fails does not

@@ -12,6 +12,7 @@ pub(crate) mod deploy;
 pub(crate) mod destroy;
 pub(crate) mod docs;
 pub(crate) mod doctor;
+pub(crate) mod export;
 pub(crate) mod graph;
 pub(crate) mod local;
 pub(crate) mod lock;
@@ -28,15 +29,28 @@ pub(crate) mod summary;
 pub(crate) mod toolchain;
 
 pub(crate) use allowances::AllowanceArgs;
+use camino::Utf8Path;
 use miette::IntoDiagnostic;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::ui::{Format, Ui};
+use crate::{
+    github,
+    ui::{Format, Ui},
+};
 
 /// Prints a value to stdout, as indented JSON.
 fn print_json(value: &impl Serialize, ui: &Ui) -> miette::Result<()> {
     ui.result(serde_json::to_string_pretty(value).into_diagnostic()?);
+    Ok(())
+}
+
+/// Sets output `sha256` of a job's step to the hash of a file, with which later jobs compare what they download. Outside a job, it
+/// does nothing.
+fn set_sha256_output(path: &Utf8Path) -> miette::Result<()> {
+    let bytes = fs_err::read(path).into_diagnostic()?;
+    github::set_outputs(&[("sha256", hex::encode(Sha256::digest(bytes)))])?;
     Ok(())
 }
 

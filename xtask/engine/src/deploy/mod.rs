@@ -197,7 +197,7 @@ async fn upload(context: DeployContext<'_>, artifacts: &[&Artifact], bucket: &st
             continue;
         }
         step.detail(format_args!("{} {} ({})", artifact.system, artifact.name, crate::ui::size(artifact.zipped)));
-        s3.upload(bucket, &key, &artifact.path).await.map_err(aws(&key))?;
+        s3.upload(bucket, &key, &artifact.path, &artifact.sha256).await.map_err(aws(&key))?;
         uploaded.push(key);
     }
     step.done(format_args!("{} new", uploaded.len()));

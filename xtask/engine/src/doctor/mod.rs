@@ -1,11 +1,13 @@
 //! Diagnoses a stage, and repairs what can be repaired without loss.
 
+mod protection;
 mod repair;
 pub(crate) mod sms;
 
 use plan::observed::{Observed, ObservedStack};
 use plan::states;
 pub(crate) use plan::states::{Meaning, Repair};
+pub(crate) use protection::protection;
 pub(crate) use repair::{Place, RepairContext, RepairOptions, repair};
 use serde::Serialize;
 

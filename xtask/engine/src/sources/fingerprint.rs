@@ -22,6 +22,7 @@ const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "rust-toolchain", "rust-too
 /// The engine's own sources that decide the result of a build. They are part of the program, because the engine need not lie in the
 /// workspace that it builds.
 const OWN_SOURCES: &[&str] = &[
+    include_str!("../artifacts/contents.rs"),
     include_str!("../artifacts/elf.rs"),
     include_str!("../artifacts/error.rs"),
     include_str!("../artifacts/folder.rs"),
@@ -54,8 +55,12 @@ pub(crate) struct Built<'a> {
 pub(crate) struct Fingerprint {
     /// The SHA-256, in hexadecimal.
     pub(crate) hash: String,
+    /// The SHA-256 of the files alone, without the compiler and the settings of the machine.
+    pub(crate) content: String,
     /// The files that it covers.
     pub(crate) files: BTreeSet<Utf8PathBuf>,
+    /// The folders whose files it covers all.
+    pub(crate) folders: BTreeSet<Utf8PathBuf>,
 }
 
 /// Hashes the sources of the functions and layers as they are on disk, cargo's configuration, the engine, the compiler's version and
@@ -71,15 +76,15 @@ pub(crate) fn fingerprint(
     environment: &Environment,
 ) -> Result<Fingerprint, SourcesError> {
     let mut hash = Hash::default();
-    hash.add(options);
-    hash.add(compiler(root, environment)?);
-    OWN_SOURCES.iter().for_each(|source| hash.add(source));
+    hash.add_setting(options);
+    hash.add_setting(compiler(root, environment)?);
+    OWN_SOURCES.iter().for_each(|source| hash.add_setting(source));
     for (name, value) in configuration::variables(environment) {
-        hash.add(name);
-        hash.add(value);
+        hash.add_setting(name);
+        hash.add_setting(value);
     }
     for file in Configuration::around(root, environment).of_build().filter(|file| !file.is_empty()) {
-        hash.add(file);
+        hash.add_setting(file);
     }
     for file in FILES {
         hash.add_file(file, root.join(file));
@@ -98,21 +103,35 @@ pub(crate) fn fingerprint(
     for layer in &built.layers {
         hash.add_layer(layer, &root.join(layer))?;
     }
-    Ok(Fingerprint { hash: hex::encode(hash.state.finalize()), files: hash.files })
+    Ok(Fingerprint {
+        hash: hex::encode(hash.all.finalize()),
+        content: hex::encode(hash.content.finalize()),
+        files: hash.files,
+        folders: hash.folders,
+    })
 }
 
-/// A hash of parts, each with its length.
+/// Two hashes of parts, each with its length: of all parts, and of the files alone.
 #[derive(Default)]
 struct Hash {
-    state: Sha256,
+    all: Sha256,
+    content: Sha256,
     files: BTreeSet<Utf8PathBuf>,
+    folders: BTreeSet<Utf8PathBuf>,
 }
 
 impl Hash {
     fn add(&mut self, part: impl AsRef<[u8]>) {
         let part = part.as_ref();
-        self.state.update((part.len() as u64).to_le_bytes());
-        self.state.update(part);
+        self.add_setting(part);
+        self.content.update((part.len() as u64).to_le_bytes());
+        self.content.update(part);
+    }
+
+    fn add_setting(&mut self, part: impl AsRef<[u8]>) {
+        let part = part.as_ref();
+        self.all.update((part.len() as u64).to_le_bytes());
+        self.all.update(part);
     }
 
     /// Adds a file. One that does not exist counts as empty: git lists deleted files too.
@@ -129,6 +148,7 @@ impl Hash {
     /// Adds the files of a package that git tracks or would track, in submodules as well. Outside a repository, all its files but
     /// build output count.
     fn add_folder(&mut self, name: &Utf8Path, folder: &Utf8Path) -> Result<(), SourcesError> {
+        self.folders.insert(folder.to_owned());
         let files = match Git::around(folder).and_then(|git| git.all_tracked()) {
             Ok(files) => files,
             Err(SourcesError::NoRepository { .. }) => files_below(folder, Utf8Path::new("")),
@@ -141,6 +161,7 @@ impl Hash {
     }
 
     fn add_layer(&mut self, name: &str, folder: &Utf8Path) -> Result<(), SourcesError> {
+        self.folders.insert(folder.to_owned());
         self.add(name);
         for file in layer::files(folder)? {
             self.add([u8::from(file.executable)]);
@@ -331,6 +352,22 @@ mod tests {
         let after = [true, false].map(hash);
         assert_ne!(after[0], before[0]);
         assert_eq!(after[1], before[1]);
+    }
+
+    #[test]
+    fn settings_change_the_hash_and_not_that_of_the_content() {
+        let (_folder, root) = example();
+        let of = |options: &str| {
+            let built = Built { packages: ["notes"].into(), layers: ["layers/fonts"].into(), ..Built::default() };
+            fingerprint(&root, &built, options, &Environment::new()).expect("hashed")
+        };
+        let (before, other) = (of(OPTIONS), of("x86_64"));
+        assert_ne!(before.hash, other.hash);
+        assert_eq!(before.content, other.content);
+        write(&root, "layers/fonts/font.ttf", "2");
+        assert_ne!(of(OPTIONS).content, before.content);
+        let covered = ["lambdas/notes", "crates/shared", "layers/fonts"].map(|folder| root.join(folder));
+        assert!(covered.iter().all(|folder| before.folders.contains(folder)), "{:?}", before.folders);
     }
 
     #[test]

@@ -54,6 +54,12 @@ impl Inputs {
         let different = variables.find(|(name, hash)| **hash != hash_of_variable(name, environment));
         different.map(|(name, _)| format!("the variable {name}"))
     }
+
+    /// Returns a file below the workspace's root that differs now. It is a source, unlike the variables and other files of a machine.
+    pub(crate) fn different_source(&self, root: &Utf8Path) -> Option<&Utf8Path> {
+        let mut sources = self.files.iter().filter(|(path, _)| path.is_relative());
+        sources.find(|(path, hash)| **hash != hash_of_path(&root.join(path))).map(|(path, _)| path.as_path())
+    }
 }
 
 fn hash_of_variable(name: &str, environment: &Environment) -> Option<String> {
@@ -107,6 +113,8 @@ mod tests {
         ] {
             let before = fs_err::read(all.join(changed)).ok();
             fs_err::write(all.join(changed), "2").expect("written");
+            let is_source = !named.starts_with('/');
+            assert_eq!(inputs.different_source(&root).map(Utf8Path::as_str), is_source.then_some(named.as_str()));
             assert_eq!(difference(), Some(named));
             match before {
                 Some(before) => fs_err::write(all.join(changed), before).expect("written"),
@@ -123,5 +131,6 @@ mod tests {
         let root = Utf8Path::new("/");
         let inputs = Inputs::hash(root, ["/no/such/file".into()].into(), BTreeSet::new(), &Environment::new());
         assert_eq!(inputs.difference(root, &Environment::new()).as_deref(), Some("no/such/file"));
+        assert_eq!(inputs.different_source(root), None, "it is the same on both machines");
     }
 }

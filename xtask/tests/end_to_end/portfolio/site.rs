@@ -121,7 +121,8 @@ pub(super) async fn a_change_of_one_asset_uploads_it_and_the_page(world: Arc<Wor
     copy_workspace(checkout.path());
     // What was built stays as it was, so nothing but the site is new.
     let deploy = |more: &[&str]| -> Output {
-        let arguments: Vec<_> = DEPLOY.iter().chain(&["--artifacts", artifacts]).chain(more).copied().collect();
+        let arguments: Vec<_> =
+            DEPLOY.iter().chain(&["--allow-other-sources", "--artifacts", artifacts]).chain(more).copied().collect();
         world.cloud.command(&arguments).current_dir(checkout.path()).output().expect("xtask starts")
     };
     let (before, told) = (versions(&world).await, invalidations(&world).await);

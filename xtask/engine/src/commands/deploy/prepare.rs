@@ -64,7 +64,9 @@ pub(super) async fn open(selection: Selection, context: &Context) -> miette::Res
         }
         None => {}
     }
-    let artifacts = build::artifacts(&stage, &systems, args.artifacts.as_deref(), context).await?;
+    let allows_other_sources = args.allow_other_sources;
+    let folder = args.artifacts.as_deref().map(|path| build::Folder { path, allows_other_sources });
+    let artifacts = build::artifacts(&stage, &systems, folder, context).await?;
     let session = match opened {
         Some(session) => session,
         None => Session::open(stage, context).await?,

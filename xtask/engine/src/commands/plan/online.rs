@@ -9,7 +9,10 @@ use plan::{
     preview::{self, Preview},
 };
 
-use super::{super::build, PlanArgs};
+use super::{
+    super::{build, set_sha256_output},
+    PlanArgs,
+};
 use crate::{
     aws::drift::Drift,
     context::Context,
@@ -33,7 +36,9 @@ pub(super) async fn plan(
     context: &Context,
 ) -> miette::Result<Preview> {
     Validator::remembering(context.workspace.target().join("validated")).check_systems(&stage, selected)?;
-    let artifacts = build::artifacts(&stage, selected, args.artifacts.as_deref(), context).await?;
+    // A plan changes nothing: the deploy refuses other sources.
+    let folder = args.artifacts.as_deref().map(|path| build::Folder { path, allows_other_sources: true });
+    let artifacts = build::artifacts(&stage, selected, folder, context).await?;
     let session = Session::open(stage, context).await?;
     let preview = async {
         let observed = session.observe().await?;
@@ -66,6 +71,7 @@ fn write(
     let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
     plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
+    set_sha256_output(path)?;
     context.ui.say(format_args!("Wrote {path}; execute it with `cargo xtask deploy --stage {stage} --plan {path}`"));
     Ok(())
 }
