@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use model::{example::Example, rendered::RenderedSystem};
 use serde_json::json;
 
 use super::*;
@@ -46,6 +47,29 @@ async fn manager(is_taken: bool) -> Endpoint {
 fn inputs(endpoint: &Endpoint, operation: &str) -> Vec<Value> {
     let requests = endpoint.received().into_iter().filter(|request| request.is(operation));
     requests.map(|request| serde_json::from_str(&request.body).expect("JSON")).collect()
+}
+
+/// The example's systems, with these resources in the first stack.
+fn systems(resources: &[(&str, Value)]) -> Vec<RenderedSystem> {
+    let mut systems = Example::systems(&Example::stage_named("dev"));
+    let stack = systems.iter_mut().flat_map(|system| &mut system.stacks).next().expect("a stack");
+    for (logical_id, resource) in resources {
+        stack.template["Resources"][*logical_id] = resource.clone();
+    }
+    systems
+}
+
+#[test]
+fn only_generated_secrets_are_found() {
+    let of = |properties: Value| json!({ "Type": TYPE, "Properties": properties });
+    let generated = of(json!({ "Name": "notes/dev/key", "GenerateSecretString": { "PasswordLength": 64 } }));
+    // Only its owner knows the value of a secret that is not generated.
+    let given = of(json!({ "Name": "notes/dev/given" }));
+    let found = find(&systems(&[("Key", generated), ("Given", given)]));
+    let names: Vec<_> = found.iter().map(|secret| (secret.logical_id.as_str(), secret.name.as_str())).collect();
+    assert_eq!(names, [("Key", "notes/dev/key")]);
+    assert_eq!(found[0].recipe, *json!({ "PasswordLength": 64 }).as_object().expect("an object"));
+    assert!(find(&systems(&[])).is_empty());
 }
 
 #[test]

@@ -76,3 +76,16 @@ pub(super) fn default_errors() -> Vec<GatewayError> {
     };
     DEFAULT_ERRORS.iter().map(error).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttled_clients_are_asked_to_wait() {
+        let waits = |error: &GatewayError| error.headers.iter().any(|(name, _)| *name == "Retry-After");
+        for error in default_errors() {
+            assert_eq!(waits(&error), error.status == Some(429), "{}", error.response_type);
+        }
+    }
+}
