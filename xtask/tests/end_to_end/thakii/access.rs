@@ -192,3 +192,20 @@ pub(super) async fn a_rotated_secret_verifies_old_tokens_until_it_is_revoked(wor
     assert_eq!(status(&new).await, 401);
     assert_eq!(status(&exchanged(&world).await).await, 200);
 }
+
+pub(super) async fn an_address_signs_in_so_often_a_minute(world: Arc<World>) {
+    restart(&world, 5).await;
+    let mut refused = Vec::new();
+    // More than two minutes admit, should one end meanwhile.
+    for _ in 0..11 {
+        let answer = world.user.post("/auth/login", json!({})).await;
+        if answer.0 != 200 {
+            refused.push(answer);
+        }
+    }
+    assert!((1..11).contains(&refused.len()), "{refused:?}");
+    assert!(refused.iter().all(|answer| error(answer) == (429, "Too many requests")), "{refused:?}");
+    // Other routes are not limited.
+    assert_eq!(world.user.get("/list").await.0, 200);
+    restart(&world, 1000).await;
+}
