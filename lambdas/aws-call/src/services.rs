@@ -20,6 +20,13 @@ pub const CLOUD_WATCH_LOGS: JsonService =
 pub const COGNITO: JsonService =
     Service::regional("cognito-idp", "Cognito Identity Provider").with_json("1.1", "AWSCognitoIdentityProviderService");
 
+/// DynamoDB, for functions that need no more than a few operations of it.
+pub const DYNAMODB: JsonService = Service::regional("dynamodb", "DynamoDB").with_json("1.0", "DynamoDB_20120810");
+
+/// Secrets Manager.
+pub const SECRETS_MANAGER: JsonService =
+    Service::regional("secretsmanager", "Secrets Manager").with_json("1.1", "secretsmanager");
+
 /// Systems Manager: parameters.
 pub const SYSTEMS_MANAGER: JsonService = Service::regional("ssm", "SSM").with_json("1.1", "AmazonSSM");
 

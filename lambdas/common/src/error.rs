@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
@@ -15,8 +18,9 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
     status: StatusCode,
-    message: String,
+    message: Box<str>,
     details: Map<String, Value>,
+    retry_after: Option<u32>,
     cause: Option<Cause>,
 }
 
@@ -29,7 +33,7 @@ impl ApiError {
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let details = Map::from_iter([("code".to_owned(), json!(code))]);
-        Self { status, message: message.into(), details, cause: None }
+        Self { status, message: message.into().into_boxed_str(), details, retry_after: None, cause: None }
     }
 
     /// Creates a 400 error that names a field.
@@ -42,6 +46,13 @@ impl ApiError {
     #[must_use]
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message)
+    }
+
+    /// Creates a 429 error: the client may try again after this many seconds.
+    #[must_use]
+    pub fn too_many_requests(seconds: u32, message: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        Self { retry_after: Some(seconds), ..error }
     }
 
     /// Adds a detail.
@@ -79,6 +90,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(body)).into_response();
         // Clients poll, and the next response may be a success.
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(cause);
         }

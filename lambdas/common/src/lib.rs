@@ -1,4 +1,5 @@
-//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, errors and log lines.
+//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, limits, errors and log
+//! lines.
 //!
 //! It knows contracts in general and must not name a system.
 
@@ -8,6 +9,7 @@ pub mod cors;
 pub mod error;
 pub mod events;
 pub mod http;
+pub mod limits;
 #[cfg(test)]
 mod notes;
 pub mod numbers;

@@ -5,13 +5,19 @@
 //! logged.
 
 mod jwks;
+mod rotation;
+mod validity;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-pub use self::jwks::{CountedFrom, Fetch, FetchError, KeySet, PublicKey, Refresh};
+pub use self::{
+    jwks::{CountedFrom, Fetch, FetchError, KeySet, PublicKey, Refresh},
+    rotation::{Overlap, SignedBy, SigningSecrets, is_rotation_due},
+    validity::{CLOCK_SKEW, Lifetime, Validity, ValidityError},
+};
 
 /// A token before its signature is verified.
 #[derive(Debug, Clone)]

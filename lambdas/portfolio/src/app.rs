@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use aws_call::{Call, services::SYSTEMS_MANAGER};
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
+use common::limits::{CounterTable, Counters, Subjects};
 use jiff::Timestamp;
+use portfolio_contract::TIME_TO_LIVE;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -24,6 +26,7 @@ pub struct App {
     aws: SdkConfig,
     table: OnceLock<Table>,
     pool: OnceLock<Pool>,
+    counters: OnceLock<Counters>,
     salt: OnceCell<String>,
 }
 
@@ -49,6 +52,7 @@ impl App {
             aws,
             table: OnceLock::new(),
             pool: OnceLock::new(),
+            counters: OnceLock::new(),
             salt: OnceCell::new(),
         }
     }
@@ -76,6 +80,24 @@ impl App {
             }
             Pool::new(config.build(), &self.settings.pool, &self.settings.client)
         })
+    }
+
+    /// Returns the counters of sign-in routes, which are items of the table.
+    pub(crate) fn counters(&self) -> &Counters {
+        self.counters.get_or_init(|| {
+            let mut aws = self.aws.clone().into_builder();
+            if let Some(endpoint) = &self.settings.dynamodb_endpoint {
+                aws.set_endpoint_url(Some(endpoint.clone()));
+            }
+            let name = self.settings.table.clone();
+            let table = CounterTable { name, partition: "PK", sort: "SK", expires: TIME_TO_LIVE };
+            Counters::new(table, aws.build(), self.settings.sign_in_per_minute)
+        })
+    }
+
+    /// Returns the pseudonyms of addresses and accounts in counters: the table stores neither.
+    pub(crate) async fn subjects(&self) -> Result<Subjects, SaltError> {
+        Ok(Subjects::new(self.salt().await?.as_bytes()))
     }
 
     /// Returns the salt of visitors' anonymous IDs, which is read once.

@@ -63,7 +63,11 @@ fn operation(route: ApiRoute, generator: &mut SchemaGenerator, problem: &Value) 
     responses.insert(status.to_string(), success(answer));
     for status in all_errors(route, errors) {
         let name = describe::reason(status);
-        responses.insert(status.to_string(), json!({"description": name, "content": content(problem.clone())}));
+        let mut response = json!({"description": name, "content": content(problem.clone())});
+        if status == 429 {
+            response["headers"] = describe::retry_after();
+        }
+        responses.insert(status.to_string(), response);
     }
     let mut operation = json!({
         "operationId": id,

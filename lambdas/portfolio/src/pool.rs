@@ -159,7 +159,7 @@ fn pack(user: Option<&str>, session: &str) -> String {
 }
 
 /// Splits a packed session into user and session. Cognito's own sessions have no colon.
-fn unpack<'a>(packed: &'a str, email: &'a str) -> (&'a str, &'a str) {
+pub(crate) fn unpack<'a>(packed: &'a str, email: &'a str) -> (&'a str, &'a str) {
     packed.split_once(':').unwrap_or((email, packed))
 }
 

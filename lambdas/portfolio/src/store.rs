@@ -17,7 +17,7 @@ mod written;
 
 use aws_sdk_dynamodb::Client;
 
-pub(crate) use self::error::StoreError;
+pub(crate) use self::{error::StoreError, list::Reach};
 
 /// The table and its client.
 #[derive(Debug, Clone)]

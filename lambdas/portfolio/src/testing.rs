@@ -1,5 +1,6 @@
 //! Helpers of the tests: a function with a scripted AWS, signed tokens, and API Gateway's events.
 
+pub(crate) mod counters;
 pub(crate) mod script;
 pub(crate) mod tokens;
 
@@ -30,6 +31,7 @@ pub(crate) fn environment() -> Api {
         environment: "dev".to_owned(),
         log_level: "INFO".to_owned(),
         cors_origins: "https://example.com,https://www.example.com".to_owned(),
+        sign_in_per_minute: "10".to_owned(),
         visitor_salt_param: "/portfolio/dev/visitor-salt".to_owned(),
         dynamodb_endpoint: None,
         cognito_endpoint: None,
@@ -68,7 +70,7 @@ impl Function {
         let sink = move |line: &str| {
             lines.lock().expect("no panic").push(serde_json::from_str(line).expect("JSON"));
         };
-        let settings = Settings::new(environment, None);
+        let settings = Settings::new(environment, None).expect("valid");
         let app = App::with(settings, aws(&script), Metrics::new("dev", sink), || NOW);
         Self { router: routes::router(app), script, metrics }
     }
@@ -103,6 +105,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Option<Value>,
     /// Instead of the body.
     pub(crate) text: Option<&'a str>,
+    /// Instead of the usual address of the client.
+    pub(crate) address: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
@@ -132,6 +136,10 @@ impl<'a> Request<'a> {
         Self { text: Some(text), ..self }
     }
 
+    pub(crate) fn address(self, address: &'a str) -> Self {
+        Self { address: Some(address), ..self }
+    }
+
     /// Converts to API Gateway's event.
     fn event(self) -> Value {
         let (path, query) = self.path.split_once('?').unwrap_or((self.path, ""));
@@ -153,7 +161,7 @@ impl<'a> Request<'a> {
             "headers": {}, "multiValueHeaders": headers, "multiValueQueryStringParameters": parameters,
             "requestContext": {
                 "stage": "dev", "path": format!("/dev{path}"), "httpMethod": self.method,
-                "identity": {"sourceIp": "192.0.2.1", "userAgent": "tests"},
+                "identity": {"sourceIp": self.address.unwrap_or("192.0.2.1"), "userAgent": "tests"},
             },
             "body": body, "isBase64Encoded": false,
         })

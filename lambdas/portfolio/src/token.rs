@@ -6,7 +6,9 @@
 mod fetch;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use common::token::{CountedFrom, FetchError, KeySet, ParseError, Refresh, SignatureError, Unverified};
+use common::token::{
+    CountedFrom, FetchError, KeySet, Lifetime, ParseError, Refresh, SignatureError, Unverified, ValidityError,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -20,6 +22,10 @@ const REFRESH: Refresh = Refresh {
     interval: SignedDuration::from_secs(60),
     counted_from: CountedFrom::Success,
 };
+
+/// The longest lifetime of an ID token, in seconds, whichever a client configures: one day (Cognito user pools API reference,
+/// `CreateUserPoolClient`: `IdTokenValidity`).
+const LIFETIME: Lifetime = Lifetime { longest: 24 * 3600, grace: 0 };
 
 /// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -82,6 +88,17 @@ impl From<ParseError> for TokenError {
     }
 }
 
+impl From<ValidityError> for TokenError {
+    fn from(error: ValidityError) -> Self {
+        match error {
+            ValidityError::Expired => Self::Expired,
+            ValidityError::Missing(_) => Self::Malformed("it does not say when it was issued and when it expires"),
+            ValidityError::NotYet => Self::Claim("time of issue"),
+            ValidityError::TooLong => Self::Claim("lifetime"),
+        }
+    }
+}
+
 impl From<serde_json::Error> for TokenError {
     fn from(_: serde_json::Error) -> Self {
         ParseError::Json.into()
@@ -96,7 +113,6 @@ struct Terms {
     aud: String,
     #[serde(default)]
     token_use: String,
-    exp: i64,
 }
 
 /// Verifies tokens of one user pool for one client.
@@ -122,11 +138,12 @@ impl Verifier {
         let key_id = token.key_id().ok_or(TokenError::Malformed("it names no key"))?;
         let key = self.keys.get(key_id, now).await?.ok_or(TokenError::UnknownKey)?;
         let claims = token.verify_rs256(&key)?;
-        self.check(&claims.deserialize()?, now)?;
+        self.check(&claims.deserialize()?)?;
+        claims.validity(LIFETIME, now)?;
         Ok(claims.deserialize()?)
     }
 
-    fn check(&self, terms: &Terms, now: Timestamp) -> Result<(), TokenError> {
+    fn check(&self, terms: &Terms) -> Result<(), TokenError> {
         for (claim, is_right) in [
             ("issuer", terms.iss == self.issuer),
             ("audience", terms.aud == self.audience),
@@ -136,7 +153,7 @@ impl Verifier {
                 return Err(TokenError::Claim(claim));
             }
         }
-        if terms.exp <= now.as_second() { Err(TokenError::Expired) } else { Ok(()) }
+        Ok(())
     }
 }
 

@@ -1,7 +1,10 @@
 //! The state of the API's handlers, built from the contract's environment. Clients connect on first use.
 
+use std::str::FromStr;
+
 use aws_config::SdkConfig;
-use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE};
+use common::limits::{CounterTable, Counters};
+use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -33,6 +36,8 @@ pub struct App {
     /// The origins whose pages may call the API, comma-separated.
     pub(crate) allowed_origins: String,
     pub(crate) authentication: Authentication,
+    /// The limits of sign-in routes.
+    pub(crate) counters: Counters,
     pub(crate) super_admins: SuperAdmins,
     /// Set once the rows of the super admins exist.
     pub(crate) super_admin_rows: OnceCell<()>,
@@ -73,17 +78,15 @@ impl App {
     /// # Errors
     /// If a variable is invalid.
     pub fn new(environment: ApiEnvironment, aws: &SdkConfig) -> Result<Self, EnvironmentError> {
-        let number = |name, text: &str| {
-            text.parse().ok().filter(|number: &u64| *number > 0).ok_or(EnvironmentError::Number(name))
-        };
-        let hours = number("BACKEND_TOKEN_HOURS", &environment.backend_token_hours)?;
-        let max_video_bytes = number("MAX_VIDEO_BYTES", &environment.max_video_bytes)?;
+        let hours = positive("BACKEND_TOKEN_HOURS", &environment.backend_token_hours)?;
+        let per_minute = positive("SIGN_IN_PER_MINUTE", &environment.sign_in_per_minute)?;
+        let max_video_bytes = positive("MAX_VIDEO_BYTES", &environment.max_video_bytes)?;
         let aws = &aws::with_time_limits(aws);
         let trusted = Outbound::new(false);
         let issuers = Issuers::parse(&environment.auth_issuers, aws.endpoint_url(), &trusted)?;
-        let secrets = aws_sdk_secretsmanager::Client::new(aws);
-        let backend = BackendTokens::new(SecretSource::new(secrets, environment.backend_token_secret_arn), hours);
+        let backend = BackendTokens::new(SecretSource::new(aws.clone(), environment.backend_token_secret_arn), hours);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
+        let counters = Counters::new(counter_table(&environment.table_system), aws.clone(), per_minute);
         let users = Users::new(database.clone(), environment.table_system);
         let servers = Servers::new(database.clone(), environment.table_processing_servers);
         let notifications = Notifications::new(database.clone(), environment.table_notifications);
@@ -92,6 +95,7 @@ impl App {
         Ok(Self {
             allowed_origins: environment.allowed_origins,
             authentication: Authentication { issuers, backend },
+            counters,
             super_admins: SuperAdmins::parse(&environment.super_admins),
             super_admin_rows: OnceCell::new(),
             tasks: Tasks::new(
@@ -124,4 +128,15 @@ impl App {
         let row = self.admins.get(&ids::admin_id(&identity.email)).await?;
         Ok(compute_role(identity, &self.super_admins, row.map(|admin| admin.status)))
     }
+}
+
+/// Parses a variable that is a positive number.
+fn positive<N: FromStr + PartialOrd + Default>(name: &'static str, text: &str) -> Result<N, EnvironmentError> {
+    text.parse().ok().filter(|number| *number > N::default()).ok_or(EnvironmentError::Number(name))
+}
+
+/// Table `system`, which also holds the counters of sign-in routes.
+fn counter_table(name: &str) -> CounterTable {
+    let (sort, expires) = (SYSTEM.sort.unwrap_or_default(), SYSTEM.expires.unwrap_or_default());
+    CounterTable { name: name.to_owned(), partition: SYSTEM.partition, sort, expires }
 }

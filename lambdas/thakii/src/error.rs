@@ -7,15 +7,20 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
+use thakii_contract::limits::TOO_MANY_REQUESTS;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
     status: StatusCode,
     body: Map<String, Value>,
+    retry_after: Option<u32>,
     cause: Option<Arc<str>>,
 }
 
@@ -30,7 +35,8 @@ pub(crate) struct Failure {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, body: Map::from_iter([("error".to_owned(), json!(error.into()))]), cause: None }
+        let body = Map::from_iter([("error".to_owned(), json!(error.into()))]);
+        Self { status, body, retry_after: None, cause: None }
     }
 
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {
@@ -51,6 +57,12 @@ impl ApiError {
 
     pub(crate) fn unauthorized(message: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Authentication required").with("message", message)
+    }
+
+    /// A 429 response with the gateway's body: the client may try again after this many seconds.
+    pub(crate) fn too_many_requests(seconds: u32) -> Self {
+        let body = serde_json::from_str(TOO_MANY_REQUESTS).unwrap_or_default();
+        Self { status: StatusCode::TOO_MANY_REQUESTS, body, retry_after: Some(seconds), cause: None }
     }
 
     /// A 400 response for a field of the wrong type.
@@ -84,7 +96,8 @@ impl ApiError {
 /// A failure that is not the client's. The route supplies its text.
 impl<E: std::error::Error> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: Map::new(), cause: None }.with_cause(&error)
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self { status, body: Map::new(), retry_after: None, cause: None }.with_cause(&error)
     }
 }
 
@@ -93,6 +106,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(&self.body)).into_response();
         // Clients poll, and the error may be gone a second later.
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response.extensions_mut().insert(Failure { body: self.body, cause: self.cause });
         response
     }

@@ -56,7 +56,10 @@ fn to_rest_event(event: Value, source: EventSource) -> Value {
     let method = method.unwrap_or("GET").to_owned();
     let query = query(&event, source);
     let headers = headers(&event);
-    let mut context = json!({"path": path, "resourcePath": path, "identity": {}});
+    // The address of the connection, which only an HTTP API reports here. A header could name any other.
+    let address = &event["requestContext"]["http"]["sourceIp"];
+    let identity = if address.is_string() { json!({"sourceIp": address}) } else { json!({}) };
+    let mut context = json!({"path": path, "resourcePath": path, "identity": identity});
     if let (EventSource::RestApi, Value::Object(known), Some(fields)) =
         (source, &event["requestContext"], context.as_object_mut())
     {

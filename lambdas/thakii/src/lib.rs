@@ -25,6 +25,7 @@ mod notify;
 mod outbound;
 pub mod queue;
 mod registry;
+mod rotation;
 pub mod routes;
 pub mod status;
 mod tables;

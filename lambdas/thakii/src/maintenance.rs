@@ -1,5 +1,5 @@
 //! The maintenance function. Every 15 minutes it queues lost tasks again, fails tasks whose worker stopped responding,
-//! checks all servers, and counts tasks.
+//! checks all servers, counts tasks, and rotates the token secret when it is due.
 
 use aws_config::SdkConfig;
 use futures_util::{StreamExt, stream};
@@ -17,6 +17,7 @@ use crate::{
     outbound::Outbound,
     queue::Queue,
     registry,
+    rotation::TokenSecret,
     tables::{
         Database,
         notifications::Notifications,
@@ -51,6 +52,7 @@ pub struct MaintenanceFunction {
     pub(crate) queue: Queue,
     pub(crate) bucket: String,
     pub(crate) notifier: Notifier,
+    pub(crate) secret: TokenSecret,
 }
 
 /// The results of a run.
@@ -61,6 +63,8 @@ pub struct MaintenanceResults {
     pub(crate) ended: usize,
     pub(crate) servers: usize,
     pub(crate) healthy_servers: usize,
+    /// Whether the token secret was rotated.
+    pub(crate) rotated: bool,
 }
 
 impl MaintenanceFunction {
@@ -85,6 +89,7 @@ impl MaintenanceFunction {
             queue: Queue::new(aws.clone(), environment.tasks_queue_url),
             bucket: environment.s3_bucket_name,
             notifier: Notifier { users, topic },
+            secret: TokenSecret::new(aws.clone(), environment.backend_token_secret_arn),
             stage: environment.stage,
         }
     }
@@ -95,19 +100,24 @@ impl MaintenanceFunction {
     /// If any step fails. Each failure is logged; the next run tries again.
     pub async fn run(&self) -> Result<MaintenanceResults, AwsError> {
         let now = Timestamp::now();
-        let ((requeued, requeue_errors), (ended, end_errors), (checked, check_errors), count_errors) =
-            tokio::join!(self.requeue_lost(now), self.fail_stalled(now), self.check_servers(), self.count_tasks());
-        let (servers, healthy_servers) = checked;
-        let results = MaintenanceResults { requeued, ended, servers, healthy_servers };
+        let ((requeued, requeue_errors), (ended, end_errors), (checked, check_errors), count_errors, rotation) = tokio::join!(
+            self.requeue_lost(now),
+            self.fail_stalled(now),
+            self.check_servers(),
+            self.count_tasks(),
+            self.rotate_secret(now)
+        );
+        let ((servers, healthy_servers), (rotated, rotation_errors)) = (checked, rotation);
+        let results = MaintenanceResults { requeued, ended, servers, healthy_servers, rotated };
         let failures: Vec<AwsError> =
-            [requeue_errors, end_errors, check_errors, count_errors].into_iter().flatten().collect();
+            [requeue_errors, end_errors, check_errors, count_errors, rotation_errors].into_iter().flatten().collect();
         for error in &failures {
             tracing::error!(%error, "a maintenance step failed; the next run tries again");
         }
         match failures.first() {
             None => Ok(results),
             Some(first) => {
-                tracing::info!(requeued, ended, servers, healthy_servers, "results of the other steps");
+                tracing::info!(requeued, ended, servers, healthy_servers, rotated, "results of the other steps");
                 // The function's alarm counts errors.
                 Err(AwsError::unexpected("finish maintenance", format!("{} failed, first: {first}", failures.len())))
             }
@@ -153,6 +163,19 @@ impl MaintenanceFunction {
             metrics::emit(&self.stage, None, &[Metric::count(HEALTHY_SERVERS, healthy as u64)]);
         }
         ((servers, healthy), checked.write_error.into_iter().collect())
+    }
+
+    /// Returns whether the token secret was rotated.
+    async fn rotate_secret(&self, now: Timestamp) -> (bool, Vec<AwsError>) {
+        match self.secret.rotate_if_due(now).await {
+            Ok(rotated) => {
+                if rotated {
+                    tracing::info!("rotated the token secret");
+                }
+                (rotated, Vec::new())
+            }
+            Err(error) => (false, vec![error]),
+        }
     }
 
     async fn count_tasks(&self) -> Vec<AwsError> {

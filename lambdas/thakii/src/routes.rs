@@ -29,7 +29,7 @@ use crate::{
 const CORS: Policy = Policy {
     methods: "GET, POST, PUT, DELETE, OPTIONS",
     headers: "Content-Type, Authorization",
-    exposed: "X-Next-Token",
+    exposed: "X-Next-Token, Retry-After",
     max_age: CORS_MAX_AGE,
     credentials: true,
     preflight_status: StatusCode::OK,

@@ -248,7 +248,7 @@ pub(crate) fn event(method: &str, path: &str, headers: Value, body: Option<&str>
     json!({
         "resource": path, "path": path, "httpMethod": method, "headers": {}, "multiValueHeaders": headers,
         "multiValueQueryStringParameters": query,
-        "requestContext": {"stage": "prod", "path": format!("/prod{path}"), "httpMethod": method, "identity": {}},
+        "requestContext": {"stage": "prod", "path": format!("/prod{path}"), "httpMethod": method, "identity": {"sourceIp": "192.0.2.1"}},
         "body": body, "isBase64Encoded": false,
     })
 }
@@ -289,6 +289,7 @@ pub(crate) fn environment(keys: &str) -> ApiEnvironment {
         user_pool_id: "us-east-2_test".to_owned(),
         super_admins: "root@example.com".to_owned(),
         backend_token_hours: "72".to_owned(),
+        sign_in_per_minute: "60".to_owned(),
         max_video_bytes: "5368709120".to_owned(),
         s3_public_endpoint: None,
     }
@@ -307,6 +308,7 @@ pub(crate) fn background_environment<E: DeserializeOwned>() -> E {
         "TASKS_DLQ_URL": "http://aws.test/0/tasks-dlq",
         "TASK_EVENTS_DLQ_URL": "http://aws.test/0/events-dlq",
         "NOTIFICATIONS_TOPIC_ARN": "arn:aws:sns:us-east-2:000000000000:notifications",
+        "BACKEND_TOKEN_SECRET_ARN": "arn:aws:secretsmanager:us-east-2:000000000000:secret:token",
     });
     serde_json::from_value(environment).expect("every name that it needs")
 }

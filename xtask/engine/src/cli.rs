@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// Show or break a stage's locks.
     Lock(commands::lock::LockArgs),
+    /// List, rotate and revoke the secrets that templates generate.
+    Secret(commands::secret::SecretArgs),
     /// Show deployed stacks, functions, live versions and URLs.
     Status(commands::status::StatusArgs),
     /// Delete versions, artifacts and site files that no release needs.
@@ -87,7 +89,7 @@ pub(crate) enum Command {
 const HEADINGS: [(&str, &[&str]); 5] = [
     ("Every day", &["deploy", "plan", "status", "local", "build", "render", "graph", "check-rights"]),
     ("Releases", &["release", "rollback", "check-live", "prune"]),
-    ("Repair", &["doctor", "lock", "destroy"]),
+    ("Repair", &["doctor", "lock", "secret", "destroy"]),
     ("Pipeline", &["bootstrap", "toolchain", "artifacts", "export", "pr-comment", "summary", "notify", "docs", "ci"]),
     ("Terminal", &["completions", "man"]),
 ];

@@ -42,6 +42,7 @@ pub mod render;
 mod report;
 pub mod rights;
 mod run;
+mod secrets;
 pub mod session;
 pub mod site;
 pub mod sources;

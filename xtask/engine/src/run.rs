@@ -124,6 +124,7 @@ async fn dispatch(command: Command, record: Option<&Utf8Path>, context: &Context
         Command::Doctor(args) => runner.run(Nothing, commands::doctor::run(args, context)).await,
         Command::Lock(args) => runner.run(Nothing, commands::lock::run(args, context)).await,
         Command::CheckRights(args) => runner.run(Nothing, commands::check_rights::run(args, context)).await,
+        Command::Secret(args) => runner.run(Nothing, commands::secret::run(args, context)).await,
         Command::Status(args) => runner.run(Nothing, commands::status::run(args, context)).await,
         Command::Destroy(args) => runner.run(Nothing, commands::destroy::run(args, context)).await,
         Command::Local(args) => runner.run(Nothing, commands::local::run(args, context)).await,

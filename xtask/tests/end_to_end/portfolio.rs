@@ -44,6 +44,7 @@ fn the_portfolio_does_what_its_specification_asks() {
         sessions::signing_out_ends_the_refresh_token,
         sessions::a_temporary_password_is_replaced_through_the_challenge,
         sessions::a_disabled_account_is_told_so,
+        sessions::guessing_a_password_leads_to_a_pause,
         access::guarded_routes_are_refused_before_the_function,
         access::expired_tokens_are_refused_before_the_function,
         access::every_guarded_route_wants_its_token,

@@ -58,6 +58,8 @@ fn thakii_does_what_its_specification_asks() {
         management::row_20_servers_are_registered_and_checked,
         management::row_21_everybody_gets_the_test_notification,
         management::row_06_and_20_a_second_issuer_and_a_worker_need_no_code,
+        access::a_rotated_secret_verifies_old_tokens_until_it_is_revoked,
+        access::an_address_signs_in_so_often_a_minute,
         load::row_25_many_callers_are_served,
         the_functions_do_only_what_their_roles_allow,
     ];

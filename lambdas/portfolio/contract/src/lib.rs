@@ -35,6 +35,8 @@ pub struct Api<V = String> {
     pub log_level: V,
     /// Comma-separated origins that get CORS headers.
     pub cors_origins: V,
+    /// The most requests to sign-in routes in a minute, of each address.
+    pub sign_in_per_minute: V,
     /// The name of the SecureString parameter with the salt of visitors' anonymous IDs.
     pub visitor_salt_param: V,
     /// The address of DynamoDB, if it is not AWS. With an emulator that sets `AWS_ENDPOINT_URL`, all five stay unset.

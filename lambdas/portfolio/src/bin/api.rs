@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         let _ = dotenvy::dotenv();
     }
     common::start::<Contract>(async |started| {
-        let settings = Settings::new(started.environment, started.aws.endpoint_url());
+        let settings = Settings::new(started.environment, started.aws.endpoint_url())?;
         let router = router(App::new(settings, started.aws));
         if in_lambda { common::http::serve::<Contract>(router).await } else { Ok(local::serve(router).await?) }
     })

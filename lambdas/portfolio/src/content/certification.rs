@@ -119,7 +119,7 @@ pub(crate) struct CertificationCreate {
 pub(crate) struct CertificationPage {
     /// The certifications and courses, most recently earned first.
     pub(crate) certifications: Vec<CertificationWire>,
-    /// The number of all certifications and courses.
+    /// The number of all certifications and courses; of a list of more than 16 MB, only of its first part.
     pub(crate) total: usize,
     /// The requested limit.
     pub(crate) limit: usize,

@@ -92,7 +92,7 @@ pub(crate) struct BlogPostCreate {
 pub(crate) struct BlogPostPage {
     /// The posts, newest first.
     pub(crate) posts: Vec<BlogPost>,
-    /// The number of all posts.
+    /// The number of all posts; of a list of more than 16 MB, only of its first part.
     pub(crate) total: usize,
     /// The requested limit.
     pub(crate) limit: usize,

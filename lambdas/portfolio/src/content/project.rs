@@ -107,7 +107,7 @@ pub(crate) struct ProjectCreate {
 pub(crate) struct ProjectPage {
     /// The projects, newest first.
     pub(crate) projects: Vec<ProjectWire>,
-    /// The number of all projects.
+    /// The number of all projects; of a list of more than 16 MB, only of its first part.
     pub(crate) total: usize,
     /// The requested limit.
     pub(crate) limit: usize,

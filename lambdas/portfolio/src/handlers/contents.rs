@@ -15,7 +15,7 @@ use crate::{
     content::{Content, ListQuery, Status, Stored},
     gate::Viewer,
     input::{Body, Changes, InPath, Query, invalid},
-    store::StoreError,
+    store::{Reach, StoreError},
 };
 
 /// The largest response of a function, 6 MB, minus the gateway's envelope: AWS Lambda Developer Guide, "Lambda quotas".
@@ -29,7 +29,9 @@ pub(crate) async fn list<C: Content>(
 ) -> Result<Response, ApiError> {
     let statuses = query.statuses().visible_to(viewer.is_owner());
     let partitions = C::partitions(&query, statuses);
-    let listed = app.table().list::<C>(&partitions, &query.filters(), query.paging()).await?;
+    let reach = if viewer.is_owner() { Reach::Whole } else { Reach::Bounded };
+    let listed = app.table().list::<C>(&partitions, &query.filters(), query.paging(), reach).await?;
+    let listed = listed.ok_or_else(|| invalid("offset", "is beyond the part of the list that can be read"))?;
     let items = listed.items.into_iter().map(Stored::wire).collect();
     let page = serde_json::to_string(&C::page(items, listed.total, query.paging()))?;
     if wrapped(&page) > MOST_BYTES {
@@ -102,11 +104,9 @@ fn answer<C: Content>(stored: Option<Stored<C>>) -> Result<Json<C::Wire>, ApiErr
 /// Returns the response to a failed write. Contention is temporary, so it is not an internal error.
 fn failure(error: StoreError) -> ApiError {
     match error {
-        StoreError::Contended { .. } => ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TooManyRequests",
-            "Too many requests are changing this at once; please try again",
-        ),
+        StoreError::Contended { .. } => {
+            ApiError::too_many_requests(1, "Too many requests are changing this at once; please try again")
+        }
         error => error.into(),
     }
 }

@@ -288,3 +288,11 @@ pub(super) fn reason(status: u16) -> &'static str {
         _ => "Something went wrong",
     }
 }
+
+/// Returns the header of responses to clients that send too many requests.
+pub(super) fn retry_after() -> Value {
+    json!({"Retry-After": {
+        "description": "The seconds after which the client may try again",
+        "schema": {"type": "integer", "minimum": 1},
+    }})
+}

@@ -125,6 +125,16 @@ fn every_route_is_described_once() {
 }
 
 #[test]
+fn refused_clients_are_asked_to_wait() {
+    for route in ApiRoute::ALL {
+        let contract::Route { method, path } = route.route();
+        let path = path.strip_prefix(BASE).unwrap_or(path);
+        let response = &document()["paths"][path][method.as_str().to_lowercase()]["responses"]["429"];
+        assert_eq!(response["headers"]["Retry-After"]["schema"]["type"], "integer", "{path}");
+    }
+}
+
+#[test]
 fn guarded_routes_are_described_as_such() {
     for route in ApiRoute::ALL {
         let contract::Route { method, path } = route.route();

@@ -48,6 +48,11 @@ pub(crate) fn content(kind: ContentKind, id: &str) -> Key {
     Key::new(format!("{}#{id}", kind.prefix()), METADATA)
 }
 
+/// The key of content whose partition key is known.
+pub(crate) fn metadata(partition: &str) -> Key {
+    Key::new(partition.to_owned(), METADATA)
+}
+
 /// The key of a category's count.
 pub(crate) fn category(name: &str) -> Key {
     Key::new(format!("{CATEGORIES}#{name}"), COUNT)

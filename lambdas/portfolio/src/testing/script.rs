@@ -1,5 +1,5 @@
 //! A scripted AWS: each request must match the next step and gets that step's response. The user pool's keys are always
-//! served.
+//! served, and the counters of sign-in routes are kept.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::tokens;
+use super::{counters::CounterItems, tokens};
 
 /// An expected request and its response.
 #[derive(Debug, Clone)]
@@ -35,6 +35,7 @@ struct State {
     requests: Vec<(String, Value)>,
     key_requests: usize,
     keys_down: bool,
+    counters: CounterItems,
 }
 
 /// A script.
@@ -84,12 +85,18 @@ impl Script {
         self
     }
 
+    /// Makes the counters of sign-in routes fail.
+    pub(crate) fn without_counters(self) -> Self {
+        self.state().counters.is_down = true;
+        self
+    }
+
     /// Returns the number of requests for keys.
     pub(crate) fn key_requests(&self) -> usize {
         self.state().key_requests
     }
 
-    /// Returns operation and body of all requests, except those for keys.
+    /// Returns operation and body of all requests, except those for keys and counters.
     pub(crate) fn requests(&self) -> Vec<(String, Value)> {
         self.state().requests.clone()
     }
@@ -113,6 +120,9 @@ impl Script {
         let target = request.headers().get("x-amz-target").expect("a target");
         let operation = target.rsplit('.').next().expect("an operation").to_owned();
         let body: Value = serde_json::from_slice(request.body().bytes().expect("a body")).expect("JSON");
+        if let Some(answer) = state.counters.answer(&operation, &body) {
+            return answer;
+        }
         state.requests.push((operation.clone(), body.clone()));
         let step = state.steps.pop_front().unwrap_or_else(|| panic!("nobody expected {operation}: {body}"));
         assert_eq!(step.operation, operation, "{body}");

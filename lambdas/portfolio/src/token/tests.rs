@@ -93,6 +93,18 @@ async fn a_token_without_an_expiry_is_rejected() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_token_is_valid_for_a_day_at_most() {
+    let now = NOW.as_second();
+    let lasting = |seconds: i64| token(&json!({"iat": now, "exp": now + seconds}));
+    assert!(verify(&lasting(86_400)).await.is_ok());
+    for seconds in [86_401, 31 * 31_536_000] {
+        assert_eq!(refused(&lasting(seconds)).await, "the token's lifetime is wrong");
+    }
+    assert!(matches!(verify(&token(&json!({"iat": null}))).await, Err(TokenError::Malformed(_))));
+    assert_eq!(refused(&token(&json!({"iat": now + 600}))).await, "the token's time of issue is wrong");
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn changed_claims_are_rejected() {
     let stranger = stranger();
     let signature = stranger.rsplit('.').next().expect("a signature");

@@ -69,6 +69,8 @@ pub struct Api<V = String> {
     pub super_admins: V,
     /// The lifetime of a backend token, in hours: [`limits::BACKEND_TOKEN_HOURS`].
     pub backend_token_hours: V,
+    /// The most requests to sign-in routes in a minute, of each address and of each account.
+    pub sign_in_per_minute: V,
     /// The largest video, in bytes: [`limits::MAX_VIDEO_BYTES`].
     pub max_video_bytes: V,
     /// The S3 endpoint of presigned URLs, path-style, if clients do not reach S3 at AWS.
@@ -108,7 +110,8 @@ impl<V> Function for Status<V> {
     const NAME: FunctionName = FunctionName::new(SYSTEM, "status", "StatusFunction");
 }
 
-/// Runs every [`limits::MAINTENANCE_MINUTES`]: requeues lost tasks, fails stuck ones, checks servers.
+/// Runs every [`limits::MAINTENANCE_MINUTES`]: requeues lost tasks, fails stuck ones, checks servers, and
+/// rotates the token secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct Maintenance<V = String> {
@@ -128,6 +131,8 @@ pub struct Maintenance<V = String> {
     pub tasks_queue_url: V,
     /// The topic of stored notifications.
     pub notifications_topic_arn: V,
+    /// The secret that signs backend tokens, which is rotated after [`limits::BACKEND_SECRET_DAYS`].
+    pub backend_token_secret_arn: V,
 }
 
 impl<V> Function for Maintenance<V> {

@@ -14,6 +14,11 @@ pub const TIMEOUT: &str = r#"{"error":"Timeout"}"#;
 pub const MAX_VIDEO_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 /// The lifetime of a backend token, in hours.
 pub const BACKEND_TOKEN_HOURS: u64 = 72;
+/// The age in days at which the secret that signs backend tokens is rotated.
+pub const BACKEND_SECRET_DAYS: u32 = 90;
+/// The most requests to sign-in routes in a minute, of each address and of each account, unless a stage sets another number.
+/// Many users may share an address.
+pub const SIGN_IN_PER_MINUTE: u32 = 60;
 /// The lifetime of a presigned URL, in seconds.
 pub const PRESIGN_SECONDS: u64 = 3600;
 /// How long a browser may cache the response to a preflight request, in seconds: the API's and the bucket's.

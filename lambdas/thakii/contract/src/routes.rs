@@ -72,12 +72,18 @@ impl ApiRoute {
         !matches!(self, Self::Upload | Self::UploadChunk | Self::AssembleFile | Self::CheckServers | Self::WorkerHealth)
     }
 
+    /// Checks whether the route signs users in. Its requests are limited per address and per account, so it has no throttle of
+    /// its own: one client could use up a low one that all share.
+    #[must_use]
+    pub const fn is_sign_in(self) -> bool {
+        matches!(self, Self::Login | Self::ExchangeToken)
+    }
+
     /// Returns the route's own throttle: requests per second, and burst. Other routes have that of the stage.
     #[must_use]
     pub const fn throttle(self) -> Option<(u32, u32)> {
         match self {
             Self::Upload | Self::UploadChunk | Self::AssembleFile => Some((20, 40)),
-            Self::Login | Self::ExchangeToken => Some((10, 20)),
             Self::TestNotification | Self::CheckServers => Some((1, 2)),
             _ => None,
         }

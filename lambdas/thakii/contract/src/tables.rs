@@ -51,8 +51,9 @@ pub const NOTIFICATIONS: Table = Table {
 /// Uploads in progress.
 pub const UPLOADS: Table =
     Table { name: "uploads", partition: "user_id", sort: Some("file_id"), expires: Some("expires_at"), indexes: &[] };
-/// Users and counters.
-pub const SYSTEM: Table = Table { name: "system", partition: "pk", sort: Some("sk"), expires: None, indexes: &[] };
+/// Users, the counter of notifications, and the counters of sign-in routes, which expire.
+pub const SYSTEM: Table =
+    Table { name: "system", partition: "pk", sort: Some("sk"), expires: Some("expires_at"), indexes: &[] };
 
 /// Every table.
 pub const ALL: [Table; 6] = [VIDEO_TASKS, ADMIN_USERS, PROCESSING_SERVERS, NOTIFICATIONS, UPLOADS, SYSTEM];

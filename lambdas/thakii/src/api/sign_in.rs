@@ -6,6 +6,8 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
+use common::{SourceAddress, limits::Refused};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::shared::{Answer, Shared, ok};
@@ -23,8 +25,9 @@ use crate::{
     ids, time,
 };
 
-pub(crate) async fn login(State(app): Shared, headers: HeaderMap) -> Answer {
+pub(crate) async fn login(State(app): Shared, address: SourceAddress, headers: HeaderMap) -> Answer {
     let token = bearer(&headers).map_err(|_| ApiError::bad_request("No Firebase token provided"))?;
+    admit_address(&app, &address).await?;
     let identity = app.authentication.verify(token).await.map_err(|error| login_error(&error))?;
     if identity.kind == TokenKind::CustomBackend {
         return Err(ApiError::new(StatusCode::UNAUTHORIZED, "Invalid Firebase token"));
@@ -56,11 +59,12 @@ fn login_error(error: &TokenError) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, text).with_cause(error)
 }
 
-pub(crate) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
+pub(crate) async fn exchange(State(app): Shared, address: SourceAddress, headers: HeaderMap) -> Answer {
     let unauthorized = |message: &'static str| {
         ApiError::new(StatusCode::UNAUTHORIZED, "Invalid Firebase token").with("message", message)
     };
     let token = bearer(&headers).map_err(|error| unauthorized(error.message()))?;
+    admit_address(&app, &address).await?;
     let verified = app.authentication.verify(token).await;
     let identity = verified
         .map_err(|error| error.unavailable().unwrap_or_else(|| unauthorized(error.message()).with_cause(&error)))?;
@@ -89,8 +93,25 @@ pub(crate) async fn exchange(State(app): Shared, headers: HeaderMap) -> Answer {
     }))
 }
 
+/// Counts a request of an address, before its token is verified.
+async fn admit_address(app: &App, SourceAddress(address): &SourceAddress) -> Result<(), ApiError> {
+    let subjects = app.authentication.backend.subjects().await.map_err(|error| error.response())?;
+    app.counters.admit(&subjects.address(address), Timestamp::now()).await.map_err(refusal)
+}
+
+/// Counts a sign-in of an account, once its token is verified: a forged token must not count for the account it names.
+async fn admit_account(app: &App, identity: &Identity) -> Result<(), ApiError> {
+    let subjects = app.authentication.backend.subjects().await.map_err(|error| error.response())?;
+    app.counters.admit(&subjects.account(&identity.uid), Timestamp::now()).await.map_err(refusal)
+}
+
+fn refusal(refused: Refused) -> ApiError {
+    ApiError::too_many_requests(refused.seconds).with_cause(&refused)
+}
+
 /// Issues a token and records the visit.
 async fn sign_in(app: &Arc<App>, identity: &Identity) -> Result<(Issued, Role), ApiError> {
+    admit_account(app, identity).await?;
     let role = app.role(identity).await?;
     let issued = app.authentication.backend.issue(identity, role.is_admin()).await.map_err(|error| error.response())?;
     let now = time::now();

@@ -1,14 +1,17 @@
 //! Backend tokens: signed with a shared secret (HS256), so that the front end signs in once and stays signed in for
 //! days.
 
-use common::token::{Claims, Unverified, sign_hs256};
+use common::{
+    limits::Subjects,
+    token::{Claims, Overlap, SignedBy, Unverified, sign_hs256},
+};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     error::TokenError,
     identity::{Identity, TokenKind},
-    secret::SecretSource,
+    secret::{CACHE_TIME, RECHECK_TIME, SecretSource},
 };
 use crate::ids;
 
@@ -38,9 +41,18 @@ impl BackendTokens {
 
     /// Issues a token for a caller. Its `is_admin` claim is informational: the role is computed on every request.
     pub(crate) async fn issue(&self, identity: &Identity, is_admin: bool) -> Result<Issued, TokenError> {
-        let secrets = self.secret.get().await?;
-        let lifetime = i64::try_from(self.hours).unwrap_or(i64::MAX).saturating_mul(3600);
-        Ok(sign(&secrets.current, identity, is_admin, Timestamp::now().as_second(), lifetime))
+        let secrets = self.secret.get(CACHE_TIME).await?;
+        Ok(sign(&secrets.current, identity, is_admin, Timestamp::now().as_second(), self.lifetime()))
+    }
+
+    /// The lifetime of a token, in seconds.
+    fn lifetime(&self) -> i64 {
+        i64::try_from(self.hours).unwrap_or(i64::MAX).saturating_mul(3600)
+    }
+
+    /// Returns the pseudonyms of addresses and accounts in counters. They change with the secret.
+    pub(crate) async fn subjects(&self) -> Result<Subjects, TokenError> {
+        Ok(Subjects::new(&self.secret.get(CACHE_TIME).await?.current))
     }
 
     pub(crate) async fn verify(&self, token: &Unverified<'_>, now: Timestamp) -> Result<Identity, TokenError> {
@@ -48,25 +60,31 @@ impl BackendTokens {
         if token.algorithm() != "HS256" {
             return Err(TokenError::Invalid("algorithm"));
         }
-        let secrets = self.secret.get().await?;
-        let keys = std::iter::once(&secrets.current).chain(&secrets.previous);
-        identity(token.verify_hs256(keys.map(AsRef::as_ref))?, now)
+        let unaware = i64::try_from(CACHE_TIME.as_secs()).unwrap_or(i64::MAX);
+        let overlap = Overlap { unaware, lifetime: self.lifetime() };
+        let cached = self.secret.get(CACHE_TIME).await?;
+        if let Ok((claims, SignedBy::Current)) = cached.verify(token, overlap, now) {
+            return self.identity(claims, now);
+        }
+        // The secret may have been rotated or revoked since it was read.
+        let (claims, _) = self.secret.get(RECHECK_TIME).await?.verify(token, overlap, now)?;
+        self.identity(claims, now)
     }
-}
 
-/// Reads the claims of a backend token.
-fn identity(claims: Claims<'_>, now: Timestamp) -> Result<Identity, TokenError> {
-    let identity = Identity::from_claims(claims, TokenKind::CustomBackend, now)?;
-    if claims.text("iss") != Some(ISSUER) {
-        return Err(TokenError::Invalid("issuer"));
+    /// Reads the claims of a backend token.
+    fn identity(&self, claims: Claims<'_>, now: Timestamp) -> Result<Identity, TokenError> {
+        let identity = Identity::from_claims(claims, TokenKind::CustomBackend, self.lifetime(), now)?;
+        if claims.text("iss") != Some(ISSUER) {
+            return Err(TokenError::Invalid("issuer"));
+        }
+        if !claims.is_for(AUDIENCE) {
+            return Err(TokenError::Invalid("audience"));
+        }
+        if claims.text("token_type") != Some(TOKEN_TYPE) || claims.text("user_id").is_none() {
+            return Err(TokenError::Invalid("type"));
+        }
+        Ok(identity)
     }
-    if !claims.is_for(AUDIENCE) {
-        return Err(TokenError::Invalid("audience"));
-    }
-    if claims.text("token_type") != Some(TOKEN_TYPE) || claims.text("user_id").is_none() {
-        return Err(TokenError::Invalid("type"));
-    }
-    Ok(identity)
 }
 
 fn sign(secret: &[u8], identity: &Identity, is_admin: bool, now: i64, lifetime: i64) -> Issued {

@@ -1,12 +1,12 @@
 //! A verified caller.
 
-use common::token::Claims;
+use common::token::{Claims, Lifetime, Validity, ValidityError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::TokenError;
 
-/// The tolerated difference between clocks, in seconds.
+/// The seconds after its expiry during which a token is accepted, because clocks differ.
 const LEEWAY: i64 = 60;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +44,15 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the claims that all kinds of tokens have.
-    pub(super) fn from_claims(claims: Claims<'_>, kind: TokenKind, now: Timestamp) -> Result<Self, TokenError> {
-        let (issued_at, expires_at) = lifetime(claims, now.as_second())?;
+    ///
+    /// `longest` is the longest lifetime of such a token, in seconds.
+    pub(super) fn from_claims(
+        claims: Claims<'_>,
+        kind: TokenKind,
+        longest: i64,
+        now: Timestamp,
+    ) -> Result<Self, TokenError> {
+        let Validity { issued_at, expires_at } = claims.validity(Lifetime { longest, grace: LEEWAY }, now)?;
         let uid = claims.text("user_id").or_else(|| claims.text("sub")).ok_or(TokenError::NoIdentity)?;
         let email = claims.text("email").map(normalized).filter(|email| !email.is_empty());
         let provider = match kind {
@@ -69,18 +76,15 @@ impl Identity {
     }
 }
 
-/// Checks the validity period. Returns the times of issue and of expiry, which are both required.
-fn lifetime(claims: Claims<'_>, now: i64) -> Result<(i64, i64), TokenError> {
-    let expires = claims.time("exp").ok_or(TokenError::Invalid("expiry"))?;
-    let issued = claims.time("iat").ok_or(TokenError::Invalid("time of issue"))?;
-    if expires.saturating_add(LEEWAY) <= now {
-        return Err(TokenError::Expired);
+impl From<ValidityError> for TokenError {
+    fn from(error: ValidityError) -> Self {
+        match error {
+            ValidityError::Expired => Self::Expired,
+            ValidityError::Missing("exp") => Self::Invalid("expiry"),
+            ValidityError::Missing(_) | ValidityError::NotYet => Self::Invalid("time of issue"),
+            ValidityError::TooLong => Self::Invalid("lifetime"),
+        }
     }
-    let earliest = claims.time("nbf").unwrap_or(issued).max(issued);
-    if earliest > now.saturating_add(LEEWAY) {
-        return Err(TokenError::Invalid("time of issue"));
-    }
-    Ok((issued, expires))
 }
 
 /// Normalizes an e-mail address for comparison.

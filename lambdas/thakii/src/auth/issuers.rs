@@ -21,6 +21,11 @@ const REFRESH: Refresh = Refresh {
     counted_from: CountedFrom::Attempt,
 };
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest lifetime of an ID token, in seconds, whichever a client configures: one day (Cognito user pools API
+/// reference, `CreateUserPoolClient`: `IdTokenValidity`).
+const LONGEST_COGNITO: i64 = 24 * 3600;
+/// The lifetime of an ID token, in seconds: one hour (Firebase documentation, "Manage User Sessions").
+const LONGEST_FIREBASE: i64 = 3600;
 /// Keys take a few kilobytes.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
@@ -117,11 +122,11 @@ impl Issuer {
         if self.kind == IssuerKind::Cognito && claims.text("token_use") != Some("id") {
             return Err(TokenError::Invalid("use"));
         }
-        let kind = match self.kind {
-            IssuerKind::Cognito => TokenKind::Cognito,
-            IssuerKind::Firebase => TokenKind::Firebase,
+        let (kind, longest) = match self.kind {
+            IssuerKind::Cognito => (TokenKind::Cognito, LONGEST_COGNITO),
+            IssuerKind::Firebase => (TokenKind::Firebase, LONGEST_FIREBASE),
         };
-        Identity::from_claims(claims, kind, now)
+        Identity::from_claims(claims, kind, longest, now)
     }
 }
 

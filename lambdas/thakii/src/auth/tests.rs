@@ -1,5 +1,7 @@
 //! Valid and invalid tokens through the API, on every route that takes one.
 
+mod limits;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -197,26 +199,81 @@ async fn forged_backend_tokens_are_rejected() {
     }
 }
 
-#[tokio::test(flavor = "current_thread")]
-async fn a_rotated_secret_still_verifies() {
-    let script = Script::new(|request| match (request.action.as_str(), request.body["VersionStage"].as_str()) {
-        ("secretsmanager.GetSecretValue", Some("AWSCURRENT")) => {
-            crate::testing::json_reply(json!({"SecretString": "the new secret"}))
-        }
-        ("secretsmanager.GetSecretValue", _) => crate::testing::json_reply(json!({"SecretString": "the old secret"})),
-        _ => empty_account(request),
-    });
-    let api = Api::new(script.clone()).await;
-    let claims = json!({
+/// The claims of a backend token, issued some seconds ago.
+fn backend_claims(age: i64, lifetime: i64) -> Value {
+    let issued_at = now() - age;
+    json!({
         "iss": "thakii-backend", "aud": "thakii-frontend", "token_type": "custom_backend", "user_id": "ana",
-        "email": "ana@example.com", "iat": now(), "exp": now() + 60,
-    });
-    for secret in ["the old secret", "the new secret"] {
-        let token = secret_token(secret.as_bytes(), &claims);
-        assert_eq!(api.call("GET", "/auth/user", Some(&token), None).await.status(), 200, "{secret}");
-    }
+        "email": "ana@example.com", "iat": issued_at, "exp": issued_at + lifetime,
+    })
+}
+
+/// An account whose secret was rotated some seconds ago; without its previous version once that is revoked.
+fn rotated(age: i64, is_revoked: bool) -> Script {
+    Script::new(move |request| match (request.action.as_str(), request.body["VersionStage"].as_str()) {
+        ("secretsmanager.GetSecretValue", Some("AWSCURRENT")) => {
+            crate::testing::json_reply(json!({"SecretString": "the new secret", "CreatedDate": now() - age}))
+        }
+        ("secretsmanager.GetSecretValue", _) if !is_revoked => {
+            crate::testing::json_reply(json!({"SecretString": "the old secret", "CreatedDate": 1}))
+        }
+        _ => empty_account(request),
+    })
+}
+
+async fn status_of(api: &Api, secret: &str, claims: &Value) -> u64 {
+    api.call("GET", "/auth/user", Some(&secret_token(secret.as_bytes(), claims)), None).await.status()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_previous_secret_verifies_tokens_of_before_its_rotation() {
+    let script = rotated(600, false);
+    let api = Api::new(script.clone()).await;
+    assert_eq!(status_of(&api, "the new secret", &backend_claims(0, 3600)).await, 200);
+    assert_eq!(status_of(&api, "the old secret", &backend_claims(700, 3600)).await, 200);
+    // Issued after the rotation: an instance signs with the new secret by then, so this one is forged.
+    assert_eq!(status_of(&api, "the old secret", &backend_claims(0, 3600)).await, 401);
     // Each version is read once and cached.
     assert_eq!(script.bodies("secretsmanager.GetSecretValue").len(), 2);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_previous_secret_ends_one_lifetime_after_its_rotation() {
+    let api = Api::new(rotated(259_200 + 120, false)).await;
+    // It was issued before the rotation and has not expired, but no such token can still be in use.
+    let dated_back = backend_claims(259_200 + 200, 259_200 * 2);
+    assert_eq!(status_of(&api, "the old secret", &dated_back).await, 401);
+    let api = Api::new(rotated(259_200 - 120, false)).await;
+    assert_eq!(status_of(&api, "the old secret", &backend_claims(259_200 - 60, 259_200)).await, 200);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_revoked_secret_verifies_no_token() {
+    let api = Api::new(rotated(600, true)).await;
+    assert_eq!(status_of(&api, "the old secret", &backend_claims(700, 3600)).await, 401);
+    assert_eq!(status_of(&api, "the new secret", &backend_claims(700, 3600)).await, 200);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_token_outlives_its_issuers_tokens() {
+    let api = Api::empty().await;
+    for (lifetime, expected) in [(259_200, 200), (259_201, 401), (31 * 31_536_000, 401)] {
+        assert_eq!(status_of(&api, SECRET, &backend_claims(0, lifetime)).await, expected, "{lifetime}");
+    }
+    let identity = async |changes: Value| {
+        let token = api.issuer.token(&changed(changes));
+        api.call("GET", "/auth/user", Some(&token), None).await.status()
+    };
+    let firebase = |lifetime: i64| {
+        json!({
+            "iss": "https://securetoken.google.com/demo", "aud": "demo", "token_use": null, "user_id": "bob",
+            "exp": now() + lifetime,
+        })
+    };
+    assert_eq!(identity(json!({"exp": now() + 86_399})).await, 200);
+    assert_eq!(identity(json!({"exp": now() + 86_410})).await, 401);
+    assert_eq!((identity(firebase(3599)).await, identity(firebase(3610)).await), (200, 401));
+    assert_eq!(identity(json!({"iat": null})).await, 401);
 }
 
 #[tokio::test(flavor = "current_thread")]

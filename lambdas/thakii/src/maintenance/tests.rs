@@ -39,6 +39,9 @@ fn scripted(first: Value, status: &'static str, broken: fn(&Request) -> bool) ->
                 200,
                 "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>".to_owned(),
             )),
+            "secretsmanager.ListSecretVersionIds" => json_reply(json!({"Versions": [
+                {"VersionId": "v", "VersionStages": ["AWSCURRENT"], "CreatedDate": Timestamp::now().as_second()},
+            ]})),
             _ => json_reply(json!({"MessageId": "m"})),
         }
     }
@@ -97,5 +100,14 @@ async fn every_step_runs_when_others_fail() {
 async fn a_run_without_failures_reports_its_counts() {
     let script = Script::new(scripted(task_with_id(BAD, "in_queue"), "in_queue", |_| false));
     let results = function(&script).run().await.expect("nothing failed");
-    assert_eq!(results, MaintenanceResults { requeued: 2, ended: 0, servers: 0, healthy_servers: 0 });
+    assert_eq!(results, MaintenanceResults { requeued: 2, ended: 0, servers: 0, healthy_servers: 0, rotated: false });
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_secret_that_cannot_be_rotated_fails_the_run_only() {
+    let broken: fn(&Request) -> bool = |request| request.action == "secretsmanager.ListSecretVersionIds";
+    let script = Script::new(scripted(task_with_id(BAD, "in_queue"), "in_queue", broken));
+    let error = function(&script).run().await.expect_err("one failed").to_string();
+    assert!(error.contains("1 failed") && error.contains("list the token secret's versions"), "{error}");
+    assert_eq!(script.bodies("AmazonSQS.SendMessage").len(), 2);
 }

@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::{
+    fixtures::Stub,
     tables::Database,
     testing::{Script, error_reply, item, json_reply},
 };
@@ -97,4 +98,21 @@ async fn one_failed_write_does_not_affect_the_others() {
 fn the_check_ends_before_the_api_deadline() {
     let deadline = Duration::from_secs(thakii_contract::limits::DEADLINE_SECONDS);
     assert!(TIME_LIMITS.calls < TIME_LIMITS.total && TIME_LIMITS.total < deadline);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn deeply_nested_answers_do_not_fail_the_check() {
+    // DynamoDB refuses more than 32 levels, and serde_json parses no more than 128.
+    for (levels, is_kept) in [(8, true), (100, true), (1000, false)] {
+        let stub = Stub::start(200, format!("{}1{}", "[".repeat(levels), "]".repeat(levels))).await;
+        let listed = rows(1, &stub.url);
+        let script = Script::new(move |request| match request.action.as_str() {
+            "DynamoDB.Query" => json_reply(listed.clone()),
+            _ if request.body.to_string().matches("\"L\":").count() > 30 => error_reply("ValidationException"),
+            _ => json_reply(json!({})),
+        });
+        let checked = check_servers(&servers(&script), &Outbound::new(false)).await.expect("a list");
+        assert_eq!((checked.healthy(), checked.write_error), (1, None), "{levels}");
+        assert_eq!(checked.servers[0].1.server_info.is_some(), is_kept, "{levels}");
+    }
 }

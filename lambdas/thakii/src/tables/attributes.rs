@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use common::numbers::PlainNumbers;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Number, Value};
 
 use crate::aws::AwsError;
 
@@ -30,6 +31,32 @@ pub(crate) fn strings<const N: usize>(attributes: [(&str, &str); N]) -> Item {
     attributes.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into()
 }
 
+/// The most levels of foreign JSON that are stored as such. DynamoDB accepts 32 in an item (DynamoDB developer guide, "Quotas").
+const MOST_LEVELS: usize = 16;
+
+/// Converts JSON of unknown origin to JSON that DynamoDB can store: a part that it would refuse becomes its text.
+pub(crate) fn to_storable(value: Value) -> Value {
+    storable(value, MOST_LEVELS)
+}
+
+fn storable(value: Value, levels: usize) -> Value {
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => Value::String(value.to_string()),
+        Value::Number(number) if !is_storable(&number) => Value::String(number.to_string()),
+        // Attribute names have at least one character (DynamoDB developer guide, "Naming rules and data types").
+        Value::Object(fields) if fields.contains_key("") => Value::String(Value::Object(fields).to_string()),
+        Value::Array(items) => items.into_iter().map(|item| storable(item, levels - 1)).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, storable(value, levels - 1))).collect(),
+        other => other,
+    }
+}
+
+/// Checks a number's range (DynamoDB developer guide, "Quotas": numbers).
+fn is_storable(number: &Number) -> bool {
+    let magnitude = number.as_f64().unwrap_or(f64::INFINITY).abs();
+    magnitude == 0.0 || (1e-130..=9.9e125).contains(&magnitude)
+}
+
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, AwsError> {
     serde_dynamo::from_item(item).map_err(|error| AwsError::new("parse an item", &error))
 }
@@ -40,7 +67,7 @@ pub(crate) fn from_items<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<T>
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -60,5 +87,27 @@ mod tests {
     fn only_objects_are_items() {
         assert!(to_item(&json!([1])).is_err());
         assert!(from_item::<Vec<u8>>(Item::new()).is_err());
+    }
+
+    fn levels(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+            Value::Object(fields) => 1 + fields.values().map(levels).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn what_dynamodb_would_refuse_is_stored_as_text() {
+        let deep = (0..100).fold(json!(1), |inner, _| json!({"a": [inner]}));
+        assert_eq!(levels(&to_storable(deep.clone())), MOST_LEVELS);
+        let shallow = (0..8).fold(json!(1), |inner, _| json!({"a": [inner]}));
+        assert_eq!(to_storable(shallow.clone()), shallow);
+        let odd = json!({"large": 1e300, "small": 1e-200, "unnamed": {"": 1}, "list": [0, -5.5, u64::MAX, null, true]});
+        let expected = json!({
+            "large": "1e300", "small": "1e-200", "unnamed": r#"{"":1}"#, "list": [0, -5.5, u64::MAX, null, true],
+        });
+        let text = |value: &Value| value.to_string().replace("1e+300", "1e300");
+        assert_eq!(text(&to_storable(odd)), text(&expected));
     }
 }

@@ -98,4 +98,12 @@ impl SecretHandle {
     pub fn read(&self) -> Vec<Statement> {
         vec![Statement::allow(["secretsmanager:GetSecretValue"], [self.arn()])]
     }
+
+    /// Allows replacing the secret's value on a schedule, without reading it: listing its versions, which have no values, and
+    /// storing a new one.
+    #[must_use]
+    pub fn rotate(&self) -> Vec<Statement> {
+        let actions = ["secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"];
+        vec![Statement::allow(actions, [self.arn()])]
+    }
 }

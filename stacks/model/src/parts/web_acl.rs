@@ -41,17 +41,18 @@ pub enum Scope {
 
 impl Scope {
     fn statement(&self) -> Value {
-        let matches = |field: &str, constraint: &str, text: &str| {
+        let matches = |field: &str, constraint: &str, text: &str, transformation: &str| {
             json!({ "ByteMatchStatement": {
                 "FieldToMatch": { field: {} },
                 "PositionalConstraint": constraint,
                 "SearchString": text,
-                "TextTransformations": [{ "Priority": 0, "Type": "NONE" }],
+                "TextTransformations": [{ "Priority": 0, "Type": transformation }],
             } })
         };
         match self {
-            Self::Path(text) => matches("UriPath", "CONTAINS", text),
-            Self::Method(method) => matches("Method", "EXACTLY", method),
+            // API Gateway decodes a path before it selects the route, so an encoded path must not escape the limit.
+            Self::Path(text) => matches("UriPath", "CONTAINS", text, "URL_DECODE"),
+            Self::Method(method) => matches("Method", "EXACTLY", method, "NONE"),
             Self::Not(scope) => json!({ "NotStatement": { "Statement": scope.statement() } }),
             Self::All(scopes) => {
                 json!({ "AndStatement": { "Statements": scopes.iter().map(Self::statement).collect::<Vec<_>>() } })
@@ -73,6 +74,13 @@ impl WebAcl {
     pub fn limit(mut self, name: &'static str, requests: u32, scope: Option<Scope>) -> Self {
         self.limits.push(Limit { name, requests, scope });
         self
+    }
+
+    /// Returns the requests in a window of this many seconds at a rate per minute, at least the minimum of a limit, 10 (WAF API
+    /// reference, `RateBasedStatement`).
+    #[must_use]
+    pub fn requests(per_minute: u32, window: u32) -> u32 {
+        per_minute.saturating_mul(window / 60).clamp(10, 2_000_000_000)
     }
 
     fn rule(&self, priority: usize, limit: &Limit) -> Value {

@@ -34,6 +34,9 @@ const TIMEOUT: u32 = 30;
 /// SecureString parameters, but it can create secrets.
 const SECRETS: &str = "/aws/reference/secretsmanager";
 
+/// The window of the web ACL, in seconds.
+const WAF_WINDOW: u32 = 60;
+
 const LOG_FIELDS: &[LogField] = &[
     ("requestId", "requestId"),
     ("ip", "identity.sourceIp"),
@@ -71,7 +74,7 @@ pub(super) fn stack(
         stack.add(domain);
     }
     if settings.waf && Feature::WebAcls.is_in(stage) {
-        stack.add(web_acl(stage, &api));
+        stack.add(web_acl(stage, settings, &api));
     }
     let url = add_outputs(&mut stack, settings, &api, &function);
     let values = [
@@ -107,6 +110,7 @@ fn add_function(
         environment: Text::from(&stage.name),
         log_level: settings.log_level.as_str().into(),
         cors_origins: origins.clone(),
+        sign_in_per_minute: settings.sign_in_per_minute.to_string().into(),
         visitor_salt_param: format!("{SECRETS}/{salt}").into(),
         dynamodb_endpoint: None,
         cognito_endpoint: None,
@@ -204,12 +208,13 @@ fn errors() -> Vec<GatewayError> {
 }
 
 /// The limits of each client's requests over one minute, as in the system that this one replaces.
-fn web_acl(stage: &Stage, api: &ApiHandle) -> WebAcl {
+fn web_acl(stage: &Stage, settings: &Settings, api: &ApiHandle) -> WebAcl {
     let not = |scope: Scope| Scope::Not(Box::new(scope));
     let (sign_in, tracking, reads) = (|| Scope::Path("/v1/auth/"), || Scope::Path("/track"), || Scope::Method("GET"));
     let writes = vec![not(reads()), not(Scope::Method("OPTIONS")), not(sign_in()), not(tracking())];
-    WebAcl::new("ApiWaf", &format!("portfolio-api-{}", stage.name), 60, api)
-        .limit("authentication", 10, Some(sign_in()))
+    let sign_ins = WebAcl::requests(settings.sign_in_per_minute, WAF_WINDOW);
+    WebAcl::new("ApiWaf", &format!("portfolio-api-{}", stage.name), WAF_WINDOW, api)
+        .limit("authentication", sign_ins, Some(sign_in()))
         .limit("tracking", 30, Some(tracking()))
         .limit("writes", 60, Some(Scope::All(writes)))
         .limit("reads", 100, Some(reads()))

@@ -46,6 +46,9 @@ pub(crate) struct Settings {
     /// The API's throttles.
     #[serde(default)]
     pub(super) throttles: Throttles,
+    /// The most requests to sign-in routes in a minute, of each address.
+    #[serde(default = "default_sign_in_per_minute")]
+    pub(super) sign_in_per_minute: u32,
     /// The salt of visitors' anonymous IDs, on an emulator only. Elsewhere Secrets Manager generates it.
     #[serde(default)]
     pub(super) visitor_salt: Option<String>,
@@ -107,7 +110,8 @@ impl LogLevel {
 pub(crate) struct Throttles {
     /// Routes without a throttle of their own.
     pub(super) all: Throttle,
-    /// Signing in and refreshing tokens: the routes that guessing a password uses.
+    /// Signing in and refreshing tokens. Each address has a lower limit, [`Settings::sign_in_per_minute`]; this one is shared, so
+    /// a low one would let one client keep all others from signing in.
     pub(super) authentication: Throttle,
     /// Counting visitors and views.
     pub(super) tracking: Throttle,
@@ -119,7 +123,7 @@ impl Default for Throttles {
     fn default() -> Self {
         Self {
             all: Throttle { rate: 50, burst: 100 },
-            authentication: Throttle { rate: 2, burst: 10 },
+            authentication: Throttle { rate: 50, burst: 100 },
             tracking: Throttle { rate: 20, burst: 40 },
             writes: Throttle { rate: 10, burst: 20 },
         }
@@ -129,6 +133,11 @@ impl Default for Throttles {
 /// Lambda assigns CPU in proportion to memory: a Rust function needs this much for its CPU.
 const fn default_memory() -> u32 {
     256
+}
+
+/// Enough for one owner, and for a page that refreshes its tokens.
+const fn default_sign_in_per_minute() -> u32 {
+    10
 }
 
 fn default_owner_name() -> String {
@@ -161,6 +170,9 @@ impl Settings {
             return Err(check.error(
                 "`allowed_origins` is empty and there is no `site`, so no browser could read the gateway's own errors",
             ));
+        }
+        if self.sign_in_per_minute == 0 {
+            return Err(check.error("`sign_in_per_minute` is 0, so the owner could not sign in"));
         }
         check.origins("allowed_origins", &self.allowed_origins)?;
         check.emails("owner.email", self.owner.as_ref().map(|owner| &owner.email))?;

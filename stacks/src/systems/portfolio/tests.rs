@@ -86,8 +86,9 @@ fn each_group_of_routes_has_its_throttle() {
     };
     for (path, verb, rate, burst) in [
         ("/*", "*", 50, 100),
-        ("/~1v1~1auth~1login", "POST", 2, 10),
-        ("/~1v1~1auth~1refresh", "POST", 2, 10),
+        // As high as that of other routes: it is shared, and each address has a limit of its own.
+        ("/~1v1~1auth~1login", "POST", 50, 100),
+        ("/~1v1~1auth~1refresh", "POST", 50, 100),
         ("/~1v1~1visitors~1track", "POST", 20, 40),
         ("/~1v1~1blog~1posts~1{postId}", "PUT", 10, 20),
     ] {
@@ -110,6 +111,8 @@ fn the_gateways_own_errors_have_the_form_of_the_functions() {
     let origin = &missing["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"];
     assert_eq!(*origin, "'https://example.com'");
     assert_eq!(of_type(api, "AWS::ApiGateway::GatewayResponse").len(), 9);
+    let throttled = properties(api, "PortfolioApiThrottledResponse");
+    assert_eq!(throttled["ResponseParameters"]["gatewayresponse.header.Retry-After"], "'1'");
 }
 
 #[test]
@@ -249,6 +252,11 @@ fn a_web_acl_limits_each_group_of_requests() {
     let rules = properties(stack(&dev, "api"), "ApiWaf")["Rules"].as_array().expect("rules").clone();
     let limits: Vec<_> = rules.iter().map(|rule| &rule["Statement"]["RateBasedStatement"]["Limit"]).collect();
     assert_eq!(limits, [10, 30, 60, 100]);
+    let variables = &properties(stack(&dev, "api"), "PortfolioApiFunction")["Environment"]["Variables"];
+    assert_eq!(variables["SIGN_IN_PER_MINUTE"], "10");
+    let sign_in = &rules[0]["Statement"]["RateBasedStatement"]["ScopeDownStatement"]["ByteMatchStatement"];
+    // An encoded path selects the same route.
+    assert_eq!(sign_in["TextTransformations"][0]["Type"], "URL_DECODE");
     assert_eq!(rules[0]["Action"]["Block"]["CustomResponse"]["ResponseCode"], 429);
     "local".clone_into(&mut stage.name);
     settings.visitor_salt = Some("salt".to_owned());
@@ -293,6 +301,7 @@ fn invalid_settings_are_reported() {
         let error = system(&stage, settings).expect_err(key).to_string();
         assert!(error.contains(&format!("stacks/stages/prod.yaml: `{key}` is `")), "{error}");
     }
+    assert!(refused(Settings { sign_in_per_minute: 0, ..good.clone() }).contains("`sign_in_per_minute` is 0"));
     assert!(refused(Settings { visitor_salt: Some("known".to_owned()), ..good }).ends_with("generates it; remove it"));
     let text = text.replacen("protected: true", "protected: true\nemulated: true", 1);
     let rehearsal = Stage::parse("prod", &text, "elsewhere/prod.yaml").expect("a stage");

@@ -8,7 +8,7 @@ use model::{
         function::{Function, FunctionHandle},
         policy::Statement,
         table::Access,
-        web_acl::WebAcl,
+        web_acl::{Scope, WebAcl},
     },
     template::{Expression, Stack, Text},
 };
@@ -53,7 +53,9 @@ pub(super) fn stack(shared: &Shared, identity: &Identity, work: &Work) -> (Stack
     }
     if settings.waf && Feature::WebAcls.is_in(stage) {
         let acl = WebAcl::new("ApiWaf", &format!("thakii-{}", stage.name), WAF_WINDOW, &api);
-        stack.add(acl.limit("requests", WAF_REQUESTS, None));
+        let sign_in = WebAcl::requests(settings.sign_in_per_minute, WAF_WINDOW);
+        let sign_in_routes = Scope::All(vec![Scope::Path("/auth/"), Scope::Method("POST")]);
+        stack.add(acl.limit("sign-in", sign_in, Some(sign_in_routes)).limit("requests", WAF_REQUESTS, None));
     }
     let url = match &settings.domain {
         Some(domain) => Text::from(format!("https://{}", domain.name)),
@@ -88,6 +90,7 @@ fn function(shared: &Shared, identity: &Identity, work: &Work) -> Function {
         user_pool_id: identity.users.pool.id(),
         super_admins: settings.super_admins.join(",").into(),
         backend_token_hours: limits::BACKEND_TOKEN_HOURS.to_string().into(),
+        sign_in_per_minute: settings.sign_in_per_minute.to_string().into(),
         max_video_bytes: limits::MAX_VIDEO_BYTES.to_string().into(),
         s3_public_endpoint: settings.public_s3_endpoint.as_ref().map(Text::from),
     };
@@ -168,7 +171,7 @@ fn api(shared: &Shared, function: &FunctionHandle) -> RestApi {
 fn errors() -> Vec<GatewayError> {
     let other = r#"{"error":$context.error.messageString}"#;
     vec![
-        GatewayError::new("THROTTLED", Some(429), limits::TOO_MANY_REQUESTS).header("Retry-After", "1"),
+        GatewayError::new("THROTTLED", Some(429), limits::TOO_MANY_REQUESTS),
         GatewayError::new("REQUEST_TOO_LARGE", Some(413), limits::DIRECT_BODY_TOO_LARGE),
         GatewayError::new("INTEGRATION_TIMEOUT", Some(504), limits::TIMEOUT),
         GatewayError::new("DEFAULT_4XX", None, other),

@@ -32,8 +32,8 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
     let (storage, bucket) = storage::stack(stage, settings);
     let (data, tables) = data::stack(stage, settings);
     let (auth, identity) = auth::stack(stage, settings, &bucket);
-    let (worker, work) = worker::stack(stage, settings, &bucket, &tables);
     let shared = Shared { stage, settings, bucket: &bucket, tables: &tables };
+    let (worker, work) = worker::stack(&shared, &identity);
     let (api, served) = api::stack(&shared, &identity, &work);
     let alarms = alarms::stack(&shared, &work, &served);
     let health = SmokeCheck {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use thakii_contract::{
     SYSTEM,
     issuers::{AuthIssuer, FIREBASE_ISSUER_PREFIX, IssuerKind},
+    limits::SIGN_IN_PER_MINUTE,
 };
 
 /// A stage's settings for Thakii.
@@ -24,6 +25,9 @@ pub(crate) struct Settings {
     pub(super) auth_issuers: Vec<Issuer>,
     /// The throttle of routes without a throttle of their own, for all clients together.
     pub(super) throttle: Throttle,
+    /// The most requests to sign-in routes in a minute, of each address and of each account.
+    #[serde(default = "default_sign_in_per_minute")]
+    pub(super) sign_in_per_minute: u32,
     /// The retention of logs, in days.
     #[serde(default = "default_log_retention")]
     pub(super) log_retention_days: u32,
@@ -37,7 +41,8 @@ pub(crate) struct Settings {
     /// The API's domain. Without it, the API is served under API Gateway's own name.
     #[serde(default)]
     pub(super) domain: Option<Domain>,
-    /// Whether a web ACL limits each address to 2000 requests in five minutes, for about USD 6 a month.
+    /// Whether a web ACL limits each address to 2000 requests in five minutes, and to `sign_in_per_minute` on sign-in routes,
+    /// for about USD 7 a month.
     #[serde(default)]
     pub(super) waf: bool,
     /// The address that alarms are sent to.
@@ -97,6 +102,10 @@ pub(super) struct Domain {
 /// The retention of the system that this one replaces.
 const fn default_log_retention() -> u32 {
     30
+}
+
+const fn default_sign_in_per_minute() -> u32 {
+    SIGN_IN_PER_MINUTE
 }
 
 /// The retentions that CloudWatch Logs accepts, in days (CloudWatch Logs API reference, `PutRetentionPolicy`).
@@ -160,6 +169,9 @@ impl Settings {
         }
         if self.super_admins.is_empty() {
             return Err(check.error("`super_admins` is empty, so no user could appoint admins"));
+        }
+        if self.sign_in_per_minute == 0 {
+            return Err(check.error("`sign_in_per_minute` is 0, so no user could sign in"));
         }
         check.origins("allowed_origins", &self.allowed_origins)?;
         check.emails("super_admins", &self.super_admins)?;

@@ -30,7 +30,7 @@ fn every_stage_has_six_stacks_in_the_order_of_the_specification() {
         for first in ["storage", "data", "auth"] {
             assert!(needs(first).is_empty(), "{first}");
         }
-        assert_eq!(needs("worker"), ["data"]);
+        assert_eq!(needs("worker"), ["auth", "data"]);
         assert_eq!(needs("api"), ["auth", "data", "worker"]);
     }
 }
@@ -87,7 +87,9 @@ fn six_tables_have_the_contracts_keys_and_the_stages_protection() {
         assert_eq!(indexes.iter().map(|index| &index["IndexName"]).collect::<Vec<_>>(), ["by-user", "by-status"]);
         for (id, table) in of_type(data, "AWS::DynamoDB::Table") {
             let expiry = match id {
-                "NotificationsTable" | "UploadsTable" => json!({ "AttributeName": "expires_at", "Enabled": true }),
+                "NotificationsTable" | "SystemTable" | "UploadsTable" => {
+                    json!({ "AttributeName": "expires_at", "Enabled": true })
+                }
                 _ => Value::Null,
             };
             assert_eq!(table["Properties"]["TimeToLiveSpecification"], expiry, "{id}");
@@ -179,13 +181,43 @@ fn the_api_declares_every_route_and_passes_other_requests_to_the_function() {
         let found = settings.iter().find(|it| it["ResourcePath"] == path).unwrap_or_else(|| panic!("no {path}"));
         (found["ThrottlingRateLimit"].as_i64(), found["ThrottlingBurstLimit"].as_i64())
     };
-    for (path, rate, burst) in
-        [("/*", 100, 200), ("/~1upload", 20, 40), ("/~1auth~1login", 10, 20), ("/~1admin~1servers~1health-check", 1, 2)]
-    {
+    for (path, rate, burst) in [("/*", 100, 200), ("/~1upload", 20, 40), ("/~1admin~1servers~1health-check", 1, 2)] {
         assert_eq!(of(path), (Some(rate), Some(burst)), "{path}");
+    }
+    // A low throttle of sign-in routes would be shared by all clients.
+    for path in ["/~1auth~1login", "/~1auth~1exchange-token"] {
+        let own = settings.iter().find(|it| it["ResourcePath"] == path);
+        assert!(own.is_none_or(|own| own["ThrottlingRateLimit"].is_null()), "{path}");
     }
     assert_eq!(properties(api, "ApiFunctionEventInvokeConfig")["MaximumRetryAttempts"], 0);
     assert_eq!(of_type(api, "AWS::WAFv2::WebACLAssociation").len(), 1);
+}
+
+#[test]
+fn sign_in_is_limited_per_address_by_function_and_web_acl() {
+    let prod = rendered(SYSTEM, "prod");
+    assert_eq!(environment(&prod, "api", "ApiFunction")["SIGN_IN_PER_MINUTE"], "60");
+    assert_eq!(environment(&rendered(SYSTEM, "local"), "api", "ApiFunction")["SIGN_IN_PER_MINUTE"], "1000");
+    let rules = properties(stack(&prod, "api"), "ApiWaf")["Rules"].as_array().expect("rules").clone();
+    let sign_in = &rules[0]["Statement"]["RateBasedStatement"];
+    assert_eq!((&sign_in["Limit"], &sign_in["EvaluationWindowSec"]), (&json!(300), &json!(300)));
+    assert_eq!(sign_in["AggregateKeyType"], "IP");
+    let scopes = sign_in["ScopeDownStatement"]["AndStatement"]["Statements"].as_array().expect("scopes");
+    let path = &scopes[0]["ByteMatchStatement"];
+    assert_eq!(path["SearchString"], "/auth/");
+    // An encoded path selects the same route.
+    assert_eq!(path["TextTransformations"][0]["Type"], "URL_DECODE");
+    assert_eq!(scopes[1]["ByteMatchStatement"]["SearchString"], "POST");
+}
+
+#[test]
+fn the_maintenance_function_rotates_the_token_secret_without_reading_it() {
+    let prod = rendered(SYSTEM, "prod");
+    let on_secret = |name: &str, role: &str| actions_on(stack(&prod, name), role, "BackendTokenSecret");
+    let rotates = ["secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"];
+    assert_eq!(on_secret("worker", "MaintenanceFunctionRole"), rotates);
+    assert_eq!(on_secret("api", "ApiFunctionRole"), ["secretsmanager:GetSecretValue"]);
+    assert!(on_secret("worker", "StatusFunctionRole").is_empty());
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use model::{
     parts::{
-        bucket::BucketName,
         event_source::EventSource,
         function::{Function, FunctionHandle},
         policy,
@@ -11,7 +10,6 @@ use model::{
         table::Access,
         topic::{Topic, TopicHandle},
     },
-    stage::Stage,
     template::{Resource, Stack, Text},
 };
 use thakii_contract::{
@@ -20,7 +18,7 @@ use thakii_contract::{
     tables::BY_STATUS,
 };
 
-use super::{Settings, data::Tables};
+use super::{Shared, auth::Identity};
 
 /// The visibility timeout of tasks in seconds: the worker extends it while it works.
 const TASK_VISIBILITY: u32 = 900;
@@ -38,7 +36,8 @@ pub(super) struct Work {
 }
 
 /// Builds the stack; also returns the parts that other stacks refer to.
-pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName, tables: &Tables) -> (Stack, Work) {
+pub(super) fn stack(shared: &Shared, identity: &Identity) -> (Stack, Work) {
+    let stage = shared.stage;
     let mut stack = Stack::new("worker", "Thakii: queues, and the functions that watch over tasks.");
     let name = |name: &str| format!("thakii-{name}-{}", stage.name);
     let (tasks, dead_tasks) = (name("tasks"), name("tasks-dlq"));
@@ -52,7 +51,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName, tab
         .attempts(limits::EVENT_RECEIVES);
     let (tasks, events) = (stack.add(tasks), stack.add(events));
     let topic = stack.add(Topic::new("NotificationsTopic", &name("notifications")));
-    let parts = Parts { stage, settings, bucket, tables, tasks: &tasks, events: &events, topic: &topic };
+    let parts = Parts { shared, identity, tasks: &tasks, events: &events, topic: &topic };
     let status = parts.add_status(&mut stack);
     let maintenance = parts.add_maintenance(&mut stack);
     parts.add_worker_role(&mut stack);
@@ -62,10 +61,8 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName, tab
 }
 
 struct Parts<'a> {
-    stage: &'a Stage,
-    settings: &'a Settings,
-    bucket: &'a BucketName,
-    tables: &'a Tables,
+    shared: &'a Shared<'a>,
+    identity: &'a Identity,
     tasks: &'a Queues,
     events: &'a Queues,
     topic: &'a TopicHandle,
@@ -74,10 +71,10 @@ struct Parts<'a> {
 impl Parts<'_> {
     /// Adds the status function, which consumes the worker's events and dead tasks.
     fn add_status(&self, stack: &mut Stack) -> FunctionHandle {
-        let Self { tables, tasks, events, topic, .. } = self;
+        let Self { shared: Shared { tables, .. }, tasks, events, topic, .. } = self;
         let environment = Status {
-            stage: Text::from(&self.stage.name),
-            s3_bucket_name: self.bucket.0.clone(),
+            stage: Text::from(&self.shared.stage.name),
+            s3_bucket_name: self.shared.bucket.0.clone(),
             table_video_tasks: tables.video_tasks.name(),
             table_processing_servers: tables.processing_servers.name(),
             table_notifications: tables.notifications.name(),
@@ -88,10 +85,10 @@ impl Parts<'_> {
         };
         let results = [format!("{PDFS}*"), format!("{SUBTITLES}*")];
         let results = results.iter().map(String::as_str);
-        let function = Function::new(self.stage, environment)
+        let function = Function::new(self.shared.stage, environment)
             .memory(limits::MEMORY)
             .timeout(limits::TIMEOUT_SECONDS)
-            .log_retention(self.settings.log_retention_days)
+            .log_retention(self.shared.settings.log_retention_days)
             .allow(events.main.feed())
             .allow(tasks.dead_letters.feed())
             .allow(events.dead_letters.send())
@@ -99,8 +96,8 @@ impl Parts<'_> {
             .allow(tables.notifications.allow(&[Access::PutItem]))
             .allow(tables.processing_servers.allow(&[Access::UpdateItem]))
             .allow(tables.system.allow(&[Access::UpdateItem]))
-            .allow([self.bucket.allow(&["s3:GetObject", "s3:DeleteObject"], results)])
-            .allow([self.bucket.list_under(&[PDFS, SUBTITLES])])
+            .allow([self.shared.bucket.allow(&["s3:GetObject", "s3:DeleteObject"], results)])
+            .allow([self.shared.bucket.list_under(&[PDFS, SUBTITLES])])
             .allow(topic.publish());
         let status = stack.add(function);
         for (logical_id, queue) in [("TaskEventsMapping", &events.main), ("DeadTasksMapping", &tasks.dead_letters)] {
@@ -111,21 +108,22 @@ impl Parts<'_> {
 
     /// Adds the maintenance function, which runs on a schedule.
     fn add_maintenance(&self, stack: &mut Stack) -> FunctionHandle {
-        let Self { tables, tasks, topic, .. } = self;
+        let Self { shared: Shared { tables, .. }, tasks, topic, .. } = self;
         let environment = Maintenance {
-            stage: Text::from(&self.stage.name),
-            s3_bucket_name: self.bucket.0.clone(),
+            stage: Text::from(&self.shared.stage.name),
+            s3_bucket_name: self.shared.bucket.0.clone(),
             table_video_tasks: tables.video_tasks.name(),
             table_processing_servers: tables.processing_servers.name(),
             table_notifications: tables.notifications.name(),
             table_system: tables.system.name(),
             tasks_queue_url: tasks.main.url(),
             notifications_topic_arn: topic.arn(),
+            backend_token_secret_arn: self.identity.secret.arn(),
         };
-        let function = Function::new(self.stage, environment)
+        let function = Function::new(self.shared.stage, environment)
             .memory(limits::MEMORY)
             .timeout(limits::TIMEOUT_SECONDS)
-            .log_retention(self.settings.log_retention_days)
+            .log_retention(self.shared.settings.log_retention_days)
             .allow(tables.video_tasks.query_index(BY_STATUS.name))
             // The index is eventually consistent, so a task is read again before it is ended.
             .allow(tables.video_tasks.allow(&[Access::GetItem, Access::UpdateItem]))
@@ -133,10 +131,11 @@ impl Parts<'_> {
             .allow(tables.notifications.allow(&[Access::PutItem]))
             .allow(tables.system.allow(&[Access::UpdateItem]))
             .allow(tasks.main.send())
-            .allow(topic.publish());
+            .allow(topic.publish())
+            .allow(self.identity.secret.rotate());
         let maintenance = stack.add(function);
         let expression = format!("rate({} minutes)", limits::MAINTENANCE_MINUTES);
-        let name = format!("thakii-maintenance-{}", self.stage.name);
+        let name = format!("thakii-maintenance-{}", self.shared.stage.name);
         stack.add(Schedule::new("MaintenanceSchedule", &name, &expression, &maintenance));
         maintenance
     }
@@ -146,9 +145,9 @@ impl Parts<'_> {
         let mut statements = self.tasks.main.work();
         statements.extend(self.events.main.send());
         let videos = format!("{VIDEOS}*");
-        statements.push(self.bucket.allow(&["s3:GetObject"], [videos.as_str()]));
+        statements.push(self.shared.bucket.allow(&["s3:GetObject"], [videos.as_str()]));
         let results = [format!("{SUBTITLES}*"), format!("{PDFS}*")];
-        statements.push(self.bucket.allow(&["s3:PutObject"], results.iter().map(String::as_str)));
+        statements.push(self.shared.bucket.allow(&["s3:PutObject"], results.iter().map(String::as_str)));
         let role = policy::role(&policy::service_trust("ecs-tasks.amazonaws.com"), &statements);
         let role = stack.resource("WorkerRole", Resource::of(role));
         stack.output("WorkerRoleArn", role.attribute("Arn"));

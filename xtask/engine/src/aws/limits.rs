@@ -47,7 +47,7 @@ const fn row(service: &'static str, operations: &'static [&'static str], limit: 
 }
 
 /// Sources: the quota pages of Lambda ("Lambda API requests"), API Gateway ("Quotas for creating, deploying and managing an
-/// API"), CloudWatch, CloudWatch Logs, Cognito ("Request rate quotas"), SNS and S3 ("Performance guidelines"). AWS publishes none for
+/// API"), CloudWatch, CloudWatch Logs, Cognito ("Request rate quotas"), Secrets Manager, SNS and S3 ("Performance guidelines"). AWS publishes none for
 /// CloudFormation, CloudFront and IAM: AWS's support named 5 a second per operation to users of `DescribeStacks`.
 const TABLE: &[Row] = &[
     row("cloudformation", &[], Limit::each("cloudformation", 4.0, 1)),
@@ -72,6 +72,8 @@ const TABLE: &[Row] = &[
     row("monitoring", &[], Limit::each("cloudwatch", 2.0, 1)),
     // 5 to 10 a second for each.
     row("logs", &[], Limit::each("logs", 4.0, 1)),
+    // 50 a second and more for each.
+    row("secretsmanager", &[], Limit::each("secretsmanager", 10.0, 5)),
     // 300 messages a second in the smallest regions.
     row("sns", &[], Limit::of("sns", 100.0, 20)),
     // 15 to 120 a second, by category.

@@ -18,6 +18,7 @@ mod routed;
 pub(crate) mod s3;
 #[cfg(test)]
 pub(crate) mod scripted;
+pub(crate) mod secrets;
 mod sign_in;
 pub(crate) mod sns;
 mod srp;

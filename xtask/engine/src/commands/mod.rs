@@ -24,6 +24,7 @@ pub(crate) mod prune;
 pub(crate) mod release;
 pub(crate) mod render;
 pub(crate) mod rollback;
+pub(crate) mod secret;
 pub(crate) mod status;
 pub(crate) mod summary;
 pub(crate) mod toolchain;

@@ -50,6 +50,8 @@ fn readable_contract() -> String {
     let text = std::fs::read_to_string(path).expect("the contract");
     assert!(text.contains(CONTRADICTION), "the contract has changed: is it still to be mended?");
     text.replace(CONTRADICTION, "          description: Publication date (empty string for drafts)")
+        // The fuzzer guesses passwords for the address in the examples, which leads to pauses.
+        .replace(super::world::OWNER, "guessed@example.com")
         .replace(|character: char| character.is_control() && character != '\n', "")
 }
 

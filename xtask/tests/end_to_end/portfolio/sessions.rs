@@ -102,3 +102,16 @@ pub(super) async fn a_disabled_account_is_told_so(world: Arc<World>) {
     let refused = world.anonymous.post("/v1/auth/login", json!({"email": email, "password": PASSWORD})).await;
     assert_eq!(refused.error(403).0, "AccountDisabled");
 }
+
+pub(super) async fn guessing_a_password_leads_to_a_pause(world: Arc<World>) {
+    let guess = async |email: &str| {
+        world.anonymous.post("/v1/auth/login", json!({"email": email, "password": "Wrong-Horse-7-Battery"})).await
+    };
+    let email = "guessed@example.com";
+    for _ in 0..4 {
+        assert_eq!(guess(email).await.error(401).0, "InvalidCredentials");
+    }
+    assert_eq!(guess(email).await.error(429).0, "TooManyRequests");
+    // Other accounts are not affected.
+    assert_eq!(guess("other@example.com").await.error(401).0, "InvalidCredentials");
+}

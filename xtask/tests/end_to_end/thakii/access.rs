@@ -155,3 +155,57 @@ pub(super) async fn row_22_origins_verbs_and_paths_are_the_functions(world: Arc<
     let patched = world.anonymous.call(Method::PATCH, "/list", None).await;
     assert_eq!(error(&patched), (405, "Method not allowed"));
 }
+
+/// Restarts the API's instances, so that they read the secret again.
+async fn restart(world: &World, per_minute: u32) {
+    let changes = [("SIGN_IN_PER_MINUTE", per_minute.to_string())];
+    world.cloud.reconfigure("thakii-backend-api-local", &changes).await;
+}
+
+async fn exchanged(world: &World) -> String {
+    let (status, body) = world.user.post("/auth/exchange-token", json!({})).await;
+    assert_eq!(status, 200, "{body}");
+    body["custom_token"].as_str().expect("a token").to_owned()
+}
+
+pub(super) async fn a_rotated_secret_verifies_old_tokens_until_it_is_revoked(world: Arc<World>) {
+    let secret = |verb: &str| {
+        let arguments = ["secret", verb, "--stage", "local", "--secret", "thakii/local/backend-token"];
+        let output = world.cloud.xtask(&arguments);
+        assert!(output.status.success(), "{verb}: {output:?}");
+    };
+    let status = async |token: &str| world.anonymous.with_token(token).get("/auth/user").await.0;
+    let old = exchanged(&world).await;
+    secret("rotate");
+    restart(&world, 999).await;
+    let new = exchanged(&world).await;
+    assert_eq!((status(&old).await, status(&new).await), (200, 200));
+    secret("revoke");
+    restart(&world, 998).await;
+    assert_eq!((status(&old).await, status(&new).await), (401, 200));
+    // A rotation that revokes at once, and a revocation without a previous value.
+    let both = ["secret", "rotate", "--stage", "local", "--secret", "BackendTokenSecret", "--revoke-previous"];
+    let output = world.cloud.xtask(&both);
+    assert!(output.status.success(), "{output:?}");
+    secret("revoke");
+    restart(&world, 997).await;
+    assert_eq!(status(&new).await, 401);
+    assert_eq!(status(&exchanged(&world).await).await, 200);
+}
+
+pub(super) async fn an_address_signs_in_so_often_a_minute(world: Arc<World>) {
+    restart(&world, 5).await;
+    let mut refused = Vec::new();
+    // More than two minutes admit, should one end meanwhile.
+    for _ in 0..11 {
+        let answer = world.user.post("/auth/login", json!({})).await;
+        if answer.0 != 200 {
+            refused.push(answer);
+        }
+    }
+    assert!((1..11).contains(&refused.len()), "{refused:?}");
+    assert!(refused.iter().all(|answer| error(answer) == (429, "Too many requests")), "{refused:?}");
+    // Other routes are not limited.
+    assert_eq!(world.user.get("/list").await.0, 200);
+    restart(&world, 1000).await;
+}

@@ -1,9 +1,10 @@
 //! Signing in, refreshing, signing out, and the caller.
 
+use portfolio_contract::Api;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    Answer, Function, Request,
+    Answer, Function, Request, environment,
     script::Script,
     tokens::{owner, stranger, token},
 };
@@ -14,8 +15,13 @@ fn credentials() -> Value {
     json!({"email": EMAIL, "password": "correct horse"})
 }
 
+/// A function with the salt from which pseudonyms in counters are derived.
+fn function(script: Script) -> Function {
+    Function::with(Api { visitor_salt: Some("salt".to_owned()), ..environment() }, script)
+}
+
 async fn login_with(script: Script, body: Value) -> (Answer, Function) {
-    let function = Function::new(script);
+    let function = function(script);
     let answer = function.send(Request::new("POST", "/v1/auth/login").json(body)).await;
     (answer, function)
 }
@@ -25,7 +31,7 @@ async fn login(script: Script) -> Answer {
 }
 
 async fn refresh(script: Script) -> (Answer, Function) {
-    let function = Function::new(script);
+    let function = function(script);
     let request = Request::new("POST", "/v1/auth/refresh").json(json!({"refreshToken": "refresh-1"}));
     (function.send(request).await, function)
 }
@@ -272,4 +278,113 @@ async fn a_token_of_another_use_is_rejected() {
         let request = Request::new("GET", "/v1/auth/me").token(token(&changes));
         is_error(&Function::new(Script::new()).send(request).await, 401, "InvalidToken");
     }
+}
+
+/// A script in which the pool refuses so many passwords.
+fn refusing(script: Script, count: usize) -> Script {
+    (0..count).fold(script, |script, _| script.fail("InitiateAuth", "NotAuthorizedException", "Incorrect"))
+}
+
+/// Sends credentials for an account from an address.
+async fn try_login(function: &Function, email: &str, address: &str) -> Answer {
+    let body = json!({"email": email, "password": "guess"});
+    // A header that clients set names no address.
+    let request =
+        Request::new("POST", "/v1/auth/login").json(body).address(address).header("X-Forwarded-For", "203.0.113.7");
+    function.attempt(request).await
+}
+
+fn is_limited(answer: &Answer, seconds: &str) {
+    is_error(answer, 429, "TooManyRequests");
+    assert_eq!(answer.header("retry-after"), Some(seconds));
+}
+
+const HOME: &str = "192.0.2.1";
+
+#[tokio::test(flavor = "current_thread")]
+async fn wrong_passwords_make_an_account_pause_for_one_address() {
+    let script = refusing(Script::new(), 6);
+    let function = function(script.clone());
+    for _ in 0..4 {
+        is_error(&try_login(&function, EMAIL, HOME).await, 401, "InvalidCredentials");
+    }
+    for _ in 0..2 {
+        // In another spelling, too. The pool is not asked, and the pause does not grow.
+        is_limited(&try_login(&function, "Owner@Example.com", HOME).await, "30");
+    }
+    // The owner signs in from elsewhere, and others from the same address.
+    is_error(&try_login(&function, EMAIL, "192.0.2.2").await, 401, "InvalidCredentials");
+    is_error(&try_login(&function, "other@example.com", HOME).await, 401, "InvalidCredentials");
+    script.assert_played();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_right_password_forgets_failures_and_a_challenge_does_not() {
+    let challenge = json!({"ChallengeName": "SOFTWARE_TOKEN_MFA", "Session": "session-1", "ChallengeParameters": {}});
+    let script = refusing(Script::new(), 3).on("InitiateAuth", tokens(&json!("refresh-1")));
+    let script = refusing(script, 3).on("InitiateAuth", challenge);
+    let function = function(script.clone());
+    let mut statuses = Vec::new();
+    for _ in 0..9 {
+        statuses.push(try_login(&function, EMAIL, HOME).await.status());
+    }
+    assert_eq!(statuses, [401, 401, 401, 200, 401, 401, 401, 403, 429]);
+    script.assert_played();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn codes_are_guessed_as_slowly_as_passwords() {
+    let script =
+        (0..4).fold(Script::new(), |script, _| script.fail("RespondToAuthChallenge", "CodeMismatchException", "No"));
+    let function = function(script.clone());
+    let guess = async |email: &str| {
+        let body = json!({"email": email, "password": "x", "session": "owner-1:session-1", "mfaCode": "000000"});
+        function.attempt(Request::new("POST", "/v1/auth/login").json(body)).await
+    };
+    // The session names the account, so another email makes no difference.
+    for email in ["a@example.com", "b@example.com", "c@example.com", "d@example.com"] {
+        is_error(&guess(email).await, 401, "InvalidCredentials");
+    }
+    is_limited(&guess("e@example.com").await, "30");
+    script.assert_played();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_address_has_ten_requests_a_minute() {
+    let script = refusing(Script::new(), 11);
+    let function = function(script.clone());
+    let refresh = async |address: &str| {
+        let request = Request::new("POST", "/v1/auth/refresh").json(json!({"refreshToken": "x"}));
+        function.attempt(request.address(address)).await
+    };
+    for _ in 0..10 {
+        is_error(&refresh("2001:db8::1").await, 401, "InvalidToken");
+    }
+    // The tests' time is the start of a minute. All addresses of the client's network count.
+    is_limited(&refresh("2001:db8::2").await, "60");
+    is_limited(&try_login(&function, EMAIL, "2001:db8::1").await, "60");
+    is_error(&refresh("2001:db8:0:1::1").await, 401, "InvalidToken");
+    script.assert_played();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn without_the_counters_the_owner_still_signs_in() {
+    let script = Script::new().without_counters().on("InitiateAuth", tokens(&json!("refresh-1")));
+    login(script).await.ok(200);
+    // Without the salt, too.
+    let script = Script::new().fail("GetParameter", "InternalServerError", "oops");
+    let script = script.on("InitiateAuth", tokens(&json!("refresh-1")));
+    Function::new(script).send(Request::new("POST", "/v1/auth/login").json(credentials())).await.ok(200);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_unavailable_pool_is_no_failure_of_the_account() {
+    let down = (0..5).fold(Script::new(), |script, _| script.fail("InitiateAuth", "InternalErrorException", "oops"));
+    let script = refusing(down, 1);
+    let function = function(script.clone());
+    for _ in 0..5 {
+        is_error(&try_login(&function, EMAIL, HOME).await, 500, "InternalError");
+    }
+    is_error(&try_login(&function, EMAIL, HOME).await, 401, "InvalidCredentials");
+    script.assert_played();
 }

@@ -4,12 +4,19 @@ use serde_json::{Value, json};
 
 use super::{certification, is_invalid, post, project, send};
 use crate::testing::{
-    ID, Request,
-    script::{Script, listed},
+    Function, ID, Request,
+    script::{Script, item, listed},
 };
 
-/// The queries of a list: partitions and their responses.
+/// The calls of a list: queries of partitions with their responses, and the reading of the content.
 fn queries(partitions: &[(&str, &[Value])]) -> Script {
+    let script = queried(partitions);
+    let items: Vec<_> = partitions.iter().flat_map(|(_, items)| items.iter()).map(item).collect();
+    if items.is_empty() { script } else { script.on("BatchGetItem", json!({"Responses": {"portfolio": items}})) }
+}
+
+/// The queries of partitions, with their responses.
+fn queried(partitions: &[(&str, &[Value])]) -> Script {
     partitions.iter().fold(Script::new(), |script, (partition, items)| {
         script
             .on("Query", listed(items))
@@ -58,9 +65,11 @@ async fn lists_can_be_filtered() {
         .with("/ExpressionAttributeValues/:tags/S", "rust");
     send(script, Request::new("GET", "/v1/blog/posts?category=Backend&tag=rust")).await.ok(200);
 
-    let script = queries(&[("PROJECT#STATUS#PUBLISHED", &[project("PUBLISHED", &json!({}))])])
+    let featured = project("PUBLISHED", &json!({}));
+    let script = queried(&[("PROJECT#STATUS#PUBLISHED", std::slice::from_ref(&featured))])
         .with("/FilterExpression", "#data.#featured = :featured")
-        .with("/ExpressionAttributeValues/:featured/BOOL", true);
+        .with("/ExpressionAttributeValues/:featured/BOOL", true)
+        .on("BatchGetItem", json!({"Responses": {"portfolio": [item(&featured)]}}));
     let list = send(script, Request::new("GET", "/v1/projects?featured=true")).await.ok(200);
     assert_eq!(list["projects"][0]["id"], ID);
 
@@ -86,21 +95,65 @@ async fn certifications_and_courses_are_merged_by_date() {
     assert_eq!(ids, [json!("3"), json!("2"), json!("1")]);
 }
 
+fn posts(count: usize) -> Vec<Value> {
+    (0..count).map(|number| post("PUBLISHED", &json!({"id": format!("post-{number:02}")}))).collect()
+}
+
 #[tokio::test(flavor = "current_thread")]
-async fn items_after_the_page_are_only_counted() {
+async fn bodies_are_read_for_the_page_only_and_later_items_are_only_counted() {
     let more = json!({"PK": {"S": "a"}});
-    let mut first = listed(&[post("PUBLISHED", &json!({})), post("PUBLISHED", &json!({}))]);
+    let posts = posts(3);
+    let mut first = listed(&posts);
     first["LastEvaluatedKey"] = more.clone();
     let script = Script::new()
         .on("Query", first)
-        .with("/Select", "ALL_ATTRIBUTES")
+        .with("/ProjectionExpression", "PK, GSI1SK")
         .on("Query", json!({"Count": 40, "LastEvaluatedKey": more}))
         .with("/Select", "COUNT")
         .with("/ExclusiveStartKey/PK/S", "a")
         .on("Query", json!({"Count": 2}))
-        .with("/Select", "COUNT");
-    let list = send(script, Request::new("GET", "/v1/blog/posts?limit=2")).await.ok(200);
-    assert_eq!((list["posts"].as_array().map(Vec::len), &list["total"]), (Some(2), &json!(44)));
+        .with("/Select", "COUNT")
+        .on("BatchGetItem", json!({"Responses": {"portfolio": posts.iter().map(item).collect::<Vec<_>>()}}))
+        .with("/RequestItems/portfolio/Keys/0/PK/S", "BLOG#post-02")
+        .with("/RequestItems/portfolio/Keys/1/PK/S", "BLOG#post-01");
+    let function = Function::new(script.clone());
+    let list = function.send(Request::new("GET", "/v1/blog/posts?limit=2")).await.ok(200);
+    assert_eq!((list["posts"].as_array().map(Vec::len), &list["total"]), (Some(2), &json!(45)));
+    let (_, batch) = script.requests().pop().expect("the batch");
+    assert_eq!(batch["RequestItems"]["portfolio"]["Keys"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn content_that_became_a_draft_meanwhile_is_left_out() {
+    let published = post("PUBLISHED", &json!({}));
+    let draft = item(&post("DRAFT", &json!({})));
+    let script = queried(&[("BLOG#STATUS#PUBLISHED", &[published])])
+        .on("BatchGetItem", json!({"Responses": {"portfolio": [draft]}}));
+    let list = send(script, Request::new("GET", "/v1/blog/posts")).await.ok(200);
+    assert_eq!(list["posts"], json!([]));
+}
+
+/// A partition of a page more than a stranger's list reads, each with one item.
+fn long_list(pages: usize) -> Script {
+    (0..pages).fold(Script::new(), |script, page| {
+        let mut answer = listed(&posts(1));
+        if page < 16 {
+            answer["LastEvaluatedKey"] = json!({"PK": {"S": "a"}});
+        }
+        script.on("Query", answer)
+    })
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn strangers_read_a_bounded_part_of_a_list_and_the_owner_all_of_it() {
+    let batch = json!({"Responses": {"portfolio": [item(&posts(1)[0])]}});
+    let stranger = Request::new("GET", "/v1/blog/posts?limit=1");
+    let list = send(long_list(16).on("BatchGetItem", batch.clone()), stranger.clone()).await.ok(200);
+    assert_eq!(list["total"], 16);
+    let list = send(long_list(17).on("BatchGetItem", batch), stranger.owner()).await.ok(200);
+    assert_eq!(list["total"], 17);
+    // A part that the bound cuts off is an error, not an empty list.
+    is_invalid(&send(long_list(16), Request::new("GET", "/v1/blog/posts?limit=1&offset=16")).await, "offset");
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -127,8 +180,12 @@ async fn invalid_parameters_are_named() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_response_that_is_too_large_for_lambda_suggests_a_smaller_limit() {
-    let long = post("PUBLISHED", &json!({"content": "\"".repeat(300 * 1024)}));
-    let script = queries(&[("BLOG#STATUS#PUBLISHED", &vec![long; 20])]);
+    let long = |number: usize| {
+        let changes = json!({"id": format!("post-{number}"), "content": "\"".repeat(300 * 1024)});
+        post("PUBLISHED", &changes)
+    };
+    let long: Vec<_> = (0..20).map(long).collect();
+    let script = queries(&[("BLOG#STATUS#PUBLISHED", &long)]);
     is_invalid(&send(script, Request::new("GET", "/v1/blog/posts")).await, "limit");
 }
 
@@ -136,7 +193,7 @@ async fn a_response_that_is_too_large_for_lambda_suggests_a_smaller_limit() {
 async fn categories_without_posts_are_left_out() {
     let category = |name: &str, count: i64| json!({"PK": format!("BLOG#CATEGORY#{name}"), "SK": "COUNT", "CategoryCount": count, "Data": {"name": name}});
     let items = [category("Zoo", 1), category("Empty", 0), category("Below", -1), category("Cloud", 3)];
-    let script = queries(&[("BLOG#CATEGORY", &items)]);
+    let script = queried(&[("BLOG#CATEGORY", &items)]);
     let categories = send(script, Request::new("GET", "/v1/blog/categories")).await.ok(200);
     assert_eq!(categories, json!({"categories": ["Cloud", "Zoo"], "counts": {"Cloud": 3, "Zoo": 1}}));
 }

@@ -5,6 +5,9 @@ use crate::{
     template::{Reference, Resource, Stack, Text, json::camel, set},
 };
 
+/// The response type of a throttled request.
+const THROTTLED: &str = "THROTTLED";
+
 /// An `AWS::ApiGateway::GatewayResponse`: an error response of the gateway's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayError {
@@ -19,10 +22,11 @@ pub struct GatewayError {
 }
 
 impl GatewayError {
-    /// Creates an error response without additional headers.
+    /// Creates an error response. That to a throttled request says when to try again: throttles are rates per second.
     #[must_use]
     pub fn new(response_type: &'static str, status: Option<u16>, body: impl Into<String>) -> Self {
-        Self { response_type, status, body: body.into(), headers: Vec::new() }
+        let headers = if response_type == THROTTLED { vec![("Retry-After", "1".to_owned())] } else { Vec::new() };
+        Self { response_type, status, body: body.into(), headers }
     }
 
     /// Adds a header.
@@ -58,7 +62,7 @@ const DEFAULT_ERRORS: &[(&str, u16)] = &[
     ("ACCESS_DENIED", 403),
     ("MISSING_AUTHENTICATION_TOKEN", 403),
     ("REQUEST_TOO_LARGE", 413),
-    ("THROTTLED", 429),
+    (THROTTLED, 429),
     ("UNAUTHORIZED", 401),
 ];
 
@@ -71,4 +75,17 @@ pub(super) fn default_errors() -> Vec<GatewayError> {
         GatewayError::new(kind, (!kind.starts_with("DEFAULT")).then_some(*status), body)
     };
     DEFAULT_ERRORS.iter().map(error).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttled_clients_are_asked_to_wait() {
+        let waits = |error: &GatewayError| error.headers.iter().any(|(name, _)| *name == "Retry-After");
+        for error in default_errors() {
+            assert_eq!(waits(&error), error.status == Some(429), "{}", error.response_type);
+        }
+    }
 }

@@ -12,9 +12,14 @@ pub(super) fn requests(service: &str, operation: &str, body: &Value, place: &Pla
     let field = |name: &str| body[name].as_str();
     let one = |resource: String| Some(vec![Request::new(format!("{service}:{operation}"), resource)]);
     match (service, operation) {
-        ("secretsmanager", "GetSecretValue" | "DescribeSecret" | "PutSecretValue") => {
-            one(place.arn_of(service, "secret:", field("SecretId")?))
-        }
+        (
+            "secretsmanager",
+            "DescribeSecret"
+            | "GetSecretValue"
+            | "ListSecretVersionIds"
+            | "PutSecretValue"
+            | "UpdateSecretVersionStage",
+        ) => one(place.arn_of(service, "secret:", field("SecretId")?)),
         ("ssm", "GetParameter" | "PutParameter" | "DeleteParameter") => one(parameter(field("Name")?, place)),
         ("ssm", "GetParametersByPath") => one(parameter(field("Path")?.trim_end_matches('/'), place)),
         ("ssm", "GetParameters") => {

@@ -141,6 +141,13 @@ fn the_other_services_name_operation_and_resource() {
             "secretsmanager:GetSecretValue",
             here("secretsmanager", "secret:s"),
         ),
+        (
+            "secretsmanager",
+            "ListSecretVersionIds",
+            json!({"SecretId": "s"}),
+            "secretsmanager:ListSecretVersionIds",
+            here("secretsmanager", "secret:s"),
+        ),
         ("ssm", "GetParameter", json!({"Name": "/a/b"}), "ssm:GetParameter", here("ssm", "parameter/a/b")),
         (
             "cognito-idp",
