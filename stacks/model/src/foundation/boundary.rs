@@ -138,19 +138,6 @@ pub(super) fn set_on_roles(systems: &mut [RenderedSystem], stage: &Stage) {
     }
 }
 
-/// Tags all user pools of these systems. The permission to create the test user depends on a pool's tags, and
-/// CloudFormation does not always apply a stack's tags to user pools.
-pub(super) fn tag_pools(systems: &mut [RenderedSystem], stage: &Stage) {
-    for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
-        let tags = json!({ "stack": stack.stack, "stage": stage.name, "system": stack.system });
-        let resources = stack.template["Resources"].as_object_mut().into_iter().flatten();
-        for (_, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
-            pool["Properties"]["UserPoolTags"] = tags.clone();
-        }
-        stack.template = sorted(std::mem::take(&mut stack.template));
-    }
-}
-
 /// Returns a template's resources of these types of IAM.
 fn iam_resources<'a>(template: &'a Value, types: &'a [&str]) -> impl Iterator<Item = (&'a String, &'a Value)> {
     let resources = template["Resources"].as_object().into_iter().flatten();

@@ -18,6 +18,7 @@ pub struct UserPool {
     prefix: String,
     sms: Option<String>,
     password_length: i64,
+    protected: bool,
 }
 
 /// The values by which other parts refer to a user pool.
@@ -31,7 +32,8 @@ pub struct UserPoolHandle {
 
 impl UserPool {
     /// Creates a user pool called `<prefix>-users` with a client called `<prefix>-client`. Users sign up themselves,
-    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted.
+    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted, and in a protected stage it cannot be
+    /// deleted.
     #[must_use]
     pub fn new(logical_id: &str, prefix: String, stage: &Stage) -> Self {
         Self {
@@ -40,6 +42,7 @@ impl UserPool {
             prefix,
             sms: None,
             password_length: 8,
+            protected: stage.protected,
         }
     }
 
@@ -63,6 +66,7 @@ impl UserPool {
         cognito::UserPool {
             user_pool_name: set(format!("{}-users", self.prefix)),
             mfa_configuration: set("OFF"),
+            deletion_protection: self.protected.then_some("ACTIVE").and_then(set),
             policies: Some(user_pool::Policies {
                 password_policy: Some(user_pool::PasswordPolicy {
                     minimum_length: set(self.password_length),

@@ -126,7 +126,7 @@ fn is_scoped(condition: &Value) -> bool {
 }
 
 /// Is a resource every one of its service or type: `*`, or an ARN whose name is `*`?
-fn is_wildcard(resource: &str) -> bool {
+pub(crate) fn is_wildcard(resource: &str) -> bool {
     let text = plain(resource);
     // The colons of `${AWS::Region}` do not separate parts.
     let text = text.replace("AWS::", "");
@@ -135,6 +135,10 @@ fn is_wildcard(resource: &str) -> bool {
     let is_any = |name: &str| name.starts_with('*') && name.chars().all(|letter| letter == '*');
     if service == Some("s3") {
         return is_any(name.split('/').next().unwrap_or_default());
+    }
+    if service == Some("apigateway") {
+        // Paths of the service's own API, for example `/restapis/<ID>/stages/<name>`.
+        return name.trim_start_matches('/').split('/').take(2).any(is_any);
     }
     match name.split_once(['/', ':']) {
         Some((_, name)) => is_any(name.split(['/', ':']).next().unwrap_or_default()),
@@ -182,6 +186,8 @@ mod tests {
             "arn:aws:dynamodb:*:*:table/*",
             r#"{"Fn::Sub":"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:*"}"#,
             "arn:aws:lambda:eu-central-1:111122223333:function:*",
+            r#"{"Fn::Sub":"arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*"}"#,
+            "arn:aws:apigateway:eu-central-1::/tags/*",
         ] {
             assert!(is_wildcard(wide), "{wide}");
         }
@@ -192,6 +198,8 @@ mod tests {
             "arn:aws:dynamodb:eu-central-1:111122223333:table/photos/index/*",
             "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/photos:*",
             "arn:aws:lambda:eu-central-1:111122223333:function:photos-*",
+            "arn:aws:apigateway:eu-central-1::/restapis",
+            "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/*",
         ] {
             assert!(!is_wildcard(narrow), "{narrow}");
         }

@@ -51,7 +51,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName, tab
         .visibility(EVENT_VISIBILITY)
         .attempts(limits::EVENT_RECEIVES);
     let (tasks, events) = (stack.add(tasks), stack.add(events));
-    let topic = stack.add(Topic::new("NotificationsTopic", &name("notifications")));
+    let topic = stack.add(Topic::new("NotificationsTopic", &name("notifications"), stage));
     let parts = Parts { stage, settings, bucket, tables, tasks: &tasks, events: &events, topic: &topic };
     let status = parts.add_status(&mut stack);
     let maintenance = parts.add_maintenance(&mut stack);
