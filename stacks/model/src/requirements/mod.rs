@@ -9,11 +9,13 @@ mod callers;
 mod data;
 mod regions;
 mod transport;
+mod wildcards;
 
 use std::fmt;
 
 pub(crate) use access::is_wildcard;
 use serde_json::Value;
+pub use wildcards::{Wildcard, wildcards};
 
 use crate::{
     rendered::{RenderedStack, RenderedSystem},
