@@ -136,7 +136,7 @@ impl Family {
         match self {
             Self::Named | Self::Other => name != "GetChange",
             Self::Domains => is_method || is_of_domain,
-            Self::EdgeFunctions => is_edge_function,
+            Self::EdgeFunctions => is_edge_function || name.ends_with("agResource") || name == "ListTagsForResource",
             Self::Collections => ["GET", "POST"].contains(&name),
             Self::Tagged => {
                 let is_tag_of_path = ["apigateway:TagResource", "apigateway:UntagResource"].contains(&action);

@@ -185,3 +185,46 @@ fn the_deploy_role_cannot_delete_the_ledger_or_import_what_tags_bind() {
     assert!(!imports(&["AWS::DynamoDB::Table", "AWS::Cognito::UserPool"]));
     assert!(may(&deploy, "cloudformation:UpdateTerminationProtection", &stack, &[]));
 }
+
+#[test]
+fn each_action_reaches_the_resources_that_it_concerns_and_no_others() {
+    let tags = super::Tags { stage: "prod", systems: [NOTES].into(), untagged: std::collections::BTreeSet::new() };
+    let arn = |service: &str, rest: &str| format!("arn:aws:{service}::{ACCOUNT}:{rest}");
+    let allowed = |service: &str, actions: &[&'static str], arns: &[String]| -> Vec<Value> {
+        let actions = actions.iter().copied().collect();
+        let statements = super::statements(service, &actions, &arns.iter().cloned().collect(), &tags);
+        let document = crate::parts::policy::document(&statements);
+        list(&document["Statement"]).to_vec()
+    };
+    let arns = ["distribution/*", "function/prod-www", "origin-access-control/*"].map(|rest| arn("cloudfront", rest));
+    let actions = [
+        "cloudfront:DeleteOriginAccessControl",
+        "cloudfront:TagResource",
+        "cloudfront:UpdateDistribution",
+        "cloudfront:UpdateFunction",
+    ];
+    let statements = allowed("cloudfront", &actions, &arns);
+    let (function, other) = (arn("cloudfront", "function/prod-www"), arn("cloudfront", "function/other"));
+    let (distribution, control) = (arn("cloudfront", "distribution/E1"), arn("cloudfront", "origin-access-control/E1"));
+    for (action, resource, keys, is_allowed) in [
+        ("cloudfront:UpdateFunction", &function, &[][..], true),
+        ("cloudfront:TagResource", &function, &[], true),
+        ("cloudfront:UpdateFunction", &other, &[], false),
+        ("cloudfront:UpdateFunction", &distribution, &OWN, false),
+        ("cloudfront:UpdateDistribution", &distribution, &OWN, true),
+        ("cloudfront:UpdateDistribution", &distribution, &[], false),
+        ("cloudfront:UpdateDistribution", &function, &OWN, false),
+        ("cloudfront:DeleteOriginAccessControl", &control, &[], true),
+        ("cloudfront:DeleteOriginAccessControl", &distribution, &OWN, false),
+    ] {
+        assert_eq!(may(&statements, action, resource, &[keys]), is_allowed, "{action} on {resource}");
+    }
+    let stages = "arn:aws:apigateway:eu-central-1::/restapis/*/stages/*".to_owned();
+    let acl = arn("wafv2", "regional/webacl/notes-api-prod/*");
+    let statements = allowed("wafv2", &["wafv2:AssociateWebACL", "wafv2:DeleteWebACL"], &[stages, acl.clone()]);
+    assert!(may(&statements, "wafv2:DeleteWebACL", &acl.replace('*', "1"), &[]));
+    let stage = "arn:aws:apigateway:eu-central-1::/restapis/abc/stages/prod";
+    assert!(
+        may(&statements, "wafv2:AssociateWebACL", stage, &[]) && !may(&statements, "wafv2:DeleteWebACL", stage, &[])
+    );
+}
