@@ -23,7 +23,7 @@ pub enum Feature {
     ResourceGroups,
     /// References to secrets through Parameter Store, under `/aws/reference/secretsmanager`: the parameters do not exist.
     SecretReferences,
-    /// Policies of buckets and queues that deny requests without TLS: the emulator serves HTTP only.
+    /// Policies of buckets, queues and topics that deny requests without TLS: the emulator serves HTTP only.
     TlsOnly,
     /// `AWS::Cognito::UserPoolUser`: an unknown type.
     UserPoolUsers,

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::{
     limits::{self, CREATES, CREATING, Tags},
     scope::{Scopes, scopes},
-    tags::untagged_services,
 };
 use crate::{
     parts::policy::Statement,
@@ -157,8 +156,7 @@ pub(super) fn statements(grants: &Grants<'_>) -> Result<Vec<Statement>, RenderEr
     let stacks = grants.stacks;
     let scopes = scopes(stacks.iter().copied());
     let actions = Actions::sort(actions(stacks)?, &scopes);
-    let systems = stacks.iter().map(|stack| stack.system.as_str()).collect();
-    let tags = Tags { stage: grants.stage, systems, untagged: untagged_services(stacks, grants.stage) };
+    let tags = Tags::new(grants.stage, stacks);
     let mut statements = Vec::new();
     for (service, actions) in &actions.scoped {
         let arns = scopes.get(service).cloned().unwrap_or_default();

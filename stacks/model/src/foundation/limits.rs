@@ -8,8 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::execution::{split, sub};
-use crate::{parts::policy::Statement, requirements::is_wildcard, template::Text};
+use super::{
+    execution::{split, sub},
+    tags::untagged_services,
+};
+use crate::{parts::policy::Statement, rendered::RenderedStack, requirements::is_wildcard, template::Text};
 
 /// Creates resources with generated IDs; the tags are part of the request.
 pub(super) const CREATING: [&str; 5] = [
@@ -73,7 +76,18 @@ pub(super) struct Tags<'a> {
     pub(super) untagged: BTreeSet<String>,
 }
 
-impl Tags<'_> {
+impl<'a> Tags<'a> {
+    /// Returns the tags of a stage with these stacks, rendered and deployed.
+    pub(super) fn new(stage: &'a str, stacks: &[&'a RenderedStack]) -> Self {
+        let systems = stacks.iter().map(|stack| stack.system.as_str()).collect();
+        Self { stage, systems, untagged: untagged_services(stacks, stage) }
+    }
+
+    /// Returns the condition for actions on user pools; `None` while a deployed pool lacks a tag.
+    pub(super) fn of_pools(&self) -> Option<Value> {
+        (!self.untagged.contains("cognito-idp")).then(|| self.of_resource("StringEquals"))
+    }
+
     /// The condition that a resource has the stage's tags.
     fn of_resource(&self, operator: &str) -> Value {
         json!({ operator: { "aws:ResourceTag/stage": self.stage, "aws:ResourceTag/system": self.systems } })

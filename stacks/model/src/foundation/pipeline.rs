@@ -136,7 +136,7 @@ pub(super) fn stack(
     add_role(&mut stack, "PlanRole", PipelineRole::Plan, stage, policy::role(&branch, &plan));
 
     let stacks: Vec<_> = systems.iter().flat_map(|system| &system.stacks).chain(deployed).collect();
-    add_boundary(&mut stack, stage, &boundary::statements(&stacks)?)?;
+    add_boundary(&mut stack, stage, &boundary::statements(&stacks, stage)?)?;
     let boundary = boundary::arn(stage);
     let grants = execution::Grants { stage: &stage.name, stacks: &stacks, boundary: &boundary, artifacts };
     let policies = add_policies(&mut stack, stage, &execution::statements(&grants)?)?;

@@ -1,5 +1,7 @@
 //! What the execution role of the example may do, decided as IAM decides it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -188,7 +190,7 @@ fn the_deploy_role_cannot_delete_the_ledger_or_import_what_tags_bind() {
 
 #[test]
 fn each_action_reaches_the_resources_that_it_concerns_and_no_others() {
-    let tags = super::Tags { stage: "prod", systems: [NOTES].into(), untagged: std::collections::BTreeSet::new() };
+    let tags = super::Tags { stage: "prod", systems: [NOTES].into(), untagged: BTreeSet::new() };
     let arn = |service: &str, rest: &str| format!("arn:aws:{service}::{ACCOUNT}:{rest}");
     let allowed = |service: &str, actions: &[&'static str], arns: &[String]| -> Vec<Value> {
         let actions = actions.iter().copied().collect();
@@ -227,4 +229,20 @@ fn each_action_reaches_the_resources_that_it_concerns_and_no_others() {
     assert!(
         may(&statements, "wafv2:AssociateWebACL", stage, &[]) && !may(&statements, "wafv2:DeleteWebACL", stage, &[])
     );
+}
+
+#[test]
+fn the_boundary_limits_user_pools_by_their_tags() {
+    let stage = Example::stage_named("prod");
+    let mut systems = Example.render(&stage).expect("rendered");
+    let stack = &mut systems[0].stacks[0];
+    let pool = json!({ "Fn::GetAtt": ["Users", "Arn"] });
+    let lists = json!({ "Effect": "Allow", "Action": ["cognito-idp:ListUsers"], "Resource": [pool] });
+    let policies = json!([{ "PolicyName": "access", "PolicyDocument": { "Statement": [lists] } }]);
+    stack.template["Resources"]["Lister"] = json!({ "Type": "AWS::IAM::Role", "Properties": { "Policies": policies } });
+    let complete = complete(&stage, systems, &[]).expect("complete");
+    let boundary = statements(roles_of(&complete), "RoleBoundary");
+    let pool = format!("arn:aws:cognito-idp:eu-central-1:{ACCOUNT}:userpool/eu-central-1_abc");
+    let may = |keys: &[(&str, &str)]| may(&boundary, "cognito-idp:ListUsers", &pool, &[keys]);
+    assert!(may(&OWN) && !may(&OTHERS) && !may(&[]));
 }
