@@ -169,8 +169,13 @@ fn roles_of_a_deploy_have_the_boundary_and_a_deploy_cannot_change_it() {
     assert_eq!(resource(&pipeline(), "RoleBoundary")["Properties"]["ManagedPolicyName"], "foundation-boundary-staging");
     for statement in statements(&pipeline()) {
         let actions = strings(&statement["Action"]);
-        let gives_permissions =
-            ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"];
+        let gives_permissions = [
+            "iam:AttachRolePolicy",
+            "iam:CreateRole",
+            "iam:PutRolePermissionsBoundary",
+            "iam:PutRolePolicy",
+            "iam:UpdateAssumeRolePolicy",
+        ];
         if actions.iter().any(|action| gives_permissions.contains(&action.as_str())) {
             let condition = &statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"]["Fn::Sub"];
             assert_eq!(condition, boundary, "{statement:#}");

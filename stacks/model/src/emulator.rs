@@ -24,7 +24,7 @@ pub enum Feature {
     ResourceGroups,
     /// References to secrets through Parameter Store, under `/aws/reference/secretsmanager`: the parameters do not exist.
     SecretReferences,
-    /// Policies of buckets and queues that deny requests without TLS: the emulator serves HTTP only.
+    /// Policies of buckets, queues and topics that deny requests without TLS: the emulator serves HTTP only.
     TlsOnly,
     /// The account's settings of SMS: `sns:GetSMSAttributes` is an unknown operation, and no message is sent.
     SmsAttributes,

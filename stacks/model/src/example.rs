@@ -182,7 +182,7 @@ fn notes_data(stage: &Stage) -> (Stack, TableHandle) {
     let table = Table::new("NotesTable", &format!("notes-{}", stage.name), ("PK", None), stage).recoverable();
     let table = stack.add(table);
     let users = EmailPool::new("Users", &format!("notes-users-{}", stage.name), ("UserClient", "notes-web"));
-    let users = stack.add(users);
+    let users = stack.add(users.protected(stage.protected));
     stack.output("UserPoolId", users.pool.id());
     stack.output("UserClientId", users.client.id());
     stack.add(Secret::new("Salt", &format!("notes/{}/salt", stage.name), stage));
@@ -196,7 +196,7 @@ fn notes_api(stage: &Stage, settings: &NotesSettings, table: &TableHandle) -> (S
     let function = stack.add(Function::new(stage, environment).allow(access));
     let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<NotesRoute>(&function);
     stack.add(api);
-    let topic = stack.add(Topic::new("AlarmTopic", &format!("notes-alarms-{}", stage.name)));
+    let topic = stack.add(Topic::new("AlarmTopic", &format!("notes-alarms-{}", stage.name), stage));
     stack.output(ARN_OUTPUT, topic.arn());
     (stack, function)
 }
@@ -217,7 +217,7 @@ fn feeds(stage: &Stage) -> System {
     let mut stack = Stack::new("api", "Feeds: the function and its topic.");
     let environment = FeedsFetch { stage: Text::from(&stage.name) };
     stack.add(Function::new(stage, environment));
-    let topic = stack.add(Topic::new("AlarmTopic", &format!("feeds-alarms-{}", stage.name)));
+    let topic = stack.add(Topic::new("AlarmTopic", &format!("feeds-alarms-{}", stage.name), stage));
     stack.output(ARN_OUTPUT, topic.arn());
     System::new(FEEDS, [stack]).alarm_topic("api", ARN_OUTPUT)
 }

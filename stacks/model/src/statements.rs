@@ -168,7 +168,7 @@ impl PolicyStatement {
     pub fn condition_alternatives(&self) -> Vec<Value> {
         let mut alternatives = vec![self.condition.clone()];
         for (operator, keys) in fields(&self.condition) {
-            if !ANY_OF.contains(&operator) {
+            if !ANY_OF.contains(&operator.strip_suffix("IfExists").unwrap_or(operator)) {
                 continue;
             }
             for (key, values) in fields(keys) {

@@ -56,6 +56,8 @@ pub(crate) fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> 
 }
 
 #[cfg(test)]
+mod permissions_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

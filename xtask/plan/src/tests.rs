@@ -278,6 +278,43 @@ fn a_new_stage_is_previewed_in_deploy_order_and_by_system() {
     assert!(first.iter().all(|stack| stack.starts_with("foundation-")), "{first:?}");
 }
 
+/// A protected stage that refuses every kind of change.
+fn strict_stage() -> Stage {
+    let refuse = "refuse: [widens-iam, opens-to-public, drops-alarm, breaks-clients]\n";
+    let text = format!("{refuse}{}", model::example::PROD);
+    Stage::parse("prod", &text, "prod.yaml").expect("a stage")
+}
+
+#[test]
+fn a_strict_stage_accepts_new_bounded_roles_and_foundation_and_refuses_a_wider_role() {
+    let stage = strict_stage();
+    let systems = systems(&stage);
+    let first = preview::preview(&stage, &systems, &Baseline::default(), None, Vec::new());
+    assert_eq!(first.refused().map(|finding| finding.message.as_str()).collect::<Vec<_>>(), [""; 0]);
+    let widened = first.findings.iter().filter(|finding| finding.kind == crate::findings::FindingKind::WidensIam);
+    assert!(widened.count() > 0, "they are shown all the same");
+
+    let widen = |template: &mut Value, logical_id: &str| {
+        let policy = &mut template["Resources"][logical_id]["Properties"]["Policies"][0]["PolicyDocument"];
+        for statement in policy["Statement"].as_array_mut().expect("statements") {
+            statement["Resource"] = json!(["arn:aws:s3:::narrow/*"]);
+        }
+    };
+    let stacks = systems.iter().flat_map(|system| &system.stacks).map(|stack| {
+        let mut template = stack.template.clone();
+        match stack.name.as_str() {
+            "notes-api-prod" => widen(&mut template, "ApiFunctionRole"),
+            "foundation-pipeline-prod" => widen(&mut template, "DeployRole"),
+            _ => {}
+        }
+        (stack.name.clone(), BaselineStack { template, ..BaselineStack::default() })
+    });
+    let baseline = Baseline { name: "prod".to_owned(), stacks: stacks.collect() };
+    let later = preview::preview(&stage, &systems, &baseline, None, Vec::new());
+    let refused: Vec<_> = later.refused().map(|finding| finding.logical_id.as_str()).collect();
+    assert_eq!(refused, ["ApiFunctionRole"]);
+}
+
 #[test]
 fn stacks_of_the_baseline_that_are_not_defined_are_orphaned() {
     let stage = Example::stage_named("local");

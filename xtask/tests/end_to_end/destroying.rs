@@ -37,6 +37,13 @@ async fn protect(cloud: &Cloud, pool: &str) {
 }
 
 #[tokio::main(flavor = "current_thread")]
+async fn protect_stack(cloud: &Cloud, stack: &str, protected: bool) {
+    let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
+    let request = client.update_termination_protection().stack_name(stack).enable_termination_protection(protected);
+    request.send().await.expect("the protection changes");
+}
+
+#[tokio::main(flavor = "current_thread")]
 async fn stacks(cloud: &Cloud) -> usize {
     let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
     client.describe_stacks().send().await.expect("stacks").stacks().len()
@@ -66,7 +73,7 @@ fn the_pools_of_earlier_stacks_go_and_those_of_other_programs_stay() {
 }
 
 #[test]
-fn a_protected_pool_is_reported_before_the_first_deletion() {
+fn a_protected_pool_or_stack_is_reported_before_the_first_deletion() {
     let cloud = deployed();
     let pool = pools(&cloud, POOL).pop().expect("a pool");
     protect(&cloud, &pool);
@@ -76,6 +83,15 @@ fn a_protected_pool_is_reported_before_the_first_deletion() {
     refused(&output, 1, &["failed to delete stage local", &protected, "nothing was deleted"]);
     assert!(!text(&output).contains("deleted with its contents"), "{}", text(&output));
     assert_eq!(stacks(&cloud), before);
+
+    // A protected stack is reported too, and without --delete-data the pool stays anyway.
+    let stack = "media-uploader-cognito-local";
+    protect_stack(&cloud, stack, true);
+    let output = cloud.xtask(&["destroy", "--stage", "local", "--yes"]);
+    refused(&output, 1, &[&format!("stack {stack} has termination protection"), "nothing was deleted"]);
+    assert_eq!(stacks(&cloud), before);
+    protect_stack(&cloud, stack, false);
+    cloud.success(&["destroy", "--stage", "local", "--yes"]);
 }
 
 /// What the survey could not know: Cognito refuses nevertheless. Everything but foundation's bucket goes.

@@ -89,6 +89,7 @@ pub(crate) async fn apply_stacks(
         stage: "local",
         clients,
         locks: &locks,
+        protects: false,
         on_change: &|_| {},
         interruption: &interruption,
         ui: &ui,

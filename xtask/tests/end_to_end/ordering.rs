@@ -57,13 +57,14 @@ fn plan(topic: &str, giver: Action, taker: Action) -> Plan {
     Plan { stacks: vec![giver, taker], code: Vec::new(), unreleased: Vec::new() }
 }
 
-async fn deploy(plan: &Plan, known: Outputs, clients: &Clients) -> Deployed {
+async fn deploy(plan: &Plan, known: Outputs, clients: &Clients, protects: bool) -> Deployed {
     let guard = Guard { preview: &Preview::default(), allowances: &Allowances::default() };
     let (locks, interruption, ui) = (HeldLocks::none(), Interruption::default(), Ui::new());
     let context = DeployContext {
         stage: "local",
         clients,
         locks: &locks,
+        protects,
         on_change: &|_| {},
         interruption: &interruption,
         ui: &ui,
@@ -81,15 +82,25 @@ async fn values(cloud: &Cloud) {
 
     // What an interrupted run left has no outputs, though it is known.
     let known = Outputs::from([foundation.clone(), (GIVER.to_owned(), BTreeMap::new())]);
-    let first = deploy(&plan("first", Action::Create, Action::Create), known, &clients).await;
+    let first = deploy(&plan("first", Action::Create, Action::Create), known, &clients, false).await;
     assert_eq!(first.outputs[GIVER]["Name"], "first");
 
     let known = Outputs::from([foundation, (GIVER.to_owned(), first.outputs[GIVER].clone())]);
     let update = Action::Update(vec!["another name".to_owned()]);
-    let second = deploy(&plan("second", update, Action::None), known, &clients).await;
+    let second = deploy(&plan("second", update, Action::None), known, &clients, true).await;
     assert_eq!(second.stacks[TAKER], Done::Update, "it kept the value that was to change");
     let taker = clients.cloudformation(None).describe(TAKER).await.expect("described").expect("deployed");
     assert_eq!(taker.parameters["Name"], "second");
+
+    // The second deploy was that of a protected stage: the first one's stacks are protected too.
+    let cloudformation = clients.cloudformation(None);
+    for name in [GIVER, TAKER] {
+        let state = cloudformation.describe(name).await.expect("described").expect("deployed");
+        assert!(state.is_protected, "{name}");
+    }
+    let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
+    let refused = client.delete_stack().stack_name(TAKER).send().await.expect_err("the stack is protected");
+    assert!(format!("{refused:?}").contains("TerminationProtection"), "{refused:?}");
 }
 
 #[test]

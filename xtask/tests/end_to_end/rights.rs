@@ -44,6 +44,9 @@ struct Oracle {
     roles: Vec<roles::Role>,
     /// What the boundary calls otherwise.
     renamed: BTreeMap<String, String>,
+    /// The system's user pools here, whose tags in `prod` the boundary asks for.
+    pools: BTreeSet<String>,
+    system: String,
 }
 
 impl Watch {
@@ -103,7 +106,9 @@ impl Oracle {
     async fn read(cloud: &Cloud, system: &str) -> Self {
         let templates = Templates::read(system);
         let deployed = deployed(cloud, &templates).await;
-        Self { roles: templates.roles(&deployed), renamed: templates.renamed(&deployed) }
+        let pools = templates.pools(&deployed);
+        let (roles, renamed) = (templates.roles(&deployed), templates.renamed(&deployed));
+        Self { roles, renamed, pools, system: system.to_owned() }
     }
 
     fn allows(&self, function: &str, request: &Request) -> bool {
@@ -115,7 +120,14 @@ impl Oracle {
             // AWS ends a secret's ARN with six characters of its own; the emulator does not.
             resource.push_str("-AbCdEf");
         }
-        allows(&role.statements, &need) && allows(&boundary(), &Need { resource, ..need })
+        let is_own_pool = self.pools.contains(&resource);
+        let in_boundary = Need { resource, ..need.clone() };
+        let in_boundary = if is_own_pool {
+            in_boundary.with("aws:ResourceTag/stage", "prod").with("aws:ResourceTag/system", &self.system)
+        } else {
+            in_boundary
+        };
+        allows(&role.statements, &need) && allows(&boundary(), &in_boundary)
     }
 }
 

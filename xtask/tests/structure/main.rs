@@ -2,7 +2,6 @@
 
 mod boundaries;
 mod features;
-mod linters;
 mod literals;
 mod processes;
 mod readme;

@@ -3,6 +3,7 @@
 mod destroying;
 mod graphs;
 mod planning;
+mod security;
 
 use camino::Utf8Path;
 use model::{foundation, project::Project as _, rendered::RenderedSystem, stage::Stage};

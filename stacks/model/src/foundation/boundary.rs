@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     SYSTEM,
     execution::sub,
+    limits::Tags,
     scope::{Scopes, scopes, with_wildcards},
 };
 use crate::{
@@ -43,7 +44,7 @@ pub(super) fn arn(stage: &Stage) -> Text {
 /// # Errors
 ///
 /// When a role has a managed policy, because the templates do not contain its statements.
-pub(super) fn statements(stacks: &[&RenderedStack]) -> Result<Vec<Statement>, RenderError> {
+pub(super) fn statements(stacks: &[&RenderedStack], stage: &Stage) -> Result<Vec<Statement>, RenderError> {
     let scopes = scopes(stacks.iter().copied());
     let mut limits: BTreeMap<String, Limit> = BTreeMap::new();
     for stack in stacks {
@@ -65,7 +66,8 @@ pub(super) fn statements(stacks: &[&RenderedStack]) -> Result<Vec<Statement>, Re
             }
         }
     }
-    Ok(limits.iter().flat_map(|(service, limit)| limit.statements(service, &scopes)).collect())
+    let tags = Tags::new(&stage.name, stacks);
+    Ok(limits.iter().flat_map(|(service, limit)| limit.statements(service, &scopes, &tags)).collect())
 }
 
 /// The actions and resources of one service that roles use.
@@ -98,7 +100,7 @@ impl Limit {
         }
     }
 
-    fn statements(&self, service: &str, scopes: &Scopes) -> Vec<Statement> {
+    fn statements(&self, service: &str, scopes: &Scopes, tags: &Tags<'_>) -> Vec<Statement> {
         let mut own = scopes.get(service).cloned().unwrap_or_default();
         if service == "s3" {
             own.extend(own.iter().map(|bucket| format!("{bucket}/*")).collect::<Vec<_>>());
@@ -114,7 +116,19 @@ impl Limit {
         }
         let scoped: Vec<_> = self.scoped.difference(&anywhere).map(String::as_str).collect();
         if !scoped.is_empty() {
-            statements.push(Statement::allow(scoped, limits.iter().map(|arn| sub(arn))));
+            // The IDs of user pools are generated, so their tags limit the actions (Service Authorization Reference, "Amazon Cognito
+            // User Pools": `aws:ResourceTag`).
+            let (pools, named): (Vec<_>, Vec<_>) = limits.iter().partition(|arn| arn.ends_with(":userpool/*"));
+            if !named.is_empty() {
+                statements.push(Statement::allow(scoped.iter().copied(), named.into_iter().map(|arn| sub(arn))));
+            }
+            if !pools.is_empty() {
+                let on_pools = Statement::allow(scoped, pools.into_iter().map(|arn| sub(arn)));
+                statements.push(match tags.of_pools() {
+                    Some(condition) => on_pools.when(condition),
+                    None => on_pools,
+                });
+            }
         }
         if !anywhere.is_empty() {
             statements.push(Statement::allow(anywhere.iter().map(String::as_str), [Text::from("*")]));
@@ -135,19 +149,6 @@ pub(super) fn set_on_roles(systems: &mut [RenderedSystem], stage: &Stage) {
         if !roles.is_empty() {
             stack.template = sorted(std::mem::take(&mut stack.template));
         }
-    }
-}
-
-/// Tags all user pools of these systems. The permission to create the test user depends on a pool's tags, and
-/// CloudFormation does not always apply a stack's tags to user pools.
-pub(super) fn tag_pools(systems: &mut [RenderedSystem], stage: &Stage) {
-    for stack in systems.iter_mut().flat_map(|system| &mut system.stacks) {
-        let tags = json!({ "stack": stack.stack, "stage": stage.name, "system": stack.system });
-        let resources = stack.template["Resources"].as_object_mut().into_iter().flatten();
-        for (_, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
-            pool["Properties"]["UserPoolTags"] = tags.clone();
-        }
-        stack.template = sorted(std::mem::take(&mut stack.template));
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     SYSTEM,
     execution::sub,
     scope::{to_pattern, with_wildcards},
+    tags,
 };
 use crate::{
     parts::policy::Statement,
@@ -15,9 +16,8 @@ use crate::{
 };
 
 /// Changes stacks, and repairs stuck ones.
-const CHANGE_STACKS: [&str; 8] = [
+const CHANGE_STACKS: [&str; 7] = [
     "cloudformation:ContinueUpdateRollback",
-    "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
@@ -25,6 +25,10 @@ const CHANGE_STACKS: [&str; 8] = [
     "cloudformation:ExecuteChangeSet",
     "cloudformation:RollbackStack",
 ];
+/// Protects the stacks of a protected stage from deletion.
+const PROTECT_STACKS: [&str; 1] = ["cloudformation:UpdateTerminationProtection"];
+/// The folders of the artifact bucket that `prune` deletes from: zips, and the files of sites. The ledger is in another one.
+const PRUNED: [&str; 2] = ["artifacts/*", "sites/*"];
 /// The engine's change sets.
 const CHANGE_SETS: &str = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:changeSet/xtask-*";
 /// Reads stacks.
@@ -78,11 +82,16 @@ pub(super) fn deploy(
     let mut statements = arns.read(artifacts);
     statements.extend([
         Statement::allow(CHANGE_STACKS, arns.stacks.iter().cloned()),
+        create_change_sets(&arns),
         // The only action whose resource is the change set instead of its stack.
         Statement::allow(["cloudformation:DescribeEvents"], [sub(CHANGE_SETS)]),
         pass,
-        Statement::allow(["s3:DeleteObject", "s3:PutObject"], [sub(&format!("{artifacts}/*"))]),
+        Statement::allow(["s3:PutObject"], [sub(&format!("{artifacts}/*"))]),
+        Statement::allow(["s3:DeleteObject"], PRUNED.map(|folder| sub(&format!("{artifacts}/{folder}")))),
     ]);
+    if stage.protected {
+        statements.push(Statement::allow(PROTECT_STACKS, arns.stacks.iter().cloned()));
+    }
     if !arns.functions.is_empty() {
         statements.extend([
             Statement::allow(RELEASE, arns.functions.iter().chain(&arns.versions).cloned()),
@@ -101,6 +110,16 @@ pub(super) fn deploy(
         statements.push(Statement::allow(["sns:Publish"], topics));
     }
     statements
+}
+
+/// Returns the statement for creating change sets. None may import a resource with a generated ID: the stack would tag it, and with the
+/// stage's tags the execution role could change a resource that another program owns (Service Authorization Reference:
+/// `cloudformation:ImportResourceTypes`).
+fn create_change_sets(arns: &StageArns) -> Statement {
+    let imports_none = json!({
+        "ForAllValues:StringNotEquals": { "cloudformation:ImportResourceTypes": tags::types().collect::<Vec<_>>() },
+    });
+    Statement::allow(["cloudformation:CreateChangeSet"], arns.stacks.iter().cloned()).when(imports_none)
 }
 
 /// Returns the ARN of a system's alarm topic, which also receives the results of deploys.
@@ -248,7 +267,8 @@ impl StageArns {
         if self.has_apis {
             let apis = ["restapis", "apis"]
                 .map(|path| sub(&format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{path}/*")));
-            statements.push(Statement::allow(["apigateway:GET"], apis));
+            let reason = "The IDs of APIs are generated; the call reads their deployments, and changes none.";
+            statements.push(Statement::allow(["apigateway:GET"], apis).because(reason));
         }
         statements
     }

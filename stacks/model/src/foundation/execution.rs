@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::scope::{Scopes, scopes};
+use super::{
+    limits::{self, CREATES, CREATING, Tags},
+    scope::{Scopes, scopes},
+};
 use crate::{
     parts::policy::Statement,
     rendered::RenderedStack,
@@ -33,8 +36,12 @@ const MISSING_IN_SCHEMAS: &[(&str, &[&str])] = &[(
 )];
 
 /// Actions for features that no part offers: imports, replicas, mail through a service-linked role, roles without a
-/// boundary. Without them, the role can neither read nor write the data in tables and buckets.
+/// boundary, distributions of several tenants or in a VPC. Without them, the role can neither read nor write the data in
+/// tables and buckets.
 const OMITTED: &[&str] = &[
+    "cloudfront:CreateConnectionGroup",
+    "cloudfront:GetConnectionGroup",
+    "cloudfront:GetVpcOrigin",
     "dynamodb:BatchWriteItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
@@ -48,10 +55,17 @@ const OMITTED: &[&str] = &[
     "s3:PutObjectAcl",
 ];
 
-/// Actions that give a role permissions. They are allowed only on roles with the boundary (Service Authorization
-/// Reference: the actions with the condition key `iam:PermissionsBoundary`).
-const NEEDS_BOUNDARY: [&str; 4] =
-    ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
+/// Actions that give a role permissions, or say who may assume it. They are allowed only on roles with the boundary (Service
+/// Authorization Reference: the actions with the condition key `iam:PermissionsBoundary`).
+const NEEDS_BOUNDARY: [&str; 7] = [
+    "iam:AttachRolePolicy",
+    "iam:CreateRole",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateRole",
+    "iam:UpdateRoleDescription",
+];
 
 /// Passes a role to a service. It is allowed only for the services that the templates' roles trust (IAM user guide,
 /// "Granting a user permissions to pass a role to an AWS service").
@@ -59,19 +73,28 @@ const PASS_ROLE: &str = "iam:PassRole";
 
 /// Actions on event source mappings. Their IDs are not known in advance, so they are limited by the function (Service
 /// Authorization Reference: the actions with the condition key `lambda:FunctionArn`).
-const ON_MAPPINGS: [&str; 3] =
-    ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"];
+const ON_MAPPINGS: [&str; 4] = [
+    "lambda:CreateEventSourceMapping",
+    "lambda:DeleteEventSourceMapping",
+    "lambda:GetEventSourceMapping",
+    "lambda:UpdateEventSourceMapping",
+];
+
+/// Requests a certificate. It is limited by the domains (ACM user guide, "Use condition keys with ACM": `acm:DomainNames`), because
+/// the type's schema does not say whether its handler sends tags with the request.
+const REQUEST_CERTIFICATE: &str = "acm:RequestCertificate";
+
+/// Sets the roles of an identity pool.
+const SET_POOL_ROLES: &str = "cognito-identity:SetIdentityPoolRoles";
 
 /// Actions without resource-level permissions, which IAM can allow only on all resources (Service Authorization
 /// Reference: actions without resource types).
 const WITHOUT_RESOURCES: &[&str] = &[
     "acm:ListCertificates",
-    "acm:RequestCertificate",
+    "cloudfront:CreateFunction",
+    "cloudfront:CreateOriginAccessControl",
     "cloudfront:ListDistributions",
-    "cognito-identity:CreateIdentityPool",
     "cognito-identity:ListIdentityPools",
-    "cognito-identity:SetIdentityPoolRoles",
-    "cognito-idp:CreateUserPool",
     "cognito-idp:ListUserPools",
     "dynamodb:ListTables",
     "events:ListRules",
@@ -92,7 +115,6 @@ const WITHOUT_RESOURCES: &[&str] = &[
     "logs:ListLogDeliveries",
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
-    "resource-groups:CreateGroup",
     "route53:ListHostedZones",
     "s3:ListAllMyBuckets",
     "secretsmanager:GetRandomPassword",
@@ -113,46 +135,104 @@ const READ_CODE: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
 /// The maximum length of one statement's actions, in characters, so that every statement fits into a policy.
 const MAX_ACTIONS_LENGTH: usize = 3_000;
 
-/// Returns the execution role's statements for these stacks. `artifacts` is the ARN of the bucket with their code,
-/// `boundary` that of their roles' boundary.
+/// What the execution role's permissions are for.
+pub(super) struct Grants<'a> {
+    /// The stage's name.
+    pub(super) stage: &'a str,
+    /// The stacks, rendered and deployed.
+    pub(super) stacks: &'a [&'a RenderedStack],
+    /// The ARN of the roles' boundary.
+    pub(super) boundary: &'a Text,
+    /// The ARN of the bucket with the functions' code.
+    pub(super) artifacts: &'a str,
+}
+
+/// Returns the execution role's statements.
 ///
 /// # Errors
 ///
 /// When AWS's schemas do not name the actions of a resource type.
-pub(super) fn statements(
-    stacks: &[&RenderedStack],
-    boundary: &Text,
-    artifacts: &str,
-) -> Result<Vec<Statement>, RenderError> {
+pub(super) fn statements(grants: &Grants<'_>) -> Result<Vec<Statement>, RenderError> {
+    let stacks = grants.stacks;
     let scopes = scopes(stacks.iter().copied());
     let actions = Actions::sort(actions(stacks)?, &scopes);
+    let tags = Tags::new(grants.stage, stacks);
     let mut statements = Vec::new();
     for (service, actions) in &actions.scoped {
-        statements.extend(split(actions, &arns_of(&scopes, service)));
+        let arns = scopes.get(service).cloned().unwrap_or_default();
+        statements.extend(limits::statements(service, actions, &arns, &tags));
     }
-    if !actions.needs_boundary.is_empty() {
-        let has_boundary = json!({ "StringEquals": { "iam:PermissionsBoundary": boundary } });
-        statements.push(Statement::allow(actions.needs_boundary, arns_of(&scopes, "iam")).when(has_boundary));
-    }
-    let services = trusted_services(stacks);
-    if actions.passes_roles && !services.is_empty() {
-        let to_services = json!({ "StringEquals": { "iam:PassedToService": services } });
-        statements.push(Statement::allow([PASS_ROLE], arns_of(&scopes, "iam")).when(to_services));
-    }
+    statements.extend(on_roles(&actions, grants, &arns_of(&scopes, "iam")));
     let functions = scopes.get("lambda").into_iter().flatten().filter(|arn| arn.contains(":function:"));
     let functions: Vec<_> = functions.map(|arn| sub(arn)).collect();
     if !actions.on_mappings.is_empty() && !functions.is_empty() {
         let of_functions = json!({ "ArnLike": { "lambda:FunctionArn": functions } });
-        statements.push(Statement::allow(actions.on_mappings, [Text::from("*")]).when(of_functions));
+        statements.push(Statement::allow(actions.on_mappings.iter().copied(), [Text::from("*")]).when(of_functions));
     }
-    statements.extend(split(&actions.anywhere, &[Text::from("*")]));
+    statements.extend(anywhere(&actions, stacks, &tags));
     if has_domain(stacks) {
         statements.push(service_linked_role());
     }
     if actions.reads_code {
-        statements.push(Statement::allow(READ_CODE, [sub(&format!("{artifacts}/*"))]));
+        statements.push(Statement::allow(READ_CODE, [sub(&format!("{}/*", grants.artifacts))]));
     }
     Ok(statements)
+}
+
+/// Returns the statements for changing roles, and for passing them to services.
+fn on_roles(actions: &Actions, grants: &Grants<'_>, roles: &[Text]) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    if !actions.needs_boundary.is_empty() {
+        let has_boundary = json!({ "StringEquals": { "iam:PermissionsBoundary": grants.boundary } });
+        let changes = Statement::allow(actions.needs_boundary.iter().copied(), roles.iter().cloned());
+        statements.push(changes.when(has_boundary));
+    }
+    let services = trusted_services(grants.stacks);
+    if actions.passes_roles && !services.is_empty() {
+        let to_services = json!({ "StringEquals": { "iam:PassedToService": services } });
+        statements.push(Statement::allow([PASS_ROLE], roles.iter().cloned()).when(to_services));
+    }
+    statements
+}
+
+/// Returns the statements for actions on all resources.
+fn anywhere(actions: &Actions, stacks: &[&RenderedStack], tags: &Tags<'_>) -> Vec<Statement> {
+    let on_all = |actions: &[&'static str]| Statement::allow(actions.iter().copied(), [Text::from("*")]);
+    let mut statements = Vec::new();
+    if !actions.creating.is_empty() {
+        statements.push(on_all(&actions.creating).when(tags.of_request("StringEquals")).because(CREATES));
+    }
+    if actions.requests_certificates {
+        let statement = on_all(&[REQUEST_CERTIFICATE]);
+        statements.push(match domains(stacks) {
+            Some(domains) => {
+                statement.when(json!({ "ForAllValues:StringEquals": { "acm:DomainNames": domains } })).because(
+                    "A certificate that does not exist has no ARN; it can only be requested for the stage's domains.",
+                )
+            }
+            None => {
+                statement.because("A certificate that does not exist has no ARN, and a template computes its domain.")
+            }
+        });
+    }
+    if actions.sets_pool_roles {
+        let reason =
+            "The action has no resource type and no condition key; the roles that it sets are limited by iam:PassRole.";
+        statements.push(on_all(&[SET_POOL_ROLES]).because(reason));
+    }
+    let reason = "The action has no resource type: it lists, or it concerns the account.";
+    let others = split(&actions.anywhere, &[Text::from("*")]);
+    statements.extend(others.into_iter().map(|statement| statement.because(reason)));
+    statements
+}
+
+/// Returns the domains of all certificates in these stacks; `None` if a template computes one.
+fn domains(stacks: &[&RenderedStack]) -> Option<BTreeSet<String>> {
+    let resources = stacks.iter().filter_map(|stack| stack.template["Resources"].as_object()).flatten();
+    let certificates = resources.filter(|(_, resource)| resource["Type"] == "AWS::CertificateManager::Certificate");
+    let properties = certificates.map(|(_, certificate)| &certificate["Properties"]);
+    let names = properties.flat_map(|of| [&of["DomainName"], &of["SubjectAlternativeNames"]]).flat_map(list);
+    names.map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 /// The handlers' actions, sorted by how they are limited.
@@ -162,10 +242,13 @@ struct Actions {
     scoped: BTreeMap<String, BTreeSet<&'static str>>,
     /// Actions on all resources.
     anywhere: BTreeSet<&'static str>,
+    creating: Vec<&'static str>,
     needs_boundary: Vec<&'static str>,
     on_mappings: Vec<&'static str>,
     reads_code: bool,
     passes_roles: bool,
+    requests_certificates: bool,
+    sets_pool_roles: bool,
 }
 
 impl Actions {
@@ -173,20 +256,22 @@ impl Actions {
         let mut sorted = Self::default();
         for action in actions {
             let Some((service, _)) = action.split_once(':') else { continue };
-            if READ_CODE.contains(&action) {
-                sorted.reads_code = true;
-            } else if action == PASS_ROLE {
-                sorted.passes_roles = true;
-            } else if NEEDS_BOUNDARY.contains(&action) {
-                sorted.needs_boundary.push(action);
-            } else if ON_MAPPINGS.contains(&action) {
-                sorted.on_mappings.push(action);
-            } else if OMITTED.contains(&action) || !scopes.contains_key(service) {
+            match action {
+                _ if READ_CODE.contains(&action) => sorted.reads_code = true,
+                PASS_ROLE => sorted.passes_roles = true,
+                REQUEST_CERTIFICATE if scopes.contains_key(service) => sorted.requests_certificates = true,
+                SET_POOL_ROLES if scopes.contains_key(service) => sorted.sets_pool_roles = true,
+                _ if NEEDS_BOUNDARY.contains(&action) => sorted.needs_boundary.push(action),
+                _ if ON_MAPPINGS.contains(&action) => sorted.on_mappings.push(action),
                 // Handlers call services without resources in the stage only for features that the templates do not use.
-            } else if WITHOUT_RESOURCES.contains(&action) {
-                sorted.anywhere.insert(action);
-            } else {
-                sorted.scoped.entry(service.to_owned()).or_default().insert(action);
+                _ if OMITTED.contains(&action) || !scopes.contains_key(service) => {}
+                _ if CREATING.contains(&action) => sorted.creating.push(action),
+                _ if WITHOUT_RESOURCES.contains(&action) => {
+                    sorted.anywhere.insert(action);
+                }
+                _ => {
+                    sorted.scoped.entry(service.to_owned()).or_default().insert(action);
+                }
             }
         }
         sorted
@@ -250,7 +335,7 @@ fn arns_of(scopes: &Scopes, service: &str) -> Vec<Text> {
 }
 
 /// Returns statements whose actions do not exceed [`MAX_ACTIONS_LENGTH`].
-fn split(actions: &BTreeSet<&str>, resources: &[Text]) -> Vec<Statement> {
+pub(super) fn split(actions: &BTreeSet<&str>, resources: &[Text]) -> Vec<Statement> {
     let mut pieces: Vec<Vec<&str>> = Vec::new();
     let mut length = MAX_ACTIONS_LENGTH;
     for action in actions {

@@ -6,10 +6,13 @@
 mod boundary;
 mod calls;
 mod execution;
+mod limits;
 mod names;
 mod narrowing;
 pub mod pipeline;
+mod roles;
 mod scope;
+pub(crate) mod tags;
 
 pub use narrowing::only_narrows;
 
@@ -32,8 +35,8 @@ pub const ARTIFACTS: &str = "artifacts";
 /// The output with the artifact bucket's name.
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
-/// Completes the systems that a project has rendered for a stage: sets the permissions boundary of their roles, and
-/// adds foundation as the first system.
+/// Completes the systems that a project has rendered for a stage: sets names and permissions boundary of their roles, tags
+/// resources with generated IDs, and adds foundation as the first system.
 ///
 /// Foundation is rendered last, because its roles get the permissions that the other templates need. It also gets those
 /// that the stacks in `deployed` need, so that deployed functions keep their permissions until their stack is changed.
@@ -50,7 +53,7 @@ pub fn complete(
 ) -> Result<Vec<RenderedSystem>, RenderError> {
     names::check(stage, &systems)?;
     systems.iter().try_for_each(RenderedSystem::check_names)?;
-    set_boundaries(stage, &mut systems);
+    bind_to_stage(stage, &mut systems)?;
     let foundation = system(stage, &systems, deployed)?.render(stage)?;
     systems.insert(0, foundation);
     Ok(systems)
@@ -77,12 +80,15 @@ fn system(stage: &Stage, others: &[RenderedSystem], deployed: &[RenderedStack]) 
     Ok(System::new(SYSTEM, stacks))
 }
 
-/// Sets the permissions boundary of the other systems' roles and tags their user pools, where workflows deploy the stage.
-fn set_boundaries(stage: &Stage, others: &mut [RenderedSystem]) {
+/// Names the other systems' roles, sets their permissions boundary and tags resources with generated IDs, where workflows deploy the
+/// stage: the permissions of deploys name all three.
+fn bind_to_stage(stage: &Stage, others: &mut [RenderedSystem]) -> Result<(), RenderError> {
     if stage.pipeline.is_some() {
+        roles::name(others, stage)?;
         boundary::set_on_roles(others, stage);
-        boundary::tag_pools(others, stage);
+        tags::add(others, stage);
     }
+    Ok(())
 }
 
 /// The role with which API Gateway writes access logs: one setting for the whole account and region.

@@ -8,26 +8,50 @@ use crate::statements::{Effect, PolicyStatement, list};
 
 /// Does `rendered`, a template of stack `pipeline`, differ from the `deployed` one by allowing less, and by nothing else?
 ///
-/// Permissions and conditions are compared as they are written: one in another notation counts as more.
+/// Permissions and conditions are compared as they are written: one in another notation counts as more. A
+/// permission includes the same one with a condition that is met in fewer cases.
 #[must_use]
 pub fn only_narrows(deployed: &Value, rendered: &Value) -> bool {
     if deployed == rendered {
         return false;
     }
     let (before, after) = (Policies::of(deployed), Policies::of(rendered));
-    let is_narrower = |(holder, grants): (&String, &BTreeSet<Grant>)| {
-        before.grants.get(holder).is_some_and(|before| grants.is_subset(before)) || grants.is_empty()
+    let is_narrower = |(holder, grants): (&String, &Vec<Grant>)| {
+        let before = before.grants.get(holder).map(Vec::as_slice).unwrap_or_default();
+        grants.iter().all(|grant| grant.is_within(before))
     };
     before.rest == after.rest && before.denials == after.denials && after.grants.iter().all(is_narrower)
 }
 
-/// A permission and its condition.
-type Grant = (String, String);
+/// The permissions of a statement, as text, each with every condition of which one must be met.
+struct Grant {
+    statement: PolicyStatement,
+    permissions: BTreeSet<String>,
+    conditions: BTreeSet<String>,
+}
+
+impl Grant {
+    fn of(statement: PolicyStatement) -> Self {
+        let permissions = statement.permissions().iter().map(ToString::to_string).collect();
+        let conditions = statement.condition_alternatives().iter().map(Value::to_string).collect();
+        Self { permissions, conditions, statement }
+    }
+
+    /// Returns whether these grants include each permission of this one, under a condition that is met whenever its own is.
+    fn is_within(&self, wider: &[Self]) -> bool {
+        self.permissions.iter().all(|permission| {
+            let including: Vec<_> = wider.iter().filter(|grant| grant.permissions.contains(permission)).collect();
+            let is_met = |condition| including.iter().any(|grant| grant.conditions.contains(condition));
+            including.iter().any(|grant| grant.statement.applies_whenever(&self.statement))
+                || self.conditions.iter().all(is_met)
+        })
+    }
+}
 
 /// The permissions of a template's roles, and the template without them.
 struct Policies {
     /// By holder: a role, or the boundary. The execution role's policies count as one, however its statements are packed.
-    grants: BTreeMap<String, BTreeSet<Grant>>,
+    grants: BTreeMap<String, Vec<Grant>>,
     /// By holder, every statement that does not allow.
     denials: BTreeSet<(String, String)>,
     rest: Value,
@@ -49,10 +73,12 @@ impl Policies {
                     for policy in properties["Policies"].as_array().into_iter().flatten() {
                         policies.add(logical_id, &policy["PolicyDocument"]);
                     }
-                    let role = &mut policies.rest["Resources"][logical_id]["Properties"];
+                    let role = &mut policies.rest["Resources"][logical_id];
                     for property in ["Policies", "ManagedPolicyArns"] {
-                        role.as_object_mut().and_then(|role| role.remove(property));
+                        role["Properties"].as_object_mut().and_then(|properties| properties.remove(property));
                     }
+                    // The reasons of statements allow nothing.
+                    role.as_object_mut().and_then(|role| role.remove("Metadata"));
                 }
                 _ => {}
             }
@@ -71,11 +97,7 @@ impl Policies {
                 self.denials.insert((holder.to_owned(), raw.to_string()));
                 continue;
             }
-            let grants = self.grants.entry(holder.to_owned()).or_default();
-            let conditions: Vec<_> = statement.condition_alternatives().iter().map(Value::to_string).collect();
-            for permission in statement.permissions() {
-                grants.extend(conditions.iter().map(|condition| (permission.to_string(), condition.clone())));
-            }
+            self.grants.entry(holder.to_owned()).or_default().push(Grant::of(statement));
         }
     }
 }
@@ -127,17 +149,30 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_values_less_is_narrower_unless_none_of_them_may_be() {
+    fn a_condition_that_is_met_in_fewer_cases_is_narrower() {
         let on = |operator: &str, systems: &[&str]| {
             let mut statement = allow(&["cognito-idp:AdminCreateUser"], &["*"]);
             statement["Condition"] =
                 json!({ operator: { "aws:ResourceTag/stage": "prod", "aws:ResourceTag/system": systems } });
             template(&[&statement], &[])
         };
-        let (more, less) = (on("StringEquals", &["a", "b"]), on("StringEquals", &["b"]));
-        assert!(only_narrows(&more, &less) && !only_narrows(&less, &more));
+        for operator in ["StringEquals", "StringEqualsIfExists", "ForAllValues:StringEquals"] {
+            let (more, less) = (on(operator, &["a", "b"]), on(operator, &["b"]));
+            assert!(only_narrows(&more, &less) && !only_narrows(&less, &more), "{operator}");
+        }
         let (more, less) = (on("StringNotEquals", &["a", "b"]), on("StringNotEquals", &["b"]));
-        assert!(!only_narrows(&more, &less) && !only_narrows(&less, &more));
+        assert!(!only_narrows(&more, &less) && only_narrows(&less, &more));
+        // Two statements together allow what one allows.
+        let each = [&["a"][..], &["b"]].map(|system| on("StringEquals", system));
+        let [one, other] = each.map(|of| of["Resources"]["DeployRole"]["Properties"]["Policies"][0].clone());
+        let [one, other] = [one, other].map(|policy| policy["PolicyDocument"]["Statement"][0].clone());
+        assert!(only_narrows(
+            &template(&[&one, &other, &allow(&["a:B"], &["c"])], &[]),
+            &on("StringEquals", &["a", "b"])
+        ));
+        // Any condition is narrower than none.
+        let free = template(&[&allow(&["cognito-idp:AdminCreateUser"], &["*"])], &[]);
+        assert!(only_narrows(&free, &on("StringEquals", &["a"])) && !only_narrows(&on("StringEquals", &["a"]), &free));
     }
 
     #[test]

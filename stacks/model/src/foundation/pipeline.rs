@@ -10,7 +10,7 @@ use crate::{
     requirements::Requirement,
     resources::iam::{ManagedPolicy, Role},
     stage::{Pipeline, Stage},
-    template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set},
+    template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set, value::REASON},
 };
 
 /// The issuer of workflows' tokens.
@@ -30,6 +30,8 @@ pub const ROLLBACK_WORKFLOW: &str = "rollback.yml";
 const TRUST_LIMIT: usize = 2_048;
 /// The maximum length of a managed policy in characters, without white space (IAM user guide, "IAM and AWS STS quotas").
 const POLICY_LIMIT: usize = 6_144;
+/// The maximum length of a role's inline policies in characters, without white space (the same page).
+const INLINE_LIMIT: usize = 10_240;
 /// The maximum number of managed policies of a role, unless the account's quota was raised (the same page).
 const POLICIES_LIMIT: usize = 10;
 
@@ -165,14 +167,18 @@ pub(super) fn stack(
     let branch = pipeline.trust(&format!("ref:{}", pipeline.reference()), &[DEPLOY_WORKFLOW])?;
     let execution_role = PipelineRole::Execution.arn(stage);
     let deploy = calls::deploy(stage, systems, &execution_role, artifacts);
+    check_inline(stage, &deploy)?;
     let deploy = Role { max_session_duration: set(i64::from(DEPLOY_SESSION)), ..policy::role(&environment, &deploy) };
     add_role(&mut stack, "DeployRole", PipelineRole::Deploy, stage, deploy);
     let plan = calls::plan(stage, systems, artifacts);
+    check_inline(stage, &plan)?;
     add_role(&mut stack, "PlanRole", PipelineRole::Plan, stage, policy::role(&branch, &plan));
 
     let stacks: Vec<_> = systems.iter().flat_map(|system| &system.stacks).chain(deployed).collect();
-    add_boundary(&mut stack, stage, &boundary::statements(&stacks)?)?;
-    let policies = add_policies(&mut stack, stage, &execution::statements(&stacks, &boundary::arn(stage), artifacts)?)?;
+    add_boundary(&mut stack, stage, &boundary::statements(&stacks, stage)?)?;
+    let boundary = boundary::arn(stage);
+    let grants = execution::Grants { stage: &stage.name, stacks: &stacks, boundary: &boundary, artifacts };
+    let policies = add_policies(&mut stack, stage, &execution::statements(&grants)?)?;
     let execution = Role {
         assume_role_policy_document: Some(policy::service_trust("cloudformation.amazonaws.com")),
         managed_policy_arns: list(policies.iter().map(Reference::id)),
@@ -180,6 +186,20 @@ pub(super) fn stack(
     };
     add_role(&mut stack, "ExecutionRole", PipelineRole::Execution, stage, execution);
     Ok(stack)
+}
+
+/// Checks that these statements fit into a role's inline policies.
+fn check_inline(stage: &Stage, statements: &[Statement]) -> Result<(), RenderError> {
+    let length = length(&policy::document(statements));
+    if length <= INLINE_LIMIT {
+        return Ok(());
+    }
+    let message = format!(
+        "the permissions of a role that deploys stage {} take {length} characters, but a role has at most {INLINE_LIMIT}; name \
+         functions `<system>-…-<stage>`, so that one pattern matches them",
+        stage.name
+    );
+    Err(RenderError::Settings { system: SYSTEM.to_owned(), message })
 }
 
 /// Adds the permissions boundary of the systems' roles. It must fit into one policy.
@@ -263,14 +283,17 @@ fn add_policies(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> R
             policy_document: Some(policy::document(statements)),
             ..ManagedPolicy::default()
         };
-        let reason = "Resources that do not exist yet, and lists, have no ARN that the schemas of their types name.";
-        let policy = Resource::of(policy).except(Requirement::WildcardResource, reason);
-        stack.resource(&format!("ExecutionPolicy{number}"), policy)
+        stack.resource(&format!("ExecutionPolicy{number}"), Resource::of(policy))
     };
     Ok((1..).zip(&packed).map(add_policy).collect())
 }
 
-/// The length of a document in characters. CloudFormation shortens expressions, so this is an upper limit.
+/// The length of a document in characters, without the reasons of its statements, which are metadata. CloudFormation shortens
+/// expressions, so this is an upper limit.
 fn length(document: &Value) -> usize {
+    let mut document = document.clone();
+    for statement in document["Statement"].as_array_mut().into_iter().flatten() {
+        statement.as_object_mut().and_then(|statement| statement.remove(REASON));
+    }
     document.to_string().len()
 }

@@ -72,11 +72,25 @@ impl StackResource<'_> {
             // The ARN of a group may end with an ID.
             "ResourceGroups::Group" => regional(with_children("group/", &self.name("Name"), "/*")),
             "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
-            "Scheduler::Schedule" => regional(vec![format!("schedule/*/{}", self.name("Name"))]),
+            "Scheduler::Schedule" => {
+                regional(vec![format!("schedule/{}/{}", self.schedule_group(), self.name("Name"))])
+            }
             "Route53::RecordSet" => self.hosted_zone(),
-            // An association is also an action on the resource that it protects.
+            "ApiGateway::DomainName" | "ApiGatewayV2::DomainName" => self.domain(),
+            // Their domain is a resource of its own.
+            _ if type_name.starts_with("ApiGateway") && type_name.contains("Mapping") => self.domain(),
+            "CloudFront::Function" => global(vec![format!("function/{}", self.name("Name"))]),
+            "CloudFront::OriginAccessControl" => global(vec!["origin-access-control/*".to_owned()]),
+            "CloudFront::Distribution" => global(vec!["distribution/*".to_owned()]),
+            // An ACL may contain rule sets that AWS manages.
+            "WAFv2::WebACL" => {
+                let scope = if self.properties["Scope"] == "CLOUDFRONT" { "global" } else { "regional" };
+                let own = format!("{scope}/webacl/{}/*", self.name("Name"));
+                regional(vec![own, format!("{scope}/managedruleset/*/*")])
+            }
+            // An association is an action on the ACL and on the stage that it protects.
             "WAFv2::WebACLAssociation" => {
-                regional(vec!["*".to_owned()]).into_iter().chain(gateway_arns(type_name)).collect()
+                vec!["arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*/stages/*".to_owned()]
             }
             // The service generates IDs, which are not known in advance.
             _ => match service.as_str() {
@@ -95,8 +109,26 @@ impl StackResource<'_> {
         let given = &self.properties[property];
         match given.as_str().or_else(|| given["Fn::Sub"].as_str()) {
             Some(text) => to_pattern(&with_wildcards(text), self.stack),
+            // A hyphen follows the stack's name; of a long one, only the beginning is certain.
+            None if self.stack.name.len() <= PREFIX_LENGTH => format!("{}-*", self.stack.name),
             None => format!("{}*", self.stack.name.chars().take(PREFIX_LENGTH).collect::<String>()),
         }
+    }
+
+    fn schedule_group(&self) -> String {
+        let group = &self.properties["GroupName"];
+        if group.is_null() { "default".to_owned() } else { self.name("GroupName") }
+    }
+
+    /// Returns the paths of a custom domain, whose name is its ID. A mapping may refer to a domain, which has its own paths.
+    fn domain(&self) -> Vec<String> {
+        let given = &self.properties["DomainName"];
+        if given.as_str().or_else(|| given["Fn::Sub"].as_str()).is_none() {
+            return Vec::new();
+        }
+        let name = self.name("DomainName");
+        let paths = ["/domainnames".to_owned(), format!("/domainnames/{name}"), format!("/domainnames/{name}/*")];
+        paths.map(|path| format!("arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::{path}")).into()
     }
 
     fn hosted_zone(&self) -> Vec<String> {
@@ -127,7 +159,6 @@ fn gateway_arns(type_name: &str) -> Vec<String> {
         "ApiGateway::Account" => &["/account"],
         "ApiGateway::UsagePlan" | "ApiGateway::UsagePlanKey" => &["/usageplans", "/usageplans/*"],
         "ApiGateway::ApiKey" => &["/apikeys", "/apikeys/*"],
-        _ if type_name.contains("DomainName") || type_name.contains("Mapping") => &["/domainnames", "/domainnames/*"],
         _ if type_name.starts_with("ApiGatewayV2::") => &["/apis", "/apis/*", "/tags/*"],
         _ => &["/restapis", "/restapis/*", "/tags/*"],
     };
@@ -135,7 +166,7 @@ fn gateway_arns(type_name: &str) -> Vec<String> {
 }
 
 /// Returns the service as actions name it, of a type without its `AWS::`.
-fn service_of(type_name: &str) -> String {
+pub(super) fn service_of(type_name: &str) -> String {
     match type_name.split("::").next().unwrap_or_default() {
         "ApiGatewayV2" => "apigateway".to_owned(),
         "CertificateManager" => "acm".to_owned(),

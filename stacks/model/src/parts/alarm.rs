@@ -248,7 +248,7 @@ mod tests {
 
     fn alarm(change: impl FnOnce(Alarm) -> Alarm) -> Option<Value> {
         let mut stack = Stack::new("alarms", "Alarms.");
-        let topic = stack.add(Topic::new("Topic", "alarms"));
+        let topic = stack.add(Topic::new("Topic", "alarms", &Stage::example("dev")));
         let metric = Metric::new("AWS/Lambda", "Duration", Statistic::Percentile(95)).of("FunctionName", "api");
         stack.add(change(Alarm::new("Slow", "slow", metric, Threshold::Above(1000.0), &topic)));
         stack.resources.get("Slow").map(|alarm| alarm.to_json()["Properties"].clone())

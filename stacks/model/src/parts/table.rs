@@ -64,7 +64,7 @@ impl Access {
 
 impl Table {
     /// Creates a table called `name`. It is retained when its stack is deleted, except in stage `local`, whose emulator
-    /// keeps no data.
+    /// keeps no data. In a protected stage it cannot be deleted.
     #[must_use]
     pub fn new(logical_id: &str, name: &str, key: Key, stage: &Stage) -> Self {
         let properties = dynamo_db::Table {
@@ -77,6 +77,7 @@ impl Table {
                 sse_enabled: set(true),
                 ..table::SSESpecification::default()
             }),
+            deletion_protection_enabled: stage.protected.then_some(true).and_then(set),
             ..dynamo_db::Table::default()
         };
         Self {

@@ -33,8 +33,8 @@ pub struct UserPoolHandle {
 
 impl UserPool {
     /// Creates a user pool called `<prefix>-users` with a client called `<prefix>-client`. Users sign up themselves,
-    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted, and a protected stage
-    /// protects it against deletion.
+    /// and passwords have at least 8 characters. The pool is retained when its stack is deleted, and in a protected stage it cannot be
+    /// deleted.
     #[must_use]
     pub fn new(logical_id: &str, prefix: String, stage: &Stage) -> Self {
         Self {

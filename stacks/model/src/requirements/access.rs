@@ -5,16 +5,16 @@ use serde_json::Value;
 use super::{Requirement, Subject, Violation};
 use crate::{
     statements::{Effect, Patterns, PolicyStatement, list},
-    template::is_action_excepted,
+    template::reasons,
 };
 
 /// Types whose policies belong to a principal, and say which resources it reaches.
-const IDENTITIES: &[&str] =
+pub(super) const IDENTITIES: &[&str] =
     &["AWS::IAM::Group", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::User"];
 
 /// Actions without resources, each with the reason why a policy must name `*` (service authorization reference: actions that
 /// list no resource type).
-const WITHOUT_RESOURCES: &[(&str, &str)] = &[
+pub(super) const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("cloudwatch:GetMetricData", "metrics are no resources"),
     ("cloudwatch:PutMetricData", "metrics are no resources; limit them with the condition cloudwatch:namespace"),
     ("ec2:DescribeNetworkInterfaces", "a list of the account"),
@@ -46,7 +46,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 }
 
 /// All statements below a value.
-fn statements(value: &Value) -> Vec<&Value> {
+pub(super) fn statements(value: &Value) -> Vec<&Value> {
     match value {
         Value::Object(fields) => {
             let below = fields.iter().flat_map(|(name, value)| {
@@ -98,10 +98,11 @@ fn resources(
     };
     let Some(wide) = wide.filter(|_| !is_scoped(&statement["Condition"])) else { return };
     let Patterns::Only(actions) = parsed.actions() else { return };
-    let is_allowed = |action: &str| {
-        WITHOUT_RESOURCES.iter().any(|(without, _)| without.eq_ignore_ascii_case(action))
-            || is_action_excepted(subject.resource, Requirement::WildcardResource.id(), action)
-    };
+    // A reason is for one statement: another one with the same action needs its own.
+    if reasons(subject.resource).any(|(actions, _)| list(actions) == list(&statement["Action"])) {
+        return;
+    }
+    let is_allowed = |action: &str| WITHOUT_RESOURCES.iter().any(|(without, _)| without.eq_ignore_ascii_case(action));
     for action in actions.iter().filter(|action| !is_allowed(action)) {
         let message =
             format!("`{action}` is allowed on `{wide}`; name the resources, or give the reason with `because`");
@@ -126,7 +127,7 @@ fn is_scoped(condition: &Value) -> bool {
 }
 
 /// Is a resource every one of its service or type: `*`, or an ARN whose name is `*`?
-fn is_wildcard(resource: &str) -> bool {
+pub(crate) fn is_wildcard(resource: &str) -> bool {
     let text = plain(resource);
     // The colons of `${AWS::Region}` do not separate parts.
     let text = text.replace("AWS::", "");
@@ -136,6 +137,10 @@ fn is_wildcard(resource: &str) -> bool {
     if service == Some("s3") {
         return is_any(name.split('/').next().unwrap_or_default());
     }
+    if service == Some("apigateway") {
+        // Paths of the service's own API, for example `/restapis/<ID>/stages/<name>`.
+        return name.trim_start_matches('/').split('/').take(2).any(is_any);
+    }
     match name.split_once(['/', ':']) {
         Some((_, name)) => is_any(name.split(['/', ':']).next().unwrap_or_default()),
         None => is_any(name),
@@ -143,7 +148,7 @@ fn is_wildcard(resource: &str) -> bool {
 }
 
 /// The text of a resource that is written as `Fn::Sub`.
-fn plain(resource: &str) -> String {
+pub(super) fn plain(resource: &str) -> String {
     let sub = serde_json::from_str::<Value>(resource).ok();
     let text = sub.as_ref().map(|sub| &sub["Fn::Sub"]).and_then(|sub| sub.as_str().or_else(|| sub[0].as_str()));
     text.unwrap_or(resource).to_owned()
@@ -182,6 +187,8 @@ mod tests {
             "arn:aws:dynamodb:*:*:table/*",
             r#"{"Fn::Sub":"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:*"}"#,
             "arn:aws:lambda:eu-central-1:111122223333:function:*",
+            r#"{"Fn::Sub":"arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*"}"#,
+            "arn:aws:apigateway:eu-central-1::/tags/*",
         ] {
             assert!(is_wildcard(wide), "{wide}");
         }
@@ -192,6 +199,8 @@ mod tests {
             "arn:aws:dynamodb:eu-central-1:111122223333:table/photos/index/*",
             "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/photos:*",
             "arn:aws:lambda:eu-central-1:111122223333:function:photos-*",
+            "arn:aws:apigateway:eu-central-1::/restapis",
+            "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/*",
         ] {
             assert!(!is_wildcard(narrow), "{narrow}");
         }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Requirement, Subject, Violation, form};
+use crate::foundation::{self, tags::incomplete};
 
 /// Types that hold data and do not encrypt it by default, and the property that does.
 ///
@@ -36,11 +37,46 @@ const RETAINED: &[&str] = &[
     "AWS::SecretsManager::Secret",
 ];
 
+/// Types that can refuse their deletion, with the property that makes them do so, and its value.
+const PROTECTED_BY: &[(&str, &str, &str)] = &[
+    ("AWS::Cognito::UserPool", "DeletionProtection", "ACTIVE"),
+    ("AWS::DocDB::DBCluster", "DeletionProtection", "true"),
+    ("AWS::DynamoDB::Table", "DeletionProtectionEnabled", "true"),
+    ("AWS::RDS::DBCluster", "DeletionProtection", "true"),
+    ("AWS::RDS::DBInstance", "DeletionProtection", "true"),
+];
+
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     encryption(subject, found);
     retention(subject, found);
+    protection(subject, found);
     logs(subject, found);
     tags(subject, found);
+    stage_tags(subject, found);
+}
+
+fn protection(subject: &Subject<'_>, found: &mut Vec<Violation>) {
+    let Some((_, property, expected)) = PROTECTED_BY.iter().find(|(kind, ..)| *kind == subject.resource_type()) else {
+        return;
+    };
+    let value = subject.property(property);
+    let is_on = value.as_str() == Some(expected) || (*expected == "true" && *value == true);
+    if subject.stage.protected && !is_on {
+        let message =
+            format!("a deletion would be accepted, although the stage is protected; set {property} to {expected}");
+        subject.violates(Requirement::Protection, property, message, found);
+    }
+}
+
+/// The permissions of deploys to resources with generated IDs are bound to their tags.
+fn stage_tags(subject: &Subject<'_>, found: &mut Vec<Violation>) {
+    if subject.stage.pipeline.is_none() || subject.system.name == foundation::SYSTEM {
+        return;
+    }
+    if let Some(property) = incomplete(subject.resource, subject.stack, &subject.stage.name) {
+        let message = format!("deploys could not change it; add the tags system, stack and stage to {property}");
+        subject.violates(Requirement::Tags, property, message, found);
+    }
 }
 
 fn encryption(subject: &Subject<'_>, found: &mut Vec<Violation>) {
@@ -104,7 +140,7 @@ fn has_log_group(subject: &Subject<'_>) -> bool {
 /// The tags that a deploy gives every stack, and their resources with it. A resource's own tag would override them.
 fn tags(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     let of_stack = [("system", &subject.stack.system), ("stack", &subject.stack.stack), ("stage", &subject.stage.name)];
-    for property in ["Tags", "UserPoolTags", "HostedZoneTags"] {
+    for property in ["Tags", "IdentityPoolTags", "UserPoolTags", "HostedZoneTags"] {
         let tags = subject.property(property);
         for (key, expected) in of_stack {
             let items = tags.as_array().into_iter().flatten().filter(|tag| tag["Key"] == key).map(|tag| &tag["Value"]);

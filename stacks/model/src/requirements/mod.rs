@@ -9,10 +9,13 @@ mod callers;
 mod data;
 mod regions;
 mod transport;
+mod wildcards;
 
 use std::fmt;
 
+pub(crate) use access::is_wildcard;
 use serde_json::Value;
+pub use wildcards::{Wildcard, wildcards};
 
 use crate::{
     rendered::{RenderedStack, RenderedSystem},
@@ -35,7 +38,10 @@ pub enum Requirement {
     Tls,
     /// Log groups have a retention, functions have a log group, and resources that hold data outlive their stack.
     Retention,
-    /// Resources have the `system`, `stack` and `stage` tags of their stack, by which permissions and lists find them.
+    /// In a protected stage, tables and user pools refuse their deletion.
+    Protection,
+    /// Resources have the `system`, `stack` and `stage` tags of their stack, by which permissions and lists find them. Where workflows
+    /// deploy the stage, resources with generated IDs have them in the template.
     Tags,
     /// Code comes from the artifact bucket, not from the template.
     InlineCode,
@@ -56,6 +62,7 @@ impl Requirement {
             Self::Encryption => "encryption",
             Self::Tls => "tls",
             Self::Retention => "retention",
+            Self::Protection => "protection",
             Self::Tags => "tags",
             Self::InlineCode => "inline-code",
             Self::Alias => "alias",

@@ -150,6 +150,55 @@ fn a_policy_names_its_queue_in_every_form() {
 }
 
 #[test]
+fn every_topic_denies_requests_without_tls() {
+    assert_breaks(Requirement::Tls, of("AWS::SNS::Topic", json!({ "TopicName": "alarms" })));
+    for target in [json!({ "Ref": "A" }), json!({ "Fn::GetAtt": ["A", "TopicArn"] })] {
+        let mut stack = Stack::new("data", "Data.");
+        stack.resource("A", of("AWS::SNS::Topic", json!({})));
+        let deny = policy::deny_without_tls("sns:Publish", &[Text::from("arn:t")]);
+        let document = policy::resource_policy(vec![deny]);
+        stack.resource("B", of("AWS::SNS::TopicPolicy", json!({ "Topics": [target], "PolicyDocument": document })));
+        assert_eq!(found_in("dev", stack), [""; 0], "{target}");
+    }
+}
+
+/// The violations of one resource in a stage with these settings.
+fn found_with(settings: &str, resource: Resource) -> Vec<String> {
+    let text = format!("account: '111122223333'\nregion: eu-central-1\nsystems: {{}}\n{settings}");
+    let stage = Stage::parse("prod", &text, "prod.yaml").expect("a stage");
+    let mut stack = Stack::new("data", "Data.");
+    stack.resource("A", resource);
+    let system = System::new("shop", [stack]).render(&stage).expect("rendered");
+    violations(&stage, &[system]).iter().map(|found| format!("{}: {}", found.requirement, found.message)).collect()
+}
+
+#[test]
+fn tables_and_pools_of_a_protected_stage_refuse_their_deletion() {
+    let kept = |kind: &str, properties: Value| of(kind, properties).removal(crate::template::RemovalPolicy::Retain);
+    for (kind, on) in [
+        ("AWS::DynamoDB::Table", json!({ "DeletionProtectionEnabled": true })),
+        ("AWS::Cognito::UserPool", json!({ "DeletionProtection": "ACTIVE" })),
+    ] {
+        let found = found_with("protected: true", kept(kind, json!({})));
+        assert!(found.len() == 1 && found[0].starts_with("protection: a deletion would be accepted"), "{found:?}");
+        assert_eq!(found_with("protected: true", kept(kind, on)), [""; 0], "{kind}");
+        assert_eq!(found_with("", kept(kind, json!({}))), [""; 0], "{kind}");
+    }
+}
+
+#[test]
+fn resources_with_generated_ids_have_the_stage_s_tags_where_workflows_deploy() {
+    let pipeline = "pipeline: { repository: a/b, owner_id: 1, repository_id: 2, environment: p, branch: main }";
+    let api = |tags: Value| of("AWS::ApiGateway::RestApi", json!({ "Tags": tags }));
+    let tag = |key: &str, value: &str| json!({ "Key": key, "Value": value });
+    let own = json!([tag("stack", "data"), tag("stage", "prod"), tag("system", "shop")]);
+    let found = found_with(pipeline, api(json!([tag("stage", "prod")])));
+    assert!(found.len() == 1 && found[0].starts_with("tags: deploys could not change it"), "{found:?}");
+    assert_eq!(found_with(pipeline, api(own)), [""; 0]);
+    assert_eq!(found_with("", api(json!([]))), [""; 0]);
+}
+
+#[test]
 fn distributions_and_domains_require_modern_tls() {
     let distribution = |config: Value| of("AWS::CloudFront::Distribution", json!({ "DistributionConfig": config }));
     assert_breaks(
@@ -208,7 +257,7 @@ fn certificates_are_in_the_region_and_account_of_their_use() {
 #[test]
 fn code_comes_from_the_bucket_and_tags_from_the_stack() {
     assert_breaks(Requirement::InlineCode, of("AWS::Lambda::Function", json!({ "Code": { "ZipFile": "" } })));
-    let tagged = |value: &str| of("AWS::SNS::Topic", json!({ "Tags": [{ "Key": "stage", "Value": value }] }));
+    let tagged = |value: &str| of("AWS::SSM::Parameter", json!({ "Tags": [{ "Key": "stage", "Value": value }] }));
     assert_breaks(Requirement::Tags, tagged("prod"));
     assert_eq!(found(tagged("dev")), [""; 0]);
     let mapping = json!({ "FunctionName": "arn:aws:lambda:eu-central-1:111122223333:function:f:$LATEST" });

@@ -6,8 +6,11 @@ use super::{Requirement, Subject, Violation, form};
 use crate::{emulator::Feature, statements::list};
 
 /// Types that need a policy which denies requests without TLS, with the policy's type and the property that names them in it.
-const TLS_ONLY: &[(&str, &str, &str)] =
-    &[("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"), ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues")];
+const TLS_ONLY: &[(&str, &str, &str)] = &[
+    ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
+    ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
+    ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
+];
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     if !Feature::TlsOnly.is_in(subject.stage) {
@@ -39,7 +42,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 fn denies_without_tls(subject: &Subject<'_>, policy_type: &str, property: &str) -> bool {
     let id = subject.logical_id;
     let fixed = ["BucketName", "QueueName"].into_iter().filter_map(|name| form(subject.property(name)));
-    let own: Vec<_> = [format!("${{{id}}}"), format!("${{{id}.QueueUrl}}")].into_iter().chain(fixed).collect();
+    let attributes = ["QueueUrl", "TopicArn"].map(|attribute| format!("${{{id}.{attribute}}}"));
+    let own: Vec<_> = [format!("${{{id}}}")].into_iter().chain(attributes).chain(fixed).collect();
     let names = |policy: &Value| {
         list(&policy["Properties"][property]).iter().filter_map(form).any(|target| own.contains(&target))
     };

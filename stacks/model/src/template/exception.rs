@@ -57,10 +57,10 @@ pub fn is_excepted(resource: &Value, rule: &str) -> bool {
     all(resource).any(|exception| exception["Rule"] == rule && exception["Actions"].is_null())
 }
 
-/// Has it an exception from a rule for statements that allow an action?
-pub(crate) fn is_action_excepted(resource: &Value, rule: &str, action: &str) -> bool {
-    let mut actions = all(resource).filter(|exception| exception["Rule"] == rule);
-    actions.any(|exception| exception["Actions"].as_array().is_some_and(|actions| actions.contains(&json!(action))))
+/// Returns the reasons of a resource's exceptions for wildcards, each with the actions that it is for; `Null` for all.
+pub(crate) fn reasons(resource: &Value) -> impl Iterator<Item = (&Value, &str)> {
+    let of_wildcards = all(resource).filter(|exception| exception["Rule"] == WILDCARD_RESOURCE);
+    of_wildcards.map(|exception| (&exception["Actions"], exception["Reason"].as_str().unwrap_or_default()))
 }
 
 /// The exceptions that have a reason.

@@ -12,7 +12,7 @@ mod yaml;
 
 pub use error::RenderError;
 pub use exception::{Exception, Rule, is_excepted};
-pub(crate) use exception::{WILDCARD_RESOURCE, is_action_excepted};
+pub(crate) use exception::{WILDCARD_RESOURCE, reasons};
 pub use resource::{RemovalPolicy, Resource};
 pub use stack::{Part, Reference, Stack};
 pub use system::System;

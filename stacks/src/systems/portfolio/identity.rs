@@ -24,7 +24,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, UserPoolHandl
         // Users cannot change their role, because the client cannot write it.
         .client_attributes(&["email", "email_verified", "name", "custom:role"], &["email", "name"])
         .ses(settings.ses_identity.as_deref())
-        .protected(stage.name == "prod");
+        .protected(stage.protected);
     let users = stack.add(users);
     if let Some(owner) = settings.owner.as_ref().filter(|_| User::is_in(stage)) {
         stack.add(User {

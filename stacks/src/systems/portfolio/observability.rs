@@ -16,7 +16,7 @@ use super::{Settings, api::Served};
 /// Builds the stack.
 pub(super) fn stack(stage: &Stage, settings: &Settings, served: &Served, table: &TableHandle) -> Stack {
     let mut stack = Stack::new("observability", "Portfolio: alarms and dashboard.");
-    let topic = Topic::new("AlarmTopic", &format!("portfolio-alarms-{}", stage.name));
+    let topic = Topic::new("AlarmTopic", &format!("portfolio-alarms-{}", stage.name), stage);
     let topic = stack.add(topic.email(settings.alarm_email.as_deref()));
     let monitoring = Monitoring { stage, served, table };
     let alarms = monitoring.add_alarms(&mut stack, &topic);

@@ -24,7 +24,7 @@ const PERIOD: u32 = 300;
 /// Builds the stack.
 pub(super) fn stack(shared: &Shared, work: &Work, served: &Served) -> Stack {
     let mut stack = Stack::new("alarms", "Thakii: alarms and dashboard.");
-    let topic = Topic::new("AlarmTopic", &format!("thakii-alarms-{}", shared.stage.name));
+    let topic = Topic::new("AlarmTopic", &format!("thakii-alarms-{}", shared.stage.name), shared.stage);
     let topic = stack.add(topic.email(shared.settings.alarm_email.as_deref()));
     let monitoring = Monitoring { shared, work, served, topic: &topic };
     for alarm in monitoring.alarms() {

@@ -32,7 +32,7 @@ pub(super) fn stack(stage: &Stage, settings: &Settings, bucket: &BucketName) -> 
         .attribute("picture", false)
         // Test users sign in by password; in production they use SRP.
         .password_sign_in(stage.name != "prod")
-        .protected(settings.protect_data)
+        .protected(settings.protect_data || stage.protected)
         .group("SuperAdminsGroup", SUPER_ADMINS_GROUP, 1)
         .group("AdminsGroup", ADMINS_GROUP, 10)
         .group("UsersGroup", USERS_GROUP, 100);

@@ -50,7 +50,7 @@ pub(super) fn stack(shared: &Shared, identity: &Identity) -> (Stack, Work) {
         .visibility(EVENT_VISIBILITY)
         .attempts(limits::EVENT_RECEIVES);
     let (tasks, events) = (stack.add(tasks), stack.add(events));
-    let topic = stack.add(Topic::new("NotificationsTopic", &name("notifications")));
+    let topic = stack.add(Topic::new("NotificationsTopic", &name("notifications"), stage));
     let parts = Parts { shared, identity, tasks: &tasks, events: &events, topic: &topic };
     let status = parts.add_status(&mut stack);
     let maintenance = parts.add_maintenance(&mut stack);

@@ -104,6 +104,13 @@ impl CloudFormation {
         Ok(events)
     }
 
+    /// Protects a stack from deletion.
+    pub(crate) async fn protect(&self, stack: &str) -> Result<(), AwsError> {
+        let request = self.client.update_termination_protection().stack_name(stack).enable_termination_protection(true);
+        request.send().await.map_err(|error| failed("cloudformation:UpdateTerminationProtection", error))?;
+        Ok(())
+    }
+
     /// Starts deleting a stack.
     pub(crate) async fn delete(&self, stack: &str) -> Result<(), AwsError> {
         let request = self.client.delete_stack().stack_name(stack);

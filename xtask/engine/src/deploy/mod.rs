@@ -11,6 +11,7 @@ mod operation;
 mod parameters;
 pub(crate) mod permissions;
 mod poller;
+mod protection;
 pub(crate) mod rights;
 mod rollout;
 mod stack;
@@ -60,6 +61,8 @@ pub struct DeployContext<'a> {
     pub clients: &'a Clients,
     /// The locks of the systems, each of which must still be held before a change.
     pub locks: &'a HeldLocks<Documents>,
+    /// Whether the stage is protected: CloudFormation must refuse to delete its stacks.
+    pub protects: bool,
     /// Is called with the name of each changed stack: a later failure does not revert the change.
     pub on_change: &'a dyn Fn(&str),
     /// Registers the operations that CloudFormation continues after an interruption.

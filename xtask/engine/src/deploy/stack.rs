@@ -13,6 +13,7 @@ use super::{
     CHANGE_SET_PREFIX, DeployError, Done, Guard, Operation, Outputs, PATIENCE,
     error::aws,
     parameters::{resolve, takes_same_outputs},
+    protection,
     rollout::Rollout,
 };
 use crate::{
@@ -107,9 +108,20 @@ impl<'a> Deployment<'a> {
             && self.stack.action == Action::None
             && takes_same_outputs(&parameters, state, self.stack)
         {
+            self.protect(Some(state)).await?;
             return Ok(DeployedStack { action: Done::None, outputs: state.outputs.clone() });
         }
-        self.execute(Change { create: state.is_none(), parameters: &parameters }, guard).await
+        let deployed = self.execute(Change { create: state.is_none(), parameters: &parameters }, guard).await?;
+        self.protect(state.as_ref()).await?;
+        Ok(deployed)
+    }
+
+    /// Protects the stack unless it is protected already.
+    async fn protect(&self, before: Option<&StackState>) -> Result<(), DeployError> {
+        if before.is_some_and(|state| state.is_protected) {
+            return Ok(());
+        }
+        protection::protect(&self.rollout.context, &self.cloudformation, self.stack).await
     }
 
     /// Reads what CloudFormation would do to an existing stack, with a change set that is deleted again. `None` if the stack takes a value

@@ -182,6 +182,7 @@ mod tests {
             statements: parse(statements),
             boundary: boundary.map(parse),
             unread: BTreeSet::new(),
+            tags: [("arn:pool/own".to_owned(), vec![("aws:ResourceTag/stage".to_owned(), "prod".to_owned())])].into(),
             renamed: [("table/odd".to_owned(), "table/notes-local".to_owned())].into(),
         }
     }
@@ -208,6 +209,19 @@ mod tests {
         assert_eq!(refused.reason, "closest: allow dynamodb:GetItem, dynamodb:Query on arn:t/notes");
         let unused: Vec<_> = judgement.unused.iter().map(|one| (one.action.as_str(), one.used_by_lambda)).collect();
         assert_eq!(unused, [("dynamodb:GetItem", false), ("logs:PutLogEvents", true)]);
+    }
+
+    #[test]
+    fn a_boundary_limits_pools_by_the_tags_that_the_other_stage_gives_them() {
+        let all = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}]);
+        let tagged = json!([{
+            "Effect": "Allow", "Action": "cognito-idp:ListUsers", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/stage": "prod"}},
+        }]);
+        let judgement = judged(role(&all, Some(&tagged)), &[Request::new("cognito-idp:ListUsers", "arn:pool/own")]);
+        assert!(judgement.passes() && judgement.conditional.is_empty(), "{judgement:#?}");
+        let judgement = judged(role(&all, Some(&tagged)), &[Request::new("cognito-idp:ListUsers", "arn:pool/other")]);
+        assert_eq!(judgement.conditional.len(), 1, "{judgement:#?}");
     }
 
     #[test]

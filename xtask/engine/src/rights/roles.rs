@@ -14,7 +14,7 @@ use model::{
     statements::{PolicyStatement, Request, list},
 };
 use resolver::Resolver;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{RightsError, calls::Place};
 use crate::aws::{AwsError, Clients};
@@ -43,6 +43,8 @@ pub struct Role {
     pub boundary: Option<Vec<PolicyStatement>>,
     /// What could not be read, in words. A grant that it belongs to allows no request here.
     pub unread: BTreeSet<String>,
+    /// The tags of user pools, by the pool's ARN here: the permissions boundary names pools by their tags.
+    pub tags: BTreeMap<String, Vec<(String, String)>>,
     /// Names of resources here that differ from the stage's by more than the stage's name: by the name here, the other.
     pub renamed: BTreeMap<String, String>,
 }
@@ -82,7 +84,7 @@ impl Deployed {
 ///
 /// When a function has no role in its own stack.
 pub fn roles(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> Result<Vec<Role>, RightsError> {
-    let renamed = renamed(other, here, deployed);
+    let (renamed, tags) = (renamed(other, here, deployed), pool_tags(other, here, deployed));
     let mut roles = Vec::new();
     for (stack, id) in functions(other.systems) {
         let function =
@@ -93,7 +95,7 @@ pub fn roles(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> Re
         let (statements, mut unread) = statements(role, stack, &mut resolver);
         let boundary = boundary(role, other, &mut resolver, deployed);
         unread.append(&mut resolver.unread);
-        roles.push(Role { function, statements, boundary, unread, renamed: renamed.clone() });
+        roles.push(Role { function, statements, boundary, unread, tags: tags.clone(), renamed: renamed.clone() });
     }
     Ok(roles)
 }
@@ -199,6 +201,22 @@ fn renamed(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> BTre
     renamed
 }
 
+/// Returns the tags that the templates give user pools, by the pool's ARN here.
+fn pool_tags(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> BTreeMap<String, Vec<(String, String)>> {
+    let mut tags = BTreeMap::new();
+    for stack in other.systems.iter().flat_map(|system| &system.stacks) {
+        let resources = stack.template["Resources"].as_object().into_iter().flatten();
+        for (logical_id, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
+            let mut resolver = Resolver::new(other, here, stack, deployed);
+            let arn = resolver.text(&json!({ "Fn::GetAtt": [logical_id, "Arn"] }));
+            let given = pool["Properties"]["UserPoolTags"].as_object().into_iter().flatten();
+            let given = given.map(|(key, value)| (format!("aws:ResourceTag/{key}"), resolver.text(value)));
+            tags.insert(arn, given.collect());
+        }
+    }
+    tags
+}
+
 impl Role {
     /// Returns the request as it would be in the other stage, where the permissions boundary names resources by their names.
     pub(super) fn elsewhere(&self, request: &Request) -> Request {
@@ -212,7 +230,8 @@ impl Role {
             // emulator does not.
             resource.push_str("-AbCdEf");
         }
-        request.on(resource)
+        let tags = self.tags.get(&resource).into_iter().flatten();
+        tags.fold(request.on(resource), |request, (key, value)| request.with(key, value))
     }
 }
 

@@ -171,6 +171,7 @@ impl Session {
             stage: &self.stage.name,
             clients: &self.clients,
             locks,
+            protects: self.stage.protected,
             on_change,
             interruption: &self.context.interruption,
             ui: &self.context.ui,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
+    foundation,
     rendered::{ParameterSource, RenderedStack, RenderedSystem},
-    stage::Stage,
+    stage::{Refusal, Stage},
 };
 use serde_json::Value;
 
@@ -105,11 +106,21 @@ impl Compared<'_> {
             let (old, new) = (self.old.and_then(|old| resource(&old.template)), resource(&self.stack.template));
             let loses_protection = loses_protection(change, old.as_ref(), &self.changes);
             let sides = Sides { stack: &self.stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
-            findings(change, &sides, &stage.refuse)
+            findings(change, &sides, &self.refused(stage, &sides))
         };
         let old = self.old.map(|old| &old.template);
         let api = api::findings(&self.stack.name, old, &self.stack.template, &self.changes);
         self.changes.resources.iter().flat_map(of).chain(api).collect()
+    }
+
+    /// The kinds that the stage refuses for one resource. Permissions are wider by nature in foundation, which only `bootstrap` changes, and
+    /// in a new role with a permissions boundary, which foundation defines.
+    fn refused(&self, stage: &Stage, sides: &Sides<'_>) -> Vec<Refusal> {
+        let is_bounded = |new: &Value| !new["Properties"]["PermissionsBoundary"].is_null();
+        let is_new_and_bounded = sides.old.is_none() && sides.new.is_some_and(is_bounded);
+        let accepts_wider = self.stack.system == foundation::SYSTEM || is_new_and_bounded;
+        let refused = stage.refuse.iter().copied();
+        refused.filter(|kind| !(accepts_wider && *kind == Refusal::WidensIam)).collect()
     }
 
     pub(super) fn preview(self, stage: &Stage) -> StackPreview {

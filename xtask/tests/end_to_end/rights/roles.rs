@@ -1,7 +1,7 @@
 //! The roles of a system's functions, from the committed templates of stage `prod`, as they would be in stage `local`:
 //! the stage's name is exchanged, and what AWS names is looked up among what is deployed there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -71,6 +71,25 @@ impl Templates {
             }
         }
         renamed
+    }
+
+    /// The ARNs of the user pools that have the stage's tags.
+    pub(super) fn pools(&self, deployed: &Deployed) -> BTreeSet<String> {
+        let mut pools = BTreeSet::new();
+        for (stack, template) in &self.stacks {
+            let resources = template["Resources"].as_object().expect("resources").iter();
+            for (logical_id, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
+                let tags = &pool["Properties"]["UserPoolTags"];
+                assert_eq!(
+                    (&tags["stage"], &tags["system"]),
+                    (&STAGE.into(), &self.system.as_str().into()),
+                    "{logical_id}"
+                );
+                let id = deployed.get(&(stack.clone(), logical_id.clone()));
+                pools.extend(id.map(|id| format!("arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{id}")));
+            }
+        }
+        pools
     }
 
     /// Each function's role, where things are as `deployed` says.

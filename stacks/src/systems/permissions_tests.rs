@@ -1,0 +1,91 @@
+//! The permissions of the stages that workflows deploy: quotas, and patterns that match no other stage.
+
+use model::{
+    foundation::{SYSTEM, pipeline},
+    rendered::RenderedStack,
+};
+use serde_json::Value;
+
+use super::testing::{STAGES, all_rendered};
+
+/// The statements of all policies of a stack.
+fn statements(stack: &RenderedStack) -> Vec<Value> {
+    let resources = stack.template["Resources"].as_object().expect("resources").values();
+    let documents = resources.flat_map(|resource| {
+        let properties = &resource["Properties"];
+        let inline = properties["Policies"].as_array().into_iter().flatten().map(|policy| &policy["PolicyDocument"]);
+        inline.chain([&properties["PolicyDocument"]])
+    });
+    documents.flat_map(|document| document["Statement"].as_array().into_iter().flatten()).cloned().collect()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    let items = value.as_array().into_iter().flatten();
+    items.map(|item| item.as_str().or_else(|| item["Fn::Sub"].as_str()).expect("text").to_owned()).collect()
+}
+
+/// The stages of this repository that workflows deploy, each with its stack of roles.
+fn pipelines() -> Vec<(&'static str, RenderedStack)> {
+    let of = |name: &'static str| {
+        let systems = all_rendered(name);
+        let stacks = systems.into_iter().next().expect("foundation comes first").stacks;
+        let stack = stacks.into_iter().find(|stack| stack.stack == pipeline::STACK);
+        stack.map(|stack| (name, stack))
+    };
+    STAGES.into_iter().filter_map(of).collect()
+}
+
+#[test]
+fn the_policies_of_every_stage_fit_into_iam_s_quotas() {
+    // IAM user guide, "IAM and AWS STS quotas": characters without white space.
+    let length = |document: &Value| document.to_string().len();
+    let pipelines = pipelines();
+    assert_eq!(pipelines.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["staging", "prod"]);
+    for (name, stack) in &pipelines {
+        for (logical_id, resource) in stack.template["Resources"].as_object().expect("resources") {
+            let properties = &resource["Properties"];
+            let inline = properties["Policies"].as_array().into_iter().flatten();
+            let inline: usize = inline.map(|policy| length(&policy["PolicyDocument"])).sum();
+            assert!(inline <= 10_240, "{name}: {logical_id} has {inline}");
+            if resource["Type"] == "AWS::IAM::ManagedPolicy" {
+                let managed = length(&properties["PolicyDocument"]);
+                assert!(managed <= 6_144, "{name}: {logical_id} has {managed}");
+            }
+            assert!(properties["ManagedPolicyArns"].as_array().is_none_or(|arns| arns.len() <= 10), "{name}");
+        }
+    }
+}
+
+#[test]
+fn no_pattern_of_a_stage_matches_the_names_of_another() {
+    for (name, stack) in pipelines() {
+        for statement in statements(&stack) {
+            for resource in strings(&statement["Resource"]) {
+                let before = resource.strip_suffix('*').and_then(|prefix| prefix.chars().last());
+                assert!(before.is_none_or(|last| "-/:.".contains(last)), "{name}: {resource}");
+                let other = ["dev", "staging", "prod"].into_iter().find(|other| {
+                    *other != name
+                        && resource.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| word == *other)
+                });
+                assert_eq!(other, None, "{name}: {resource}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_roles_of_every_system_have_names_that_one_pattern_matches() {
+    for name in ["staging", "prod"] {
+        for system in all_rendered(name).iter().filter(|system| system.name != SYSTEM) {
+            for stack in &system.stacks {
+                let resources = stack.template["Resources"].as_object().expect("resources").iter();
+                for (logical_id, role) in resources.filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role") {
+                    let role_name = role["Properties"]["RoleName"].as_str().unwrap_or_default();
+                    let (start, end) = (format!("{}-", system.name), format!("-{name}"));
+                    let matches = role_name.starts_with(&start) && role_name.ends_with(&end) && role_name.len() <= 64;
+                    assert!(matches, "{logical_id} of {}: {role_name}", stack.name);
+                }
+            }
+        }
+    }
+}
