@@ -1,0 +1,319 @@
+//! Which requests pass the gate: a pure decision on a request's head.
+//!
+//! MiniStack finds the service of a request by host, path, query and headers, in an order of its own. So a request passes without a
+//! signature only if nothing in it can lead to another service than the one that is open.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use hyper::{Method, http::request::Parts};
+
+use super::{
+    canonical,
+    refusal::Refusal,
+    signature::{Claim, Place},
+};
+
+/// The emulator's health.
+const HEALTH: &str = "/_ministack/health";
+/// Where MiniStack serves an API by its path (`_parse_execute_api_url`).
+const API_PATH: &str = "/_aws/execute-api/";
+/// Paths that MiniStack serves itself before it considers the host of an API or a distribution.
+const RESERVED: [&str; 13] = [
+    "/_",
+    "/BatchExecute",
+    "/BeginTransaction",
+    "/CommitTransaction",
+    "/Execute",
+    "/RollbackTransaction",
+    "/WriteGetObjectResponse",
+    "/health",
+    "/iceberg",
+    "/login",
+    "/oauth2/",
+    "/v20180820/",
+    "/v2/",
+];
+/// Parameters of S3 that select something else than the object (S3 API reference, `GetObject`; S3 user guide, "Signing and
+/// authenticating REST requests", lists the subresources).
+const SUBRESOURCES: [&str; 22] = [
+    "accelerate",
+    "acl",
+    "action",
+    "analytics",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "location",
+    "logging",
+    "metrics",
+    "notification",
+    "partnumber",
+    "policy",
+    "retention",
+    "select",
+    "tagging",
+    "torrent",
+    "uploadid",
+];
+/// Operations of user pools without a signature (Amazon Cognito user pools API reference, "Understanding API, OIDC, and managed login
+/// pages authentication": those whose model has no authentication).
+const USER_POOLS: &str = "AWSCognitoIdentityProviderService.";
+const OF_USER_POOLS: [&str; 32] = [
+    "AssociateSoftwareToken",
+    "ChangePassword",
+    "CompleteWebAuthnRegistration",
+    "ConfirmDevice",
+    "ConfirmForgotPassword",
+    "ConfirmSignUp",
+    "DeleteUser",
+    "DeleteUserAttributes",
+    "DeleteWebAuthnCredential",
+    "ForgetDevice",
+    "ForgotPassword",
+    "GetDevice",
+    "GetTokensFromRefreshToken",
+    "GetUser",
+    "GetUserAttributeVerificationCode",
+    "GetUserAuthFactors",
+    "GlobalSignOut",
+    "InitiateAuth",
+    "ListDevices",
+    "ListWebAuthnCredentials",
+    "ResendConfirmationCode",
+    "RespondToAuthChallenge",
+    "RevokeToken",
+    "SetUserMFAPreference",
+    "SetUserSettings",
+    "SignUp",
+    "StartWebAuthnRegistration",
+    "UpdateAuthEventFeedback",
+    "UpdateDeviceStatus",
+    "UpdateUserAttributes",
+    "VerifySoftwareToken",
+    "VerifyUserAttribute",
+];
+/// As [`OF_USER_POOLS`], of identity pools (Amazon Cognito federated identities API reference).
+const IDENTITY_POOLS: &str = "AWSCognitoIdentityService.";
+const OF_IDENTITY_POOLS: [&str; 4] = ["GetCredentialsForIdentity", "GetId", "GetOpenIdToken", "UnlinkIdentity"];
+
+/// How a request passes the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Access {
+    /// As it is.
+    Open,
+    /// As it is; the response has credentials of an identity pool.
+    Credentials,
+    /// If the bucket is a site's.
+    OfSite(String),
+    /// If its signature is valid.
+    Signed(Claim),
+}
+
+/// Decides about a request. `is_allowed` returns whether browsers of an origin may use the local cloud.
+///
+/// # Errors
+///
+/// When the request is refused whatever its signature.
+pub(super) fn judge(head: &Parts, is_allowed: impl Fn(&str) -> bool) -> Result<Access, Refusal> {
+    let host = Host::of(head)?;
+    if is_api(head, host)? {
+        return Ok(Access::Open);
+    }
+    let browser = Browser::of(head)?;
+    if browser.origin.is_some_and(|origin| !is_allowed(origin)) {
+        return Err(Refusal::Origin);
+    }
+    if browser.origin.is_some() && is_preflight(head) {
+        return Ok(Access::Open);
+    }
+    match Claim::read(head)? {
+        Some(claim) => signed(claim, head, &browser),
+        None => unsigned(head, host, &browser),
+    }
+}
+
+fn signed(claim: Claim, head: &Parts, browser: &Browser<'_>) -> Result<Access, Refusal> {
+    let is_presigned_url = claim.place == Place::Query && claim.service == "s3";
+    if browser.is_browser() && !is_presigned_url {
+        return Err(Refusal::Browser);
+    }
+    // The header would lead a request that was signed for one service to another.
+    let target = canonical::only(&head.headers, "x-amz-target")?;
+    if target.is_some() && !claim.covers("x-amz-target") {
+        return Err(Refusal::Signature);
+    }
+    Ok(Access::Signed(claim))
+}
+
+fn unsigned(head: &Parts, host: Host, browser: &Browser<'_>) -> Result<Access, Refusal> {
+    let (path, target) = (head.uri.path(), canonical::only(&head.headers, "x-amz-target")?);
+    let is_read = matches!(head.method, Method::GET | Method::HEAD);
+    let access = match target {
+        // A name such as `bucket.localhost` leads to a bucket, whatever the path.
+        _ if host != Host::Machine => return Err(Refusal::Unsigned),
+        Some(target) if head.method == Method::POST && path == "/" && head.uri.query().is_none() => operation(target),
+        Some(_) => None,
+        None if is_read && path == HEALTH => (!browser.is_browser()).then_some(Access::Open),
+        None if is_read && head.uri.query().is_none() && is_pool_document(path) => Some(Access::Open),
+        None if is_read => bucket(path).filter(|_| !selects_more(head)).map(|name| Access::OfSite(name.to_owned())),
+        None => None,
+    };
+    match access {
+        None => Err(Refusal::Unsigned),
+        Some(_) if browser.is_foreign() => Err(Refusal::Browser),
+        Some(access) => Ok(access),
+    }
+}
+
+/// Cognito's operations without signature.
+fn operation(target: &str) -> Option<Access> {
+    if target.strip_prefix(USER_POOLS).is_some_and(|name| OF_USER_POOLS.contains(&name)) {
+        return Some(Access::Open);
+    }
+    let name = target.strip_prefix(IDENTITY_POOLS).filter(|name| OF_IDENTITY_POOLS.contains(name))?;
+    Some(if name == "GetCredentialsForIdentity" { Access::Credentials } else { Access::Open })
+}
+
+/// The kind of name in the `Host` header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Host {
+    /// `localhost` or a loopback address.
+    Machine,
+    /// The name that MiniStack gives an API or a distribution.
+    Api,
+    /// Any other name below `localhost`, for example a bucket's. Resolvers lead them all to this machine (RFC 6761, section 6.3), so a
+    /// page cannot point one of them elsewhere.
+    Own,
+}
+
+impl Host {
+    fn of(head: &Parts) -> Result<Self, Refusal> {
+        // A request with a whole URL names its server twice.
+        if head.uri.authority().is_some() {
+            return Err(Refusal::Malformed);
+        }
+        let host = canonical::only(&head.headers, "host")?.ok_or(Refusal::Malformed)?.to_ascii_lowercase();
+        let name = without_port(&host).ok_or(Refusal::Host)?;
+        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let is_machine = name == "localhost"
+            || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+            || address.and_then(|address| address.parse::<Ipv6Addr>().ok()).is_some_and(|ip| ip.is_loopback());
+        if is_machine {
+            return Ok(Self::Machine);
+        }
+        // CloudFront's own names: a page cannot point them elsewhere either.
+        let distribution = name.strip_suffix(".cloudfront.net").or_else(|| name.strip_suffix(".cloudfront.localhost"));
+        let is_api = name.strip_suffix(".execute-api.localhost").is_some_and(is_api_id)
+            || distribution.is_some_and(|label| is_label(label) && !label.contains('-'));
+        match name.strip_suffix(".localhost") {
+            _ if is_api => Ok(Self::Api),
+            Some(labels) if labels.split('.').all(is_label) => Ok(Self::Own),
+            _ => Err(Refusal::Host),
+        }
+    }
+}
+
+fn without_port(host: &str) -> Option<&str> {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) && (!name.contains(':') || name.ends_with(']')) => Some(name),
+        None => Some(host),
+        Some(_) => host.ends_with(']').then_some(host),
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !label.is_empty() && label.bytes().all(is_plain)
+}
+
+/// The ID that MiniStack gives an API.
+fn is_api_id(id: &str) -> bool {
+    id.len() == 8 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Returns whether a deployed API, or a distribution in front of one, serves the request. It decides itself about callers and origins.
+fn is_api(head: &Parts, host: Host) -> Result<bool, Refusal> {
+    let path = String::from_utf8(canonical::decoded(head.uri.path())).map_err(|_| Refusal::Malformed)?;
+    // Messages to the clients of a WebSocket API are calls of AWS.
+    if path.contains("/@connections") {
+        return Ok(false);
+    }
+    Ok(match host {
+        Host::Api => !RESERVED.iter().any(|reserved| path.starts_with(reserved)),
+        Host::Machine | Host::Own => is_api_path(&path),
+    })
+}
+
+fn is_api_path(path: &str) -> bool {
+    if let Some(rest) = path.strip_prefix(API_PATH) {
+        return rest.split_once('/').is_some_and(|(id, _)| is_label(id));
+    }
+    let parts: Vec<_> = path.splitn(6, '/').collect();
+    matches!(parts.as_slice(), ["", "restapis", id, _, "_user_request_", ..] if is_label(id))
+}
+
+/// Returns whether a path is that of a user pool's keys or description: `/POOL/.well-known/jwks.json`.
+fn is_pool_document(path: &str) -> bool {
+    let Some((pool, document)) = path.strip_prefix('/').and_then(|path| path.split_once("/.well-known/")) else {
+        return false;
+    };
+    let is_pool = pool.split_once('_').is_some_and(|(region, id)| {
+        is_label(region) && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    is_pool && matches!(document, "jwks.json" | "openid-configuration")
+}
+
+/// Returns the bucket of an object's path.
+fn bucket(path: &str) -> Option<&str> {
+    let (bucket, key) = path.strip_prefix('/')?.split_once('/')?;
+    let is_name = bucket.len() >= 3 && bucket.split('.').all(is_label);
+    (is_name && !key.is_empty()).then_some(bucket)
+}
+
+/// Returns whether a read of an object may lead to something else than its current version.
+fn selects_more(head: &Parts) -> bool {
+    let pairs = canonical::pairs(head.uri.query().unwrap_or_default());
+    pairs.iter().any(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        let prefixes = ["x-amz-", "x-id", "response-", "version", "list-", "upload"];
+        prefixes.iter().any(|prefix| name.starts_with(prefix)) || SUBRESOURCES.contains(&name.as_str())
+    })
+}
+
+fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS && head.headers.contains_key("access-control-request-method")
+}
+
+/// What a browser says about the page that sends a request (Fetch standard, "`Origin` header"; W3C "Fetch Metadata Request Headers").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Browser<'a> {
+    origin: Option<&'a str>,
+    site: Option<&'a str>,
+    is_navigation: bool,
+}
+
+impl<'a> Browser<'a> {
+    fn of(head: &'a Parts) -> Result<Self, Refusal> {
+        let header = |name: &str| canonical::only(&head.headers, name);
+        let is_navigation = header("sec-fetch-mode")? == Some("navigate") && head.method == Method::GET;
+        Ok(Self { origin: header("origin")?, site: header("sec-fetch-site")?, is_navigation })
+    }
+
+    fn is_browser(&self) -> bool {
+        self.origin.is_some() || self.site.is_some()
+    }
+
+    /// Returns whether a page of an unknown origin sent the request. A link that a user follows is no such request.
+    fn is_foreign(&self) -> bool {
+        let is_own = matches!(self.site, None | Some("same-origin" | "none"));
+        self.origin.is_none() && !is_own && !self.is_navigation
+    }
+}
+
+#[cfg(test)]
+mod tests;
