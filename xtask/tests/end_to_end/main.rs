@@ -14,6 +14,7 @@ mod destroying;
 mod doctoring;
 mod events;
 mod faults;
+mod gate;
 mod github;
 mod help;
 mod images;

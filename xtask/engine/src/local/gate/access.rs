@@ -117,7 +117,7 @@ pub(super) enum Access {
 ///
 /// # Errors
 ///
-/// When the request is refused whatever its signature.
+/// When the request is refused, with or without a valid signature.
 pub(super) fn judge(head: &Parts, is_allowed: impl Fn(&str) -> bool) -> Result<Access, Refusal> {
     let host = Host::of(head)?;
     if is_api(head, host)? {
@@ -153,7 +153,7 @@ fn unsigned(head: &Parts, host: Host, browser: &Browser<'_>) -> Result<Access, R
     let (path, target) = (head.uri.path(), canonical::only(&head.headers, "x-amz-target")?);
     let is_read = matches!(head.method, Method::GET | Method::HEAD);
     let access = match target {
-        // A name such as `bucket.localhost` leads to a bucket, whatever the path.
+        // A name such as `bucket.localhost` leads to a bucket, with any path.
         _ if host != Host::Machine => return Err(Refusal::Unsigned),
         Some(target) if head.method == Method::POST && path == "/" && head.uri.query().is_none() => operation(target),
         Some(_) => None,

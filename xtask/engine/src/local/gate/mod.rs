@@ -25,7 +25,6 @@ use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{
     Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{CONNECTION, EXPECT, HeaderName, TRANSFER_ENCODING, UPGRADE},
     http::request::Parts,
     server::conn::http1,
     service::service_fn,
@@ -52,14 +51,8 @@ use crate::error::one_line;
 /// 107 bytes (unix(7)).
 const SOCKET: &str = "emulator.sock";
 /// Headers of one connection, which are not forwarded (RFC 9110, section 7.6.1), unless they ask for a WebSocket.
-const OF_CONNECTION: [HeaderName; 6] = [
-    CONNECTION,
-    EXPECT,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const OF_CONNECTION: [&str; 6] =
+    ["connection", "expect", "http2-settings", "keep-alive", "transfer-encoding", "upgrade"];
 /// The largest body whose hash is verified. Functions have at most 250 MB of code (Lambda developer guide, "Lambda quotas"); larger bodies
 /// go to S3, whose clients sign them in chunks.
 const LARGEST: usize = 256 << 20;
@@ -186,7 +179,7 @@ impl Gate {
         head.version = hyper::Version::HTTP_11;
         head.extensions.clear();
         if client.is_none() {
-            OF_CONNECTION.iter().for_each(|name| drop(head.headers.remove(name)));
+            OF_CONNECTION.iter().for_each(|name| drop(head.headers.remove(*name)));
         }
         let mut response = upstream.send(Request::from_parts(head, admitted.body)).await?;
         if let Some(client) = client.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
@@ -194,7 +187,7 @@ impl Gate {
             return Ok(response.map(|_| upstream::empty()));
         }
         let (mut head, body) = response.into_parts();
-        OF_CONNECTION.iter().for_each(|name| drop(head.headers.remove(name)));
+        OF_CONNECTION.iter().for_each(|name| drop(head.headers.remove(*name)));
         let body = match admitted.issues {
             Some(issuer) if head.status.is_success() => Either::Right(Full::new(self.remember(issuer, body).await?)),
             _ => Either::Left(body),
@@ -266,7 +259,7 @@ fn hash_of(bytes: &[u8]) -> String {
 
 /// Returns whether a request asks for a WebSocket. No other upgrade is forwarded: over HTTP/2, the gate would not see the next requests.
 fn is_web_socket(request: &Request<Incoming>) -> bool {
-    let upgrade = canonical::only(request.headers(), UPGRADE.as_str());
+    let upgrade = canonical::only(request.headers(), "upgrade");
     upgrade.is_ok_and(|upgrade| upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")))
 }
 

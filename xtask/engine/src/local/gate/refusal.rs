@@ -3,12 +3,12 @@
 use hyper::{
     HeaderMap, Response, StatusCode,
     body::Bytes,
-    header::{CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, HeaderValue},
     http::request::Parts,
 };
 
 /// The header that names the error in JSON protocols (AWS JSON 1.1 protocol, "Operation error serialization").
-const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

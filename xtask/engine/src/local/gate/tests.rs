@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hyper::header::{CONNECTION, UPGRADE};
 use model::stage::Stage;
 use serde_json::json;
 use tokio::{
