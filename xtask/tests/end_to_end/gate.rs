@@ -124,7 +124,8 @@ async fn presigned_urls_work_in_browsers_of_allowed_origins(world: &World) {
     let get = s3.get_object().bucket("presigned").key("a b/c+d").presigned(validity).await.expect("a URL");
     let http = reqwest::Client::new();
     let upload = async |url: String, origin: &'static str| {
-        let request = http.put(url).header("origin", origin).header("sec-fetch-site", "cross-site").body("bytes");
+        let request = put.headers().fold(http.put(url), |request, (name, value)| request.header(name, value));
+        let request = request.header("origin", origin).header("sec-fetch-site", "cross-site").body("bytes");
         request.send().await.expect("a response").status().as_u16()
     };
     assert_eq!(upload(put.uri().to_owned(), FOREIGN).await, 403);
