@@ -15,6 +15,9 @@ use super::{
 
 /// The emulator's health.
 const HEALTH: &str = "/_ministack/health";
+/// Where custom resources and wait conditions respond to CloudFormation. A random token ends the path, as the signature does in AWS, where
+/// these are presigned URLs (CloudFormation user guide, "Custom resource response objects").
+const RESPONSES: [&str; 2] = ["/_ministack/cfn-response/", "/_ministack/cfn-signal/"];
 /// Where MiniStack serves an API by its path (`_parse_execute_api_url`).
 const API_PATH: &str = "/_aws/execute-api/";
 /// Paths that MiniStack serves itself before it considers the host of an API or a distribution.
@@ -157,6 +160,7 @@ fn unsigned(head: &Parts, host: Host, browser: &Browser<'_>) -> Result<Access, R
         _ if host != Host::Machine => return Err(Refusal::Unsigned),
         Some(target) if head.method == Method::POST && path == "/" && head.uri.query().is_none() => operation(target),
         Some(_) => None,
+        None if head.method == Method::PUT && is_response(path) => (!browser.is_browser()).then_some(Access::Open),
         None if is_read && path == HEALTH => (!browser.is_browser()).then_some(Access::Open),
         None if is_read && head.uri.query().is_none() && is_pool_document(path) => Some(Access::Open),
         None if is_read => bucket(path).filter(|_| !selects_more(head)).map(|name| Access::OfSite(name.to_owned())),
@@ -266,6 +270,13 @@ fn is_pool_document(path: &str) -> bool {
         is_label(region) && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
     });
     is_pool && matches!(document, "jwks.json" | "openid-configuration")
+}
+
+/// Returns whether a path is that of a response to CloudFormation, with its token.
+fn is_response(path: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f' | b'-');
+    let token = RESPONSES.iter().find_map(|start| path.strip_prefix(start));
+    token.is_some_and(|token| token.len() == 36 && token.bytes().all(is_hex))
 }
 
 /// Returns the bucket of an object's path.

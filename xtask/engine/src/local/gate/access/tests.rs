@@ -153,6 +153,17 @@ fn sites_keys_of_user_pools_and_health_are_read_without_a_signature() {
 }
 
 #[test]
+fn custom_resources_respond_with_their_token() {
+    for path in ["cfn-response", "cfn-signal"] {
+        let line = format!("PUT /_ministack/{path}/0a1b2c3d-0a1b-4c2d-8e3f-0a1b2c3d4e5f");
+        assert_eq!(decide(&line, &[]), Ok(Access::Open));
+        assert_eq!(decide(&line, &[("origin", ALLOWED)]), Err(Refusal::Unsigned));
+        assert_eq!(decide(&line.replace("PUT", "POST"), &[]), Err(Refusal::Unsigned));
+        assert_eq!(decide(&line.replace("-0a1b2c3d4e5f", ""), &[]), Err(Refusal::Unsigned));
+    }
+}
+
+#[test]
 fn only_the_unsigned_operations_of_cognito_are_open() {
     assert_eq!(decide("POST /", &[INITIATE_AUTH]), Ok(Access::Open));
     let identity = |operation: &str| {
