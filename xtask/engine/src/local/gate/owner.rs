@@ -1,6 +1,6 @@
 //! The process of the gate, which owns the emulator's: both start together, and each ends with the other.
 
-use std::{net::Ipv4Addr, process::ExitStatus, sync::Arc};
+use std::{io::ErrorKind, net::Ipv4Addr, process::ExitStatus, sync::Arc};
 
 use camino::Utf8Path;
 use nix::{
@@ -40,8 +40,10 @@ const UMASK: &str = "127";
 pub async fn run(token: &str, python: &str) -> Result<(), LocalError> {
     let port = std::env::var(PORT_VARIABLE).ok().and_then(|port| port.parse().ok()).unwrap_or(USUAL_PORT);
     let keys = Keys::read(Utf8Path::new("."))?.ok_or(LocalError::NoKeys)?;
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(io("listen on the local cloud's port"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => LocalError::PortTaken { port },
+        _ => io("listen on the local cloud's port")(error),
+    })?;
     let mut terminated = signal(SignalKind::terminate()).map_err(io("wait for signals"))?;
     raise_descriptors();
     let mut emulator = spawn(token, python)?;

@@ -235,15 +235,14 @@ fn mac(key: &[u8], text: &[u8]) -> Result<Hmac<Sha256>, Refusal> {
 
 /// Reads a time such as `20150830T123600Z`.
 fn time(text: &str) -> Option<SystemTime> {
-    let is_time = text.len() == 16 && text.is_ascii();
-    let part = |from: usize, to: usize| text.get(from..to);
-    let (date, clock) = is_time
-        .then_some(())
-        .and_then(|()| Some(([part(0, 4)?, part(4, 6)?, part(6, 8)?], [part(9, 11)?, part(11, 13)?, part(13, 15)?])))?;
-    if part(8, 9) != Some("T") || part(15, 16) != Some("Z") {
+    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let is_number = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(date, 8) || !is_number(clock, 6) {
         return None;
     }
-    let text = format!("{}T{}Z", date.join("-"), clock.join(":"));
+    let (year, month, day) = (&date[..4], &date[4..6], &date[6..]);
+    let (hour, minute, second) = (&clock[..2], &clock[2..4], &clock[4..]);
+    let text = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
     SystemTime::try_from(DateTime::from_str(&text, Format::DateTime).ok()?).ok()
 }
 

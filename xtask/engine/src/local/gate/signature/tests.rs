@@ -172,6 +172,16 @@ fn another_secret_and_a_changed_request_are_refused() {
 }
 
 #[test]
+fn times_have_one_form() {
+    assert_eq!(time("19700102T000001Z"), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(24 * 60 * 60 + 1)));
+    for wrong in
+        ["", "20150830T123600", "2015-08-30T12:36:00Z", "20150830T12360Z", "20151330T123600Z", "2015083\u{e9}T123600Z"]
+    {
+        assert_eq!(time(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
 fn an_old_signature_is_refused() {
     let (text, headers, signature) = IN_HEADER[1];
     let head = of_suite(text, headers, signature);
