@@ -10,7 +10,7 @@ use hyper::{Method, http::request::Parts};
 use super::{
     canonical,
     refusal::Refusal,
-    signature::{Claim, Place},
+    signature::{Claim, Place, names_access_key},
 };
 
 /// The emulator's health.
@@ -21,7 +21,7 @@ const RESPONSES: [&str; 2] = ["/_ministack/cfn-response/", "/_ministack/cfn-sign
 /// Where MiniStack serves an API by its path (`_parse_execute_api_url`).
 const API_PATH: &str = "/_aws/execute-api/";
 /// Paths that MiniStack serves itself before it considers the host of an API or a distribution.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 14] = [
     "/_",
     "/BatchExecute",
     "/BeginTransaction",
@@ -32,6 +32,7 @@ const RESERVED: [&str; 13] = [
     "/health",
     "/iceberg",
     "/login",
+    "/logout",
     "/oauth2/",
     "/v20180820/",
     "/v2/",
@@ -112,6 +113,8 @@ pub(super) enum Access {
     Credentials,
     /// If the bucket is a site's.
     OfSite(String),
+    /// If there is a distribution with this label: MiniStack serves other requests for its name as if it had none.
+    OfDistribution(String),
     /// If its signature is valid.
     Signed(Claim),
 }
@@ -123,19 +126,19 @@ pub(super) enum Access {
 /// When the request is refused, with or without a valid signature.
 pub(super) fn judge(head: &Parts, is_allowed: impl Fn(&str) -> bool) -> Result<Access, Refusal> {
     let host = Host::of(head)?;
-    if is_api(head, host)? {
-        return Ok(Access::Open);
+    if let Some(access) = deployed(head, &host)? {
+        return Ok(access);
     }
     let browser = Browser::of(head)?;
     if browser.origin.is_some_and(|origin| !is_allowed(origin)) {
         return Err(Refusal::Origin);
     }
-    if browser.origin.is_some() && is_preflight(head) {
+    if browser.origin.is_some() && host == Host::Machine && is_preflight(head) {
         return Ok(Access::Open);
     }
     match Claim::read(head)? {
         Some(claim) => signed(claim, head, &browser),
-        None => unsigned(head, host, &browser),
+        None => unsigned(head, &host, &browser),
     }
 }
 
@@ -144,20 +147,21 @@ fn signed(claim: Claim, head: &Parts, browser: &Browser<'_>) -> Result<Access, R
     if browser.is_browser() && !is_presigned_url {
         return Err(Refusal::Browser);
     }
-    // The header would lead a request that was signed for one service to another.
+    // The header, or a form in the body of a presigned URL, would lead a request that was signed for one service to another.
     let target = canonical::only(&head.headers, "x-amz-target")?;
-    if target.is_some() && !claim.covers("x-amz-target") {
+    if target.is_some() && !claim.covers("x-amz-target") || is_presigned_url && is_form(head) {
         return Err(Refusal::Signature);
     }
     Ok(Access::Signed(claim))
 }
 
-fn unsigned(head: &Parts, host: Host, browser: &Browser<'_>) -> Result<Access, Refusal> {
+fn unsigned(head: &Parts, host: &Host, browser: &Browser<'_>) -> Result<Access, Refusal> {
     let (path, target) = (head.uri.path(), canonical::only(&head.headers, "x-amz-target")?);
-    let is_read = matches!(head.method, Method::GET | Method::HEAD);
+    // A form in the body would lead to another service.
+    let is_read = matches!(head.method, Method::GET | Method::HEAD) && !has_body(head);
     let access = match target {
         // A name such as `bucket.localhost` leads to a bucket, with any path.
-        _ if host != Host::Machine => return Err(Refusal::Unsigned),
+        _ if *host != Host::Machine => return Err(Refusal::Unsigned),
         Some(target) if head.method == Method::POST && path == "/" && head.uri.query().is_none() => operation(target),
         Some(_) => None,
         None if head.method == Method::PUT && is_response(path) => (!browser.is_browser()).then_some(Access::Open),
@@ -183,25 +187,28 @@ fn operation(target: &str) -> Option<Access> {
 }
 
 /// The kind of name in the `Host` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     /// `localhost` or a loopback address.
     Machine,
-    /// The name that MiniStack gives an API or a distribution.
+    /// The name that MiniStack gives an API.
     Api,
+    /// The name of a distribution with this label. CloudFront's names are its own, so a page cannot point one of them elsewhere.
+    Distribution(String),
     /// Any other name below `localhost`, for example a bucket's. Resolvers lead them all to this machine (RFC 6761, section 6.3), so a
-    /// page cannot point one of them elsewhere.
+    /// page cannot point one of them elsewhere either.
     Own,
 }
 
 impl Host {
+    /// Reads the header. Capital letters, which no client sends, are refused: MiniStack knows some of its names in lower case only.
     fn of(head: &Parts) -> Result<Self, Refusal> {
         // A request with a whole URL names its server twice.
         if head.uri.authority().is_some() {
             return Err(Refusal::Malformed);
         }
-        let host = canonical::only(&head.headers, "host")?.ok_or(Refusal::Malformed)?.to_ascii_lowercase();
-        let name = without_port(&host).ok_or(Refusal::Host)?;
+        let host = canonical::only(&head.headers, "host")?.ok_or(Refusal::Malformed)?;
+        let name = without_port(host).ok_or(Refusal::Host)?;
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
         let is_machine = name == "localhost"
             || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
@@ -209,12 +216,12 @@ impl Host {
         if is_machine {
             return Ok(Self::Machine);
         }
-        // CloudFront's own names: a page cannot point them elsewhere either.
-        let distribution = name.strip_suffix(".cloudfront.net").or_else(|| name.strip_suffix(".cloudfront.localhost"));
-        let is_api = name.strip_suffix(".execute-api.localhost").is_some_and(is_api_id)
-            || distribution.is_some_and(|label| is_label(label) && !label.contains('-'));
+        let label = name.strip_suffix(".cloudfront.net").or_else(|| name.strip_suffix(".cloudfront.localhost"));
+        if let Some(label) = label.filter(|label| is_label(label) && !label.contains('-')) {
+            return Ok(Self::Distribution(label.to_owned()));
+        }
         match name.strip_suffix(".localhost") {
-            _ if is_api => Ok(Self::Api),
+            Some(labels) if labels.strip_suffix(".execute-api").is_some_and(is_api_id) => Ok(Self::Api),
             Some(labels) if labels.split('.').all(is_label) => Ok(Self::Own),
             _ => Err(Refusal::Host),
         }
@@ -240,17 +247,27 @@ fn is_api_id(id: &str) -> bool {
     id.len() == 8 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns whether a deployed API, or a distribution in front of one, serves the request. It decides itself about callers and origins.
-fn is_api(head: &Parts, host: Host) -> Result<bool, Refusal> {
-    let path = String::from_utf8(canonical::decoded(head.uri.path())).map_err(|_| Refusal::Malformed)?;
+/// How a request to a deployed API, or to a distribution in front of one, passes; `None` for any other request. APIs decide themselves
+/// about callers and origins.
+fn deployed(head: &Parts, host: &Host) -> Result<Option<Access>, Refusal> {
+    let path = decoded_path(head)?;
     // Messages to the clients of a WebSocket API are calls of AWS.
     if path.contains("/@connections") {
-        return Ok(false);
+        return Ok(None);
     }
+    let is_reserved = RESERVED.iter().any(|reserved| path.starts_with(reserved));
     Ok(match host {
-        Host::Api => !RESERVED.iter().any(|reserved| path.starts_with(reserved)),
-        Host::Machine | Host::Own => is_api_path(&path),
+        Host::Api if !is_reserved => Some(Access::Open),
+        Host::Distribution(label) if !is_reserved && !names_access_key(head) => {
+            Some(Access::OfDistribution(label.clone()))
+        }
+        Host::Machine if is_api_path(&path) => Some(Access::Open),
+        _ => None,
     })
+}
+
+fn decoded_path(head: &Parts) -> Result<String, Refusal> {
+    String::from_utf8(canonical::decoded(head.uri.path())).map_err(|_| Refusal::Malformed)
 }
 
 fn is_api_path(path: &str) -> bool {
@@ -296,8 +313,21 @@ fn selects_more(head: &Parts) -> bool {
     })
 }
 
+/// Returns whether a request only asks what a page may send. MiniStack answers it before it considers anything else, except below `/_`.
 fn is_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS && head.headers.contains_key("access-control-request-method")
+    let is_other = decoded_path(head).map_or(true, |path| path.starts_with("/_")) || has_body(head);
+    head.method == Method::OPTIONS && head.headers.contains_key("access-control-request-method") && !is_other
+}
+
+fn has_body(head: &Parts) -> bool {
+    let length = head.headers.get("content-length");
+    head.headers.contains_key("transfer-encoding") || length.is_some_and(|length| length != "0")
+}
+
+fn is_form(head: &Parts) -> bool {
+    let form = "application/x-www-form-urlencoded";
+    let kinds = head.headers.get_all("content-type");
+    kinds.iter().any(|kind| kind.to_str().map_or(true, |kind| kind.to_ascii_lowercase().contains(form)))
 }
 
 /// What a browser says about the page that sends a request (Fetch standard, "`Origin` header"; W3C "Fetch Metadata Request Headers").

@@ -8,7 +8,11 @@ use std::{
 use hyper::{Method, http::request::Parts};
 use serde_json::Value;
 
-use super::{canonical, refusal::Refusal, signature::Claim};
+use super::{
+    canonical,
+    refusal::Refusal,
+    signature::{Claim, Place},
+};
 
 /// A secret that the emulator has issued.
 #[derive(Clone)]
@@ -68,15 +72,17 @@ impl Secrets {
     }
 }
 
-/// Returns whether a request can only reach S3: signed for it, at a bucket's path, without a header that names another operation.
+/// Returns whether a request can only reach S3: signed for it in the header, which MiniStack then prefers to the path, at a bucket's path,
+/// and without a header that names another operation.
 fn is_of_object(claim: &Claim, head: &Parts) -> Result<bool, Refusal> {
     let path = String::from_utf8(canonical::decoded(head.uri.path())).map_err(|_| Refusal::Malformed)?;
     let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
     let is_bucket =
         bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
     let is_method = [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE].contains(&head.method);
-    let is_other = head.headers.contains_key("x-amz-target") || matches!(bucket, "v20180820" | "iceberg");
-    Ok(claim.service == "s3" && is_bucket && bucket.len() >= 3 && !key.is_empty() && is_method && !is_other)
+    let is_other = head.headers.contains_key("x-amz-target") || bucket == "v20180820" || bucket.starts_with("iceberg");
+    let is_signed_for_s3 = claim.service == "s3" && claim.place == Place::Header;
+    Ok(is_signed_for_s3 && is_bucket && bucket.len() >= 3 && !key.is_empty() && is_method && !is_other)
 }
 
 #[cfg(test)]
@@ -119,6 +125,12 @@ mod tests {
         ] {
             assert_eq!(find(&secrets, "ASIAPOOL", service, line), Err(Refusal::Signature), "{line}");
         }
+        // Without the header, MiniStack would find the service by the path.
+        let presigned = "/2015-03-31/functions?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAPOOL%2F20260101%2Fr%2Fs3%2F\
+                         aws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00";
+        let (head, ()) = Request::post(presigned).body(()).expect("a request").into_parts();
+        let claim = Claim::read(&head).expect("valid").expect("a signature");
+        assert_eq!(secrets.find(&claim, &head), Err(Refusal::Signature));
         assert_eq!(find(&secrets, "ASIAROLE", "lambda", "POST /2015-03-31/functions"), Ok(Some("s2".to_owned())));
     }
 

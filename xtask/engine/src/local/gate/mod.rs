@@ -56,8 +56,8 @@ const OF_CONNECTION: [&str; 6] =
 /// The largest body whose hash is verified. Functions have at most 250 MB of code (Lambda developer guide, "Lambda quotas"); larger bodies
 /// go to S3, whose clients sign them in chunks.
 const LARGEST: usize = 256 << 20;
-/// The largest response that is searched for credentials.
-const LARGEST_RESPONSE: usize = 64 << 10;
+/// The largest response that is searched for credentials, and the largest body of a refused request that is read.
+const SHORT: usize = 64 << 10;
 /// For how long a bucket is known to be a site's.
 const SITE_KNOWN: Duration = Duration::from_secs(30);
 
@@ -115,7 +115,11 @@ impl Gate {
         let (head, body) = request.into_parts();
         let result = match access::judge(&head, |origin| self.origins.allow(origin)) {
             Ok(access) => self.admit(access, &head, body).await,
-            Err(refusal) => Err(refusal),
+            Err(refusal) => {
+                // A short body is read, so that the client can use the connection again.
+                let _long = Limited::new(body, SHORT).collect().await;
+                Err(refusal)
+            }
         };
         let admitted = match result {
             Ok(admitted) => admitted,
@@ -137,7 +141,8 @@ impl Gate {
             Access::Open => Ok(Admitted::as_it_is(body)),
             Access::Credentials => Ok(Admitted { issues: Some(Issuer::Pool), ..Admitted::as_it_is(body) }),
             Access::OfSite(bucket) if self.is_site(&bucket).await => Ok(Admitted::as_it_is(body)),
-            Access::OfSite(_) => Err(Refusal::Unsigned),
+            Access::OfDistribution(label) if self.is_distribution(&label).await => Ok(Admitted::as_it_is(body)),
+            Access::OfSite(_) | Access::OfDistribution(_) => Err(Refusal::Unsigned),
             Access::Signed(claim) => {
                 let issues = matches!(claim.service.as_str(), "sts" | "iam").then_some(Issuer::Service);
                 Ok(Admitted { body: self.verify(&claim, head, body).await?, issues })
@@ -199,7 +204,7 @@ impl Gate {
     async fn remember(&self, issuer: Issuer, body: Incoming) -> Result<Bytes, Failure> {
         let bytes = body.collect().await?.to_bytes();
         match issuer {
-            _ if bytes.len() > LARGEST_RESPONSE => {}
+            _ if bytes.len() > SHORT => {}
             Issuer::Pool => self.secrets.remember_of_pool(&bytes),
             Issuer::Service => self.secrets.remember(&bytes),
         }
@@ -212,17 +217,25 @@ impl Gate {
         if known(&self.sites.lock().unwrap_or_else(PoisonError::into_inner)) {
             return true;
         }
-        let is_site = self.policy(bucket).await.is_ok_and(|policy| lets_cloudfront_read(&policy));
+        let policy = self.ask(&format!("/{bucket}?policy")).await.unwrap_or_default();
+        let is_site = serde_json::from_slice(&policy).is_ok_and(|policy| lets_cloudfront_read(&policy));
         if is_site {
             self.sites.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned(), Instant::now());
         }
         is_site
     }
 
-    async fn policy(&self, bucket: &str) -> Result<Value, Failure> {
-        let request = Request::get(format!("/{bucket}?policy")).header("host", "localhost").body(upstream::empty())?;
+    /// Returns whether there is a distribution with a label. Not remembered: without it, the emulator would serve any call for its name.
+    async fn is_distribution(&self, label: &str) -> bool {
+        let list = self.ask("/2020-05-31/distribution").await.unwrap_or_default();
+        String::from_utf8_lossy(&list).contains(&format!("<DomainName>{label}.cloudfront.net</DomainName>"))
+    }
+
+    /// Reads a path of the emulator.
+    async fn ask(&self, path: &str) -> Result<Bytes, Failure> {
+        let request = Request::get(path).header("host", "localhost").body(upstream::empty())?;
         let response = Upstream::new(self.socket.clone()).send(request).await?;
-        Ok(serde_json::from_slice(&response.into_body().collect().await?.to_bytes())?)
+        Ok(response.into_body().collect().await?.to_bytes())
     }
 }
 

@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use hmac::{Hmac, KeyInit, Mac};
-use hyper::{header::AUTHORIZATION, http::request::Parts};
+use hyper::{
+    header::{AUTHORIZATION, HeaderValue},
+    http::request::Parts,
+};
 use sha2::{Digest, Sha256};
 
 use super::{canonical, refusal::Refusal};
@@ -213,6 +216,14 @@ impl Texts<'_> {
         // Without it, a signature for one service's host would hold for another's.
         if claim.covers("host") { Ok(claim) } else { Err(Refusal::Malformed) }
     }
+}
+
+/// Returns whether a request names an access key, with or without a signature. MiniStack looks resources up in the key's account.
+pub(super) fn names_access_key(head: &Parts) -> bool {
+    let of_aws =
+        |value: &HeaderValue| value.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"AWS"));
+    let query = canonical::pairs(head.uri.query().unwrap_or_default());
+    head.headers.get_all(AUTHORIZATION).iter().any(of_aws) || query.iter().any(|(name, _)| is_of_signature(name))
 }
 
 /// Returns whether a parameter of the query belongs to a signature, also to one of version 2.

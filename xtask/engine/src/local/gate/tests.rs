@@ -66,10 +66,11 @@ impl World {
         Client::default().send(request).await.expect("a response")
     }
 
-    /// What has reached the emulator, without the gate's own questions about policies.
+    /// What has reached the emulator, without the gate's own questions.
     fn reached(&self) -> Vec<String> {
         let reached = self.reached.lock().expect("the requests");
-        reached.iter().map(|(target, ..)| target.clone()).filter(|target| !target.ends_with("?policy")).collect()
+        let is_own = |target: &String| target.ends_with("?policy") || target.ends_with("/distribution");
+        reached.iter().map(|(target, ..)| target.clone()).filter(|target| !is_own(target)).collect()
     }
 }
 
@@ -100,6 +101,7 @@ async fn emulated(mut request: Request<Incoming>, reached: Reached) -> Result<Re
     let credentials = json!({ "Credentials": { "AccessKeyId": "ASIAPOOL", "SecretKey": "secret" } });
     let (status, body) = match target.as_str() {
         "GET /site-bucket?policy" => (200, policy.to_string()),
+        "GET /2020-05-31/distribution" => (200, "<DomainName>d111.cloudfront.net</DomainName>".to_owned()),
         target if target.ends_with("?policy") => (404, "{}".to_owned()),
         "POST /" if is_target => (200, credentials.to_string()),
         "POST /" => (200, CALLER.to_owned()),
@@ -183,6 +185,8 @@ async fn what_is_refused_does_not_reach_the_emulator() {
         ("POST", "/2015-03-31/functions", vec![("host", "evil.example"), text]),
         ("OPTIONS", "/2015-03-31/functions", vec![page, ("access-control-request-method", "POST")]),
         ("GET", "/other-bucket/key", vec![]),
+        ("POST", "/2015-03-31/functions", vec![("host", "d222.cloudfront.localhost")]),
+        ("GET", "/x", vec![("host", "d222.cloudfront.net")]),
         ("GET", "/site-bucket/key", vec![page]),
     ] {
         let response = world.send(method, path, &headers, function).await;
@@ -200,8 +204,9 @@ async fn open_requests_are_forwarded_unchanged() {
     assert_eq!(world.send("POST", api, &headers, "body").await.status, 200);
     assert_eq!(world.send("GET", "/site-bucket/index.html", &[], "").await.status, 200);
     assert_eq!(world.send("GET", "/site-bucket/index.html", &[], "").await.status, 200);
+    assert_eq!(world.send("GET", "/any", &[("host", "d111.cloudfront.net")], "").await.status, 200);
     let site = "GET /site-bucket/index.html".to_owned();
-    assert_eq!(world.reached(), [format!("POST {api}"), site.clone(), site]);
+    assert_eq!(world.reached(), [format!("POST {api}"), site.clone(), site, "GET /any".to_owned()]);
     let reached = world.reached.lock().expect("the requests");
     let (_, headers, body) = &reached[0];
     assert_eq!(body, b"body");

@@ -32,18 +32,13 @@ fn is_signed(access: &Result<Access, Refusal>) -> bool {
 #[test]
 fn only_names_of_this_machine_and_of_the_emulator_are_hosts() {
     let api = "GET /_aws/execute-api/0a1b2c3d/local/x";
-    for own in [
-        "127.0.0.1:4566",
-        "127.0.0.1",
-        "LocalHost:4566",
-        "[::1]:4566",
-        "[::1]",
-        "bucket.s3.localhost:4566",
-        "0a1b2c3d.execute-api.localhost:4566",
-        "d111.cloudfront.net",
-        "d111.cloudfront.localhost:4566",
-    ] {
+    for own in ["127.0.0.1:4566", "127.0.0.1", "localhost:4566", "[::1]:4566", "[::1]"] {
         assert_eq!(decide(api, &[("host", own)]), Ok(Access::Open), "{own}");
+    }
+    for other in
+        ["bucket.s3.localhost:4566", "0a1b2c3d.execute-api.localhost:4566", "d111.cloudfront.net", "x.alb.localhost"]
+    {
+        assert_eq!(decide(api, &[("host", other)]), Err(Refusal::Unsigned), "{other}");
     }
     for foreign in [
         "evil.example",
@@ -51,6 +46,8 @@ fn only_names_of_this_machine_and_of_the_emulator_are_hosts() {
         "localhost.evil.example",
         "127.0.0.1.evil.example:4566",
         "localhost.",
+        "LocalHost:4566",
+        "0a1b2c3d.EXECUTE-API.localhost:4566",
         "10.0.0.1:4566",
         "0.0.0.0:4566",
         "[::2]:4566",
@@ -82,6 +79,47 @@ fn a_deployed_api_decides_itself_about_callers_and_origins() {
         named.push(("host", "0a1b2c3d.execute-api.localhost:4566"));
         assert_eq!(decide("POST /local/media", &named), Ok(Access::Open));
     }
+}
+
+/// MiniStack serves a name without a distribution, and a distribution of another account, as if the request had no name.
+#[test]
+fn a_distribution_must_exist_in_the_account() {
+    for host in ["d111.cloudfront.net", "d111.cloudfront.localhost:4566"] {
+        let expected = Ok(Access::OfDistribution("d111".to_owned()));
+        assert_eq!(decide("POST /2015-03-31/functions", &[("host", host), ("origin", FOREIGN)]), expected);
+        assert_eq!(decide("GET /x", &[("host", host), ("authorization", "Bearer token")]), expected);
+        for line in ["GET /x?X-Amz-Credential=111122223333%2Fx", "GET /x?AWSAccessKeyId=111122223333"] {
+            assert_eq!(decide(line, &[("host", host)]), Err(Refusal::Malformed), "{line}");
+        }
+        assert_eq!(
+            decide("GET /x", &[("host", host), ("authorization", "AWS 111122223333:x")]),
+            Err(Refusal::Malformed)
+        );
+        assert_eq!(decide("POST /_ministack/reset", &[("host", host)]), Err(Refusal::Unsigned));
+    }
+}
+
+/// MiniStack reads the operation from a form in the body, for any method and path.
+#[test]
+fn a_form_in_the_body_leads_nowhere() {
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for body in [("content-length", "30"), ("transfer-encoding", "chunked")] {
+        for line in
+            ["GET /site-bucket/index.html", "GET /us-east-1_abC1/.well-known/jwks.json", "GET /_ministack/health"]
+        {
+            assert_eq!(decide(line, &[form, body]), Err(Refusal::Unsigned), "{line}");
+        }
+        let preflight = [("origin", ALLOWED), ("access-control-request-method", "PUT"), form, body];
+        assert_eq!(decide("OPTIONS /bucket/key", &preflight), Err(Refusal::Unsigned));
+    }
+    assert_eq!(decide(&format!("PUT /bucket/key?{PRESIGNED}"), &[form]), Err(Refusal::Signature));
+    assert!(decide("GET /site-bucket/index.html", &[("content-length", "0")]).is_ok());
+    // MiniStack leaves these preflights to what the name or the path leads to.
+    let preflight = [("origin", ALLOWED), ("access-control-request-method", "PUT")];
+    assert!(decide("OPTIONS /bucket/key", &preflight).is_ok());
+    assert_eq!(decide("OPTIONS /_alb/x", &preflight), Err(Refusal::Unsigned));
+    let named = [("origin", ALLOWED), ("access-control-request-method", "PUT"), ("host", "x.alb.localhost")];
+    assert_eq!(decide("OPTIONS /?Action=CreateTopic", &named), Err(Refusal::Unsigned));
 }
 
 #[test]
