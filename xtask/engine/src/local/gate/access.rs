@@ -149,7 +149,7 @@ fn signed(claim: Claim, head: &Parts, browser: &Browser<'_>) -> Result<Access, R
     }
     // The header, or a form in the body of a presigned URL, would lead a request that was signed for one service to another.
     let target = canonical::only(&head.headers, "x-amz-target")?;
-    if target.is_some() && !claim.covers("x-amz-target") || is_presigned_url && is_form(head) {
+    if (target.is_some() && !claim.covers("x-amz-target")) || (is_presigned_url && is_form(head)) {
         return Err(Refusal::Signature);
     }
     Ok(Access::Signed(claim))

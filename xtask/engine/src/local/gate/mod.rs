@@ -115,11 +115,7 @@ impl Gate {
         let (head, body) = request.into_parts();
         let result = match access::judge(&head, |origin| self.origins.allow(origin)) {
             Ok(access) => self.admit(access, &head, body).await,
-            Err(refusal) => {
-                // A short body is read, so that the client can use the connection again.
-                let _long = Limited::new(body, SHORT).collect().await;
-                Err(refusal)
-            }
+            Err(refusal) => refuse(refusal, body).await,
         };
         let admitted = match result {
             Ok(admitted) => admitted,
@@ -142,7 +138,7 @@ impl Gate {
             Access::Credentials => Ok(Admitted { issues: Some(Issuer::Pool), ..Admitted::as_it_is(body) }),
             Access::OfSite(bucket) if self.is_site(&bucket).await => Ok(Admitted::as_it_is(body)),
             Access::OfDistribution(label) if self.is_distribution(&label).await => Ok(Admitted::as_it_is(body)),
-            Access::OfSite(_) | Access::OfDistribution(_) => Err(Refusal::Unsigned),
+            Access::OfSite(_) | Access::OfDistribution(_) => refuse(Refusal::Unsigned, body).await,
             Access::Signed(claim) => {
                 let issues = matches!(claim.service.as_str(), "sts" | "iam").then_some(Issuer::Service);
                 Ok(Admitted { body: self.verify(&claim, head, body).await?, issues })
@@ -154,14 +150,15 @@ impl Gate {
     async fn verify(&self, claim: &Claim, head: &Parts, body: Incoming) -> Result<Body, Refusal> {
         let issued = self.secrets.find(claim, head)?;
         let secret = issued.as_deref().unwrap_or_else(|| self.keys.secret());
-        let now = SystemTime::now();
-        match claim.payload(head)? {
-            Payload::Uncovered(text) => {
-                claim.verify(head, &text, secret, now)?;
-                Ok(Either::Left(body))
-            }
+        let (payload, now) = (claim.payload(head)?, SystemTime::now());
+        if let Payload::Uncovered(text) | Payload::Named(text) = &payload
+            && let Err(refusal) = claim.verify(head, text, secret, now)
+        {
+            return refuse(refusal, body).await;
+        }
+        match payload {
+            Payload::Uncovered(_) => Ok(Either::Left(body)),
             Payload::Named(hash) => {
-                claim.verify(head, &hash, secret, now)?;
                 let bytes = read(body).await?;
                 if hash_of(&bytes) == hash { Ok(Either::Right(Full::new(bytes))) } else { Err(Refusal::Body) }
             }
@@ -259,6 +256,12 @@ enum Issuer {
     Pool,
     /// STS or IAM.
     Service,
+}
+
+/// Refuses a request after a short body was read, so that the client can use the connection again.
+async fn refuse<T>(refusal: Refusal, body: Incoming) -> Result<T, Refusal> {
+    let _long = Limited::new(body, SHORT).collect().await;
+    Err(refusal)
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Refusal> {
