@@ -188,11 +188,12 @@ async fn the_gate_adds_less_than_a_millisecond_to_a_call() {
     }
     through.sort();
     past.sort();
-    let (through, past) = (through[CALLS / 2], past[CALLS / 2]);
-    eprintln!(
-        "a signed call: {through:.1?} through the gate, {past:.1?} past it: {:.2}",
-        through.as_secs_f64() / past.as_secs_f64()
-    );
+    let ratio = |at: usize| through[at].as_secs_f64() / past[at].as_secs_f64();
+    for (name, at) in [("fastest tenth", CALLS / 10), ("median", CALLS / 2)] {
+        eprintln!("{name}: {:.1?} through the gate, {:.1?} past it, {:.2} times", through[at], past[at], ratio(at));
+    }
+    // The calls that other tests on this machine have not delayed.
+    let (through, past) = (through[CALLS / 10], past[CALLS / 10]);
     assert!(through < past + LIMIT, "{through:?} through the gate, {past:?} past it");
 }
 
