@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     application::Application,
     cli::{self, Cli, Command},
-    commands,
+    commands::{self, local::GateArgs},
     context::Context,
     error::{self, Exit},
     interruption::Interruption,
@@ -82,6 +82,9 @@ fn global_options(matches: &ArgMatches) -> (u8, Option<Utf8PathBuf>) {
 }
 
 async fn run(application: Application, matches: &ArgMatches, record: Option<&Utf8Path>, ui: &Ui) -> CommandOutcome {
+    if let Some(gate) = GateArgs::of(matches) {
+        return CommandOutcome { report: JobReport::Nothing, result: gate.run().await };
+    }
     let workspace = match Workspace::find() {
         Ok(workspace) => workspace,
         Err(error) => return CommandOutcome { report: JobReport::Nothing, result: Err(error.into()) },

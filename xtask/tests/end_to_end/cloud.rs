@@ -11,6 +11,8 @@ use aws_call::{
     services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, NOTIFICATIONS, QUEUES},
 };
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
+use camino::Utf8Path;
+use engine::local::{Emulator, Keys};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,6 +49,28 @@ impl Cloud {
 
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The running cloud, for clients of the engine.
+    pub(crate) fn emulator(&self) -> Emulator {
+        self.emulator_at(self.endpoint())
+    }
+
+    /// A proxy in front of the running cloud.
+    pub(crate) fn emulator_at(&self, url: String) -> Emulator {
+        Emulator { url, keys: self.keys() }
+    }
+
+    /// The keys that calls to the running cloud are signed with.
+    fn keys(&self) -> Keys {
+        let directory = Utf8Path::from_path(self.directory.path()).expect("UTF-8");
+        Keys::read(directory).expect("readable").expect("a running cloud has keys")
+    }
+
+    /// A client that reaches the emulator without its gate.
+    pub(crate) fn past_the_gate(&self) -> reqwest::Client {
+        let socket = self.directory.path().join("emulator.sock");
+        reqwest::Client::builder().no_proxy().unix_socket(socket).build().expect("a client")
     }
 
     /// `cargo xtask <arguments>` as a user runs it, with nothing of the developer's AWS set-up in reach.
@@ -114,12 +138,13 @@ impl Cloud {
 
     /// A client configuration for looking at the cloud from outside.
     pub(crate) fn sdk(&self) -> aws_config::SdkConfig {
+        let keys = self.keys();
         aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
             .endpoint_url(self.endpoint())
             .region(aws_config::Region::new("us-east-1"))
             .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(
-                aws_sdk_s3::config::Credentials::new("test", "test", None, None, "tests"),
+                aws_sdk_s3::config::Credentials::new(keys.access_key(), keys.secret(), None, None, "tests"),
             ))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .sleep_impl(TokioSleep::new())
@@ -166,11 +191,12 @@ impl Cloud {
         serde_json::from_slice(&body).unwrap_or_default()
     }
 
-    /// Reads a path of CloudFront's API; returns the XML. The emulator finds the service by the signature, which it does not verify.
+    /// Reads a path of CloudFront's API past the gate; returns the XML. The emulator finds the service by the signature, which it does not
+    /// verify.
     pub(crate) async fn cloudfront(&self, path: &str) -> String {
-        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cloudfront/aws4_request, \
+        let signature = "AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/cloudfront/aws4_request, \
                          SignedHeaders=host, Signature=0";
-        let request = reqwest::Client::new().get(format!("{}/2020-05-31{path}", self.endpoint()));
+        let request = self.past_the_gate().get(format!("{}/2020-05-31{path}", self.endpoint()));
         let response = request.header("authorization", signature).send().await.expect("CloudFront responds");
         assert!(response.status().is_success(), "{path}: {}", response.status());
         response.text().await.expect("text")

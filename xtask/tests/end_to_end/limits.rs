@@ -103,7 +103,7 @@ async fn deploy(cloud: &Cloud, rates: Rates, stacks: usize) -> (usize, Result<BT
     let account = Arc::new(Account::default());
     let judge = Arc::clone(&account);
     let proxy = Proxy::start(&cloud.endpoint(), move |call| judge.judge(call));
-    let clients = Clients::at(rates, &local_stage(), Some(proxy.endpoint())).await.expect("clients");
+    let clients = Clients::at(rates, &local_stage(), Some(cloud.emulator_at(proxy.endpoint()))).await.expect("clients");
     let known = BTreeMap::from([("foundation-artifacts-local".to_owned(), bucket())]);
     let applied = apply_stacks(&clients, (0..stacks).map(stack).collect(), known).await;
     let applied = applied.map_err(|error| format!("{error:?}"));

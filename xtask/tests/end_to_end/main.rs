@@ -15,6 +15,7 @@ mod destroying;
 mod doctoring;
 mod events;
 mod faults;
+mod gate;
 mod github;
 mod help;
 mod images;

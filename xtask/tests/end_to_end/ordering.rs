@@ -76,7 +76,7 @@ async fn deploy(plan: &Plan, known: Outputs, clients: &Clients, protects: bool) 
 async fn values(cloud: &Cloud) {
     let text = include_str!("../../../stacks/stages/local.yaml");
     let stage = Stage::parse("local", text, "local.yaml").expect("a stage");
-    let clients = Clients::new(&stage, Some(cloud.endpoint())).await.expect("clients");
+    let clients = Clients::new(&stage, Some(cloud.emulator())).await.expect("clients");
     let bucket = [(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())];
     let foundation = ("foundation-artifacts-local".to_owned(), BTreeMap::from(bucket));
 

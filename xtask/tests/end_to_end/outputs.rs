@@ -8,6 +8,7 @@ use std::{
 use engine::{
     aws::Clients,
     deploy::{Deployed, Done},
+    local::Emulator,
 };
 use model::foundation;
 use plan::{Action, Parameter, PlannedStack};
@@ -40,8 +41,8 @@ fn stack(name: &str, action: Action, outputs: Value, takes: &[(&str, &str, &str)
 
 /// Deploys these stacks, knowing nothing of earlier deploys but the outputs.
 #[tokio::main]
-async fn deploy(endpoint: String, stacks: Vec<PlannedStack>, known: &Deployed) -> Result<Deployed, String> {
-    let clients = Clients::new(&local_stage(), Some(endpoint)).await.expect("clients");
+async fn deploy(emulator: Emulator, stacks: Vec<PlannedStack>, known: &Deployed) -> Result<Deployed, String> {
+    let clients = Clients::new(&local_stage(), Some(emulator)).await.expect("clients");
     let mut outputs = known.outputs.clone();
     let bucket = BTreeMap::from([(foundation::ARTIFACT_BUCKET_OUTPUT.to_owned(), "artifacts".to_owned())]);
     outputs.insert("foundation-artifacts-local".to_owned(), bucket);
@@ -64,25 +65,25 @@ fn a_value_that_crosses_stacks_for_the_first_time_is_deployed() {
         vec![stack("giver", action(), outputs, &[]), stack("taker", action(), json!({}), takes)]
     };
     let nothing = Deployed::default();
-    let first = deploy(cloud.endpoint(), both(|| Action::Create, json!({}), &[]), &nothing).expect("created");
+    let first = deploy(cloud.emulator(), both(|| Action::Create, json!({}), &[]), &nothing).expect("created");
     let outputs = json!({ "TopicArn": { "Value": { "Ref": "Topic" } } });
     let takes = [("Topic", GIVER, "TopicArn")];
-    let second = deploy(cloud.endpoint(), both(update, outputs.clone(), &takes), &first).expect("updated");
+    let second = deploy(cloud.emulator(), both(update, outputs.clone(), &takes), &first).expect("updated");
     assert_eq!(second.stacks.get(GIVER), Some(&Done::Update));
     assert!(second.outputs[GIVER]["TopicArn"].ends_with(":giver"), "{second:?}");
     assert_eq!(second.stacks.get(TAKER), Some(&Done::Update));
-    let third = deploy(cloud.endpoint(), both(update, outputs, &takes), &second).expect("unchanged");
+    let third = deploy(cloud.emulator(), both(update, outputs, &takes), &second).expect("unchanged");
     assert!(third.stacks.values().all(|done| *done == Done::None), "{third:?}");
 
     let absent = [("Other", GIVER, "OtherArn")];
     let taker = || stack("taker", update(), json!({}), &absent);
-    let alone = deploy(cloud.endpoint(), vec![taker()], &second).expect_err("no such output");
+    let alone = deploy(cloud.emulator(), vec![taker()], &second).expect_err("no such output");
     assert!(
         alone.contains("output OtherArn of values-giver-local, but values-giver-local is deployed without it"),
         "{alone}"
     );
     let giver = stack("giver", update(), json!({}), &[]);
-    let both = deploy(cloud.endpoint(), vec![giver, taker()], &second).expect_err("no such output");
+    let both = deploy(cloud.emulator(), vec![giver, taker()], &second).expect_err("no such output");
     assert!(both.contains("which this run deployed without that output"), "{both}");
 }
 
@@ -100,7 +101,7 @@ fn a_change_set_that_lists_no_resource_is_executed() {
         Verdict::Answer(200, body.to_owned())
     });
     let giver = stack("giver", Action::Create, json!({ "Name": { "Value": "n" } }), &[]);
-    let deployed = deploy(proxy.endpoint(), vec![giver], &Deployed::default()).expect("executed");
+    let deployed = deploy(cloud.emulator_at(proxy.endpoint()), vec![giver], &Deployed::default()).expect("executed");
     assert_eq!(deployed.stacks.get(GIVER), Some(&Done::Create));
     assert_eq!(proxy.count("ExecuteChangeSet"), 1);
 }

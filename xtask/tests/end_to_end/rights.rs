@@ -56,7 +56,7 @@ impl Watch {
         let systems: Vec<_> = systems.into_iter().filter(|rendered| rendered.name == system).collect();
         // Lives as long as the test's process.
         let clients: &'static Clients =
-            Box::leak(Box::new(Clients::new(&here, Some(cloud.endpoint())).await.expect("clients")));
+            Box::leak(Box::new(Clients::new(&here, Some(cloud.emulator())).await.expect("clients")));
         let deployed = rights::Deployed::read(&systems, clients).await.expect("resources");
         let own = Rendered { stage: &here, systems: &systems };
         let roles = rights::roles(Rendered { stage: &other, systems: &rendered }, own, &deployed).expect("roles");

@@ -5,7 +5,10 @@
 mod error;
 mod settings;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{
     Deserialize,
@@ -178,6 +181,19 @@ impl Stage {
     /// When the settings do not have the shape of `T`; the error names file, line and key.
     pub fn settings<T: DeserializeOwned>(&self, system: &str) -> Result<Option<T>, StageError> {
         settings::read(&self.text, system).map_err(|error| StageError::syntax(&self.file, &error))
+    }
+
+    /// Returns the origins in the setting `allowed_origins` of every system.
+    #[must_use]
+    pub fn allowed_origins(&self) -> BTreeSet<String> {
+        #[derive(Deserialize)]
+        struct Origins {
+            #[serde(default)]
+            allowed_origins: Vec<String>,
+        }
+        // A system whose setting has another shape is refused by the system itself.
+        let origins = self.systems.keys().filter_map(|system| self.settings::<Origins>(system).ok().flatten());
+        origins.flat_map(|origins| origins.allowed_origins).collect()
     }
 
     /// Checks that every system with settings is one of `known`.

@@ -136,3 +136,14 @@ fn unknown_systems_are_refused_with_the_closest_known_one() {
     assert_eq!(error, expected);
     assert_eq!(stage.check_systems(&["potos"]), Ok(()));
 }
+
+#[test]
+fn the_allowed_origins_of_all_systems_are_one_set() {
+    let stage = stage(
+        "  photos:\n    allowed_origins: ['http://localhost:3000']\n    domain: { name: x }\n  notes: {}\n  empty:\n  \
+         wrong:\n    allowed_origins: 1\n  music:\n    allowed_origins: ['http://localhost:5173', 'http://localhost:3000']\n",
+    );
+    let expected = ["http://localhost:3000", "http://localhost:5173"].map(str::to_owned);
+    assert_eq!(stage.allowed_origins(), expected.into());
+    assert!(Stage::parse("dev", PLAIN, FILE).expect("a stage").allowed_origins().is_empty());
+}

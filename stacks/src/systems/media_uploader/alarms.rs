@@ -31,7 +31,7 @@ pub(super) struct Watched<'a> {
 
 /// Adds the topic and the alarms.
 pub(super) fn add(stack: &mut Stack, stage: &Stage, settings: &Settings, watched: &Watched<'_>) {
-    let topic = Topic::new("AlarmTopic", &format!("{SYSTEM}-alarms-{}", stage.name));
+    let topic = Topic::new("AlarmTopic", &format!("{SYSTEM}-alarms-{}", stage.name), stage);
     let topic = stack.add(topic.email(settings.alarm_email.as_deref()));
     let alarms = Alarms { stage, settings, watched, topic: &topic };
     for alarm in alarms.of_functions().into_iter().chain(alarms.of_services()) {

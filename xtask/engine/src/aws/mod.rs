@@ -30,12 +30,13 @@ use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
+use aws_sdk_sts::config::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use error::AwsError;
 use governor::Governed;
 use model::stage::Stage;
 
-use crate::network::NetworkError;
+use crate::{local::Emulator, network::NetworkError};
 
 /// The response time after which a call is repeated: a lost packet must not blind a canary for long.
 const ANSWER_SECONDS: u64 = 60;
@@ -77,15 +78,15 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients for the emulator at `endpoint` with its well-known keys, or for AWS with the SDK's default chain of credentials.
+    /// Clients for an emulator with its keys, or for AWS with the SDK's default chain of credentials.
     ///
     /// # Errors
     ///
     /// When the root certificates cannot be read.
-    pub async fn new(stage: &Stage, endpoint: Option<String>) -> Result<Self, NetworkError> {
+    pub async fn new(stage: &Stage, emulator: Option<Emulator>) -> Result<Self, NetworkError> {
         // The emulator has no limits.
-        let rates = if endpoint.is_some() { Rates::Any } else { Rates::Published };
-        Self::at(rates, stage, endpoint).await
+        let rates = if emulator.is_some() { Rates::Any } else { Rates::Published };
+        Self::at(rates, stage, emulator).await
     }
 
     /// Clients that are held to these rates.
@@ -93,8 +94,8 @@ impl Clients {
     /// # Errors
     ///
     /// When the root certificates cannot be read.
-    pub async fn at(rates: Rates, stage: &Stage, endpoint: Option<String>) -> Result<Self, NetworkError> {
-        let http = routed::http_client(endpoint.is_some())?;
+    pub async fn at(rates: Rates, stage: &Stage, emulator: Option<Emulator>) -> Result<Self, NetworkError> {
+        let http = routed::http_client(emulator.is_some())?;
         let http = match rates {
             Rates::Published => SharedHttpClient::new(Governed::new(http)),
             Rates::Any => http,
@@ -105,10 +106,12 @@ impl Clients {
             .timeout_config(timeouts(answer()))
             // A request that waits for its turn sends nothing meanwhile; that is not a stall.
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
-            .retry_config(RetryConfig::adaptive().with_max_attempts(if endpoint.is_some() { 2 } else { 6 }));
-        if let Some(url) = &endpoint {
-            loader = loader.endpoint_url(url).test_credentials();
+            .retry_config(RetryConfig::adaptive().with_max_attempts(if emulator.is_some() { 2 } else { 6 }));
+        if let Some(Emulator { url, keys }) = &emulator {
+            let credentials = Credentials::new(keys.access_key(), keys.secret(), None, None, "local cloud");
+            loader = loader.endpoint_url(url).credentials_provider(credentials);
         }
+        let endpoint = emulator.map(|emulator| emulator.url);
         Ok(Self { base: loader.load().await, region: stage.region.clone(), endpoint, regions: Mutex::default() })
     }
 

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::Clients;
+use crate::local::Emulator;
 
 /// A request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +73,8 @@ impl Endpoint {
     pub(crate) async fn clients(&self) -> Clients {
         let text = "account: '000000000000'\nregion: us-east-1\n";
         let stage = Stage::parse("dev", text, "dev.yaml").expect("a stage");
-        Clients::new(&stage, Some(format!("http://{}", self.address))).await.expect("clients")
+        let emulator = Emulator::open(format!("http://{}", self.address));
+        Clients::new(&stage, Some(emulator)).await.expect("clients")
     }
 }
 

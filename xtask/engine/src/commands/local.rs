@@ -1,6 +1,6 @@
 //! `local`: controls the local cloud.
 
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 use miette::Diagnostic;
 use serde_json::json;
 use thiserror::Error;
@@ -56,6 +56,37 @@ enum LocalCommand {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Run the gate of a local cloud in the current folder, as `local up` does in the background.
+    #[command(hide = true)]
+    Gate(GateArgs),
+}
+
+/// Which gate to run.
+#[derive(Debug, Args)]
+pub(crate) struct GateArgs {
+    /// The name by which its processes are found.
+    token: String,
+    /// The Python that MiniStack is installed for.
+    python: String,
+}
+
+impl GateArgs {
+    /// The arguments of the gate, if a command line is the gate's.
+    pub(crate) fn of(matches: &ArgMatches) -> Option<Self> {
+        let (_, local) = matches.subcommand().filter(|(name, _)| *name == "local")?;
+        let (_, gate) = local.subcommand().filter(|(name, _)| *name == "gate")?;
+        Self::from_arg_matches(gate).ok()
+    }
+
+    /// Runs the gate until the local cloud stops. Needs no workspace: the local cloud's folder may be anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When the gate cannot listen, or the emulator ends by itself.
+    pub(crate) async fn run(self) -> miette::Result<Exit> {
+        local::run_gate(&self.token, &self.python).await?;
+        Ok(Exit::Success)
+    }
 }
 
 #[derive(Debug, Error, Diagnostic)]
@@ -84,6 +115,7 @@ pub(crate) async fn run(args: LocalArgs, context: &Context) -> miette::Result<Ex
             ui.say(if stopped { "The local cloud is stopped" } else { "The local cloud was not running" });
         }
         LocalCommand::Status { format } => print_status(&settings, format, ui).await?,
+        LocalCommand::Gate(args) => return args.run().await,
         LocalCommand::Logs { follow, lines } => local::logs(&settings, follow, lines, ui).await?,
         LocalCommand::SignIn { system, user, format } => {
             let signed_in = sign_in(system.as_deref(), user.as_deref(), context).await?;
@@ -99,6 +131,7 @@ pub(crate) async fn run(args: LocalArgs, context: &Context) -> miette::Result<Ex
 fn print_start(running: &local::Running, ui: &Ui) {
     let state = if running.started { "started" } else { "already running" };
     ui.say(format_args!("The local cloud is {state}, process {}", running.pid));
+    ui.say(format_args!("Calls must be signed with the keys in {}", running.credentials));
     ui.result(&running.endpoint);
 }
 
@@ -109,6 +142,7 @@ async fn print_status(settings: &local::Settings, format: Format, ui: &Ui) -> mi
             "running": running.is_some(),
             "endpoint": running.as_ref().map(|running| &running.endpoint),
             "pid": running.as_ref().map(|running| running.pid),
+            "credentials": running.as_ref().map(|running| &running.credentials),
             "log": local::log_path(settings),
         })),
         (Format::Text, Some(running)) => {

@@ -48,6 +48,17 @@ pub enum LocalError {
         /// The configured port.
         port: u16,
     },
+    /// The gate has no keys to verify signatures with.
+    #[error("failed to start the local cloud's gate: its folder has no keys")]
+    #[diagnostic(help("run `cargo xtask local up`, which starts the gate with new keys"))]
+    NoKeys,
+    /// The emulator ended behind its gate.
+    #[error("failed to keep the local cloud running: MiniStack ended with {status}")]
+    #[diagnostic(help("run `cargo xtask local up` to start it again"))]
+    EmulatorEnded {
+        /// Its exit status.
+        status: std::process::ExitStatus,
+    },
     /// MiniStack ended during its start.
     #[error("failed to start the local cloud: MiniStack ended with {status}; its log {log} ends with\n{lines}")]
     #[diagnostic(help(

@@ -1,7 +1,7 @@
 //! The process of the local cloud: recorded when MiniStack starts, and verified before it is signalled.
 //!
-//! A process ID alone is not enough, since the system may have given it to another program. Therefore each start has a token among its
-//! arguments.
+//! The process is the gate's, which leads the group of MiniStack and its functions. A process ID alone is not enough, since the system
+//! may have given it to another program. Therefore each start has a token among its arguments.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{LocalError, Running, SOON, Settings, error::io, logs::log_path};
+use super::{LocalError, Running, SOON, Settings, error::io, keys, logs::log_path};
 
 /// The longest shutdown of MiniStack; it gives open requests 3 s.
 const GRACE: Duration = Duration::from_secs(6);
@@ -24,6 +24,9 @@ pub(super) struct Instance {
     pub(super) pid: u32,
     pub(super) port: u16,
     pub(super) token: String,
+    /// Whether the process is a gate. Earlier versions of the tool started MiniStack without one; such an instance is replaced.
+    #[serde(default)]
+    pub(super) has_gate: bool,
 }
 
 /// The process that has the recorded ID now.
@@ -71,6 +74,7 @@ impl Instance {
             endpoint: format!("http://127.0.0.1:{}", self.port),
             port: self.port,
             pid: self.pid,
+            credentials: settings.directory.join(keys::FILE),
             log: log_path(settings),
             started,
         }
@@ -131,9 +135,10 @@ fn arguments(pid: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::GateProgram;
 
     fn instance(pid: u32, token: &str) -> Instance {
-        Instance { pid, port: 1, token: token.to_owned() }
+        Instance { pid, port: 1, token: token.to_owned(), has_gate: true }
     }
 
     #[test]
@@ -167,11 +172,15 @@ mod tests {
     fn half_a_file_is_not_an_instance() {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let path = camino::Utf8PathBuf::from_path_buf(directory.path().to_path_buf()).expect("UTF-8");
-        let settings = Settings { target: path.clone(), directory: path, port: None };
+        let settings = Settings { target: path.clone(), directory: path, port: None, gate: GateProgram::default() };
         std::fs::write(settings.directory.join("instance.json"), "{\"pid\":").expect("written");
         assert_eq!(Instance::read(&settings).expect("readable"), None);
         let whole = instance(7, "token");
         whole.write(&settings).expect("written");
         assert_eq!(Instance::read(&settings).expect("readable"), Some(whole));
+        let of_before = r#"{"pid":7,"port":4566,"token":"token"}"#;
+        std::fs::write(settings.directory.join("instance.json"), of_before).expect("written");
+        let read = Instance::read(&settings).expect("readable").expect("an instance that can be stopped");
+        assert!(!read.has_gate);
     }
 }

@@ -98,12 +98,13 @@ fn read_from(settings: &Settings, position: Option<u64>) -> std::io::Result<(Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::GateProgram;
 
     #[test]
     fn the_last_lines_are_in_order() {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let path = Utf8PathBuf::from_path_buf(directory.path().to_path_buf()).expect("UTF-8");
-        let settings = Settings { target: path.clone(), directory: path, port: None };
+        let settings = Settings { target: path.clone(), directory: path, port: None, gate: GateProgram::default() };
         assert!(last_log_lines(&settings, 3).is_empty());
         std::fs::write(log_path(&settings), "one\ntwo\nthree\nfour\n").expect("written");
         assert_eq!(last_log_lines(&settings, 2), ["three", "four"]);

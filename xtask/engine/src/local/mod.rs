@@ -1,21 +1,25 @@
-//! The local cloud: installs, starts, finds and stops one MiniStack per checkout.
+//! The local cloud: installs, starts, finds and stops one MiniStack per checkout, behind a gate of its own.
 //!
 //! It does not know what is deployed. MiniStack keeps its state in memory: a stop loses everything, and a deploy restores it in seconds.
 //! (`PERSIST_STATE` only writes on a clean exit, but S3's files are written at once. They would disagree after a crash, so neither is
 //! used.)
 
 mod error;
+mod gate;
 mod health;
 mod instance;
+mod keys;
 mod logs;
 mod start;
 
-use std::{fs::File, time::Duration};
+use std::{collections::BTreeSet, fs::File, path::PathBuf, time::Duration};
 
 use camino::Utf8PathBuf;
 
 pub use self::{
     error::LocalError,
+    gate::run as run_gate,
+    keys::Keys,
     logs::{last_log_lines, log_path, logs},
 };
 use self::{
@@ -40,6 +44,26 @@ pub struct Settings {
     pub target: Utf8PathBuf,
     /// The port; `None` means 4566, or any free one if that is taken.
     pub port: Option<u16>,
+    /// The program that runs the gate.
+    pub gate: GateProgram,
+}
+
+/// The program that runs the gate: it calls [`run_gate`] with the two arguments that are appended to these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateProgram {
+    /// The program.
+    pub program: PathBuf,
+    /// Its first arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Default for GateProgram {
+    /// This program.
+    fn default() -> Self {
+        // Without its path, a start fails with the error of the program that is not found.
+        let program = std::env::current_exe().unwrap_or_default();
+        Self { program, arguments: ["local", "gate"].map(str::to_owned).to_vec() }
+    }
 }
 
 /// A running MiniStack.
@@ -49,30 +73,30 @@ pub struct Running {
     pub endpoint: String,
     /// The port in `endpoint`.
     pub port: u16,
-    /// Its process, the leader of the functions' process group.
+    /// The process of its gate, the leader of the process group of MiniStack and the functions.
     pub pid: u32,
+    /// The file with the keys that calls are signed with.
+    pub credentials: Utf8PathBuf,
     /// Its log.
     pub log: Utf8PathBuf,
     /// Whether this call started it.
     pub started: bool,
 }
 
-/// The emulator of stage `local`.
+/// An emulator in the place of AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    /// The MiniStack that this module runs.
-    Managed(Running),
-    /// The user's own, named by `AWS_ENDPOINT_URL`.
-    External(String),
+pub struct Emulator {
+    /// Its URL.
+    pub url: String,
+    /// The keys that calls are signed with.
+    pub keys: Keys,
 }
 
-impl Endpoint {
-    /// Its URL.
-    pub(crate) fn url(&self) -> &str {
-        match self {
-            Self::Managed(running) => &running.endpoint,
-            Self::External(url) => url,
-        }
+impl Emulator {
+    /// An emulator that verifies no signature.
+    #[must_use]
+    pub fn open(url: String) -> Self {
+        Self { url, keys: Keys::well_known() }
     }
 }
 
@@ -90,6 +114,7 @@ impl Settings {
                 .map_or_else(|| workspace.target().join("local"), |directory| workspace.root().join(directory)),
             target: workspace.target().to_path_buf(),
             port: port.map(|value| parse_port(&value)).transpose()?,
+            gate: GateProgram::default(),
         })
     }
 }
@@ -126,6 +151,7 @@ pub async fn down(settings: &Settings) -> Result<bool, LocalError> {
     let Some(instance) = Instance::read(settings)? else { return Ok(false) };
     let was_running = instance.leader() == Leader::Instance;
     instance.stop().await?;
+    Keys::remove(&settings.directory)?;
     Instance::remove(settings)?;
     Ok(was_running)
 }
@@ -142,7 +168,10 @@ pub async fn status(settings: &Settings) -> Result<Option<Running>, LocalError> 
 /// Finds the running MiniStack, which has `patience` to respond.
 async fn find(settings: &Settings, patience: Duration) -> Result<Option<Running>, LocalError> {
     let Some(instance) = Instance::read(settings)? else { return Ok(None) };
-    if instance.leader() != Leader::Instance || !health::answers_within(instance.port, patience).await {
+    if !instance.has_gate
+        || instance.leader() != Leader::Instance
+        || !health::answers_within(instance.port, patience).await
+    {
         return Ok(None);
     }
     Ok(Some(instance.running(settings, false)))
@@ -158,19 +187,38 @@ pub async fn reset(settings: &Settings, ui: &Ui) -> Result<Running, LocalError> 
     up(settings, ui).await
 }
 
-/// Returns the emulator to deploy to: the user's `AWS_ENDPOINT_URL`, or MiniStack, which is started if it does not run.
+/// Returns the emulator to deploy to: the user's `AWS_ENDPOINT_URL`, or MiniStack, which is started if it does not run. Browsers of
+/// `origins` may use the latter.
 ///
 /// # Errors
 ///
 /// When no program listens at the user's URL, or as for [`up`].
-pub(crate) async fn endpoint(settings: &Settings, ui: &Ui) -> Result<Endpoint, LocalError> {
+pub(crate) async fn emulator(settings: &Settings, origins: &BTreeSet<String>, ui: &Ui) -> Result<Emulator, LocalError> {
     match std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()) {
         Some(url) => {
             health::listens(&url).await?;
-            Ok(Endpoint::External(url))
+            external(url, settings, ui)
         }
-        None => up(settings, ui).await.map(Endpoint::Managed),
+        None => {
+            let running = up(settings, ui).await?;
+            gate::origins::write(&settings.directory, origins)?;
+            let keys = Keys::read(&settings.directory)?.ok_or(LocalError::NoKeys)?;
+            Ok(Emulator { url: running.endpoint, keys })
+        }
     }
+}
+
+/// Returns the user's own emulator. If the local cloud's folder has keys, calls are signed with them: the URL may lead to its gate.
+///
+/// # Errors
+///
+/// When the keys cannot be read.
+pub(crate) fn external(url: String, settings: &Settings, ui: &Ui) -> Result<Emulator, LocalError> {
+    ui.say(format_args!(
+        "AWS_ENDPOINT_URL names {url}; this tool protects only the local cloud that it starts from web pages"
+    ));
+    let keys = Keys::read(&settings.directory)?.unwrap_or_else(Keys::well_known);
+    Ok(Emulator { url, keys })
 }
 
 /// After a failed call: returns an error if MiniStack has ended since it was started.
@@ -210,7 +258,7 @@ mod tests {
     #[test]
     fn an_instance_that_never_ran_has_not_ended() {
         let directory = Utf8PathBuf::from("/nonexistent/local");
-        let settings = Settings { target: directory.clone(), directory, port: None };
+        let settings = Settings { target: directory.clone(), directory, port: None, gate: GateProgram::default() };
         assert!(died(&settings).is_none());
     }
 }

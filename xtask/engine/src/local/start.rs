@@ -1,4 +1,4 @@
-//! Starts MiniStack in the background and waits until it responds.
+//! Starts MiniStack behind its gate, in the background, and waits until it responds.
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -10,14 +10,17 @@ use camino::Utf8Path;
 use tokio::process::{Child, Command};
 
 use super::{
-    LINES_IN_ERRORS, LocalError, Running, Settings, error::io, health, instance::Instance, last_log_lines, log_path,
+    Keys, LINES_IN_ERRORS, LocalError, Running, Settings, error::io, health, instance::Instance, keys::ACCOUNT,
+    last_log_lines, log_path,
 };
 use crate::{poll::Schedule, ui::Ui};
 
 /// The longest start of MiniStack.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The usual port of AWS emulators.
-const USUAL_PORT: u16 = 4566;
+pub(super) const USUAL_PORT: u16 = 4566;
+/// The variable of the gate's port, which MiniStack also puts into the URLs that it returns.
+pub(super) const PORT_VARIABLE: &str = "GATEWAY_PORT";
 /// The user's environment variables that MiniStack and the functions inherit: no credentials, and no settings that would change the
 /// emulator.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TZ"];
@@ -27,16 +30,19 @@ pub(super) async fn start(settings: &Settings, python: &Utf8Path, ui: &Ui) -> Re
     let port = choose_port(settings.port)?;
     let step = ui.step("start the local cloud");
     let token = format!("xtask-{:016x}", token());
-    let mut child = spawn(settings, python, port, &token)?;
+    let keys = Keys::generate()?;
+    keys.write(&settings.directory)?;
+    let mut child = spawn(settings, python, Start { port, token: &token, keys: &keys })?;
     // Only a child that was waited for has no ID.
     let pid = child.id().unwrap_or_default();
-    let instance = Instance { pid, port, token };
+    let instance = Instance { pid, port, token, has_gate: true };
     let answered = match instance.write(settings) {
         Ok(()) => wait_until_healthy(settings, &mut child, port).await,
         Err(error) => Err(error),
     };
     if let Err(error) = answered {
         instance.stop().await?;
+        Keys::remove(&settings.directory)?;
         Instance::remove(settings)?;
         return Err(error);
     }
@@ -45,7 +51,14 @@ pub(super) async fn start(settings: &Settings, python: &Utf8Path, ui: &Ui) -> Re
     Ok(running)
 }
 
-fn spawn(settings: &Settings, python: &Utf8Path, port: u16, token: &str) -> Result<Child, LocalError> {
+/// What differs for each start.
+struct Start<'a> {
+    port: u16,
+    token: &'a str,
+    keys: &'a Keys,
+}
+
+fn spawn(settings: &Settings, python: &Utf8Path, start: Start<'_>) -> Result<Child, LocalError> {
     let temporary = settings.directory.join("tmp");
     if temporary.exists() {
         fs_err::remove_dir_all(&temporary).map_err(io("remove the last local cloud's temporary files"))?;
@@ -55,38 +68,41 @@ fn spawn(settings: &Settings, python: &Utf8Path, port: u16, token: &str) -> Resu
     drop(log);
     let log = std::fs::OpenOptions::new().append(true).open(log_path(settings)).map_err(io("open the log"))?;
     let errors = log.try_clone().map_err(io("open the log"))?;
-    Command::new(python)
-        // Python ignores unknown -X options; the token there identifies the process.
-        .args(["-X", token, "-m", "ministack"])
+    Command::new(&settings.gate.program)
+        .args(&settings.gate.arguments)
+        .args([start.token, python.as_str()])
         .current_dir(&settings.directory)
         .env_clear()
         .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-        .envs(environment(port, &temporary))
+        .envs(environment(&start, &temporary))
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
         // A process group: Ctrl-C does not reach it, and its functions can be stopped with it.
         .process_group(0)
         .spawn()
-        .map_err(io("start MiniStack"))
+        .map_err(io("start the local cloud's gate"))
 }
 
 /// `MINISTACK_HOST` keeps its default, `localhost`: it is the end of host names such as `<API>.execute-api.localhost`, which an address
 /// cannot be.
-fn environment(port: u16, temporary: &Utf8Path) -> [(&'static str, String); 12] {
+fn environment(start: &Start<'_>, temporary: &Utf8Path) -> [(&'static str, String); 13] {
     [
-        ("BIND_HOST", "127.0.0.1".to_owned()),
-        ("GATEWAY_PORT", port.to_string()),
-        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
-        ("MINISTACK_ACCOUNT_ID", "000000000000".to_owned()),
+        (PORT_VARIABLE, start.port.to_string()),
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", start.port)),
+        ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
         ("TMPDIR", temporary.to_string()),
-        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        // Functions inherit them, so that the gate accepts their calls.
+        ("AWS_ACCESS_KEY_ID", start.keys.access_key().to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", start.keys.secret().to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         // These servers would listen on every interface.
         ("SFTP_ENABLED", "0".to_owned()),
         ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("PYTHONUNBUFFERED", "1".to_owned()),
+        // For the gate alone: it logs what it refuses.
+        ("RUST_LOG", "engine::local::gate=warn".to_owned()),
+        ("NO_COLOR", "1".to_owned()),
         ("LAMBDA_EXECUTOR", "local".to_owned()),
     ]
 }

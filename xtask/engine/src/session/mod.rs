@@ -66,19 +66,21 @@ impl Session {
     /// When the stage cannot be rendered, a call fails, or the caller is in another account.
     pub async fn open(stage: Stage, context: &Context) -> miette::Result<Self> {
         let systems = context.render(&stage)?;
-        let (local, endpoint) = if stage.is_local() {
+        let (local, emulator) = if stage.is_local() {
             let settings = local::Settings::from_workspace(&context.workspace)?;
-            let endpoint = local::endpoint(&settings, &context.ui).await?.url().to_owned();
-            (Some(settings), Some(endpoint))
+            let origins = stage.allowed_origins();
+            let emulator = local::emulator(&settings, &origins, &context.ui).await?;
+            (Some(settings), Some(emulator))
         } else {
             // A pipeline can be rehearsed against an emulator.
-            let emulator = emulator();
-            if stage.emulated && emulator.is_none() {
+            let url = emulator();
+            if stage.emulated && url.is_none() {
                 return Err(NoEmulator { file: stage.file().to_owned(), stage: stage.name }.into());
             }
-            (None, emulator)
+            let settings = || local::Settings::from_workspace(&context.workspace);
+            (None, url.map(|url| local::external(url, &settings()?, &context.ui)).transpose()?)
         };
-        let clients = Clients::new(&stage, endpoint).await?;
+        let clients = Clients::new(&stage, emulator).await?;
         let caller = clients.sign_in().await?;
         if caller.account != stage.account {
             let (file, expected) = (stage.file().to_owned(), stage.account);

@@ -1,7 +1,10 @@
 //! What counts as a stage's own, by the tags that a scripted AWS returns.
 
 use super::*;
-use crate::aws::scripted::{Endpoint, Received};
+use crate::{
+    aws::scripted::{Endpoint, Received},
+    local::Emulator,
+};
 
 /// The system of the only stack.
 const OWNERS: [(&str, &str); 1] = [("notes-users-dev", "notes")];
@@ -19,7 +22,8 @@ fn owner(tags: &[(&str, &str)]) -> Owner {
     let stage = stage();
     let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let clients = runtime.block_on(Clients::new(&stage, Some("http://127.0.0.1:9".to_owned()))).expect("clients");
+    let clients =
+        runtime.block_on(Clients::new(&stage, Some(Emulator::open("http://127.0.0.1:9".to_owned())))).expect("clients");
     surveyor(&clients, &stage, false).owner(&tags)
 }
 
