@@ -177,6 +177,14 @@ impl Cloud {
         self.call(QUEUES, operation, input).await
     }
 
+    /// The ARNs of all topics.
+    pub(crate) async fn topics(&self) -> Vec<String> {
+        let sent = Call::query(NOTIFICATIONS, "2010-03-31", "ListTopics", &[]).send(&self.sdk()).await;
+        let listed = String::from_utf8(sent.expect("topics")).expect("XML");
+        let topics = listed.split("<TopicArn>").skip(1);
+        topics.map(|rest| rest.split('<').next().expect("a text").to_owned()).collect()
+    }
+
     /// Subscribes a queue to a topic.
     pub(crate) async fn subscribe(&self, queue: &str, topic: &str) {
         let parameters = [("TopicArn", topic), ("Protocol", "sqs"), ("Endpoint", queue)];

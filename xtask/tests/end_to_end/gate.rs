@@ -2,6 +2,8 @@
 
 mod browser;
 
+#![expect(clippy::print_stderr, reason = "the cost of the gate is printed")]
+
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::{config::RequestChecksumCalculation, presigning::PresigningConfig};
@@ -40,10 +42,8 @@ impl World {
     /// The names of all functions and topics.
     async fn names(&self) -> Vec<String> {
         let functions = self.cloud.lambda().list_functions().send().await.expect("functions");
-        let topics = aws_sdk_sns::Client::new(&self.cloud.sdk()).list_topics().send().await.expect("topics");
         let functions = functions.functions().iter().filter_map(|function| function.function_name());
-        let topics = topics.topics().iter().filter_map(|topic| topic.topic_arn());
-        functions.chain(topics).map(str::to_owned).collect()
+        functions.map(str::to_owned).chain(self.cloud.topics().await).collect()
     }
 }
 
