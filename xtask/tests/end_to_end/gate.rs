@@ -1,8 +1,8 @@
 //! The gate of a deployed local cloud, as pages, programs and other users' tools meet it.
 
-mod browser;
-
 #![expect(clippy::print_stderr, reason = "the cost of the gate is printed")]
+
+mod browser;
 
 use std::time::{Duration, Instant};
 
