@@ -85,7 +85,7 @@ fn mistakes_in_the_settings_of_any_system_are_found_when_the_stage_is_read() {
             "  media-uploader:\n    alowed_origins",
             "media-uploader: unknown field `alowed_origins`",
         ),
-        ("alarm_email: ops", "alarm_mail: ops", "portfolio: unknown field `alarm_mail`"),
+        ("alarm_email: ops", "alarm_mail: ops", "media-uploader: unknown field `alarm_mail`"),
         ("protect_data: true", "protect_data: sure", "thakii.protect_data: invalid type"),
     ] {
         let error = error_of("prod", right, wrong);

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["ledger"],
     // The steps.
     &["deploy"],
-    &["doctor", "rights", "site"],
+    &["doctor", "rights", "secrets", "site"],
     &["prune", "release"],
     // The context of a command, and the commands.
     &["application", "checks", "context", "session"],

@@ -295,8 +295,10 @@ fn invalid_settings_are_reported() {
         ("site.certificate_arn", "site: { name", "site: { certificate_arn: mine, name"),
         ("ses_identity", "owner: {", "ses_identity: mail\n    owner: {"),
     ] {
-        assert!(text.contains(good), "{good}");
-        let stage = Stage::parse("prod", &text.replacen(good, wrong, 1), "stacks/stages/prod.yaml").expect("a stage");
+        let (before, own) = text.split_once("  portfolio:").expect("its settings");
+        assert!(own.contains(good), "{good}");
+        let text = format!("{before}  portfolio:{}", own.replacen(good, wrong, 1));
+        let stage = Stage::parse("prod", &text, "stacks/stages/prod.yaml").expect("a stage");
         let settings = &stage.settings::<Settings>(SYSTEM).expect("read").expect("settings");
         let error = system(&stage, settings).expect_err(key).to_string();
         assert!(error.contains(&format!("stacks/stages/prod.yaml: `{key}` is `")), "{error}");
