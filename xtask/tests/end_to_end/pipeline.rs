@@ -383,6 +383,11 @@ const NOT_A_WORKFLOWS: &[&str] = &[
     "s3:DeleteBucket",
     "s3:GetBucketTagging",
     "s3:ListObjectVersions",
+    "secretsmanager:GetRandomPassword",
+    "secretsmanager:ListSecretVersionIds",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+    "sns:GetSMSAttributes",
     "sts:GetCallerIdentity",
 ];
 

@@ -191,6 +191,11 @@ fn assert_verified(name: &str, job: &str, definition: &Value) {
     let index = index.unwrap_or_else(|| panic!("{name}: {job} verifies nothing"));
     let files = verified(steps[index]["run"].as_str().unwrap_or_default()).unwrap_or_default();
     assert_eq!(files.len(), downloads, "{name}: {job} verifies {files:?}");
+    for step in steps.iter().filter(|step| step["run"].as_str().is_some_and(|run| run.starts_with(HANDED))) {
+        let condition = step["if"].as_str().unwrap_or("success()");
+        let is_after = !condition.contains("always()") || condition.contains("steps.xtask.outcome == 'success'");
+        assert!(is_after, "{name}: {job} runs {} after a failed verification", step["run"]);
+    }
     for (variable, file) in &files {
         let hash = steps[index]["env"][variable].as_str().unwrap_or_default();
         assert!(

@@ -1,11 +1,13 @@
 //! The connection from one client's connection to the emulator, over its Unix socket. It is kept for the client's next request.
 
 use std::{
+    io,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use camino::Utf8PathBuf;
+use backon::{ExponentialBuilder, Retryable};
+use camino::{Utf8Path, Utf8PathBuf};
 use http_body_util::{Either, Full};
 use hyper::{
     Request, Response,
@@ -22,6 +24,9 @@ pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long an idle connection is kept: less than the emulator keeps it, which would close it during a request.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How long a connection waits until the emulator accepts those before it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to the emulator, opened when it is first used.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl Upstream {
         {
             return Ok(sender);
         }
-        let stream = UnixStream::connect(&self.socket).await?;
+        let stream = connect(&self.socket).await?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // It ends when the sender is dropped, or with the emulator.
         tokio::spawn(connection.with_upgrades());
@@ -65,7 +70,42 @@ impl Upstream {
     }
 }
 
+/// Connects to a Unix socket. If its queue is full, the operating system refuses at once, and no event announces free space; a TCP
+/// client would wait.
+async fn connect(socket: &Utf8Path) -> io::Result<UnixStream> {
+    let waits = ExponentialBuilder::default().with_min_delay(Duration::from_millis(1));
+    let waits = waits.with_max_delay(Duration::from_millis(50)).without_max_times().with_total_delay(Some(PATIENCE));
+    (|| UnixStream::connect(socket)).retry(waits).when(|error| error.kind() == io::ErrorKind::WouldBlock).await
+}
+
 /// A body without content.
 pub(super) fn empty() -> Body {
     Either::Right(Full::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_waits_while_the_queue_is_full() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = Utf8PathBuf::from_path_buf(folder.path().join("s")).expect("UTF-8");
+        let socket = UnixSocket::new_stream().expect("a socket");
+        socket.bind(&path).expect("bound");
+        let listener = socket.listen(1).expect("a listener");
+        let mut queued = Vec::new();
+        while let Ok(stream) = UnixStream::connect(&path).await {
+            queued.push(stream);
+        }
+        let (connected, accepted) = tokio::join!(connect(&path), async {
+            for _ in &queued {
+                listener.accept().await.expect("a connection");
+            }
+        });
+        connected.expect("a connection");
+        let () = accepted;
+    }
 }
