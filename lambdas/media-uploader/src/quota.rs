@@ -48,7 +48,7 @@ pub(crate) async fn check(raw: &Store, owner: &str, bytes: u64, limits: &Limits)
     }
     let (files, bytes) = (limits.user_files, limits.user_bytes);
     let message = format!(
-        "your files may number {files} and have {bytes} bytes in total; deleted and overwritten files count for some days"
+        "your quota is {files} files and {bytes} bytes in total; deleted and overwritten files count for some days"
     );
     Err(refused("QuotaExceeded", message).detail("files", files).detail("bytes", bytes))
 }

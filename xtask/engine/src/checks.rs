@@ -30,9 +30,9 @@ pub(crate) enum EngineCheck {
     Templates,
     /// actionlint finds nothing in the workflows.
     Workflows,
-    /// zizmor finds no risk in the workflows that lacks an exception.
+    /// Each risk that zizmor finds in the workflows has an exception.
     Zizmor,
-    /// checkov finds no risk in the templates that lacks an exception.
+    /// Each risk that checkov finds in the templates has an exception.
     Checkov,
 }
 
@@ -124,8 +124,8 @@ pub(crate) enum CheckError {
     #[error("failed to run check `{check}`: {package} is not installed")]
     #[diagnostic(help("run `cargo install --locked {package}`"))]
     Missing { package: &'static str, check: String },
-    #[error("failed to select the checks: the project leaves `{name}` out, and there is no such check")]
-    #[diagnostic(help("correct the name that `Application::only_when_named` has"))]
+    #[error("failed to select the checks: the project excludes `{name}`, but no check has this name")]
+    #[diagnostic(help("correct the name in `Application::only_when_named`"))]
     Unknown { name: &'static str },
 }
 

@@ -40,21 +40,19 @@ pub(crate) struct Secret {
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum SecretError {
     #[error("failed to find secret {wanted}: {}; nothing was changed", known(names))]
-    #[diagnostic(help("name one of them with --secret, or another stage with --stage"))]
+    #[diagnostic(help("set --secret to one of these names, or select another stage with --stage"))]
     Unknown { wanted: String, names: Vec<String> },
     #[error("failed to select secret {wanted}: several secrets have this logical ID: {}; nothing was changed", names.join(", "))]
-    #[diagnostic(help("give --secret one of these names"))]
+    #[diagnostic(help("set --secret to one of these names"))]
     Ambiguous { wanted: String, names: Vec<String> },
-    #[error(
-        "failed to rotate {name}: its value is a JSON document, of which only a part is generated; nothing was changed"
-    )]
+    #[error("failed to rotate {name}: only a part of its value, a JSON document, is generated; nothing was changed")]
     #[diagnostic(help("store a new document in Secrets Manager by hand"))]
     Document { name: String },
     #[error("failed to rotate {name}: it has no current version; nothing was changed")]
     #[diagnostic(help("deploy the secret's stack first"))]
     NoValue { name: String },
     #[error(
-        "failed to rotate {name}: another rotation replaced the same version; the secret has the other one's value"
+        "failed to rotate {name}: another rotation replaced the same version; the secret has the value of that rotation"
     )]
     #[diagnostic(help(
         "check the secret's versions with `cargo xtask secret list --stage {stage}`, then decide whether to rotate again"

@@ -34,7 +34,8 @@ pub enum StageError {
     },
     /// The names of another stage's resources match the patterns of this stage's permissions.
     #[error(
-        "stages {longer} and {shorter} are in account {account}, and permissions for `…-{shorter}` include `…-{longer}`; nothing was touched"
+        "stages {longer} and {shorter} are in account {account}, where permissions for `…-{shorter}` would include resources of \
+         {longer}; nothing was touched"
     )]
     #[diagnostic(help("rename one of the stages, or move it to another account"))]
     Overlap {

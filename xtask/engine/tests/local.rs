@@ -137,7 +137,7 @@ async fn only_signed_calls_reach_the_emulator() {
         request.body(function.to_string().into_bytes())
     };
     for (request, why) in [
-        (evil().header("origin", "http://127.0.0.1:8000"), "allows no browser of this origin"),
+        (evil().header("origin", "http://127.0.0.1:8000"), "the origin is not in `allowed_origins`"),
         (evil().header("host", "evil.example"), "the Host header"),
         (evil(), "not signed"),
     ] {

@@ -154,7 +154,7 @@ const RUNS: [Wrong; 12] = [
         run["conclusion"] = json!(null);
         run["run_attempt"] = json!(2);
     }),
-    ("an earlier attempt than the last, 2, uploaded its artifact", |_, run| {
+    ("its artifact was uploaded before the run's last attempt, 2, started", |_, run| {
         run["run_attempt"] = json!(2);
         run["run_started_at"] = json!("2026-11-30T12:00:00Z");
     }),

@@ -92,7 +92,10 @@ async fn requests_without_a_signature_are_refused(world: &World) {
     }
     assert_eq!(world.names().await, before);
     let log = world.cloud.log_tail();
-    assert!(log.contains("refused POST /2015-03-31/functions: the stage allows no browser of this origin"), "{log}");
+    assert!(
+        log.contains("refused POST /2015-03-31/functions: the origin is not in `allowed_origins` of the stage"),
+        "{log}"
+    );
 }
 
 async fn sites_keys_and_apis_are_open(world: &World) {
@@ -213,8 +216,11 @@ fn another_emulator_is_said_to_be_unprotected() {
     cloud.success(&["local", "up"]);
     let status = ["status", "--stage", "local"];
     let own = cloud.success(&status);
-    assert!(!text(&own).contains("protects"), "{}", text(&own));
+    assert!(!text(&own).contains("is protected from web pages"), "{}", text(&own));
     let other = cloud.command(&status).env("AWS_ENDPOINT_URL", cloud.endpoint()).output().expect("xtask starts");
-    let said = format!("AWS_ENDPOINT_URL names {}; this tool protects only the local cloud", cloud.endpoint());
+    let said = format!(
+        "AWS_ENDPOINT_URL names {}; only the local cloud that xtask starts is protected from web pages",
+        cloud.endpoint()
+    );
     assert!(other.status.success() && text(&other).contains(&said), "{}", text(&other));
 }

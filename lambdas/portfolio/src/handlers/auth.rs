@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The message of a 429 response.
-const TOO_MANY: &str = "There were too many attempts; please wait before the next";
+const TOO_MANY: &str = "Too many attempts; please wait before you try again";
 /// The pause in seconds that a client is asked for when the user pool is busy. The pool names none.
 const POOL_PAUSE: u32 = 5;
 

@@ -31,7 +31,7 @@ pub(crate) async fn list<C: Content>(
     let partitions = C::partitions(&query, statuses);
     let reach = if viewer.is_owner() { Reach::Whole } else { Reach::Bounded };
     let listed = app.table().list::<C>(&partitions, &query.filters(), query.paging(), reach).await?;
-    let listed = listed.ok_or_else(|| invalid("offset", "is beyond the part of the list that can be read"))?;
+    let listed = listed.ok_or_else(|| invalid("offset", "is beyond the readable part of the list"))?;
     let items = listed.items.into_iter().map(Stored::wire).collect();
     let page = serde_json::to_string(&C::page(items, listed.total, query.paging()))?;
     if wrapped(&page) > MOST_BYTES {
@@ -105,7 +105,7 @@ fn answer<C: Content>(stored: Option<Stored<C>>) -> Result<Json<C::Wire>, ApiErr
 fn failure(error: StoreError) -> ApiError {
     match error {
         StoreError::Contended { .. } => {
-            ApiError::too_many_requests(1, "Too many requests are changing this at once; please try again")
+            ApiError::too_many_requests(1, "Too many requests are changing this content; please try again")
         }
         error => error.into(),
     }

@@ -137,7 +137,7 @@ impl Pipeline {
             return Ok(trust);
         }
         let message = format!(
-            "the trust policy of a role takes {} characters, but has at most {TRUST_LIMIT}; shorten `pipeline.environment` or \
+            "the trust policy of a role has {} characters, but IAM allows {TRUST_LIMIT}; shorten `pipeline.environment` or \
              `pipeline.branch`",
             length(&trust)
         );
@@ -195,7 +195,7 @@ fn check_inline(stage: &Stage, statements: &[Statement]) -> Result<(), RenderErr
         return Ok(());
     }
     let message = format!(
-        "the permissions of a role that deploys stage {} take {length} characters, but a role has at most {INLINE_LIMIT}; name \
+        "the inline policies of a role that deploys stage {} have {length} characters, but IAM allows {INLINE_LIMIT}; name \
          functions `<system>-…-<stage>`, so that one pattern matches them",
         stage.name
     );

@@ -26,7 +26,7 @@ pub(super) fn name(systems: &mut [RenderedSystem], stage: &Stage) -> Result<(), 
             let name = format!("{prefix}-{logical_id}-{}", stage.name);
             if name.len() > LIMIT {
                 let message = format!(
-                    "role {logical_id} would be named {name}, which has {} characters, but IAM allows {LIMIT}; set RoleName, as \
+                    "role {logical_id} would be named {name}, which has {} characters, but IAM allows {LIMIT}; set RoleName to \
                      `{}-…-{}`",
                     name.len(),
                     stack.system,
@@ -70,6 +70,6 @@ mod tests {
         assert_eq!(named("ListRole", json!({})), Ok(json!("shop-api-ListRole-dev")));
         assert_eq!(named("ListRole", json!({ "RoleName": "mine" })), Ok(json!("mine")));
         let error = named(&"Long".repeat(14), json!({})).expect_err("too long");
-        assert!(error.contains("IAM allows 64; set RoleName, as `shop-…-dev`"), "{error}");
+        assert!(error.contains("IAM allows 64; set RoleName to `shop-…-dev`"), "{error}");
     }
 }

@@ -63,7 +63,7 @@ fn protection(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     let is_on = value.as_str() == Some(expected) || (*expected == "true" && *value == true);
     if subject.stage.protected && !is_on {
         let message =
-            format!("a deletion would be accepted, although the stage is protected; set {property} to {expected}");
+            format!("AWS would accept its deletion, although the stage is protected; set {property} to {expected}");
         subject.violates(Requirement::Protection, property, message, found);
     }
 }
@@ -74,7 +74,8 @@ fn stage_tags(subject: &Subject<'_>, found: &mut Vec<Violation>) {
         return;
     }
     if let Some(property) = incomplete(subject.resource, subject.stack, &subject.stage.name) {
-        let message = format!("deploys could not change it; add the tags system, stack and stage to {property}");
+        let message =
+            format!("the deploy role could not change it; add the tags system, stack and stage to {property}");
         subject.violates(Requirement::Tags, property, message, found);
     }
 }

@@ -180,7 +180,7 @@ fn tables_and_pools_of_a_protected_stage_refuse_their_deletion() {
         ("AWS::Cognito::UserPool", json!({ "DeletionProtection": "ACTIVE" })),
     ] {
         let found = found_with("protected: true", kept(kind, json!({})));
-        assert!(found.len() == 1 && found[0].starts_with("protection: a deletion would be accepted"), "{found:?}");
+        assert!(found.len() == 1 && found[0].starts_with("protection: AWS would accept its deletion"), "{found:?}");
         assert_eq!(found_with("protected: true", kept(kind, on)), [""; 0], "{kind}");
         assert_eq!(found_with("", kept(kind, json!({}))), [""; 0], "{kind}");
     }
@@ -193,7 +193,7 @@ fn resources_with_generated_ids_have_the_stage_s_tags_where_workflows_deploy() {
     let tag = |key: &str, value: &str| json!({ "Key": key, "Value": value });
     let own = json!([tag("stack", "data"), tag("stage", "prod"), tag("system", "shop")]);
     let found = found_with(pipeline, api(json!([tag("stage", "prod")])));
-    assert!(found.len() == 1 && found[0].starts_with("tags: deploys could not change it"), "{found:?}");
+    assert!(found.len() == 1 && found[0].starts_with("tags: the deploy role could not change it"), "{found:?}");
     assert_eq!(found_with(pipeline, api(own)), [""; 0]);
     assert_eq!(found_with("", api(json!([]))), [""; 0]);
 }

@@ -172,7 +172,7 @@ impl Settings {
             ));
         }
         if self.sign_in_per_minute == 0 {
-            return Err(check.error("`sign_in_per_minute` is 0, so the owner could not sign in"));
+            return Err(check.error("`sign_in_per_minute` is 0, so the owner could not sign in; set at least 1"));
         }
         check.origins("allowed_origins", &self.allowed_origins)?;
         check.emails("owner.email", self.owner.as_ref().map(|owner| &owner.email))?;

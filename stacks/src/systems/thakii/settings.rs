@@ -171,7 +171,7 @@ impl Settings {
             return Err(check.error("`super_admins` is empty, so no user could appoint admins"));
         }
         if self.sign_in_per_minute == 0 {
-            return Err(check.error("`sign_in_per_minute` is 0, so no user could sign in"));
+            return Err(check.error("`sign_in_per_minute` is 0, so no user could sign in; set at least 1"));
         }
         check.origins("allowed_origins", &self.allowed_origins)?;
         check.emails("super_admins", &self.super_admins)?;

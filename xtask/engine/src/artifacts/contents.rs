@@ -11,7 +11,7 @@ const TOO_LARGE: &str = "more than 1048576000 bytes of files";
 pub(super) fn bootstrap(zip: &[u8]) -> Result<Vec<u8>, String> {
     let mut archive = archive(zip)?;
     if archive.len() != 1 {
-        return Err(format!("it has {} files instead of `{}` alone", archive.len(), super::BOOTSTRAP));
+        return Err(format!("it has {} files instead of only `{}`", archive.len(), super::BOOTSTRAP));
     }
     let entry = archive.by_name(super::BOOTSTRAP).map_err(|error| error.to_string())?;
     let mut binary = Vec::new();
@@ -57,7 +57,7 @@ mod tests {
     fn a_function_is_one_binary() {
         assert_eq!(bootstrap(&zip(&["bootstrap"])).expect("a binary"), b"content");
         let more = bootstrap(&zip(&["bootstrap", "more"])).expect_err("refused");
-        assert_eq!(more, "it has 2 files instead of `bootstrap` alone");
+        assert_eq!(more, "it has 2 files instead of only `bootstrap`");
         assert!(bootstrap(&zip(&["other"])).is_err() && bootstrap(&[7; 30]).is_err());
     }
 

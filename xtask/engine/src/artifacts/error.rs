@@ -37,7 +37,7 @@ pub(crate) enum FolderError {
         expected: String,
     },
     /// A file is not the zip that the list describes.
-    #[error("{file} is not an artifact: {reason}; nothing was changed")]
+    #[error("failed to use {file}: it is not an artifact: {reason}; nothing was changed")]
     #[diagnostic(help("build again, or download the artifacts again"))]
     NoArtifact {
         /// The zip.
@@ -77,8 +77,8 @@ pub(crate) enum FolderError {
     },
     /// The artifacts were built from other sources.
     #[error(
-        "the artifacts in {folder} were built from other sources than this checkout ({difference}), but the release would record the \
-         commit of this checkout; nothing was changed"
+        "failed to use the artifacts in {folder}: they were built from other sources than this checkout ({difference}), but the \
+         release would record the commit of this checkout; nothing was changed"
     )]
     #[diagnostic(help("{hint}"))]
     OtherSources {

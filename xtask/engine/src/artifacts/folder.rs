@@ -200,7 +200,7 @@ fn verify(listing: &Listing, bytes: &[u8], path: &Utf8Path, platform: Platform) 
         return Ok(());
     }
     let (zipped, listed) = (bytes.len(), format!("{} and {}", listing.zipped, listing.unzipped));
-    Err(no_artifact(format!("its sizes are {zipped} and {unzipped} bytes, but the list has {listed}")))
+    Err(no_artifact(format!("it has {zipped} bytes zipped and {unzipped} bytes unzipped, but the list has {listed}")))
 }
 
 /// Checks that artifacts were built for the stage, as far as the list says how.
@@ -371,7 +371,7 @@ mod tests {
             (&[7; 30][..], &(|_: &mut Value| {}) as &dyn Fn(&mut Value), "is not an artifact"),
             (&[7; 30], &as_layer, "is not an artifact"),
             (&empty, &as_layer, "it has no files"),
-            (&two, &|_| {}, "it has 2 files instead of `bootstrap` alone"),
+            (&two, &|_| {}, "it has 2 files instead of only `bootstrap`"),
             (&good, &|listing| listing["binary"] = Value::Null, "names no binary of this function"),
             (&good, &|listing| listing["kind"] = serde_json::json!("layer"), "names a binary of this layer"),
             (&good, &|listing| listing["unzipped"] = 1.into(), "but the list has"),

@@ -20,10 +20,11 @@ use crate::{
 /// Print the name of this workspace's artifacts at GitHub, and the run that has already built them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Prints `name`, `run`, and whether the stage needs `attestations`, and sets them as outputs of a GitHub Actions \
-                  step. `run` is empty if no run has built them, or if GITHUB_REPOSITORY and GITHUB_TOKEN are not set. Only successful runs of --workflow for pushes to a \
-                  --branch of this repository count, whose commit is on that branch and has the same sources. The reason for each \
-                  other run is printed, and only the ten newest are judged. Without --out, zips and attestations are not verified."
+    after_help = "Prints `name`, `run` and `attestations` (whether the stage requires them), and sets them as outputs of a GitHub \
+                  Actions step. `run` is empty if no run is accepted, or if GITHUB_REPOSITORY or GITHUB_TOKEN is not set. A run is \
+                  accepted if a push to a --branch of this repository started --workflow, the run succeeded, and its commit is \
+                  on that branch with the same sources. The command checks the ten newest runs and prints why it rejects one. \
+                  Without --out, it verifies neither zips nor attestations."
 )]
 pub(crate) struct ArtifactsArgs {
     /// The stage; stages of one architecture share their artifacts.
@@ -32,10 +33,10 @@ pub(crate) struct ArtifactsArgs {
     /// A branch whose runs are trusted.
     #[arg(long = "branch", value_name = "BRANCH", default_values_t = ["develop".to_owned(), "main".to_owned()])]
     branches: Vec<String>,
-    /// The workflow whose runs are trusted, a file in .github/workflows.
+    /// The trusted workflow, a file in .github/workflows.
     #[arg(long, value_name = "FILE", default_value = DEPLOY_WORKFLOW)]
     workflow: String,
-    /// Download the artifacts into this folder, if their zips match their list, and the list its attestation.
+    /// Verify the list's attestation and that each zip matches the list, then store the artifacts in this folder.
     #[arg(long, value_name = "FOLDER")]
     out: Option<Utf8PathBuf>,
     /// The output format.
@@ -69,7 +70,7 @@ pub(crate) async fn run(args: ArtifactsArgs, context: &Context) -> miette::Resul
         }
     }
     if run.is_empty() {
-        ui.say("No run has artifacts that can be used: they must be built.");
+        ui.say("No run has usable artifacts, so they must be built.");
     }
     let outputs = [("name", name), ("run", run), ("attestations", has_attestations(&stage).to_string())];
     github::set_outputs(&outputs)?;

@@ -70,7 +70,8 @@ struct NoPipeline {
 /// STS would refuse the job without a reason.
 #[derive(Debug, Error, Diagnostic)]
 #[error(
-    "this run is for {reference}, but AWS trusts only branch {branch} with the roles of stage {stage}; nothing was changed"
+    "failed to select a role of stage {stage}: this run is for {reference}, but the roles trust only branch {branch}; nothing was \
+     changed"
 )]
 #[diagnostic(help("start the workflow from branch {branch}"))]
 struct OtherBranch {

@@ -17,7 +17,7 @@ use crate::{
     ui::duration,
 };
 
-/// Run the checks of CI: format, lints, dependencies, tests, docs, templates, workflows, and risks in both.
+/// Run the checks of CI: format, lints, dependencies, tests, docs, templates, workflows, and security linters.
 #[derive(Debug, Args)]
 pub(crate) struct CiArgs {
     /// Run only these checks, in the order of this list.

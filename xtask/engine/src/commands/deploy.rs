@@ -41,7 +41,7 @@ pub(crate) struct DeployArgs {
     /// Deploy the artifacts in this folder, written by `build --out`, and build nothing.
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<Utf8PathBuf>,
-    /// Deploy the artifacts even if they were built from other sources than this checkout, whose commit the release records.
+    /// Accept artifacts that were built from other sources. The release still records the commit of this checkout.
     #[arg(long, requires = "artifacts")]
     allow_other_sources: bool,
     #[command(flatten)]

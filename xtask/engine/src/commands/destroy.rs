@@ -44,9 +44,9 @@ enum Refused {
     Needed { stage: String, stacks: String },
     #[error("failed to delete stage {stage}: {}; nothing was deleted", refusals.join("; "))]
     #[diagnostic(help(
-        "turn the protection of a pool or table off with a deploy, that of a stack with `aws cloudformation \
-         update-termination-protection --no-enable-termination-protection --stack-name STACK`, or empty the bucket; then run the same \
-         command again. Without --delete-data, `destroy` keeps stateful resources"
+        "empty the bucket, turn off the protection of a pool or table with a deploy, or that of a stack with `aws cloudformation \
+         update-termination-protection --no-enable-termination-protection --stack-name STACK`; then run the same command again. \
+         Without --delete-data, `destroy` keeps stateful resources"
     ))]
     Protected { stage: String, refusals: Vec<String> },
     #[error("the destruction was not confirmed; nothing was touched")]

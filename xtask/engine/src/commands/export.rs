@@ -11,11 +11,11 @@ use crate::{context::Context, error::Exit};
 /// Copy this program to a file, for jobs that compile nothing.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Sets the SHA-256 of the file as output `sha256` of a GitHub Actions step. A job with a role runs the file once the \
-                  hash is verified, so no code of a dependency's build runs beside the role's credentials."
+    after_help = "Sets the file's SHA-256 as output `sha256` of a GitHub Actions step. A job with a role verifies the hash and runs \
+                  the file, so no build script of a dependency can use the role's credentials."
 )]
 pub(crate) struct ExportArgs {
-    /// The file.
+    /// The path of the copy.
     #[arg(long, value_name = "FILE")]
     out: Utf8PathBuf,
 }

@@ -131,7 +131,7 @@ pub(crate) async fn run(args: LocalArgs, context: &Context) -> miette::Result<Ex
 fn print_start(running: &local::Running, ui: &Ui) {
     let state = if running.started { "started" } else { "already running" };
     ui.say(format_args!("The local cloud is {state}, process {}", running.pid));
-    ui.say(format_args!("Calls must be signed with the keys in {}", running.credentials));
+    ui.say(format_args!("Sign calls with the keys in {}", running.credentials));
     ui.result(&running.endpoint);
 }
 

@@ -17,8 +17,8 @@ use crate::{
 /// List the generated secrets of a stage, rotate one, or revoke its previous value. No value is read or printed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "After a leak, run `secret rotate --revoke-previous`: all that was signed with the leaked value becomes \
-                        invalid as soon as its readers notice."
+    after_help = "After a leak, run `secret rotate --revoke-previous`. Signatures made with the leaked value become invalid as \
+                        soon as the functions read the new value."
 )]
 pub(crate) struct SecretArgs {
     #[command(subcommand)]
@@ -27,9 +27,9 @@ pub(crate) struct SecretArgs {
 
 #[derive(Debug, Subcommand)]
 enum SecretCommand {
-    /// List the secrets with the age of their values.
+    /// List the secrets, each with the creation time of its current value.
     List(Selection),
-    /// Generate a new value. Readers may accept the previous one for a while.
+    /// Generate a new value. Functions may accept the previous value for a while.
     Rotate(RotateArgs),
     /// Revoke the previous value.
     Revoke(SecretSelection),
@@ -61,17 +61,17 @@ struct SecretSelection {
 struct RotateArgs {
     #[command(flatten)]
     target: SecretSelection,
-    /// Also revoke the previous value, which has leaked.
+    /// Also revoke the value that the new one replaces, for example after a leak.
     #[arg(long)]
     revoke_previous: bool,
 }
 
 #[derive(Debug, Error, Diagnostic)]
 enum Refused {
-    #[error("there is no terminal to confirm the change of secret {name} in stage {stage}; nothing was changed")]
+    #[error("failed to change secret {name} in stage {stage}: there is no terminal to confirm it; nothing was changed")]
     #[diagnostic(help("run the command again with --yes"))]
     NoTerminal { name: String, stage: String },
-    #[error("the change of secret {name} was not confirmed; nothing was changed")]
+    #[error("failed to change secret {name}: the change was not confirmed; nothing was changed")]
     #[diagnostic(help("run the command again and confirm it"))]
     NotConfirmed { name: String },
 }

@@ -25,7 +25,7 @@ pub(super) async fn protect(
     match cloudformation.protect(&stack.name).await {
         Err(error) if error.kind == ErrorKind::AccessDenied => {
             context.ui.warn(format_args!(
-                "{} has no termination protection, and the caller may not set it; run `cargo xtask bootstrap --stage {}`",
+                "failed to set termination protection of {}: the caller lacks the permission; run `cargo xtask bootstrap --stage {}`",
                 stack.name, context.stage
             ));
             Ok(())

@@ -20,7 +20,7 @@ pub(crate) async fn protection(stage: &Stage, ui: &Ui) -> Option<Vec<Ailment>> {
         ));
     };
     let Some(github) = Github::of(&pipeline.repository) else {
-        unknown("set GITHUB_TOKEN to a token that can read the repository and its environments");
+        unknown("set GITHUB_TOKEN to a token with read access to Actions of the repository");
         return None;
     };
     match github.environment(&pipeline.environment).await {
@@ -44,12 +44,13 @@ fn gaps(stage: &Stage, pipeline: &Pipeline, rules: Option<&Rules>) -> Vec<Ailmen
     };
     let Some(rules) = rules else {
         let meaning =
-            "GitHub creates it without protection for the first job that names it, or the token cannot read it"
+            "it does not exist, or the token cannot read it; GitHub creates a missing environment without protection, for the \
+             first job that names it"
                 .to_owned();
         return vec![gap(
             "missing",
             meaning,
-            format!("create environment {environment} at GitHub, with reviewers and branch {branch}"),
+            format!("create environment {environment} at GitHub, with required reviewers and only branch {branch}"),
         )];
     };
     let mut gaps = Vec::new();
@@ -63,7 +64,7 @@ fn gaps(stage: &Stage, pipeline: &Pipeline, rules: Option<&Rules>) -> Vec<Ailmen
     }
     if let Some(others) = rules.sources.beyond(branch) {
         let remedy = format!(
-            "allow branch {branch} alone under `Deployment branches and tags` of environment {environment} at GitHub"
+            "allow only branch {branch} under `Deployment branches and tags` of environment {environment} at GitHub"
         );
         gaps.push(gap("open to other branches", others, remedy));
     }

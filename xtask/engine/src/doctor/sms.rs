@@ -31,12 +31,12 @@ pub(crate) fn warning(stacks: &[&str], region: &str, limit: Option<&str>) -> Str
     let stacks = stacks.join(", ");
     match limit {
         Some(limit) => format!(
-            "{stacks}: sign-ups send SMS, which may cost up to USD {limit} a month: the limit of the account in {region}, \
-             shared by all that it sends"
+            "{stacks}: user pools send SMS to people who sign up, which may cost up to USD {limit} a month, the limit for all SMS of \
+             the account in {region}"
         ),
         None => format!(
-            "{stacks}: sign-ups send SMS, and the account has no spend limit of its own in {region}, so its quota applies; \
-             set one with `aws sns set-sms-attributes --region {region} --attributes MonthlySpendLimit=…`"
+            "{stacks}: user pools send SMS to people who sign up, and the account has no spend limit in {region}, so only its quota \
+             applies; set a limit with `aws sns set-sms-attributes --region {region} --attributes MonthlySpendLimit=…`"
         ),
     }
 }

@@ -33,9 +33,9 @@ impl Github {
         if let Some(host) = server.strip_prefix("https://").filter(|_| server != SERVER) {
             gh.args(["--hostname", host]);
         }
-        let output = gh
-            .output()
-            .map_err(|error| format!("gh {GH} or newer verifies attestations, but it does not start: {error}"))?;
+        let output = gh.output().map_err(|error| {
+            format!("gh, which verifies attestations, does not start: {error}; install gh {GH} or newer")
+        })?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
             return Err(format!("{path} has not attested {} for {reference} at {commit}: {said}", name(file)));
@@ -45,7 +45,7 @@ impl Github {
         if verified.as_array().is_some_and(|verified| !verified.is_empty()) {
             return Ok(());
         }
-        Err(format!("gh found no attestation of {}; version {GH} or newer is needed", name(file)))
+        Err(format!("gh found no attestation of {}; install gh {GH} or newer", name(file)))
     }
 }
 

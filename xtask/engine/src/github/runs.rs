@@ -203,12 +203,15 @@ fn check_end(run: &Value, artifact: &Value) -> Result<(), Unused> {
         return refuse(format!("it did not succeed (conclusion {conclusion})"));
     }
     if run["head_sha"] != artifact["workflow_run"]["head_sha"] {
-        return refuse("its artifact is of another commit");
+        return refuse("its artifact belongs to another commit");
     }
     // Both are times in UTC of one format.
     let (uploaded, started) = (text(artifact, "created_at"), text(run, "run_started_at"));
     if uploaded.is_empty() || uploaded < started {
-        return refuse(format!("an earlier attempt than the last, {}, uploaded its artifact", run["run_attempt"]));
+        return refuse(format!(
+            "its artifact was uploaded before the run's last attempt, {}, started",
+            run["run_attempt"]
+        ));
     }
     Ok(())
 }

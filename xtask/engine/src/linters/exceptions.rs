@@ -31,7 +31,9 @@ pub(crate) enum ExceptionsError {
     },
     /// An entry lacks a reason, a rule or a place.
     #[error("failed to use {FILE}: the exception of {linter} for rule `{rule}` has {problem}")]
-    #[diagnostic(help("write the rule's name, the places that it concerns, and why the finding is safe there"))]
+    #[diagnostic(help(
+        "write the name of one rule without `*`, at least one place, and why the finding is safe there"
+    ))]
     Entry {
         /// The linter.
         linter: &'static str,
@@ -119,7 +121,7 @@ impl Exception {
     fn problem(&self) -> Option<&'static str> {
         let is_blank = |text: &String| text.trim().is_empty();
         if is_blank(&self.rule) || self.rule.contains('*') {
-            Some("no rule of its own")
+            Some("no exact rule")
         } else if self.places.is_empty() || self.places.iter().any(is_blank) {
             Some("no place")
         } else if is_blank(&self.reason) {
@@ -186,8 +188,8 @@ mod tests {
         };
         for (from, to, said) in [
             ("reason: No reader.", "reason: ' '", "checkov for rule `CKV_AWS_18` has no reason"),
-            ("rule: CKV_AWS_18", "rule: CKV_*", "has no rule of its own"),
-            ("rule: artipacked", "rule: ''", "has no rule of its own"),
+            ("rule: CKV_AWS_18", "rule: CKV_*", "has no exact rule"),
+            ("rule: artipacked", "rule: ''", "has no exact rule"),
             ("places: [a, b]", "places: []", "zizmor for rule `artipacked` has no place"),
             ("places: [a, b]", "places: [a, '']", "has no place"),
         ] {

@@ -21,7 +21,7 @@ pub(super) fn text(linter: Linter, verdict: &Verdict) -> String {
         lines.extend(verdict.superfluous.iter().map(|(rule, place)| format!("  {} {rule} {place}", linter.name())));
     }
     if verdict.is_clean() {
-        lines.push(format!("{} findings have an exception in {FILE}, none is new", verdict.excepted));
+        lines.push(format!("No new findings; {} have an exception in {FILE}", verdict.excepted));
     }
     lines.join("\n")
 }
@@ -78,7 +78,7 @@ mod tests {
         let verdict = Verdict { unexpected: vec![], superfluous: vec![], excepted: 3 };
         assert_eq!(
             text(Linter::Zizmor, &verdict),
-            "3 findings have an exception in .github/linter-exceptions.yml, none is new"
+            "No new findings; 3 have an exception in .github/linter-exceptions.yml"
         );
     }
 }

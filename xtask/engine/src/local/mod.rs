@@ -215,7 +215,7 @@ pub(crate) async fn emulator(settings: &Settings, origins: &BTreeSet<String>, ui
 /// When the keys cannot be read.
 pub(crate) fn external(url: String, settings: &Settings, ui: &Ui) -> Result<Emulator, LocalError> {
     ui.say(format_args!(
-        "AWS_ENDPOINT_URL names {url}; this tool protects only the local cloud that it starts from web pages"
+        "AWS_ENDPOINT_URL names {url}; only the local cloud that xtask starts is protected from web pages"
     ));
     let keys = Keys::read(&settings.directory)?.unwrap_or_else(Keys::well_known);
     Ok(Emulator { url, keys })

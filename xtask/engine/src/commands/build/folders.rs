@@ -37,7 +37,7 @@ pub(super) fn of_folder(
     let compared = sources(&request, stage, context);
     let (other_sources, difference) = match &compared {
         Ok(sources) => (other_sources(&origin, sources, context), difference(&origin, sources, context)),
-        Err(error) => (Some(format!("they cannot be compared: {}", one_line(error.as_ref()))), None),
+        Err(error) => (Some(format!("the sources cannot be compared: {}", one_line(error.as_ref()))), None),
     };
     match (other_sources, difference) {
         (Some(difference), _) if !folder.allows_other_sources => {
@@ -49,7 +49,7 @@ pub(super) fn of_folder(
             return Err(FolderError::OtherSources { folder: path.to_string(), difference, hint }.into());
         }
         (Some(difference), _) => ui.warn(format_args!(
-            "the artifacts in {path} were built from other sources ({difference}), but a release records the commit of this workspace"
+            "the artifacts in {path} were built from other sources ({difference}), but the release records the commit of this checkout"
         )),
         (None, Some(difference)) => {
             ui.warn(format_args!("the artifacts in {path} were built with other settings ({difference})"));
@@ -104,7 +104,7 @@ fn existing(
     match same(folder, sources, wanted, systems, context) {
         Ok(artifacts) => Some(artifacts),
         Err(reason) => {
-            context.ui.say(format_args!("The artifacts in {folder} are built again: {reason}."));
+            context.ui.say(format_args!("Building the artifacts in {folder} again: {reason}."));
             None
         }
     }

@@ -17,10 +17,10 @@ pub(super) enum Refusal {
     #[error("the Host header names neither this machine nor a name of the local cloud")]
     Host,
     /// A page of another origin sent it.
-    #[error("the stage allows no browser of this origin")]
+    #[error("the origin is not in `allowed_origins` of the stage")]
     Origin,
     /// A browser sent a call that only programs may send.
-    #[error("a browser may only call deployed APIs, sites, Cognito's unsigned operations and presigned URLs of S3")]
+    #[error("a browser may call only deployed APIs, sites, Cognito's unsigned operations and presigned S3 URLs")]
     Browser,
     /// It has no signature.
     #[error("the call is not signed; sign it with the keys in the local cloud's file `credentials`")]
@@ -32,13 +32,13 @@ pub(super) enum Refusal {
     #[error("the presigned URL has expired")]
     Expired,
     /// The clocks of the caller and of the gate differ.
-    #[error("the call was signed more than 15 minutes ago, or in the future")]
+    #[error("the signature's time is more than 15 minutes before or after the time of the gate; sign the call again")]
     Time,
     /// The body is not the signed one.
-    #[error("the body does not have the signed hash")]
+    #[error("the hash of the body differs from the signed hash")]
     Body,
     /// The body is too large for its hash to be verified.
-    #[error("the body is larger than the largest that is hashed")]
+    #[error("the body is too large for its hash to be verified")]
     Large,
     /// The request is ambiguous or incomplete.
     #[error("the request is malformed")]
