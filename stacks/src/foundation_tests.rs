@@ -391,5 +391,5 @@ fn names_that_no_trust_policy_can_hold_are_refused() {
     assert!(rendered(&long).is_ok(), "as long as GitHub allows, with a short name of the repository");
     let long = long.replace("example/backends", &format!("example/{}", "b".repeat(100)));
     let error = rendered(&long).expect_err("refused").to_string();
-    assert!(error.contains("but has at most 2048; shorten `pipeline.environment`"), "{error}");
+    assert!(error.contains("but IAM allows 2048; shorten `pipeline.environment`"), "{error}");
 }
