@@ -208,7 +208,12 @@ impl Stage {
     /// Checks that every system with settings was rendered.
     pub(crate) fn check_rendered(&self, rendered: &[&str]) -> Result<(), StageError> {
         let with_settings = self.systems.iter().filter(|(_, settings)| settings.is_some());
-        self.refuse_unknown(with_settings.map(|(system, _)| system), rendered)
+        match self.refuse_unknown(with_settings.map(|(system, _)| system), rendered) {
+            Err(StageError::UnknownSystem { file, system, suggestion: None, .. }) => {
+                Err(StageError::NotRendered { file, system })
+            }
+            result => result,
+        }
     }
 
     fn refuse_unknown<'a>(
@@ -218,7 +223,7 @@ impl Stage {
     ) -> Result<(), StageError> {
         let Some(system) = systems.find(|system| !known.contains(&system.as_str())) else { return Ok(()) };
         let suggestion = closest(system, known.iter().copied()).map(str::to_owned);
-        Err(StageError::UnknownSystem { file: self.file.clone(), system: system.clone(), suggestion })
+        Err(StageError::UnknownSystem { file: self.file.clone(), system: system.clone(), suggestion, list: None })
     }
 
     /// Returns the path of the stage's file, for messages.
