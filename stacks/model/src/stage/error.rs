@@ -40,6 +40,14 @@ pub enum StageError {
         /// The name under `systems`.
         system: String,
     },
+    /// The settings of a system have a key that the system does not read.
+    #[error("failed to parse {file}: the system has no setting `{key}`")]
+    UnknownKey {
+        /// The file.
+        file: String,
+        /// The key's path.
+        key: String,
+    },
     /// A value is not allowed.
     #[error("failed to parse {file}: `{field}` is `{value}`, but must be {expected}")]
     Value {
