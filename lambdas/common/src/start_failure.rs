@@ -35,7 +35,8 @@ pub(crate) fn report(address: &str, message: &str) -> io::Result<()> {
          Lambda-Runtime-Function-Error-Type: {ERROR_TYPE}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
     connection.write_all(request.as_bytes())?;
-    connection.read(&mut [0; 64]).map(drop)
+    // The status line has begun.
+    connection.read_exact(&mut [0; 12])
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub struct Route {
 /// All routes of one function, as an enum: the stack renders [`Routes::ALL`], the function's router matches on it
 /// exhaustively.
 ///
-/// Declare it with [`routes!`](crate::routes), which keeps [`Routes::ALL`] complete.
+/// Declare it with [`routes!`](macro@crate::routes), which keeps [`Routes::ALL`] complete.
 pub trait Routes: Copy + 'static {
     /// Every route, once.
     const ALL: &'static [Self];
