@@ -16,6 +16,7 @@ pub mod numbers;
 mod path;
 pub mod probe;
 pub mod start;
+mod start_failure;
 pub mod telemetry;
 pub mod token;
 

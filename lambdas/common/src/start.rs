@@ -13,7 +13,7 @@ use lambda_runtime::Error;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::telemetry;
+use crate::{start_failure, telemetry};
 
 /// The environment variable in which Lambda passes a function's `Handler` to its runtime:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
@@ -139,11 +139,15 @@ impl fmt::Debug for Functions {
     }
 }
 
-/// Logs the error of a function that failed.
+/// Logs the error of a function that failed, and reports it to Lambda.
 fn exit_code(result: Result<(), (Option<FunctionName>, Error)>) -> ExitCode {
     let Err((function, error)) = result else { return ExitCode::SUCCESS };
     let error = telemetry::chain(error.as_ref());
     tracing::error!(function = function.map(tracing::field::display), error, "failed");
+    // The report counts only before the first event; the log has the error in any case.
+    if let Ok(address) = std::env::var(start_failure::RUNTIME_API) {
+        let _ = start_failure::report(&address, &error);
+    }
     ExitCode::FAILURE
 }
 

@@ -40,16 +40,84 @@ impl Method {
 pub struct Route {
     /// The HTTP method.
     pub method: Method,
-    /// The path, in the spelling that API Gateway and axum share: `/media/{filename}`. Segments are text or one variable; all
-    /// variables below one path have the same name.
+    /// The path in API Gateway's spelling: `/media/{filename}`. A segment is text or one variable; all variables in the same place
+    /// below one path have the same name. The last segment may be a greedy variable, `{name+}`, which takes the rest of the path: one
+    /// segment or more.
     pub path: &'static str,
 }
 
 /// All routes of one function, as an enum: the stack renders [`Routes::ALL`], the function's router matches on it
 /// exhaustively.
+///
+/// Declare it with [`routes!`](macro@crate::routes), which keeps [`Routes::ALL`] complete.
 pub trait Routes: Copy + 'static {
     /// Every route, once.
     const ALL: &'static [Self];
     /// Returns the method and path of this route.
     fn route(self) -> Route;
+}
+
+/// Declares the routes of a function as an enum that implements [`Routes`]: each with its method, as [`Method`] names it, and its path.
+///
+/// A route that an enum of your own omits from [`Routes::ALL`] is in no API; here it cannot be omitted.
+///
+/// ```
+/// contract::routes! {
+///     /// The routes of the function `api`.
+///     pub enum ApiRoute {
+///         /// Lists the notes.
+///         List => Get "/notes",
+///         /// Stores a note.
+///         Put => Put "/notes/{id}",
+///     }
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! routes {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis enum $name:ident {
+            $($(#[$of_route:meta])* $route:ident => $method:ident $path:literal),+ $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $visibility enum $name {
+            $($(#[$of_route])* $route),+
+        }
+
+        impl $crate::Routes for $name {
+            const ALL: &'static [Self] = &[$(Self::$route),+];
+
+            fn route(self) -> $crate::Route {
+                match self {
+                    $(Self::$route => $crate::Route { method: $crate::Method::$method, path: $path }),+
+                }
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    routes! {
+        /// Routes of a test.
+        enum NotesRoute {
+            /// Lists the notes.
+            List => Get "/notes",
+            /// Deletes a note.
+            Delete => Delete "/notes/{id}",
+        }
+    }
+
+    #[test]
+    fn every_declared_route_is_in_the_list() {
+        let routes: Vec<_> = NotesRoute::ALL.iter().map(|route| route.route()).collect();
+        let expected = [(Method::Get, "/notes"), (Method::Delete, "/notes/{id}")];
+        assert_eq!(routes, expected.map(|(method, path)| Route { method, path }));
+        assert_eq!(NotesRoute::ALL, [NotesRoute::List, NotesRoute::Delete]);
+    }
 }

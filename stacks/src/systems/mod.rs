@@ -31,7 +31,7 @@ impl Settings {
     ///
     /// When the stage has settings of an unknown system, or settings of the wrong shape.
     pub(crate) fn read(stage: &Stage) -> Result<Self, StageError> {
-        stage.check_systems(&NAMES)?;
+        stage.check_systems(&NAMES).map_err(|error| error.listed_in("`NAMES` in stacks/src/systems/mod.rs"))?;
         Ok(Self {
             media_uploader: read(stage, media_uploader_contract::SYSTEM, media_uploader::RENAMED_SETTINGS)?,
             portfolio: read(stage, portfolio_contract::SYSTEM, portfolio::RENAMED_SETTINGS)?,

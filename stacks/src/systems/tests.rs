@@ -96,6 +96,7 @@ fn mistakes_in_the_settings_of_any_system_are_found_when_the_stage_is_read() {
     }
     let error = error_of("prod", "  thakii:", "  thaki:");
     assert!(error.contains("there is no system `thaki`; did you mean `thakii`?"), "{error}");
+    assert!(error.contains("; `NAMES` in stacks/src/systems/mod.rs lists the systems"), "{error}");
 }
 
 #[test]

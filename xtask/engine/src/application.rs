@@ -33,6 +33,11 @@ pub trait Demo: Send + Sync {
         None
     }
 
+    /// Returns the routes that the demo calls, for example `POST /notes`. `check-rights` lists the other routes that no check calls.
+    fn routes(&self) -> &[&str] {
+        &[]
+    }
+
     /// Runs the demo against the deployed stage, after a deploy that changed it.
     ///
     /// # Errors

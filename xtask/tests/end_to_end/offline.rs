@@ -107,6 +107,14 @@ fn a_plan_says_what_changed_since_main() {
 }
 
 #[test]
+fn a_package_that_is_no_member_of_the_workspace_is_named() {
+    let repository = Repository::new();
+    repository.change("Cargo.toml", |text| text.replacen("    \"lambdas/portfolio\",\n", "", 1));
+    let expected = ["no member of the workspace has the binary `portfolio-api`", "add lambdas/portfolio to `members`"];
+    refused(&repository.plan(&["--stage", "dev"]), 0, &expected);
+}
+
+#[test]
 fn a_stage_that_grows_out_of_cloudformation_is_refused() {
     let repository = Repository::new();
     let origins: Vec<_> =

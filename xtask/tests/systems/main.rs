@@ -3,6 +3,7 @@
 mod destroying;
 mod graphs;
 mod planning;
+mod rights;
 mod security;
 
 use camino::Utf8Path;

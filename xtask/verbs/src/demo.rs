@@ -71,6 +71,10 @@ impl application::Demo for Demo {
         ))
     }
 
+    fn routes(&self) -> &[&str] {
+        &["POST /media", "GET /media/{filename}"]
+    }
+
     fn run<'a>(
         &'a self,
         session: &'a Session,

@@ -1,6 +1,6 @@
 //! The contract of the Media Uploader: five functions, one API, and the job that functions pass on.
 
-use contract::{Function, FunctionName, Method, Route, Routes};
+use contract::{Function, FunctionName};
 use serde::{Deserialize, Serialize};
 
 /// The system's name.
@@ -99,58 +99,31 @@ impl<V> Function for Video<V> {
     const NAME: FunctionName = FunctionName::new(SYSTEM, "video", "VideoProcessingFunction");
 }
 
-/// The routes of [`Upload`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UploadRoute {
-    /// Returns an upload link, or stores a small file from the body.
-    Create,
-    /// Returns the links of a multipart upload.
-    CreateMultipart,
-    /// Completes a multipart upload.
-    CompleteMultipart,
-    /// Aborts a multipart upload.
-    AbortMultipart,
-    /// Deletes a raw file of the caller.
-    Delete,
-}
-
-impl Routes for UploadRoute {
-    const ALL: &'static [Self] =
-        &[Self::Create, Self::CreateMultipart, Self::CompleteMultipart, Self::AbortMultipart, Self::Delete];
-
-    fn route(self) -> Route {
-        let (method, path) = match self {
-            Self::Create => (Method::Post, "/media"),
-            Self::CreateMultipart => (Method::Post, "/media/multipart"),
-            Self::CompleteMultipart => (Method::Post, "/media/{filename}/multipart/complete"),
-            Self::AbortMultipart => (Method::Delete, "/media/{filename}/multipart"),
-            Self::Delete => (Method::Delete, "/media/{filename}"),
-        };
-        Route { method, path }
+contract::routes! {
+    /// The routes of [`Upload`].
+    pub enum UploadRoute {
+        /// Returns an upload link, or stores a small file from the body.
+        Create => Post "/media",
+        /// Returns the links of a multipart upload.
+        CreateMultipart => Post "/media/multipart",
+        /// Completes a multipart upload.
+        CompleteMultipart => Post "/media/{filename}/multipart/complete",
+        /// Aborts a multipart upload.
+        AbortMultipart => Delete "/media/{filename}/multipart",
+        /// Deletes a raw file of the caller.
+        Delete => Delete "/media/{filename}",
     }
 }
 
-/// The routes of [`Retrieve`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetrieveRoute {
-    /// Returns a link to a variant.
-    Get,
-    /// Checks whether a variant exists.
-    Head,
-    /// Returns the manifest.
-    Manifest,
-}
-
-impl Routes for RetrieveRoute {
-    const ALL: &'static [Self] = &[Self::Get, Self::Head, Self::Manifest];
-
-    fn route(self) -> Route {
-        let (method, path) = match self {
-            Self::Get => (Method::Get, "/media/{filename}"),
-            Self::Head => (Method::Head, "/media/{filename}"),
-            Self::Manifest => (Method::Get, "/media/{filename}/manifest"),
-        };
-        Route { method, path }
+contract::routes! {
+    /// The routes of [`Retrieve`].
+    pub enum RetrieveRoute {
+        /// Returns a link to a variant.
+        Get => Get "/media/{filename}",
+        /// Checks whether a variant exists.
+        Head => Head "/media/{filename}",
+        /// Returns the manifest.
+        Manifest => Get "/media/{filename}/manifest",
     }
 }
 

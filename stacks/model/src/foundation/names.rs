@@ -63,6 +63,9 @@ mod tests {
         assert_eq!(error(&["notes"], "notes: {}, feeds:"), "");
         let expected = "failed to parse dev.yaml: there is no system `nots`; did you mean `notes`?";
         assert_eq!(error(&["notes"], "notes: {}, nots: {}"), expected);
+        let expected = "failed to render dev.yaml: it has settings of `feeds`, but the project renders no such system; add the system \
+                        to what `Project::render` returns";
+        assert_eq!(error(&["notes"], "notes: {}, feeds: {}"), expected);
         let stage = Example::stage_named("prod");
         let systems = Example.render(&stage).expect("rendered");
         assert!(check(&stage, &systems[..1]).is_err() && check(&stage, &systems).is_ok());

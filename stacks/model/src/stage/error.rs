@@ -16,7 +16,9 @@ pub enum StageError {
         source: SyntaxError,
     },
     /// The file has settings of a system that the project does not have.
-    #[error("failed to parse {file}: there is no system `{system}`{}", suggested(.suggestion.as_deref()))]
+    #[error(
+        "failed to parse {file}: there is no system `{system}`{}{}", suggested(.suggestion.as_deref()), listed(.list.as_deref())
+    )]
     UnknownSystem {
         /// The file.
         file: String,
@@ -24,6 +26,27 @@ pub enum StageError {
         system: String,
         /// The most similar system of the project.
         suggestion: Option<String>,
+        /// The place in the project's code that lists its systems, if the project names it.
+        list: Option<String>,
+    },
+    /// The project renders nothing for a system that has settings.
+    #[error(
+        "failed to render {file}: it has settings of `{system}`, but the project renders no such system; add the system to what \
+         `Project::render` returns"
+    )]
+    NotRendered {
+        /// The file.
+        file: String,
+        /// The name under `systems`.
+        system: String,
+    },
+    /// The settings of a system have a key that the system does not read.
+    #[error("failed to parse {file}: the system has no setting `{key}`")]
+    UnknownKey {
+        /// The file.
+        file: String,
+        /// The key's path.
+        key: String,
     },
     /// A value is not allowed.
     #[error("failed to parse {file}: `{field}` is `{value}`, but must be {expected}")]
@@ -49,6 +72,18 @@ impl StageError {
         let message = error.to_string();
         let suggestion = suggestion(&message);
         Self::Syntax { file: file.to_owned(), suggestion, source: SyntaxError(message) }
+    }
+
+    /// Names the place in the project's code that lists its systems, if the error is about an unknown one: a new system needs a line
+    /// there.
+    #[must_use]
+    pub fn listed_in(self, place: &str) -> Self {
+        match self {
+            Self::UnknownSystem { file, system, suggestion, .. } => {
+                Self::UnknownSystem { file, system, suggestion, list: Some(place.to_owned()) }
+            }
+            other => other,
+        }
     }
 
     /// Names the new spelling of a setting when the error is about an old one. `renamed` holds pairs of old and new names.
@@ -97,6 +132,10 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .max_by(|(first, _), (second, _)| first.total_cmp(second))
         .map(|(_, candidate)| candidate)
+}
+
+fn listed(place: Option<&str>) -> String {
+    place.map(|place| format!("; {place} lists the systems")).unwrap_or_default()
 }
 
 fn suggested(name: Option<&str>) -> String {

@@ -178,9 +178,15 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// When the settings do not have the shape of `T`; the error names file, line and key.
+    /// When the settings do not have the shape of `T`, or have a key that `T` does not have; the error names file and key.
     pub fn settings<T: DeserializeOwned>(&self, system: &str) -> Result<Option<T>, StageError> {
-        settings::read(&self.text, system).map_err(|error| StageError::syntax(&self.file, &error))
+        let settings = settings::read(&self.text, system).map_err(|error| StageError::syntax(&self.file, &error))?;
+        match settings.ignored.into_iter().next() {
+            Some(key) => {
+                Err(StageError::UnknownKey { file: self.file.clone(), key: format!("systems.{system}.{key}") })
+            }
+            None => Ok(settings.value),
+        }
     }
 
     /// Returns the origins in the setting `allowed_origins` of every system.
@@ -192,7 +198,8 @@ impl Stage {
             allowed_origins: Vec<String>,
         }
         // A system whose setting has another shape is refused by the system itself.
-        let origins = self.systems.keys().filter_map(|system| self.settings::<Origins>(system).ok().flatten());
+        let origins =
+            self.systems.keys().filter_map(|system| settings::read::<Origins>(&self.text, system).ok()?.value);
         origins.flat_map(|origins| origins.allowed_origins).collect()
     }
 
@@ -208,7 +215,12 @@ impl Stage {
     /// Checks that every system with settings was rendered.
     pub(crate) fn check_rendered(&self, rendered: &[&str]) -> Result<(), StageError> {
         let with_settings = self.systems.iter().filter(|(_, settings)| settings.is_some());
-        self.refuse_unknown(with_settings.map(|(system, _)| system), rendered)
+        match self.refuse_unknown(with_settings.map(|(system, _)| system), rendered) {
+            Err(StageError::UnknownSystem { file, system, suggestion: None, .. }) => {
+                Err(StageError::NotRendered { file, system })
+            }
+            result => result,
+        }
     }
 
     fn refuse_unknown<'a>(
@@ -218,7 +230,7 @@ impl Stage {
     ) -> Result<(), StageError> {
         let Some(system) = systems.find(|system| !known.contains(&system.as_str())) else { return Ok(()) };
         let suggestion = closest(system, known.iter().copied()).map(str::to_owned);
-        Err(StageError::UnknownSystem { file: self.file.clone(), system: system.clone(), suggestion })
+        Err(StageError::UnknownSystem { file: self.file.clone(), system: system.clone(), suggestion, list: None })
     }
 
     /// Returns the path of the stage's file, for messages.

@@ -147,3 +147,32 @@ fn the_allowed_origins_of_all_systems_are_one_set() {
     assert_eq!(stage.allowed_origins(), expected.into());
     assert!(Stage::parse("dev", PLAIN, FILE).expect("a stage").allowed_origins().is_empty());
 }
+
+/// Settings that refuse no key themselves.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Lenient {
+    #[serde(default)]
+    alarm_email: Option<String>,
+    #[serde(default)]
+    limits: Option<Limits>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Limits {
+    #[serde(default)]
+    files: u32,
+}
+
+#[test]
+fn a_misspelt_setting_is_refused_whether_or_not_the_system_refuses_it() {
+    let read = |settings: &str| stage(&format!("  notes: {settings}\n")).settings::<Lenient>("notes");
+    let expected = Lenient { alarm_email: None, limits: Some(Limits { files: 2 }) };
+    assert_eq!(read("{ limits: { files: 2 } }"), Ok(Some(expected)));
+    for (settings, key) in [
+        ("{ alarm_mail: ops@example.com }", "systems.notes.alarm_mail"),
+        ("{ limits: { file: 2 } }", "systems.notes.limits.file"),
+    ] {
+        let error = read(settings).expect_err("an unknown key").to_string();
+        assert_eq!(error, format!("failed to parse {FILE}: the system has no setting `{key}`"));
+    }
+}

@@ -117,7 +117,9 @@ pub(crate) enum BuildError {
     },
     /// The build did not produce a binary.
     #[error("cargo built no binary `{binary}`; nothing was deployed")]
-    #[diagnostic(help("add a [[bin]] of that name to lambdas/{system}/Cargo.toml"))]
+    #[diagnostic(help(
+        "add a [[bin]] of that name to lambdas/{system}/Cargo.toml, and lambdas/{system} to `members` in Cargo.toml"
+    ))]
     NoBinary {
         /// The binary.
         binary: String,

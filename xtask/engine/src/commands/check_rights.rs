@@ -1,10 +1,17 @@
 //! `check-rights`: compares the calls that functions make on the local cloud with the roles that another stage renders.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
+
+use aws_smithy_types::{DateTime, date_time::Format as TimeFormat};
 use clap::Args;
 use comfy_table::Table;
 use miette::{Diagnostic, IntoDiagnostic};
 use model::{
     foundation,
+    parts::function::LIVE,
     rendered::{RenderedFunction, RenderedSystem},
     stage::Stage,
 };
@@ -13,13 +20,16 @@ use thiserror::Error;
 
 use super::print_json;
 use crate::{
-    aws::documents::Documents,
+    aws::{documents::Documents, lambda::Invocation},
     context::Context,
     deploy::Outputs,
     error::{Exit, one_line},
     live::{self, Endpoints},
     lock::HeldLocks,
-    rights::{Deployed, Judgement, Place, Recorder, Refused, Rendered, Role, judge, roles},
+    rights::{
+        Coverage, Deployed, Judgement, Place, Recorder, Refused, Rendered, Role, Scheduled, coverage, judge, roles,
+        scheduled,
+    },
     session::{self, Locking, Session},
     stage, table,
     ui::{Format, Ui},
@@ -28,9 +38,10 @@ use crate::{
 /// Compare the calls that functions make on the local cloud with the roles that another stage renders.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Records the calls of every function while the systems' checks and the project's demos run, then restores the \
-                  functions. Fails if a role would refuse a call. Lists the grants that no call used, for information: checks may not \
-                  reach all code, and Lambda itself writes logs and polls queues."
+    after_help = "Records the calls of every function while the systems' checks and the project's demos run and each schedule \
+                  invokes its function once, then restores the functions. Fails if a role would refuse a call. Lists, for \
+                  information, the routes and functions that were not exercised, whose permissions are not checked, and the grants \
+                  that no call used: checks may not reach all code, and Lambda itself writes logs and polls queues."
 )]
 pub(crate) struct CheckRightsArgs {
     /// The stage whose functions are recorded: `local`, or one on an emulator.
@@ -80,17 +91,20 @@ pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Res
     let deployed = Deployed::read(&systems, &session.clients).await?;
     let here = Rendered { stage: &session.stage, systems: &systems };
     let roles = roles(Rendered { stage: &against, systems: &rendered }, here, &deployed)?;
-    let (judgement, failed_checks) = recorded(&systems, &roles, &session).await?;
+    let Exercised { judgement, coverage, failed_checks } = recorded(&systems, &roles, &session).await?;
     match args.format {
-        Format::Text => print_tables(&judgement, &context.ui),
+        Format::Text => print_tables(&judgement, &coverage, &context.ui),
         Format::Json => {
             let mut report = serde_json::to_value(&judgement).into_diagnostic()?;
             report["against"] = json!(against.name);
             report["failedChecks"] = json!(failed_checks);
+            report["uncalled"] = json!(coverage.uncalled);
+            report["uninvoked"] = json!(coverage.uninvoked);
             print_json(&report, &context.ui)?;
         }
     }
     warn(&judgement, &failed_checks, &context.ui);
+    warn_of_gaps(&judgement, &coverage, &context.ui);
     if judgement.passes() && failed_checks.is_empty() {
         return Ok(Exit::Success);
     }
@@ -112,13 +126,16 @@ fn against(name: Option<&str>, context: &Context) -> miette::Result<Stage> {
     Err(CheckRightsError::NoStage.into())
 }
 
-/// Records the calls of the systems' functions while the systems are exercised; returns the judgement and the failed checks. The
-/// functions are put back even if the exercise fails or the user interrupts it.
-async fn recorded(
-    systems: &[RenderedSystem],
-    roles: &[Role],
-    session: &Session,
-) -> miette::Result<(Judgement, Vec<String>)> {
+/// What a recording found.
+struct Exercised {
+    judgement: Judgement,
+    coverage: Coverage,
+    failed_checks: Vec<String>,
+}
+
+/// Records the calls of the systems' functions while the systems are exercised, and judges them. The functions are put back even if the
+/// exercise fails or the user interrupts it.
+async fn recorded(systems: &[RenderedSystem], roles: &[Role], session: &Session) -> miette::Result<Exercised> {
     let observed = session.observe().await?;
     let (outputs, bucket) = (session::outputs(&observed), session.bucket(&observed));
     let recorder = Recorder::new(Place::of(&session.stage), &session.clients)?;
@@ -126,8 +143,12 @@ async fn recorded(
     // While these are kept, an interrupted run waits until the functions are put back, and reports if there was no time for it.
     let (_subscription, _restoring) = (interruption.subscribe(), interruption.restoring(unrestored(systems)));
     let work = async |_: &HeldLocks<Documents>| {
-        let failed_checks = exercise(systems, &outputs, &recorder, session).await;
-        failed_checks.map(|failed_checks| (judge(&recorder.recorded(), roles), failed_checks))
+        let exercise = exercise(systems, &outputs, &recorder, session).await;
+        exercise.map(|(failed_checks, invoked)| {
+            let recorded = recorder.recorded();
+            let coverage = coverage(systems, &demonstrated(session), &invoked, &recorded);
+            Exercised { judgement: judge(&recorded, roles), coverage, failed_checks }
+        })
     };
     let mut stopped = Ok(());
     let restore = async { stopped = recorder.stop().await };
@@ -147,14 +168,24 @@ fn unrestored(systems: &[RenderedSystem]) -> String {
     format!("functions of {} may still call the recorder, until the same command puts them back", systems.join(", "))
 }
 
-/// Records every function, then runs the systems' checks and the project's demos; returns those that failed. Latency is not measured,
-/// because a recording takes time.
+/// The routes that the project's demos call, by system.
+fn demonstrated(session: &Session) -> BTreeMap<String, BTreeSet<String>> {
+    let mut routes = BTreeMap::<_, BTreeSet<_>>::new();
+    for demo in &session.context.application.demos {
+        let own = demo.routes().iter().map(|route| (*route).to_owned());
+        routes.entry(demo.system().to_owned()).or_default().extend(own);
+    }
+    routes
+}
+
+/// Records every function, then runs the systems' checks, the project's demos and each schedule once; returns those that failed, and the
+/// functions that schedules have invoked. Latency is not measured, because a recording takes time.
 async fn exercise(
     systems: &[RenderedSystem],
     outputs: &Outputs,
     recorder: &Recorder<'_>,
     session: &Session,
-) -> miette::Result<Vec<String>> {
+) -> miette::Result<(Vec<String>, BTreeSet<String>)> {
     let step = session.context.ui.step("Record the calls of the functions");
     let functions: Vec<&RenderedFunction> =
         systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions).collect();
@@ -176,10 +207,34 @@ async fn exercise(
             failed.push(format!("{} demo: {}", demo.system(), one_line(report.as_ref())));
         }
     }
+    let invoked = invoke_scheduled(systems, session, &mut failed).await;
     if !recorder.settled().await {
         context.ui.warn("the functions are still making calls; later calls are not compared");
     }
-    Ok(failed)
+    Ok((failed, invoked))
+}
+
+/// Invokes each function with a schedule once, as the schedule does; returns these functions, and adds failures to `failed`.
+async fn invoke_scheduled(systems: &[RenderedSystem], session: &Session, failed: &mut Vec<String>) -> BTreeSet<String> {
+    let time = DateTime::from_secs_f64(DateTime::from(SystemTime::now()).as_secs_f64().trunc());
+    let time = time.fmt(TimeFormat::DateTime).unwrap_or_default();
+    let place = Place::of(&session.stage);
+    let mut invoked = BTreeSet::new();
+    for Scheduled { system, rule, function, event } in systems.iter().flat_map(|of| scheduled(of, &place, &time)) {
+        let step = session.context.ui.step(format!("Invoke {function} as {rule} does"));
+        let payload = event.to_string().into_bytes();
+        let failure = match session.clients.lambda().invoke(&function, LIVE, payload).await {
+            Ok(Invocation { error: None, .. }) => None,
+            Ok(Invocation { payload, .. }) => {
+                Some(String::from_utf8_lossy(&payload).chars().take(500).collect::<String>())
+            }
+            Err(error) => Some(one_line(&error)),
+        };
+        step.done(if failure.is_some() { "failed" } else { "done" });
+        failed.extend(failure.map(|failure| format!("{system} schedule {rule}: {function} failed with {failure}")));
+        invoked.insert(function);
+    }
+    invoked
 }
 
 /// What does not fit, each as a number of things.
@@ -193,14 +248,25 @@ fn failures(judgement: &Judgement, failed_checks: usize) -> Vec<String> {
     counts.map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more })).collect()
 }
 
-fn print_tables(judgement: &Judgement, ui: &Ui) {
+fn print_tables(judgement: &Judgement, coverage: &Coverage, ui: &Ui) {
     if !judgement.refused.is_empty() {
         ui.result(refused_table(&judgement.refused));
+        ui.result("");
+    }
+    if !coverage.uncalled.is_empty() {
+        ui.result(uncalled_table(coverage));
         ui.result("");
     }
     if !judgement.unused.is_empty() {
         ui.result(unused_table(judgement));
     }
+}
+
+fn uncalled_table(coverage: &Coverage) -> Table {
+    let mut table = table::terminal(&["function", "route that no check calls"]);
+    let rows = coverage.uncalled.iter();
+    table.add_rows(table::grouped(rows.map(|uncalled| vec![uncalled.function.clone(), uncalled.route.clone()])));
+    table
 }
 
 fn refused_table(refused: &[Refused]) -> Table {
@@ -232,9 +298,6 @@ fn warn(judgement: &Judgement, failed_checks: &[String], ui: &Ui) {
     for unread in &judgement.unread {
         ui.warn(format_args!("{unread} is not in the templates, so its grants are not counted"));
     }
-    for function in &judgement.silent {
-        ui.warn(format_args!("{function} made no call: the checks do not reach it"));
-    }
     for function in &judgement.absent {
         ui.warn(format_args!("{function} does not exist in the other stage, so its calls were not compared"));
     }
@@ -243,10 +306,31 @@ fn warn(judgement: &Judgement, failed_checks: &[String], ui: &Ui) {
     }
 }
 
+/// Warns of what was not exercised, so that a missing permission of it is not found.
+fn warn_of_gaps(judgement: &Judgement, coverage: &Coverage, ui: &Ui) {
+    gaps(judgement, coverage).iter().for_each(|gap| ui.warn(gap));
+}
+
+fn gaps(judgement: &Judgement, coverage: &Coverage) -> Vec<String> {
+    let mut gaps = Vec::new();
+    for function in &coverage.uninvoked {
+        gaps.push(format!("no check, demo or schedule invokes {function}, so its permissions are not checked"));
+    }
+    for function in judgement.silent.iter().filter(|function| !coverage.uninvoked.contains(function)) {
+        gaps.push(format!("{function} made no call"));
+    }
+    let routes = coverage.uncalled.len();
+    if routes > 0 {
+        let noun = if routes == 1 { "route" } else { "routes" };
+        gaps.push(format!("no check or demo calls {routes} {noun}, so their permissions are not checked"));
+    }
+    gaps
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rights::{Unknown, Unused};
+    use crate::rights::{Uncalled, Unknown, Unused};
 
     fn judgement() -> Judgement {
         let function = || "notes-api-local".to_owned();
@@ -280,6 +364,26 @@ mod tests {
         assert_eq!(refused[2..], expected);
         let unused = lines(&unused_table(&judgement()));
         assert_eq!(unused[2..], ["notes-api-local  logs:PutLogEvents  *         used by Lambda itself"]);
+    }
+
+    #[test]
+    fn routes_and_functions_that_were_not_exercised_are_listed() {
+        let uncalled = |route: &str| Uncalled { function: "notes-api-local".to_owned(), route: route.to_owned() };
+        let coverage = Coverage {
+            uncalled: vec![uncalled("DELETE /notes/{id}"), uncalled("POST /notes")],
+            uninvoked: vec!["notes-sweep-local".to_owned()],
+        };
+        let table = uncalled_table(&coverage);
+        let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+        assert_eq!(lines[2..], ["notes-api-local  DELETE /notes/{id}", "                 POST /notes"]);
+        let silent = vec!["notes-mail-local".to_owned(), "notes-sweep-local".to_owned()];
+        let expected = [
+            "no check, demo or schedule invokes notes-sweep-local, so its permissions are not checked",
+            "notes-mail-local made no call",
+            "no check or demo calls 2 routes, so their permissions are not checked",
+        ];
+        assert_eq!(gaps(&Judgement { silent, ..Judgement::default() }, &coverage), expected);
+        assert!(gaps(&Judgement::default(), &Coverage::default()).is_empty());
     }
 
     #[test]

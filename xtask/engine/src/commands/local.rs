@@ -24,8 +24,10 @@ pub(crate) struct LocalArgs {
 #[derive(Debug, Subcommand)]
 enum LocalCommand {
     /// Start the local cloud, unless it is running.
+    #[command(alias = "start")]
     Up,
     /// Stop the local cloud. Deployed stacks are lost, unless the emulator stores them.
+    #[command(alias = "stop")]
     Down,
     /// Show whether the local cloud is running, its URL and its log.
     Status {
@@ -169,4 +171,18 @@ async fn sign_in(system: Option<&str>, user: Option<&str>, context: &Context) ->
     };
     let observed = session.observe().await?;
     Ok(sign_in::sign_in(chosen, user, &session, &session::outputs(&observed)).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_that_other_tools_use_start_and_stop_the_local_cloud() {
+        for (name, expected) in [("stop", "down"), ("start", "up"), ("down", "down")] {
+            let command = LocalArgs::augment_args(clap::Command::new("local"));
+            let matches = command.try_get_matches_from(["local", name]).expect("a command");
+            assert_eq!(matches.subcommand_name(), Some(expected));
+        }
+    }
 }

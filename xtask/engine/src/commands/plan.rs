@@ -40,7 +40,7 @@ pub(crate) struct PlanArgs {
     /// Only this stack, for example `api` or `photos-api-dev`.
     #[arg(long)]
     stack: Option<String>,
-    /// Compare with the templates of this commit [default: the merge base with main].
+    /// Compare with the templates of this commit, for example HEAD [default: the merge base with origin/main, or with main].
     #[arg(long, value_name = "COMMIT", conflicts_with_all = ["online", "drift", "out"])]
     against: Option<String>,
     /// Compare with the deployed stacks, and with CloudFormation's own change sets.

@@ -125,12 +125,26 @@ fn released(candidates: Vec<Candidate>) -> Vec<Released> {
     candidates.into_iter().map(released).collect()
 }
 
+/// Says that a deploy without new versions runs no smoke checks, which may be other ones than before.
+fn not_checked(stage: &str, system: &str, checks: usize) -> Option<String> {
+    let checks = match checks {
+        0 => return None,
+        1 => "its smoke check was".to_owned(),
+        _ => format!("its {checks} smoke checks were"),
+    };
+    Some(format!(
+        "· {system}: no new version, so {checks} not run; run `cargo xtask check-live --stage {stage} --system {system}` to do so"
+    ))
+}
+
 async fn record_and_complete(context: &ReleaseContext<'_>, candidates: &[Candidate]) -> Result<(), ReleaseError> {
     withdraw_stray_weights(context, candidates).await?;
     let changes: BTreeMap<_, _> =
         candidates.iter().map(|candidate| (candidate.function.function_name.clone(), change(candidate))).collect();
     let is_unchanged = changes.values().all(VersionChange::is_none);
     if is_unchanged && !candidates.iter().any(|candidate| candidate.is_new) && serves_the_same(context).await? {
+        let (stage, system) = (&context.metadata.stage, &context.metadata.system);
+        not_checked(stage, system, context.smoke_tests.len()).iter().for_each(|line| context.ui.say(line));
         return Ok(());
     }
     let entry = context.metadata.entry(ReleaseKind::Deploy, changes);
@@ -192,5 +206,17 @@ mod tests {
         let released = of(&[("a/Api", "One"), ("b/Api", "One")]);
         assert_eq!(other_routes(&released, &of(&[("a/Api", "Two"), ("b/Api", "One"), ("c/Api", "One")])), ["a/Api"]);
         assert_eq!(other_routes(&BTreeMap::new(), &released), [""; 0]);
+    }
+
+    #[test]
+    fn smoke_checks_that_were_not_run_are_counted_and_named_with_their_command() {
+        assert_eq!(not_checked("dev", "notes", 0), None);
+        let line = not_checked("dev", "notes", 2).expect("a line");
+        let command = "`cargo xtask check-live --stage dev --system notes`";
+        assert_eq!(
+            line,
+            format!("· notes: no new version, so its 2 smoke checks were not run; run {command} to do so")
+        );
+        assert!(not_checked("dev", "notes", 1).is_some_and(|line| line.contains("its smoke check was not run")));
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! An emulator allows every call, AWS only those that a role allows. A [`Recorder`] records the calls through a proxy per function,
 //! [`calls`] names the requests that IAM judges, [`roles()`] reads the other stage's roles for the resources here, and [`judge`]
-//! compares. Resource policies are not considered: a call that only they allow is reported as refused.
+//! compares. [`coverage()`] lists the routes and functions that were not exercised. Resource policies are not considered: a call that only they allow is reported as refused.
 
 pub mod calls;
+mod coverage;
 mod error;
 mod judgement;
 mod proxy;
@@ -13,6 +14,7 @@ mod roles;
 
 pub use self::{
     calls::Place,
+    coverage::{Coverage, Scheduled, Uncalled, coverage, scheduled},
     error::RightsError,
     judgement::{Judgement, Refused, Unknown, Unused, judge},
     recorder::{Recorded, Recorder},

@@ -18,16 +18,25 @@ use super::{
 /// The binaries whose code has changed, each with the reason.
 pub(crate) type Changed = BTreeMap<String, String>;
 
+/// The workspace's binaries compared with a commit.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// The binaries whose code has changed.
+    pub(crate) changed: Changed,
+    /// Every binary of the workspace's members; `None` where no file has changed.
+    pub(crate) binaries: Option<BTreeSet<String>>,
+}
+
 /// Finds the binaries of the workspace whose code has changed since a commit.
 ///
 /// # Errors
 ///
 /// When git or cargo fails.
-pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Changed, SourcesError> {
+pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Comparison, SourcesError> {
     let files = git.changed_since(commit)?;
     // Packages outside the root can only be in its repository if the root is a folder of it.
     if files.is_empty() && git.is_at_top()? {
-        return Ok(Changed::new());
+        return Ok(Comparison::default());
     }
     let metadata = metadata(root)?;
     let manifest = |text: Option<Vec<u8>>| Manifest::parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
@@ -45,8 +54,11 @@ pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Cha
         None
     };
     let mut changed = of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref());
+    let mut all = BTreeSet::new();
     for package in metadata.workspace_packages() {
-        let mut binaries = package.targets.iter().filter(|target| target.is_bin()).peekable();
+        let binaries = package.targets.iter().filter(|target| target.is_bin());
+        all.extend(binaries.clone().map(|binary| binary.name.clone()));
+        let mut binaries = binaries.peekable();
         if binaries.peek().is_some()
             && let Some(reason) = outside_change(package, &metadata, commit)?
         {
@@ -55,7 +67,7 @@ pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Cha
             }
         }
     }
-    Ok(changed)
+    Ok(Comparison { changed, binaries: Some(all) })
 }
 
 /// Finds a changed file of a package outside the workspace's root that this package is built from. A package in another repository
@@ -316,9 +328,12 @@ mod tests {
         }
         let git = Git::around(&root).expect("a repository");
         let commit = git.commit("HEAD").expect("a commit");
-        assert_eq!(changed(&git, &commit, &root).expect("compared"), Changed::new());
+        assert_eq!(changed(&git, &commit, &root).expect("compared").changed, Changed::new());
         fs_err::write(all.join("shared/src/lib.rs"), "// changed").expect("written");
         let reason = "src/lib.rs of shared changed".to_owned();
-        assert_eq!(changed(&git, &commit, &root).expect("compared"), [("notes".to_owned(), reason)].into());
+        let comparison = changed(&git, &commit, &root).expect("compared");
+        assert_eq!(comparison.changed, [("notes".to_owned(), reason)].into());
+        // A package that is no member has no binary here.
+        assert_eq!(comparison.binaries, Some(["notes".to_owned(), "other".to_owned()].into()));
     }
 }

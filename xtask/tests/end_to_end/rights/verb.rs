@@ -40,6 +40,11 @@ fn a_removed_grant_is_named_before_production() {
         assert_eq!(report[name], json!([]), "{name}: {report:#}");
     }
     assert_eq!(report["against"], "prod");
+    assert_eq!(report["uninvoked"], json!([]), "{report:#}");
+    let uncalled = report["uncalled"].as_array().expect("routes");
+    let is_uncalled = |title: &str| uncalled.iter().any(|route| route["route"] == title);
+    assert!(is_uncalled("POST /v1/blog/posts") && !is_uncalled("GET /v1/blog/posts"), "{uncalled:#?}");
+    assert!(!is_uncalled("GET /v1/auth/me"), "a signed-in user calls it: {uncalled:#?}");
     let unused = report["unused"].as_array().expect("grants");
     let is_unused = |action: &str, end: &str| {
         unused
