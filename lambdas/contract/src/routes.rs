@@ -40,8 +40,8 @@ impl Method {
 pub struct Route {
     /// The HTTP method.
     pub method: Method,
-    /// The path, in the spelling that API Gateway and axum share: `/media/{filename}`. Segments are text or one variable; all
-    /// variables below one path have the same name.
+    /// The path, in API Gateway's spelling: `/media/{filename}`. Segments are text or one variable; all variables below one path have
+    /// the same name. The last one may match the rest of the path: `/files/{path+}`.
     pub path: &'static str,
 }
 
