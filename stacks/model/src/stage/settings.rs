@@ -24,7 +24,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for ValueAt<'_, T> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         match self.path {
-            // An empty value deploys nothing, even if every setting has a default.
+            // Another reader of the text may meet an empty value, which [`super::Stage::parse`] refuses.
             [] => Option::<T>::deserialize(deserializer),
             _ => deserializer.deserialize_any(self),
         }
