@@ -47,7 +47,7 @@ where
     let mut router = Router::new();
     for route in R::ALL {
         let contract::Route { method, path } = route.route();
-        router = router.route(path, handler(*route, method_filter(method)));
+        router = router.route(&path::pattern(path), handler(*route, method_filter(method)));
     }
     router
         .fallback(async || ApiError::not_found("there is no such route"))

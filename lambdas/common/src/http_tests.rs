@@ -1,6 +1,6 @@
 //! A small router, called with API Gateway's events.
 
-use axum::{Json, response::IntoResponse, routing::on};
+use axum::{Json, extract::Path, response::IntoResponse, routing::on};
 use contract::Route;
 use serde_json::json;
 
@@ -12,16 +12,18 @@ enum TestRoute {
     Who,
     Echo,
     Break,
+    File,
 }
 
 impl Routes for TestRoute {
-    const ALL: &'static [Self] = &[Self::Who, Self::Echo, Self::Break];
+    const ALL: &'static [Self] = &[Self::Who, Self::Echo, Self::Break, Self::File];
 
     fn route(self) -> Route {
         let (method, path) = match self {
             Self::Who => (contract::Method::Get, "/media/{filename}"),
             Self::Echo => (contract::Method::Post, "/media"),
             Self::Break => (contract::Method::Delete, "/media/{filename}"),
+            Self::File => (contract::Method::Get, "/files/{path+}"),
         };
         Route { method, path }
     }
@@ -52,6 +54,7 @@ fn test_router() -> Router {
         TestRoute::Who => on(filter, who),
         TestRoute::Echo => on(filter, echo),
         TestRoute::Break => on(filter, fail),
+        TestRoute::File => on(filter, async |Path(path): Path<String>| path),
     })
 }
 
@@ -88,6 +91,17 @@ async fn routes_match_without_the_stage() {
     assert_eq!(answer["statusCode"], 200);
     assert_eq!(answer["isBase64Encoded"], false);
     assert_eq!(body(&answer), json!({"username": "ana", "size": "a b&c"}));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_greedy_variable_matches_the_rest_of_the_path() {
+    for rest in ["a.txt", "2026/11/a.txt"] {
+        let answer = call(event("GET", &format!("/files/{rest}"))).await;
+        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(200), &json!(rest)));
+    }
+    for path in ["/files", "/files/"] {
+        assert_eq!(call(event("GET", path)).await["statusCode"], 404, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -2,11 +2,21 @@
 //! replaces `\\` by `/` and trims blanks (WHATWG URL, section 4.4). Then another route could serve the request than the
 //! one that API Gateway authorized and throttled.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// Escapes a path so that a URL preserves its segments. Existing escapes are kept, because gateways send either form.
 pub(crate) fn escaped(path: &str) -> String {
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+/// Returns a route's path in axum's spelling: a variable that matches the rest of the path is `{name+}` for API Gateway (API Gateway
+/// developer guide, "Set up a proxy integration with a proxy resource"), and `{*name}` for axum.
+pub(crate) fn pattern(path: &str) -> Cow<'_, str> {
+    let greedy = path.rsplit_once('/').and_then(|(parent, last)| {
+        let name = last.strip_prefix('{')?.strip_suffix("+}")?;
+        Some(format!("{parent}/{{*{name}}}"))
+    });
+    greedy.map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 fn segment(segment: &str) -> String {
@@ -35,6 +45,19 @@ fn is_hex(digits: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_greedy_variable_has_axum_s_spelling() {
+        for (path, expected) in [
+            ("/files/{path+}", "/files/{*path}"),
+            ("/{all+}", "/{*all}"),
+            ("/files/{id}", "/files/{id}"),
+            ("/files", "/files"),
+            ("/", "/"),
+        ] {
+            assert_eq!(pattern(path), expected);
+        }
+    }
 
     #[test]
     fn plain_paths_are_unchanged() {

@@ -30,7 +30,7 @@ impl Allowances {
             | FindingKind::OpensToPublic
             | FindingKind::DropsAlarm
             | FindingKind::BreaksClients => &self.other,
-            FindingKind::Impossible | FindingKind::Api | FindingKind::Quota => return false,
+            FindingKind::Impossible | FindingKind::Orphaned | FindingKind::Api | FindingKind::Quota => return false,
         };
         named.contains(&format!("{stack}/{logical_id}"))
     }

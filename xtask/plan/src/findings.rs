@@ -38,6 +38,12 @@ impl Finding {
         Self { message: format!("{message} {}", parts.join(SEPARATOR)), parts, ..Self::new(kind, String::new()) }
     }
 
+    /// A finding about a deployed stack that is no longer defined.
+    pub(crate) fn orphaned(stack: &str) -> Self {
+        let message = "no system of the stage defines it; its resources remain, with their data and their costs";
+        Self { stack: stack.to_owned(), ..Self::new(FindingKind::Orphaned, message.to_owned()) }
+    }
+
     fn new(kind: FindingKind, message: String) -> Self {
         let (stack, logical_id) = Default::default();
         Self { kind, stack, logical_id, message, parts: Vec::new(), refused: false }
@@ -84,6 +90,8 @@ pub enum FindingKind {
     DropsAlarm,
     /// A resource that clients or events reach would be deleted.
     BreaksClients,
+    /// A deployed stack is no longer defined, so it remains as it is.
+    Orphaned,
     /// Clients of an API get its changes before new versions are probed, or not at all.
     Api,
     /// A quota is nearly or fully used.
@@ -98,7 +106,7 @@ impl FindingKind {
             Self::ReplacesData => Some("--allow-replace"),
             Self::DeletesData => Some("--allow-delete"),
             Self::WidensIam | Self::OpensToPublic | Self::DropsAlarm | Self::BreaksClients => Some("--allow"),
-            Self::Impossible | Self::Api | Self::Quota => None,
+            Self::Impossible | Self::Orphaned | Self::Api | Self::Quota => None,
         }
     }
 
@@ -112,6 +120,7 @@ impl FindingKind {
             Self::OpensToPublic => "Public access (opens-to-public)",
             Self::DropsAlarm => "Deleted or silenced alarms (drops-alarm)",
             Self::BreaksClients => "Deletion of resources that clients or events use (breaks-clients)",
+            Self::Orphaned => "Stacks that are no longer defined (orphaned)",
             Self::Api => "Effects on clients of APIs (api)",
             Self::Quota => "Quotas (quota)",
         }
@@ -157,7 +166,7 @@ fn is_refused(kind: FindingKind, refused: &[Refusal]) -> bool {
         FindingKind::OpensToPublic => refused.contains(&Refusal::OpensToPublic),
         FindingKind::DropsAlarm => refused.contains(&Refusal::DropsAlarm),
         FindingKind::BreaksClients => refused.contains(&Refusal::BreaksClients),
-        FindingKind::Api | FindingKind::Quota => false,
+        FindingKind::Orphaned | FindingKind::Api | FindingKind::Quota => false,
     }
 }
 

@@ -326,6 +326,28 @@ fn stacks_of_the_baseline_that_are_not_defined_are_orphaned() {
     preview::add_orphans(&mut preview, &baseline);
     let orphans: Vec<_> = preview.orphans().map(|stack| stack.name.as_str()).collect();
     assert_eq!(orphans, ["notes-old-local"]);
+    let text = console::strip_ansi_codes(&show::text(&preview, show::TextOptions::default())).into_owned();
+    let (_, warnings) = text.split_once("\nWarnings\n").expect("warnings");
+    assert!(warnings.contains("Stacks that are no longer defined (orphaned)"), "{text}");
+    assert!(warnings.contains("! notes-old-local: no system of the stage defines it"), "{text}");
+    let comment = show::markdown(&preview);
+    assert_eq!(comment.matches("**notes-old-local**").count(), 1, "{comment}");
+}
+
+#[test]
+fn stacks_of_a_system_without_settings_are_a_warning() {
+    let tags = [("system", "feeds"), ("stack", "api"), ("stage", "local")];
+    let listed = crate::observed::ListedStack {
+        name: "feeds-api-local".to_owned(),
+        region: "us-east-1".to_owned(),
+        status: "UPDATE_COMPLETE".to_owned(),
+        tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    };
+    let mut preview = preview::Preview { stage: "local".to_owned(), ..preview::Preview::default() };
+    preview::add_orphaned_stacks(&mut preview, &[&listed]);
+    let [finding] = &preview.findings[..] else { panic!("{:?}", preview.findings) };
+    assert_eq!((finding.stack.as_str(), finding.refused), ("feeds-api-local", false));
+    assert!(preview.is_empty());
 }
 
 #[test]

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_system_with_settings_must_be_rendered() {
-        assert_eq!(error(&["notes"], "notes: {}, feeds:"), "");
+        assert_eq!(error(&["notes"], "notes: {}"), "");
         let expected = "failed to parse dev.yaml: there is no system `nots`; did you mean `notes`?";
         assert_eq!(error(&["notes"], "notes: {}, nots: {}"), expected);
         let expected = "failed to render dev.yaml: it has settings of `feeds`, but the project renders no such system; add the system \

@@ -1,19 +1,28 @@
-//! Requirements for every template of every system: permissions, encryption, TLS, retention, tags, and where certificates are.
+//! Requirements for every template of every system: permissions, encryption, TLS, retention, tags, where certificates are, and what
+//! services refuse, or accept without effect, although the resource schemas allow it.
 //!
 //! [`violations`] reads rendered templates, so a system fulfils them however its resources were made. A resource that has to
 //! break one carries an exception with a reason: [`crate::template::Stack::except`], or for a statement of a policy
 //! [`crate::parts::policy::Statement::because`]. Exceptions are part of the template, as metadata of their resource.
 
 mod access;
+mod alarms;
 mod callers;
 mod data;
+mod event_sources;
+mod indexes;
+mod limits;
+mod metrics;
+mod references;
 mod regions;
+mod timeouts;
 mod transport;
 mod wildcards;
 
 use std::fmt;
 
 pub(crate) use access::is_wildcard;
+use references::{Scope, Target};
 use serde_json::Value;
 pub use wildcards::{Wildcard, wildcards};
 
@@ -49,6 +58,16 @@ pub enum Requirement {
     Alias,
     /// Certificates and web ACLs are in the region and account where their user requires them.
     Region,
+    /// Sizes, times and variables are within the limits of their service.
+    Limit,
+    /// Lambda accepts event source mappings: the queue hides messages long enough, and the function's role may read the source.
+    EventSource,
+    /// A function behind an API responds before the gateway stops waiting.
+    GatewayTimeout,
+    /// Alarms watch metrics that exist, of resources that exist, in periods that CloudWatch accepts.
+    Alarm,
+    /// The indexes of a table have different names, and policies name indexes that exist.
+    Index,
 }
 
 impl Requirement {
@@ -67,6 +86,11 @@ impl Requirement {
             Self::InlineCode => "inline-code",
             Self::Alias => "alias",
             Self::Region => "region",
+            Self::Limit => "limit",
+            Self::EventSource => "event-source",
+            Self::GatewayTimeout => "gateway-timeout",
+            Self::Alarm => "alarm",
+            Self::Index => "index",
         }
     }
 }
@@ -108,6 +132,19 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 10] = [
+    access::check,
+    alarms::check,
+    callers::check,
+    data::check,
+    event_sources::check,
+    indexes::check,
+    limits::check,
+    regions::check,
+    timeouts::check,
+    transport::check,
+];
+
 /// Returns the resources that break a requirement without an exception.
 #[must_use]
 pub fn violations(stage: &Stage, systems: &[RenderedSystem]) -> Vec<Violation> {
@@ -117,7 +154,7 @@ pub fn violations(stage: &Stage, systems: &[RenderedSystem]) -> Vec<Violation> {
             let resources = stack.template["Resources"].as_object().into_iter().flatten();
             for (logical_id, resource) in resources {
                 let subject = Subject { stage, system, stack, logical_id, resource };
-                for check in [access::check, callers::check, data::check, regions::check, transport::check] {
+                for check in CHECKS {
                     check(&subject, &mut found);
                 }
             }
@@ -149,13 +186,19 @@ fn form(value: &Value) -> Option<String> {
     }
 }
 
-impl Subject<'_> {
-    fn resource_type(&self) -> &str {
+impl<'a> Subject<'a> {
+    /// Returns the resource as the target of references.
+    fn target(&self) -> Target<'a> {
+        let scope = Scope { system: self.system, stack: self.stack };
+        Target { scope, logical_id: self.logical_id, resource: self.resource, attribute: None }
+    }
+
+    fn resource_type(&self) -> &'a str {
         self.resource["Type"].as_str().unwrap_or_default()
     }
 
     /// Returns the value at a path of the properties, with dots between steps.
-    fn property(&self, path: &str) -> &Value {
+    fn property(&self, path: &str) -> &'a Value {
         static NOTHING: Value = Value::Null;
         let properties = self.resource.get("Properties").unwrap_or(&NOTHING);
         path.split('.').try_fold(properties, |value, step| value.get(step)).unwrap_or(&NOTHING)

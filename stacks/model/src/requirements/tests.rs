@@ -9,7 +9,7 @@ use crate::{
     template::{Resource, Stack, System, Text},
 };
 
-fn found_in(stage: &str, stack: Stack) -> Vec<String> {
+pub(super) fn found_in(stage: &str, stack: Stack) -> Vec<String> {
     let stage = Stage::example(stage);
     let system = System::new("shop", [stack]).render(&stage).expect("rendered");
     let found = violations(&stage, &[system]);
@@ -23,7 +23,13 @@ fn found(resource: Resource) -> Vec<String> {
     found_in("dev", stack)
 }
 
-fn of(kind: &str, properties: Value) -> Resource {
+/// The violations of one requirement by a resource `A` with these properties.
+pub(super) fn found_of(requirement: Requirement, kind: &str, properties: Value) -> Vec<String> {
+    let prefix = format!("{requirement}: A: ");
+    found(of(kind, properties)).into_iter().filter(|found| found.starts_with(&prefix)).collect()
+}
+
+pub(super) fn of(kind: &str, properties: Value) -> Resource {
     Resource::new(kind, properties)
 }
 

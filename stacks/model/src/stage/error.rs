@@ -48,6 +48,17 @@ pub enum StageError {
         /// The key's path.
         key: String,
     },
+    /// A system has a key without a value.
+    #[error(
+        "failed to parse {file}: system `{system}` has no settings; write `{system}: {{}}` to deploy it with the defaults, or delete \
+         the line"
+    )]
+    EmptySystem {
+        /// The file.
+        file: String,
+        /// The name under `systems`.
+        system: String,
+    },
     /// A value is not allowed.
     #[error("failed to parse {file}: `{field}` is `{value}`, but must be {expected}")]
     Value {

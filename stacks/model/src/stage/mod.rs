@@ -47,7 +47,7 @@ pub struct Stage {
     /// The repository whose workflows deploy the stage. Without it, only people deploy.
     #[serde(default)]
     pub pipeline: Option<Pipeline>,
-    /// The systems that have settings. A system without settings is not deployed to the stage.
+    /// The systems that have settings, at least `{}`. Other systems are not deployed to the stage.
     #[serde(default)]
     systems: BTreeMap<String, Option<IgnoredAny>>,
     /// The text that the stage was parsed from, in which [`Stage::settings`] finds a system's settings.
@@ -163,7 +163,8 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// When the text is not YAML, a field is missing, unknown or of the wrong type, or a value is not allowed.
+    /// When the text is not YAML, a field is missing, unknown or of the wrong type, a value is not allowed, or a system has an empty
+    /// value, which could mean no settings or no system.
     pub fn parse(name: &str, text: &str, file: &str) -> Result<Self, StageError> {
         let mut stage: Self = serde_yaml::from_str(text).map_err(|error| StageError::syntax(file, &error))?;
         name.clone_into(&mut stage.name);
@@ -173,8 +174,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Reads the settings of a system: the value of `systems.<system>`, or `None` when the stage has no such key or its value is
-    /// empty.
+    /// Reads the settings of a system: the value of `systems.<system>`, or `None` when the stage has no such key.
     ///
     /// # Errors
     ///
@@ -214,8 +214,7 @@ impl Stage {
 
     /// Checks that every system with settings was rendered.
     pub(crate) fn check_rendered(&self, rendered: &[&str]) -> Result<(), StageError> {
-        let with_settings = self.systems.iter().filter(|(_, settings)| settings.is_some());
-        match self.refuse_unknown(with_settings.map(|(system, _)| system), rendered) {
+        match self.refuse_unknown(self.systems.keys(), rendered) {
             Err(StageError::UnknownSystem { file, system, suggestion: None, .. }) => {
                 Err(StageError::NotRendered { file, system })
             }
@@ -248,6 +247,9 @@ impl Stage {
     fn check(&self) -> Result<(), StageError> {
         if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(self.invalid("account", &self.account, "an account's 12 digits, in quotes"));
+        }
+        if let Some((system, _)) = self.systems.iter().find(|(_, settings)| settings.is_none()) {
+            return Err(StageError::EmptySystem { file: self.file.clone(), system: system.clone() });
         }
         self.check_release()?;
         if !is_region(&self.region) {

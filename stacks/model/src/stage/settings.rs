@@ -36,7 +36,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for ValueAt<'_, T> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         match self.path {
-            // An empty value deploys nothing, even if every setting has a default.
+            // Another reader of the text may meet an empty value, which [`super::Stage::parse`] refuses.
             [] => serde_ignored::deserialize(deserializer, |path| {
                 // An option is a step of its own.
                 self.ignored.borrow_mut().push(path.to_string().replace("?.", ""));

@@ -84,16 +84,19 @@ fn settings_of_a_system_do_not_depend_on_other_systems() {
 }
 
 #[test]
-fn an_empty_value_means_no_settings_although_all_have_defaults() {
+fn a_system_without_a_value_is_refused_and_one_with_an_empty_map_has_the_defaults() {
     #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(default)]
     struct Notes {
         retries: u8,
     }
     for empty in ["", " ~", " null"] {
-        let stage = stage(&format!("  notes:{empty}\n  photos:\n"));
-        assert_eq!(stage.settings::<Notes>("notes"), Ok(None), "{empty}");
-        assert_eq!(stage.settings::<Photos>("photos"), Ok(None), "{empty}");
+        assert_eq!(
+            error(&format!("{PLAIN}systems:\n  notes:{empty}\n")),
+            "failed to parse stacks/stages/dev.yaml: system `notes` has no settings; write `notes: {}` to deploy it with the \
+             defaults, or delete the line",
+            "{empty}"
+        );
     }
     assert_eq!(stage("  notes: {}\n").settings("notes"), Ok(Some(Notes::default())));
 }
@@ -140,7 +143,7 @@ fn unknown_systems_are_refused_with_the_closest_known_one() {
 #[test]
 fn the_allowed_origins_of_all_systems_are_one_set() {
     let stage = stage(
-        "  photos:\n    allowed_origins: ['http://localhost:3000']\n    domain: { name: x }\n  notes: {}\n  empty:\n  \
+        "  photos:\n    allowed_origins: ['http://localhost:3000']\n    domain: { name: x }\n  notes: {}\n  \
          wrong:\n    allowed_origins: 1\n  music:\n    allowed_origins: ['http://localhost:5173', 'http://localhost:3000']\n",
     );
     let expected = ["http://localhost:3000", "http://localhost:5173"].map(str::to_owned);

@@ -28,7 +28,10 @@ pub enum RenderError {
         stacks: Vec<String>,
     },
     /// Two resources with one logical ID in a stack.
-    #[error("stack `{stack}` of system `{system}` has two resources `{logical_id}`")]
+    #[error(
+        "stack `{stack}` of system `{system}` has two resources `{logical_id}`: one is added at {first}, the other at {second}; rename \
+         one of them"
+    )]
     Duplicate {
         /// The system.
         system: String,
@@ -36,6 +39,10 @@ pub enum RenderError {
         stack: String,
         /// The logical ID.
         logical_id: String,
+        /// Where the first one is added: file, line and column.
+        first: Box<str>,
+        /// Where the second one is added.
+        second: Box<str>,
     },
     /// A property that is set by a path which does not exist.
     #[error(

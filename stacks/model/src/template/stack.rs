@@ -1,6 +1,6 @@
 //! A stack under construction: resources, outputs, and the parameters that a deploy fills.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, panic::Location};
 
 use serde_json::{Value as Json, json};
 
@@ -35,9 +35,21 @@ pub struct Stack {
     pub(crate) functions: Vec<RenderedFunction>,
     pub(crate) layers: Vec<RenderedLayer>,
     pub(crate) apis: Vec<RenderedApi>,
-    pub(crate) duplicates: BTreeSet<String>,
+    pub(crate) duplicates: Vec<Duplicate>,
     pub(crate) unknown_paths: Vec<(String, String)>,
     pub(crate) refused_routes: Vec<RefusedRoute>,
+    /// Where each resource was added.
+    places: BTreeMap<String, &'static Location<'static>>,
+    /// Where the part is added whose resources are being added.
+    part: Option<&'static Location<'static>>,
+}
+
+/// A logical ID that two resources have, and where both were added.
+#[derive(Debug, Clone)]
+pub(crate) struct Duplicate {
+    pub(crate) logical_id: String,
+    pub(crate) first: &'static Location<'static>,
+    pub(crate) second: &'static Location<'static>,
 }
 
 impl Stack {
@@ -55,9 +67,11 @@ impl Stack {
             functions: Vec::new(),
             layers: Vec::new(),
             apis: Vec::new(),
-            duplicates: BTreeSet::new(),
+            duplicates: Vec::new(),
             unknown_paths: Vec::new(),
             refused_routes: Vec::new(),
+            places: BTreeMap::new(),
+            part: None,
         }
     }
 
@@ -69,14 +83,23 @@ impl Stack {
     }
 
     /// Adds a part and returns its handle.
+    #[track_caller]
     pub fn add<P: Part>(&mut self, part: P) -> P::Handle {
-        part.add_to(self)
+        // The parts of a part are added where it is.
+        let outer = self.part;
+        self.part = Some(outer.unwrap_or(Location::caller()));
+        let handle = part.add_to(self);
+        self.part = outer;
+        handle
     }
 
     /// Adds one resource. Two resources with one logical ID are an error when the system is rendered.
+    #[track_caller]
     pub fn resource(&mut self, logical_id: &str, resource: Resource) -> Reference {
+        let place = self.part.unwrap_or(Location::caller());
+        let first = *self.places.entry(logical_id.to_owned()).or_insert(place);
         if self.resources.insert(logical_id.to_owned(), resource).is_some() {
-            self.duplicates.insert(logical_id.to_owned());
+            self.duplicates.push(Duplicate { logical_id: logical_id.to_owned(), first, second: place });
         }
         Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
     }

@@ -6,7 +6,7 @@ use super::{
     error::RenderError,
     json::sorted,
     render::{Exports, Resolver},
-    stack::Stack,
+    stack::{Duplicate, Stack},
 };
 use crate::{
     parts::api::{check_deployments, seal},
@@ -135,8 +135,14 @@ impl System {
         if let Some(refused) = stack.refused_routes.first() {
             return Err(RenderError::Route { system, stack: name, refused: Box::new(refused.clone()) });
         }
-        if let Some(logical_id) = stack.duplicates.first() {
-            return Err(RenderError::Duplicate { system, stack: name, logical_id: logical_id.clone() });
+        if let Some(Duplicate { logical_id, first, second }) = stack.duplicates.first() {
+            return Err(RenderError::Duplicate {
+                system,
+                stack: name,
+                logical_id: logical_id.clone(),
+                first: first.to_string().into(),
+                second: second.to_string().into(),
+            });
         }
         if let Some((logical_id, path)) = stack.unknown_paths.first() {
             let (logical_id, path) = (logical_id.clone(), path.clone());
@@ -184,6 +190,24 @@ mod tests {
 
     fn queue(properties: serde_json::Value) -> Resource {
         Resource::new("AWS::SQS::Queue", properties)
+    }
+
+    #[test]
+    fn both_resources_of_one_logical_id_are_named_with_their_places() {
+        let mut stack = Stack::new("one", "1");
+        let stage = Stage::example("dev");
+        let first = line!() + 1;
+        stack.add(crate::parts::topic::Topic::new("Jobs", "jobs", &stage));
+        let second = line!() + 1;
+        stack.resource("Jobs", queue(json!({})));
+        let error = System::new("test", [stack]).render(&stage).expect_err("a duplicate").to_string();
+        assert!(
+            error.starts_with("stack `one` of system `test` has two resources `Jobs`: one is added at "),
+            "{error}"
+        );
+        for line in [first, second] {
+            assert!(error.contains(&format!("{}:{line}:", file!())), "{line}: {error}");
+        }
     }
 
     #[test]

@@ -287,12 +287,14 @@ pub fn add_orphans(preview: &mut Preview, baseline: &Baseline) {
         let side = Known { template: &old.template, parameters: &old.parameters };
         let changes = compare(Some(side), None, &BTreeMap::new());
         preview.stacks.push(orphan(None, name, changes, "delete it in CloudFormation once it is unused".to_owned()));
+        preview.findings.push(Finding::orphaned(name));
     }
 }
 
 /// Adds the account's stacks that are no longer defined. Their resources are not inspected.
 pub fn add_orphaned_stacks(preview: &mut Preview, orphaned: &[&ListedStack]) {
     let stage = preview.stage.clone();
+    preview.findings.extend(orphaned.iter().map(|stack| Finding::orphaned(&stack.name)));
     preview.stacks.extend(orphaned.iter().map(|stack| {
         let delete = format!("aws cloudformation delete-stack --stack-name {} --region {}", stack.name, stack.region);
         let system = stack.part(&stage).map(|(system, _)| system.to_owned());

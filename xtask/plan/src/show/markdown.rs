@@ -3,7 +3,10 @@
 use std::fmt::{Result, Write};
 
 use super::{outcome, remedy, summary, symbol, uploads, values};
-use crate::preview::{Preview, StackAction, StackPreview};
+use crate::{
+    findings::FindingKind,
+    preview::{Preview, StackAction, StackPreview},
+};
 
 /// The longest details of a stage, in characters. GitHub limits a comment, which holds several stages, to 65,536.
 const LIMIT: usize = 20_000;
@@ -21,7 +24,8 @@ fn write(preview: &Preview, out: &mut String) -> Result {
     let refused = preview.refused().next().is_some();
     let mark = if refused { "🛑 " } else { "" };
     writeln!(out, "### {mark}`{}`: {}\n", preview.stage, summary(preview))?;
-    for finding in &preview.findings {
+    // Orphaned stacks are listed below, with what to do.
+    for finding in preview.findings.iter().filter(|finding| finding.kind != FindingKind::Orphaned) {
         let mark = if finding.refused { "🛑" } else { "⚠️" };
         writeln!(out, "- {mark} **{}**: {}", finding.stack, finding.brief())?;
         if finding.refused {
@@ -30,7 +34,7 @@ fn write(preview: &Preview, out: &mut String) -> Result {
     }
     for orphan in preview.orphans() {
         let to_do = orphan.to_do.as_ref().map(|to_do| format!("; {to_do}")).unwrap_or_default();
-        writeln!(out, "- ❔ **{}**: no longer defined; a deploy leaves it alone{to_do}", orphan.name)?;
+        writeln!(out, "- ⚠️ **{}**: no longer defined; a deploy leaves it alone{to_do}", orphan.name)?;
     }
     for line in preview.disagreements.iter().chain(&preview.drift) {
         writeln!(out, "- ⚠️ {line}")?;

@@ -59,6 +59,11 @@ impl Endpoint {
         let RouteSettings { open, body, throttle } = settings;
         Self { path, verb, function: function.clone(), open, body, throttle, place: Location::caller() }
     }
+
+    /// Returns the method and the path.
+    pub(super) fn route(&self) -> String {
+        format!("{} {}", self.verb, self.path)
+    }
 }
 
 /// The method that matches all methods without a declaration of their own.

@@ -60,15 +60,17 @@ pub enum RouteProblem {
     },
     /// API Gateway allows one variable below a path.
     #[error(
-        "API Gateway allows one variable below `{parent}`, but the route added at {place} already has `{other}` there; use one \
-         name for both"
+        "API Gateway allows one variable below `{parent}`, but route `{route}`, added at {place}, already has `{other}` there; use \
+         one name for both"
     )]
     SecondVariable {
         /// The path above the variables.
         parent: String,
         /// The route's variable.
         segment: String,
-        /// The variable of another route.
+        /// The other route, by method and path.
+        route: String,
+        /// Its variable.
         other: String,
         /// Where the other route is added.
         place: String,
@@ -103,11 +105,13 @@ pub enum RouteProblem {
     },
     /// Two models have one name and different fields.
     #[error(
-        "its model `{name}` has other fields than the model `{name}` of the route added at {place}; rename one of them"
+        "its model `{name}` has other fields than the model `{name}` of route `{route}`, added at {place}; rename one of them"
     )]
     OtherModel {
         /// The name.
         name: String,
+        /// The other route, by method and path.
+        route: String,
         /// Where the other route is added.
         place: String,
     },
@@ -120,7 +124,7 @@ pub(super) fn check(part: &RestApi) -> Result<(), Box<RefusedRoute>> {
         known.add(endpoint).map_err(|problem| {
             Box::new(RefusedRoute {
                 api: part.logical_id.clone(),
-                route: format!("{} {}", endpoint.verb, endpoint.path),
+                route: endpoint.route(),
                 place: endpoint.place.to_string(),
                 problem,
             })
@@ -144,11 +148,11 @@ pub(super) fn check(part: &RestApi) -> Result<(), Box<RefusedRoute>> {
 struct Known<'a> {
     part: &'a RestApi,
     routes: BTreeMap<(&'a str, &'a str), &'a Location<'a>>,
-    /// The variable below a path.
-    variables: BTreeMap<String, (&'a str, &'a Location<'a>)>,
+    /// The variable below a path, with the first route that has it.
+    variables: BTreeMap<String, (&'a str, &'a Endpoint)>,
     /// The owner of each logical ID.
     logical_ids: BTreeMap<String, Owner>,
-    models: BTreeMap<&'a str, (&'a [String], &'a Location<'a>)>,
+    models: BTreeMap<&'a str, (&'a [String], &'a Endpoint)>,
 }
 
 /// The owner of a logical ID.
@@ -191,28 +195,28 @@ impl<'a> Known<'a> {
         }
         let mut parent = String::new();
         for segment in segments {
-            self.add_variable(&parent, segment, endpoint.place)?;
+            self.add_variable(&parent, segment, endpoint)?;
             parent = format!("{parent}/{segment}");
             self.own(self.part.path_id(&parent), Owner::Path(parent.clone()))?;
         }
-        let route = format!("{} {}", endpoint.verb, endpoint.path);
-        self.own(self.part.method_id(endpoint.path, endpoint.verb), Owner::Method(route))?;
+        self.own(self.part.method_id(endpoint.path, endpoint.verb), Owner::Method(endpoint.route()))?;
         self.add_model(endpoint)
     }
 
-    fn add_variable(&mut self, parent: &str, segment: &'a str, place: &'a Location<'a>) -> Result<(), RouteProblem> {
+    fn add_variable(&mut self, parent: &str, segment: &'a str, endpoint: &'a Endpoint) -> Result<(), RouteProblem> {
         if variable(segment).is_none() {
             return Ok(());
         }
-        let (other, known) = *self.variables.entry(parent.to_owned()).or_insert((segment, place));
+        let (other, known) = *self.variables.entry(parent.to_owned()).or_insert((segment, endpoint));
         if other == segment {
             return Ok(());
         }
         Err(RouteProblem::SecondVariable {
             parent: if parent.is_empty() { "/".to_owned() } else { parent.to_owned() },
             segment: segment.to_owned(),
+            route: known.route(),
             other: other.to_owned(),
-            place: known.to_string(),
+            place: known.place.to_string(),
         })
     }
 
@@ -234,11 +238,11 @@ impl<'a> Known<'a> {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(RouteProblem::ModelName { name });
         }
-        let (fields, place) = *self.models.entry(&model.name).or_insert((&model.required[..], endpoint.place));
+        let (fields, other) = *self.models.entry(&model.name).or_insert((&model.required[..], endpoint));
         if fields == model.required.as_slice() {
             return Ok(());
         }
-        Err(RouteProblem::OtherModel { name, place: place.to_string() })
+        Err(RouteProblem::OtherModel { name, route: other.route(), place: other.place.to_string() })
     }
 }
 

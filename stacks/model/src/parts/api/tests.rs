@@ -234,11 +234,37 @@ fn two_variables_below_one_path_are_refused() {
         (["/notes/{id}", "/notes/{all+}"], "/notes", "{id}", "{all+}"),
     ] {
         match problem(&paths) {
-            RouteProblem::SecondVariable { parent: below, segment, other: first, place } => {
+            RouteProblem::SecondVariable { parent: below, segment, route, other: first, place } => {
                 assert_eq!((below.as_str(), first.as_str(), segment.as_str()), (parent, other, own));
+                assert_eq!(route, format!("ANY {}", paths[0]));
                 assert!(place.contains("tests.rs"), "{place}");
             }
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn routes_of_one_function_with_two_variables_are_both_named() {
+    let refused = refused(|api, function| api.routes::<TwoNames>(function));
+    assert_eq!(refused.route, "DELETE /notes/{name}");
+    assert!(refused.to_string().contains("but route `GET /notes/{id}`, added at "), "{refused}");
+}
+
+/// Two routes with different variables in one place.
+#[derive(Debug, Clone, Copy)]
+enum TwoNames {
+    Get,
+    Delete,
+}
+
+impl Routes for TwoNames {
+    const ALL: &'static [Self] = &[Self::Get, Self::Delete];
+
+    fn route(self) -> Route {
+        match self {
+            Self::Get => Route { method: Method::Get, path: "/notes/{id}" },
+            Self::Delete => Route { method: Method::Delete, path: "/notes/{name}" },
         }
     }
 }
@@ -291,7 +317,9 @@ fn models_of_one_name_are_the_same_model() {
         })
     };
     let (note, other) = (with("Note", &["text"]), with("Note", &["title"]));
-    assert!(matches!(two(&note, &other).problem, RouteProblem::OtherModel { .. }));
+    let refused = two(&note, &other);
+    assert!(matches!(refused.problem, RouteProblem::OtherModel { .. }));
+    assert!(refused.to_string().contains("of route `GET /notes/{id}`, added at "), "{refused}");
     assert!(matches!(two(&with("a-note", &[]), &note).problem, RouteProblem::ModelName { .. }));
 }
 
