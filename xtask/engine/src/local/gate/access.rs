@@ -186,6 +186,11 @@ fn operation(target: &str) -> Option<Access> {
     Some(if name == "GetCredentialsForIdentity" { Access::Credentials } else { Access::Open })
 }
 
+/// Returns whether the `Host` header names this machine, and so neither a bucket nor a service.
+pub(super) fn is_for_machine(head: &Parts) -> bool {
+    Host::of(head) == Ok(Host::Machine)
+}
+
 /// The kind of name in the `Host` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
