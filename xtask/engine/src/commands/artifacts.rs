@@ -22,7 +22,7 @@ use crate::{
 #[command(
     after_help = "Prints `name`, `run`, and whether the stage needs `attestations`, and sets them as outputs of a GitHub Actions \
                   step. `run` is empty if no run has built them, or if GITHUB_REPOSITORY and GITHUB_TOKEN are not set. Only successful runs of --workflow for pushes to a \
-                  --branch of this repository count, whose commit is on that branch and has the same sources. The reason for each \
+                  --branch of this repository count, whose commit is on that branch, was its head, and has the same sources. The reason for each \
                   other run is printed, and only the ten newest are judged. Without --out, zips and attestations are not verified."
 )]
 pub(crate) struct ArtifactsArgs {
