@@ -10,7 +10,7 @@ use hyper::{Method, http::request::Parts};
 use super::{
     canonical,
     refusal::Refusal,
-    signature::{Claim, Place, names_access_key},
+    signature::{Claim, PAYLOAD, Place, names_access_key},
 };
 
 /// The emulator's health.
@@ -150,6 +150,11 @@ fn signed(claim: Claim, head: &Parts, browser: &Browser<'_>) -> Result<Access, R
     // The header, or a form in the body of a presigned URL, would lead a request that was signed for one service to another.
     let target = canonical::only(&head.headers, "x-amz-target")?;
     if (target.is_some() && !claim.covers("x-amz-target")) || (is_presigned_url && is_form(head)) {
+        return Err(Refusal::Signature);
+    }
+    // Such a header turns an upload into a copy of any object. The hash of the payload is part of what was signed.
+    let is_added = |name: &str| name.starts_with("x-amz-") && name != PAYLOAD && !claim.covers(name);
+    if is_presigned_url && head.headers.keys().any(|name| is_added(name.as_str())) {
         return Err(Refusal::Signature);
     }
     Ok(Access::Signed(claim))
