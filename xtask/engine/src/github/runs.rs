@@ -166,7 +166,8 @@ impl Github {
         for _ in 0..MOST_PAGES {
             let response = self.request("GET", &format!("{path}{cursor}")).send().await.map_err(GithubError::from)?;
             if !response.is_success() {
-                return Err(refused("GET", &path, &response).into());
+                let error = refused("GET", &path, &response);
+                return if error.is_missing() { refuse("GitHub lists no pushes") } else { Err(error.into()) };
             }
             let pushes = response.json().unwrap_or_default();
             let is_head = |push: &Value| text(push, "ref") == reference && text(push, "after") == commit;
