@@ -128,12 +128,9 @@ impl Counters {
     /// Takes back an attempt that neither succeeded nor failed: the service that decides was not available.
     pub async fn forgive(&self, attempt: Attempt) {
         let Some(after) = attempt.after else { return };
-        let restored = async {
-            match attempt.before {
-                Some(before) => self.table.record(&self.aws, &attempt.subject, Some(after), before).await.map(|_| ()),
-                None => self.table.clear(&self.aws, &attempt.subject).await,
-            }
-        };
+        // A deletion would also forget the attempts that were recorded meanwhile.
+        let before = attempt.before.unwrap_or_else(|| after.forgiven());
+        let restored = self.table.record(&self.aws, &attempt.subject, Some(after), before);
         let _ = checked("forgive an attempt", restored).await;
     }
 }

@@ -181,6 +181,11 @@ fn only_artifacts_of_trusted_runs_are_taken() {
     world.github.change(BAD, |_, run| run["head_branch"] = json!("main"));
     assert_refused(&world, "there is no branch main");
 
+    // A tag at a commit within a pull request, whose workflow a later commit of the same request has put back.
+    world.reset();
+    world.github.push_between(BAD);
+    assert_refused(&world, "the head of branch develop: it ran for a tag");
+
     // The commit has other sources than those that the name is the hash of.
     world.reset();
     let checkout = repository();

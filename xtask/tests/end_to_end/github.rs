@@ -51,6 +51,7 @@ impl Github {
             .route("/repos/{owner}/{name}/actions/artifacts/{id}/zip", get(actions::link))
             .route("/repos/{owner}/{name}/actions/runs/{id}", get(actions::run))
             .route("/repos/{owner}/{name}/branches/{branch}", get(actions::branch))
+            .route("/repos/{owner}/{name}/activity", get(actions::activity))
             .route("/repos/{owner}/{name}/compare/{pair}", get(actions::compare))
             .route("/repos/{owner}/{name}/git/trees/{commit}", get(actions::tree))
             .route("/repos/{owner}/{name}/environments/{environment}", get(actions::environment))

@@ -36,6 +36,11 @@ impl Failures {
         Ok(Self { count, retry_at: now.saturating_add(pause(count)) })
     }
 
+    /// What remains of a first attempt that was no failure.
+    pub(super) const fn forgiven(self) -> Self {
+        Self { count: 0, ..self }
+    }
+
     /// When the failures no longer count.
     pub(super) const fn expires(self) -> i64 {
         self.retry_at.saturating_add(MEMORY)
@@ -76,6 +81,12 @@ mod tests {
         let failures = Some(Failures { count: 9, retry_at: 1000 });
         assert_eq!(Failures::add(failures, 4599).map(|failures| failures.count), Ok(10));
         assert_eq!(Failures::add(failures, 4600), Ok(Failures { count: 1, retry_at: 4600 }));
+    }
+
+    #[test]
+    fn a_forgiven_attempt_neither_counts_nor_pauses() {
+        let first = Failures::add(None, 1000).expect("free");
+        assert_eq!(Failures::add(Some(first.forgiven()), 1000), Ok(first));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub(crate) async fn login(
         Ok(SignIn::Challenge { name, session }) => Err(challenge(&name, &session)),
         Err(error) => {
             app.metrics.count(Metric::LoginFailures, app.now());
-            if let (PoolError::Other(_), Some(attempt)) = (&error, attempt) {
+            // The pool has not compared the password: it failed, or the requests of all its clients exceeded a quota.
+            if let (PoolError::Other(_) | PoolError::TooMany, Some(attempt)) = (&error, attempt) {
                 app.counters().forgive(attempt).await;
             }
             Err(refusal(error, "Invalid email or password", "InvalidCredentials"))

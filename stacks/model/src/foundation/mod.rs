@@ -32,6 +32,8 @@ use crate::{
 pub const SYSTEM: &str = "foundation";
 /// The stack with the artifact bucket.
 pub const ARTIFACTS: &str = "artifacts";
+/// The beginning of the artifact bucket's name.
+pub const ARTIFACT_BUCKET_PREFIX: &str = "artifacts-";
 /// The output with the artifact bucket's name.
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
@@ -62,7 +64,7 @@ pub fn complete(
 /// Builds foundation. Where workflows deploy the stage, their roles get the permissions that `others` and `deployed` need.
 fn system(stage: &Stage, others: &[RenderedSystem], deployed: &[RenderedStack]) -> Result<System, RenderError> {
     let mut artifacts = Stack::new(ARTIFACTS, "What deploying needs: the bucket that holds artifacts.");
-    let bucket_name = format!("artifacts-{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
+    let bucket_name = format!("{ARTIFACT_BUCKET_PREFIX}{}-${{AWS::AccountId}}-${{AWS::Region}}", stage.name);
     let name = BucketName(Expression::sub(&bucket_name, []).into());
     // Current artifacts never expire, because a function's next change of configuration refers to its zip, however old
     // that is. `prune` deletes unused ones, which are kept as noncurrent versions for 30 days.

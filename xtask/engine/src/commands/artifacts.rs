@@ -23,7 +23,7 @@ use crate::{
     after_help = "Prints `name`, `run` and `attestations` (whether the stage requires them), and sets them as outputs of a GitHub \
                   Actions step. `run` is empty if no run is accepted, or if GITHUB_REPOSITORY or GITHUB_TOKEN is not set. A run is \
                   accepted if a push to a --branch of this repository started --workflow, the run succeeded, and its commit is \
-                  on that branch with the same sources. The command checks the ten newest runs and prints why it rejects one. \
+                  on that branch, was its head, and has the same sources. The command checks the ten newest runs and prints why it rejects one. \
                   Without --out, it verifies neither zips nor attestations."
 )]
 pub(crate) struct ArtifactsArgs {

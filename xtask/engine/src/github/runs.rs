@@ -12,12 +12,14 @@ use serde_json::Value;
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
-use super::{Github, GithubError, PAGE};
+use super::{Github, GithubError, PAGE, refused};
 use crate::sources::fingerprint::Fingerprint;
 
-/// The number of artifacts that are judged. Each takes five calls, of which a job's token has a thousand an hour (GitHub REST API,
+/// The number of artifacts that are judged. Each takes six calls or more, of which a job's token has a thousand an hour (GitHub REST API,
 /// "Rate limits for the REST API"), and a download.
 const NEWEST: usize = 10;
+/// The most pages of a branch's pushes that are read.
+const MOST_PAGES: usize = 20;
 
 /// The runs whose artifacts can be deployed.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +125,7 @@ impl Github {
         check_end(&run, artifact)?;
         let (branch, commit) = (text(&run, "head_branch").to_owned(), text(&run, "head_sha").to_owned());
         self.check_commit(&commit, &branch).await?;
+        self.check_pushed(&commit, &branch).await?;
         self.check_sources(&commit, sources, root).await?;
         Ok(Candidate { artifact: id, run: run_of(artifact), branch, commit, digest: digest.to_owned() })
     }
@@ -153,6 +156,32 @@ impl Github {
         }
     }
 
+    /// Checks that a push made a commit the head of a branch. The commits in between are on the branch as well, with workflows that a
+    /// later commit took away before any review, and a tag can start those (GitHub REST API, "List repository activities").
+    async fn check_pushed(&self, commit: &str, branch: &str) -> Result<(), Unused> {
+        let reference = format!("refs/heads/{branch}");
+        // Longer than artifacts are kept.
+        let path = format!("activity?ref={}&time_period=quarter&per_page={PAGE}", reference.replace('/', "%2F"));
+        let mut cursor = String::new();
+        for _ in 0..MOST_PAGES {
+            let response = self.request("GET", &format!("{path}{cursor}")).send().await.map_err(GithubError::from)?;
+            if !response.is_success() {
+                let error = refused("GET", &path, &response);
+                return if error.is_missing() { refuse("GitHub lists no pushes") } else { Err(error.into()) };
+            }
+            let pushes = response.json().unwrap_or_default();
+            let is_head = |push: &Value| text(push, "ref") == reference && text(push, "after") == commit;
+            if pushes.as_array().is_some_and(|pushes| pushes.iter().any(is_head)) {
+                return Ok(());
+            }
+            let Some(next) = response.headers.get("link").and_then(|links| next_cursor(links)) else { break };
+            cursor = format!("&after={next}");
+        }
+        refuse(format!(
+            "no push of the last three months made its commit {commit} the head of branch {branch}: it ran for a tag"
+        ))
+    }
+
     /// Checks that a commit has the sources of the workspace at `root`: the same files in the same folders. Files outside the
     /// workspace are not compared.
     async fn check_sources(&self, commit: &str, sources: &Fingerprint, root: &Utf8Path) -> Result<(), Unused> {
@@ -168,6 +197,13 @@ impl Github {
             Some(path) => refuse(format!("its commit {commit} has other sources: {path} differs")),
         }
     }
+}
+
+/// Returns the cursor of the next page from the header `Link` (GitHub REST API, "Using pagination in the REST API").
+fn next_cursor(links: &str) -> Option<&str> {
+    let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
+    let (url, _) = next.trim().strip_prefix('<')?.split_once('>')?;
+    url.split(['?', '&']).find_map(|parameter| parameter.strip_prefix("after="))
 }
 
 /// Checks where a run comes from: the repository, the workflow, the event and the branch.
@@ -250,6 +286,17 @@ mod tests {
         // `git hash-object` of an empty file, and of "test content" with a line feed.
         assert_eq!(blob(b""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
         assert_eq!(blob(b"test content\n"), "d670460b4b4aece5915caf5c68d12f560a9fe3e4");
+    }
+
+    #[test]
+    fn the_next_page_has_a_cursor() {
+        let link = |relation: &str| {
+            format!("<https://api.example/repositories/1/activity?ref=a&after=Y3U%3D&x=1>; rel=\"{relation}\"")
+        };
+        let (next, previous) = (link("next"), link("prev"));
+        assert_eq!(next_cursor(&format!("{previous}, {next}")), Some("Y3U%3D"));
+        assert_eq!(next_cursor(&previous), None);
+        assert_eq!(next_cursor("<https://api.example/activity?before=1>; rel=\"next\""), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs, their artifacts, branches, commits and environments, answered as GitHub's REST documentation prints them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{Cursor, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -39,6 +39,8 @@ pub(super) struct Actions {
     runs: BTreeMap<u64, Value>,
     /// The commits of each branch, the newest last.
     branches: BTreeMap<String, Vec<String>>,
+    /// The commits that came to their branch with a later one, which became its head.
+    between: BTreeSet<String>,
     /// The checkout of each commit.
     checkouts: BTreeMap<String, PathBuf>,
     environments: BTreeMap<String, (Value, Value)>,
@@ -52,6 +54,7 @@ impl Github {
         let commits = actions.branches.entry(branch.to_owned()).or_default();
         commits.retain(|other| *other != commit(number));
         commits.push(commit(number));
+        actions.between.remove(&commit(number));
         actions.checkouts.insert(commit(number), checkout.to_owned());
         let repository = json!({ "id": REPOSITORY_ID, "full_name": REPOSITORY });
         let run = json!({
@@ -126,6 +129,11 @@ impl Github {
     /// The last commit of a branch is no longer on it.
     pub(crate) fn remove_commit(&self, branch: &str) {
         self.kept.lock().expect("kept").actions.branches.get_mut(branch).expect("a branch").pop();
+    }
+
+    /// A commit came to its branch with a later one, so it was never the branch's head.
+    pub(crate) fn push_between(&self, number: u64) {
+        self.kept.lock().expect("kept").actions.between.insert(commit(number));
     }
 
     /// An environment with these rules, and these patterns of branches and tags.
@@ -207,6 +215,31 @@ pub(super) async fn branch(State(kept): State<Shared>, Names(names): Names<Parts
         let head = actions.branches.get(&names["branch"])?.last()?;
         Some(json!({ "name": names["branch"], "commit": { "sha": head } }))
     })
+}
+
+/// The pushes to a branch, the newest first, one on each page.
+pub(super) async fn activity(
+    State(kept): State<Shared>,
+    Names(names): Names<Parts>,
+    Query(query): Query<Parts>,
+    headers: HeaderMap,
+) -> Result<(HeaderMap, Json<Value>), Refusal> {
+    check(&headers, &names["owner"], &names["name"])?;
+    let kept = kept.lock().expect("kept");
+    let reference = &query["ref"];
+    let branch = reference.strip_prefix("refs/heads/").unwrap_or(reference);
+    let commits = kept.actions.branches.get(branch).map(Vec::as_slice).unwrap_or_default();
+    let heads: Vec<_> = commits.iter().rev().filter(|commit| !kept.actions.between.contains(*commit)).collect();
+    let at = query.get("after").map_or(0, |cursor| cursor.parse::<usize>().expect("a cursor"));
+    let mut links = HeaderMap::new();
+    if at + 1 < heads.len() {
+        let url = format!("http://{}/repositories/{REPOSITORY_ID}/activity", kept.actions.address);
+        let link = format!("<{url}?ref={branch}&after={}>; rel=\"next\"", at + 1);
+        links.insert("link", link.parse().expect("a header"));
+    }
+    let push =
+        |head: &&String| json!({ "ref": format!("refs/heads/{branch}"), "after": head, "activity_type": "push" });
+    Ok((links, Json(heads.get(at).map(push).into_iter().collect())))
 }
 
 /// How the second commit lies to the first.

@@ -379,12 +379,16 @@ async fn without_the_counters_the_owner_still_signs_in() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn an_unavailable_pool_is_no_failure_of_the_account() {
-    let down = (0..5).fold(Script::new(), |script, _| script.fail("InitiateAuth", "InternalErrorException", "oops"));
-    let script = refusing(down, 1);
-    let function = function(script.clone());
-    for _ in 0..5 {
-        is_error(&try_login(&function, EMAIL, HOME).await, 500, "InternalError");
+    for (code, status, expected) in
+        [("InternalErrorException", 500, "InternalError"), ("TooManyRequestsException", 429, "TooManyRequests")]
+    {
+        let down = (0..5).fold(Script::new(), |script, _| script.fail("InitiateAuth", code, "oops"));
+        let script = refusing(down, 1);
+        let function = function(script.clone());
+        for _ in 0..5 {
+            is_error(&try_login(&function, EMAIL, HOME).await, status, expected);
+        }
+        is_error(&try_login(&function, EMAIL, HOME).await, 401, "InvalidCredentials");
+        script.assert_played();
     }
-    is_error(&try_login(&function, EMAIL, HOME).await, 401, "InvalidCredentials");
-    script.assert_played();
 }

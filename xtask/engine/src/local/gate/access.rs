@@ -10,7 +10,7 @@ use hyper::{Method, http::request::Parts};
 use super::{
     canonical,
     refusal::Refusal,
-    signature::{Claim, Place, names_access_key},
+    signature::{Claim, PAYLOAD, Place, names_access_key},
 };
 
 /// The emulator's health.
@@ -152,6 +152,11 @@ fn signed(claim: Claim, head: &Parts, browser: &Browser<'_>) -> Result<Access, R
     if (target.is_some() && !claim.covers("x-amz-target")) || (is_presigned_url && is_form(head)) {
         return Err(Refusal::Signature);
     }
+    // Such a header turns an upload into a copy of any object. The hash of the payload is part of what was signed.
+    let is_added = |name: &str| name.starts_with("x-amz-") && name != PAYLOAD && !claim.covers(name);
+    if is_presigned_url && head.headers.keys().any(|name| is_added(name.as_str())) {
+        return Err(Refusal::Signature);
+    }
     Ok(Access::Signed(claim))
 }
 
@@ -184,6 +189,11 @@ fn operation(target: &str) -> Option<Access> {
     }
     let name = target.strip_prefix(IDENTITY_POOLS).filter(|name| OF_IDENTITY_POOLS.contains(name))?;
     Some(if name == "GetCredentialsForIdentity" { Access::Credentials } else { Access::Open })
+}
+
+/// Returns whether the `Host` header names this machine, and so neither a bucket nor a service.
+pub(super) fn is_for_machine(head: &Parts) -> bool {
+    Host::of(head) == Ok(Host::Machine)
 }
 
 /// The kind of name in the `Host` header.

@@ -6,10 +6,11 @@ use std::{
 };
 
 use hyper::{Method, http::request::Parts};
+use model::foundation::ARTIFACT_BUCKET_PREFIX;
 use serde_json::Value;
 
 use super::{
-    canonical,
+    access, canonical,
     refusal::Refusal,
     signature::{Claim, Place},
 };
@@ -72,8 +73,10 @@ impl Secrets {
     }
 }
 
-/// Returns whether a request can only reach S3: signed for it in the header, which MiniStack then prefers to the path, at a bucket's path,
-/// and without a header that names another operation.
+/// Returns whether a request can only reach an object of S3: signed for it in the header, which MiniStack then prefers to the path, at a
+/// bucket's path, and without a header that names another operation. A host other than this machine's would name another bucket or
+/// service. Every program gets such credentials without a key, and MiniStack runs the zips of the artifact bucket, so that one is
+/// excluded.
 fn is_of_object(claim: &Claim, head: &Parts) -> Result<bool, Refusal> {
     let path = String::from_utf8(canonical::decoded(head.uri.path())).map_err(|_| Refusal::Malformed)?;
     let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
@@ -81,8 +84,9 @@ fn is_of_object(claim: &Claim, head: &Parts) -> Result<bool, Refusal> {
         bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
     let is_method = [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE].contains(&head.method);
     let is_other = head.headers.contains_key("x-amz-target") || bucket == "v20180820" || bucket.starts_with("iceberg");
-    let is_signed_for_s3 = claim.service == "s3" && claim.place == Place::Header;
-    Ok(is_signed_for_s3 && is_bucket && bucket.len() >= 3 && !key.is_empty() && is_method && !is_other)
+    let is_code = bucket.starts_with(ARTIFACT_BUCKET_PREFIX);
+    let is_signed_for_s3 = claim.service == "s3" && claim.place == Place::Header && access::is_for_machine(head);
+    Ok(is_signed_for_s3 && is_bucket && bucket.len() >= 3 && !key.is_empty() && is_method && !is_other && !is_code)
 }
 
 #[cfg(test)]
@@ -97,11 +101,16 @@ mod tests {
                         </Credentials></AssumeRoleResponse>";
 
     fn find(secrets: &Secrets, key: &str, service: &str, line: &str) -> Result<Option<String>, Refusal> {
+        find_at("127.0.0.1:4566", secrets, key, service, line)
+    }
+
+    fn find_at(host: &str, secrets: &Secrets, key: &str, service: &str, line: &str) -> Result<Option<String>, Refusal> {
         let (method, path) = line.split_once(' ').expect("a method and a path");
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential={key}/20260101/r/{service}/aws4_request, SignedHeaders=host, Signature=00"
         );
-        let request = Request::builder().method(method).uri(path).header("authorization", signature);
+        let request = Request::builder().method(method).uri(path).header("host", host);
+        let request = request.header("authorization", signature);
         let (head, ()) = request.header("x-amz-date", "20260101T000000Z").body(()).expect("a request").into_parts();
         secrets.find(&Claim::read(&head).expect("valid").expect("a signature"), &head)
     }
@@ -122,8 +131,16 @@ mod tests {
             ("s3", "PUT /bucket"),
             ("s3", "GET /"),
             ("s3", "PUT /v20180820/accesspoint/x"),
+            // MiniStack runs these zips as functions.
+            ("s3", "PUT /artifacts-local-000000000000-us-east-1/artifacts/0a.zip"),
+            ("s3", "PUT /%61rtifacts-local-000000000000-us-east-1/artifacts/0a.zip"),
         ] {
             assert_eq!(find(&secrets, "ASIAPOOL", service, line), Err(Refusal::Signature), "{line}");
+        }
+        // The host names the bucket, or another service.
+        for host in ["artifacts-local-000000000000-us-east-1.localhost:4566", "x.appsync-api.us-east-1.localhost"] {
+            let found = find_at(host, &secrets, "ASIAPOOL", "s3", "PUT /bucket/key");
+            assert_eq!(found, Err(Refusal::Signature), "{host}");
         }
         // Without the header, MiniStack would find the service by the path.
         let presigned = "/2015-03-31/functions?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAPOOL%2F20260101%2Fr%2Fs3%2F\

@@ -21,7 +21,7 @@ const SKEW: Duration = Duration::from_secs(15 * 60);
 /// The longest validity of a presigned URL, seven days (S3 API reference, "Authenticating requests: using query parameters").
 const LONGEST: u64 = 7 * 24 * 60 * 60;
 /// The header with the hash of the payload.
-const PAYLOAD: &str = "x-amz-content-sha256";
+pub(super) const PAYLOAD: &str = "x-amz-content-sha256";
 /// The payload of a presigned URL of S3.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// The prefix of payloads whose signatures, if any, are in the body (S3 API reference, "Transferring payload in multiple chunks").

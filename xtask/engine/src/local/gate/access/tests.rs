@@ -285,3 +285,12 @@ fn a_signature_covers_the_header_that_names_the_operation() {
     assert!(is_signed(&decide("POST /", &[("authorization", &covering), date, target])));
     assert_eq!(decide(&format!("GET /bucket/key?{PRESIGNED}"), &[target]), Err(Refusal::Signature));
 }
+
+#[test]
+fn a_presigned_url_takes_no_other_headers_of_s3_than_the_signed_ones() {
+    let (line, copy) = (format!("PUT /bucket/key?{PRESIGNED}"), ("x-amz-copy-source", "/private/key"));
+    assert_eq!(decide(&line, &[copy]), Err(Refusal::Signature));
+    assert!(is_signed(&decide(&line, &[("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), ("content-type", "image/png")])));
+    let covering = line.replace("SignedHeaders=host", "SignedHeaders=host%3Bx-amz-copy-source");
+    assert!(is_signed(&decide(&covering, &[copy])));
+}
