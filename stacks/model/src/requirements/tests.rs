@@ -79,7 +79,7 @@ fn actions_without_resources_and_given_reasons_are_accepted() {
 fn actions_on_named_resources_are_listed() {
     let table = || Text::from("arn:aws:dynamodb:eu-central-1:111122223333:table/a");
     let mut stack = Stack::new("api", "Api.");
-    let named = Statement::allow(["dynamodb:Querry", "dynamodb:GetItem"], [table()]);
+    let named = Statement::allow(["dynamodb:GetItem", "dynamodb:Querry"], [table()]);
     let wide = Statement::allow(["xray:PutTraceSegments"], [Text::from("*")]);
     let denied =
         json!({ "PolicyDocument": { "Statement": { "Effect": "Deny", "Action": "a:B", "Resource": "arn:x" } } });
