@@ -35,6 +35,7 @@ mod tests {
     use model::template::{Resource, Stack, System};
 
     use super::*;
+    use crate::preview::{Preview, add_orphaned_stacks};
 
     fn stage() -> Stage {
         Stage::parse("dev", "account: '111122223333'\nregion: eu-central-1", "dev.yaml").expect("a stage")
@@ -67,6 +68,16 @@ mod tests {
         ];
         assert_eq!(orphaned(None, &there), ["shop-api-dev", "old-web-dev"]);
         assert_eq!(orphaned(Some("shop"), &there), ["shop-api-dev"]);
+    }
+
+    #[test]
+    fn orphaned_stacks_are_warnings() {
+        let there = listed("old-web-dev", ["old", "web", "dev"]);
+        let mut preview = Preview { stage: "dev".to_owned(), ..Preview::default() };
+        add_orphaned_stacks(&mut preview, &[&there]);
+        let [finding] = &preview.findings[..] else { panic!("{:?}", preview.findings) };
+        assert_eq!((finding.stack.as_str(), finding.refused), ("old-web-dev", false));
+        assert!(preview.is_empty());
     }
 
     #[test]

@@ -335,22 +335,6 @@ fn stacks_of_the_baseline_that_are_not_defined_are_orphaned() {
 }
 
 #[test]
-fn stacks_of_a_system_without_settings_are_a_warning() {
-    let tags = [("system", "feeds"), ("stack", "api"), ("stage", "local")];
-    let listed = crate::observed::ListedStack {
-        name: "feeds-api-local".to_owned(),
-        region: "us-east-1".to_owned(),
-        status: "UPDATE_COMPLETE".to_owned(),
-        tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-    };
-    let mut preview = preview::Preview { stage: "local".to_owned(), ..preview::Preview::default() };
-    preview::add_orphaned_stacks(&mut preview, &[&listed]);
-    let [finding] = &preview.findings[..] else { panic!("{:?}", preview.findings) };
-    assert_eq!((finding.stack.as_str(), finding.refused), ("feeds-api-local", false));
-    assert!(preview.is_empty());
-}
-
-#[test]
 fn an_orphan_may_be_in_another_region_and_takes_only_global_names() {
     let stage = Example::stage_named("prod");
     let systems = systems(&stage);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Requirement, Subject, Violation};
 use crate::{
+    rendered::RenderedStack,
     statements::{Effect, Patterns, PolicyStatement, list},
     template::reasons,
 };
@@ -43,6 +44,38 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
             }
         }
     }
+}
+
+/// An action that a role or policy allows on named resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantedAction<'a> {
+    /// The logical ID of the role or policy.
+    pub logical_id: &'a str,
+    /// The property with the statement.
+    pub property: &'a str,
+    /// The action, as the template writes it.
+    pub action: &'a str,
+}
+
+/// Returns the actions that a stack's roles and policies allow on named resources, without patterns.
+#[must_use]
+pub fn granted_actions(stack: &RenderedStack) -> Vec<GrantedAction<'_>> {
+    let resources = stack.template["Resources"].as_object().into_iter().flatten();
+    let holders = resources.filter(|(_, resource)| IDENTITIES.iter().any(|kind| resource["Type"] == *kind));
+    let properties = holders.flat_map(|(id, resource)| {
+        let all = resource["Properties"].as_object().into_iter().flatten();
+        all.filter(|(property, _)| *property != "AssumeRolePolicyDocument")
+            .map(move |(property, value)| (id, property, value))
+    });
+    let actions = properties.flat_map(|(logical_id, property, value)| {
+        let named = statements(value).into_iter().filter(|statement| {
+            let resources = list(&statement["Resource"]);
+            statement["Effect"] == "Allow" && !resources.is_empty() && resources.iter().all(|resource| resource != "*")
+        });
+        let actions = named.flat_map(|statement| list(&statement["Action"])).filter_map(Value::as_str);
+        actions.map(move |action| GrantedAction { logical_id, property, action })
+    });
+    actions.filter(|granted| !granted.action.contains(['*', '?'])).collect()
 }
 
 /// All statements below a value.

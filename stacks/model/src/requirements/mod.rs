@@ -22,6 +22,7 @@ mod wildcards;
 use std::fmt;
 
 pub(crate) use access::is_wildcard;
+pub use access::{GrantedAction, granted_actions};
 use references::{Scope, Target};
 use serde_json::Value;
 pub use wildcards::{Wildcard, wildcards};

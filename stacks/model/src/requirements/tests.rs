@@ -76,6 +76,22 @@ fn actions_without_resources_and_given_reasons_are_accepted() {
 }
 
 #[test]
+fn actions_on_named_resources_are_listed() {
+    let table = || Text::from("arn:aws:dynamodb:eu-central-1:111122223333:table/a");
+    let mut stack = Stack::new("api", "Api.");
+    let named = Statement::allow(["dynamodb:GetItem", "dynamodb:Querry"], [table()]);
+    let wide = Statement::allow(["xray:PutTraceSegments"], [Text::from("*")]);
+    let denied =
+        json!({ "PolicyDocument": { "Statement": { "Effect": "Deny", "Action": "a:B", "Resource": "arn:x" } } });
+    stack.resource("A", role(&[named, wide]));
+    stack.resource("B", of("AWS::IAM::ManagedPolicy", denied));
+    let system = System::new("shop", [stack]).render(&Stage::example("dev")).expect("rendered");
+    let found: Vec<_> =
+        granted_actions(&system.stacks[0]).iter().map(|granted| (granted.logical_id, granted.action)).collect();
+    assert_eq!(found, [("A", "dynamodb:GetItem"), ("A", "dynamodb:Querry")]);
+}
+
+#[test]
 fn reasons_are_metadata_of_the_resource_and_no_part_of_its_policy() {
     let mut stack = Stack::new("api", "Api.");
     let send = Statement::allow(["ses:SendEmail"], [Text::from("*")]).because("Every identity may be used.");

@@ -4,6 +4,8 @@
 //! module decides which findings refuse a template ([`REFUSED`]), and names their places. A stack accepts a finding with
 //! [`model::template::Stack::except`]. The module calls no service and changes no template.
 
+mod actions;
+
 use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 use camino::Utf8PathBuf;
@@ -140,10 +142,12 @@ impl Validator {
         {
             return Err(failed(format!("it reached one of its own limits ({})", limit.description)));
         }
+        let unknown_actions = actions::unknown(stack).map_err(failed)?;
         Ok(report
             .diagnostics
             .into_iter()
             .filter_map(|diagnostic| finding(stack, diagnostic))
+            .chain(unknown_actions)
             .filter(|finding| !is_excepted(stack, finding))
             .collect())
     }
@@ -272,9 +276,9 @@ fn listed(findings: &[Finding]) -> String {
 }
 
 /// A hash of everything that decides whether a template passes: the template with its exceptions, the validator's version and
-/// the list here.
+/// the rules here.
 fn fingerprint(stack: &RenderedStack) -> String {
-    let decided_by = (VERSION, REFUSED);
+    let decided_by = (VERSION, REFUSED, actions::RULE);
     hex::encode(Sha256::digest(format!("{decided_by:?}{}", stack.template)))
 }
 

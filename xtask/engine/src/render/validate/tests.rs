@@ -167,3 +167,28 @@ fn only_valid_templates_are_recorded() {
     assert!(again.engine.get().is_none(), "an unchanged template must not start the validator");
     again.check([&bad]).expect_err("still bad");
 }
+
+#[test]
+fn a_misspelt_action_is_refused_with_the_closest_one() {
+    let policy = |action: &str, metadata: Value| {
+        let table = "arn:aws:dynamodb:eu-central-1:111122223333:table/notes";
+        let statement = json!({ "Effect": "Allow", "Action": [action], "Resource": [table] });
+        let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
+        let properties = json!({ "PolicyDocument": document });
+        json!({ "Resources": { "Policy": { "Type": "AWS::IAM::ManagedPolicy", "Properties": properties, "Metadata": metadata } } })
+    };
+    let unknown = |action: &str, metadata: Value| {
+        let found = errors(policy(action, metadata)).into_iter().filter(|found| found.rule == actions::RULE);
+        found.map(|found| found.message).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        unknown("dynamodb:Querry", json!({})),
+        ["`dynamodb:Querry` is no action that has resources, so it allows nothing; did you mean `dynamodb:query`?"]
+    );
+    for right in ["dynamodb:Query", "dynamodb:query", "other-service:Querry"] {
+        assert_eq!(unknown(right, json!({})), [""; 0], "{right}");
+    }
+    let exception =
+        json!({ "Exceptions": [{ "Rule": actions::RULE, "Reason": "The action is newer than the list." }] });
+    assert_eq!(unknown("dynamodb:Querry", exception), [""; 0]);
+}
