@@ -111,12 +111,12 @@ pub(crate) fn select(secrets: &[Secret], wanted: &str) -> Result<Secret, SecretE
     }
 }
 
-/// Generates a new value, which becomes the current one.
+/// Generates a new value, which becomes the current one. Returns the ID of the version that it replaces.
 ///
 /// # Errors
 ///
 /// When the secret cannot be generated anew, a call fails, or another rotation runs at the same time.
-pub(crate) async fn rotate(secret: &Secret, stage: &str, secrets: &Secrets<'_>) -> Result<(), SecretError> {
+pub(crate) async fn rotate(secret: &Secret, stage: &str, secrets: &Secrets<'_>) -> Result<String, SecretError> {
     let name = || secret.name.clone();
     if DOCUMENT_FIELDS.iter().any(|field| secret.recipe.contains_key(*field)) {
         return Err(SecretError::Document { name: name() });
@@ -128,8 +128,17 @@ pub(crate) async fn rotate(secret: &Secret, stage: &str, secrets: &Secrets<'_>) 
         Err(error) if error.code.as_deref() == Some(TOKEN_USED) => {
             Err(SecretError::Concurrent { name: name(), stage: stage.to_owned() })
         }
-        stored => Ok(stored?),
+        stored => Ok(stored.map(|()| current.id.clone())?),
     }
+}
+
+/// Makes the value that a rotation replaced unreadable. The version is given, because a list may not have its new label yet.
+///
+/// # Errors
+///
+/// When the call fails.
+pub(crate) async fn revoke_replaced(secret: &Secret, version: &str, secrets: &Secrets<'_>) -> Result<(), AwsError> {
+    secrets.remove_label(&secret.name, PREVIOUS, version).await
 }
 
 /// Makes the previous value unreadable. Safe to repeat.

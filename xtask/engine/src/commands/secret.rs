@@ -88,9 +88,13 @@ pub(crate) async fn run(args: SecretArgs, context: &Context) -> miette::Result<E
             let (session, secret) = open(&target, context).await?;
             confirm(&session, &secret, target.yes, "Rotate")?;
             let manager = session.clients.secrets(secret.region.as_deref());
-            secrets::rotate(&secret, &session.stage.name, &manager).await?;
+            let replaced = secrets::rotate(&secret, &session.stage.name, &manager).await?;
             context.ui.say(format_args!("✓ {}: rotated", secret.name));
-            if revoke_previous { revoke(&session, &secret).await } else { Ok(Exit::Success) }
+            if revoke_previous {
+                secrets::revoke_replaced(&secret, &replaced, &manager).await?;
+                context.ui.say(format_args!("✓ {}: the previous value is revoked", secret.name));
+            }
+            Ok(Exit::Success)
         }
         SecretCommand::Revoke(target) => {
             let (session, secret) = open(&target, context).await?;

@@ -94,7 +94,8 @@ async fn a_rotation_keeps_the_previous_value_until_it_is_revoked() {
     let endpoint = manager(false).await;
     let clients = endpoint.clients().await;
     let (secret, secrets) = (secret("Key", "notes/dev/key"), clients.secrets(None));
-    rotate(&secret, "dev", &secrets).await.expect("rotated");
+    let replaced = rotate(&secret, "dev", &secrets).await.expect("rotated");
+    assert_eq!(replaced, "first");
     assert_eq!(inputs(&endpoint, "GetRandomPassword"), [json!({ "PasswordLength": 64, "ExcludePunctuation": true })]);
     let [stored] = inputs(&endpoint, "PutSecretValue").try_into().expect("one");
     assert_eq!(
@@ -112,6 +113,18 @@ async fn a_rotation_keeps_the_previous_value_until_it_is_revoked() {
     assert_eq!(revoke(&secret, &secrets).await.expect("again"), Revoked::Nothing);
     assert_eq!(endpoint.count("UpdateSecretVersionStage"), 1);
     assert_eq!(endpoint.count("GetSecretValue"), 0);
+}
+
+/// After a leak, a list that does not show the new labels yet must not leave the leaked value readable.
+#[tokio::test(flavor = "current_thread")]
+async fn the_replaced_value_is_revoked_without_a_list() {
+    let endpoint = manager(false).await;
+    let clients = endpoint.clients().await;
+    revoke_replaced(&secret("Key", "notes/dev/key"), "first", &clients.secrets(None)).await.expect("revoked");
+    let expected =
+        json!({ "SecretId": "notes/dev/key", "VersionStage": "AWSPREVIOUS", "RemoveFromVersionId": "first" });
+    assert_eq!(inputs(&endpoint, "UpdateSecretVersionStage"), [expected]);
+    assert_eq!(endpoint.count("ListSecretVersionIds"), 0);
 }
 
 #[tokio::test(flavor = "current_thread")]
