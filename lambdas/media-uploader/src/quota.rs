@@ -16,7 +16,7 @@ use crate::{
 
 /// A user who stores this many times the allowed number of files is over quota, however many of them are newer. So a flood
 /// of small objects cannot make their own listing longer than an invocation.
-const FLOOD: u64 = 10;
+const FLOOD: u64 = 2;
 
 /// What a user stores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
