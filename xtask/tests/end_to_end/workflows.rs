@@ -340,6 +340,7 @@ fn compared(term: &str, context: &Context) -> String {
 fn value(term: &str, context: &Context) -> String {
     match term.strip_prefix('\'').and_then(|term| term.strip_suffix('\'')) {
         Some(literal) => literal.to_owned(),
+        None if is_output_of_unfinished_step(term, context) => String::new(),
         None => context.get(term).unwrap_or_else(|| panic!("nothing is called {term}")).clone(),
     }
 }
@@ -382,4 +383,11 @@ fn unpadded(text: &str) -> String {
         if line.starts_with('|') { line.split_whitespace().collect::<Vec<_>>().join(" ") } else { line.to_owned() }
     };
     text.lines().map(|text| line(text) + "\n").collect()
+}
+
+/// GitHub gives an empty text for the outputs of steps that were skipped or failed.
+fn is_output_of_unfinished_step(term: &str, context: &Context) -> bool {
+    let step = term.split_once(".outputs.").map(|(step, _)| step).filter(|step| step.starts_with("steps."));
+    let outcome = step.and_then(|step| context.get(&format!("{step}.outcome")));
+    outcome.is_some_and(|outcome| outcome != "success") && !context.contains_key(term)
 }
