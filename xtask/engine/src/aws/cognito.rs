@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     AwsError, Clients,
-    error::{ErrorKind, failed, if_found, read},
+    error::{ErrorKind, failed, if_found, operation_name, read},
     srp::{Challenge, Srp},
 };
 
@@ -166,23 +166,18 @@ impl Cognito<'_> {
     }
 
     async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
-        self.send(operation, Call::json(COGNITO, name(operation), input)).await
+        self.send(operation, Call::json(COGNITO, operation_name(operation), input)).await
     }
 
     /// Calls an operation of apps, which have no credentials of AWS.
     async fn call_unsigned(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
-        self.send(operation, Call::json(COGNITO, name(operation), input).unsigned()).await
+        self.send(operation, Call::json(COGNITO, operation_name(operation), input).unsigned()).await
     }
 
     async fn send(&self, operation: &'static str, call: Call) -> Result<Vec<u8>, AwsError> {
         let sent: Result<_, CallError> = call.send(self.clients.config()).await;
         sent.map_err(|error| failed(operation, error))
     }
-}
-
-/// The operation of `service:Operation`.
-fn name(operation: &'static str) -> &'static str {
-    operation.split_once(':').map_or(operation, |(_, name)| name)
 }
 
 #[derive(Deserialize)]

@@ -111,6 +111,11 @@ where
     }
 }
 
+/// Returns the operation in `service:Operation`, the form in which errors name calls.
+pub(super) fn operation_name(operation: &'static str) -> &'static str {
+    operation.split_once(':').map_or(operation, |(_, name)| name)
+}
+
 /// Reads a response in JSON.
 pub(super) fn read<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T, AwsError> {
     serde_json::from_slice(body).map_err(|error| {

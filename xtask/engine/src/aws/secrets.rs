@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     AwsError, Clients,
-    error::{failed, read},
+    error::{failed, operation_name, read},
 };
 
 /// The label of the version that readers get.
@@ -109,8 +109,7 @@ impl Secrets<'_> {
     }
 
     async fn send(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
-        let name = operation.split_once(':').map_or(operation, |(_, name)| name);
-        let call = Call::json(SECRETS_MANAGER, name, input);
+        let call = Call::json(SECRETS_MANAGER, operation_name(operation), input);
         call.send(&self.clients.config_in(self.region)).await.map_err(|error| failed(operation, error))
     }
 }
