@@ -7,6 +7,122 @@ use serde::Serialize;
 use super::ResourceType;
 use crate::template::value::Value;
 
+/// The properties of `AWS::ApiGatewayV2::Api`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Api {
+    /// An API key selection expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_selection_expression: Option<Value<String>>,
+    /// Specifies how to interpret the base path of the API during import.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_path: Option<Value<String>>,
+    /// The property `Body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<serde_json::Value>,
+    /// The S3 location of an OpenAPI definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_s3_location: Option<api::BodyS3Location>,
+    /// A CORS configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_configuration: Option<api::Cors>,
+    /// This property is part of quick create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_arn: Option<Value<String>>,
+    /// The description of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value<String>>,
+    /// Specifies whether clients can invoke your API by using the default `execute-api` endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_execute_api_endpoint: Option<Value<bool>>,
+    /// Avoid validating models when creating a deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_schema_validation: Option<Value<bool>>,
+    /// Specifies whether to rollback the API creation when a warning is encountered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_on_warnings: Option<Value<bool>>,
+    /// The IP address types that can invoke the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_address_type: Option<Value<String>>,
+    /// The name of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Value<String>>,
+    /// The API protocol. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol_type: Option<Value<String>>,
+    /// This property is part of quick create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_key: Option<Value<String>>,
+    /// The route selection expression for the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_selection_expression: Option<Value<String>>,
+    /// The property `Tags`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, Value<String>>>,
+    /// This property is part of quick create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Value<String>>,
+    /// A version identifier for the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Value<String>>,
+}
+
+impl ResourceType for Api {
+    const TYPE: &'static str = "AWS::ApiGatewayV2::Api";
+    const ATTRIBUTES: &'static [&'static str] = &["ApiId", "ApiEndpoint", "ExecuteApiArn"];
+    const CREATE_ONLY: &'static [&'static str] = &["ProtocolType"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The types of the properties of `AWS::ApiGatewayV2::Api`.
+pub mod api {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// The `BodyS3Location` property specifies an S3 location from which to import an OpenAPI definition.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct BodyS3Location {
+        /// The S3 bucket that contains the OpenAPI definition to import.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub bucket: Option<Value<String>>,
+        /// The Etag of the S3 object.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub etag: Option<Value<String>>,
+        /// The key of the S3 object.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key: Option<Value<String>>,
+        /// The version of the S3 object.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version: Option<Value<String>>,
+    }
+
+    /// The `Cors` property specifies a CORS configuration for an API.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct Cors {
+        /// Specifies whether credentials are included in the CORS request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub allow_credentials: Option<Value<bool>>,
+        /// Represents a collection of allowed headers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub allow_headers: Option<Vec<Value<String>>>,
+        /// Represents a collection of allowed HTTP methods.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub allow_methods: Option<Vec<Value<String>>>,
+        /// Represents a collection of allowed origins.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub allow_origins: Option<Vec<Value<String>>>,
+        /// Represents a collection of exposed headers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub expose_headers: Option<Vec<Value<String>>>,
+        /// The number of seconds that the browser should cache preflight request results.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub max_age: Option<Value<i64>>,
+    }
+}
+
 /// The properties of `AWS::ApiGatewayV2::ApiMapping`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,6 +145,93 @@ impl ResourceType for ApiMapping {
     const TYPE: &'static str = "AWS::ApiGatewayV2::ApiMapping";
     const ATTRIBUTES: &'static [&'static str] = &["ApiMappingId"];
     const CREATE_ONLY: &'static [&'static str] = &["DomainName"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The properties of `AWS::ApiGatewayV2::Authorizer`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Authorizer {
+    /// The API identifier. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<Value<String>>,
+    /// Specifies the required credentials as an IAM role for API Gateway to invoke the authorizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_credentials_arn: Option<Value<String>>,
+    /// Specifies the format of the payload sent to an HTTP API Lambda authorizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_payload_format_version: Option<Value<String>>,
+    /// The time to live (TTL) for cached authorizer results, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_result_ttl_in_seconds: Option<Value<i64>>,
+    /// The authorizer type. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_type: Option<Value<String>>,
+    /// The authorizer's Uniform Resource Identifier (URI).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_uri: Option<Value<String>>,
+    /// Specifies whether a Lambda authorizer returns a response in a simple format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_simple_responses: Option<Value<bool>>,
+    /// The identity source for which authorization is requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_source: Option<Vec<Value<String>>>,
+    /// This parameter is not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_validation_expression: Option<Value<String>>,
+    /// The `JWTConfiguration` property specifies the configuration of a JWT authorizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt_configuration: Option<authorizer::JWTConfiguration>,
+    /// The name of the authorizer. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Value<String>>,
+}
+
+impl ResourceType for Authorizer {
+    const TYPE: &'static str = "AWS::ApiGatewayV2::Authorizer";
+    const ATTRIBUTES: &'static [&'static str] = &["AuthorizerId"];
+    const CREATE_ONLY: &'static [&'static str] = &["ApiId"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The types of the properties of `AWS::ApiGatewayV2::Authorizer`.
+pub mod authorizer {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// The `JWTConfiguration` property specifies the configuration of a JWT authorizer.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct JWTConfiguration {
+        /// A list of the intended recipients of the JWT.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub audience: Option<Vec<Value<String>>>,
+        /// The base domain of the identity provider that issues JSON Web Tokens.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub issuer: Option<Value<String>>,
+    }
+}
+
+/// The properties of `AWS::ApiGatewayV2::Deployment`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Deployment {
+    /// The API identifier. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<Value<String>>,
+    /// The description for the deployment resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value<String>>,
+    /// The name of an existing stage to associate with the deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage_name: Option<Value<String>>,
+}
+
+impl ResourceType for Deployment {
+    const TYPE: &'static str = "AWS::ApiGatewayV2::Deployment";
+    const ATTRIBUTES: &'static [&'static str] = &["DeploymentId"];
+    const CREATE_ONLY: &'static [&'static str] = &["ApiId"];
     const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
 }
 
@@ -105,5 +308,249 @@ pub mod domain_name {
         /// The version of the S3 object that contains your truststore.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub truststore_version: Option<Value<String>>,
+    }
+}
+
+/// The properties of `AWS::ApiGatewayV2::Integration`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Integration {
+    /// The API identifier. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<Value<String>>,
+    /// The ID of the VPC link for a private integration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<Value<String>>,
+    /// The type of the network connection to the integration endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_type: Option<Value<String>>,
+    /// Supported only for WebSocket APIs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_handling_strategy: Option<Value<String>>,
+    /// Specifies the credentials required for the integration, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_arn: Option<Value<String>>,
+    /// The description of the integration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value<String>>,
+    /// Specifies the integration's HTTP method type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration_method: Option<Value<String>>,
+    /// Supported only for HTTP API AWS\_PROXY integrations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration_subtype: Option<Value<String>>,
+    /// The integration type of an integration. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration_type: Option<Value<String>>,
+    /// For a Lambda integration, specify the URI of a Lambda function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration_uri: Option<Value<String>>,
+    /// Specifies the pass-through behavior for incoming requests based on the Content-Type header in
+    /// the request, and the available mapping templates specified as the requestTemplates property on
+    /// the Integration resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passthrough_behavior: Option<Value<String>>,
+    /// Specifies the format of the payload sent to an integration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_format_version: Option<Value<String>>,
+    /// A key-value map specifying parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_parameters: Option<BTreeMap<String, Value<String>>>,
+    /// A map of Velocity templates that are applied on the request payload based on the value of the
+    /// Content-Type header sent by the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_templates: Option<BTreeMap<String, Value<String>>>,
+    /// Parameters that transform the HTTP response from a backend integration before returning the
+    /// response to clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_parameters: Option<BTreeMap<String, integration::ResponseParameterMap>>,
+    /// The template selection expression for the integration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_selection_expression: Option<Value<String>>,
+    /// Custom timeout between 50 and 29000 milliseconds for WebSocket APIs and between 50 and 30000
+    /// milliseconds for HTTP APIs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_in_millis: Option<Value<i64>>,
+    /// The TLS configuration for a private integration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_config: Option<integration::TlsConfig>,
+}
+
+impl ResourceType for Integration {
+    const TYPE: &'static str = "AWS::ApiGatewayV2::Integration";
+    const ATTRIBUTES: &'static [&'static str] = &["IntegrationId"];
+    const CREATE_ONLY: &'static [&'static str] = &["ApiId"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The types of the properties of `AWS::ApiGatewayV2::Integration`.
+pub mod integration {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// response parameter.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct ResponseParameter {
+        /// The property `Destination`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub destination: Option<Value<String>>,
+        /// The property `Source`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub source: Option<Value<String>>,
+    }
+
+    /// map of response parameter lists.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct ResponseParameterMap {
+        /// The property `ResponseParameters`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub response_parameters: Option<Vec<ResponseParameter>>,
+    }
+
+    /// The TlsConfig property specifies the TLS configuration for a private integration.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct TlsConfig {
+        /// The property `ServerNameToVerify`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub server_name_to_verify: Option<Value<String>>,
+    }
+}
+
+/// The properties of `AWS::ApiGatewayV2::Route`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Route {
+    /// The API identifier. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<Value<String>>,
+    /// Specifies whether an API key is required for the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_required: Option<Value<bool>>,
+    /// The authorization scopes supported by this route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_scopes: Option<Vec<Value<String>>>,
+    /// The authorization type for the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_type: Option<Value<String>>,
+    /// The identifier of the `Authorizer` resource to be associated with this route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_id: Option<Value<String>>,
+    /// The model selection expression for the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_selection_expression: Option<Value<String>>,
+    /// The operation name for the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation_name: Option<Value<String>>,
+    /// The property `RequestModels`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_models: Option<serde_json::Value>,
+    /// The request parameters for the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_parameters: Option<serde_json::Value>,
+    /// The route key for the route. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_key: Option<Value<String>>,
+    /// The route response selection expression for the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_response_selection_expression: Option<Value<String>>,
+    /// The target for the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Value<String>>,
+}
+
+impl ResourceType for Route {
+    const TYPE: &'static str = "AWS::ApiGatewayV2::Route";
+    const ATTRIBUTES: &'static [&'static str] = &["RouteId"];
+    const CREATE_ONLY: &'static [&'static str] = &["ApiId"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The properties of `AWS::ApiGatewayV2::Stage`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Stage {
+    /// Settings for logging access in this stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log_settings: Option<stage::AccessLogSettings>,
+    /// The API identifier. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<Value<String>>,
+    /// Specifies whether updates to an API automatically trigger a new deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_deploy: Option<Value<bool>>,
+    /// The identifier of a client certificate for a Stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate_id: Option<Value<String>>,
+    /// The default route settings for the stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_route_settings: Option<stage::RouteSettings>,
+    /// The deployment identifier for the API stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<Value<String>>,
+    /// The description for the API stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value<String>>,
+    /// The property `RouteSettings`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_settings: Option<serde_json::Value>,
+    /// The stage name. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage_name: Option<Value<String>>,
+    /// The property `StageVariables`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage_variables: Option<serde_json::Value>,
+    /// The property `Tags`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, Value<String>>>,
+}
+
+impl ResourceType for Stage {
+    const TYPE: &'static str = "AWS::ApiGatewayV2::Stage";
+    const ATTRIBUTES: &'static [&'static str] = &[];
+    const CREATE_ONLY: &'static [&'static str] = &["StageName", "ApiId"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The types of the properties of `AWS::ApiGatewayV2::Stage`.
+pub mod stage {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// The `AccessLogSettings` property type.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct AccessLogSettings {
+        /// The property `DestinationArn`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub destination_arn: Option<Value<String>>,
+        /// The property `Format`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub format: Option<Value<String>>,
+    }
+
+    /// The `RouteSettings` property type.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct RouteSettings {
+        /// The property `DataTraceEnabled`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub data_trace_enabled: Option<Value<bool>>,
+        /// The property `DetailedMetricsEnabled`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub detailed_metrics_enabled: Option<Value<bool>>,
+        /// The property `LoggingLevel`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub logging_level: Option<Value<String>>,
+        /// The property `ThrottlingBurstLimit`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub throttling_burst_limit: Option<Value<i64>>,
+        /// The property `ThrottlingRateLimit`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub throttling_rate_limit: Option<Value<f64>>,
     }
 }

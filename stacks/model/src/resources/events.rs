@@ -5,6 +5,86 @@ use serde::Serialize;
 use super::ResourceType;
 use crate::template::value::Value;
 
+/// The properties of `AWS::Events::EventBus`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EventBus {
+    /// Dead Letter Queue for the event bus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter_config: Option<event_bus::DeadLetterConfig>,
+    /// The description of the event bus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value<String>>,
+    /// If you are creating a partner event bus, this specifies the partner event source that the new
+    /// event bus will be matched with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_name: Option<Value<String>>,
+    /// Kms Key Identifier used to encrypt events at rest in the event bus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_identifier: Option<Value<String>>,
+    /// The logging configuration settings for vended logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_config: Option<event_bus::LogConfig>,
+    /// The name of the event bus. Required. A change replaces the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Value<String>>,
+    /// A JSON string that describes the permission policy statement for the event bus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<serde_json::Value>,
+    /// Any tags assigned to the event bus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<event_bus::Tag>>,
+}
+
+impl ResourceType for EventBus {
+    const TYPE: &'static str = "AWS::Events::EventBus";
+    const ATTRIBUTES: &'static [&'static str] = &["Arn"];
+    const CREATE_ONLY: &'static [&'static str] = &["Name"];
+    const CONDITIONALLY_CREATE_ONLY: &'static [&'static str] = &[];
+}
+
+/// The types of the properties of `AWS::Events::EventBus`.
+pub mod event_bus {
+    use serde::Serialize;
+
+    use crate::template::value::Value;
+
+    /// Dead Letter Queue for the event bus.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct DeadLetterConfig {
+        /// The property `Arn`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub arn: Option<Value<String>>,
+    }
+
+    /// The logging configuration settings for vended logs.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct LogConfig {
+        /// Configures whether or not to include event detail, input transformer details, target properties,
+        /// and target input in the applicable log messages. One of `FULL`, `NONE`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub include_detail: Option<Value<String>>,
+        /// Configures the log level of the EventBus and determines which log messages are sent to Ingestion
+        /// Hub for delivery. One of `INFO`, `ERROR`, `TRACE`, `OFF`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub level: Option<Value<String>>,
+    }
+
+    /// The `Tag` property type.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct Tag {
+        /// The property `Key`. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key: Option<Value<String>>,
+        /// The property `Value`. Required.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub value: Option<Value<String>>,
+    }
+}
+
 /// The properties of `AWS::Events::Rule`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
