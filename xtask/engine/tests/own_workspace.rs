@@ -77,7 +77,7 @@ async fn an_authorizer_decides_about_each_request_of_both_stacks(api: &str) {
         }
     }
     assert_eq!(send("GET", "/health", None, "closed").await.status, 200, "an open route asks no authorizer");
-    assert_eq!(send("GET", "/health/", Some("sesame"), "open").await.status, 404);
+    assert_eq!(send("GET", "/cellar", Some("sesame"), "open").await.status, 404);
 }
 
 /// The response to `GET /notes`.
