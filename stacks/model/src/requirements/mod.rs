@@ -10,6 +10,7 @@ mod alarms;
 mod callers;
 mod data;
 mod event_sources;
+mod http_apis;
 mod indexes;
 mod limits;
 mod metrics;
@@ -67,6 +68,10 @@ pub enum Requirement {
     GatewayTimeout,
     /// Alarms watch metrics that exist, of resources that exist, in periods that CloudWatch accepts.
     Alarm,
+    /// A route of an HTTP API has an authorizer, or says that it is open.
+    RouteAuthorization,
+    /// The stage of an HTTP API logs its requests.
+    AccessLog,
     /// The indexes of a table have different names, and policies name indexes that exist.
     Index,
 }
@@ -91,6 +96,8 @@ impl Requirement {
             Self::EventSource => "event-source",
             Self::GatewayTimeout => "gateway-timeout",
             Self::Alarm => "alarm",
+            Self::RouteAuthorization => "route-authorization",
+            Self::AccessLog => "access-log",
             Self::Index => "index",
         }
     }
@@ -133,12 +140,13 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
-const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 10] = [
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 11] = [
     access::check,
     alarms::check,
     callers::check,
     data::check,
     event_sources::check,
+    http_apis::check,
     indexes::check,
     limits::check,
     regions::check,
