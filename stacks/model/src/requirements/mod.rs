@@ -14,10 +14,12 @@ mod http_apis;
 mod indexes;
 mod limits;
 mod metrics;
+mod networks;
 mod references;
 mod regions;
 mod timeouts;
 mod transport;
+mod web_sockets;
 mod wildcards;
 
 use std::fmt;
@@ -72,6 +74,10 @@ pub enum Requirement {
     RouteAuthorization,
     /// The stage of an HTTP API logs its requests.
     AccessLog,
+    /// A function in a VPC reaches the tables and buckets of its system.
+    Network,
+    /// A WebSocket API has an authorizer, or a reason to be open.
+    WebSocketAuthorizer,
     /// The indexes of a table have different names, and policies name indexes that exist.
     Index,
 }
@@ -98,6 +104,8 @@ impl Requirement {
             Self::Alarm => "alarm",
             Self::RouteAuthorization => "route-authorization",
             Self::AccessLog => "access-log",
+            Self::Network => "network",
+            Self::WebSocketAuthorizer => "web-socket-authorizer",
             Self::Index => "index",
         }
     }
@@ -140,7 +148,7 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
-const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 11] = [
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 13] = [
     access::check,
     alarms::check,
     callers::check,
@@ -149,9 +157,11 @@ const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 11] = [
     http_apis::check,
     indexes::check,
     limits::check,
+    networks::check,
     regions::check,
     timeouts::check,
     transport::check,
+    web_sockets::check,
 ];
 
 /// Returns the resources that break a requirement without an exception.
