@@ -33,6 +33,9 @@ pub struct RenderedSystem {
     pub name: String,
     /// The stacks. Each comes after the stacks whose outputs it takes.
     pub stacks: Vec<RenderedStack>,
+    /// Names for several stacks, by [`RenderedStack::stack`], with which a deploy selects them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Vec<String>>,
     /// The smoke checks that run when the system is released.
     pub smoke: Vec<SmokeCheck>,
     /// The checks that run from outside after a deploy.
@@ -139,6 +142,14 @@ impl RenderedStack {
             web_sockets: Vec::new(),
         }
     }
+
+    /// Returns the stage's name, which ends the stack's name; an empty text if the stack is named otherwise.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        let rest = self.name.strip_prefix(self.system.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.stack.as_str()));
+        rest.and_then(|rest| rest.strip_prefix('-')).unwrap_or_default()
+    }
 }
 
 /// The source of a template parameter's value at the time of a deploy.
@@ -181,7 +192,7 @@ pub enum ParameterSource {
 pub struct RenderedFunction {
     /// The names from the function's contract.
     pub id: FunctionId,
-    /// The name in Lambda: `<system>-<function>-<stage>`.
+    /// The name in Lambda: `<system>-<function>-<stage>`, or another one with the system and the stage.
     pub function_name: String,
     /// The logical ID of the alias `live`.
     pub alias_logical_id: String,
