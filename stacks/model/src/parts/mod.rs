@@ -14,6 +14,7 @@ pub mod email_pool;
 pub mod event_source;
 pub mod function;
 pub mod identity_pool;
+pub mod key;
 pub mod layer;
 pub mod parameter;
 pub mod policy;
