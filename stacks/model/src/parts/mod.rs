@@ -17,6 +17,7 @@ pub mod function;
 pub mod gateway_endpoints;
 pub mod http_api;
 pub mod identity_pool;
+pub mod key;
 pub mod layer;
 pub mod metric;
 pub mod parameter;
