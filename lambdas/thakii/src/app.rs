@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use aws_config::SdkConfig;
 use common::limits::{CounterTable, Counters};
+use tables::Database;
 use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
 use tokio::sync::OnceCell;
 
@@ -24,8 +25,7 @@ use crate::{
     outbound::Outbound,
     queue::Queue,
     tables::{
-        Database, admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads,
-        users::Users,
+        admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads, users::Users,
     },
 };
 
