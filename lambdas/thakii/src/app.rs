@@ -7,6 +7,7 @@ use common::{
     limits::{CounterTable, Counters},
     token::SecretSource,
 };
+use tables::Database;
 use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
 use tokio::sync::OnceCell;
 
@@ -26,8 +27,7 @@ use crate::{
     outbound::Outbound,
     queue::Queue,
     tables::{
-        Database, admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads,
-        users::Users,
+        admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads, users::Users,
     },
 };
 

@@ -4,6 +4,7 @@
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tables::Database;
 use thakii_contract::Status as StatusEnvironment;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     notify::{Notifier, Topic},
     queue::{Queue, TaskMessage},
     tables::{
-        Database,
         notifications::Notifications,
         servers::Servers,
         tasks::{
