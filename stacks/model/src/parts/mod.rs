@@ -13,6 +13,7 @@ pub mod dashboard;
 pub mod email_pool;
 pub mod event_source;
 pub mod function;
+pub mod http_api;
 pub mod identity_pool;
 pub mod layer;
 pub mod parameter;
