@@ -3,7 +3,10 @@
 use std::str::FromStr;
 
 use aws_config::SdkConfig;
-use common::limits::{CounterTable, Counters};
+use common::{
+    limits::{CounterTable, Counters},
+    token::SecretSource,
+};
 use tables::Database;
 use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
 use tokio::sync::OnceCell;
@@ -15,7 +18,6 @@ use crate::{
         identity::Identity,
         issuers::{Issuers, IssuersError},
         role::{Role, SuperAdmins, compute_role},
-        secret::SecretSource,
     },
     aws::{self, AwsError},
     directory::Directory,
