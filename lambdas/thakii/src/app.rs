@@ -139,6 +139,6 @@ fn positive<N: FromStr + PartialOrd + Default>(name: &'static str, text: &str) -
 
 /// Table `system`, which also holds the counters of sign-in routes.
 fn counter_table(name: &str) -> CounterTable {
-    let (sort, expires) = (SYSTEM.sort.unwrap_or_default(), SYSTEM.expires.unwrap_or_default());
+    let (sort, expires) = (SYSTEM.sort, SYSTEM.expires.unwrap_or_default());
     CounterTable { name: name.to_owned(), partition: SYSTEM.partition, sort, expires }
 }
