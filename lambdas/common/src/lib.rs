@@ -1,5 +1,5 @@
-//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, limits, errors and log
-//! lines.
+//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, limits, guarded outbound
+//! calls, errors and log lines.
 //!
 //! It knows contracts in general and must not name a system.
 
@@ -13,6 +13,7 @@ pub mod limits;
 #[cfg(test)]
 mod notes;
 pub mod numbers;
+pub mod outbound;
 mod path;
 pub mod probe;
 pub mod start;
