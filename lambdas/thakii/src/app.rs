@@ -7,6 +7,7 @@ use common::{
     limits::{CounterTable, Counters},
     outbound::{Outbound, Settings},
 };
+use tables::Database;
 use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
 use tokio::sync::OnceCell;
 
@@ -27,8 +28,7 @@ use crate::{
     queue::Queue,
     registry::{self, USER_AGENT},
     tables::{
-        Database, admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads,
-        users::Users,
+        admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads, users::Users,
     },
 };
 

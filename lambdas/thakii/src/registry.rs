@@ -6,13 +6,11 @@ use common::outbound::{Outbound, OutboundError, Settings};
 use futures_util::{StreamExt, stream};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use tables::to_storable;
 
 use crate::{
     aws::AwsError,
-    tables::{
-        attributes::to_storable,
-        servers::{Health, Server, Servers},
-    },
+    tables::servers::{Health, Server, Servers},
     time,
 };
 
