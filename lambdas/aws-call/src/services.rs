@@ -26,7 +26,7 @@ pub const DYNAMODB: JsonService = Service::regional("dynamodb", "DynamoDB").with
 /// Simple Email Service, version 1: its query protocol suffices to send a mail.
 pub const EMAIL: Service = Service { host: "email", signing_name: "ses", id: "SES", is_global: false };
 
-/// EventBridge: events on a bus.
+/// EventBridge: event buses.
 pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_json("1.1", "AWSEvents");
 
 /// Secrets Manager.
