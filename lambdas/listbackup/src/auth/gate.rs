@@ -24,7 +24,7 @@ pub(crate) struct Gate {
 /// A limit that is not a positive number.
 #[derive(Debug, thiserror::Error)]
 #[error("SIGN_IN_PER_MINUTE must be a positive number")]
-pub struct LimitError;
+pub(crate) struct LimitError;
 
 impl Gate {
     /// Counts in the table of users. Pseudonyms are derived from `key`, which all instances share.
@@ -32,10 +32,7 @@ impl Gate {
         let per_minute = per_minute.parse().ok().filter(|most: &u32| *most > 0).ok_or(LimitError)?;
         let name = users_table.to_owned();
         let table = CounterTable { name, partition: USERS.partition, sort: USERS.sort, expires: TTL };
-        Ok(Self {
-            counters: Counters::new(table, aws.clone(), per_minute),
-            subjects: Subjects::new(key.as_bytes()),
-        })
+        Ok(Self { counters: Counters::new(table, aws.clone(), per_minute), subjects: Subjects::new(key.as_bytes()) })
     }
 
     /// Counts a request of an address, and of an account if it names one.

@@ -1,9 +1,9 @@
-//! The fields of requests. Each error names its field.
+//! The fields of requests about users.
 
-use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
-
-use crate::shared::envelope::Problem;
+use crate::{
+    requests::{Fields, invalid},
+    shared::envelope::Problem,
+};
 
 /// The shortest password; the user pool's policy demands more.
 const PASSWORD_CHARACTERS: usize = 8;
@@ -14,25 +14,7 @@ const LONGEST_EMAIL: usize = 254;
 /// The longest name of a user or an account.
 const LONGEST_NAME: usize = 128;
 
-/// The fields of a JSON object.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Fields(pub(crate) Map<String, Value>);
-
 impl Fields {
-    /// Checks whether the field exists and is not null.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| !value.is_null())
-    }
-
-    /// Returns a required text that is not empty.
-    pub(crate) fn text(&self, name: &str) -> Result<&str, Problem> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Err(invalid(name, "is missing")),
-            Some(Value::String(text)) if !text.is_empty() => Ok(text),
-            Some(_) => Err(invalid(name, "must be a text that is not empty")),
-        }
-    }
-
     /// Returns a required e-mail address, in lower case.
     pub(crate) fn email(&self, name: &str) -> Result<String, Problem> {
         let email = self.text(name)?.trim().to_lowercase();
@@ -61,18 +43,13 @@ impl Fields {
     }
 }
 
-/// A 400 response that names a field.
-pub(crate) fn invalid(field: &str, reason: &str) -> Problem {
-    let mut problem = Problem::new(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", format!("{field} {reason}"));
-    problem.fields.insert("details".to_owned(), json!({ "field": field }));
-    problem
-}
-
 /// Checks the form of an address; whether it exists is not known.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let is_plain = |text: &str| {
-        !text.chars().any(|character| character.is_whitespace() || character.is_control() || "@<>,;\"\\()[]".contains(character))
+        !text
+            .chars()
+            .any(|character| character.is_whitespace() || character.is_control() || "@<>,;\"\\()[]".contains(character))
     };
     let labels: Vec<&str> = domain.split('.').collect();
     text.len() <= LONGEST_EMAIL
@@ -85,6 +62,8 @@ fn is_email(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn fields(value: Value) -> Fields {
@@ -97,9 +76,19 @@ mod tests {
             assert!(is_email(good), "{good}");
         }
         let long = format!("{}@example.com", "a".repeat(250));
-        for bad in
-            ["", "a", "@example.com", "a@", "a@localhost", "a@b..c", "a b@example.com", "a@b@c.de", "a\n@b.de", "<a@b.de>", &long]
-        {
+        for bad in [
+            "",
+            "a",
+            "@example.com",
+            "a@",
+            "a@localhost",
+            "a@b..c",
+            "a b@example.com",
+            "a@b@c.de",
+            "a\n@b.de",
+            "<a@b.de>",
+            &long,
+        ] {
             assert!(!is_email(bad), "{bad}");
         }
         assert_eq!(fields(json!({"email": " Ana@Example.COM "})).email("email").as_deref(), Ok("ana@example.com"));

@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 use super::{
     audit::{Audit, Happening},
     gate::Gate,
-    input::Fields,
     pool::{Challenge, Pool, PoolError, SignIn, SignedIn},
-    serve::{Reply, internal, unavailable},
+    serve::unavailable,
     users::Users,
 };
 use crate::{
+    requests::{Fields, Reply, internal},
     shared::{
         envelope::Problem,
         ids::Kind,
@@ -120,7 +120,9 @@ async fn issue(app: &Login, signed_in: &SignedIn, now: Timestamp) -> Result<Repl
         return Err(suspended());
     }
     let event_id = format!("{}:login:{}", user.user_id, refresh.family);
-    app.audit.record(USER_LOGIN, "user.login", "login", &Happening { event_id, user: &user, message: "A user signed in" }).await;
+    let (user_id, account_id) = (&user.user_id, &user.account_id);
+    let happening = Happening { event_id, user_id, account_id, message: "A user signed in" };
+    app.audit.record(USER_LOGIN, "user.login", "login", &happening).await;
     let mut data = tokens;
     data["idToken"] = json!(signed_in.id_token);
     data["user"] = json!({
@@ -132,7 +134,7 @@ async fn issue(app: &Login, signed_in: &SignedIn, now: Timestamp) -> Result<Repl
         "mfaEnabled": user.mfa_enabled,
         "emailVerified": email_verified,
     });
-    Ok(Reply { status: StatusCode::OK, data })
+    Ok(Reply::ok(data))
 }
 
 impl Issuer {

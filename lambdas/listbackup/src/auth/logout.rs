@@ -1,7 +1,6 @@
 //! Signing out: the family ends here, and every session in the user pool. The authorizer refuses its access tokens at once, because it
 //! reads the user's families.
 
-use axum::http::StatusCode;
 use common::telemetry;
 use listbackup_contract::events::USER_LOGOUT;
 use serde_json::json;
@@ -9,10 +8,13 @@ use serde_json::json;
 use super::{
     audit::{Audit, Happening},
     pool::Pool,
-    serve::{Reply, internal, session_required},
+    serve::session_required,
     users::Users,
 };
-use crate::shared::{envelope::Problem, identity::Identity, ids};
+use crate::{
+    requests::{Reply, internal},
+    shared::{envelope::Problem, identity::Identity, ids},
+};
 
 /// The state of the function.
 #[derive(Debug)]
@@ -27,10 +29,15 @@ pub(crate) async fn logout(app: &Logout, caller: &Identity) -> Result<Reply, Pro
     app.users.remove_family(&caller.user_id, &caller.family).await.map_err(|error| internal(&error))?;
     // The session has ended already, so a failure here is only logged.
     if let Err(error) = app.pool.sign_out(ids::bare(&caller.user_id)).await {
-        tracing::warn!(error = telemetry::chain(&error), user = caller.user_id, "failed to sign a user out of the pool");
+        tracing::warn!(
+            error = telemetry::chain(&error),
+            user = caller.user_id,
+            "failed to sign a user out of the pool"
+        );
     }
     let event_id = format!("{}:logout:{}", caller.user_id, caller.family);
-    app.audit.record(USER_LOGOUT, "user.logout", "logout", &Happening { event_id, user: caller, message: "A user signed out" }).await;
-    let data = json!({ "message": "Signed out", "userId": caller.user_id });
-    Ok(Reply { status: StatusCode::OK, data })
+    let (user_id, account_id) = (&caller.user_id, &caller.account_id);
+    let happening = Happening { event_id, user_id, account_id, message: "A user signed out" };
+    app.audit.record(USER_LOGOUT, "user.logout", "logout", &happening).await;
+    Ok(Reply::ok(json!({ "message": "Signed out", "userId": caller.user_id })))
 }

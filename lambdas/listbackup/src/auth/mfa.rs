@@ -8,13 +8,15 @@ use serde_json::json;
 
 use super::{
     gate::Gate,
-    input::{Fields, invalid},
     login::{is_code, refusal, use_code},
     pool::{Pool, PoolError, SignIn, SignedIn},
-    serve::{Reply, internal, session_required},
+    serve::session_required,
     users::Users,
 };
-use crate::shared::{envelope::Problem, identity::Identity, ids};
+use crate::{
+    requests::{Fields, Reply, internal, invalid},
+    shared::{envelope::Problem, identity::Identity, ids},
+};
 
 /// The issuer that authenticators show.
 const ISSUER: &str = "ListBackup";
@@ -32,7 +34,7 @@ pub(crate) async fn setup(app: &Mfa, address: &str, caller: &Identity, fields: &
     let signed_in = sign_in(app, address, caller, fields.text("password")?).await?;
     let secret = app.pool.associate(&signed_in).await.map_err(refusal)?;
     let url = otpauth_url(&caller.email, &secret);
-    Ok(Reply { status: StatusCode::OK, data: json!({ "secret": secret, "otpauthUrl": url }) })
+    Ok(Reply::ok(json!({ "secret": secret, "otpauthUrl": url })))
 }
 
 /// Ends the setup with the authenticator's first code.
@@ -52,7 +54,7 @@ pub(crate) async fn verify(app: &Mfa, address: &str, caller: &Identity, fields: 
     use_code(&app.users, sub, code).await?;
     app.pool.require_code(sub).await.map_err(refusal)?;
     app.users.require_code(&caller.user_id).await.map_err(|error| internal(&error))?;
-    Ok(Reply { status: StatusCode::OK, data: json!({ "mfaEnabled": true }) })
+    Ok(Reply::ok(json!({ "mfaEnabled": true })))
 }
 
 /// Signs the caller in to the pool, whose operations about a second factor need its own token.

@@ -132,8 +132,7 @@ impl Pool {
 
     /// Makes a user's password permanent, so that signing in needs no further step.
     pub(crate) async fn set_password(&self, username: &str, password: &str) -> Result<(), PoolError> {
-        let input =
-            json!({ "UserPoolId": self.id, "Username": username, "Password": password, "Permanent": true });
+        let input = json!({ "UserPoolId": self.id, "Username": username, "Password": password, "Permanent": true });
         self.call("AdminSetUserPassword", &input).await.map(|_: Value| ())
     }
 

@@ -5,16 +5,12 @@ use jiff::Timestamp;
 
 use super::{
     gate::Gate,
-    input::Fields,
     login::Issuer,
-    serve::{Reply, internal},
     users::{Rotation, Users},
 };
 use crate::{
-    shared::{
-        envelope::Problem,
-        rows::user::UserStatus,
-    },
+    requests::{Fields, Reply, internal},
+    shared::{envelope::Problem, rows::user::UserStatus},
     tokens::{self, Refresh as Token},
 };
 
@@ -41,7 +37,7 @@ pub(crate) async fn refresh(app: &Refresh, address: &str, fields: &Fields) -> Re
     // Signed before the exchange, so that an unavailable secret does not use the old token up.
     let data = issuer.issue(&user, &new, now).await?;
     match app.users.rotate(&old, &new).await.map_err(|error| internal(&error))? {
-        Rotation::Rotated => Ok(Reply { status: StatusCode::OK, data }),
+        Rotation::Rotated => Ok(Reply::ok(data)),
         Rotation::Replayed => {
             app.users.remove_family(&old.user_id, &old.family).await.map_err(|error| internal(&error))?;
             tracing::warn!(user = old.user_id, "a refresh token was used twice; its session was ended");

@@ -1,5 +1,7 @@
 //! Registration: a user in the pool, then the rows of user and account.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use common::telemetry;
 use jiff::Timestamp;
@@ -7,24 +9,26 @@ use listbackup_contract::events::USER_REGISTERED;
 use serde_json::{Map, json};
 
 use super::{
-    audit::{Audit, Happening},
+    audit::{self, Audit, Happening},
     gate::Gate,
-    input::Fields,
     mail::{Mail, Mailer},
     pool::{Pool, PoolError},
-    serve::{Reply, internal, unavailable},
+    serve::unavailable,
     users::Users,
 };
-use crate::shared::{
-    envelope::Problem,
-    identity::Role,
-    ids::Kind,
-    rows::{
-        Account, User,
-        account::{AccountSettings, Usage},
-        user::UserStatus,
+use crate::{
+    requests::{Fields, Reply, internal, invalid},
+    shared::{
+        envelope::Problem,
+        identity::Role,
+        ids::Kind,
+        rows::{
+            Account, User,
+            account::{AccountSettings, Usage},
+            user::UserStatus,
+        },
+        time,
     },
-    time,
 };
 
 /// The state of the function.
@@ -55,7 +59,11 @@ pub(crate) async fn register(app: &Register, address: &str, fields: &Fields) -> 
     if let Err(problem) = complete(app, &request, &user, &account).await {
         // Without its rows the user could neither sign in nor register again.
         if let Err(error) = app.pool.delete(&sub).await {
-            tracing::error!(error = telemetry::chain(&error), user = user.user_id, "failed to delete a user without rows");
+            tracing::error!(
+                error = telemetry::chain(&error),
+                user = user.user_id,
+                "failed to delete a user without rows"
+            );
         }
         return Err(problem);
     }
@@ -89,13 +97,14 @@ pub(crate) async fn register(app: &Register, address: &str, fields: &Fields) -> 
 async fn complete(app: &Register, request: &Request, user: &User, account: &Account) -> Result<(), Problem> {
     let permanent = app.pool.set_password(&user.cognito_user_id, &request.password).await;
     permanent.map_err(refusal)?;
-    let activity = app.audit.activity("user.registered", "registered", &happening(user));
+    let activity = audit::activity("user.registered", "registered", &happening(user));
     let rows = app.users.register(user, (&app.accounts_table, account), (app.audit.table(), &activity)).await;
     rows.map_err(|error| internal(&error))
 }
 
 fn happening(user: &User) -> Happening<'_> {
-    Happening { event_id: format!("{}:registered", user.user_id), user, message: "A user was registered" }
+    let event_id = format!("{}:registered", user.user_id);
+    Happening { event_id, user_id: &user.user_id, account_id: &user.account_id, message: "A user was registered" }
 }
 
 fn parse(fields: &Fields) -> Result<Request, Problem> {
@@ -122,7 +131,7 @@ fn rows(request: &Request, sub: &str) -> (User, Account) {
         cognito_user_id: sub.to_owned(),
         mfa_enabled: false,
         preferences: Map::new(),
-        families: std::collections::BTreeMap::new(),
+        families: BTreeMap::new(),
         last_login_at: None,
         created_at: now.clone(),
         updated_at: now.clone(),
@@ -147,7 +156,7 @@ fn refusal(error: PoolError) -> Problem {
         PoolError::Exists => {
             Problem::new(StatusCode::CONFLICT, "USER_EXISTS", "a user with this e-mail address exists already")
         }
-        PoolError::Password(reason) => super::input::invalid("password", &format!("was refused: {reason}")),
+        PoolError::Password(reason) => invalid("password", &format!("was refused: {reason}")),
         PoolError::TooMany => unavailable(),
         error => internal(&error),
     }

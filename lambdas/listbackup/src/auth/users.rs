@@ -46,7 +46,12 @@ impl Users {
     }
 
     /// Writes a new user, its account and the activity about it: all or none.
-    pub(crate) async fn register(&self, user: &User, account: (&str, &Account), activity: (&str, &Activity)) -> Result<(), AwsError> {
+    pub(crate) async fn register(
+        &self,
+        user: &User,
+        account: (&str, &Account),
+        activity: (&str, &Activity),
+    ) -> Result<(), AwsError> {
         let absent = |name: &str| Change::new().when(|at| at.absent(name));
         let writes = vec![
             Write::Put(self.table.clone(), to_item(user)?, absent("userId")),
@@ -114,17 +119,13 @@ impl Users {
     /// Ends a family: its tokens are refused from now on. An absent family is success.
     pub(crate) async fn remove_family(&self, user_id: &str, family: &str) -> Result<(), AwsError> {
         let family = path(family);
-        let change = Change::new()
-            .remove(&family)
-            .set("updatedAt", time::now())
-            .when(|at| at.exists(&family));
+        let change = Change::new().remove(&family).set("updatedAt", time::now()).when(|at| at.exists(&family));
         self.database.update(&self.table, key(user_id), change).await.map(|_| ())
     }
 
     /// Records that the user needs a code to sign in.
     pub(crate) async fn require_code(&self, user_id: &str) -> Result<(), AwsError> {
-        let change =
-            Change::new().set("mfaEnabled", true).set("updatedAt", time::now()).when(|at| at.exists("userId"));
+        let change = Change::new().set("mfaEnabled", true).set("updatedAt", time::now()).when(|at| at.exists("userId"));
         self.database.update(&self.table, key(user_id), change).await.map(|_| ())
     }
 
