@@ -1,5 +1,5 @@
-//! Shared parts of all functions: start-up, probes, API Gateway's HTTP and WebSockets, CORS, tokens, limits, errors, log lines,
-//! metrics, queues and event buses.
+//! Shared parts of all functions: start-up, probes, API Gateway's HTTP and WebSockets, CORS, tokens, limits, guarded outbound
+//! calls, errors, log lines, metrics, queues and event buses.
 //!
 //! It knows contracts in general and must not name a system.
 
@@ -16,6 +16,7 @@ pub mod metrics;
 #[cfg(test)]
 mod notes;
 pub mod numbers;
+pub mod outbound;
 mod path;
 mod payload;
 pub mod probe;
