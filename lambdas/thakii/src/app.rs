@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use common::{
     limits::{CounterTable, Counters},
     outbound::{Outbound, Settings},
+    token::SecretSource,
 };
 use tables::Database;
 use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
@@ -18,7 +19,6 @@ use crate::{
         identity::Identity,
         issuers::{Issuers, IssuersError},
         role::{Role, SuperAdmins, compute_role},
-        secret::SecretSource,
     },
     aws::{self, AwsError},
     directory::Directory,
@@ -140,6 +140,6 @@ fn positive<N: FromStr + PartialOrd + Default>(name: &'static str, text: &str) -
 
 /// Table `system`, which also holds the counters of sign-in routes.
 fn counter_table(name: &str) -> CounterTable {
-    let (sort, expires) = (SYSTEM.sort.unwrap_or_default(), SYSTEM.expires.unwrap_or_default());
+    let (sort, expires) = (SYSTEM.sort, SYSTEM.expires.unwrap_or_default());
     CounterTable { name: name.to_owned(), partition: SYSTEM.partition, sort, expires }
 }
