@@ -6,9 +6,10 @@ use Statistic::{Average, Maximum, Sum};
 use listbackup_contract::{SYSTEM, tables};
 use model::{
     parts::{
-        alarm::{Alarm, Metric, Statistic, Threshold},
+        alarm::{Alarm, Threshold},
         function::FunctionHandle,
         http_api::HttpApiHandle,
+        metric::{Metric, Statistic},
         queue::QueueHandle,
         topic::TopicHandle,
     },
@@ -29,10 +30,20 @@ const TIMEOUT_PERCENT: u32 = 95;
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
     pub(super) handle: FunctionHandle,
-    /// The name in its service, for example `getSources`.
-    pub(super) name: &'static str,
     /// In seconds.
     pub(super) timeout: u32,
+}
+
+impl Watched {
+    pub(super) fn new(handle: &FunctionHandle, timeout: u32) -> Self {
+        Self { handle: handle.clone(), timeout }
+    }
+
+    /// Returns the name in its service, for example `getSources`: the end of the name in Lambda.
+    fn name(&self, stage: &Stage) -> &str {
+        let name = self.handle.name.as_str();
+        name.split_once(&format!("-{}-", stage.name)).map_or(name, |(_, function)| function)
+    }
 }
 
 pub(super) fn alarm(
@@ -50,16 +61,15 @@ pub(super) fn alarm(
 /// Adds the alarms of functions.
 pub(super) fn add_of_functions(stack: &mut Stack, stage: &Stage, topic: &TopicHandle, functions: &[Watched]) {
     for function in functions {
-        let metric = |name: &str, statistic: Statistic| {
-            Metric::new("AWS/Lambda", name, statistic).of("FunctionName", function.handle.function.id())
-        };
+        let metric =
+            |name: &str, statistic: Statistic| Metric::function(function.handle.function.id(), name, statistic);
         let errors = (metric("Errors", Average), Threshold::Above(ERROR_RATE));
         let meaning = "More than 5 percent of the invocations failed.";
-        let errors = alarm(stage, topic, &format!("error-rate-{}", function.name), errors, meaning).periods(PERIOD, 2);
+        let errors = alarm(stage, topic, &format!("error-rate-{}", function.name(stage)), errors, meaning).periods(PERIOD, 2);
         let most = f64::from(function.timeout * 1000 * TIMEOUT_PERCENT / 100);
         let slow = (metric("Duration", Maximum), Threshold::AtLeast(most));
         let meaning = "An invocation took nearly as long as the function may run.";
-        let slow = alarm(stage, topic, &format!("timeout-{}", function.name), slow, meaning).periods(PERIOD, 1);
+        let slow = alarm(stage, topic, &format!("timeout-{}", function.name(stage)), slow, meaning).periods(PERIOD, 1);
         stack.add(errors);
         stack.add(slow);
     }
@@ -67,7 +77,7 @@ pub(super) fn add_of_functions(stack: &mut Stack, stage: &Stage, topic: &TopicHa
 
 /// Adds the alarm of an API.
 pub(super) fn add_of_api(stack: &mut Stack, stage: &Stage, topic: &TopicHandle, api: &HttpApiHandle) {
-    let metric = Metric::new("AWS/ApiGateway", "5xx", Average).of("ApiId", api.id.clone());
+    let metric = Metric::http_api(&api.id, "5xx", Average);
     let watched = (metric, Threshold::Above(ERROR_RATE));
     let meaning = "More than 5 percent of the requests failed.";
     stack.add(alarm(stage, topic, "error-rate-api", watched, meaning).periods(PERIOD, 2));
@@ -89,7 +99,7 @@ pub(super) fn of_core(stage: &Stage, core: &Core) -> Vec<Alarm> {
     ];
     for (name, table) in hot {
         for (kind, metric) in [("read", "ReadThrottleEvents"), ("write", "WriteThrottleEvents")] {
-            let metric = Metric::new("AWS/DynamoDB", metric, Sum).of("TableName", table.name());
+            let metric = Metric::table(table.name(), metric, Sum);
             let watched = (metric, Threshold::AtLeast(1.0));
             let meaning = "DynamoDB refused requests.";
             alarms.push(alarm(stage, topic, &format!("throttle-{name}-{kind}"), watched, meaning).periods(PERIOD, 1));
@@ -104,8 +114,7 @@ pub(super) fn dead_letters(stage: &Stage, topic: &TopicHandle, name: &str, queue
 }
 
 fn backlog(stage: &Stage, topic: &TopicHandle, (name, queue): (&str, &QueueHandle), most: f64) -> Alarm {
-    let metric =
-        Metric::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", Maximum).of("QueueName", queue.name());
+    let metric = Metric::queue(queue.name(), "ApproximateNumberOfMessagesVisible", Maximum);
     let meaning = "Messages wait in the queue.";
     alarm(stage, topic, &format!("backlog-{name}"), (metric, Threshold::Above(most)), meaning)
 }

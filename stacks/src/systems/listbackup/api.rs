@@ -2,6 +2,8 @@
 
 mod functions;
 
+pub(super) use self::functions::parameters;
+
 use contract::Method;
 use listbackup_contract::api::{
     CreateJobRoute, CreateSourceRoute, DeleteSourceRoute, DownloadFileRoute, GetActivityRoute, GetJobsRoute, GetRunRoute,

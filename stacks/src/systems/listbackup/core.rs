@@ -2,23 +2,25 @@
 
 use listbackup_contract::{
     SYSTEM, limits,
+    storage::DATA,
     tables::{self, TTL},
 };
 use model::{
     parts::{
         bucket::{Bucket, BucketName},
         event_bus::{EventBus, EventBusHandle},
+        gateway_endpoints::GatewayEndpoints,
         parameter::Parameter,
         queue::{Queue, Queues},
         secret::{Secret, SecretHandle},
-        table::{Table, TableHandle},
+        table::{Access, Table, TableHandle},
         topic::{ARN_OUTPUT, Topic, TopicHandle},
     },
     stage::Stage,
     template::{Stack, Text, json::camel},
 };
 
-use super::{Settings, alarms};
+use super::{Settings, alarms, settings::Network, sources};
 
 /// The stack's name.
 pub(super) const NAME: &str = "core";
@@ -106,6 +108,9 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, Core) {
         stack.add(parameter(stage, logical_id, name, value));
     }
     let core = Core { tables, bucket, job, data, bus, access_secret, refresh_secret, topic };
+    if let Some(network) = &settings.vpc {
+        stack.add(endpoints(settings, network, &core));
+    }
     for alarm in alarms::of_core(stage, &core) {
         stack.add(alarm);
     }
@@ -115,6 +120,17 @@ pub(super) fn stack(stage: &Stage, settings: &Settings) -> (Stack, Core) {
     stack.output("EventBusName", core.bus.name());
     stack.output(ARN_OUTPUT, core.topic.arn());
     (stack, core)
+}
+
+/// Returns the ways from the functions' network to tables and buckets.
+fn endpoints(settings: &Settings, network: &Network, core: &Core) -> GatewayEndpoints {
+    let access = [Access::ConditionCheckItem, Access::GetItem, Access::PutItem, Access::Query, Access::UpdateItem];
+    let tables = core.tables.all();
+    let files = format!("{DATA}*");
+    GatewayEndpoints::new("Network", &network.routes)
+        .allow(tables.into_iter().flat_map(|(_, table)| table.allow(&access)))
+        .allow([core.bucket.allow(&["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [files.as_str()])])
+        .allow(sources::read(settings))
 }
 
 /// Returns a parameter that programs outside of the stacks look up.

@@ -10,6 +10,7 @@ mod core;
 mod dashboards;
 mod functions;
 mod insights;
+mod mail;
 mod processors;
 mod settings;
 mod sources;

@@ -107,9 +107,14 @@ impl Settings {
         }
     }
 
-    /// Returns the name of an SSM parameter that other programs look up.
+    /// Returns the beginning of the names of the stage's SSM parameters.
+    pub(super) fn ssm_prefix(stage: &Stage) -> String {
+        format!("/{SYSTEM}/{}", stage.name)
+    }
+
+    /// Returns the name of an SSM parameter.
     pub(super) fn parameter_name(stage: &Stage, name: &str) -> String {
-        format!("/{SYSTEM}/{}/{name}", stage.name)
+        format!("{}/{name}", Self::ssm_prefix(stage))
     }
 
     /// Refuses values that could only fail after a deploy.
