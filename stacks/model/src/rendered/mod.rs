@@ -134,6 +134,14 @@ impl RenderedStack {
             apis: Vec::new(),
         }
     }
+
+    /// Returns the stage's name, which ends the stack's name; an empty text if the stack is named otherwise.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        let rest = self.name.strip_prefix(self.system.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.stack.as_str()));
+        rest.and_then(|rest| rest.strip_prefix('-')).unwrap_or_default()
+    }
 }
 
 /// The source of a template parameter's value at the time of a deploy.
@@ -176,7 +184,7 @@ pub enum ParameterSource {
 pub struct RenderedFunction {
     /// The names from the function's contract.
     pub id: FunctionId,
-    /// The name in Lambda: `<system>-<function>-<stage>`.
+    /// The name in Lambda: `<system>-<function>-<stage>`, or another one with the system and the stage.
     pub function_name: String,
     /// The logical ID of the alias `live`.
     pub alias_logical_id: String,

@@ -3,7 +3,9 @@
 use contract::Method;
 use serde_json::Value;
 
-use super::{LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, SignIn};
+use super::{
+    LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedFunction, RenderedStack, RenderedSystem, SignIn,
+};
 use crate::template::RenderError;
 
 /// Types that outputs must refer to, as CloudFormation and messages name them.
@@ -52,6 +54,7 @@ impl Names<'_> {
         for stack in &self.system.stacks {
             let by = |what: &str, name: &str| format!("{what} {name} of stack {}", stack.stack);
             for function in &stack.functions {
+                self.check_name(stack, function)?;
                 let by = by("function", &function.function_name);
                 self.resource(&by, stack, &function.id.logical_id, "AWS::Lambda::Function")?;
                 self.resource(&by, stack, &function.alias_logical_id, "AWS::Lambda::Alias")?;
@@ -75,6 +78,20 @@ impl Names<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Permissions and clean-ups are limited by names, so the name of a function contains system and stage.
+    fn check_name(&self, stack: &RenderedStack, function: &RenderedFunction) -> Result<(), RenderError> {
+        let (system, stage, name) = (&stack.system, stack.stage(), &function.function_name);
+        if is_named_for(name, system, stage) {
+            return Ok(());
+        }
+        let message = format!(
+            "function {} of stack {} is named `{name}`; name it like `{system}-…-{stage}` or `{system}-…-{stage}-…`, because permissions \
+             are limited by names",
+            function.id.logical_id, stack.stack
+        );
+        Err(RenderError::Settings { system: system.clone(), message })
     }
 
     fn check_sign_in(&self, sign_in: &SignIn) -> Result<(), RenderError> {
@@ -194,6 +211,12 @@ impl Names<'_> {
             known,
         }
     }
+}
+
+/// Returns whether a name begins with `<system>-` and contains the stage as a whole part: `<system>-<stage>`, `…-<stage>` or `…-<stage>-…`.
+fn is_named_for(name: &str, system: &str, stage: &str) -> bool {
+    let rest = name.strip_prefix(system).filter(|rest| rest.starts_with('-'));
+    rest.is_some_and(|rest| format!("{rest}-").contains(&format!("-{stage}-")))
 }
 
 fn titles(api: &RenderedApi) -> Vec<String> {

@@ -123,6 +123,11 @@ impl Stack {
         }
     }
 
+    /// Returns a list in the properties of a resource, by its JSON pointer.
+    pub(crate) fn list_mut(&mut self, logical_id: &str, pointer: &str) -> Option<&mut Vec<Json>> {
+        self.resources.get_mut(logical_id)?.properties_mut().pointer_mut(pointer)?.as_array_mut()
+    }
+
     /// Adds an output.
     pub fn output(&mut self, name: &str, value: impl Into<Text>) {
         self.outputs.insert(name.to_owned(), json!({ "Value": value.into() }));
@@ -163,6 +168,11 @@ impl Reference {
     #[must_use]
     pub fn attribute(&self, name: &str) -> Text {
         Text::Expression(Expression::reference(&self.stack, &self.logical_id, Some(name)))
+    }
+
+    /// Is the resource one of this stack?
+    pub(crate) fn is_in(&self, stack: &Stack) -> bool {
+        self.stack == stack.name
     }
 
     /// Returns the logical ID.
