@@ -13,12 +13,8 @@ use model::{
 use serde::de::DeserializeOwned;
 
 /// The systems' names, as stage files spell them.
-const NAMES: [&str; 4] = [
-    media_uploader_contract::SYSTEM,
-    portfolio_contract::SYSTEM,
-    thakii_contract::SYSTEM,
-    listbackup_contract::SYSTEM,
-];
+const NAMES: [&str; 4] =
+    [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM, listbackup_contract::SYSTEM];
 
 /// Pairs of a setting's old and new name.
 type Renamed = &'static [(&'static str, &'static str)];

@@ -227,11 +227,8 @@ impl Bucket {
     #[must_use]
     pub fn intelligent_tiering(self) -> Self {
         let class = || set("INTELLIGENT_TIERING");
-        let current = bucket::Transition {
-            storage_class: class(),
-            transition_in_days: set(0),
-            ..bucket::Transition::default()
-        };
+        let current =
+            bucket::Transition { storage_class: class(), transition_in_days: set(0), ..bucket::Transition::default() };
         let noncurrent = bucket::NoncurrentVersionTransition {
             storage_class: class(),
             transition_in_days: set(0),

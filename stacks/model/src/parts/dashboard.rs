@@ -212,7 +212,8 @@ mod tests {
         let Widget::Graph { metrics, .. } = Widget::capacity("Capacity", ["a", "b"].map(Text::from)) else {
             panic!("a graph")
         };
-        let shown: Vec<_> = metrics.iter().map(|metric| (&metric.dimensions["TableName"], metric.name.as_str())).collect();
+        let shown: Vec<_> =
+            metrics.iter().map(|metric| (&metric.dimensions["TableName"], metric.name.as_str())).collect();
         let (a, b) = (Text::from("a"), Text::from("b"));
         let [read, write] = ["ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"];
         assert_eq!(shown, [(&a, read), (&a, write), (&b, read), (&b, write)]);

@@ -158,7 +158,10 @@ impl EventRule {
             id: set(function.logical_id()),
             arn: set(&function.alias),
             retry_policy: self.retry.map(policy),
-            dead_letter_config: self.dead_letters.as_ref().map(|queue| rule::DeadLetterConfig { arn: set(queue.arn()) }),
+            dead_letter_config: self
+                .dead_letters
+                .as_ref()
+                .map(|queue| rule::DeadLetterConfig { arn: set(queue.arn()) }),
             ..rule::Target::default()
         }
     }
@@ -239,7 +242,10 @@ mod tests {
         assert_eq!(permission["SourceArn"], json!({ "Fn::GetAtt": ["Completed", "Arn"] }));
         let statements = &resources["FetchFunctionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
         let put = statements.as_array().expect("statements").last().expect("a statement");
-        assert_eq!((&put["Action"][0], &put["Resource"][0]["Fn::GetAtt"]), (&json!("events:PutEvents"), &json!(["Bus", "Arn"])));
+        assert_eq!(
+            (&put["Action"][0], &put["Resource"][0]["Fn::GetAtt"]),
+            (&json!("events:PutEvents"), &json!(["Bus", "Arn"]))
+        );
     }
 
     #[test]

@@ -124,10 +124,7 @@ impl Table {
         let index = table::GlobalSecondaryIndex {
             index_name: set(name),
             key_schema: Some(key_schema(key).map(item).collect()),
-            projection: Some(table::Projection {
-                projection_type: set(projection),
-                non_key_attributes: attributes,
-            }),
+            projection: Some(table::Projection { projection_type: set(projection), non_key_attributes: attributes }),
             ..table::GlobalSecondaryIndex::default()
         };
         self.properties.global_secondary_indexes.get_or_insert_default().push(index);
@@ -230,7 +227,7 @@ impl TableHandle {
     /// table (Lambda developer guide, "Process DynamoDB records with Lambda": execution role permissions).
     #[must_use]
     pub fn consume_stream(&self) -> Vec<Statement> {
-        let actions = 
+        let actions =
             ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
         vec![Statement::allow(actions, [self.stream_arn()])]
     }

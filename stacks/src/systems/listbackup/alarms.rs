@@ -65,7 +65,8 @@ pub(super) fn add_of_functions(stack: &mut Stack, stage: &Stage, topic: &TopicHa
             |name: &str, statistic: Statistic| Metric::function(function.handle.function.id(), name, statistic);
         let errors = (metric("Errors", Average), Threshold::Above(ERROR_RATE));
         let meaning = "More than 5 percent of the invocations failed.";
-        let errors = alarm(stage, topic, &format!("error-rate-{}", function.name(stage)), errors, meaning).periods(PERIOD, 2);
+        let errors =
+            alarm(stage, topic, &format!("error-rate-{}", function.name(stage)), errors, meaning).periods(PERIOD, 2);
         let most = f64::from(function.timeout * 1000 * TIMEOUT_PERCENT / 100);
         let slow = (metric("Duration", Maximum), Threshold::AtLeast(most));
         let meaning = "An invocation took nearly as long as the function may run.";

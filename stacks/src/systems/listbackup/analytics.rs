@@ -3,7 +3,8 @@
 use listbackup_contract::{
     SYSTEM,
     analytics::{
-        AggregateEvents, GenerateReport, GenerateReportRoute, GetOverview, GetOverviewRoute, GetStorage, GetStorageRoute,
+        AggregateEvents, GenerateReport, GenerateReportRoute, GetOverview, GetOverviewRoute, GetStorage,
+        GetStorageRoute,
     },
     events::{JOB_AMENDED, JOB_COMPLETED, JOB_FAILED, JOBS},
     limits,
@@ -79,10 +80,8 @@ impl Shared<'_> {
 
     fn get_storage(&self) -> Function {
         let tables = &self.core.tables;
-        let environment = GetStorage {
-            analytics_aggregates_table: tables.aggregates.name(),
-            sources_table: tables.sources.name(),
-        };
+        let environment =
+            GetStorage { analytics_aggregates_table: tables.aggregates.name(), sources_table: tables.sources.name() };
         function(self.stage, environment)
             .allow(tables.aggregates.allow(&[GetItem, Query]))
             .allow(tables.sources.query_index(SOURCES_BY_ACCOUNT.name))

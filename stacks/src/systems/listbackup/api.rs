@@ -6,9 +6,9 @@ pub(super) use self::functions::parameters;
 
 use contract::Method;
 use listbackup_contract::api::{
-    CreateJobRoute, CreateSourceRoute, DeleteSourceRoute, DownloadFileRoute, GetActivityRoute, GetJobsRoute, GetRunRoute,
-    GetSourcesRoute, HealthRoute, ListFilesRoute, ManageApiKeysRoute, OauthCallbackRoute, OauthInitiateRoute,
-    RunJobRoute, SearchFilesRoute, UpdateSourceRoute,
+    CreateJobRoute, CreateSourceRoute, DeleteSourceRoute, DownloadFileRoute, GetActivityRoute, GetJobsRoute,
+    GetRunRoute, GetSourcesRoute, HealthRoute, ListFilesRoute, ManageApiKeysRoute, OauthCallbackRoute,
+    OauthInitiateRoute, RunJobRoute, SearchFilesRoute, UpdateSourceRoute,
 };
 use listbackup_contract::{SYSTEM, limits};
 use model::{

@@ -3,8 +3,8 @@
 use listbackup_contract::{
     SYSTEM,
     auth::{
-        Login, LoginRoute, Logout, LogoutRoute, MfaSetup, MfaSetupRoute, MfaVerify, MfaVerifyRoute, Refresh, RefreshRoute,
-        Register, RegisterRoute,
+        Login, LoginRoute, Logout, LogoutRoute, MfaSetup, MfaSetupRoute, MfaVerify, MfaVerifyRoute, Refresh,
+        RefreshRoute, Register, RegisterRoute,
     },
     limits,
     tables::USERS_BY_EMAIL,

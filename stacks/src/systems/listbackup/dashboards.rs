@@ -68,10 +68,7 @@ pub(super) fn of_backups(stage: &Stage, core: &Core, functions: [&str; 2]) -> Da
             Widget::graph("Files per minute", [own(metrics::FILES_PROCESSED, Sum).every(MINUTE)]),
         ])
         .row([
-            Widget::graph(
-                "Bytes read and stored",
-                [own(metrics::BYTES_READ, Sum), own(metrics::BYTES_STORED, Sum)],
-            ),
+            Widget::graph("Bytes read and stored", [own(metrics::BYTES_READ, Sum), own(metrics::BYTES_STORED, Sum)]),
             Widget::graph(
                 "Duration of runs (s)",
                 [50, 95].map(|percent| own(metrics::RUN_SECONDS, Percentile(percent))),

@@ -4,8 +4,8 @@ use contract::{Function as Contract, FunctionName};
 use listbackup_contract::{
     analytics::{AggregateEvents, GenerateReport, GetOverview, GetStorage},
     api::{
-        Authorizer, CreateJob, CreateSource, DeleteSource, DownloadFile, GetActivity, GetJobs, GetRun, GetSources, Health,
-        ListFiles, ManageApiKeys, OauthCallback, OauthInitiate, RunJob, SearchFiles, UpdateSource,
+        Authorizer, CreateJob, CreateSource, DeleteSource, DownloadFile, GetActivity, GetJobs, GetRun, GetSources,
+        Health, ListFiles, ManageApiKeys, OauthCallback, OauthInitiate, RunJob, SearchFiles, UpdateSource,
     },
     auth::{Login, Logout, MfaSetup, MfaVerify, Refresh, Register},
     insights::DataInsights,

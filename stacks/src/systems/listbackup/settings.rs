@@ -148,7 +148,9 @@ impl Settings {
         let is_pair = |pair: &str| {
             let (bucket, account) = pair.split_once(':').unwrap_or_default();
             (3..=63).contains(&bucket.len())
-                && bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+                && bucket
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
                 && account.len() > 1
                 && account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b':')
         };

@@ -2,14 +2,14 @@
 
 use listbackup_contract::{
     api::{
-        Authorizer, CreateJob, CreateSource, DeleteSource, DownloadFile, GetActivity, GetJobs, GetRun, GetSources, Health,
-        ListFiles, ManageApiKeys, OauthCallback, OauthInitiate, RunJob, SearchFiles, UpdateSource,
+        Authorizer, CreateJob, CreateSource, DeleteSource, DownloadFile, GetActivity, GetJobs, GetRun, GetSources,
+        Health, ListFiles, ManageApiKeys, OauthCallback, OauthInitiate, RunJob, SearchFiles, UpdateSource,
     },
     limits,
     storage::DATA,
     tables::{
-        ACTIVITY_BY_ACCOUNT, API_KEYS_BY_ACCOUNT, FILES_BY_ACCOUNT, FILES_BY_SOURCE, JOBS_BY_ACCOUNT_TIME, JOBS_BY_SOURCE,
-        SOURCES_BY_ACCOUNT,
+        ACTIVITY_BY_ACCOUNT, API_KEYS_BY_ACCOUNT, FILES_BY_ACCOUNT, FILES_BY_SOURCE, JOBS_BY_ACCOUNT_TIME,
+        JOBS_BY_SOURCE, SOURCES_BY_ACCOUNT,
     },
 };
 use model::{
@@ -21,12 +21,7 @@ use model::{
     template::{Expression, Stack, Text},
 };
 
-use super::super::{
-    Settings, Shared,
-    alarms::Watched,
-    functions::function,
-    sources,
-};
+use super::super::{Settings, Shared, alarms::Watched, functions::function, sources};
 
 /// The functions of the stack.
 pub(super) struct Functions {
