@@ -1,20 +1,25 @@
-//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, limits, errors and log
-//! lines.
+//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, limits, errors, log lines, metrics,
+//! queues and event buses.
 //!
 //! It knows contracts in general and must not name a system.
 
 pub mod body;
+pub mod bus;
 pub mod caller;
 pub mod cors;
 pub mod error;
 pub mod events;
 pub mod http;
 pub mod limits;
+pub mod metrics;
 #[cfg(test)]
 mod notes;
 pub mod numbers;
 mod path;
 pub mod probe;
+pub mod queue;
+#[cfg(test)]
+mod script;
 pub mod start;
 mod start_failure;
 pub mod telemetry;
