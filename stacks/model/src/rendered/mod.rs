@@ -31,6 +31,9 @@ pub struct RenderedSystem {
     pub name: String,
     /// The stacks. Each comes after the stacks whose outputs it takes.
     pub stacks: Vec<RenderedStack>,
+    /// Names for several stacks, by [`RenderedStack::stack`], with which a deploy selects them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Vec<String>>,
     /// The smoke checks that run when the system is released.
     pub smoke: Vec<SmokeCheck>,
     /// The checks that run from outside after a deploy.

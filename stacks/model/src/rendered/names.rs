@@ -26,6 +26,7 @@ impl RenderedSystem {
     pub fn check_names(&self) -> Result<(), RenderError> {
         let names = Names { system: self };
         names.check_stacks()?;
+        names.check_groups()?;
         for smoke in &self.smoke {
             let by = format!("the smoke check of {}", smoke.path);
             names.route(&by, &smoke.api, Method::Get, &smoke.path)?;
@@ -82,7 +83,7 @@ impl Names<'_> {
 
     /// Permissions and clean-ups are limited by names, so the name of a function contains system and stage.
     fn check_name(&self, stack: &RenderedStack, function: &RenderedFunction) -> Result<(), RenderError> {
-        let (system, stage, name) = (&stack.system, stack.stage(), &function.function_name);
+        let (system, stage, name) = (&function.id.system, stack.stage(), &function.function_name);
         if is_named_for(name, system, stage) {
             return Ok(());
         }
@@ -91,7 +92,17 @@ impl Names<'_> {
              are limited by names",
             function.id.logical_id, stack.stack
         );
-        Err(RenderError::Settings { system: system.clone(), message })
+        Err(RenderError::Settings { system: stack.system.clone(), message })
+    }
+
+    fn check_groups(&self) -> Result<(), RenderError> {
+        let known = || self.system.stacks.iter().map(|stack| stack.stack.clone()).collect::<Vec<_>>();
+        for (group, stacks) in &self.system.groups {
+            if let Some(unknown) = stacks.iter().find(|name| !known().contains(name)) {
+                return Err(self.unknown(&format!("group {group}"), "stack", unknown, known()));
+            }
+        }
+        Ok(())
     }
 
     fn check_sign_in(&self, sign_in: &SignIn) -> Result<(), RenderError> {
@@ -271,6 +282,23 @@ mod tests {
             sign_in.checks[0].path = "/".to_owned();
         });
         assert!(error.contains("the check after sign-in GET / names"), "{error}");
+    }
+
+    #[test]
+    fn a_group_of_a_stack_that_does_not_exist_is_refused() {
+        let with = |stack: &'static str| {
+            move |system: &mut RenderedSystem| {
+                system.groups = [("all".to_owned(), vec!["data".to_owned(), stack.to_owned()])].into();
+            }
+        };
+        let mut system = notes();
+        with("api")(&mut system);
+        assert_eq!(system.check_names(), Ok(()));
+        let error = error_after(with("apis"));
+        assert!(
+            error.contains("group all names stack `apis`, which does not exist; choose one of: data, api"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A system: stacks that belong together, rendered in deploy order.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{
@@ -22,6 +24,7 @@ use crate::{
 pub struct System {
     name: String,
     stacks: Vec<Stack>,
+    groups: BTreeMap<String, Vec<String>>,
     smoke: Vec<SmokeCheck>,
     live: Vec<LiveCheck>,
     latency: Option<Latency>,
@@ -38,6 +41,7 @@ impl System {
         Self {
             name: name.to_owned(),
             stacks,
+            groups: BTreeMap::new(),
             smoke: Vec::new(),
             live: Vec::new(),
             latency: None,
@@ -45,6 +49,13 @@ impl System {
             sites: Vec::new(),
             alarm_topic: None,
         }
+    }
+
+    /// Names a group of stacks, which `--group` selects; the order of the names does not matter.
+    #[must_use]
+    pub fn group<'a>(mut self, name: &str, stacks: impl IntoIterator<Item = &'a str>) -> Self {
+        self.groups.entry(name.to_owned()).or_default().extend(stacks.into_iter().map(str::to_owned));
+        self
     }
 
     /// Adds a smoke check, which runs when the system is released.
@@ -118,6 +129,7 @@ impl System {
             version: FormatVersion,
             name: self.name,
             stacks,
+            groups: self.groups,
             smoke: self.smoke,
             live: self.live,
             latency: self.latency,
@@ -208,6 +220,19 @@ mod tests {
         for line in [first, second] {
             assert!(error.contains(&format!("{}:{line}:", file!())), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn a_group_names_stacks_of_the_system() {
+        let stacks = || ["one", "two"].map(|name| Stack::new(name, ""));
+        let system = System::new("test", stacks()).group("first", ["one"]).group("all", ["two", "one"]);
+        let groups = system.render(&Stage::example("dev")).expect("rendered").groups;
+        assert_eq!(
+            (&groups["first"], &groups["all"]),
+            (&vec!["one".to_owned()], &vec!["two".to_owned(), "one".to_owned()])
+        );
+        let unknown = System::new("test", stacks()).group("all", ["three"]).render(&Stage::example("dev"));
+        assert!(unknown.expect_err("refused").to_string().contains("group all names stack `three`"));
     }
 
     #[test]

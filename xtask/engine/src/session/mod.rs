@@ -180,13 +180,13 @@ impl Session {
         }
     }
 
-    /// Selects a system, and a stack of it.
+    /// Selects a system; `None` selects all.
     ///
     /// # Errors
     ///
-    /// When the stage has no such system or stack.
-    pub fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
-        Ok(render::select(&self.stage, self.systems.clone(), system, stack)?)
+    /// When the stage has no such system.
+    pub fn select(&self, system: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
+        Ok(render::select_system(&self.stage, self.systems.clone(), system)?)
     }
 
     /// The baseline of an online plan, in words: the account, or the emulator.

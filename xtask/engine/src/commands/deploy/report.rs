@@ -53,7 +53,9 @@ pub(super) async fn report(
         ui.warn(format_args!("failed to check the deployed routes: {}", one_line(error.as_ref())));
     }
     let changed = has_changed(&deployment);
-    if changed && let Err(error) = prune::after_deploy(systems, KEEP, locks, session).await {
+    // Other stacks of a system may need the same artifacts, so only systems with all stacks are pruned.
+    let complete: Vec<_> = systems.iter().filter(|system| !target.partial.contains(&system.name)).cloned().collect();
+    if changed && let Err(error) = prune::after_deploy(&complete, KEEP, locks, session).await {
         ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
     }
     let urls = session.urls(&deployed.outputs);
