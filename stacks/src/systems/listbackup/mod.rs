@@ -54,7 +54,7 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
     let guarded = SmokeCheck { api: api::API.to_owned(), path: "/sources".to_owned(), status: 401, json: None };
     let stacks = [core_stack, api_stack, auth, analytics, processors, insights];
     let system = System::new(SYSTEM, stacks).smoke(health).smoke(guarded);
-    let system = GROUPS.iter().fold(system, |system, (name, stacks)| system.group(name, stacks));
+    let system = GROUPS.iter().fold(system, |system, (name, stacks)| system.group(name, stacks.iter().copied()));
     Ok(with_live_checks(system, settings).alarm_topic(core::NAME, topic::ARN_OUTPUT))
 }
 
