@@ -3,6 +3,7 @@
 //!
 //! It knows contracts in general and must not name a system.
 
+pub mod authorizer;
 pub mod body;
 pub mod bus;
 pub mod caller;
@@ -16,6 +17,7 @@ pub mod metrics;
 mod notes;
 pub mod numbers;
 mod path;
+mod payload;
 pub mod probe;
 pub mod queue;
 #[cfg(test)]
@@ -25,7 +27,7 @@ mod start_failure;
 pub mod telemetry;
 pub mod token;
 
-pub use caller::{Caller, SourceAddress};
+pub use caller::{Authorized, Caller, SourceAddress};
 pub use error::ApiError;
 pub use lambda_runtime::Error;
 pub use start::{Functions, StartError, Started, functions, start};

@@ -4,8 +4,9 @@
 //! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
 //! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
 //! and recovery of tables, request validators (methods do not keep theirs), tracing, reserved concurrency of functions, and
-//! CloudFront's cache (requests are served, and invalidations are listed). Throttles are enforced, so stage files set
-//! higher ones for it.
+//! CloudFront's cache (requests are served, and invalidations are listed). Throttles of REST APIs are enforced, so stage files set
+//! higher ones for it; those of HTTP APIs are not. JWT authorizers, authorizers of functions and their TTL work as in AWS. An HTTP API
+//! refuses the preflight of an unknown origin with status 403, and AWS answers it without CORS headers.
 
 use crate::stage::Stage;
 
@@ -14,6 +15,8 @@ use crate::stage::Stage;
 pub enum Feature {
     /// `AWS::ApiGateway::Account` and access logs: account-wide settings without effect on the emulator.
     AccessLogs,
+    /// The names of an HTTP API's CORS configuration: the emulator reads those of API Gateway's own API (`allowOrigins`) from a template.
+    CorsNames,
     /// `AWS::Lambda::EventInvokeConfig`: the emulator retries in its own way, which would hide a failing function.
     EventInvokeConfig,
     /// Alarms on metric math: they make the stack fail.

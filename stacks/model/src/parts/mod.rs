@@ -14,6 +14,7 @@ pub mod email_pool;
 pub mod event_bus;
 pub mod event_source;
 pub mod function;
+pub mod http_api;
 pub mod identity_pool;
 pub mod layer;
 pub mod metric;

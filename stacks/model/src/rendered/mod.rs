@@ -17,7 +17,7 @@ use serde_json::Value;
 pub(crate) use self::routes::{is_greedy, variable};
 pub use self::{
     checks::{Exchange, Latency, LiveCheck, LiveKind, SignIn, SmokeCheck},
-    routes::{RenderedApi, RenderedMethod, RenderedRoute, Served},
+    routes::{ApiKind, RenderedApi, RenderedMethod, RenderedRoute, Served},
     version::{FormatVersion, VERSION},
 };
 
@@ -110,7 +110,7 @@ pub struct RenderedStack {
     pub functions: Vec<RenderedFunction>,
     /// The layers in the template.
     pub layers: Vec<RenderedLayer>,
-    /// The REST APIs in the template.
+    /// The REST and HTTP APIs in the template, with the routes that other stacks add to them.
     pub apis: Vec<RenderedApi>,
 }
 

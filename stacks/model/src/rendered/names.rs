@@ -9,7 +9,6 @@ use super::{
 use crate::template::RenderError;
 
 /// Types that outputs must refer to, as CloudFormation and messages name them.
-const API: (&str, &str) = ("AWS::ApiGateway::RestApi", "API");
 const CLIENT: (&str, &str) = ("AWS::Cognito::UserPoolClient", "user pool client");
 const DISTRIBUTION: (&str, &str) = ("AWS::CloudFront::Distribution", "distribution");
 const POOL: (&str, &str) = ("AWS::Cognito::UserPool", "user pool");
@@ -65,10 +64,12 @@ impl Names<'_> {
             }
             for api in &stack.apis {
                 let by = by("API", &api.logical_id);
-                self.resource(&by, stack, &api.logical_id, API.0)?;
-                self.output(&by, &stack.stack, &api.id_output, Some(API))?;
+                let kind = api.kind.resource_type();
+                self.resource(&by, stack, &api.logical_id, kind)?;
+                self.output(&by, &stack.stack, &api.id_output, Some((kind, "API")))?;
                 self.output(&by, &stack.stack, &api.url_output, None)?;
                 for method in &api.methods {
+                    self.stack(&format!("{} of {by}", method.title()), &method.stack)?;
                     self.function(&format!("{} of {by}", method.title()), &method.function)?;
                 }
             }
@@ -161,11 +162,22 @@ impl Names<'_> {
     fn route(&self, by: &str, api: &str, method: Method, path: &str) -> Result<(), RenderError> {
         let api = self.api(by, api)?;
         let is_absolute = path.starts_with('/');
+        if is_absolute && method == Method::Options && api.answers_preflights {
+            return Ok(());
+        }
         if is_absolute && api.serving(method, path).is_some() {
             return Ok(());
         }
         let what = format!("route of API {}", api.logical_id);
         Err(self.unknown(by, &what, &format!("{} {path}", method.as_str()), titles(api)))
+    }
+
+    fn stack(&self, by: &str, name: &str) -> Result<(), RenderError> {
+        let stacks = || self.system.stacks.iter();
+        if stacks().any(|stack| stack.stack == name) {
+            return Ok(());
+        }
+        Err(self.unknown(by, "stack", name, stacks().map(|stack| stack.stack.clone()).collect()))
     }
 
     fn function(&self, by: &str, name: &str) -> Result<(), RenderError> {

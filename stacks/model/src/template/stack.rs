@@ -10,7 +10,7 @@ use super::{
     value::{Expression, Text},
 };
 use crate::{
-    parts::api::RefusedRoute,
+    parts::{api::RefusedRoute, http_api::AddedRoutes},
     rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer},
 };
 
@@ -38,6 +38,8 @@ pub struct Stack {
     pub(crate) duplicates: Vec<Duplicate>,
     pub(crate) unknown_paths: Vec<(String, String)>,
     pub(crate) refused_routes: Vec<RefusedRoute>,
+    /// The routes that the stack adds to HTTP APIs of the system.
+    pub(crate) http_routes: Vec<AddedRoutes>,
     /// Where each resource was added.
     places: BTreeMap<String, &'static Location<'static>>,
     /// Where the part is added whose resources are being added.
@@ -70,6 +72,7 @@ impl Stack {
             duplicates: Vec::new(),
             unknown_paths: Vec::new(),
             refused_routes: Vec::new(),
+            http_routes: Vec::new(),
             places: BTreeMap::new(),
             part: None,
         }

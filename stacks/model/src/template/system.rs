@@ -11,7 +11,10 @@ use super::{
     stack::{Duplicate, Stack},
 };
 use crate::{
-    parts::api::{check_deployments, seal},
+    parts::{
+        api::{check_deployments, seal},
+        http_api::merge,
+    },
     rendered::{
         FormatVersion, Latency, LiveCheck, RenderedSite, RenderedStack, RenderedSystem, RenderedTopic, SignIn,
         SmokeCheck,
@@ -108,6 +111,7 @@ impl System {
     /// would refuse a route, a resource of an API is in another stack, or a check, sign-in or site names something that does not exist.
     pub fn render(mut self, stage: &Stage) -> Result<RenderedSystem, RenderError> {
         check_deployments(&self.name, &self.stacks)?;
+        merge(&self.name, &mut self.stacks)?;
         seal(&mut self.stacks);
         let mut exports = Exports::new();
         let mut rendered = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::rendered::{RenderedMethod, RenderedSystem};
+use model::rendered::{ApiKind, RenderedMethod, RenderedSystem};
 use serde_json::json;
 
 use super::{
@@ -99,7 +99,8 @@ async fn warn_of_stale_routes(
         return Ok(());
     }
     for stack in render::stacks_of(systems) {
-        for api in &stack.apis {
+        // An HTTP API deploys its changes by itself.
+        for api in stack.apis.iter().filter(|api| api.kind == ApiKind::Rest) {
             let outputs = deployed.outputs.get(&stack.name);
             let Some(id) = outputs.and_then(|outputs| outputs.get(&api.id_output)) else { continue };
             let served = session.clients.deployed_routes(id, &api.stage_name).await?;
