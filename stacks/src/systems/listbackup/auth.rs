@@ -7,7 +7,6 @@ use listbackup_contract::{
         RefreshRoute, Register, RegisterRoute,
     },
     limits,
-    tables::USERS_BY_EMAIL,
 };
 use model::{
     parts::{
@@ -15,7 +14,7 @@ use model::{
         function::Function,
         http_api::{HttpApiHandle, HttpRoutes},
         policy::Statement,
-        table::Access::{GetItem, PutItem, UpdateItem},
+        table::Access::{self, DeleteItem, GetItem, PutItem, UpdateItem},
         user_pool::UserPoolHandle,
     },
     template::{Stack, Text},
@@ -29,6 +28,10 @@ use super::{
     functions::function,
     mail,
 };
+
+/// The operations of functions that try passwords and codes: the table of users also holds the counters of failures, which a success
+/// deletes, and the codes that were used.
+const COUNTED: &[Access] = &[DeleteItem, GetItem, PutItem, UpdateItem];
 
 /// Builds the stack.
 pub(super) fn stack(shared: &Shared, api: &HttpApiHandle) -> Stack {
@@ -98,8 +101,8 @@ impl Parts<'_> {
             sign_in_per_minute: self.sign_in_per_minute(),
         };
         function(stage, environment)
+            // The table of users also counts requests and attempts.
             .allow(tables.users.allow(&[PutItem, UpdateItem]))
-            .allow(tables.users.query_index(USERS_BY_EMAIL.name))
             .allow(tables.accounts.allow(&[PutItem]))
             .allow(tables.activity.allow(&[PutItem]))
             .allow(core.bus.put())
@@ -122,13 +125,12 @@ impl Parts<'_> {
             sign_in_per_minute: self.sign_in_per_minute(),
         };
         function(stage, environment)
-            .allow(tables.users.allow(&[GetItem, UpdateItem]))
-            .allow(tables.users.query_index(USERS_BY_EMAIL.name))
+            .allow(tables.users.allow(COUNTED))
             .allow(tables.activity.allow(&[PutItem]))
             .allow(core.bus.put())
             .allow(core.access_secret.read())
             .allow(core.refresh_secret.read())
-            .allow([self.pool(&["AdminInitiateAuth", "AdminRespondToAuthChallenge", "AdminGetUser"])])
+            .allow([self.pool(&["AdminInitiateAuth", "AdminRespondToAuthChallenge"])])
     }
 
     fn refresh(&self) -> Function {
@@ -174,7 +176,7 @@ impl Parts<'_> {
             sign_in_per_minute: self.sign_in_per_minute(),
         };
         function(stage, environment)
-            .allow(users.allow(&[GetItem, UpdateItem]))
+            .allow(users.allow(COUNTED))
             .allow([self.pool(&["AdminInitiateAuth"])])
     }
 
@@ -188,7 +190,7 @@ impl Parts<'_> {
             sign_in_per_minute: self.sign_in_per_minute(),
         };
         function(stage, environment)
-            .allow(users.allow(&[GetItem, UpdateItem]))
+            .allow(users.allow(COUNTED))
             .allow([self.pool(&["AdminInitiateAuth", "AdminSetUserMFAPreference"])])
     }
 }

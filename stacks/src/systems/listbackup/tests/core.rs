@@ -11,7 +11,7 @@ fn row_01_eleven_tables_have_the_specified_keys_and_indexes() {
     type Expected = (&'static str, &'static str, Option<&'static str>, Indexes, bool);
     const TIME: Option<&str> = Some("createdAt");
     let expected: [Expected; 11] = [
-        ("users", "userId", None, &[("EmailIndex", "email", None), ("CognitoUserIndex", "cognitoUserId", None)], false),
+        ("users", "userId", None, &[("EmailIndex", "email", None), ("CognitoUserIndex", "cognitoUserId", None)], true),
         (
             "accounts",
             "accountId",
