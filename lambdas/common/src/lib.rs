@@ -1,5 +1,5 @@
-//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, limits, errors, log lines, metrics,
-//! queues and event buses.
+//! Shared parts of all functions: start-up, probes, API Gateway's HTTP and WebSockets, CORS, tokens, limits, errors, log lines,
+//! metrics, queues and event buses.
 //!
 //! It knows contracts in general and must not name a system.
 
@@ -26,6 +26,7 @@ pub mod start;
 mod start_failure;
 pub mod telemetry;
 pub mod token;
+pub mod web_socket;
 
 pub use caller::{Authorized, Caller, SourceAddress};
 pub use error::ApiError;

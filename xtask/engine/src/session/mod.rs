@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 pub(crate) use locks::Locking;
 use miette::Diagnostic;
 use model::{
+    emulator::API_PATH,
     foundation,
     rendered::{RenderedApi, RenderedSystem},
     stage::Stage,
@@ -201,7 +202,7 @@ impl Session {
         }
     }
 
-    /// Returns the URL of every API, by its logical ID, and of every site, by its name.
+    /// Returns the URL of every API, HTTP or WebSocket, by its logical ID, and of every site, by its name.
     pub fn urls(&self, outputs: &Outputs) -> BTreeMap<String, String> {
         self.urls_of(&self.systems, outputs)
     }
@@ -213,6 +214,11 @@ impl Session {
             let Some(outputs) = outputs.get(&stack.name) else { continue };
             for api in &stack.apis {
                 if let Some(url) = self.api_url(outputs, api) {
+                    urls.insert(api.logical_id.clone(), url);
+                }
+            }
+            for api in &stack.web_sockets {
+                if let Some(url) = self.web_socket_url(outputs, &api.id_output, &api.url_output) {
                     urls.insert(api.logical_id.clone(), url);
                 }
             }
@@ -236,9 +242,16 @@ impl Session {
             None => outputs.get(&api.url_output).cloned(),
             Some(endpoint) => {
                 let id = outputs.get(&api.id_output)?;
-                Some(format!("{endpoint}/_aws/execute-api/{id}/{}", api.stage_name))
+                Some(format!("{endpoint}{API_PATH}{id}/{}", api.stage_name))
             }
         }
+    }
+
+    /// Returns the URL of a WebSocket API: the stack's output, or for an emulator the URL that it serves.
+    pub(crate) fn web_socket_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
+        let url = self.api_url(outputs, id, url)?;
+        // An emulator's URL is that of an HTTP API.
+        Some(url.strip_prefix("http").map_or_else(|| url.clone(), |rest| format!("ws{rest}")))
     }
 
     /// Returns the URL of a site: the stack's output. For an emulator it is the page's object, whose origin is also the
