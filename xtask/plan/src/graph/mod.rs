@@ -238,7 +238,7 @@ fn named(stack: &RenderedStack) -> Vec<(String, Endpoint)> {
 fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, Endpoint)]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (id, resource) in resources(stack) {
-        let Some(owner) = owners.get(id) else { continue };
+        let Some(owner) = owners.get(id).filter(|owner| !stack.parameters.contains_key(*owner)) else { continue };
         let from = Endpoint { stack: stack.name.clone(), node: Some(owner.clone()) };
         // A table and a topic may share a name; each then means itself.
         let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();

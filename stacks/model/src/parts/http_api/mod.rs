@@ -155,7 +155,7 @@ impl HttpApi {
         function: &FunctionHandle,
         settings: impl Fn(R) -> HttpRouteSettings,
     ) -> Self {
-        self.endpoints.extend(R::ALL.iter().map(|route| Endpoint::new(route.route(), function, settings(*route))));
+        self.endpoints.extend(Endpoint::all(function, settings));
         self
     }
 
