@@ -12,12 +12,13 @@ use model::{
     template::{Stack, System, Text},
 };
 
-use super::VALIDATOR;
+use super::{Stage, VALIDATOR};
 
 #[test]
 fn an_http_api_with_everything_passes_in_aws_and_on_the_emulator() {
-    for name in ["local", "prod"] {
-        let stage = Example::stage_named(name);
+    let dev = Stage::parse("dev", "account: '111122223333'\nregion: eu-central-1", "stages/dev.yaml").expect("a stage");
+    for stage in [Example::stage_named("local"), dev] {
+        let name = stage.name.as_str();
         let mut stack = Stack::new("api", "An API.");
         let environment = NotesApi::<Text> { table_name: "notes".into(), word: "hello".into() };
         let function = stack.add(Function::new(&stage, environment));
