@@ -198,10 +198,8 @@ fn edges_of(
     let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
         let Some(owner) = own.get(id) else { continue };
-        let from = match stack.parameters.contains_key(owner) {
-            true => in_another_stack(owner),
-            false => Some(within(&stack.name, owner)),
-        };
+        let is_own = !stack.parameters.contains_key(owner);
+        let from = if is_own { Some(within(&stack.name, owner)) } else { in_another_stack(owner) };
         let Some(from) = from else { continue };
         for end in references(&resource["Properties"]).into_iter().filter_map(to) {
             referenced_stacks.insert(end.stack.clone());
