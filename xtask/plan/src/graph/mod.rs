@@ -198,10 +198,8 @@ fn edges_of(
     let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
         let Some(owner) = own.get(id) else { continue };
-        let from = match stack.parameters.contains_key(owner) {
-            true => in_another_stack(owner),
-            false => Some(within(&stack.name, owner)),
-        };
+        let is_own = !stack.parameters.contains_key(owner);
+        let from = if is_own { Some(within(&stack.name, owner)) } else { in_another_stack(owner) };
         let Some(from) = from else { continue };
         for end in references(&resource["Properties"]).into_iter().filter_map(to) {
             referenced_stacks.insert(end.stack.clone());
@@ -238,7 +236,7 @@ fn named(stack: &RenderedStack) -> Vec<(String, Endpoint)> {
 fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, Endpoint)]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (id, resource) in resources(stack) {
-        let Some(owner) = owners.get(id) else { continue };
+        let Some(owner) = owners.get(id).filter(|owner| !stack.parameters.contains_key(*owner)) else { continue };
         let from = Endpoint { stack: stack.name.clone(), node: Some(owner.clone()) };
         // A table and a topic may share a name; each then means itself.
         let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();

@@ -65,7 +65,14 @@ fn apis_of_others<'a>(
 
 #[cfg(test)]
 mod tests {
-    use model::example::{Example, NOTES};
+    use model::{
+        example::{Example, FeedsFetch, HistoryRoute, NOTES},
+        parts::{
+            function::Function,
+            http_api::{HttpApi, HttpRouteSettings, HttpRoutes},
+        },
+        template::{Stack, System, Text},
+    };
     use plan::observed::ObservedStack;
     use serde_json::json;
 
@@ -87,5 +94,26 @@ mod tests {
         assert_eq!(of_stack(notes, stack, &observed(old)), ["NotesApi adds PUT /notes/{id}; changes GET /notes/{id}"]);
         assert_eq!(of_stack(notes, stack, &observed(stack.template.clone())), [""; 0]);
         assert_eq!(of_stack(notes, stack, &Observed::default()), [""; 0]);
+    }
+
+    #[test]
+    fn routes_of_another_stacks_api_are_described_by_its_name() {
+        let stage = Example::stage_named("prod");
+        let mut api = Stack::new("api", "An API.");
+        let handle = api.add(HttpApi::new("Api", "api".to_owned(), &stage));
+        let mut more = Stack::new("more", "More routes.");
+        let function = more.add(Function::new(&stage, FeedsFetch { stage: Text::from("prod") }));
+        let open = |_: HistoryRoute| HttpRouteSettings { open: true, ..HttpRouteSettings::default() };
+        more.add(HttpRoutes::new(&handle).routes_with(&function, open));
+        let system = System::new("photos", [api, more]).render(&stage).expect("rendered");
+        let stack = &system.stacks[1];
+        let mut old = stack.template.clone();
+        let observed = |template| {
+            let before = ObservedStack { template: Some(template), ..ObservedStack::default() };
+            Observed { stacks: [(stack.name.clone(), before)].into(), ..Observed::default() }
+        };
+        assert_eq!(of_stack(&system, stack, &observed(old.clone())), [""; 0]);
+        old["Resources"].as_object_mut().expect("resources").remove("ApiNotesIdHistoryGet");
+        assert_eq!(of_stack(&system, stack, &observed(old)), ["Api adds GET /notes/{id}/history"]);
     }
 }
