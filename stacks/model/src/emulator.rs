@@ -2,10 +2,14 @@
 //! emulator and AWS.
 //!
 //! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
-//! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
-//! and recovery of tables, request validators (methods do not keep theirs), tracing, reserved concurrency of functions, and
-//! CloudFront's cache (requests are served, and invalidations are listed). Throttles are enforced, so stage files set
-//! higher ones for it.
+//! lifecycle rules of buckets (objects do not expire or change their storage class, and the bucket has no lifecycle configuration),
+//! expiry of items and recovery of tables, retries and dead-letter queues of event rules (an event whose function fails is lost),
+//! batching windows of event source mappings, splitting of failed batches of a stream, request validators (methods do not keep
+//! theirs), tracing, reserved concurrency of functions, and CloudFront's cache (requests are served, and invalidations are
+//! listed). Throttles are enforced, so stage files set higher ones for it.
+//!
+//! Event buses, rules with patterns, filters, partial batch failures, the maximum concurrency of queues, streams of tables and
+//! their failure destinations work.
 
 use crate::stage::Stage;
 
