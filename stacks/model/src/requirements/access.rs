@@ -18,6 +18,7 @@ pub(super) const IDENTITIES: &[&str] =
 pub(super) const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("cloudwatch:GetMetricData", "metrics are no resources"),
     ("cloudwatch:PutMetricData", "metrics are no resources; limit them with the condition cloudwatch:namespace"),
+    ("dynamodb:ListStreams", "a list of the account"),
     ("ec2:DescribeNetworkInterfaces", "a list of the account"),
     ("sts:GetCallerIdentity", "it concerns the caller"),
     ("xray:GetSamplingRules", "traces are no resources"),
