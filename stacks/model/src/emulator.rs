@@ -2,13 +2,17 @@
 //! emulator and AWS.
 //!
 //! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
-//! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
-//! and recovery of tables, request validators (methods do not keep theirs), tracing, reserved concurrency of functions,
-//! CloudFront's cache (requests are served, and invalidations are listed), and networks: functions in a VPC reach the same
-//! services as others, subnets and security groups need not exist, and endpoints have no effect. Throttles of REST APIs are
-//! enforced, so stage files set higher ones for it; those of HTTP APIs are not. JWT authorizers, authorizers of functions and
-//! their TTL work as in AWS. An HTTP API refuses the preflight of an unknown origin with status 403, and AWS answers it without
-//! CORS headers.
+//! lifecycle rules of buckets (objects do not expire or change their storage class, and the bucket has no lifecycle configuration),
+//! expiry of items and recovery of tables, retries and dead-letter queues of event rules (an event whose function fails is lost),
+//! batching windows of event source mappings, splitting of failed batches of a stream, request validators (methods do not keep
+//! theirs), tracing, reserved concurrency of functions, CloudFront's cache (requests are served, and invalidations are listed), and
+//! networks: functions in a VPC reach the same services as others, subnets and security groups need not exist, and endpoints have
+//! no effect. Throttles of REST APIs are enforced, so stage files set higher ones for it; those of HTTP APIs are not. JWT
+//! authorizers, authorizers of functions and their TTL work as in AWS. An HTTP API refuses the preflight of an unknown origin with
+//! status 403, and AWS answers it without CORS headers.
+//!
+//! Event buses, rules with patterns, filters, partial batch failures, the maximum concurrency of queues, streams of tables and
+//! their failure destinations work.
 //!
 //! WebSocket APIs work, with these differences: the emulator sends the body that a message's function returns to the client
 //! (AWS does so only for routes with a route response), refuses a connection with status 403 and no body where the function of

@@ -10,6 +10,7 @@ const REACHED: &[(&str, &str, bool)] = &[
     ("AWS::ApiGatewayV2::Stage", "the API's URL stops working", true),
     ("AWS::CloudFront::Distribution", "its domain names stop working", true),
     ("AWS::Cognito::UserPoolClient", "apps that sign in with its ID stop working", true),
+    ("AWS::Events::EventBus", "its rules no longer receive events", true),
     ("AWS::Events::Rule", "its schedule or events no longer reach a target", false),
     ("AWS::Lambda::EventSourceMapping", "the function no longer receives the source's events", false),
     ("AWS::Lambda::Url", "its URL stops working", true),

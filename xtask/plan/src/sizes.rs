@@ -200,6 +200,10 @@ impl Sizes<'_> {
             "region" => region.len(),
             "suffix" => suffix(region).len(),
             _ => {
+                if let Some(property) = place.strip_prefix('.').and_then(|place| place.strip_suffix('/')) {
+                    let value = resource["Properties"].get(property);
+                    return Some(value.map_or(Length::exactly(0), |value| self.text(value) + Length::exactly(1)));
+                }
                 if let Some(property) = place.strip_prefix('.') {
                     return resource["Properties"].get(property).map(|value| self.text(value));
                 }
@@ -298,6 +302,25 @@ mod tests {
         assert_eq!(of(json!({ "Ref": "Users" })), (id + 9, id + 45));
         let (least, most) = of(json!({ "Ref": "Table" }));
         assert_eq!((least, most), ("s-api-dev-Table-123456789012".len() + 2, least + 1));
+    }
+
+    #[test]
+    fn the_arn_of_a_rule_contains_its_bus() {
+        let rule = |properties: Value| json!({ "Type": "AWS::Events::Rule", "Properties": properties });
+        let template = json!({ "Resources": {
+            "Bus": { "Type": "AWS::Events::EventBus", "Properties": { "Name": "jobs" } },
+            "Daily": rule(json!({ "Name": "daily" })),
+            "Done": rule(json!({ "Name": "done", "EventBusName": { "Ref": "Bus" } })),
+        } });
+        let stack = stack("api", template);
+        let of = |id: &str| measured(&stack, &[], &json!({ "Fn::GetAtt": [id, "Arn"] }));
+        let exact = |tail: &str| {
+            let length = "arn:aws:events:eu-central-1:123456789012:".len() + tail.len() + 2;
+            (length, length)
+        };
+        assert_eq!(of("Daily"), exact("rule/daily"));
+        assert_eq!(of("Done"), exact("rule/jobs/done"));
+        assert_eq!(of("Bus"), exact("event-bus/jobs"));
     }
 
     #[test]

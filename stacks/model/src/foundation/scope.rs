@@ -66,7 +66,8 @@ impl StackResource<'_> {
             "SQS::QueuePolicy" | "SNS::TopicPolicy" | "SNS::Subscription" => Vec::new(),
             "CloudWatch::Alarm" => regional(vec![format!("alarm:{}", self.name("AlarmName"))]),
             "CloudWatch::Dashboard" => global(vec![format!("dashboard/{}", self.name("DashboardName"))]),
-            "Events::Rule" => regional(vec![format!("rule/{}", self.name("Name"))]),
+            "Events::EventBus" => regional(vec![format!("event-bus/{}", self.name("Name"))]),
+            "Events::Rule" => regional(vec![format!("rule/{}{}", self.bus(), self.name("Name"))]),
             // Secrets Manager adds a hyphen and six characters.
             "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
             // The ARN of a group may end with an ID.
@@ -112,6 +113,20 @@ impl StackResource<'_> {
             // A hyphen follows the stack's name; of a long one, only the beginning is certain.
             None if self.stack.name.len() <= PREFIX_LENGTH => format!("{}-*", self.stack.name),
             None => format!("{}*", self.stack.name.chars().take(PREFIX_LENGTH).collect::<String>()),
+        }
+    }
+
+    /// Returns the bus in the ARN of a rule, with a slash. The default bus has none (Service Authorization Reference, "Amazon
+    /// EventBridge": resource types).
+    fn bus(&self) -> String {
+        let given = &self.properties["EventBusName"];
+        let own = given["Ref"].as_str().map(|id| &self.stack.template["Resources"][id]["Properties"]["Name"]);
+        match own.unwrap_or(given).as_str().or_else(|| given["Fn::Sub"].as_str()) {
+            _ if given.is_null() => String::new(),
+            Some("default") => String::new(),
+            Some(text) => format!("{}/", to_pattern(&with_wildcards(text), self.stack)),
+            // A bus of another stack; the rule's name limits the ARN.
+            None => "*/".to_owned(),
         }
     }
 
@@ -238,6 +253,22 @@ mod tests {
         assert_eq!(of("sqs"), ["arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:jobs-${AWS::AccountId}"]);
         assert_eq!(of("iam"), ["arn:${AWS::Partition}:iam::${AWS::AccountId}:role/system-a-stack-with-a-lo*"]);
         assert_eq!(of("s3"), ["arn:${AWS::Partition}:s3:::x-*"]);
+    }
+
+    #[test]
+    fn a_rule_is_limited_by_its_name_and_its_bus() {
+        let rule = |bus: Value| ("AWS::Events::Rule", json!({ "Name": "system-done-dev", "EventBusName": bus }));
+        let tail = |resources: &[(&str, Value)]| {
+            let arn = |arn: &String| arn.split_once("AccountId}:").map(|(_, tail)| tail.to_owned());
+            scopes_of(resources)["events"].iter().filter_map(arn).collect::<Vec<_>>()
+        };
+        assert_eq!(tail(&[rule(Value::Null)]), ["rule/system-*-dev"]);
+        assert_eq!(tail(&[rule(json!("default"))]), ["rule/system-*-dev"]);
+        assert_eq!(tail(&[rule(json!("partner"))]), ["rule/partner/system-*-dev"]);
+        let bus = ("AWS::Events::EventBus", json!({ "Name": "system-events-dev" }));
+        let both = tail(&[bus, rule(json!({ "Ref": "R0" }))]);
+        assert_eq!(both, ["event-bus/system-*-dev", "rule/system-*-dev/system-*-dev"]);
+        assert_eq!(tail(&[rule(json!({ "Ref": "AWS::StackName" }))]), ["rule/*/system-*-dev"]);
     }
 
     #[test]

@@ -227,9 +227,12 @@ impl TableHandle {
     /// table (Lambda developer guide, "Process DynamoDB records with Lambda": execution role permissions).
     #[must_use]
     pub fn consume_stream(&self) -> Vec<Statement> {
-        let actions =
-            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
-        vec![Statement::allow(actions, [self.stream_arn()])]
+        let actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"];
+        vec![
+            Statement::allow(actions, [self.stream_arn()]),
+            // A list of the account, which has no resource.
+            Statement::allow(["dynamodb:ListStreams"], [Text::from("*")]),
+        ]
     }
 
     fn index_arn(&self, name: &str) -> Text {

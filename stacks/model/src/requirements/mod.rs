@@ -9,12 +9,14 @@ mod access;
 mod alarms;
 mod callers;
 mod data;
+mod event_rules;
 mod event_sources;
 mod http_apis;
 mod indexes;
 mod limits;
 mod metrics;
 mod networks;
+mod patterns;
 mod references;
 mod regions;
 mod timeouts;
@@ -64,6 +66,8 @@ pub enum Requirement {
     Region,
     /// Sizes, times and variables are within the limits of their service.
     Limit,
+    /// Event rules select events, and send them to targets; their dead-letter queues let them in.
+    EventRule,
     /// Lambda accepts event source mappings: the queue hides messages long enough, and the function's role may read the source.
     EventSource,
     /// A function behind an API responds before the gateway stops waiting.
@@ -99,6 +103,7 @@ impl Requirement {
             Self::Alias => "alias",
             Self::Region => "region",
             Self::Limit => "limit",
+            Self::EventRule => "event-rule",
             Self::EventSource => "event-source",
             Self::GatewayTimeout => "gateway-timeout",
             Self::Alarm => "alarm",
@@ -148,11 +153,12 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
-const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 13] = [
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 14] = [
     access::check,
     alarms::check,
     callers::check,
     data::check,
+    event_rules::check,
     event_sources::check,
     http_apis::check,
     indexes::check,

@@ -135,7 +135,8 @@ fn stage_of(stack: &RenderedStack) -> &str {
     stack.name.strip_prefix(&prefix).unwrap_or_default()
 }
 
-/// Maps each resource to the node it belongs to: itself, or its function or API.
+/// Maps each resource to the node it belongs to: itself, or its function or API. The node of a mapping or a rule may be in another
+/// stack; it is then the parameter for it.
 fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<String, String> =
         nodes(stack).into_iter().map(|node| (node.logical_id.clone(), node.logical_id)).collect();
@@ -165,6 +166,12 @@ fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
                     owners.insert(id.clone(), source);
                 }
             }
+            // The same holds for a rule and its bus. A schedule has none.
+            "AWS::Events::Rule" => {
+                if let Some(bus) = target("EventBusName") {
+                    owners.insert(id.clone(), bus);
+                }
+            }
             _ => {}
         }
     }
@@ -180,10 +187,12 @@ fn edges_of(
     let own = &owners[stack.name.as_str()];
     let within = |stack: &str, node: &str| Endpoint { stack: stack.to_owned(), node: Some(node.to_owned()) };
     let whole = |stack: &str| Endpoint { stack: stack.to_owned(), node: None };
-    let in_another_stack = |parameter: &str| -> Option<Endpoint> {
-        let ParameterSource::Output { stack: other, output } = stack.parameters.get(parameter)? else {
-            return None;
-        };
+    let to = |target: &str| -> Option<Endpoint> {
+        let node = own.get(target).map_or(target, String::as_str);
+        if own.contains_key(node) {
+            return Some(within(&stack.name, node));
+        }
+        let ParameterSource::Output { stack: other, output } = stack.parameters.get(node)? else { return None };
         let name = full_name(&stack.system, other, stage);
         let other = all.iter().find(|candidate| candidate.name == name)?;
         let value = &other.template["Outputs"][output.as_str()]["Value"];
@@ -197,11 +206,11 @@ fn edges_of(
     let mut edges = Vec::new();
     let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
-        let Some(owner) = own.get(id) else { continue };
-        let is_own = !stack.parameters.contains_key(owner);
-        let from = if is_own { Some(within(&stack.name, owner)) } else { in_another_stack(owner) };
-        let Some(from) = from else { continue };
-        for end in references(&resource["Properties"]).into_iter().filter_map(to) {
+        if !own.contains_key(id) {
+            continue;
+        }
+        let Some(from) = to(id) else { continue };
+        for end in references(&resource["Properties"]).into_iter().filter_map(|Reference { target, .. }| to(&target)) {
             referenced_stacks.insert(end.stack.clone());
             if end != from {
                 edges.push(Edge { from: from.clone(), to: end });
@@ -236,7 +245,7 @@ fn named(stack: &RenderedStack) -> Vec<(String, Endpoint)> {
 fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, Endpoint)]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (id, resource) in resources(stack) {
-        let Some(owner) = owners.get(id).filter(|owner| !stack.parameters.contains_key(*owner)) else { continue };
+        let Some(owner) = owners.get(id).filter(|owner| owners.contains_key(*owner)) else { continue };
         let from = Endpoint { stack: stack.name.clone(), node: Some(owner.clone()) };
         // A table and a topic may share a name; each then means itself.
         let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();

@@ -312,6 +312,21 @@ pub(super) fn edge() -> Vec<Edit> {
         ),
         property("rename a rule", "AWS::Events::Rule", "Name", Replacement, (json!("a"), json!("b"))),
         property("rename an event bus", "AWS::Events::EventBus", "Name", Replacement, (json!("a"), json!("b"))),
+        property("describe an event bus", "AWS::Events::EventBus", "Description", Update, (json!("a"), json!("b"))),
+        property(
+            "select other events",
+            "AWS::Events::Rule",
+            "EventPattern",
+            Update,
+            (json!({ "source": ["a"] }), json!({ "source": ["b"] })),
+        ),
+        property(
+            "send events to another function",
+            "AWS::Events::Rule",
+            "Targets",
+            Update,
+            (json!([{ "Id": "a", "Arn": "a" }]), json!([{ "Id": "b", "Arn": "b" }])),
+        ),
     ]
 }
 
