@@ -3,6 +3,8 @@
 //!
 //! Every release is recorded in the ledger before the first alias shifts, and closed after the last one.
 
+#[cfg(test)]
+mod calls;
 pub(crate) mod canary;
 mod candidate;
 mod context;
