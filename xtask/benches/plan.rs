@@ -45,6 +45,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         functions: Vec::new(),
         layers: Vec::new(),
         apis: Vec::new(),
+        web_sockets: Vec::new(),
     };
     RenderedSystem {
         version: FormatVersion,

@@ -4,6 +4,9 @@
 
 use crate::{JsonService, Service};
 
+/// The connections of a WebSocket API, whose endpoint is that of the API's stage.
+pub const API_CONNECTIONS: Service = Service::regional("execute-api", "ApiGatewayManagementApi");
+
 /// CloudFront: one endpoint for each partition.
 pub const CLOUD_FRONT: Service =
     Service { host: "cloudfront", signing_name: "cloudfront", id: "CloudFront", is_global: true };

@@ -1,4 +1,4 @@
-//! Shared parts of all functions: start-up, probes, API Gateway's HTTP, CORS, tokens, limits, errors and log
+//! Shared parts of all functions: start-up, probes, API Gateway's HTTP and WebSockets, CORS, tokens, limits, errors and log
 //! lines.
 //!
 //! It knows contracts in general and must not name a system.
@@ -19,6 +19,7 @@ pub mod start;
 mod start_failure;
 pub mod telemetry;
 pub mod token;
+pub mod web_socket;
 
 pub use caller::{Caller, SourceAddress};
 pub use error::ApiError;

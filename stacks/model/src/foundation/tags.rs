@@ -33,6 +33,7 @@ const TYPES: &[(&str, &str, Form)] = &[
     ("AWS::CloudFront::Distribution", "Tags", Form::List),
     ("AWS::Cognito::IdentityPool", "IdentityPoolTags", Form::List),
     ("AWS::Cognito::UserPool", "UserPoolTags", Form::Map),
+    ("AWS::EC2::VPCEndpoint", "Tags", Form::List),
     ("AWS::ResourceGroups::Group", "Tags", Form::List),
 ];
 

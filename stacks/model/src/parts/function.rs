@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     policy::{self, Statement},
     queue::QueueHandle,
+    vpc::{self, Vpc},
 };
 use crate::{
     emulator::Feature,
@@ -43,6 +44,7 @@ pub struct Function {
     layers: Vec<Text>,
     asynchronous: Option<Asynchronous>,
     concurrency: Option<u32>,
+    vpc: Option<Vpc>,
     log_retention: i64,
     stage_name: String,
     architecture: Architecture,
@@ -93,6 +95,7 @@ impl Function {
             layers: Vec::new(),
             asynchronous: None,
             concurrency: None,
+            vpc: None,
             log_retention: LOG_RETENTION,
             stage_name: stage.name.clone(),
             architecture: stage.architecture,
@@ -157,6 +160,17 @@ impl Function {
         self
     }
 
+    /// Attaches the function to a network, so that its connections leave through the network's subnets. Lambda creates network
+    /// interfaces there: the role may manage them, and the function's own code may not.
+    ///
+    /// Without a NAT gateway, the function reaches S3 and DynamoDB only through
+    /// [`GatewayEndpoints`](super::gateway_endpoints::GatewayEndpoints), and other services only through endpoints of their own.
+    #[must_use]
+    pub fn vpc(mut self, vpc: &Vpc) -> Self {
+        self.vpc = Some(vpc.clone());
+        self
+    }
+
     /// Sets the retention of logs, in days. CloudWatch Logs accepts certain values only (CloudWatch Logs API reference,
     /// `PutRetentionPolicy`).
     #[must_use]
@@ -173,6 +187,9 @@ impl Function {
             // These actions support no resource-level permissions (Service Authorization Reference, "AWS X-Ray").
             Statement::allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], [Text::from("*")]),
         ];
+        if self.vpc.is_some() {
+            statements.extend(vpc::interfaces(name));
+        }
         statements.extend(self.statements.iter().cloned());
         Resource::of(policy::role(&policy::service_trust("lambda.amazonaws.com"), &statements))
     }
@@ -190,6 +207,7 @@ impl Function {
             environment: Some(function::Environment { variables: Some(self.environment.clone()) }),
             reserved_concurrent_executions: self.concurrency.map(|invocations| i64::from(invocations).into()),
             tracing_config: Some(function::TracingConfig { mode: set("Active") }),
+            vpc_config: self.vpc.as_ref().map(Vpc::config),
             layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
             ..lambda::Function::default()
         }

@@ -7,6 +7,7 @@ mod checks;
 mod names;
 mod routes;
 mod version;
+mod web_socket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,7 @@ pub use self::{
     checks::{Exchange, Latency, LiveCheck, LiveKind, SignIn, SmokeCheck},
     routes::{RenderedApi, RenderedMethod, RenderedRoute, Served},
     version::{FormatVersion, VERSION},
+    web_socket::{RenderedSocketRoute, RenderedWebSocket},
 };
 
 /// A system's stacks in deploy order, and the checks that it must pass.
@@ -109,6 +111,8 @@ pub struct RenderedStack {
     pub layers: Vec<RenderedLayer>,
     /// The REST APIs in the template.
     pub apis: Vec<RenderedApi>,
+    /// The WebSocket APIs in the template.
+    pub web_sockets: Vec<RenderedWebSocket>,
 }
 
 impl RenderedStack {
@@ -132,6 +136,7 @@ impl RenderedStack {
             functions: Vec::new(),
             layers: Vec::new(),
             apis: Vec::new(),
+            web_sockets: Vec::new(),
         }
     }
 }

@@ -3,7 +3,9 @@
 use contract::Method;
 use serde_json::Value;
 
-use super::{LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, SignIn};
+use super::{
+    LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, RenderedWebSocket, SignIn,
+};
 use crate::template::RenderError;
 
 /// Types that outputs must refer to, as CloudFormation and messages name them.
@@ -12,6 +14,7 @@ const CLIENT: (&str, &str) = ("AWS::Cognito::UserPoolClient", "user pool client"
 const DISTRIBUTION: (&str, &str) = ("AWS::CloudFront::Distribution", "distribution");
 const POOL: (&str, &str) = ("AWS::Cognito::UserPool", "user pool");
 const TOPIC: (&str, &str) = ("AWS::SNS::Topic", "topic");
+const WEB_SOCKET: (&str, &str) = ("AWS::ApiGatewayV2::Api", "WebSocket API");
 
 impl RenderedSystem {
     /// Checks that everything which the system declares by name exists.
@@ -68,6 +71,9 @@ impl Names<'_> {
                     self.function(&format!("{} of {by}", method.title()), &method.function)?;
                 }
             }
+            for api in &stack.web_sockets {
+                self.check_web_socket(stack, api)?;
+            }
             for (parameter, source) in &stack.parameters {
                 if let ParameterSource::Output { stack: other, output } = source {
                     self.output(&by("parameter", parameter), other, output, None)?;
@@ -75,6 +81,17 @@ impl Names<'_> {
             }
         }
         Ok(())
+    }
+
+    fn check_web_socket(&self, stack: &RenderedStack, api: &RenderedWebSocket) -> Result<(), RenderError> {
+        let by = format!("WebSocket API {} of stack {}", api.logical_id, stack.stack);
+        self.resource(&by, stack, &api.logical_id, WEB_SOCKET.0)?;
+        self.output(&by, &stack.stack, &api.id_output, Some(WEB_SOCKET))?;
+        self.output(&by, &stack.stack, &api.url_output, None)?;
+        for route in &api.routes {
+            self.function(&format!("route {} of {by}", route.key), &route.function)?;
+        }
+        api.authorizer.iter().try_for_each(|function| self.function(&format!("the authorizer of {by}"), function))
     }
 
     fn check_sign_in(&self, sign_in: &SignIn) -> Result<(), RenderError> {
@@ -100,8 +117,10 @@ impl Names<'_> {
 
     fn live(&self, what: &str, check: &LiveCheck) -> Result<(), RenderError> {
         let by = format!("{what} {}", check.title());
-        if check.kind == LiveKind::Absent {
-            return self.no_route(&by, check);
+        match check.kind {
+            LiveKind::Absent => return self.no_route(&by, check),
+            LiveKind::Connect => return self.web_socket(&by, &check.api),
+            _ => {}
         }
         self.route(&by, &check.api, check.method, &check.path)?;
         // A browser asks for permission to use the method that it needs.
@@ -115,6 +134,17 @@ impl Names<'_> {
         let apis = || self.system.stacks.iter().flat_map(|stack| &stack.apis);
         let known = || apis().map(|api| api.logical_id.clone()).collect();
         apis().find(|known| known.logical_id == name).ok_or_else(|| self.unknown(by, "API", name, known()))
+    }
+
+    /// The WebSocket API must exist, and have an authorizer.
+    fn web_socket(&self, by: &str, name: &str) -> Result<(), RenderError> {
+        let apis =
+            || self.system.stacks.iter().flat_map(|stack| &stack.web_sockets).filter(|api| api.authorizer.is_some());
+        if apis().any(|api| api.logical_id == name) {
+            return Ok(());
+        }
+        let known = apis().map(|api| api.logical_id.clone()).collect();
+        Err(self.unknown(by, "WebSocket API with an authorizer", name, known))
     }
 
     /// The API must exist, and not serve the request.

@@ -13,10 +13,12 @@ mod event_sources;
 mod indexes;
 mod limits;
 mod metrics;
+mod networks;
 mod references;
 mod regions;
 mod timeouts;
 mod transport;
+mod web_sockets;
 mod wildcards;
 
 use std::fmt;
@@ -67,6 +69,10 @@ pub enum Requirement {
     GatewayTimeout,
     /// Alarms watch metrics that exist, of resources that exist, in periods that CloudWatch accepts.
     Alarm,
+    /// A function in a VPC reaches the tables and buckets of its system.
+    Network,
+    /// A WebSocket API has an authorizer, or a reason to be open.
+    WebSocketAuthorizer,
     /// The indexes of a table have different names, and policies name indexes that exist.
     Index,
 }
@@ -91,6 +97,8 @@ impl Requirement {
             Self::EventSource => "event-source",
             Self::GatewayTimeout => "gateway-timeout",
             Self::Alarm => "alarm",
+            Self::Network => "network",
+            Self::WebSocketAuthorizer => "web-socket-authorizer",
             Self::Index => "index",
         }
     }
@@ -133,7 +141,7 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
-const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 10] = [
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 12] = [
     access::check,
     alarms::check,
     callers::check,
@@ -141,9 +149,11 @@ const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 10] = [
     event_sources::check,
     indexes::check,
     limits::check,
+    networks::check,
     regions::check,
     timeouts::check,
     transport::check,
+    web_sockets::check,
 ];
 
 /// Returns the resources that break a requirement without an exception.

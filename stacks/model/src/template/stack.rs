@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     parts::api::RefusedRoute,
-    rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer},
+    rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer, RenderedWebSocket},
 };
 
 /// A group of resources that is added to a stack together.
@@ -35,6 +35,7 @@ pub struct Stack {
     pub(crate) functions: Vec<RenderedFunction>,
     pub(crate) layers: Vec<RenderedLayer>,
     pub(crate) apis: Vec<RenderedApi>,
+    pub(crate) web_sockets: Vec<RenderedWebSocket>,
     pub(crate) duplicates: Vec<Duplicate>,
     pub(crate) unknown_paths: Vec<(String, String)>,
     pub(crate) refused_routes: Vec<RefusedRoute>,
@@ -67,6 +68,7 @@ impl Stack {
             functions: Vec::new(),
             layers: Vec::new(),
             apis: Vec::new(),
+            web_sockets: Vec::new(),
             duplicates: Vec::new(),
             unknown_paths: Vec::new(),
             refused_routes: Vec::new(),
@@ -101,7 +103,7 @@ impl Stack {
         if self.resources.insert(logical_id.to_owned(), resource).is_some() {
             self.duplicates.push(Duplicate { logical_id: logical_id.to_owned(), first, second: place });
         }
-        Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
+        self.reference(logical_id)
     }
 
     /// Sets any property of a resource by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`. The
@@ -138,6 +140,11 @@ impl Stack {
     pub(crate) fn parameter(&mut self, name: &str, definition: Json, source: ParameterSource) -> Text {
         self.parameters.insert(name.to_owned(), (definition, source));
         Text::Expression(Expression::raw(json!({ "Ref": name })))
+    }
+
+    /// Returns the reference to a resource that is added later.
+    pub(crate) fn reference(&self, logical_id: &str) -> Reference {
+        Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
     }
 
     pub(crate) fn condition(&mut self, name: &str, condition: Json) {

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 pub(crate) use locks::Locking;
 use miette::Diagnostic;
-use model::{foundation, rendered::RenderedSystem, stage::Stage};
+use model::{emulator::API_PATH, foundation, rendered::RenderedSystem, stage::Stage};
 use plan::observed::Observed;
 pub(crate) use release::{StrategyName, has_functions};
 use thiserror::Error;
@@ -197,7 +197,7 @@ impl Session {
         }
     }
 
-    /// Returns the URL of every API, by its logical ID, and of every site, by its name.
+    /// Returns the URL of every API, HTTP or WebSocket, by its logical ID, and of every site, by its name.
     pub fn urls(&self, outputs: &Outputs) -> BTreeMap<String, String> {
         self.urls_of(&self.systems, outputs)
     }
@@ -209,6 +209,11 @@ impl Session {
             let Some(outputs) = outputs.get(&stack.name) else { continue };
             for api in &stack.apis {
                 if let Some(url) = self.api_url(outputs, &api.id_output, &api.url_output) {
+                    urls.insert(api.logical_id.clone(), url);
+                }
+            }
+            for api in &stack.web_sockets {
+                if let Some(url) = self.web_socket_url(outputs, &api.id_output, &api.url_output) {
                     urls.insert(api.logical_id.clone(), url);
                 }
             }
@@ -229,8 +234,15 @@ impl Session {
     pub(crate) fn api_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
         match self.clients.endpoint() {
             None => outputs.get(url).cloned(),
-            Some(endpoint) => Some(format!("{endpoint}/_aws/execute-api/{}/{}", outputs.get(id)?, self.stage.name)),
+            Some(endpoint) => Some(format!("{endpoint}{API_PATH}{}/{}", outputs.get(id)?, self.stage.name)),
         }
+    }
+
+    /// Returns the URL of a WebSocket API: the stack's output, or for an emulator the URL that it serves.
+    pub(crate) fn web_socket_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
+        let url = self.api_url(outputs, id, url)?;
+        // An emulator's URL is that of an HTTP API.
+        Some(url.strip_prefix("http").map_or_else(|| url.clone(), |rest| format!("ws{rest}")))
     }
 
     /// Returns the URL of a site: the stack's output. For an emulator it is the page's object, whose origin is also the

@@ -22,6 +22,7 @@ fn stack(template: Value) -> RenderedStack {
         functions: Vec::new(),
         layers: Vec::new(),
         apis: Vec::new(),
+        web_sockets: Vec::new(),
     }
 }
 
