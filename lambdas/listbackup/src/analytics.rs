@@ -1,0 +1,1 @@
+//! The analytics service: overview, storage, reports, and the aggregates of events.

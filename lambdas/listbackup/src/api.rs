@@ -1,0 +1,1 @@
+//! The API service: sources, jobs, runs, files, activity, API keys and OAuth.

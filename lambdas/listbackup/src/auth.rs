@@ -1,0 +1,1 @@
+//! The sign-in service: registration, sessions and second factors.

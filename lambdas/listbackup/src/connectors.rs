@@ -1,0 +1,1 @@
+//! Connectors list and fetch the files of a source.

@@ -1,0 +1,1 @@
+//! Insights that are derived from completed runs.

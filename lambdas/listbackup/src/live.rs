@@ -1,0 +1,1 @@
+//! Live updates: the progress of runs, sent to connected clients.

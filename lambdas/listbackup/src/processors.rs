@@ -1,0 +1,1 @@
+//! The processors of a backup: orchestrator, file processor and scheduler.

@@ -1,0 +1,1 @@
+//! The state of a run: start, lease, progress and completion.

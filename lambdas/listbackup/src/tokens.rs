@@ -1,0 +1,1 @@
+//! Access and refresh tokens, signed with HS256.
