@@ -51,6 +51,7 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         version: FormatVersion,
         name: "bench".to_owned(),
         stacks: vec![stack],
+        groups: std::collections::BTreeMap::new(),
         smoke: Vec::new(),
         live: Vec::new(),
         latency: None,

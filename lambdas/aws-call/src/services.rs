@@ -26,6 +26,9 @@ pub const COGNITO: JsonService =
 /// DynamoDB, for functions that need no more than a few operations of it.
 pub const DYNAMODB: JsonService = Service::regional("dynamodb", "DynamoDB").with_json("1.0", "DynamoDB_20120810");
 
+/// EventBridge: event buses.
+pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_json("1.1", "AWSEvents");
+
 /// Secrets Manager.
 pub const SECRETS_MANAGER: JsonService =
     Service::regional("secretsmanager", "Secrets Manager").with_json("1.1", "secretsmanager");

@@ -5,8 +5,9 @@
 //! lifecycle rules of buckets (objects do not expire, and the bucket has no lifecycle configuration), expiry of items
 //! and recovery of tables, request validators (methods do not keep theirs), tracing, reserved concurrency of functions,
 //! CloudFront's cache (requests are served, and invalidations are listed), and networks: functions in a VPC reach the same
-//! services as others, subnets and security groups need not exist, and endpoints have no effect. Throttles are enforced, so
-//! stage files set higher ones for it.
+//! services as others, subnets and security groups need not exist, and endpoints have no effect. Throttles of REST APIs are
+//! enforced, so stage files set higher ones for it; those of HTTP APIs are not. JWT authorizers, authorizers of functions and their TTL
+//! work as in AWS. An HTTP API refuses the preflight of an unknown origin with status 403, and AWS answers it without CORS headers.
 //!
 //! WebSocket APIs work, with these differences: the emulator sends the body that a message's function returns to the client
 //! (AWS does so only for routes with a route response), refuses a connection with status 403 and no body where the function of
@@ -23,6 +24,8 @@ pub const API_PATH: &str = "/_aws/execute-api/";
 pub enum Feature {
     /// `AWS::ApiGateway::Account` and access logs: account-wide settings without effect on the emulator.
     AccessLogs,
+    /// The names of an HTTP API's CORS configuration: the emulator reads those of API Gateway's own API (`allowOrigins`) from a template.
+    CorsNames,
     /// `AWS::Lambda::EventInvokeConfig`: the emulator retries in its own way, which would hide a failing function.
     EventInvokeConfig,
     /// Hosts of their own for APIs: the emulator serves them below [`API_PATH`].

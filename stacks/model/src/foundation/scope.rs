@@ -138,14 +138,27 @@ impl StackResource<'_> {
     }
 }
 
-/// Returns a pattern for names that begin with the system's name and end with the stage's, so that a policy is as long
-/// for forty functions as for one. Other names are returned unchanged.
+/// Returns a pattern for names that begin with the system's name and contain the stage's, so that a policy is as long
+/// for forty functions as for one: `<system>-*-<stage>` for names that end with the stage, and `<system>-…-<stage>-*`, exact up to the
+/// stage, for names that continue after it. Other names, and those with a variable after the stage, are returned unchanged.
+///
+/// Neither pattern matches a name of another system or stage, because no system's name extends another's with a hyphen, and neither do
+/// the names of stages in one account.
 pub(super) fn to_pattern(name: &str, stack: &RenderedStack) -> String {
-    let stage = stack.name.strip_prefix(&format!("{}-{}-", stack.system, stack.stack)).unwrap_or_default();
+    let stage = stack.stage();
     let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));
     let (first, end) = (format!("{}-", stack.system), format!("-{stage}"));
-    let has_both = last.strip_prefix(&first).is_some_and(|rest| rest.ends_with(&end) && rest.len() > end.len());
-    if has_both && !stage.is_empty() { format!("{folder}{first}*{end}") } else { name.to_owned() }
+    let Some(rest) = last.strip_prefix(&first).filter(|_| !stage.is_empty()) else { return name.to_owned() };
+    if rest.ends_with(&end) && rest.len() > end.len() {
+        return format!("{folder}{first}*{end}");
+    }
+    let middle = format!("{end}-");
+    match last.split_once(&middle) {
+        Some((before, after)) if !after.is_empty() && !after.contains(['$', '*']) => {
+            format!("{folder}{before}{middle}*")
+        }
+        _ => name.to_owned(),
+    }
 }
 
 /// Returns a resource's ARN and the pattern of its children, without their common beginning.
@@ -236,6 +249,21 @@ mod tests {
             scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
         let expected = ["/aws/lambda/system-*-dev", "/aws/lambda/system-*-dev:*", "other", "other:*"];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn names_that_continue_after_the_stage_are_exact_up_to_it() {
+        let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
+        let names = ["/aws/lambda/system-api-dev-get", "/aws/lambda/system-api-dev-put", "system-dev-list"];
+        let scopes = scopes_of(&names.map(named));
+        let patterns: BTreeSet<_> =
+            scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
+        let expected =
+            ["/aws/lambda/system-api-dev-*", "/aws/lambda/system-api-dev-*:*", "system-dev-*", "system-dev-*:*"];
+        assert_eq!(patterns, BTreeSet::from(expected));
+        let bucket = ("AWS::S3::Bucket", json!({ "BucketName": { "Fn::Sub": "system-data-dev-${AWS::AccountId}" } }));
+        let exact = "arn:${AWS::Partition}:s3:::system-data-dev-${AWS::AccountId}".to_owned();
+        assert_eq!(scopes_of(&[bucket])["s3"], BTreeSet::from([exact]));
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub(super) const LOG_RETENTION: i64 = 30;
 /// An `AWS::Lambda::Function` with a role of its own, a log group and the alias `live`, built from its contract's binary.
 #[derive(Debug)]
 pub struct Function {
-    name: FunctionName,
+    contract: FunctionName,
+    /// The name in Lambda.
+    name: String,
     environment: BTreeMap<String, Text>,
     memory: u32,
     timeout: u32,
@@ -46,7 +48,6 @@ pub struct Function {
     concurrency: Option<u32>,
     vpc: Option<Vpc>,
     log_retention: i64,
-    stage_name: String,
     architecture: Architecture,
     /// Whether the stage supports settings of asynchronous invocations.
     has_event_invoke_config: bool,
@@ -87,7 +88,8 @@ impl Function {
         let environment = serde_json::to_value(environment).expect("an environment is JSON");
         let variables = environment.as_object().into_iter().flatten();
         Self {
-            name: C::NAME,
+            contract: C::NAME,
+            name: format!("{}-{}-{}", C::NAME.system, C::NAME.function, stage.name),
             environment: variables.map(|(name, value)| (name.clone(), to_text(value))).collect(),
             memory: 128,
             timeout: 10,
@@ -97,10 +99,19 @@ impl Function {
             concurrency: None,
             vpc: None,
             log_retention: LOG_RETENTION,
-            stage_name: stage.name.clone(),
             architecture: stage.architecture,
             has_event_invoke_config: Feature::EventInvokeConfig.is_in(stage),
         }
+    }
+
+    /// Sets the name in Lambda, which is `<system>-<function>-<stage>` otherwise. The log group has the same name.
+    ///
+    /// Permissions are limited by names, so the name must start with `<system>-` and contain the stage between hyphens or after the last
+    /// one. A system with another name is refused when it is rendered.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
     }
 
     /// Sets the memory, in MB.
@@ -179,9 +190,11 @@ impl Function {
         self
     }
 
-    fn role(&self, name: &str) -> Resource {
-        let log_group =
-            format!("arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/aws/lambda/{name}:*");
+    fn role(&self) -> Resource {
+        let log_group = format!(
+            "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/aws/lambda/{}:*",
+            self.name
+        );
         let mut statements = vec![
             Statement::allow(["logs:CreateLogStream", "logs:PutLogEvents"], [Expression::sub(&log_group, []).into()]),
             // These actions support no resource-level permissions (Service Authorization Reference, "AWS X-Ray").
@@ -194,11 +207,11 @@ impl Function {
         Resource::of(policy::role(&policy::service_trust("lambda.amazonaws.com"), &statements))
     }
 
-    fn properties(&self, name: &str, role: &Reference, code: function::Code) -> lambda::Function {
+    fn properties(&self, role: &Reference, code: function::Code) -> lambda::Function {
         lambda::Function {
-            function_name: set(name),
+            function_name: set(&self.name),
             runtime: set(RUNTIME),
-            handler: set(self.name.handler()),
+            handler: set(self.contract.handler()),
             architectures: list([self.architecture.as_str()]),
             memory_size: set(i64::from(self.memory)),
             timeout: set(i64::from(self.timeout)),
@@ -241,12 +254,11 @@ impl Part for Function {
     type Handle = FunctionHandle;
 
     fn add_to(self, stack: &mut Stack) -> FunctionHandle {
-        let contract = self.name;
+        let contract = self.contract;
         let id = contract.logical_id;
-        let name = format!("{}-{}-{}", contract.system, contract.function, self.stage_name);
-        let role = stack.resource(&format!("{id}Role"), self.role(&name));
+        let role = stack.resource(&format!("{id}Role"), self.role());
         let log_group = LogGroup {
-            log_group_name: set(format!("/aws/lambda/{name}")),
+            log_group_name: set(format!("/aws/lambda/{}", self.name)),
             retention_in_days: set(self.log_retention),
             ..LogGroup::default()
         };
@@ -254,7 +266,7 @@ impl Part for Function {
         let (bucket, key) = add_code_parameters(stack, id, "function", ParameterSource::FunctionCode(contract.into()));
         let code = function::Code { s3_bucket: Some(bucket), s3_key: Some(key), ..function::Code::default() };
         // Otherwise an early invocation creates the log group, and the stack fails because it exists.
-        let function = Resource::of(self.properties(&name, &role, code)).depends_on(log_group.logical_id());
+        let function = Resource::of(self.properties(&role, code)).depends_on(log_group.logical_id());
         let function = stack.resource(id, function);
         let alias = add_alias(stack, &contract, &function);
         if let Some(config) = self.event_invoke_config(&function) {
@@ -263,7 +275,7 @@ impl Part for Function {
         }
         stack.functions.push(RenderedFunction {
             id: contract.into(),
-            function_name: name.clone(),
+            function_name: self.name.clone(),
             alias_logical_id: alias.logical_id().to_owned(),
         });
         FunctionHandle {
@@ -271,7 +283,7 @@ impl Part for Function {
             alias: alias.id(),
             alias_logical_id: alias.logical_id().to_owned(),
             logical_id: id.to_owned(),
-            name,
+            name: self.name,
         }
     }
 }
@@ -354,5 +366,60 @@ impl FunctionHandle {
     #[must_use]
     pub fn logical_id(&self) -> &str {
         &self.logical_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        rendered::RenderedSystem,
+        template::{RenderError, System},
+    };
+
+    #[derive(Debug, Serialize)]
+    struct List {}
+
+    impl Contract for List {
+        const NAME: FunctionName = FunctionName::new("notes", "list", "ListFunction");
+    }
+
+    fn rendered(name: Option<&str>) -> Result<RenderedSystem, RenderError> {
+        let stage = Stage::example("dev");
+        let mut stack = Stack::new("api", "Notes.");
+        let function = Function::new(&stage, List {});
+        let function = match name {
+            Some(name) => function.named(name),
+            None => function,
+        };
+        let handle = stack.add(function);
+        assert_eq!(handle.log_group(), format!("/aws/lambda/{}", handle.name));
+        System::new("notes", [stack]).render(&stage)
+    }
+
+    #[test]
+    fn a_function_is_named_by_its_contract_unless_it_has_another_name() {
+        for (name, expected) in [(None, "notes-list-dev"), (Some("notes-api-dev-getNotes"), "notes-api-dev-getNotes")] {
+            let system = rendered(name).expect("rendered");
+            let stack = &system.stacks[0];
+            assert_eq!(stack.functions[0].function_name, expected);
+            let properties = |id: &str| stack.template["Resources"][id]["Properties"].clone();
+            assert_eq!(properties("ListFunction")["FunctionName"], expected);
+            assert_eq!(properties("ListFunctionLogGroup")["LogGroupName"], format!("/aws/lambda/{expected}"));
+            let logs = properties("ListFunctionRole").to_string();
+            assert!(logs.contains(&format!("log-group:/aws/lambda/{expected}:*")), "{logs}");
+        }
+    }
+
+    #[test]
+    fn a_function_s_name_must_contain_system_and_stage() {
+        for name in ["notes-dev-list", "notes-a-dev", "notes-api-dev-list", "notes-dev"] {
+            assert!(rendered(Some(name)).is_ok(), "{name}");
+        }
+        for name in ["list-dev", "notesy-list-dev", "notes-list", "notes-mydev-list", "notes-devs", "notes-list-DEV"] {
+            let error = rendered(Some(name)).expect_err("refused").to_string();
+            let expected = format!("function ListFunction of stack api is named `{name}`");
+            assert!(error.contains(&expected) && error.contains("like `notes-…-dev`"), "{error}");
+        }
     }
 }

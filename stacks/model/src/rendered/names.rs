@@ -4,12 +4,11 @@ use contract::Method;
 use serde_json::Value;
 
 use super::{
-    LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, RenderedWebSocket, SignIn,
+    LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedFunction, RenderedStack, RenderedSystem, RenderedWebSocket, SignIn,
 };
 use crate::template::RenderError;
 
 /// Types that outputs must refer to, as CloudFormation and messages name them.
-const API: (&str, &str) = ("AWS::ApiGateway::RestApi", "API");
 const CLIENT: (&str, &str) = ("AWS::Cognito::UserPoolClient", "user pool client");
 const DISTRIBUTION: (&str, &str) = ("AWS::CloudFront::Distribution", "distribution");
 const POOL: (&str, &str) = ("AWS::Cognito::UserPool", "user pool");
@@ -27,6 +26,7 @@ impl RenderedSystem {
     pub fn check_names(&self) -> Result<(), RenderError> {
         let names = Names { system: self };
         names.check_stacks()?;
+        names.check_groups()?;
         for smoke in &self.smoke {
             let by = format!("the smoke check of {}", smoke.path);
             names.route(&by, &smoke.api, Method::Get, &smoke.path)?;
@@ -55,6 +55,7 @@ impl Names<'_> {
         for stack in &self.system.stacks {
             let by = |what: &str, name: &str| format!("{what} {name} of stack {}", stack.stack);
             for function in &stack.functions {
+                self.check_name(stack, function)?;
                 let by = by("function", &function.function_name);
                 self.resource(&by, stack, &function.id.logical_id, "AWS::Lambda::Function")?;
                 self.resource(&by, stack, &function.alias_logical_id, "AWS::Lambda::Alias")?;
@@ -64,10 +65,12 @@ impl Names<'_> {
             }
             for api in &stack.apis {
                 let by = by("API", &api.logical_id);
-                self.resource(&by, stack, &api.logical_id, API.0)?;
-                self.output(&by, &stack.stack, &api.id_output, Some(API))?;
+                let kind = api.kind.resource_type();
+                self.resource(&by, stack, &api.logical_id, kind)?;
+                self.output(&by, &stack.stack, &api.id_output, Some((kind, "API")))?;
                 self.output(&by, &stack.stack, &api.url_output, None)?;
                 for method in &api.methods {
+                    self.stack(&format!("{} of {by}", method.title()), &method.stack)?;
                     self.function(&format!("{} of {by}", method.title()), &method.function)?;
                 }
             }
@@ -78,6 +81,30 @@ impl Names<'_> {
                 if let ParameterSource::Output { stack: other, output } = source {
                     self.output(&by("parameter", parameter), other, output, None)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Permissions and clean-ups are limited by names, so the name of a function contains system and stage.
+    fn check_name(&self, stack: &RenderedStack, function: &RenderedFunction) -> Result<(), RenderError> {
+        let (system, stage, name) = (&function.id.system, stack.stage(), &function.function_name);
+        if is_named_for(name, system, stage) {
+            return Ok(());
+        }
+        let message = format!(
+            "function {} of stack {} is named `{name}`; name it like `{system}-…-{stage}` or `{system}-…-{stage}-…`, because permissions \
+             are limited by names",
+            function.id.logical_id, stack.stack
+        );
+        Err(RenderError::Settings { system: stack.system.clone(), message })
+    }
+
+    fn check_groups(&self) -> Result<(), RenderError> {
+        let known = || self.system.stacks.iter().map(|stack| stack.stack.clone()).collect::<Vec<_>>();
+        for (group, stacks) in &self.system.groups {
+            if let Some(unknown) = stacks.iter().find(|name| !known().contains(name)) {
+                return Err(self.unknown(&format!("group {group}"), "stack", unknown, known()));
             }
         }
         Ok(())
@@ -163,11 +190,22 @@ impl Names<'_> {
     fn route(&self, by: &str, api: &str, method: Method, path: &str) -> Result<(), RenderError> {
         let api = self.api(by, api)?;
         let is_absolute = path.starts_with('/');
+        if is_absolute && method == Method::Options && api.answers_preflights {
+            return Ok(());
+        }
         if is_absolute && api.serving(method, path).is_some() {
             return Ok(());
         }
         let what = format!("route of API {}", api.logical_id);
         Err(self.unknown(by, &what, &format!("{} {path}", method.as_str()), titles(api)))
+    }
+
+    fn stack(&self, by: &str, name: &str) -> Result<(), RenderError> {
+        let stacks = || self.system.stacks.iter();
+        if stacks().any(|stack| stack.stack == name) {
+            return Ok(());
+        }
+        Err(self.unknown(by, "stack", name, stacks().map(|stack| stack.stack.clone()).collect()))
     }
 
     fn function(&self, by: &str, name: &str) -> Result<(), RenderError> {
@@ -226,6 +264,12 @@ impl Names<'_> {
     }
 }
 
+/// Returns whether a name begins with `<system>-` and contains the stage as a whole part: `<system>-<stage>`, `…-<stage>` or `…-<stage>-…`.
+fn is_named_for(name: &str, system: &str, stage: &str) -> bool {
+    let rest = name.strip_prefix(system).filter(|rest| rest.starts_with('-'));
+    rest.is_some_and(|rest| format!("{rest}-").contains(&format!("-{stage}-")))
+}
+
 fn titles(api: &RenderedApi) -> Vec<String> {
     api.methods.iter().filter(|own| own.method != Some(Method::Options)).map(|own| own.title()).collect()
 }
@@ -278,6 +322,23 @@ mod tests {
             sign_in.checks[0].path = "/".to_owned();
         });
         assert!(error.contains("the check after sign-in GET / names"), "{error}");
+    }
+
+    #[test]
+    fn a_group_of_a_stack_that_does_not_exist_is_refused() {
+        let with = |stack: &'static str| {
+            move |system: &mut RenderedSystem| {
+                system.groups = [("all".to_owned(), vec!["data".to_owned(), stack.to_owned()])].into();
+            }
+        };
+        let mut system = notes();
+        with("api")(&mut system);
+        assert_eq!(system.check_names(), Ok(()));
+        let error = error_after(with("apis"));
+        assert!(
+            error.contains("group all names stack `apis`, which does not exist; choose one of: data, api"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ fn system() -> RenderedSystem {
         version: FormatVersion,
         name: "notes".to_owned(),
         stacks: vec![stack],
+        groups: [("all".to_owned(), vec!["api".to_owned()])].into(),
         smoke: Vec::new(),
         live: vec![LiveCheck::preflight("Api", Method::Post, "/notes", "https://example.com")],
         latency: None,

@@ -10,7 +10,7 @@ use super::{
     value::{Expression, Text},
 };
 use crate::{
-    parts::api::RefusedRoute,
+    parts::{api::RefusedRoute, http_api::AddedRoutes},
     rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer, RenderedWebSocket},
 };
 
@@ -39,6 +39,8 @@ pub struct Stack {
     pub(crate) duplicates: Vec<Duplicate>,
     pub(crate) unknown_paths: Vec<(String, String)>,
     pub(crate) refused_routes: Vec<RefusedRoute>,
+    /// The routes that the stack adds to HTTP APIs of the system.
+    pub(crate) http_routes: Vec<AddedRoutes>,
     /// Where each resource was added.
     places: BTreeMap<String, &'static Location<'static>>,
     /// Where the part is added whose resources are being added.
@@ -72,6 +74,7 @@ impl Stack {
             duplicates: Vec::new(),
             unknown_paths: Vec::new(),
             refused_routes: Vec::new(),
+            http_routes: Vec::new(),
             places: BTreeMap::new(),
             part: None,
         }
@@ -125,6 +128,11 @@ impl Stack {
         }
     }
 
+    /// Returns a list in the properties of a resource, by its JSON pointer.
+    pub(crate) fn list_mut(&mut self, logical_id: &str, pointer: &str) -> Option<&mut Vec<Json>> {
+        self.resources.get_mut(logical_id)?.properties_mut().pointer_mut(pointer)?.as_array_mut()
+    }
+
     /// Adds an output.
     pub fn output(&mut self, name: &str, value: impl Into<Text>) {
         self.outputs.insert(name.to_owned(), json!({ "Value": value.into() }));
@@ -170,6 +178,11 @@ impl Reference {
     #[must_use]
     pub fn attribute(&self, name: &str) -> Text {
         Text::Expression(Expression::reference(&self.stack, &self.logical_id, Some(name)))
+    }
+
+    /// Is the resource one of this stack?
+    pub(crate) fn is_in(&self, stack: &Stack) -> bool {
+        self.stack == stack.name
     }
 
     /// Returns the logical ID.

@@ -84,7 +84,7 @@ pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Res
     let against = against(args.against.as_deref(), context)?;
     let rendered = context.render(&against)?;
     let session = Session::open(stage, context).await?;
-    let mut systems = session.select(args.system.as_deref(), None)?;
+    let mut systems = session.select(args.system.as_deref())?;
     systems.retain(|system| system.name != foundation::SYSTEM);
     context.ui.say(format_args!("Comparing with the roles that stage {} renders", against.name));
 

@@ -19,7 +19,7 @@ use crate::{
     ledger::Ledger,
     lock::HeldLocks,
     release,
-    render::{self, RenderError},
+    render::{self, SelectionError},
     session::{Session, has_functions},
     ui::{Format, Ui},
 };
@@ -58,7 +58,7 @@ pub(crate) struct DoctorArgs {
 /// When a call or a repair fails.
 pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let systems = session.select(args.system.as_deref(), None)?;
+    let systems = session.select(args.system.as_deref())?;
     refuse_unknown_stacks(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;
     let mut ailments = examine(&systems, bucket.as_deref(), &session).await?;
@@ -206,14 +206,17 @@ async fn other_routes(
 }
 
 /// Refuses stack names that do not exist: they are most likely mistyped.
-fn refuse_unknown_stacks(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), RenderError> {
+fn refuse_unknown_stacks(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), SelectionError> {
     let known: Vec<_> = render::stacks_of(systems).map(|stack| stack.name.clone()).collect();
     let resources = args.skip.iter().chain(&args.retain);
     let mut named =
         resources.map(|name| name.split('/').next().unwrap_or_default()).chain(args.cancel.iter().map(String::as_str));
     match named.find(|name| !known.iter().any(|stack| stack == name)) {
         None => Ok(()),
-        Some(stack) => Err(RenderError::UnknownStack { stage: stage.to_owned(), stack: stack.to_owned(), known }),
+        Some(stack) => {
+            let (stage, stack) = (stage.to_owned(), stack.to_owned());
+            Err(SelectionError::UnknownStack { stage, stack, known, groups: Vec::new() })
+        }
     }
 }
 

@@ -7,7 +7,12 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 pub(crate) use locks::Locking;
 use miette::Diagnostic;
-use model::{emulator::API_PATH, foundation, rendered::RenderedSystem, stage::Stage};
+use model::{
+    emulator::API_PATH,
+    foundation,
+    rendered::{RenderedApi, RenderedSystem},
+    stage::Stage,
+};
 use plan::observed::Observed;
 pub(crate) use release::{StrategyName, has_functions};
 use thiserror::Error;
@@ -180,13 +185,13 @@ impl Session {
         }
     }
 
-    /// Selects a system, and a stack of it.
+    /// Selects a system; `None` selects all.
     ///
     /// # Errors
     ///
-    /// When the stage has no such system or stack.
-    pub fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
-        Ok(render::select(&self.stage, self.systems.clone(), system, stack)?)
+    /// When the stage has no such system.
+    pub fn select(&self, system: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
+        Ok(render::select_system(&self.stage, self.systems.clone(), system)?)
     }
 
     /// The baseline of an online plan, in words: the account, or the emulator.
@@ -208,7 +213,7 @@ impl Session {
         for stack in render::stacks_of(systems) {
             let Some(outputs) = outputs.get(&stack.name) else { continue };
             for api in &stack.apis {
-                if let Some(url) = self.api_url(outputs, &api.id_output, &api.url_output) {
+                if let Some(url) = self.api_url(outputs, api) {
                     urls.insert(api.logical_id.clone(), url);
                 }
             }
@@ -230,11 +235,15 @@ impl Session {
         urls
     }
 
-    /// Returns the URL of an API: the stack's output, or for an emulator the URL that it serves.
-    pub(crate) fn api_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
+    /// Returns the URL of an API: the stack's output, or for an emulator the URL that it serves. It serves paths such as `/health` at the
+    /// name of an API itself, so the URL is a path of the emulator.
+    pub(crate) fn api_url(&self, outputs: &BTreeMap<String, String>, api: &RenderedApi) -> Option<String> {
         match self.clients.endpoint() {
-            None => outputs.get(url).cloned(),
-            Some(endpoint) => Some(format!("{endpoint}{API_PATH}{}/{}", outputs.get(id)?, self.stage.name)),
+            None => outputs.get(&api.url_output).cloned(),
+            Some(endpoint) => {
+                let id = outputs.get(&api.id_output)?;
+                Some(format!("{endpoint}{API_PATH}{id}/{}", api.stage_name))
+            }
         }
     }
 

@@ -96,6 +96,10 @@ fn a_deployed_api_decides_itself_about_callers_and_origins() {
             "POST /_aws/execute-api/0a1b2c3d/local/media?x=1",
             "OPTIONS /_aws/execute-api/0a1b2c3d/local/media",
             "GET /restapis/0a1b2c3d/local/_user_request_/media",
+            // HTTP APIs, whose stage a client may escape or omit.
+            "DELETE /_aws/execute-api/0a1b2c3d/$default/media/1?x=$y",
+            "OPTIONS /_aws/execute-api/0a1b2c3d/%24default/login",
+            "GET /_aws/execute-api/0a1b2c3d/health",
         ] {
             assert_eq!(decide(line, headers), Ok(Access::Open), "{line} {headers:?}");
         }
@@ -159,6 +163,9 @@ fn what_only_looks_like_an_api_needs_a_signature() {
         "POST /x/_aws/execute-api/0a1b2c3d/local/y",
         "POST /_aws/execute-api/0a1b2c3d",
         "POST /_aws/execute-api/0a1b2c3d/local/@connections/1",
+        "POST /_aws/execute-api/0a1b2c3d/$default/@connections/1",
+        "POST /v2/apis/0a1b2c3d/routes",
+        "POST /_aws/execute-api/$default/x",
         "POST /_aws/execute-api/0a1b2c3d/local/%40connections/1",
         "POST /_aws/lambda-url/x/",
     ] {
