@@ -201,7 +201,7 @@ impl Function {
             Statement::allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], [Text::from("*")]),
         ];
         if self.vpc.is_some() {
-            statements.extend(vpc::interfaces(name));
+            statements.extend(vpc::interfaces(&self.name));
         }
         statements.extend(self.statements.iter().cloned());
         Resource::of(policy::role(&policy::service_trust("lambda.amazonaws.com"), &statements))

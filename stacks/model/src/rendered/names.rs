@@ -4,7 +4,8 @@ use contract::Method;
 use serde_json::Value;
 
 use super::{
-    LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedFunction, RenderedStack, RenderedSystem, RenderedWebSocket, SignIn,
+    LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedFunction, RenderedStack, RenderedSystem,
+    RenderedWebSocket, SignIn,
 };
 use crate::template::RenderError;
 

@@ -175,9 +175,7 @@ impl Parts<'_> {
             user_pool_client_id: self.users.client.id(),
             sign_in_per_minute: self.sign_in_per_minute(),
         };
-        function(stage, environment)
-            .allow(users.allow(COUNTED))
-            .allow([self.pool(&["AdminInitiateAuth"])])
+        function(stage, environment).allow(users.allow(COUNTED)).allow([self.pool(&["AdminInitiateAuth"])])
     }
 
     fn mfa_verify(&self) -> Function {

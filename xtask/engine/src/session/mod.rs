@@ -249,9 +249,9 @@ impl Session {
 
     /// Returns the URL of a WebSocket API: the stack's output, or for an emulator the URL that it serves.
     pub(crate) fn web_socket_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
-        let url = self.api_url(outputs, id, url)?;
-        // An emulator's URL is that of an HTTP API.
-        Some(url.strip_prefix("http").map_or_else(|| url.clone(), |rest| format!("ws{rest}")))
+        let Some(endpoint) = self.clients.endpoint() else { return outputs.get(url).cloned() };
+        let host = endpoint.split_once("://").map_or(endpoint, |(_, host)| host);
+        Some(format!("ws://{host}{API_PATH}{}/{}", outputs.get(id)?, self.stage.name))
     }
 
     /// Returns the URL of a site: the stack's output. For an emulator it is the page's object, whose origin is also the
