@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use listbackup_contract::tables::{ALL, Table};
+use listbackup_contract::tables::{ALL, CONNECTIONS, Table};
 use serde_json::{Map, Value, json};
 use tables::testing::{Reply, Request, item, json_reply};
 
@@ -63,7 +63,8 @@ impl Memory {
 }
 
 fn schema(table: &str) -> &'static Table {
-    ALL.iter().find(|known| table.ends_with(known.name)).unwrap_or_else(|| panic!("{table} is no table"))
+    let mut known = ALL.iter().chain([&CONNECTIONS]);
+    known.find(|known| table.ends_with(known.name)).unwrap_or_else(|| panic!("{table} is no table"))
 }
 
 fn key(table: &str, item: &Value) -> String {

@@ -122,7 +122,7 @@ impl StackResource<'_> {
     /// `rule-on-custom-event-bus`).
     fn bus(&self) -> String {
         let given = &self.properties["EventBusName"];
-        if given.is_null() {
+        if given.is_null() || given == "default" {
             return String::new();
         }
         if given.is_string() || given["Fn::Sub"].is_string() {

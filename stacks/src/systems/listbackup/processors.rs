@@ -11,7 +11,6 @@ use model::{
     parts::{
         event_source::EventSource,
         function::Function,
-        gateway_endpoints::GatewayEndpoints,
         policy::Statement,
         schedule::Schedule,
         table::Access::{ConditionCheckItem, GetItem, PutItem, UpdateItem},
@@ -156,7 +155,7 @@ impl Shared<'_> {
     /// Attaches a function to the stage's network, if it has one.
     pub(super) fn in_network(&self, function: Function) -> Function {
         match &self.settings.vpc {
-            Some(network) => function.vpc(&network.attachment),
+            Some(network) => function.vpc(&network.network),
             None => function,
         }
     }

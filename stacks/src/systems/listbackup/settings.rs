@@ -2,7 +2,7 @@
 
 use listbackup_contract::{SYSTEM, limits::SIGN_IN_PER_MINUTE};
 use model::{
-    parts::{api::Throttle, gateway_endpoints::Routes, vpc::Vpc},
+    parts::{api::Throttle, gateway_endpoints::VpcRoutes, vpc::Vpc},
     stage::Stage,
     template::{RenderError, Text},
     values::SettingsCheck,
@@ -84,9 +84,9 @@ impl Default for Processing {
 #[serde(deny_unknown_fields)]
 pub(super) struct Network {
     /// The subnets and security groups of the functions.
-    pub(super) attachment: Vpc,
+    pub(super) network: Vpc,
     /// The route tables of these subnets.
-    pub(super) routes: Routes,
+    pub(super) routes: VpcRoutes,
 }
 
 const fn default_sign_in_per_minute() -> u32 {

@@ -1,7 +1,5 @@
 //! Alarms and dashboards.
 
-use serde_json::json;
-
 use super::*;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings that are not allowed, and the ones that add resources.
 
-use model::parts::{gateway_endpoints::Routes, vpc::Vpc};
+use model::parts::{gateway_endpoints::VpcRoutes, vpc::Vpc};
 
 use super::*;
 use crate::systems::listbackup::settings::{Network, Settings};
@@ -50,11 +50,8 @@ fn a_network_holds_the_functions_that_read_sources_and_has_gateway_endpoints() {
     let stage = stage("dev");
     let mut settings = good(&stage);
     settings.vpc = Some(Network {
-        attachment: Vpc {
-            subnets: vec!["subnet-0a1b2c3d".to_owned()],
-            security_groups: vec!["sg-0a1b2c3d".to_owned()],
-        },
-        routes: Routes { vpc_id: "vpc-0a1b2c3d".to_owned(), route_tables: vec!["rtb-0a1b2c3d".to_owned()] },
+        network: Vpc { subnets: vec!["subnet-0a1b2c3d".to_owned()], security_groups: vec!["sg-0a1b2c3d".to_owned()] },
+        routes: VpcRoutes { vpc_id: "vpc-0a1b2c3d".to_owned(), route_tables: vec!["rtb-0a1b2c3d".to_owned()] },
     });
     let system = system(&stage, &settings).expect("sound").render(&stage).expect("rendered");
     assert_eq!(of_type(stack(&system, "core"), "AWS::EC2::VPCEndpoint").len(), 2);
