@@ -107,7 +107,7 @@ pub(super) struct Dates {
 impl Dates {
     /// Reads two times or days; the last day is included.
     pub(super) fn new(from: Option<&str>, to: Option<&str>) -> Result<Self, Problem> {
-        let parse = |field: &str, text: Option<&str>, end: &str| {
+        let parse = |field: &str, text: Option<&str>, end: &str| -> Result<Option<String>, Problem> {
             let Some(text) = text else { return Ok(None) };
             let full = if text.len() == "2026-01-31".len() { format!("{text}T{end}Z") } else { text.to_owned() };
             let time = full.parse().map_err(|_| invalid(field, "must be a day or a time, such as 2026-01-31"))?;

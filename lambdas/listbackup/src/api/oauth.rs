@@ -188,8 +188,8 @@ fn random_state() -> Result<String, Problem> {
     Ok(hex::encode(random))
 }
 
-/// Encodes a value of a query.
-fn encoded(value: &str) -> String {
+/// Encodes a value of a query or a header.
+pub(super) fn encoded(value: &str) -> String {
     value.bytes().fold(String::new(), |mut text, byte| {
         match byte {
             b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
