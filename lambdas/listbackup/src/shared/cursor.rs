@@ -78,8 +78,7 @@ impl Scope<'_> {
         let is_complete = self.attributes().all(|name| k.contains_key(name)) && k.len() == self.attributes().count();
         let is_of_partition = k.get(self.index.partition).and_then(Value::as_str) == Some(self.partition);
         let is_plain = k.values().all(|value| value.is_i64() || value.as_str().is_some_and(|text| !text.is_empty()));
-        let is_valid =
-            a == self.account_id && c == self.checksum(&k) && is_complete && is_of_partition && is_plain;
+        let is_valid = a == self.account_id && c == self.checksum(&k) && is_complete && is_of_partition && is_plain;
         if is_valid { to_item(&k).ok() } else { None }
     }
 
@@ -123,9 +122,12 @@ mod tests {
     #[test]
     fn a_cursor_leads_to_the_key_of_the_last_item() {
         let key = files(ANA).decode(&files(ANA).after(&item()).expect("a cursor")).expect("the key");
-        assert_eq!(from_item::<Value>(key).expect("plain"), json!({
-            "fileId": "file:1", "accountId": ANA, "createdAt": "2026-01-31T12:00:00.000Z",
-        }));
+        assert_eq!(
+            from_item::<Value>(key).expect("plain"),
+            json!({
+                "fileId": "file:1", "accountId": ANA, "createdAt": "2026-01-31T12:00:00.000Z",
+            })
+        );
         let activity = Scope { account_id: ANA, table: ACTIVITY, index: ACTIVITY_BY_ACCOUNT, partition: ANA };
         let row = to_item(&json!({"eventId": "e", "accountId": ANA, "timestamp": 1_700_000_000_000_i64}));
         let key = activity.decode(&activity.after(&row.expect("an item")).expect("a cursor")).expect("the key");
