@@ -23,12 +23,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use self::{credentials::SecretCache, http::HttpConnector, s3::S3Connector};
 pub use self::{
     http::HttpConfig,
     policy::{Policy, SourceBuckets},
     s3::S3Config,
 };
-use self::{credentials::SecretCache, http::HttpConnector, s3::S3Connector};
 use crate::shared::{envelope::Problem, rows::Source};
 
 /// How the connector introduces itself.
@@ -63,6 +63,11 @@ pub enum Origin {
         /// Its key.
         key: String,
     },
+    /// Nowhere: the file fails.
+    Refused {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A listed file.
@@ -70,8 +75,8 @@ pub enum Origin {
 pub struct Listed {
     /// The path within the source.
     pub path: String,
-    /// Where to fetch it, or why it cannot be fetched.
-    pub origin: Result<Origin, String>,
+    /// Where to fetch it.
+    pub origin: Origin,
     /// The size, if it is listed.
     pub size: Option<u64>,
     /// The last change, if it is listed.
@@ -159,9 +164,7 @@ impl Invalid {
 
 impl From<Invalid> for Problem {
     fn from(Invalid { field, message }: Invalid) -> Self {
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", message.clone());
-        problem.fields.insert("details".to_owned(), json!({ "field": field, "message": message }));
-        problem
+        Self::new(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", message).with("details", json!({ "field": field }))
     }
 }
 
@@ -268,10 +271,8 @@ impl Connector {
                 connector.fetch(url, sha256.as_deref(), max_bytes).await
             }
             (Self::S3(connector), Origin::S3 { key }) => connector.fetch(key, max_bytes).await,
+            (_, Origin::Refused { reason }) => Err(ConnectorError::permanent(reason.clone())),
             _ => Err(ConnectorError::permanent("the source has changed its type since it was listed")),
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

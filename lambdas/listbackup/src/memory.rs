@@ -153,22 +153,40 @@ fn query(items: &Items, body: &Value) -> Value {
         Some(index) => schema(table).indexes.iter().find(|known| known.name == index).and_then(|index| index.sort),
         None => schema(table).sort,
     };
-    let is_selected = |item: &Value| {
-        ["KeyConditionExpression", "FilterExpression"]
-            .iter()
-            .all(|name| body[name].as_str().is_none_or(|text| condition(text, &names, item)))
-    };
+    let is_selected = |name: &str, item: &Value| body[name].as_str().is_none_or(|text| condition(text, &names, item));
     let of_table = items.iter().filter(|((name, _), _)| name == table).map(|(_, item)| item);
-    let mut found: Vec<&Value> = of_table.filter(|item| is_selected(item)).collect();
+    let mut found: Vec<&Value> = of_table.filter(|item| is_selected("KeyConditionExpression", item)).collect();
     if let Some(sort) = sort {
         found.sort_by(|a, b| expression::compare(&a[sort], &b[sort]));
     }
     if body["ScanIndexForward"] == false {
         found.reverse();
     }
+    if body["ExclusiveStartKey"].is_object() {
+        let start = key(table, &body["ExclusiveStartKey"]);
+        let at = found.iter().position(|item| key(table, item) == start).expect("the item of the key");
+        found.drain(..=at);
+    }
     let limit = body["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let has_more = found.len() > limit;
     found.truncate(limit);
-    json!({ "Items": found, "Count": found.len() })
+    // The limit counts items before they are filtered.
+    let last = found.last().filter(|_| has_more).map(|item| key_of(body, table, item));
+    found.retain(|item| is_selected("FilterExpression", item));
+    let mut page = json!({ "Items": found, "Count": found.len() });
+    if let Some(last) = last {
+        page["LastEvaluatedKey"] = last;
+    }
+    page
+}
+
+/// The attributes of an item that are keys of the table or of the queried index.
+fn key_of(body: &Value, table: &str, item: &Value) -> Value {
+    let Table { partition, sort, indexes, .. } = schema(table);
+    let index = body["IndexName"].as_str().and_then(|name| indexes.iter().find(|index| index.name == name));
+    let of_index = index.into_iter().flat_map(|index| [Some(index.partition), index.sort]);
+    let names = [Some(*partition), *sort].into_iter().chain(of_index).flatten();
+    names.map(|name| (name.to_owned(), item[name].clone())).collect::<Map<_, _>>().into()
 }
 
 /// Converts an attribute to plain JSON.

@@ -60,7 +60,7 @@ pub(crate) fn respond(RequestId(id): &RequestId, result: Result<Reply, Problem>)
                 ("error".to_owned(), json!(problem.message)),
                 ("code".to_owned(), json!(problem.code)),
             ]);
-            body.extend(problem.fields);
+            body.extend(*problem.fields);
             (problem.status, Value::Object(body))
         }
     };

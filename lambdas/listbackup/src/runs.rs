@@ -22,7 +22,7 @@ pub mod report;
 pub mod schedule;
 mod start;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use common::bus::Bus;
 use listbackup_contract::events::Kind;

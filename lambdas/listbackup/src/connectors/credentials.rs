@@ -84,7 +84,9 @@ async fn read(aws: &SdkConfig, name: &str) -> Result<StoredCredentials, Connecto
     match answer {
         Ok(answer) => serde_json::from_str(answer.secret_string.as_deref().unwrap_or("{}"))
             .map_err(|_| ConnectorError::permanent("the source's credentials cannot be read")),
-        Err(error) if error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ResourceNotFoundException") => {
+        Err(error)
+            if error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ResourceNotFoundException") =>
+        {
             Err(ConnectorError::permanent("the source's credentials are gone"))
         }
         Err(_) => Err(ConnectorError::transient("the source's credentials could not be read")),

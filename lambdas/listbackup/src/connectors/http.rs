@@ -25,7 +25,9 @@ pub enum HttpConfig {
 }
 
 pub(super) fn validate(config: &Value, policy: &Policy) -> Result<HttpConfig, Invalid> {
-    let Value::Object(fields) = config else { return Err(Invalid::new("config", "the configuration must be an object")) };
+    let Value::Object(fields) = config else {
+        return Err(Invalid::new("config", "the configuration must be an object"));
+    };
     if let Some(unknown) = fields.keys().find(|name| !matches!(name.as_str(), "urls" | "manifestUrl")) {
         return Err(Invalid::new(format!("config.{unknown}"), "the field is unknown"));
     }
@@ -132,12 +134,9 @@ fn describe(error: OutboundError) -> ConnectorError {
 fn listed(url: &str) -> Listed {
     Listed {
         path: paths::of_url(url),
-        origin: Ok(Origin::Http { url: url.to_owned(), sha256: None }),
+        origin: Origin::Http { url: url.to_owned(), sha256: None },
         size: None,
         modified_at: None,
         origin_tag: None,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,6 +13,8 @@ pub(super) const MAX_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_FILES: usize = 100_000;
 /// The longest path that is kept to be reported as invalid.
 const MAX_PATH_BYTES: usize = 4096;
+/// The longest URL.
+const MAX_URL_BYTES: usize = 2048;
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -22,7 +24,6 @@ struct Manifest {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
-    path: String,
     url: String,
     #[serde(default)]
     size: Option<u64>,
@@ -50,18 +51,19 @@ pub(super) fn parse(document: &[u8]) -> Result<Vec<Listed>, ManifestError> {
     Ok(manifest.files.into_iter().enumerate().map(|(index, entry)| listed(index, entry)).collect())
 }
 
-fn listed(index: usize, entry: Value) -> Listed {
-    let path = entry["path"].as_str().filter(|path| !path.is_empty() && path.len() <= MAX_PATH_BYTES);
+fn listed(index: usize, value: Value) -> Listed {
+    let path =
+        value["path"].as_str().filter(|path| !path.is_empty() && path.len() <= MAX_PATH_BYTES).map(str::to_owned);
     // An entry without a usable path is still counted, as a failed file.
-    let name = path.map_or_else(|| format!("manifest entry {index}"), str::to_owned);
+    let name = path.clone().unwrap_or_else(|| format!("manifest entry {index}"));
     let invalid = |message: &str| Listed {
         path: name.clone(),
-        origin: Err(message.to_owned()),
+        origin: Origin::Refused { reason: message.to_owned() },
         size: None,
         modified_at: None,
         origin_tag: None,
     };
-    let Ok(entry) = serde_json::from_value::<Entry>(entry) else {
+    let Ok(entry) = serde_json::from_value::<Entry>(value) else {
         return invalid("the manifest's entry has fields of other types");
     };
     let sha256 = match entry.sha256.map(|digest| digest.to_ascii_lowercase()) {
@@ -78,10 +80,13 @@ fn listed(index: usize, entry: Value) -> Listed {
         let (size, modified_at) = (entry.size?, modified_at.as_ref()?);
         Some(format!("{size}@{modified_at}"))
     });
+    if entry.url.len() > MAX_URL_BYTES {
+        return invalid("the manifest's URL is too long");
+    }
     if path.is_none() {
         return invalid("the manifest's path is empty or too long");
     }
-    Listed { path: name, origin: Ok(Origin::Http { url: entry.url, sha256 }), size: entry.size, modified_at, origin_tag }
+    Listed { path: name, origin: Origin::Http { url: entry.url, sha256 }, size: entry.size, modified_at, origin_tag }
 }
 
 fn is_sha256(digest: &str) -> bool {
@@ -110,11 +115,14 @@ mod tests {
         ]});
         let files = parse(manifest.to_string().as_bytes()).expect("a manifest");
         let digest = digest.to_lowercase();
-        assert_eq!(files[0].origin, Ok(Origin::Http { url: "https://x.example/a".to_owned(), sha256: Some(digest.clone()) }));
+        assert_eq!(
+            files[0].origin,
+            Origin::Http { url: "https://x.example/a".to_owned(), sha256: Some(digest.clone()) }
+        );
         let tags: Vec<_> = files[..3].iter().map(|file| file.origin_tag.as_deref()).collect();
         let sha256 = format!("sha256:{digest}");
         assert_eq!(tags, [Some(sha256.as_str()), Some("5@2026-01-31T12:00:00.000Z"), None]);
-        assert!(files[3..].iter().all(|file| file.origin.is_err()), "{files:?}");
+        assert!(files[3..].iter().all(|file| matches!(file.origin, Origin::Refused { .. })), "{files:?}");
         assert_eq!((files[3].path.as_str(), files[8].path.as_str()), ("d", "manifest entry 8"));
     }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aws_config::{Region, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_s3::{
     Client,
-    config::{ProvideCredentials, SharedCredentialsProvider},
+    config::SharedCredentialsProvider,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
     types::Object,
@@ -37,8 +37,9 @@ pub struct S3Config {
 static BUCKET: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"));
 static REGION: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}$"));
 /// Roles that the function's own role may assume; customers choose the end of the name.
-static ROLE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/listbackup-source-[A-Za-z0-9+=,.@_-]{1,45}$"));
+static ROLE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/listbackup-source-[A-Za-z0-9+=,.@_-]{1,45}$")
+});
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a fixed pattern")
@@ -49,8 +50,12 @@ fn pattern(text: &str) -> Regex {
 const RESERVED_ENDINGS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 
 pub(super) fn validate(config: &Value, policy: &Policy) -> Result<S3Config, Invalid> {
-    let Value::Object(fields) = config else { return Err(Invalid::new("config", "the configuration must be an object")) };
-    if let Some(unknown) = fields.keys().find(|name| !matches!(name.as_str(), "bucket" | "prefix" | "region" | "roleArn")) {
+    let Value::Object(fields) = config else {
+        return Err(Invalid::new("config", "the configuration must be an object"));
+    };
+    if let Some(unknown) =
+        fields.keys().find(|name| !matches!(name.as_str(), "bucket" | "prefix" | "region" | "roleArn"))
+    {
         return Err(Invalid::new(format!("config.{unknown}"), "the field is unknown"));
     }
     let text = |name: &str| match fields.get(name) {
@@ -177,9 +182,11 @@ impl S3Connector {
             resumes: RESUMES,
             body: first.body,
         };
-        let stream = stream::try_unfold(reader, |mut reader| async move {
-            Ok(reader.next().await?.map(|chunk| (chunk, reader)))
-        });
+        let stream =
+            stream::try_unfold(
+                reader,
+                |mut reader| async move { Ok(reader.next().await?.map(|chunk| (chunk, reader))) },
+            );
         Ok(Fetched { stream: stream.boxed(), size, content_type, origin_tag: tag, sha256: None })
     }
 
@@ -228,7 +235,7 @@ fn listed(object: Object) -> Option<Listed> {
     let key = object.key?;
     Some(Listed {
         path: key.clone(),
-        origin: Ok(Origin::S3 { key }),
+        origin: Origin::S3 { key },
         size: object.size.and_then(|size| u64::try_from(size).ok()),
         modified_at: object.last_modified.and_then(|time| {
             let time = jiff::Timestamp::from_millisecond(time.to_millis().ok()?).ok()?;
@@ -263,6 +270,3 @@ where
     };
     ConnectorError::permanent(message)
 }
-
-#[cfg(test)]
-mod tests;

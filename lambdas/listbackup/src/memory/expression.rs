@@ -107,6 +107,13 @@ impl<'a> Parser<'a> {
                     |value: &Option<Value>| value.as_ref().and_then(|value| value["S"].as_str().map(str::to_owned));
                 text(&value).is_some_and(|value| value.starts_with(&text(&prefix).unwrap_or_default()))
             }
+            "contains" => {
+                assert!(self.takes("("), "an argument");
+                let (value, part) = (self.operand(), self.operand());
+                assert!(self.takes(")"), "an argument");
+                let text = |value: Option<Value>| value.and_then(|value| value["S"].as_str().map(str::to_owned));
+                text(value).is_some_and(|value| value.contains(&text(part).unwrap_or_default()))
+            }
             "size" => {
                 let size = self.argument().and_then(|value| Some(value.get("M")?.as_object()?.len()));
                 let operator = self.next();

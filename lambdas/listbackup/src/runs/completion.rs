@@ -13,13 +13,7 @@ use super::{
 };
 use crate::shared::{
     events::Detail,
-    rows::{
-        Activity, Job, Run,
-        activity::KEPT_SECONDS,
-        job::LastRun,
-        run::RunStatus,
-        source::SourceStatus,
-    },
+    rows::{Activity, Job, Run, activity::KEPT_SECONDS, job::LastRun, run::RunStatus, source::SourceStatus},
     time,
 };
 
@@ -145,8 +139,16 @@ impl Runs {
         let mut writes = vec![
             Write::Change(self.tables.runs.clone(), run_key, ended_run(report)),
             Write::Put(self.tables.activity.clone(), self.activity(run, result, report)?, Change::new()),
-            Write::Change(self.tables.jobs.clone(), strings([("jobId", run.job_id.as_str())]), ended_job(job.as_ref(), report)),
-            Write::Change(self.tables.sources.clone(), strings([("sourceId", run.source_id.as_str())]), ended_source(report)),
+            Write::Change(
+                self.tables.jobs.clone(),
+                strings([("jobId", run.job_id.as_str())]),
+                ended_job(job.as_ref(), report),
+            ),
+            Write::Change(
+                self.tables.sources.clone(),
+                strings([("sourceId", run.source_id.as_str())]),
+                ended_source(report),
+            ),
         ];
         loop {
             let failed = match self.database.transact(writes.clone()).await? {

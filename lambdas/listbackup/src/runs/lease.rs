@@ -122,12 +122,8 @@ mod tests {
     #[test]
     fn a_run_is_taken_by_one_orchestrator_at_a_time() {
         let now = 1000;
-        let running = |lease, listing_done| Run {
-            status: RunStatus::Running,
-            lease_until: lease,
-            listing_done,
-            ..run("a")
-        };
+        let running =
+            |lease, listing_done| Run { status: RunStatus::Running, lease_until: lease, listing_done, ..run("a") };
         for (run, expected) in [
             (run("a"), Step::Take { is_first: true }),
             (running(Some(1001), false), Step::Acknowledge),

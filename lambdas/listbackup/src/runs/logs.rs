@@ -30,7 +30,9 @@ impl Runs {
             .send()
             .await;
         match answer {
-            Err(error) if !error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if !error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
                 Err(AwsError::new("append to a run's log", &error))
             }
             _ => Ok(()),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tables::AwsError;
 
 /// The most entries and bytes of a batch (SQS API reference, `SendMessageBatch`; the smallest of its size limits so far).
-pub const BATCH_ENTRIES: usize = 10;
+const BATCH_ENTRIES: usize = 10;
 const BATCH_BYTES: usize = 256 * 1024;
 /// The number of attempts to send the entries that failed.
 const ATTEMPTS: u32 = 5;
@@ -142,7 +142,9 @@ mod tests {
         let sent: Vec<Vec<Value>> = script
             .bodies("AmazonSQS.SendMessageBatch")
             .iter()
-            .map(|body| body["Entries"].as_array().expect("entries").iter().map(|entry| entry["MessageBody"].clone()).collect())
+            .map(|body| {
+                body["Entries"].as_array().expect("entries").iter().map(|entry| entry["MessageBody"].clone()).collect()
+            })
             .collect();
         assert_eq!(sent, [vec!["m0", "m1", "m2", "m3", "m4"], vec!["m1", "m4"], vec!["m4"]]);
     }
