@@ -104,6 +104,7 @@ impl Shared<'_> {
             compression_level: limits::COMPRESSION_LEVEL.to_string().into(),
             enable_encryption: Text::from("true"),
             chunk_size: limits::CHUNK_SIZE.to_string().into(),
+            timeout_seconds: settings.processing.file_timeout.to_string().into(),
         };
         let files = format!("{DATA}*");
         function(self.stage, environment)

@@ -199,10 +199,6 @@ fn edges_of(
         let node = references(value).into_iter().find_map(|found| owners[name.as_str()].get(&found.target));
         Some(node.map_or_else(|| whole(&name), |node| within(&name, node)))
     };
-    let to = |reference: Reference| -> Option<Endpoint> {
-        let node = own.get(&reference.target).filter(|node| !stack.parameters.contains_key(*node));
-        node.map(|node| within(&stack.name, node)).or_else(|| in_another_stack(&reference.target))
-    };
     let mut edges = Vec::new();
     let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
