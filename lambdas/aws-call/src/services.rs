@@ -26,6 +26,9 @@ pub const COGNITO: JsonService =
 /// DynamoDB, for functions that need no more than a few operations of it.
 pub const DYNAMODB: JsonService = Service::regional("dynamodb", "DynamoDB").with_json("1.0", "DynamoDB_20120810");
 
+/// Simple Email Service, version 1: its query protocol suffices to send a mail.
+pub const EMAIL: Service = Service { host: "email", signing_name: "ses", id: "SES", is_global: false };
+
 /// EventBridge: event buses.
 pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_json("1.1", "AWSEvents");
 

@@ -3,7 +3,11 @@
 use std::str::FromStr;
 
 use aws_config::SdkConfig;
-use common::limits::{CounterTable, Counters};
+use common::{
+    limits::{CounterTable, Counters},
+    token::SecretSource,
+};
+use tables::Database;
 use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
 use tokio::sync::OnceCell;
 
@@ -14,7 +18,6 @@ use crate::{
         identity::Identity,
         issuers::{Issuers, IssuersError},
         role::{Role, SuperAdmins, compute_role},
-        secret::SecretSource,
     },
     aws::{self, AwsError},
     directory::Directory,
@@ -24,8 +27,7 @@ use crate::{
     outbound::Outbound,
     queue::Queue,
     tables::{
-        Database, admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads,
-        users::Users,
+        admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads, users::Users,
     },
 };
 
@@ -137,6 +139,6 @@ fn positive<N: FromStr + PartialOrd + Default>(name: &'static str, text: &str) -
 
 /// Table `system`, which also holds the counters of sign-in routes.
 fn counter_table(name: &str) -> CounterTable {
-    let (sort, expires) = (SYSTEM.sort.unwrap_or_default(), SYSTEM.expires.unwrap_or_default());
+    let (sort, expires) = (SYSTEM.sort, SYSTEM.expires.unwrap_or_default());
     CounterTable { name: name.to_owned(), partition: SYSTEM.partition, sort, expires }
 }

@@ -5,6 +5,7 @@ use aws_config::SdkConfig;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use tables::Database;
 use thakii_contract::{
     LOCAL_STAGE, Maintenance as MaintenanceEnvironment,
     metrics::{HEALTHY_SERVERS, TASKS},
@@ -19,7 +20,6 @@ use crate::{
     registry,
     rotation::TokenSecret,
     tables::{
-        Database,
         notifications::Notifications,
         servers::Servers,
         tasks::{

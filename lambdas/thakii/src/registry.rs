@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use tables::to_storable;
 
 use crate::{
     aws::AwsError,
     outbound::{Outbound, OutboundError},
-    tables::{
-        attributes::to_storable,
-        servers::{Health, Server, Servers},
-    },
+    tables::servers::{Health, Server, Servers},
     time,
 };
 

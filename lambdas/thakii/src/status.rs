@@ -5,6 +5,7 @@ use aws_config::SdkConfig;
 use common::queue::{Batch, BatchResponse, QueueMessage};
 use jiff::Timestamp;
 use serde::Deserialize;
+use tables::Database;
 use thakii_contract::Status as StatusEnvironment;
 
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
     notify::{Notifier, Topic},
     queue::{Queue, TaskMessage},
     tables::{
-        Database,
         notifications::Notifications,
         servers::Servers,
         tasks::{

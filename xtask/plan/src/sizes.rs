@@ -7,7 +7,10 @@ mod forms;
 
 use std::ops::{Add, AddAssign};
 
-use model::rendered::{ParameterSource, RenderedStack};
+use model::{
+    rendered::{ParameterSource, RenderedStack},
+    stage::partition,
+};
 use serde_json::Value;
 
 use self::forms::{FORMS, NAMES};
@@ -232,15 +235,6 @@ fn escaped(text: &str) -> Length {
 
 fn either(one: Length, other: Length) -> Length {
     Length { least: one.least.min(other.least), most: one.most.max(other.most) }
-}
-
-/// AWS general reference, "Amazon Resource Names".
-fn partition(region: &str) -> &'static str {
-    match region {
-        china if china.starts_with("cn-") => "aws-cn",
-        government if government.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 fn suffix(region: &str) -> &'static str {

@@ -1,12 +1,12 @@
 //! Checks of many servers, most of them silent, with short time limits.
 
 use serde_json::json;
+use tables::Database;
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::{
     fixtures::Stub,
-    tables::Database,
     testing::{Script, error_reply, item, json_reply},
 };
 

@@ -100,8 +100,21 @@ impl Limit {
         }
     }
 
+    /// Returns whether an action of the roles can concern a resource: functions are invoked, but their layers are not, and messages
+    /// are published to topics, but not to subscriptions.
+    fn concerns(&self, service: &str, arn: &str) -> bool {
+        let uses = |noun: &str| self.scoped.iter().any(|action| action.to_lowercase().contains(noun));
+        match service {
+            "lambda" if arn.contains(":layer:") => uses("layer"),
+            "lambda" if arn.contains(":event-source-mapping:") => uses("mapping"),
+            "sns" if arn.ends_with(":*") => uses("subscri"),
+            _ => true,
+        }
+    }
+
     fn statements(&self, service: &str, scopes: &Scopes, tags: &Tags<'_>) -> Vec<Statement> {
         let mut own = scopes.get(service).cloned().unwrap_or_default();
+        own.retain(|arn| self.concerns(service, arn));
         if service == "s3" {
             own.extend(own.iter().map(|bucket| format!("{bucket}/*")).collect::<Vec<_>>());
         }

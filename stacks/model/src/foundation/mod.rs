@@ -5,6 +5,7 @@
 
 mod boundary;
 mod calls;
+mod capacity;
 mod execution;
 mod limits;
 mod names;
@@ -14,6 +15,7 @@ mod roles;
 mod scope;
 pub(crate) mod tags;
 
+pub use capacity::{Usage, usages};
 pub use narrowing::only_narrows;
 
 use crate::{
@@ -107,5 +109,7 @@ fn api_gateway_account() -> Stack {
     stack
 }
 
+#[cfg(test)]
+mod large;
 #[cfg(test)]
 mod tests;

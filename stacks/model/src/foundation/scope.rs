@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::rendered::RenderedStack;
+use crate::rendered::{ParameterSource, RenderedStack};
 
 /// The number of characters of a stack's name with which generated names begin at least: CloudFormation shortens long
 /// names.
@@ -16,12 +16,12 @@ pub(super) type Scopes = BTreeMap<String, BTreeSet<String>>;
 
 /// Returns the ARNs of all resources of these stacks.
 pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Scopes {
-    let mut scopes = Scopes::new();
-    for stack in stacks {
+    let (mut scopes, all) = (Scopes::new(), stacks.into_iter().collect::<Vec<_>>());
+    for stack in &all {
         let resources = stack.template["Resources"].as_object().into_iter().flatten();
         for (_, resource) in resources {
             let type_name = resource["Type"].as_str().unwrap_or_default();
-            let resource = StackResource { type_name, properties: &resource["Properties"], stack };
+            let resource = StackResource { type_name, properties: &resource["Properties"], stack, all: &all };
             let (service, arns) = resource.arns();
             scopes.entry(service).or_default().extend(arns);
         }
@@ -30,10 +30,12 @@ pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) ->
 }
 
 /// One resource of a template.
+#[derive(Clone, Copy)]
 struct StackResource<'a> {
     type_name: &'a str,
     properties: &'a Value,
     stack: &'a RenderedStack,
+    all: &'a [&'a RenderedStack],
 }
 
 impl StackResource<'_> {
@@ -66,7 +68,8 @@ impl StackResource<'_> {
             "SQS::QueuePolicy" | "SNS::TopicPolicy" | "SNS::Subscription" => Vec::new(),
             "CloudWatch::Alarm" => regional(vec![format!("alarm:{}", self.name("AlarmName"))]),
             "CloudWatch::Dashboard" => global(vec![format!("dashboard/{}", self.name("DashboardName"))]),
-            "Events::Rule" => regional(vec![format!("rule/{}", self.name("Name"))]),
+            "Events::EventBus" => regional(vec![format!("event-bus/{}", self.name("Name"))]),
+            "Events::Rule" => regional(vec![format!("rule/{}{}", self.bus(), self.name("Name"))]),
             // Secrets Manager adds a hyphen and six characters.
             "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
             // The ARN of a group may end with an ID.
@@ -113,6 +116,35 @@ impl StackResource<'_> {
             None if self.stack.name.len() <= PREFIX_LENGTH => format!("{}-*", self.stack.name),
             None => format!("{}*", self.stack.name.chars().take(PREFIX_LENGTH).collect::<String>()),
         }
+    }
+
+    /// Returns the bus of a rule as a folder; nothing for the account's own bus (Service Authorization Reference, "Amazon EventBridge":
+    /// `rule-on-custom-event-bus`).
+    fn bus(&self) -> String {
+        let given = &self.properties["EventBusName"];
+        if given.is_null() {
+            return String::new();
+        }
+        if given.is_string() || given["Fn::Sub"].is_string() {
+            return format!("{}/", self.name("EventBusName"));
+        }
+        self.referenced_bus(given).unwrap_or_else(|| "*".to_owned()) + "/"
+    }
+
+    /// Returns the name of a bus of this stack, or of one whose output is a parameter of this stack.
+    fn referenced_bus(&self, given: &Value) -> Option<String> {
+        let id = given["Ref"].as_str().or_else(|| given["Fn::GetAtt"][0].as_str())?;
+        let bus = &self.stack.template["Resources"][id];
+        if bus.is_object() {
+            return Some(StackResource { properties: &bus["Properties"], ..*self }.name("Name"));
+        }
+        let ParameterSource::Output { stack, output } = self.stack.parameters.get(id)? else { return None };
+        let is_owner = |other: &&&RenderedStack| other.system == self.stack.system && other.stack == *stack;
+        let owner = self.all.iter().find(is_owner)?;
+        let value = &owner.template["Outputs"][output]["Value"];
+        let id = value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())?;
+        let properties = &owner.template["Resources"][id]["Properties"];
+        Some(StackResource { properties, stack: owner, ..*self }.name("Name"))
     }
 
     fn schedule_group(&self) -> String {
@@ -249,6 +281,31 @@ mod tests {
             scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
         let expected = ["/aws/lambda/system-*-dev", "/aws/lambda/system-*-dev:*", "other", "other:*"];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn rules_are_limited_to_their_bus() {
+        let mut core = Stack::new("core", "");
+        let bus = core.resource("Bus", Resource::new("AWS::Events::EventBus", json!({ "Name": "events-dev" })));
+        let mut work = Stack::new("work", "");
+        let rule = |properties: Value| Resource::new("AWS::Events::Rule", properties);
+        core.resource("Done", rule(json!({ "Name": "system-done-dev", "EventBusName": bus.id() })));
+        work.resource("Nightly", rule(json!({ "Name": "nightly" })));
+        work.resource("Failed", rule(json!({ "Name": "failed", "EventBusName": bus.id() })));
+        work.resource("Named", rule(json!({ "Name": "named", "EventBusName": "other" })));
+        work.resource("Unknown", rule(json!({ "Name": "unknown", "EventBusName": { "Fn::ImportValue": "bus" } })));
+        let rendered = System::new("system", [core, work]).render(&Stage::example("dev")).expect("rendered");
+        let scopes = scopes(&rendered.stacks);
+        let prefix = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:";
+        let arns: Vec<_> = scopes["events"].iter().filter_map(|arn| arn.strip_prefix(prefix)).collect();
+        let rules = [
+            "rule/*/unknown",
+            "rule/events-dev/failed",
+            "rule/events-dev/system-*-dev",
+            "rule/nightly",
+            "rule/other/named",
+        ];
+        assert_eq!(arns, [&["event-bus/events-dev"], &rules[..]].concat());
     }
 
     #[test]

@@ -87,10 +87,15 @@ impl Function {
     pub fn new<C: Contract + Serialize>(stage: &Stage, environment: C) -> Self {
         let environment = serde_json::to_value(environment).expect("an environment is JSON");
         let variables = environment.as_object().into_iter().flatten();
+        Self::of(C::NAME, variables.map(|(name, value)| (name.clone(), to_text(value))).collect(), stage)
+    }
+
+    /// Creates a function of any name, with these variables.
+    pub(crate) fn of(contract: FunctionName, environment: BTreeMap<String, Text>, stage: &Stage) -> Self {
         Self {
-            contract: C::NAME,
-            name: format!("{}-{}-{}", C::NAME.system, C::NAME.function, stage.name),
-            environment: variables.map(|(name, value)| (name.clone(), to_text(value))).collect(),
+            contract,
+            name: format!("{}-{}-{}", contract.system, contract.function, stage.name),
+            environment,
             memory: 128,
             timeout: 10,
             statements: Vec::new(),

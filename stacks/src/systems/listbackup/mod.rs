@@ -10,6 +10,7 @@ mod core;
 mod dashboards;
 mod functions;
 mod insights;
+mod live;
 mod mail;
 mod processors;
 mod settings;
@@ -52,7 +53,10 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
         json: Some(json!({ "success": true, "data": { "status": "healthy" } })),
     };
     let guarded = SmokeCheck { api: api::API.to_owned(), path: "/sources".to_owned(), status: 401, json: None };
-    let stacks = [core_stack, api_stack, auth, analytics, processors, insights];
+    let mut stacks = vec![core_stack, api_stack, auth, analytics, processors, insights];
+    if settings.live_updates {
+        stacks.push(live::stack(&shared));
+    }
     let system = System::new(SYSTEM, stacks).smoke(health).smoke(guarded);
     let system = GROUPS.iter().fold(system, |system, (name, stacks)| system.group(name, stacks.iter().copied()));
     Ok(with_live_checks(system, settings).alarm_topic(core::NAME, topic::ARN_OUTPUT))
@@ -62,6 +66,7 @@ pub(crate) fn system(stage: &Stage, settings: &Settings) -> Result<System, Rende
 fn with_live_checks(system: System, settings: &Settings) -> System {
     let origin = settings.allowed_origins.first().map_or("", String::as_str);
     let health = LiveCheck::responds(api::API, Method::Get, "/system/health", &[200]);
+    let system = if settings.live_updates { system.live(LiveCheck::refuses_connection(live::API)) } else { system };
     system
         .live(LiveCheck::serves_public(api::API, "/system/health"))
         .live(LiveCheck::requires_token(api::API, Method::Get, "/sources"))

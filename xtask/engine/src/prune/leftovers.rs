@@ -9,6 +9,7 @@ use super::{Mark, Marks, Target};
 use crate::{
     aws::{AwsError, Clients, cloudformation::ChangeSet, logs::LogGroup},
     deploy::CHANGE_SET_PREFIX,
+    parallel,
     ui::size,
 };
 
@@ -79,13 +80,16 @@ async fn mark_log_groups(
     marks: &mut Marks,
 ) -> Result<(), AwsError> {
     for system in systems {
-        for group in clients.logs().groups(&format!("{LOG_GROUPS}{}-", system.name)).await? {
-            let Some(function) = group.name.strip_prefix(LOG_GROUPS) else { continue };
-            if belongs(function, &system.name, stage) || continues(function, system, stage) {
-                let exists = clients.lambda().version(function, "$LATEST").await?.is_some();
-                let mark = log_group(&group, exists, is_defined(&group.name, systems));
-                marks.entry(system.name.clone()).or_default().push(mark);
-            }
+        let groups = clients.logs().groups(&format!("{LOG_GROUPS}{}-", system.name)).await?;
+        let own = groups.iter().filter_map(|group| Some((group, group.name.strip_prefix(LOG_GROUPS)?)));
+        let own = own.filter(|(_, name)| belongs(name, &system.name, stage) || continues(name, system, stage));
+        let found = own.map(async |(group, function)| {
+            let exists = clients.lambda().version(function, "$LATEST").await?.is_some();
+            Ok::<_, AwsError>(log_group(group, exists, is_defined(&group.name, systems)))
+        });
+        let found = parallel::each(found).await?;
+        if !found.is_empty() {
+            marks.entry(system.name.clone()).or_default().extend(found);
         }
     }
     Ok(())

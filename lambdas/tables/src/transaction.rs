@@ -3,22 +3,25 @@
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{Delete, Put, TransactWriteItem, Update},
+    types::{ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
 
-use super::{
+use uuid::Uuid;
+
+use crate::{
     attributes::Item,
     change::Change,
     database::{Database, pause},
+    error::AwsError,
 };
-use crate::{aws::AwsError, ids};
 
 /// The number of retries of a transaction that conflicts with another.
 const RETRIES: u32 = 3;
 
 /// The result of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TransactionOutcome {
+pub enum TransactionOutcome {
+    /// Everything was written.
     Committed,
     /// Nothing was written: the conditions of the writes at these indexes failed.
     ConditionsFailed(Vec<usize>),
@@ -26,19 +29,27 @@ pub(crate) enum TransactionOutcome {
 
 /// One write of a transaction: table, item or key, and changes with conditions.
 #[derive(Debug, Clone)]
-pub(crate) enum Write {
+pub enum Write {
+    /// Puts an item, under conditions.
     Put(String, Item, Change),
+    /// Changes the item with this key, under conditions.
     Change(String, Item, Change),
+    /// Deletes the item with this key, under conditions.
     Delete(String, Item, Change),
+    /// Writes nothing: the item with this key must meet the conditions, of which there is at least one.
+    Check(String, Item, Change),
 }
 
 impl Database {
     /// Writes everything or nothing. Retries after a conflict use the same token: an attempt whose answer was lost may
     /// have been carried out, and must not conflict with its own retry.
-    pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<TransactionOutcome, AwsError> {
+    ///
+    /// # Errors
+    /// When the request fails for another reason than a condition, or when conflicts outlast the retries.
+    pub async fn transact(&self, writes: Vec<Write>) -> Result<TransactionOutcome, AwsError> {
         let action = "write in a transaction";
         let requests: Vec<TransactWriteItem> = writes.into_iter().map(request).collect::<Result<_, _>>()?;
-        let token = ids::new_id();
+        let token = Uuid::new_v4().to_string();
         let mut attempt = 0;
         loop {
             let request = self.client.transact_write_items().set_transact_items(Some(requests.clone()));
@@ -92,6 +103,14 @@ fn request(write: Write) -> Result<TransactWriteItem, AwsError> {
             .set_expression_attribute_values(condition.placeholders.take_values()?)
             .build()
             .map(|delete| builder.delete(delete)),
+        Write::Check(table, key, mut condition) => ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .set_condition_expression(condition.condition())
+            .set_expression_attribute_names(condition.placeholders.take_names())
+            .set_expression_attribute_values(condition.placeholders.take_values()?)
+            .build()
+            .map(|check| builder.condition_check(check)),
     };
     Ok(item.map_err(|error| AwsError::new("write in a transaction", &error))?.build())
 }

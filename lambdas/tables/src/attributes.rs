@@ -7,27 +7,40 @@ use common::numbers::PlainNumbers;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Number, Value};
 
-use crate::aws::AwsError;
+use crate::error::AwsError;
 
 /// An item, or its key.
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub type Item = HashMap<String, AttributeValue>;
 
-/// Converts a struct or a map; anything else is an error.
-pub(crate) fn to_item(data: &impl Serialize) -> Result<Item, AwsError> {
+/// Converts a struct or a map.
+///
+/// # Errors
+/// When the data is neither.
+pub fn to_item(data: &impl Serialize) -> Result<Item, AwsError> {
     const ACTION: &str = "convert to an item";
     let json = serde_json::to_value(data).map_err(|error| AwsError::new(ACTION, &error))?;
     serde_dynamo::to_item(PlainNumbers(&json)).map_err(|error| AwsError::new(ACTION, &error))
 }
 
 /// Converts a value.
-pub(crate) fn to_attribute(data: impl Serialize) -> Result<AttributeValue, AwsError> {
+///
+/// # Errors
+/// When the value cannot be serialized.
+pub fn to_attribute(data: impl Serialize) -> Result<AttributeValue, AwsError> {
     const ACTION: &str = "convert a value of an expression";
     let json = serde_json::to_value(data).map_err(|error| AwsError::new(ACTION, &error))?;
     serde_dynamo::to_attribute_value(PlainNumbers(&json)).map_err(|error| AwsError::new(ACTION, &error))
 }
 
+/// Converts a number, such as that of a key.
+#[must_use]
+pub fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
 /// Builds an item whose attributes are all strings, such as a key.
-pub(crate) fn strings<const N: usize>(attributes: [(&str, &str); N]) -> Item {
+#[must_use]
+pub fn strings<const N: usize>(attributes: [(&str, &str); N]) -> Item {
     attributes.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into()
 }
 
@@ -35,7 +48,8 @@ pub(crate) fn strings<const N: usize>(attributes: [(&str, &str); N]) -> Item {
 const MOST_LEVELS: usize = 16;
 
 /// Converts JSON of unknown origin to JSON that DynamoDB can store: a part that it would refuse becomes its text.
-pub(crate) fn to_storable(value: Value) -> Value {
+#[must_use]
+pub fn to_storable(value: Value) -> Value {
     storable(value, MOST_LEVELS)
 }
 
@@ -57,11 +71,19 @@ fn is_storable(number: &Number) -> bool {
     magnitude == 0.0 || (1e-130..=9.9e125).contains(&magnitude)
 }
 
-pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, AwsError> {
+/// Converts an item to a struct.
+///
+/// # Errors
+/// When the item lacks a field, or when one has another type.
+pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, AwsError> {
     serde_dynamo::from_item(item).map_err(|error| AwsError::new("parse an item", &error))
 }
 
-pub(crate) fn from_items<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<T>, AwsError> {
+/// Converts items to structs.
+///
+/// # Errors
+/// When one of them cannot be converted.
+pub fn from_items<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<T>, AwsError> {
     items.into_iter().map(from_item).collect()
 }
 
