@@ -11,6 +11,8 @@ use model::{
 use notes_contract::{List, ListRoute};
 use serde::Deserialize;
 
+mod events;
+
 pub struct Project;
 
 impl model::project::Project for Project {
@@ -31,7 +33,7 @@ fn notes(stage: &Stage) -> System {
     let function = stack.add(Function::new(stage, environment).allow(table.allow(&[Access::Query])));
     let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<ListRoute>(&function);
     stack.add(api);
-    System::new("notes", [stack]).smoke(SmokeCheck {
+    System::new("notes", [stack, events::stack(stage)]).smoke(SmokeCheck {
         api: "NotesApi".to_owned(),
         path: "/notes".to_owned(),
         status: 200,
