@@ -26,9 +26,12 @@ pub struct Event {
 /// Why events were not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// The detail of an event is no JSON.
+    /// The detail of an event cannot be written as JSON.
     #[error("failed to serialize the detail of an event")]
     Detail(#[source] serde_json::Error),
+    /// The detail of an event is no JSON object (EventBridge API reference, `PutEventsRequestEntry`).
+    #[error("the detail of the event `{0}` is no JSON object")]
+    Form(String),
     /// The call failed. Boxed, because the SDK's error is large.
     #[error("failed to send events to bus `{bus}`")]
     Call {
@@ -73,10 +76,13 @@ impl Event {
     /// Creates an event with a source, for example `app.jobs`, a detail type, for example `Job Completed`, and a detail.
     ///
     /// # Errors
-    /// When the detail cannot be written as JSON.
+    /// When the detail is no JSON object.
     pub fn new<D: Serialize>(source: &str, detail_type: &str, detail: &D) -> Result<Self, BusError> {
-        let detail = serde_json::to_string(detail).map_err(BusError::Detail)?;
-        Ok(Self { source: source.to_owned(), detail_type: detail_type.to_owned(), detail })
+        let detail = serde_json::to_value(detail).map_err(BusError::Detail)?;
+        if !detail.is_object() {
+            return Err(BusError::Form(detail_type.to_owned()));
+        }
+        Ok(Self { source: source.to_owned(), detail_type: detail_type.to_owned(), detail: detail.to_string() })
     }
 }
 
@@ -190,6 +196,12 @@ mod tests {
         let error = Bus::new(&script.config(), "jobs").put_all(&events(1)).await.expect_err("refused");
         let text = telemetry::chain(&error);
         assert!(text.starts_with("failed to send events to bus `jobs`: ") && text.contains("AccessDenied"), "{text}");
+    }
+
+    #[test]
+    fn a_detail_is_an_object() {
+        let error = Event::new("app", "Job Done", &["a"]).expect_err("a list");
+        assert_eq!(error.to_string(), "the detail of the event `Job Done` is no JSON object");
     }
 
     #[tokio::test(flavor = "current_thread")]

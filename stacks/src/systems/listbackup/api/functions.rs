@@ -102,6 +102,7 @@ impl Shared<'_> {
             access_secret_arn: secret.arn(),
         };
         function(self.stage, environment)
+            .timeout(limits::AUTHORIZER_TIMEOUT_SECONDS)
             .allow(tables.users.allow(&[GetItem]))
             .allow(tables.api_keys.allow(&[GetItem, UpdateItem]))
             .allow(secret.read())

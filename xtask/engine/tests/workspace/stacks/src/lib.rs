@@ -13,6 +13,8 @@ use model::{
 use notes_contract::{List, ListRoute};
 use serde::Deserialize;
 
+mod events;
+
 pub struct Project;
 
 impl model::project::Project for Project {
@@ -33,7 +35,7 @@ fn notes(stage: &Stage) -> System {
     let function = stack.add(Function::new(stage, environment).allow(table.allow(&[Access::Query])));
     let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<ListRoute>(&function);
     stack.add(api);
-    let stacks = doors::stacks(stage).into_iter().chain([stack]);
+    let stacks = doors::stacks(stage).into_iter().chain([stack, events::stack(stage)]);
     doors::checked(System::new("notes", stacks)).smoke(SmokeCheck {
         api: "NotesApi".to_owned(),
         path: "/notes".to_owned(),

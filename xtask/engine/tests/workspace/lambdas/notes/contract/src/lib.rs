@@ -1,6 +1,8 @@
 use contract::{Function, FunctionName, Method, Route, Routes};
 use serde::{Deserialize, Serialize};
 
+pub mod events;
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct List<V = String> {
