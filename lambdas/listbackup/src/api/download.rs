@@ -96,9 +96,7 @@ async fn download(app: &App, call: &Call) -> Result<Reply, Problem> {
     let file: FileRow = from_item(item.ok_or_else(|| Problem::not_found(Kind::File))?)?;
     caller.check_account(&file.account_id)?;
     let (name, answer) = match download_type {
-        DownloadType::Url => {
-            ("url", json!({ "downloadUrl": app.link(&file).await?, "expiresIn": PRESIGN_SECONDS }))
-        }
+        DownloadType::Url => ("url", json!({ "downloadUrl": app.link(&file).await?, "expiresIn": PRESIGN_SECONDS })),
         DownloadType::Direct => {
             let content = BASE64_STANDARD.encode(app.content(&file).await?);
             ("direct", json!({ "content": content, "contentType": file.content_type }))
@@ -186,9 +184,7 @@ fn too_large() -> Problem {
 
 /// Formats a `Content-Disposition` header for any file name: <https://www.rfc-editor.org/rfc/rfc6266#section-4.3>.
 fn attachment(name: &str) -> String {
-    let is_plain = |character: char| {
-        (character.is_ascii_graphic() || character == ' ') && !"\"\\%".contains(character)
-    };
+    let is_plain = |character: char| (character.is_ascii_graphic() || character == ' ') && !"\"\\%".contains(character);
     let plain: String = name.chars().map(|character| if is_plain(character) { character } else { '_' }).collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", super::oauth::encoded(name))
 }

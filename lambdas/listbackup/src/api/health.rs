@@ -74,7 +74,8 @@ impl App {
             let data = json!({ "status": "healthy", "version": version, "stage": self.stage, "checks": checks });
             return Ok(Reply::ok(data));
         }
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNHEALTHY", "a part of the system cannot be reached");
+        let problem =
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNHEALTHY", "a part of the system cannot be reached");
         Err(problem.with("checks", checks).with("version", version).with("stage", self.stage.as_str()))
     }
 

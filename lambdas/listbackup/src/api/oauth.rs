@@ -113,7 +113,8 @@ async fn initiate(app: &Initiate, call: &Call) -> Result<Reply, Problem> {
 /// Consumes the state: of two calls with one state, the first deletes it.
 async fn callback(app: &Callback, call: &Call) -> Result<Reply, Problem> {
     let (integration, _) = integration(call)?;
-    let invalid_state = || Problem::new(StatusCode::BAD_REQUEST, "INVALID_STATE", "the state is unknown, used or expired");
+    let invalid_state =
+        || Problem::new(StatusCode::BAD_REQUEST, "INVALID_STATE", "the state is unknown, used or expired");
     call.query("code")?.ok_or_else(|| invalid("code", "is missing"))?;
     let state = call.query("state")?.ok_or_else(invalid_state)?;
     if state.len() != STATE_BYTES * 2 {

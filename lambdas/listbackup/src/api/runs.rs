@@ -22,8 +22,7 @@ use crate::{
 /// The steps of a backup.
 const STEPS: u32 = 8;
 /// Fields of the row that clients do not see, or see as part of `progress`.
-const INTERNAL: [&str; 6] =
-    ["currentStep", "filesProcessed", "bytesProcessed", "leaseUntil", "result", "typeDeltas"];
+const INTERNAL: [&str; 6] = ["currentStep", "filesProcessed", "bytesProcessed", "leaseUntil", "result", "typeDeltas"];
 
 struct App {
     database: Database,

@@ -13,13 +13,7 @@ use listbackup_contract::tables::SOURCES;
 use serde_json::{Value, json};
 use tables::{AwsError, Database, from_item};
 
-use crate::shared::{
-    envelope::Problem,
-    identity::Identity,
-    ids::Kind,
-    rows::Source,
-    store::key,
-};
+use crate::shared::{envelope::Problem, identity::Identity, ids::Kind, rows::Source, store::key};
 
 /// Replaces the value of every credential in responses.
 const HIDDEN: &str = "***";

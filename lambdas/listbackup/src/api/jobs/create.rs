@@ -113,8 +113,7 @@ fn job_type(fields: &Fields) -> Result<JobType, Problem> {
 
 fn schedule_of(fields: &Fields) -> Result<Schedule, Problem> {
     let expected = "must have a type (manual, hourly, daily, weekly or monthly), and may have hour, minute and day";
-    let schedule: Schedule =
-        fields.parsed("schedule", expected)?.ok_or_else(|| invalid("schedule", "is missing"))?;
+    let schedule: Schedule = fields.parsed("schedule", expected)?.ok_or_else(|| invalid("schedule", "is missing"))?;
     let days = match schedule.interval {
         Interval::Monthly => 1..=31,
         _ => 0..=6,

@@ -70,8 +70,8 @@ async fn run(app: &App, call: &Call) -> Result<Reply, Problem> {
     match app.starter.start(&job, RunType::Manual, Some(&caller.user_id)).await? {
         StartOutcome::Started(run) => {
             let message = format!("Queued a run of {}", job.name);
-            let happening = Happening::new(caller, ("job", &job_id), "run.queued", message)
-                .with("runId", run.run_id.as_str());
+            let happening =
+                Happening::new(caller, ("job", &job_id), "run.queued", message).with("runId", run.run_id.as_str());
             app.trail.record(&happening.activity()).await;
             let data = json!({
                 "message": "The run is queued", "runId": run.run_id, "jobId": job_id, "status": RunStatus::Queued,
@@ -79,7 +79,8 @@ async fn run(app: &App, call: &Call) -> Result<Reply, Problem> {
             Ok(Reply { status: StatusCode::ACCEPTED, data })
         }
         StartOutcome::AlreadyRunning { existing_run } => {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "JOB_ALREADY_RUNNING", "the job has a run that has not ended");
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "JOB_ALREADY_RUNNING", "the job has a run that has not ended");
             Err(problem.with("existingRun", existing_run))
         }
         StartOutcome::NotActive => Err(not_active()),

@@ -50,11 +50,7 @@ pub(in crate::api) fn router(environment: CreateSource, aws: &SdkConfig) -> Rout
         audit: Audit::new(database.clone(), environment.activity_table, Bus::new(aws, environment.event_bus_name)),
         database,
         vault: Vault::new(aws.clone(), environment.stage),
-        rules: Rules::new(
-            &environment.allow_private_sources,
-            &environment.source_buckets,
-            &environment.data_bucket,
-        ),
+        rules: Rules::new(&environment.allow_private_sources, &environment.source_buckets, &environment.data_bucket),
     });
     api_router::<CreateSource, _, _>(app, |route, method| match route {
         CreateSourceRoute::Create => {

@@ -52,11 +52,7 @@ pub(in crate::api) fn router(environment: UpdateSource, aws: &SdkConfig) -> Rout
         audit: Audit::new(database.clone(), environment.activity_table, Bus::new(aws, environment.event_bus_name)),
         database,
         vault: Vault::new(aws.clone(), environment.stage),
-        rules: Rules::new(
-            &environment.allow_private_sources,
-            &environment.source_buckets,
-            &environment.data_bucket,
-        ),
+        rules: Rules::new(&environment.allow_private_sources, &environment.source_buckets, &environment.data_bucket),
     });
     api_router::<UpdateSource, _, _>(app, |route, method| match route {
         UpdateSourceRoute::Update => {

@@ -66,8 +66,11 @@ async fn the_fourth_source_of_a_free_account_is_refused_and_not_counted() {
     created(&world, &s3()).await.error(403, "LIMIT_EXCEEDED");
     assert_eq!((usage(&world), world.memory.all("sources").len()), (json!(3), 3));
     // The secret of a refused source does not remain.
-    created(&world, &http(json!({ "headers": { "Authorization": "Bearer s3cret" } }))).await.error(403, "LIMIT_EXCEEDED");
-    let (made, gone) = (world.script.bodies("secretsmanager.CreateSecret"), world.script.bodies("secretsmanager.DeleteSecret"));
+    created(&world, &http(json!({ "headers": { "Authorization": "Bearer s3cret" } })))
+        .await
+        .error(403, "LIMIT_EXCEEDED");
+    let (made, gone) =
+        (world.script.bodies("secretsmanager.CreateSecret"), world.script.bodies("secretsmanager.DeleteSecret"));
     assert_eq!(made[0]["Name"], gone[0]["SecretId"]);
 }
 
@@ -80,7 +83,10 @@ async fn an_invalid_source_names_its_field() {
         (json!({ "name": "x", "config": {} }), "type"),
         (json!({ "name": "x", "type": "s3" }), "config"),
         (json!({ "name": "x", "type": "s3", "config": "lb-src" }), "config"),
-        (json!({ "name": "x", "type": "s3", "config": { "bucket": "lb-src" }, "settings": { "includeFolders": 1 } }), "settings"),
+        (
+            json!({ "name": "x", "type": "s3", "config": { "bucket": "lb-src" }, "settings": { "includeFolders": 1 } }),
+            "settings",
+        ),
         (json!({ "name": "x", "type": "s3", "config": { "bucket": "lb-src" }, "credentials": "x" }), "credentials"),
         (http(json!({ "headers": { "Authorization": 7 } })), "credentials.headers"),
         (http(json!({ "headers": { "a\nb": "x" } })), "credentials.headers"),
@@ -190,7 +196,10 @@ async fn an_update_changes_known_fields_only() {
     }
     let body = json!({ "status": "inactive", "type": "http", "accountId": BEN });
     let changed = updated(&world, SOURCE, &body).await.data(200)["source"].clone();
-    assert_eq!((&changed["status"], &changed["type"], &changed["accountId"]), (&json!("inactive"), &json!("s3"), &json!(ANA)));
+    assert_eq!(
+        (&changed["status"], &changed["type"], &changed["accountId"]),
+        (&json!("inactive"), &json!("s3"), &json!(ANA))
+    );
     let event = &world.script.bodies("AWSEvents.PutEvents")[0]["Entries"][0];
     assert_eq!(event["DetailType"], "Source Updated");
 }
