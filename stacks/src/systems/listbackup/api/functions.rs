@@ -69,8 +69,7 @@ impl Functions {
 
     /// Returns the functions with their timeouts, for alarms.
     pub(super) fn watched(&self) -> Vec<Watched> {
-        let all = [
-            &self.authorizer,
+        let others = [
             &self.get_sources,
             &self.get_jobs,
             &self.get_run,
@@ -88,7 +87,9 @@ impl Functions {
             &self.oauth_callback,
             &self.health,
         ];
-        all.map(|handle| Watched::new(handle, limits::TIMEOUT_SECONDS)).into()
+        let authorizer = Watched::new(&self.authorizer, limits::AUTHORIZER_TIMEOUT_SECONDS);
+        let others = others.map(|handle| Watched::new(handle, limits::TIMEOUT_SECONDS));
+        std::iter::once(authorizer).chain(others).collect()
     }
 }
 
