@@ -104,12 +104,13 @@ impl Limit {
     }
 
     /// Returns whether an action of the roles can concern a resource: functions are invoked, but their layers are not, and messages
-    /// are published to topics, but not to subscriptions.
+    /// are published to topics, but not to subscriptions, and events to buses, but not to rules.
     fn concerns(&self, service: &str, arn: &str) -> bool {
         let uses = |noun: &str| self.scoped.iter().any(|action| action.to_lowercase().contains(noun));
         match service {
             "lambda" if arn.contains(":layer:") => uses("layer"),
             "lambda" if arn.contains(":event-source-mapping:") => uses("mapping"),
+            "events" if arn.contains(":rule/") => uses("rule"),
             "sns" if arn.ends_with(":*") => uses("subscri"),
             _ => true,
         }

@@ -71,7 +71,10 @@ impl StackResource<'_> {
             "Events::EventBus" => regional(vec![format!("event-bus/{}", self.name("Name"))]),
             "Events::Rule" => regional(vec![format!("rule/{}{}", self.bus(), self.name("Name"))]),
             // Secrets Manager adds a hyphen and six characters.
-            "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
+            "SecretsManager::Secret" => {
+                let name = self.name("Name");
+                regional(vec![format!("secret:{name}{}", if name.ends_with('*') { "" } else { "-*" })])
+            }
             // The ARN of a group may end with an ID.
             "ResourceGroups::Group" => regional(with_children("group/", &self.name("Name"), "/*")),
             "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
@@ -171,31 +174,40 @@ impl StackResource<'_> {
 }
 
 /// Returns a pattern for names that begin with the system's name and contain the stage's, so that a policy is as long
-/// for forty functions as for one: `<system>-*-<stage>` for names that end with the stage, and `<system>-…-<stage>-*`, exact up to the
-/// stage, for names that continue after it. Other names, and those with a variable after the stage, are returned unchanged.
+/// for forty functions as for one: `<system>-*-<stage>`, `<system>-<stage>-*`, `<system>-*-<stage>-*` and `<system>/<stage>/*`.
+/// Other names, and those with a variable after the stage, are returned unchanged.
 ///
-/// Neither pattern matches a name of another system or stage, because no system's name extends another's with a hyphen, and neither do
-/// the names of stages in one account.
+/// No pattern matches a name of another system or stage: no system's name extends another's with a hyphen, neither do the names of
+/// stages in one account, and a name contains its stage once (`rendered::names`).
 pub(super) fn to_pattern(name: &str, stack: &RenderedStack) -> String {
-    let stage = stack.stage();
+    let (system, stage) = (&stack.system, stack.stage());
+    if stage.is_empty() {
+        return name.to_owned();
+    }
+    let in_folder = name.trim_start_matches('/').strip_prefix(&format!("{system}/{stage}/"));
+    if in_folder.is_some_and(|rest| !rest.is_empty() && !rest.contains('$')) {
+        return format!("{}{system}/{stage}/*", if name.starts_with('/') { "/" } else { "" });
+    }
     let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));
-    let (first, end) = (format!("{}-", stack.system), format!("-{stage}"));
-    let Some(rest) = last.strip_prefix(&first).filter(|_| !stage.is_empty()) else { return name.to_owned() };
+    let (first, end) = (format!("{system}-"), format!("-{stage}"));
+    let Some(rest) = last.strip_prefix(&first) else { return name.to_owned() };
     if rest.ends_with(&end) && rest.len() > end.len() {
         return format!("{folder}{first}*{end}");
     }
     let middle = format!("{end}-");
     match last.split_once(&middle) {
-        Some((before, after)) if !after.is_empty() && !after.contains(['$', '*']) => {
-            format!("{folder}{before}{middle}*")
-        }
-        _ => name.to_owned(),
+        Some((_, after)) if after.is_empty() || after.contains(['$', '*']) => name.to_owned(),
+        Some((before, _)) if before == system => format!("{folder}{before}{middle}*"),
+        Some(_) => format!("{folder}{first}*{middle}*"),
+        None => name.to_owned(),
     }
 }
 
-/// Returns a resource's ARN and the pattern of its children, without their common beginning.
+/// Returns a resource's ARN and the pattern of its children, without their common beginning. A pattern that ends with `*` includes
+/// the children.
 fn with_children(prefix: &str, name: &str, children: &str) -> Vec<String> {
-    vec![format!("{prefix}{name}"), format!("{prefix}{name}{children}")]
+    let own = format!("{prefix}{name}");
+    if own.ends_with('*') { vec![own] } else { vec![own.clone(), format!("{own}{children}")] }
 }
 
 /// Returns the ARNs of an API Gateway resource: the paths of the service's own API, whose methods are the actions.
@@ -325,14 +337,14 @@ mod tests {
     }
 
     #[test]
-    fn names_that_continue_after_the_stage_are_exact_up_to_it() {
+    fn names_that_continue_after_the_stage_become_one_pattern() {
         let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
-        let names = ["/aws/lambda/system-api-dev-get", "/aws/lambda/system-api-dev-put", "system-dev-list"];
+        let names =
+            ["/aws/lambda/system-api-dev-get", "/aws/lambda/system-jobs-dev-put", "system-dev-list", "/system/dev/x"];
         let scopes = scopes_of(&names.map(named));
         let patterns: BTreeSet<_> =
             scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
-        let expected =
-            ["/aws/lambda/system-api-dev-*", "/aws/lambda/system-api-dev-*:*", "system-dev-*", "system-dev-*:*"];
+        let expected = ["/aws/lambda/system-*-dev-*", "system-dev-*", "/system/dev/*"];
         assert_eq!(patterns, BTreeSet::from(expected));
         let bucket = ("AWS::S3::Bucket", json!({ "BucketName": { "Fn::Sub": "system-data-dev-${AWS::AccountId}" } }));
         let exact = "arn:${AWS::Partition}:s3:::system-data-dev-${AWS::AccountId}".to_owned();

@@ -268,7 +268,11 @@ impl Names<'_> {
 /// Returns whether a name begins with `<system>-` and contains the stage as a whole part: `<system>-<stage>`, `…-<stage>` or `…-<stage>-…`.
 fn is_named_for(name: &str, system: &str, stage: &str) -> bool {
     let rest = name.strip_prefix(system).filter(|rest| rest.starts_with('-'));
-    rest.is_some_and(|rest| format!("{rest}-").contains(&format!("-{stage}-")))
+    rest.is_some_and(|rest| {
+        let (rest, part) = (format!("{rest}-"), format!("-{stage}-"));
+        // Twice would be the name of a stage within the name of a function, which another stage's patterns match.
+        rest.match_indices(&part).count() == 1 && !rest.contains(&format!("{part}{stage}-"))
+    })
 }
 
 fn titles(api: &RenderedApi) -> Vec<String> {
