@@ -7,6 +7,7 @@ const REACHED: &[(&str, &str, bool)] = &[
     ("AWS::ApiGatewayV2::Api", "its URL stops working", true),
     ("AWS::ApiGatewayV2::ApiMapping", "the domain no longer serves the API", false),
     ("AWS::ApiGatewayV2::DomainName", "the domain no longer serves an API", false),
+    ("AWS::ApiGatewayV2::Stage", "the API's URL stops working", true),
     ("AWS::CloudFront::Distribution", "its domain names stop working", true),
     ("AWS::Cognito::UserPoolClient", "apps that sign in with its ID stop working", true),
     ("AWS::Events::Rule", "its schedule or events no longer reach a target", false),

@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn an_output_that_does_not_exist_is_refused() {
         type Change = fn(&mut RenderedSystem);
-        let changes: [(Change, &str); 7] = [
+        let changes: [(Change, &str); 8] = [
             (
                 |system| system.sign_in.as_mut().expect("one").stack = "users".to_owned(),
                 "the sign-in names stack `users`",
@@ -389,6 +389,13 @@ mod tests {
                     api.apis[0].methods[0].function = "notes-gone-prod".to_owned();
                 },
                 "names function `notes-gone-prod`, which does not exist; choose one of: notes-api-prod",
+            ),
+            (
+                |system| {
+                    let api = system.stacks.iter_mut().find(|stack| !stack.apis.is_empty()).expect("an API");
+                    api.apis[0].methods[0].stack = "gone".to_owned();
+                },
+                "of API NotesApi of stack api names stack `gone`, which does not exist",
             ),
         ];
         for (change, expected) in changes {

@@ -63,6 +63,15 @@ const DIMENSIONS: &[Dimension] = &[
         references: &[],
         hint: "the API's Name",
     },
+    Dimension {
+        namespace: "AWS/ApiGateway",
+        name: "ApiId",
+        kind: "AWS::ApiGatewayV2::Api",
+        // Generated, so no template contains it.
+        property: "ApiId",
+        references: &[None, Some("ApiId")],
+        hint: "the API's `Ref`",
+    },
 ];
 
 /// The seconds of a day: the longest evaluation with periods under an hour. Other alarms have a week.
@@ -200,6 +209,7 @@ mod tests {
             stack.resource("Q", of("AWS::SQS::Queue", json!({ "QueueName": "tasks" })));
             let api = json!({ "Name": { "Fn::Sub": "shop-${AWS::Region}" } });
             stack.resource("Api", of("AWS::ApiGateway::RestApi", api));
+            stack.resource("Http", of("AWS::ApiGatewayV2::Api", json!({ "Name": "shop" })));
             let dimensions = json!([{ "Name": dimension, "Value": value }]);
             stack.resource(
                 "A",
@@ -229,6 +239,8 @@ mod tests {
             queue(reference("Q")),
             ["alarm: A: QueueName is the `Ref` of Q, so the alarm never fires; use the queue's attribute QueueName"]
         );
+        let http = |value: Value| found("AWS/ApiGateway", "ApiId", value);
+        assert_eq!((http(reference("Http")).len(), http(reference("Api")).len(), http(json!("shop")).len()), (0, 1, 1));
         let api = |value: Value| found("AWS/ApiGateway", "ApiName", value);
         assert_eq!(api(json!({ "Fn::Sub": "shop-${AWS::Region}" })), [""; 0]);
         assert_eq!((api(reference("Api")).len(), api(json!("shop")).len()), (1, 1));

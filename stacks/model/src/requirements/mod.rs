@@ -10,6 +10,7 @@ mod alarms;
 mod callers;
 mod data;
 mod event_sources;
+mod http_apis;
 mod indexes;
 mod limits;
 mod metrics;
@@ -73,6 +74,10 @@ pub enum Requirement {
     Network,
     /// A WebSocket API has an authorizer, or a reason to be open.
     WebSocketAuthorizer,
+    /// A route of an HTTP API has an authorizer, or says that it is open.
+    RouteAuthorization,
+    /// The stage of an HTTP API logs its requests.
+    AccessLog,
     /// The indexes of a table have different names, and policies name indexes that exist.
     Index,
 }
@@ -99,6 +104,8 @@ impl Requirement {
             Self::Alarm => "alarm",
             Self::Network => "network",
             Self::WebSocketAuthorizer => "web-socket-authorizer",
+            Self::RouteAuthorization => "route-authorization",
+            Self::AccessLog => "access-log",
             Self::Index => "index",
         }
     }
@@ -141,12 +148,13 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
-const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 12] = [
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 13] = [
     access::check,
     alarms::check,
     callers::check,
     data::check,
     event_sources::check,
+    http_apis::check,
     indexes::check,
     limits::check,
     networks::check,

@@ -18,6 +18,8 @@ use model::{
     template::{Stack, Text},
 };
 
+use serde_json::json;
+
 use super::{
     Shared,
     alarms::{self, Watched},
@@ -34,6 +36,9 @@ pub(super) fn stack(shared: &Shared) -> Stack {
     let Shared { stage, settings, core } = shared;
     let mut stack = Stack::new(NAME, "ListBackup: the functions that run backups.");
     let orchestrator = stack.add(shared.in_network(shared.backup_orchestrator()));
+    // The name that it would have otherwise is too long for a role.
+    let role = format!("{}Role", orchestrator.logical_id());
+    stack.set(&role, "RoleName", json!(format!("{SYSTEM}-{NAME}-orchestrator-{}", stage.name)));
     let processor = stack.add(shared.in_network(shared.file_processor()));
     let scheduler = stack.add(shared.in_network(shared.job_scheduler()));
     let runs = EventSource::new("JobQueueMapping", &core.job.main, &orchestrator)

@@ -59,7 +59,7 @@ pub struct Node {
 pub enum NodeKind {
     /// A Lambda function.
     Function,
-    /// A REST API.
+    /// A REST, HTTP or WebSocket API.
     Api,
     /// A bucket, a table, a queue, a topic, a user pool.
     Data,
@@ -117,7 +117,7 @@ fn nodes(stack: &RenderedStack) -> BTreeSet<Node> {
             let resource_type = resource["Type"].as_str()?;
             let kind = match resource_type {
                 "AWS::Lambda::Function" => NodeKind::Function,
-                "AWS::ApiGateway::RestApi" => NodeKind::Api,
+                "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => NodeKind::Api,
                 "AWS::Logs::LogGroup" => return None,
                 other if is_stateful(other) || CARRIES_DATA.contains(&other) => NodeKind::Data,
                 _ => return None,
@@ -153,9 +153,9 @@ fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
                     owners.insert(id.clone(), function);
                 }
             }
-            // The parts of an API refer to it.
-            part if part.starts_with("AWS::ApiGateway::") => {
-                if let Some(api) = target("RestApiId") {
+            // The parts of an API refer to it; the API of another stack is a parameter.
+            part if part.starts_with("AWS::ApiGateway") => {
+                if let Some(api) = target("RestApiId").or_else(|| target("ApiId")) {
                     owners.insert(id.clone(), api);
                 }
             }
@@ -180,11 +180,8 @@ fn edges_of(
     let own = &owners[stack.name.as_str()];
     let within = |stack: &str, node: &str| Endpoint { stack: stack.to_owned(), node: Some(node.to_owned()) };
     let whole = |stack: &str| Endpoint { stack: stack.to_owned(), node: None };
-    let to = |reference: Reference| -> Option<Endpoint> {
-        if let Some(node) = own.get(&reference.target) {
-            return Some(within(&stack.name, node));
-        }
-        let ParameterSource::Output { stack: other, output } = stack.parameters.get(&reference.target)? else {
+    let in_another_stack = |parameter: &str| -> Option<Endpoint> {
+        let ParameterSource::Output { stack: other, output } = stack.parameters.get(parameter)? else {
             return None;
         };
         let name = full_name(&stack.system, other, stage);
@@ -193,11 +190,17 @@ fn edges_of(
         let node = references(value).into_iter().find_map(|found| owners[name.as_str()].get(&found.target));
         Some(node.map_or_else(|| whole(&name), |node| within(&name, node)))
     };
+    let to = |reference: Reference| -> Option<Endpoint> {
+        let node = own.get(&reference.target).filter(|node| !stack.parameters.contains_key(*node));
+        node.map(|node| within(&stack.name, node)).or_else(|| in_another_stack(&reference.target))
+    };
     let mut edges = Vec::new();
     let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
         let Some(owner) = own.get(id) else { continue };
-        let from = within(&stack.name, owner);
+        let is_own = !stack.parameters.contains_key(owner);
+        let from = if is_own { Some(within(&stack.name, owner)) } else { in_another_stack(owner) };
+        let Some(from) = from else { continue };
         for end in references(&resource["Properties"]).into_iter().filter_map(to) {
             referenced_stacks.insert(end.stack.clone());
             if end != from {
@@ -233,7 +236,7 @@ fn named(stack: &RenderedStack) -> Vec<(String, Endpoint)> {
 fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, Endpoint)]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (id, resource) in resources(stack) {
-        let Some(owner) = owners.get(id) else { continue };
+        let Some(owner) = owners.get(id).filter(|owner| !stack.parameters.contains_key(*owner)) else { continue };
         let from = Endpoint { stack: stack.name.clone(), node: Some(owner.clone()) };
         // A table and a topic may share a name; each then means itself.
         let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();

@@ -92,3 +92,31 @@ fn both_drawings_name_every_node() {
     // Only Mermaid is compared: the SVG layout differs slightly between runs.
     assert_eq!(text, mermaid(&graph));
 }
+
+#[test]
+fn an_http_api_has_edges_to_the_functions_of_other_stacks_that_add_routes() {
+    use model::{
+        example::{FeedsFetch, HistoryRoute},
+        parts::{
+            function::Function,
+            http_api::{HttpApi, HttpRouteSettings, HttpRoutes},
+        },
+        template::Text,
+    };
+    let stage = Example::stage_named("prod");
+    let mut api = Stack::new("api", "An API.");
+    let handle = api.add(HttpApi::new("Api", "photos".to_owned(), &stage));
+    let mut more = Stack::new("more", "More routes.");
+    let function = more.add(Function::new(&stage, FeedsFetch { stage: Text::from("prod") }));
+    let open = |_: HistoryRoute| HttpRouteSettings { open: true, ..HttpRouteSettings::default() };
+    more.add(HttpRoutes::new(&handle).routes_with(&function, open));
+    let graph = graph("prod", &[System::new("photos", [api, more]).render(&stage).expect("rendered")]);
+    assert!(refers(&graph, "Api", "FetchFunction"), "{graph:#?}");
+    let nodes: Vec<_> = graph.stacks.iter().flat_map(|stack| &stack.nodes).collect();
+    assert!(nodes.iter().any(|node| node.logical_id == "Api" && node.kind == NodeKind::Api), "{nodes:#?}");
+    // Every end is a node or a stack.
+    for end in graph.edges.iter().flat_map(|edge| [&edge.from, &edge.to]) {
+        let exists = |node: &str| nodes.iter().any(|known| known.logical_id == node && known.stack == end.stack);
+        assert!(end.node.as_deref().is_none_or(exists), "{end:?}");
+    }
+}

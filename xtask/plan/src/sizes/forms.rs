@@ -9,6 +9,11 @@ pub(super) const FORMS: &[(&str, &str, &str)] = &[
     ("AWS::ApiGateway::RestApi", "Ref", "{10}"),
     ("AWS::ApiGateway::RestApi", "RootResourceId", "{10}"),
     ("AWS::ApiGateway::Stage", "Ref", "{.StageName}"),
+    // API Gateway V2 API reference, Api: IDs have ten characters.
+    ("AWS::ApiGatewayV2::Api", "ApiEndpoint", "https://{10}.execute-api.{region}.{suffix}"),
+    ("AWS::ApiGatewayV2::Api", "ApiId", "{10}"),
+    ("AWS::ApiGatewayV2::Api", "Ref", "{10}"),
+    ("AWS::ApiGatewayV2::Stage", "Ref", "{.StageName}"),
     ("AWS::CloudFront::Distribution", "DomainName", "{13-14}.cloudfront.net"),
     ("AWS::CloudFront::Distribution", "Ref", "{13-14}"),
     ("AWS::CloudWatch::Alarm", "Arn", "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"),

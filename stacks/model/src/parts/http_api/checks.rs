@@ -36,7 +36,7 @@ pub(crate) fn merge(system: &str, stacks: &mut [Stack]) -> Result<(), RenderErro
         check(&stack, &added, known).map_err(|refused| RenderError::Route {
             system: system.to_owned(),
             stack: stack.clone(),
-            refused: Box::new(refused),
+            refused,
         })?;
         let mut apis = stacks.iter_mut().filter(|own| own.name == added.owner).flat_map(|own| &mut own.apis);
         let Some(api) = apis.find(|api| api.logical_id == added.api) else {
@@ -65,14 +65,12 @@ struct Known {
     logical_ids: BTreeMap<(String, String), String>,
 }
 
-fn check(stack: &str, added: &AddedRoutes, known: &mut Known) -> Result<(), RefusedRoute> {
+fn check(stack: &str, added: &AddedRoutes, known: &mut Known) -> Result<(), Box<RefusedRoute>> {
     for (logical_id, endpoint) in &added.endpoints {
         let is_own_stack = stack == added.owner;
-        let refused = |problem| RefusedRoute {
-            api: added.api.clone(),
-            route: endpoint.key(),
-            place: endpoint.place.to_string(),
-            problem,
+        let refused = |problem| {
+            let (api, route, place) = (added.api.clone(), endpoint.key(), endpoint.place.to_string());
+            Box::new(RefusedRoute { api, route, place, problem })
         };
         settings(endpoint, added.authorizer, is_own_stack, &added.owner).map_err(refused)?;
         known.add((stack, logical_id), endpoint).map_err(refused)?;
@@ -147,16 +145,16 @@ fn shape(endpoint: &Endpoint) -> Result<String, RouteProblem> {
 }
 
 /// Returns the first name of a path that no route has.
-fn unknown_path(added: &AddedRoutes) -> Result<(), RefusedRoute> {
+fn unknown_path(added: &AddedRoutes) -> Result<(), Box<RefusedRoute>> {
     let paths: BTreeSet<_> = added.endpoints.iter().map(|(_, endpoint)| endpoint.route.path).collect();
     let names: &PathNames = &added.path_names;
     match names.iter().find(|(path, _)| !paths.contains(*path)) {
         None => Ok(()),
-        Some((path, (_, place))) => Err(RefusedRoute {
+        Some((path, (_, place))) => Err(Box::new(RefusedRoute {
             api: added.api.clone(),
             route: (*path).to_owned(),
             place: place.to_string(),
             problem: RouteProblem::UnknownPath { paths: paths.into_iter().map(str::to_owned).collect() },
-        }),
+        })),
     }
 }

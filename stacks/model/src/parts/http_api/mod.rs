@@ -120,8 +120,9 @@ impl HttpApi {
     }
 
     /// Asks a function about each request: `common::authorizer` serves its events, with payload format 2.0 and simple responses. The
-    /// gateway reuses a decision for `ttl_seconds`, 3600 at most, where the identity sources are equal; 0 asks each time. A request
-    /// without the header `Authorization` is answered with status 401, a denied one with 403.
+    /// gateway reuses a decision for `ttl_seconds`, 3600 at most, where the identity sources are equal; 0 asks each time. A reused
+    /// decision counts for all routes, unless `$context.routeKey` is an identity source. A request without the header `Authorization`
+    /// is answered with status 401, a denied one with 403.
     #[must_use]
     pub fn function_authorizer(mut self, logical_id: &str, function: &FunctionHandle, ttl_seconds: u32) -> Self {
         self.authorizer = Some(Authorizer::function(logical_id, function, ttl_seconds));
@@ -155,7 +156,7 @@ impl HttpApi {
         function: &FunctionHandle,
         settings: impl Fn(R) -> HttpRouteSettings,
     ) -> Self {
-        self.endpoints.extend(R::ALL.iter().map(|route| Endpoint::new(route.route(), function, settings(*route))));
+        self.endpoints.extend(Endpoint::all(function, settings));
         self
     }
 

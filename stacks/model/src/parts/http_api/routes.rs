@@ -38,10 +38,16 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Creates a route that is added by the caller.
+    /// Returns all routes of a function, which are added by the caller.
     #[track_caller]
-    pub(super) fn new(route: ContractRoute, function: &FunctionHandle, settings: HttpRouteSettings) -> Self {
-        Self { route, function: function.clone(), settings, place: Location::caller() }
+    pub(super) fn all<R: Routes>(function: &FunctionHandle, settings: impl Fn(R) -> HttpRouteSettings) -> Vec<Self> {
+        // A closure would be the caller.
+        let place = Location::caller();
+        let endpoint = |route: &R| {
+            let (route, settings) = (route.route(), settings(*route));
+            Self { route, function: function.clone(), settings, place }
+        };
+        R::ALL.iter().map(endpoint).collect()
     }
 
     /// Returns the route key: the method and the path.
@@ -108,7 +114,7 @@ impl HttpRoutes {
         function: &FunctionHandle,
         settings: impl Fn(R) -> HttpRouteSettings,
     ) -> Self {
-        self.endpoints.extend(R::ALL.iter().map(|route| Endpoint::new(route.route(), function, settings(*route))));
+        self.endpoints.extend(Endpoint::all(function, settings));
         self
     }
 

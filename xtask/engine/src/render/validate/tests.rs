@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod http_apis;
+
 /// Starting takes most of a second.
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(Validator::new);
 

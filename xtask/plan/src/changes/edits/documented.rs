@@ -315,6 +315,54 @@ pub(super) fn edge() -> Vec<Edit> {
     ]
 }
 
+pub(super) fn http_apis() -> Vec<Edit> {
+    vec![
+        property("rename an HTTP API", "AWS::ApiGatewayV2::Api", "Name", Update, (json!("a"), json!("b"))),
+        property(
+            "make an HTTP API a WebSocket API",
+            "AWS::ApiGatewayV2::Api",
+            "ProtocolType",
+            Replacement,
+            (json!("HTTP"), json!("WEBSOCKET")),
+        ),
+        property(
+            "change the path of a route",
+            "AWS::ApiGatewayV2::Route",
+            "RouteKey",
+            Update,
+            (json!("GET /a"), json!("GET /b")),
+        ),
+        property(
+            "integrate a route with another function",
+            "AWS::ApiGatewayV2::Integration",
+            "IntegrationUri",
+            Update,
+            (json!("arn:a"), json!("arn:b")),
+        ),
+        property(
+            "cache the decisions of an authorizer",
+            "AWS::ApiGatewayV2::Authorizer",
+            "AuthorizerResultTtlInSeconds",
+            Update,
+            (json!(0), json!(300)),
+        ),
+        property(
+            "move a route to another API",
+            "AWS::ApiGatewayV2::Route",
+            "ApiId",
+            Replacement,
+            (json!("a"), json!("b")),
+        ),
+        property(
+            "throttle an HTTP API",
+            "AWS::ApiGatewayV2::Stage",
+            "DefaultRouteSettings",
+            Update,
+            (json!({ "ThrottlingRateLimit": 1.0 }), json!({ "ThrottlingRateLimit": 2.0 })),
+        ),
+    ]
+}
+
 /// For each unique name, another logical ID with the same name.
 pub(super) fn names() -> Vec<Edit> {
     UNIQUE.iter().map(renamed_logical_id).collect()
