@@ -96,7 +96,12 @@ pub(super) async fn row_22_another_account_s_objects_are_denied(world: Arc<World
         (Method::POST, "/data/download".to_owned(), Some(json!({ "fileId": file }))),
     ] {
         let said = bob.call(method.clone(), &path, body).await;
-        assert_eq!((said.status, &said.body["code"]), (403, &json!("ACCESS_DENIED")), "{method} {path}: {:#}", said.body);
+        assert_eq!(
+            (said.status, &said.body["code"]),
+            (403, &json!("ACCESS_DENIED")),
+            "{method} {path}: {:#}",
+            said.body
+        );
     }
     let unknown = uuid();
     assert_eq!(bob.get(&format!("/runs/run:{unknown}")).await.error(404), "RUN_NOT_FOUND");
