@@ -276,3 +276,6 @@ impl Connector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

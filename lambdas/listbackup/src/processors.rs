@@ -10,6 +10,10 @@ mod metrics;
 mod orchestrator;
 mod scheduler;
 mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -270,3 +270,6 @@ where
     };
     ConnectorError::permanent(message)
 }
+
+#[cfg(test)]
+mod tests;
