@@ -97,7 +97,11 @@ fn a_bucket_needs_a_role_of_the_pattern_or_the_stages_permission() {
     }
     let region = json!({ "bucket": "shared", "region": "us-east-2.evil.example/" });
     assert_eq!(refusal("s3", &region, &policy).2, "config.region");
-    assert_eq!(refusal("s3", &json!({ "bucket": "shared", "endpoint": "http://x" }), &policy).2, "config.endpoint");
+    // Neither an endpoint nor another account's external ID can be chosen.
+    for (field, value) in [("endpoint", "http://x"), ("externalId", "account:2")] {
+        let config = json!({ "bucket": "shared", "roleArn": own, field: value });
+        assert_eq!(refusal("s3", &config, &policy).2, format!("config.{field}"));
+    }
 }
 
 #[test]
@@ -276,4 +280,30 @@ async fn a_queued_address_is_checked_like_an_entered_one() {
     assert!(!error.is_transient && error.message.contains("VALIDATION_FAILED"), "{error}");
     let key = Origin::S3 { key: "a".to_owned() };
     assert!(read(&connector, &key, 10).await.is_err());
+}
+
+/// Answers a name with a public address first, and with this machine's afterwards.
+#[derive(Debug, Default)]
+struct Rebinding(Mutex<usize>);
+
+impl common::outbound::Lookup for Rebinding {
+    fn lookup<'a>(&'a self, _: &'a str) -> common::outbound::Addresses<'a> {
+        let mut lookups = self.0.lock().expect("no panic");
+        *lookups += 1;
+        let address = if *lookups == 1 { [93, 184, 216, 34] } else { [127, 0, 0, 1] };
+        Box::pin(std::future::ready(Ok(vec![address.into()])))
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_source_that_changes_its_address_receives_no_connection() {
+    let (own, requests) = server(vec![("/a", ok("a"))]).await;
+    let url = format!("{}/a", own.replace("127.0.0.1", "rebound.example"));
+    let outbound = Outbound::with_lookup(Settings::guarded("test"), Rebinding::default());
+    // The check before the call sees the public address.
+    assert_eq!(outbound.ensure_allowed(&url).await, Ok(()));
+    let connector = HttpConnector::new(HttpConfig::Urls(vec![url.clone()]), [].into(), outbound).expect("opened");
+    let error = connector.fetch(&url, None, 10).await.err().expect("refused");
+    assert!(!error.is_transient, "{error}");
+    assert!(requests.lock().expect("no panic").is_empty());
 }

@@ -109,3 +109,19 @@ fn missing_objects_are_not_tried_again() {
         assert_eq!(classify("read the object", &error).is_transient, is_transient, "{code}");
     }
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn keys_are_listed_as_they_are() {
+    let (aws, requests) = server(vec![
+        "HTTP/1.1 200 OK\r\ncontent-length: 317\r\n\r\n<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+         <NextContinuationToken>t</NextContinuationToken><Contents><Key>a+b%2Bc.txt</Key><Size>3</Size></Contents>\
+         <Contents><Key>x%01y%252e</Key><Size>4</Size></Contents><Contents><Key>%E6%97%A5/</Key><Size>0</Size></Contents>\
+         </ListBucketResult>",
+    ])
+    .await;
+    let (files, position) = connector(&aws, None).await.list(&Position::Start).await.expect("a page");
+    let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["a b+c.txt", "x\u{1}y%2e"]);
+    assert_eq!(position, Position::After("t".to_owned()));
+    assert!(requests.lock().expect("no panic")[0].contains("encoding-type=url"));
+}
