@@ -368,7 +368,7 @@ async fn counters_hold_in_any_order_of_deliveries_and_failures() {
         let mut random = Random::seeded(seed);
         stage.cloud.state().random = Random::seeded(seed + 1000);
         stage.cloud.state().failing = if seed % 2 == 0 { 0 } else { 40 };
-        for number in 0..=random.below(6) {
+        for number in 0..=random.below(3) {
             stage
                 .cloud
                 .state()
@@ -378,7 +378,8 @@ async fn counters_hold_in_any_order_of_deliveries_and_failures() {
         if random.below(2) == 0 {
             stage.cloud.state().objects.missing.push("src/0.txt".to_owned());
         }
-        for round in 0_u64..2 {
+        let rounds = if seed % 8 == 0 { 2 } else { 1 };
+        for round in 0_u64..rounds {
             let run_id = stage.start().await;
             storm(&stage, &mut random, &run_id).await;
             // The cloud recovers, and lost messages and dead letters are delivered again.
@@ -397,7 +398,7 @@ async fn counters_hold_in_any_order_of_deliveries_and_failures() {
             stage.cloud.state().failing = failing;
             stage.cloud.state().objects.put("src/1.txt", format!("round {round} of {seed}").as_bytes());
         }
-        assert_eq!(stage.job().run_count, 2, "seed {seed}");
+        assert_eq!(stage.job().run_count, i64::try_from(rounds).expect("small"), "seed {seed}");
     }
 }
 

@@ -29,6 +29,7 @@ async fn server(answers: Vec<&'static str>) -> (SdkConfig, Arc<Mutex<Vec<String>
     });
     let client = aws_smithy_http_client::Builder::new().build_http();
     let aws = tables::testing::aws().into_builder().endpoint_url(url).http_client(client);
+    let aws = aws.time_source(aws_smithy_async::time::SystemTimeSource::new());
     (aws.retry_config(aws_smithy_types::retry::RetryConfig::disabled()).build(), requests)
 }
 

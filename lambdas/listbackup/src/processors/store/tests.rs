@@ -138,14 +138,15 @@ fn peak_memory() -> u64 {
 #[tokio::test(flavor = "current_thread")]
 async fn a_large_file_takes_little_memory() {
     let bytes: usize =
-        std::env::var("LISTBACKUP_TEST_BYTES").map_or(96 << 20, |bytes| bytes.parse().expect("a number"));
+        std::env::var("LISTBACKUP_TEST_BYTES").map_or(160 << 20, |bytes| bytes.parse().expect("a number"));
     let cloud = Cloud::default();
     cloud.state().objects.counts_only = true;
     let before = peak_memory();
     let kept = store(&cloud).keep(noise(bytes), Upload { may_compress: false, ..upload() }).await.expect("stored");
     assert_eq!(kept.size, bytes as u64);
+    assert_eq!(cloud.state().objects.part_sizes.iter().sum::<usize>(), bytes);
     let (peak, part) = (peak_memory(), PART as u64);
-    // Two parts and the copies that their signatures and the buffers' growth take; far below the content.
-    assert!(peak - before < 6 * part, "{} MiB", (peak - before) >> 20);
+    // Two parts, what the client copies of one, and what other tests take at the same time; less than the content.
+    assert!(peak - before < 14 * part, "{} MiB", (peak - before) >> 20);
     assert!(peak < 300 << 20, "{} MiB", peak >> 20);
 }
