@@ -14,6 +14,8 @@ mod pool;
 mod refresh;
 mod register;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod users;
 
 pub use self::serve::{login, logout, mfa_setup, mfa_verify, refresh, register};

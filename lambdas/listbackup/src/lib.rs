@@ -11,6 +11,8 @@ pub mod auth;
 pub mod connectors;
 pub mod insights;
 pub mod live;
+#[cfg(test)]
+mod memory;
 pub mod processors;
 mod requests;
 pub mod runs;

@@ -2,7 +2,6 @@
 
 pub mod audit;
 pub mod category;
-pub mod credentials;
 pub mod cursor;
 pub mod envelope;
 pub mod events;

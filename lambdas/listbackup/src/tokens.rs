@@ -3,6 +3,9 @@
 //! A token is accepted for one kind (`typ`), one stage (`aud`), one secret and a limited time. A verified token proves no more than
 //! its issue: whether the user may still act is decided by the user's row, which callers read.
 
+#[cfg(test)]
+mod tests;
+
 use common::token::{Claims, Lifetime, ParseError, SecretError, SecretSource, Unverified, VerifyError, sign_hs256};
 use jiff::Timestamp;
 use listbackup_contract::limits::{ACCESS_SECONDS, REFRESH_SECONDS};
