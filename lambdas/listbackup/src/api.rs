@@ -6,7 +6,7 @@
 
 mod activity;
 mod authorizer;
-mod call;
+pub(crate) mod call;
 mod download;
 mod fields;
 mod files;

@@ -3,12 +3,10 @@
 //! Passwords and second factors are the user pool's; this service issues its own tokens. Read `login.rs` first, then `users.rs`, which
 //! keeps the families of refresh tokens.
 
-mod audit;
 mod gate;
 mod input;
 mod login;
 mod logout;
-mod mail;
 mod mfa;
 mod pool;
 mod refresh;

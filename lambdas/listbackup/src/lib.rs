@@ -11,6 +11,7 @@ pub mod auth;
 pub mod connectors;
 pub mod insights;
 pub mod live;
+mod mail;
 #[cfg(test)]
 mod memory;
 pub mod processors;

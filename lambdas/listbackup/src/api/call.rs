@@ -28,7 +28,7 @@ const BARE_BYTES: usize = 64 * 1024;
 
 /// A request. Its parts are checked when a handler uses them, so that every error is in the envelope.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     id: RequestId,
     caller: Option<Identity>,
     path: HashMap<String, String>,
@@ -49,7 +49,7 @@ struct NoParameter(&'static str);
 
 impl Call {
     /// Puts the result of a handler into its envelope.
-    pub(super) fn respond(&self, result: Result<Reply, Problem>) -> Response {
+    pub(crate) fn respond(&self, result: Result<Reply, Problem>) -> Response {
         match result {
             // A response with this status has no body.
             Ok(Reply { status: StatusCode::NO_CONTENT, .. }) => StatusCode::NO_CONTENT.into_response(),
@@ -58,45 +58,45 @@ impl Call {
     }
 
     /// Returns the caller, who may read.
-    pub(super) fn reader(&self) -> Result<&Identity, Problem> {
+    pub(crate) fn reader(&self) -> Result<&Identity, Problem> {
         self.caller.as_ref().ok_or_else(|| NoCaller.into())
     }
 
     /// Returns the caller, who may write.
-    pub(super) fn writer(&self) -> Result<&Identity, Problem> {
+    pub(crate) fn writer(&self) -> Result<&Identity, Problem> {
         let caller = self.reader()?;
         caller.check_write()?;
         Ok(caller)
     }
 
     /// Returns a parameter of the path.
-    pub(super) fn path(&self, name: &'static str) -> Result<&str, Problem> {
+    pub(crate) fn path(&self, name: &'static str) -> Result<&str, Problem> {
         self.path.get(name).map(String::as_str).ok_or_else(|| NoParameter(name).into())
     }
 
     /// Returns the ID in the path. Another text than an ID is an unknown object.
-    pub(super) fn object(&self, kind: Kind) -> Result<String, Problem> {
+    pub(crate) fn object(&self, kind: Kind) -> Result<String, Problem> {
         kind.parse(self.path("id")?).ok_or_else(|| Problem::not_found(kind))
     }
 
     /// Returns a parameter of the query that is not empty.
-    pub(super) fn query(&self, name: &str) -> Result<Option<&str>, Problem> {
+    pub(crate) fn query(&self, name: &str) -> Result<Option<&str>, Problem> {
         let query = self.query.as_ref().ok_or_else(|| Problem::invalid("query", "could not be read"))?;
         Ok(query.get(name).map(String::as_str).filter(|value| !value.is_empty()))
     }
 
     /// Returns the fields of the body.
-    pub(super) fn fields(&self) -> Result<Fields, Problem> {
+    pub(crate) fn fields(&self) -> Result<Fields, Problem> {
         Fields::parse(&self.body)
     }
 
     /// Returns the fields of the body, none if there is no body.
-    pub(super) fn optional_fields(&self) -> Result<Fields, Problem> {
+    pub(crate) fn optional_fields(&self) -> Result<Fields, Problem> {
         if self.body.is_empty() { Ok(Fields(serde_json::Map::new())) } else { self.fields() }
     }
 
     /// Returns the domain name that the client used.
-    pub(super) fn domain(&self) -> Option<&str> {
+    pub(crate) fn domain(&self) -> Option<&str> {
         self.domain.as_deref()
     }
 }
@@ -122,7 +122,7 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 }
 
 /// Builds the router of a function. CORS is the gateway's.
-pub(super) fn router<F, R, S>(state: S, handler: impl Fn(R, MethodFilter) -> MethodRouter<S>) -> Router
+pub(crate) fn router<F, R, S>(state: S, handler: impl Fn(R, MethodFilter) -> MethodRouter<S>) -> Router
 where
     F: Function,
     R: Routes,
@@ -156,6 +156,6 @@ async fn envelop(request: Request, next: Next) -> Response {
 }
 
 /// Returns the database of a function.
-pub(super) fn database(aws: &SdkConfig) -> Database {
+pub(crate) fn database(aws: &SdkConfig) -> Database {
     Database::new(aws_sdk_dynamodb::Client::new(aws))
 }

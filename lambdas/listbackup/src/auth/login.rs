@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    audit::{Audit, Happening},
     gate::Gate,
     pool::{Challenge, Pool, PoolError, SignIn, SignedIn},
-    serve::unavailable,
+    serve::{happening_of, unavailable},
     users::Users,
 };
 use crate::{
     requests::{Fields, Reply, internal},
     shared::{
+        audit::Audit,
         envelope::Problem,
         ids::Kind,
         rows::{User, user::UserStatus},
@@ -119,10 +119,9 @@ async fn issue(app: &Login, signed_in: &SignedIn, now: Timestamp) -> Result<Repl
     if !added.map_err(|error| internal(&error))? {
         return Err(suspended());
     }
-    let event_id = format!("{}:login:{}", user.user_id, refresh.family);
-    let (user_id, account_id) = (&user.user_id, &user.account_id);
-    let happening = Happening { event_id, user_id, account_id, message: "A user signed in" };
-    app.audit.record(USER_LOGIN, "user.login", "login", &happening).await;
+    let id = format!("login:{}", refresh.family);
+    let happening = happening_of((&user.account_id, &user.user_id), &id, "login", "A user signed in");
+    app.audit.record(USER_LOGIN, &happening).await;
     let mut data = tokens;
     data["idToken"] = json!(signed_in.id_token);
     data["user"] = json!({

@@ -6,14 +6,13 @@ use listbackup_contract::events::USER_LOGOUT;
 use serde_json::json;
 
 use super::{
-    audit::{Audit, Happening},
     pool::Pool,
-    serve::session_required,
+    serve::{happening_of, session_required},
     users::Users,
 };
 use crate::{
     requests::{Reply, internal},
-    shared::{envelope::Problem, identity::Identity, ids},
+    shared::{audit::Audit, envelope::Problem, identity::Identity, ids},
 };
 
 /// The state of the function.
@@ -35,9 +34,8 @@ pub(crate) async fn logout(app: &Logout, caller: &Identity) -> Result<Reply, Pro
             "failed to sign a user out of the pool"
         );
     }
-    let event_id = format!("{}:logout:{}", caller.user_id, caller.family);
-    let (user_id, account_id) = (&caller.user_id, &caller.account_id);
-    let happening = Happening { event_id, user_id, account_id, message: "A user signed out" };
-    app.audit.record(USER_LOGOUT, "user.logout", "logout", &happening).await;
+    let id = format!("logout:{}", caller.family);
+    let happening = happening_of((&caller.account_id, &caller.user_id), &id, "logout", "A user signed out");
+    app.audit.record(USER_LOGOUT, &happening).await;
     Ok(Reply::ok(json!({ "message": "Signed out", "userId": caller.user_id })))
 }

@@ -9,16 +9,16 @@ use listbackup_contract::events::USER_REGISTERED;
 use serde_json::{Map, json};
 
 use super::{
-    audit::{self, Audit, Happening},
     gate::Gate,
-    mail::{Mail, Mailer},
     pool::{Pool, PoolError},
-    serve::unavailable,
+    serve::{happening_of, unavailable},
     users::Users,
 };
 use crate::{
+    mail::{Mail, Mailer},
     requests::{Fields, Reply, internal, invalid},
     shared::{
+        audit::{Audit, Happening},
         envelope::Problem,
         identity::Role,
         ids::Kind,
@@ -67,7 +67,7 @@ pub(crate) async fn register(app: &Register, address: &str, fields: &Fields) -> 
         }
         return Err(problem);
     }
-    app.audit.publish(USER_REGISTERED, &happening(&user)).await;
+    app.audit.announce(USER_REGISTERED, &happening(&user)).await;
     let text = format!("Hello {},\n\nyour account \"{}\" is ready. You can sign in now.\n", user.name, account.name);
     app.mailer.send(Mail { to: &user.email, subject: "Welcome to ListBackup", text: &text }).await;
     Ok(Reply {
@@ -97,14 +97,12 @@ pub(crate) async fn register(app: &Register, address: &str, fields: &Fields) -> 
 async fn complete(app: &Register, request: &Request, user: &User, account: &Account) -> Result<(), Problem> {
     let permanent = app.pool.set_password(&user.cognito_user_id, &request.password).await;
     permanent.map_err(refusal)?;
-    let activity = audit::activity("user.registered", "registered", &happening(user));
-    let rows = app.users.register(user, (&app.accounts_table, account), (app.audit.table(), &activity)).await;
-    rows.map_err(|error| internal(&error))
+    let activity = app.audit.trail.write(&happening(user).activity())?;
+    Ok(app.users.register(user, (&app.accounts_table, account), activity).await?)
 }
 
-fn happening(user: &User) -> Happening<'_> {
-    let event_id = format!("{}:registered", user.user_id);
-    Happening { event_id, user_id: &user.user_id, account_id: &user.account_id, message: "A user was registered" }
+fn happening(user: &User) -> Happening {
+    happening_of((&user.account_id, &user.user_id), "registered", "registered", "A user was registered")
 }
 
 fn parse(fields: &Fields) -> Result<Request, Problem> {

@@ -10,16 +10,15 @@ use axum::{
     http::{StatusCode, request::Parts},
     routing::on,
 };
-use common::{ApiError, Authorized, Error, SourceAddress, Started, cors::Origins, http, token::SecretSource};
+use common::{ApiError, Authorized, Error, SourceAddress, Started, bus::Bus, cors::Origins, http, token::SecretSource};
 use listbackup_contract::auth as contract;
+use serde_json::Map;
 use tables::Database;
 
 use super::{
-    audit::Audit,
     gate::{Gate, LimitError},
     login::{self, Issuer, Login},
     logout::{self, Logout},
-    mail::Mailer,
     mfa::{self, Mfa},
     pool::Pool,
     refresh::{self, Refresh},
@@ -27,8 +26,13 @@ use super::{
     users::Users,
 };
 use crate::{
+    mail::Mailer,
     requests::{Fields, RequestId, respond},
-    shared::{envelope::Problem, identity::Identity},
+    shared::{
+        audit::{Audit, Happening},
+        envelope::Problem,
+        identity::Identity,
+    },
 };
 
 /// Serves registrations until the instance ends.
@@ -86,7 +90,7 @@ pub(super) fn register_router(environment: contract::Register, aws: &SdkConfig) 
         pool: Pool::new(aws.clone(), environment.user_pool_id, environment.user_pool_client_id),
         users: Users::new(database.clone(), environment.users_table),
         accounts_table: environment.accounts_table,
-        audit: Audit::new(database, environment.activity_table, aws.clone(), environment.event_bus_name),
+        audit: Audit::new(database, environment.activity_table, Bus::new(aws, environment.event_bus_name)),
         mailer: Mailer::new(aws.clone(), environment.ses_from_email),
     });
     Ok(http::router::<contract::Register, _, _>(Origins::gateway(), app, |route, method| match route {
@@ -108,7 +112,7 @@ pub(super) fn login_router(environment: contract::Login, aws: &SdkConfig) -> Res
         gate: Gate::new(aws, &environment.users_table, &environment.sign_in_per_minute, &environment.user_pool_id)?,
         pool: Pool::new(aws.clone(), environment.user_pool_id, environment.user_pool_client_id),
         users: Users::new(database.clone(), environment.users_table),
-        audit: Audit::new(database, environment.activity_table, aws.clone(), environment.event_bus_name),
+        audit: Audit::new(database, environment.activity_table, Bus::new(aws, environment.event_bus_name)),
         issuer: issuer(aws, environment.access_secret_arn, environment.refresh_secret_arn, environment.stage),
     });
     Ok(http::router::<contract::Login, _, _>(Origins::gateway(), app, |route, method| match route {
@@ -150,7 +154,7 @@ pub(super) fn logout_router(environment: contract::Logout, aws: &SdkConfig) -> R
     let app = Arc::new(Logout {
         pool: Pool::new(aws.clone(), environment.user_pool_id, String::new()),
         users: Users::new(database.clone(), environment.users_table),
-        audit: Audit::new(database, environment.activity_table, aws.clone(), environment.event_bus_name),
+        audit: Audit::new(database, environment.activity_table, Bus::new(aws, environment.event_bus_name)),
     });
     http::router::<contract::Logout, _, _>(Origins::gateway(), app, |route, method| match route {
         contract::LogoutRoute::Logout => on(
@@ -216,6 +220,25 @@ fn database(aws: &SdkConfig) -> Database {
 fn issuer(aws: &SdkConfig, access: String, refresh: String, stage: String) -> Issuer {
     let secret = |arn| SecretSource::new(aws.clone(), arn);
     Issuer { access: secret(access), refresh: secret(refresh), stage }
+}
+
+/// Describes what a user of an account did. `id` distinguishes it from everything else that the user does.
+pub(super) fn happening_of(
+    (account_id, user_id): (&str, &str),
+    id: &str,
+    action: &'static str,
+    message: &str,
+) -> Happening {
+    Happening {
+        event_id: format!("{user_id}:{id}"),
+        account_id: account_id.to_owned(),
+        user_id: user_id.to_owned(),
+        resource_type: "user",
+        resource_id: user_id.to_owned(),
+        action,
+        message: message.to_owned(),
+        fields: Map::new(),
+    }
 }
 
 /// Refuses callers without a session: API keys.

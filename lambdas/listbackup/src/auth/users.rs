@@ -9,7 +9,7 @@ use tables::{AwsError, Change, Database, Item, TransactionOutcome, Write, from_i
 use crate::{
     shared::{
         rows::{
-            Account, Activity, User,
+            Account, User,
             user::{Family, UserStatus},
         },
         time,
@@ -50,13 +50,13 @@ impl Users {
         &self,
         user: &User,
         account: (&str, &Account),
-        activity: (&str, &Activity),
+        activity: Write,
     ) -> Result<(), AwsError> {
         let absent = |name: &str| Change::new().when(|at| at.absent(name));
         let writes = vec![
             Write::Put(self.table.clone(), to_item(user)?, absent("userId")),
             Write::Put(account.0.to_owned(), to_item(account.1)?, absent("accountId")),
-            Write::Put(activity.0.to_owned(), to_item(activity.1)?, absent("eventId")),
+            activity,
         ];
         match self.database.transact(writes).await? {
             TransactionOutcome::Committed => Ok(()),

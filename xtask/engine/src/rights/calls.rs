@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::Url;
 
 /// The operations of a user pool that need no permission: their callers have no AWS identity, and the SDK does not sign them.
-const PUBLIC: [&str; 2] = ["InitiateAuth", "RespondToAuthChallenge"];
+const PUBLIC: [&str; 4] = ["InitiateAuth", "RespondToAuthChallenge", "AssociateSoftwareToken", "VerifySoftwareToken"];
 
 /// A call as a client sent it, and the status of its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -175,5 +175,8 @@ fn a_call_that_is_not_known_is_an_error() {
     let unsigned = |method: &str, headers: &[(&str, &str)]| requests(&call(method, "/x", headers, "{}"), &place());
     assert_eq!(unsigned("POST", &[]), Err("unsigned POST /x".to_owned()));
     assert_eq!(unsigned("GET", &[]), Ok(Vec::new()));
-    assert_eq!(unsigned("POST", &[("x-amz-target", "AWSCognitoIdentityProviderService.InitiateAuth")]), Ok(Vec::new()));
+    for operation in ["InitiateAuth", "VerifySoftwareToken"] {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        assert_eq!(unsigned("POST", &[("x-amz-target", target.as_str())]), Ok(Vec::new()), "{operation}");
+    }
 }

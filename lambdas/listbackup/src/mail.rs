@@ -28,6 +28,11 @@ impl Mailer {
         Self { aws, from: from.filter(|from| !from.is_empty()) }
     }
 
+    /// Whether the stage has a sender.
+    pub(crate) const fn is_enabled(&self) -> bool {
+        self.from.is_some()
+    }
+
     /// Sends a mail if the stage has a sender. A failure is logged, without the receiver.
     pub(crate) async fn send(&self, mail: Mail<'_>) {
         let Some(from) = &self.from else { return };
