@@ -90,7 +90,7 @@ impl<'a> Tags<'a> {
     }
 
     /// The condition that a resource has the stage's tags.
-    fn of_resource(&self, operator: &str) -> Value {
+    pub(super) fn of_resource(&self, operator: &str) -> Value {
         json!({ operator: { "aws:ResourceTag/stage": self.stage, "aws:ResourceTag/system": self.systems } })
     }
 

@@ -10,6 +10,7 @@ mod execution;
 mod limits;
 mod names;
 mod narrowing;
+mod networks;
 pub mod pipeline;
 mod roles;
 mod scope;
