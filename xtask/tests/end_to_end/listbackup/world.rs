@@ -55,7 +55,6 @@ impl World {
             http,
             api,
             authorization: None,
-            email: String::new(),
             refresh_token: String::new(),
             account_id: String::new(),
             user_id: String::new(),
