@@ -38,7 +38,7 @@ pub(crate) enum SignIn {
 pub(crate) struct Challenge {
     /// The user's name in the pool.
     username: String,
-    pub(crate) session: String,
+    session: String,
 }
 
 /// Why the pool refused a request.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     mail::{Mail, Mailer},
-    requests::{Fields, Reply, internal, invalid},
+    requests::{Fields, Reply, invalid},
     shared::{
         audit::{Audit, Happening},
         envelope::Problem,
@@ -156,6 +156,6 @@ fn refusal(error: PoolError) -> Problem {
         }
         PoolError::Password(reason) => invalid("password", &format!("was refused: {reason}")),
         PoolError::TooMany => unavailable(),
-        error => internal(&error),
+        error => error.into(),
     }
 }
