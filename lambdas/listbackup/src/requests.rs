@@ -106,9 +106,7 @@ impl Fields {
 
 /// A 400 response that names a field.
 pub(crate) fn invalid(field: &str, reason: &str) -> Problem {
-    let mut problem = Problem::new(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", format!("{field} {reason}"));
-    problem.fields.insert("details".to_owned(), json!({ "field": field }));
-    problem
+    Problem::invalid(field, reason)
 }
 
 /// A 500 response without details. The log contains the cause.
