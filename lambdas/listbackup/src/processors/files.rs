@@ -93,9 +93,14 @@ impl FileProcessor {
                 Ok(())
             }
             Failure::Permanent(reason) => self.fail(&message, state, &reason).await,
-            Failure::Transient(reason) if is_last => {
-                self.fail(&message, state, &reason).await?;
-                Err(reason.into())
+            failure if is_last => {
+                let reason = match &failure {
+                    Failure::Transient(reason) => reason.as_str(),
+                    // The log of a run is for customers.
+                    _ => "an internal error",
+                };
+                self.fail(&message, state, reason).await?;
+                Err(failure.into())
             }
             failure => Err(failure.into()),
         }
