@@ -115,7 +115,10 @@ impl<'a> Parser<'a> {
                 text(value).is_some_and(|value| value.contains(&text(part).unwrap_or_default()))
             }
             "size" => {
-                let size = self.argument().and_then(|value| Some(value.get("M")?.as_object()?.len()));
+                let size = self.argument().and_then(|value| match value.get("L") {
+                    Some(list) => Some(list.as_array()?.len()),
+                    None => Some(value.get("M")?.as_object()?.len()),
+                });
                 let operator = self.next();
                 let value = self.operand();
                 compared(size.map(|size| json!({ "N": size.to_string() })), operator, value)
@@ -128,6 +131,14 @@ impl<'a> Parser<'a> {
                         assert!(self.takes("AND"), "two ends");
                         let high = self.operand();
                         compared(left.clone(), ">=", low) && compared(left, "<=", high)
+                    }
+                    "IN" => {
+                        assert!(self.takes("("), "a list");
+                        let mut is_member = false;
+                        while !self.takes(")") {
+                            is_member |= compared(left.clone(), "=", self.operand());
+                        }
+                        is_member
                     }
                     operator => {
                         let right = self.operand();
@@ -205,6 +216,12 @@ fn apply(verb: &str, clause: &str, names: &Names<'_>, (before, item): (&Value, &
 fn sum(text: &str, names: &Names<'_>, item: &Value) -> Value {
     if let Some((left, right)) = text.split_once(" + ") {
         return added(&sum(left, names, item), &sum(right, names, item));
+    }
+    if let Some(lists) = text.strip_prefix("list_append(").and_then(|rest| rest.strip_suffix(')')) {
+        let (first, second) = lists.split_once(", ").expect("two lists");
+        let lists = [first, second].map(|list| names.operand(list, item).expect("a list"));
+        let elements = lists.iter().flat_map(|list| list["L"].as_array().expect("a list"));
+        return json!({ "L": elements.collect::<Vec<_>>() });
     }
     match text.strip_prefix("if_not_exists(").and_then(|rest| rest.strip_suffix(')')) {
         Some(arguments) => {

@@ -1,10 +1,8 @@
-//! A small AWS in memory, for tests of whole flows: items with conditions and transactions, queues, a bus, and objects.
+//! A small AWS in memory, for tests of whole flows: tables, queues, a bus, and objects.
 //!
-//! It evaluates the expressions that are really sent. Calls fail at random, also after they were carried out, and give way to
+//! Calls fail at random, also after they were carried out, and give way to
 //! concurrent calls before that. End-to-end tests repeat the flows against an emulator.
 
-mod expressions;
-mod items;
 mod objects;
 
 use std::{
@@ -23,8 +21,10 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
 use serde_json::{Value, json};
+use tables::testing::Request;
 
-pub(super) use self::{items::Items, objects::Objects};
+pub(super) use self::objects::Objects;
+use crate::memory::Memory;
 
 /// An AWS in memory. Clones share it.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ pub(super) struct Cloud(Arc<Mutex<State>>);
 /// Everything that the cloud holds.
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) items: Items,
+    pub(super) items: Memory,
     pub(super) objects: Objects,
     /// Messages by the queue's URL, in order of sending.
     pub(super) queues: BTreeMap<String, Vec<String>>,
@@ -161,7 +161,12 @@ impl State {
                 }
                 Reply::json(200, &json!({ "FailedEntryCount": 0, "Entries": [] }))
             }
-            _ => self.items.answer(operation, body),
+            _ => {
+                let request =
+                    Request { action: format!("DynamoDB.{operation}"), path: String::new(), body: body.clone() };
+                let (status, body) = self.items.answer(&request).expect("a request of DynamoDB");
+                Reply { status, headers: Vec::new(), body: body.into_bytes() }
+            }
         }
     }
 
