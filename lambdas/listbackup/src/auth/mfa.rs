@@ -14,7 +14,7 @@ use super::{
     users::Users,
 };
 use crate::{
-    requests::{Fields, Reply, internal, invalid},
+    requests::{Fields, Reply, invalid},
     shared::{envelope::Problem, identity::Identity, ids},
 };
 
@@ -53,7 +53,7 @@ pub(crate) async fn verify(app: &Mfa, address: &str, caller: &Identity, fields: 
     // The code cannot sign in, too. That it was used before does not matter: the pool has accepted it for this setup.
     use_code(&app.users, sub, code).await?;
     app.pool.require_code(sub).await.map_err(refusal)?;
-    app.users.require_code(&caller.user_id).await.map_err(|error| internal(&error))?;
+    app.users.require_code(&caller.user_id).await?;
     Ok(Reply::ok(json!({ "mfaEnabled": true })))
 }
 
@@ -61,7 +61,8 @@ pub(crate) async fn verify(app: &Mfa, address: &str, caller: &Identity, fields: 
 async fn sign_in(app: &Mfa, address: &str, caller: &Identity, password: &str) -> Result<SignedIn, Problem> {
     session_required(caller)?;
     let now = Timestamp::now();
-    app.gate.admit(address, Some(&caller.email), now).await?;
+    app.gate.admit_address(address, now).await?;
+    app.gate.admit_account(&caller.email, now).await?;
     let attempt = app.gate.try_password(&caller.email, address, now).await?;
     match app.pool.sign_in(&caller.email, password).await {
         Ok(SignIn::Done(signed_in)) => {

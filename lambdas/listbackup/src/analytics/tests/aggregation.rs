@@ -1,4 +1,4 @@
-//! Events of ended runs: each counts once, whatever the order.
+//! Events of ended runs: each counts once, in any order.
 
 use serde_json::json;
 
