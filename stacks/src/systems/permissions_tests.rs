@@ -24,6 +24,21 @@ fn strings(value: &Value) -> Vec<String> {
     items.map(|item| item.as_str().or_else(|| item["Fn::Sub"].as_str()).expect("text").to_owned()).collect()
 }
 
+/// A document with the values of pseudo parameters in place of `Fn::Sub`.
+fn filled(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => match fields.get("Fn::Sub").and_then(Value::as_str) {
+            Some(text) => {
+                let text = text.replace("${AWS::Partition}", "aws").replace("${AWS::Region}", "eu-central-1");
+                Value::String(text.replace("${AWS::AccountId}", "111122223333"))
+            }
+            None => fields.iter().map(|(name, value)| (name.clone(), filled(value))).collect(),
+        },
+        Value::Array(items) => items.iter().map(filled).collect(),
+        scalar => scalar.clone(),
+    }
+}
+
 /// The stages of this repository that workflows deploy, each with its stack of roles.
 fn pipelines() -> Vec<(&'static str, RenderedStack)> {
     let of = |name: &'static str| {
@@ -37,8 +52,8 @@ fn pipelines() -> Vec<(&'static str, RenderedStack)> {
 
 #[test]
 fn the_policies_of_every_stage_fit_into_iam_s_quotas() {
-    // IAM user guide, "IAM and AWS STS quotas": characters without white space.
-    let length = |document: &Value| document.to_string().len();
+    // IAM user guide, "IAM and AWS STS quotas": characters without white space, after CloudFormation has filled in values.
+    let length = |document: &Value| filled(document).to_string().len();
     let pipelines = pipelines();
     assert_eq!(pipelines.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["staging", "prod"]);
     for (name, stack) in &pipelines {

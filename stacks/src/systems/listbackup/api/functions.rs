@@ -27,6 +27,9 @@ use super::super::{Settings, Shared, alarms::Watched, functions::function, sourc
 const UPDATES: [&str; 3] =
     ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret"];
 
+/// The timeout of the authorizer, in seconds: API Gateway waits no longer for a decision.
+const DECISION_SECONDS: u32 = 10;
+
 /// The functions of the stack.
 pub(super) struct Functions {
     pub(super) authorizer: FunctionHandle,
@@ -74,7 +77,6 @@ impl Functions {
     /// Returns the functions with their timeouts, for alarms.
     pub(super) fn watched(&self) -> Vec<Watched> {
         let all = [
-            &self.authorizer,
             &self.get_sources,
             &self.get_jobs,
             &self.get_run,
@@ -92,7 +94,9 @@ impl Functions {
             &self.oauth_callback,
             &self.health,
         ];
-        all.map(|handle| Watched::new(handle, limits::TIMEOUT_SECONDS)).into()
+        let mut watched = vec![Watched::new(&self.authorizer, DECISION_SECONDS)];
+        watched.extend(all.map(|handle| Watched::new(handle, limits::TIMEOUT_SECONDS)));
+        watched
     }
 }
 
@@ -106,6 +110,7 @@ impl Shared<'_> {
             access_secret_arn: secret.arn(),
         };
         function(self.stage, environment)
+            .timeout(DECISION_SECONDS)
             .allow(tables.users.allow(&[GetItem]))
             .allow(tables.api_keys.allow(&[GetItem, UpdateItem]))
             .allow(secret.read())
