@@ -104,3 +104,24 @@ fn the_roles_of_every_system_have_names_that_one_pattern_matches() {
         }
     }
 }
+
+#[test]
+fn a_boundary_allows_by_reference_only_resources_of_the_systems_that_refer_to_them() {
+    for (name, stack) in pipelines() {
+        let boundary = &stack.template["Resources"]["RoleBoundary"]["Properties"]["PolicyDocument"]["Statement"];
+        let on = |action: &str| -> Vec<String> {
+            let all = boundary.as_array().expect("statements").iter();
+            let own = all.filter(|statement| strings(&statement["Action"]).contains(&action.to_owned()));
+            own.flat_map(|statement| strings(&statement["Resource"])).collect()
+        };
+        let (invoked, buses) = (on("lambda:InvokeFunction"), on("events:PutEvents"));
+        assert!(
+            !invoked.is_empty() && invoked.iter().all(|arn| arn.contains(":function:media-uploader-")),
+            "{name}: {invoked:?}"
+        );
+        assert!(
+            !buses.is_empty() && buses.iter().all(|arn| arn.contains(":event-bus/listbackup-")),
+            "{name}: {buses:?}"
+        );
+    }
+}
