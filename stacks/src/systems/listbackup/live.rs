@@ -27,7 +27,7 @@ use super::{
     Shared,
     alarms::{self, Watched},
     core,
-    functions::function,
+    functions::{DECISION_SECONDS, function},
 };
 
 /// The logical ID of the WebSocket API.
@@ -59,7 +59,11 @@ pub(super) fn stack(shared: &Shared) -> Stack {
         .retry(DELIVERY.0, DELIVERY.1)
         .dead_letters(&failed);
     stack.add(rule);
-    let watched = [connect, disconnect, push].map(|handle| Watched::new(&handle, limits::TIMEOUT_SECONDS));
+    let watched = [
+        Watched::new(&connect, DECISION_SECONDS),
+        Watched::new(&disconnect, limits::TIMEOUT_SECONDS),
+        Watched::new(&push, limits::TIMEOUT_SECONDS),
+    ];
     alarms::add_of_functions(&mut stack, stage, &core.topic, &watched);
     stack
 }
@@ -74,6 +78,7 @@ impl Shared<'_> {
             access_secret_arn: core.access_secret.arn(),
         };
         function(self.stage, environment)
+            .timeout(DECISION_SECONDS)
             .allow(connections.allow(&[PutItem, DeleteItem]))
             .allow(connections.query_index(CONNECTIONS_BY_ACCOUNT.name))
             .allow(core.tables.users.allow(&[GetItem]))

@@ -21,14 +21,16 @@ use model::{
     template::{Expression, Stack, Text},
 };
 
-use super::super::{Settings, Shared, alarms::Watched, functions::function, sources};
+use super::super::{
+    Settings, Shared,
+    alarms::Watched,
+    functions::{DECISION_SECONDS, function},
+    sources,
+};
 
 /// The actions on the secret of a source whose credentials are added, replaced or removed.
 const UPDATES: [&str; 3] =
     ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret"];
-
-/// The timeout of the authorizer, in seconds: API Gateway waits no longer for a decision.
-const DECISION_SECONDS: u32 = 10;
 
 /// The functions of the stack.
 pub(super) struct Functions {
