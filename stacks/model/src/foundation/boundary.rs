@@ -120,7 +120,6 @@ impl Limit {
             "lambda" if arn.contains(":event-source-mapping:") => uses("mapping"),
             "events" if arn.contains(":rule/") => uses("rule"),
             "sns" if arn.ends_with(":*") => uses("subscri"),
-            "events" if arn.contains(":rule/") => uses("rule"),
             _ => true,
         }
     }

@@ -111,7 +111,7 @@ async fn rows(world: &World) -> BTreeMap<&'static str, Vec<BTreeMap<String, Attr
 }
 
 /// Waits until the events of a run's end have had their effects.
-async fn settled(world: &World, user: &Person, run_id: &str) {
+pub(super) async fn settled(world: &World, user: &Person, run_id: &str) {
     for bucket in [format!("evt#{run_id}:finished"), format!("insight#{run_id}")] {
         let key = [("accountId", user.account_id.as_str()), ("bucket", bucket.as_str())];
         world.until(&bucket, || world.item_of("analytics-aggregates", &key)).await;
