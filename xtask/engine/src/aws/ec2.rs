@@ -1,17 +1,25 @@
 //! EC2: the subnets and security groups of networks that functions are attached to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_call::{Call, element, services::NETWORKS};
+use aws_call::{Call, services::NETWORKS};
 
 use super::{AwsError, Clients, error::failed};
-use crate::doctor::networks::{Existing, Network};
 
 /// The API's version (EC2 API reference).
 const VERSION: &str = "2016-11-15";
 
+/// What exists in the account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Existing {
+    /// The zone of each subnet, by its ID.
+    pub(crate) zones: BTreeMap<String, String>,
+    /// The IDs of security groups.
+    pub(crate) security_groups: BTreeSet<String>,
+}
+
 impl Clients {
-    /// Returns which subnets and security groups of a network exist in a region; `None` is the stage's.
+    /// Returns which of these subnets and security groups exist in a region; `None` is the stage's.
     ///
     /// # Errors
     ///
@@ -19,17 +27,17 @@ impl Clients {
     pub(crate) async fn existing_network(
         &self,
         region: Option<&str>,
-        network: &Network<'_>,
+        (subnets, security_groups): (&BTreeSet<&str>, &BTreeSet<&str>),
     ) -> Result<Existing, AwsError> {
-        let mut existing = Existing::default();
-        let subnets = self.describe(region, ("DescribeSubnets", "subnet-id"), &network.subnets).await?;
-        for subnet in items(&subnets, "subnetId") {
-            let zone = element(subnet.1, "availabilityZone").unwrap_or_default();
-            existing.zones.insert(subnet.0.to_owned(), zone);
-        }
-        let groups = self.describe(region, ("DescribeSecurityGroups", "group-id"), &network.security_groups).await?;
-        existing.security_groups = items(&groups, "groupId").into_iter().map(|(id, _)| id.to_owned()).collect();
-        Ok(existing)
+        let subnets = self.describe(region, ("DescribeSubnets", "subnet-id"), subnets).await?;
+        let zones = subnets.split("<subnetId>").skip(1);
+        let zones = zones.filter_map(|subnet| {
+            let zone = subnet.split_once("<availabilityZone>").and_then(|(_, rest)| text(rest)).unwrap_or_default();
+            Some((text(subnet)?.to_owned(), zone.to_owned()))
+        });
+        let groups = self.describe(region, ("DescribeSecurityGroups", "group-id"), security_groups).await?;
+        let groups = groups.split("<groupId>").skip(1).filter_map(text);
+        Ok(Existing { zones: zones.collect(), security_groups: groups.map(str::to_owned).collect() })
     }
 
     /// Lists with a filter: a call that names an ID which does not exist would fail.
@@ -49,11 +57,9 @@ impl Clients {
     }
 }
 
-/// Returns the items of a list: each ID, and the text from it to the next one.
-fn items<'a>(text: &'a str, id: &str) -> Vec<(&'a str, &'a str)> {
-    let start = format!("<{id}>");
-    let pieces = text.split(&start).skip(1);
-    pieces.filter_map(|piece| Some((piece.split_once('<')?.0, piece.split_once('>')?.1))).collect()
+/// Returns the text up to the end of its element.
+fn text(rest: &str) -> Option<&str> {
+    rest.split_once('<').map(|(text, _)| text)
 }
 
 #[cfg(test)]
@@ -74,12 +80,9 @@ mod tests {
             };
             (200, body.to_owned())
         });
-        let network = Network {
-            stacks: BTreeSet::from(["notes-api-dev"]),
-            subnets: BTreeSet::from(["subnet-a", "subnet-b"]),
-            security_groups: BTreeSet::from(["sg-a"]),
-        };
-        let existing = endpoint.await.clients().await.existing_network(None, &network).await.expect("a network");
+        let (subnets, groups) = (BTreeSet::from(["subnet-a", "subnet-b"]), BTreeSet::from(["sg-a"]));
+        let clients = endpoint.await.clients().await;
+        let existing = clients.existing_network(None, (&subnets, &groups)).await.expect("a network");
         assert_eq!(existing.zones, [("subnet-a".to_owned(), "eu-central-1a".to_owned())].into());
         assert_eq!(existing.security_groups, BTreeSet::from(["sg-a".to_owned()]));
     }

@@ -188,7 +188,7 @@ async fn warn_of_networks(systems: &[RenderedSystem], session: &Session, ui: &Ui
         return;
     }
     for (region, network) in networks::networks(systems) {
-        match session.clients.existing_network(region, &network).await {
+        match session.clients.existing_network(region, (&network.subnets, &network.security_groups)).await {
             Ok(existing) => networks::warnings(&network, &existing).iter().for_each(|warning| ui.warn(warning)),
             Err(error) => ui.warn(format_args!("failed to read the network of functions: {}", one_line(&error))),
         }

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::rendered::RenderedSystem;
 use serde_json::Value;
 
+use crate::aws::ec2::Existing;
+
 /// The network that functions of a stack are attached to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Network<'a> {
@@ -14,15 +16,6 @@ pub(crate) struct Network<'a> {
     pub(crate) stacks: BTreeSet<&'a str>,
     pub(crate) subnets: BTreeSet<&'a str>,
     pub(crate) security_groups: BTreeSet<&'a str>,
-}
-
-/// What exists in the account.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Existing {
-    /// The zone of each subnet, by its ID.
-    pub(crate) zones: BTreeMap<String, String>,
-    /// The IDs of security groups.
-    pub(crate) security_groups: BTreeSet<String>,
 }
 
 /// Returns the networks of these systems' functions, by region; `None` is the stage's.
