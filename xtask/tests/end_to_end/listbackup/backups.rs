@@ -271,7 +271,7 @@ pub(super) async fn a_source_deleted_during_its_backup_stays_deleted(world: Arc<
     world.visibility("data-queue", 1).await;
     world.deliver(FILE_PROCESSOR, true).await;
     let run = user.ended(&captured.run_id).await;
-    assert!(run["stats"]["filesError"] == 2 || run["status"] == "completed", "{run:#}");
+    assert_eq!((&run["status"], &run["error"]), (&json!("failed"), &json!("the source was deleted")), "{run:#}");
     world.drained(&files).await;
     world.visibility("data-queue", 30).await;
     assert!(world.item("sources", "sourceId", &source).await.is_none(), "the source was revived");
