@@ -29,8 +29,8 @@ pub enum BusError {
     /// The detail of an event cannot be written as JSON.
     #[error("failed to serialize the detail of an event")]
     Detail(#[source] serde_json::Error),
-    /// The detail of an event is no JSON object (EventBridge API reference, `PutEventsRequestEntry`).
-    #[error("the detail of the event `{0}` is no JSON object")]
+    /// The detail of an event is not a JSON object (EventBridge API reference, `PutEventsRequestEntry`).
+    #[error("the detail of the event `{0}` is not a JSON object")]
     Form(String),
     /// The call failed. Boxed, because the SDK's error is large.
     #[error("failed to send events to bus `{bus}`")]
@@ -76,7 +76,7 @@ impl Event {
     /// Creates an event with a source, for example `app.jobs`, a detail type, for example `Job Completed`, and a detail.
     ///
     /// # Errors
-    /// When the detail is no JSON object.
+    /// When the detail is not a JSON object.
     pub fn new<D: Serialize>(source: &str, detail_type: &str, detail: &D) -> Result<Self, BusError> {
         let detail = serde_json::to_value(detail).map_err(BusError::Detail)?;
         if !detail.is_object() {
@@ -201,11 +201,11 @@ mod tests {
     #[test]
     fn a_detail_is_an_object() {
         let error = Event::new("app", "Job Done", &["a"]).expect_err("a list");
-        assert_eq!(error.to_string(), "the detail of the event `Job Done` is no JSON object");
+        assert_eq!(error.to_string(), "the detail of the event `Job Done` is not a JSON object");
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn no_events_are_no_call() {
+    async fn an_empty_list_makes_no_call() {
         let script = Script::new([]);
         Bus::new(&script.config(), "jobs").put_all(&[]).await.expect("nothing to send");
         assert_eq!(script.requests(), []);

@@ -52,7 +52,7 @@ where
     router
         .fallback(async || ApiError::not_found("there is no such route"))
         .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "the route does not take this method")
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "the route does not allow this method")
         })
         // Lambda already limits an event to 6 MB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
         .layer(DefaultBodyLimit::disable())

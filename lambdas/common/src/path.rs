@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_keeps_its_escapes_and_loses_what_no_url_contains() {
+    fn a_query_keeps_its_escapes_and_other_invalid_characters_are_escaped() {
         for (query, expected) in [
             ("", ""),
             ("a=1&b=x%20y+z", "a=1&b=x%20y+z"),

@@ -67,7 +67,7 @@ impl Event {
     }
 }
 
-/// A question about a client that asks for a connection.
+/// A request to authorize a new connection.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConnectRequest {
     /// The ID that the connection would have.
@@ -85,7 +85,7 @@ impl fmt::Debug for ConnectRequest {
     }
 }
 
-/// A decision about a client that asks for a connection.
+/// A decision about a new connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The client may connect. All events of the connection carry this context.

@@ -149,7 +149,7 @@ impl Insights {
         match tokio::time::timeout(self.model_time, model.write(&figures)).await {
             Ok(Ok(text)) => text,
             Ok(Err(error)) => {
-                tracing::warn!(error = telemetry::chain(&error), "the model wrote no text; the rules do");
+                tracing::warn!(error = telemetry::chain(&error), "the model wrote no text; the rules write it");
                 None
             }
             Err(_) => {

@@ -1,4 +1,4 @@
-//! The outputs that selected stacks take of stacks that are not selected. They must exist before the first change.
+//! The outputs that selected stacks need from stacks that are not selected. They must exist before the first change.
 
 use model::rendered::{ParameterSource, RenderedStack, RenderedSystem};
 
@@ -19,7 +19,7 @@ pub struct MissingOutput {
     pub is_deployed: bool,
 }
 
-/// Returns the stacks, by name within their system, of which the selected stacks of a system take outputs, and that are not selected.
+/// Returns the names, within their system, of stacks that are not selected and whose outputs the selected stacks need.
 #[must_use]
 pub fn needed_stacks(selected: &RenderedSystem) -> Vec<&str> {
     let needed = selected.stacks.iter().flat_map(|stack| &stack.depends_on);
@@ -29,7 +29,7 @@ pub fn needed_stacks(selected: &RenderedSystem) -> Vec<&str> {
     needed
 }
 
-/// Returns the outputs that selected stacks need of stacks that are neither selected nor deployed with these outputs.
+/// Returns the outputs that selected stacks need from stacks that are neither selected nor deployed with these outputs.
 #[must_use]
 pub fn missing_outputs(stage: &str, selected: &[RenderedSystem], observed: &Observed) -> Vec<MissingOutput> {
     let of_stack = |system, stack| missing_of(stage, system, stack, observed);

@@ -1,5 +1,5 @@
-//! The contract of ListBackup: thirty-four functions in six binaries, one API, eleven tables, two queues, one event bus, and the
-//! constants of both sides.
+//! The contract of ListBackup: thirty-one functions in five binaries, one HTTP API, eleven tables, two queues, one event bus, the three
+//! functions and the table of the optional live updates, and the constants of both sides.
 
 pub mod analytics;
 pub mod api;

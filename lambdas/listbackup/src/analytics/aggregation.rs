@@ -45,7 +45,7 @@ pub(super) struct BusEvent {
 /// Why an event could not be counted. The bus delivers it again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AggregationError {
-    #[error("the detail of an event has another form")]
+    #[error("the detail of an event has an unexpected form")]
     Detail(#[from] serde_json::Error),
     #[error("failed to count events of type `{0}`: only ends and amendments of runs are counted")]
     Kind(String),

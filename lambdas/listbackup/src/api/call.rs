@@ -39,7 +39,7 @@ pub(crate) struct Call {
 
 /// Why a route that needs a caller has none.
 #[derive(Debug, thiserror::Error)]
-#[error("the gateway passed no caller on: the route lacks its authorizer")]
+#[error("the gateway passed no caller: the route has no authorizer")]
 struct NoCaller;
 
 /// Why a path lacks a parameter.
@@ -148,7 +148,7 @@ async fn envelop(request: Request, next: Next) -> Response {
     let problem = match head.status {
         StatusCode::NOT_FOUND => Problem::new(head.status, "ROUTE_NOT_FOUND", "there is no such route"),
         StatusCode::METHOD_NOT_ALLOWED => {
-            Problem::new(head.status, "METHOD_NOT_ALLOWED", "the route does not take this method")
+            Problem::new(head.status, "METHOD_NOT_ALLOWED", "the route does not allow this method")
         }
         _ => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "something went wrong; please try again"),
     };

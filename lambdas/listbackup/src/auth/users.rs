@@ -94,7 +94,7 @@ impl Users {
                 _ => return Ok(false),
             }
         }
-        Err(AwsError::unexpected("add a session", "other requests change the user's sessions all the time"))
+        Err(AwsError::unexpected("add a session", "other requests keep changing the user's sessions"))
     }
 
     /// Replaces the newest token of a family, if it is `old`.

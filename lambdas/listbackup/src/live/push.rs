@@ -117,7 +117,7 @@ impl Push {
             }
         };
         if is_gone && let Err(error) = self.connections.remove(id).await {
-            tracing::warn!(error = telemetry::chain(&error), "failed to forget a connection");
+            tracing::warn!(error = telemetry::chain(&error), "failed to remove a closed connection from the table");
         }
     }
 

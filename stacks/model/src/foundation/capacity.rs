@@ -1,4 +1,4 @@
-//! How much the pipeline's policies take of IAM's limits, and how statements are packed into policies.
+//! How much of IAM's limits the pipeline's policies use, and how statements are packed into policies.
 
 use serde_json::Value;
 

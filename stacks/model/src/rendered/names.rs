@@ -116,7 +116,7 @@ impl Names<'_> {
         let known = || self.system.stacks.iter().map(|stack| stack.stack.clone()).collect::<Vec<_>>();
         for (group, stacks) in &self.system.groups {
             if let Some(unknown) = stacks.iter().find(|name| !known().contains(name)) {
-                return Err(self.unknown(&format!("group {group}"), "stack", unknown, known()));
+                return Err(self.unknown(&format!("group `{group}`"), "stack", unknown, known()));
             }
         }
         Ok(())
@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(system.check_names(), Ok(()));
         let error = error_after(with("apis"));
         assert!(
-            error.contains("group all names stack `apis`, which does not exist; choose one of: data, api"),
+            error.contains("group `all` names stack `apis`, which does not exist; choose one of: data, api"),
             "{error}"
         );
     }

@@ -100,7 +100,7 @@ fn filters(subject: &Subject<'_>, source: Target<'_>, found: &mut Vec<Violation>
     for filter in list(&subject.property("FilterCriteria")["Filters"]) {
         let Some(text) = filter["Pattern"].as_str() else { continue };
         let reason = match (serde_json::from_str::<Value>(text), fields) {
-            (Err(error), _) => Some(format!("is no JSON ({error}); write an object as text")),
+            (Err(error), _) => Some(format!("is not JSON ({error}); write an object as text")),
             (Ok(pattern), Some(fields)) => patterns::refused(&pattern, fields),
             (Ok(_), None) => None,
         };

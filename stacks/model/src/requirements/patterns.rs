@@ -13,7 +13,7 @@ const OR: &str = "$or";
 /// Returns why a pattern for events with these fields is refused or matches nothing; `None` for a valid pattern, or an expression.
 pub(super) fn refused(pattern: &Value, fields: Fields) -> Option<String> {
     let Some(object) = pattern.as_object() else {
-        return Some("is no JSON object; write fields with values".to_owned());
+        return Some("is not a JSON object; write fields with values".to_owned());
     };
     if object.keys().any(|key| key == "Ref" || key.starts_with("Fn::")) {
         return None;

@@ -236,7 +236,7 @@ mod tests {
             (&vec!["one".to_owned()], &vec!["two".to_owned(), "one".to_owned()])
         );
         let unknown = System::new("test", stacks()).group("all", ["three"]).render(&Stage::example("dev"));
-        assert!(unknown.expect_err("refused").to_string().contains("group all names stack `three`"));
+        assert!(unknown.expect_err("refused").to_string().contains("group `all` names stack `three`"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! ListBackup: backups of customers' files, in six services with thirty-one functions, one HTTP API and one event bus.
+//! ListBackup: backups of customers' files, in six stacks with thirty-one functions, one HTTP API and one event bus. Stack `live` is
+//! optional and has three functions more.
 //!
 //! Roles for deploys, identity provider and artifact bucket belong to foundation.
 

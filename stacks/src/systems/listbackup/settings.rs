@@ -122,7 +122,9 @@ impl Settings {
     pub(super) fn check(&self, stage: &Stage) -> Result<(), RenderError> {
         let check = SettingsCheck::new(SYSTEM, stage);
         if self.allowed_origins.is_empty() {
-            return Err(check.error("`allowed_origins` is empty, so no browser could use the API"));
+            return Err(
+                check.error("`allowed_origins` is empty, so no browser could use the API; name at least one origin")
+            );
         }
         if self.sign_in_per_minute == 0 {
             return Err(check.error("`sign_in_per_minute` is 0, so no user could sign in; set at least 1"));
@@ -157,7 +159,7 @@ impl Settings {
         };
         match self.source_buckets.iter().find(|pair| !is_pair(pair)) {
             Some(wrong) => Err(check.error(&format!(
-                "`source_buckets` has `{wrong}`, but must have pairs `<bucket>:<account>`; only stage local may allow all by `*`"
+                "`source_buckets` has `{wrong}`; write pairs `<bucket>:<account>`, because only stage local may allow every bucket with `*`"
             ))),
             None => Ok(()),
         }

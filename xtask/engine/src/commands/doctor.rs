@@ -157,12 +157,12 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
     Ok(diagnose(&session.stage.name, &observed, &signs))
 }
 
-/// Prints how full the roles of deploys are, and warns from four fifths.
+/// Prints how full the deploy roles are, and warns from 80 % on.
 fn print_capacity(systems: &[RenderedSystem], session: &Session) {
     let ui = &session.context.ui;
     for usage in render::stacks_of(systems).flat_map(|stack| foundation::usages(stack, &session.stage.region)) {
         if usage.is_nearly_full() {
-            ui.warn(format_args!("{usage}; the next systems need shorter policies, or a higher quota"));
+            ui.warn(format_args!("{usage}; shorten the policies, or request a higher quota, before you add systems"));
         } else {
             ui.say(format_args!("· {usage}"));
         }
@@ -190,7 +190,7 @@ async fn warn_of_networks(systems: &[RenderedSystem], session: &Session, ui: &Ui
     for (region, network) in networks::networks(systems) {
         match session.clients.existing_network(region, (&network.subnets, &network.security_groups)).await {
             Ok(existing) => networks::warnings(&network, &existing).iter().for_each(|warning| ui.warn(warning)),
-            Err(error) => ui.warn(format_args!("failed to read the network of functions: {}", one_line(&error))),
+            Err(error) => ui.warn(format_args!("failed to read the networks of functions: {}", one_line(&error))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The networks of functions: whether subnets and security groups exist, and whether a zone may fail. No I/O.
 //!
-//! A network belongs to the account, so it is a warning and no problem that a repair could end.
+//! A network belongs to the account, so a mistake in it is a warning, not a problem that `doctor` can repair.
 
 use std::collections::{BTreeMap, BTreeSet};
 

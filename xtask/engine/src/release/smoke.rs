@@ -66,7 +66,7 @@ const NO_ROUTE: &str = "MissingAuthenticationTokenException";
 /// "How do I troubleshoot HTTP 403 errors from API Gateway?"). Authorizers and functions have other ones.
 const UNSIGNED: [&str; 2] = ["IncompleteSignatureException", "InvalidSignatureException"];
 
-/// How a response of an HTTP API to a request without a route is called in messages.
+/// The name, in messages, of an HTTP API's response to a request without a route.
 const NOT_FOUND: &str = "Not Found";
 /// The header that only responses of HTTP APIs have. REST APIs name the request's ID `x-amzn-requestid`.
 const OF_HTTP_API: &str = "apigw-requestid";

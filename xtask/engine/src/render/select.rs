@@ -25,7 +25,7 @@ pub(crate) enum SelectionError {
         known: Vec<String>,
     },
     /// The selected systems have no such stack.
-    #[error("stage {stage} has no stack `{stack}`{}; nothing was touched", closest(.stack, .known))]
+    #[error("stage {stage} has no stack `{stack}`; nothing was touched{}", closest(.stack, .known))]
     #[diagnostic(help("choose one of {}{}", .known.join(", "), or_group(.groups)))]
     UnknownStack {
         /// The stage.
@@ -38,7 +38,7 @@ pub(crate) enum SelectionError {
         groups: Vec<String>,
     },
     /// The selected systems have no such group.
-    #[error("stage {stage} has no group `{group}`{}; nothing was touched", closest(.group, .groups))]
+    #[error("stage {stage} has no group `{group}`; nothing was touched{}", closest(.group, .groups))]
     #[diagnostic(help("choose {}one of the stacks with --stack: {}", one_of(.groups), .known.join(", ")))]
     UnknownGroup {
         /// The stage.
@@ -263,7 +263,7 @@ mod tests {
         };
         let stack = refused(Some(NOTES), &["api", "apo"], &[]);
         assert!(
-            stack.starts_with("stage local has no stack `apo`; did you mean `api`?; nothing was touched"),
+            stack.starts_with("stage local has no stack `apo`; nothing was touched; did you mean `api`?"),
             "{stack}"
         );
         assert!(
@@ -271,7 +271,7 @@ mod tests {
             "{stack}"
         );
         let group = refused(None, &[], &["served"]);
-        assert!(group.contains("no group `served`; did you mean `serving`?"), "{group}");
+        assert!(group.contains("no group `served`; nothing was touched; did you mean `serving`?"), "{group}");
         assert!(
             group.contains("choose one of serving, stored, or one of the stacks with --stack: artifacts"),
             "{group}"

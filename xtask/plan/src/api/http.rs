@@ -45,7 +45,7 @@ fn of_api(update: &Update<'_>, api: &str) -> Option<Finding> {
         change.properties.iter().any(|property| property.path.split('/').next() == Some("CorsConfiguration"))
     };
     if update.changes.of(api).is_some_and(has_other_cors) {
-        parts.push("browsers of other origins, methods or headers may send requests".to_owned());
+        parts.push("browsers may send requests from other origins, or with other methods or headers".to_owned());
     }
     parts.extend(effects::changed_resources(update, api, SETTINGS));
     let message = format!(

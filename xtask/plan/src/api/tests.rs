@@ -193,7 +193,7 @@ fn changes_of_an_http_api_are_seen_while_the_stack_is_updated() {
     let [old, _] = http(false, true, origins("https://a.example.com"));
     let [new, _] = http(false, true, origins("https://b.example.com"));
     let messages = messages(&old, &new);
-    assert!(messages.len() == 1 && messages[0].contains("browsers of other origins"), "{messages:?}");
+    assert!(messages.len() == 1 && messages[0].contains("from other origins"), "{messages:?}");
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub(super) fn credentials(fields: &Fields, stored: &[String]) -> Result<Credenti
         Value::Null => return Ok(CredentialsChange::Remove),
         Value::Object(parts) => match parts.get("headers") {
             _ if parts.keys().any(|name| name != "headers") => {
-                return Err(invalid("credentials", "must have only headers"));
+                return Err(invalid("credentials", "must contain only headers"));
             }
             None | Some(Value::Null) => return Ok(CredentialsChange::Remove),
             Some(Value::Object(headers)) if headers.len() <= HEADERS => headers,

@@ -153,7 +153,7 @@ async fn other_algorithms_and_forms_are_refused_without_a_read() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_the_user_lost_ends_its_tokens_at_once() {
+async fn a_change_of_status_role_account_or_session_ends_the_tokens_at_once() {
     let lost = [
         ("status", json!("suspended")),
         ("role", json!("user")),

@@ -107,7 +107,7 @@ pub enum RouteProblem {
     #[error("it has no authorization; add an authorizer to the API, or declare the route `open`")]
     NoAuthorizer,
     /// The route has scopes, but no JWT that could contain them.
-    #[error("it requires scopes, which only routes with a JWT authorizer can; remove them")]
+    #[error("it requires scopes, which need a JWT authorizer; remove them")]
     Scopes,
     /// The throttle of a route is a setting of the API's stage, which is deployed before the route exists.
     #[error("its throttle is a setting of the API's stage; add the route in stack `{owner}`, or remove the throttle")]
@@ -116,7 +116,7 @@ pub enum RouteProblem {
         owner: String,
     },
     /// A quota of API Gateway is exceeded.
-    #[error("API Gateway allows {maximum} {what}; divide them")]
+    #[error("API Gateway allows at most {maximum} {what}; split them")]
     TooMany {
         /// What is counted.
         what: &'static str,

@@ -27,7 +27,7 @@ pub(super) struct Target {
     pub(super) file: Option<PlanFile>,
     pub(super) session: Session,
     pub(super) systems: Vec<RenderedSystem>,
-    /// The systems of which only some stacks are deployed, by name. They are not released.
+    /// The names of the systems of which only some stacks are selected. They are not released.
     pub(super) partial: BTreeSet<String>,
     pub(super) artifacts: Artifacts,
 }
@@ -42,8 +42,8 @@ pub(super) struct Prepared {
     pub(super) preview: Preview,
 }
 
-/// Opens the stage and builds. A stage in AWS, one that may lack foundation, and one of which only some stacks are deployed, is opened
-/// first, so that a deploy that is impossible is refused before the build.
+/// Opens the stage and builds. The stage is opened first if it is in AWS, if it may lack foundation, or if only some stacks of a system
+/// are selected. So an impossible deploy is refused before the build.
 ///
 /// # Errors
 ///

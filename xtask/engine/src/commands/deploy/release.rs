@@ -24,7 +24,7 @@ pub(super) struct Deployment {
     pub(super) sites: Vec<Published>,
 }
 
-/// Releases every system of which all stacks are deployed. The functions and sites of the others may need the other stacks.
+/// Releases every system whose stacks are all selected. The functions and sites of other systems may need stacks that are not.
 ///
 /// # Errors
 ///

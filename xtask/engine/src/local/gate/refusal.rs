@@ -23,7 +23,7 @@ pub(super) enum Refusal {
     #[error("a browser may call only deployed APIs, sites, Cognito's unsigned operations and presigned S3 URLs")]
     Browser,
     /// It asks for a WebSocket of something else than an API.
-    #[error("only deployed WebSocket APIs accept WebSockets")]
+    #[error("only deployed WebSocket APIs accept WebSocket connections")]
     WebSocket,
     /// It has no signature.
     #[error("the call is not signed; sign it with the keys in the local cloud's file `credentials`")]
