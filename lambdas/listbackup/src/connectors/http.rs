@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::outbound::{Credentials, Get, Outbound, OutboundError, Streamed};
+use common::outbound::{Credentials, Get, Origin as Server, Outbound, OutboundError, Streamed};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
@@ -52,6 +52,17 @@ pub(super) fn validate(config: &Value, policy: &Policy) -> Result<HttpConfig, In
     }
 }
 
+impl HttpConfig {
+    /// The origins that a user entered: those of the URLs, or the manifest's.
+    pub(super) fn origins(&self, outbound: &Outbound) -> Result<Vec<Server>, OutboundError> {
+        let entered = match self {
+            Self::Urls(urls) => urls.as_slice(),
+            Self::Manifest(url) => std::slice::from_ref(url),
+        };
+        entered.iter().map(|url| outbound.check(url)).collect()
+    }
+}
+
 /// An opened source of URLs.
 #[derive(Debug, Clone)]
 pub struct HttpConnector {
@@ -62,17 +73,13 @@ pub struct HttpConnector {
 }
 
 impl HttpConnector {
-    /// Limits the headers to the origins that were entered with them: those of the URLs, or the manifest's.
+    /// Limits the headers to the origins that were entered with them.
     pub(super) fn new(
         config: HttpConfig,
         headers: BTreeMap<String, String>,
         outbound: Outbound,
     ) -> Result<Self, ConnectorError> {
-        let entered = match &config {
-            HttpConfig::Urls(urls) => urls.as_slice(),
-            HttpConfig::Manifest(url) => std::slice::from_ref(url),
-        };
-        let origins = entered.iter().map(|url| outbound.check(url)).collect::<Result<Vec<_>, _>>()?;
+        let origins = config.origins(&outbound)?;
         let credentials =
             Credentials::new(origins, headers).map_err(|error| ConnectorError::permanent(error.to_string()))?;
         Ok(Self { config, credentials, outbound, manifest_time: MANIFEST_TIME })
