@@ -6,6 +6,7 @@
 //! would have to keep.
 
 use contract::Function;
+use futures_util::future::join_all;
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -84,13 +85,18 @@ impl Batch {
     where
         M: DeserializeOwned,
     {
-        let handle = &handle;
-        self.texts(async |message: QueueMessage<String>| -> Result<(), Error> {
-            let QueueMessage { id, queue, receive_count, body } = message;
-            let body = serde_json::from_str(&body).map_err(Malformed)?;
-            handle(QueueMessage { id, queue, receive_count, body }).await
-        })
-        .await
+        self.texts(async |message| -> Result<(), Error> { handle(message.parsed()?).await }).await
+    }
+
+    /// As [`Self::parsed`], but handles all messages at the same time, so that a slow one delays no other.
+    pub async fn parsed_at_once<M>(self, handle: impl AsyncFn(QueueMessage<M>) -> Result<(), Error>) -> BatchResponse
+    where
+        M: DeserializeOwned,
+    {
+        let parsed = async |message: QueueMessage<String>| -> Result<(), Error> { handle(message.parsed()?).await };
+        let parsed = &parsed;
+        let handled = join_all(self.records.into_iter().map(|record| record.handled(parsed))).await;
+        BatchResponse { batch_item_failures: handled.into_iter().flatten().collect() }
     }
 
     /// Handles each message with its body as text, for functions that treat malformed bodies themselves.
@@ -100,26 +106,40 @@ impl Batch {
     {
         let mut response = BatchResponse::default();
         for record in self.records {
-            let message = record.into_message();
-            let (id, queue, receive_count) = (message.id.clone(), message.queue.clone(), message.receive_count);
-            // Boxed, because the SDK's futures nest deeper than the compiler follows.
-            if let Err(error) = Box::pin(handle(message)).await {
-                let error = telemetry::chain(error.into().as_ref());
-                tracing::error!(
-                    message_id = id,
-                    queue,
-                    receive_count,
-                    error,
-                    "failed to handle a message; it will be delivered again"
-                );
-                response.batch_item_failures.push(BatchItemFailure { item_identifier: id });
-            }
+            response.batch_item_failures.extend(record.handled(&handle).await);
         }
         response
     }
 }
 
+impl QueueMessage<String> {
+    fn parsed<M: DeserializeOwned>(self) -> Result<QueueMessage<M>, Malformed> {
+        let Self { id, queue, receive_count, body } = self;
+        Ok(QueueMessage { id, queue, receive_count, body: serde_json::from_str(&body).map_err(Malformed)? })
+    }
+}
+
 impl Record {
+    /// Handles the message; returns its failure, if it failed.
+    async fn handled<E>(self, handle: &impl AsyncFn(QueueMessage<String>) -> Result<(), E>) -> Option<BatchItemFailure>
+    where
+        E: Into<Error>,
+    {
+        let message = self.into_message();
+        let (id, queue, receive_count) = (message.id.clone(), message.queue.clone(), message.receive_count);
+        // Boxed, because the SDK's futures nest deeper than the compiler follows.
+        let error = Box::pin(handle(message)).await.err()?;
+        let error = telemetry::chain(error.into().as_ref());
+        tracing::error!(
+            message_id = id,
+            queue,
+            receive_count,
+            error,
+            "failed to handle a message; it will be delivered again"
+        );
+        Some(BatchItemFailure { item_identifier: id })
+    }
+
     fn into_message(self) -> QueueMessage<String> {
         let count = self.attributes.approximate_receive_count.and_then(|count| count.parse().ok());
         QueueMessage {
@@ -195,6 +215,24 @@ mod tests {
             QueueMessage { id, queue: "numbers".to_owned(), receive_count, body }
         };
         assert_eq!(*seen.lock().expect("no panic"), [message("a", 3, "one"), message("b", 1, "two")]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_slow_message_delays_no_other_of_its_batch() {
+        let others = tokio::sync::Semaphore::new(0);
+        // The first message waits until the others were handled.
+        let response = batch(&[record("a", "0"), record("b", "3"), record("c", "4")])
+            .parsed_at_once(async |message: QueueMessage<u32>| {
+                if message.body == 0 {
+                    let _ = others.acquire_many(2).await?;
+                } else {
+                    others.add_permits(1);
+                }
+                even(message).await
+            })
+            .await;
+        let failed = json!({ "batchItemFailures": [{ "itemIdentifier": "b" }] });
+        assert_eq!(serde_json::to_value(response).expect("plain data"), failed);
     }
 
     #[tokio::test(flavor = "current_thread")]

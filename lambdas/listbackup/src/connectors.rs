@@ -144,6 +144,17 @@ pub fn validate(source_type: &str, config: &Value, policy: &Policy) -> Result<Co
     config.map_err(Problem::from)
 }
 
+/// Whether a new configuration names a server that the old one does not: the source's credentials were not entered for it.
+#[must_use]
+pub fn adds_server(source_type: &str, old: &Value, new: &Value, policy: &Policy) -> bool {
+    let servers = |config| match validate(source_type, config, policy) {
+        Ok(Config::Http(config)) => config.origins(&outbound(policy.rules.allow_private_sources)).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let known = servers(old);
+    servers(new).iter().any(|server| !known.contains(server))
+}
+
 fn not_configured(source_type: &str) -> Problem {
     let message = format!("The integration {source_type} is not configured");
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "INTEGRATION_NOT_CONFIGURED", message)

@@ -15,7 +15,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use common::{bus::Bus, queue::Batch};
@@ -110,11 +110,13 @@ pub async fn serve_files(environment: FilesEnvironment, aws: &SdkConfig) -> Resu
         store: Store::new(aws, settings),
         metrics: Metrics::new(&environment.stage),
         max_file_size: environment.max_file_size.parse()?,
+        large_files: Arc::default(),
     };
     let timeout = Duration::from_secs(environment.timeout_seconds.parse()?);
     let handle = async |batch: Batch| {
         let deadline = Instant::now() + timeout.saturating_sub(MARGIN);
-        Ok(batch.parsed(async |message| processor.handle(message, deadline).await).await)
+        // At the same time: a batch has files of several accounts, and the slow server of one must not fail those of others.
+        Ok(batch.parsed_at_once(async |message| processor.handle(message, deadline).await).await)
     };
     common::events::serve::<FilesEnvironment, _, _>(handle).await
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::outbound::{Credentials, Get, Outbound, OutboundError, Streamed};
+use common::outbound::{Credentials, Get, Origin as Server, Outbound, OutboundError, Streamed};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ const MAX_URLS: usize = 1000;
 const REDIRECTS: usize = 3;
 /// The longest pause of a server.
 const IDLE: Duration = Duration::from_secs(30);
+/// The most time for a manifest: a server that sends a byte now and then must not keep an orchestrator.
+const MANIFEST_TIME: Duration = Duration::from_secs(60);
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,37 +52,50 @@ pub(super) fn validate(config: &Value, policy: &Policy) -> Result<HttpConfig, In
     }
 }
 
+impl HttpConfig {
+    /// The origins that a user entered: those of the URLs, or the manifest's.
+    pub(super) fn origins(&self, outbound: &Outbound) -> Result<Vec<Server>, OutboundError> {
+        let entered = match self {
+            Self::Urls(urls) => urls.as_slice(),
+            Self::Manifest(url) => std::slice::from_ref(url),
+        };
+        entered.iter().map(|url| outbound.check(url)).collect()
+    }
+}
+
 /// An opened source of URLs.
 #[derive(Debug, Clone)]
 pub struct HttpConnector {
     config: HttpConfig,
     credentials: Credentials,
     outbound: Outbound,
+    manifest_time: Duration,
 }
 
 impl HttpConnector {
-    /// Limits the headers to the origins that were entered with them: those of the URLs, or the manifest's.
+    /// Limits the headers to the origins that were entered with them.
     pub(super) fn new(
         config: HttpConfig,
         headers: BTreeMap<String, String>,
         outbound: Outbound,
     ) -> Result<Self, ConnectorError> {
-        let entered = match &config {
-            HttpConfig::Urls(urls) => urls.as_slice(),
-            HttpConfig::Manifest(url) => std::slice::from_ref(url),
-        };
-        let origins = entered.iter().map(|url| outbound.check(url)).collect::<Result<Vec<_>, _>>()?;
+        let origins = config.origins(&outbound)?;
         let credentials =
             Credentials::new(origins, headers).map_err(|error| ConnectorError::permanent(error.to_string()))?;
-        Ok(Self { config, credentials, outbound })
+        Ok(Self { config, credentials, outbound, manifest_time: MANIFEST_TIME })
     }
 
     pub(super) async fn list(&self) -> Result<Vec<Listed>, ConnectorError> {
         match &self.config {
             HttpConfig::Urls(urls) => Ok(urls.iter().map(|url| listed(url)).collect()),
             HttpConfig::Manifest(url) => {
-                let response = self.get(url, "application/json", manifest::MAX_BYTES).await?;
-                let document = response.body.collect().await?;
+                let read = async {
+                    let response = self.get(url, "application/json", manifest::MAX_BYTES).await?;
+                    Ok::<_, ConnectorError>(response.body.collect().await?)
+                };
+                let document = tokio::time::timeout(self.manifest_time, read).await;
+                let document = document
+                    .map_err(|_| ConnectorError::transient("the server did not send the manifest in time"))??;
                 manifest::parse(&document).map_err(|error| ConnectorError::permanent(error.to_string()))
             }
         }
@@ -138,5 +153,34 @@ fn listed(url: &str) -> Listed {
         size: None,
         modified_at: None,
         origin_tag: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_manifest_that_never_ends_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/manifest", listener.local_addr().expect("bound"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n").await;
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let config = HttpConfig::Manifest(url);
+        let opened = HttpConnector::new(config, BTreeMap::new(), super::super::outbound(true)).expect("opened");
+        let connector = HttpConnector { manifest_time: Duration::from_millis(200), ..opened };
+        let error = connector.list().await.expect_err("given up");
+        assert!(error.is_transient && error.message.contains("in time"), "{error}");
     }
 }

@@ -1,8 +1,13 @@
 //! Manifests: `{"files":[{"path","url","size"?,"sha256"?,"modifiedAt"?}]}`. An invalid entry is a file that fails; the rest is
 //! stored.
 
-use serde::Deserialize;
-use serde_json::Value;
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use super::{Listed, Origin};
 use crate::shared::time;
@@ -17,9 +22,13 @@ const MAX_PATH_BYTES: usize = 4096;
 const MAX_URL_BYTES: usize = 2048;
 
 #[derive(Deserialize)]
-struct Manifest {
-    files: Vec<Value>,
+struct Manifest<'a> {
+    #[serde(borrow)]
+    files: Entries<'a>,
 }
+
+/// The entries as they are in the document. A tree of a foreign document could need a hundred times its bytes.
+struct Entries<'a>(Vec<&'a RawValue>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +42,12 @@ struct Entry {
     modified_at: Option<String>,
 }
 
+/// The part of an entry that names its file, also if other fields are invalid.
+#[derive(Deserialize)]
+struct Named {
+    path: String,
+}
+
 /// Not a manifest.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ManifestError {
@@ -42,18 +57,48 @@ pub(super) enum ManifestError {
     TooLong,
 }
 
-/// Parses a manifest.
-pub(super) fn parse(document: &[u8]) -> Result<Vec<Listed>, ManifestError> {
-    let manifest: Manifest = serde_json::from_slice(document).map_err(ManifestError::Syntax)?;
-    if manifest.files.len() > MAX_FILES {
-        return Err(ManifestError::TooLong);
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Limited;
+
+        impl<'de> Visitor<'de> for Limited {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of files")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Entries<'de>, A::Error> {
+                let mut kept = Vec::new();
+                // One more than the limit shows that there are more.
+                while kept.len() <= MAX_FILES
+                    && let Some(entry) = entries.next_element()?
+                {
+                    kept.push(entry);
+                }
+                while entries.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Entries(kept))
+            }
+        }
+
+        deserializer.deserialize_seq(Limited)
     }
-    Ok(manifest.files.into_iter().enumerate().map(|(index, entry)| listed(index, entry)).collect())
 }
 
-fn listed(index: usize, value: Value) -> Listed {
-    let path =
-        value["path"].as_str().filter(|path| !path.is_empty() && path.len() <= MAX_PATH_BYTES).map(str::to_owned);
+/// Parses a manifest.
+pub(super) fn parse(document: &[u8]) -> Result<Vec<Listed>, ManifestError> {
+    let Manifest { files: Entries(entries) } = serde_json::from_slice(document).map_err(ManifestError::Syntax)?;
+    if entries.len() > MAX_FILES {
+        return Err(ManifestError::TooLong);
+    }
+    Ok(entries.into_iter().enumerate().map(|(index, entry)| listed(index, entry.get())).collect())
+}
+
+fn listed(index: usize, text: &str) -> Listed {
+    // Lists would be accepted as the fields in their order.
+    let text = Some(text).filter(|text| text.starts_with('{')).unwrap_or_default();
+    let path = serde_json::from_str(text).ok().map(|Named { path }| path);
+    let path = path.filter(|path| !path.is_empty() && path.len() <= MAX_PATH_BYTES);
     // An entry without a usable path is still counted, as a failed file.
     let name = path.clone().unwrap_or_else(|| format!("manifest entry {index}"));
     let invalid = |message: &str| Listed {
@@ -63,7 +108,7 @@ fn listed(index: usize, value: Value) -> Listed {
         modified_at: None,
         origin_tag: None,
     };
-    let Ok(entry) = serde_json::from_value::<Entry>(value) else {
+    let Ok(entry) = serde_json::from_str::<Entry>(text) else {
         return invalid("the manifest's entry has fields of other types");
     };
     let sha256 = match entry.sha256.map(|digest| digest.to_ascii_lowercase()) {
@@ -112,6 +157,7 @@ mod tests {
             {"path": "g"},
             {"url": "https://x.example/h"},
             7,
+            ["i", "https://x.example/i"],
         ]});
         let files = parse(manifest.to_string().as_bytes()).expect("a manifest");
         let digest = digest.to_lowercase();
@@ -133,5 +179,28 @@ mod tests {
         }
         let long = json!({ "files": vec![json!(0); MAX_FILES + 1] });
         assert!(matches!(parse(long.to_string().as_bytes()), Err(ManifestError::TooLong)));
+    }
+
+    #[test]
+    fn a_document_of_many_small_parts_needs_no_tree() {
+        // As trees, both would need about half a gigabyte.
+        let parts = r#"{"a":0},"#.repeat(800_000);
+        let parts = parts.trim_end_matches(',');
+        let many = format!(r#"{{"files":[{parts}]}}"#);
+        assert!(matches!(parse(many.as_bytes()), Err(ManifestError::TooLong)));
+        let one = format!(r#"{{"files":[{{"path":"a","url":"https://x.example/a","b":[{parts}]}}]}}"#);
+        let files = parse(one.as_bytes()).expect("a manifest");
+        assert_eq!((files.len(), files[0].path.as_str()), (1, "a"));
+        assert!(matches!(files[0].origin, Origin::Http { .. }));
+        if let Some(peak) = peak_kilobytes() {
+            assert!(peak < 400 * 1024, "{peak} KB");
+        }
+    }
+
+    /// The most memory that this process had (Linux, `proc_pid_status`).
+    fn peak_kilobytes() -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 }

@@ -1,13 +1,13 @@
 //! The file processor: fetches a file, stores it, and counts it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::queue::QueueMessage;
 use lambda_runtime::Error;
 use listbackup_contract::{events::FILE_INDEXED, limits::RECEIVES};
 use serde_json::{Map, Value, json};
 use tables::{AwsError, from_item, strings};
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     Rows, media,
@@ -30,6 +30,9 @@ const ATTEMPTS: u32 = 6;
 /// The pause after an attempt that failed; it doubles.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The listed size, in bytes, from which files of a batch are read one after another: at the same time, none would be finished before the timeout.
+const LARGE: u64 = 1 << 30;
+
 /// The function `fileProcessor`.
 #[derive(Debug, Clone)]
 pub(super) struct FileProcessor {
@@ -40,6 +43,8 @@ pub(super) struct FileProcessor {
     pub(super) store: Store,
     pub(super) metrics: Metrics,
     pub(super) max_file_size: u64,
+    /// The turn of large files.
+    pub(super) large_files: Arc<Mutex<()>>,
 }
 
 /// What was done with a file, before it is counted.
@@ -88,7 +93,14 @@ impl FileProcessor {
         let (is_last, message) = (message.receive_count >= RECEIVES, message.body);
         let Some(state) = self.state(&message).await? else { return Ok(()) };
         let failure = match self.process(&message, &state, deadline).await {
-            Ok((work, row)) => return self.count(&message, state, &work, row).await,
+            Ok((work, row)) => match self.count(&message, state.clone(), &work, row).await {
+                Err(error) if is_last => {
+                    // Nothing is marked if the file was counted and only a later step failed.
+                    self.fail(&message, state, "an internal error").await?;
+                    return Err(error);
+                }
+                counted => return counted,
+            },
             Err(failure) => failure,
         };
         match failure {
@@ -167,6 +179,12 @@ impl FileProcessor {
         deadline: Instant,
     ) -> Result<Work, Failure> {
         let max_bytes = self.max_file_size.min(source.settings.max_file_size.unwrap_or(u64::MAX));
+        let _turn = match message.size.is_some_and(|size| size >= LARGE) {
+            true => Some(
+                tokio::time::timeout_at(deadline, self.large_files.lock()).await.map_err(|_| StoreError::TooSlow)?,
+            ),
+            false => None,
+        };
         let connector = self.connectors.open(source).await.map_err(StoreError::from)?;
         let fetched = tokio::time::timeout_at(deadline, connector.fetch(&message.origin, max_bytes)).await;
         let fetched = fetched.map_err(|_| StoreError::TooSlow)?.map_err(StoreError::from)?;
@@ -239,13 +257,19 @@ impl FileProcessor {
     /// Counts a file as an error, unless it is counted. The error of an ended run stays.
     async fn fail(&self, message: &FileMessage, mut state: FileState, reason: &str) -> Result<(), Error> {
         let change = FileChange::failed(&message.file_key, media::describe(&message.path).0);
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             if state.standing(time::ttl(0)) != Standing::Open || state.marker != MarkerState::Absent {
                 return Ok(self.complete(&message.run_id).await?);
             }
-            if let Counted::Now(_) = self.runs.count(&self.files, &state, &change).await? {
-                self.runs.log(&message.run_id, &format!("{}: {reason}", message.path)).await;
-                return self.complete(&message.run_id).await;
+            match self.runs.count(&self.files, &state, &change).await {
+                Ok(Counted::Now(_)) => {
+                    self.runs.log(&message.run_id, &format!("{}: {reason}", message.path)).await;
+                    return self.complete(&message.run_id).await;
+                }
+                Ok(Counted::Outdated) => {}
+                // As in `count`. A last delivery that marks no file would leave its run without an end.
+                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await,
+                Err(error) => return Err(error.into()),
             }
             let Some(present) = self.state(message).await? else { return Ok(()) };
             state = present;

@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) events: Vec<(String, Value)>,
     /// Calls that fail, in thousandths.
     pub(super) failing: u64,
+    /// Transactions that conflict with others, the next ones.
+    pub(super) conflicts: usize,
     pub(super) random: Random,
     pub(super) calls: usize,
 }
@@ -160,6 +162,12 @@ impl State {
                     self.events.push((entry["DetailType"].as_str().expect("text").to_owned(), detail));
                 }
                 Reply::json(200, &json!({ "FailedEntryCount": 0, "Entries": [] }))
+            }
+            "TransactWriteItems" if self.conflicts > 0 => {
+                self.conflicts -= 1;
+                let reasons = json!([{ "Code": "TransactionConflict" }]);
+                let code = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+                Reply::json(400, &json!({ "__type": code, "CancellationReasons": reasons }))
             }
             _ => {
                 let request =

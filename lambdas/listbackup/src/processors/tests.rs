@@ -135,6 +135,37 @@ async fn a_file_that_fails_three_times_is_an_error_until_its_redrive() {
     check_sums(&stage);
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_failed_file_is_marked_although_other_files_are_counted_at_the_same_time() {
+    let stage = Stage::of_bucket();
+    stage.cloud.state().objects.put("src/a", b"x");
+    stage.cloud.state().objects.missing.push("src/a".to_owned());
+    let run_id = stage.start().await;
+    assert!(stage.deliver_run(&stage.messages(JOB_QUEUE)[0], 1).await);
+    // One more than the attempts of one transaction.
+    stage.cloud.state().conflicts = 5;
+    assert!(stage.deliver_file(&stage.messages(DATA_QUEUE)[0], 1).await);
+    assert_eq!(stage.run_row(&run_id).stats.files_error, 1);
+    check_sums(&stage);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_last_delivery_that_cannot_count_its_file_marks_it() {
+    let stage = Stage::of_bucket();
+    stage.cloud.state().objects.put("src/a", b"x");
+    let run_id = stage.start().await;
+    assert!(stage.deliver_run(&stage.messages(JOB_QUEUE)[0], 1).await);
+    // Six attempts of four transactions.
+    stage.cloud.state().conflicts = 24;
+    assert!(!stage.deliver_file(&stage.messages(DATA_QUEUE)[0], 3).await, "a dead letter");
+    let run = stage.run_row(&run_id);
+    assert_eq!((run.stats.files_error, run.files_processed), (1, 0));
+    assert!(run.completed_at.is_some(), "its run does not wait for it");
+    assert!(stage.deliver_file(&stage.messages(DATA_QUEUE)[0], 1).await, "redriven");
+    assert_eq!((stage.run_row(&run_id).stats.files_error, stage.run_row(&run_id).files_processed), (0, 1));
+    check_sums(&stage);
+}
+
 /// A server that gives every request the same answer.
 pub(super) async fn serve(answer: &'static str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

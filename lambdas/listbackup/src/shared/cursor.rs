@@ -5,7 +5,7 @@
 
 use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use listbackup_contract::tables::{Index, Table};
+use listbackup_contract::tables::{ACTIVITY, ACTIVITY_BY_ACCOUNT, Index, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -15,6 +15,8 @@ use super::envelope::Problem;
 
 /// The longest accepted cursor, in bytes. Keys have at most 2 KB for each attribute.
 const LONGEST: usize = 8192;
+/// The longest sort key, in bytes (DynamoDB developer guide, "Quotas").
+const LONGEST_KEY: usize = 1024;
 
 /// The list that a cursor belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -82,9 +84,18 @@ impl Scope<'_> {
         let Content { a, k, c } = serde_json::from_slice(&bytes).ok()?;
         let is_complete = self.attributes().all(|name| k.contains_key(name)) && k.len() == self.attributes().count();
         let is_of_partition = k.get(self.index.partition).and_then(Value::as_str) == Some(self.partition);
-        let is_plain = k.values().all(|value| value.is_i64() || value.as_str().is_some_and(|text| !text.is_empty()));
+        let is_plain = k.iter().all(|(name, value)| self.is_key(name, value));
         let is_valid = a == self.account_id && c == self.checksum(&k) && is_complete && is_of_partition && is_plain;
         if is_valid { to_item(&k).ok() } else { None }
+    }
+
+    /// Whether a value has the type and the length of this attribute of a key. DynamoDB refuses others with an error.
+    fn is_key(&self, name: &str, value: &Value) -> bool {
+        let is_number = self.table == ACTIVITY && ACTIVITY_BY_ACCOUNT.sort == Some(name);
+        match value {
+            Value::String(text) => !is_number && (1..=LONGEST_KEY).contains(&text.len()),
+            other => is_number && other.is_i64(),
+        }
     }
 
     /// The attributes of a key of the index: those of the table and of the index, each once.
@@ -105,7 +116,7 @@ impl Scope<'_> {
 
 #[cfg(test)]
 mod tests {
-    use listbackup_contract::tables::{ACTIVITY, ACTIVITY_BY_ACCOUNT, FILES, FILES_BY_ACCOUNT, FILES_BY_SOURCE};
+    use listbackup_contract::tables::{FILES, FILES_BY_ACCOUNT, FILES_BY_SOURCE};
     use serde_json::json;
 
     use super::*;
@@ -170,5 +181,25 @@ mod tests {
         for other in altered.chain(others) {
             assert!(files(ANA).decode(&other).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_forged_key_of_another_type_or_length_is_refused() {
+        let forged = |scope: &Scope<'_>, key: Value| {
+            let key = key.as_object().expect("an object").clone();
+            let content = Content { a: ANA.to_owned(), c: scope.checksum(&key), k: key };
+            let cursor = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&content).expect("JSON"));
+            scope.decode(&cursor).is_ok()
+        };
+        let activity = Scope { account_id: ANA, table: ACTIVITY, index: ACTIVITY_BY_ACCOUNT, partition: ANA };
+        let entry = |id: Value, time: Value| json!({ "eventId": id, "accountId": ANA, "timestamp": time });
+        assert!(forged(&activity, entry(json!("e"), json!(1))));
+        for (id, time) in [(json!("e"), json!("1")), (json!("e"), json!(0.5)), (json!(1), json!(1))] {
+            assert!(!forged(&activity, entry(id, time)));
+        }
+        let file = |id: &str, time: Value| json!({ "fileId": id, "accountId": ANA, "createdAt": time });
+        assert!(forged(&files(ANA), file("file:1", json!("2026"))));
+        assert!(!forged(&files(ANA), file("file:1", json!(2026))));
+        assert!(!forged(&files(ANA), file(&"a".repeat(1025), json!("2026"))));
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     resources::ec2::VPCEndpoint,
-    template::{Expression, Part, Resource, Stack, list, set},
+    template::{Expression, Part, Resource, Stack, Text, list, set},
 };
 
 /// The services with gateway endpoints, by the prefix of their actions (Amazon VPC user guide, "Gateway endpoints").
@@ -28,7 +28,7 @@ pub struct VpcRoutes {
 }
 
 /// A gateway `AWS::EC2::VPCEndpoint` for each of S3 and DynamoDB that the given statements name, with a policy of these
-/// statements, for callers of the stage's account.
+/// statements, for callers of the stage's account, or for sessions of roles that [`Self::allow_roles`] names.
 ///
 /// A route table has one endpoint for a service, and everything in its subnets uses it: the policy must also allow what other
 /// users of these subnets need. CloudFormation fails if a route table has an endpoint already; then leave the part out, and except
@@ -38,13 +38,15 @@ pub struct GatewayEndpoints {
     prefix: String,
     routes: VpcRoutes,
     statements: Vec<Statement>,
+    /// Statements for roles of other accounts, with the pattern of their ARNs.
+    of_roles: Vec<(Text, Statement)>,
 }
 
 impl GatewayEndpoints {
     /// Creates endpoints whose logical IDs begin with `prefix`: `<prefix>S3` and `<prefix>DynamoDb`.
     #[must_use]
     pub fn new(prefix: &str, routes: &VpcRoutes) -> Self {
-        Self { prefix: prefix.to_owned(), routes: routes.clone(), statements: Vec::new() }
+        Self { prefix: prefix.to_owned(), routes: routes.clone(), statements: Vec::new(), of_roles: Vec::new() }
     }
 
     /// Lets these statements pass, usually those that functions in the network have. Actions of other services are ignored.
@@ -54,17 +56,29 @@ impl GatewayEndpoints {
         self
     }
 
+    /// Lets statements pass for roles of any account that functions in the network assume: those whose ARN matches `roles`. The
+    /// requests of their sessions have the account of the role (IAM user guide, "AWS global condition context keys":
+    /// `aws:PrincipalArn`).
+    #[must_use]
+    pub fn allow_roles(mut self, roles: &Text, statements: impl IntoIterator<Item = Statement>) -> Self {
+        self.of_roles.extend(statements.into_iter().map(|statement| (roles.clone(), statement)));
+        self
+    }
+
     /// The policy of a service's endpoint; `None` if no statement names the service.
     fn policy(&self, service: &str) -> Option<Value> {
         let own = json!({ "StringEquals": { "aws:PrincipalAccount": { "Ref": "AWS::AccountId" } } });
-        let statements =
-            self.statements.iter().filter_map(|statement| statement.of_service(service)).map(|statement| {
-                let mut json = statement.to_json();
-                json["Principal"] = json!("*");
-                let condition = json["Condition"].as_object().cloned().unwrap_or_default();
-                json["Condition"] = merged(own.clone(), condition);
-                json
-            });
+        let of_own = self.statements.iter().map(|statement| (own.clone(), statement));
+        let of_roles = self.of_roles.iter();
+        let of_roles =
+            of_roles.map(|(roles, statement)| (json!({ "ArnLike": { "aws:PrincipalArn": roles } }), statement));
+        let statements = of_own.chain(of_roles).filter_map(|(callers, statement)| {
+            let mut json = statement.of_service(service)?.to_json();
+            json["Principal"] = json!("*");
+            let condition = json["Condition"].as_object().cloned().unwrap_or_default();
+            json["Condition"] = merged(callers, condition);
+            Some(json)
+        });
         let statements: Vec<_> = statements.collect();
         (!statements.is_empty()).then(|| policy::resource_policy(statements))
     }
@@ -115,7 +129,6 @@ fn route_tables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::Text;
 
     fn endpoints(statements: Vec<Statement>) -> Stack {
         let routes = json!({ "vpc_id": "vpc-0a1b2c3d", "route_tables": ["rtb-0a1b2c3d"] });
@@ -142,6 +155,20 @@ mod tests {
         let account = &statement[0]["Condition"]["StringEquals"]["aws:PrincipalAccount"];
         assert_eq!(account, &json!({ "Ref": "AWS::AccountId" }));
         assert_eq!(statement[0]["Condition"]["Bool"]["aws:SecureTransport"], "true");
+    }
+
+    #[test]
+    fn roles_of_other_accounts_pass_by_their_pattern_only() {
+        let routes = json!({ "vpc_id": "vpc-0a1b2c3d", "route_tables": ["rtb-0a1b2c3d"] });
+        let routes = serde_json::from_value(routes).expect("valid settings");
+        let roles = Text::from("arn:aws:iam::*:role/app-*");
+        let read = Statement::allow(["s3:GetObject"], [Text::from("arn:aws:s3:::*")]);
+        let mut stack = Stack::new("core", "Core.");
+        stack.add(GatewayEndpoints::new("Endpoint", &routes).allow_roles(&roles, [read]));
+        assert_eq!(stack.resources.keys().collect::<Vec<_>>(), ["EndpointS3"]);
+        let policy = stack.resources["EndpointS3"].to_json()["Properties"]["PolicyDocument"].clone();
+        let condition = json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::*:role/app-*" } });
+        assert_eq!(policy["Statement"][0]["Condition"], condition);
     }
 
     #[test]

@@ -131,6 +131,7 @@ fn endpoints(settings: &Settings, network: &Network, core: &Core) -> GatewayEndp
         .allow(tables.into_iter().flat_map(|(_, table)| table.allow(&access)))
         .allow([core.bucket.allow(&["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [files.as_str()])])
         .allow(sources::read(settings))
+        .allow_roles(&sources::roles(), [sources::by_role()])
 }
 
 /// Returns a parameter that programs outside of the stacks look up.

@@ -21,10 +21,20 @@ pub(super) fn secrets(stage: &Stage, actions: &[&str]) -> Statement {
     Statement::allow(actions.iter().copied(), [Expression::sub(&arn, []).into()])
 }
 
+/// The roles that customers create for their buckets.
+pub(super) fn roles() -> Text {
+    Expression::sub("arn:${AWS::Partition}:iam::*:role/listbackup-source-*", []).into()
+}
+
+/// Allows what connectors do with a customer's role, which itself names the buckets.
+pub(super) fn by_role() -> Statement {
+    let buckets: Text = Expression::sub("arn:${AWS::Partition}:s3:::*", []).into();
+    Statement::allow(["s3:GetObject", "s3:ListBucket"], [buckets])
+}
+
 /// Allows listing and reading source buckets: those that the stage's settings list, and all others through roles that customers create.
 pub(super) fn read(settings: &Settings) -> Vec<Statement> {
-    let roles = "arn:${AWS::Partition}:iam::*:role/listbackup-source-*";
-    let mut statements = vec![Statement::allow(["sts:AssumeRole"], [Expression::sub(roles, []).into()])];
+    let mut statements = vec![Statement::allow(["sts:AssumeRole"], [roles()])];
     let pattern = |bucket: &str, rest: &str| -> Text {
         Expression::sub(&format!("arn:${{AWS::Partition}}:s3:::{bucket}{rest}"), []).into()
     };

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// The characters that begin a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 
 /// Writes a line of columns, and a line for each row.
 pub(super) fn write(columns: &[&str], rows: &[Value]) -> Vec<u8> {
@@ -45,6 +45,7 @@ mod tests {
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("\t=1", "\"'\t=1\""),
             ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
             ("a=1", "a=1"),
             ("a,\"b\"", "\"a,\"\"b\"\"\""),
             ("a\nb", "\"a\nb\""),

@@ -11,8 +11,8 @@ use listbackup_contract::{
     events,
     tables::{ACCOUNTS, SOURCES},
 };
-use serde_json::json;
-use tables::{AwsError, Change, Database, TransactionOutcome, Write, to_item};
+use serde_json::{Map, Value, json};
+use tables::{AwsError, Change, Database, TransactionOutcome, Write, to_item, to_storable};
 
 use super::list::view;
 use crate::{
@@ -90,7 +90,7 @@ fn parse(caller: &Identity, fields: &Fields) -> Result<(Job, Option<String>), Pr
         description: fields.optional_text("description")?.map(str::to_owned),
         schedule,
         job_type: job_type(fields)?,
-        config: fields.object("config")?.cloned().unwrap_or_default(),
+        config: config(fields)?,
         status: fields.parsed("status", "must be active or paused")?.unwrap_or(JobStatus::Active),
         last_run: None,
         next_run: schedule::next(&schedule, now),
@@ -101,6 +101,15 @@ fn parse(caller: &Identity, fields: &Fields) -> Result<(Job, Option<String>), Pr
         updated_at: created_at,
     };
     Ok((job, source_id))
+}
+
+/// Returns the settings of the user interface, if a table can store them.
+fn config(fields: &Fields) -> Result<Map<String, Value>, Problem> {
+    let Some(config) = fields.object("config")? else { return Ok(Map::new()) };
+    match to_storable(Value::Object(config.clone())) {
+        Value::Object(stored) if stored == *config => Ok(stored),
+        _ => Err(invalid("config", "has an empty name, too many levels, or a number that is too large or too small")),
+    }
 }
 
 fn job_type(fields: &Fields) -> Result<JobType, Problem> {

@@ -10,7 +10,11 @@ use crate::{
         policy::Rules,
     },
     requests::{Fields, invalid},
-    shared::{envelope::Problem, identity::Identity, rows::source::SourceSettings},
+    shared::{
+        envelope::Problem,
+        identity::Identity,
+        rows::{Source, source::SourceSettings},
+    },
 };
 
 /// The most headers of a source.
@@ -25,6 +29,24 @@ pub(super) fn check_config(
 ) -> Result<(), Problem> {
     let policy = Policy { rules: rules.clone(), account_id: caller.account_id.clone() };
     connectors::validate(source_type, &Value::Object(config.clone()), &policy).map(drop)
+}
+
+/// Checks that stored credentials stay with the servers that they were entered for. Otherwise a caller who cannot read them could let a
+/// run send them to another server.
+pub(super) fn check_servers(
+    rules: &Rules,
+    source: &Source,
+    fields: &Fields,
+    change: &CredentialsChange,
+) -> Result<(), Problem> {
+    let Some(config) = fields.object("config")?.filter(|_| source.has_credentials) else { return Ok(()) };
+    let policy = Policy { rules: rules.clone(), account_id: source.account_id.clone() };
+    let (old, new) = (Value::Object(source.config.clone()), Value::Object(config.clone()));
+    let is_kept = *change == CredentialsChange::Keep;
+    if is_kept && connectors::adds_server(&source.source_type, &old, &new, &policy) {
+        return Err(invalid("credentials", "must be entered again for another server"));
+    }
+    Ok(())
 }
 
 /// Returns the settings, if the field exists.

@@ -71,6 +71,7 @@ async fn update(app: &App, call: &Call) -> Result<Reply, Problem> {
     let source = read_own(&app.database, &app.sources_table, &source_id, caller).await?;
     let credentials = input::credentials(&fields, &source.credential_headers)?;
     let change = change(app, caller, &source, &fields)?;
+    input::check_servers(&app.rules, &source, &fields, &credentials)?;
     let change = apply_credentials(app, &source, change, &credentials).await?;
     // A source that was deleted in the meantime stays deleted.
     let change = change.when(|at| at.compare("accountId", "=", &caller.account_id));

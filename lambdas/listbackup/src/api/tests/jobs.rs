@@ -55,6 +55,9 @@ async fn an_invalid_job_names_its_field() {
         (json!({ "type": "other" }), "type"),
         (json!({ "status": "running" }), "status"),
         (json!({ "config": [] }), "config"),
+        (json!({ "config": { "a": { "": 1 } } }), "config"),
+        (json!({ "config": { "a": 1e300 } }), "config"),
+        (json!({ "config": (0..40).fold(json!({}), |inner, _| json!({ "a": inner })) }), "config"),
         (json!({ "description": 7 }), "description"),
     ] {
         let mut body = nightly();

@@ -186,6 +186,32 @@ async fn credentials_are_a_secret_and_come_back_hidden() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn credentials_do_not_move_to_another_server() {
+    let world = World::new();
+    let headers = json!({ "headers": { "Authorization": "Bearer s3cret" } });
+    let source = created(&world, &http(headers.clone())).await.data(201)["source"].clone();
+    let id = source["sourceId"].as_str().expect("an ID").to_owned();
+    let config = |url: &str| json!({ "urls": ["https://files.example.com/a.txt", url] });
+    for url in ["https://other.example.com/a.txt", "http://files.example.com/a.txt", "https://files.example.com:8443/a"]
+    {
+        for credentials in [json!({}), json!({ "credentials": source["credentials"] })] {
+            let mut body = credentials;
+            body["config"] = config(url);
+            assert_eq!(updated(&world, &id, &body).await.field(), "credentials", "{body}");
+        }
+    }
+    let manifest = json!({ "config": { "manifestUrl": "https://other.example.com/list" } });
+    assert_eq!(updated(&world, &id, &manifest).await.field(), "credentials");
+    assert_eq!(world.memory.all("sources")[0]["config"], source["config"]);
+    updated(&world, &id, &json!({ "config": config("https://files.example.com/b.txt") })).await.data(200);
+    let other = config("https://other.example.com/a.txt");
+    updated(&world, &id, &json!({ "config": other, "credentials": headers })).await.data(200);
+    updated(&world, &id, &json!({ "credentials": null, "config": { "urls": ["https://third.example.com"] } }))
+        .await
+        .data(200);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn an_update_changes_known_fields_only() {
     let world = World::new();
     world.memory.insert("sources", source(SOURCE, ANA));

@@ -1,6 +1,6 @@
 //! A stage in memory: its rows, its functions, and the deliveries of its queues.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use common::{bus::Bus, queue::QueueMessage};
 use listbackup_contract::tables::{ACCOUNTS, ACTIVITY, FILES, JOBS, RUNS, SOURCES};
@@ -73,6 +73,7 @@ impl Stage {
                 store: Store::new(&aws, settings),
                 metrics: Metrics::silent(),
                 max_file_size: 1 << 20,
+                large_files: Arc::default(),
             },
             scheduler: Scheduler {
                 starter: Starter::new(runs.clone(), ACCOUNTS.name, Queue::new(&aws, JOB_QUEUE)),

@@ -29,7 +29,6 @@ fn four_families_of_alarms_have_the_specified_thresholds() {
         let timeout = match function.function {
             "backupOrchestrator" => 900_000.0,
             "fileProcessor" => 300_000.0,
-            "authorizer" | "connect" => 10_000.0,
             _ => 1000.0 * f64::from(listbackup_contract::limits::TIMEOUT_SECONDS),
         };
         let name = function.function;

@@ -55,6 +55,13 @@ fn a_network_holds_the_functions_that_read_sources_and_has_gateway_endpoints() {
     });
     let system = system(&stage, &settings).expect("sound").render(&stage).expect("rendered");
     assert_eq!(of_type(stack(&system, "core"), "AWS::EC2::VPCEndpoint").len(), 2);
+    // Requests with customers' roles come from other accounts.
+    let policy = &properties(stack(&system, "core"), "NetworkS3")["PolicyDocument"];
+    let roles = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::*:role/listbackup-source-*" });
+    let is_of_roles = |statement: &&Value| statement["Condition"]["ArnLike"]["aws:PrincipalArn"] == roles;
+    let of_roles: Vec<_> = policy["Statement"].as_array().expect("a list").iter().filter(is_of_roles).collect();
+    assert_eq!(of_roles.len(), 1);
+    assert_eq!(of_roles[0]["Action"], json!(["s3:GetObject", "s3:ListBucket"]));
     for (stack_name, functions) in functions::BY_STACK {
         for function in functions {
             let config = &properties(stack(&system, stack_name), function.logical_id)["VpcConfig"];
