@@ -88,7 +88,7 @@ impl Batch {
         self.texts(async |message| -> Result<(), Error> { handle(message.parsed()?).await }).await
     }
 
-    /// As [`Self::parsed`], but handles all messages at the same time, so that a slow one delays no other.
+    /// Like [`Self::parsed`], but handles all messages at the same time, so that a slow one delays no other.
     pub async fn parsed_at_once<M>(self, handle: impl AsyncFn(QueueMessage<M>) -> Result<(), Error>) -> BatchResponse
     where
         M: DeserializeOwned,

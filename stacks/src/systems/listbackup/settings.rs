@@ -13,7 +13,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Origins whose browsers may use the API.
+    /// Origins whose pages may use the API.
     pub(super) allowed_origins: Vec<String>,
     /// The sender of mail to users. Outside stage `local`, SES must have verified it.
     pub(super) ses_from_email: String,
