@@ -1,0 +1,7 @@
+//! Starts all functions but the fake Telegram server.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::functions().run()
+}

@@ -1,0 +1,50 @@
+//! Bots: their status, and who may change it.
+
+use serde::{Deserialize, Serialize};
+
+/// The status of a bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not verified yet.
+    Pending,
+    /// Verified.
+    Active,
+    /// Suspended by an administrator.
+    Suspended,
+    /// Accepted in filters; no function sets it.
+    RateLimited,
+    /// Telegram rejected the token.
+    Error,
+}
+
+/// A bot without its secrets: the part of the item `USER#<user_id>` that responses show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BotStatus {
+    /// Counts from 1.
+    pub id: u64,
+    /// The user that owns the bot.
+    pub user_id: u64,
+    /// The name at Telegram.
+    pub bot_username: Option<String>,
+    /// The ID at Telegram.
+    pub bot_id: Option<i64>,
+    /// The status.
+    pub status: Status,
+    /// Whether Telegram accepted the token.
+    pub is_verified: bool,
+    /// The bot's own limit of requests per second.
+    pub max_requests_per_second: u32,
+    /// The bot's own limit of concurrent requests.
+    pub max_concurrent_requests: u32,
+    /// The number of calls to Telegram.
+    pub total_requests: u64,
+    /// The last call to Telegram.
+    pub last_used_at: Option<String>,
+    /// When the bot was registered.
+    pub created_at: String,
+    /// The last change.
+    pub updated_at: String,
+    /// Why an administrator suspended the bot.
+    pub suspension_reason: Option<String>,
+}

@@ -1,0 +1,9 @@
+//! AnalyticBot's functions. The binaries in `src/bin` only start them.
+//!
+//! Each user registers one Telegram bot, whose credentials are stored encrypted; administrators list, limit and suspend bots, and
+//! every such action is recorded.
+//!
+//! Modules depend on each other in one direction: `auth`, `user_bot`, `admin_bot`, `meta`, `cleanup`, `user_admin` → `http` →
+//! `telegram`, `store`, `crypto` → `domain`.
+
+pub mod domain;
