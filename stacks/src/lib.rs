@@ -10,7 +10,7 @@ use model::{
     template::RenderError,
 };
 
-/// The systems of this repository: Media Uploader, Portfolio and Thakii.
+/// The systems of this repository: Media Uploader, Portfolio, Thakii and ListBackup.
 #[derive(Debug, Clone, Copy)]
 pub struct Project;
 

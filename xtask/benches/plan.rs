@@ -45,11 +45,13 @@ fn system(times: usize, memory: u32) -> RenderedSystem {
         functions: Vec::new(),
         layers: Vec::new(),
         apis: Vec::new(),
+        web_sockets: Vec::new(),
     };
     RenderedSystem {
         version: FormatVersion,
         name: "bench".to_owned(),
         stacks: vec![stack],
+        groups: std::collections::BTreeMap::new(),
         smoke: Vec::new(),
         live: Vec::new(),
         latency: None,

@@ -30,6 +30,7 @@ fn stack(functions: usize) -> RenderedStack {
         functions: Vec::new(),
         layers: Vec::new(),
         apis: Vec::new(),
+        web_sockets: Vec::new(),
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Call {
     path: String,
     headers: Vec<(&'static str, String)>,
     body: String,
+    endpoint: Option<String>,
     is_signed: bool,
 }
 
@@ -70,6 +71,13 @@ impl Call {
         Self::post(service, operation, path, vec![("content-type", "application/xml".to_owned())], body)
     }
 
+    /// A call in the REST-JSON protocol. `path` is encoded already, for example with [`encoded`], and `body` is JSON or empty.
+    #[must_use]
+    pub fn rest(service: Service, operation: &'static str, method: &'static str, path: String, body: String) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { method, ..Self::post(service, operation, path, headers, body) }
+    }
+
     /// A call in the query protocol, of an API version such as `2010-03-31`.
     #[must_use]
     pub fn query(service: Service, version: &str, operation: &'static str, parameters: &[(&str, &str)]) -> Self {
@@ -86,7 +94,14 @@ impl Call {
         headers: Vec<(&'static str, String)>,
         body: String,
     ) -> Self {
-        Self { service, operation, method: "POST", path, headers, body, is_signed: true }
+        Self { service, operation, method: "POST", path, headers, body, endpoint: None, is_signed: true }
+    }
+
+    /// The same call, sent to this URL instead of the service's own, for services with an endpoint for each resource. A URL without
+    /// a host, `/…`, is a path below the configured endpoint of all services.
+    #[must_use]
+    pub fn at(self, endpoint: &str) -> Self {
+        Self { endpoint: Some(endpoint.to_owned()), ..self }
     }
 
     /// The same call without a signature, for operations that clients without credentials use.
@@ -125,7 +140,7 @@ impl Call {
             .operation_name(self.operation)
             .timeout_config(config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
             .standard_retry(&config.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
-            .endpoint_url(&self.service.endpoint(config))
+            .endpoint_url(&self.url(config))
             .with_connection_poisoning()
             .runtime_plugin(plugin::Configured::new(self.service, self.is_signed, config))
             .serializer(|call: Self| call.into_request())
@@ -144,6 +159,17 @@ impl Call {
         operation.build().invoke(self).await.map(|Output(output)| output)
     }
 
+    /// The URL that the path is below.
+    fn url(&self, config: &SdkConfig) -> String {
+        match &self.endpoint {
+            Some(path) if path.starts_with('/') => {
+                format!("{}{path}", self.service.endpoint(config).trim_end_matches('/'))
+            }
+            Some(url) => url.clone(),
+            None => self.service.endpoint(config),
+        }
+    }
+
     fn into_request(self) -> Result<HttpRequest, BoxError> {
         let length = self.body.len();
         let mut request = HttpRequest::new(SdkBody::from(self.body));
@@ -155,6 +181,20 @@ impl Call {
         request.headers_mut().try_insert("content-length", length.to_string())?;
         Ok(request)
     }
+}
+
+/// Encodes a text as one segment of a path (RFC 3986, section 2.3: every character but the unreserved ones).
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 /// What a call returned. The runtime requires `Debug`, but a response may contain secrets.

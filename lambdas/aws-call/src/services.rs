@@ -4,6 +4,9 @@
 
 use crate::{JsonService, Service};
 
+/// The connections of a WebSocket API, whose endpoint is that of the API's stage.
+pub const API_CONNECTIONS: Service = Service::regional("execute-api", "ApiGatewayManagementApi");
+
 /// CloudFront: one endpoint for each partition.
 pub const CLOUD_FRONT: Service =
     Service { host: "cloudfront", signing_name: "cloudfront", id: "CloudFront", is_global: true };
@@ -22,6 +25,12 @@ pub const COGNITO: JsonService =
 
 /// DynamoDB, for functions that need no more than a few operations of it.
 pub const DYNAMODB: JsonService = Service::regional("dynamodb", "DynamoDB").with_json("1.0", "DynamoDB_20120810");
+
+/// Simple Email Service, version 1: its query protocol suffices to send a mail.
+pub const EMAIL: Service = Service { host: "email", signing_name: "ses", id: "SES", is_global: false };
+
+/// EventBridge: event buses.
+pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_json("1.1", "AWSEvents");
 
 /// Secrets Manager.
 pub const SECRETS_MANAGER: JsonService =

@@ -17,7 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use serde_json::json;
 
 use super::{
-    services::{CLOUD_FRONT, COGNITO, NOTIFICATIONS, SYSTEMS_MANAGER},
+    services::{API_CONNECTIONS, CLOUD_FRONT, COGNITO, NOTIFICATIONS, SYSTEMS_MANAGER},
     *,
 };
 
@@ -153,6 +153,34 @@ async fn a_configured_endpoint_is_used() {
     invalidation().send(&config).await.expect("a response");
     let expected = ["http://127.0.0.1:4566/", "http://127.0.0.1:4566/2020-05-31/distribution/E1/invalidation"];
     assert_eq!(script.uris(), expected);
+}
+
+fn connection() -> Call {
+    let path = format!("/@connections/{}", encoded("L0SM9cOF/HcCIhw="));
+    Call::rest(API_CONNECTIONS, "PostToConnection", "POST", path, r#"{"done":1}"#.to_owned())
+}
+
+#[tokio::test]
+async fn a_rest_call_is_sent_to_the_endpoint_of_its_resource() {
+    let script = Script::new(&[(200, "")]);
+    let endpoint = "https://a1b2.execute-api.eu-west-1.amazonaws.com/dev";
+    // Not below the endpoint of all services.
+    let config = script.config("eu-west-1", Some("http://127.0.0.1:4566")).await;
+    connection().at(endpoint).send(&config).await.expect("a response");
+    assert_eq!(script.uris(), [format!("{endpoint}/@connections/L0SM9cOF%2FHcCIhw%3D")]);
+    let requests = script.requests.lock().expect("no panic");
+    assert_eq!((requests[0].method(), requests[0].body().bytes()), ("POST", Some(&br#"{"done":1}"#[..])));
+    let authorization = requests[0].headers().get("authorization").expect("signed");
+    assert!(authorization.contains("/eu-west-1/execute-api/aws4_request"), "{authorization}");
+}
+
+#[tokio::test]
+async fn a_path_as_endpoint_is_below_that_of_all_services() {
+    let script = Script::new(&[(200, "")]);
+    let config = script.config("eu-west-1", Some("http://127.0.0.1:4566/")).await;
+    connection().at("/_aws/execute-api/a1b2c3d4/local").send(&config).await.expect("a response");
+    let expected = "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4/local/@connections/L0SM9cOF%2FHcCIhw%3D";
+    assert_eq!(script.uris(), [expected]);
 }
 
 #[tokio::test]

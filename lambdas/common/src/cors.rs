@@ -1,4 +1,5 @@
-//! CORS: responses to listed origins carry the headers of a policy, responses to other origins carry none.
+//! CORS: responses to listed origins carry the headers of a policy, responses to other origins carry none. A gateway may take care of
+//! it instead.
 
 use axum::{
     extract::{Request, State},
@@ -18,6 +19,8 @@ use axum::{
 pub struct Origins {
     listed: Vec<HeaderValue>,
     policy: Policy,
+    /// Whether the gateway answers preflights and adds the headers.
+    by_gateway: bool,
 }
 
 /// The permissions of pages of a listed origin.
@@ -60,7 +63,14 @@ impl Origins {
     pub fn parse(list: &str) -> Self {
         let listed = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         let listed = listed.filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
-        Self { listed, policy: Policy::default() }
+        Self { listed, policy: Policy::default(), by_gateway: false }
+    }
+
+    /// Leaves CORS to the gateway: an HTTP API with a CORS configuration. Responses carry no header of it, and `OPTIONS` is a method like
+    /// others.
+    #[must_use]
+    pub fn gateway() -> Self {
+        Self { listed: Vec::new(), policy: Policy::default(), by_gateway: true }
     }
 
     /// Replaces the policy.
@@ -100,6 +110,9 @@ impl Origins {
 /// Middleware that answers preflight requests, which carry no token, on any path. It adds the headers to every other
 /// response.
 pub async fn layer(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    if origins.by_gateway {
+        return next.run(request).await;
+    }
     let origin = request.headers().get(ORIGIN).cloned();
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response =

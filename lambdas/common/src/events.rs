@@ -1,11 +1,29 @@
 //! Functions with plain JSON events: parses events and serializes responses.
 
 use contract::Function;
+use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::probe;
+
+/// An event that a rule of an EventBridge event bus delivers (EventBridge user guide, "Events": event structure). It can
+/// arrive more than once, with the same ID.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BusEvent<D> {
+    /// The event's ID.
+    pub id: String,
+    /// The source, for example `app.jobs`.
+    pub source: String,
+    /// The type of the detail, for example `Job Completed`.
+    pub detail_type: String,
+    /// The time of sending.
+    pub time: Timestamp,
+    /// The detail.
+    pub detail: D,
+}
 
 /// Serves events until the instance ends. An error makes Lambda retry an asynchronous event.
 ///
@@ -56,6 +74,20 @@ mod tests {
         assert_eq!(doubled, json!(42));
         let ready = answer::<List, _, _>(double, json!({"probe": "ready"})).await.expect("a probe");
         assert_eq!(ready, json!({"ready": true, "function": "notes-list"}));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_event_of_a_bus_has_its_detail() {
+        let event = json!({
+            "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "Job Completed",
+            "source": "app.jobs", "account": "111122223333", "time": "2026-01-31T12:00:00Z", "region": "eu-central-1",
+            "resources": [], "detail": { "n": 20 },
+        });
+        let handle = async |event: BusEvent<serde_json::Map<String, Value>>| -> Result<Value, Error> {
+            Ok(json!([event.source, event.detail_type, event.time.as_second(), event.detail["n"]]))
+        };
+        let answer = answer::<List, _, _>(handle, event).await.expect("an answer");
+        assert_eq!(answer, json!(["app.jobs", "Job Completed", 1_769_860_800, 20]));
     }
 
     #[tokio::test(flavor = "current_thread")]

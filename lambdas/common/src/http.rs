@@ -1,4 +1,4 @@
-//! Functions behind API Gateway's REST proxy: converts its events to HTTP requests for an axum router, which is built
+//! Functions behind a REST or HTTP API of API Gateway: converts its events to HTTP requests for an axum router, which is built
 //! from the contract's routes.
 
 use std::time::Instant;
@@ -7,12 +7,12 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::{Method, StatusCode},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::{MethodFilter, MethodRouter},
 };
 use contract::{Function, FunctionName, Routes};
-use lambda_http::{Adapter, Service, aws_lambda_events::apigw::ApiGatewayProxyRequest, request::LambdaRequest};
+use lambda_http::{Adapter, Service};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ use crate::{
     ApiError,
     cors::{self, Origins},
     error::Cause,
-    path, probe,
+    path, payload, probe,
 };
 
 /// Additional fields of a request's log line, which a handler adds to the response's extensions.
@@ -58,6 +58,7 @@ where
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(origins, cors::layer))
         .layer(from_fn_with_state(F::NAME, log))
+        .layer(from_fn(payload::join_headers))
         .with_state(state)
 }
 
@@ -86,16 +87,12 @@ pub async fn serve<F: Function>(router: Router) -> Result<(), Error> {
 /// Responds to an event of API Gateway or to a probe.
 ///
 /// # Errors
-/// When the event is neither a probe nor a request of a REST API.
+/// When the event is neither a probe nor a request of a REST or HTTP API.
 pub async fn answer<F: Function>(router: Router, event: LambdaEvent<Value>) -> Result<Value, Error> {
     if let Some(ready) = probe::answer::<F>(&event.payload) {
         return Ok(serde_json::to_value(ready)?);
     }
-    let mut request: ApiGatewayProxyRequest = serde_json::from_value(event.payload)?;
-    // `lambda_http` would prepend the stage to the path, and the contract's routes have no stage.
-    request.request_context.stage = None;
-    request.path = request.path.map(|path| path::escaped(&path));
-    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV1(request), event.context);
+    let event = LambdaEvent::new(payload::parse(event.payload)?, event.context);
     let response = Adapter::from(router).call(event).await?;
     Ok(serde_json::to_value(response)?)
 }
@@ -142,3 +139,7 @@ async fn log(
 #[cfg(test)]
 #[path = "http_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "http_api_tests.rs"]
+mod http_api_tests;

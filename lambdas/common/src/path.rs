@@ -9,6 +9,21 @@ pub(crate) fn escaped(path: &str) -> String {
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
+/// Escapes the characters of a query that no URL contains: clients may send any, and gateways pass them on.
+pub(crate) fn escaped_query(query: &str) -> String {
+    let mut escaped = String::with_capacity(query.len());
+    for byte in query.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]|^`{}".contains(&byte);
+        if is_plain {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
 /// Returns a route's path in axum's spelling: a variable that matches the rest of the path is `{name+}` for API Gateway (API Gateway
 /// developer guide, "Set up a proxy integration with a proxy resource"), and `{*name}` for axum.
 pub(crate) fn pattern(path: &str) -> Cow<'_, str> {
@@ -65,6 +80,19 @@ mod tests {
             ["", "/", "/media/7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b", "/a//b/", "/a.b/...", "/a%2Fb/%FF", "/x@y:z~"]
         {
             assert_eq!(escaped(path), path);
+        }
+    }
+
+    #[test]
+    fn a_query_keeps_its_escapes_and_loses_what_no_url_contains() {
+        for (query, expected) in [
+            ("", ""),
+            ("a=1&b=x%20y+z", "a=1&b=x%20y+z"),
+            ("q=<a> \"b\"", "q=%3Ca%3E%20%22b%22"),
+            ("q=ü#x\\\n", "q=%C3%BC%23x%5C%0A"),
+        ] {
+            assert_eq!(escaped_query(query), expected);
+            assert!(format!("http://localhost/?{expected}").parse::<axum::http::Uri>().is_ok(), "{expected}");
         }
     }
 

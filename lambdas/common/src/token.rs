@@ -6,6 +6,7 @@
 
 mod jwks;
 mod rotation;
+mod secret;
 mod validity;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 pub use self::{
     jwks::{CountedFrom, Fetch, FetchError, KeySet, PublicKey, Refresh},
     rotation::{Overlap, SignedBy, SigningSecrets, is_rotation_due},
+    secret::{SecretError, SecretSource, VerifyError},
     validity::{CLOCK_SKEW, Lifetime, Validity, ValidityError},
 };
 

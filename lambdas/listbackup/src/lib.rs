@@ -3,7 +3,7 @@
 //! Customers back up files from their sources into versioned storage, and browse, search and download them. `api`, `auth` and
 //! `analytics` serve the HTTP API; `processors` carry out runs; `insights` and `live` react to events.
 //!
-//! Modules depend on each other in one direction: the services → `runs`, `tokens` → `connectors` → `shared`.
+//! Modules depend on each other in one direction: the services → `requests`, `runs`, `tokens` → `connectors` → `shared`.
 
 pub mod analytics;
 pub mod api;
@@ -11,7 +11,11 @@ pub mod auth;
 pub mod connectors;
 pub mod insights;
 pub mod live;
+mod mail;
+#[cfg(test)]
+mod memory;
 pub mod processors;
+mod requests;
 pub mod runs;
 pub mod shared;
 pub mod tokens;

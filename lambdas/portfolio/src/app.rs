@@ -90,7 +90,7 @@ impl App {
                 aws.set_endpoint_url(Some(endpoint.clone()));
             }
             let name = self.settings.table.clone();
-            let table = CounterTable { name, partition: "PK", sort: "SK", expires: TIME_TO_LIVE };
+            let table = CounterTable { name, partition: "PK", sort: Some("SK"), expires: TIME_TO_LIVE };
             Counters::new(table, aws.build(), self.settings.sign_in_per_minute)
         })
     }

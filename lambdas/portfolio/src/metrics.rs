@@ -1,11 +1,11 @@
-//! Metrics, written as log lines in CloudWatch's embedded metric format (Amazon CloudWatch User Guide, "Embedded metric
-//! format specification").
+//! The counts that the function writes.
 
-use std::{fmt, io::Write};
+use std::fmt;
 
+use common::metrics;
 use jiff::Timestamp;
 use portfolio_contract::{METRICS_DIMENSION, METRICS_NAMESPACE, Metric};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Writes one line.
 type Sink = Box<dyn Fn(&str) + Send + Sync>;
@@ -19,10 +19,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Writes to stdout, which Lambda forwards to CloudWatch.
     pub(crate) fn to_stdout(stage: &str) -> Self {
-        Self::new(stage, |line| {
-            // A request must not fail because a metric cannot be written.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
-        })
+        Self::new(stage, metrics::write)
     }
 
     pub(crate) fn new(stage: &str, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -42,22 +39,14 @@ impl fmt::Debug for Metrics {
 }
 
 fn line(stage: &str, metric: Metric, now: Timestamp) -> Value {
-    json!({
-        "_aws": {
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": METRICS_NAMESPACE,
-                "Dimensions": [[METRICS_DIMENSION]],
-                "Metrics": [{"Name": metric.as_str(), "Unit": "Count"}],
-            }],
-        },
-        METRICS_DIMENSION: stage,
-        metric.as_str(): 1,
-    })
+    let counted = metrics::Metric::count(metric.as_str(), 1);
+    metrics::line(METRICS_NAMESPACE, &[(METRICS_DIMENSION, stage)], &[counted], now)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,12 @@
 use std::str::FromStr;
 
 use aws_config::SdkConfig;
-use common::limits::{CounterTable, Counters};
+use common::{
+    limits::{CounterTable, Counters},
+    outbound::{Outbound, Settings},
+    token::SecretSource,
+};
+use tables::Database;
 use thakii_contract::{Api as ApiEnvironment, LOCAL_STAGE, tables::SYSTEM};
 use tokio::sync::OnceCell;
 
@@ -14,18 +19,16 @@ use crate::{
         identity::Identity,
         issuers::{Issuers, IssuersError},
         role::{Role, SuperAdmins, compute_role},
-        secret::SecretSource,
     },
     aws::{self, AwsError},
     directory::Directory,
     files::Files,
     ids,
     notify::{Notifier, Topic},
-    outbound::Outbound,
     queue::Queue,
+    registry::{self, USER_AGENT},
     tables::{
-        Database, admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads,
-        users::Users,
+        admins::Admins, notifications::Notifications, servers::Servers, tasks::Tasks, uploads::Uploads, users::Users,
     },
 };
 
@@ -82,7 +85,7 @@ impl App {
         let per_minute = positive("SIGN_IN_PER_MINUTE", &environment.sign_in_per_minute)?;
         let max_video_bytes = positive("MAX_VIDEO_BYTES", &environment.max_video_bytes)?;
         let aws = &aws::with_time_limits(aws);
-        let trusted = Outbound::new(false);
+        let trusted = Outbound::new(Settings::open(USER_AGENT));
         let issuers = Issuers::parse(&environment.auth_issuers, aws.endpoint_url(), &trusted)?;
         let backend = BackendTokens::new(SecretSource::new(aws.clone(), environment.backend_token_secret_arn), hours);
         let database = Database::new(aws_sdk_dynamodb::Client::new(aws));
@@ -112,7 +115,7 @@ impl App {
             dead: Queue::new(aws.clone(), environment.tasks_dlq_url),
             notifier: Notifier { users: users.clone(), topic },
             directory: Directory::new(aws.clone(), environment.user_pool_id),
-            registered: Outbound::new(environment.stage != LOCAL_STAGE),
+            registered: registry::client(environment.stage != LOCAL_STAGE),
             trusted,
             worker_url: environment.worker_service_url.filter(|url| !url.is_empty()),
             max_video_bytes,
@@ -137,6 +140,6 @@ fn positive<N: FromStr + PartialOrd + Default>(name: &'static str, text: &str) -
 
 /// Table `system`, which also holds the counters of sign-in routes.
 fn counter_table(name: &str) -> CounterTable {
-    let (sort, expires) = (SYSTEM.sort.unwrap_or_default(), SYSTEM.expires.unwrap_or_default());
+    let (sort, expires) = (SYSTEM.sort, SYSTEM.expires.unwrap_or_default());
     CounterTable { name: name.to_owned(), partition: SYSTEM.partition, sort, expires }
 }

@@ -8,7 +8,6 @@ pub(crate) mod header;
 pub(crate) mod identity;
 pub(crate) mod issuers;
 pub(crate) mod role;
-pub(crate) mod secret;
 
 use common::token::Unverified;
 use jiff::Timestamp;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_smithy_types::error::display::DisplayErrorContext;
+pub(crate) use tables::AwsError;
 
 /// Limits a call, including its retries, to 20 seconds.
 pub(crate) fn with_time_limits(aws: &SdkConfig) -> SdkConfig {
@@ -42,23 +43,4 @@ fn s3_configuration(aws: &SdkConfig) -> aws_sdk_s3::config::Builder {
 /// Returns the whole error chain: the `Display` of an SDK error prints only its outermost layer.
 pub(crate) fn error_chain(error: &(impl std::error::Error + 'static)) -> String {
     DisplayErrorContext(error).to_string()
-}
-
-/// A failed call to AWS, or an answer that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("failed to {action}: {cause}")]
-pub struct AwsError {
-    pub(crate) action: String,
-    pub(crate) cause: String,
-}
-
-impl AwsError {
-    pub(crate) fn new(action: impl Into<String>, error: &(impl std::error::Error + 'static)) -> Self {
-        Self { action: action.into(), cause: error_chain(error) }
-    }
-
-    /// An answer or a stored value that should not occur.
-    pub(crate) fn unexpected(action: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { action: action.into(), cause: cause.into() }
-    }
 }

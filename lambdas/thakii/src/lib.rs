@@ -4,7 +4,7 @@
 //! contains the API, the state of the tasks and the maintenance; it processes no video.
 //!
 //! Modules depend on each other in one direction: `routes` → `api` → `http` → `app` → `notify`, `registry`, `auth` →
-//! `tables`, `files`, `queue`, `outbound` → `aws`, `ids`, `time`. The other functions, `status` and `maintenance`,
+//! `tables`, `files`, `queue` → `aws`, `ids`, `time`. The other functions, `status` and `maintenance`,
 //! start at `notify`.
 
 mod api;
@@ -22,7 +22,6 @@ pub mod maintenance;
 mod metrics;
 mod names;
 mod notify;
-mod outbound;
 pub mod queue;
 mod registry;
 mod rotation;

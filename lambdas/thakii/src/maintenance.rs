@@ -2,9 +2,11 @@
 //! checks all servers, counts tasks, and rotates the token secret when it is due.
 
 use aws_config::SdkConfig;
+use common::outbound::Outbound;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use tables::Database;
 use thakii_contract::{
     LOCAL_STAGE, Maintenance as MaintenanceEnvironment,
     metrics::{HEALTHY_SERVERS, TASKS},
@@ -14,12 +16,10 @@ use crate::{
     aws::{self, AwsError},
     metrics::{self, Metric},
     notify::{Notifier, Topic},
-    outbound::Outbound,
     queue::Queue,
     registry,
     rotation::TokenSecret,
     tables::{
-        Database,
         notifications::Notifications,
         servers::Servers,
         tasks::{
@@ -85,7 +85,7 @@ impl MaintenanceFunction {
                 notifications.clone(),
             ),
             servers,
-            registered: Outbound::new(environment.stage != LOCAL_STAGE),
+            registered: registry::client(environment.stage != LOCAL_STAGE),
             queue: Queue::new(aws.clone(), environment.tasks_queue_url),
             bucket: environment.s3_bucket_name,
             notifier: Notifier { users, topic },

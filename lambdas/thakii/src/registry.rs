@@ -2,17 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use common::outbound::{Outbound, OutboundError, Settings};
 use futures_util::{StreamExt, stream};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use tables::to_storable;
 
 use crate::{
     aws::AwsError,
-    outbound::{Outbound, OutboundError},
-    tables::{
-        attributes::to_storable,
-        servers::{Health, Server, Servers},
-    },
+    tables::servers::{Health, Server, Servers},
     time,
 };
 
@@ -25,8 +23,30 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
 const CALLS_TIMEOUT: Duration = Duration::from_secs(22);
 /// The number of concurrent checks.
 const CONCURRENCY: usize = 10;
+/// The description of an answer that makes no sense.
+pub(crate) const INVALID_ANSWER: &str = "Invalid health response";
+/// How calls to servers and issuers introduce themselves.
+pub(crate) const USER_AGENT: &str = "thakii-backend";
 /// The largest accepted answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Creates a client for registered servers; a guarded one calls public addresses only.
+pub(crate) fn client(guarded: bool) -> Outbound {
+    Outbound::new(if guarded { Settings::guarded(USER_AGENT) } else { Settings::open(USER_AGENT) })
+}
+
+/// Describes a failed health check in the API's words.
+pub(crate) const fn describe(error: OutboundError) -> &'static str {
+    match error {
+        OutboundError::Forbidden => "Server URL not allowed",
+        OutboundError::Timeout => "Connection timeout",
+        OutboundError::Refused => "Connection refused",
+        OutboundError::Unreadable
+        | OutboundError::Interrupted
+        | OutboundError::TooLarge
+        | OutboundError::TooManyRedirects => INVALID_ANSWER,
+    }
+}
 
 /// Returns the address of a server's health check.
 pub(crate) fn health_url(url: &str) -> String {
@@ -61,10 +81,10 @@ async fn check_with_timeout(timeout: Duration, outbound: &Outbound, url: &str) -
                 }
                 // JSON with more levels than a value may have. Skipping it has no such limit.
                 Err(_) if serde_json::from_slice::<IgnoredAny>(&answer.body).is_ok() => health.healthy = true,
-                Err(_) => health.error = Some(OutboundError::Unreadable.to_string()),
+                Err(_) => health.error = Some(INVALID_ANSWER.to_owned()),
             }
         }
-        Err(error) => health.error = Some(error.to_string()),
+        Err(error) => health.error = Some(describe(error).to_owned()),
     }
     health
 }
@@ -127,7 +147,7 @@ fn timed_out() -> Health {
         response_time: None,
         status_code: None,
         server_info: None,
-        error: Some(OutboundError::Timeout.to_string()),
+        error: Some(describe(OutboundError::Timeout).to_owned()),
         checked_at: time::now(),
     }
 }

@@ -2,8 +2,10 @@
 //! AWS are delivered again.
 
 use aws_config::SdkConfig;
+use common::queue::{Batch, BatchResponse, QueueMessage};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use tables::Database;
 use thakii_contract::Status as StatusEnvironment;
 
 use crate::{
@@ -13,7 +15,6 @@ use crate::{
     notify::{Notifier, Topic},
     queue::{Queue, TaskMessage},
     tables::{
-        Database,
         notifications::Notifications,
         servers::Servers,
         tasks::{
@@ -34,37 +35,6 @@ pub struct StatusFunction {
     pub(crate) dead: Queue,
     /// The dead-letter queue of malformed messages.
     pub(crate) malformed: Queue,
-}
-
-/// An event of SQS.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct SqsEvent {
-    #[serde(rename = "Records")]
-    pub(crate) records: Vec<SqsMessage>,
-}
-
-/// A message of SQS.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SqsMessage {
-    pub(crate) message_id: String,
-    pub(crate) body: String,
-    #[serde(rename = "eventSourceARN")]
-    pub(crate) source: String,
-}
-
-/// The response to SQS.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchResponse {
-    pub(crate) batch_item_failures: Vec<BatchItemFailure>,
-}
-
-/// A message to deliver again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchItemFailure {
-    pub(crate) item_identifier: String,
 }
 
 /// An event of the worker.
@@ -105,20 +75,12 @@ impl StatusFunction {
     }
 
     /// Handles all messages, even after one has failed.
-    pub async fn handle(&self, event: SqsEvent) -> BatchResponse {
-        let mut response = BatchResponse::default();
-        for message in event.records {
-            let SqsMessage { message_id, body, source } = message;
-            if let Err(error) = self.handle_message(&source, body).await {
-                tracing::error!(message_id, %error, "failed to handle a message; it will be delivered again");
-                response.batch_item_failures.push(BatchItemFailure { item_identifier: message_id });
-            }
-        }
-        response
+    pub async fn handle(&self, batch: Batch) -> BatchResponse {
+        batch.texts(async |message| self.handle_message(message).await).await
     }
 
-    async fn handle_message(&self, source: &str, body: String) -> Result<(), AwsError> {
-        let queue = source.rsplit(':').next().unwrap_or_default();
+    async fn handle_message(&self, message: QueueMessage<String>) -> Result<(), AwsError> {
+        let QueueMessage { queue, body, .. } = message;
         let parsed = if queue == self.dead.name() { parse_dead_task(&body) } else { parse_event(&body) };
         match parsed {
             Some(event) => self.apply_event(event).await,

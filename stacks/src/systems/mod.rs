@@ -1,5 +1,6 @@
 //! The systems of this repository. A new one is a module here, a field of [`Settings`] and a line in [`render`].
 
+mod listbackup;
 mod media_uploader;
 mod portfolio;
 mod thakii;
@@ -12,7 +13,8 @@ use model::{
 use serde::de::DeserializeOwned;
 
 /// The systems' names, as stage files spell them.
-const NAMES: [&str; 3] = [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM];
+const NAMES: [&str; 4] =
+    [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM, listbackup_contract::SYSTEM];
 
 /// Pairs of a setting's old and new name.
 type Renamed = &'static [(&'static str, &'static str)];
@@ -22,6 +24,7 @@ pub(crate) struct Settings {
     media_uploader: Option<media_uploader::Settings>,
     portfolio: Option<portfolio::Settings>,
     thakii: Option<thakii::Settings>,
+    listbackup: Option<listbackup::Settings>,
 }
 
 impl Settings {
@@ -36,6 +39,7 @@ impl Settings {
             media_uploader: read(stage, media_uploader_contract::SYSTEM, media_uploader::RENAMED_SETTINGS)?,
             portfolio: read(stage, portfolio_contract::SYSTEM, portfolio::RENAMED_SETTINGS)?,
             thakii: read(stage, thakii_contract::SYSTEM, &[])?,
+            listbackup: read(stage, listbackup_contract::SYSTEM, &[])?,
         })
     }
 }
@@ -51,6 +55,7 @@ pub(crate) fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> 
         settings.media_uploader.map(|settings| media_uploader::system(stage, &settings)),
         settings.portfolio.map(|settings| portfolio::system(stage, &settings)),
         settings.thakii.map(|settings| thakii::system(stage, &settings)),
+        settings.listbackup.map(|settings| listbackup::system(stage, &settings)),
     ];
     systems.into_iter().flatten().map(|system| system?.render(stage)).collect()
 }

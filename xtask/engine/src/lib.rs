@@ -30,6 +30,7 @@ pub mod lock;
 pub mod network;
 mod notice;
 mod pages;
+mod parallel;
 pub mod plan_file;
 mod planning;
 pub mod poll;

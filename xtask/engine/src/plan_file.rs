@@ -47,7 +47,11 @@ pub fn read(path: &Utf8Path, stage: &str) -> Result<PlanFile, PlanAccessError> {
 
 #[cfg(test)]
 mod tests {
-    use plan::{allow::Allowances, file::Inputs, preview::Preview};
+    use plan::{
+        allow::Allowances,
+        file::{Inputs, Selection},
+        preview::Preview,
+    };
 
     use super::*;
 
@@ -57,7 +61,7 @@ mod tests {
         let path = Utf8PathBuf::from_path_buf(folder.path().join("plan.json")).expect("UTF-8");
         let preview = Preview { stage: "dev".to_owned(), ..Preview::default() };
         let inputs = Inputs::from([("the template of a".to_owned(), "1".to_owned())]);
-        let plan = PlanFile::new((None, None), Allowances::default(), inputs, preview);
+        let plan = PlanFile::new(Selection::default(), Allowances::default(), inputs, preview);
         write(&plan, &path).expect("written");
         assert_eq!(read(&path, "dev").expect("read"), plan);
 

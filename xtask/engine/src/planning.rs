@@ -1,21 +1,24 @@
 //! The parts of a plan that need an opened stage: the preview against deployed stacks, orphaned stacks, and sites.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{parts::cdn, rendered::RenderedSystem};
+use miette::Diagnostic;
+use model::{foundation, parts::cdn, rendered::RenderedSystem};
 use plan::{
     Plan,
     allow::Allowances,
     artifacts::Artifacts,
     drift::drift,
-    file::{Inputs, inputs},
+    file::{Inputs, Selection, inputs},
+    needed::{MissingOutput, missing_outputs, needed_stacks},
     observed::Observed,
     orphaned,
     preview::{self, Baseline, Preview},
 };
+use thiserror::Error;
 
 use crate::{
-    deploy,
+    deploy::{self, DeployError},
     error::one_line,
     session::{Session, outputs},
     site::{self, SiteError},
@@ -23,11 +26,82 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The systems and the stack that a plan is limited to.
-#[derive(Debug, Clone, Copy, Default)]
+/// What a plan is limited to.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'a> {
-    pub(crate) system: Option<&'a str>,
-    pub(crate) stack: Option<&'a str>,
+    pub(crate) selection: &'a Selection,
+    /// The systems of which only some stacks are selected, by name.
+    pub(crate) partial: &'a BTreeSet<String>,
+}
+
+/// A selected stack needs an output that no deployed or selected stack has.
+#[derive(Debug, Error, Diagnostic)]
+#[error("failed to plan stage {stage}: {}; nothing was touched", reasons.join("; "))]
+#[diagnostic(help("add {}, or deploy the whole system", options.join(" ")))]
+pub(crate) struct MissingStacks {
+    stage: String,
+    /// The missing outputs, by the stacks that need and should have them.
+    reasons: Vec<String>,
+    /// The options that select the missing stacks.
+    options: Vec<String>,
+}
+
+impl MissingStacks {
+    fn of(stage: &str, missing: &[MissingOutput]) -> Option<Self> {
+        let mut by_stacks: BTreeMap<(&str, &str, bool), Vec<&str>> = BTreeMap::new();
+        for MissingOutput { stack, owner, output, is_deployed, .. } in missing {
+            by_stacks.entry((stack, owner, *is_deployed)).or_default().push(output);
+        }
+        let reason = |((stack, owner, is_deployed), outputs): (&(&str, &str, bool), &Vec<&str>)| {
+            let noun = if outputs.len() == 1 { "output" } else { "outputs" };
+            let state = if *is_deployed { "is deployed without it" } else { "is not deployed" };
+            let state = if *is_deployed && outputs.len() > 1 { "is deployed without them" } else { state };
+            format!("stack {stack} needs {noun} {} of {owner}, which {state}", outputs.join(", "))
+        };
+        let options: BTreeSet<_> = missing.iter().map(|missing| format!("--stack {}", missing.owner_part)).collect();
+        (!missing.is_empty()).then(|| Self {
+            stage: stage.to_owned(),
+            reasons: by_stacks.iter().map(reason).collect(),
+            options: options.into_iter().collect(),
+        })
+    }
+}
+
+/// Refuses a selection of stacks that need outputs of stacks which are neither selected nor deployed.
+///
+/// # Errors
+///
+/// When an output is missing, the stage has no artifact bucket, or a call fails.
+pub(crate) async fn refuse_missing(
+    selected: &[RenderedSystem],
+    partial: &BTreeSet<String>,
+    session: &Session,
+) -> miette::Result<()> {
+    let partly: Vec<_> = selected.iter().filter(|system| partial.contains(&system.name)).cloned().collect();
+    if partly.is_empty() {
+        return Ok(());
+    }
+    let mut needed = Vec::new();
+    for system in &partly {
+        let names = needed_stacks(system);
+        let whole = session.systems.iter().find(|whole| whole.name == system.name);
+        needed.extend(whole.map(|whole| only(whole, &names)));
+    }
+    let is_foundation = partly.iter().all(|system| system.name == foundation::SYSTEM);
+    if !is_foundation && session.artifact_bucket().await?.is_none() {
+        return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
+    }
+    let observed = session.observe_only(&needed).await?;
+    let missing = missing_outputs(&session.stage.name, &partly, &observed);
+    MissingStacks::of(&session.stage.name, &missing).map_or(Ok(()), |missing| Err(missing.into()))
+}
+
+/// Returns the system with these stacks alone, and without their functions, which need not be read.
+fn only(system: &RenderedSystem, names: &[&str]) -> RenderedSystem {
+    let mut system = system.clone();
+    system.stacks.retain(|stack| names.contains(&stack.stack.as_str()));
+    system.stacks.iter_mut().for_each(|stack| stack.functions.clear());
+    system
 }
 
 /// Returns the preview of a plan against the deployed stacks.
@@ -38,7 +112,8 @@ pub(crate) fn preview(systems: &[RenderedSystem], plan: &Plan, observed: &Observ
     preview
 }
 
-/// Adds the orphaned stacks and the changed files of sites to a preview. A plan of one stack has neither.
+/// Adds the orphaned stacks and the changed files of sites to a preview. A plan of some stacks has no orphaned stacks, and no sites of
+/// systems that are not released.
 pub(crate) async fn complete(
     preview: &mut Preview,
     systems: &[RenderedSystem],
@@ -46,10 +121,11 @@ pub(crate) async fn complete(
     scope: Scope<'_>,
     session: &Session,
 ) {
-    if scope.stack.is_none() {
-        add_orphans(preview, scope.system, session).await;
-        add_sites(preview, systems, observed, session).await;
+    if !scope.selection.names_stacks() {
+        add_orphans(preview, scope.selection.system.as_deref(), session).await;
     }
+    let released: Vec<_> = systems.iter().filter(|system| !scope.partial.contains(&system.name)).collect();
+    add_sites(preview, &released, observed, session).await;
 }
 
 /// Adds the stage's stacks that no system defines. They are only for information: where they cannot be listed, that is a warning.
@@ -68,7 +144,7 @@ async fn add_orphans(preview: &mut Preview, system: Option<&str>, session: &Sess
 }
 
 /// Adds the files of sites that differ, as far as they are known before the deploy.
-async fn add_sites(preview: &mut Preview, systems: &[RenderedSystem], observed: &Observed, session: &Session) {
+async fn add_sites(preview: &mut Preview, systems: &[&RenderedSystem], observed: &Observed, session: &Session) {
     let outputs = outputs(observed);
     let bucket = session.bucket(observed).unwrap_or_default();
     for system in systems {
@@ -107,5 +183,32 @@ fn site_inputs(systems: &[RenderedSystem], workspace: &Workspace) -> Result<Inpu
 pub(crate) fn accept(allowances: &Allowances, preview: &mut Preview, ui: &Ui) {
     for unmet in allowances.apply(&mut preview.findings) {
         ui.warn(format_args!("{unmet} matches no refused finding of this plan"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_outputs_are_listed_by_stack_with_the_options_that_add_them() {
+        let missing = |owner: &str, output: &str, is_deployed| MissingOutput {
+            stack: "notes-api-dev".to_owned(),
+            owner: format!("notes-{owner}-dev"),
+            owner_part: owner.to_owned(),
+            output: output.to_owned(),
+            is_deployed,
+        };
+        assert!(MissingStacks::of("dev", &[]).is_none());
+        let all =
+            [missing("data", "TableName", false), missing("data", "TableArn", false), missing("users", "Pool", true)];
+        let error = MissingStacks::of("dev", &all).expect("an error");
+        assert_eq!(
+            error.to_string(),
+            "failed to plan stage dev: stack notes-api-dev needs outputs TableName, TableArn of notes-data-dev, which is not deployed; \
+             stack notes-api-dev needs output Pool of notes-users-dev, which is deployed without it; nothing was touched"
+        );
+        let help = error.help().expect("a hint").to_string();
+        assert_eq!(help, "add --stack data --stack users, or deploy the whole system");
     }
 }

@@ -34,12 +34,12 @@ pub enum StageError {
     },
     /// The names of another stage's resources match the patterns of this stage's permissions.
     #[error(
-        "stages {longer} and {shorter} are in account {account}, where permissions for `…-{shorter}` would include resources of \
-         {longer}; nothing was touched"
+        "stages {longer} and {shorter} are in account {account}, where permissions for `…-{shorter}` or `…-{shorter}-…` would include \
+         resources of {longer}; nothing was touched"
     )]
     #[diagnostic(help("rename one of the stages, or move it to another account"))]
     Overlap {
-        /// The stage whose name ends with a hyphen and the other's.
+        /// The stage whose name is the other's with a hyphen and more before or after it.
         longer: String,
         /// The other stage.
         shorter: String,
@@ -90,9 +90,13 @@ pub(crate) fn load(project: &dyn Project, workspace: &Workspace, name: &str) -> 
     Ok(stage)
 }
 
-/// Does one name end with a hyphen and the other? Permissions are limited to names like `<system>-*-<stage>`.
+/// Does one name end with a hyphen and the other, or start with the other and a hyphen? Permissions are limited to names like
+/// `<system>-*-<stage>` and `<system>-<stack>-<stage>-*`.
 fn overlap(name: &str, other: &str) -> bool {
-    let extends = |long: &str, short: &str| long.strip_suffix(short).is_some_and(|rest| rest.ends_with('-'));
+    let extends = |long: &str, short: &str| {
+        long.strip_suffix(short).is_some_and(|rest| rest.ends_with('-'))
+            || long.strip_prefix(short).is_some_and(|rest| rest.starts_with('-'))
+    };
     extends(name, other) || extends(other, name)
 }
 
@@ -146,6 +150,12 @@ mod tests {
         for name in ["prod", "eu-prod"] {
             let error = load(name).expect_err("refused");
             assert!(error.starts_with("stages eu-prod and prod are in account 111122223333"), "{error}");
+        }
+        write("eu-prod", "444455556666");
+        write("prod-eu", "111122223333");
+        for name in ["prod", "prod-eu"] {
+            let error = load(name).expect_err("refused");
+            assert!(error.starts_with("stages prod-eu and prod are in account 111122223333"), "{error}");
         }
         assert_eq!(load("preprod"), Ok("preprod".to_owned()));
     }

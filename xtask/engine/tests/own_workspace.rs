@@ -9,7 +9,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use cargo_metadata::{DependencyKind, Message, Metadata, MetadataCommand, Package};
@@ -17,6 +17,8 @@ use engine::http::Request;
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The longest time until an event has passed through all functions, two of which start, and a message is delivered again.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The function's source, in which the test changes a word.
 const SOURCE: &str = "lambdas/notes/src/main.rs";
 
@@ -28,6 +30,13 @@ async fn another_workspace_deploys_releases_rolls_back_and_destroys() {
     let api = workspace.json(&["status", "--stage", "local", "--format", "json"])["urls"]["NotesApi"].clone();
     let api = api.as_str().expect("the API's URL").to_owned();
     assert_eq!(response(&api).await, serde_json::json!({ "word": "first", "table": "notes-local" }));
+
+    let urls = workspace.json(&["status", "--stage", "local", "--format", "json"])["urls"].clone();
+    an_authorizer_decides_about_each_request_of_both_stacks(urls["DoorsApi"].as_str().expect("a URL")).await;
+    // Requests without a token, with a forged one and of a signed-in user; a preflight; a path without a route.
+    workspace.xtask(&["check-live", "--stage", "local"]);
+    let events = workspace.json(&["status", "--stage", "local", "--format", "json"])["urls"]["EventsApi"].clone();
+    an_event_reaches_a_queue_whose_failed_messages_are_delivered_again(events.as_str().expect("a URL")).await;
 
     workspace.change_word("first", "second");
     let second = workspace.deploy();
@@ -42,6 +51,54 @@ async fn another_workspace_deploys_releases_rolls_back_and_destroys() {
     workspace.xtask(&["destroy", "--stage", "local", "--yes", "--delete-data"]);
     let status = workspace.json(&["status", "--stage", "local", "--format", "json"]);
     assert_eq!(status["urls"], serde_json::json!({}), "{status:#}");
+}
+
+/// Sends requests to an HTTP API whose authorizer is a function with a TTL of 0.
+async fn an_authorizer_decides_about_each_request_of_both_stacks(api: &str) {
+    let origin = "http://localhost:3000";
+    let send = async |method: &'static str, path: &str, token: Option<&str>, door: &str| {
+        let request = Request::new(method, format!("{api}{path}")).header("origin", origin).header("x-door", door);
+        let request = match token {
+            Some(token) => request.header("authorization", token),
+            None => request,
+        };
+        request.send().await.expect("a response")
+    };
+    for (method, path, place) in [("POST", "/doors/7", "7"), ("GET", "/rooms/2/window", "2/window")] {
+        let entered = send(method, path, Some("sesame"), "open").await;
+        let expected = serde_json::json!({ "place": place, "guest": "ana", "level": 2 });
+        assert_eq!((entered.status, entered.json()), (200, Some(expected)), "{path}");
+        assert_eq!(entered.headers.get("access-control-allow-origin").map(String::as_str), Some(origin), "{path}");
+        // The identity source is the same: a cached decision would let the request in.
+        for (token, door, status, message) in [
+            (Some("sesame"), "closed", 403, "Forbidden"),
+            (Some("Bearer x"), "open", 403, "Forbidden"),
+            (None, "open", 401, "Unauthorized"),
+        ] {
+            let refused = send(method, path, token, door).await;
+            let expected = serde_json::json!({ "message": message });
+            assert_eq!((refused.status, refused.json()), (status, Some(expected)), "{path} {token:?} {door}");
+        }
+    }
+    assert_eq!(send("GET", "/health", None, "closed").await.status, 200, "an open route asks no authorizer");
+    assert_eq!(send("GET", "/cellar", Some("sesame"), "open").await.status, 404);
+}
+
+/// Adds two notes, one of which fails at its first delivery. A batch that failed as a whole would count the other one twice.
+async fn an_event_reaches_a_queue_whose_failed_messages_are_delivered_again(api: &str) {
+    let url = format!("{api}/events");
+    let added = Request::new("POST", &url).json(&serde_json::json!({ "names": ["steady", "flaky"] })).send().await;
+    assert_eq!(added.expect("a response").status, 202);
+    let expected = serde_json::json!({ "steady": "1", "flaky": "1" });
+    let started = Instant::now();
+    loop {
+        let counts = Request::get(&url).send().await.expect("a response").json().expect("JSON");
+        if counts == expected {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{counts:#}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// The response to `GET /notes`.
@@ -148,6 +205,7 @@ fn write_manifests(folder: &Path, root: &Path) {
                     \"lambdas/notes/contract\", \"features\"]\n\n[workspace.dependencies]\n"
         .to_owned();
     for (name, path) in [
+        ("aws-call", "lambdas/aws-call"),
         ("common", "lambdas/common"),
         ("contract", "lambdas/contract"),
         ("engine", "xtask/engine"),

@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::{allow::Allowances, artifacts::Artifacts, observed::Observed, preview::Preview};
 
 /// The version of the file's format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Only the version that wrote a plan executes it: another may render or compare differently.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -73,15 +73,41 @@ pub enum PlanFileError {
 pub struct PlanFile {
     format_version: u32,
     xtask_version: String,
-    /// The only planned system, if one was selected.
-    pub system: Option<String>,
-    /// The only planned stack, if one was selected.
-    pub stack: Option<String>,
+    /// The planned stacks.
+    #[serde(flatten)]
+    pub selection: Selection,
     /// The findings that the command line allowed.
     pub allowances: Allowances,
     inputs: Inputs,
     /// The plan.
     pub preview: Preview,
+}
+
+/// The stacks that a plan is limited to; empty for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// The only system.
+    pub system: Option<String>,
+    /// Names of stacks, short or in full.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub stacks: Vec<String>,
+    /// Names of groups of stacks.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub groups: Vec<String>,
+}
+
+impl Selection {
+    /// Selects one system, or all.
+    #[must_use]
+    pub fn of_system(system: Option<&str>) -> Self {
+        Self { system: system.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Returns whether stacks or groups are named.
+    #[must_use]
+    pub fn names_stacks(&self) -> bool {
+        !self.stacks.is_empty() || !self.groups.is_empty()
+    }
 }
 
 /// The inputs of a plan: a description of each, with its SHA-256.
@@ -128,16 +154,11 @@ fn hash(value: &serde_json::Value) -> String {
 }
 
 impl PlanFile {
-    /// Creates the contents of a plan file; the caller chooses what the plan covers with `system` and `stack`.
+    /// Creates the contents of a plan file.
     #[must_use]
-    pub fn new(
-        (system, stack): (Option<String>, Option<String>),
-        allowances: Allowances,
-        inputs: Inputs,
-        preview: Preview,
-    ) -> Self {
+    pub fn new(selection: Selection, allowances: Allowances, inputs: Inputs, preview: Preview) -> Self {
         let xtask_version = VERSION.to_owned();
-        Self { format_version: FORMAT, xtask_version, system, stack, allowances, inputs, preview }
+        Self { format_version: FORMAT, xtask_version, selection, allowances, inputs, preview }
     }
 
     /// Returns the text of the file.
@@ -191,7 +212,7 @@ mod tests {
     fn plan(stage: &str, inputs: &[(&str, &str)]) -> PlanFile {
         let preview = Preview { stage: stage.to_owned(), ..Preview::default() };
         let inputs = inputs.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())).collect();
-        PlanFile::new((None, None), Allowances::default(), inputs, preview)
+        PlanFile::new(Selection::default(), Allowances::default(), inputs, preview)
     }
 
     #[test]

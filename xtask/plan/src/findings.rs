@@ -218,8 +218,12 @@ fn becomes_public(change: &ResourceChange, sides: &Sides<'_>) -> bool {
             let rules = group["SecurityGroupIngress"].as_array();
             rules.into_iter().flatten().any(|rule| rule["CidrIp"] == "0.0.0.0/0" || rule["CidrIpv6"] == "::/0")
         }),
-        "AWS::ApiGateway::Method" => {
-            let is_open = |method: &Value| method["AuthorizationType"] == "NONE" && method["ApiKeyRequired"] != true;
+        "AWS::ApiGateway::Method" | "AWS::ApiGatewayV2::Route" => {
+            // A route without a type is open as well.
+            let is_open = |method: &Value| {
+                let kind = &method["AuthorizationType"];
+                (*kind == "NONE" || kind.is_null()) && method["ApiKeyRequired"] != true
+            };
             // A new method may be open on purpose; one that loses its authorization is reported.
             is_open(new) && old.is_some_and(|old| !is_open(old))
         }
@@ -326,6 +330,10 @@ mod tests {
 
     #[test]
     fn resources_that_become_public_are_found() {
+        let route = |kind: Value| one("AWS::ApiGatewayV2::Route", &json!({ "AuthorizationType": kind }));
+        for open in [json!("NONE"), Value::Null] {
+            assert_eq!(kinds(&route(json!("JWT")), &route(open)), [FindingKind::OpensToPublic]);
+        }
         let method = |kind: &str| one("AWS::ApiGateway::Method", &json!({ "AuthorizationType": kind }));
         assert_eq!(kinds(&method("COGNITO_USER_POOLS"), &method("NONE")), [FindingKind::OpensToPublic]);
         assert_eq!(kinds(&json!({ "Resources": {} }), &method("NONE")), []);

@@ -13,6 +13,7 @@ pub mod file;
 pub mod findings;
 pub mod forecast;
 pub mod graph;
+pub mod needed;
 pub mod observed;
 pub mod orphaned;
 mod planner;

@@ -76,17 +76,29 @@ fn of_resource<'a>(logical_id: &'a str, resource: &Value, sizes: &Sizes<'_>) -> 
             let policies = properties["Policies"].as_array().into_iter().flatten();
             let inline = policies.map(|policy| length(&policy["PolicyDocument"])).sum();
             let trust = length(&properties["AssumeRolePolicyDocument"]);
+            let managed = Length::exactly(properties["ManagedPolicyArns"].as_array().map_or(0, Vec::len));
             vec![
                 usage("characters of inline policies", inline, 10_240, IAM),
                 usage("characters of trust policy", trust, 2048, IAM),
+                usage("managed policies", managed, 10, IAM),
             ]
         }
         "AWS::IAM::ManagedPolicy" => {
-            vec![usage("characters of policy", length(&properties["PolicyDocument"]), 6144, IAM)]
+            let own = usage("characters of policy", length(&properties["PolicyDocument"]), 6144, IAM);
+            // The statements of a role fill one policy after the other, so the number of policies counts.
+            let is_full = own.used.most <= own.limit && is_attached(logical_id, &sizes.stack.template);
+            if is_full { Vec::new() } else { vec![own] }
         }
         "AWS::S3::BucketPolicy" => vec![usage("bytes of policy", length(&properties["PolicyDocument"]), 20_480, S3)],
         _ => Vec::new(),
     }
+}
+
+/// Returns whether a role of the template has the policy.
+fn is_attached(policy: &str, template: &Value) -> bool {
+    let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
+    let policies = resources.filter_map(|(_, resource)| resource["Properties"]["ManagedPolicyArns"].as_array());
+    policies.flatten().any(|attached| attached["Ref"] == policy)
 }
 
 #[cfg(test)]
@@ -125,6 +137,28 @@ mod tests {
         let found = found(&function(&json!({ "LONG": "x".repeat(4096) })));
         assert_eq!(found[0].message, "Api: bytes of environment: 4107 of 4096 (Lambda quotas)");
         assert_eq!(found[0].logical_id, "Api");
+    }
+
+    #[test]
+    fn a_role_s_policies_are_counted_and_each_may_be_full() {
+        let roles = |policies: usize, padding: usize| {
+            let document = json!({ "Statement": [{ "Resource": ["x".repeat(padding)] }] });
+            let policy = json!({ "Type": "AWS::IAM::ManagedPolicy", "Properties": { "PolicyDocument": document } });
+            let names: Vec<_> = (0..policies).map(|number| format!("Policy{number}")).collect();
+            let arns: Vec<_> = names.iter().map(|name| json!({ "Ref": name })).collect();
+            let role = json!({ "Type": "AWS::IAM::Role", "Properties": { "ManagedPolicyArns": arns } });
+            let all = names.iter().map(|name| (name.clone(), policy.clone())).chain([("Role".to_owned(), role)]);
+            json!({ "Resources": all.collect::<Map<_, _>>() })
+        };
+        assert_eq!(found(&roles(7, 6000)), []);
+        let many = found(&roles(8, 6000));
+        assert_eq!(many.len(), 1, "{many:?}");
+        assert_eq!(many[0].message, "Role: managed policies: 8 of 10 (IAM and STS quotas)");
+        assert!(found(&roles(11, 10)).iter().any(|finding| finding.refused));
+        assert_eq!(found(&roles(2, 6200)).iter().filter(|finding| finding.refused).count(), 2);
+        let mut alone = roles(1, 6000);
+        alone["Resources"].as_object_mut().expect("resources").remove("Role");
+        assert_eq!(found(&alone).len(), 1, "a boundary is one policy");
     }
 
     #[test]

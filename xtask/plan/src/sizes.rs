@@ -7,7 +7,10 @@ mod forms;
 
 use std::ops::{Add, AddAssign};
 
-use model::rendered::{ParameterSource, RenderedStack};
+use model::{
+    rendered::{ParameterSource, RenderedStack},
+    stage::partition,
+};
 use serde_json::Value;
 
 use self::forms::{FORMS, NAMES};
@@ -200,6 +203,10 @@ impl Sizes<'_> {
             "region" => region.len(),
             "suffix" => suffix(region).len(),
             _ => {
+                if let Some(property) = place.strip_prefix('.').and_then(|place| place.strip_suffix('/')) {
+                    let value = resource["Properties"].get(property);
+                    return Some(value.map_or(Length::exactly(0), |value| self.text(value) + Length::exactly(1)));
+                }
                 if let Some(property) = place.strip_prefix('.') {
                     return resource["Properties"].get(property).map(|value| self.text(value));
                 }
@@ -232,15 +239,6 @@ fn escaped(text: &str) -> Length {
 
 fn either(one: Length, other: Length) -> Length {
     Length { least: one.least.min(other.least), most: one.most.max(other.most) }
-}
-
-/// AWS general reference, "Amazon Resource Names".
-fn partition(region: &str) -> &'static str {
-    match region {
-        china if china.starts_with("cn-") => "aws-cn",
-        government if government.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 fn suffix(region: &str) -> &'static str {
@@ -298,6 +296,25 @@ mod tests {
         assert_eq!(of(json!({ "Ref": "Users" })), (id + 9, id + 45));
         let (least, most) = of(json!({ "Ref": "Table" }));
         assert_eq!((least, most), ("s-api-dev-Table-123456789012".len() + 2, least + 1));
+    }
+
+    #[test]
+    fn the_arn_of_a_rule_contains_its_bus() {
+        let rule = |properties: Value| json!({ "Type": "AWS::Events::Rule", "Properties": properties });
+        let template = json!({ "Resources": {
+            "Bus": { "Type": "AWS::Events::EventBus", "Properties": { "Name": "jobs" } },
+            "Daily": rule(json!({ "Name": "daily" })),
+            "Done": rule(json!({ "Name": "done", "EventBusName": { "Ref": "Bus" } })),
+        } });
+        let stack = stack("api", template);
+        let of = |id: &str| measured(&stack, &[], &json!({ "Fn::GetAtt": [id, "Arn"] }));
+        let exact = |tail: &str| {
+            let length = "arn:aws:events:eu-central-1:123456789012:".len() + tail.len() + 2;
+            (length, length)
+        };
+        assert_eq!(of("Daily"), exact("rule/daily"));
+        assert_eq!(of("Done"), exact("rule/jobs/done"));
+        assert_eq!(of("Bus"), exact("event-bus/jobs"));
     }
 
     #[test]

@@ -84,7 +84,12 @@ fn a_plan_is_for_certain_zips() {
     let (stage, observed) = (Example::stage_named("local"), Observed::default());
     let systems = systems(&stage);
     let of = |artifacts: &Artifacts| file::inputs(&stage, &systems, artifacts, &observed);
-    let approved = PlanFile::new((None, None), Allowances::default(), of(&artifacts(&systems, 1)), Preview::default());
+    let approved = PlanFile::new(
+        file::Selection::default(),
+        Allowances::default(),
+        of(&artifacts(&systems, 1)),
+        Preview::default(),
+    );
     let path = camino::Utf8Path::new("plan.json");
     approved.check(path, &of(&artifacts(&systems, 1))).expect("the same zips");
     for is_function in [true, false] {

@@ -8,12 +8,12 @@ use std::{
 
 use aws_call::{
     Call, JsonService,
-    services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, NOTIFICATIONS, QUEUES},
+    services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, NOTIFICATIONS, QUEUES, SECRETS_MANAGER, SYSTEMS_MANAGER},
 };
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use camino::Utf8Path;
 use engine::local::{Emulator, Keys};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A MiniStack of its own, and a workspace to deploy to it from.
@@ -175,6 +175,22 @@ impl Cloud {
     /// Calls SQS.
     pub(crate) async fn sqs(&self, operation: &'static str, input: &Value) -> Value {
         self.call(QUEUES, operation, input).await
+    }
+
+    /// The current value of a secret, as Secrets Manager returns it.
+    pub(crate) async fn secret(&self, name: &str) -> Value {
+        self.call(SECRETS_MANAGER, "GetSecretValue", &json!({ "SecretId": name })).await
+    }
+
+    /// A parameter, as Systems Manager returns it.
+    pub(crate) async fn parameter(&self, name: &str) -> Value {
+        self.call(SYSTEMS_MANAGER, "GetParameter", &json!({ "Name": name })).await["Parameter"].clone()
+    }
+
+    /// Stores a parameter that operators create.
+    pub(crate) async fn put_parameter(&self, name: &str, value: &str) {
+        let input = json!({ "Name": name, "Value": value, "Type": "String" });
+        self.call(SYSTEMS_MANAGER, "PutParameter", &input).await;
     }
 
     /// The ARNs of all topics.

@@ -36,6 +36,7 @@ mod refusals;
 mod releasing;
 mod requests;
 mod rights;
+mod selecting;
 mod site_releases;
 mod stuck;
 mod telling;

@@ -5,8 +5,15 @@ use regex_lite::Regex;
 use crate::{files, read, root, run};
 
 /// The folders whose code serves any project.
-const GENERAL: [&str; 6] =
-    ["xtask/engine", "xtask/plan", "stacks/model", "lambdas/aws-call", "lambdas/contract", "lambdas/common"];
+const GENERAL: [&str; 7] = [
+    "xtask/engine",
+    "xtask/plan",
+    "stacks/model",
+    "lambdas/aws-call",
+    "lambdas/contract",
+    "lambdas/common",
+    "lambdas/tables",
+];
 
 #[test]
 fn general_crates_name_no_system() {

@@ -23,7 +23,10 @@ fn values<const N: usize>(values: [(&str, Value); N]) -> Map<String, Value> {
 }
 
 fn key(table: &CounterTable, subject: &Subject, sort: &str) -> Value {
-    json!({ table.partition: { "S": subject.0 }, table.sort: { "S": sort } })
+    match table.sort {
+        Some(name) => json!({ table.partition: { "S": subject.0 }, name: { "S": sort } }),
+        None => json!({ table.partition: { "S": format!("{}#{sort}", subject.0) } }),
+    }
 }
 
 /// Counts a request unless there were `most` in the window.
@@ -83,7 +86,7 @@ mod tests {
     use crate::limits::Subjects;
 
     fn table() -> CounterTable {
-        CounterTable { name: "notes".to_owned(), partition: "pk", sort: "sk", expires: "ttl" }
+        CounterTable { name: "notes".to_owned(), partition: "pk", sort: Some("sk"), expires: "ttl" }
     }
 
     #[test]
@@ -94,6 +97,16 @@ mod tests {
         assert_eq!(input["ExpressionAttributeNames"], json!({ "#requests": "Requests", "#expires": "ttl" }));
         let values = json!({ ":one": { "N": "1" }, ":most": { "N": "10" }, ":expires": { "N": "180" } });
         assert_eq!(input["ExpressionAttributeValues"], values);
+    }
+
+    #[test]
+    fn a_table_without_a_sort_key_has_an_item_per_window() {
+        let subject = Subjects::new(b"").address("192.0.2.1");
+        let table = CounterTable { sort: None, ..table() };
+        let keys = [0, 60].map(|now| count(&table, &subject, Window::at(now), 10)["Key"].clone());
+        assert_eq!(keys[0], json!({ "pk": { "S": format!("{}#0", subject.0) } }));
+        assert_ne!(keys[0], keys[1]);
+        assert_ne!(clear(&table, &subject)["Key"], keys[0]);
     }
 
     #[test]

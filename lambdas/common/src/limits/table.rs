@@ -17,8 +17,8 @@ pub struct CounterTable {
     pub name: String,
     /// The attribute of the partition key.
     pub partition: &'static str,
-    /// The attribute of the sort key.
-    pub sort: &'static str,
+    /// The attribute of the sort key, if the table has one.
+    pub sort: Option<&'static str>,
     /// The attribute with the time to live, in seconds since 1970.
     pub expires: &'static str,
 }

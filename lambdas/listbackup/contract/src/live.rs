@@ -1,6 +1,9 @@
 //! The functions of the optional stack live, in the binary `listbackup-live`.
 
-use crate::function;
+use crate::{
+    events::{FILE_INDEXED, JOB_COMPLETED, JOB_FAILED, JOB_STARTED, Kind},
+    function,
+};
 
 function! {
     /// Accepts connections of signed-in users.
@@ -35,3 +38,14 @@ function! {
         connections_endpoint: V,
     }
 }
+
+/// The parameter of the URL with the access token: browsers cannot send headers with a WebSocket.
+pub const TOKEN: &str = "token";
+/// The fields of the authorizer's context.
+pub const ACCOUNT: &str = "accountId";
+/// The user, beside [`ACCOUNT`].
+pub const USER: &str = "userId";
+/// The most connections of an account at one time.
+pub const CONNECTIONS_OF_ACCOUNT: u64 = 20;
+/// The events whose progress is sent.
+pub const PUSHED: [Kind; 4] = [FILE_INDEXED, JOB_STARTED, JOB_COMPLETED, JOB_FAILED];

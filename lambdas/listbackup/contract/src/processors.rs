@@ -63,6 +63,8 @@ function! {
         enable_encryption: V,
         /// The bytes of one part of a multipart upload: [`CHUNK_SIZE`](crate::limits::CHUNK_SIZE).
         chunk_size: V,
+        /// The function's timeout in seconds: a file that takes longer is a failed delivery, not a killed function.
+        timeout_seconds: V,
     }
 }
 

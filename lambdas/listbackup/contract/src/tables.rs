@@ -41,8 +41,8 @@ const fn table(name: &'static str, partition: &'static str, indexes: &'static [I
 pub const USERS_BY_EMAIL: Index = index("EmailIndex", "email", None);
 /// Users by their ID in the user pool.
 pub const USERS_BY_COGNITO_USER: Index = index("CognitoUserIndex", "cognitoUserId", None);
-/// Users.
-pub const USERS: Table = table("users", "userId", &[USERS_BY_EMAIL, USERS_BY_COGNITO_USER]);
+/// Users, who never expire, and two kinds of items that do: counters of sign-in routes, and used codes of second factors.
+pub const USERS: Table = Table { expires: true, ..table("users", "userId", &[USERS_BY_EMAIL, USERS_BY_COGNITO_USER]) };
 
 /// Accounts by their parent account. Sparse: no account has a parent yet.
 pub const ACCOUNTS_BY_PARENT: Index = index("ParentAccountIndex", "parentAccountId", None);

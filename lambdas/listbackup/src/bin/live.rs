@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use listbackup::live;
+
 fn main() -> ExitCode {
-    common::functions().run()
+    common::functions().function(live::connect).function(live::disconnect).function(live::push).run()
 }

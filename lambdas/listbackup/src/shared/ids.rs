@@ -40,6 +40,21 @@ impl Kind {
         }
     }
 
+    /// Returns the code of the response about an unknown object.
+    #[must_use]
+    pub const fn not_found(self) -> &'static str {
+        match self {
+            Self::User => "USER_NOT_FOUND",
+            Self::Account => "ACCOUNT_NOT_FOUND",
+            Self::Source => "SOURCE_NOT_FOUND",
+            Self::Job => "JOB_NOT_FOUND",
+            Self::Run => "RUN_NOT_FOUND",
+            Self::File => "FILE_NOT_FOUND",
+            Self::Key => "KEY_NOT_FOUND",
+            Self::Report => "REPORT_NOT_FOUND",
+        }
+    }
+
     /// Generates an ID.
     #[must_use]
     pub fn generate(self) -> String {

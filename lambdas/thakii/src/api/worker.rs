@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{extract::State, http::StatusCode};
+use common::outbound::{OutboundError, Response};
 use serde_json::{Value, json};
 
 use super::shared::{Answer, Shared, ok};
@@ -10,8 +11,7 @@ use crate::{
     app::App,
     aws::AwsError,
     error::ApiError,
-    outbound::{OutboundError, Response},
-    registry::health_url,
+    registry::{INVALID_ANSWER, describe, health_url},
     time,
 };
 
@@ -58,11 +58,13 @@ async fn worker_health(app: &App) -> Result<Value, WorkerError> {
 fn parse_health(response: Result<Response, OutboundError>) -> Result<Value, WorkerError> {
     match response {
         Ok(Response { status: 200, body }) => {
-            serde_json::from_slice(&body).map_err(|_| WorkerError::Unhealthy(OutboundError::Unreadable.to_string()))
+            serde_json::from_slice(&body).map_err(|_| WorkerError::Unhealthy(INVALID_ANSWER.to_owned()))
         }
         Ok(Response { status, .. }) => Err(WorkerError::Unhealthy(format!("HTTP {status}"))),
-        Err(OutboundError::Unreadable) => Err(WorkerError::Unhealthy(OutboundError::Unreadable.to_string())),
-        Err(error) => Err(WorkerError::Unavailable(error.to_string())),
+        Err(error) => match describe(error) {
+            INVALID_ANSWER => Err(WorkerError::Unhealthy(INVALID_ANSWER.to_owned())),
+            text => Err(WorkerError::Unavailable(text.to_owned())),
+        },
     }
 }
 

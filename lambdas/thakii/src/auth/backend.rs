@@ -3,7 +3,7 @@
 
 use common::{
     limits::Subjects,
-    token::{Claims, Overlap, SignedBy, Unverified, sign_hs256},
+    token::{Claims, SecretSource, Unverified, sign_hs256},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -11,7 +11,6 @@ use serde_json::json;
 use super::{
     error::TokenError,
     identity::{Identity, TokenKind},
-    secret::{CACHE_TIME, RECHECK_TIME, SecretSource},
 };
 use crate::ids;
 
@@ -41,7 +40,7 @@ impl BackendTokens {
 
     /// Issues a token for a caller. Its `is_admin` claim is informational: the role is computed on every request.
     pub(crate) async fn issue(&self, identity: &Identity, is_admin: bool) -> Result<Issued, TokenError> {
-        let secrets = self.secret.get(CACHE_TIME).await?;
+        let secrets = self.secret.get(SecretSource::CACHE_TIME).await?;
         Ok(sign(&secrets.current, identity, is_admin, Timestamp::now().as_second(), self.lifetime()))
     }
 
@@ -52,22 +51,11 @@ impl BackendTokens {
 
     /// Returns the pseudonyms of addresses and accounts in counters. They change with the secret.
     pub(crate) async fn subjects(&self) -> Result<Subjects, TokenError> {
-        Ok(Subjects::new(&self.secret.get(CACHE_TIME).await?.current))
+        Ok(Subjects::new(&self.secret.get(SecretSource::CACHE_TIME).await?.current))
     }
 
     pub(crate) async fn verify(&self, token: &Unverified<'_>, now: Timestamp) -> Result<Identity, TokenError> {
-        // Checked before the secret is read: a key of another algorithm must never be used with it.
-        if token.algorithm() != "HS256" {
-            return Err(TokenError::Invalid("algorithm"));
-        }
-        let unaware = i64::try_from(CACHE_TIME.as_secs()).unwrap_or(i64::MAX);
-        let overlap = Overlap { unaware, lifetime: self.lifetime() };
-        let cached = self.secret.get(CACHE_TIME).await?;
-        if let Ok((claims, SignedBy::Current)) = cached.verify(token, overlap, now) {
-            return self.identity(claims, now);
-        }
-        // The secret may have been rotated or revoked since it was read.
-        let (claims, _) = self.secret.get(RECHECK_TIME).await?.verify(token, overlap, now)?;
+        let claims = self.secret.verify(token, self.lifetime(), now).await?;
         self.identity(claims, now)
     }
 

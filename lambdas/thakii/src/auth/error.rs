@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::token::{FetchError, ParseError, SignatureError};
+use common::token::{FetchError, ParseError, SecretError, SignatureError, VerifyError};
 
 use crate::error::ApiError;
 
@@ -39,6 +39,22 @@ impl From<SignatureError> for TokenError {
 impl From<FetchError> for TokenError {
     fn from(error: FetchError) -> Self {
         Self::Unavailable(common::telemetry::chain(&error).into())
+    }
+}
+
+impl From<SecretError> for TokenError {
+    fn from(error: SecretError) -> Self {
+        Self::Unavailable(common::telemetry::chain(&error).into())
+    }
+}
+
+impl From<VerifyError> for TokenError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Algorithm => Self::Invalid("algorithm"),
+            VerifyError::Signature(error) => error.into(),
+            VerifyError::Secret(error) => error.into(),
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{error::Error, time::Duration};
 
-use common::token::{CountedFrom, Fetch, KeySet, Refresh, Unverified};
+use common::{
+    outbound::Outbound,
+    token::{CountedFrom, Fetch, KeySet, Refresh, Unverified},
+};
 use jiff::{SignedDuration, Timestamp};
 use thakii_contract::issuers::{AuthIssuer, FIREBASE_JWKS_URL, IssuerKind};
 
@@ -10,7 +13,6 @@ use super::{
     error::TokenError,
     identity::{Identity, TokenKind},
 };
-use crate::outbound::Outbound;
 
 /// Keys are cached for an hour, fetched again for an unknown key ID, and used for up to a day while the issuer is
 /// unreachable.
@@ -37,7 +39,7 @@ struct Issuer {
     kind: IssuerKind,
     name: String,
     audience: String,
-    keys: KeySet<Outbound>,
+    keys: KeySet<Documents>,
 }
 
 /// An invalid list of issuers.
@@ -60,7 +62,7 @@ impl Issuers {
         }
         let issuers = issuers.into_iter().map(|issuer| Issuer {
             kind: issuer.kind,
-            keys: KeySet::new(jwks_url(&issuer, endpoint), outbound.clone(), REFRESH),
+            keys: KeySet::new(jwks_url(&issuer, endpoint), Documents(outbound.clone()), REFRESH),
             name: issuer.issuer,
             audience: issuer.audience,
         });
@@ -97,9 +99,13 @@ fn jwks_url(issuer: &AuthIssuer, endpoint: Option<&str>) -> String {
     })
 }
 
-impl Fetch for Outbound {
+/// The issuers' published documents.
+#[derive(Debug)]
+struct Documents(Outbound);
+
+impl Fetch for Documents {
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
-        let response = self.get(url, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES).await?;
+        let response = self.0.get(url, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES).await?;
         match response.status {
             200 => Ok(response.body),
             status => Err(format!("the response's status is {status}").into()),
@@ -132,6 +138,8 @@ impl Issuer {
 
 #[cfg(test)]
 mod tests {
+    use common::outbound::Settings;
+
     use super::*;
 
     fn issuer(kind: IssuerKind, jwks_url: Option<&str>) -> AuthIssuer {
@@ -162,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_list_needs_one_primary_issuer() {
-        let outbound = Outbound::new(false);
+        let outbound = Outbound::new(Settings::open("test"));
         let mut list = vec![issuer(IssuerKind::Cognito, None), issuer(IssuerKind::Firebase, None)];
         let text = |list: &[AuthIssuer]| serde_json::to_string(list).expect("plain data");
         assert!(matches!(Issuers::parse(&text(&list), None, &outbound), Err(IssuersError::Primary)));

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use thakii::status::{SqsEvent, StatusFunction};
+use common::queue::Batch;
+use thakii::status::StatusFunction;
 use thakii_contract::Status;
 
 fn main() -> ExitCode {
     common::start::<Status>(async |started| {
         let status = StatusFunction::new(started.environment, &started.aws);
-        common::events::serve::<Status, SqsEvent, _>(async |event| Ok(Box::pin(status.handle(event)).await)).await
+        common::events::serve::<Status, Batch, _>(async |event| Ok(Box::pin(status.handle(event)).await)).await
     })
 }

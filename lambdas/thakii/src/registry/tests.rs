@@ -1,12 +1,12 @@
 //! Checks of many servers, most of them silent, with short time limits.
 
 use serde_json::json;
+use tables::Database;
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::{
     fixtures::Stub,
-    tables::Database,
     testing::{Script, error_reply, item, json_reply},
 };
 
@@ -49,7 +49,7 @@ async fn many_slow_servers_are_recorded_within_the_time_limit() {
         total: Duration::from_millis(1500),
     };
     let started = Instant::now();
-    let checked = check_servers_within(limits, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    let checked = check_servers_within(limits, &servers(&script), &client(false)).await.expect("a list");
     assert!(started.elapsed() < limits.total, "{:?}", started.elapsed());
     assert_eq!((checked.servers.len(), checked.healthy()), (100, 0));
     assert!(checked.write_error.is_none(), "{:?}", checked.write_error);
@@ -72,7 +72,7 @@ async fn a_hanging_table_does_not_delay_the_check() {
         total: Duration::from_millis(700),
     };
     let started = Instant::now();
-    let checked = check_servers_within(limits, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    let checked = check_servers_within(limits, &servers(&script), &client(false)).await.expect("a list");
     assert!(started.elapsed() < limits.total + Duration::from_millis(200), "{:?}", started.elapsed());
     assert_eq!(checked.servers.len(), 20);
     let error = checked.write_error.expect("a failure").to_string();
@@ -89,7 +89,7 @@ async fn one_failed_write_does_not_affect_the_others() {
         _ => json_reply(json!({})),
     });
     let limits = TimeLimits { server: Duration::from_millis(20), ..TIME_LIMITS };
-    let checked = check_servers_within(limits, &servers(&script), &Outbound::new(false)).await.expect("a list");
+    let checked = check_servers_within(limits, &servers(&script), &client(false)).await.expect("a list");
     assert!(checked.write_error.expect("a failure").to_string().contains("InternalServerError"));
     assert_eq!(script.bodies("DynamoDB.UpdateItem").len(), 3);
 }
@@ -111,7 +111,7 @@ async fn deeply_nested_answers_do_not_fail_the_check() {
             _ if request.body.to_string().matches("\"L\":").count() > 30 => error_reply("ValidationException"),
             _ => json_reply(json!({})),
         });
-        let checked = check_servers(&servers(&script), &Outbound::new(false)).await.expect("a list");
+        let checked = check_servers(&servers(&script), &client(false)).await.expect("a list");
         assert_eq!((checked.healthy(), checked.write_error), (1, None), "{levels}");
         assert_eq!(checked.servers[0].1.server_info.is_some(), is_kept, "{levels}");
     }

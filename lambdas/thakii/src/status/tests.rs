@@ -9,12 +9,20 @@ fn function(script: &Script) -> StatusFunction {
     StatusFunction::new(background_environment(), &script.aws())
 }
 
-fn message(queue: &str, body: &str) -> SqsEvent {
-    serde_json::from_value(json!({"Records": [{
-        "messageId": "m", "body": body, "eventSourceARN": format!("arn:aws:sqs:us-east-2:000000000000:{queue}"),
-        "receiptHandle": "r", "attributes": {}, "awsRegion": "us-east-2",
-    }]}))
-    .expect("an event")
+fn message(queue: &str, body: &str) -> Batch {
+    batch(&[("m", queue, body)])
+}
+
+/// A batch of messages, each with its ID, its queue and its body.
+fn batch(messages: &[(&str, &str, &str)]) -> Batch {
+    let record = |(id, queue, body): &(&str, &str, &str)| {
+        json!({
+            "messageId": id, "body": body, "eventSourceARN": format!("arn:aws:sqs:us-east-2:000000000000:{queue}"),
+            "receiptHandle": "r", "attributes": {}, "awsRegion": "us-east-2",
+        })
+    };
+    let records: Vec<_> = messages.iter().map(record).collect();
+    serde_json::from_value(json!({ "Records": records })).expect("an event")
 }
 
 fn event_body(status: &str) -> String {
@@ -141,10 +149,9 @@ async fn only_failed_messages_are_delivered_again() {
         "DynamoDB.GetItem" => error_reply("InternalServerError"),
         _ => json_reply(json!({"MessageId": "m"})),
     });
-    let mut event = message("events", &event_body("failed"));
-    event.records.extend(message("events", "garbage").records);
-    event.records[1].message_id = "other".to_owned();
-    let response = function(&script).handle(event).await;
+    let event = event_body("failed");
+    let batch = batch(&[("m", "events", event.as_str()), ("other", "events", "garbage")]);
+    let response = function(&script).handle(batch).await;
     assert_eq!(
         serde_json::to_value(response).expect("plain data"),
         json!({"batchItemFailures": [{"itemIdentifier": "m"}]})

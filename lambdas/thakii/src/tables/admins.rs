@@ -3,14 +3,9 @@
 use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
+use tables::{Change, Database, Item, Query, from_item, from_items, strings, to_item};
 use thakii_contract::tables::ADMIN_USERS;
 
-use super::{
-    attributes::{Item, from_item, from_items, strings, to_item},
-    change::Change,
-    database::Database,
-    query::Query,
-};
 use crate::{aws::AwsError, ids};
 
 const ADMIN: &str = "admin";

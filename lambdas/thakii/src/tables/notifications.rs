@@ -5,15 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tables::{Change, Database, Item, Query, Write, from_item, from_items, strings, to_item};
 use thakii_contract::tables::NOTIFICATIONS;
 
-use super::{
-    attributes::{Item, from_item, from_items, strings, to_item},
-    change::Change,
-    database::Database,
-    query::Query,
-    transaction::Write,
-};
 use crate::{aws::AwsError, ids, time};
 
 /// The lifetime of a notification, in seconds.

@@ -4,15 +4,9 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tables::{Change, Database, Item, Query, TransactionOutcome, Write, from_item, from_items, strings, to_item};
 use thakii_contract::tables::PROCESSING_SERVERS;
 
-use super::{
-    attributes::{Item, from_item, from_items, strings, to_item},
-    change::Change,
-    database::Database,
-    query::Query,
-    transaction::{TransactionOutcome, Write},
-};
 use crate::aws::AwsError;
 
 const SERVER_KIND: &str = "server";

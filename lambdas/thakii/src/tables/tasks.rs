@@ -6,18 +6,10 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tables::{Change, Database, Item, Query, TransactionOutcome, Write, from_item, from_items, strings, to_item};
 use thakii_contract::tables::{BY_STATUS, BY_USER};
 
-use super::{
-    attributes::{Item, from_item, from_items, strings, to_item},
-    change::Change,
-    database::Database,
-    notifications::Notifications,
-    query::Query,
-    servers::Servers,
-    transaction::{TransactionOutcome, Write},
-    users::Users,
-};
+use super::{index, notifications::Notifications, servers::Servers, users::Users};
 use crate::{aws::AwsError, time};
 
 /// The number of attempts of a write that conflicts with a task's transitions.
@@ -250,7 +242,7 @@ impl Tasks {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Task>, AwsError> {
-        let query = Query::index(&self.table, BY_USER, user_id).sorted(BY_USER.sort, "<", before).descending();
+        let query = Query::index(&self.table, index(BY_USER), user_id).sorted(BY_USER.sort, "<", before).descending();
         from_items(self.database.query(&query, limit).await?)
     }
 
@@ -261,8 +253,9 @@ impl Tasks {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Task>, AwsError> {
-        let query =
-            Query::index(&self.table, BY_STATUS, status.as_str()).sorted(BY_STATUS.sort, "<", before).descending();
+        let query = Query::index(&self.table, index(BY_STATUS), status.as_str())
+            .sorted(BY_STATUS.sort, "<", before)
+            .descending();
         from_items(self.database.query(&query, limit).await?)
     }
 
@@ -275,13 +268,13 @@ impl Tasks {
     }
 
     pub(crate) async fn count_with_status(&self, status: Status) -> Result<u64, AwsError> {
-        self.database.count(&Query::index(&self.table, BY_STATUS, status.as_str())).await
+        self.database.count(&Query::index(&self.table, index(BY_STATUS), status.as_str())).await
     }
 
     /// Lists tasks created before `time` that were never queued, oldest first. Each has its own result, so that an
     /// unreadable one does not hide the others.
     pub(crate) async fn list_lost(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
-        let query = Query::index(&self.table, BY_STATUS, Status::InQueue.as_str())
+        let query = Query::index(&self.table, index(BY_STATUS), Status::InQueue.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.absent("queued_at"));
         Ok(self.database.query(&query, limit).await?.into_iter().map(parse_task).collect())
@@ -289,7 +282,7 @@ impl Tasks {
 
     /// Lists tasks in progress that have not changed since `time`, oldest first, each with its own result.
     pub(crate) async fn list_stalled(&self, time: &str, limit: usize) -> Result<Vec<Result<Task, AwsError>>, AwsError> {
-        let query = Query::index(&self.table, BY_STATUS, Status::InProgress.as_str())
+        let query = Query::index(&self.table, index(BY_STATUS), Status::InProgress.as_str())
             .sorted(BY_STATUS.sort, "<", Some(time))
             .filter(|at| at.compare("updated_at", "<", time));
         Ok(self.database.query(&query, limit).await?.into_iter().map(parse_task).collect())

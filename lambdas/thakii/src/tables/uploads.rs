@@ -1,12 +1,8 @@
 //! Table `uploads`: the parameters of unfinished uploads. The uploaded pieces are listed by S3.
 
 use serde::{Deserialize, Serialize};
+use tables::{Change, Database, Item, from_item, strings, to_item};
 
-use super::{
-    attributes::{Item, from_item, strings, to_item},
-    change::Change,
-    database::Database,
-};
 use crate::aws::AwsError;
 
 /// The lifetime of an upload, in seconds.

@@ -1,15 +1,9 @@
 //! Table `system`: known users, and the counter of notifications.
 
 use serde::Deserialize;
+use tables::{Change, Database, Item, Query, Write, from_items, strings};
 use thakii_contract::tables::SYSTEM;
 
-use super::{
-    attributes::{Item, from_items, strings},
-    change::Change,
-    database::Database,
-    query::Query,
-    transaction::Write,
-};
 use crate::aws::AwsError;
 
 const USERS: &str = "user";

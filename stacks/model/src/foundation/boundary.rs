@@ -13,6 +13,7 @@ use super::{
     SYSTEM,
     execution::sub,
     limits::Tags,
+    networks,
     scope::{Scopes, scopes, with_wildcards},
 };
 use crate::{
@@ -57,7 +58,8 @@ pub(super) fn statements(stacks: &[&RenderedStack], stage: &Stage) -> Result<Vec
                 );
                 return Err(RenderError::Settings { system: stack.system.clone(), message });
             }
-            for statement in allow_statements(&resource["Properties"]) {
+            let others = allow_statements(&resource["Properties"]).into_iter();
+            for statement in others.filter(|statement| !networks::is_of_interfaces(statement)) {
                 let (actions, resources) = (texts(&statement["Action"]), &statement["Resource"]);
                 for action in actions {
                     let service = action.split(':').next().unwrap_or_default().to_owned();
@@ -67,7 +69,8 @@ pub(super) fn statements(stacks: &[&RenderedStack], stage: &Stage) -> Result<Vec
         }
     }
     let tags = Tags::new(&stage.name, stacks);
-    Ok(limits.iter().flat_map(|(service, limit)| limit.statements(service, &scopes, &tags)).collect())
+    let statements = limits.iter().flat_map(|(service, limit)| limit.statements(service, &scopes, &tags));
+    Ok(statements.chain(networks::on_interfaces(stacks)).collect())
 }
 
 /// The actions and resources of one service that roles use.
@@ -100,8 +103,22 @@ impl Limit {
         }
     }
 
+    /// Returns whether an action of the roles can concern a resource: functions are invoked, but their layers are not, and messages
+    /// are published to topics, but not to subscriptions, and events to buses, but not to rules.
+    fn concerns(&self, service: &str, arn: &str) -> bool {
+        let uses = |noun: &str| self.scoped.iter().any(|action| action.to_lowercase().contains(noun));
+        match service {
+            "lambda" if arn.contains(":layer:") => uses("layer"),
+            "lambda" if arn.contains(":event-source-mapping:") => uses("mapping"),
+            "events" if arn.contains(":rule/") => uses("rule"),
+            "sns" if arn.ends_with(":*") => uses("subscri"),
+            _ => true,
+        }
+    }
+
     fn statements(&self, service: &str, scopes: &Scopes, tags: &Tags<'_>) -> Vec<Statement> {
         let mut own = scopes.get(service).cloned().unwrap_or_default();
+        own.retain(|arn| self.concerns(service, arn));
         if service == "s3" {
             own.extend(own.iter().map(|bucket| format!("{bucket}/*")).collect::<Vec<_>>());
         }

@@ -79,9 +79,10 @@ pub(super) fn deploy(
     let pass = Statement::allow(["iam:PassRole"], [execution_role.clone()]).when(json!({
         "StringEquals": { "iam:PassedToService": "cloudformation.amazonaws.com" }
     }));
-    let mut statements = arns.read(artifacts);
+    let protects: &[_] = if stage.protected { &PROTECT_STACKS } else { &[] };
+    let changes: Vec<_> = CHANGE_STACKS.iter().chain(protects).copied().collect();
+    let mut statements = arns.allow(artifacts, &changes, &RELEASE);
     statements.extend([
-        Statement::allow(CHANGE_STACKS, arns.stacks.iter().cloned()),
         create_change_sets(&arns),
         // The only action whose resource is the change set instead of its stack.
         Statement::allow(["cloudformation:DescribeEvents"], [sub(CHANGE_SETS)]),
@@ -89,15 +90,9 @@ pub(super) fn deploy(
         Statement::allow(["s3:PutObject"], [sub(&format!("{artifacts}/*"))]),
         Statement::allow(["s3:DeleteObject"], PRUNED.map(|folder| sub(&format!("{artifacts}/{folder}")))),
     ]);
-    if stage.protected {
-        statements.push(Statement::allow(PROTECT_STACKS, arns.stacks.iter().cloned()));
-    }
     if !arns.functions.is_empty() {
-        statements.extend([
-            Statement::allow(RELEASE, arns.functions.iter().chain(&arns.versions).cloned()),
-            // Versions only: the function itself is not covered.
-            Statement::allow(["lambda:DeleteFunction"], arns.versions.iter().cloned()),
-        ]);
+        // Versions only: the function itself is not covered.
+        statements.push(Statement::allow(["lambda:DeleteFunction"], arns.versions.iter().cloned()));
     }
     statements.extend(test_user(stage, systems));
     if !arns.layers.is_empty() {
@@ -194,7 +189,7 @@ fn read_sites(systems: &[RenderedSystem]) -> Vec<Statement> {
 
 /// Returns the statements of the plan role, which reads a stage, as `plan --online` and `status` do, and changes nothing.
 pub(super) fn plan(stage: &Stage, systems: &[RenderedSystem], artifacts: &str) -> Vec<Statement> {
-    let mut statements = StageArns::of(stage, systems).read(artifacts);
+    let mut statements = StageArns::of(stage, systems).allow(artifacts, &[], &[]);
     statements.extend(read_sites(systems));
     statements
 }
@@ -246,19 +241,27 @@ impl StageArns {
         all
     }
 
-    fn read(&self, artifacts: &str) -> Vec<Statement> {
-        let mut statements = vec![
-            Statement::allow(READ_STACKS, self.stacks.iter().chain([&self.foundation_stacks]).cloned()),
+    /// Allows reading, and these actions on the systems' stacks and functions. One statement for all actions on the same resources
+    /// names their ARNs once.
+    fn allow(&self, artifacts: &str, on_stacks: &[&'static str], on_functions: &[&'static str]) -> Vec<Statement> {
+        let on_own = READ_STACKS.iter().chain(on_stacks).copied();
+        let mut statements = if on_stacks.is_empty() {
+            vec![Statement::allow(on_own, self.stacks.iter().chain([&self.foundation_stacks]).cloned())]
+        } else {
+            let foundation = Statement::allow(READ_STACKS, [self.foundation_stacks.clone()]);
+            vec![Statement::allow(on_own, self.stacks.iter().cloned()), foundation]
+        };
+        statements.extend([
             Statement::allow(LIST_STACKS, [Text::from("*")])
                 .because("Without a stack's name, the call lists all stacks of the account."),
             Statement::allow(["s3:GetObject"], [sub(&format!("{artifacts}/*"))]),
             Statement::allow(["s3:ListBucket"], [sub(artifacts)]),
             Statement::allow(READ_METRICS, [Text::from("*")])
                 .because("Alarms are listed by a prefix of their names, and metrics have no ARN."),
-        ];
+        ]);
         if !self.functions.is_empty() {
             let functions = self.functions.iter().chain(&self.versions).cloned();
-            statements.push(Statement::allow(READ_FUNCTIONS, functions));
+            statements.push(Statement::allow(READ_FUNCTIONS.iter().chain(on_functions).copied(), functions));
         }
         if !self.layers.is_empty() {
             let layers = self.layers.iter().chain(&self.layer_versions).cloned();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     limits::{self, CREATES, CREATING, Tags},
+    networks,
     scope::{Scopes, scopes},
 };
 use crate::{
@@ -169,6 +170,7 @@ pub(super) fn statements(grants: &Grants<'_>) -> Result<Vec<Statement>, RenderEr
         let of_functions = json!({ "ArnLike": { "lambda:FunctionArn": functions } });
         statements.push(Statement::allow(actions.on_mappings.iter().copied(), [Text::from("*")]).when(of_functions));
     }
+    statements.extend(networks::statements(&actions.on_networks, stacks, &tags));
     statements.extend(anywhere(&actions, stacks, &tags));
     if has_domain(stacks) {
         statements.push(service_linked_role());
@@ -245,6 +247,8 @@ struct Actions {
     creating: Vec<&'static str>,
     needs_boundary: Vec<&'static str>,
     on_mappings: Vec<&'static str>,
+    /// Actions on EC2.
+    on_networks: BTreeSet<&'static str>,
     reads_code: bool,
     passes_roles: bool,
     requests_certificates: bool,
@@ -264,6 +268,9 @@ impl Actions {
                 _ if NEEDS_BOUNDARY.contains(&action) => sorted.needs_boundary.push(action),
                 _ if ON_MAPPINGS.contains(&action) => sorted.on_mappings.push(action),
                 // Handlers call services without resources in the stage only for features that the templates do not use.
+                _ if service == "ec2" => {
+                    sorted.on_networks.insert(action);
+                }
                 _ if OMITTED.contains(&action) || !scopes.contains_key(service) => {}
                 _ if CREATING.contains(&action) => sorted.creating.push(action),
                 _ if WITHOUT_RESOURCES.contains(&action) => {

@@ -53,7 +53,8 @@ enum Family {
     Tagged,
     /// API Gateway's paths for tags.
     TagPaths,
-    /// HTTP and WebSocket APIs.
+    /// HTTP and WebSocket APIs, their stages and their other parts, which do not inherit the API's tags (API Gateway developer guide,
+    /// "API Gateway resources that can be tagged").
     HttpApis,
     /// CloudFront's origin access controls.
     AccessControls,
@@ -89,7 +90,7 @@ impl<'a> Tags<'a> {
     }
 
     /// The condition that a resource has the stage's tags.
-    fn of_resource(&self, operator: &str) -> Value {
+    pub(super) fn of_resource(&self, operator: &str) -> Value {
         json!({ operator: { "aws:ResourceTag/stage": self.stage, "aws:ResourceTag/system": self.systems } })
     }
 
@@ -126,8 +127,8 @@ impl Family {
             "acm" | "cognito-identity" | "cognito-idp" => Self::Tagged,
             "apigateway" if ends(&["/tags/*"]) => Self::TagPaths,
             "apigateway" if ends(&["/apikeys/*", "/restapis/*", "/usageplans/*"]) => Self::Tagged,
-            "apigateway" if ends(&["/apikeys", "/restapis", "/usageplans"]) => Self::Collections,
-            "apigateway" if ends(&["/apis", "/apis/*"]) => Self::HttpApis,
+            "apigateway" if ends(&["/apikeys", "/apis", "/restapis", "/usageplans"]) => Self::Collections,
+            "apigateway" if ends(&["/apis/*"]) => Self::HttpApis,
             "apigateway" => Self::Domains,
             "cloudfront" if ends(&[":distribution/*"]) => Self::Tagged,
             "cloudfront" if ends(&[":origin-access-control/*"]) => Self::AccessControls,
@@ -168,7 +169,9 @@ impl Family {
     /// Returns the reason why actions on these resources have no condition.
     fn reason(self) -> Option<&'static str> {
         match self {
-            Self::HttpApis => Some("Parts of HTTP and WebSocket APIs do not inherit the API's tags."),
+            Self::HttpApis => Some(
+                "Routes, integrations and authorizers do not inherit the API's tags; APIs and stages of other stages are excluded.",
+            ),
             Self::AccessControls => Some("An origin access control has a generated ID and no tags."),
             Self::Mappings => Some("An event source mapping has a generated ID, and its tags are no condition key."),
             Self::Changes => Some("A change has a generated ID; the call only reads its status."),
@@ -207,6 +210,15 @@ impl Family {
                     "A path contains the ARN of the tagged resource, whose tags are no condition key of the path.";
                 let own = tags.of_request("StringEqualsIfExists");
                 [allow(&removes, arns, None, Some(reason)), allow(&adds, arns, Some(own), Some(reason))].concat()
+            }
+            Self::HttpApis if tags.untagged.contains(service) => allow(actions, arns, None, Some(UNTAGGED)),
+            Self::HttpApis => {
+                let mut own = tags.of_resource("StringEqualsIfExists");
+                // The request that creates a stage has its tags.
+                for (key, value) in [("stage", json!(tags.stage)), ("system", json!(tags.systems))] {
+                    own["StringEqualsIfExists"][format!("aws:RequestTag/{key}")] = value;
+                }
+                allow(actions, arns, Some(own), self.reason())
             }
             Self::Tagged if tags.untagged.contains(service) => allow(actions, arns, None, Some(UNTAGGED)),
             Self::Tagged => {

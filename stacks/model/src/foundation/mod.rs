@@ -5,15 +5,18 @@
 
 mod boundary;
 mod calls;
+mod capacity;
 mod execution;
 mod limits;
 mod names;
 mod narrowing;
+mod networks;
 pub mod pipeline;
 mod roles;
 mod scope;
 pub(crate) mod tags;
 
+pub use capacity::{Usage, usages};
 pub use narrowing::only_narrows;
 
 use crate::{
@@ -107,5 +110,7 @@ fn api_gateway_account() -> Stack {
     stack
 }
 
+#[cfg(test)]
+mod large;
 #[cfg(test)]
 mod tests;

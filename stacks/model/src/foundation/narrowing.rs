@@ -50,7 +50,7 @@ impl Grant {
 
 /// The permissions of a template's roles, and the template without them.
 struct Policies {
-    /// By holder: a role, or the boundary. The execution role's policies count as one, however its statements are packed.
+    /// By holder: a role, or the boundary. A role's policies count as one, however its statements are packed, inline or managed.
     grants: BTreeMap<String, Vec<Grant>>,
     /// By holder, every statement that does not allow.
     denials: BTreeSet<(String, String)>,
@@ -63,7 +63,9 @@ impl Policies {
         let resources = template["Resources"].as_object().into_iter().flatten();
         for (logical_id, resource) in resources {
             let properties = &resource["Properties"];
-            let holder = logical_id.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
+            let holder = logical_id.trim_end_matches(|letter: char| letter.is_ascii_digit());
+            // A role's numbered policies hold what its inline policies held.
+            let holder = holder.strip_suffix("Policy").map_or_else(|| holder.to_owned(), |role| format!("{role}Role"));
             match resource["Type"].as_str() {
                 Some("AWS::IAM::ManagedPolicy") => {
                     policies.add(&holder, &properties["PolicyDocument"]);

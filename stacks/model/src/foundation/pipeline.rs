@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{SYSTEM, boundary, calls, execution};
+use super::{
+    SYSTEM, boundary, calls,
+    capacity::{self, INLINE_FULL, POLICIES_LIMIT, POLICY_LIMIT},
+    execution,
+};
 use crate::{
     emulator::Feature,
     parts::policy::{self, Statement},
@@ -10,7 +14,7 @@ use crate::{
     requirements::Requirement,
     resources::iam::{ManagedPolicy, Role},
     stage::{Pipeline, Stage},
-    template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set, value::REASON},
+    template::{Expression, Reference, RemovalPolicy, RenderError, Resource, Stack, Text, list, set},
 };
 
 /// The issuer of workflows' tokens.
@@ -28,13 +32,6 @@ pub const ROLLBACK_WORKFLOW: &str = "rollback.yml";
 /// The maximum length of a role's trust policy in characters, unless the account's quota was raised (IAM user guide, "IAM and AWS STS
 /// quotas").
 const TRUST_LIMIT: usize = 2_048;
-/// The maximum length of a managed policy in characters, without white space (IAM user guide, "IAM and AWS STS quotas").
-const POLICY_LIMIT: usize = 6_144;
-/// The maximum length of a role's inline policies in characters, without white space (the same page).
-const INLINE_LIMIT: usize = 10_240;
-/// The maximum number of managed policies of a role, unless the account's quota was raised (the same page).
-const POLICIES_LIMIT: usize = 10;
-
 /// The maximum session duration of the deploy role, in seconds. A deploy with canaries takes longer than the default of
 /// one hour, and a workflow requests as much as its job's timeout (IAM user guide, "Update a role's maximum session
 /// duration": 1 to 12 hours).
@@ -61,6 +58,15 @@ impl PipelineRole {
             Self::Execution => "execution",
         };
         format!("{SYSTEM}-{purpose}-{stage}")
+    }
+
+    /// Returns the beginning of the logical IDs of the role and its policies.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Deploy => "Deploy",
+            Self::Plan => "Plan",
+            Self::Execution => "Execution",
+        }
     }
 
     fn arn(self, stage: &Stage) -> Text {
@@ -133,13 +139,13 @@ impl Pipeline {
         }});
         let principal = json!({ "Federated": Text::from(Expression::sub(&provider, [])) });
         let trust = policy::trust(principal, "sts:AssumeRoleWithWebIdentity", Some(condition));
-        if length(&trust) <= TRUST_LIMIT {
+        let length = trust.to_string().len();
+        if length <= TRUST_LIMIT {
             return Ok(trust);
         }
         let message = format!(
-            "the trust policy of a role has {} characters, but IAM allows {TRUST_LIMIT}; shorten `pipeline.environment` or \
-             `pipeline.branch`",
-            length(&trust)
+            "the trust policy of a role has {length} characters, but IAM allows {TRUST_LIMIT}; shorten `pipeline.environment` or \
+             `pipeline.branch`"
         );
         Err(RenderError::Settings { system: SYSTEM.to_owned(), message })
     }
@@ -167,50 +173,35 @@ pub(super) fn stack(
     let branch = pipeline.trust(&format!("ref:{}", pipeline.reference()), &[DEPLOY_WORKFLOW])?;
     let execution_role = PipelineRole::Execution.arn(stage);
     let deploy = calls::deploy(stage, systems, &execution_role, artifacts);
-    check_inline(stage, &deploy)?;
-    let deploy = Role { max_session_duration: set(i64::from(DEPLOY_SESSION)), ..policy::role(&environment, &deploy) };
-    add_role(&mut stack, "DeployRole", PipelineRole::Deploy, stage, deploy);
+    let trusting = |trust| Role { assume_role_policy_document: Some(trust), ..Role::default() };
+    let role = Role { max_session_duration: set(i64::from(DEPLOY_SESSION)), ..trusting(environment) };
+    add_own_role(&mut stack, PipelineRole::Deploy, stage, role, &deploy)?;
     let plan = calls::plan(stage, systems, artifacts);
-    check_inline(stage, &plan)?;
-    add_role(&mut stack, "PlanRole", PipelineRole::Plan, stage, policy::role(&branch, &plan));
+    add_own_role(&mut stack, PipelineRole::Plan, stage, trusting(branch), &plan)?;
 
     let stacks: Vec<_> = systems.iter().flat_map(|system| &system.stacks).chain(deployed).collect();
     add_boundary(&mut stack, stage, &boundary::statements(&stacks, stage)?)?;
     let boundary = boundary::arn(stage);
     let grants = execution::Grants { stage: &stage.name, stacks: &stacks, boundary: &boundary, artifacts };
-    let policies = add_policies(&mut stack, stage, &execution::statements(&grants)?)?;
+    let policies = add_policies(&mut stack, stage, PipelineRole::Execution, &execution::statements(&grants)?)?;
     let execution = Role {
         assume_role_policy_document: Some(policy::service_trust("cloudformation.amazonaws.com")),
         managed_policy_arns: list(policies.iter().map(Reference::id)),
         ..Role::default()
     };
-    add_role(&mut stack, "ExecutionRole", PipelineRole::Execution, stage, execution);
+    add_role(&mut stack, PipelineRole::Execution, stage, execution);
     Ok(stack)
-}
-
-/// Checks that these statements fit into a role's inline policies.
-fn check_inline(stage: &Stage, statements: &[Statement]) -> Result<(), RenderError> {
-    let length = length(&policy::document(statements));
-    if length <= INLINE_LIMIT {
-        return Ok(());
-    }
-    let message = format!(
-        "the inline policies of a role that deploys stage {} have {length} characters, but IAM allows {INLINE_LIMIT}; name \
-         functions `<system>-…-<stage>`, so that one pattern matches them",
-        stage.name
-    );
-    Err(RenderError::Settings { system: SYSTEM.to_owned(), message })
 }
 
 /// Adds the permissions boundary of the systems' roles. It must fit into one policy.
 fn add_boundary(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> Result<(), RenderError> {
     let document = policy::document(statements);
-    if length(&document) > POLICY_LIMIT {
+    let length = capacity::length(&document, &stage.region);
+    if length > POLICY_LIMIT {
         let message = format!(
-            "the permissions of all roles of stage {} take {} characters, but a permissions boundary has at most {POLICY_LIMIT}; name \
+            "the permissions of all roles of stage {} take {length} characters, but a permissions boundary has at most {POLICY_LIMIT}; name \
              resources `<system>-…-<stage>`, so that one pattern matches them",
-            stage.name,
-            length(&document)
+            stage.name
         );
         return Err(RenderError::Settings { system: SYSTEM.to_owned(), message });
     }
@@ -226,9 +217,10 @@ fn add_boundary(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> R
     Ok(())
 }
 
-fn add_role(stack: &mut Stack, logical_id: &str, name: PipelineRole, stage: &Stage, role: Role) {
+fn add_role(stack: &mut Stack, name: PipelineRole, stage: &Stage, role: Role) {
+    let logical_id = format!("{}Role", name.title());
     let role = Role { role_name: set(name.name(&stage.name)), ..role };
-    let role = stack.resource(logical_id, Resource::of(role));
+    let role = stack.resource(&logical_id, Resource::of(role));
     stack.output(&format!("{logical_id}Arn"), role.attribute("Arn"));
 }
 
@@ -253,47 +245,51 @@ fn add_provider(stack: &mut Stack, stage: &Stage) {
     stack.resource("GithubOidcProvider", provider);
 }
 
-/// Adds as few managed policies as contain all statements.
-fn add_policies(stack: &mut Stack, stage: &Stage, statements: &[Statement]) -> Result<Vec<Reference>, RenderError> {
-    let mut packed: Vec<Vec<Statement>> = Vec::new();
-    for statement in statements {
-        let fits = packed.iter().position(|statements| {
-            let combined: Vec<_> = statements.iter().chain([statement]).cloned().collect();
-            length(&policy::document(&combined)) <= POLICY_LIMIT
-        });
-        match fits {
-            Some(index) => packed[index].push(statement.clone()),
-            None => packed.push(vec![statement.clone()]),
-        }
-    }
-    let too_long = packed.iter().any(|statements| length(&policy::document(statements)) > POLICY_LIMIT);
-    if too_long || packed.len() > POLICIES_LIMIT {
+/// Adds a role with these statements: inline, or as managed policies where they would nearly fill the inline policies.
+pub(super) fn add_own_role(
+    stack: &mut Stack,
+    name: PipelineRole,
+    stage: &Stage,
+    role: Role,
+    statements: &[Statement],
+) -> Result<(), RenderError> {
+    let document = policy::document(statements);
+    let role = if capacity::length(&document, &stage.region) <= INLINE_FULL {
+        Role { policies: policy::role(&Value::Null, statements).policies, ..role }
+    } else {
+        let policies = add_policies(stack, stage, name, statements)?;
+        Role { managed_policy_arns: list(policies.iter().map(Reference::id)), ..role }
+    };
+    add_role(stack, name, stage, role);
+    Ok(())
+}
+
+/// Adds as few managed policies of a role as contain all statements.
+fn add_policies(
+    stack: &mut Stack,
+    stage: &Stage,
+    role: PipelineRole,
+    statements: &[Statement],
+) -> Result<Vec<Reference>, RenderError> {
+    let packed = capacity::pack(statements, &stage.region);
+    let is_too_long =
+        |statements: &Vec<Statement>| capacity::length(&policy::document(statements), &stage.region) > POLICY_LIMIT;
+    let name = role.name(&stage.name);
+    if packed.iter().any(is_too_long) || packed.len() > POLICIES_LIMIT {
         let message = format!(
-            "the permissions of CloudFormation for stage {} take {} policies, but a role has at most {POLICIES_LIMIT} of {POLICY_LIMIT} \
-             characters; name resources `<system>-…-<stage>`, so that one pattern matches them",
-            stage.name,
+            "the permissions of role {name} take {} policies, but a role has at most {POLICIES_LIMIT} of {POLICY_LIMIT} characters; name \
+             resources `<system>-…-<stage>`, so that one pattern matches them",
             packed.len()
         );
         return Err(RenderError::Settings { system: SYSTEM.to_owned(), message });
     }
-    let name = PipelineRole::Execution.name(&stage.name);
     let add_policy = |(number, statements): (usize, &Vec<Statement>)| {
         let policy = ManagedPolicy {
             managed_policy_name: set(format!("{name}-{number}")),
             policy_document: Some(policy::document(statements)),
             ..ManagedPolicy::default()
         };
-        stack.resource(&format!("ExecutionPolicy{number}"), Resource::of(policy))
+        stack.resource(&format!("{}Policy{number}", role.title()), Resource::of(policy))
     };
     Ok((1..).zip(&packed).map(add_policy).collect())
-}
-
-/// The length of a document in characters, without the reasons of its statements, which are metadata. CloudFormation shortens
-/// expressions, so this is an upper limit.
-fn length(document: &Value) -> usize {
-    let mut document = document.clone();
-    for statement in document["Statement"].as_array_mut().into_iter().flatten() {
-        statement.as_object_mut().and_then(|statement| statement.remove(REASON));
-    }
-    document.to_string().len()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::rendered::RenderedStack;
+use crate::rendered::{ParameterSource, RenderedStack};
 
 /// The number of characters of a stack's name with which generated names begin at least: CloudFormation shortens long
 /// names.
@@ -16,12 +16,12 @@ pub(super) type Scopes = BTreeMap<String, BTreeSet<String>>;
 
 /// Returns the ARNs of all resources of these stacks.
 pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Scopes {
-    let mut scopes = Scopes::new();
-    for stack in stacks {
+    let (mut scopes, all) = (Scopes::new(), stacks.into_iter().collect::<Vec<_>>());
+    for stack in &all {
         let resources = stack.template["Resources"].as_object().into_iter().flatten();
         for (_, resource) in resources {
             let type_name = resource["Type"].as_str().unwrap_or_default();
-            let resource = StackResource { type_name, properties: &resource["Properties"], stack };
+            let resource = StackResource { type_name, properties: &resource["Properties"], stack, all: &all };
             let (service, arns) = resource.arns();
             scopes.entry(service).or_default().extend(arns);
         }
@@ -30,10 +30,12 @@ pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) ->
 }
 
 /// One resource of a template.
+#[derive(Clone, Copy)]
 struct StackResource<'a> {
     type_name: &'a str,
     properties: &'a Value,
     stack: &'a RenderedStack,
+    all: &'a [&'a RenderedStack],
 }
 
 impl StackResource<'_> {
@@ -66,9 +68,13 @@ impl StackResource<'_> {
             "SQS::QueuePolicy" | "SNS::TopicPolicy" | "SNS::Subscription" => Vec::new(),
             "CloudWatch::Alarm" => regional(vec![format!("alarm:{}", self.name("AlarmName"))]),
             "CloudWatch::Dashboard" => global(vec![format!("dashboard/{}", self.name("DashboardName"))]),
-            "Events::Rule" => regional(vec![format!("rule/{}", self.name("Name"))]),
+            "Events::EventBus" => regional(vec![format!("event-bus/{}", self.name("Name"))]),
+            "Events::Rule" => regional(vec![format!("rule/{}{}", self.bus(), self.name("Name"))]),
             // Secrets Manager adds a hyphen and six characters.
-            "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
+            "SecretsManager::Secret" => {
+                let name = self.name("Name");
+                regional(vec![format!("secret:{name}{}", if name.ends_with('*') { "" } else { "-*" })])
+            }
             // The ARN of a group may end with an ID.
             "ResourceGroups::Group" => regional(with_children("group/", &self.name("Name"), "/*")),
             "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
@@ -115,6 +121,35 @@ impl StackResource<'_> {
         }
     }
 
+    /// Returns the bus of a rule as a folder; nothing for the account's own bus (Service Authorization Reference, "Amazon EventBridge":
+    /// `rule-on-custom-event-bus`).
+    fn bus(&self) -> String {
+        let given = &self.properties["EventBusName"];
+        if given.is_null() || given == "default" {
+            return String::new();
+        }
+        if given.is_string() || given["Fn::Sub"].is_string() {
+            return format!("{}/", self.name("EventBusName"));
+        }
+        self.referenced_bus(given).unwrap_or_else(|| "*".to_owned()) + "/"
+    }
+
+    /// Returns the name of a bus of this stack, or of one whose output is a parameter of this stack.
+    fn referenced_bus(&self, given: &Value) -> Option<String> {
+        let id = given["Ref"].as_str().or_else(|| given["Fn::GetAtt"][0].as_str())?;
+        let bus = &self.stack.template["Resources"][id];
+        if bus.is_object() {
+            return Some(StackResource { properties: &bus["Properties"], ..*self }.name("Name"));
+        }
+        let ParameterSource::Output { stack, output } = self.stack.parameters.get(id)? else { return None };
+        let is_owner = |other: &&&RenderedStack| other.system == self.stack.system && other.stack == *stack;
+        let owner = self.all.iter().find(is_owner)?;
+        let value = &owner.template["Outputs"][output]["Value"];
+        let id = value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())?;
+        let properties = &owner.template["Resources"][id]["Properties"];
+        Some(StackResource { properties, stack: owner, ..*self }.name("Name"))
+    }
+
     fn schedule_group(&self) -> String {
         let group = &self.properties["GroupName"];
         if group.is_null() { "default".to_owned() } else { self.name("GroupName") }
@@ -138,19 +173,41 @@ impl StackResource<'_> {
     }
 }
 
-/// Returns a pattern for names that begin with the system's name and end with the stage's, so that a policy is as long
-/// for forty functions as for one. Other names are returned unchanged.
+/// Returns a pattern for names that begin with the system's name and contain the stage's, so that a policy is as long
+/// for forty functions as for one: `<system>-*-<stage>`, `<system>-<stage>-*`, `<system>-*-<stage>-*` and `<system>/<stage>/*`.
+/// Other names, and those with a variable after the stage, are returned unchanged.
+///
+/// No pattern matches a name of another system or stage: no system's name extends another's with a hyphen, neither do the names of
+/// stages in one account, and a name contains its stage once (`rendered::names`).
 pub(super) fn to_pattern(name: &str, stack: &RenderedStack) -> String {
-    let stage = stack.name.strip_prefix(&format!("{}-{}-", stack.system, stack.stack)).unwrap_or_default();
+    let (system, stage) = (&stack.system, stack.stage());
+    if stage.is_empty() {
+        return name.to_owned();
+    }
+    let in_folder = name.trim_start_matches('/').strip_prefix(&format!("{system}/{stage}/"));
+    if in_folder.is_some_and(|rest| !rest.is_empty() && !rest.contains('$')) {
+        return format!("{}{system}/{stage}/*", if name.starts_with('/') { "/" } else { "" });
+    }
     let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));
-    let (first, end) = (format!("{}-", stack.system), format!("-{stage}"));
-    let has_both = last.strip_prefix(&first).is_some_and(|rest| rest.ends_with(&end) && rest.len() > end.len());
-    if has_both && !stage.is_empty() { format!("{folder}{first}*{end}") } else { name.to_owned() }
+    let (first, end) = (format!("{system}-"), format!("-{stage}"));
+    let Some(rest) = last.strip_prefix(&first) else { return name.to_owned() };
+    if rest.ends_with(&end) && rest.len() > end.len() {
+        return format!("{folder}{first}*{end}");
+    }
+    let middle = format!("{end}-");
+    match last.split_once(&middle) {
+        Some((_, after)) if after.is_empty() || after.contains(['$', '*']) => name.to_owned(),
+        Some((before, _)) if before == system => format!("{folder}{before}{middle}*"),
+        Some(_) => format!("{folder}{first}*{middle}*"),
+        None => name.to_owned(),
+    }
 }
 
-/// Returns a resource's ARN and the pattern of its children, without their common beginning.
+/// Returns a resource's ARN and the pattern of its children, without their common beginning. A pattern that ends with `*` includes
+/// the children.
 fn with_children(prefix: &str, name: &str, children: &str) -> Vec<String> {
-    vec![format!("{prefix}{name}"), format!("{prefix}{name}{children}")]
+    let own = format!("{prefix}{name}");
+    if own.ends_with('*') { vec![own] } else { vec![own.clone(), format!("{own}{children}")] }
 }
 
 /// Returns the ARNs of an API Gateway resource: the paths of the service's own API, whose methods are the actions.
@@ -228,6 +285,22 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_is_limited_by_its_name_and_its_bus() {
+        let rule = |bus: Value| ("AWS::Events::Rule", json!({ "Name": "system-done-dev", "EventBusName": bus }));
+        let tail = |resources: &[(&str, Value)]| {
+            let arn = |arn: &String| arn.split_once("AccountId}:").map(|(_, tail)| tail.to_owned());
+            scopes_of(resources)["events"].iter().filter_map(arn).collect::<Vec<_>>()
+        };
+        assert_eq!(tail(&[rule(Value::Null)]), ["rule/system-*-dev"]);
+        assert_eq!(tail(&[rule(json!("default"))]), ["rule/system-*-dev"]);
+        assert_eq!(tail(&[rule(json!("partner"))]), ["rule/partner/system-*-dev"]);
+        let bus = ("AWS::Events::EventBus", json!({ "Name": "system-events-dev" }));
+        let both = tail(&[bus, rule(json!({ "Ref": "R0" }))]);
+        assert_eq!(both, ["event-bus/system-*-dev", "rule/system-*-dev/system-*-dev"]);
+        assert_eq!(tail(&[rule(json!({ "Ref": "AWS::StackName" }))]), ["rule/*/system-*-dev"]);
+    }
+
+    #[test]
     fn names_with_system_and_stage_become_one_pattern() {
         let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
         let scopes =
@@ -236,6 +309,46 @@ mod tests {
             scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
         let expected = ["/aws/lambda/system-*-dev", "/aws/lambda/system-*-dev:*", "other", "other:*"];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn rules_are_limited_to_their_bus() {
+        let mut core = Stack::new("core", "");
+        let bus = core.resource("Bus", Resource::new("AWS::Events::EventBus", json!({ "Name": "events-dev" })));
+        let mut work = Stack::new("work", "");
+        let rule = |properties: Value| Resource::new("AWS::Events::Rule", properties);
+        core.resource("Done", rule(json!({ "Name": "system-done-dev", "EventBusName": bus.id() })));
+        work.resource("Nightly", rule(json!({ "Name": "nightly" })));
+        work.resource("Failed", rule(json!({ "Name": "failed", "EventBusName": bus.id() })));
+        work.resource("Named", rule(json!({ "Name": "named", "EventBusName": "other" })));
+        work.resource("Unknown", rule(json!({ "Name": "unknown", "EventBusName": { "Fn::ImportValue": "bus" } })));
+        let rendered = System::new("system", [core, work]).render(&Stage::example("dev")).expect("rendered");
+        let scopes = scopes(&rendered.stacks);
+        let prefix = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:";
+        let arns: Vec<_> = scopes["events"].iter().filter_map(|arn| arn.strip_prefix(prefix)).collect();
+        let rules = [
+            "rule/*/unknown",
+            "rule/events-dev/failed",
+            "rule/events-dev/system-*-dev",
+            "rule/nightly",
+            "rule/other/named",
+        ];
+        assert_eq!(arns, [&["event-bus/events-dev"], &rules[..]].concat());
+    }
+
+    #[test]
+    fn names_that_continue_after_the_stage_become_one_pattern() {
+        let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
+        let names =
+            ["/aws/lambda/system-api-dev-get", "/aws/lambda/system-jobs-dev-put", "system-dev-list", "/system/dev/x"];
+        let scopes = scopes_of(&names.map(named));
+        let patterns: BTreeSet<_> =
+            scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
+        let expected = ["/aws/lambda/system-*-dev-*", "system-dev-*", "/system/dev/*"];
+        assert_eq!(patterns, BTreeSet::from(expected));
+        let bucket = ("AWS::S3::Bucket", json!({ "BucketName": { "Fn::Sub": "system-data-dev-${AWS::AccountId}" } }));
+        let exact = "arn:${AWS::Partition}:s3:::system-data-dev-${AWS::AccountId}".to_owned();
+        assert_eq!(scopes_of(&[bucket])["s3"], BTreeSet::from([exact]));
     }
 
     #[test]

@@ -29,10 +29,13 @@ const TYPES: &[(&str, &str, Form)] = &[
     ("AWS::ApiGateway::ApiKey", "Tags", Form::List),
     ("AWS::ApiGateway::RestApi", "Tags", Form::List),
     ("AWS::ApiGateway::UsagePlan", "Tags", Form::List),
+    ("AWS::ApiGatewayV2::Api", "Tags", Form::Map),
+    ("AWS::ApiGatewayV2::Stage", "Tags", Form::Map),
     ("AWS::CertificateManager::Certificate", "Tags", Form::List),
     ("AWS::CloudFront::Distribution", "Tags", Form::List),
     ("AWS::Cognito::IdentityPool", "IdentityPoolTags", Form::List),
     ("AWS::Cognito::UserPool", "UserPoolTags", Form::Map),
+    ("AWS::EC2::VPCEndpoint", "Tags", Form::List),
     ("AWS::ResourceGroups::Group", "Tags", Form::List),
 ];
 

@@ -1,72 +1,13 @@
-//! CloudWatch metrics and alarms on them.
+//! Alarms on CloudWatch metrics.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-
+pub use super::metric::{Metric, Statistic};
 use super::topic::TopicHandle;
 use crate::{
     emulator::Feature,
     resources::cloud_watch::{self, alarm},
     stage::Stage,
-    template::{Part, Reference, Resource, Stack, Text, list, set},
+    template::{Part, Reference, Resource, Stack, Text, set},
 };
-
-/// One CloudWatch metric with its statistic.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Metric {
-    /// The namespace, for example `AWS/Lambda`.
-    pub namespace: String,
-    /// The metric's name, for example `Errors`.
-    pub name: String,
-    /// The dimensions, by name.
-    pub dimensions: BTreeMap<String, Text>,
-    /// The statistic that combines the values of a period.
-    pub statistic: Statistic,
-}
-
-/// A statistic: how the values of a period are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are CloudWatch's own")]
-pub enum Statistic {
-    Average,
-    Maximum,
-    Minimum,
-    Sum,
-    /// A percentile, from 1 to 99: this many percent of the values are lower.
-    Percentile(u8),
-}
-
-impl Statistic {
-    /// Returns the name that CloudWatch uses, for example `Sum` or `p95`.
-    #[must_use]
-    pub fn name(self) -> String {
-        match self {
-            Self::Percentile(percent) => format!("p{percent}"),
-            plain => format!("{plain:?}"),
-        }
-    }
-}
-
-impl Metric {
-    /// Creates a metric without dimensions.
-    #[must_use]
-    pub fn new(namespace: &str, name: &str, statistic: Statistic) -> Self {
-        Self { namespace: namespace.to_owned(), name: name.to_owned(), dimensions: BTreeMap::new(), statistic }
-    }
-
-    /// Adds a dimension.
-    #[must_use]
-    pub fn of(mut self, dimension: &str, value: impl Into<Text>) -> Self {
-        self.dimensions.insert(dimension.to_owned(), value.into());
-        self
-    }
-
-    fn dimensions(&self) -> Option<Vec<alarm::Dimension>> {
-        let dimension = |(name, value): (&String, &Text)| alarm::Dimension { name: set(name), value: set(value) };
-        (!self.dimensions.is_empty()).then(|| self.dimensions.iter().map(dimension).collect())
-    }
-}
 
 /// The value that an alarm compares.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +40,8 @@ pub struct Alarm {
     threshold: Threshold,
     period: i64,
     periods: i64,
-    topic: TopicHandle,
+    /// `None` for an alarm that notifies no topic.
+    topic: Option<TopicHandle>,
     /// Whether the stage supports the metric: the emulator has no metric math.
     is_supported: bool,
 }
@@ -116,9 +58,16 @@ impl Alarm {
             threshold,
             period: 300,
             periods: 1,
-            topic: topic.clone(),
+            topic: Some(topic.clone()),
             is_supported: true,
         }
+    }
+
+    /// Notifies no topic: the alarm is seen in CloudWatch and on dashboards only.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.topic = None;
+        self
     }
 
     /// Compares the result of a metric math expression instead of the metric. The expression names `metrics` by their IDs
@@ -159,6 +108,7 @@ impl Alarm {
             Threshold::AtLeast(threshold) => ("GreaterThanOrEqualToThreshold", threshold),
             Threshold::Below(threshold) => ("LessThanThreshold", threshold),
         };
+        let topic = || self.topic.as_ref().map(|topic| vec![topic.arn()]);
         let plain = cloud_watch::Alarm {
             alarm_name: set(&self.name),
             alarm_description: (!self.description.is_empty()).then(|| Text::from(&self.description)),
@@ -167,8 +117,8 @@ impl Alarm {
             evaluation_periods: set(self.periods),
             datapoints_to_alarm: set(self.periods),
             treat_missing_data: set("notBreaching"),
-            alarm_actions: list([self.topic.arn()]),
-            ok_actions: list([self.topic.arn()]),
+            alarm_actions: topic(),
+            ok_actions: topic(),
             ..cloud_watch::Alarm::default()
         };
         match &self.source {
@@ -183,7 +133,7 @@ impl Alarm {
         cloud_watch::Alarm {
             namespace: set(&metric.namespace),
             metric_name: set(&metric.name),
-            dimensions: metric.dimensions(),
+            dimensions: dimensions(metric),
             period: set(self.period),
             statistic: (!percentile).then(|| statistic.clone()),
             extended_statistic: percentile.then_some(statistic),
@@ -204,7 +154,7 @@ impl Alarm {
                 metric: Some(alarm::Metric {
                     namespace: set(&metric.namespace),
                     metric_name: set(&metric.name),
-                    dimensions: metric.dimensions(),
+                    dimensions: dimensions(metric),
                 }),
                 period: set(self.period),
                 stat: set(metric.statistic.name()),
@@ -218,6 +168,11 @@ impl Alarm {
     }
 }
 
+fn dimensions(metric: &Metric) -> Option<Vec<alarm::Dimension>> {
+    let dimension = |(name, value): (&String, &Text)| alarm::Dimension { name: set(name), value: set(value) };
+    (!metric.dimensions.is_empty()).then(|| metric.dimensions.iter().map(dimension).collect())
+}
+
 impl Part for Alarm {
     /// `None` if the stage does not support the alarm.
     type Handle = Option<Reference>;
@@ -227,22 +182,10 @@ impl Part for Alarm {
     }
 }
 
-impl Metric {
-    /// Returns the metric in the form of a dashboard's widget (CloudWatch API reference, "Dashboard body structure and
-    /// syntax").
-    pub(super) fn to_dashboard_json(&self) -> Value {
-        let mut metric = vec![json!(self.namespace), json!(self.name)];
-        for (name, value) in &self.dimensions {
-            metric.push(json!(name));
-            metric.push(value.to_json());
-        }
-        metric.push(json!({ "stat": self.statistic.name() }));
-        Value::Array(metric)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::parts::topic::Topic;
 
@@ -252,6 +195,15 @@ mod tests {
         let metric = Metric::new("AWS/Lambda", "Duration", Statistic::Percentile(95)).of("FunctionName", "api");
         stack.add(change(Alarm::new("Slow", "slow", metric, Threshold::Above(1000.0), &topic)));
         stack.resources.get("Slow").map(|alarm| alarm.to_json()["Properties"].clone())
+    }
+
+    #[test]
+    fn an_average_of_errors_is_their_share() {
+        let errors = || Metric::function("api", "Errors", Statistic::Average);
+        let share = |alarm: Alarm| Alarm { source: AlarmSource::Metric(errors()), ..alarm }.periods(300, 2);
+        let alarm = alarm(|alarm| share(alarm).silent()).expect("an alarm");
+        assert_eq!((&alarm["Statistic"], &alarm["EvaluationPeriods"]), (&json!("Average"), &json!(2)));
+        assert!(alarm["AlarmActions"].is_null() && alarm["OKActions"].is_null(), "{alarm}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A domain for an API: certificate, domain name, mapping and DNS record.
 
-use super::{api::ApiHandle, certificate::certificate};
+use super::{api::ApiHandle, certificate::certificate, http_api::HttpApiHandle};
 use crate::{
     resources::{
         api_gateway_v2::{ApiMapping, DomainName, domain_name},
@@ -20,19 +20,40 @@ pub struct ApiDomain {
     domain: String,
     certificate_arn: Option<String>,
     hosted_zone_id: Option<String>,
-    api: ApiHandle,
+    api_id: Text,
+    stage_name: Text,
+}
+
+/// An API that a domain can serve: a REST or an HTTP API.
+pub trait MappedApi {
+    /// Returns the API's ID and the name of its stage.
+    fn mapped(&self) -> (Text, Text);
+}
+
+impl MappedApi for ApiHandle {
+    fn mapped(&self) -> (Text, Text) {
+        (self.id.clone(), self.stage_name.clone())
+    }
+}
+
+impl MappedApi for HttpApiHandle {
+    fn mapped(&self) -> (Text, Text) {
+        (self.id.clone(), self.stage_name.clone())
+    }
 }
 
 impl ApiDomain {
     /// Creates a domain that serves `api`. The logical IDs start with `prefix`.
     #[must_use]
-    pub fn new(prefix: &str, domain: &str, api: &ApiHandle) -> Self {
+    pub fn new(prefix: &str, domain: &str, api: &impl MappedApi) -> Self {
+        let (api_id, stage_name) = api.mapped();
         Self {
             prefix: prefix.to_owned(),
             domain: domain.to_owned(),
             certificate_arn: None,
             hosted_zone_id: None,
-            api: api.clone(),
+            api_id,
+            stage_name,
         }
     }
 
@@ -91,8 +112,8 @@ impl Part for ApiDomain {
         let domain = stack.resource(&format!("{prefix}Domain"), Resource::of(domain));
         let mapping = ApiMapping {
             domain_name: set(domain.id()),
-            api_id: set(&self.api.id),
-            stage: set(&self.api.stage_name),
+            api_id: set(&self.api_id),
+            stage: set(&self.stage_name),
             ..ApiMapping::default()
         };
         stack.resource(&format!("{prefix}Mapping"), Resource::of(mapping));

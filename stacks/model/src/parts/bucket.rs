@@ -221,6 +221,29 @@ impl Bucket {
         )
     }
 
+    /// Moves every object, and every previous version, to the storage class `INTELLIGENT_TIERING` at once: S3 then chooses
+    /// the cheapest tier by access, without fees for reading (S3 user guide, "How S3 Intelligent-Tiering works"). The tiers
+    /// that archive objects stay off, so reading never has to wait.
+    #[must_use]
+    pub fn intelligent_tiering(self) -> Self {
+        let class = || set("INTELLIGENT_TIERING");
+        let current =
+            bucket::Transition { storage_class: class(), transition_in_days: set(0), ..bucket::Transition::default() };
+        let noncurrent = bucket::NoncurrentVersionTransition {
+            storage_class: class(),
+            transition_in_days: set(0),
+            ..bucket::NoncurrentVersionTransition::default()
+        };
+        self.rule(
+            "IntelligentTiering",
+            bucket::Rule {
+                transitions: Some(vec![current]),
+                noncurrent_version_transitions: Some(vec![noncurrent]),
+                ..bucket::Rule::default()
+            },
+        )
+    }
+
     fn rule(mut self, id: &str, rule: bucket::Rule) -> Self {
         self.rules.push(bucket::Rule { id: set(id), status: set("Enabled"), ..rule });
         self
@@ -333,6 +356,20 @@ mod tests {
         let rules = &stack.resources["Files"].to_json()["Properties"]["LifecycleConfiguration"]["Rules"];
         let rule = json!({ "Id": "Expire", "Status": "Enabled", "ExpirationInDays": 30, "ObjectSizeGreaterThan": "1" });
         assert_eq!(*rules, json!([rule]));
+    }
+
+    #[test]
+    fn all_versions_are_tiered_and_only_previous_ones_expire() {
+        let mut stack = Stack::new("files", "Files.");
+        let bucket = Bucket::new("Files", &name(), &Stage::example("dev")).versioned().intelligent_tiering();
+        stack.add(bucket.expire_noncurrent(730).abort_uploads(7));
+        let properties = stack.resources["Files"].to_json()["Properties"].clone();
+        assert_eq!(properties["VersioningConfiguration"]["Status"], "Enabled");
+        let rules = &properties["LifecycleConfiguration"]["Rules"];
+        let tier = json!([{ "StorageClass": "INTELLIGENT_TIERING", "TransitionInDays": 0 }]);
+        assert_eq!((&rules[0]["Transitions"], &rules[0]["NoncurrentVersionTransitions"]), (&tier, &tier));
+        assert_eq!(rules[1]["NoncurrentVersionExpiration"]["NoncurrentDays"], 730);
+        assert_eq!(rules[2]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"], 7);
     }
 
     #[test]

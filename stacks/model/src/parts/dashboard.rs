@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::alarm::Metric;
+use super::metric::{Metric, Statistic};
 use crate::{
     resources::cloud_watch,
     template::{Expression, Part, Reference, Resource, Stack, Text, json::sorted, set},
@@ -54,6 +54,56 @@ impl Widget {
     #[must_use]
     pub fn graph(title: &str, metrics: impl IntoIterator<Item = Metric>) -> Self {
         Self::Graph { title: title.to_owned(), metrics: metrics.into_iter().collect() }
+    }
+
+    /// Creates a graph of the 95th percentile of the duration of functions, given by their names in Lambda.
+    #[must_use]
+    pub fn durations<'a>(title: &str, functions: impl IntoIterator<Item = &'a str>) -> Self {
+        let duration = |name| Metric::function(name, "Duration", Statistic::Percentile(95));
+        Self::graph(title, functions.into_iter().map(duration))
+    }
+
+    /// Creates a graph of the errors of functions, given by their names in Lambda.
+    #[must_use]
+    pub fn errors<'a>(title: &str, functions: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::graph(title, functions.into_iter().map(|name| Metric::function(name, "Errors", Statistic::Sum)))
+    }
+
+    /// Creates a graph of the capacity that tables consume by reading and writing.
+    #[must_use]
+    pub fn capacity(title: &str, tables: impl IntoIterator<Item = Text>) -> Self {
+        Self::tables(title, tables, ["ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"])
+    }
+
+    /// Creates a graph of the requests that tables throttled.
+    #[must_use]
+    pub fn throttles(title: &str, tables: impl IntoIterator<Item = Text>) -> Self {
+        Self::tables(title, tables, ["ReadThrottleEvents", "WriteThrottleEvents"])
+    }
+
+    fn tables(title: &str, tables: impl IntoIterator<Item = Text>, names: [&str; 2]) -> Self {
+        let both = |table: Text| names.map(|name| Metric::table(&table, name, Statistic::Sum));
+        Self::graph(title, tables.into_iter().flat_map(both))
+    }
+
+    /// Creates a graph of the number of waiting messages in queues.
+    #[must_use]
+    pub fn backlog(title: &str, queues: impl IntoIterator<Item = Text>) -> Self {
+        let waiting = |queue| Metric::queue(queue, "ApproximateNumberOfMessagesVisible", Statistic::Maximum);
+        Self::graph(title, queues.into_iter().map(waiting))
+    }
+
+    /// Creates a graph of the age of the oldest message in queues.
+    #[must_use]
+    pub fn age(title: &str, queues: impl IntoIterator<Item = Text>) -> Self {
+        let age = |queue| Metric::queue(queue, "ApproximateAgeOfOldestMessage", Statistic::Maximum);
+        Self::graph(title, queues.into_iter().map(age))
+    }
+
+    /// Creates a graph of the requests to an HTTP API, and of those that failed because of the client or the server.
+    #[must_use]
+    pub fn http_requests(title: &str, api_id: &Text) -> Self {
+        Self::graph(title, ["Count", "4xx", "5xx"].map(|name| Metric::http_api(api_id, name, Statistic::Sum)))
     }
 
     fn properties(&self) -> (&'static str, Value) {
@@ -156,7 +206,18 @@ impl Part for Dashboard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parts::alarm::Statistic;
+
+    #[test]
+    fn tables_show_their_reads_and_writes() {
+        let Widget::Graph { metrics, .. } = Widget::capacity("Capacity", ["a", "b"].map(Text::from)) else {
+            panic!("a graph")
+        };
+        let shown: Vec<_> =
+            metrics.iter().map(|metric| (&metric.dimensions["TableName"], metric.name.as_str())).collect();
+        let (a, b) = (Text::from("a"), Text::from("b"));
+        let [read, write] = ["ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"];
+        assert_eq!(shown, [(&a, read), (&a, write), (&b, read), (&b, write)]);
+    }
 
     #[test]
     fn values_that_cloudformation_resolves_become_variables() {

@@ -10,7 +10,7 @@ use crate::{
 
 /// An `AWS::Cognito::UserPool`, a client without secret for browsers, and groups.
 ///
-/// Passwords have at least twelve characters of all four kinds, a second factor is optional, and passwords are reset by
+/// Passwords have at least twelve characters of all four kinds by default, a second factor is optional, and passwords are reset by
 /// e-mail. ID and access tokens are valid for an hour, refresh tokens for 30 days.
 #[derive(Debug, Clone)]
 pub struct EmailPool {
@@ -46,6 +46,24 @@ impl EmailPool {
             allow_admin_create_user_only: set(false),
             ..user_pool::AdminCreateUserConfig::default()
         });
+        self
+    }
+
+    /// Sets the minimum length of passwords, which have characters of all four kinds; 6 to 99 (Cognito API reference,
+    /// `PasswordPolicyType`).
+    #[must_use]
+    pub fn password_length(mut self, characters: i64) -> Self {
+        let policies = self.properties.policies.as_mut();
+        if let Some(policy) = policies.and_then(|policies| policies.password_policy.as_mut()) {
+            policy.minimum_length = set(characters);
+        }
+        self
+    }
+
+    /// Lets only the system's own functions sign users in, with their password: clients call those functions instead of Cognito.
+    #[must_use]
+    pub fn only_admin_sign_in(mut self) -> Self {
+        self.flows = vec!["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"];
         self
     }
 

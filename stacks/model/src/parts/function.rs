@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     policy::{self, Statement},
     queue::QueueHandle,
+    vpc::{self, Vpc},
 };
 use crate::{
     emulator::Feature,
@@ -35,7 +36,9 @@ pub(super) const LOG_RETENTION: i64 = 30;
 /// An `AWS::Lambda::Function` with a role of its own, a log group and the alias `live`, built from its contract's binary.
 #[derive(Debug)]
 pub struct Function {
-    name: FunctionName,
+    contract: FunctionName,
+    /// The name in Lambda.
+    name: String,
     environment: BTreeMap<String, Text>,
     memory: u32,
     timeout: u32,
@@ -43,8 +46,8 @@ pub struct Function {
     layers: Vec<Text>,
     asynchronous: Option<Asynchronous>,
     concurrency: Option<u32>,
+    vpc: Option<Vpc>,
     log_retention: i64,
-    stage_name: String,
     architecture: Architecture,
     /// Whether the stage supports settings of asynchronous invocations.
     has_event_invoke_config: bool,
@@ -84,20 +87,36 @@ impl Function {
     pub fn new<C: Contract + Serialize>(stage: &Stage, environment: C) -> Self {
         let environment = serde_json::to_value(environment).expect("an environment is JSON");
         let variables = environment.as_object().into_iter().flatten();
+        Self::of(C::NAME, variables.map(|(name, value)| (name.clone(), to_text(value))).collect(), stage)
+    }
+
+    /// Creates a function of any name, with these variables.
+    pub(crate) fn of(contract: FunctionName, environment: BTreeMap<String, Text>, stage: &Stage) -> Self {
         Self {
-            name: C::NAME,
-            environment: variables.map(|(name, value)| (name.clone(), to_text(value))).collect(),
+            contract,
+            name: format!("{}-{}-{}", contract.system, contract.function, stage.name),
+            environment,
             memory: 128,
             timeout: 10,
             statements: Vec::new(),
             layers: Vec::new(),
             asynchronous: None,
             concurrency: None,
+            vpc: None,
             log_retention: LOG_RETENTION,
-            stage_name: stage.name.clone(),
             architecture: stage.architecture,
             has_event_invoke_config: Feature::EventInvokeConfig.is_in(stage),
         }
+    }
+
+    /// Sets the name in Lambda, which is `<system>-<function>-<stage>` otherwise. The log group has the same name.
+    ///
+    /// Permissions are limited by names, so the name must start with `<system>-` and contain the stage between hyphens or after the last
+    /// one. A system with another name is refused when it is rendered.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
     }
 
     /// Sets the memory, in MB.
@@ -157,6 +176,17 @@ impl Function {
         self
     }
 
+    /// Attaches the function to a network, so that its connections leave through the network's subnets. Lambda creates network
+    /// interfaces there: the role may manage them, and the function's own code may not.
+    ///
+    /// Without a NAT gateway, the function reaches S3 and DynamoDB only through
+    /// [`GatewayEndpoints`](super::gateway_endpoints::GatewayEndpoints), and other services only through endpoints of their own.
+    #[must_use]
+    pub fn vpc(mut self, vpc: &Vpc) -> Self {
+        self.vpc = Some(vpc.clone());
+        self
+    }
+
     /// Sets the retention of logs, in days. CloudWatch Logs accepts certain values only (CloudWatch Logs API reference,
     /// `PutRetentionPolicy`).
     #[must_use]
@@ -165,23 +195,28 @@ impl Function {
         self
     }
 
-    fn role(&self, name: &str) -> Resource {
-        let log_group =
-            format!("arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/aws/lambda/{name}:*");
+    fn role(&self) -> Resource {
+        let log_group = format!(
+            "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/aws/lambda/{}:*",
+            self.name
+        );
         let mut statements = vec![
             Statement::allow(["logs:CreateLogStream", "logs:PutLogEvents"], [Expression::sub(&log_group, []).into()]),
             // These actions support no resource-level permissions (Service Authorization Reference, "AWS X-Ray").
             Statement::allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], [Text::from("*")]),
         ];
+        if self.vpc.is_some() {
+            statements.extend(vpc::interfaces(&self.name));
+        }
         statements.extend(self.statements.iter().cloned());
         Resource::of(policy::role(&policy::service_trust("lambda.amazonaws.com"), &statements))
     }
 
-    fn properties(&self, name: &str, role: &Reference, code: function::Code) -> lambda::Function {
+    fn properties(&self, role: &Reference, code: function::Code) -> lambda::Function {
         lambda::Function {
-            function_name: set(name),
+            function_name: set(&self.name),
             runtime: set(RUNTIME),
-            handler: set(self.name.handler()),
+            handler: set(self.contract.handler()),
             architectures: list([self.architecture.as_str()]),
             memory_size: set(i64::from(self.memory)),
             timeout: set(i64::from(self.timeout)),
@@ -190,6 +225,7 @@ impl Function {
             environment: Some(function::Environment { variables: Some(self.environment.clone()) }),
             reserved_concurrent_executions: self.concurrency.map(|invocations| i64::from(invocations).into()),
             tracing_config: Some(function::TracingConfig { mode: set("Active") }),
+            vpc_config: self.vpc.as_ref().map(Vpc::config),
             layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
             ..lambda::Function::default()
         }
@@ -223,12 +259,11 @@ impl Part for Function {
     type Handle = FunctionHandle;
 
     fn add_to(self, stack: &mut Stack) -> FunctionHandle {
-        let contract = self.name;
+        let contract = self.contract;
         let id = contract.logical_id;
-        let name = format!("{}-{}-{}", contract.system, contract.function, self.stage_name);
-        let role = stack.resource(&format!("{id}Role"), self.role(&name));
+        let role = stack.resource(&format!("{id}Role"), self.role());
         let log_group = LogGroup {
-            log_group_name: set(format!("/aws/lambda/{name}")),
+            log_group_name: set(format!("/aws/lambda/{}", self.name)),
             retention_in_days: set(self.log_retention),
             ..LogGroup::default()
         };
@@ -236,7 +271,7 @@ impl Part for Function {
         let (bucket, key) = add_code_parameters(stack, id, "function", ParameterSource::FunctionCode(contract.into()));
         let code = function::Code { s3_bucket: Some(bucket), s3_key: Some(key), ..function::Code::default() };
         // Otherwise an early invocation creates the log group, and the stack fails because it exists.
-        let function = Resource::of(self.properties(&name, &role, code)).depends_on(log_group.logical_id());
+        let function = Resource::of(self.properties(&role, code)).depends_on(log_group.logical_id());
         let function = stack.resource(id, function);
         let alias = add_alias(stack, &contract, &function);
         if let Some(config) = self.event_invoke_config(&function) {
@@ -245,7 +280,7 @@ impl Part for Function {
         }
         stack.functions.push(RenderedFunction {
             id: contract.into(),
-            function_name: name.clone(),
+            function_name: self.name.clone(),
             alias_logical_id: alias.logical_id().to_owned(),
         });
         FunctionHandle {
@@ -253,7 +288,7 @@ impl Part for Function {
             alias: alias.id(),
             alias_logical_id: alias.logical_id().to_owned(),
             logical_id: id.to_owned(),
-            name,
+            name: self.name,
         }
     }
 }
@@ -338,3 +373,6 @@ impl FunctionHandle {
         &self.logical_id
     }
 }
+
+#[cfg(test)]
+mod tests;

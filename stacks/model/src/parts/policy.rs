@@ -7,9 +7,10 @@ use crate::{
     template::{Expression, Text, list, set, value::REASON},
 };
 
-/// One statement of a policy, with the effect `Allow`.
+/// One statement of a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
+    effect: &'static str,
     actions: Vec<String>,
     resources: Vec<Text>,
     /// Whether the resources are those that the actions are not allowed on.
@@ -23,7 +24,14 @@ impl Statement {
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
         let actions = actions.into_iter().map(str::to_owned).collect();
-        Self { actions, resources: resources.into_iter().collect(), is_inverted: false, condition: None, reason: None }
+        let resources = resources.into_iter().collect();
+        Self { effect: "Allow", actions, resources, is_inverted: false, condition: None, reason: None }
+    }
+
+    /// Denies `actions` on `resources`, even where another statement allows them.
+    #[must_use]
+    pub fn deny<'a>(actions: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = Text>) -> Self {
+        Self { effect: "Deny", ..Self::allow(actions, resources) }
     }
 
     /// Allows `actions` on all resources except `resources`.
@@ -50,9 +58,16 @@ impl Statement {
         self
     }
 
-    fn to_json(&self) -> Value {
+    /// Returns the same statement, limited to the actions of a service such as `s3`; `None` if it has none.
+    pub(super) fn of_service(&self, service: &str) -> Option<Self> {
+        let is_of = |action: &&String| action.split_once(':').is_some_and(|(prefix, _)| prefix == service);
+        let actions: Vec<_> = self.actions.iter().filter(is_of).cloned().collect();
+        (!actions.is_empty()).then(|| Self { actions, ..self.clone() })
+    }
+
+    pub(super) fn to_json(&self) -> Value {
         let resources = if self.is_inverted { "NotResource" } else { "Resource" };
-        let mut statement = json!({ "Effect": "Allow", "Action": self.actions, resources: self.resources });
+        let mut statement = json!({ "Effect": self.effect, "Action": self.actions, resources: self.resources });
         if let Some(condition) = &self.condition {
             statement["Condition"] = condition.clone();
         }

@@ -101,7 +101,7 @@ impl Part for Queue {
         if self.tls_only {
             for queue in [&queue, &dead_letters] {
                 let policy = Resource::of(tls_only(queue));
-                stack.resource(&format!("{}Policy", queue.logical_id()), policy);
+                stack.resource(&policy_id(queue), policy);
             }
         }
         Queues { main: QueueHandle { queue }, dead_letters: QueueHandle { queue: dead_letters } }
@@ -132,7 +132,7 @@ impl Part for FailureQueue {
     fn add_to(self, stack: &mut Stack) -> QueueHandle {
         let queue = stack.resource(&self.logical_id, Resource::of(base_properties(&self.name)));
         if self.tls_only {
-            stack.resource(&format!("{}Policy", self.logical_id), Resource::of(tls_only(&queue)));
+            stack.resource(&policy_id(&queue), Resource::of(tls_only(&queue)));
         }
         QueueHandle { queue }
     }
@@ -146,6 +146,11 @@ fn base_properties(name: &str) -> sqs::Queue {
         sqs_managed_sse_enabled: set(true),
         ..sqs::Queue::default()
     }
+}
+
+/// Returns the logical ID of a queue's policy.
+fn policy_id(queue: &Reference) -> String {
+    format!("{}Policy", queue.logical_id())
 }
 
 fn tls_only(queue: &Reference) -> sqs::QueuePolicy {
@@ -195,6 +200,22 @@ impl QueueHandle {
     #[must_use]
     pub fn work(&self) -> Vec<Statement> {
         self.allow(&["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"])
+    }
+
+    /// Adds a statement, in IAM's JSON form, to the queue's own policy. A queue has one policy (SQS API reference,
+    /// `SetQueueAttributes`), so nothing is added for a queue of another stack.
+    pub(super) fn permit(&self, stack: &mut Stack, statement: serde_json::Value) {
+        if !self.queue.is_in(stack) {
+            return;
+        }
+        let id = policy_id(&self.queue);
+        if let Some(statements) = stack.list_mut(&id, "/PolicyDocument/Statement") {
+            statements.push(statement);
+            return;
+        }
+        let document = policy::resource_policy(vec![statement]);
+        let properties = sqs::QueuePolicy { queues: list([self.queue.id()]), policy_document: Some(document) };
+        stack.resource(&id, Resource::of(properties));
     }
 
     fn allow(&self, actions: &[&str]) -> Vec<Statement> {

@@ -1,4 +1,4 @@
-//! A DynamoDB table with on-demand capacity, and the statements that grant access to it.
+//! A DynamoDB table with on-demand capacity, and the statements that grant access to it and to its stream.
 
 use serde_json::json;
 
@@ -6,18 +6,19 @@ use super::policy::Statement;
 use crate::{
     resources::dynamo_db::{self, table},
     stage::Stage,
-    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, set},
+    template::{Expression, Part, Reference, RemovalPolicy, Resource, Stack, Text, list, set},
 };
 
 /// The age in days up to which a table can be restored: the maximum (DynamoDB developer guide, "Point-in-time backups").
 const RECOVERY_DAYS: i64 = 35;
 
-/// An encrypted `AWS::DynamoDB::Table` with on-demand capacity. All keys are strings.
+/// An encrypted `AWS::DynamoDB::Table` with on-demand capacity. Keys are strings, unless [`Table::number_key`] says otherwise.
 #[derive(Debug, Clone)]
 pub struct Table {
     logical_id: String,
     properties: dynamo_db::Table,
     keys: Vec<String>,
+    numbers: Vec<String>,
     indexes: Vec<String>,
     removal: RemovalPolicy,
 }
@@ -84,14 +85,38 @@ impl Table {
             logical_id: logical_id.to_owned(),
             properties,
             keys: key_schema(key).map(|(name, _)| name.to_owned()).collect(),
+            numbers: Vec::new(),
             indexes: Vec::new(),
             removal: if stage.is_local() { RemovalPolicy::Delete } else { RemovalPolicy::Retain },
         }
     }
 
+    /// Makes an attribute that is part of a key a number instead of a string.
+    #[must_use]
+    pub fn number_key(mut self, attribute: &str) -> Self {
+        self.numbers.push(attribute.to_owned());
+        self
+    }
+
     /// Adds a global secondary index that projects all attributes.
     #[must_use]
-    pub fn index(mut self, name: &str, key: Key) -> Self {
+    pub fn index(self, name: &str, key: Key) -> Self {
+        self.projected_index(name, key, "ALL", None)
+    }
+
+    /// Adds a global secondary index that projects the keys and these other attributes.
+    #[must_use]
+    pub fn index_including(self, name: &str, key: Key, attributes: &[&str]) -> Self {
+        self.projected_index(name, key, "INCLUDE", list(attributes.iter().copied()))
+    }
+
+    /// Adds a global secondary index that projects the keys only.
+    #[must_use]
+    pub fn index_keys_only(self, name: &str, key: Key) -> Self {
+        self.projected_index(name, key, "KEYS_ONLY", None)
+    }
+
+    fn projected_index(mut self, name: &str, key: Key, projection: &str, attributes: Option<Vec<Text>>) -> Self {
         let item = |(name, key_type)| table::GlobalSecondaryIndexKeySchema {
             attribute_name: set(name),
             key_type: set(key_type),
@@ -99,7 +124,7 @@ impl Table {
         let index = table::GlobalSecondaryIndex {
             index_name: set(name),
             key_schema: Some(key_schema(key).map(item).collect()),
-            projection: Some(table::Projection { projection_type: set("ALL"), ..table::Projection::default() }),
+            projection: Some(table::Projection { projection_type: set(projection), non_key_attributes: attributes }),
             ..table::GlobalSecondaryIndex::default()
         };
         self.properties.global_secondary_indexes.get_or_insert_default().push(index);
@@ -165,10 +190,14 @@ impl Part for Table {
     type Handle = TableHandle;
 
     fn add_to(mut self, stack: &mut Stack) -> TableHandle {
+        // DynamoDB refuses a number that is no key, so it is not left out here.
+        self.keys.extend(self.numbers.iter().cloned());
         self.keys.sort();
         self.keys.dedup();
+        let numbers = &self.numbers;
+        let attribute_type = |name: &String| set(if numbers.contains(name) { "N" } else { "S" });
         let definition =
-            |name: &String| table::AttributeDefinition { attribute_name: set(name), attribute_type: set("S") };
+            |name| table::AttributeDefinition { attribute_name: set(name), attribute_type: attribute_type(name) };
         self.properties.attribute_definitions = Some(self.keys.iter().map(definition).collect());
         let table = stack.resource(&self.logical_id, Resource::of(self.properties).removal(self.removal));
         TableHandle { table, indexes: self.indexes }
@@ -186,6 +215,24 @@ impl TableHandle {
     #[must_use]
     pub fn arn(&self) -> Text {
         self.table.attribute("Arn")
+    }
+
+    /// Returns the ARN of the table's stream.
+    #[must_use]
+    pub fn stream_arn(&self) -> Text {
+        self.table.attribute("StreamArn")
+    }
+
+    /// Allows what Lambda requires of the role of a function that an event source mapping invokes with the changes of the
+    /// table (Lambda developer guide, "Process DynamoDB records with Lambda": execution role permissions).
+    #[must_use]
+    pub fn consume_stream(&self) -> Vec<Statement> {
+        let actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"];
+        vec![
+            Statement::allow(actions, [self.stream_arn()]),
+            // A list of the account, which has no resource.
+            Statement::allow(["dynamodb:ListStreams"], [Text::from("*")]),
+        ]
     }
 
     fn index_arn(&self, name: &str) -> Text {
@@ -228,6 +275,23 @@ mod tests {
         assert_eq!(properties["KeySchema"][1], json!({ "AttributeName": "SK", "KeyType": "RANGE" }));
         assert_eq!(handle.allow(&[Access::GetItem]).len(), 1);
         assert_eq!(handle.allow(&[Access::GetItem, Access::Query]).len(), 2);
+    }
+
+    #[test]
+    fn indexes_project_what_their_queries_need() {
+        let mut stack = Stack::new("data", "Data.");
+        let table = Table::new("Tasks", "tasks", ("PK", None), &Stage::example("dev"))
+            .index_including("ByTime", ("User", Some("At")), &["Title"])
+            .index_keys_only("ByState", ("State", Some("At")))
+            .number_key("At");
+        stack.add(table);
+        let properties = stack.resources["Tasks"].to_json()["Properties"].clone();
+        let projection = |index: usize| properties["GlobalSecondaryIndexes"][index]["Projection"].clone();
+        assert_eq!(projection(0), json!({ "ProjectionType": "INCLUDE", "NonKeyAttributes": ["Title"] }));
+        assert_eq!(projection(1), json!({ "ProjectionType": "KEYS_ONLY" }));
+        let types: Vec<_> = properties["AttributeDefinitions"].as_array().expect("definitions").iter().collect();
+        let defined = |name, kind| json!({ "AttributeName": name, "AttributeType": kind });
+        assert_eq!(types, [&defined("At", "N"), &defined("PK", "S"), &defined("State", "S"), &defined("User", "S")]);
     }
 
     #[test]

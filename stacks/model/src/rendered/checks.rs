@@ -53,6 +53,8 @@ pub enum LiveKind {
     Served,
     /// The API has no such route.
     Absent,
+    /// A WebSocket API refuses connections without a token.
+    Connect,
 }
 
 impl LiveKind {
@@ -64,6 +66,7 @@ impl LiveKind {
             Self::Cors => "cors",
             Self::Served => "served",
             Self::Absent => "absent",
+            Self::Connect => "connect",
         }
     }
 }
@@ -111,6 +114,22 @@ impl LiveCheck {
         Self { kind: LiveKind::Absent, ..Self::responds(api, method, path, &[]) }
     }
 
+    /// A WebSocket API refuses a connection without a token: with status 401 if an identity source of the authorizer is missing, or
+    /// with 403 (API Gateway developer guide, "The `$connect` route").
+    #[must_use]
+    pub fn refuses_connection(api: &str) -> Self {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = vec![
+            header("connection", "Upgrade"),
+            header("upgrade", "websocket"),
+            header("sec-websocket-version", "13"),
+            // RFC 6455, section 4.1: 16 bytes in base64. No connection is opened, so they need not be random.
+            header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+        ];
+        let refused = Self { kind: LiveKind::Connect, ..Self::responds(api, Method::Get, "", &[401, 403]) };
+        Self { headers, ..refused }
+    }
+
     /// A preflight of a browser at `origin` is answered with permission to use the method.
     #[must_use]
     pub fn preflight(api: &str, method: Method, path: &str, origin: &str) -> Self {
@@ -139,6 +158,9 @@ impl LiveCheck {
     #[must_use]
     pub fn title(&self) -> String {
         let is_forged = self.headers.iter().any(|(name, _)| name == "authorization");
+        if self.kind == LiveKind::Connect {
+            return format!("connect to {} without a token", self.api);
+        }
         let remark = match self.kind {
             LiveKind::Absent => ", no route",
             _ if is_forged => ", token forged",

@@ -7,6 +7,7 @@ mod checks;
 mod names;
 mod routes;
 mod version;
+mod web_socket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +18,9 @@ use serde_json::Value;
 pub(crate) use self::routes::{is_greedy, variable};
 pub use self::{
     checks::{Exchange, Latency, LiveCheck, LiveKind, SignIn, SmokeCheck},
-    routes::{RenderedApi, RenderedMethod, RenderedRoute, Served},
+    routes::{ApiKind, RenderedApi, RenderedMethod, RenderedRoute, Served},
     version::{FormatVersion, VERSION},
+    web_socket::{RenderedSocketRoute, RenderedWebSocket},
 };
 
 /// A system's stacks in deploy order, and the checks that it must pass.
@@ -31,6 +33,9 @@ pub struct RenderedSystem {
     pub name: String,
     /// The stacks. Each comes after the stacks whose outputs it takes.
     pub stacks: Vec<RenderedStack>,
+    /// Names for several stacks, by [`RenderedStack::stack`], with which a deploy selects them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Vec<String>>,
     /// The smoke checks that run when the system is released.
     pub smoke: Vec<SmokeCheck>,
     /// The checks that run from outside after a deploy.
@@ -107,8 +112,10 @@ pub struct RenderedStack {
     pub functions: Vec<RenderedFunction>,
     /// The layers in the template.
     pub layers: Vec<RenderedLayer>,
-    /// The REST APIs in the template.
+    /// The REST and HTTP APIs in the template, with the routes that other stacks add to them.
     pub apis: Vec<RenderedApi>,
+    /// The WebSocket APIs in the template.
+    pub web_sockets: Vec<RenderedWebSocket>,
 }
 
 impl RenderedStack {
@@ -132,7 +139,16 @@ impl RenderedStack {
             functions: Vec::new(),
             layers: Vec::new(),
             apis: Vec::new(),
+            web_sockets: Vec::new(),
         }
+    }
+
+    /// Returns the stage's name, which ends the stack's name; an empty text if the stack is named otherwise.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        let rest = self.name.strip_prefix(self.system.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.stack.as_str()));
+        rest.and_then(|rest| rest.strip_prefix('-')).unwrap_or_default()
     }
 }
 
@@ -176,7 +192,7 @@ pub enum ParameterSource {
 pub struct RenderedFunction {
     /// The names from the function's contract.
     pub id: FunctionId,
-    /// The name in Lambda: `<system>-<function>-<stage>`.
+    /// The name in Lambda: `<system>-<function>-<stage>`, or another one with the system and the stage.
     pub function_name: String,
     /// The logical ID of the alias `live`.
     pub alias_logical_id: String,

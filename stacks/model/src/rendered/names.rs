@@ -3,15 +3,18 @@
 use contract::Method;
 use serde_json::Value;
 
-use super::{LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedStack, RenderedSystem, SignIn};
+use super::{
+    LiveCheck, LiveKind, ParameterSource, RenderedApi, RenderedFunction, RenderedStack, RenderedSystem,
+    RenderedWebSocket, SignIn,
+};
 use crate::template::RenderError;
 
 /// Types that outputs must refer to, as CloudFormation and messages name them.
-const API: (&str, &str) = ("AWS::ApiGateway::RestApi", "API");
 const CLIENT: (&str, &str) = ("AWS::Cognito::UserPoolClient", "user pool client");
 const DISTRIBUTION: (&str, &str) = ("AWS::CloudFront::Distribution", "distribution");
 const POOL: (&str, &str) = ("AWS::Cognito::UserPool", "user pool");
 const TOPIC: (&str, &str) = ("AWS::SNS::Topic", "topic");
+const WEB_SOCKET: (&str, &str) = ("AWS::ApiGatewayV2::Api", "WebSocket API");
 
 impl RenderedSystem {
     /// Checks that everything which the system declares by name exists.
@@ -24,6 +27,7 @@ impl RenderedSystem {
     pub fn check_names(&self) -> Result<(), RenderError> {
         let names = Names { system: self };
         names.check_stacks()?;
+        names.check_groups()?;
         for smoke in &self.smoke {
             let by = format!("the smoke check of {}", smoke.path);
             names.route(&by, &smoke.api, Method::Get, &smoke.path)?;
@@ -52,6 +56,7 @@ impl Names<'_> {
         for stack in &self.system.stacks {
             let by = |what: &str, name: &str| format!("{what} {name} of stack {}", stack.stack);
             for function in &stack.functions {
+                self.check_name(stack, function)?;
                 let by = by("function", &function.function_name);
                 self.resource(&by, stack, &function.id.logical_id, "AWS::Lambda::Function")?;
                 self.resource(&by, stack, &function.alias_logical_id, "AWS::Lambda::Alias")?;
@@ -61,17 +66,57 @@ impl Names<'_> {
             }
             for api in &stack.apis {
                 let by = by("API", &api.logical_id);
-                self.resource(&by, stack, &api.logical_id, API.0)?;
-                self.output(&by, &stack.stack, &api.id_output, Some(API))?;
+                let kind = api.kind.resource_type();
+                self.resource(&by, stack, &api.logical_id, kind)?;
+                self.output(&by, &stack.stack, &api.id_output, Some((kind, "API")))?;
                 self.output(&by, &stack.stack, &api.url_output, None)?;
                 for method in &api.methods {
+                    self.stack(&format!("{} of {by}", method.title()), &method.stack)?;
                     self.function(&format!("{} of {by}", method.title()), &method.function)?;
                 }
+            }
+            for api in &stack.web_sockets {
+                self.check_web_socket(stack, api)?;
             }
             for (parameter, source) in &stack.parameters {
                 if let ParameterSource::Output { stack: other, output } = source {
                     self.output(&by("parameter", parameter), other, output, None)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_web_socket(&self, stack: &RenderedStack, api: &RenderedWebSocket) -> Result<(), RenderError> {
+        let by = format!("WebSocket API {} of stack {}", api.logical_id, stack.stack);
+        self.resource(&by, stack, &api.logical_id, WEB_SOCKET.0)?;
+        self.output(&by, &stack.stack, &api.id_output, Some(WEB_SOCKET))?;
+        self.output(&by, &stack.stack, &api.url_output, None)?;
+        for route in &api.routes {
+            self.function(&format!("route {} of {by}", route.key), &route.function)?;
+        }
+        api.authorizer.iter().try_for_each(|function| self.function(&format!("the authorizer of {by}"), function))
+    }
+
+    /// Permissions and clean-ups are limited by names, so the name of a function contains system and stage.
+    fn check_name(&self, stack: &RenderedStack, function: &RenderedFunction) -> Result<(), RenderError> {
+        let (system, stage, name) = (&function.id.system, stack.stage(), &function.function_name);
+        if is_named_for(name, system, stage) {
+            return Ok(());
+        }
+        let message = format!(
+            "function {} of stack {} is named `{name}`; name it like `{system}-…-{stage}` or `{system}-…-{stage}-…`, because permissions \
+             are limited by names",
+            function.id.logical_id, stack.stack
+        );
+        Err(RenderError::Settings { system: stack.system.clone(), message })
+    }
+
+    fn check_groups(&self) -> Result<(), RenderError> {
+        let known = || self.system.stacks.iter().map(|stack| stack.stack.clone()).collect::<Vec<_>>();
+        for (group, stacks) in &self.system.groups {
+            if let Some(unknown) = stacks.iter().find(|name| !known().contains(name)) {
+                return Err(self.unknown(&format!("group {group}"), "stack", unknown, known()));
             }
         }
         Ok(())
@@ -100,8 +145,10 @@ impl Names<'_> {
 
     fn live(&self, what: &str, check: &LiveCheck) -> Result<(), RenderError> {
         let by = format!("{what} {}", check.title());
-        if check.kind == LiveKind::Absent {
-            return self.no_route(&by, check);
+        match check.kind {
+            LiveKind::Absent => return self.no_route(&by, check),
+            LiveKind::Connect => return self.web_socket(&by, &check.api),
+            _ => {}
         }
         self.route(&by, &check.api, check.method, &check.path)?;
         // A browser asks for permission to use the method that it needs.
@@ -115,6 +162,17 @@ impl Names<'_> {
         let apis = || self.system.stacks.iter().flat_map(|stack| &stack.apis);
         let known = || apis().map(|api| api.logical_id.clone()).collect();
         apis().find(|known| known.logical_id == name).ok_or_else(|| self.unknown(by, "API", name, known()))
+    }
+
+    /// The WebSocket API must exist, and have an authorizer.
+    fn web_socket(&self, by: &str, name: &str) -> Result<(), RenderError> {
+        let apis =
+            || self.system.stacks.iter().flat_map(|stack| &stack.web_sockets).filter(|api| api.authorizer.is_some());
+        if apis().any(|api| api.logical_id == name) {
+            return Ok(());
+        }
+        let known = apis().map(|api| api.logical_id.clone()).collect();
+        Err(self.unknown(by, "WebSocket API with an authorizer", name, known))
     }
 
     /// The API must exist, and not serve the request.
@@ -133,11 +191,22 @@ impl Names<'_> {
     fn route(&self, by: &str, api: &str, method: Method, path: &str) -> Result<(), RenderError> {
         let api = self.api(by, api)?;
         let is_absolute = path.starts_with('/');
+        if is_absolute && method == Method::Options && api.answers_preflights {
+            return Ok(());
+        }
         if is_absolute && api.serving(method, path).is_some() {
             return Ok(());
         }
         let what = format!("route of API {}", api.logical_id);
         Err(self.unknown(by, &what, &format!("{} {path}", method.as_str()), titles(api)))
+    }
+
+    fn stack(&self, by: &str, name: &str) -> Result<(), RenderError> {
+        let stacks = || self.system.stacks.iter();
+        if stacks().any(|stack| stack.stack == name) {
+            return Ok(());
+        }
+        Err(self.unknown(by, "stack", name, stacks().map(|stack| stack.stack.clone()).collect()))
     }
 
     fn function(&self, by: &str, name: &str) -> Result<(), RenderError> {
@@ -196,6 +265,16 @@ impl Names<'_> {
     }
 }
 
+/// Returns whether a name begins with `<system>-` and contains the stage as a whole part: `<system>-<stage>`, `…-<stage>` or `…-<stage>-…`.
+fn is_named_for(name: &str, system: &str, stage: &str) -> bool {
+    let rest = name.strip_prefix(system).filter(|rest| rest.starts_with('-'));
+    rest.is_some_and(|rest| {
+        let (rest, part) = (format!("{rest}-"), format!("-{stage}-"));
+        // Twice would be the name of a stage within the name of a function, which another stage's patterns match.
+        rest.match_indices(&part).count() == 1 && !rest.contains(&format!("{part}{stage}-"))
+    })
+}
+
 fn titles(api: &RenderedApi) -> Vec<String> {
     api.methods.iter().filter(|own| own.method != Some(Method::Options)).map(|own| own.title()).collect()
 }
@@ -251,6 +330,23 @@ mod tests {
     }
 
     #[test]
+    fn a_group_of_a_stack_that_does_not_exist_is_refused() {
+        let with = |stack: &'static str| {
+            move |system: &mut RenderedSystem| {
+                system.groups = [("all".to_owned(), vec!["data".to_owned(), stack.to_owned()])].into();
+            }
+        };
+        let mut system = notes();
+        with("api")(&mut system);
+        assert_eq!(system.check_names(), Ok(()));
+        let error = error_after(with("apis"));
+        assert!(
+            error.contains("group all names stack `apis`, which does not exist; choose one of: data, api"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_check_of_an_absent_route_needs_the_api_and_no_route() {
         let live = |check: LiveCheck| move |system: &mut RenderedSystem| system.live = vec![check];
         let mut system = notes();
@@ -269,7 +365,7 @@ mod tests {
     #[test]
     fn an_output_that_does_not_exist_is_refused() {
         type Change = fn(&mut RenderedSystem);
-        let changes: [(Change, &str); 7] = [
+        let changes: [(Change, &str); 8] = [
             (
                 |system| system.sign_in.as_mut().expect("one").stack = "users".to_owned(),
                 "the sign-in names stack `users`",
@@ -297,6 +393,13 @@ mod tests {
                     api.apis[0].methods[0].function = "notes-gone-prod".to_owned();
                 },
                 "names function `notes-gone-prod`, which does not exist; choose one of: notes-api-prod",
+            ),
+            (
+                |system| {
+                    let api = system.stacks.iter_mut().find(|stack| !stack.apis.is_empty()).expect("an API");
+                    api.apis[0].methods[0].stack = "gone".to_owned();
+                },
+                "of API NotesApi of stack api names stack `gone`, which does not exist",
             ),
         ];
         for (change, expected) in changes {

@@ -21,17 +21,42 @@ impl From<Route> for RenderedRoute {
     }
 }
 
-/// A REST API in a template.
+/// The kind of an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ApiKind {
+    /// A REST API: clients see its changes with a new deployment, below the name of its stage.
+    Rest,
+    /// An HTTP API with the stage `$default`: changes are deployed at once, and served at the root.
+    Http,
+}
+
+impl ApiKind {
+    /// Returns the type of the API's resource.
+    #[must_use]
+    pub const fn resource_type(self) -> &'static str {
+        match self {
+            Self::Rest => "AWS::ApiGateway::RestApi",
+            Self::Http => "AWS::ApiGatewayV2::Api",
+        }
+    }
+}
+
+/// An API in a template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenderedApi {
-    /// The logical ID of the `AWS::ApiGateway::RestApi`.
+    /// The logical ID of the API's resource.
     pub logical_id: String,
+    /// The kind.
+    pub kind: ApiKind,
     /// The name of the API's only stage.
     pub stage_name: String,
+    /// Whether the gateway itself answers preflights of every path.
+    pub answers_preflights: bool,
     /// The routes that the API must serve, without `OPTIONS`.
     pub routes: Vec<RenderedRoute>,
-    /// Every method of the API, `OPTIONS` and `ANY` included.
+    /// Every method of the API, `OPTIONS` and `ANY` included, also those that other stacks add.
     pub methods: Vec<RenderedMethod>,
     /// The output with the API's ID.
     pub id_output: String,
@@ -51,6 +76,8 @@ pub struct RenderedMethod {
     pub function: String,
     /// Whether requests reach the function without a token.
     pub is_open: bool,
+    /// The stack that adds the method, by [`RenderedStack::stack`](super::RenderedStack::stack): the API's own or another one.
+    pub stack: String,
 }
 
 impl RenderedMethod {
@@ -78,13 +105,17 @@ impl RenderedApi {
     /// Returns the method that serves a request, as API Gateway selects it. `path` is the path below the API's URL; a query
     /// is ignored.
     ///
-    /// A literal segment takes precedence over a variable, and a variable over a greedy one. Where the selected path does not
-    /// have the method, the request falls through to the longest greedy path that has it (observed in AWS by the authors of
-    /// MiniStack, `_match_greedy_fallback` in its `apigateway_v1.py`).
+    /// A literal segment takes precedence over a variable, and a variable over a greedy one. Where the path that a REST API selects does
+    /// not have the method, the request falls through to the longest greedy path that has it (observed in AWS by the authors of
+    /// MiniStack, `_match_greedy_fallback` in its `apigateway_v1.py`). An HTTP API selects among the routes that have the method, greedy
+    /// ones last (API Gateway developer guide, "Create routes for HTTP APIs in API Gateway").
     #[must_use]
     pub fn serving(&self, method: Method, path: &str) -> Option<Served<'_>> {
         let path = path.split('?').next().unwrap_or_default();
         let segments = segments(path);
+        if self.kind == ApiKind::Http {
+            return self.matching_route(method, &segments);
+        }
         let node = self.nodes().filter(|node| matches(node, &segments).is_some()).min_by(|a, b| precedence(a, b))?;
         self.on(&node, method, &segments).or_else(|| {
             let greedy = self.methods.iter().map(|method| self::segments(&method.path));
@@ -92,6 +123,18 @@ impl RenderedApi {
             greedy.sort_by_key(|node| std::cmp::Reverse(node.len()));
             greedy.iter().find_map(|node| self.on(node, method, &segments))
         })
+    }
+
+    /// The route of an HTTP API for a request.
+    fn matching_route(&self, method: Method, requested: &[&str]) -> Option<Served<'_>> {
+        let is_greedy_route = |path: &[&str]| path.last().is_some_and(|last| is_greedy(last));
+        let all = self.methods.iter().filter(|own| own.receives(method)).map(|own| (own, segments(&own.path)));
+        let served = all.filter_map(|(own, path)| Some((own, matches(&path, requested)?, path)));
+        let best = served.min_by(|(one, _, a), (other, _, b)| {
+            let by_greed = is_greedy_route(a).cmp(&is_greedy_route(b));
+            by_greed.then_with(|| precedence(a, b)).then(one.method.is_none().cmp(&other.method.is_none()))
+        });
+        best.map(|(method, variables, _)| Served { method, variables })
     }
 
     /// The paths of all resources: those of methods, and their parents.
@@ -168,10 +211,13 @@ mod tests {
             path: (*path).to_owned(),
             function: "f".to_owned(),
             is_open: true,
+            stack: "api".to_owned(),
         };
         RenderedApi {
             logical_id: "Api".to_owned(),
+            kind: ApiKind::Rest,
             stage_name: "dev".to_owned(),
+            answers_preflights: false,
             routes: Vec::new(),
             methods: methods.iter().map(method).collect(),
             id_output: "ApiId".to_owned(),
@@ -225,6 +271,19 @@ mod tests {
         // The literal resource is selected, although only the variable one has the method.
         assert_eq!(title(&api, Method::Get, "/links"), None);
         assert_eq!(title(&api, Method::Post, "/links").as_deref(), Some("POST /links"));
+    }
+
+    #[test]
+    fn an_http_api_selects_among_the_routes_that_have_the_method() {
+        let methods = [("GET", "/{id}"), ("POST", "/links"), ("GET", "/links/{all+}"), ("GET", "/{kind}/new")];
+        let api = RenderedApi { kind: ApiKind::Http, ..api(&methods) };
+        // A REST API would select the path `/links`, which has no such method.
+        assert_eq!(title(&api, Method::Get, "/links").as_deref(), Some("GET /{id}"));
+        assert_eq!(title(&api, Method::Post, "/links?x=1").as_deref(), Some("POST /links"));
+        // A complete match comes before a greedy one, whose first segment is literal.
+        assert_eq!(title(&api, Method::Get, "/links/new").as_deref(), Some("GET /{kind}/new"));
+        assert_eq!(title(&api, Method::Get, "/links/a/b").as_deref(), Some("GET /links/{all+}"));
+        assert_eq!(title(&api, Method::Put, "/links"), None);
     }
 
     #[test]

@@ -31,6 +31,7 @@ fn system() -> RenderedSystem {
         version: FormatVersion,
         name: "notes".to_owned(),
         stacks: vec![stack],
+        groups: [("all".to_owned(), vec!["api".to_owned()])].into(),
         smoke: Vec::new(),
         live: vec![LiveCheck::preflight("Api", Method::Post, "/notes", "https://example.com")],
         latency: None,
@@ -65,7 +66,7 @@ fn another_version_and_unknown_fields_are_refused() {
     let mut json = serde_json::to_value(system()).expect("JSON");
     json["version"] = json!(1);
     let error = RenderedSystem::deserialize(&json).expect_err("another version").to_string();
-    assert!(error.contains("format version 1, but version 2 is required"), "{error}");
+    assert!(error.contains("format version 1, but version 3 is required"), "{error}");
     json["version"] = json!(VERSION);
     json["colour"] = json!("blue");
     let error = RenderedSystem::deserialize(&json).expect_err("an unknown field").to_string();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// The version of [`RenderedSystem`](super::RenderedSystem)'s format that this crate reads and writes.
 ///
 /// It rises with every change of the format that a reader of the previous version would not understand.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The version in a serialized system: always [`VERSION`]. Deserializing another version is an error that names both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

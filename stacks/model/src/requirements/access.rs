@@ -18,6 +18,7 @@ pub(super) const IDENTITIES: &[&str] =
 pub(super) const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("cloudwatch:GetMetricData", "metrics are no resources"),
     ("cloudwatch:PutMetricData", "metrics are no resources; limit them with the condition cloudwatch:namespace"),
+    ("dynamodb:ListStreams", "a list of the account"),
     ("ec2:DescribeNetworkInterfaces", "a list of the account"),
     ("sts:GetCallerIdentity", "it concerns the caller"),
     ("xray:GetSamplingRules", "traces are no resources"),
@@ -174,6 +175,10 @@ pub(crate) fn is_wildcard(resource: &str) -> bool {
         // Paths of the service's own API, for example `/restapis/<ID>/stages/<name>`.
         return name.trim_start_matches('/').split('/').take(2).any(is_any);
     }
+    if service == Some("events") {
+        // A rule's ARN is `rule/<bus>/<name>`, and that of a rule of the default bus `rule/<name>`.
+        return name.rsplit('/').next().is_some_and(is_any);
+    }
     match name.split_once(['/', ':']) {
         Some((_, name)) => is_any(name.split(['/', ':']).next().unwrap_or_default()),
         None => is_any(name),
@@ -222,6 +227,8 @@ mod tests {
             "arn:aws:lambda:eu-central-1:111122223333:function:*",
             r#"{"Fn::Sub":"arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*"}"#,
             "arn:aws:apigateway:eu-central-1::/tags/*",
+            "arn:aws:events:eu-central-1:111122223333:rule/*",
+            "arn:aws:events:eu-central-1:111122223333:event-bus/*",
         ] {
             assert!(is_wildcard(wide), "{wide}");
         }
@@ -233,6 +240,7 @@ mod tests {
             "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/photos:*",
             "arn:aws:lambda:eu-central-1:111122223333:function:photos-*",
             "arn:aws:apigateway:eu-central-1::/restapis",
+            "arn:aws:events:eu-central-1:111122223333:rule/*/photos-done",
             "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/*",
         ] {
             assert!(!is_wildcard(narrow), "{narrow}");

@@ -56,12 +56,45 @@ const DIMENSIONS: &[Dimension] = &[
         hint: "the topic's attribute TopicName",
     },
     Dimension {
+        namespace: "AWS/Events",
+        name: "RuleName",
+        kind: "AWS::Events::Rule",
+        property: "Name",
+        references: &[],
+        hint: "the rule's Name",
+    },
+    Dimension {
+        namespace: "AWS/Events",
+        name: "EventBusName",
+        kind: "AWS::Events::EventBus",
+        property: "Name",
+        references: &[None],
+        hint: "the bus's `Ref`",
+    },
+    Dimension {
+        namespace: "AWS/ApiGateway",
+        name: "ApiId",
+        kind: "AWS::ApiGatewayV2::Api",
+        property: "ApiId",
+        references: &[None, Some("ApiId")],
+        hint: "the API's `Ref`",
+    },
+    Dimension {
         namespace: "AWS/ApiGateway",
         name: "ApiName",
         kind: "AWS::ApiGateway::RestApi",
         property: "Name",
         references: &[],
         hint: "the API's Name",
+    },
+    Dimension {
+        namespace: "AWS/ApiGateway",
+        name: "ApiId",
+        kind: "AWS::ApiGatewayV2::Api",
+        // Generated, so no template contains it.
+        property: "ApiId",
+        references: &[None, Some("ApiId")],
+        hint: "the API's `Ref`",
     },
 ];
 
@@ -114,11 +147,30 @@ fn metric<'a>(subject: &Subject<'a>, metric: &'a Value, property: &str, found: &
         subject.violates(Requirement::Alarm, place("MetricName"), message, found);
     }
     for dimension in list(&metric["Dimensions"]) {
+        if let Some(message) = of_other_apis(namespace, name, &dimension["Name"]) {
+            subject.violates(Requirement::Alarm, place("MetricName"), message, found);
+        }
         let known = DIMENSIONS.iter().find(|known| known.namespace == namespace && dimension["Name"] == known.name);
         if let Some(message) = known.and_then(|known| misses(subject, known, &dimension["Value"])) {
             subject.violates(Requirement::Alarm, place("Dimensions"), message, found);
         }
     }
+}
+
+/// REST APIs and HTTP APIs count the same under other names, by other dimensions (the pages of [`metrics`]).
+const OF_REST: [(&str, &str); 2] = [("4XXError", "4xx"), ("5XXError", "5xx")];
+
+/// Returns why a metric of API Gateway has no values with a dimension.
+fn of_other_apis(namespace: &str, name: &str, dimension: &Value) -> Option<String> {
+    if namespace != "AWS/ApiGateway" {
+        return None;
+    }
+    let (dimension, right) = OF_REST.iter().find_map(|(rest, http)| match dimension.as_str()? {
+        "ApiId" if name == *rest => Some(("ApiId", *http)),
+        "ApiName" if name == *http => Some(("ApiName", *rest)),
+        _ => None,
+    })?;
+    Some(format!("`{name}` has no values by {dimension}, so the alarm never fires; use `{right}`"))
 }
 
 /// Returns why the value of a dimension is not the name of a resource of the system.
@@ -200,6 +252,7 @@ mod tests {
             stack.resource("Q", of("AWS::SQS::Queue", json!({ "QueueName": "tasks" })));
             let api = json!({ "Name": { "Fn::Sub": "shop-${AWS::Region}" } });
             stack.resource("Api", of("AWS::ApiGateway::RestApi", api));
+            stack.resource("Http", of("AWS::ApiGatewayV2::Api", json!({ "Name": "shop" })));
             let dimensions = json!([{ "Name": dimension, "Value": value }]);
             stack.resource(
                 "A",
@@ -229,9 +282,27 @@ mod tests {
             queue(reference("Q")),
             ["alarm: A: QueueName is the `Ref` of Q, so the alarm never fires; use the queue's attribute QueueName"]
         );
+        let http = |value: Value| found("AWS/ApiGateway", "ApiId", value);
+        assert_eq!((http(reference("Http")).len(), http(reference("Api")).len(), http(json!("shop")).len()), (0, 1, 1));
         let api = |value: Value| found("AWS/ApiGateway", "ApiName", value);
         assert_eq!(api(json!({ "Fn::Sub": "shop-${AWS::Region}" })), [""; 0]);
         assert_eq!((api(reference("Api")).len(), api(json!("shop")).len()), (1, 1));
         assert_eq!(found("Shop", "FunctionName", json!("other")), [""; 0]);
+    }
+
+    #[test]
+    fn the_metrics_of_rest_and_http_apis_are_not_confused() {
+        let by = |name: &str, dimension: &str| {
+            let dimensions = json!([{ "Name": dimension, "Value": { "Ref": "Parameter" } }]);
+            alarm(json!({ "Namespace": "AWS/ApiGateway", "MetricName": name, "Dimensions": dimensions }))
+        };
+        assert_eq!(
+            by("5XXError", "ApiId"),
+            ["alarm: A: `5XXError` has no values by ApiId, so the alarm never fires; use `5xx`"]
+        );
+        assert_eq!(by("4xx", "ApiName").len(), 1);
+        for (name, dimension) in [("5xx", "ApiId"), ("5XXError", "ApiName"), ("Count", "ApiId"), ("Count", "ApiName")] {
+            assert_eq!(by(name, dimension), [""; 0], "{name} by {dimension}");
+        }
     }
 }

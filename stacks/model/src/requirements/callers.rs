@@ -8,6 +8,7 @@ use super::{Requirement, Subject, Violation};
 const CALLS: &[(&str, &str)] = &[
     ("AWS::ApiGateway::Authorizer", "AuthorizerUri"),
     ("AWS::ApiGateway::Method", "Integration.Uri"),
+    ("AWS::ApiGatewayV2::Authorizer", "AuthorizerUri"),
     ("AWS::ApiGatewayV2::Integration", "IntegrationUri"),
     ("AWS::Events::Rule", "Targets"),
     ("AWS::Lambda::EventSourceMapping", "FunctionName"),

@@ -16,13 +16,20 @@ const fn limit(kind: &'static str, property: &'static str, (least, most): (i64, 
 }
 
 const FUNCTION: &str = "AWS::Lambda::Function";
+const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 const QUEUE: &str = "AWS::SQS::Queue";
+const AUTHORIZER: &str = "AWS::ApiGatewayV2::Authorizer";
 
-/// Lambda developer guide, "Lambda quotas"; SQS API reference, `SetQueueAttributes`.
+/// API Gateway V2 API reference, `CreateAuthorizer`; Lambda developer guide, "Lambda quotas"; Lambda API reference,
+/// `CreateEventSourceMapping` and `ScalingConfig`; SQS API reference, `SetQueueAttributes`.
 const LIMITS: &[Limit] = &[
+    limit(AUTHORIZER, "AuthorizerResultTtlInSeconds", (0, 3600), "s"),
     limit(FUNCTION, "EphemeralStorage.Size", (512, 10_240), "MB"),
     limit(FUNCTION, "MemorySize", (128, 10_240), "MB"),
     limit(FUNCTION, "Timeout", (1, 900), "s"),
+    limit(MAPPING, "MaximumBatchingWindowInSeconds", (0, 300), "s"),
+    limit(MAPPING, "MaximumRetryAttempts", (-1, 10_000), "times"),
+    limit(MAPPING, "ScalingConfig.MaximumConcurrency", (2, 1000), "invocations"),
     limit(QUEUE, "DelaySeconds", (0, 900), "s"),
     limit(QUEUE, "MessageRetentionPeriod", (60, 1_209_600), "s"),
     limit(QUEUE, "ReceiveMessageWaitTimeSeconds", (0, 20), "s"),
@@ -119,6 +126,13 @@ mod tests {
         let queue = |seconds: i64| found_of(Requirement::Limit, QUEUE, json!({ "VisibilityTimeout": seconds }));
         assert_eq!(queue(43_200), [""; 0]);
         assert_eq!(queue(43_201).len(), 1);
+        let cached = |seconds: i64| json!({ "AuthorizerResultTtlInSeconds": seconds });
+        let authorizer = |seconds: i64| found_of(Requirement::Limit, AUTHORIZER, cached(seconds)).len();
+        assert_eq!((authorizer(0), authorizer(3600), authorizer(3601)), (0, 0, 1));
+        let limited = |most: i64| {
+            found_of(Requirement::Limit, MAPPING, json!({ "ScalingConfig": { "MaximumConcurrency": most } }))
+        };
+        assert_eq!((limited(1).len(), limited(2).len(), limited(1000).len(), limited(1001).len()), (1, 0, 0, 1));
     }
 
     #[test]

@@ -9,14 +9,19 @@ mod access;
 mod alarms;
 mod callers;
 mod data;
+mod event_rules;
 mod event_sources;
+mod http_apis;
 mod indexes;
 mod limits;
 mod metrics;
+mod networks;
+mod patterns;
 mod references;
 mod regions;
 mod timeouts;
 mod transport;
+mod web_sockets;
 mod wildcards;
 
 use std::fmt;
@@ -61,12 +66,22 @@ pub enum Requirement {
     Region,
     /// Sizes, times and variables are within the limits of their service.
     Limit,
+    /// Event rules select events, and send them to targets; their dead-letter queues let them in.
+    EventRule,
     /// Lambda accepts event source mappings: the queue hides messages long enough, and the function's role may read the source.
     EventSource,
     /// A function behind an API responds before the gateway stops waiting.
     GatewayTimeout,
     /// Alarms watch metrics that exist, of resources that exist, in periods that CloudWatch accepts.
     Alarm,
+    /// A route of an HTTP API has an authorizer, or says that it is open.
+    RouteAuthorization,
+    /// The stage of an HTTP API logs its requests.
+    AccessLog,
+    /// A function in a VPC reaches the tables and buckets of its system.
+    Network,
+    /// A WebSocket API has an authorizer, or a reason to be open.
+    WebSocketAuthorizer,
     /// The indexes of a table have different names, and policies name indexes that exist.
     Index,
 }
@@ -88,9 +103,14 @@ impl Requirement {
             Self::Alias => "alias",
             Self::Region => "region",
             Self::Limit => "limit",
+            Self::EventRule => "event-rule",
             Self::EventSource => "event-source",
             Self::GatewayTimeout => "gateway-timeout",
             Self::Alarm => "alarm",
+            Self::RouteAuthorization => "route-authorization",
+            Self::AccessLog => "access-log",
+            Self::Network => "network",
+            Self::WebSocketAuthorizer => "web-socket-authorizer",
             Self::Index => "index",
         }
     }
@@ -133,17 +153,21 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
-const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 10] = [
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 14] = [
     access::check,
     alarms::check,
     callers::check,
     data::check,
+    event_rules::check,
     event_sources::check,
+    http_apis::check,
     indexes::check,
     limits::check,
+    networks::check,
     regions::check,
     timeouts::check,
     transport::check,
+    web_sockets::check,
 ];
 
 /// Returns the resources that break a requirement without an exception.

@@ -7,11 +7,13 @@ use super::{
 
 /// Types that wait for a function: its property, the property of the waiting time in milliseconds, and its default.
 ///
-/// API Gateway developer guide, "Quotas for configuring and running a REST API" and "… an HTTP API".
+/// API Gateway developer guide, "Quotas for configuring and running a REST API" and "… an HTTP API". The time for an authorizer is fixed.
 const WAITING: &[(&str, &str, &str, i64)] = &[
     ("AWS::ApiGateway::Method", "/Integration/Uri", "/Integration/TimeoutInMillis", 29_000),
+    (AUTHORIZER, "/AuthorizerUri", "/TimeoutInMillis", 10_000),
     ("AWS::ApiGatewayV2::Integration", "/IntegrationUri", "/TimeoutInMillis", 30_000),
 ];
+const AUTHORIZER: &str = "AWS::ApiGatewayV2::Authorizer";
 /// The milliseconds that a function may run on when no caller waits any longer, to end by itself.
 const GRACE: i64 = 1000;
 /// The timeout in seconds of a function that sets none (Lambda API reference, `CreateFunction`).
@@ -50,14 +52,19 @@ pub(super) fn timeout(function: &serde_json::Value) -> Option<i64> {
 fn waits(caller: Target<'_>, function: Target<'_>) -> Option<i64> {
     let (_, uri, time, default) = WAITING.iter().find(|(kind, ..)| *kind == caller.kind())?;
     let properties = &caller.resource["Properties"];
-    let integration = properties.get("Integration").unwrap_or(properties);
-    let kind = integration.get("Type").or_else(|| integration.get("IntegrationType"))?;
-    // A response that is streamed may take longer (API Gateway developer guide, "Stream the integration response").
-    if kind != "AWS_PROXY" || integration["ResponseTransferMode"] == "STREAM" {
+    if caller.kind() != AUTHORIZER && !is_answered_at_once(properties) {
         return None;
     }
     caller.scope.function(properties.pointer(uri)?).filter(|called| called.is(function))?;
     properties.pointer(time).map_or(Some(*default), number)
+}
+
+/// Does an integration pass on the whole response of its function? One that is streamed may take longer (API Gateway developer guide,
+/// "Stream the integration response").
+fn is_answered_at_once(properties: &serde_json::Value) -> bool {
+    let integration = properties.get("Integration").unwrap_or(properties);
+    let kind = integration.get("Type").or_else(|| integration.get("IntegrationType"));
+    kind.is_some_and(|kind| kind == "AWS_PROXY") && integration["ResponseTransferMode"] != "STREAM"
 }
 
 #[cfg(test)]
@@ -107,6 +114,26 @@ mod tests {
         for (timeout, is_short) in [(2, true), (3, false)] {
             let found = found(&json!({ "Timeout": timeout }), &with("TimeoutInMillis", json!(1000)));
             assert_eq!(found.is_empty(), is_short, "{timeout}");
+        }
+    }
+
+    #[test]
+    fn an_authorizer_has_ten_seconds_and_an_integration_of_an_http_api_thirty() {
+        let found = |timeout: i64, kind: &str, caller: Value| {
+            let mut stack = Stack::new("api", "Api.");
+            stack.resource("F", of("AWS::Lambda::Function", json!({ "Timeout": timeout })));
+            stack.resource("C", of(kind, caller));
+            let found = found_in("dev", stack);
+            found.into_iter().filter(|found| found.starts_with("gateway-timeout")).count()
+        };
+        let uri = json!({ "Fn::GetAtt": ["F", "Arn"] });
+        for (timeout, expected) in [(11, 0), (12, 1)] {
+            assert_eq!(found(timeout, AUTHORIZER, json!({ "AuthorizerUri": uri })), expected, "{timeout}");
+        }
+        let integration = json!({ "IntegrationType": "AWS_PROXY", "IntegrationUri": uri });
+        for (timeout, expected) in [(31, 0), (32, 1)] {
+            let kind = "AWS::ApiGatewayV2::Integration";
+            assert_eq!(found(timeout, kind, integration.clone()), expected, "{timeout}");
         }
     }
 

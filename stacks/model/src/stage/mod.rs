@@ -288,6 +288,16 @@ impl Stage {
     }
 }
 
+/// Returns the partition of a region (AWS general reference, "Amazon Resource Names").
+#[must_use]
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        china if china.starts_with("cn-") => "aws-cn",
+        government if government.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
 /// Two or more parts of letters, then a digit: `eu-central-1`, `us-gov-east-1`.
 fn is_region(text: &str) -> bool {
     let mut parts: Vec<_> = text.split('-').collect();

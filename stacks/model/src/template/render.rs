@@ -76,6 +76,7 @@ impl<'a> Resolver<'a> {
             functions: self.stack.functions.clone(),
             layers: self.stack.layers.clone(),
             apis: self.stack.apis.clone(),
+            web_sockets: self.stack.web_sockets.clone(),
         })
     }
 

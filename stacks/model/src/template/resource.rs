@@ -114,6 +114,10 @@ impl Resource {
         &self.properties
     }
 
+    pub(crate) fn properties_mut(&mut self) -> &mut Value {
+        &mut self.properties
+    }
+
     /// Returns the resource in CloudFormation's JSON form, with references still marked.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {

@@ -10,8 +10,8 @@ use super::{
     value::{Expression, Text},
 };
 use crate::{
-    parts::api::RefusedRoute,
-    rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer},
+    parts::{api::RefusedRoute, http_api::AddedRoutes},
+    rendered::{ParameterSource, RenderedApi, RenderedFunction, RenderedLayer, RenderedWebSocket},
 };
 
 /// A group of resources that is added to a stack together.
@@ -35,9 +35,12 @@ pub struct Stack {
     pub(crate) functions: Vec<RenderedFunction>,
     pub(crate) layers: Vec<RenderedLayer>,
     pub(crate) apis: Vec<RenderedApi>,
+    pub(crate) web_sockets: Vec<RenderedWebSocket>,
     pub(crate) duplicates: Vec<Duplicate>,
     pub(crate) unknown_paths: Vec<(String, String)>,
     pub(crate) refused_routes: Vec<RefusedRoute>,
+    /// The routes that the stack adds to HTTP APIs of the system.
+    pub(crate) http_routes: Vec<AddedRoutes>,
     /// Where each resource was added.
     places: BTreeMap<String, &'static Location<'static>>,
     /// Where the part is added whose resources are being added.
@@ -67,9 +70,11 @@ impl Stack {
             functions: Vec::new(),
             layers: Vec::new(),
             apis: Vec::new(),
+            web_sockets: Vec::new(),
             duplicates: Vec::new(),
             unknown_paths: Vec::new(),
             refused_routes: Vec::new(),
+            http_routes: Vec::new(),
             places: BTreeMap::new(),
             part: None,
         }
@@ -101,7 +106,7 @@ impl Stack {
         if self.resources.insert(logical_id.to_owned(), resource).is_some() {
             self.duplicates.push(Duplicate { logical_id: logical_id.to_owned(), first, second: place });
         }
-        Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
+        self.reference(logical_id)
     }
 
     /// Sets any property of a resource by its path, for example `VersioningConfiguration.Status` or `Tags.0.Key`. The
@@ -123,6 +128,11 @@ impl Stack {
         }
     }
 
+    /// Returns a list in the properties of a resource, by its JSON pointer.
+    pub(crate) fn list_mut(&mut self, logical_id: &str, pointer: &str) -> Option<&mut Vec<Json>> {
+        self.resources.get_mut(logical_id)?.properties_mut().pointer_mut(pointer)?.as_array_mut()
+    }
+
     /// Adds an output.
     pub fn output(&mut self, name: &str, value: impl Into<Text>) {
         self.outputs.insert(name.to_owned(), json!({ "Value": value.into() }));
@@ -138,6 +148,11 @@ impl Stack {
     pub(crate) fn parameter(&mut self, name: &str, definition: Json, source: ParameterSource) -> Text {
         self.parameters.insert(name.to_owned(), (definition, source));
         Text::Expression(Expression::raw(json!({ "Ref": name })))
+    }
+
+    /// Returns the reference to a resource that is added later.
+    pub(crate) fn reference(&self, logical_id: &str) -> Reference {
+        Reference { stack: self.name.clone(), logical_id: logical_id.to_owned() }
     }
 
     pub(crate) fn condition(&mut self, name: &str, condition: Json) {
@@ -163,6 +178,11 @@ impl Reference {
     #[must_use]
     pub fn attribute(&self, name: &str) -> Text {
         Text::Expression(Expression::reference(&self.stack, &self.logical_id, Some(name)))
+    }
+
+    /// Is the resource one of this stack?
+    pub(crate) fn is_in(&self, stack: &Stack) -> bool {
+        self.stack == stack.name
     }
 
     /// Returns the logical ID.

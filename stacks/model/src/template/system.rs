@@ -1,5 +1,7 @@
 //! A system: stacks that belong together, rendered in deploy order.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{
@@ -9,7 +11,10 @@ use super::{
     stack::{Duplicate, Stack},
 };
 use crate::{
-    parts::api::{check_deployments, seal},
+    parts::{
+        api::{check_deployments, seal},
+        http_api::merge,
+    },
     rendered::{
         FormatVersion, Latency, LiveCheck, RenderedSite, RenderedStack, RenderedSystem, RenderedTopic, SignIn,
         SmokeCheck,
@@ -22,6 +27,7 @@ use crate::{
 pub struct System {
     name: String,
     stacks: Vec<Stack>,
+    groups: BTreeMap<String, Vec<String>>,
     smoke: Vec<SmokeCheck>,
     live: Vec<LiveCheck>,
     latency: Option<Latency>,
@@ -38,6 +44,7 @@ impl System {
         Self {
             name: name.to_owned(),
             stacks,
+            groups: BTreeMap::new(),
             smoke: Vec::new(),
             live: Vec::new(),
             latency: None,
@@ -45,6 +52,13 @@ impl System {
             sites: Vec::new(),
             alarm_topic: None,
         }
+    }
+
+    /// Names a group of stacks, which `--group` selects; the order of the names does not matter.
+    #[must_use]
+    pub fn group<'a>(mut self, name: &str, stacks: impl IntoIterator<Item = &'a str>) -> Self {
+        self.groups.entry(name.to_owned()).or_default().extend(stacks.into_iter().map(str::to_owned));
+        self
     }
 
     /// Adds a smoke check, which runs when the system is released.
@@ -97,6 +111,7 @@ impl System {
     /// would refuse a route, a resource of an API is in another stack, or a check, sign-in or site names something that does not exist.
     pub fn render(mut self, stage: &Stage) -> Result<RenderedSystem, RenderError> {
         check_deployments(&self.name, &self.stacks)?;
+        merge(&self.name, &mut self.stacks)?;
         seal(&mut self.stacks);
         let mut exports = Exports::new();
         let mut rendered = Vec::new();
@@ -118,6 +133,7 @@ impl System {
             version: FormatVersion,
             name: self.name,
             stacks,
+            groups: self.groups,
             smoke: self.smoke,
             live: self.live,
             latency: self.latency,
@@ -208,6 +224,19 @@ mod tests {
         for line in [first, second] {
             assert!(error.contains(&format!("{}:{line}:", file!())), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn a_group_names_stacks_of_the_system() {
+        let stacks = || ["one", "two"].map(|name| Stack::new(name, ""));
+        let system = System::new("test", stacks()).group("first", ["one"]).group("all", ["two", "one"]);
+        let groups = system.render(&Stage::example("dev")).expect("rendered").groups;
+        assert_eq!(
+            (&groups["first"], &groups["all"]),
+            (&vec!["one".to_owned()], &vec!["two".to_owned(), "one".to_owned()])
+        );
+        let unknown = System::new("test", stacks()).group("all", ["three"]).render(&Stage::example("dev"));
+        assert!(unknown.expect_err("refused").to_string().contains("group all names stack `three`"));
     }
 
     #[test]

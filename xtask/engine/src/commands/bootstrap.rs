@@ -8,7 +8,7 @@ use model::{
         pipeline::{self, DEPLOY_WORKFLOW, PipelineRole, ROLLBACK_WORKFLOW},
     },
     rendered::RenderedStack,
-    stage::{Pipeline, Stage},
+    stage::{Pipeline, Stage, partition},
 };
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -174,14 +174,9 @@ fn resolved(value: Value, stage: &Stage) -> Value {
     match value {
         Value::Object(object) => match object.get("Fn::Sub").and_then(Value::as_str) {
             Some(text) => {
-                let partition = if stage.region.starts_with("cn-") {
-                    "aws-cn"
-                } else if stage.region.starts_with("us-gov-") {
-                    "aws-us-gov"
-                } else {
-                    "aws"
-                };
-                let text = text.replace("${AWS::Partition}", partition).replace("${AWS::AccountId}", &stage.account);
+                let text = text
+                    .replace("${AWS::Partition}", partition(&stage.region))
+                    .replace("${AWS::AccountId}", &stage.account);
                 Value::String(text.replace("${AWS::Region}", &stage.region))
             }
             None => object.into_iter().map(|(key, value)| (key, resolved(value, stage))).collect::<Map<_, _>>().into(),

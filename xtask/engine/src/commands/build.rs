@@ -93,7 +93,7 @@ pub(crate) async fn run(args: BuildArgs, context: &Context) -> miette::Result<Ex
     let (workspace, ui) = (&context.workspace, &context.ui);
     let started = Instant::now();
     let stage = context.stage(&args.stage)?;
-    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
+    let systems = render::select_system(&stage, context.render(&stage)?, args.system.as_deref())?;
     let mut request = request(&stage, &systems, context);
     if let Some(name) = &args.function {
         let known = request.functions.iter().map(|function| function.function.to_owned()).collect();

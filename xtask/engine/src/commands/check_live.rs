@@ -74,7 +74,7 @@ pub(crate) async fn run(
     let job = if args.rollback { record.map(record::read).transpose()?.unwrap_or_default() } else { Vec::new() };
     let changes = JobChanges::of(&job);
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let systems = changes.affected(session.select(args.system.as_deref(), None)?);
+    let systems = changes.affected(session.select(args.system.as_deref())?);
     if systems.is_empty() {
         context
             .ui

@@ -27,8 +27,8 @@ use crate::{
     live::{self, Endpoints},
     lock::HeldLocks,
     rights::{
-        Coverage, Deployed, Judgement, Place, Recorder, Refused, Rendered, Role, Scheduled, coverage, judge, roles,
-        scheduled,
+        Coverage, Deployed, Judgement, Place, Recorder, Refused, Rendered, Role, Scheduled, Untriggered, coverage,
+        judge, roles, scheduled,
     },
     session::{self, Locking, Session},
     stage, table,
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Res
     let against = against(args.against.as_deref(), context)?;
     let rendered = context.render(&against)?;
     let session = Session::open(stage, context).await?;
-    let mut systems = session.select(args.system.as_deref(), None)?;
+    let mut systems = session.select(args.system.as_deref())?;
     systems.retain(|system| system.name != foundation::SYSTEM);
     context.ui.say(format_args!("Comparing with the roles that stage {} renders", against.name));
 
@@ -100,6 +100,7 @@ pub(crate) async fn run(args: CheckRightsArgs, context: &Context) -> miette::Res
             report["failedChecks"] = json!(failed_checks);
             report["uncalled"] = json!(coverage.uncalled);
             report["uninvoked"] = json!(coverage.uninvoked);
+            report["untriggered"] = json!(coverage.untriggered);
             print_json(&report, &context.ui)?;
         }
     }
@@ -316,6 +317,9 @@ fn gaps(judgement: &Judgement, coverage: &Coverage) -> Vec<String> {
     for function in &coverage.uninvoked {
         gaps.push(format!("no check, demo or schedule invokes {function}, so its permissions are not checked"));
     }
+    for Untriggered { function, rule } in &coverage.untriggered {
+        gaps.push(format!("no check or demo causes an event that {rule} sends to {function}"));
+    }
     for function in judgement.silent.iter().filter(|function| !coverage.uninvoked.contains(function)) {
         gaps.push(format!("{function} made no call"));
     }
@@ -372,6 +376,7 @@ mod tests {
         let coverage = Coverage {
             uncalled: vec![uncalled("DELETE /notes/{id}"), uncalled("POST /notes")],
             uninvoked: vec!["notes-sweep-local".to_owned()],
+            untriggered: vec![Untriggered { function: "notes-sweep-local".to_owned(), rule: "Done".to_owned() }],
         };
         let table = uncalled_table(&coverage);
         let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
@@ -379,6 +384,7 @@ mod tests {
         let silent = vec!["notes-mail-local".to_owned(), "notes-sweep-local".to_owned()];
         let expected = [
             "no check, demo or schedule invokes notes-sweep-local, so its permissions are not checked",
+            "no check or demo causes an event that Done sends to notes-sweep-local",
             "notes-mail-local made no call",
             "no check or demo calls 2 routes, so their permissions are not checked",
         ];

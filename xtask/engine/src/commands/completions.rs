@@ -122,6 +122,9 @@ mod tests {
         assert_eq!(offered(file, &["cargo", "xtask", "lock", "br"]), ["break"]);
         let options = offered(file, &["cargo", "xtask", "plan", "--on"]);
         assert!(options.iter().any(|option| option == "--online"), "{options:?}");
+        for verb in ["deploy", "plan"] {
+            assert_eq!(offered(file, &["cargo", "xtask", verb, "--gr"]), ["--group"]);
+        }
         assert_eq!(offered(file, &["cargo", "build", "--rel"]), ["cargo's own"]);
     }
 

@@ -12,7 +12,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use model::foundation;
 
-use super::AllowanceArgs;
+use super::{AllowanceArgs, SelectionArgs};
 use crate::{
     aws::documents::Documents,
     context::Context,
@@ -29,14 +29,10 @@ pub(crate) struct DeployArgs {
     /// The stage.
     #[arg(long)]
     stage: String,
-    /// Only this system.
-    #[arg(long)]
-    system: Option<String>,
-    /// Only this stack, for example `api` or `photos-api-dev`; functions are not released.
-    #[arg(long)]
-    stack: Option<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Execute this plan, written by `plan --out`, without confirmation. Refuse if an input of the plan has changed.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "stack", "dry_run", "replace", "delete", "other"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "stack", "group", "dry_run", "replace", "delete", "other"])]
     plan: Option<Utf8PathBuf>,
     /// Deploy the artifacts in this folder, written by `build --out`, and build nothing.
     #[arg(long, value_name = "FOLDER")]
@@ -71,8 +67,7 @@ impl DeployArgs {
     pub(super) fn foundation(stage: String, allowances: AllowanceArgs, format: Format) -> Self {
         Self {
             stage,
-            system: Some(foundation::SYSTEM.to_owned()),
-            stack: None,
+            selection: SelectionArgs::of_system(foundation::SYSTEM),
             plan: None,
             artifacts: None,
             allow_other_sources: false,

@@ -61,7 +61,7 @@ enum Refused {
 /// When it is not confirmed, or something cannot be deleted; the same command resumes from there.
 pub(crate) async fn run(args: DestroyArgs, context: &Context) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let selected = session.select(args.system.as_deref(), None)?;
+    let selected = session.select(args.system.as_deref())?;
     refuse_needed_foundation(&selected, &session).await?;
     let survey = destroy::survey(&session.clients, &session.stage, &selected, args.delete_data).await?;
     let Survey { resources, foreign, refusals } = survey;

@@ -18,8 +18,8 @@ use crate::{
     error::{Exit, one_line},
     ledger::Ledger,
     lock::HeldLocks,
-    release,
-    render::{self, RenderError},
+    parallel, release,
+    render::{self, SelectionError},
     session::{Session, has_functions},
     ui::{Format, Ui},
 };
@@ -58,7 +58,7 @@ pub(crate) struct DoctorArgs {
 /// When a call or a repair fails.
 pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let systems = session.select(args.system.as_deref(), None)?;
+    let systems = session.select(args.system.as_deref())?;
     refuse_unknown_stacks(&args, &session.stage.name, &systems)?;
     let bucket = session.artifact_bucket().await?;
     let mut ailments = examine(&systems, bucket.as_deref(), &session).await?;
@@ -68,6 +68,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
     };
     ailments.extend(unprotected.iter().cloned());
     warn_of_sms(&systems, &session, &context.ui).await;
+    print_capacity(&systems, &session);
     print(&ailments, args.format, &context.ui)?;
     if ailments.is_empty() {
         return Ok(Exit::Success);
@@ -129,10 +130,12 @@ fn place<'a>(kind: &AilmentKind, systems: &'a [RenderedSystem]) -> Place<'a> {
 async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
     let observed = session.observe_only(systems).await?;
     let mut signs = Signs::default();
-    for function in render::stacks_of(systems).flat_map(|stack| &stack.functions) {
+    let functions: Vec<_> = render::stacks_of(systems).flat_map(|stack| &stack.functions).collect();
+    let lambda = session.clients.lambda();
+    let latest = functions.iter().map(|function| lambda.version(&function.function_name, "$LATEST"));
+    for (function, latest) in functions.iter().zip(parallel::each(latest).await?) {
         let name = &function.function_name;
-        let readiness = session.clients.lambda().version(name, "$LATEST").await?.map(|latest| latest.readiness);
-        let state = match readiness {
+        let state = match latest.map(|latest| latest.readiness) {
             Some(Readiness::Pending) => FunctionState::Pending,
             Some(Readiness::Failed(why)) => FunctionState::Failed(why),
             Some(Readiness::Ready) | None => continue,
@@ -151,6 +154,18 @@ async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Ses
         }
     }
     Ok(diagnose(&session.stage.name, &observed, &signs))
+}
+
+/// Prints how full the roles of deploys are, and warns from four fifths.
+fn print_capacity(systems: &[RenderedSystem], session: &Session) {
+    let ui = &session.context.ui;
+    for usage in render::stacks_of(systems).flat_map(|stack| foundation::usages(stack, &session.stage.region)) {
+        if usage.is_nearly_full() {
+            ui.warn(format_args!("{usage}; the next systems need shorter policies, or a higher quota"));
+        } else {
+            ui.say(format_args!("· {usage}"));
+        }
+    }
 }
 
 /// Warns of the cost of SMS. The limit is the account's decision, so it is no problem of the stage, and a role that may not
@@ -206,14 +221,17 @@ async fn other_routes(
 }
 
 /// Refuses stack names that do not exist: they are most likely mistyped.
-fn refuse_unknown_stacks(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), RenderError> {
+fn refuse_unknown_stacks(args: &DoctorArgs, stage: &str, systems: &[RenderedSystem]) -> Result<(), SelectionError> {
     let known: Vec<_> = render::stacks_of(systems).map(|stack| stack.name.clone()).collect();
     let resources = args.skip.iter().chain(&args.retain);
     let mut named =
         resources.map(|name| name.split('/').next().unwrap_or_default()).chain(args.cancel.iter().map(String::as_str));
     match named.find(|name| !known.iter().any(|stack| stack == name)) {
         None => Ok(()),
-        Some(stack) => Err(RenderError::UnknownStack { stage: stage.to_owned(), stack: stack.to_owned(), known }),
+        Some(stack) => {
+            let (stage, stack) = (stage.to_owned(), stack.to_owned());
+            Err(SelectionError::UnknownStack { stage, stack, known, groups: Vec::new() })
+        }
     }
 }
 

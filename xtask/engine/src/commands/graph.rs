@@ -42,7 +42,7 @@ enum GraphFormat {
 pub(crate) fn run(args: &GraphArgs, context: &Context) -> miette::Result<Exit> {
     let ui = &context.ui;
     let stage = context.stage(&args.stage)?;
-    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
+    let systems = render::select_system(&stage, context.render(&stage)?, args.system.as_deref())?;
     let graph = graph::graph(&stage.name, &systems);
     let text = match args.format {
         GraphFormat::Mermaid => graph::mermaid(&graph),

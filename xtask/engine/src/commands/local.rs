@@ -157,7 +157,7 @@ async fn print_status(settings: &local::Settings, format: Format, ui: &Ui) -> mi
 
 async fn sign_in(system: Option<&str>, user: Option<&str>, context: &Context) -> miette::Result<SignedIn> {
     let session = Session::open(context.stage("local")?, context).await?;
-    let selected = session.select(system, None)?;
+    let selected = session.select(system)?;
     let mut with_users: Vec<_> = selected.iter().filter(|system| system.sign_in.is_some()).collect();
     let chosen = match (with_users.pop(), with_users.is_empty(), system) {
         (Some(only), true, _) => only,

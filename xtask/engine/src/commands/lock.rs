@@ -42,7 +42,7 @@ struct Selection {
 pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exit> {
     let (LockCommand::Show(selection) | LockCommand::Break(selection)) = &args.command;
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
-    let systems = session.select(selection.system.as_deref(), None)?;
+    let systems = session.select(selection.system.as_deref())?;
     let bucket = session.require_bucket(&session.observe().await?)?;
     let store = session.clients.documents(bucket);
     for system in &systems {

@@ -54,7 +54,7 @@ enum NotifyError {
 pub(crate) async fn run(args: NotifyArgs, record: Option<&Utf8Path>, context: &Context) -> miette::Result<Exit> {
     let record = record.ok_or(NotifyError::NoRecord)?;
     let stage = context.stage(&args.stage)?;
-    let mut systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
+    let mut systems = render::select_system(&stage, context.render(&stage)?, args.system.as_deref())?;
     systems.retain(|system| system.alarm_topic.is_some());
     if let Err(report) = notify(record, &systems, stage, context).await {
         context.ui.warn(format_args!("no message was sent: {}", one_line(report.as_ref())));

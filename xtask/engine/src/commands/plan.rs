@@ -13,12 +13,11 @@ use plan::{
 use serde_json::json;
 use thiserror::Error;
 
-use super::{AllowanceArgs, print_json};
+use super::{AllowanceArgs, SelectionArgs, print_json};
 use crate::{
     context::Context,
     error::Exit,
-    github,
-    planning::{self, Scope},
+    github, planning,
     render::{self, validate},
     stage,
     ui::Ui,
@@ -34,12 +33,8 @@ pub(crate) struct PlanArgs {
     /// The stage; repeat it for several [default: every stage but local].
     #[arg(long)]
     stage: Vec<String>,
-    /// Only this system.
-    #[arg(long)]
-    system: Option<String>,
-    /// Only this stack, for example `api` or `photos-api-dev`.
-    #[arg(long)]
-    stack: Option<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Compare with the templates of this commit, for example HEAD [default: the merge base with origin/main, or with main].
     #[arg(long, value_name = "COMMIT", conflicts_with_all = ["online", "drift", "out"])]
     against: Option<String>,
@@ -63,12 +58,6 @@ pub(crate) struct PlanArgs {
     exit_code: bool,
     #[command(flatten)]
     allowances: AllowanceArgs,
-}
-
-impl PlanArgs {
-    fn scope(&self) -> Scope<'_> {
-        Scope { system: self.system.as_deref(), stack: self.stack.as_deref() }
-    }
 }
 
 /// The format of a plan.
@@ -121,15 +110,15 @@ async fn previews(args: &PlanArgs, context: &Context) -> miette::Result<Vec<Prev
     for name in &names {
         let stage = context.stage(name)?;
         let systems = context.render(&stage)?;
-        let selected = render::select(&stage, systems, args.system.as_deref(), args.stack.as_deref())?;
+        let selected = render::select(&stage, systems, &args.selection.selection())?;
         if stage.is_local() && args.against.is_some() {
             return Err(PlanError::LocalHasNoCommits.into());
         }
         let mut preview = if args.online || args.drift || args.out.is_some() || stage.is_local() {
             online::plan(stage, &selected, args, context).await?
         } else {
-            validate::require(&stage, &selected)?;
-            offline::plan(&stage, &selected, args, context)?
+            validate::require(&stage, &selected.systems)?;
+            offline::plan(&stage, &selected.systems, args, context)?
         };
         planning::accept(&args.allowances.allowances(), &mut preview, &context.ui);
         previews.push(preview);

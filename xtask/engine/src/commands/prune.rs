@@ -61,7 +61,7 @@ struct Incomplete(Vec<String>);
 /// When a call fails, or an item cannot be deleted. Every other item is deleted.
 pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneReport>) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let selected = session.select(args.system.as_deref(), None)?;
+    let selected = session.select(args.system.as_deref())?;
     if args.dry_run {
         print(&args, &marked_with_leftovers(&args, &selected, &session).await?, context);
         return Ok(Exit::Success);

@@ -78,7 +78,7 @@ pub(crate) async fn run(args: ReleaseArgs, context: &Context, draft: &Draft<Rele
     | ReleaseCommand::Resume(selection)
     | ReleaseCommand::Abort(selection)) = &args.command;
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
-    let systems = session.select(selection.system.as_deref(), None)?;
+    let systems = session.select(selection.system.as_deref())?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
     let observed = session.observe().await?;
     let bucket = session.require_bucket(&observed)?;

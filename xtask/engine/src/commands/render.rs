@@ -78,7 +78,7 @@ pub(crate) fn run(args: &RenderArgs, context: &Context) -> miette::Result<Exit> 
 fn print(args: &RenderArgs, name: &str, validator: &Validator, context: &Context) -> miette::Result<Exit> {
     let ui = &context.ui;
     let stage = context.stage(name)?;
-    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), None)?;
+    let systems = render::select_system(&stage, context.render(&stage)?, args.system.as_deref())?;
     validator.check_systems(&stage, &systems)?;
     for stack in render::stacks_of(&systems) {
         match args.format {

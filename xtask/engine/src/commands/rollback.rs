@@ -74,7 +74,7 @@ pub(super) async fn roll_back(
     on_close: &dyn Fn(&Entry),
 ) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let systems = session.select(args.system.as_deref(), None)?;
+    let systems = session.select(args.system.as_deref())?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
     if systems.is_empty() {
         return Err(LedgerError::NothingBefore { stage: session.stage.name.clone() }.into());

@@ -106,7 +106,7 @@ pub(crate) async fn run(args: SecretArgs, context: &Context) -> miette::Result<E
 
 async fn list(selection: &Selection, context: &Context) -> miette::Result<Exit> {
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
-    let found = secrets::find(&session.select(selection.system.as_deref(), None)?);
+    let found = secrets::find(&session.select(selection.system.as_deref())?);
     if found.is_empty() {
         context.ui.say("The stage's templates generate no secret");
         return Ok(Exit::Success);
@@ -128,7 +128,7 @@ fn add_row(rows: &mut Table, secret: &Secret, versions: &[SecretVersion]) {
 
 async fn open(target: &SecretSelection, context: &Context) -> miette::Result<(Session, Secret)> {
     let session = Session::open(context.stage(&target.selection.stage)?, context).await?;
-    let found = secrets::find(&session.select(target.selection.system.as_deref(), None)?);
+    let found = secrets::find(&session.select(target.selection.system.as_deref())?);
     let secret = secrets::select(&found, &target.secret)?;
     Ok((session, secret))
 }

@@ -38,7 +38,7 @@ pub(crate) struct StatusArgs {
 pub(crate) async fn run(args: StatusArgs, context: &Context) -> miette::Result<Exit> {
     let ui = &context.ui;
     let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let selected = session.select(args.system.as_deref(), None)?;
+    let selected = session.select(args.system.as_deref())?;
     let observed = session.observe_only(&selected).await?;
     let urls = session.urls_of(&selected, &session::outputs(&observed));
     if args.format == Format::Json {

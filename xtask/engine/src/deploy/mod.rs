@@ -43,6 +43,7 @@ use crate::{
     aws::{Clients, documents::Documents},
     interruption::Interruption,
     lock::HeldLocks,
+    parallel,
     ui::Ui,
 };
 
@@ -183,26 +184,25 @@ pub async fn apply(
         deployed.uploaded = upload(context, &needed, &bucket).await?;
     }
     Rollout { context, poller: &poller, bucket: Some(&bucket) }.deploy(rest, guard, &mut deployed).await?;
-    for code in &plan.code {
-        code::update_code(context, code, &bucket).await?;
-        deployed.code.push(code.function_name.clone());
-    }
+    parallel::each(plan.code.iter().map(|code| code::update_code(context, code, &bucket))).await?;
+    deployed.code.extend(plan.code.iter().map(|code| code.function_name.clone()));
     Ok(deployed)
 }
 
 /// Uploads the artifacts that the bucket lacks; returns their keys.
 async fn upload(context: DeployContext<'_>, artifacts: &[&Artifact], bucket: &str) -> Result<Vec<String>, DeployError> {
     let step = context.ui.step("Upload artifacts");
-    let (s3, mut uploaded) = (context.clients.s3(), Vec::new());
-    for artifact in artifacts {
+    let s3 = context.clients.s3();
+    let uploads = artifacts.iter().map(async |artifact| {
         let key = artifact.key();
         if s3.exists(bucket, &key).await.map_err(aws(&key))? {
-            continue;
+            return Ok(None);
         }
         step.detail(format_args!("{} {} ({})", artifact.system, artifact.name, crate::ui::size(artifact.zipped)));
         s3.upload(bucket, &key, &artifact.path, &artifact.sha256).await.map_err(aws(&key))?;
-        uploaded.push(key);
-    }
+        Ok::<_, DeployError>(Some(key))
+    });
+    let uploaded: Vec<_> = parallel::each(uploads).await?.into_iter().flatten().collect();
     step.done(format_args!("{} new", uploaded.len()));
     Ok(uploaded)
 }

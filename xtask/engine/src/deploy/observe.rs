@@ -84,3 +84,41 @@ async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(Strin
     };
     Ok(Some((name.to_owned(), observed)))
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        example::{Example, FEEDS},
+        rendered::RenderedFunction,
+    };
+
+    use super::*;
+    use crate::aws::scripted::{Endpoint, Received};
+
+    const ABSENT: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id a does not \
+                          exist</Message></Error></ErrorResponse>";
+
+    #[tokio::test]
+    async fn thirty_one_functions_are_observed_with_three_calls_each() {
+        let endpoint =
+            Endpoint::serve(|request: &Received| match request.target.split('?').next().unwrap_or_default() {
+                path if path.ends_with("/aliases") => {
+                    (200, r#"{"Aliases":[{"Name":"live","FunctionVersion":"1"}]}"#.to_owned())
+                }
+                path if path.ends_with("/configuration") => {
+                    (200, r#"{"FunctionName":"f","Version":"1","State":"Active","CodeSha256":"x"}"#.to_owned())
+                }
+                _ => (400, ABSENT.to_owned()),
+            })
+            .await;
+        let mut systems = Example::systems(&Example::stage_named("local"));
+        systems.retain(|system| system.name == FEEDS);
+        let stack = &mut systems[0].stacks[0];
+        let first = stack.functions[0].clone();
+        let named = |number| RenderedFunction { function_name: format!("feeds-f{number}-local"), ..first.clone() };
+        stack.functions = (0..31).map(named).collect();
+        let observed = observe(&systems, &endpoint.clients().await).await.expect("observed");
+        assert_eq!((observed.functions.len(), observed.stacks.len()), (31, 0));
+        assert_eq!(endpoint.received().len(), 3 * 31 + 1);
+    }
+}

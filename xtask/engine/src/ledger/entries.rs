@@ -9,8 +9,12 @@ use super::{Entry, LedgerError, Outcome, entry::Step};
 use crate::{
     aws::AwsError,
     lock::HeldLocks,
+    parallel,
     store::{Store, Tag},
 };
+
+/// How many entries are read at once in the search for a function's last release.
+const BATCH: usize = 12;
 
 /// The ledger of one system.
 #[derive(Debug)]
@@ -68,11 +72,8 @@ impl<S: Store + 'static> Ledger<S> {
     /// Returns every entry, oldest first.
     pub(crate) async fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
         let keys = self.keys().await?;
-        let mut entries = Vec::with_capacity(keys.len());
-        for key in keys {
-            entries.extend(self.read(&key).await?.map(|(entry, _)| entry));
-        }
-        Ok(entries)
+        let entries = parallel::each(keys.iter().map(|key| self.read(key))).await?;
+        Ok(entries.into_iter().flatten().map(|(entry, _)| entry).collect())
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Entry, Tag)>, LedgerError> {
@@ -89,7 +90,7 @@ impl<S: Store + 'static> Ledger<S> {
         Ok(self.read(key).await?.map(|(entry, tag)| OpenEntry { entry, tag }))
     }
 
-    /// Returns the last completed release, or the last one before a number. Reads the newest entries first and no more than needed.
+    /// Returns the last completed release, or the last one before a number. Reads the newest entries first, in batches, until all functions are found.
     pub(crate) async fn last_released(&self, before: Option<u32>) -> Result<Option<Entry>, LedgerError> {
         let keys = self.keys().await?;
         let end = before.map(|number| self.key(number));
@@ -110,20 +111,23 @@ impl<S: Store + 'static> Ledger<S> {
     ) -> Result<BTreeMap<String, SettledVersion>, LedgerError> {
         let keys = self.keys().await?;
         let mut settled = BTreeMap::new();
-        for key in keys.iter().rev() {
-            if functions.is_empty() {
-                break;
-            }
-            let entry = self.read(key).await?.map(|(entry, _)| entry);
-            let Some(entry) = entry.filter(|entry| !entry.is_open()) else { continue };
-            for (function, change) in entry.functions.into_iter().filter(|(function, _)| functions.remove(function)) {
-                let version = match entry.outcome {
-                    Outcome::Released => {
-                        Some(SettledVersion { version: change.after, code_sha256: change.code_sha256 })
-                    }
-                    _ => change.before.map(|version| SettledVersion { version, code_sha256: None }),
-                };
-                settled.extend(version.map(|version| (function, version)));
+        // The newest entry usually has all functions. A function that was never released is in none, so the others are read in batches.
+        let (older, newest) = keys.split_at(keys.len().saturating_sub(1));
+        let mut batches = std::iter::once(newest).chain(older.rchunks(BATCH));
+        while !functions.is_empty() {
+            let Some(batch) = batches.next() else { break };
+            let entries = parallel::each(batch.iter().rev().map(|key| self.read(key))).await?;
+            for (entry, _) in entries.into_iter().flatten().filter(|(entry, _)| !entry.is_open()) {
+                for (function, change) in entry.functions.into_iter().filter(|(function, _)| functions.remove(function))
+                {
+                    let version = match entry.outcome {
+                        Outcome::Released => {
+                            Some(SettledVersion { version: change.after, code_sha256: change.code_sha256 })
+                        }
+                        _ => change.before.map(|version| SettledVersion { version, code_sha256: None }),
+                    };
+                    settled.extend(version.map(|version| (function, version)));
+                }
             }
         }
         Ok(settled)

@@ -53,6 +53,8 @@ impl<'a> Visitor<'a> {
     pub(super) async fn request(&self, check: &LiveCheck) -> Result<Response, CheckFailure> {
         let not_deployed = || CheckFailure::Unexpected(format!("{} is not deployed", check.api));
         let base = self.urls.get(&check.api).ok_or_else(not_deployed)?;
+        // A WebSocket begins with a request over HTTP.
+        let base = base.strip_prefix("ws").map_or_else(|| base.clone(), |rest| format!("http{rest}"));
         let url = format!("{}{}", base.trim_end_matches('/'), check.path);
         let request = Request::new(check.method.as_str(), &url);
         let request = check.headers.iter().fold(request, |request, (name, value)| request.header(name, value));

@@ -9,6 +9,7 @@ use super::{Mark, Marks, Target};
 use crate::{
     aws::{AwsError, Clients, cloudformation::ChangeSet, logs::LogGroup},
     deploy::CHANGE_SET_PREFIX,
+    parallel,
     ui::size,
 };
 
@@ -79,13 +80,16 @@ async fn mark_log_groups(
     marks: &mut Marks,
 ) -> Result<(), AwsError> {
     for system in systems {
-        for group in clients.logs().groups(&format!("{LOG_GROUPS}{}-", system.name)).await? {
-            let Some(function) = group.name.strip_prefix(LOG_GROUPS) else { continue };
-            if belongs(function, &system.name, stage) {
-                let exists = clients.lambda().version(function, "$LATEST").await?.is_some();
-                let mark = log_group(&group, exists, is_defined(&group.name, systems));
-                marks.entry(system.name.clone()).or_default().push(mark);
-            }
+        let groups = clients.logs().groups(&format!("{LOG_GROUPS}{}-", system.name)).await?;
+        let own = groups.iter().filter_map(|group| Some((group, group.name.strip_prefix(LOG_GROUPS)?)));
+        let own = own.filter(|(_, name)| belongs(name, &system.name, stage) || continues(name, system, stage));
+        let found = own.map(async |(group, function)| {
+            let exists = clients.lambda().version(function, "$LATEST").await?.is_some();
+            Ok::<_, AwsError>(log_group(group, exists, is_defined(&group.name, systems)))
+        });
+        let found = parallel::each(found).await?;
+        if !found.is_empty() {
+            marks.entry(system.name.clone()).or_default().extend(found);
         }
     }
     Ok(())
@@ -95,6 +99,19 @@ async fn mark_log_groups(
 fn belongs(name: &str, system: &str, stage: &str) -> bool {
     let inner = name.strip_prefix(system).and_then(|rest| rest.strip_suffix(stage));
     inner.is_some_and(|inner| inner.len() > 2 && inner.starts_with('-') && inner.ends_with('-'))
+}
+
+/// Returns whether a name has the form `<system>-<stack>-<stage>-…` of a stack of the system, or begins as the name of one of its
+/// functions does, up to the stage. Any other name with the stage in it could be one of another stage.
+fn continues(name: &str, system: &RenderedSystem, stage: &str) -> bool {
+    let middle = format!("-{stage}-");
+    let begins = |known: &str| {
+        let beginning = known.find(&middle).map(|index| &known[..index + middle.len()]);
+        beginning.is_some_and(|beginning| name.len() > beginning.len() && name.starts_with(beginning))
+    };
+    system.stacks.iter().any(|stack| {
+        begins(&format!("{}-", stack.name)) || stack.functions.iter().any(|function| begins(&function.function_name))
+    })
 }
 
 /// Returns whether a stack of these systems defines the log group.
@@ -147,6 +164,8 @@ fn log_group(group: &LogGroup, function_exists: bool, defined: bool) -> Mark {
 
 #[cfg(test)]
 mod tests {
+    use model::example::{Example, NOTES};
+
     use super::*;
 
     #[test]
@@ -156,6 +175,20 @@ mod tests {
         assert!(!belongs("notes-dev", "notes", "dev"));
         assert!(!belongs("notess-api-dev", "notes", "dev"));
         assert!(!belongs("notes-api-notdev", "notes", "dev"));
+    }
+
+    #[test]
+    fn names_that_continue_after_the_stage_belong_if_they_begin_like_a_stack_or_function() {
+        let systems = Example::systems(&Example::stage_named("prod"));
+        let mut notes = systems.into_iter().find(|system| system.name == NOTES).expect("notes");
+        assert!(continues("notes-api-prod-gone", &notes, "prod"));
+        for other in ["notes-api-prod", "notes-api-dev-gone", "notes-other-prod-gone", "notes-api-prods-gone"] {
+            assert!(!continues(other, &notes, "prod"), "{other}");
+        }
+        for stack in &mut notes.stacks {
+            stack.functions.iter_mut().for_each(|function| function.function_name = "notes-other-prod-get".to_owned());
+        }
+        assert!(continues("notes-other-prod-gone", &notes, "prod"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use versions::{completed_and_open, mark_versions};
 use crate::{
     aws::{AwsError, Clients},
     deploy::Outputs,
+    parallel,
 };
 
 /// The marks of each system.
@@ -66,16 +67,18 @@ pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Marks, A
     let mut marks = Marks::new();
     let mut references = References::default();
     let stacks = || scope.systems.iter().flat_map(|system| &system.stacks);
-    for stack in stacks() {
-        for function in &stack.functions {
-            let name = &function.function_name;
-            let (versions, aliases) = (lambda.versions(name).await?, lambda.aliases(name).await?);
-            let marked = mark_versions(name, &versions, &aliases, scope.released, scope.keep);
-            let kept = versions.iter().zip(&marked).filter(|(_, mark)| mark.keep).map(|(version, _)| version);
-            references.add_versions(kept);
-            references.add_versions(lambda.version(name, "$LATEST").await?.iter());
-            marks.entry(stack.system.clone()).or_default().extend(marked);
-        }
+    let functions: Vec<_> = stacks().flat_map(|stack| stack.functions.iter().map(move |of| (stack, of))).collect();
+    let read = functions.iter().map(async |(_, function)| {
+        let name = &function.function_name;
+        tokio::try_join!(lambda.versions(name), lambda.aliases(name), lambda.version(name, "$LATEST"))
+    });
+    let read = parallel::each(read).await?;
+    for ((stack, function), (versions, aliases, latest)) in functions.iter().zip(read) {
+        let marked = mark_versions(&function.function_name, &versions, &aliases, scope.released, scope.keep);
+        let kept = versions.iter().zip(&marked).filter(|(_, mark)| mark.keep).map(|(version, _)| version);
+        references.add_versions(kept);
+        references.add_versions(latest.iter());
+        marks.entry(stack.system.clone()).or_default().extend(marked);
     }
     for stack in stacks() {
         references.add_parameters(scope.parameters.get(&stack.name));

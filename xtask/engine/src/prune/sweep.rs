@@ -6,6 +6,7 @@ use super::{Mark, Marks, Target};
 use crate::{
     aws::{AwsError, Clients, lambda::is_replicated},
     lock::{HeldLocks, LockError},
+    parallel,
     store::Store,
 };
 
@@ -67,9 +68,12 @@ impl<S: Store + 'static> Sweep<'_, S> {
                     None => batches.push(mark),
                 }
             }
-            for mark in batches {
+            let deletions = batches.iter().map(async |mark| {
                 self.locks.ensure_held(system).await?;
-                let deleted = self.delete(&mark.target).await;
+                Ok::<_, LockError>(self.delete(&mark.target).await)
+            });
+            let deleted = parallel::each(deletions).await?;
+            for (mark, deleted) in batches.into_iter().zip(deleted) {
                 swept.add(mark, deleted);
             }
             for ((region, bucket), marks) in objects {

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use model::example::{Example, FEEDS};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    aws::lambda::{Alias, Readiness, Settings, Version},
+    aws::{
+        lambda::{Alias, Readiness, Settings, Version},
+        scripted::{Endpoint, Received},
+    },
     ledger::{Entry, Outcome, ReleaseKind, VersionChange, tests::entry},
 };
 
@@ -85,4 +90,48 @@ fn repeated_rollbacks_to_one_release_count_once() {
     let kept = |keep| released_versions(&entries, keep)["notes-api-dev"].clone().into_keys().collect::<Vec<_>>();
     assert_eq!(kept(3), ["1", "2", "3"]);
     assert_eq!(kept(2), ["1", "3"]);
+}
+
+/// A system whose functions all come from one binary.
+fn of_one_binary(functions: usize) -> Vec<RenderedSystem> {
+    let mut systems = Example::systems(&Example::stage_named("local"));
+    systems.retain(|system| system.name == FEEDS);
+    let stack = &mut systems[0].stacks[0];
+    let first = stack.functions[0].clone();
+    stack.functions = (0..functions)
+        .map(|number| {
+            let mut function = first.clone();
+            (function.id.function, function.function_name) = (format!("f{number}"), format!("feeds-f{number}-local"));
+            function
+        })
+        .collect();
+    systems
+}
+
+#[tokio::test]
+async fn a_mark_takes_three_calls_per_function_and_one_per_system() {
+    let hash = "ab".repeat(32);
+    let key = format!("artifacts/feeds-fetch-{hash}.zip");
+    let code = BASE64_STANDARD.encode(hex::decode(&hash).expect("hex"));
+    let objects = format!("<ListBucketResult><Contents><Key>{key}</Key></Contents></ListBucketResult>");
+    let endpoint = Endpoint::serve(move |request: &Received| {
+        let version = format!(r#"{{"FunctionName":"f","Version":"1","State":"Active","CodeSha256":"{code}"}}"#);
+        let body = match request.target.split('?').next().unwrap_or_default() {
+            path if path.ends_with("/versions") => format!(r#"{{"Versions":[{version}]}}"#),
+            path if path.ends_with("/aliases") => r#"{"Aliases":[{"Name":"live","FunctionVersion":"1"}]}"#.to_owned(),
+            path if path.ends_with("/configuration") => version,
+            _ => objects.clone(),
+        };
+        (200, body)
+    })
+    .await;
+    let (systems, clients) = (of_one_binary(31), endpoint.clients().await);
+    let (parameters, released) = (Outputs::new(), ReleasedVersions::new());
+    let scope =
+        Scope { systems: &systems, parameters: &parameters, bucket: Some("bucket"), released: &released, keep: 1 };
+    let marks = mark(&clients, scope).await.expect("marked");
+    assert_eq!(endpoint.received().len(), 3 * 31 + 1);
+    let marks = &marks[FEEDS];
+    assert!(marks.len() == 32 && marks.iter().all(|mark| mark.keep), "{marks:?}");
+    assert!(marks.iter().any(|mark| mark.what == key && mark.why == "a kept version contains it"), "{marks:?}");
 }

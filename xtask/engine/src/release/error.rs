@@ -109,7 +109,7 @@ pub(crate) enum ReleaseError {
     CodeDiffers { function: String, expected: String, actual: String },
     /// The function has no `live`.
     #[error("function {function} is not deployed; nothing was released")]
-    #[diagnostic(help("deploy the whole system: run the command without --stack"))]
+    #[diagnostic(help("deploy the whole system: run the command without --stack and --group"))]
     NotDeployed { function: String },
 }
 

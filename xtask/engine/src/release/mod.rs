@@ -3,6 +3,8 @@
 //!
 //! Every release is recorded in the ledger before the first alias shifts, and closed after the last one.
 
+#[cfg(test)]
+mod calls;
 pub(crate) mod canary;
 mod candidate;
 mod context;
@@ -24,7 +26,10 @@ use revert::revert_after;
 use serde::{Deserialize, Serialize};
 use shift::complete;
 
-use crate::ledger::{LedgerError, OpenEntry, ReleaseKind, VersionChange};
+use crate::{
+    ledger::{LedgerError, OpenEntry, ReleaseKind, VersionChange},
+    parallel,
+};
 
 /// A function after a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,11 +75,11 @@ pub(crate) async fn release(
 /// not observed meanwhile. An alias that has its version already is set to it again, which changes nothing.
 pub(crate) async fn resume(context: &ReleaseContext<'_>, open: OpenEntry) -> Result<OpenEntry, ReleaseError> {
     let functions: Vec<_> = context.functions().cloned().collect();
-    for function in &functions {
-        let Some(change) = open.entry.functions.get(&function.function_name) else { continue };
-        if let Err(error) = probe(context, function, &change.after).await {
-            return Err(revert_after(context, open, error).await);
-        }
+    let changes =
+        functions.iter().filter_map(|function| Some((function, open.entry.functions.get(&function.function_name)?)));
+    let probes = changes.map(|(function, change)| probe(context, function, &change.after));
+    if let Err(error) = parallel::each(probes).await {
+        return Err(revert_after(context, open, error).await);
     }
     complete(context, open, functions).await
 }
@@ -86,25 +91,24 @@ async fn prepare_candidates(
     // A run that was killed after creating a function and before recording a release leaves a function without one.
     let names = context.functions().map(|function| function.function_name.clone());
     let settled = context.ledger.settled_versions(names.collect()).await?;
-    let mut candidates = Vec::new();
-    for function in context.functions() {
+    let candidates = context.functions().map(|function| {
         let name = &function.function_name;
-        candidates.push(prepare_candidate(context, function, is_created(name), settled.get(name)).await?);
-    }
-    Ok(candidates)
+        prepare_candidate(context, function, is_created(name), settled.get(name))
+    });
+    parallel::each(candidates).await
 }
 
 async fn probe_all(context: &ReleaseContext<'_>, candidates: &[Candidate]) -> Result<(), ReleaseError> {
-    for candidate in candidates.iter().filter(|candidate| candidate.needs_probe) {
+    let probes = candidates.iter().filter(|candidate| candidate.needs_probe).map(async |candidate| {
         let probed = probe(context, &candidate.function, &candidate.version).await;
         probed.map_err(|error| match error {
             ReleaseError::Probe { function, version, cause, .. } if candidate.is_new => {
                 ReleaseError::Probe { function, version, cause, traffic: Traffic::StaysOnFailed }
             }
             error => error,
-        })?;
-    }
-    Ok(())
+        })
+    });
+    parallel::each(probes).await.map(drop)
 }
 
 /// Returns whether the open release ends at these versions.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     deploy::observe::LIVE,
     ledger::{Entry, OpenEntry, Outcome, ReleaseKind, VersionChange, rollback_target, unmet_needs},
+    parallel,
 };
 
 /// Why an open release is reverted before a rollback. Stored in the ledger.
@@ -32,9 +33,7 @@ pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> R
     let sites = target_sites(context, target, &present);
     check_files(context, target, &sites).await?;
     let mut changes = changes(context, target).await?;
-    for (function, change) in &changes {
-        probe(context, function, &change.after).await?;
-    }
+    parallel::each(changes.iter().map(|(function, change)| probe(context, function, &change.after))).await?;
     if open.is_none() && changes.iter().all(|(_, change)| change.is_none()) && sites == present {
         context.ui.say(format_args!("Users already receive release {}: no traffic is shifted", target.number));
         // Restores a page that is missing, or whose configuration is outdated.
@@ -140,15 +139,17 @@ async fn changes(context: &ReleaseContext<'_>, target: &Entry) -> Result<Vec<Fun
         context.functions().map(|function| (function.function_name.as_str(), function)).collect();
     let lambda = context.clients.lambda();
     let (mut changes, mut versions) = (Vec::new(), Vec::new());
-    for (name, released) in &target.functions {
-        let version = lambda.version(name, &released.after).await.map_err(failed(name))?;
+    let read = target.functions.iter().map(async |(name, released)| {
+        tokio::try_join!(lambda.version(name, &released.after), lambda.aliases(name)).map_err(failed(name))
+    });
+    let read = parallel::each(read).await?;
+    for ((name, released), (version, aliases)) in target.functions.iter().zip(read) {
         let is_same = |code: &String| released.code_sha256.as_ref().is_none_or(|released| released == code);
         let exists = version.is_some_and(|version| is_same(&version.code_sha256));
         let (true, Some(function)) = (exists, defined.get(name.as_str())) else {
             versions.push(format!("version {} of {name} no longer exists", released.after));
             continue;
         };
-        let aliases = lambda.aliases(name).await.map_err(failed(name))?;
         let before = aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version);
         changes.push(((*function).clone(), VersionChange { before, ..released.clone() }));
     }

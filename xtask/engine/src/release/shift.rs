@@ -12,7 +12,11 @@ use super::{
     revert::{close, revert_after, reverted},
     smoke::SmokeTest,
 };
-use crate::ledger::{LedgerError, OpenEntry, Outcome, VersionChange};
+use crate::{
+    aws::lambda::Version,
+    ledger::{LedgerError, OpenEntry, Outcome, VersionChange},
+    parallel,
+};
 
 /// The ledger's name of the step that publishes the pages of the sites. Stored: see [`super::revert`].
 pub(super) const PAGES_STEP: &str = "the pages of its sites";
@@ -112,17 +116,17 @@ async fn passing_tests(context: &ReleaseContext<'_>) -> Vec<SmokeTest> {
 /// a weighted alias").
 async fn check_roles(context: &ReleaseContext<'_>, changes: &[FunctionChange]) -> Result<(), ReleaseError> {
     let lambda = context.clients.lambda();
-    for (function, change) in changes {
-        let (name, Some(before)) = (&function.function_name, &change.before) else { continue };
-        let role = async |version: &str| {
-            let version = lambda.version(name, version).await.map_err(failed(name))?;
-            Ok::<_, ReleaseError>(version.map(|version| version.settings.role))
-        };
-        if role(before).await? != role(&change.after).await? {
-            return Err(ReleaseError::RolesDiffer { function: name.clone(), stage: context.metadata.stage.clone() });
+    let checks = changes.iter().map(async |(function, change)| {
+        let (name, Some(before)) = (&function.function_name, &change.before) else { return Ok(()) };
+        let (before, after) = tokio::try_join!(lambda.version(name, before), lambda.version(name, &change.after))
+            .map_err(failed(name))?;
+        let role = |version: Option<Version>| version.map(|version| version.settings.role);
+        if role(before) == role(after) {
+            return Ok(());
         }
-    }
-    Ok(())
+        Err(ReleaseError::RolesDiffer { function: name.clone(), stage: context.metadata.stage.clone() })
+    });
+    parallel::each(checks).await.map(drop)
 }
 
 /// Points every alias of an open release to its version; if one cannot be pointed to it, all are shifted back.

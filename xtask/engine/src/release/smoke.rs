@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use model::rendered::ApiKind;
 use serde_json::{Value, json};
 
 use crate::{
@@ -36,6 +37,8 @@ pub(crate) struct DirectInvocation {
     pub(crate) variables: BTreeMap<String, String>,
     /// The name of the API's stage.
     pub(crate) stage: String,
+    /// The kind of the API, which decides the form of the event.
+    pub(crate) kind: ApiKind,
 }
 
 /// How often a test is attempted before it fails: one lost connection must not revert a release.
@@ -63,9 +66,18 @@ const NO_ROUTE: &str = "MissingAuthenticationTokenException";
 /// "How do I troubleshoot HTTP 403 errors from API Gateway?"). Authorizers and functions have other ones.
 const UNSIGNED: [&str; 2] = ["IncompleteSignatureException", "InvalidSignatureException"];
 
-/// Returns API Gateway's error type if it had no route for the request. It answers with status 403, as an authorizer does. A stage may set
-/// another status and body; the header stays. `has_token` is whether the request had an `Authorization` header.
+/// How a response of an HTTP API to a request without a route is called in messages.
+const NOT_FOUND: &str = "Not Found";
+/// The header that only responses of HTTP APIs have. REST APIs name the request's ID `x-amzn-requestid`.
+const OF_HTTP_API: &str = "apigw-requestid";
+
+/// Returns API Gateway's error type if it had no route for the request. A REST API answers with status 403, as an authorizer does. A stage
+/// may set another status and body; the header stays. An HTTP API answers with status 404 and a body of its own. `has_token` is whether the request had an `Authorization` header.
 pub(crate) fn missing_route(response: &Response, has_token: bool) -> Option<&'static str> {
+    let is_of_http_api = response.status == 404 && response.headers.contains_key(OF_HTTP_API);
+    if is_of_http_api && response.json() == Some(json!({ "message": NOT_FOUND })) {
+        return Some(NOT_FOUND);
+    }
     let error_type = response.headers.get("x-amzn-errortype")?;
     let of_token: &[&str] = if has_token { &UNSIGNED } else { &[] };
     [NO_ROUTE].iter().chain(of_token).copied().find(|known| error_type.starts_with(known))
@@ -129,9 +141,48 @@ fn body(response: &Value) -> Option<Value> {
 }
 
 impl DirectInvocation {
-    /// Returns the event that a REST API makes of the request (API Gateway developer guide, "Input format of a Lambda function
-    /// for proxy integration").
+    /// Returns the event that the API makes of the request.
     pub(super) fn event(&self) -> Value {
+        match self.kind {
+            ApiKind::Rest => self.rest_event(),
+            ApiKind::Http => self.http_event(),
+        }
+    }
+
+    /// API Gateway developer guide, "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway": payload format 2.0.
+    fn http_event(&self) -> Value {
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let variables: BTreeMap<_, _> = self.variables.iter().map(|(name, value)| (name, decoded(value))).collect();
+        let key = format!("GET {}", self.route);
+        json!({
+            "version": "2.0",
+            "routeKey": key,
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": { "accept": "*/*", "host": "release", "user-agent": "xtask" },
+            "pathParameters": or_null(&variables),
+            "requestContext": {
+                "accountId": "",
+                "apiId": "release",
+                "domainName": "release",
+                "http": {
+                    "method": "GET",
+                    "path": path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "127.0.0.1",
+                    "userAgent": "xtask",
+                },
+                "requestId": "release",
+                "routeKey": key,
+                "stage": self.stage,
+                "timeEpoch": 0,
+            },
+            "isBase64Encoded": false,
+        })
+    }
+
+    /// API Gateway developer guide, "Input format of a Lambda function for proxy integration".
+    fn rest_event(&self) -> Value {
         let (stage, route) = (&self.stage, &self.route);
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         let query: BTreeMap<_, _> = query.split('&').filter(|pair| !pair.is_empty()).map(parameter).collect();
@@ -220,6 +271,7 @@ mod tests {
             route: route.to_owned(),
             variables: variables.collect(),
             stage: "prod".to_owned(),
+            kind: ApiKind::Rest,
         }
     }
 
@@ -234,6 +286,16 @@ mod tests {
         let event = direct("/health", "/health", &[]).event();
         assert_eq!((&event["pathParameters"], &event["queryStringParameters"]), (&Value::Null, &Value::Null));
         assert_eq!(decoded("50%"), "50%");
+    }
+
+    #[test]
+    fn the_event_of_an_http_api_has_its_form() {
+        let direct = direct("/notes/a%20b?limit=1&limit=2", "/notes/{id}", &[("id", "a%20b")]);
+        let event = DirectInvocation { kind: ApiKind::Http, stage: "$default".to_owned(), ..direct }.event();
+        assert_eq!((&event["version"], &event["routeKey"]), (&json!("2.0"), &json!("GET /notes/{id}")));
+        assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&json!("/notes/a%20b"), &json!("limit=1&limit=2")));
+        assert_eq!(event["pathParameters"], json!({ "id": "a b" }));
+        assert_eq!(event["requestContext"]["http"]["method"], "GET");
     }
 
     #[tokio::test]
@@ -264,6 +326,26 @@ mod tests {
                 None,
                 "the method itself reads signatures: {unsigned}"
             );
+        }
+    }
+
+    #[test]
+    fn a_missing_route_of_an_http_api_is_recognized_by_its_body() {
+        let response = |status: u16, header: &str, body: &str| Response {
+            status,
+            headers: [(header.to_owned(), "id".to_owned())].into(),
+            body: body.as_bytes().to_vec(),
+            ..Response::default()
+        };
+        let own = r#"{"message":"Not Found"}"#;
+        assert_eq!(missing_route(&response(404, OF_HTTP_API, own), false), Some(NOT_FOUND));
+        for other in [
+            response(404, "x-amzn-requestid", own),
+            response(403, OF_HTTP_API, r#"{"message":"Forbidden"}"#),
+            response(401, OF_HTTP_API, r#"{"message":"Unauthorized"}"#),
+            response(404, OF_HTTP_API, r#"{"error":"Not Found","message":"there is no such note"}"#),
+        ] {
+            assert_eq!(missing_route(&other, true), None, "{other:?}");
         }
     }
 

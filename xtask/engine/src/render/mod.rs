@@ -1,7 +1,8 @@
-//! Selects rendered systems, and compares or writes the committed templates.
+//! Compares or writes the committed templates. [`select`] selects rendered systems and stacks.
 //!
 //! Only `write` changes files, all of them below `templates/`.
 
+mod select;
 pub mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use model::{
 use similar::TextDiff;
 use thiserror::Error;
 
-use crate::stage::closest;
+pub(crate) use self::select::{Selected, SelectionError, select, select_system};
 
 /// Rendering, or reading or writing templates, failed.
 #[derive(Debug, Error, Diagnostic)]
@@ -28,28 +29,6 @@ pub enum RenderError {
         /// The reason.
         source: Box<model::template::RenderError>,
     },
-    /// The stage has no such system.
-    #[error("stage {stage} has no system `{system}`{}", closest(.system, .known))]
-    #[diagnostic(help("choose one of {}, or enable the system in the stage file", .known.join(", ")))]
-    UnknownSystem {
-        /// The stage.
-        stage: String,
-        /// The name that was given.
-        system: String,
-        /// The names to choose from.
-        known: Vec<String>,
-    },
-    /// The selected systems have no such stack.
-    #[error("stage {stage} has no stack `{stack}`{}", closest(.stack, .known))]
-    #[diagnostic(help("choose one of {}", .known.join(", ")))]
-    UnknownStack {
-        /// The stage.
-        stage: String,
-        /// The name that was given.
-        stack: String,
-        /// The names to choose from.
-        known: Vec<String>,
-    },
     /// A template file cannot be read, written or removed.
     #[error("failed to access {path}")]
     File {
@@ -58,43 +37,6 @@ pub enum RenderError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-}
-
-/// Keeps only one system and one stack; `None` keeps all.
-///
-/// The stack's name is the one within its system (`api`) or the full one (`photos-api-dev`).
-///
-/// # Errors
-///
-/// When the stage has no such system or stack.
-pub(crate) fn select(
-    stage: &Stage,
-    systems: Vec<RenderedSystem>,
-    system: Option<&str>,
-    stack: Option<&str>,
-) -> Result<Vec<RenderedSystem>, RenderError> {
-    let mut selected = match system {
-        None => systems,
-        Some(name) => {
-            let known = systems.iter().map(|system| system.name.clone()).collect();
-            let found: Vec<_> = systems.into_iter().filter(|system| system.name == name).collect();
-            if found.is_empty() {
-                return Err(RenderError::UnknownSystem { stage: stage.name.clone(), system: name.to_owned(), known });
-            }
-            found
-        }
-    };
-    if let Some(name) = stack {
-        let known: Vec<_> = stacks_of(&selected).map(|stack| stack.stack.clone()).collect();
-        for system in &mut selected {
-            system.stacks.retain(|stack| stack.stack == name || stack.name == name);
-        }
-        selected.retain(|system| !system.stacks.is_empty());
-        if selected.is_empty() {
-            return Err(RenderError::UnknownStack { stage: stage.name.clone(), stack: name.to_owned(), known });
-        }
-    }
-    Ok(selected)
 }
 
 /// All stacks of the systems.

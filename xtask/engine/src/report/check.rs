@@ -66,7 +66,7 @@ impl fmt::Display for CheckKind {
 impl From<LiveKind> for CheckKind {
     fn from(kind: LiveKind) -> Self {
         match kind {
-            LiveKind::Auth => Self::Auth,
+            LiveKind::Auth | LiveKind::Connect => Self::Auth,
             LiveKind::Cors => Self::Cors,
             LiveKind::Served => Self::Served,
             LiveKind::Absent => Self::Absent,

@@ -23,6 +23,18 @@ pub struct Coverage {
     pub uncalled: Vec<Uncalled>,
     /// The functions that made no call, and that no check, demo or schedule invokes.
     pub uninvoked: Vec<String>,
+    /// The event rules whose functions are among them, because no check causes an event that the rule selects.
+    pub untriggered: Vec<Untriggered>,
+}
+
+/// An event rule that no check triggers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Untriggered {
+    /// The function that the rule invokes.
+    pub function: String,
+    /// The rule's logical ID.
+    pub rule: String,
 }
 
 /// A route that is not called.
@@ -76,8 +88,29 @@ pub fn coverage(
     }
     let is_silent = |recorded: &Recorded| recorded.requests.is_empty() && recorded.unknown.is_empty();
     let silent = recorded.iter().filter(|(_, recorded)| is_silent(recorded)).map(|(function, _)| function);
-    let uninvoked = silent.filter(|function| !invoked.contains(*function)).cloned().collect();
-    Coverage { uncalled: uncalled.into_iter().collect(), uninvoked }
+    let uninvoked: Vec<_> = silent.filter(|function| !invoked.contains(*function)).cloned().collect();
+    let rules = systems.iter().flat_map(selecting).filter(|rule| uninvoked.contains(&rule.function));
+    let untriggered: BTreeSet<_> = rules.collect();
+    Coverage { uncalled: uncalled.into_iter().collect(), untriggered: untriggered.into_iter().collect(), uninvoked }
+}
+
+/// Returns the rules of a system that select events by a pattern, each with every function that it invokes.
+fn selecting(system: &RenderedSystem) -> Vec<Untriggered> {
+    let mut selecting = Vec::new();
+    for stack in &system.stacks {
+        for (logical_id, rule) in rules(stack).filter(|(_, rule)| !rule["Properties"]["EventPattern"].is_null()) {
+            for target in rule["Properties"]["Targets"].as_array().into_iter().flatten() {
+                let function = function_of(&target["Arn"], stack, system);
+                selecting.extend(function.map(|function| Untriggered { function, rule: logical_id.clone() }));
+            }
+        }
+    }
+    selecting
+}
+
+fn rules(stack: &RenderedStack) -> impl Iterator<Item = (&String, &Value)> {
+    let resources = stack.template["Resources"].as_object().into_iter().flatten();
+    resources.filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule")
 }
 
 /// The methods that a system's checks call, as [`RenderedMethod::title`](model::rendered::RenderedMethod::title) spells them, each with
@@ -107,8 +140,7 @@ fn called(system: &RenderedSystem) -> BTreeSet<(&str, String)> {
 pub fn scheduled(system: &RenderedSystem, place: &Place, time: &str) -> Vec<Scheduled> {
     let mut scheduled = Vec::new();
     for stack in &system.stacks {
-        let resources = stack.template["Resources"].as_object().into_iter().flatten();
-        for (logical_id, rule) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule") {
+        for (logical_id, rule) in rules(stack) {
             let properties = &rule["Properties"];
             if properties["ScheduleExpression"].is_null() || properties["State"] == "DISABLED" {
                 continue;
@@ -290,6 +322,20 @@ mod tests {
         ] {
             assert_eq!(invocations(&with_rule(properties.clone())), [], "{properties}");
         }
+    }
+
+    #[test]
+    fn a_rule_whose_function_is_not_invoked_is_listed() {
+        let target = json!({ "Id": "a", "Arn": { "Ref": alias(&system(FEEDS)) } });
+        let feeds = with_rule(json!({ "EventPattern": { "source": ["feeds"] }, "Targets": [target] }));
+        let function = "feeds-fetch-local".to_owned();
+        let recorded = BTreeMap::from([(function.clone(), Recorded::default())]);
+        let untriggered = |invoked: BTreeSet<String>| {
+            coverage(std::slice::from_ref(&feeds), &BTreeMap::new(), &invoked, &recorded).untriggered
+        };
+        let expected = Untriggered { function: function.clone(), rule: "Rule".to_owned() };
+        assert_eq!(untriggered(BTreeSet::new()), [expected]);
+        assert_eq!(untriggered(BTreeSet::from([function])), []);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod roles;
 
 pub use self::{
     calls::Place,
-    coverage::{Coverage, Scheduled, Uncalled, coverage, scheduled},
+    coverage::{Coverage, Scheduled, Uncalled, Untriggered, coverage, scheduled},
     error::RightsError,
     judgement::{Judgement, Refused, Unknown, Unused, judge},
     recorder::{Recorded, Recorder},

@@ -7,7 +7,12 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 pub(crate) use locks::Locking;
 use miette::Diagnostic;
-use model::{foundation, rendered::RenderedSystem, stage::Stage};
+use model::{
+    emulator::API_PATH,
+    foundation,
+    rendered::{RenderedApi, RenderedSystem},
+    stage::Stage,
+};
 use plan::observed::Observed;
 pub(crate) use release::{StrategyName, has_functions};
 use thiserror::Error;
@@ -180,13 +185,13 @@ impl Session {
         }
     }
 
-    /// Selects a system, and a stack of it.
+    /// Selects a system; `None` selects all.
     ///
     /// # Errors
     ///
-    /// When the stage has no such system or stack.
-    pub fn select(&self, system: Option<&str>, stack: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
-        Ok(render::select(&self.stage, self.systems.clone(), system, stack)?)
+    /// When the stage has no such system.
+    pub fn select(&self, system: Option<&str>) -> miette::Result<Vec<RenderedSystem>> {
+        Ok(render::select_system(&self.stage, self.systems.clone(), system)?)
     }
 
     /// The baseline of an online plan, in words: the account, or the emulator.
@@ -197,7 +202,7 @@ impl Session {
         }
     }
 
-    /// Returns the URL of every API, by its logical ID, and of every site, by its name.
+    /// Returns the URL of every API, HTTP or WebSocket, by its logical ID, and of every site, by its name.
     pub fn urls(&self, outputs: &Outputs) -> BTreeMap<String, String> {
         self.urls_of(&self.systems, outputs)
     }
@@ -208,7 +213,12 @@ impl Session {
         for stack in render::stacks_of(systems) {
             let Some(outputs) = outputs.get(&stack.name) else { continue };
             for api in &stack.apis {
-                if let Some(url) = self.api_url(outputs, &api.id_output, &api.url_output) {
+                if let Some(url) = self.api_url(outputs, api) {
+                    urls.insert(api.logical_id.clone(), url);
+                }
+            }
+            for api in &stack.web_sockets {
+                if let Some(url) = self.web_socket_url(outputs, &api.id_output, &api.url_output) {
                     urls.insert(api.logical_id.clone(), url);
                 }
             }
@@ -225,12 +235,29 @@ impl Session {
         urls
     }
 
-    /// Returns the URL of an API: the stack's output, or for an emulator the URL that it serves.
-    pub(crate) fn api_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
+    /// Returns the URL of an API: the stack's output, or for an emulator the URL that it serves. It serves paths such as `/health` at the
+    /// name of an API itself, so the URL is a path of the emulator.
+    pub(crate) fn api_url(&self, outputs: &BTreeMap<String, String>, api: &RenderedApi) -> Option<String> {
+        match self.clients.endpoint() {
+            None => outputs.get(&api.url_output).cloned(),
+            Some(_) => self.emulated_url(outputs, &api.id_output, &api.stage_name),
+        }
+    }
+
+    /// Returns the URL of a WebSocket API: the stack's output, or for an emulator the URL that it serves.
+    pub(crate) fn web_socket_url(&self, outputs: &BTreeMap<String, String>, id: &str, url: &str) -> Option<String> {
         match self.clients.endpoint() {
             None => outputs.get(url).cloned(),
-            Some(endpoint) => Some(format!("{endpoint}/_aws/execute-api/{}/{}", outputs.get(id)?, self.stage.name)),
+            Some(_) => {
+                let url = self.emulated_url(outputs, id, &self.stage.name)?;
+                Some(url.strip_prefix("http").map_or_else(|| url.clone(), |rest| format!("ws{rest}")))
+            }
         }
+    }
+
+    /// Returns the URL at which an emulator serves the stage of an API.
+    fn emulated_url(&self, outputs: &BTreeMap<String, String>, id: &str, stage: &str) -> Option<String> {
+        Some(format!("{}{API_PATH}{}/{stage}", self.clients.endpoint()?, outputs.get(id)?))
     }
 
     /// Returns the URL of a site: the stack's output. For an emulator it is the page's object, whose origin is also the

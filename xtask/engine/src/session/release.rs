@@ -113,7 +113,17 @@ impl Session {
         for stack in &system.stacks {
             let Some(of_stack) = outputs.get_mut(&stack.name) else { continue };
             for api in &stack.apis {
-                if let Some(url) = self.api_url(of_stack, &api.id_output, &api.url_output) {
+                if let Some(url) = self.api_url(of_stack, api) {
+                    of_stack.insert(api.url_output.clone(), url);
+                }
+            }
+            for api in &stack.web_sockets {
+                if let Some(url) = self.web_socket_url(of_stack, &api.id_output, &api.url_output) {
+                    of_stack.insert(api.url_output.clone(), url);
+                }
+            }
+            for api in &stack.web_sockets {
+                if let Some(url) = self.web_socket_url(of_stack, &api.id_output, &api.url_output) {
                     of_stack.insert(api.url_output.clone(), url);
                 }
             }
@@ -197,6 +207,7 @@ fn direct(system: &RenderedSystem, smoke: &SmokeCheck) -> Option<DirectInvocatio
         route: served.method.path.clone(),
         variables: served.variables,
         stage: api.stage_name.clone(),
+        kind: api.kind,
     })
 }
 

@@ -66,7 +66,7 @@ fn stale(update: &Update<'_>, api: &str) -> Option<Finding> {
     listing(update, api, &message, parts)
 }
 
-fn listing(update: &Update<'_>, api: &str, message: &str, parts: Vec<String>) -> Option<Finding> {
+pub(super) fn listing(update: &Update<'_>, api: &str, message: &str, parts: Vec<String>) -> Option<Finding> {
     if parts.is_empty() {
         return None;
     }
@@ -75,7 +75,7 @@ fn listing(update: &Update<'_>, api: &str, message: &str, parts: Vec<String>) ->
 }
 
 /// Describes the changing resources of these types that belong to an API.
-fn changed_resources(update: &Update<'_>, api: &str, types: &[&str]) -> Vec<String> {
+pub(super) fn changed_resources(update: &Update<'_>, api: &str, types: &[&str]) -> Vec<String> {
     let belongs = |template, id: &str| {
         let mut all = resources(template);
         all.any(|(other, kind, properties)| other == id && types.contains(&kind) && api_of(properties) == Some(api))

@@ -1,10 +1,11 @@
 //! Changes of APIs that resource schemas do not describe: which ones API Gateway refuses, and what clients get.
 //!
 //! `conflicts` finds variables of paths that exist until CloudFormation deletes them;
-//! `effects` describes the routes that change before new versions are probed.
+//! `effects` describes the routes that change before new versions are probed, and `http` those of HTTP APIs.
 
 mod conflicts;
 mod effects;
+mod http;
 mod routes;
 
 use serde_json::Value;
@@ -35,6 +36,7 @@ pub(crate) fn findings(stack: &str, old: Option<&Value>, new: &Value, changes: &
     // An update that is refused changes nothing for clients.
     if found.is_empty() && changes.resources.iter().all(|change| change.impossible.is_none()) {
         found = effects::effects(&update);
+        found.extend(http::effects(&update));
     }
     found
 }
@@ -57,9 +59,9 @@ fn resources(template: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
         .map(|(id, resource)| (id.as_str(), resource["Type"].as_str().unwrap_or_default(), &resource["Properties"]))
 }
 
-/// Returns the logical ID of the API that a resource belongs to.
+/// Returns the logical ID of the API that a resource belongs to, or the parameter with the ID of another stack's API.
 fn api_of(properties: &Value) -> Option<&str> {
-    properties["RestApiId"]["Ref"].as_str()
+    properties["RestApiId"]["Ref"].as_str().or_else(|| properties["ApiId"]["Ref"].as_str())
 }
 
 #[cfg(test)]

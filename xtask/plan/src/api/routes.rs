@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{api_of, resources};
+use super::{api_of, http, resources};
 
 /// The difference between the routes of an API in two templates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +25,8 @@ impl RouteChanges {
     }
 }
 
-/// Compares the routes of an API, given by its logical ID, in two templates. Preflights are left out.
+/// Compares the routes of an API, given by its logical ID, in two templates. Preflights are left out. The HTTP API of another stack is
+/// given by the parameter with its ID.
 #[must_use]
 pub fn route_changes(old: &Value, new: &Value, api: &str) -> RouteChanges {
     let (before, after) = (routes(old, api), routes(new, api));
@@ -43,7 +44,7 @@ pub fn route_changes(old: &Value, new: &Value, api: &str) -> RouteChanges {
 }
 
 /// Returns the deployment that each API of a stack serves: the API as `stack/logical ID`, and the deployment's logical ID, which
-/// is another one after each change of the API.
+/// is another one after each change of the API. For an HTTP API it is a hash.
 #[must_use]
 pub fn deployments(stack: &str, template: &Value) -> BTreeMap<String, String> {
     let stages = resources(template).filter(|(_, kind, _)| *kind == "AWS::ApiGateway::Stage");
@@ -52,6 +53,7 @@ pub fn deployments(stack: &str, template: &Value) -> BTreeMap<String, String> {
             let deployment = properties["DeploymentId"]["Ref"].as_str()?;
             Some((format!("{stack}/{}", api_of(properties)?), deployment.to_owned()))
         })
+        .chain(http::deployments(stack, template))
         .collect()
 }
 
@@ -71,6 +73,7 @@ fn routes(template: &Value, api: &str) -> BTreeMap<String, Value> {
             settings["ResourceId"] = json!(null);
             Some((format!("{} {path}", properties["HttpMethod"].as_str()?), settings))
         })
+        .chain(http::routes(template, api))
         .collect()
 }
 

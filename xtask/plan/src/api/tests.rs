@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use model::{
-    example::{Example, NotesApi},
-    parts::{api::RestApi, function::Function},
+    example::{Example, FeedsFetch, HistoryRoute, NotesApi, NotesRoute},
+    parts::{
+        api::RestApi,
+        function::Function,
+        http_api::{Cors, HttpApi, HttpRouteSettings, HttpRoutes},
+    },
     template::{Stack, System, Text},
 };
 use serde_json::json;
@@ -149,4 +153,61 @@ fn a_changed_authorizer_without_a_deployment_is_named() {
     assert!(stale[0].message.ends_with("Users is updated, with UsersArn"), "{stale:?}");
     let deployed = found(&template("One"), &template("Two"), &moved);
     assert!(deployed.len() == 1 && deployed[0].message.starts_with("Api changes with its stack"), "{deployed:?}");
+}
+
+/// The templates of an API's stack and of a stack that adds routes to it.
+fn http(open: bool, more: bool, change: impl FnOnce(HttpApi) -> HttpApi) -> [Value; 2] {
+    let stage = Example::stage_named("prod");
+    let mut stack = Stack::new("api", "An API.");
+    let environment = NotesApi::<Text> { table_name: "notes".into(), word: "hello".into() };
+    let function = stack.add(Function::new(&stage, environment));
+    let settings = |route: NotesRoute| HttpRouteSettings {
+        open: open && route == NotesRoute::Get,
+        ..HttpRouteSettings::default()
+    };
+    let api = HttpApi::new("Api", "api".to_owned(), &stage).jwt_authorizer("Users", "https://a".into(), vec![]);
+    let handle = stack.add(change(api).routes_with(&function, settings));
+    let mut second = Stack::new("more", "More routes.");
+    let function = second.add(Function::new(&stage, FeedsFetch { stage: Text::from("prod") }));
+    let routes = HttpRoutes::new(&handle);
+    second.add(if more { routes.routes::<HistoryRoute>(&function) } else { routes });
+    let system = System::new("notes", [stack, second]).render(&stage).expect("the system renders");
+    let mut templates = system.stacks.into_iter().map(|stack| stack.template);
+    [(); 2].map(|()| templates.next().unwrap_or_default())
+}
+
+#[test]
+fn changes_of_an_http_api_are_seen_while_the_stack_is_updated() {
+    let [old, _] = http(false, true, |api| api);
+    let [new, _] = http(true, true, |api| api.throttle(1, 1));
+    let found = found(&old, &new, &BTreeMap::new());
+    let [finding] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!((finding.kind, finding.refused, finding.logical_id.as_str()), (FindingKind::Api, false, "Api"));
+    assert!(finding.message.contains("while its stack is updated"), "{finding:?}");
+    assert_eq!(finding.parts, ["changes GET /notes/{id}", "ApiStage is updated"]);
+    let origins = |origin: &'static str| {
+        let (methods, headers) = (Vec::new(), Vec::new());
+        let cors = Cors { origins: vec![origin.into()], methods, headers, credentials: false, max_age: 1 };
+        move |api: HttpApi| api.cors(cors)
+    };
+    let [old, _] = http(false, true, origins("https://a.example.com"));
+    let [new, _] = http(false, true, origins("https://b.example.com"));
+    let messages = messages(&old, &new);
+    assert!(messages.len() == 1 && messages[0].contains("browsers of other origins"), "{messages:?}");
+}
+
+#[test]
+fn routes_of_another_stacks_api_are_compared_by_its_parameter() {
+    let ([_, with], [_, without]) = (http(false, true, |api| api), http(false, false, |api| api));
+    let added = route_changes(&without, &with, "ApiId");
+    assert_eq!(added.added, ["GET /notes/{id}/history"]);
+    let mut changed = with.clone();
+    changed["Resources"]["ApiNotesIdHistoryGet"]["Properties"]["AuthorizationType"] = json!("NONE");
+    let found = found(&with, &changed, &BTreeMap::new());
+    let [finding] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!(finding.parts, ["changes GET /notes/{id}/history"]);
+    let (before, after) = (deployments("s", &with), deployments("s", &changed));
+    assert_eq!(before.keys().collect::<Vec<_>>(), ["s/ApiId"]);
+    assert_ne!(before, after);
+    assert_eq!(before, deployments("s", &with));
 }

@@ -59,7 +59,7 @@ pub struct Node {
 pub enum NodeKind {
     /// A Lambda function.
     Function,
-    /// A REST API.
+    /// A REST, HTTP or WebSocket API.
     Api,
     /// A bucket, a table, a queue, a topic, a user pool.
     Data,
@@ -117,7 +117,7 @@ fn nodes(stack: &RenderedStack) -> BTreeSet<Node> {
             let resource_type = resource["Type"].as_str()?;
             let kind = match resource_type {
                 "AWS::Lambda::Function" => NodeKind::Function,
-                "AWS::ApiGateway::RestApi" => NodeKind::Api,
+                "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => NodeKind::Api,
                 "AWS::Logs::LogGroup" => return None,
                 other if is_stateful(other) || CARRIES_DATA.contains(&other) => NodeKind::Data,
                 _ => return None,
@@ -135,7 +135,8 @@ fn stage_of(stack: &RenderedStack) -> &str {
     stack.name.strip_prefix(&prefix).unwrap_or_default()
 }
 
-/// Maps each resource to the node it belongs to: itself, or its function or API.
+/// Maps each resource to the node it belongs to: itself, or its function or API. The node of a mapping or a rule may be in another
+/// stack; it is then the parameter for it.
 fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<String, String> =
         nodes(stack).into_iter().map(|node| (node.logical_id.clone(), node.logical_id)).collect();
@@ -153,9 +154,9 @@ fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
                     owners.insert(id.clone(), function);
                 }
             }
-            // The parts of an API refer to it.
-            part if part.starts_with("AWS::ApiGateway::") => {
-                if let Some(api) = target("RestApiId") {
+            // The parts of an API refer to it; the API of another stack is a parameter.
+            part if part.starts_with("AWS::ApiGateway") => {
+                if let Some(api) = target("RestApiId").or_else(|| target("ApiId")) {
                     owners.insert(id.clone(), api);
                 }
             }
@@ -163,6 +164,12 @@ fn owners(stack: &RenderedStack) -> BTreeMap<String, String> {
             "AWS::Lambda::EventSourceMapping" => {
                 if let Some(source) = target("EventSourceArn") {
                     owners.insert(id.clone(), source);
+                }
+            }
+            // The same holds for a rule and its bus. A schedule has none.
+            "AWS::Events::Rule" => {
+                if let Some(bus) = target("EventBusName") {
+                    owners.insert(id.clone(), bus);
                 }
             }
             _ => {}
@@ -180,13 +187,12 @@ fn edges_of(
     let own = &owners[stack.name.as_str()];
     let within = |stack: &str, node: &str| Endpoint { stack: stack.to_owned(), node: Some(node.to_owned()) };
     let whole = |stack: &str| Endpoint { stack: stack.to_owned(), node: None };
-    let to = |reference: Reference| -> Option<Endpoint> {
-        if let Some(node) = own.get(&reference.target) {
+    let to = |target: &str| -> Option<Endpoint> {
+        let node = own.get(target).map_or(target, String::as_str);
+        if own.contains_key(node) {
             return Some(within(&stack.name, node));
         }
-        let ParameterSource::Output { stack: other, output } = stack.parameters.get(&reference.target)? else {
-            return None;
-        };
+        let ParameterSource::Output { stack: other, output } = stack.parameters.get(node)? else { return None };
         let name = full_name(&stack.system, other, stage);
         let other = all.iter().find(|candidate| candidate.name == name)?;
         let value = &other.template["Outputs"][output.as_str()]["Value"];
@@ -196,9 +202,11 @@ fn edges_of(
     let mut edges = Vec::new();
     let mut referenced_stacks = BTreeSet::new();
     for (id, resource) in resources(stack) {
-        let Some(owner) = own.get(id) else { continue };
-        let from = within(&stack.name, owner);
-        for end in references(&resource["Properties"]).into_iter().filter_map(to) {
+        if !own.contains_key(id) {
+            continue;
+        }
+        let Some(from) = to(id) else { continue };
+        for end in references(&resource["Properties"]).into_iter().filter_map(|Reference { target, .. }| to(&target)) {
             referenced_stacks.insert(end.stack.clone());
             if end != from {
                 edges.push(Edge { from: from.clone(), to: end });
@@ -233,7 +241,7 @@ fn named(stack: &RenderedStack) -> Vec<(String, Endpoint)> {
 fn edges_by_name(stack: &RenderedStack, owners: &BTreeMap<String, String>, named: &[(String, Endpoint)]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (id, resource) in resources(stack) {
-        let Some(owner) = owners.get(id) else { continue };
+        let Some(owner) = owners.get(id).filter(|owner| owners.contains_key(*owner)) else { continue };
         let from = Endpoint { stack: stack.name.clone(), node: Some(owner.clone()) };
         // A table and a topic may share a name; each then means itself.
         let own: BTreeSet<_> = named.iter().filter(|(_, end)| *end == from).map(|(name, _)| name).collect();

@@ -98,6 +98,9 @@ pub struct Preview {
     /// Sites with files to upload; unknown, and empty, offline.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sites: Vec<SitePreview>,
+    /// How full the roles of deploys are, if their stack changes.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub capacity: Vec<String>,
     /// Changes that need a review.
     pub findings: Vec<Finding>,
     /// The expected course of the deploy.
@@ -245,7 +248,7 @@ pub fn preview(
         }
     }
     let stacks: Vec<_> = compared.into_iter().map(|compared| compared.preview(stage)).collect();
-    let forecast = forecast_of(systems, &stacks);
+    let (forecast, capacity) = (forecast_of(systems, &stacks), capacity_of(stage, systems, &stacks));
     Preview {
         format_version: FORMAT,
         stage: stage.name.clone(),
@@ -253,11 +256,19 @@ pub fn preview(
         stacks,
         code,
         sites: Vec::new(),
+        capacity,
         findings: found,
         forecast,
         disagreements: Vec::new(),
         drift: Vec::new(),
     }
+}
+
+/// Describes how full the roles of deploys are, if their stack changes.
+fn capacity_of(stage: &Stage, systems: &[RenderedSystem], stacks: &[StackPreview]) -> Vec<String> {
+    let is_changing = |name: &str| stacks.iter().any(|stack| stack.name == name && stack.action != StackAction::None);
+    let changing = systems.iter().flat_map(|system| &system.stacks).filter(|stack| is_changing(&stack.name));
+    changing.flat_map(|stack| foundation::usages(stack, &stage.region)).map(|usage| usage.to_string()).collect()
 }
 
 /// Forecasts the changes. Every stack waits for foundation, whose bucket holds its template and artifacts.

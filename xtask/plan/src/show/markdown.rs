@@ -47,6 +47,9 @@ fn write(preview: &Preview, out: &mut String) -> Result {
     for stack in preview.stacks.iter().filter(|stack| stack.action != StackAction::None) {
         stack_changes(stack, &mut details)?;
     }
+    for usage in &preview.capacity {
+        writeln!(details, "  {usage}")?;
+    }
     for code in &preview.code {
         writeln!(details, "~ {}: new code, {}", code.function, code.reason)?;
     }

@@ -45,6 +45,7 @@ fn write(preview: &Preview, options: TextOptions, out: &mut String) -> Result {
     }
     writeln!(out)?;
     stacks(preview, out)?;
+    section("Limits of the roles of deploys", preview.capacity.iter().cloned(), out)?;
     let symbol = style("~").yellow();
     let code = preview.code.iter().map(|code| format!("{symbol} {}: {}", code.function, code.reason));
     section("Code", code, out)?;

@@ -3,12 +3,17 @@
 /// The values of `Ref` and `Fn::GetAtt`, by type and attribute (CloudFormation template reference, "Return values" of each type;
 /// service authorization reference, ARN formats).
 ///
-/// `{name}` is the resource's name, `{.Property}` a property's value, `{9}` nine characters, `{26-128}` from 26 to 128.
+/// `{name}` is the resource's name, `{.Property}` a property's value, `{.Property/}` a property's value and a slash, or nothing, `{9}` nine characters, `{26-128}` from 26 to 128.
 pub(super) const FORMS: &[(&str, &str, &str)] = &[
     // API Gateway API reference, RestApi: IDs have ten characters.
     ("AWS::ApiGateway::RestApi", "Ref", "{10}"),
     ("AWS::ApiGateway::RestApi", "RootResourceId", "{10}"),
     ("AWS::ApiGateway::Stage", "Ref", "{.StageName}"),
+    // API Gateway V2 API reference, Api: IDs have ten characters.
+    ("AWS::ApiGatewayV2::Api", "ApiEndpoint", "https://{10}.execute-api.{region}.{suffix}"),
+    ("AWS::ApiGatewayV2::Api", "ApiId", "{10}"),
+    ("AWS::ApiGatewayV2::Api", "Ref", "{10}"),
+    ("AWS::ApiGatewayV2::Stage", "Ref", "{.StageName}"),
     ("AWS::CloudFront::Distribution", "DomainName", "{13-14}.cloudfront.net"),
     ("AWS::CloudFront::Distribution", "Ref", "{13-14}"),
     ("AWS::CloudWatch::Alarm", "Arn", "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"),
@@ -26,7 +31,9 @@ pub(super) const FORMS: &[(&str, &str, &str)] = &[
     ("AWS::DynamoDB::Table", "Arn", "arn:{partition}:dynamodb:{region}:{account}:table/{name}"),
     ("AWS::DynamoDB::Table", "Ref", "{name}"),
     ("AWS::DynamoDB::Table", "StreamArn", "arn:{partition}:dynamodb:{region}:{account}:table/{name}/stream/{23}"),
-    ("AWS::Events::Rule", "Arn", "arn:{partition}:events:{region}:{account}:rule/{name}"),
+    ("AWS::Events::EventBus", "Arn", "arn:{partition}:events:{region}:{account}:event-bus/{name}"),
+    ("AWS::Events::EventBus", "Ref", "{name}"),
+    ("AWS::Events::Rule", "Arn", "arn:{partition}:events:{region}:{account}:rule/{.EventBusName/}{name}"),
     ("AWS::IAM::Role", "RoleId", "{21}"),
     ("AWS::IAM::Role", "Ref", "{name}"),
     ("AWS::IAM::Role", "Arn", "arn:{partition}:iam::{account}:role/{name}"),
@@ -57,6 +64,7 @@ pub(super) const FORMS: &[(&str, &str, &str)] = &[
 pub(super) const NAMES: &[(&str, &str, usize)] = &[
     ("AWS::CloudWatch::Alarm", "AlarmName", 255),
     ("AWS::DynamoDB::Table", "TableName", 255),
+    ("AWS::Events::EventBus", "Name", 256),
     ("AWS::Events::Rule", "Name", 64),
     ("AWS::IAM::Role", "RoleName", 64),
     ("AWS::Lambda::Function", "FunctionName", 64),

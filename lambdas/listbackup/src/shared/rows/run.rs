@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::shared::events::Detail;
+
 /// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,12 +76,19 @@ pub struct Run {
     /// Processed bytes by category. Every category exists from the start, so that updates can add to it.
     #[serde(default)]
     pub by_type: BTreeMap<String, i64>,
+    /// What the run changed, by category. Every category exists from the start.
+    #[serde(default)]
+    pub type_deltas: BTreeMap<String, TypeDelta>,
     /// At most fifty lines.
     #[serde(default)]
     pub logs: Vec<String>,
     /// Why the run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The detail of the event that reports the run's end. It is stored before the event is sent, so that every repetition of the
+    /// event is the same; a file that is counted afterwards amends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Detail>,
     /// When the run was queued.
     pub created_at: String,
     /// When an orchestrator took it.
@@ -114,6 +123,18 @@ pub struct RunStats {
     pub delta_stored: i64,
 }
 
+/// What a run changed in one category.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TypeDelta {
+    /// New files.
+    pub files: i64,
+    /// The difference of the files' sizes.
+    pub bytes: i64,
+    /// The difference of the stored sizes.
+    pub stored_bytes: i64,
+}
+
 /// The outcome of a file within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,4 +155,7 @@ pub struct Marker {
     pub mark: Mark,
     /// When the row expires, in seconds since 1970.
     pub ttl: i64,
+    /// The detail of the event that amends an ended run by this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amend: Option<Detail>,
 }

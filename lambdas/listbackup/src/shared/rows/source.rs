@@ -40,6 +40,9 @@ pub struct Source {
     /// Whether a secret holds its credentials.
     #[serde(default)]
     pub has_credentials: bool,
+    /// The names of the headers among its credentials, in alphabetical order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credential_headers: Vec<String>,
     /// Which files are backed up.
     #[serde(default)]
     pub settings: SourceSettings,

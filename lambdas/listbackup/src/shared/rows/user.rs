@@ -38,9 +38,6 @@ pub struct User {
     /// Whether a second factor is required.
     #[serde(default)]
     pub mfa_enabled: bool,
-    /// The time step of the last accepted code of the second factor, which no later sign-in may use again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mfa_last_step: Option<i64>,
     /// Settings of the user interface.
     #[serde(default)]
     pub preferences: Map<String, Value>,

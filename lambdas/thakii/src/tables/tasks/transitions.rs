@@ -2,18 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::json;
+use tables::{Change, TransactionOutcome, Write, from_item};
 
 use super::{ATTEMPTS, Status, Task, Tasks, if_unchanged, key};
-use crate::{
-    aws::AwsError,
-    tables::{
-        attributes::from_item,
-        change::Change,
-        notifications::Stored,
-        transaction::{TransactionOutcome, Write},
-    },
-    time,
-};
+use crate::{aws::AwsError, tables::notifications::Stored, time};
 
 /// The longest stored error message, in characters.
 const MAX_REASON_CHARS: usize = 1000;

@@ -232,6 +232,25 @@ fn each_action_reaches_the_resources_that_it_concerns_and_no_others() {
 }
 
 #[test]
+fn http_apis_and_their_stages_of_other_stages_are_excluded() {
+    let tags = super::Tags { stage: "prod", systems: [NOTES].into(), untagged: BTreeSet::new() };
+    let arn = |path: &str| format!("arn:aws:apigateway:eu-central-1::{path}");
+    let actions = ["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST"].into();
+    let arns = ["/apis", "/apis/*"].map(arn).into();
+    let document = crate::parts::policy::document(&super::statements("apigateway", &actions, &arns, &tags));
+    let statements = list(&document["Statement"]).to_vec();
+    let may = |action: &str, path: &str, keys: &[&[(&str, &str)]]| may(&statements, action, &arn(path), keys);
+    assert!(may("apigateway:POST", "/apis", &[&REQUESTED]) && !may("apigateway:POST", "/apis", &[]));
+    assert!(may("apigateway:DELETE", "/apis/abc", &[&OWN]) && !may("apigateway:DELETE", "/apis/abc", &[&OTHERS]));
+    // A route has no tags, and inherits none.
+    assert!(may("apigateway:PATCH", "/apis/abc/routes/r", &[]));
+    let stages = "/apis/abc/stages";
+    assert!(may("apigateway:POST", stages, &[&REQUESTED]));
+    assert!(!may("apigateway:POST", stages, &[&[("aws:RequestTag/stage", "staging")]]));
+    assert!(!may("apigateway:DELETE", "/restapis/abc", &[&OWN]));
+}
+
+#[test]
 fn the_boundary_limits_user_pools_by_their_tags() {
     let stage = Example::stage_named("prod");
     let mut systems = Example.render(&stage).expect("rendered");

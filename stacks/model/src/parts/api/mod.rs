@@ -10,8 +10,11 @@ use std::{collections::BTreeMap, panic::Location};
 
 use contract::{Method, Route, Routes};
 
-pub(crate) use self::deployment::{check as check_deployments, seal};
 use self::methods::{ANY, Endpoint};
+pub(crate) use self::{
+    deployment::{check as check_deployments, seal},
+    routes::segments,
+};
 pub use self::{
     errors::GatewayError,
     methods::{Model, RouteSettings},
@@ -21,7 +24,7 @@ pub use self::{
 use super::function::{FunctionHandle, LOG_RETENTION};
 use crate::{
     emulator::Feature,
-    rendered::{RenderedApi, RenderedMethod},
+    rendered::{ApiKind, RenderedApi, RenderedMethod},
     resources::api_gateway::{RestApi as Properties, rest_api},
     stage::Stage,
     template::{Expression, Part, Reference, Resource, Stack, Text, json::camel, list, set},
@@ -294,16 +297,20 @@ impl Part for RestApi {
             path: endpoint.path.to_owned(),
             function: endpoint.function.name.clone(),
             is_open: endpoint.open || self.authorizer.is_none(),
+            stack: stack.name.clone(),
         });
+        let methods = methods.collect();
         let (id_output, url_output) = (format!("{id}Id"), format!("{id}Url"));
         stack.output(&id_output, api.id());
         let served = self.domain.as_ref().map(|domain| Text::from(format!("https://{domain}")));
         stack.output(&url_output, served.unwrap_or_else(|| url.into()));
         stack.apis.push(RenderedApi {
             logical_id: id.to_owned(),
+            kind: ApiKind::Rest,
             stage_name: self.stage_name.clone(),
+            answers_preflights: false,
             routes: self.routes.iter().copied().map(Into::into).collect(),
-            methods: methods.collect(),
+            methods,
             id_output,
             url_output,
         });

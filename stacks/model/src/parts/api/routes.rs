@@ -82,9 +82,7 @@ pub enum RouteProblem {
         place: String,
     },
     /// Its resource, or its method, has the logical ID of another one.
-    #[error(
-        "its logical ID would be `{logical_id}`, which {other} already has; choose another one with `RestApi::path_name`"
-    )]
+    #[error("its logical ID would be `{logical_id}`, which {other} already has; choose another one with `path_name`")]
     SameLogicalId {
         /// The logical ID.
         logical_id: String,
@@ -96,6 +94,34 @@ pub enum RouteProblem {
     UnknownPath {
         /// The API's paths.
         paths: Vec<String>,
+    },
+    /// Another route differs from it only in the names of variables.
+    #[error("it matches the same requests as route `{route}`, added at {place}; remove one of them")]
+    SameRequests {
+        /// The other route.
+        route: String,
+        /// Where the other route is added.
+        place: String,
+    },
+    /// The route is not open, and its API has no authorizer.
+    #[error("it has no authorization; add an authorizer to the API, or declare the route `open`")]
+    NoAuthorizer,
+    /// The route has scopes, but no JWT that could contain them.
+    #[error("it requires scopes, which only routes with a JWT authorizer can; remove them")]
+    Scopes,
+    /// The throttle of a route is a setting of the API's stage, which is deployed before the route exists.
+    #[error("its throttle is a setting of the API's stage; add the route in stack `{owner}`, or remove the throttle")]
+    ForeignThrottle {
+        /// The stack of the API.
+        owner: String,
+    },
+    /// A quota of API Gateway is exceeded.
+    #[error("API Gateway allows {maximum} {what}; divide them")]
+    TooMany {
+        /// What is counted.
+        what: &'static str,
+        /// The quota.
+        maximum: usize,
     },
     /// A model's name has other characters than letters and digits (API Gateway API reference, `CreateModel`).
     #[error("the name of its model, `{name}`, has characters other than letters and digits")]
@@ -247,7 +273,7 @@ impl<'a> Known<'a> {
 }
 
 /// Returns the segments of a path; the root has none.
-fn segments(path: &str) -> Result<Vec<&str>, RouteProblem> {
+pub(crate) fn segments(path: &str) -> Result<Vec<&str>, RouteProblem> {
     let below = path.strip_prefix('/').ok_or(RouteProblem::Relative)?;
     if below.is_empty() {
         return Ok(Vec::new());

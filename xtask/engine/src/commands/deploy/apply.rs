@@ -59,7 +59,8 @@ pub(super) async fn apply(
     let routes = routes::changed(&systems, &observed, &deployed);
     let existing = observed.functions.keys().cloned().collect();
     let is_unchanged = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
-    let needs_observation = args.stack.is_none() && !is_unchanged;
+    let is_released = systems.iter().any(|system| !target.partial.contains(&system.name));
+    let needs_observation = is_released && !is_unchanged;
     let observed = if needs_observation { session.observe().await? } else { observed };
     let must_confirm_sites = session.stage.protected && !args.yes && target.file.is_none() && plan.is_empty();
     let fingerprint = fingerprint(&inputs);
@@ -73,11 +74,11 @@ pub(super) async fn apply(
 ///
 /// When a call fails, or foundation cannot be deployed.
 pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) -> miette::Result<Option<String>> {
-    let Target { args, file, session, systems, .. } = target;
+    let Target { args, file, session, systems, partial, .. } = target;
     let bucket = session.artifact_bucket().await?;
     let foundation = session::foundation_of(systems);
     let is_alone = foundation.len() == systems.len();
-    if bucket.is_some() || file.is_some() || args.stack.is_some() || foundation.is_empty() || is_alone {
+    if bucket.is_some() || file.is_some() || !partial.is_empty() || foundation.is_empty() || is_alone {
         return Ok(bucket);
     }
     let stage = &session.stage;

@@ -1,6 +1,8 @@
 //! The second step: opens the stage, builds, and plans.
 
-use model::rendered::RenderedSystem;
+use std::collections::BTreeSet;
+
+use model::{foundation, rendered::RenderedSystem};
 use plan::{
     Plan,
     artifacts::Artifacts,
@@ -25,6 +27,8 @@ pub(super) struct Target {
     pub(super) file: Option<PlanFile>,
     pub(super) session: Session,
     pub(super) systems: Vec<RenderedSystem>,
+    /// The systems of which only some stacks are deployed, by name. They are not released.
+    pub(super) partial: BTreeSet<String>,
     pub(super) artifacts: Artifacts,
 }
 
@@ -38,28 +42,29 @@ pub(super) struct Prepared {
     pub(super) preview: Preview,
 }
 
-/// Opens the stage and builds. A stage in AWS, and one that may lack foundation, is opened first, so that a deploy that is impossible is
-/// refused before the build.
+/// Opens the stage and builds. A stage in AWS, one that may lack foundation, and one of which only some stacks are deployed, is opened
+/// first, so that a deploy that is impossible is refused before the build.
 ///
 /// # Errors
 ///
-/// When the stage cannot be opened, it lacks foundation, the plan would change foundation, or the build fails.
+/// When the stage cannot be opened, it lacks foundation or a stack that a selected one needs, the plan would change foundation, or the build fails.
 pub(super) async fn open(selection: Selection, context: &Context) -> miette::Result<Target> {
-    let Selection { args, stage, file, mut systems, validator } = selection;
+    let Selection { args, stage, file, mut systems, partial, validator } = selection;
     let may_lack_foundation = session::foundation_of(&systems).is_empty();
-    let is_opened_first = !stage.is_local() || may_lack_foundation;
+    let is_opened_first = !stage.is_local() || may_lack_foundation || !partial.is_empty();
     let mut opened = if is_opened_first { Some(Session::open(stage.clone(), context).await?) } else { None };
     match &mut opened {
         Some(session) if args.bootstrap => {
             session.allow_deployed_stacks().await?;
-            systems = session.select(args.system.as_deref(), None)?;
+            systems = session.select(Some(foundation::SYSTEM))?;
             validator.check(render::stacks_of(&systems))?;
         }
         Some(session) => {
             if may_lack_foundation && session.artifact_bucket().await?.is_none() {
-                systems.splice(0..0, missing_foundation(&args, session)?);
+                systems.splice(0..0, missing_foundation(&args, &partial, session)?);
                 validator.check(render::stacks_of(&systems))?;
             }
+            planning::refuse_missing(&systems, &partial, session).await?;
             refuse_foundation(&args, &systems, session).await?;
         }
         None => {}
@@ -71,13 +76,17 @@ pub(super) async fn open(selection: Selection, context: &Context) -> miette::Res
         Some(session) => session,
         None => Session::open(stage, context).await?,
     };
-    Ok(Target { args, file, session, systems, artifacts })
+    Ok(Target { args, file, session, systems, partial, artifacts })
 }
 
-/// Returns foundation, for a deploy of a system to a stage without it. A deploy of one stack or of a plan file deploys no more than it names.
-fn missing_foundation(args: &DeployArgs, session: &Session) -> miette::Result<Vec<RenderedSystem>> {
+/// Returns foundation, for a deploy of a system to a stage without it. A deploy of some stacks or of a plan file deploys no more than it names.
+fn missing_foundation(
+    args: &DeployArgs,
+    partial: &BTreeSet<String>,
+    session: &Session,
+) -> miette::Result<Vec<RenderedSystem>> {
     let stage = &session.stage;
-    if args.stack.is_some() || args.plan.is_some() || stage.pipeline.is_some() {
+    if !partial.is_empty() || args.plan.is_some() || stage.pipeline.is_some() {
         return Err(DeployError::NoFoundation { stage: stage.name.clone() }.into());
     }
     session.context.ui.say(format_args!("Stage {} has no foundation yet; this run deploys it first", stage.name));
@@ -117,7 +126,8 @@ pub(super) async fn prepare(target: &Target, draft: &Draft<DeployReport>) -> mie
     let planned = systems.iter().filter(|system| plan.touches(system)).map(|system| system.name.clone());
     draft.update(|report| report.planned = Some(planned.collect()));
     let mut preview = planning::preview(&systems, &plan, &observed, session);
-    let scope = Scope { system: args.system.as_deref(), stack: args.stack.as_deref() };
+    let selection = args.selection.selection();
+    let scope = Scope { selection: &selection, partial: &target.partial };
     planning::complete(&mut preview, &systems, &observed, scope, session).await;
     planning::accept(&args.allowances.allowances(), &mut preview, ui);
     ui.say_plan(&preview);

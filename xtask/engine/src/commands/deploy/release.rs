@@ -24,7 +24,7 @@ pub(super) struct Deployment {
     pub(super) sites: Vec<Published>,
 }
 
-/// Releases every system. A deploy of one stack releases nothing: its functions and sites may need the other stacks.
+/// Releases every system of which all stacks are deployed. The functions and sites of the others may need the other stacks.
 ///
 /// # Errors
 ///
@@ -37,9 +37,12 @@ pub(super) async fn release(
 ) -> miette::Result<Deployment> {
     let bucket = deploy::artifact_bucket(&target.session.stage.name, &applied.deployed.outputs);
     let (mut functions, mut sites) = (Vec::new(), Vec::new());
-    if let Some(bucket) = bucket.filter(|_| target.args.stack.is_none()) {
+    let releases = |system: &&RenderedSystem| has_functions(system) || !system.sites.is_empty();
+    let (partial, complete): (Vec<_>, Vec<_>) =
+        applied.systems.iter().filter(releases).partition(|system| target.partial.contains(&system.name));
+    if let Some(bucket) = bucket.filter(|_| target.partial.is_empty() || !complete.is_empty()) {
         let steps = Steps { target, applied: &applied, locks, bucket: &bucket, draft };
-        let mut systems = applied.systems.iter().filter(|system| has_functions(system) || !system.sites.is_empty());
+        let mut systems = complete.into_iter();
         while let Some(system) = systems.next() {
             let system_name = system.name.clone();
             draft.update(|report| report.progress = ReleaseProgress::Releasing { system: system_name });
@@ -61,6 +64,13 @@ pub(super) async fn release(
             });
         }
         draft.update(|report| report.progress = ReleaseProgress::Complete);
+    }
+    for system in partial {
+        let (name, stage) = (&system.name, &target.session.stage.name);
+        target.session.context.ui.say(format_args!(
+            "· {name}: not released, because only some of its stacks were deployed: new functions serve their first version, and \
+             others keep their live version until `cargo xtask deploy --stage {stage} --system {name}`"
+        ));
     }
     let Applied { systems, deployed, .. } = applied;
     Ok(Deployment { systems, deployed, functions, sites })

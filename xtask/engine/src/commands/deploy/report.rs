@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::rendered::{RenderedMethod, RenderedSystem};
+use model::rendered::{ApiKind, RenderedMethod, RenderedSystem};
 use serde_json::json;
 
 use super::{
@@ -53,7 +53,9 @@ pub(super) async fn report(
         ui.warn(format_args!("failed to check the deployed routes: {}", one_line(error.as_ref())));
     }
     let changed = has_changed(&deployment);
-    if changed && let Err(error) = prune::after_deploy(systems, KEEP, locks, session).await {
+    // Other stacks of a system may need the same artifacts, so only systems with all stacks are pruned.
+    let complete: Vec<_> = systems.iter().filter(|system| !target.partial.contains(&system.name)).cloned().collect();
+    if changed && let Err(error) = prune::after_deploy(&complete, KEEP, locks, session).await {
         ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
     }
     let urls = session.urls(&deployed.outputs);
@@ -97,7 +99,8 @@ async fn warn_of_stale_routes(
         return Ok(());
     }
     for stack in render::stacks_of(systems) {
-        for api in &stack.apis {
+        // An HTTP API deploys its changes by itself.
+        for api in stack.apis.iter().filter(|api| api.kind == ApiKind::Rest) {
             let outputs = deployed.outputs.get(&stack.name);
             let Some(id) = outputs.and_then(|outputs| outputs.get(&api.id_output)) else { continue };
             let served = session.clients.deployed_routes(id, &api.stage_name).await?;

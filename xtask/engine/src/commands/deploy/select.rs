@@ -1,5 +1,7 @@
 //! The first step: which systems of which stage. It finds every mistake that can be found without AWS.
 
+use std::collections::BTreeSet;
+
 use model::{rendered::RenderedSystem, stage::Stage};
 use plan::file::PlanFile;
 
@@ -17,6 +19,8 @@ pub(super) struct Selection {
     /// The plan to carry out.
     pub(super) file: Option<PlanFile>,
     pub(super) systems: Vec<RenderedSystem>,
+    /// The systems of which only some stacks are deployed, by name.
+    pub(super) partial: BTreeSet<String>,
     pub(super) validator: Validator,
 }
 
@@ -29,12 +33,12 @@ pub(super) fn select(mut args: DeployArgs, context: &Context) -> miette::Result<
     let stage = context.stage(&args.stage)?;
     let file = args.plan.as_deref().map(|path| plan_file::read(path, &stage.name)).transpose()?;
     if let Some(file) = &file {
-        args.system.clone_from(&file.system);
-        args.stack.clone_from(&file.stack);
+        args.selection = file.selection.clone().into();
         args.allowances = file.allowances.clone().into();
     }
-    let systems = render::select(&stage, context.render(&stage)?, args.system.as_deref(), args.stack.as_deref())?;
+    let selected = render::select(&stage, context.render(&stage)?, &args.selection.selection())?;
+    let (systems, partial) = (selected.systems, selected.partial);
     let validator = Validator::remembering(context.workspace.target().join("validated"));
     validator.check_systems(&stage, &systems)?;
-    Ok(Selection { args, stage, file, systems, validator })
+    Ok(Selection { args, stage, file, systems, partial, validator })
 }

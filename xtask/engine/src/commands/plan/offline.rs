@@ -6,7 +6,10 @@ use model::{
     rendered::{FunctionId, RenderedFunction, RenderedSystem},
     stage::Stage,
 };
-use plan::preview::{self, Baseline, BaselineStack, CodeChange, Preview};
+use plan::{
+    file::Selection,
+    preview::{self, Baseline, BaselineStack, CodeChange, Preview},
+};
 
 use super::PlanArgs;
 use crate::{
@@ -45,7 +48,7 @@ pub(super) fn plan(
     let baseline = Baseline { name: format!("{} ({})", commit.name, commit.short()), stacks };
     let code = code_changes(selected, &baseline, &changed);
     let mut preview = preview::preview(stage, selected, &baseline, None, code);
-    if args.system.is_none() && args.stack.is_none() {
+    if args.selection.selection() == Selection::default() {
         preview::add_orphans(&mut preview, &baseline);
         warn_of_stale_templates(stage, selected, context)?;
     }

@@ -19,8 +19,9 @@ use crate::{
     deploy,
     error::one_line,
     lock::HeldLocks,
-    plan_file, planning, render,
-    render::validate::Validator,
+    plan_file,
+    planning::{self, Scope},
+    render::{self, Selected, validate::Validator},
     session::{self, Session},
 };
 
@@ -28,24 +29,37 @@ use crate::{
 ///
 /// # Errors
 ///
-/// When a template has findings, the build fails, or a call fails.
+/// When a template has findings, a selected stack needs one that is not deployed, the build fails, or a call fails.
 pub(super) async fn plan(
     stage: Stage,
-    selected: &[RenderedSystem],
+    selected: &Selected,
     args: &PlanArgs,
     context: &Context,
 ) -> miette::Result<Preview> {
+    let Selected { systems: selected, partial } = selected;
     Validator::remembering(context.workspace.target().join("validated")).check_systems(&stage, selected)?;
     // A plan changes nothing: the deploy refuses other sources.
     let folder = args.artifacts.as_deref().map(|path| build::Folder { path, allows_other_sources: true });
+    let session = if partial.is_empty() {
+        None
+    } else {
+        let session = Session::open(stage.clone(), context).await?;
+        planning::refuse_missing(selected, partial, &session).await?;
+        Some(session)
+    };
     let artifacts = build::artifacts(&stage, selected, folder, context).await?;
-    let session = Session::open(stage, context).await?;
+    let session = match session {
+        Some(session) => session,
+        None => Session::open(stage, context).await?,
+    };
     let preview = async {
         let observed = session.observe().await?;
         let selected = &session.without_narrowing(selected, &observed);
         let plan = plan::plan(&session.stage.name, selected, &artifacts, &observed);
         let mut preview = planning::preview(selected, &plan, &observed, &session);
-        planning::complete(&mut preview, selected, &observed, args.scope(), &session).await;
+        let selection = args.selection.selection();
+        let scope = Scope { selection: &selection, partial };
+        planning::complete(&mut preview, selected, &observed, scope, &session).await;
         add_change_sets(&mut preview, &plan, &observed, &session).await;
         if args.drift {
             add_drift(&mut preview, selected, &observed, &session).await?;
@@ -68,9 +82,8 @@ fn write(
 ) -> miette::Result<()> {
     // The caller warns of unmet allowances.
     let _unmet = args.allowances.allowances().apply(&mut preview.findings);
-    let selection = (args.system.clone(), args.stack.clone());
     let stage = preview.stage.clone();
-    plan_file::write(&PlanFile::new(selection, args.allowances.allowances(), inputs, preview), path)?;
+    plan_file::write(&PlanFile::new(args.selection.selection(), args.allowances.allowances(), inputs, preview), path)?;
     set_sha256_output(path)?;
     context.ui.say(format_args!("Wrote {path}; execute it with `cargo xtask deploy --stage {stage} --plan {path}`"));
     Ok(())

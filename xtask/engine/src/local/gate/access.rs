@@ -126,11 +126,20 @@ pub(super) enum Access {
 /// When the request is refused, with or without a valid signature.
 pub(super) fn judge(head: &Parts, is_allowed: impl Fn(&str) -> bool) -> Result<Access, Refusal> {
     let host = Host::of(head)?;
-    if let Some(access) = deployed(head, &host)? {
+    let (browser, deployed) = (Browser::of(head)?, deployed(head, &host)?);
+    let is_foreign = browser.origin.is_some_and(|origin| !is_allowed(origin));
+    if asks_for_web_socket(head) {
+        // Browsers let every page open one and read its messages: no API can forbid that with CORS.
+        return match deployed {
+            Some(Access::Open) if is_foreign => Err(Refusal::Origin),
+            Some(Access::Open) => Ok(Access::Open),
+            _ => Err(Refusal::WebSocket),
+        };
+    }
+    if let Some(access) = deployed {
         return Ok(access);
     }
-    let browser = Browser::of(head)?;
-    if browser.origin.is_some_and(|origin| !is_allowed(origin)) {
+    if is_foreign {
         return Err(Refusal::Origin);
     }
     if browser.origin.is_some() && host == Host::Machine && is_preflight(head) {
@@ -189,6 +198,12 @@ fn operation(target: &str) -> Option<Access> {
     }
     let name = target.strip_prefix(IDENTITY_POOLS).filter(|name| OF_IDENTITY_POOLS.contains(name))?;
     Some(if name == "GetCredentialsForIdentity" { Access::Credentials } else { Access::Open })
+}
+
+/// Returns whether a request asks for a WebSocket.
+pub(super) fn asks_for_web_socket(head: &Parts) -> bool {
+    let upgrade = canonical::only(&head.headers, "upgrade");
+    upgrade.is_ok_and(|upgrade| upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")))
 }
 
 /// Returns whether the `Host` header names this machine, and so neither a bucket nor a service.
@@ -258,7 +273,7 @@ fn is_api_id(id: &str) -> bool {
 }
 
 /// How a request to a deployed API, or to a distribution in front of one, passes; `None` for any other request. APIs decide themselves
-/// about callers and origins.
+/// about callers, and about origins unless the request asks for a WebSocket.
 fn deployed(head: &Parts, host: &Host) -> Result<Option<Access>, Refusal> {
     let path = decoded_path(head)?;
     // Messages to the clients of a WebSocket API are calls of AWS.

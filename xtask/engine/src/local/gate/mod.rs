@@ -33,7 +33,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{io::AsyncWriteExt as _, net::TcpListener, task::JoinSet};
 
 pub use self::owner::run;
 use self::{
@@ -111,8 +111,10 @@ impl Gate {
 
     /// Responds with the emulator's response, a refusal, or status 503 while there is no emulator.
     async fn respond(&self, mut request: Request<Incoming>, upstream: &Upstream) -> Response<Body> {
-        let client = is_web_socket(&request).then(|| hyper::upgrade::on(&mut request));
+        let upgrade = hyper::upgrade::on(&mut request);
         let (head, body) = request.into_parts();
+        // No other upgrade is forwarded: over HTTP/2, the gate would not see the next requests.
+        let client = access::asks_for_web_socket(&head).then_some(upgrade);
         let result = match access::judge(&head, |origin| self.origins.allow(origin)) {
             Ok(access) => self.admit(access, &head, body).await,
             Err(refusal) => refuse(refusal, body).await,
@@ -273,18 +275,17 @@ fn hash_of(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Returns whether a request asks for a WebSocket. No other upgrade is forwarded: over HTTP/2, the gate would not see the next requests.
-fn is_web_socket(request: &Request<Incoming>) -> bool {
-    let upgrade = canonical::only(request.headers(), "upgrade");
-    upgrade.is_ok_and(|upgrade| upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")))
-}
-
-/// Copies both ways until both ends are closed.
+/// Copies both ways until either end is closed, then closes the other one.
 async fn tunnel(client: OnUpgrade, emulator: OnUpgrade) {
-    if let (Ok(client), Ok(emulator)) = futures_util::future::join(client, emulator).await {
-        let (mut client, mut emulator) = (TokioIo::new(client), TokioIo::new(emulator));
-        let _closed = tokio::io::copy_bidirectional(&mut client, &mut emulator).await;
+    let (Ok(client), Ok(emulator)) = futures_util::future::join(client, emulator).await else { return };
+    let (mut from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
+    let (mut from_emulator, mut to_emulator) = tokio::io::split(TokioIo::new(emulator));
+    // An end that is closed gets no more messages, so those of the other direction may be lost.
+    tokio::select! {
+        _closed = tokio::io::copy(&mut from_client, &mut to_emulator) => {}
+        _closed = tokio::io::copy(&mut from_emulator, &mut to_client) => {}
     }
+    let _closed = futures_util::future::join(to_client.shutdown(), to_emulator.shutdown()).await;
 }
 
 fn unavailable(failure: &(dyn std::error::Error + 'static)) -> Response<Body> {

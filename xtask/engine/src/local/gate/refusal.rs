@@ -22,6 +22,9 @@ pub(super) enum Refusal {
     /// A browser sent a call that only programs may send.
     #[error("a browser may call only deployed APIs, sites, Cognito's unsigned operations and presigned S3 URLs")]
     Browser,
+    /// It asks for a WebSocket of something else than an API.
+    #[error("only deployed WebSocket APIs accept WebSockets")]
+    WebSocket,
     /// It has no signature.
     #[error("the call is not signed; sign it with the keys in the local cloud's file `credentials`")]
     Unsigned,
@@ -49,7 +52,7 @@ impl Refusal {
     /// The code of the error, as AWS calls it (AWS general reference, "Common errors"; S3 API reference, "Error responses").
     const fn code(self) -> &'static str {
         match self {
-            Self::Host | Self::Origin | Self::Browser => "AccessDenied",
+            Self::Host | Self::Origin | Self::Browser | Self::WebSocket => "AccessDenied",
             Self::Unsigned => "MissingAuthenticationToken",
             Self::Signature => "InvalidSignatureException",
             Self::Expired => "RequestExpired",

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixListener},
+    sync::Notify,
 };
 
 use super::*;
@@ -36,6 +37,8 @@ struct World {
     url: String,
     keys: Keys,
     reached: Reached,
+    /// Notified when the emulator's end of a WebSocket is closed.
+    closed: Arc<Notify>,
     _folder: tempfile::TempDir,
 }
 
@@ -44,14 +47,14 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let directory = Utf8Path::from_path(folder.path()).expect("UTF-8");
         let socket = UnixListener::bind(directory.join(SOCKET)).expect("a short path");
-        let reached = Reached::default();
-        tokio::spawn(emulate(socket, Arc::clone(&reached)));
+        let (reached, closed) = (Reached::default(), Arc::<Notify>::default());
+        tokio::spawn(emulate(socket, Arc::clone(&reached), Arc::clone(&closed)));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         // The keys of `scripted::Endpoint`, whose requests are sent again below.
         let keys = Keys::well_known();
         tokio::spawn(Arc::new(Gate::new(directory, keys.clone(), address.port())).serve(listener));
-        Self { url: format!("http://{address}"), keys, reached, _folder: folder }
+        Self { url: format!("http://{address}"), keys, reached, closed, _folder: folder }
     }
 
     async fn clients(&self, keys: Keys) -> Clients {
@@ -74,18 +77,22 @@ impl World {
     }
 }
 
-/// Responds to everything; only `site-bucket` has a policy, and `/socket` echoes.
-async fn emulate(listener: UnixListener, reached: Reached) {
+/// Responds to everything; only `site-bucket` has a policy. A WebSocket echoes, and one of the stage `short` is closed after a message.
+async fn emulate(listener: UnixListener, reached: Reached, closed: Arc<Notify>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let reached = Arc::clone(&reached);
+        let (reached, closed) = (Arc::clone(&reached), Arc::clone(&closed));
         tokio::spawn(async move {
-            let service = service_fn(|request| emulated(request, Arc::clone(&reached)));
+            let service = service_fn(|request| emulated(request, Arc::clone(&reached), Arc::clone(&closed)));
             let _closed = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
 }
 
-async fn emulated(mut request: Request<Incoming>, reached: Reached) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn emulated(
+    mut request: Request<Incoming>,
+    reached: Reached,
+    closed: Arc<Notify>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let upgrade = request.headers().get(UPGRADE).cloned();
     let is_target = request.headers().contains_key("x-amz-target");
     let upgraded = hyper::upgrade::on(&mut request);
@@ -114,8 +121,11 @@ async fn emulated(mut request: Request<Incoming>, reached: Reached) -> Result<Re
         response.headers_mut().insert(UPGRADE, upgrade);
         response.headers_mut().insert(CONNECTION, hyper::header::HeaderValue::from_static("upgrade"));
         tokio::spawn(async move {
-            let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded.await.expect("upgraded")));
-            tokio::io::copy(&mut reader, &mut writer).await.expect("echoed");
+            let (reader, mut writer) = tokio::io::split(TokioIo::new(upgraded.await.expect("upgraded")));
+            let length = if target.ends_with("/short") { 7 } else { u64::MAX };
+            tokio::io::copy(&mut reader.take(length), &mut writer).await.expect("echoed");
+            writer.shutdown().await.expect("closed");
+            closed.notify_one();
         });
     }
     Ok(response)
@@ -243,28 +253,60 @@ async fn raw(world: &World, request: &str) -> (String, TcpStream) {
     (String::from_utf8_lossy(&response[..length]).into_owned(), stream)
 }
 
+/// A request for an upgrade at the end of a path, with more headers.
+fn upgrade(path: &str, to: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: {to}\r\n{headers}\r\n")
+}
+
+const SOCKET_PATH: &str = "/_aws/execute-api/0a1b2c3d/local?token=t";
+
 #[tokio::test]
 async fn web_sockets_of_an_api_are_forwarded_and_other_upgrades_are_not() {
     let world = World::new().await;
-    let request = |upgrade: &str| {
-        format!(
-            "GET /_aws/execute-api/0a1b2c3d/local HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: {upgrade}\r\n\r\n"
-        )
-    };
-    let (response, mut stream) = raw(&world, &request("websocket")).await;
+    let (response, mut stream) = raw(&world, &upgrade(SOCKET_PATH, "websocket", "")).await;
     assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
+    assert_eq!(world.reached(), [format!("GET {SOCKET_PATH}")], "the query is unchanged");
     stream.write_all(b"message").await.expect("sent");
     let mut echo = [0; 7];
     stream.read_exact(&mut echo).await.expect("an echo");
     assert_eq!(&echo, b"message");
 
-    let (response, _) = raw(&world, &request("h2c")).await;
+    let (response, _) = raw(&world, &upgrade(SOCKET_PATH, "h2c", "")).await;
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     let reached = world.reached.lock().expect("the requests").last().cloned().expect("a request");
     assert!(!reached.1.contains_key("upgrade"), "{reached:?}");
-    let (response, _) =
-        raw(&world, "GET /x HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+    let before = world.reached().len();
+    for path in ["/x", "/_ministack/health", "/site-bucket/index.html", "/"] {
+        let (response, _) = raw(&world, &upgrade(path, "websocket", "")).await;
+        assert!(response.starts_with("HTTP/1.1 403 "), "{path}: {response}");
+    }
+    assert_eq!(world.reached().len(), before);
+}
+
+#[tokio::test]
+async fn a_page_of_an_unknown_origin_opens_no_web_socket() {
+    let world = World::new().await;
+    let (response, _) = raw(&world, &upgrade(SOCKET_PATH, "websocket", &format!("origin: {FOREIGN}\r\n"))).await;
     assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
+    assert_eq!(world.reached(), Vec::<String>::new());
+    let own = format!("origin: {}\r\n", world.url);
+    let (response, _) = raw(&world, &upgrade(SOCKET_PATH, "websocket", &own)).await;
+    assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
+}
+
+#[tokio::test]
+async fn a_web_socket_ends_with_either_end() {
+    let world = World::new().await;
+    let (_, stream) = raw(&world, &upgrade(SOCKET_PATH, "websocket", "")).await;
+    drop(stream);
+    world.closed.notified().await;
+
+    let short = "/_aws/execute-api/0a1b2c3d/short";
+    let (_, mut stream) = raw(&world, &upgrade(short, "websocket", "")).await;
+    stream.write_all(b"message").await.expect("sent");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.expect("the emulator's end is closed");
+    assert_eq!(rest, b"message");
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod http_apis;
+
 /// Starting takes most of a second.
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(Validator::new);
 
@@ -22,6 +24,7 @@ fn stack(template: Value) -> RenderedStack {
         functions: Vec::new(),
         layers: Vec::new(),
         apis: Vec::new(),
+        web_sockets: Vec::new(),
     }
 }
 

@@ -312,6 +312,69 @@ pub(super) fn edge() -> Vec<Edit> {
         ),
         property("rename a rule", "AWS::Events::Rule", "Name", Replacement, (json!("a"), json!("b"))),
         property("rename an event bus", "AWS::Events::EventBus", "Name", Replacement, (json!("a"), json!("b"))),
+        property("describe an event bus", "AWS::Events::EventBus", "Description", Update, (json!("a"), json!("b"))),
+        property(
+            "select other events",
+            "AWS::Events::Rule",
+            "EventPattern",
+            Update,
+            (json!({ "source": ["a"] }), json!({ "source": ["b"] })),
+        ),
+        property(
+            "send events to another function",
+            "AWS::Events::Rule",
+            "Targets",
+            Update,
+            (json!([{ "Id": "a", "Arn": "a" }]), json!([{ "Id": "b", "Arn": "b" }])),
+        ),
+    ]
+}
+
+pub(super) fn http_apis() -> Vec<Edit> {
+    vec![
+        property("rename an HTTP API", "AWS::ApiGatewayV2::Api", "Name", Update, (json!("a"), json!("b"))),
+        property(
+            "make an HTTP API a WebSocket API",
+            "AWS::ApiGatewayV2::Api",
+            "ProtocolType",
+            Replacement,
+            (json!("HTTP"), json!("WEBSOCKET")),
+        ),
+        property(
+            "change the path of a route",
+            "AWS::ApiGatewayV2::Route",
+            "RouteKey",
+            Update,
+            (json!("GET /a"), json!("GET /b")),
+        ),
+        property(
+            "integrate a route with another function",
+            "AWS::ApiGatewayV2::Integration",
+            "IntegrationUri",
+            Update,
+            (json!("arn:a"), json!("arn:b")),
+        ),
+        property(
+            "cache the decisions of an authorizer",
+            "AWS::ApiGatewayV2::Authorizer",
+            "AuthorizerResultTtlInSeconds",
+            Update,
+            (json!(0), json!(300)),
+        ),
+        property(
+            "move a route to another API",
+            "AWS::ApiGatewayV2::Route",
+            "ApiId",
+            Replacement,
+            (json!("a"), json!("b")),
+        ),
+        property(
+            "throttle an HTTP API",
+            "AWS::ApiGatewayV2::Stage",
+            "DefaultRouteSettings",
+            Update,
+            (json!({ "ThrottlingRateLimit": 1.0 }), json!({ "ThrottlingRateLimit": 2.0 })),
+        ),
     ]
 }
 

@@ -123,7 +123,13 @@ fn planned(edit: &Edit) -> Documented {
 
 fn all() -> Vec<Edit> {
     let usual = [usual::storage(), usual::users(), usual::functions(), usual::edge()];
-    let documented = [documented::storage(), documented::users(), documented::functions(), documented::edge()];
+    let documented = [
+        documented::storage(),
+        documented::users(),
+        documented::functions(),
+        documented::edge(),
+        documented::http_apis(),
+    ];
     usual.into_iter().chain(documented).flatten().chain(documented::names()).collect()
 }
 

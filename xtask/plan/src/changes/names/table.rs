@@ -61,6 +61,10 @@ pub(in crate::changes) const UNIQUE: &[Unique] = &[
     unique("AWS::ApiGateway::Resource", &["PathPart", "ParentId", "RestApiId"], Region),
     unique("AWS::ApiGateway::Stage", &["StageName", "RestApiId"], Region),
     unique("AWS::ApiGatewayV2::ApiMapping", &["DomainName", "ApiMappingKey"], Region),
+    // API Gateway V2 API reference: CreateAuthorizer, CreateRoute, CreateStage: ConflictException.
+    unique("AWS::ApiGatewayV2::Authorizer", &["Name", "ApiId"], Region),
+    unique("AWS::ApiGatewayV2::Route", &["RouteKey", "ApiId"], Region),
+    unique("AWS::ApiGatewayV2::Stage", &["StageName", "ApiId"], Region),
     unique("AWS::ApiGatewayV2::DomainName", &["DomainName"], Region),
     // CloudFront developer guide, "CNAMEAlreadyExists": an alternate domain name belongs to one distribution.
     unique("AWS::CloudFront::Distribution", &["DistributionConfig/Aliases/*"], Global),

@@ -238,6 +238,22 @@ fn names_within_an_api_conflict_once_and_not_under_another_parameter() {
 }
 
 #[test]
+fn routes_stages_and_authorizers_of_an_http_api_conflict_within_it() {
+    let api = json!({ "Ref": "Api" });
+    for (kind, properties, name) in [
+        ("Authorizer", json!({ "ApiId": api, "Name": "users" }), "its Name `users`"),
+        ("Route", json!({ "ApiId": api, "RouteKey": "GET /notes" }), "its RouteKey `GET /notes`"),
+        ("Stage", json!({ "ApiId": api, "StageName": "$default" }), "its StageName `$default`"),
+    ] {
+        let resource = json!({ "Type": format!("AWS::ApiGatewayV2::{kind}"), "Properties": properties });
+        let refused = found(&[stack("s", json!({ "Old": resource }), json!({ "New": resource }))]);
+        assert!(refused.len() == 1 && refused[0].contains(name), "{kind}: {refused:?}");
+    }
+    let route = |api: &str| json!({ "Type": "AWS::ApiGatewayV2::Route", "Properties": { "ApiId": { "Ref": api }, "RouteKey": "GET /" } });
+    assert_eq!(found(&[stack("s", json!({ "Old": route("A") }), json!({ "New": route("B") }))]), [""; 0]);
+}
+
+#[test]
 fn a_name_that_a_change_in_place_frees_is_taken_without_a_dependency() {
     let authorizer = |name: &str| json!({ "Type": "AWS::ApiGateway::Authorizer", "Properties": { "RestApiId": "api", "Name": name } });
     let renamed =

@@ -65,6 +65,30 @@ fn only_names_of_this_machine_and_of_the_emulator_are_hosts() {
 }
 
 #[test]
+fn a_web_socket_leads_to_a_deployed_api_only_and_from_an_allowed_origin() {
+    let api = "GET /_aws/execute-api/0a1b2c3d/local?token=t";
+    let socket = ("upgrade", "WebSocket");
+    for headers in [vec![socket], vec![socket, ("origin", ALLOWED)], vec![socket, ("origin", OWN)]] {
+        assert_eq!(decide(api, &headers), Ok(Access::Open), "{headers:?}");
+    }
+    assert_eq!(decide(api, &[socket, ("origin", FOREIGN)]), Err(Refusal::Origin));
+    let host = ("host", "0a1b2c3d.execute-api.localhost:4566");
+    assert_eq!(decide("GET /local", &[socket, host]), Ok(Access::Open));
+    assert_eq!(decide("GET /local", &[socket, host, ("origin", "null")]), Err(Refusal::Origin));
+    for (line, headers) in [
+        ("GET /_ministack/health", vec![socket]),
+        ("GET /site-bucket/index.html", vec![socket]),
+        ("GET /local", vec![socket, ("host", "0a1b2c3d.appsync-realtime-api.localhost:4566")]),
+        ("GET /mqtt", vec![socket, ("host", "iot.us-east-1.localhost:4566")]),
+        ("GET /x", vec![socket, ("host", "d111.cloudfront.net")]),
+        ("GET /2015-03-31/functions", vec![socket, ("authorization", SIGNATURE), ("x-amz-date", "20260101T000000Z")]),
+        ("GET /_aws/execute-api/0a1b2c3d/local/@connections/a", vec![socket]),
+    ] {
+        assert_eq!(decide(line, &headers), Err(Refusal::WebSocket), "{line} {headers:?}");
+    }
+}
+
+#[test]
 fn a_deployed_api_decides_itself_about_callers_and_origins() {
     let foreign: [&[(&str, &str)]; 3] = [&[], &[("origin", FOREIGN)], &[("sec-fetch-site", "cross-site")]];
     for headers in foreign {
@@ -72,6 +96,10 @@ fn a_deployed_api_decides_itself_about_callers_and_origins() {
             "POST /_aws/execute-api/0a1b2c3d/local/media?x=1",
             "OPTIONS /_aws/execute-api/0a1b2c3d/local/media",
             "GET /restapis/0a1b2c3d/local/_user_request_/media",
+            // HTTP APIs, whose stage a client may escape or omit.
+            "DELETE /_aws/execute-api/0a1b2c3d/$default/media/1?x=$y",
+            "OPTIONS /_aws/execute-api/0a1b2c3d/%24default/login",
+            "GET /_aws/execute-api/0a1b2c3d/health",
         ] {
             assert_eq!(decide(line, headers), Ok(Access::Open), "{line} {headers:?}");
         }
@@ -135,6 +163,9 @@ fn what_only_looks_like_an_api_needs_a_signature() {
         "POST /x/_aws/execute-api/0a1b2c3d/local/y",
         "POST /_aws/execute-api/0a1b2c3d",
         "POST /_aws/execute-api/0a1b2c3d/local/@connections/1",
+        "POST /_aws/execute-api/0a1b2c3d/$default/@connections/1",
+        "POST /v2/apis/0a1b2c3d/routes",
+        "POST /_aws/execute-api/$default/x",
         "POST /_aws/execute-api/0a1b2c3d/local/%40connections/1",
         "POST /_aws/lambda-url/x/",
     ] {

@@ -1,3 +1,5 @@
+mod doors;
+
 use model::{
     parts::{
         api::RestApi,
@@ -10,6 +12,8 @@ use model::{
 };
 use notes_contract::{List, ListRoute};
 use serde::Deserialize;
+
+mod events;
 
 pub struct Project;
 
@@ -31,7 +35,8 @@ fn notes(stage: &Stage) -> System {
     let function = stack.add(Function::new(stage, environment).allow(table.allow(&[Access::Query])));
     let api = RestApi::new("NotesApi", format!("notes-{}", stage.name), stage).routes::<ListRoute>(&function);
     stack.add(api);
-    System::new("notes", [stack]).smoke(SmokeCheck {
+    let stacks = doors::stacks(stage).into_iter().chain([stack, events::stack(stage)]);
+    doors::checked(System::new("notes", stacks)).smoke(SmokeCheck {
         api: "NotesApi".to_owned(),
         path: "/notes".to_owned(),
         status: 200,
