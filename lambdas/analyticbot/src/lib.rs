@@ -7,3 +7,6 @@
 //! `telegram`, `store`, `crypto` → `domain`.
 
 pub mod domain;
+pub mod limits;
+pub mod stub;
+pub mod telegram;
