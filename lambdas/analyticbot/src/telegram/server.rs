@@ -63,7 +63,8 @@ impl Server {
         let (end, ended) = oneshot::channel::<()>();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let serving = LocalSet::new().run_until(async move {
+            let local = LocalSet::new();
+            let serving = local.run_until(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
                     tokio::task::spawn_local(serve(stream, behaviour.clone(), Arc::clone(&seen)));
