@@ -4,6 +4,12 @@
 //! every such action is recorded.
 //!
 //! Modules depend on each other in one direction: `auth`, `user_bot`, `admin_bot`, `meta`, `cleanup`, `user_admin` → `http` →
-//! `telegram`, `store`, `crypto` → `domain`.
+//! `telegram`, `store`, `crypto` → `domain`. `wire` has the requests and responses of all routes.
 
+pub mod crypto;
 pub mod domain;
+pub mod http;
+pub mod store;
+#[cfg(test)]
+mod testing;
+pub mod wire;
