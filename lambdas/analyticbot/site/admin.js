@@ -73,7 +73,7 @@ export function create({ dom, api }) {
 
   /** Shows the newest actions, or adds older ones. */
   async function audit(older) {
-    const query = new URLSearchParams({ limit: ACTIONS, ...(older && { cursor }) });
+    const query = new URLSearchParams({ page_size: ACTIONS, ...(older && { cursor }) });
     const answer = await api.get(path(`actions?${query}`));
     const lines = answer.actions.map((action) => {
       const line = make("tr");

@@ -5,11 +5,13 @@
 //! - A lease is an entry of one map per bot. A conditional update adds it only while the map has room.
 //! - A call takes its lease first, so that no call waits for a window without one.
 
+mod calls;
 mod lease;
 mod window;
 
 use tables::{AwsError, Database, Item};
 
+pub use calls::By;
 pub use lease::Lease;
 
 /// Why a call is not admitted.

@@ -32,6 +32,9 @@ pub const EMAIL: Service = Service { host: "email", signing_name: "ses", id: "SE
 /// EventBridge: event buses.
 pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_json("1.1", "AWSEvents");
 
+/// Key Management Service: keys and data keys.
+pub const KEYS: JsonService = Service::regional("kms", "KMS").with_json("1.1", "TrentService");
+
 /// Secrets Manager.
 pub const SECRETS_MANAGER: JsonService =
     Service::regional("secretsmanager", "Secrets Manager").with_json("1.1", "secretsmanager");

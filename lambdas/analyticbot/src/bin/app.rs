@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use analyticbot::{admin_bot, user_bot};
+
 fn main() -> ExitCode {
-    common::functions().run()
+    common::functions().function(user_bot::serve).function(admin_bot::serve).run()
 }

@@ -11,6 +11,7 @@ use tables::{
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::domain::bot::BotStatus;
 
 const TABLE: &str = "credentials";
 
@@ -132,4 +133,25 @@ async fn a_release_without_a_map_changes_nothing() {
     memory.insert(TABLE, json!({ PK: "CONC#7" }));
     limits.release(lease).await;
     assert_eq!(memory.get(TABLE, &["CONC#7"]), Some(json!({ PK: "CONC#7" })));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_call_of_a_suspended_or_replaced_bot_is_not_counted() {
+    let (limits, memory) = limits();
+    let bot = |status: &str| json!({ PK: "USER#7", "id": 1, "status": status });
+    let counted: BotStatus = serde_json::from_value(json!({
+        "id": 1, "user_id": 7, "status": "active", "is_verified": true, "max_requests_per_second": 1,
+        "max_concurrent_requests": 1, "total_requests": 0, "created_at": "", "updated_at": "",
+    }))
+    .expect("a bot");
+    memory.insert(TABLE, bot("active"));
+    assert_eq!(limits.record(&counted, By::User).await, Ok(true));
+    memory.insert(TABLE, bot("suspended"));
+    assert_eq!(limits.record(&counted, By::User).await, Ok(false), "suspended since it was read");
+    assert_eq!(limits.record(&counted, By::Admin).await, Ok(true));
+    let other = BotStatus { id: 2, ..counted };
+    for by in [By::User, By::Admin] {
+        assert_eq!(limits.record(&other, by).await, Ok(false), "another bot of the user");
+    }
+    assert_eq!(memory.get(TABLE, &["USER#7"]).expect("an item")["total_requests"], 1);
 }

@@ -16,7 +16,7 @@ pub struct BotInfo {
     /// The ID at Telegram.
     pub id: i64,
     /// The name at Telegram.
-    pub username: String,
+    pub username: Option<String>,
     /// The name for people.
     pub first_name: String,
     /// Whether the account is a bot.

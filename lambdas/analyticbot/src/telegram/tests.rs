@@ -28,7 +28,7 @@ async fn a_valid_token_is_described_and_sends_messages() {
     let client = client(&server);
     let bot = client.get_me(&token("VALID")).await.expect("a bot");
     let expected =
-        BotInfo { id: 1001, username: "stub_1001_bot".to_owned(), first_name: "Stub".to_owned(), is_bot: true };
+        BotInfo { id: 1001, username: Some("stub_1001_bot".to_owned()), first_name: "Stub".to_owned(), is_bot: true };
     assert_eq!(bot, expected);
     assert_eq!(client.send_message(&token("VALID"), 5, "Hello \u{fc}").await, Ok(()));
     let refused = Err(TelegramError::Refused("Bad Request: chat not found".to_owned()));

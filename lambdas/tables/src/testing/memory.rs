@@ -60,6 +60,12 @@ impl Memory {
         items.get(&(table.to_owned(), key.join("\n"))).map(|item| plain(&json!({ "M": item })))
     }
 
+    /// Changes an item, given as DynamoDB writes it.
+    pub fn change(&self, table: &str, key: &[&str], change: impl FnOnce(&mut Value)) {
+        let mut items = self.items.lock().expect("no panic");
+        change(items.get_mut(&(table.to_owned(), key.join("\n"))).expect("an item"));
+    }
+
     /// Returns all items of a table as plain JSON, in the order of their keys.
     #[must_use]
     pub fn all(&self, table: &str) -> Vec<Value> {
