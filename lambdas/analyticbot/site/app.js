@@ -43,6 +43,8 @@ async function start() {
       if (link.dataset.view === name) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
+    // The address may name a view of another user.
+    if (user && location.hash !== `#/${name}`) history.replaceState(null, "", `#/${name}`);
     document.title = `${titles[name]} – AnalyticBot`;
     dom.find(`#${name}-title`).focus();
     try {
