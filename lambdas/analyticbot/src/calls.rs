@@ -1,8 +1,10 @@
 //! Calls to Telegram with stored bots, within each bot's limits; and how their failures appear in responses.
 
-use analyticbot_contract::metrics;
+use std::time::Duration;
+
+use analyticbot_contract::metrics::RATE_LIMITED;
 use aws_config::SdkConfig;
-use common::metrics::{Metric, emit};
+use common::Error;
 use jiff::Timestamp;
 use tables::{AwsError, Database};
 
@@ -10,8 +12,10 @@ use crate::{
     crypto::envelope::Envelope,
     http::{ApiError, Code},
     limits::{By, LimitError, Limits},
+    metrics::{self, Metric},
+    settings::positive,
     store::bot::Bot,
-    telegram::{BaseError, BotInfo, BotToken, Telegram, TelegramError},
+    telegram::{BotInfo, BotToken, Telegram, TelegramError},
     wire,
 };
 
@@ -21,8 +25,8 @@ pub(crate) struct Calls {
     pub(crate) envelope: Envelope,
     pub(crate) telegram: Telegram,
     limits: Limits,
-    /// The namespace of metrics.
-    namespace: String,
+    /// For metrics.
+    stage: String,
 }
 
 /// The parts of a function's environment that calls need.
@@ -35,13 +39,14 @@ pub(crate) struct Settings<'a> {
 }
 
 impl Calls {
-    pub(crate) fn new(aws: &SdkConfig, database: Database, settings: &Settings<'_>) -> Result<Self, BaseError> {
+    pub(crate) fn new(aws: &SdkConfig, database: Database, settings: &Settings<'_>) -> Result<Self, Error> {
         let Settings { stage, credentials_table, kms_key_id, telegram_api_base, telegram_timeout_s } = *settings;
+        let timeout = Duration::from_secs(positive("TELEGRAM_TIMEOUT_S", telegram_timeout_s)?);
         Ok(Self {
             envelope: Envelope::new(aws.clone(), kms_key_id, stage),
-            telegram: Telegram::new(telegram_api_base, telegram_timeout_s, stage)?,
+            telegram: Telegram::new(telegram_api_base, timeout, stage)?,
             limits: Limits::new(database, credentials_table.to_owned()),
-            namespace: format!("{}/{stage}", metrics::NAMESPACE),
+            stage: stage.to_owned(),
         })
     }
 
@@ -74,7 +79,7 @@ impl Calls {
 
     /// Adds 1 to a metric.
     pub(crate) fn measure(&self, metric: &'static str) {
-        emit(&self.namespace, &[], &[Metric::count(metric, 1)]);
+        metrics::emit(&self.stage, &[Metric::count(metric, 1)]);
     }
 
     fn limited(&self, error: LimitError) -> ApiError {
@@ -83,7 +88,7 @@ impl Calls {
             LimitError::Busy => (Code::BotBusy, "The bot's limit of concurrent requests is reached"),
             LimitError::Table(error) => return error.into(),
         };
-        self.measure(metrics::RATE_LIMITED);
+        self.measure(RATE_LIMITED);
         ApiError::limited(code, 1, detail)
     }
 }

@@ -9,7 +9,7 @@ mod client;
 mod token;
 
 pub use answer::{BotInfo, TelegramError};
-pub use client::{BaseError, Telegram};
+pub use client::{NotEncrypted, Telegram};
 pub use token::BotToken;
 
 #[cfg(test)]

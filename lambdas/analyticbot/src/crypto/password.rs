@@ -13,7 +13,7 @@ pub const MOST_BYTES: usize = 72;
 pub const LEAST_CHARACTERS: usize = 8;
 /// A hash of the same cost, for unknown users: a guess then takes as long as for known ones. No password is known for it, and the
 /// result of the comparison is ignored.
-const DUMMY: &str = "$2b$12$RkQmYaYVK1fsbw1ZfbX3OXeTbKzt96p36WQoeG6Lruj3vjPGga31lW";
+const DUMMY: &str = "$2b$12$EixQmYVK1fsbw1ZfbX3OXeTbKxn96p36WQoeG6Lruj3vjPGga31lW";
 
 /// Why a password was not hashed.
 #[derive(Debug, thiserror::Error)]

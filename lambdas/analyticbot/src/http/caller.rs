@@ -28,9 +28,20 @@ pub struct SignedIn(pub User);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin(pub User);
 
-/// The caller's ID, for the log line.
+/// The caller's ID, for the log line. The router adds it to every request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LoggedUser(pub(super) Arc<OnceLock<u64>>);
+pub(crate) struct LoggedUser(Arc<OnceLock<u64>>);
+
+impl LoggedUser {
+    /// Sets the ID. A second extractor of the request finds the same user.
+    pub(crate) fn set(&self, id: u64) {
+        let _ = self.0.set(id);
+    }
+
+    pub(super) fn get(&self) -> Option<u64> {
+        self.0.get().copied()
+    }
+}
 
 impl Access {
     /// Returns the active user of a request's token. Role and state of the user are those of the table.
@@ -74,9 +85,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let user = Arc::<Access>::from_ref(state).authenticate(&parts.headers, Timestamp::now()).await?;
-        if let Some(LoggedUser(id)) = parts.extensions.get() {
-            // A second extractor of the request reads the same user.
-            let _ = id.set(user.id);
+        if let Some(logged) = parts.extensions.get::<LoggedUser>() {
+            logged.set(user.id);
         }
         Ok(Self(user))
     }

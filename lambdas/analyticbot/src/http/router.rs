@@ -55,8 +55,8 @@ async fn label(State(path): State<&'static str>, request: Request, next: Next) -
 async fn log(State(function): State<FunctionName>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let LoggedUser(user) = LoggedUser::default();
-    request.extensions_mut().insert(LoggedUser(user.clone()));
+    let user = LoggedUser::default();
+    request.extensions_mut().insert(user.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     let route = response.extensions().get::<Served>().map(|Served(path)| *path);

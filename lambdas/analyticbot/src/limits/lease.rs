@@ -1,14 +1,11 @@
 //! Leases: the items `CONC#<user>`, each with a map from the IDs of leases to the times at which they expire.
 
-use analyticbot_contract::limits::LEASE_SECONDS;
+use analyticbot_contract::{limits::LEASE_SECONDS, tables::LEASES};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tables::{AwsError, Change, from_item};
 
 use super::{LimitError, Limits, key};
-
-/// The map of leases.
-const LEASES: &str = "leases";
 
 /// Room for one call. [`Limits::release`] frees it.
 #[derive(Debug, PartialEq, Eq)]

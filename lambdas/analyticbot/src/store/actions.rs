@@ -54,7 +54,8 @@ pub struct NewAction {
 }
 
 /// Which actions a page lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Selection {
     /// Those on a user's bot.
     Target(u64),

@@ -77,13 +77,14 @@ impl Users {
 
     /// Returns the user with an e-mail address, if the text contains an `@`, or with a name.
     ///
+    /// An unknown name causes as many reads as a known one: IDs count from 1, so no user has ID 0.
+    ///
     /// # Errors
     /// When a request fails.
     pub async fn find(&self, login: &str) -> Result<Option<User>, AwsError> {
         let guard = if login.contains('@') { email_key(login) } else { username_key(login) };
-        let Some(guard) = self.database.get(&self.table, key(&guard)).await? else { return Ok(None) };
-        let Guard { id, .. } = from_item(guard)?;
-        self.get(id).await
+        let guard: Option<Guard> = self.database.get(&self.table, key(&guard)).await?.map(from_item).transpose()?;
+        self.get(guard.map_or(0, |guard| guard.id)).await
     }
 
     /// Creates a user with the next ID. The ID of a refused creation stays unused.

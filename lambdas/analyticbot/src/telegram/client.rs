@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use analyticbot_contract::metrics;
+use analyticbot_contract::metrics::TELEGRAM_LATENCY_MS;
 use aws_smithy_http_client::{
     Connector,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -16,10 +16,10 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
-use common::metrics::{Metric, emit};
 use serde_json::{Value, json};
 
 use super::{BotInfo, BotToken, TelegramError, answer::read};
+use crate::metrics::{self, Metric};
 
 /// The stage whose fake Telegram server is reached without TLS.
 const LOCAL_STAGE: &str = "local";
@@ -30,45 +30,26 @@ const MOST_BYTES: usize = 64 * 1024;
 pub struct Telegram {
     base: String,
     timeout: Duration,
-    /// The namespace of metrics.
-    namespace: String,
+    /// For metrics.
+    stage: String,
     connector: OnceLock<Connector>,
 }
 
-/// An invalid address of the Bot API.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BaseError {
-    /// Tokens are sent in the URL, so the connection must be encrypted.
-    #[error("the address of the Bot API must start with https://")]
-    Scheme,
-    /// The timeout is no positive number of seconds.
-    #[error("the timeout of the Bot API must be a positive number of seconds")]
-    Timeout,
-}
+/// Tokens are sent in the URL, so the connection must be encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the address of the Bot API must start with https://")]
+pub struct NotEncrypted;
 
 impl Telegram {
-    /// Creates a client for the API at `base`, whose calls take at most `seconds`. Only the stage `local` may do without TLS.
+    /// Creates a client for the API at `base`, whose calls take at most `timeout`. Only the stage `local` may do without TLS.
     ///
     /// # Errors
-    /// When the address or the number is invalid.
-    pub fn new(base: &str, seconds: &str, stage: &str) -> Result<Self, BaseError> {
+    /// When the address has another scheme.
+    pub fn new(base: &str, timeout: Duration, stage: &str) -> Result<Self, NotEncrypted> {
         let is_allowed = base.starts_with("https://") || (stage == LOCAL_STAGE && base.starts_with("http://"));
-        if !is_allowed {
-            return Err(BaseError::Scheme);
-        }
-        let seconds = seconds.parse::<u64>().ok().filter(|seconds| *seconds > 0).ok_or(BaseError::Timeout)?;
-        Ok(Self {
-            base: base.trim_end_matches('/').to_owned(),
-            timeout: Duration::from_secs(seconds),
-            namespace: format!("{}/{stage}", metrics::NAMESPACE),
-            connector: OnceLock::new(),
-        })
-    }
-
-    /// Limits the time of a call further, for tests.
-    #[cfg(test)]
-    pub(crate) fn within(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+        is_allowed.then_some(()).ok_or(NotEncrypted)?;
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { base, timeout, stage: stage.to_owned(), connector: OnceLock::new() })
     }
 
     /// Returns the bot that the token belongs to.
@@ -93,7 +74,7 @@ impl Telegram {
         let started = Instant::now();
         let outcome = tokio::time::timeout(self.timeout, self.exchange(token, method, body)).await;
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-        emit(&self.namespace, &[], &[Metric::milliseconds(metrics::TELEGRAM_LATENCY_MS, milliseconds)]);
+        metrics::emit(&self.stage, &[Metric::milliseconds(TELEGRAM_LATENCY_MS, milliseconds)]);
         outcome.unwrap_or(Err(TelegramError::Timeout))
     }
 

@@ -54,6 +54,7 @@ async fn a_user_is_found_by_name_or_address_without_regard_to_case() {
     }
     assert_eq!(users.find("bob").await, Ok(None));
     let reads = script.bodies("DynamoDB.GetItem");
+    assert_eq!(reads.len(), 8, "two for each name, also for the unknown one");
     assert!(reads.iter().all(|read| read["ConsistentRead"] == true));
 }
 
