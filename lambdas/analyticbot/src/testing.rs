@@ -1,4 +1,6 @@
-//! Test tools: a scripted KMS and Secrets Manager, and users.
+//! Test tools: a scripted KMS and Secrets Manager, users, and a stage with tables and a Telegram server.
+
+pub(crate) mod world;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use common::token::SecretSource;
