@@ -8,9 +8,39 @@ use super::error::Fault;
 /// A custom keyword: the most bytes of UTF-8 in a string.
 const MAX_BYTES: &str = "x-maxBytes";
 
-/// The settings of all schemas: OpenAPI 3.0, with enumerations as lists of values.
+/// The settings of all schemas: OpenAPI 3.0, with enumerations as lists of values and options as nullable values.
 pub(crate) fn settings() -> SchemaSettings {
-    SchemaSettings::openapi3().with_transform(RecursiveTransform(list_choices))
+    SchemaSettings::openapi3().with_transform(RecursiveTransform(|schema: &mut Schema| {
+        mark_nullable(schema);
+        list_choices(schema);
+    }))
+}
+
+/// Converts an option from `anyOf`, of a schema and null, to that schema with `nullable`.
+fn mark_nullable(schema: &mut Schema) {
+    let Some(choices) = schema.get("anyOf").and_then(Value::as_array) else { return };
+    let (nulls, others): (Vec<_>, Vec<_>) = choices.iter().cloned().partition(is_null);
+    let ([Value::Object(only)], false) = (&others[..], nulls.is_empty()) else { return };
+    schema.remove("anyOf");
+    schema.insert("nullable".to_owned(), true.into());
+    if only.contains_key("$ref") {
+        // OpenAPI 3.0 allows no other keywords beside a reference.
+        schema.insert("allOf".to_owned(), Value::Array(others));
+        return;
+    }
+    for (keyword, value) in only {
+        // The field's own description comes first.
+        if schema.get(keyword).is_none() {
+            schema.insert(keyword.clone(), value.clone());
+        }
+    }
+}
+
+/// Checks whether a schema allows null and nothing else.
+fn is_null(schema: &Value) -> bool {
+    let lists_null = schema["enum"].as_array().is_some_and(|values| values.iter().all(Value::is_null));
+    let has_type = schema["type"].as_str().is_some_and(|kind| kind != "null");
+    schema["nullable"] == true && (lists_null || !has_type) && schema.get("$ref").is_none()
 }
 
 /// Converts an enumeration with described values from `oneOf`, one schema per value, to one list of values.
@@ -150,6 +180,39 @@ mod tests {
         let expected = [("name", "missing"), ("rate", "less_than_equal"), ("status", "enum"), ("test", "bool_type")];
         assert_eq!(kinds(wrong), expected.map(|(name, kind)| (name.to_owned(), kind)));
         assert_eq!(kinds(json!({ "name": "日本語", "rate": null, "unknown": [] })), []);
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum State {
+        /// One.
+        Pending,
+        /// Another.
+        Active,
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Filter {
+        /// Which.
+        state: Option<State>,
+        /// How many.
+        #[schemars(range(min = 1))]
+        count: Option<u32>,
+    }
+
+    #[test]
+    fn an_optional_choice_is_a_nullable_list_of_values() {
+        let shape = Shape::of::<Filter>();
+        let of = |name: &str| shape.properties().find(|(known, _)| *known == name).map(|(_, schema)| schema.clone());
+        let expected =
+            json!({ "description": "Which.", "type": "string", "enum": ["pending", "active"], "nullable": true });
+        assert_eq!(of("state"), Some(expected));
+        assert_eq!(of("count").map(|count| count["nullable"] == true), Some(true));
+        let faults = |given: Value| shape.faults("query", given.as_object().expect("an object")).len();
+        let states =
+            [json!("pending"), json!(null), json!("other"), json!(1)].map(|state| faults(json!({ "state": state })));
+        assert_eq!(states, [0, 0, 1, 1]);
     }
 
     #[test]
