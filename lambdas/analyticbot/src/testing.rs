@@ -1,5 +1,6 @@
 //! Test tools: a scripted KMS and Secrets Manager, users, and a stage with tables and a Telegram server.
 
+pub(crate) mod lines;
 pub(crate) mod world;
 
 use base64::{Engine, prelude::BASE64_STANDARD};

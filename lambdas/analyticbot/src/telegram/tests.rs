@@ -1,14 +1,9 @@
 //! The client against the fake Telegram server.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use tracing::Level;
+use std::time::Duration;
 
 use super::{server::Server, *};
+use crate::testing::lines::Lines;
 
 /// Shorter than slow tokens wait.
 const SHORT: Duration = Duration::from_millis(400);
@@ -95,28 +90,10 @@ fn only_the_local_stage_may_do_without_tls() {
     }
 }
 
-/// The log lines of this thread, at the levels of production and below.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "current_thread")]
 async fn no_error_and_no_log_line_contains_a_token() {
     let lines = Lines::default();
-    let written = lines.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(move || written.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = lines.listen();
     let server = Server::stub(PAUSE);
     let echo = "HTTP/1.1 400 X\r\ncontent-length: {length}\r\n\r\n";
     let path = format!("/telegram-stub/bot{}/getMe", token("VALID").expose());
@@ -136,7 +113,7 @@ async fn no_error_and_no_log_line_contains_a_token() {
             }
         }
     }
-    let lines = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("UTF-8");
+    let lines = lines.text();
     assert!(lines.contains("request"), "the server logs its requests: {lines}");
     assert!(!lines.contains(&"x".repeat(35)), "{lines}");
 }

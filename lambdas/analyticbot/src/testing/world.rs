@@ -1,6 +1,9 @@
 //! A stage: tables in memory, a scripted KMS, the fake Telegram server, and the functions of bots behind API Gateway.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use analyticbot_contract::{AdminBot, UserBot, tables as names};
 use axum::Router;
@@ -10,7 +13,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tables::{
     Index,
-    testing::{Memory, Schema, Script},
+    testing::{Memory, Request, Schema, Script},
 };
 
 use super::{SECRET, kms, secret, secret_rule, user};
@@ -29,10 +32,13 @@ pub(crate) const ACTIONS: &str = "actions";
 /// Slow tokens wait longer than the client's timeout of a second.
 const PAUSE: Duration = Duration::from_secs(3);
 
+type Hook = Box<dyn Fn(&Request) + Send>;
+
 pub(crate) struct World {
     pub(crate) memory: Memory,
     pub(crate) script: Script,
     pub(crate) server: Server,
+    hook: Arc<Mutex<Hook>>,
     user_bot: Router,
     admin_bot: Router,
 }
@@ -60,12 +66,20 @@ impl World {
             (stored["pk"], stored["role"]) = (json!(format!("ID#{id}")), json!(role));
             memory.insert(USERS, stored);
         }
-        let (tables, mut kms, secrets) = (memory.clone(), kms(), secret_rule(SECRET));
-        let script =
-            Script::new(move |request| tables.answer(request).or_else(|| kms(request)).or_else(|| secrets(request)));
+        let hook: Arc<Mutex<Hook>> = Arc::new(Mutex::new(Box::new(|_| {})));
+        let (tables, first, mut kms, secrets) = (memory.clone(), Arc::clone(&hook), kms(), secret_rule(SECRET));
+        let script = Script::new(move |request| {
+            first.lock().expect("no panic")(request);
+            tables.answer(request).or_else(|| kms(request)).or_else(|| secrets(request))
+        });
         let server = Server::stub(PAUSE);
         let (user_bot, admin_bot) = functions(&script, &server.base).await;
-        Self { memory, script, server, user_bot, admin_bot }
+        Self { memory, script, server, hook, user_bot, admin_bot }
+    }
+
+    /// Runs `hook` before each request of AWS is answered.
+    pub(crate) fn before_requests(&self, hook: impl Fn(&Request) + Send + 'static) {
+        *self.hook.lock().expect("no panic") = Box::new(hook);
     }
 
     /// Replaces the Telegram server. Memos of decrypted tokens start empty.

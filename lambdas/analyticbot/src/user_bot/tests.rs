@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::{
     telegram::server::Server,
-    testing::world::{ADMIN, ANA, BEN, BOTS, World, token},
+    testing::{
+        lines::Lines,
+        world::{ADMIN, ANA, BEN, BOTS, World, token},
+    },
 };
 
 async fn world_with_bot(behaviour: &str) -> World {
@@ -55,6 +58,23 @@ async fn no_row_and_no_response_contains_a_token() {
         assert!(!text.contains("xxxxxxxx") && !text.contains("hash-of-the"), "{text}");
     }
     assert_eq!(world.bot(ANA)["telegram_api_id"], 7);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_log_line_contains_a_token() {
+    let lines = Lines::default();
+    let _guard = lines.listen();
+    let world = World::new().await;
+    for behaviour in ["REVOKED", "FLOOD", "DOWN", "MOVED", "SLOW", "VALID"] {
+        world.create(ANA, &token(1001, behaviour)).await;
+    }
+    let message = json!({ "send_test_message": true, "test_chat_id": 0 });
+    assert_eq!(world.own(ANA, "POST", "verify", message).await.status, 200);
+    world.memory.change(BOTS, &["USER#1"], |item| item["dek"] = json!({ "B": "AAAA" }));
+    assert_eq!(world.own(ANA, "POST", "verify", json!({})).await.error(), (500, "INTERNAL"));
+    let lines = lines.text();
+    assert!(lines.contains("analyticbot-user-bot") && lines.contains("analyticbot-telegram-stub"), "{lines}");
+    assert!(!lines.contains("xxxxxxxx"), "{lines}");
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -213,6 +233,21 @@ async fn a_suspended_bot_makes_no_call_and_does_not_change() {
         assert_eq!(world.own(ANA, method, route, body).await.error(), (403, "BOT_SUSPENDED"), "{method} {route}");
     }
     assert_eq!((world.bot(ANA), world.server.calls().len()), (before, calls));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_suspension_during_a_request_stops_its_next_call() {
+    let world = world_with_bot("VALID").await;
+    let (memory, calls) = (world.memory.clone(), world.server.calls().len());
+    world.before_requests(move |request| {
+        let key = request.body["Key"]["pk"]["S"].as_str().unwrap_or_default();
+        if key.starts_with("RATE#") {
+            memory.change(BOTS, &["USER#1"], |item| item["status"] = json!({ "S": "suspended" }));
+        }
+    });
+    assert_eq!(world.own(ANA, "POST", "verify", json!({})).await.error(), (403, "BOT_SUSPENDED"));
+    assert_eq!((world.server.calls().len(), world.leases(ANA)), (calls, 0));
+    assert_eq!(world.bot(ANA)["total_requests"], 0);
 }
 
 #[tokio::test(flavor = "current_thread")]
