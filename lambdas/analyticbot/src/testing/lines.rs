@@ -2,10 +2,14 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use tracing::{Level, subscriber::DefaultGuard};
+
+/// Set once, so that every thread has a subscriber. Otherwise a thread without one that reaches a log line first disables that line for
+/// all threads: its interest is cached (`tracing_core::subscriber::Interest`).
+static EVERYWHERE: Once = Once::new();
 
 /// The written lines.
 #[derive(Clone, Default)]
@@ -14,6 +18,10 @@ pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// Captures the lines of this thread, and of servers that it starts, while the guard exists.
     pub(crate) fn listen(&self) -> DefaultGuard {
+        EVERYWHERE.call_once(|| {
+            let unheard = tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(std::io::sink);
+            tracing::subscriber::set_global_default(unheard.finish()).expect("the only one");
+        });
         let lines = self.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(move || lines.clone());
         tracing::subscriber::set_default(subscriber.finish())
