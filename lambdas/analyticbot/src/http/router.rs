@@ -71,3 +71,6 @@ async fn log(State(function): State<FunctionName>, mut request: Request, next: N
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,19 +18,31 @@ pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// Captures the lines of this thread, and of servers that it starts, while the guard exists.
     pub(crate) fn listen(&self) -> DefaultGuard {
-        EVERYWHERE.call_once(|| {
-            let unheard = tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(std::io::sink);
-            tracing::subscriber::set_global_default(unheard.finish()).expect("the only one");
-        });
+        enable_everywhere();
         let lines = self.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(move || lines.clone());
         tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    /// The same, with a JSON object per line, as the functions write them.
+    pub(crate) fn listen_to_json(&self) -> DefaultGuard {
+        enable_everywhere();
+        let lines = self.clone();
+        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(Level::DEBUG);
+        tracing::subscriber::set_default(subscriber.with_writer(move || lines.clone()).finish())
     }
 
     /// Returns everything that was written.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
     }
+}
+
+fn enable_everywhere() {
+    EVERYWHERE.call_once(|| {
+        let unheard = tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(std::io::sink);
+        tracing::subscriber::set_global_default(unheard.finish()).expect("the only one");
+    });
 }
 
 impl Write for Lines {
