@@ -1,6 +1,8 @@
 //! Requests and responses of all routes. Handlers, validation and the description of the API use these types.
 
-use analyticbot_contract::limits::{DEFAULT_CONCURRENT_REQUESTS, DEFAULT_REQUESTS_PER_SECOND};
+use analyticbot_contract::limits::{
+    DEFAULT_CONCURRENT_REQUESTS, DEFAULT_REQUESTS_PER_SECOND, MOST_CONCURRENT_REQUESTS, MOST_REQUESTS_PER_SECOND,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -81,11 +83,11 @@ pub struct CreateBot {
     pub api_hash: Option<Zeroizing<String>>,
     /// The most calls to Telegram in a second.
     #[serde(default = "requests_per_second")]
-    #[schemars(range(min = 1, max = 100))]
+    #[schemars(range(min = 1, max = MOST_REQUESTS_PER_SECOND))]
     pub max_requests_per_second: u32,
     /// The most concurrent calls to Telegram.
     #[serde(default = "concurrent_requests")]
-    #[schemars(range(min = 1, max = 50))]
+    #[schemars(range(min = 1, max = MOST_CONCURRENT_REQUESTS))]
     pub max_concurrent_requests: u32,
 }
 
@@ -168,10 +170,10 @@ pub struct Success {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub struct ChangeLimits {
     /// The most calls to Telegram in a second.
-    #[schemars(range(min = 1, max = 100))]
+    #[schemars(range(min = 1, max = MOST_REQUESTS_PER_SECOND))]
     pub max_requests_per_second: Option<u32>,
     /// The most concurrent calls to Telegram.
-    #[schemars(range(min = 1, max = 50))]
+    #[schemars(range(min = 1, max = MOST_CONCURRENT_REQUESTS))]
     pub max_concurrent_requests: Option<u32>,
 }
 
