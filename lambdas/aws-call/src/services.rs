@@ -35,6 +35,9 @@ pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_
 /// EC2: networks.
 pub const NETWORKS: Service = Service::regional("ec2", "EC2");
 
+/// Key Management Service: keys and data keys.
+pub const KEYS: JsonService = Service::regional("kms", "KMS").with_json("1.1", "TrentService");
+
 /// Secrets Manager.
 pub const SECRETS_MANAGER: JsonService =
     Service::regional("secretsmanager", "Secrets Manager").with_json("1.1", "secretsmanager");
