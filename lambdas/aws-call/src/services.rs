@@ -32,6 +32,9 @@ pub const EMAIL: Service = Service { host: "email", signing_name: "ses", id: "SE
 /// EventBridge: event buses.
 pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_json("1.1", "AWSEvents");
 
+/// EC2: networks.
+pub const NETWORKS: Service = Service::regional("ec2", "EC2");
+
 /// Secrets Manager.
 pub const SECRETS_MANAGER: JsonService =
     Service::regional("secretsmanager", "Secrets Manager").with_json("1.1", "secretsmanager");

@@ -8,6 +8,8 @@ mod overview;
 mod range;
 mod report;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use common::{Functions, Started, events, http};
 use listbackup_contract::analytics as contract;

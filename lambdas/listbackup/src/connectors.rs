@@ -216,10 +216,6 @@ impl Connectors {
     #[must_use]
     pub fn new(aws: &SdkConfig, stage: &str, rules: policy::Rules) -> Self {
         let outbound = outbound(rules.allow_private_sources);
-        Self::with_outbound(aws, stage, rules, outbound)
-    }
-
-    fn with_outbound(aws: &SdkConfig, stage: &str, rules: policy::Rules, outbound: Outbound) -> Self {
         let (secrets, buckets) = (Mutex::default(), Mutex::default());
         Self(Arc::new(Inner { aws: aws.clone(), stage: stage.to_owned(), rules, outbound, secrets, buckets }))
     }
@@ -276,3 +272,6 @@ impl Connector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

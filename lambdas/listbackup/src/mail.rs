@@ -1,11 +1,16 @@
 //! Mails, sent by Simple Email Service. A mail that cannot be sent fails no request.
 
+use std::time::Duration;
+
 use aws_call::{Call, CallError, services::EMAIL};
 use aws_config::SdkConfig;
 use common::telemetry;
 
 /// The version of the service's query API (Amazon SES API v1 reference, "SendEmail").
 const VERSION: &str = "2010-12-01";
+
+/// The most time for a mail: a client waits for the response meanwhile.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A mail of plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +41,12 @@ impl Mailer {
     /// Sends a mail if the stage has a sender. A failure is logged, without the receiver.
     pub(crate) async fn send(&self, mail: Mail<'_>) {
         let Some(from) = &self.from else { return };
-        if let Err(error) = self.call(from, mail).await {
-            tracing::warn!(error = telemetry::chain(&error), subject = mail.subject, "failed to send a mail");
-        }
+        let error = match tokio::time::timeout(PATIENCE, self.call(from, mail)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => telemetry::chain(&error),
+            Err(_) => format!("the service did not answer within {PATIENCE:?}"),
+        };
+        tracing::warn!(error, subject = mail.subject, "failed to send a mail");
     }
 
     async fn call(&self, from: &str, mail: Mail<'_>) -> Result<(), CallError> {

@@ -30,6 +30,11 @@ impl Memory {
         self.0.lock().expect("no panic").insert((table.to_owned(), key), data);
     }
 
+    /// Removes an item.
+    pub(crate) fn remove(&self, table: &str, key: &[&str]) {
+        self.0.lock().expect("no panic").remove(&(table.to_owned(), key.join("\n")));
+    }
+
     /// Returns an item as plain JSON.
     pub(crate) fn get(&self, table: &str, key: &[&str]) -> Option<Value> {
         let items = self.0.lock().expect("no panic");

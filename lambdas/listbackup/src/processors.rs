@@ -10,10 +10,14 @@ mod metrics;
 mod orchestrator;
 mod scheduler;
 mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use common::{bus::Bus, queue::Batch};
 use lambda_runtime::Error;
 use listbackup_contract::processors::{
@@ -40,11 +44,21 @@ use crate::{
 /// How long before its timeout a function stops a file, so that the delivery fails in order.
 const MARGIN: Duration = Duration::from_secs(5);
 
+/// Limits connections to 3 seconds, and the wait for a response to a minute: a part of an upload takes a few seconds.
+fn with_time_limits(aws: &SdkConfig) -> SdkConfig {
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(60))
+        .build();
+    aws.clone().into_builder().timeout_config(limits).build()
+}
+
 /// Serves the queue of runs until the instance ends.
 ///
 /// # Errors
 /// When Lambda's runtime interface fails, or a variable is no number.
 pub async fn serve_orchestrator(environment: OrchestratorEnvironment, aws: &SdkConfig) -> Result<(), Error> {
+    let aws = &with_time_limits(aws);
     let tables = Tables {
         runs: environment.runs_table,
         jobs: environment.jobs_table,
@@ -72,6 +86,7 @@ pub async fn serve_orchestrator(environment: OrchestratorEnvironment, aws: &SdkC
 /// # Errors
 /// When Lambda's runtime interface fails, or a variable is no number.
 pub async fn serve_files(environment: FilesEnvironment, aws: &SdkConfig) -> Result<(), Error> {
+    let aws = &with_time_limits(aws);
     let tables = Tables {
         runs: environment.runs_table,
         jobs: environment.jobs_table,
@@ -109,6 +124,7 @@ pub async fn serve_files(environment: FilesEnvironment, aws: &SdkConfig) -> Resu
 /// # Errors
 /// When Lambda's runtime interface fails.
 pub async fn serve_scheduler(environment: SchedulerEnvironment, aws: &SdkConfig) -> Result<(), Error> {
+    let aws = &with_time_limits(aws);
     let tables = Tables {
         runs: environment.runs_table,
         jobs: environment.jobs_table,

@@ -10,7 +10,6 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CACHE_CONTROL, request::Parts},
     response::{IntoResponse, Response},
 };
-use common::telemetry;
 use lambda_http::request::RequestContext;
 use listbackup_contract::limits::BODY_BYTES;
 use serde_json::{Map, Value, json};
@@ -106,14 +105,5 @@ impl Fields {
 
 /// A 400 response that names a field.
 pub(crate) fn invalid(field: &str, reason: &str) -> Problem {
-    let mut problem = Problem::new(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", format!("{field} {reason}"));
-    problem.fields.insert("details".to_owned(), json!({ "field": field }));
-    problem
-}
-
-/// A 500 response without details. The log contains the cause.
-pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
-    let message = "something went wrong; please try again";
-    let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message);
-    Problem { cause: Some(telemetry::chain(error).into()), ..problem }
+    Problem::invalid(field, reason)
 }

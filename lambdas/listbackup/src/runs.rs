@@ -8,7 +8,7 @@
 //! 4. [`Runs::complete`] ends a run whose files are all counted; [`Runs::fail`] ends it early.
 //!
 //! The end is decided once: [`Run::result`] stores the event before it is sent, and counters that change afterwards are sent as an
-//! amendment. So the events of a run add up to its counters, in whatever order messages arrive.
+//! amendment. So the events of a run add up to its counters, in any order of messages.
 
 mod completion;
 mod count;

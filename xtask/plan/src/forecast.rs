@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::changes::{ResourceAction, StackChanges};
+use crate::changes::{ResourceAction, ResourceChange, StackChanges};
 
 /// The expected course of a deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +30,20 @@ const SLOW: &[(&str, u32, &str)] = &[
     ("AWS::OpenSearchService::Domain", 20, "OpenSearch starts a domain"),
 ];
 
+/// The minutes that CloudFormation waits until the network interfaces of a deleted function are gone: 20 to 40 (CloudFormation
+/// template reference, "AWS::Lambda::Function VpcConfig"; Lambda developer guide, "Understanding Hyperplane Elastic Network
+/// Interfaces").
+const INTERFACES: (u32, &str) =
+    (40, "Lambda deletes the network interfaces of a function in a VPC after 20 to 40 minutes");
+
 /// A changing stack.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChangingStack<'a> {
     pub(crate) name: &'a str,
     pub(crate) depends_on: &'a [String],
     pub(crate) changes: &'a StackChanges,
+    /// The deployed template; null for a new stack.
+    pub(crate) deployed: &'a Value,
 }
 
 /// Forecasts the deploy of changing stacks; unchanged ones take no time.
@@ -58,26 +67,38 @@ pub(crate) fn forecast(stacks: &[ChangingStack<'_>]) -> Forecast {
             .cloned()
             .unwrap_or_default();
         path.push(stack.name.to_owned());
-        paths.insert(stack.name, (before + minutes(stack.changes), path));
+        paths.insert(stack.name, (before + minutes(stack), path));
     }
     let critical_path = paths.into_values().max_by_key(|(minutes, path)| (*minutes, path.len())).map(|(_, path)| path);
     let slow = stacks.iter().flat_map(|stack| {
-        slow(stack.changes).map(|(id, minutes, why)| format!("{}/{id}: about {minutes} min: {why}", stack.name))
+        slow(stack).map(|(id, minutes, why)| format!("{}/{id}: about {minutes} min: {why}", stack.name))
     });
     Forecast { waves, critical_path: critical_path.unwrap_or_default(), slow: slow.collect() }
 }
 
-fn minutes(changes: &StackChanges) -> u32 {
-    1 + slow(changes).map(|(_, minutes, _)| minutes).max().unwrap_or(0)
+fn minutes(stack: &ChangingStack<'_>) -> u32 {
+    1 + slow(stack).map(|(_, minutes, _)| minutes).max().unwrap_or(0)
 }
 
-fn slow(changes: &StackChanges) -> impl Iterator<Item = (&str, u32, &'static str)> {
+fn slow<'a>(stack: &ChangingStack<'a>) -> impl Iterator<Item = (&'a str, u32, &'static str)> {
+    let deployed = stack.deployed;
     let effective =
-        changes.resources.iter().filter(|change| change.action != ResourceAction::Delete || !change.retained);
-    effective.filter_map(|change| {
+        stack.changes.resources.iter().filter(|change| change.action != ResourceAction::Delete || !change.retained);
+    effective.filter_map(move |change| {
+        let id = change.logical_id.as_str();
+        if deletes_interfaces(change, deployed) {
+            return Some((id, INTERFACES.0, INTERFACES.1));
+        }
         let (_, minutes, why) = SLOW.iter().find(|(slow, _, _)| *slow == change.resource_type)?;
-        Some((change.logical_id.as_str(), *minutes, *why))
+        Some((id, *minutes, *why))
     })
+}
+
+/// Returns whether a change deletes a function that is in a VPC.
+fn deletes_interfaces(change: &ResourceChange, deployed: &Value) -> bool {
+    let is_deleted = matches!(change.action, ResourceAction::Delete | ResourceAction::Replace);
+    let network = &deployed["Resources"][&change.logical_id]["Properties"]["VpcConfig"];
+    change.resource_type == "AWS::Lambda::Function" && is_deleted && network.is_object()
 }
 
 #[cfg(test)]
@@ -89,9 +110,33 @@ mod tests {
         let changes = StackChanges::default();
         let needs = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let (none, both) = (needs(&[]), needs(&["a", "b"]));
-        let stack = |name, depends_on| ChangingStack { name, depends_on, changes: &changes };
+        let stack = |name, depends_on| ChangingStack { name, depends_on, changes: &changes, deployed: &Value::Null };
         let forecast = forecast(&[stack("a", &none), stack("b", &none), stack("c", &both)]);
         assert_eq!(forecast.waves, [vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()]]);
         assert_eq!(forecast.critical_path.len(), 2);
+    }
+
+    #[test]
+    fn a_deleted_function_in_a_network_takes_long() {
+        let change = |action| {
+            let change = serde_json::json!({
+                "logicalId": "F", "resourceType": "AWS::Lambda::Function", "action": action, "certainty": "certain",
+                "retained": false,
+            });
+            let resources = vec![serde_json::from_value(change).expect("a change")];
+            StackChanges { resources, ..StackChanges::default() }
+        };
+        let function = |properties: Value| serde_json::json!({ "Resources": { "F": { "Type": "AWS::Lambda::Function", "Properties": properties } } });
+        let attached = function(serde_json::json!({ "VpcConfig": { "SubnetIds": ["subnet-0a1b2c3d"] } }));
+        let slow = |action, deployed: &Value| {
+            let changes = change(action);
+            forecast(&[ChangingStack { name: "a", depends_on: &[], changes: &changes, deployed }]).slow
+        };
+        for action in ["delete", "replace"] {
+            let found = slow(action, &attached);
+            assert!(found.len() == 1 && found[0].starts_with("a/F: about 40 min: Lambda deletes"), "{found:?}");
+        }
+        assert_eq!(slow("update", &attached), Vec::<String>::new());
+        assert_eq!(slow("delete", &function(serde_json::json!({}))), Vec::<String>::new());
     }
 }

@@ -22,6 +22,7 @@ mod images;
 mod leftovers;
 mod limits;
 mod linting;
+mod listbackup;
 mod locking;
 mod offline;
 mod ordering;

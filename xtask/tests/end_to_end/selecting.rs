@@ -45,9 +45,11 @@ fn a_first_deploy_by_stacks_names_what_is_missing_and_ends_in_a_working_system()
     cloud.success(&of_stacks("deploy", &["auth", "data", "storage"], &["--yes"]));
     let rest = cloud.success(&of_stacks("deploy", &["alarms", "api", "worker"], &["--yes"]));
     assert!(text(&rest).contains("thakii: not released"), "{}", text(&rest));
-    // Their first version is live, so the system's own checks pass before its first release.
-    cloud.success(&["check-live", "--stage", "local", "--system", SYSTEM]);
+    // Their first version is live before the first release.
+    let status = cloud.json(&["status", "--stage", "local", "--system", SYSTEM, "--format", "json"]).to_string();
+    assert!(status.contains(r#""live":"1""#) && !status.contains(r#""live":null"#), "{status}");
 
+    // It probes the functions and runs the smoke checks.
     let whole = cloud.json(&of_stacks("deploy", &ALL, &["--yes", "--format", "json"]));
     let one = cloud.json(&["deploy", "--stage", "local", "--system", SYSTEM, "--yes", "--format", "json"]);
     assert!(whole["functions"].as_array().is_some_and(|functions| !functions.is_empty()), "{whole:#}");

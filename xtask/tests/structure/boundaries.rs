@@ -17,7 +17,7 @@ const GENERAL: [&str; 7] = [
 
 #[test]
 fn general_crates_name_no_system() {
-    let system = Regex::new("(?i)media.?uploader|portfolio|thakii").expect("a pattern");
+    let system = Regex::new("(?i)media.?uploader|portfolio|thakii|list.?backup").expect("a pattern");
     // AWS's names, in the tables that are generated from its schemas.
     let aws = Regex::new(r"^AWS::ServiceCatalog::.*|servicecatalog:\w+").expect("a pattern");
     let mut named = Vec::new();
@@ -54,7 +54,7 @@ fn plans_depend_on_neither_tokio_nor_aws() {
 #[test]
 fn functions_know_no_sign_in_of_developers() {
     let is_sign_in = |name: &&String| matches!(name.as_str(), "aws-sdk-sso" | "aws-sdk-ssooidc" | "aws-sdk-signin");
-    for function in ["media-uploader", "portfolio", "thakii"] {
+    for function in ["media-uploader", "portfolio", "thakii", "listbackup"] {
         let found: Vec<_> = dependencies(function).into_iter().filter(|name| is_sign_in(&name)).collect();
         assert_eq!(found, Vec::<String>::new(), "{function}");
     }

@@ -14,6 +14,8 @@ fn every_stateful_resource_of_local_is_listed_by_name() {
     assert_eq!(
         data_of("local"),
         [
+            "bucket listbackup-data-local",
+            "user pool listbackup-user-pool-local",
             "bucket thakii-video-storage-local-000000000000",
             "user pool thakii-users-local",
             "user pool local-portfolio-api-user-pool",
@@ -29,7 +31,13 @@ fn every_stateful_resource_of_local_is_listed_by_name() {
 #[test]
 fn tables_and_secrets_of_prod_are_listed() {
     let names = data_of("prod");
-    for kept in ["table portfolio-api-table", "table thakii-uploads-prod", "secret thakii/prod/backend-token"] {
+    for kept in [
+        "table portfolio-api-table",
+        "table thakii-uploads-prod",
+        "secret thakii/prod/backend-token",
+        "table listbackup-prod-files",
+        "secret listbackup/prod/jwt-secret",
+    ] {
         assert!(names.iter().any(|name| name == kept), "{kept} is not in {names:?}");
     }
 }

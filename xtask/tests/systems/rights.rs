@@ -47,5 +47,7 @@ fn every_schedule_invokes_a_function() {
         assert_eq!(invocations.len(), schedules, "{}", system.name);
         found.extend(invocations.into_iter().map(|invocation| invocation.function));
     }
-    assert!(found.contains(&"thakii-maintenance-local".to_owned()), "{found:?}");
+    for function in ["thakii-maintenance-local", "listbackup-backup-processors-local-jobScheduler"] {
+        assert!(found.contains(&function.to_owned()), "{function}: {found:?}");
+    }
 }

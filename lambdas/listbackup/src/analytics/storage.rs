@@ -75,7 +75,8 @@ pub(super) async fn by_source(
     let found = sorted(buckets.named(account_id, SOURCE).await?);
     let view = |(id, sum): &(String, Aggregate)| {
         let name = names.get(id.as_str());
-        json!({ "sourceId": id, "name": name, "bytes": sum.bytes, "storedBytes": sum.stored_bytes, "files": sum.files })
+        let (bytes, stored, files) = (sum.bytes, sum.stored_bytes, sum.files);
+        json!({ "sourceId": id, "name": name, "bytes": bytes, "storedBytes": stored, "files": files })
     };
     Ok(found.iter().map(view).collect())
 }

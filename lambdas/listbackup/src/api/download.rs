@@ -149,11 +149,9 @@ impl App {
         if !file.compressed {
             return Ok(stored);
         }
-        let mut content = Vec::new();
-        // One byte more than the limit shows that the file is larger.
-        let read = MultiGzDecoder::new(stored.as_slice()).take(DIRECT_BYTES + 1).read_to_end(&mut content);
-        read.map_err(|error| AwsError::new(format!("decompress {}", file.file_id), &error))?;
-        if exceeds(content.len()) { Err(too_large()) } else { Ok(content) }
+        let content =
+            decoded(&stored).map_err(|error| AwsError::new(format!("decompress {}", file.file_id), &error))?;
+        content.ok_or_else(too_large)
     }
 
     /// Reads the stored bytes; `None` if there are more than the limit.
@@ -171,6 +169,14 @@ impl App {
         }
         Ok(Some(stored))
     }
+}
+
+/// Decompresses gzip; `None` if there are more bytes than the limit. No more than these are decoded.
+pub(super) fn decoded(stored: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+    let mut content = Vec::new();
+    // One byte more than the limit shows that there are more.
+    MultiGzDecoder::new(stored).take(DIRECT_BYTES + 1).read_to_end(&mut content)?;
+    Ok(Some(content).filter(|content| !exceeds(content.len())))
 }
 
 fn exceeds(bytes: usize) -> bool {

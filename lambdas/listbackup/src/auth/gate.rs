@@ -70,7 +70,5 @@ impl Gate {
 
 fn too_many(refused: Refused) -> Problem {
     let message = "too many attempts; please wait before you try again";
-    let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message);
-    problem.fields.insert("retryAfter".to_owned(), refused.seconds.into());
-    problem
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message).with("retryAfter", refused.seconds)
 }

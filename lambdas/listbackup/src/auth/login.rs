@@ -14,14 +14,14 @@ use super::{
     users::Users,
 };
 use crate::{
-    requests::{Fields, Reply, internal},
+    requests::{Fields, Reply},
     shared::{
         audit::Audit,
         envelope::Problem,
         ids::Kind,
         rows::{User, user::UserStatus},
     },
-    tokens::{self, Access, Refresh, TokenError},
+    tokens::{self, Access, Refresh},
 };
 
 /// The seconds for which a used code is remembered. A code is valid for three steps of half a minute, and clocks differ.
@@ -61,7 +61,7 @@ pub(crate) async fn login(app: &Login, address: &str, fields: &Fields) -> Result
     app.gate.succeed(attempt).await;
     match (signed_in, code) {
         (SignIn::Done(signed_in), _) => issue(app, &signed_in, now).await,
-        (SignIn::Code(challenge), None) => Err(code_required(&challenge)),
+        (SignIn::Code(_), None) => Err(code_required()),
         (SignIn::Code(challenge), Some(code)) => {
             let signed_in = answer(app, &email, &challenge, code).await?;
             issue(app, &signed_in, now).await
@@ -97,7 +97,7 @@ async fn answer(app: &Login, email: &str, challenge: &Challenge, code: &str) -> 
 pub(super) async fn use_code(users: &Users, sub: &str, code: &str) -> Result<bool, Problem> {
     let now = Timestamp::now().as_second();
     let pseudonym = format!("CODE#{}", hex::encode(Sha256::digest(format!("{sub}\n{code}"))));
-    users.use_code(&pseudonym, now, now.saturating_add(CODE_SECONDS)).await.map_err(|error| internal(&error))
+    Ok(users.use_code(&pseudonym, now, now.saturating_add(CODE_SECONDS)).await?)
 }
 
 /// Checks the form of a code: six digits.
@@ -107,7 +107,7 @@ pub(super) fn is_code(code: &str) -> bool {
 
 async fn issue(app: &Login, signed_in: &SignedIn, now: Timestamp) -> Result<Reply, Problem> {
     let (sub, email_verified) = signed_in.subject().map_err(refusal)?;
-    let read = app.users.get(&Kind::User.with(&sub)).await.map_err(|error| internal(&error))?;
+    let read = app.users.get(&Kind::User.with(&sub)).await?;
     // A registration that has not ended yet, or was interrupted.
     let user = read.ok_or_else(wrong_credentials)?;
     if user.status != UserStatus::Active {
@@ -116,7 +116,7 @@ async fn issue(app: &Login, signed_in: &SignedIn, now: Timestamp) -> Result<Repl
     let refresh = Refresh::next(&user.user_id, &tokens::random_id(), now);
     let tokens = app.issuer.issue(&user, &refresh, now).await?;
     let added = app.users.add_family(user.clone(), &refresh, now.as_second()).await;
-    if !added.map_err(|error| internal(&error))? {
+    if !added? {
         return Err(suspended());
     }
     let id = format!("login:{}", refresh.family);
@@ -146,9 +146,8 @@ impl Issuer {
             email: user.email.clone(),
             family: refresh.family.clone(),
         };
-        let failed = |error: TokenError| internal(&error);
-        let access = tokens::issue_access(&self.access, &self.stage, &access, now).await.map_err(failed)?;
-        let refresh = tokens::issue_refresh(&self.refresh, &self.stage, refresh, now).await.map_err(failed)?;
+        let access = tokens::issue_access(&self.access, &self.stage, &access, now).await?;
+        let refresh = tokens::issue_refresh(&self.refresh, &self.stage, refresh, now).await?;
         Ok(json!({
             "accessToken": access,
             "refreshToken": refresh,
@@ -164,12 +163,10 @@ pub(super) fn refusal(error: PoolError) -> Problem {
         PoolError::Credentials => wrong_credentials(),
         PoolError::Unconfirmed => {
             let message = "the e-mail address has not been verified";
-            let mut problem = Problem::new(StatusCode::FORBIDDEN, "EMAIL_NOT_VERIFIED", message);
-            problem.fields.insert("requiresVerification".to_owned(), json!(true));
-            problem
+            Problem::new(StatusCode::FORBIDDEN, "EMAIL_NOT_VERIFIED", message).with("requiresVerification", true)
         }
         PoolError::TooMany => unavailable(),
-        error => internal(&error),
+        error => error.into(),
     }
 }
 
@@ -186,11 +183,11 @@ fn suspended() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "ACCESS_DENIED", "the user is suspended")
 }
 
-fn code_required(challenge: &Challenge) -> Problem {
+/// The pool's own session stays here: with it, a client could try codes at the pool, past the limits.
+fn code_required() -> Problem {
     let message = "enter the code of your authenticator";
-    let mut problem = Problem::new(StatusCode::OK, "MFA_REQUIRED", message);
-    problem.fields.insert("requiresMfa".to_owned(), json!(true));
-    problem.fields.insert("session".to_owned(), json!(challenge.session));
-    problem.fields.insert("message".to_owned(), json!(message));
-    problem
+    Problem::new(StatusCode::OK, "MFA_REQUIRED", message)
+        .with("requiresMfa", true)
+        .with("session", tokens::random_id())
+        .with("message", message)
 }

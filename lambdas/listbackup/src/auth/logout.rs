@@ -11,7 +11,7 @@ use super::{
     users::Users,
 };
 use crate::{
-    requests::{Reply, internal},
+    requests::Reply,
     shared::{audit::Audit, envelope::Problem, identity::Identity, ids},
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Logout {
 
 pub(crate) async fn logout(app: &Logout, caller: &Identity) -> Result<Reply, Problem> {
     session_required(caller)?;
-    app.users.remove_family(&caller.user_id, &caller.family).await.map_err(|error| internal(&error))?;
+    app.users.remove_family(&caller.user_id, &caller.family).await?;
     // The session has ended already, so a failure here is only logged.
     if let Err(error) = app.pool.sign_out(ids::bare(&caller.user_id)).await {
         tracing::warn!(

@@ -14,7 +14,7 @@ use super::{
     users::Users,
 };
 use crate::{
-    requests::{Fields, Reply, internal, invalid},
+    requests::{Fields, Reply, invalid},
     shared::{envelope::Problem, identity::Identity, ids},
 };
 
@@ -53,7 +53,7 @@ pub(crate) async fn verify(app: &Mfa, address: &str, caller: &Identity, fields: 
     // The code cannot sign in, too. That it was used before does not matter: the pool has accepted it for this setup.
     use_code(&app.users, sub, code).await?;
     app.pool.require_code(sub).await.map_err(refusal)?;
-    app.users.require_code(&caller.user_id).await.map_err(|error| internal(&error))?;
+    app.users.require_code(&caller.user_id).await?;
     Ok(Reply::ok(json!({ "mfaEnabled": true })))
 }
 

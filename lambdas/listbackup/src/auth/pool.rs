@@ -38,7 +38,7 @@ pub(crate) enum SignIn {
 pub(crate) struct Challenge {
     /// The user's name in the pool.
     username: String,
-    pub(crate) session: String,
+    session: String,
 }
 
 /// Why the pool refused a request.
@@ -57,6 +57,9 @@ pub(crate) enum PoolError {
     /// The password does not meet the policy; the text is the pool's.
     #[error("the password was refused: {0}")]
     Password(String),
+    /// Another value has a form that the pool does not accept; the text is the pool's.
+    #[error("a value was refused: {0}")]
+    Parameter(String),
     #[error("there were too many attempts")]
     TooMany,
     #[error("failed to call the user pool")]
@@ -259,6 +262,7 @@ fn refusal(error: CallError) -> PoolError {
         "UserNotConfirmedException" => PoolError::Unconfirmed,
         "UsernameExistsException" | "AliasExistsException" => PoolError::Exists,
         "InvalidPasswordException" => PoolError::Password(message),
+        "InvalidParameterException" => PoolError::Parameter(message),
         "TooManyRequestsException" | "LimitExceededException" | "TooManyFailedAttemptsException" => PoolError::TooMany,
         _ => PoolError::Other(Box::new(error)),
     }

@@ -9,7 +9,7 @@ use super::{
     users::{Rotation, Users},
 };
 use crate::{
-    requests::{Fields, Reply, internal},
+    requests::{Fields, Reply},
     shared::{envelope::Problem, rows::user::UserStatus},
     tokens::{self, Refresh as Token},
 };
@@ -28,18 +28,18 @@ pub(crate) async fn refresh(app: &Refresh, address: &str, fields: &Fields) -> Re
     app.gate.admit(address, None, now).await?;
     let issuer = &app.issuer;
     let verified = tokens::verify_refresh(&issuer.refresh, &issuer.stage, token, now).await;
-    let old = verified.map_err(|error| if error.is_refusal() { invalid() } else { internal(&error) })?;
+    let old = verified.map_err(|error| if error.is_refusal() { invalid() } else { error.into() })?;
     app.gate.admit(address, Some(&old.user_id), now).await?;
-    let user = app.users.get(&old.user_id).await.map_err(|error| internal(&error))?;
+    let user = app.users.get(&old.user_id).await?;
     let user = user.filter(|user| user.status == UserStatus::Active && user.families.contains_key(&old.family));
     let user = user.ok_or_else(invalid)?;
     let new = Token::next(&old.user_id, &old.family, now);
     // Signed before the exchange, so that an unavailable secret does not use the old token up.
     let data = issuer.issue(&user, &new, now).await?;
-    match app.users.rotate(&old, &new).await.map_err(|error| internal(&error))? {
+    match app.users.rotate(&old, &new).await? {
         Rotation::Rotated => Ok(Reply::ok(data)),
         Rotation::Replayed => {
-            app.users.remove_family(&old.user_id, &old.family).await.map_err(|error| internal(&error))?;
+            app.users.remove_family(&old.user_id, &old.family).await?;
             tracing::warn!(user = old.user_id, "a refresh token was used twice; its session was ended");
             Err(invalid())
         }

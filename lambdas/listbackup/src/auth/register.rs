@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     mail::{Mail, Mailer},
-    requests::{Fields, Reply, internal, invalid},
+    requests::{Fields, Reply, invalid},
     shared::{
         audit::{Audit, Happening},
         envelope::Problem,
@@ -155,7 +155,14 @@ fn refusal(error: PoolError) -> Problem {
             Problem::new(StatusCode::CONFLICT, "USER_EXISTS", "a user with this e-mail address exists already")
         }
         PoolError::Password(reason) => invalid("password", &format!("was refused: {reason}")),
+        // The pool names the parameter, and checks no other values of a request.
+        PoolError::Parameter(reason) if reason.to_lowercase().contains("password") => {
+            invalid("password", "must neither begin nor end with a space")
+        }
+        PoolError::Parameter(reason) if reason.to_lowercase().contains("email") => {
+            invalid("email", "must be an e-mail address")
+        }
         PoolError::TooMany => unavailable(),
-        error => internal(&error),
+        error => error.into(),
     }
 }

@@ -1,7 +1,7 @@
-//! Starts the functions of the binary `listbackup-data-analysis`.
+//! Starts the function of the binary `listbackup-data-analysis`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::functions().run()
+    listbackup::insights::functions().run()
 }

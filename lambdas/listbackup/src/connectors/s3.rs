@@ -8,13 +8,13 @@ use aws_sdk_s3::{
     config::SharedCredentialsProvider,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
-    types::Object,
+    types::{EncodingType, Object},
 };
 use futures_util::{StreamExt, stream};
 use regex_lite::Regex;
 use serde_json::Value;
 
-use super::{ConnectorError, Fetched, Invalid, Listed, Origin, Policy, Position};
+use super::{ConnectorError, Fetched, Invalid, Listed, Origin, Policy, Position, paths::decode};
 use crate::shared::ids;
 
 /// The number of times that an interrupted object is read on from where it ended.
@@ -156,10 +156,13 @@ impl S3Connector {
             Position::End => return Ok((Vec::new(), Position::End)),
         };
         let request = self.client.list_objects_v2().bucket(&self.config.bucket).set_prefix(self.config.prefix.clone());
-        let answer = request.set_continuation_token(token).send().await;
+        // A control character in a key would make the response invalid XML.
+        let request = request.encoding_type(EncodingType::Url).set_continuation_token(token);
+        let answer = request.send().await;
         let answer = answer.map_err(|error| classify("list the bucket", &error))?;
         // Keys that end with a slash are the folders that consoles create.
-        let objects = answer.contents.unwrap_or_default().into_iter().filter_map(listed);
+        let is_encoded = answer.encoding_type == Some(EncodingType::Url);
+        let objects = answer.contents.unwrap_or_default().into_iter().filter_map(|object| listed(object, is_encoded));
         let files = objects.filter(|file| !file.path.ends_with('/')).collect();
         let next = answer.next_continuation_token.filter(|_| answer.is_truncated == Some(true));
         Ok((files, next.map_or(Position::End, Position::After)))
@@ -231,8 +234,9 @@ impl Reader {
     }
 }
 
-fn listed(object: Object) -> Option<Listed> {
-    let key = object.key?;
+fn listed(object: Object, is_encoded: bool) -> Option<Listed> {
+    // Encoded as a form: a space is a plus sign.
+    let key = object.key.map(|key| if is_encoded { decode(&key.replace('+', " ")) } else { key })?;
     Some(Listed {
         path: key.clone(),
         origin: Origin::S3 { key },
@@ -270,3 +274,6 @@ where
     };
     ConnectorError::permanent(message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use common::{
 };
 use jiff::Timestamp;
 use listbackup_contract::{
+    events::{JOB_COMPLETED, JOB_FAILED},
     live::{PUSHED, Push as Environment},
     tables::RUNS,
 };
@@ -95,7 +96,8 @@ impl Push {
         }
         let run = self.run(run_id).await?;
         // An event names its account; the run decides.
-        let Some(run) = run.filter(|run| run.account_id == event.detail.account_id) else { return Ok(()) };
+        let Some(mut run) = run.filter(|run| run.account_id == event.detail.account_id) else { return Ok(()) };
+        run.status = status_after(event).unwrap_or(run.status);
         let update = Update::new(&event.detail_type, &event.detail.at, &run);
         let sent = connections.iter().map(|connection| self.send(connection, &update, now));
         futures_util::future::join_all(sent).await;
@@ -143,6 +145,15 @@ impl<'a> Update<'a> {
                 bytes_processed: run.bytes_processed,
             },
         }
+    }
+}
+
+/// The status that an event about a run's end reports. The row gets it after the event was sent.
+fn status_after(event: &BusEvent) -> Option<RunStatus> {
+    match event.detail_type.as_str() {
+        of if of == JOB_COMPLETED.detail_type => Some(RunStatus::Completed),
+        of if of == JOB_FAILED.detail_type => Some(RunStatus::Failed),
+        _ => None,
     }
 }
 

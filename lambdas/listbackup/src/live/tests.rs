@@ -179,6 +179,18 @@ async fn progress_reaches_the_connections_of_its_account_and_no_other() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_run_is_reported_before_its_row_says_so() {
+    let world = World::new();
+    world.insert_run(ANA);
+    assert_eq!(world.connected("a1", ANA, now()).await, 200);
+    let mut ended = progress(ANA);
+    ended["detail-type"] = json!("Job Completed");
+    world.push(ended, now()).await;
+    let (_, update) = &world.sent()[0];
+    assert_eq!((&update["status"], &update["progress"]["percentage"]), (&json!("completed"), &json!(100)));
+}
+
+#[tokio::test]
 async fn an_event_that_names_another_account_than_its_run_is_not_sent() {
     let world = World::new();
     world.insert_run(ANA);

@@ -206,6 +206,12 @@ fn sum(text: &str, names: &Names<'_>, item: &Value) -> Value {
     if let Some((left, right)) = text.split_once(" + ") {
         return added(&sum(left, names, item), &sum(right, names, item));
     }
+    if let Some(lists) = text.strip_prefix("list_append(").and_then(|rest| rest.strip_suffix(')')) {
+        let (first, second) = lists.split_once(", ").expect("two lists");
+        let lists = [first, second].map(|list| names.operand(list, item).expect("a list"));
+        let elements = lists.iter().flat_map(|list| list["L"].as_array().expect("a list"));
+        return json!({ "L": elements.collect::<Vec<_>>() });
+    }
     match text.strip_prefix("if_not_exists(").and_then(|rest| rest.strip_suffix(')')) {
         Some(arguments) => {
             let (path, value) = arguments.split_once(", ").expect("two arguments");

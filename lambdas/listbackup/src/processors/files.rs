@@ -1,5 +1,7 @@
 //! The file processor: fetches a file, stores it, and counts it.
 
+use std::time::Duration;
+
 use common::queue::QueueMessage;
 use lambda_runtime::Error;
 use listbackup_contract::{events::FILE_INDEXED, limits::RECEIVES};
@@ -25,6 +27,8 @@ use crate::{
 
 /// The number of attempts to count a file whose run or row changes at the same time.
 const ATTEMPTS: u32 = 6;
+/// The pause after an attempt that failed; it doubles.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The function `fileProcessor`.
 #[derive(Debug, Clone)]
@@ -93,9 +97,14 @@ impl FileProcessor {
                 Ok(())
             }
             Failure::Permanent(reason) => self.fail(&message, state, &reason).await,
-            Failure::Transient(reason) if is_last => {
-                self.fail(&message, state, &reason).await?;
-                Err(reason.into())
+            failure if is_last => {
+                let reason = match &failure {
+                    Failure::Transient(reason) => reason.as_str(),
+                    // The log of a run is for customers.
+                    _ => "an internal error",
+                };
+                self.fail(&message, state, reason).await?;
+                Err(failure.into())
             }
             failure => Err(failure.into()),
         }
@@ -194,23 +203,37 @@ impl FileProcessor {
         work: &Work,
         mut row: Option<FileRow>,
     ) -> Result<(), Error> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             let change = change(message, work, row.as_ref())
                 .ok_or("the file's row changed while the file was read; it is read again")?;
-            if let Counted::Now(amendment) = self.runs.count(&self.files, &state, &change).await? {
-                self.metrics.file(&change);
-                if let RowChange::Put(row, _) = &change.row {
-                    self.runs.announce(FILE_INDEXED, &indexed(message, row)).await;
-                }
-                if let Some(amendment) = amendment {
-                    self.runs.amend(&amendment).await?;
-                }
-                return self.complete(&message.run_id).await;
+            match self.runs.count(&self.files, &state, &change).await {
+                Ok(Counted::Now(amendment)) => return self.counted(message, &change, amendment).await,
+                Ok(Counted::Outdated) => {}
+                // Files of a run that are counted at the same time conflict. Another delivery would follow much later.
+                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await,
+                Err(error) => return Err(error.into()),
             }
             let Some(present) = self.state(message).await? else { return Ok(()) };
             (state, row) = (present, self.row(message).await?);
         }
         Err("the file's run or row changes too often".into())
+    }
+
+    /// Reports a file that this delivery counted.
+    async fn counted(
+        &self,
+        message: &FileMessage,
+        change: &FileChange,
+        amendment: Option<Box<Detail>>,
+    ) -> Result<(), Error> {
+        self.metrics.file(change);
+        if let RowChange::Put(row, _) = &change.row {
+            self.runs.announce(FILE_INDEXED, &indexed(message, row)).await;
+        }
+        if let Some(amendment) = amendment {
+            self.runs.amend(&amendment).await?;
+        }
+        self.complete(&message.run_id).await
     }
 
     /// Counts a file as an error, unless it is counted. The error of an ended run stays.

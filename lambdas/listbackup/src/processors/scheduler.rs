@@ -38,9 +38,9 @@ pub(super) struct Scheduler {
 /// What one execution did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Summary {
-    started: usize,
-    resent: usize,
-    ended: usize,
+    pub(super) started: usize,
+    pub(super) resent: usize,
+    pub(super) ended: usize,
 }
 
 /// What a run that has not ended needs.

@@ -263,8 +263,12 @@ impl<'a> Sink<'a> {
     }
 
     async fn await_part(&mut self) -> Result<(), StoreError> {
-        let Some(sending) = self.sending.take() else { return Ok(()) };
-        let sent = timeout_at(self.upload.deadline, sending).await.map_err(|_| StoreError::TooSlow)?;
+        let Some(mut sending) = self.sending.take() else { return Ok(()) };
+        let Ok(sent) = timeout_at(self.upload.deadline, &mut sending).await else {
+            // `abort` waits for its end.
+            self.sending = Some(sending);
+            return Err(StoreError::TooSlow);
+        };
         self.parts.push(sent.map_err(|error| StoreError::bucket("write a part", &error))??);
         Ok(())
     }
@@ -355,3 +359,6 @@ impl<'a> Sink<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The end of a run. It is decided once, then reported, then recorded; each step may be repeated.
 
+use std::time::Duration;
+
 use common::bus::BusError;
 use jiff::Timestamp;
 use listbackup_contract::events::{JOB_AMENDED, JOB_COMPLETED, JOB_FAILED};
@@ -19,6 +21,9 @@ use crate::shared::{
 
 /// The number of attempts to end a run that changes at the same time.
 const ATTEMPTS: u32 = 20;
+/// The number of attempts that may fail otherwise, and the pause after the first.
+const CONFLICTS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a run could not be ended yet. A later delivery of the same message repeats it.
 #[derive(Debug, thiserror::Error)]
@@ -104,14 +109,18 @@ impl Runs {
     }
 
     async fn end(&self, run_id: &str, failure: Option<&str>) -> Result<Ended, RunError> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             let Some(run) = self.get(run_id).await? else { return Ok(None) };
             match step(&run, failure, Timestamp::now()) {
                 Step::Nothing => return Ok(None),
                 Step::Decide(result) => {
                     let key = strings([("runId", run_id)]);
-                    if self.database.update(&self.tables.runs, key, decision(&run, &result)).await?.is_some() {
-                        return self.report_end(&run, &result).await;
+                    match self.database.update(&self.tables.runs, key, decision(&run, &result)).await {
+                        Ok(Some(_)) => return self.report_end(&run, &result).await,
+                        Ok(None) => {}
+                        // The transaction of a file that is counted at the same time conflicts.
+                        Err(_) if attempt < CONFLICTS => tokio::time::sleep(PAUSE * attempt).await,
+                        Err(error) => return Err(error.into()),
                     }
                 }
                 Step::Report(result) => return self.report_end(&run, &result).await,

@@ -123,7 +123,6 @@ impl Shared<'_> {
             .failures(failed)
             .allow(tables.aggregates.allow(&[PutItem, UpdateItem]))
             .allow(tables.accounts.allow(&[GetItem, UpdateItem]))
-            .allow(tables.runs.allow(&[GetItem]))
             .allow([mail::send(&self.settings.ses_from_email)])
     }
 }

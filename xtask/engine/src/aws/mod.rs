@@ -7,6 +7,7 @@ pub(crate) mod cloudwatch;
 pub(crate) mod cognito;
 pub(crate) mod documents;
 pub(crate) mod drift;
+mod ec2;
 pub mod error;
 mod governor;
 pub(crate) mod iam;

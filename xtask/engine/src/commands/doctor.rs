@@ -13,7 +13,7 @@ use crate::{
     deploy::DeployError,
     doctor::{
         Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose,
-        protection, repair, sms,
+        networks, protection, repair, sms,
     },
     error::{Exit, one_line},
     ledger::Ledger,
@@ -68,6 +68,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
     };
     ailments.extend(unprotected.iter().cloned());
     warn_of_sms(&systems, &session, &context.ui).await;
+    warn_of_networks(&systems, &session, &context.ui).await;
     print_capacity(&systems, &session);
     print(&ailments, args.format, &context.ui)?;
     if ailments.is_empty() {
@@ -177,6 +178,19 @@ async fn warn_of_sms(systems: &[RenderedSystem], session: &Session, ui: &Ui) {
                 ui.warn(sms::warning(&stacks, region.unwrap_or(&session.stage.region), limit.as_deref()));
             }
             Err(error) => ui.warn(format_args!("failed to read the spend limit of SMS: {}", one_line(&error))),
+        }
+    }
+}
+
+/// Warns of networks that functions cannot be attached to. Emulators attach none.
+async fn warn_of_networks(systems: &[RenderedSystem], session: &Session, ui: &Ui) {
+    if session.clients.endpoint().is_some() {
+        return;
+    }
+    for (region, network) in networks::networks(systems) {
+        match session.clients.existing_network(region, &network).await {
+            Ok(existing) => networks::warnings(&network, &existing).iter().for_each(|warning| ui.warn(warning)),
+            Err(error) => ui.warn(format_args!("failed to read the network of functions: {}", one_line(&error))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Diagnoses a stage, and repairs what can be repaired without loss.
 
+pub(crate) mod networks;
 mod protection;
 mod repair;
 pub(crate) mod sms;

@@ -10,12 +10,12 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-use model::statements::Request;
+use model::{emulator::API_PATH, statements::Request};
 use serde_json::Value;
 use url::Url;
 
 /// The operations of a user pool that need no permission: their callers have no AWS identity, and the SDK does not sign them.
-const PUBLIC: [&str; 2] = ["InitiateAuth", "RespondToAuthChallenge"];
+const PUBLIC: [&str; 4] = ["InitiateAuth", "RespondToAuthChallenge", "AssociateSoftwareToken", "VerifySoftwareToken"];
 
 /// A call as a client sent it, and the status of its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,6 +78,7 @@ pub fn requests(call: &Call, place: &Place) -> Result<Vec<Request>, String> {
     let found = match service.as_str() {
         "s3" => storage::requests(call, &uri),
         "dynamodb" => tables::requests(operation, &body, &place),
+        "execute-api" => connection(call, &uri, &place),
         "lambda" => invocation(call, &uri, &place),
         _ => named::requests(&service, operation, &body, &place),
     };
@@ -135,6 +136,15 @@ fn invocation(call: &Call, uri: &Url, place: &Place) -> Option<Vec<Request>> {
         None => function,
     };
     Some(vec![Request::new("lambda:InvokeFunction", resource)])
+}
+
+/// Returns the connection of a WebSocket API that a call manages. The emulator's path names the API and its stage; AWS's host does
+/// (API Gateway developer guide, "Control access to WebSocket APIs with IAM authorization").
+fn connection(call: &Call, uri: &Url, place: &Place) -> Option<Vec<Request>> {
+    let path = decoded(uri.path());
+    let (stage, id) = path.strip_prefix(API_PATH)?.split_once("/@connections/")?;
+    let resource = place.arn("execute-api", &format!("{stage}/{}/@connections/{id}", call.method));
+    Some(vec![Request::new("execute-api:ManageConnections", resource)])
 }
 
 fn query(uri: &Url, name: &str) -> Option<String> {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The services whose endpoint is set, as in the SDKs and Tools reference guide, "Identifiers for service-specific endpoints".
-const SERVICES: [&str; 20] = [
+const SERVICES: [&str; 22] = [
     "APIGATEWAYMANAGEMENTAPI",
     "BEDROCK_RUNTIME",
     "CLOUDFRONT",
@@ -45,11 +45,13 @@ const SERVICES: [&str; 20] = [
     "LAMBDA",
     "S3",
     "SECRETS_MANAGER",
+    "SES",
     "SESV2",
     "SFN",
     "SNS",
     "SQS",
     "SSM",
+    "STS",
 ];
 /// How long no call may come until functions count as idle.
 const QUIET: Duration = Duration::from_secs(2);

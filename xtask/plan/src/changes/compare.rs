@@ -5,13 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    Cause, Certainty, PropertyChange, ResourceAction, ResourceChange, StackChanges, behavior::Behavior, documented,
-    names::table::UNIQUE, references::references, resolve::Known,
+    Cause, Certainty, PropertyChange, ResourceAction, ResourceChange, StackChanges,
+    behavior::Behavior,
+    documented,
+    names::table::UNIQUE,
+    references::{Reference, references},
+    resolve::Known,
 };
 
 /// Attributes whose change CloudFormation reports. `DependsOn` only determines the order.
 const ATTRIBUTES: &[&str] =
     &["Condition", "CreationPolicy", "DeletionPolicy", "Metadata", "UpdatePolicy", "UpdateReplacePolicy"];
+
+/// Attributes that get another value when a property changes although the resource remains: the type, the paths of the
+/// property, and the attribute.
+///
+/// CloudFormation template reference, "AWS::DynamoDB::Table StreamSpecification": DynamoDB creates a new stream when
+/// `StreamViewType` is modified.
+const RENEWED: &[(&str, [&str; 2], &str)] =
+    &[("AWS::DynamoDB::Table", ["StreamSpecification", "StreamSpecification/StreamViewType"], "StreamArn")];
 
 /// Predicts the update from one template to another; `None` stands for a stack that does not exist.
 ///
@@ -182,25 +194,38 @@ fn follow(
 ) {
     let all: BTreeMap<_, _> = after.iter().map(|(name, resource)| (name, references(&resource.properties))).collect();
     loop {
-        let mut replaced = parameters.clone();
-        for change in changes.values().filter(|change| change.action == ResourceAction::Replace) {
-            replaced.insert(change.logical_id.clone(), change.certainty);
-        }
         let mut grew = false;
         for (name, references) in &all {
             let (true, Some(resource)) = (before.contains_key(*name), after.get(*name)) else { continue };
             for reference in references {
-                let Some(certainty) = replaced.get(&reference.target).filter(|_| reference.target != **name) else {
-                    continue;
-                };
+                let moved = moved(changes, parameters, reference).filter(|_| reference.target != **name);
+                let Some(certainty) = moved else { continue };
                 let change = changes.entry((*name).clone()).or_insert_with(|| unchanged(name, resource));
-                grew |= change_with(change, resource, &reference.path, &reference.target, *certainty);
+                grew |= change_with(change, resource, &reference.path, &reference.target, certainty);
             }
         }
         if !grew {
             return;
         }
     }
+}
+
+/// Returns how certainly the value of a reference changes; `None` if it does not.
+fn moved(
+    changes: &BTreeMap<String, ResourceChange>,
+    parameters: &BTreeMap<String, Certainty>,
+    reference: &Reference,
+) -> Option<Certainty> {
+    let Some(change) = changes.get(&reference.target) else { return parameters.get(&reference.target).copied() };
+    if change.action == ResourceAction::Replace {
+        return Some(change.certainty);
+    }
+    let is_renewed = RENEWED.iter().any(|(resource_type, paths, attribute)| {
+        change.resource_type == *resource_type
+            && reference.attribute.as_deref() == Some(*attribute)
+            && change.properties.iter().any(|property| paths.contains(&property.path.as_str()))
+    });
+    (change.action == ResourceAction::Update && is_renewed).then_some(Certainty::Certain)
 }
 
 fn unchanged(name: &str, resource: &Resource) -> ResourceChange {
@@ -253,13 +278,10 @@ fn moved_outputs(
     parameters: &BTreeMap<String, Certainty>,
 ) -> BTreeMap<String, Certainty> {
     let outputs = new.template.get("Outputs").and_then(Value::as_object).into_iter().flatten();
-    let certainty = |target: &String| {
-        let replaced = changes.get(target).filter(|change| change.action == ResourceAction::Replace);
-        replaced.map(|change| change.certainty).or_else(|| parameters.get(target).copied())
-    };
     outputs
         .filter_map(|(name, output)| {
-            let moved = references(&output["Value"]).iter().filter_map(|reference| certainty(&reference.target)).max();
+            let moved =
+                references(&output["Value"]).iter().filter_map(|reference| moved(changes, parameters, reference)).max();
             Some((name.clone(), moved?))
         })
         .collect()

@@ -51,6 +51,25 @@ fn resources_that_refer_to_a_replaced_one_change_with_it() {
 }
 
 #[test]
+fn another_view_type_is_a_new_stream_for_its_mapping() {
+    let with = |view: &str| {
+        let mut table = table("a");
+        table["Properties"]["StreamSpecification"] = json!({ "StreamViewType": view });
+        template(json!({
+            "Table": table,
+            "Reader": { "Type": "AWS::SSM::Parameter", "Properties": { "Value": { "Fn::GetAtt": ["Table", "Arn"] } } },
+            "Mapping": { "Type": "AWS::Lambda::EventSourceMapping", "Properties": {
+                "EventSourceArn": { "Fn::GetAtt": ["Table", "StreamArn"] }, "FunctionName": "f" } },
+        }))
+    };
+    let changes = changes(&with("KEYS_ONLY"), &with("NEW_IMAGE"));
+    assert_eq!(changes.of("Table").expect("the table changes").action, ResourceAction::Update);
+    let mapping = changes.of("Mapping").expect("the mapping is replaced");
+    assert_eq!((mapping.action, mapping.certainty), (ResourceAction::Replace, Certainty::Certain));
+    assert!(changes.of("Reader").is_none(), "the table keeps its ARN");
+}
+
+#[test]
 fn a_conditional_replacement_has_conditional_consequences() {
     let with = |bus: &str| {
         template(json!({

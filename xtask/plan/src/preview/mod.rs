@@ -248,7 +248,7 @@ pub fn preview(
         }
     }
     let stacks: Vec<_> = compared.into_iter().map(|compared| compared.preview(stage)).collect();
-    let (forecast, capacity) = (forecast_of(systems, &stacks), capacity_of(stage, systems, &stacks));
+    let (forecast, capacity) = (forecast_of(systems, &stacks, baseline), capacity_of(stage, systems, &stacks));
     Preview {
         format_version: FORMAT,
         stage: stage.name.clone(),
@@ -272,7 +272,7 @@ fn capacity_of(stage: &Stage, systems: &[RenderedSystem], stacks: &[StackPreview
 }
 
 /// Forecasts the changes. Every stack waits for foundation, whose bucket holds its template and artifacts.
-fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview]) -> Forecast {
+fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview], baseline: &Baseline) -> Forecast {
     let foundation = systems.iter().filter(|system| system.name == foundation::SYSTEM);
     let first: Vec<_> = foundation.flat_map(|system| &system.stacks).map(|stack| stack.name.clone()).collect();
     let waits_for = |stack: &StackPreview| {
@@ -286,7 +286,10 @@ fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview]) -> Forecast 
         .collect();
     let changing_stacks: Vec<_> = changing
         .iter()
-        .map(|(stack, depends_on)| ChangingStack { name: &stack.name, depends_on, changes: &stack.changes })
+        .map(|(stack, depends_on)| {
+            let deployed = baseline.stacks.get(&stack.name).map_or(&serde_json::Value::Null, |old| &old.template);
+            ChangingStack { name: &stack.name, depends_on, changes: &stack.changes, deployed }
+        })
         .collect();
     forecast(&changing_stacks)
 }

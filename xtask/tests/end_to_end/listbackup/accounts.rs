@@ -168,7 +168,10 @@ pub(super) async fn tokens_of_another_kind_stage_key_or_age_are_refused(world: A
         ("no audience", token(&access_key, "HS256", &with(json!({ "aud": null })))),
         ("expired", token(&access_key, "HS256", &with(json!({ "iat": past, "exp": past + 3600 })))),
         ("no expiry", token(&access_key, "HS256", &with(json!({ "exp": null })))),
-        ("another family", token(&access_key, "HS256", &with(json!({ "fid": "00000000-0000-4000-8000-000000000000" })))),
+        (
+            "another family",
+            token(&access_key, "HS256", &with(json!({ "fid": "00000000-0000-4000-8000-000000000000" }))),
+        ),
         ("another account", token(&access_key, "HS256", &with(json!({ "accountId": world.bob.account_id })))),
         ("the key of refresh tokens", token(&refresh_key, "HS256", &good)),
         ("a foreign key", token("another-key-of-more-than-32-bytes-in-length", "HS256", &good)),
@@ -181,11 +184,14 @@ pub(super) async fn tokens_of_another_kind_stage_key_or_age_are_refused(world: A
     let own = claims(&person.refresh_token);
     for (what, refused) in [
         ("an access token", access.to_owned()),
-        ("typ access", token(&refresh_key, "HS256", &{
-            let mut changed = own.clone();
-            changed["typ"] = json!("access");
-            changed
-        })),
+        (
+            "typ access",
+            token(&refresh_key, "HS256", &{
+                let mut changed = own.clone();
+                changed["typ"] = json!("access");
+                changed
+            }),
+        ),
         ("the key of access tokens", token(&access_key, "HS256", &own)),
     ] {
         let said = refresh(&world.anonymous, &refused).await;
@@ -203,7 +209,8 @@ pub(super) async fn row_12_a_second_factor_is_required_and_each_code_works_once(
     let setup = person.post("/auth/mfa/setup", json!({ "password": PASSWORD })).await.ok(200);
     let secret = setup["secret"].as_str().expect("a secret").to_owned();
     assert!(setup["otpauthUrl"].as_str().is_some_and(|url| url.starts_with("otpauth://totp/")), "{setup:#}");
-    let verify = async |code: String| person.post("/auth/mfa/verify", json!({ "password": PASSWORD, "code": code })).await;
+    let verify =
+        async |code: String| person.post("/auth/mfa/verify", json!({ "password": PASSWORD, "code": code })).await;
     verify(wrong_code(&secret)).await.error(400);
     let used = totp::code(&secret, 0);
     assert_eq!(verify(used).await.ok(200)["mfaEnabled"], true);

@@ -180,7 +180,8 @@ pub(super) async fn row_17_two_hundred_duplicates_at_random_positions_count_once
     for seed in 1..=ROUNDS {
         let mut seeded = Seeded(seed);
         let captured = capture(&world, &user, &job, FILES).await;
-        let mut deliveries: Vec<(&str, &str)> = captured.files.iter().map(|message| (files.as_str(), message.as_str())).collect();
+        let mut deliveries: Vec<(&str, &str)> =
+            captured.files.iter().map(|message| (files.as_str(), message.as_str())).collect();
         for _ in 0..DUPLICATES {
             let original = match seeded.below(FILES + 1) {
                 FILES => (runs.as_str(), captured.run.as_str()),
@@ -215,15 +216,29 @@ pub(super) async fn row_17_two_hundred_duplicates_at_random_positions_count_once
 
 pub(super) async fn row_18_later_backups_store_only_what_changed(world: Arc<World>) {
     let (ana, backup) = (&world.ana, world.backup());
-    let counts = |run: &Value| ["filesAdded", "filesUpdated", "filesSkipped", "filesError"].map(|name| run["stats"][name].as_u64());
+    let counts = |run: &Value| {
+        ["filesAdded", "filesUpdated", "filesSkipped", "filesError"].map(|name| run["stats"][name].as_u64())
+    };
     let second = ana.back_up(&backup.job_id).await;
-    assert_eq!((&second["status"], counts(&second)), (&json!("completed"), [Some(0), Some(0), Some(3), Some(0)]), "{second:#}");
+    assert_eq!(
+        (&second["status"], counts(&second)),
+        (&json!("completed"), [Some(0), Some(0), Some(3), Some(0)]),
+        "{second:#}"
+    );
     world.put_source("a.txt", a_text(100).as_bytes()).await;
     let third = ana.back_up(&backup.job_id).await;
-    assert_eq!((&third["status"], counts(&third)), (&json!("completed"), [Some(0), Some(1), Some(2), Some(0)]), "{third:#}");
+    assert_eq!(
+        (&third["status"], counts(&third)),
+        (&json!("completed"), [Some(0), Some(1), Some(2), Some(0)]),
+        "{third:#}"
+    );
     assert_eq!(third["stats"]["deltaBytes"], 100, "{third:#}");
     let file = ana.files(&backup.source_id).await.remove(0);
-    assert_eq!((&file["path"], &file["sizeBytes"], &file["version"]), (&json!("a.txt"), &json!(10_340), &json!(2)), "{file:#}");
+    assert_eq!(
+        (&file["path"], &file["sizeBytes"], &file["version"]),
+        (&json!("a.txt"), &json!(10_340), &json!(2)),
+        "{file:#}"
+    );
     let bare = |id: &str| id.split_once(':').expect("a kind").1.to_owned();
     let key = format!("data/{}/{}/a.txt", bare(&ana.account_id), bare(&backup.source_id));
     let versions = world.versions(&key).await;

@@ -18,7 +18,8 @@ pub(super) fn row_02_to_04_two_deploys(cloud: &Cloud) {
     assert_eq!(cloud.json(&deploy)["changed"], true);
     let (order, secrets) = (created(cloud), secrets(cloud));
     let place = |stack: &str| order.iter().position(|name| *name == format!("listbackup-{stack}-local"));
-    let places: Vec<_> = STACKS.iter().map(|stack| place(stack).unwrap_or_else(|| panic!("{stack}: {order:?}"))).collect();
+    let places: Vec<_> =
+        STACKS.iter().map(|stack| place(stack).unwrap_or_else(|| panic!("{stack}: {order:?}"))).collect();
     assert_eq!(places[0], 0, "core is created first: {order:?}");
     assert!(places[1] < places[2] && places[1] < places[3], "routes are added to an API that exists: {order:?}");
     assert_eq!(secrets.len(), 2, "{:?}", secrets.keys());
@@ -35,7 +36,8 @@ fn row_03_a_stack_without_the_stacks_that_it_needs_is_refused(cloud: &Cloud) {
     for verb in ["plan", "deploy"] {
         let arguments = [verb, "--stage", "local", "--system", "listbackup", "--stack", "backup-processors"];
         let output = cloud.xtask(&arguments);
-        let said = ["listbackup-backup-processors-local needs", "listbackup-core-local", "JobQueue", "nothing was touched"];
+        let said =
+            ["listbackup-backup-processors-local needs", "listbackup-core-local", "JobQueue", "nothing was touched"];
         refused(&output, 1, &said);
     }
     let group = cloud.xtask(&["plan", "--stage", "local", "--system", "listbackup", "--group", "ruby"]);
@@ -48,7 +50,10 @@ fn row_03_a_stack_without_the_stacks_that_it_needs_is_refused(cloud: &Cloud) {
 async fn created(cloud: &Cloud) -> Vec<String> {
     let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
     let described = client.describe_stacks().send().await.expect("stacks");
-    let of_system = described.stacks().iter().filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with("listbackup-")));
+    let of_system = described
+        .stacks()
+        .iter()
+        .filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with("listbackup-")));
     let mut found: Vec<_> = of_system
         .map(|stack| {
             let name = stack.stack_name().expect("a name").to_owned();

@@ -17,7 +17,6 @@ pub(super) struct Person {
     pub(super) api: String,
     /// The value of the header `Authorization`.
     pub(super) authorization: Option<String>,
-    pub(super) email: String,
     /// The refresh token of the sign-in.
     pub(super) refresh_token: String,
     pub(super) account_id: String,
@@ -121,7 +120,6 @@ impl Person {
         let data = self.login(email, PASSWORD).await.ok(200);
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         Self {
-            email: email.to_owned(),
             refresh_token: text(&data["refreshToken"]),
             account_id: text(&data["user"]["accountId"]),
             user_id: text(&data["user"]["userId"]),

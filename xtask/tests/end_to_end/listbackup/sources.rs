@@ -1,7 +1,8 @@
 //! Rows 13, 14, 22 and 23: sources, limits, isolation, and what connectors may reach.
 
-use std::sync::Arc;
+use std::{io::Read as _, sync::Arc};
 
+use flate2::{Compression, write::GzEncoder};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -96,7 +97,12 @@ pub(super) async fn row_22_another_account_s_objects_are_denied(world: Arc<World
         (Method::POST, "/data/download".to_owned(), Some(json!({ "fileId": file }))),
     ] {
         let said = bob.call(method.clone(), &path, body).await;
-        assert_eq!((said.status, &said.body["code"]), (403, &json!("ACCESS_DENIED")), "{method} {path}: {:#}", said.body);
+        assert_eq!(
+            (said.status, &said.body["code"]),
+            (403, &json!("ACCESS_DENIED")),
+            "{method} {path}: {:#}",
+            said.body
+        );
     }
     let unknown = uuid();
     assert_eq!(bob.get(&format!("/runs/run:{unknown}")).await.error(404), "RUN_NOT_FOUND");
@@ -152,7 +158,7 @@ pub(super) async fn row_23_a_missing_file_is_an_error_and_private_addresses_are_
     }
     // The source that was allowed is refused now, too.
     let run = user.back_up(&job).await;
-    assert_eq!((&run["status"], &run["stats"]["filesError"]), (&json!("failed"), &json!(3)), "{run:#}");
+    assert_eq!((&run["status"], &run["stats"]["filesAdded"]), (&json!("failed"), &json!(0)), "{run:#}");
     assert_eq!(stub.requests().len(), requests, "no request was sent");
     allow_private_sources(&world, true).await;
     assert_eq!(user.back_up(&job).await["status"], "completed");
@@ -214,6 +220,12 @@ pub(super) async fn endless_and_false_sources_end_in_errors(world: Arc<World>) {
     assert_eq!(run["status"], "failed", "{run:#}");
     assert!(run["error"].is_string(), "{run:#}");
 
+    // Sixty kilobytes that become sixty megabytes.
+    stub.set("/bomb.json", Reply::Gzip(compressed_spaces(64 << 20)));
+    let bomb = user.source("http", json!({ "manifestUrl": format!("{}/bomb.json", stub.url) })).await;
+    let run = user.back_up(&user.job(&bomb).await).await;
+    assert_eq!(run["status"], "failed", "{run:#}");
+
     let wrong = "0".repeat(64);
     let text = stub.text("/a.txt", "content");
     let files = json!({ "files": [
@@ -235,4 +247,11 @@ pub(super) async fn endless_and_false_sources_end_in_errors(world: Arc<World>) {
     let listed = listed.expect("objects");
     let keys: Vec<_> = listed.contents().iter().filter_map(|object| object.key()).collect();
     assert!(keys.iter().all(|key| !key.contains("..") && !key.contains("%2e")), "{keys:?}");
+}
+
+/// Returns this many spaces, compressed.
+fn compressed_spaces(count: u64) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    std::io::copy(&mut std::io::repeat(b' ').take(count), &mut encoder).expect("compressed");
+    encoder.finish().expect("compressed")
 }

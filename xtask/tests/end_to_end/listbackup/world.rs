@@ -6,7 +6,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::{deploying, person::{PATIENCE, Person}};
+use super::{
+    deploying,
+    person::{PATIENCE, Person},
+};
 use crate::{cloud::Cloud, rights::Watch};
 
 /// The bucket that accounts back up.
@@ -29,6 +32,8 @@ pub(super) struct Backup {
 pub(super) struct World {
     pub(super) cloud: Cloud,
     pub(super) outputs: BTreeMap<String, String>,
+    /// The URL of the WebSocket API.
+    pub(super) live_url: String,
     pub(super) anonymous: Person,
     pub(super) ana: Person,
     pub(super) bob: Person,
@@ -44,19 +49,19 @@ impl World {
         let status = cloud.json(&["status", "--stage", "local", "--format", "json"]);
         let outputs = outputs(&status);
         let api = status["urls"]["ListBackupApi"].as_str().expect("the API's URL").to_owned();
+        let live_url = status["urls"]["LiveApi"].as_str().expect("the WebSocket API's URL").to_owned();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         let anonymous = Person {
             http,
             api,
             authorization: None,
-            email: String::new(),
             refresh_token: String::new(),
             account_id: String::new(),
             user_id: String::new(),
         };
         let watch = runtime.block_on(Watch::start(&cloud, "listbackup"));
         let (ana, bob) = (anonymous.clone(), anonymous.clone());
-        let mut world = Self { cloud, outputs, ana, bob, anonymous, backup: OnceLock::new(), watch };
+        let mut world = Self { cloud, outputs, live_url, ana, bob, anonymous, backup: OnceLock::new(), watch };
         runtime.block_on(async {
             world.fill_source_bucket().await;
             world.ana = world.account("ana@example.com").await;
@@ -191,7 +196,8 @@ impl World {
         let listed = lambda.list_event_source_mappings().send().await.expect("mappings");
         let is_of = |arn: Option<&str>| arn.is_some_and(|arn| arn.contains(&format!(":{function}")));
         let mut found = listed.event_source_mappings().iter().filter(|mapping| is_of(mapping.function_arn()));
-        let mapping = found.next().and_then(|mapping| mapping.uuid()).unwrap_or_else(|| panic!("no mapping of {function}"));
+        let mapping =
+            found.next().and_then(|mapping| mapping.uuid()).unwrap_or_else(|| panic!("no mapping of {function}"));
         lambda.update_event_source_mapping().uuid(mapping).enabled(enabled).send().await.expect("changed");
     }
 

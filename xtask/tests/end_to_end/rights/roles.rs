@@ -197,12 +197,16 @@ impl Resolver<'_> {
             ("AWS::DynamoDB::Table", Some("Arn")) => arn("dynamodb", &format!("table/{id}")),
             ("AWS::SQS::Queue", Some("Arn")) => arn("sqs", id.rsplit('/').next().unwrap_or_default()),
             ("AWS::Cognito::UserPool", Some("Arn")) => arn("cognito-idp", &format!("userpool/{id}")),
+            ("AWS::Events::EventBus", Some("Arn")) => arn("events", &format!("event-bus/{id}")),
             ("AWS::S3::Bucket", Some("Arn")) => format!("arn:aws:s3:::{id}"),
             // A secret's id is its ARN on AWS, and its name on the emulator.
             ("AWS::SecretsManager::Secret", None) if !id.starts_with("arn:") => {
                 arn("secretsmanager", &format!("secret:{id}"))
             }
-            ("AWS::SNS::Topic" | "AWS::SecretsManager::Secret" | "AWS::Lambda::Alias", None) => id.clone(),
+            (
+                "AWS::SNS::Topic" | "AWS::SecretsManager::Secret" | "AWS::Lambda::Alias" | "AWS::ApiGatewayV2::Api",
+                None,
+            ) => id.clone(),
             _ => panic!("{}: the test does not know {attribute:?} of {name}, a {kind}", self.stack),
         }
     }
@@ -285,7 +289,7 @@ mod tests {
 
     #[test]
     fn every_role_of_every_system_can_be_read() {
-        for (system, functions) in [("media-uploader", 5), ("portfolio", 1), ("thakii", 3)] {
+        for (system, functions) in [("media-uploader", 5), ("portfolio", 1), ("thakii", 3), ("listbackup", 34)] {
             let templates = Templates::read(system);
             assert_eq!(templates.roles(&deployed(&templates)).len(), functions, "{system}");
             assert_eq!(templates.roles(&Deployed::new()).len(), functions, "{system}, with nothing deployed");

@@ -57,6 +57,7 @@ async fn delete(app: &App, call: &Call) -> Result<Reply, Problem> {
     let caller = call.writer()?;
     let source_id = call.object(Kind::Source)?;
     let source = read_own(&app.database, &app.sources_table, &source_id, caller).await?;
+    // The index lags behind. A job that was created a moment ago stays without its source then, and its runs are refused.
     let jobs = app.database.count(&Query::index(&app.jobs_table, index(JOBS_BY_SOURCE), &source_id)).await?;
     if jobs > 0 {
         let problem = Problem::new(StatusCode::BAD_REQUEST, "SOURCE_HAS_JOBS", "jobs back this source up");

@@ -5,6 +5,7 @@ use aws_config::SdkConfig;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Value, json};
 use tables::AwsError;
+use uuid::Uuid;
 
 use crate::connectors::credentials::{StoredCredentials, secret_name};
 
@@ -22,7 +23,8 @@ impl Vault {
 
     /// Creates a source's secret.
     pub(super) async fn create(&self, source_id: &str, credentials: &StoredCredentials) -> Result<(), AwsError> {
-        let input = json!({ "Name": secret_name(&self.stage, source_id), "SecretString": text(credentials)? });
+        let name = secret_name(&self.stage, source_id);
+        let input = json!({ "Name": name, "SecretString": text(credentials)?, "ClientRequestToken": token() });
         match self.call("CreateSecret", &input).await {
             // An earlier request wrote the secret, but not the row.
             Err(error) if is_code(&error, "ResourceExistsException") => self.replace(source_id, credentials).await,
@@ -32,7 +34,8 @@ impl Vault {
 
     /// Replaces a source's secret.
     pub(super) async fn replace(&self, source_id: &str, credentials: &StoredCredentials) -> Result<(), AwsError> {
-        let input = json!({ "SecretId": secret_name(&self.stage, source_id), "SecretString": text(credentials)? });
+        let name = secret_name(&self.stage, source_id);
+        let input = json!({ "SecretId": name, "SecretString": text(credentials)?, "ClientRequestToken": token() });
         self.call("PutSecretValue", &input).await.map_err(|error| AwsError::new("change a source's secret", &error))
     }
 
@@ -50,6 +53,12 @@ impl Vault {
     async fn call(&self, operation: &'static str, input: &Value) -> Result<(), CallError> {
         Call::json(SECRETS_MANAGER, operation, input).send(&self.aws).await.map(drop)
     }
+}
+
+/// The ID of a new version: a repetition of a call whose answer was lost makes no second one. Requests that no SDK builds must have it
+/// (Secrets Manager API reference, `CreateSecret`).
+fn token() -> String {
+    Uuid::new_v4().hyphenated().to_string()
 }
 
 fn text(credentials: &StoredCredentials) -> Result<String, AwsError> {

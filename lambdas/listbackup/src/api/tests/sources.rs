@@ -157,6 +157,7 @@ async fn credentials_are_a_secret_and_come_back_hidden() {
     let source = created(&world, &http(json!({ "headers": headers }))).await.data(201)["source"].clone();
     let id = source["sourceId"].as_str().expect("an ID").to_owned();
     let secret = &world.script.bodies("secretsmanager.CreateSecret")[0];
+    assert!(secret["ClientRequestToken"].as_str().is_some_and(|token| (32..=64).contains(&token.len())), "{secret}");
     let uuid = id.strip_prefix("source:").expect("a prefix");
     assert_eq!(secret["Name"], json!(format!("listbackup/test/sources/{uuid}")));
     let text = secret["SecretString"].as_str().expect("a text");

@@ -76,6 +76,23 @@ async fn invalid_fields_are_named_and_create_nothing() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_value_that_the_pool_refuses_is_named() {
+    for (reason, field) in
+        [("Value at 'temporaryPassword' failed", "password"), ("Invalid email address format.", "email")]
+    {
+        let world = World::new();
+        world.refuse("AdminCreateUser", "InvalidParameterException", reason);
+        let answer = world.register(body()).await;
+        assert_eq!(answer.error(), (400, "VALIDATION_FAILED".to_owned()), "{reason}");
+        assert_eq!(answer.body["details"]["field"], field, "{reason}");
+        assert!(users(&world).is_empty());
+    }
+    let world = World::new();
+    world.refuse("AdminCreateUser", "InvalidParameterException", "another setting is wrong");
+    assert_eq!(world.register(body()).await.error(), (500, "INTERNAL".to_owned()));
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_body_must_be_a_small_json_object() {
     let world = World::new();
     for body in [json!("{"), json!("[]"), json!("")] {

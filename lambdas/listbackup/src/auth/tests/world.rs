@@ -32,8 +32,8 @@ pub(super) struct PoolUser {
 #[derive(Debug, Default)]
 struct Pool {
     users: Vec<PoolUser>,
-    /// Operations that fail, with the error's code.
-    failing: Vec<(&'static str, &'static str)>,
+    /// Operations that fail, with the error's code and message.
+    failing: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 /// A stage.
@@ -54,7 +54,12 @@ impl World {
 
     /// Makes an operation fail from now on.
     pub(super) fn fail(&self, operation: &'static str, code: &'static str) {
-        self.pool.lock().expect("no panic").failing.push((operation, code));
+        self.refuse(operation, code, "no");
+    }
+
+    /// As [`fail`](Self::fail), with a message.
+    pub(super) fn refuse(&self, operation: &'static str, code: &'static str, message: &'static str) {
+        self.pool.lock().expect("no panic").failing.push((operation, code, message));
     }
 
     /// Ends all failures.
@@ -188,8 +193,8 @@ async fn call<F: ::contract::Function>(router: Router, path: &str, body: &Value,
 
 fn answer(memory: &Memory, pool: &mut Pool, request: &Request) -> Option<Reply> {
     let operation = request.action.rsplit('.').next().unwrap_or_default();
-    if let Some((_, code)) = pool.failing.iter().find(|(failing, _)| *failing == operation) {
-        return error_reply(code);
+    if let Some((_, code, message)) = pool.failing.iter().find(|(failing, ..)| *failing == operation) {
+        return Some((400, json!({ "__type": format!("com.amazonaws#{code}"), "message": message }).to_string()));
     }
     match request.action.split('.').next().unwrap_or_default() {
         "DynamoDB" => memory.answer(request),

@@ -61,7 +61,7 @@ fn the_stage_deploys_itself_after_all_routes_and_logs_no_token() {
         assert!(waits_for.contains(&json!(route)), "{waits_for:?}");
     }
     let settings = &stage["Properties"]["DefaultRouteSettings"];
-    assert_eq!((&settings["ThrottlingRateLimit"], &settings["ThrottlingBurstLimit"]), (&json!(7.0), &json!(9)));
+    assert_eq!((&settings["ThrottlingRateLimit"], &settings["ThrottlingBurstLimit"]), (&json!(7), &json!(9)));
     assert_eq!(settings["DataTraceEnabled"], false);
     let format = stage["Properties"]["AccessLogSettings"]["Format"].as_str().expect("a format");
     let fields: Value = serde_json::from_str(format).expect("JSON");

@@ -23,6 +23,10 @@ use model::{
 
 use super::super::{Settings, Shared, alarms::Watched, functions::function, sources};
 
+/// The actions on the secret of a source whose credentials are added, replaced or removed.
+const UPDATES: [&str; 3] =
+    ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret"];
+
 /// The functions of the stack.
 pub(super) struct Functions {
     pub(super) authorizer: FunctionHandle,
@@ -190,7 +194,7 @@ impl Shared<'_> {
             .allow(tables.sources.allow(&[GetItem, UpdateItem]))
             .allow(tables.activity.allow(&[PutItem]))
             .allow(core.bus.put())
-            .allow([sources::secrets(self.stage, &["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue"])])
+            .allow([sources::secrets(self.stage, &UPDATES)])
     }
 
     fn delete_source(&self) -> Function {
@@ -242,9 +246,9 @@ impl Shared<'_> {
         };
         function(self.stage, environment)
             .allow(tables.jobs.allow(&[GetItem, UpdateItem]))
-            .allow(tables.runs.allow(&[GetItem, PutItem]))
+            .allow(tables.runs.allow(&[PutItem]))
             .allow(tables.accounts.allow(&[UpdateItem]))
-            .allow(tables.sources.allow(&[GetItem, ConditionCheckItem]))
+            .allow(tables.sources.allow(&[ConditionCheckItem]))
             .allow(tables.activity.allow(&[PutItem]))
             .allow(core.bus.put())
             .allow(core.job.main.send())

@@ -18,8 +18,11 @@ pub(super) fn requests(service: &str, operation: &str, body: &Value, place: &Pla
             | "GetSecretValue"
             | "ListSecretVersionIds"
             | "PutSecretValue"
-            | "UpdateSecretVersionStage",
+            | "UpdateSecretVersionStage"
+            | "DeleteSecret",
         ) => one(place.arn_of(service, "secret:", field("SecretId")?)),
+        // The name ends with six characters that the service adds.
+        ("secretsmanager", "CreateSecret") => one(place.arn_of(service, "secret:", field("Name")?)),
         ("ssm", "GetParameter" | "PutParameter" | "DeleteParameter") => one(parameter(field("Name")?, place)),
         ("ssm", "GetParametersByPath") => one(parameter(field("Path")?.trim_end_matches('/'), place)),
         ("ssm", "GetParameters") => {
@@ -44,6 +47,9 @@ pub(super) fn requests(service: &str, operation: &str, body: &Value, place: &Pla
         ("states" | "events" | "kinesis" | "firehose", _) => stream(service, operation, body, place),
         // CloudWatch signs for another name than its actions have.
         ("monitoring", "PutMetricData") => Some(vec![Request::new("cloudwatch:PutMetricData", "*")]),
+        // SES judges the identity of the sender (Service Authorization Reference, "Amazon SES"): the address, or its domain.
+        ("ses", "SendEmail" | "SendRawEmail") => one(place.arn(service, &format!("identity/{}", field("Source")?))),
+        ("sts", "AssumeRole") => one(field("RoleArn")?.to_owned()),
         // Every identity may call it (STS API reference, `GetCallerIdentity`).
         ("sts", "GetCallerIdentity") => Some(Vec::new()),
         _ => None,

@@ -36,6 +36,16 @@ fn pair(action: &str, resource: &str) -> (String, String) {
 }
 
 #[test]
+fn a_message_to_a_client_is_a_call_of_its_connection() {
+    let path = "/_aws/execute-api/a1b2c3d4/local/@connections/L0SM9c%3D";
+    let sent = call("POST", path, &[("authorization", &scope("execute-api"))], "{}");
+    let arn = "arn:aws:execute-api:us-east-1:000000000000:a1b2c3d4/local/POST/@connections/L0SM9c=";
+    assert_eq!(pairs(&sent), [pair("execute-api:ManageConnections", arn)]);
+    let other = call("POST", "/_aws/execute-api/a1b2c3d4/local/x", &[("authorization", &scope("execute-api"))], "");
+    assert!(requests(&other, &place()).is_err(), "a call of a route is not known");
+}
+
+#[test]
 fn a_transaction_needs_what_its_parts_need() {
     let body = json!({"TransactItems": [
         {"Put": {"TableName": "a"}}, {"Update": {"TableName": "b"}}, {"Delete": {"TableName": "c"}},
@@ -175,5 +185,8 @@ fn a_call_that_is_not_known_is_an_error() {
     let unsigned = |method: &str, headers: &[(&str, &str)]| requests(&call(method, "/x", headers, "{}"), &place());
     assert_eq!(unsigned("POST", &[]), Err("unsigned POST /x".to_owned()));
     assert_eq!(unsigned("GET", &[]), Ok(Vec::new()));
-    assert_eq!(unsigned("POST", &[("x-amz-target", "AWSCognitoIdentityProviderService.InitiateAuth")]), Ok(Vec::new()));
+    for operation in ["InitiateAuth", "VerifySoftwareToken"] {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        assert_eq!(unsigned("POST", &[("x-amz-target", target.as_str())]), Ok(Vec::new()), "{operation}");
+    }
 }
