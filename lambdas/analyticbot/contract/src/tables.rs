@@ -49,3 +49,6 @@ pub const ADMIN_INDEX: &str = "AdminIndex";
 pub const ACTION_INDEX: &str = "ActionIndex";
 /// The index of actions of a day: `day`, as `YYYY-MM-DD`, and [`ACTION_SK`].
 pub const DAY_INDEX: &str = "DayIndex";
+
+/// The attribute with the leases of a bot: a map from the ID of a lease to the time at which it expires.
+pub const LEASES: &str = "leases";
