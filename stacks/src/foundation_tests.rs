@@ -218,7 +218,7 @@ fn the_boundary_allows_exactly_the_actions_of_the_systems_roles() {
 fn permissions_that_a_deployed_stack_needs_are_kept() {
     let stage = Stage::parse("staging", PIPELINE, "staging.yaml").expect("a stage");
     let role = json!({ "Type": "AWS::IAM::Role", "Properties": { "Policies": [{ "PolicyDocument": { "Statement": [
-        { "Effect": "Allow", "Action": ["events:PutEvents"], "Resource": [{ "Fn::GetAtt": ["Rule", "Arn"] }] },
+        { "Effect": "Allow", "Action": ["events:DisableRule"], "Resource": [{ "Fn::GetAtt": ["Rule", "Arn"] }] },
     ]}}]}});
     let rule = json!({ "Type": "AWS::Events::Rule", "Properties": { "Name": "old-work-staging" } });
     let old = |name: &str| name.to_owned();
@@ -231,7 +231,7 @@ fn permissions_that_a_deployed_stack_needs_are_kept() {
         statements(stack).into_iter().find(has).map(|statement| strings(&statement["Resource"]))
     };
     let own = ["arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/old-*-staging".to_owned()];
-    for action in ["events:PutRule", "events:DeleteRule", "events:PutEvents"] {
+    for action in ["events:PutRule", "events:DeleteRule", "events:DisableRule"] {
         assert_eq!(of(over, action).as_deref(), Some(&own[..]), "{action}");
         assert_eq!(of(&pipeline(), action), None, "{action}");
     }

@@ -78,6 +78,8 @@ struct Insights {
     runs: String,
     aggregates: String,
     model: Option<Model>,
+    /// The most time for the model's text.
+    model_time: Duration,
 }
 
 impl Insights {
@@ -89,6 +91,7 @@ impl Insights {
             runs: environment.runs_table,
             aggregates: environment.analytics_aggregates_table,
             model: url.map(|url| Model::new(aws.clone(), url, parameter)),
+            model_time: MODEL_TIME,
         }
     }
 
@@ -143,7 +146,7 @@ impl Insights {
     async fn model_text(&self, figures: &Figures) -> Option<String> {
         let model = self.model.as_ref()?;
         let figures: Value = serde_json::to_value(figures).ok()?;
-        match tokio::time::timeout(MODEL_TIME, model.write(&figures)).await {
+        match tokio::time::timeout(self.model_time, model.write(&figures)).await {
             Ok(Ok(text)) => text,
             Ok(Err(error)) => {
                 tracing::warn!(error = telemetry::chain(&error), "the model wrote no text; the rules do");

@@ -4,9 +4,6 @@
 pub const MEMORY: u32 = 512;
 /// The timeout of most functions, in seconds.
 pub const TIMEOUT_SECONDS: u32 = 30;
-/// The timeout of the authorizer, in seconds: API Gateway waits this long for its response (API Gateway developer guide, "Quotas for
-/// configuring and running an HTTP API").
-pub const AUTHORIZER_TIMEOUT_SECONDS: u32 = 10;
 /// The memory of the orchestrator and the file processor, in MB.
 pub const PROCESSOR_MEMORY: u32 = 1024;
 /// The retention of logs, in days.

@@ -9,7 +9,7 @@ use listbackup_contract::{
     tables::{FILES, FILES_BY_ACCOUNT, FILES_BY_SOURCE},
 };
 use serde_json::{Value, json};
-use tables::{Database, Query};
+use tables::{Database, Item, Query};
 
 use super::{
     call::{Call, database, router as api_router},
@@ -18,8 +18,14 @@ use super::{
 use crate::{
     requests::{Reply, invalid},
     shared::{
-        category::Category, cursor::Scope, envelope::Problem, identity::Identity, ids::Kind, rows::FileRow,
-        store::index, time,
+        category::Category,
+        cursor::{Scope, invalid_cursor},
+        envelope::Problem,
+        identity::Identity,
+        ids::Kind,
+        rows::FileRow,
+        store::index,
+        time,
     },
 };
 
@@ -50,7 +56,7 @@ async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     let source_id = call.query("sourceId")?.map(source_id).transpose()?;
     let scope = scope(caller, source_id.as_deref());
     // The cursor is checked before anything is read.
-    let start = call.query("lastKey")?.map(|cursor| scope.decode(cursor)).transpose()?;
+    let start = dates.start(&scope, call.query("lastKey")?)?;
     if let Some(source_id) = &source_id {
         sources::check_source(&app.database, &app.sources_table, source_id, caller).await?;
     }
@@ -98,7 +104,7 @@ pub(super) fn category(text: &str) -> Result<Category, Problem> {
 }
 
 /// A range of the times at which paths were backed up first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Dates {
     from: Option<String>,
     to: Option<String>,
@@ -116,6 +122,17 @@ impl Dates {
         let dates = Self { from: parse("dateFrom", from, "00:00:00.000")?, to: parse("dateTo", to, "23:59:59.999")? };
         let is_ordered = dates.from.is_none() || dates.to.is_none() || dates.from <= dates.to;
         if is_ordered { Ok(dates) } else { Err(invalid("dateTo", "must not be before dateFrom")) }
+    }
+
+    /// Decodes a cursor. DynamoDB refuses one outside of the query's range, so it is a cursor of another list.
+    pub(super) fn start(&self, scope: &Scope<'_>, cursor: Option<&str>) -> Result<Option<Item>, Problem> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let key = scope.decode(cursor)?;
+        let time = key.get("createdAt").and_then(|time| time.as_s().ok());
+        let is_within = |time: &String| {
+            self.from.as_ref().is_none_or(|from| from <= time) && self.to.as_ref().is_none_or(|to| time <= to)
+        };
+        if time.is_some_and(is_within) { Ok(Some(key)) } else { Err(invalid_cursor()) }
     }
 
     /// Limits a query of an index whose sort key is the time.

@@ -42,7 +42,7 @@ struct Filters {
     file_type: Option<Category>,
     size_min: Option<u64>,
     size_max: Option<u64>,
-    dates: Option<Dates>,
+    dates: Dates,
 }
 
 pub(super) fn router(environment: SearchFiles, aws: &SdkConfig) -> Router {
@@ -64,7 +64,7 @@ async fn search(app: &App, call: &Call) -> Result<Reply, Problem> {
     let search = Search::parse(&fields)?;
     let scope = files::scope(caller, search.filters.source_id.as_deref());
     // The cursor is checked before anything is read.
-    let start = search.last_key.as_deref().map(|cursor| scope.decode(cursor)).transpose()?;
+    let start = search.filters.dates.start(&scope, search.last_key.as_deref())?;
     if let Some(source_id) = &search.filters.source_id {
         sources::check_source(&app.database, &app.sources_table, source_id, caller).await?;
     }
@@ -114,10 +114,7 @@ impl Search {
 
     fn select(&self, query: Query) -> Query {
         let Filters { file_type, size_min, size_max, dates, .. } = &self.filters;
-        let mut query = match dates {
-            Some(dates) => dates.select(query),
-            None => query,
-        };
+        let mut query = dates.select(query);
         // The name is the end of the path.
         query = query.filter(|at| format!("contains({}, {})", at.name("pathLower"), at.value(&self.text)));
         if let Some(file_type) = file_type {
@@ -152,7 +149,7 @@ impl Filters {
             file_type: text("fileType")?.map(files::category).transpose()?,
             size_min: size("sizeMin")?,
             size_max: size("sizeMax")?,
-            dates: Some(Dates::new(from, to)?),
+            dates: Dates::new(from, to)?,
         })
     }
 }

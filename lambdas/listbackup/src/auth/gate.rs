@@ -35,13 +35,14 @@ impl Gate {
         Ok(Self { counters: Counters::new(table, aws.clone(), per_minute), subjects: Subjects::new(key.as_bytes()) })
     }
 
-    /// Counts a request of an address, and of an account if it names one.
-    pub(crate) async fn admit(&self, address: &str, account: Option<&str>, now: Timestamp) -> Result<(), Problem> {
-        self.counters.admit(&self.subjects.address(address), now).await.map_err(too_many)?;
-        if let Some(account) = account {
-            self.counters.admit(&self.subjects.account(account), now).await.map_err(too_many)?;
-        }
-        Ok(())
+    /// Counts a request of an address.
+    pub(crate) async fn admit_address(&self, address: &str, now: Timestamp) -> Result<(), Problem> {
+        self.counters.admit(&self.subjects.address(address), now).await.map_err(too_many)
+    }
+
+    /// Counts a request that names an account.
+    pub(crate) async fn admit_account(&self, account: &str, now: Timestamp) -> Result<(), Problem> {
+        self.counters.admit(&self.subjects.account(account), now).await.map_err(too_many)
     }
 
     /// Records that an address tries a password of an account.

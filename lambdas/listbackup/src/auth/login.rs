@@ -49,7 +49,8 @@ pub(crate) async fn login(app: &Login, address: &str, fields: &Fields) -> Result
     let (email, password) = (fields.email("email")?, fields.text("password")?);
     let code = fields.has("mfaCode").then(|| fields.text("mfaCode")).transpose()?;
     let now = Timestamp::now();
-    app.gate.admit(address, Some(&email), now).await?;
+    app.gate.admit_address(address, now).await?;
+    app.gate.admit_account(&email, now).await?;
     let attempt = app.gate.try_password(&email, address, now).await?;
     let signed_in = match app.pool.sign_in(&email, password).await {
         Ok(signed_in) => signed_in,

@@ -61,7 +61,8 @@ pub(crate) async fn verify(app: &Mfa, address: &str, caller: &Identity, fields: 
 async fn sign_in(app: &Mfa, address: &str, caller: &Identity, password: &str) -> Result<SignedIn, Problem> {
     session_required(caller)?;
     let now = Timestamp::now();
-    app.gate.admit(address, Some(&caller.email), now).await?;
+    app.gate.admit_address(address, now).await?;
+    app.gate.admit_account(&caller.email, now).await?;
     let attempt = app.gate.try_password(&caller.email, address, now).await?;
     match app.pool.sign_in(&caller.email, password).await {
         Ok(SignIn::Done(signed_in)) => {

@@ -25,11 +25,11 @@ pub(crate) struct Refresh {
 pub(crate) async fn refresh(app: &Refresh, address: &str, fields: &Fields) -> Result<Reply, Problem> {
     let token = fields.text("refreshToken")?;
     let now = Timestamp::now();
-    app.gate.admit(address, None, now).await?;
+    app.gate.admit_address(address, now).await?;
     let issuer = &app.issuer;
     let verified = tokens::verify_refresh(&issuer.refresh, &issuer.stage, token, now).await;
     let old = verified.map_err(|error| if error.is_refusal() { invalid() } else { error.into() })?;
-    app.gate.admit(address, Some(&old.user_id), now).await?;
+    app.gate.admit_account(&old.user_id, now).await?;
     let user = app.users.get(&old.user_id).await?;
     let user = user.filter(|user| user.status == UserStatus::Active && user.families.contains_key(&old.family));
     let user = user.ok_or_else(invalid)?;

@@ -52,7 +52,9 @@ struct Request {
 
 pub(crate) async fn register(app: &Register, address: &str, fields: &Fields) -> Result<Reply, Problem> {
     let request = parse(fields)?;
-    app.gate.admit(address, Some(&request.email), Timestamp::now()).await?;
+    let now = Timestamp::now();
+    app.gate.admit_address(address, now).await?;
+    app.gate.admit_account(&request.email, now).await?;
     let created = app.pool.create(&request.email, &request.name, &request.password).await;
     let sub = created.map_err(refusal)?;
     let (user, account) = rows(&request, &sub);

@@ -148,3 +148,16 @@ async fn without_a_key_or_with_a_failing_model_the_rules_write() {
         assert_eq!(requests.lock().expect("no panic").len(), calls);
     }
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_silent_model_is_not_waited_for() {
+    let memory = Memory::default();
+    store(&memory, "a", "2026-01-01T00:00:00.000Z", 1000);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let insights = insights(&stage(&memory, Some("key")), Some(&url));
+    assert_eq!(insights.model_time, Duration::from_secs(10));
+    let impatient = Insights { model_time: Duration::from_millis(50), ..insights };
+    impatient.derive(completed("a")).await.expect("derived");
+    assert_eq!(insight(&memory, "a")["writtenBy"], "rules");
+}

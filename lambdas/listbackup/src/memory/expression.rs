@@ -115,7 +115,10 @@ impl<'a> Parser<'a> {
                 text(value).is_some_and(|value| value.contains(&text(part).unwrap_or_default()))
             }
             "size" => {
-                let size = self.argument().and_then(|value| Some(value.get("M")?.as_object()?.len()));
+                let size = self.argument().and_then(|value| match value.get("L") {
+                    Some(list) => Some(list.as_array()?.len()),
+                    None => Some(value.get("M")?.as_object()?.len()),
+                });
                 let operator = self.next();
                 let value = self.operand();
                 compared(size.map(|size| json!({ "N": size.to_string() })), operator, value)
@@ -128,6 +131,14 @@ impl<'a> Parser<'a> {
                         assert!(self.takes("AND"), "two ends");
                         let high = self.operand();
                         compared(left.clone(), ">=", low) && compared(left, "<=", high)
+                    }
+                    "IN" => {
+                        assert!(self.takes("("), "a list");
+                        let mut is_member = false;
+                        while !self.takes(")") {
+                            is_member |= compared(left.clone(), "=", self.operand());
+                        }
+                        is_member
                     }
                     operator => {
                         let right = self.operand();

@@ -10,19 +10,31 @@ use crate::{
     shared::rows::run::RunStatus,
 };
 
-/// Writes metrics to the log.
+/// Writes metrics to the log, if it has a namespace.
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
-    namespace: String,
+    namespace: Option<String>,
 }
 
 impl Metrics {
     pub(super) fn new(stage: &str) -> Self {
-        Self { namespace: format!("{NAMESPACE}/{stage}") }
+        Self { namespace: Some(format!("{NAMESPACE}/{stage}")) }
+    }
+
+    /// Writes nothing: tests print no metrics.
+    #[cfg(test)]
+    pub(super) const fn silent() -> Self {
+        Self { namespace: None }
+    }
+
+    fn emit(&self, measured: &[Metric]) {
+        if let Some(namespace) = &self.namespace {
+            emit(namespace, &[], measured);
+        }
     }
 
     pub(super) fn started(&self) {
-        emit(&self.namespace, &[], &[Metric::count(RUNS_STARTED, 1)]);
+        self.emit(&[Metric::count(RUNS_STARTED, 1)]);
     }
 
     /// Counts a file that this delivery counted.
@@ -36,7 +48,7 @@ impl Metrics {
             Metric::bytes(BYTES_READ, bytes(change.transferred)),
             Metric::bytes(BYTES_STORED, bytes(change.stored)),
         ];
-        emit(&self.namespace, &[], &measured);
+        self.emit(&measured);
     }
 
     /// Counts a run if this call ended it.
@@ -44,6 +56,6 @@ impl Metrics {
         let Some(report) = ended else { return };
         let name = if report.status == RunStatus::Completed { RUNS_COMPLETED } else { RUNS_FAILED };
         let seconds = u64::try_from(report.duration_seconds).unwrap_or(0);
-        emit(&self.namespace, &[], &[Metric::count(name, 1), Metric::seconds(RUN_SECONDS, seconds)]);
+        self.emit(&[Metric::count(name, 1), Metric::seconds(RUN_SECONDS, seconds)]);
     }
 }

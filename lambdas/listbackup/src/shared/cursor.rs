@@ -29,6 +29,12 @@ pub struct Scope<'a> {
     pub partition: &'a str,
 }
 
+/// The response to a cursor of another list.
+#[must_use]
+pub fn invalid_cursor() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "INVALID_CURSOR", "lastKey is not a key of this list")
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
@@ -68,8 +74,7 @@ impl Scope<'_> {
     /// # Errors
     /// When the cursor was altered, or belongs to another account, index or partition.
     pub fn decode(&self, cursor: &str) -> Result<Item, Problem> {
-        self.read(cursor)
-            .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "INVALID_CURSOR", "lastKey is not a key of this list"))
+        self.read(cursor).ok_or_else(invalid_cursor)
     }
 
     fn read(&self, cursor: &str) -> Option<Item> {

@@ -46,7 +46,9 @@ pub(super) fn arn(stage: &Stage) -> Text {
 ///
 /// When a role has a managed policy, because the templates do not contain its statements.
 pub(super) fn statements(stacks: &[&RenderedStack], stage: &Stage) -> Result<Vec<Statement>, RenderError> {
-    let scopes = scopes(stacks.iter().copied());
+    let systems: BTreeSet<&str> = stacks.iter().map(|stack| stack.system.as_str()).collect();
+    let of_system = |system| (system, scopes(stacks.iter().copied().filter(|stack| stack.system == system)));
+    let known = Known { all: scopes(stacks.iter().copied()), by_system: systems.into_iter().map(of_system).collect() };
     let mut limits: BTreeMap<String, Limit> = BTreeMap::new();
     for stack in stacks {
         for (logical_id, resource) in iam_resources(&stack.template, &["Role", "Policy", "ManagedPolicy"]) {
@@ -63,14 +65,20 @@ pub(super) fn statements(stacks: &[&RenderedStack], stage: &Stage) -> Result<Vec
                 let (actions, resources) = (texts(&statement["Action"]), &statement["Resource"]);
                 for action in actions {
                     let service = action.split(':').next().unwrap_or_default().to_owned();
-                    limits.entry(service).or_default().add(action, resources);
+                    limits.entry(service).or_default().add(action, resources, &stack.system);
                 }
             }
         }
     }
     let tags = Tags::new(&stage.name, stacks);
-    let statements = limits.iter().flat_map(|(service, limit)| limit.statements(service, &scopes, &tags));
+    let statements = limits.iter().flat_map(|(service, limit)| limit.statements(service, &known, &tags));
     Ok(statements.chain(networks::on_interfaces(stacks)).collect())
+}
+
+/// The ARNs of the stage's resources: of all systems together, and of each.
+struct Known<'a> {
+    all: Scopes,
+    by_system: BTreeMap<&'a str, Scopes>,
 }
 
 /// The actions and resources of one service that roles use.
@@ -82,12 +90,12 @@ struct Limit {
     scoped: BTreeSet<String>,
     /// Resources that are given by ARN.
     named: BTreeSet<String>,
-    /// Whether a resource is given by a reference, which only its own stack can resolve.
-    has_references: bool,
+    /// The systems whose roles give a resource by a reference, which only their own stacks can resolve.
+    referring: BTreeSet<String>,
 }
 
 impl Limit {
-    fn add(&mut self, action: String, resources: &Value) {
+    fn add(&mut self, action: String, resources: &Value, system: &str) {
         for resource in list(resources) {
             if resource == "*" {
                 self.anywhere.insert(action.clone());
@@ -98,7 +106,7 @@ impl Limit {
             if text.starts_with("arn:") {
                 self.named.insert(with_wildcards(text));
             } else {
-                self.has_references = true;
+                self.referring.insert(system.to_owned());
             }
         }
     }
@@ -117,13 +125,20 @@ impl Limit {
         }
     }
 
-    fn statements(&self, service: &str, scopes: &Scopes, tags: &Tags<'_>) -> Vec<Statement> {
+    /// Returns the resources among these that the roles' actions can concern.
+    fn within(&self, service: &str, scopes: &Scopes) -> BTreeSet<String> {
         let mut own = scopes.get(service).cloned().unwrap_or_default();
         own.retain(|arn| self.concerns(service, arn));
         if service == "s3" {
             own.extend(own.iter().map(|bucket| format!("{bucket}/*")).collect::<Vec<_>>());
         }
-        let mut limits = if self.has_references { own.clone() } else { BTreeSet::new() };
+        own
+    }
+
+    fn statements(&self, service: &str, known: &Known<'_>, tags: &Tags<'_>) -> Vec<Statement> {
+        let own = self.within(service, &known.all);
+        let referring = self.referring.iter().filter_map(|system| known.by_system.get(system.as_str()));
+        let mut limits: BTreeSet<String> = referring.flat_map(|scopes| self.within(service, scopes)).collect();
         // One of the stage's patterns replaces the names that it covers.
         let covering = |named: &String| own.iter().find(|limit| matches(limit, named)).unwrap_or(named).clone();
         limits.extend(self.named.iter().map(covering));
@@ -143,7 +158,8 @@ impl Limit {
             }
             if !generated.is_empty() {
                 let generated: Vec<_> = generated.into_iter().map(|arn| sub(arn)).collect();
-                statements.extend(on_generated(service, &scoped, &generated, tags));
+                let own = tags.of_service(service, &self.referring).unwrap_or_default();
+                statements.extend(on_generated(&scoped, &generated, own));
             }
         }
         if !anywhere.is_empty() {
@@ -155,14 +171,13 @@ impl Limit {
 
 /// Returns the statements for actions on resources with generated IDs. Data is encrypted and decrypted only within an encryption context
 /// (KMS developer guide, "Condition keys for AWS KMS": `kms:EncryptionContextKeys`).
-fn on_generated(service: &str, actions: &[&str], arns: &[Text], tags: &Tags<'_>) -> Vec<Statement> {
+fn on_generated(actions: &[&str], arns: &[Text], own: Value) -> Vec<Statement> {
     let (cryptographic, others): (Vec<&str>, Vec<&str>) =
         actions.iter().partition(|action| key::is_cryptographic(action));
     let limited = |actions: Vec<&str>, condition: Value| {
         let statement = Statement::allow(actions, arns.iter().cloned());
         if condition.is_null() { statement } else { statement.when(condition) }
     };
-    let own = tags.of_service(service).unwrap_or_default();
     let mut within_context = own.clone();
     within_context["Null"] = json!({ "kms:EncryptionContextKeys": "false" });
     let mut statements = Vec::new();

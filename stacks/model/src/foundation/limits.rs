@@ -97,9 +97,12 @@ impl<'a> Tags<'a> {
         Self { stage, systems, untagged: untagged_services(stacks, stage) }
     }
 
-    /// Returns the condition for actions on a service's resources with generated IDs; `None` while a deployed one lacks a tag.
-    pub(super) fn of_service(&self, service: &str) -> Option<Value> {
-        (!self.untagged.contains(service)).then(|| self.of_resource("StringEquals"))
+    /// Returns the condition for actions on a service's resources with generated IDs, of these systems; `None` while a deployed one lacks
+    /// a tag.
+    pub(super) fn of_service(&self, service: &str, systems: &BTreeSet<String>) -> Option<Value> {
+        let systems = systems.iter().map(String::as_str).collect();
+        let of_systems = Tags { stage: self.stage, systems, untagged: BTreeSet::new() };
+        (!self.untagged.contains(service)).then(|| of_systems.of_resource("StringEquals"))
     }
 
     /// The condition that a resource has the stage's tags.

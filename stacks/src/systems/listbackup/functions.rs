@@ -66,6 +66,9 @@ pub(super) const BY_STACK: [(&str, &[FunctionName]); 5] = [
     ("data-analysis", &[DataInsights::<String>::NAME]),
 ];
 
+/// The timeout of authorizers, in seconds: API Gateway waits no longer for a decision.
+pub(super) const DECISION_SECONDS: u32 = 10;
+
 /// Returns a function's name in Lambda: `listbackup-<service>-<stage>-<function>`. The binary is called `listbackup-<service>`.
 pub(super) fn function_name(name: FunctionName, stage: &Stage) -> String {
     format!("{}-{}-{}", name.binary(), stage.name, name.function)

@@ -5,7 +5,7 @@ use listbackup_contract::{
     events::{JOB_COMPLETED, JOBS},
     insights::DataInsights,
     limits,
-    tables::{FILES_BY_ACCOUNT, RUNS_BY_JOB},
+    tables::RUNS_BY_JOB,
 };
 use model::{
     parts::{
@@ -59,8 +59,7 @@ impl Shared<'_> {
             .failures(failed)
             .allow(tables.runs.allow(&[GetItem]))
             .allow(tables.runs.query_index(RUNS_BY_JOB.name))
-            .allow(tables.aggregates.allow(&[Query, PutItem]))
-            .allow(tables.files.query_index(FILES_BY_ACCOUNT.name));
+            .allow(tables.aggregates.allow(&[Query, PutItem]));
         match self.settings.llm_url {
             Some(_) => function.allow([parameters(&Settings::parameter_name(self.stage, "openai-api-key"))]),
             None => function,

@@ -27,7 +27,7 @@ use super::{
     Shared,
     alarms::{self, Watched},
     core,
-    functions::function,
+    functions::{DECISION_SECONDS, function},
 };
 
 /// The logical ID of the WebSocket API.
@@ -60,7 +60,7 @@ pub(super) fn stack(shared: &Shared) -> Stack {
         .dead_letters(&failed);
     stack.add(rule);
     let watched = [
-        Watched::new(&connect, limits::AUTHORIZER_TIMEOUT_SECONDS),
+        Watched::new(&connect, DECISION_SECONDS),
         Watched::new(&disconnect, limits::TIMEOUT_SECONDS),
         Watched::new(&push, limits::TIMEOUT_SECONDS),
     ];
@@ -78,7 +78,7 @@ impl Shared<'_> {
             access_secret_arn: core.access_secret.arn(),
         };
         function(self.stage, environment)
-            .timeout(limits::AUTHORIZER_TIMEOUT_SECONDS)
+            .timeout(DECISION_SECONDS)
             .allow(connections.allow(&[PutItem, DeleteItem]))
             .allow(connections.query_index(CONNECTIONS_BY_ACCOUNT.name))
             .allow(core.tables.users.allow(&[GetItem]))

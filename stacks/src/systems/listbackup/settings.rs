@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     /// The sender of mail to users. Outside stage `local`, SES must have verified it.
     pub(super) ses_from_email: String,
     /// The bucket of backups, if it is not `listbackup-data-<stage>`. Bucket names are global; pseudo parameters make one unique.
+    /// `check-rights` compares names: give the local stage a name of the same form.
     #[serde(default)]
     pub(super) data_bucket_name: Option<String>,
     /// Whether tables can be restored to any second of the last 35 days, and neither tables nor the user pool can be deleted.

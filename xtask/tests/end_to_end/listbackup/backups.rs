@@ -41,6 +41,7 @@ pub(super) async fn row_15_a_backup_stores_three_files(world: Arc<World>) {
     ] {
         ana.post("/jobs", refused).await.error(400);
     }
+    settled(&world, ana, &run_id).await;
     world.remember(Backup { source_id, job_id, run_id });
 }
 
@@ -62,6 +63,7 @@ pub(super) async fn row_16_a_job_runs_once_at_a_time(world: Arc<World>) {
     assert_eq!(of_job, 1);
     world.deliver(ORCHESTRATOR, true).await;
     assert_eq!(user.ended(run_id).await["status"], "completed");
+    settled(&world, &user, run_id).await;
 }
 
 /// A new account with a job on the source bucket.
@@ -109,7 +111,7 @@ async fn rows(world: &World) -> BTreeMap<&'static str, Vec<BTreeMap<String, Attr
 }
 
 /// Waits until the events of a run's end have had their effects.
-async fn settled(world: &World, user: &Person, run_id: &str) {
+pub(super) async fn settled(world: &World, user: &Person, run_id: &str) {
     for bucket in [format!("evt#{run_id}:finished"), format!("insight#{run_id}")] {
         let key = [("accountId", user.account_id.as_str()), ("bucket", bucket.as_str())];
         world.until(&bucket, || world.item_of("analytics-aggregates", &key)).await;

@@ -48,6 +48,10 @@ async fn a_foreign_or_altered_cursor_is_refused_before_anything_is_read() {
     let json = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(&cursor).expect("base64")).expect("JSON");
     let altered = BASE64_URL_SAFE_NO_PAD.encode(json.replace("000002", "000001"));
     let other_account = BASE64_URL_SAFE_NO_PAD.encode(json.replace(ANA, BEN));
+    // The cursor continues outside of this range.
+    for range in ["dateFrom=2026-02-01", "dateTo=2026-01-30"] {
+        listed(&world, &format!("{range}&lastKey={cursor}")).await.error(400, "INVALID_CURSOR");
+    }
     for cursor in ["x", &altered, &other_account] {
         listed(&world, &format!("lastKey={cursor}")).await.error(400, "INVALID_CURSOR");
         listed(&world, &format!("sourceId={SOURCE}&lastKey={cursor}")).await.error(400, "INVALID_CURSOR");

@@ -82,6 +82,19 @@ async fn guessing_a_password_is_throttled_and_success_ends_the_count() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn requests_of_an_address_are_limited_per_minute() {
+    let world = World::new();
+    let mut statuses = Vec::new();
+    // At most one end of a minute is passed meanwhile.
+    for at in 0..121 {
+        let body = json!({ "email": format!("user{at}@example.com"), "password": PASSWORD });
+        statuses.push(world.login(body).await.status);
+    }
+    assert!(statuses[..60].iter().all(|status| *status == 401), "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn an_unavailable_pool_counts_no_failures() {
     let world = World::new();
     world.registered("ana@example.com").await;

@@ -61,7 +61,7 @@ impl Stage {
                 rows: rows.clone(),
                 connectors: connectors.clone(),
                 queue: Queue::new(&aws, DATA_QUEUE),
-                metrics: Metrics::new("test"),
+                metrics: Metrics::silent(),
                 max_file_size: 1 << 20,
                 lease_seconds: 60,
             },
@@ -71,7 +71,7 @@ impl Stage {
                 files: FILES.name.to_owned(),
                 connectors,
                 store: Store::new(&aws, settings),
-                metrics: Metrics::new("test"),
+                metrics: Metrics::silent(),
                 max_file_size: 1 << 20,
             },
             scheduler: Scheduler {
@@ -79,7 +79,7 @@ impl Stage {
                 runs,
                 database,
                 tables,
-                metrics: Metrics::new("test"),
+                metrics: Metrics::silent(),
             },
             cloud,
         };

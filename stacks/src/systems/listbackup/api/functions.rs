@@ -21,7 +21,12 @@ use model::{
     template::{Expression, Stack, Text},
 };
 
-use super::super::{Settings, Shared, alarms::Watched, functions::function, sources};
+use super::super::{
+    Settings, Shared,
+    alarms::Watched,
+    functions::{DECISION_SECONDS, function},
+    sources,
+};
 
 /// The actions on the secret of a source whose credentials are added, replaced or removed.
 const UPDATES: [&str; 3] =
@@ -73,7 +78,7 @@ impl Functions {
 
     /// Returns the functions with their timeouts, for alarms.
     pub(super) fn watched(&self) -> Vec<Watched> {
-        let others = [
+        let all = [
             &self.get_sources,
             &self.get_jobs,
             &self.get_run,
@@ -91,9 +96,9 @@ impl Functions {
             &self.oauth_callback,
             &self.health,
         ];
-        let authorizer = Watched::new(&self.authorizer, limits::AUTHORIZER_TIMEOUT_SECONDS);
-        let others = others.map(|handle| Watched::new(handle, limits::TIMEOUT_SECONDS));
-        std::iter::once(authorizer).chain(others).collect()
+        let mut watched = vec![Watched::new(&self.authorizer, DECISION_SECONDS)];
+        watched.extend(all.map(|handle| Watched::new(handle, limits::TIMEOUT_SECONDS)));
+        watched
     }
 }
 
@@ -107,7 +112,7 @@ impl Shared<'_> {
             access_secret_arn: secret.arn(),
         };
         function(self.stage, environment)
-            .timeout(limits::AUTHORIZER_TIMEOUT_SECONDS)
+            .timeout(DECISION_SECONDS)
             .allow(tables.users.allow(&[GetItem]))
             .allow(tables.api_keys.allow(&[GetItem, UpdateItem]))
             .allow(secret.read())

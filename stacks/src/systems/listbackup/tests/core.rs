@@ -110,13 +110,10 @@ fn the_time_of_activity_is_a_number_and_all_other_keys_are_strings() {
 
 #[test]
 fn row_01_the_bucket_is_versioned_encrypted_private_and_tiered() {
-    for (name, bucket_name) in [
-        ("local", json!("listbackup-data-local")),
-        ("prod", json!({ "Fn::Sub": "listbackup-data-prod-${AWS::AccountId}-${AWS::Region}" })),
-    ] {
+    for name in STAGES {
         let system = rendered(SYSTEM, name);
         let bucket = properties(stack(&system, "core"), "DataBucket");
-        assert_eq!(bucket["BucketName"], bucket_name);
+        assert_eq!(bucket["BucketName"], format!("listbackup-data-{name}"));
         assert_eq!(bucket["VersioningConfiguration"]["Status"], "Enabled");
         let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
         assert_eq!(encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256");

@@ -66,6 +66,22 @@ fn a_network_holds_the_functions_that_read_sources_and_has_gateway_endpoints() {
 }
 
 #[test]
+fn another_name_of_the_bucket_reaches_roles_and_functions() {
+    let stage = stage("dev");
+    let mut settings = good(&stage);
+    settings.data_bucket_name = Some("listbackup-data-dev-${AWS::AccountId}".to_owned());
+    let system = system(&stage, &settings).expect("sound").render(&stage).expect("rendered");
+    let name = json!({ "Fn::Sub": "listbackup-data-dev-${AWS::AccountId}" });
+    assert_eq!(properties(stack(&system, "core"), "DataBucket")["BucketName"], name);
+    assert_eq!(environment(&system, "api", "DownloadFileFunction")["DATA_BUCKET"], name);
+    let files = "listbackup-data-dev-${AWS::AccountId}/data/*";
+    assert_eq!(
+        actions_on(stack(&system, "api"), "DownloadFileFunctionRole", files),
+        ["s3:GetObject", "s3:GetObjectVersion"]
+    );
+}
+
+#[test]
 fn the_key_of_a_language_model_is_read_only_where_one_is_used() {
     let stage = stage("dev");
     let actions = |settings: &Settings| {

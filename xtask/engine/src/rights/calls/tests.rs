@@ -218,3 +218,18 @@ fn a_call_that_is_not_known_is_an_error() {
         assert_eq!(unsigned("POST", &[("x-amz-target", target.as_str())]), Ok(Vec::new()), "{operation}");
     }
 }
+
+#[test]
+fn a_new_secret_a_mail_and_a_role_are_the_resources_of_their_calls() {
+    let created = json_call("secretsmanager", "secretsmanager.CreateSecret", &json!({ "Name": "notes/dev/keys/1" }));
+    let secret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:notes/dev/keys/1";
+    assert_eq!(pairs(&created), [pair("secretsmanager:CreateSecret", secret)]);
+    let form = "Action=SendEmail&Version=2010-12-01&Source=noreply%40example.com";
+    let mail = call("POST", "/", &[("authorization", &scope("ses"))], form);
+    let identity = "arn:aws:ses:us-east-1:000000000000:identity/noreply@example.com";
+    assert_eq!(pairs(&mail), [pair("ses:SendEmail", identity)]);
+    let role = "arn:aws:iam::111111111111:role/notes-source-1";
+    let form = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A111111111111%3Arole%2Fnotes-source-1";
+    let assumed = call("POST", "/", &[("authorization", &scope("sts"))], form);
+    assert_eq!(pairs(&assumed), [pair("sts:AssumeRole", role)]);
+}
