@@ -67,6 +67,7 @@ pub(super) async fn a_token_that_was_issued_again_is_the_same_bot(world: Arc<Wor
     let person = world.user("hana", "user").await;
     // BotFather issues another token for the bot: its fingerprint differs, its ID and name at Telegram do not.
     let again = format!("{ANAS}:VALID{}", "r".repeat(40));
+    world.remember(&again);
     let said = person.create(&again).await;
     assert!(["TOKEN_IN_USE", "USERNAME_IN_USE"].contains(&said.error(409)), "{said:?}");
     assert_eq!(person.status().await.error(404), "BOT_NOT_FOUND");

@@ -135,8 +135,13 @@ impl World {
         let mut random = [0; 16];
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random).expect("random bytes");
         let token = format!("{bot_id}:{behavior}{}", hex::encode(random));
-        self.tokens.lock().expect("no panic").insert(token.clone());
+        self.remember(&token);
         token
+    }
+
+    /// Remembers a token, which no output may contain.
+    pub(super) fn remember(&self, token: &str) {
+        self.tokens.lock().expect("no panic").insert(token.to_owned());
     }
 
     /// Returns the token that was made for a bot, which has one only.
