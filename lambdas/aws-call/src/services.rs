@@ -32,6 +32,9 @@ pub const EMAIL: Service = Service { host: "email", signing_name: "ses", id: "SE
 /// EventBridge: event buses.
 pub const EVENTS: JsonService = Service::regional("events", "EventBridge").with_json("1.1", "AWSEvents");
 
+/// Key Management Service: keys and data keys.
+pub const KEYS: JsonService = Service::regional("kms", "KMS").with_json("1.1", "TrentService");
+
 /// EC2: networks.
 pub const NETWORKS: Service = Service::regional("ec2", "EC2");
 

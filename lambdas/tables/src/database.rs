@@ -15,6 +15,8 @@ use crate::{attributes::Item, change::Change, error::AwsError, query::Query};
 const BATCH_SIZE: usize = 25;
 /// The largest batch of reads: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
 const READ_BATCH_SIZE: usize = 100;
+/// The number of retries of a change whose item a transaction holds.
+const CONFLICT_RETRIES: u32 = 3;
 /// The number of retries of a batch's unprocessed items.
 const BATCH_RETRIES: u32 = 6;
 
@@ -89,7 +91,18 @@ impl Database {
             .set_expression_attribute_names(change.placeholders.take_names())
             .set_expression_attribute_values(change.placeholders.take_values()?)
             .return_values(ReturnValue::AllNew);
-        let answer = output_unless_condition_failed(request.send().await, "update", table)?;
+        let mut attempt = 0;
+        let answer = loop {
+            let answer = request.clone().send().await;
+            attempt += 1;
+            // A transaction holds the item for a moment; the SDK does not retry that.
+            let is_held = matches!(&answer, Err(error) if error.code() == Some("TransactionConflictException"));
+            if !is_held || attempt > CONFLICT_RETRIES {
+                break answer;
+            }
+            pause(attempt).await;
+        };
+        let answer = output_unless_condition_failed(answer, "update", table)?;
         Ok(answer.map(|answer| answer.attributes.unwrap_or_default()))
     }
 
@@ -217,6 +230,27 @@ impl Database {
             count += u64::try_from(page.count).unwrap_or(0);
         }
         Ok(count)
+    }
+
+    /// Skips this many items, of which DynamoDB sends none. Returns the key to continue after, or `None` if there are no more items
+    /// behind them. The query has no filter, because skipped items are counted before they are filtered.
+    ///
+    /// # Errors
+    /// When a request fails.
+    pub async fn skip(&self, query: &Query, number: u64) -> Result<Option<Item>, AwsError> {
+        let mut missing = number;
+        let mut from = None;
+        while missing > 0 {
+            let limit = i32::try_from(missing).unwrap_or(i32::MAX);
+            let request = self.request(query)?.select(Select::Count).limit(limit).set_exclusive_start_key(from);
+            let page = request.send().await.map_err(|error| table_error("query", &query.table, &error))?;
+            missing = missing.saturating_sub(u64::try_from(page.count).unwrap_or(0));
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(from)
     }
 
     fn request(&self, query: &Query) -> Result<QueryFluentBuilder, AwsError> {

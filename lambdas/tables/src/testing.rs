@@ -1,4 +1,7 @@
-//! A scripted AWS, for tests: every call of a client is recorded and answered by a function.
+//! A scripted AWS, for tests: every call of a client is recorded and answered by a function; and tables in memory for such answers.
+
+mod expression;
+mod memory;
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,6 +20,8 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
 use aws_types::SdkConfig;
 use serde_json::{Map, Value, json};
+
+pub use memory::{Memory, Schema};
 
 /// A configuration with credentials that are sufficient to sign.
 #[must_use]

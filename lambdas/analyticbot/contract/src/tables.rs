@@ -14,10 +14,12 @@ pub const ACTIONS: &str = "admin_bot_actions";
 /// The partition key of [`USERS`] and [`CREDENTIALS`].
 pub const PK: &str = "pk";
 
-/// The index of all bots by the time of their creation: [`LIST_PK`], [`LIST_SK`]. It contains [`LISTED`] only.
+/// The index of all bots by the time of their creation: [`LIST_PK`], [`LIST_SK`]. It contains [`LISTED`] and [`STATUS`] only.
 pub const LIST_INDEX: &str = "ListIndex";
-/// The index of bots in a status by the time of their creation: `status`, [`LIST_SK`]. It contains [`LISTED`] only.
+/// The index of bots in a status by the time of their creation: [`STATUS`], [`LIST_SK`]. It contains [`LISTED`] only.
 pub const STATUS_INDEX: &str = "StatusIndex";
+/// The partition key of [`STATUS_INDEX`]. It is no key of [`LIST_INDEX`], so that index names it besides [`LISTED`].
+pub const STATUS: &str = "status";
 /// The partition key of [`LIST_INDEX`]; its only value is `BOT`.
 pub const LIST_PK: &str = "list_pk";
 /// The sort key of both indexes: `<created_at>#<id, ten digits>`.

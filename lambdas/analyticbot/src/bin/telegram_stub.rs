@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::functions().run()
+    common::start(analyticbot::stub::serve)
 }

@@ -1,9 +1,10 @@
-//! Bots: their status, and who may change it.
+//! Bots as responses show them. `state.rs` decides who may change their status.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The status of a bot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Not verified yet.
@@ -18,8 +19,25 @@ pub enum Status {
     Error,
 }
 
+impl Status {
+    /// All statuses.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Active, Self::Suspended, Self::RateLimited, Self::Error];
+
+    /// The name in responses, items and filters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::RateLimited => "rate_limited",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// A bot without its secrets: the part of the item `USER#<user_id>` that responses show.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BotStatus {
     /// Counts from 1.
     pub id: u64,
@@ -47,4 +65,16 @@ pub struct BotStatus {
     pub updated_at: String,
     /// Why an administrator suspended the bot.
     pub suspension_reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_serde() {
+        for status in Status::ALL {
+            assert_eq!(serde_json::to_value(status).expect("a text"), status.as_str());
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! Users and their roles.
 
+use std::fmt;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The role of a user, read from the stored user on every request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reads its own bot.
@@ -24,10 +27,22 @@ impl Role {
     pub const fn is_admin(self) -> bool {
         matches!(self, Self::Admin | Self::Owner)
     }
+
+    /// The name in tokens, items and responses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::User => "user",
+            Self::Moderator => "moderator",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
 }
 
 /// A user: the item `ID#<id>`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Counts from 1.
     pub id: u64,
@@ -54,4 +69,31 @@ pub struct User {
     /// The last sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_login: Option<String>,
+}
+
+impl fmt::Debug for User {
+    /// Without the hash of the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, role, is_active, .. } = self;
+        formatter
+            .debug_struct("User")
+            .field("id", id)
+            .field("role", role)
+            .field("is_active", is_active)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_roles_manage_every_bot() {
+        let all = [Role::Viewer, Role::User, Role::Moderator, Role::Admin, Role::Owner];
+        assert_eq!(all.map(Role::is_admin), [false, false, false, true, true]);
+        for role in all {
+            assert_eq!(serde_json::to_value(role).expect("a text"), role.as_str());
+        }
+    }
 }

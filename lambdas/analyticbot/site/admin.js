@@ -1,0 +1,166 @@
+// All bots, for administrators: list, suspension, activation, limits and audit log.
+
+const PAGE_SIZE = 20;
+const ACTIONS = 20;
+
+const actionNames = {
+  admin_access_bot: "Called Telegram",
+  suspend_bot: "Suspended",
+  activate_bot: "Activated",
+  update_rate_limits: "Changed limits",
+};
+
+export function create({ dom, api }) {
+  const { find, make } = dom;
+  const managed = find("#managed");
+  const suspendForm = find("#suspend-form");
+  const limitsForm = find("#managed-limits-form");
+  let page = 1;
+  let filter = "";
+  // The user whose bot is shown, and where its older actions begin.
+  let user = null;
+  let cursor = null;
+
+  const path = (rest) => `/api/admin/bots/${user}/${rest}`;
+
+  function row(bot) {
+    const cells = [
+      String(bot.user_id),
+      bot.bot_username ? `@${bot.bot_username}` : "Unknown",
+      dom.badge(bot.status),
+      `${bot.max_requests_per_second}/s, ${bot.max_concurrent_requests} at once`,
+      String(bot.total_requests),
+      dom.time(bot.last_used_at),
+    ];
+    const line = make("tr");
+    for (const [index, content] of cells.entries()) {
+      const cell = make(index === 0 ? "th" : "td");
+      if (index === 0) cell.scope = "row";
+      cell.append(content);
+      line.append(cell);
+    }
+    const button = make("button", "Manage", { type: "button", className: "quiet" });
+    button.setAttribute("aria-label", `Manage the bot of user ${bot.user_id}`);
+    button.dataset.user = bot.user_id;
+    dom.clicks(button, () => manage(bot.user_id));
+    const cell = make("td");
+    cell.append(button);
+    line.append(cell);
+    return line;
+  }
+
+  async function list() {
+    const query = new URLSearchParams({ page, page_size: PAGE_SIZE, ...(filter && { status_filter: filter }) });
+    const answer = await api.get(`/api/admin/bots/list?${query}`);
+    const pages = Math.max(1, Math.ceil(answer.total / PAGE_SIZE));
+    find("#bots tbody").replaceChildren(...answer.bots.map(row));
+    find("#page").textContent = `Page ${page} of ${pages}, ${answer.total} ${answer.total === 1 ? "bot" : "bots"}`;
+    find("#previous").disabled = page <= 1;
+    find("#next").disabled = page >= pages;
+  }
+
+  function show(bot) {
+    find("#managed-title").textContent = `Bot of user ${bot.user_id}`;
+    dom.describe(find("#managed-state"), [...dom.state(bot), ...dom.activity(bot)]);
+    limitsForm.elements.max_requests_per_second.value = bot.max_requests_per_second;
+    limitsForm.elements.max_concurrent_requests.value = bot.max_concurrent_requests;
+  }
+
+  function details(action) {
+    const pairs = Object.entries(action.details ?? {}).filter(([name]) => name !== "timestamp");
+    return pairs.map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join("; ");
+  }
+
+  /** Shows the newest actions, or adds older ones. */
+  async function audit(older) {
+    const query = new URLSearchParams({ page_size: ACTIONS, ...(older && { cursor }) });
+    const answer = await api.get(path(`actions?${query}`));
+    const lines = answer.actions.map((action) => {
+      const line = make("tr");
+      const texts = [`User ${action.admin_user_id}`, actionNames[action.action] ?? action.action, details(action)];
+      const when = make("td");
+      when.append(dom.time(action.timestamp));
+      line.append(when, ...texts.map((text) => make("td", text)));
+      return line;
+    });
+    const body = find("#audit tbody");
+    if (older) body.append(...lines);
+    else body.replaceChildren(...lines);
+    cursor = answer.next_cursor;
+    find("#older").hidden = !cursor;
+  }
+
+  async function reload() {
+    show(await api.get(path("status")));
+    await Promise.all([audit(false), list()]);
+  }
+
+  async function manage(id) {
+    user = id;
+    suspendForm.reset();
+    show(await api.get(path("status")));
+    await audit(false);
+    managed.hidden = false;
+    find("#managed-title").focus();
+  }
+
+  function closeManaged() {
+    managed.hidden = true;
+    const button = find(`#bots button[data-user="${user}"]`);
+    user = null;
+    (button ?? find("#admin-title")).focus();
+  }
+
+  dom.submits(find("#filter"), () => {
+    page = 1;
+    filter = find("#status-filter").value;
+    return list();
+  });
+  for (const [id, step] of [["#previous", -1], ["#next", 1]]) {
+    dom.clicks(find(id), async () => {
+      page += step;
+      await list();
+      // The button may be disabled now, and a disabled element has no focus.
+      if (find(id).disabled) find("#bots").closest(".scroll").focus();
+    });
+  }
+
+  dom.submits(suspendForm, async () => {
+    await api.patch(path("suspend"), { reason: suspendForm.elements.reason.value.trim() });
+    suspendForm.reset();
+    await reload();
+    dom.report(`The bot of user ${user} is suspended.`);
+  });
+  dom.clicks(find("#activate"), async () => {
+    await api.patch(path("activate"));
+    await reload();
+    dom.report(`The bot of user ${user} is active.`);
+  });
+  dom.submits(limitsForm, async () => {
+    await api.patch(path("rate-limit"), dom.limits(limitsForm));
+    await reload();
+    dom.report(`The limits of user ${user} are changed.`);
+  });
+  dom.clicks(find("#access"), async () => {
+    const answer = await api.post(path("access"));
+    await reload();
+    dom.report(`Telegram answered for @${answer.bot_info.username}. The access is recorded.`);
+  });
+  dom.clicks(find("#older"), () => audit(true));
+  find("#close").addEventListener("click", closeManaged);
+
+  return {
+    async open() {
+      managed.hidden = true;
+      await list();
+    },
+    close() {
+      managed.hidden = true;
+      user = null;
+      [page, filter] = [1, ""];
+      find("#filter").reset();
+      suspendForm.reset();
+      for (const body of ["#bots tbody", "#audit tbody"]) find(body).replaceChildren();
+    },
+  };
+}

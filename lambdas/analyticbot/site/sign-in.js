@@ -1,0 +1,19 @@
+// The view that asks for name and password.
+
+/** Sets the view up. `entered` is called with the user. */
+export function create({ dom, api, entered }) {
+  const form = dom.find("#sign-in-form");
+  dom.submits(form, async () => {
+    const { username, password } = form.elements;
+    try {
+      const user = await api.signIn(username.value.trim(), password.value);
+      form.reset();
+      entered(user);
+    } catch (error) {
+      password.value = "";
+      password.focus();
+      throw error;
+    }
+  });
+  return { open() {} };
+}

@@ -1,0 +1,35 @@
+//! The system's own secrets, in Secrets Manager. One that is too short stops a function before its first event.
+
+use std::time::Duration;
+
+use common::token::{SecretError, SecretSource};
+
+/// The fewest bytes of a secret: a key of HMAC-SHA256 has at least as many bits as its hash (RFC 7518, section 3.2).
+pub const SECRET_BYTES: usize = 32;
+
+/// Why a secret is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableSecret {
+    /// It cannot be read.
+    #[error("the secret of {0} is unavailable")]
+    Unavailable(&'static str, #[source] SecretError),
+    /// It is too short.
+    #[error("the secret of {0} has fewer than {SECRET_BYTES} bytes")]
+    Short(&'static str),
+}
+
+/// Reads the current version of a secret, at most `age` ago.
+///
+/// # Errors
+/// When it cannot be read or is too short.
+pub(crate) async fn current(
+    source: &SecretSource,
+    purpose: &'static str,
+    age: Duration,
+) -> Result<std::sync::Arc<[u8]>, UnusableSecret> {
+    let secrets = source.get(age).await.map_err(|error| UnusableSecret::Unavailable(purpose, error))?;
+    if secrets.current.len() < SECRET_BYTES {
+        return Err(UnusableSecret::Short(purpose));
+    }
+    Ok(secrets.current)
+}

@@ -1,0 +1,78 @@
+//! The password in an SSM parameter, which is used once.
+
+use aws_call::{Call, CallError, services::SYSTEMS_MANAGER};
+use aws_config::SdkConfig;
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::OperationError;
+use crate::crypto::password;
+
+/// The type of parameters that are encrypted (Systems Manager API reference, `Parameter`).
+const SECURE: &str = "SecureString";
+
+/// The parameter.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    aws: SdkConfig,
+    name: String,
+}
+
+/// Why there is no password.
+#[derive(Debug, thiserror::Error)]
+pub enum ParameterError {
+    /// The event names another parameter.
+    #[error("`password_param` must be {0}")]
+    Other(String),
+    /// The parameter is not encrypted.
+    #[error("the parameter {0} must be a {SECURE}")]
+    Plain(String),
+    /// The call failed. Boxed, because the SDK's error is large.
+    #[error("failed to {0} the parameter of the password; no user was changed")]
+    Call(&'static str, #[source] Box<CallError>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    parameter: Found,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    r#type: String,
+    #[serde(deserialize_with = "secret")]
+    value: Zeroizing<String>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+impl Parameter {
+    pub(super) fn new(aws: SdkConfig, name: String) -> Self {
+        Self { aws, name }
+    }
+
+    /// Reads the password, deletes the parameter, and returns the password's hash.
+    ///
+    /// A refused password stays in the parameter: it is of no use to anyone.
+    pub(super) async fn take_hash(&self, named: Option<&str>) -> Result<String, OperationError> {
+        if named.is_some_and(|name| name != self.name) {
+            return Err(ParameterError::Other(self.name.clone()).into());
+        }
+        let input = json!({ "Name": self.name, "WithDecryption": true });
+        let read = Call::json(SYSTEMS_MANAGER, "GetParameter", &input).receive::<Answer>(&self.aws).await;
+        let Found { r#type, value } = read.map_err(|error| ParameterError::Call("read", Box::new(error)))?.parameter;
+        if r#type != SECURE {
+            return Err(ParameterError::Plain(self.name.clone()).into());
+        }
+        let hash = password::hash(&value)?;
+        let input = json!({ "Name": self.name });
+        let deleted = Call::json(SYSTEMS_MANAGER, "DeleteParameter", &input).send(&self.aws).await;
+        deleted.map_err(|error| ParameterError::Call("delete", Box::new(error)))?;
+        Ok(hash)
+    }
+}
