@@ -7,17 +7,14 @@ use std::{
 };
 
 use aws_call::{
-    Call, JsonService, Service,
-    services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, NOTIFICATIONS, QUEUES, SECRETS_MANAGER, SYSTEMS_MANAGER},
+    Call, JsonService,
+    services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, KEYS, NOTIFICATIONS, QUEUES, SECRETS_MANAGER, SYSTEMS_MANAGER},
 };
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use camino::Utf8Path;
 use engine::local::{Emulator, Keys};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-/// KMS: keys.
-const KEYS: JsonService = Service::regional("kms", "KMS").with_json("1.1", "TrentService");
 
 /// A MiniStack of its own, and a workspace to deploy to it from.
 pub(crate) struct Cloud {

@@ -136,8 +136,7 @@ impl Shared<'_> {
             telegram_api_base: telegram.clone(),
             telegram_timeout_s: limits::TELEGRAM_TIMEOUT_SECONDS.to_string().into(),
         };
-        let access =
-            [Access::ConditionCheckItem, Access::DeleteItem, Access::GetItem, Access::PutItem, Access::UpdateItem];
+        let access = [Access::DeleteItem, Access::GetItem, Access::PutItem, Access::UpdateItem];
         function(self.stage, environment)
             .memory(limits::MEMORY)
             .allow(data.users.allow(&[Access::GetItem]))

@@ -4,7 +4,7 @@ use analyticbot_contract::{
     SYSTEM, context,
     tables::{
         ACTION_INDEX, ACTION_SK, ACTIONS, ADMIN_INDEX, CREDENTIALS, DAY_INDEX, LIST_INDEX, LIST_PK, LIST_SK, LISTED,
-        PK, STATUS_INDEX, TARGET_USER_ID, TTL, USERS,
+        PK, STATUS, STATUS_INDEX, TARGET_USER_ID, TTL, USERS,
     },
 };
 use model::{
@@ -19,8 +19,6 @@ use model::{
 
 use super::Settings;
 
-/// The partition key of [`STATUS_INDEX`].
-const STATUS: &str = "status";
 /// The partition key of [`ADMIN_INDEX`], a number.
 const ADMIN_USER_ID: &str = "admin_user_id";
 /// The partition key of [`ACTION_INDEX`].

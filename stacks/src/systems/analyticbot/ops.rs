@@ -71,8 +71,7 @@ impl Shared<'_> {
             admin_bot_actions_table: data.actions.name(),
             bootstrap_password_param: Text::from(&password),
         };
-        let access =
-            [Access::ConditionCheckItem, Access::DeleteItem, Access::GetItem, Access::PutItem, Access::UpdateItem];
+        let access = [Access::GetItem, Access::PutItem, Access::UpdateItem];
         let arn = format!("arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{password}");
         function(stage, environment)
             .memory(limits::AUTH_MEMORY)

@@ -229,7 +229,7 @@ fn actions_are_append_only_and_no_function_has_more_than_the_specification() {
                 "api",
                 "UserBotFunctionRole",
                 "UserBotCredentialsTable",
-                &["ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"],
+                &["DeleteItem", "GetItem", "PutItem", "UpdateItem"],
             ),
             ("api", "UserBotFunctionRole", "AdminBotActionsTable", &[]),
             ("api", "AdminBotFunctionRole", "UsersTable", &["GetItem"]),
@@ -241,12 +241,7 @@ fn actions_are_append_only_and_no_function_has_more_than_the_specification() {
             ("ops", "CleanupFunctionRole", "UsersTable", &["DeleteItem", "Scan"]),
             ("ops", "CleanupFunctionRole", "UserBotCredentialsTable", &["DeleteItem", "Scan", "UpdateItem"]),
             ("ops", "CleanupFunctionRole", "AdminBotActionsTable", &[]),
-            (
-                "ops",
-                "UserAdminFunctionRole",
-                "UsersTable",
-                &["ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"],
-            ),
+            ("ops", "UserAdminFunctionRole", "UsersTable", &["GetItem", "PutItem", "UpdateItem"]),
             ("ops", "UserAdminFunctionRole", "UserBotCredentialsTable", &[]),
             ("ops", "UserAdminFunctionRole", "AdminBotActionsTable", &["Query"]),
         ] {

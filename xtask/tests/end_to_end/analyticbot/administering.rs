@@ -185,10 +185,10 @@ pub(super) async fn the_audit_log_has_pages(world: Arc<World>) {
 pub(super) async fn row_25_changes_of_users_take_effect_at_once(world: Arc<World>) {
     let (admin, ana, bob) = (&world.admin, &world.ana, &world.bob);
     let set_role = async |role: &str| {
-        world.administer(&json!({ "op": "set_role", "user_id": admin.id, "role": role })).await;
+        world.administer(&json!({ "op": "set_role", "user": admin.id, "role": role })).await;
     };
     let set_active = async |is_active: bool| {
-        world.administer(&json!({ "op": "set_active", "user_id": ana.id, "is_active": is_active })).await;
+        world.administer(&json!({ "op": "set_active", "user": ana.id, "active": is_active })).await;
     };
     // The token says `admin`, the stored user decides.
     set_role("user").await;
@@ -214,7 +214,7 @@ pub(super) async fn row_25_changes_of_users_take_effect_at_once(world: Arc<World
     assert_eq!(bob.remove().await.error(404), "BOT_NOT_FOUND");
     bob.create(&token).await.ok(201);
     assert_eq!(world.actions(bob).await.len(), rows, "rows outlive the bot, and no user writes one");
-    let listed = world.administer(&json!({ "op": "list_actions", "user_id": ana.id })).await;
+    let listed = world.administer(&json!({ "op": "list_actions", "by": { "target": ana.id } })).await;
     assert!(listed.to_string().contains("suspend_bot"), "{listed:#}");
     let kinds = world.actions(ana).await;
     assert!(kinds.iter().all(|row| matches!(row["timestamp"], AttributeValue::S(_))), "{kinds:?}");
