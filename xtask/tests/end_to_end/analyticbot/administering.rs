@@ -204,7 +204,7 @@ pub(super) async fn row_25_changes_of_users_take_effect_at_once(world: Arc<World
     set_active(true).await;
     ana.status().await.ok(200);
 
-    let token = world.token(BOBS + 100, "VALID");
+    let token = world.token_of(BOBS);
     if bob.status().await.status == 404 {
         bob.create(&token).await.ok(201);
     }

@@ -199,6 +199,23 @@ fn a_key_is_used_in_the_context_of_the_request() {
 }
 
 #[test]
+fn a_scan_has_the_attributes_that_it_reads() {
+    let scan = |body: Value| {
+        let found = requests(&json_call("dynamodb", "DynamoDB_20120810.Scan", &body), &place()).expect("known");
+        let of = |key: &str| found[0].context().get(key).cloned().unwrap_or_default();
+        (of("dynamodb:Attributes"), of("dynamodb:Select"))
+    };
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let some = json!({
+        "TableName": "t", "ProjectionExpression": "#pk, leases.dead",
+        "FilterExpression": "begins_with(#pk, :p) AND (NOT expires > :now)", "ExpressionAttributeNames": { "#pk": "pk" },
+    });
+    assert_eq!(scan(some), (texts(&["expires", "leases", "pk"]), texts(&["SPECIFIC_ATTRIBUTES"])));
+    assert_eq!(scan(json!({ "TableName": "t" })), (Vec::new(), texts(&["ALL_ATTRIBUTES"])));
+    assert_eq!(scan(json!({ "TableName": "t", "Select": "COUNT" })), (Vec::new(), texts(&["COUNT"])));
+}
+
+#[test]
 fn a_call_of_an_api_of_the_stage_needs_no_permission() {
     let sent = |path: &str| requests(&call("POST", path, &[], "{}"), &place());
     assert_eq!(sent("/_aws/execute-api/0a1b2c3d/$default/items"), Ok(Vec::new()));
