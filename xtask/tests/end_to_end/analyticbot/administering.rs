@@ -168,7 +168,7 @@ pub(super) async fn the_audit_log_has_pages(world: Arc<World>) {
     let (mut found, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let next = cursor.as_deref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-        let page = world.owner.get(&format!("{}?limit=2{next}", world.ana.managed("actions"))).await.ok(200);
+        let page = world.owner.get(&format!("{}?page_size=2{next}", world.ana.managed("actions"))).await.ok(200);
         let actions = page["actions"].as_array().expect("actions");
         assert!(actions.len() <= 2, "{page:#}");
         found.extend(actions.iter().map(|action| action["id"].as_str().expect("an ID").to_owned()));
