@@ -47,6 +47,8 @@ pub(crate) fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Va
     }
     // As the emulator has them: without a CDN, and with room for tests.
     stage["systems"] = read_stage("local")["systems"].clone();
+    // No stage that workflows deploy may have a fake Telegram server.
+    stage["systems"]["analyticbot"]["telegram_stub"] = json!(false);
     change(&mut stage);
     // JSON is YAML, and leaves no doubt about what is text.
     fs_err::write(folder.join(format!("{name}.yaml")), stage.to_string()).expect("written");
@@ -149,7 +151,7 @@ fn succeeded(ran: &Ran) {
     assert_eq!(jobs, [("attest", true), ("build", true), ("deploy", true), ("plan", true), ("test", true)]);
 }
 
-/// Every function of every system but ListBackup.
+/// Every function of every system but ListBackup and AnalyticBot.
 const FUNCTIONS: [&str; 9] = [
     "media-uploader-dispatcher",
     "media-uploader-image",
@@ -161,8 +163,8 @@ const FUNCTIONS: [&str; 9] = [
     "thakii-maintenance",
     "thakii-status",
 ];
-/// The number of ListBackup's functions.
-const LISTBACKUP: usize = 34;
+/// The number of ListBackup's and AnalyticBot's functions.
+const OTHERS: usize = 34 + 6;
 
 #[test]
 fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
@@ -198,9 +200,11 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     assert!(production.command("build").2.contains("no build is needed"), "{:#?}", production.commands);
     assert!(production.summary.contains("## ✅ prod: deployed"), "{}", production.summary);
     let code = world.code("staging");
-    let (own, others): (Vec<&str>, Vec<&str>) =
-        code.keys().map(String::as_str).partition(|name| name.starts_with("listbackup-"));
-    assert_eq!((own.len(), others.as_slice()), (LISTBACKUP, &FUNCTIONS[..]), "{own:?}");
+    let (own, others): (Vec<&str>, Vec<&str>) = code
+        .keys()
+        .map(String::as_str)
+        .partition(|name| name.starts_with("listbackup-") || name.starts_with("analyticbot-"));
+    assert_eq!((own.len(), others.as_slice()), (OTHERS, &FUNCTIONS[..]), "{own:?}");
     assert_eq!(code, world.code("prod"), "the same bytes");
 
     let told = Subscriber::new(&world.cloud, &["portfolio-alarms-prod", "thakii-alarms-prod"]);
@@ -300,7 +304,7 @@ fn a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(world: &Wor
         "## ❌ prod: failed",
         "**Released before the failure, and live:** media-uploader-upload-prod 2.",
         "**Reverted:** portfolio.",
-        "**Not attempted:** thakii, listbackup.",
+        "**Not attempted:** thakii, listbackup, analyticbot.",
         "responds with 500",
     ] {
         assert!(ran.summary.contains(told), "`{told}` is not in\n{}", ran.summary);
