@@ -33,6 +33,10 @@ fn read_stage(name: &str) -> Value {
     serde_yaml::from_str(&fs_err::read_to_string(path).expect("the stage")).expect("YAML")
 }
 
+/// Settings that only stages of developers may have.
+const LOCAL_ONLY: [(&str, &str); 3] =
+    [("analyticbot", "telegram_stub"), ("listbackup", "allow_private_sources"), ("listbackup", "source_buckets")];
+
 /// One such file, changed once more.
 pub(crate) fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) {
     let mut stage = read_stage(name);
@@ -47,8 +51,10 @@ pub(crate) fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Va
     }
     // As the emulator has them: without a CDN, and with room for tests.
     stage["systems"] = read_stage("local")["systems"].clone();
-    // No stage that workflows deploy may have a fake Telegram server.
-    stage["systems"]["analyticbot"]["telegram_stub"] = json!(false);
+    for (system, setting) in LOCAL_ONLY {
+        let settings = stage["systems"][system].as_object_mut().expect("settings");
+        assert!(settings.remove(setting).is_some(), "{system} has no {setting}");
+    }
     change(&mut stage);
     // JSON is YAML, and leaves no doubt about what is text.
     fs_err::write(folder.join(format!("{name}.yaml")), stage.to_string()).expect("written");
