@@ -5,7 +5,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use analyticbot_contract::{UserBot, routes::UserBotRoute};
+use analyticbot_contract::{UserBot, limits::ACCESS_TOKEN_MINUTES, routes::UserBotRoute};
 use aws_config::SdkConfig;
 use axum::{
     Json as Answer, Router,
@@ -63,8 +63,7 @@ pub(crate) async fn build(environment: &UserBot, aws: &SdkConfig) -> Result<Rout
         telegram_timeout_s: &environment.telegram_timeout_s,
     };
     let secret = |arn: &String| SecretSource::new(aws.clone(), arn.clone());
-    // The lifetime of tokens matters to the function that issues them.
-    let tokens = AccessTokens::start(secret(&environment.jwt_secret_arn), MINUTES).await?;
+    let tokens = AccessTokens::start(secret(&environment.jwt_secret_arn), ACCESS_TOKEN_MINUTES).await?;
     let app = App {
         access: Arc::new(Access { tokens, users: Users::new(database.clone(), environment.users_table.clone()) }),
         bots: Bots::new(database.clone(), environment.user_bot_credentials_table.clone()),
@@ -73,9 +72,6 @@ pub(crate) async fn build(environment: &UserBot, aws: &SdkConfig) -> Result<Rout
     };
     Ok(routes(app))
 }
-
-/// The lifetime of access tokens, unless the stage sets another one.
-const MINUTES: u32 = analyticbot_contract::limits::ACCESS_TOKEN_MINUTES;
 
 fn routes(app: App) -> Router {
     router::router::<UserBot, UserBotRoute, App>(app, |route, method| match route {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
+    crypto::secrets,
     domain::{
         bot::{BotStatus, Status},
         limits::Limits,
@@ -24,6 +25,7 @@ pub struct Login {
     #[schemars(length(max = 254))]
     pub email: Option<String>,
     /// The password.
+    #[serde(deserialize_with = "secrets::text")]
     #[schemars(with = "String", length(min = 8, max = 1024))]
     pub password: Zeroizing<String>,
     /// Accepted and ignored.
@@ -64,15 +66,17 @@ pub struct UserView {
 #[derive(Deserialize, JsonSchema)]
 pub struct CreateBot {
     /// The token that Telegram issued. Another form than `<digits>:<secret>` is refused.
+    #[serde(deserialize_with = "secrets::text")]
     #[schemars(with = "String", length(min = 1))]
     pub bot_token: Zeroizing<String>,
     /// The name of the bot, with or without `@`. Telegram's name replaces it.
     #[schemars(length(max = 64))]
     pub bot_username: Option<String>,
     /// The application's ID at Telegram.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
     pub api_id: Option<i64>,
     /// The application's hash at Telegram.
+    #[serde(default, deserialize_with = "secrets::optional_text")]
     #[schemars(with = "Option<String>", length(max = 256))]
     pub api_hash: Option<Zeroizing<String>>,
     /// The most calls to Telegram in a second.
@@ -114,7 +118,8 @@ pub struct VerifyBot {
     /// Whether to send a test message.
     #[serde(default)]
     pub send_test_message: bool,
-    /// The chat of the test message; by default that of the user.
+    /// The chat of the test message; by default that of the user. Telegram's IDs have at most 52 significant bits.
+    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))]
     pub test_chat_id: Option<i64>,
     /// The text of the test message.
     #[schemars(length(max = 4096))]

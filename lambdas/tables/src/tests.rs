@@ -37,6 +37,43 @@ async fn a_page_is_one_request_that_continues_after_a_key() {
 }
 
 #[tokio::test]
+async fn skipped_items_are_counted_and_not_sent() {
+    let script = Script::new(|request| match request.body["ExclusiveStartKey"].is_null() {
+        true => json_reply(json!({"Count": 2, "LastEvaluatedKey": item(json!({"id": "b"}))})),
+        false => json_reply(json!({"Count": 1, "LastEvaluatedKey": item(json!({"id": "c"}))})),
+    });
+    let query = Query::new("notes", "owner", "ana");
+    let next = database(&script).skip(&query, 3).await.expect("an answer");
+    assert_eq!(next, Some(strings([("id", "c")])));
+    let sent = script.bodies("DynamoDB.Query");
+    assert_eq!([&sent[0]["Limit"], &sent[1]["Limit"]], [3, 1]);
+    assert!(sent.iter().all(|query| query["Select"] == "COUNT"));
+    let short = Script::new(|_| json_reply(json!({"Count": 2})));
+    assert_eq!(database(&short).skip(&query, 3).await, Ok(None));
+    assert_eq!(database(&short).skip(&query, 0).await, Ok(None));
+    assert_eq!(short.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_whose_item_a_transaction_holds_is_repeated() {
+    let mut attempts = 0;
+    let script = Script::new(move |_| {
+        attempts += 1;
+        if attempts < 3 {
+            return error_reply("TransactionConflictException");
+        }
+        json_reply(json!({"Attributes": item(json!({"n": 1}))}))
+    });
+    let change = || Change::new().add("n", 1);
+    let changed = database(&script).update("notes", strings([("id", "a")]), change()).await.expect("changed");
+    assert_eq!(changed.expect("an item")["n"], number(1));
+    assert_eq!(script.requests().len(), 3);
+    let held = Script::new(|_| error_reply("TransactionConflictException"));
+    database(&held).update("notes", strings([("id", "a")]), change()).await.expect_err("held for too long");
+    assert_eq!(held.requests().len(), 4);
+}
+
+#[tokio::test]
 async fn a_check_of_a_transaction_writes_nothing() {
     let script = Script::new(|_| json_reply(json!({})));
     let write = |id, change| Write::Change("notes".to_owned(), strings([("id", id)]), change);

@@ -77,9 +77,8 @@ impl DataKey {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| FieldError::Random)?;
         let mut text = Zeroizing::new(plaintext.to_vec());
-        let nonce_and_key = (Nonce::assume_unique_for_key(nonce), self.key()?);
-        let (unique, key) = nonce_and_key;
-        let tag = key.seal_in_place_separate_tag(unique, context(user_id, field), &mut text);
+        let unique = Nonce::assume_unique_for_key(nonce);
+        let tag = self.key()?.seal_in_place_separate_tag(unique, context(user_id, field), &mut text);
         let tag = tag.map_err(|_| FieldError::Key)?;
         Ok([&nonce[..], &text, tag.as_ref()].concat())
     }

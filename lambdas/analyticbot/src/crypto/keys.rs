@@ -7,11 +7,14 @@ use analyticbot_contract::context::{APP, APP_VALUE, STAGE, USER_ID};
 use aws_call::{Call, CallError, services::KEYS};
 use aws_config::SdkConfig;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::fields::{DataKey, KEY_BYTES};
+use super::{
+    fields::{DataKey, KEY_BYTES},
+    secrets,
+};
 
 /// The key in KMS that wraps data keys.
 #[derive(Debug, Clone)]
@@ -41,19 +44,11 @@ pub struct Generated {
     pub wrapped: Vec<u8>,
 }
 
-/// A text that is overwritten when it is dropped.
-struct Secret(Zeroizing<String>);
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Plaintext {
-    plaintext: Secret,
+    #[serde(deserialize_with = "secrets::text")]
+    plaintext: Zeroizing<String>,
     /// Absent from the response of `Decrypt`.
     ciphertext_blob: Option<String>,
 }
@@ -99,7 +94,7 @@ impl Keys {
     }
 }
 
-fn data_key(Secret(text): &Secret) -> Result<DataKey, KeyError> {
+fn data_key(text: &Zeroizing<String>) -> Result<DataKey, KeyError> {
     let bytes = Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| KeyError::Form)?);
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     if bytes.len() != KEY_BYTES {

@@ -1,8 +1,10 @@
-//! The system's own secrets, in Secrets Manager. One that is too short stops a function before its first event.
+//! The system's own secrets, in Secrets Manager, and secrets in JSON. A secret that is too short stops a function before its first event.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::token::{SecretError, SecretSource};
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
 
 /// The fewest bytes of a secret: a key of HMAC-SHA256 has at least as many bits as its hash (RFC 7518, section 3.2).
 pub const SECRET_BYTES: usize = 32;
@@ -26,10 +28,20 @@ pub(crate) async fn current(
     source: &SecretSource,
     purpose: &'static str,
     age: Duration,
-) -> Result<std::sync::Arc<[u8]>, UnusableSecret> {
+) -> Result<Arc<[u8]>, UnusableSecret> {
     let secrets = source.get(age).await.map_err(|error| UnusableSecret::Unavailable(purpose, error))?;
     if secrets.current.len() < SECRET_BYTES {
         return Err(UnusableSecret::Short(purpose));
     }
     Ok(secrets.current)
+}
+
+/// Deserializes a text into memory that is overwritten when it is dropped.
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+/// Deserializes a text that may be absent or null.
+pub(crate) fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|text| text.map(Zeroizing::new))
 }

@@ -48,12 +48,8 @@ impl<S: Send + Sync, T: JsonSchema + DeserializeOwned> FromRequestParts<S> for Q
 /// Converts the text of a parameter to its type. A text that is no integer stays a text, which the schema refuses.
 fn typed(text: String, schema: &Value) -> Value {
     let is_number = text.strip_prefix('-').unwrap_or(&text).bytes().all(|byte| byte.is_ascii_digit());
-    if schema["type"] == "integer" && is_number {
-        if let Ok(number) = text.parse::<i64>() {
-            return number.into();
-        }
-    }
-    Value::String(text)
+    let number = if schema["type"] == "integer" && is_number { text.parse::<i64>().ok() } else { None };
+    number.map_or(Value::String(text), Value::from)
 }
 
 /// The user in the path of a route.

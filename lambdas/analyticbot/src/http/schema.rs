@@ -5,9 +5,6 @@ use serde_json::{Map, Value};
 
 use super::error::Fault;
 
-/// A custom keyword: the most bytes of UTF-8 in a string.
-const MAX_BYTES: &str = "x-maxBytes";
-
 /// The settings of all schemas: OpenAPI 3.0, with enumerations as lists of values and options as nullable values.
 pub(crate) fn settings() -> SchemaSettings {
     SchemaSettings::openapi3().with_transform(RecursiveTransform(|schema: &mut Schema| {
@@ -120,9 +117,6 @@ fn check_text(text: &str, schema: &Value) -> Result<(), (&'static str, String)> 
     }
     if let Some(most) = limit("maxLength").filter(|most| length > *most) {
         return Err(("string_too_long", format!("must have at most {most} characters")));
-    }
-    if let Some(most) = limit(MAX_BYTES).filter(|most| text.len() > *most) {
-        return Err(("string_too_long", format!("must have at most {most} bytes")));
     }
     Ok(())
 }

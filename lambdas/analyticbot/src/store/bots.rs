@@ -343,4 +343,6 @@ fn pending(new: NewBot, now: Timestamp) -> Bot {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -61,7 +61,10 @@ impl Server {
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
         let seen = Arc::clone(&requests);
         let (end, ended) = oneshot::channel::<()>();
+        // The log lines of the server belong to the test that started it.
+        let subscriber = tracing::dispatcher::get_default(Clone::clone);
         std::thread::spawn(move || {
+            let _guard = tracing::dispatcher::set_default(&subscriber);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let local = LocalSet::new();
             let serving = local.run_until(async move {

@@ -2,12 +2,12 @@
 
 use aws_call::{Call, CallError, services::SYSTEMS_MANAGER};
 use aws_config::SdkConfig;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::OperationError;
-use crate::crypto::password;
+use crate::crypto::{password, secrets};
 
 /// The type of parameters that are encrypted (Systems Manager API reference, `Parameter`).
 const SECURE: &str = "SecureString";
@@ -43,12 +43,8 @@ struct Answer {
 #[serde(rename_all = "PascalCase")]
 struct Found {
     r#type: String,
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "secrets::text")]
     value: Zeroizing<String>,
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(deserializer).map(Zeroizing::new)
 }
 
 impl Parameter {
