@@ -68,7 +68,9 @@ fn row_01_a_stage_with_real_bots_has_seventeen_routes_three_tables_and_no_fake_s
 
 #[test]
 fn development_stages_call_their_own_fake_server() {
-    for (name, start) in [("local", "http://127.0.0.1:${Port}/_aws/execute-api/${Api}/$default"), ("dev", "https://")] {
+    for (name, start) in
+        [("local", "http://127.0.0.1:${Port}/_aws/execute-api/${AnalyticBotApi}/$default"), ("dev", "https://")]
+    {
         let system = rendered(SYSTEM, name);
         let expected: BTreeSet<_> = ROUTES
             .iter()
