@@ -1,5 +1,6 @@
 //! The systems of this repository. A new one is a module here, a field of [`Settings`] and a line in [`render`].
 
+mod analyticbot;
 mod listbackup;
 mod media_uploader;
 mod portfolio;
@@ -13,8 +14,13 @@ use model::{
 use serde::de::DeserializeOwned;
 
 /// The systems' names, as stage files spell them.
-const NAMES: [&str; 4] =
-    [media_uploader_contract::SYSTEM, portfolio_contract::SYSTEM, thakii_contract::SYSTEM, listbackup_contract::SYSTEM];
+const NAMES: [&str; 5] = [
+    media_uploader_contract::SYSTEM,
+    portfolio_contract::SYSTEM,
+    thakii_contract::SYSTEM,
+    listbackup_contract::SYSTEM,
+    analyticbot_contract::SYSTEM,
+];
 
 /// Pairs of a setting's old and new name.
 type Renamed = &'static [(&'static str, &'static str)];
@@ -25,6 +31,7 @@ pub(crate) struct Settings {
     portfolio: Option<portfolio::Settings>,
     thakii: Option<thakii::Settings>,
     listbackup: Option<listbackup::Settings>,
+    analyticbot: Option<analyticbot::Settings>,
 }
 
 impl Settings {
@@ -40,6 +47,7 @@ impl Settings {
             portfolio: read(stage, portfolio_contract::SYSTEM, portfolio::RENAMED_SETTINGS)?,
             thakii: read(stage, thakii_contract::SYSTEM, &[])?,
             listbackup: read(stage, listbackup_contract::SYSTEM, &[])?,
+            analyticbot: read(stage, analyticbot_contract::SYSTEM, &[])?,
         })
     }
 }
@@ -56,6 +64,7 @@ pub(crate) fn render(stage: &Stage) -> Result<Vec<RenderedSystem>, RenderError> 
         settings.portfolio.map(|settings| portfolio::system(stage, &settings)),
         settings.thakii.map(|settings| thakii::system(stage, &settings)),
         settings.listbackup.map(|settings| listbackup::system(stage, &settings)),
+        settings.analyticbot.map(|settings| analyticbot::system(stage, &settings)),
     ];
     systems.into_iter().flatten().map(|system| system?.render(stage)).collect()
 }

@@ -3,6 +3,7 @@
 use model::{
     foundation::{SYSTEM, pipeline},
     rendered::RenderedStack,
+    statements::{Decision, PolicyStatement, Request, decide},
 };
 use serde_json::Value;
 
@@ -101,6 +102,89 @@ fn the_roles_of_every_system_have_names_that_one_pattern_matches() {
                     assert!(matches, "{logical_id} of {}: {role_name}", stack.name);
                 }
             }
+        }
+    }
+}
+
+/// Decides about a request as IAM does, with the statements of the policies whose logical IDs begin with `policies`. A condition key that
+/// is not named is absent from the request.
+fn may(stack: &RenderedStack, policies: &str, (action, resource): (&str, &str), keys: &[(&str, &str)]) -> bool {
+    const KEYS: [&str; 5] = [
+        "aws:RequestTag/stage",
+        "aws:RequestTag/system",
+        "aws:ResourceTag/stage",
+        "aws:ResourceTag/system",
+        "kms:EncryptionContextKeys",
+    ];
+    let resources = stack.template["Resources"].as_object().expect("resources").iter();
+    let documents = resources
+        .filter(|(logical_id, _)| logical_id.starts_with(policies))
+        .filter_map(|(_, policy)| policy["Properties"]["PolicyDocument"]["Statement"].as_array());
+    let filled = |statement: &Value| {
+        let mut statement = statement.clone();
+        let arns = strings(&statement["Resource"]).into_iter().map(|arn| {
+            let arn = arn.replace("${AWS::Partition}", "aws").replace("${AWS::Region}", "eu-central-1");
+            arn.replace("${AWS::AccountId}", "222233334444")
+        });
+        statement["Resource"] = arns.collect();
+        PolicyStatement::parse(&statement)
+    };
+    let parsed: Vec<_> = documents.flatten().filter(|statement| statement["Resource"].is_array()).map(filled).collect();
+    let request = KEYS.iter().fold(Request::new(action, resource), |request, key| request.knowing(key));
+    let request = keys.iter().fold(request, |request, (key, value)| request.with(key, *value));
+    decide(&parsed, &request) == Decision::Allowed
+}
+
+#[test]
+fn a_deploy_changes_only_keys_with_the_stage_s_tags_and_never_ends_one_of_a_protected_stage() {
+    let key = "arn:aws:kms:eu-central-1:222233334444:key/0a1b";
+    let alias = |stage: &str| format!("arn:aws:kms:eu-central-1:222233334444:alias/analyticbot-{stage}-credentials");
+    for (name, stack) in pipelines() {
+        let execution = |action: &str, resource: &str, keys: &[(&str, &str)]| {
+            may(&stack, "ExecutionPolicy", (action, resource), keys)
+        };
+        let own = [("aws:ResourceTag/stage", name), ("aws:ResourceTag/system", "analyticbot")];
+        let foreign = [("aws:ResourceTag/stage", "dev"), ("aws:ResourceTag/system", "analyticbot")];
+        let requested = [("aws:RequestTag/stage", name), ("aws:RequestTag/system", "analyticbot")];
+        assert!(execution("kms:CreateKey", "*", &requested), "{name}");
+        assert!(!execution("kms:CreateKey", "*", &[]), "{name}");
+        assert!(
+            execution("kms:TagResource", key, &requested) && !execution("kms:TagResource", key, &foreign),
+            "{name}"
+        );
+        for action in ["kms:PutKeyPolicy", "kms:DisableKeyRotation", "kms:UpdateAlias"] {
+            assert!(execution(action, key, &own), "{name}: {action}");
+            assert!(!execution(action, key, &foreign) && !execution(action, key, &[]), "{name}: {action}");
+        }
+        for action in ["kms:CreateAlias", "kms:EnableKeyRotation", "kms:DescribeKey"] {
+            assert!(execution(action, key, &[]) && !execution(action, key, &foreign), "{name}: {action}");
+        }
+        assert!(execution("kms:CreateAlias", &alias(name), &[]) && !execution("kms:CreateAlias", &alias("dev"), &[]));
+        assert_eq!(execution("kms:ScheduleKeyDeletion", key, &own), name != "prod", "{name}");
+        assert!(!execution("kms:ScheduleKeyDeletion", key, &foreign), "{name}");
+        // A deploy administers keys, and uses none.
+        for action in ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"] {
+            assert!(!execution(action, key, &own), "{name}: {action}");
+        }
+    }
+}
+
+#[test]
+fn the_boundary_allows_the_use_of_the_stage_s_keys_within_an_encryption_context_only() {
+    let key = "arn:aws:kms:eu-central-1:222233334444:key/0a1b";
+    for (name, stack) in pipelines() {
+        let boundary = |action: &str, keys: &[(&str, &str)]| may(&stack, "RoleBoundary", (action, key), keys);
+        let own = [("aws:ResourceTag/stage", name), ("aws:ResourceTag/system", "analyticbot")];
+        let within = [own[0], own[1], ("kms:EncryptionContextKeys", "stage")];
+        for action in ["kms:Decrypt", "kms:GenerateDataKey"] {
+            assert!(boundary(action, &within), "{name}: {action}");
+            assert!(!boundary(action, &own), "{name}: {action} without a context");
+            let foreign = [("aws:ResourceTag/stage", "dev"), own[1], ("kms:EncryptionContextKeys", "stage")];
+            assert!(!boundary(action, &foreign), "{name}: {action} with another stage's key");
+        }
+        assert!(boundary("kms:DescribeKey", &own), "{name}");
+        for action in ["kms:Encrypt", "kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateAlias"] {
+            assert!(!boundary(action, &within), "{name}: {action}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use aws_call::{
     Call, JsonService,
-    services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, NOTIFICATIONS, QUEUES, SECRETS_MANAGER, SYSTEMS_MANAGER},
+    services::{CLOUD_WATCH, CLOUD_WATCH_LOGS, COGNITO, KEYS, NOTIFICATIONS, QUEUES, SECRETS_MANAGER, SYSTEMS_MANAGER},
 };
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use camino::Utf8Path;
@@ -136,6 +136,11 @@ impl Cloud {
         text(&self.xtask(&["local", "logs", "-n", "80"]))
     }
 
+    /// All lines that the emulator and the functions logged.
+    pub(crate) fn log(&self) -> String {
+        text(&self.success(&["local", "logs", "-n", "10000000"]))
+    }
+
     /// A client configuration for looking at the cloud from outside.
     pub(crate) fn sdk(&self) -> aws_config::SdkConfig {
         let keys = self.keys();
@@ -191,6 +196,17 @@ impl Cloud {
     pub(crate) async fn put_parameter(&self, name: &str, value: &str) {
         let input = json!({ "Name": name, "Value": value, "Type": "String" });
         self.call(SYSTEMS_MANAGER, "PutParameter", &input).await;
+    }
+
+    /// Stores an encrypted parameter that operators create.
+    pub(crate) async fn put_secret_parameter(&self, name: &str, value: &str) {
+        let input = json!({ "Name": name, "Value": value, "Type": "SecureString", "Overwrite": true });
+        self.call(SYSTEMS_MANAGER, "PutParameter", &input).await;
+    }
+
+    /// Calls KMS.
+    pub(crate) async fn kms(&self, operation: &'static str, input: &Value) -> Value {
+        self.call(KEYS, operation, input).await
     }
 
     /// The ARNs of all topics.

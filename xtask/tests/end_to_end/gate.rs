@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "the cost of the gate is printed")]
 
-mod browser;
+pub(crate) mod browser;
 
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed assertion is how a test speaks")]
 
 mod acceptance;
+mod analyticbot;
 mod artifacts;
 mod bootstrapping;
 mod building;
@@ -37,6 +38,7 @@ mod refusals;
 mod releasing;
 mod requests;
 mod rights;
+mod schemathesis;
 mod selecting;
 mod site_releases;
 mod stuck;

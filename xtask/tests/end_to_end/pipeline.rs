@@ -33,6 +33,10 @@ fn read_stage(name: &str) -> Value {
     serde_yaml::from_str(&fs_err::read_to_string(path).expect("the stage")).expect("YAML")
 }
 
+/// Settings that only stages of developers may have.
+const LOCAL_ONLY: [(&str, &str); 3] =
+    [("analyticbot", "telegram_stub"), ("listbackup", "allow_private_sources"), ("listbackup", "source_buckets")];
+
 /// One such file, changed once more.
 pub(crate) fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) {
     let mut stage = read_stage(name);
@@ -47,6 +51,10 @@ pub(crate) fn write_stage(folder: &Path, name: &str, change: impl FnOnce(&mut Va
     }
     // As the emulator has them: without a CDN, and with room for tests.
     stage["systems"] = read_stage("local")["systems"].clone();
+    for (system, setting) in LOCAL_ONLY {
+        let settings = stage["systems"][system].as_object_mut().expect("settings");
+        assert!(settings.remove(setting).is_some(), "{system} has no {setting}");
+    }
     change(&mut stage);
     // JSON is YAML, and leaves no doubt about what is text.
     fs_err::write(folder.join(format!("{name}.yaml")), stage.to_string()).expect("written");
@@ -149,7 +157,7 @@ fn succeeded(ran: &Ran) {
     assert_eq!(jobs, [("attest", true), ("build", true), ("deploy", true), ("plan", true), ("test", true)]);
 }
 
-/// Every function of every system but ListBackup.
+/// Every function of every system but ListBackup and AnalyticBot.
 const FUNCTIONS: [&str; 9] = [
     "media-uploader-dispatcher",
     "media-uploader-image",
@@ -161,8 +169,8 @@ const FUNCTIONS: [&str; 9] = [
     "thakii-maintenance",
     "thakii-status",
 ];
-/// The number of ListBackup's functions.
-const LISTBACKUP: usize = 34;
+/// The number of ListBackup's and AnalyticBot's functions.
+const OTHERS: usize = 34 + 6;
 
 #[test]
 fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
@@ -198,9 +206,11 @@ fn what_staging_ran_is_what_production_gets_and_a_bad_release_is_taken_back() {
     assert!(production.command("build").2.contains("no build is needed"), "{:#?}", production.commands);
     assert!(production.summary.contains("## ✅ prod: deployed"), "{}", production.summary);
     let code = world.code("staging");
-    let (own, others): (Vec<&str>, Vec<&str>) =
-        code.keys().map(String::as_str).partition(|name| name.starts_with("listbackup-"));
-    assert_eq!((own.len(), others.as_slice()), (LISTBACKUP, &FUNCTIONS[..]), "{own:?}");
+    let (own, others): (Vec<&str>, Vec<&str>) = code
+        .keys()
+        .map(String::as_str)
+        .partition(|name| name.starts_with("listbackup-") || name.starts_with("analyticbot-"));
+    assert_eq!((own.len(), others.as_slice()), (OTHERS, &FUNCTIONS[..]), "{own:?}");
     assert_eq!(code, world.code("prod"), "the same bytes");
 
     let told = Subscriber::new(&world.cloud, &["portfolio-alarms-prod", "thakii-alarms-prod"]);
@@ -300,7 +310,7 @@ fn a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(world: &Wor
         "## ❌ prod: failed",
         "**Released before the failure, and live:** media-uploader-upload-prod 2.",
         "**Reverted:** portfolio.",
-        "**Not attempted:** thakii, listbackup.",
+        "**Not attempted:** thakii, listbackup, analyticbot.",
         "responds with 500",
     ] {
         assert!(ran.summary.contains(told), "`{told}` is not in\n{}", ran.summary);

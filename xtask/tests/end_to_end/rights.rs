@@ -44,7 +44,7 @@ struct Oracle {
     roles: Vec<roles::Role>,
     /// What the boundary calls otherwise.
     renamed: BTreeMap<String, String>,
-    /// The system's user pools here, whose tags in `prod` the boundary asks for.
+    /// The system's user pools and keys here, whose tags in `prod` the boundary asks for.
     pools: BTreeSet<String>,
     system: String,
 }

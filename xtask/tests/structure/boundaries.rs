@@ -54,7 +54,7 @@ fn plans_depend_on_neither_tokio_nor_aws() {
 #[test]
 fn functions_know_no_sign_in_of_developers() {
     let is_sign_in = |name: &&String| matches!(name.as_str(), "aws-sdk-sso" | "aws-sdk-ssooidc" | "aws-sdk-signin");
-    for function in ["media-uploader", "portfolio", "thakii", "listbackup"] {
+    for function in ["media-uploader", "portfolio", "thakii", "listbackup", "analyticbot"] {
         let found: Vec<_> = dependencies(function).into_iter().filter(|name| is_sign_in(&name)).collect();
         assert_eq!(found, Vec::<String>::new(), "{function}");
     }

@@ -14,6 +14,7 @@ fn every_stateful_resource_of_local_is_listed_by_name() {
     assert_eq!(
         data_of("local"),
         [
+            "bucket analyticbot-web-local-000000000000",
             "bucket listbackup-data-local",
             "user pool listbackup-user-pool-local",
             "bucket thakii-video-storage-local-000000000000",
@@ -37,6 +38,8 @@ fn tables_and_secrets_of_prod_are_listed() {
         "secret thakii/prod/backend-token",
         "table listbackup-prod-files",
         "secret listbackup/prod/jwt-secret",
+        "table analyticbot-prod-user_bot_credentials",
+        "secret analyticbot/prod/token-fingerprint-key",
     ] {
         assert!(names.iter().any(|name| name == kept), "{kept} is not in {names:?}");
     }

@@ -47,7 +47,9 @@ fn every_schedule_invokes_a_function() {
         assert_eq!(invocations.len(), schedules, "{}", system.name);
         found.extend(invocations.into_iter().map(|invocation| invocation.function));
     }
-    for function in ["thakii-maintenance-local", "listbackup-backup-processors-local-jobScheduler"] {
+    for function in
+        ["thakii-maintenance-local", "listbackup-backup-processors-local-jobScheduler", "analyticbot-local-cleanup"]
+    {
         assert!(found.contains(&function.to_owned()), "{function}: {found:?}");
     }
 }

@@ -17,7 +17,7 @@ use super::{
     scope::{Scopes, scopes, with_wildcards},
 };
 use crate::{
-    parts::policy::Statement,
+    parts::{key, policy::Statement},
     rendered::{RenderedStack, RenderedSystem},
     stage::Stage,
     statements::{list, matches},
@@ -119,6 +119,7 @@ impl Limit {
             "lambda" if arn.contains(":layer:") => uses("layer"),
             "lambda" if arn.contains(":event-source-mapping:") => uses("mapping"),
             "events" if arn.contains(":rule/") => uses("rule"),
+            "kms" if arn.contains(":alias/") => uses("alias"),
             "sns" if arn.ends_with(":*") => uses("subscri"),
             _ => true,
         }
@@ -148,18 +149,17 @@ impl Limit {
         }
         let scoped: Vec<_> = self.scoped.difference(&anywhere).map(String::as_str).collect();
         if !scoped.is_empty() {
-            // The IDs of user pools are generated, so their tags limit the actions (Service Authorization Reference, "Amazon Cognito
-            // User Pools": `aws:ResourceTag`).
-            let (pools, named): (Vec<_>, Vec<_>) = limits.iter().partition(|arn| arn.ends_with(":userpool/*"));
+            // The IDs of user pools and keys are generated, so their tags limit the actions (Service Authorization Reference, "Amazon
+            // Cognito User Pools" and "AWS Key Management Service": `aws:ResourceTag`).
+            let is_generated = |arn: &&String| arn.ends_with(":userpool/*") || arn.ends_with(":key/*");
+            let (generated, named): (Vec<_>, Vec<_>) = limits.iter().partition(is_generated);
             if !named.is_empty() {
                 statements.push(Statement::allow(scoped.iter().copied(), named.into_iter().map(|arn| sub(arn))));
             }
-            if !pools.is_empty() {
-                let on_pools = Statement::allow(scoped, pools.into_iter().map(|arn| sub(arn)));
-                statements.push(match tags.of_pools() {
-                    Some(condition) => on_pools.when(condition),
-                    None => on_pools,
-                });
+            if !generated.is_empty() {
+                let generated: Vec<_> = generated.into_iter().map(|arn| sub(arn)).collect();
+                let own = tags.of_service(service, &self.referring).unwrap_or_default();
+                statements.extend(on_generated(&scoped, &generated, own));
             }
         }
         if !anywhere.is_empty() {
@@ -167,6 +167,27 @@ impl Limit {
         }
         statements
     }
+}
+
+/// Returns the statements for actions on resources with generated IDs. Data is encrypted and decrypted only within an encryption context
+/// (KMS developer guide, "Condition keys for AWS KMS": `kms:EncryptionContextKeys`).
+fn on_generated(actions: &[&str], arns: &[Text], own: Value) -> Vec<Statement> {
+    let (cryptographic, others): (Vec<&str>, Vec<&str>) =
+        actions.iter().partition(|action| key::is_cryptographic(action));
+    let limited = |actions: Vec<&str>, condition: Value| {
+        let statement = Statement::allow(actions, arns.iter().cloned());
+        if condition.is_null() { statement } else { statement.when(condition) }
+    };
+    let mut within_context = own.clone();
+    within_context["Null"] = json!({ "kms:EncryptionContextKeys": "false" });
+    let mut statements = Vec::new();
+    if !cryptographic.is_empty() {
+        statements.push(limited(cryptographic, within_context));
+    }
+    if !others.is_empty() {
+        statements.push(limited(others, own));
+    }
+    statements
 }
 
 /// Sets the boundary of all roles of these systems.

@@ -85,6 +85,10 @@ const ON_MAPPINGS: [&str; 4] = [
 /// the type's schema does not say whether its handler sends tags with the request.
 const REQUEST_CERTIFICATE: &str = "acm:RequestCertificate";
 
+/// Ends a key, and with it everything that the key encrypted. A key cannot refuse its deletion as a table can, so no deploy of a protected
+/// stage may request it.
+const SCHEDULE_KEY_DELETION: &str = "kms:ScheduleKeyDeletion";
+
 /// Sets the roles of an identity pool.
 const SET_POOL_ROLES: &str = "cognito-identity:SetIdentityPoolRoles";
 
@@ -101,7 +105,6 @@ const WITHOUT_RESOURCES: &[&str] = &[
     "events:ListRules",
     "iam:ListPolicies",
     "iam:ListRoles",
-    "kms:CreateKey",
     "kms:ListAliases",
     "kms:ListKeys",
     "lambda:ListEventSourceMappings",
@@ -146,6 +149,8 @@ pub(super) struct Grants<'a> {
     pub(super) boundary: &'a Text,
     /// The ARN of the bucket with the functions' code.
     pub(super) artifacts: &'a str,
+    /// Whether AWS refuses to delete the stage's stateful resources.
+    pub(super) is_protected: bool,
 }
 
 /// Returns the execution role's statements.
@@ -156,7 +161,11 @@ pub(super) struct Grants<'a> {
 pub(super) fn statements(grants: &Grants<'_>) -> Result<Vec<Statement>, RenderError> {
     let stacks = grants.stacks;
     let scopes = scopes(stacks.iter().copied());
-    let actions = Actions::sort(actions(stacks)?, &scopes);
+    let mut needed = actions(stacks)?;
+    if grants.is_protected {
+        needed.remove(SCHEDULE_KEY_DELETION);
+    }
+    let actions = Actions::sort(needed, &scopes);
     let tags = Tags::new(grants.stage, stacks);
     let mut statements = Vec::new();
     for (service, actions) in &actions.scoped {
@@ -325,7 +334,10 @@ fn actions(stacks: &[&RenderedStack]) -> Result<BTreeSet<&'static str>, RenderEr
             );
             return Err(RenderError::Settings { system: super::SYSTEM.to_owned(), message });
         }
-        actions.extend(in_schemas.into_iter().flat_map(|actions| actions.split(',')));
+        // Handlers of other types use keys only where a template names one for them, and no part does.
+        let uses_keys = resource_type.starts_with("AWS::KMS::");
+        let in_schemas = in_schemas.into_iter().flat_map(|actions| actions.split(','));
+        actions.extend(in_schemas.filter(|action| uses_keys || !action.starts_with("kms:")));
         actions.extend(missing.into_iter().flat_map(|(_, actions)| actions.iter().copied()));
     }
     Ok(actions)

@@ -15,17 +15,30 @@ use super::{
 use crate::{parts::policy::Statement, rendered::RenderedStack, requirements::is_wildcard, template::Text};
 
 /// Creates resources with generated IDs; the tags are part of the request.
-pub(super) const CREATING: [&str; 5] = [
+pub(super) const CREATING: [&str; 6] = [
     "cloudfront:CreateDistribution",
     "cloudfront:CreateDistributionWithTags",
     "cognito-identity:CreateIdentityPool",
     "cognito-idp:CreateUserPool",
+    "kms:CreateKey",
     "resource-groups:CreateGroup",
 ];
 
 /// Adds tags. A service also checks this action while it creates a resource with tags.
-const TAGGING: [&str; 4] =
-    ["acm:AddTagsToCertificate", "cloudfront:TagResource", "cognito-identity:TagResource", "cognito-idp:TagResource"];
+const TAGGING: [&str; 5] = [
+    "acm:AddTagsToCertificate",
+    "cloudfront:TagResource",
+    "cognito-identity:TagResource",
+    "cognito-idp:TagResource",
+    "kms:TagResource",
+];
+
+/// Completes a new resource whose tags may not count yet. Tags of a key take up to five minutes to affect authorization (KMS developer
+/// guide, "ABAC for AWS KMS"), and CloudFormation makes these calls right after the key's creation.
+const COMPLETING: [&str; 2] = ["kms:CreateAlias", "kms:EnableKeyRotation"];
+
+/// Why completing is allowed on resources without tags.
+const COMPLETES: &str = "The tags of a new key take effect later, and its stack needs the actions at once; keys of other stages are excluded.";
 
 /// Why reading is allowed on resources without tags.
 const READS: &str = "A deleted resource has no tags, and its handler must see that it is deleted; resources of other stages are excluded.";
@@ -84,9 +97,12 @@ impl<'a> Tags<'a> {
         Self { stage, systems, untagged: untagged_services(stacks, stage) }
     }
 
-    /// Returns the condition for actions on user pools; `None` while a deployed pool lacks a tag.
-    pub(super) fn of_pools(&self) -> Option<Value> {
-        (!self.untagged.contains("cognito-idp")).then(|| self.of_resource("StringEquals"))
+    /// Returns the condition for actions on a service's resources with generated IDs, of these systems; `None` while a deployed one lacks
+    /// a tag.
+    pub(super) fn of_service(&self, service: &str, systems: &BTreeSet<String>) -> Option<Value> {
+        let systems = systems.iter().map(String::as_str).collect();
+        let of_systems = Tags { stage: self.stage, systems, untagged: BTreeSet::new() };
+        (!self.untagged.contains(service)).then(|| of_systems.of_resource("StringEquals"))
     }
 
     /// The condition that a resource has the stage's tags.
@@ -133,6 +149,7 @@ impl Family {
             "cloudfront" if ends(&[":distribution/*"]) => Self::Tagged,
             "cloudfront" if ends(&[":origin-access-control/*"]) => Self::AccessControls,
             "cloudfront" if arn.contains(":function/") => Self::EdgeFunctions,
+            "kms" if ends(&[":key/*"]) => Self::Tagged,
             "lambda" if ends(&[":event-source-mapping:*"]) => Self::Mappings,
             "route53" if ends(&[":change/*"]) => Self::Changes,
             "wafv2" if arn.contains(":apigateway:") => Self::AttachedStages,
@@ -149,6 +166,8 @@ impl Family {
         let is_access_control = name.contains("OriginAccessControl");
         let is_of_domain = name.ends_with("CertificateToDomain") || name.ends_with("CertificateFromDomain");
         match self {
+            // An alias is the only resource of KMS with a name.
+            Self::Named if action.starts_with("kms:") => name.ends_with("Alias"),
             Self::Named | Self::Other => name != "GetChange",
             Self::Domains => is_method || is_of_domain,
             Self::EdgeFunctions => is_edge_function || name.ends_with("agResource") || name == "ListTagsForResource",
@@ -225,8 +244,11 @@ impl Family {
                 let mut new = tags.of_request("StringEquals");
                 new["Null"] = json!({ "aws:ResourceTag/stage": "true" });
                 let adds = those(&|action| TAGGING.contains(&action));
+                let completes = those(&|action| COMPLETING.contains(&action));
+                let writes = writes.difference(&completes).copied().collect();
                 [
                     allow(&writes, arns, Some(tags.of_resource("StringEquals")), None),
+                    allow(&completes, arns, Some(tags.of_resource("StringEqualsIfExists")), Some(COMPLETES)),
                     allow(&adds, arns, Some(new), Some(ADDS_TAGS)),
                     allow(&reads, arns, Some(tags.of_resource("StringEqualsIfExists")), Some(READS)),
                 ]

@@ -77,6 +77,8 @@ impl StackResource<'_> {
             }
             // The ARN of a group may end with an ID.
             "ResourceGroups::Group" => regional(with_children("group/", &self.name("Name"), "/*")),
+            "KMS::Alias" => regional(vec![self.name("AliasName")]),
+            "KMS::Key" => regional(vec!["key/*".to_owned()]),
             "SSM::Parameter" => regional(vec![format!("parameter/{}", self.name("Name").trim_start_matches('/'))]),
             "Scheduler::Schedule" => {
                 regional(vec![format!("schedule/{}/{}", self.schedule_group(), self.name("Name"))])

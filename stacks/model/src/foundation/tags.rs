@@ -36,6 +36,7 @@ const TYPES: &[(&str, &str, Form)] = &[
     ("AWS::Cognito::IdentityPool", "IdentityPoolTags", Form::List),
     ("AWS::Cognito::UserPool", "UserPoolTags", Form::Map),
     ("AWS::EC2::VPCEndpoint", "Tags", Form::List),
+    ("AWS::KMS::Key", "Tags", Form::List),
     ("AWS::ResourceGroups::Group", "Tags", Form::List),
 ];
 

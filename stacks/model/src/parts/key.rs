@@ -38,6 +38,24 @@ pub struct EncryptionContext {
     variable: Vec<String>,
 }
 
+/// The operations that encrypt and decrypt data with an encryption context, or may do so (KMS developer guide, "Encryption context").
+const CRYPTOGRAPHIC: [&str; 9] = [
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyPair",
+    "kms:GenerateDataKeyPairWithoutPlaintext",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncrypt*",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
+
+/// Returns whether an action encrypts or decrypts data with a key.
+pub(crate) fn is_cryptographic(action: &str) -> bool {
+    CRYPTOGRAPHIC.iter().any(|known| known.eq_ignore_ascii_case(action))
+}
+
 impl Key {
     /// Creates a key with the alias `alias/<alias>`.
     #[must_use]

@@ -34,7 +34,8 @@ pub struct TableHandle {
     indexes: Vec<String>,
 }
 
-/// An operation on items. There is no `Scan`, because its cost grows with the table instead of the result.
+/// An operation on items. There is no `Scan`, because its cost grows with the table instead of the result; see
+/// [`TableHandle::scan_attributes`] for the exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are DynamoDB's own")]
 pub enum Access {
@@ -242,12 +243,38 @@ impl TableHandle {
     /// Allows these operations on the table's items. `Query` also allows queries of its indexes.
     #[must_use]
     pub fn allow(&self, access: &[Access]) -> Vec<Statement> {
-        let actions = access.iter().map(|access| access.action());
-        let mut statements = vec![Statement::allow(actions, [self.arn()])];
+        let mut statements = self.allow_on_items(access);
         if access.contains(&Access::Query) {
             statements.extend(self.indexes.iter().flat_map(|index| self.query_index(index)));
         }
         statements
+    }
+
+    /// Allows these operations on the table's items, and none on its indexes.
+    #[must_use]
+    pub fn allow_on_items(&self, access: &[Access]) -> Vec<Statement> {
+        vec![Statement::allow(access.iter().map(|access| access.action()), [self.arn()])]
+    }
+
+    /// Allows reading the table's description, and no item.
+    #[must_use]
+    pub fn describe(&self) -> Vec<Statement> {
+        vec![Statement::allow(["dynamodb:DescribeTable"], [self.arn()])]
+    }
+
+    /// Allows scans of the table that read these attributes only: each request must name the attributes that it returns, filters
+    /// included (DynamoDB developer guide, "Using IAM policy conditions for fine-grained access control": `dynamodb:Attributes` and
+    /// `dynamodb:Select`).
+    ///
+    /// A scan reads, and costs, the whole table. The role needs an exception with the reason, see
+    /// [`Requirement::TableScan`](crate::requirements::Requirement::TableScan).
+    #[must_use]
+    pub fn scan_attributes(&self, attributes: &[&str]) -> Vec<Statement> {
+        let condition = json!({
+            "ForAllValues:StringEquals": { "dynamodb:Attributes": attributes },
+            "StringEqualsIfExists": { "dynamodb:Select": "SPECIFIC_ATTRIBUTES" },
+        });
+        vec![Statement::allow(["dynamodb:Scan"], [self.arn()]).when(condition)]
     }
 
     /// Allows queries of one index only.
@@ -275,6 +302,20 @@ mod tests {
         assert_eq!(properties["KeySchema"][1], json!({ "AttributeName": "SK", "KeyType": "RANGE" }));
         assert_eq!(handle.allow(&[Access::GetItem]).len(), 1);
         assert_eq!(handle.allow(&[Access::GetItem, Access::Query]).len(), 2);
+    }
+
+    #[test]
+    fn a_scan_reads_named_attributes_only() {
+        let mut stack = Stack::new("data", "Data.");
+        let table = stack.add(Table::new("Tasks", "tasks", ("PK", None), &Stage::example("dev")));
+        let document = crate::parts::policy::document(&table.scan_attributes(&["PK", "ExpiresAt"]));
+        let statement = &document["Statement"][0];
+        assert_eq!(statement["Action"], json!(["dynamodb:Scan"]));
+        assert_eq!(
+            statement["Condition"]["ForAllValues:StringEquals"],
+            json!({ "dynamodb:Attributes": ["PK", "ExpiresAt"] })
+        );
+        assert_eq!(statement["Condition"]["StringEqualsIfExists"], json!({ "dynamodb:Select": "SPECIFIC_ATTRIBUTES" }));
     }
 
     #[test]

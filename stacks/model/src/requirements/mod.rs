@@ -13,6 +13,7 @@ mod event_rules;
 mod event_sources;
 mod http_apis;
 mod indexes;
+mod keys;
 mod limits;
 mod metrics;
 mod networks;
@@ -49,6 +50,12 @@ pub enum Requirement {
     TableScan,
     /// Resources that hold data encrypt it, by AWS's default or by a setting.
     Encryption,
+    /// Policies of keys name their principals.
+    KeyPolicy,
+    /// The material of keys is replaced every year.
+    KeyRotation,
+    /// Roles encrypt and decrypt data with a key only within an encryption context.
+    EncryptionContext,
     /// Resources are reachable over TLS only, in version 1.2 or newer.
     Tls,
     /// Log groups have a retention, functions have a log group, and resources that hold data outlive their stack.
@@ -95,6 +102,9 @@ impl Requirement {
             Self::WildcardResource => WILDCARD_RESOURCE,
             Self::TableScan => "table-scan",
             Self::Encryption => "encryption",
+            Self::KeyPolicy => "key-policy",
+            Self::KeyRotation => "key-rotation",
+            Self::EncryptionContext => "encryption-context",
             Self::Tls => "tls",
             Self::Retention => "retention",
             Self::Protection => "protection",
@@ -153,7 +163,7 @@ struct Subject<'a> {
     resource: &'a Value,
 }
 
-const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 14] = [
+const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 15] = [
     access::check,
     alarms::check,
     callers::check,
@@ -162,6 +172,7 @@ const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 14] = [
     event_sources::check,
     http_apis::check,
     indexes::check,
+    keys::check,
     limits::check,
     networks::check,
     regions::check,

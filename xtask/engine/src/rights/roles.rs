@@ -43,7 +43,7 @@ pub struct Role {
     pub boundary: Option<Vec<PolicyStatement>>,
     /// What could not be read, in words. A grant that it belongs to allows no request here.
     pub unread: BTreeSet<String>,
-    /// The tags of user pools, by the pool's ARN here: the permissions boundary names pools by their tags.
+    /// The tags of user pools and keys, by the ARN here: the permissions boundary names both by their tags.
     pub tags: BTreeMap<String, Vec<(String, String)>>,
     /// Names of resources here that differ from the stage's by more than the stage's name: by the name here, the other.
     pub renamed: BTreeMap<String, String>,
@@ -84,7 +84,7 @@ impl Deployed {
 ///
 /// When a function has no role in its own stack.
 pub fn roles(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> Result<Vec<Role>, RightsError> {
-    let (renamed, tags) = (renamed(other, here, deployed), pool_tags(other, here, deployed));
+    let (renamed, tags) = (renamed(other, here, deployed), resource_tags(other, here, deployed));
     let mut roles = Vec::new();
     for (stack, id) in functions(other.systems) {
         let function =
@@ -201,17 +201,29 @@ fn renamed(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> BTre
     renamed
 }
 
-/// Returns the tags that the templates give user pools, by the pool's ARN here.
-fn pool_tags(other: Rendered<'_>, here: Rendered<'_>, deployed: &Deployed) -> BTreeMap<String, Vec<(String, String)>> {
+/// Types with generated IDs, with the property of their tags.
+const TAGGED: [(&str, &str); 2] = [("AWS::Cognito::UserPool", "UserPoolTags"), ("AWS::KMS::Key", "Tags")];
+
+/// Returns the tags that the templates give resources with generated IDs, by the ARN here.
+fn resource_tags(
+    other: Rendered<'_>,
+    here: Rendered<'_>,
+    deployed: &Deployed,
+) -> BTreeMap<String, Vec<(String, String)>> {
     let mut tags = BTreeMap::new();
     for stack in other.systems.iter().flat_map(|system| &system.stacks) {
         let resources = stack.template["Resources"].as_object().into_iter().flatten();
-        for (logical_id, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
+        for (logical_id, resource) in resources {
+            let Some((_, property)) = TAGGED.iter().find(|(kind, _)| resource["Type"] == *kind) else { continue };
             let mut resolver = Resolver::new(other, here, stack, deployed);
             let arn = resolver.text(&json!({ "Fn::GetAtt": [logical_id, "Arn"] }));
-            let given = pool["Properties"]["UserPoolTags"].as_object().into_iter().flatten();
-            let given = given.map(|(key, value)| (format!("aws:ResourceTag/{key}"), resolver.text(value)));
-            tags.insert(arn, given.collect());
+            let given = &resource["Properties"][property];
+            let in_map = given.as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value));
+            let in_list = given.as_array().into_iter().flatten();
+            let in_list = in_list.filter_map(|tag| Some((tag["Key"].as_str()?, &tag["Value"])));
+            let named = in_map.chain(in_list);
+            let named = named.map(|(key, value)| (format!("aws:ResourceTag/{key}"), resolver.text(value)));
+            tags.insert(arn, named.collect());
         }
     }
     tags

@@ -105,7 +105,7 @@ impl Page {
 }
 
 /// The browser's program.
-fn browser() -> PathBuf {
+pub(crate) fn browser() -> PathBuf {
     if let Some(program) = std::env::var_os("XTASK_CHROMIUM") {
         return program.into();
     }

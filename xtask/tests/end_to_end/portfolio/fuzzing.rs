@@ -1,9 +1,12 @@
 //! Schemathesis, a fuzzer for described APIs, against the contract that the front end is written against.
 
-use std::{path::PathBuf, process::Command, sync::Arc};
+use std::{process::Command, sync::Arc};
 
 use super::world::World;
-use crate::cloud::{text, workspace};
+use crate::{
+    cloud::{text, workspace},
+    schemathesis,
+};
 
 /// So that every run asks the same.
 const SEED: &str = "20240315";
@@ -11,7 +14,6 @@ const SEED: &str = "20240315";
 const EXAMPLES: &str = "25";
 /// What no answer may be: an error of the server's, or another than the contract says.
 const CHECKS: &str = "not_a_server_error,response_schema_conformance,content_type_conformance";
-const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 pub(super) async fn fuzzing_the_contract_finds_nothing(world: Arc<World>) {
     let email = "fuzzer@example.com";
@@ -23,7 +25,7 @@ pub(super) async fn fuzzing_the_contract_finds_nothing(world: Arc<World>) {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let contract = directory.path().join("contract.yml");
         std::fs::write(&contract, readable_contract()).expect("a file");
-        let output = Command::new(installed().join("bin/schemathesis"))
+        let output = Command::new(schemathesis::installed().join("bin/schemathesis"))
             .arg("run")
             .arg(&contract)
             .args(["--url", &api, "--header", &format!("Authorization: Bearer {token}")])
@@ -53,24 +55,4 @@ fn readable_contract() -> String {
         // The fuzzer guesses passwords for the address in the examples, which leads to pauses.
         .replace(super::world::OWNER, "guessed@example.com")
         .replace(|character: char| character.is_control() && character != '\n', "")
-}
-
-/// A virtual environment with schemathesis in it, made once.
-fn installed() -> PathBuf {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
-    let (marker, requirements) = (directory.join("complete"), directory.join("requirements.txt"));
-    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == REQUIREMENTS) {
-        return directory;
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&directory));
-    std::fs::write(&requirements, REQUIREMENTS).expect("a file");
-    let pip = directory.join("bin/pip");
-    run(Command::new(pip).args(["install", "--quiet", "--no-deps", "--requirement"]).arg(&requirements));
-    std::fs::write(&marker, REQUIREMENTS).expect("a file");
-    directory
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("it starts");
-    assert!(output.status.success(), "{command:?}: {}", text(&output));
 }

@@ -70,7 +70,8 @@ impl Statement {
             other => panic!("no effect: {other:?}"),
         };
         let texts = |name: &str| several(&fields[name]).into_iter().map(&resolve).collect();
-        let conditions = fields.get("Condition").and_then(Value::as_object).map(conditions).unwrap_or_default();
+        let conditions = fields.get("Condition").and_then(Value::as_object);
+        let conditions = conditions.map(|operators| conditions_of(operators, &resolve)).unwrap_or_default();
         let except = fields.contains_key("NotResource");
         let resources = texts(if except { "NotResource" } else { "Resource" });
         let except_actions = fields.contains_key("NotAction");
@@ -86,21 +87,26 @@ impl Statement {
     }
 }
 
-fn conditions(operators: &Map<String, Value>) -> Vec<Condition> {
-    let of = |(operator, keys): (&String, &Value)| {
-        let keys = keys.as_object().expect("condition keys").clone();
-        let operator = operator.clone();
-        keys.into_iter().map(move |(key, values)| {
-            let values = several(&values).into_iter().map(|value| value.as_str().expect("a text").to_owned());
-            Condition { operator: operator.clone(), key, values: values.collect() }
-        })
-    };
-    operators.iter().flat_map(of).collect()
+/// Reads conditions. The stage is a value of encryption contexts, which is exchanged as in resources.
+fn conditions_of(operators: &Map<String, Value>, resolve: impl Fn(&Value) -> String) -> Vec<Condition> {
+    let mut conditions = Vec::new();
+    for (operator, keys) in operators {
+        for (key, values) in keys.as_object().expect("condition keys") {
+            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+            let is_context = key.starts_with("kms:EncryptionContext:");
+            let values = several(values).into_iter().map(|value| if is_context { resolve(value) } else { text(value) });
+            conditions.push(Condition { operator: operator.clone(), key: key.clone(), values: values.collect() });
+        }
+    }
+    conditions
 }
 
 impl Condition {
     fn holds(&self, need: &Need) -> bool {
         let there = need.context.iter().find(|(key, _)| key.eq_ignore_ascii_case(&self.key)).map(|(_, values)| values);
+        if self.operator == "Null" {
+            return self.values.contains(&there.is_none().to_string());
+        }
         let (quantifier, operator) = self.operator.split_once(':').unwrap_or(("", &self.operator));
         let (operator, if_exists) = operator.strip_suffix("IfExists").map_or((operator, false), |bare| (bare, true));
         let holds = |value: &String| match operator {
@@ -205,6 +211,16 @@ mod tests {
         ]));
         assert!(allows(&role, &Need::new("dynamodb:Query", "t")));
         assert!(!allows(&role, &Need::new("dynamodb:Scan", "t")));
+    }
+
+    #[test]
+    fn a_context_may_be_required() {
+        let role = statements(json!([{
+            "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "k",
+            "Condition": { "Null": { "kms:EncryptionContextKeys": "false" } },
+        }]));
+        let need = || Need::new("kms:Decrypt", "k");
+        assert!(allows(&role, &need().with("kms:EncryptionContextKeys", "stage")) && !allows(&role, &need()));
     }
 
     #[test]

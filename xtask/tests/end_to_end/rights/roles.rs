@@ -73,11 +73,20 @@ impl Templates {
         renamed
     }
 
-    /// The ARNs of the user pools that have the stage's tags.
+    /// The ARNs of the user pools and keys that have the stage's tags.
     pub(super) fn pools(&self, deployed: &Deployed) -> BTreeSet<String> {
         let mut pools = BTreeSet::new();
         for (stack, template) in &self.stacks {
             let resources = template["Resources"].as_object().expect("resources").iter();
+            for (logical_id, key) in resources.clone().filter(|(_, resource)| resource["Type"] == "AWS::KMS::Key") {
+                for tag in [("stage", STAGE), ("system", self.system.as_str())] {
+                    let tag = serde_json::json!({ "Key": tag.0, "Value": tag.1 });
+                    let tags = key["Properties"]["Tags"].as_array().expect("tags");
+                    assert!(tags.contains(&tag), "{logical_id} lacks {tag}");
+                }
+                let id = deployed.get(&(stack.clone(), logical_id.clone()));
+                pools.extend(id.map(|id| format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{id}")));
+            }
             for (logical_id, pool) in resources.filter(|(_, resource)| resource["Type"] == "AWS::Cognito::UserPool") {
                 let tags = &pool["Properties"]["UserPoolTags"];
                 assert_eq!(
@@ -197,6 +206,7 @@ impl Resolver<'_> {
             ("AWS::DynamoDB::Table", Some("Arn")) => arn("dynamodb", &format!("table/{id}")),
             ("AWS::SQS::Queue", Some("Arn")) => arn("sqs", id.rsplit('/').next().unwrap_or_default()),
             ("AWS::Cognito::UserPool", Some("Arn")) => arn("cognito-idp", &format!("userpool/{id}")),
+            ("AWS::KMS::Key", Some("Arn")) => arn("kms", &format!("key/{id}")),
             ("AWS::Events::EventBus", Some("Arn")) => arn("events", &format!("event-bus/{id}")),
             ("AWS::S3::Bucket", Some("Arn")) => format!("arn:aws:s3:::{id}"),
             // A secret's id is its ARN on AWS, and its name on the emulator.
@@ -289,7 +299,9 @@ mod tests {
 
     #[test]
     fn every_role_of_every_system_can_be_read() {
-        for (system, functions) in [("media-uploader", 5), ("portfolio", 1), ("thakii", 3), ("listbackup", 34)] {
+        for (system, functions) in
+            [("media-uploader", 5), ("portfolio", 1), ("thakii", 3), ("listbackup", 34), ("analyticbot", 6)]
+        {
             let templates = Templates::read(system);
             assert_eq!(templates.roles(&deployed(&templates)).len(), functions, "{system}");
             assert_eq!(templates.roles(&Deployed::new()).len(), functions, "{system}, with nothing deployed");

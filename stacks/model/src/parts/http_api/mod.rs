@@ -12,6 +12,7 @@ mod stage;
 use std::{collections::BTreeMap, panic::Location};
 
 use contract::Routes;
+use serde_json::json;
 
 use self::{
     authorizer::{Authorizer, AuthorizerKind},
@@ -27,7 +28,7 @@ use super::{
     function::{FunctionHandle, LOG_RETENTION},
 };
 use crate::{
-    emulator::Feature,
+    emulator::{API_PATH, Feature},
     rendered::{ApiKind, RenderedApi},
     resources::api_gateway_v2::Api as Properties,
     stage::Stage,
@@ -51,6 +52,8 @@ pub struct HttpApi {
     has_logs: bool,
     /// Whether the stage reads CORS as CloudFormation spells it.
     has_cors_names: bool,
+    /// Whether the stage serves APIs under hosts of their own.
+    has_hosts: bool,
     cors: Option<Cors>,
     authorizer: Option<Authorizer>,
     endpoints: Vec<Endpoint>,
@@ -74,6 +77,8 @@ pub struct HttpApiHandle {
     pub url: Text,
     /// The endpoint that API Gateway reports: the same URL, as an attribute of the API.
     pub endpoint: Text,
+    /// The URL at which functions of the stage reach the API: on an emulator, a path of its endpoint.
+    pub url_for_functions: Text,
     /// The ID of the authorizer; `None` if the API has none.
     pub authorizer: Option<Text>,
     kind: Option<AuthorizerKind>,
@@ -92,6 +97,7 @@ impl HttpApi {
             name,
             has_logs: Feature::AccessLogs.is_in(stage),
             has_cors_names: Feature::CorsNames.is_in(stage),
+            has_hosts: Feature::ApiHosts.is_in(stage),
             cors: None,
             authorizer: None,
             endpoints: Vec::new(),
@@ -229,6 +235,15 @@ impl HttpApi {
     }
 }
 
+/// Returns the URL of an API on the emulator, on this machine. Its endpoint, `http://<ID>.execute-api.<host>:<port>`, has the port; the
+/// host is known only to some resolvers.
+fn emulated_url(api: &Reference) -> Text {
+    let endpoint = json!({ "Fn::Split": [":", api.attribute("ApiEndpoint")] });
+    let port: Text = Expression::raw(json!({ "Fn::Select": ["2", endpoint] })).into();
+    let url = format!("http://127.0.0.1:${{Port}}{API_PATH}${{Api}}/{DEFAULT_STAGE}");
+    Expression::sub(&url, [("Port", port), ("Api", api.id())]).into()
+}
+
 /// Returns the issuer of a user pool's tokens (Amazon Cognito developer guide, "Understanding user pool JSON web tokens").
 #[must_use]
 pub fn issuer_of(pool: &Reference) -> Text {
@@ -249,6 +264,7 @@ impl Part for HttpApi {
             name: self.name.clone(),
             url: url.clone().into(),
             endpoint: api.attribute("ApiEndpoint"),
+            url_for_functions: if self.has_hosts { url.clone().into() } else { emulated_url(&api) },
             authorizer: authorizer.as_ref().map(Reference::id),
             kind: self.authorizer.as_ref().map(Authorizer::kind),
             stack: stack.name.clone(),

@@ -135,7 +135,7 @@ async fn delete_resource(context: DeployContext<'_>, resource: &StatefulResource
         (StatefulKind::Bucket, _) => clients.s3_in(resource.region.as_deref()).delete_bucket(&resource.name).await,
         (StatefulKind::UserPool, Some(id)) => clients.cognito().delete_pool(id).await,
         // A pool without an ID could be another program's.
-        (StatefulKind::UserPool | StatefulKind::Table | StatefulKind::Secret, _) => Ok(false),
+        (StatefulKind::UserPool | StatefulKind::Table | StatefulKind::Secret | StatefulKind::Key, _) => Ok(false),
     };
     deleted.map_err(failed_to("delete", resource.to_string()))
 }

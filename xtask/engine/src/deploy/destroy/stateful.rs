@@ -14,6 +14,8 @@ pub enum StatefulKind {
     Table,
     /// A secret, which is only deleted in Secrets Manager.
     Secret,
+    /// A key, which is only deleted in KMS.
+    Key,
 }
 
 impl StatefulKind {
@@ -24,17 +26,19 @@ impl StatefulKind {
             "AWS::Cognito::UserPool" => Some(Self::UserPool),
             "AWS::DynamoDB::Table" => Some(Self::Table),
             "AWS::SecretsManager::Secret" => Some(Self::Secret),
+            "AWS::KMS::Key" => Some(Self::Key),
             _ => None,
         }
     }
 
-    /// The property with its name.
-    const fn name_property(self) -> &'static str {
+    /// The property with its name. A key has none: only its stack knows its ID.
+    const fn name_property(self) -> Option<&'static str> {
         match self {
-            Self::Bucket => "BucketName",
-            Self::UserPool => "UserPoolName",
-            Self::Table => "TableName",
-            Self::Secret => "Name",
+            Self::Bucket => Some("BucketName"),
+            Self::UserPool => Some("UserPoolName"),
+            Self::Table => Some("TableName"),
+            Self::Secret => Some("Name"),
+            Self::Key => None,
         }
     }
 }
@@ -55,7 +59,7 @@ pub struct StatefulResource {
 }
 
 impl StatefulResource {
-    /// Returns whether `destroy` can delete it. Tables and secrets are always kept.
+    /// Returns whether `destroy` can delete it. Tables, secrets and keys are always kept.
     pub(crate) const fn is_deletable(&self) -> bool {
         matches!(self.kind, StatefulKind::Bucket | StatefulKind::UserPool)
     }
@@ -63,11 +67,14 @@ impl StatefulResource {
     /// The consequence of keeping it for the next deploy.
     ///
     /// CloudFormation imports resources with a static name (CloudFormation user guide, "Import AWS resources into a CloudFormation stack
-    /// automatically"): none whose name contains the account's number, and no secrets, whose ARNs end in random characters.
+    /// automatically"): none whose name contains the account's number, and neither secrets, whose ARNs end in random characters, nor keys.
     pub(crate) const fn when_kept(&self) -> &'static str {
         match self.kind {
             StatefulKind::Table => "kept; the next deploy imports it",
             StatefulKind::UserPool => "kept; the next deploy creates a new one",
+            StatefulKind::Key => {
+                "kept; the next deploy creates a new one, which decrypts nothing of this one; import this one with a change set of type IMPORT"
+            }
             StatefulKind::Bucket | StatefulKind::Secret => {
                 "kept; delete it before the next deploy, or import it with a change set of type IMPORT"
             }
@@ -82,6 +89,7 @@ impl std::fmt::Display for StatefulResource {
             StatefulKind::UserPool => "user pool",
             StatefulKind::Table => "table",
             StatefulKind::Secret => "secret",
+            StatefulKind::Key => "key",
         };
         write!(formatter, "{kind} {}", self.name)?;
         self.id.as_ref().map_or(Ok(()), |id| write!(formatter, " ({id})"))
@@ -100,7 +108,7 @@ fn of_stack(stack: &RenderedStack, account: &str, region: &str) -> Vec<StatefulR
     let region = stack.region.as_deref().unwrap_or(region);
     let found = resources.filter(|(_, resource)| is_retained(resource)).filter_map(|(_, resource)| {
         let kind = StatefulKind::of(resource["Type"].as_str()?)?;
-        let name = known(&resource["Properties"][kind.name_property()], account, region)?;
+        let name = known(&resource["Properties"][kind.name_property()?], account, region)?;
         let (system, region) = (stack.system.clone(), stack.region.clone());
         Some(StatefulResource { kind, name, id: None, region, system })
     });
@@ -152,7 +160,7 @@ mod tests {
     #[test]
     fn only_resources_with_a_static_name_are_imported() {
         assert!(resource(StatefulKind::Table).when_kept().contains("imports it"));
-        for kind in [StatefulKind::Bucket, StatefulKind::Secret] {
+        for kind in [StatefulKind::Bucket, StatefulKind::Secret, StatefulKind::Key] {
             assert!(resource(kind).when_kept().contains("IMPORT"));
         }
     }
@@ -163,6 +171,8 @@ mod tests {
         for kept in ["table notes-prod", "secret notes/prod/salt"] {
             assert!(names.iter().any(|name| name == kept), "{kept} is not in {names:?}");
         }
-        assert!(!resource(StatefulKind::Table).is_deletable());
+        for kept in [StatefulKind::Table, StatefulKind::Secret, StatefulKind::Key] {
+            assert!(!resource(kept).is_deletable(), "{kept:?}");
+        }
     }
 }

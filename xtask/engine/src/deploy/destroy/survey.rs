@@ -155,7 +155,7 @@ impl Surveyor<'_> {
                     None => {}
                 }
             }
-            // Tables and secrets are kept in any case.
+            // Tables, secrets and keys are kept in any case.
             _ => {}
         }
         Ok(())
@@ -270,7 +270,7 @@ impl Surveyor<'_> {
             }
             StatefulKind::Table => (body["Properties"]["DeletionProtectionEnabled"] == true)
                 .then(|| format!("table {name} of stack {} has deletion protection", stack.name)),
-            StatefulKind::UserPool | StatefulKind::Secret => None,
+            StatefulKind::UserPool | StatefulKind::Secret | StatefulKind::Key => None,
         };
         self.found.refusals.extend(refusal);
         Ok(())

@@ -42,7 +42,8 @@ pub(super) fn requests(service: &str, operation: &str, body: &Value, place: &Pla
         // An alias stands for a key that the call does not name.
         ("kms", operation) if !operation.is_empty() => {
             let key = field("KeyId").filter(|key| !key.contains("alias/"))?;
-            one(place.arn_of(service, "key/", key))
+            let request = Request::new(format!("{service}:{operation}"), place.arn_of(service, "key/", key));
+            Some(vec![in_context(request, &body["EncryptionContext"])])
         }
         ("states" | "events" | "kinesis" | "firehose", _) => stream(service, operation, body, place),
         // CloudWatch signs for another name than its actions have.
@@ -54,6 +55,15 @@ pub(super) fn requests(service: &str, operation: &str, body: &Value, place: &Pla
         ("sts", "GetCallerIdentity") => Some(Vec::new()),
         _ => None,
     }
+}
+
+/// Adds the encryption context of a request (KMS developer guide, "Condition keys for AWS KMS"). Without one, the request has no such key.
+fn in_context(request: Request, context: &Value) -> Request {
+    let pairs = context.as_object().into_iter().flatten();
+    pairs.fold(request.knowing("kms:EncryptionContextKeys"), |request, (name, value)| {
+        let request = request.with("kms:EncryptionContextKeys", name.as_str());
+        request.with(&format!("kms:EncryptionContext:{name}"), value.as_str().unwrap_or_default())
+    })
 }
 
 /// The services that receive events and records, and start executions with them.

@@ -178,6 +178,51 @@ fn the_other_services_name_operation_and_resource() {
 }
 
 #[test]
+fn a_key_is_used_in_the_context_of_the_request() {
+    let body = json!({ "KeyId": "k", "EncryptionContext": { "stage": "local", "user_id": "7" } });
+    let expected = Request::new("kms:Decrypt", place().arn("kms", "key/k"))
+        .with("kms:EncryptionContextKeys", "stage")
+        .with("kms:EncryptionContextKeys", "user_id")
+        .with("kms:EncryptionContext:stage", "local")
+        .with("kms:EncryptionContext:user_id", "7");
+    let found = requests(&json_call("kms", "TrentService.Decrypt", &body), &place()).expect("known");
+    let context = |request: &Request| {
+        let mut context = request.context().clone();
+        context.retain(|key, _| key.starts_with("kms:"));
+        context
+    };
+    assert_eq!(found.iter().map(context).collect::<Vec<_>>(), [context(&expected)]);
+    // A request without a context has no key of it, which conditions with `Null` notice.
+    let without =
+        requests(&json_call("kms", "TrentService.Decrypt", &json!({ "KeyId": "k" })), &place()).expect("known");
+    assert_eq!(without[0].context().get("kms:EncryptionContextKeys"), Some(&Vec::new()));
+}
+
+#[test]
+fn a_scan_has_the_attributes_that_it_reads() {
+    let scan = |body: Value| {
+        let found = requests(&json_call("dynamodb", "DynamoDB_20120810.Scan", &body), &place()).expect("known");
+        let of = |key: &str| found[0].context().get(key).cloned().unwrap_or_default();
+        (of("dynamodb:Attributes"), of("dynamodb:Select"))
+    };
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let some = json!({
+        "TableName": "t", "ProjectionExpression": "#pk, leases.dead",
+        "FilterExpression": "begins_with(#pk, :p) AND (NOT expires > :now)", "ExpressionAttributeNames": { "#pk": "pk" },
+    });
+    assert_eq!(scan(some), (texts(&["expires", "leases", "pk"]), texts(&["SPECIFIC_ATTRIBUTES"])));
+    assert_eq!(scan(json!({ "TableName": "t" })), (Vec::new(), texts(&["ALL_ATTRIBUTES"])));
+    assert_eq!(scan(json!({ "TableName": "t", "Select": "COUNT" })), (Vec::new(), texts(&["COUNT"])));
+}
+
+#[test]
+fn a_call_of_an_api_of_the_stage_needs_no_permission() {
+    let sent = |path: &str| requests(&call("POST", path, &[], "{}"), &place());
+    assert_eq!(sent("/_aws/execute-api/0a1b2c3d/$default/items"), Ok(Vec::new()));
+    assert!(sent("/_aws/execute-api/0a1b2c3d/$default/@connections/1").is_err());
+}
+
+#[test]
 fn a_call_that_is_not_known_is_an_error() {
     let named = |service: &str, target: &str| requests(&json_call(service, target, &json!({})), &place());
     assert_eq!(named("dynamodb", "DynamoDB_20120810.ExecuteStatement"), Err("dynamodb ExecuteStatement".to_owned()));
