@@ -3,7 +3,8 @@
 //!
 //! Observed in MiniStack 1.5.33. Features that it accepts and ignores stay in the templates, because they do no harm:
 //! lifecycle rules of buckets (objects do not expire or change their storage class, and the bucket has no lifecycle configuration),
-//! headers that a presigned URL sets for a version of an object, expiry of items and recovery of tables, retries and dead-letter queues of event rules (an event whose function fails is lost),
+//! headers that a presigned URL sets for a version of an object, kinds of characters that a generated secret excludes, expiry of
+//! items and recovery of tables, retries and dead-letter queues of event rules (an event whose function fails is lost),
 //! batching windows of event source mappings, splitting of failed batches of a stream, request validators (methods do not keep
 //! theirs), tracing, reserved concurrency of functions, CloudFront's cache (requests are served, and invalidations are listed), and
 //! networks: functions in a VPC reach the same services as others, subnets and security groups need not exist, and endpoints have

@@ -259,7 +259,7 @@ impl FileProcessor {
         let change = FileChange::failed(&message.file_key, media::describe(&message.path).0);
         for attempt in 1..=ATTEMPTS {
             if state.standing(time::ttl(0)) != Standing::Open || state.marker != MarkerState::Absent {
-                return Ok(self.complete(&message.run_id).await?);
+                return self.complete(&message.run_id).await;
             }
             match self.runs.count(&self.files, &state, &change).await {
                 Ok(Counted::Now(_)) => {

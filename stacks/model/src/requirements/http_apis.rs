@@ -13,11 +13,13 @@ const WITH_AUTHORIZER: [&str; 2] = ["CUSTOM", "JWT"];
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     match subject.resource_type() {
         ROUTE if is_of_http_api(subject) => route(subject, found),
-        STAGE if is_of_http_api(subject) && Feature::AccessLogs.is_in(subject.stage) => {
-            if subject.property("AccessLogSettings.DestinationArn").is_null() {
-                let message = "its requests are not logged; set AccessLogSettings".to_owned();
-                subject.violates(Requirement::AccessLog, "AccessLogSettings", message, found);
-            }
+        STAGE
+            if is_of_http_api(subject)
+                && Feature::AccessLogs.is_in(subject.stage)
+                && subject.property("AccessLogSettings.DestinationArn").is_null() =>
+        {
+            let message = "its requests are not logged; set AccessLogSettings".to_owned();
+            subject.violates(Requirement::AccessLog, "AccessLogSettings", message, found);
         }
         _ => {}
     }

@@ -13,7 +13,7 @@ const WORTHWHILE_PERCENT: usize = 95;
 /// Encodes content into a buffer.
 pub(super) enum Encoder {
     Plain(Vec<u8>),
-    Gzip(GzEncoder<Vec<u8>>),
+    Gzip(Box<GzEncoder<Vec<u8>>>),
 }
 
 impl Encoder {
@@ -22,7 +22,7 @@ impl Encoder {
     }
 
     pub(super) fn gzip(level: u32) -> Self {
-        Self::Gzip(GzEncoder::new(Vec::new(), Compression::new(level.min(9))))
+        Self::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::new(level.min(9)))))
     }
 
     pub(super) const fn is_gzip(&self) -> bool {
