@@ -335,7 +335,6 @@ mod tests {
             status,
             headers: [(header.to_owned(), "id".to_owned())].into(),
             body: body.as_bytes().to_vec(),
-            ..Response::default()
         };
         let own = r#"{"message":"Not Found"}"#;
         assert_eq!(missing_route(&response(404, OF_HTTP_API, own), false), Some(NOT_FOUND));

@@ -1,6 +1,9 @@
 //! A client of AnalyticBot's API, and its responses.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use reqwest::{Method, RequestBuilder, Response, header::HeaderMap};
 use serde_json::{Value, json};
@@ -48,8 +51,8 @@ impl Said {
     /// Returns the code of an error with this status, which has the headers of its kind.
     pub(super) fn error(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{:#}", self.body);
-        let keys: Vec<_> = self.body.as_object().expect("an object").keys().map(String::as_str).collect();
-        assert_eq!(keys, ["code", "detail", "error"], "{:#}", self.body);
+        let keys: BTreeSet<_> = self.body.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(keys, BTreeSet::from(["code", "detail", "error"]), "{:#}", self.body);
         assert_eq!(self.headers.contains_key("www-authenticate"), status == 401, "{:?}", self.headers);
         if status == 429 {
             let seconds = self.headers["retry-after"].to_str().expect("a text").parse::<u32>();
