@@ -71,10 +71,7 @@ impl StackResource<'_> {
             "Events::EventBus" => regional(vec![format!("event-bus/{}", self.name("Name"))]),
             "Events::Rule" => regional(vec![format!("rule/{}{}", self.bus(), self.name("Name"))]),
             // Secrets Manager adds a hyphen and six characters.
-            "SecretsManager::Secret" => {
-                let name = self.name("Name");
-                regional(vec![format!("secret:{name}{}", if name.ends_with('*') { "" } else { "-*" })])
-            }
+            "SecretsManager::Secret" => regional(vec![format!("secret:{}-*", self.name("Name"))]),
             // The ARN of a group may end with an ID.
             "ResourceGroups::Group" => regional(with_children("group/", &self.name("Name"), "/*")),
             "KMS::Alias" => regional(vec![self.name("AliasName")]),
@@ -176,7 +173,7 @@ impl StackResource<'_> {
 }
 
 /// Returns a pattern for names that begin with the system's name and contain the stage's, so that a policy is as long
-/// for forty functions as for one: `<system>-*-<stage>`, `<system>-<stage>-*`, `<system>-*-<stage>-*` and `<system>/<stage>/*`.
+/// for forty functions as for one: `<system>-*-<stage>`, `<system>-<stage>-*` and `<system>-*-<stage>-*`.
 /// Other names, and those with a variable after the stage, are returned unchanged.
 ///
 /// No pattern matches a name of another system or stage: no system's name extends another's with a hyphen, neither do the names of
@@ -185,10 +182,6 @@ pub(super) fn to_pattern(name: &str, stack: &RenderedStack) -> String {
     let (system, stage) = (&stack.system, stack.stage());
     if stage.is_empty() {
         return name.to_owned();
-    }
-    let in_folder = name.trim_start_matches('/').strip_prefix(&format!("{system}/{stage}/"));
-    if in_folder.is_some_and(|rest| !rest.is_empty() && !rest.contains('$')) {
-        return format!("{}{system}/{stage}/*", if name.starts_with('/') { "/" } else { "" });
     }
     let (folder, last) = name.split_at(name.rfind('/').map_or(0, |slash| slash + 1));
     let (first, end) = (format!("{system}-"), format!("-{stage}"));
@@ -341,12 +334,11 @@ mod tests {
     #[test]
     fn names_that_continue_after_the_stage_become_one_pattern() {
         let named = |name: &str| ("AWS::Logs::LogGroup", json!({ "LogGroupName": name }));
-        let names =
-            ["/aws/lambda/system-api-dev-get", "/aws/lambda/system-jobs-dev-put", "system-dev-list", "/system/dev/x"];
+        let names = ["/aws/lambda/system-api-dev-get", "/aws/lambda/system-jobs-dev-put", "system-dev-list"];
         let scopes = scopes_of(&names.map(named));
         let patterns: BTreeSet<_> =
             scopes["logs"].iter().filter_map(|arn| arn.split_once("log-group:")).map(|(_, name)| name).collect();
-        let expected = ["/aws/lambda/system-*-dev-*", "system-dev-*", "/system/dev/*"];
+        let expected = ["/aws/lambda/system-*-dev-*", "system-dev-*"];
         assert_eq!(patterns, BTreeSet::from(expected));
         let bucket = ("AWS::S3::Bucket", json!({ "BucketName": { "Fn::Sub": "system-data-dev-${AWS::AccountId}" } }));
         let exact = "arn:${AWS::Partition}:s3:::system-data-dev-${AWS::AccountId}".to_owned();

@@ -46,6 +46,9 @@ pub(super) async fn row_10_a_user_has_one_bot_and_a_token_one_user(world: Arc<Wo
     assert_eq!(world.bob.status().await.error(404), "BOT_NOT_FOUND");
 }
 
+/// The bot of row 11 and its guards.
+const GUARDS: [&str; 4] = ["BOTID#1010", "NAME#stub_1010_bot", "TOKEN#", "USER#"];
+
 pub(super) async fn row_11_one_of_ten_parallel_registrations_wins(world: Arc<World>) {
     let person = world.user("cleo", "user").await;
     let token = world.token(1010, "VALID");
@@ -55,9 +58,9 @@ pub(super) async fn row_11_one_of_ten_parallel_registrations_wins(world: Arc<Wor
     for said in lost {
         assert_eq!(said.error(400), "BOT_ALREADY_EXISTS");
     }
-    assert_eq!(guards(&world, &person).await, ["NAME#stub_1010_bot", "TOKEN#", "USER#"]);
+    assert_eq!(guards(&world, &person).await, GUARDS);
 
-    // The same with removals in between: a bot exists with both guards, or none of the three does.
+    // The same with removals in between: a bot exists with its guards, or none of the four items does.
     let rounds = (0..6).map(|round| {
         let (person, token) = (&person, &token);
         async move { if round % 2 == 0 { person.remove().await } else { person.create(token).await } }
@@ -66,7 +69,7 @@ pub(super) async fn row_11_one_of_ten_parallel_registrations_wins(world: Arc<Wor
         assert!([200, 201, 400, 404, 409].contains(&said.status), "{said:?}");
     }
     let left = guards(&world, &person).await;
-    assert!(left.is_empty() || left == ["NAME#stub_1010_bot", "TOKEN#", "USER#"], "{left:?}");
+    assert!(left.is_empty() || left == GUARDS, "{left:?}");
     person.remove().await;
     assert_eq!(guards(&world, &person).await, [""; 0]);
 }
