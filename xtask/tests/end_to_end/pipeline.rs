@@ -393,6 +393,8 @@ const NOT_A_WORKFLOWS: &[&str] = &[
     "cognito-idp:InitiateAuth",
     "cognito-idp:ListUserPools",
     "cognito-idp:RespondToAuthChallenge",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
     "iam:ListOpenIDConnectProviders",
     "iam:SimulatePrincipalPolicy",
     "lambda:UpdateFunctionConfiguration",

@@ -171,11 +171,15 @@ pub async fn apply(
     let mut deployed = Deployed { outputs: known, ..Deployed::default() };
     let is_foundation = |stack: &&PlannedStack| stack.system == foundation::SYSTEM;
     let (first, rest): (Vec<_>, Vec<_>) = plan.stacks.iter().partition(is_foundation);
+    let has_bucket = |stack: &&PlannedStack| stack.stack == foundation::ARTIFACTS;
+    let (with_bucket, other): (Vec<_>, Vec<_>) = first.into_iter().partition(has_bucket);
     let poller = Poller::new(context.clients);
-    Rollout { context, poller: &poller, bucket: None }.deploy(first, guard, &mut deployed).await?;
+    Rollout { context, poller: &poller, bucket: None }.deploy(with_bucket, guard, &mut deployed).await?;
+    // A large template is read from the bucket. That of the deploy roles grows with the systems.
+    let bucket = artifact_bucket(context.stage, &deployed.outputs);
+    Rollout { context, poller: &poller, bucket: bucket.as_deref() }.deploy(other, guard, &mut deployed).await?;
     let needed = plan::required_artifacts(plan, artifacts);
     let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
-    let bucket = artifact_bucket(context.stage, &deployed.outputs);
     if needs_bucket && bucket.is_none() {
         return Err(DeployError::NoFoundation { stage: context.stage.to_owned() });
     }
