@@ -8,6 +8,10 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
+/// The key by which serde_json passes on a number that it keeps as text (its feature `arbitrary_precision`, which a build may enable
+/// for other packages).
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// A value whose objects have no key twice, in any depth.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Unique(pub(super) Value);
@@ -74,6 +78,10 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
+            if name == NUMBER {
+                let text: String = fields.next_value()?;
+                return text.parse().map(Value::Number).map_err(A::Error::custom);
+            }
             let value = fields.next_value_seed(Self)?;
             if map.insert(name, value).is_some() {
                 return Err(A::Error::custom("duplicate key"));
