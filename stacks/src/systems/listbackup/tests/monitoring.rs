@@ -27,6 +27,7 @@ fn four_families_of_alarms_have_the_specified_thresholds() {
     let mut count = 0;
     for function in functions::BY_STACK.iter().flat_map(|(_, functions)| *functions) {
         let timeout = match function.function {
+            "authorizer" => 10_000.0,
             "backupOrchestrator" => 900_000.0,
             "fileProcessor" => 300_000.0,
             _ => 1000.0 * f64::from(listbackup_contract::limits::TIMEOUT_SECONDS),
