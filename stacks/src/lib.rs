@@ -10,7 +10,7 @@ use model::{
     template::RenderError,
 };
 
-/// The systems of this repository: Media Uploader, Portfolio, Thakii and ListBackup.
+/// The systems of this repository: Media Uploader, Portfolio, Thakii, ListBackup and AnalyticBot.
 #[derive(Debug, Clone, Copy)]
 pub struct Project;
 
