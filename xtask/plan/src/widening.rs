@@ -15,7 +15,7 @@ use crate::{
 
 /// Returns everything that a change widens, each in words that follow "would".
 pub(crate) fn widenings(sides: &Sides<'_>, before: &Policies, after: &Policies) -> Vec<String> {
-    let mut found = opened(sides.old.is_none(), before, after);
+    let mut found = opened(sides, before, after);
     found.extend(loosened(before, after));
     if sides.new.is_some() || sides.loses_protection {
         found.extend(no_longer_denied(before, after));
@@ -43,12 +43,22 @@ pub(crate) fn loses_protection(change: &ResourceChange, old: Option<&Value>, cha
 }
 
 /// Wildcards and principals that were not allowed before.
-fn opened(is_new: bool, before: &Policies, after: &Policies) -> Vec<String> {
-    let already = before.openings();
+fn opened(sides: &Sides<'_>, before: &Policies, after: &Policies) -> Vec<String> {
+    let (already, all) = (before.openings(), after.openings());
+    let is_own_key = is_key_of_the_account(sides, &all);
     // A new role trusts the service it is for; a service is reported where a role already exists.
-    let is_inherent = |opening: &String| is_new && opening.starts_with("principal `Service ");
-    let new = after.openings().into_iter().filter(|opening| !already.contains(opening) && !is_inherent(opening));
+    let is_inherent =
+        |opening: &String| is_own_key || (sides.old.is_none() && opening.starts_with("principal `Service "));
+    let new = all.iter().filter(|opening| !already.contains(*opening) && !is_inherent(opening));
     new.map(|opening| format!("allow {opening}")).collect()
+}
+
+/// Is the resource a new key that only its own account administers? Without that statement, IAM policies have no effect on
+/// the key (KMS developer guide, "Default key policy").
+fn is_key_of_the_account(sides: &Sides<'_>, openings: &BTreeSet<String>) -> bool {
+    const ACCOUNT: &str = r#"principal `AWS {"Fn::Sub":"arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}`"#;
+    let is_key = sides.old.is_none() && sides.new.is_some_and(|new| new["Type"] == "AWS::KMS::Key");
+    is_key && openings.iter().all(|opening| opening == ACCOUNT || opening == "`kms:*` on `*`")
 }
 
 /// Permissions that were conditional, and would have no condition, or one that is not as narrow.

@@ -185,3 +185,17 @@ fn every_permission_is_reported_on_its_own() {
     assert_eq!(found.len(), 9);
     assert_eq!(found[2], "allow `a:Call2` on `r` without its former condition");
 }
+
+#[test]
+fn a_new_key_that_only_its_account_administers_opens_nothing() {
+    let key = |principal: Value| {
+        let statement = json!({ "Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*" });
+        json!({ "Type": "AWS::KMS::Key", "Properties": { "KeyPolicy": { "Statement": [statement] } } })
+    };
+    let own = key(json!({ "AWS": { "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root" } }));
+    assert_eq!(widenings(None, Some(&own), false), [""; 0]);
+    for other in [json!("*"), json!({ "AWS": "arn:aws:iam::111122223333:root" })] {
+        assert_eq!(widenings(None, Some(&key(other.clone())), false).len(), 2, "{other}");
+        assert!(!widenings(Some(&own), Some(&key(other)), false).is_empty());
+    }
+}
