@@ -1,4 +1,4 @@
-//! Compares or writes the committed templates. [`select`] selects rendered systems and stacks.
+//! Compares or writes the committed templates. `select` selects rendered systems and stacks.
 //!
 //! Only `write` changes files, all of them below `templates/`.
 

@@ -118,7 +118,7 @@ impl HttpApi {
     }
 
     /// Requires a JWT of this issuer for one of these audiences in the header `Authorization`; see
-    /// [`issuer_of`](crate::parts::http_api::issuer_of) for user pools.
+    /// [`issuer_of`] for user pools.
     #[must_use]
     pub fn jwt_authorizer(mut self, logical_id: &str, issuer: Text, audience: Vec<Text>) -> Self {
         self.authorizer = Some(Authorizer::jwt(logical_id, issuer, audience));
