@@ -122,11 +122,6 @@ impl Session {
                     of_stack.insert(api.url_output.clone(), url);
                 }
             }
-            for api in &stack.web_sockets {
-                if let Some(url) = self.web_socket_url(of_stack, &api.id_output, &api.url_output) {
-                    of_stack.insert(api.url_output.clone(), url);
-                }
-            }
         }
         Pages::new(system, outputs, bucket, &self.clients, &self.context.ui)
     }
