@@ -1,0 +1,100 @@
+//! The state of the simulated account: one struct per service, and the events that are still to happen.
+//!
+//! [`Account::advance`] runs the events that are due, in the order of their time. A service schedules one for each transition that takes
+//! time, such as the end of a function's update.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{chance::Chance, time::Moment};
+
+/// An event that is scheduled: a function of the account, and what it is about (an ARN, a name, or several, as the function reads them).
+#[derive(Debug, Clone)]
+struct Event {
+    run: fn(&mut Account, &str),
+    subject: String,
+}
+
+/// The simulated account in all its regions.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The account's ID, twelve digits.
+    pub id: String,
+    /// The region of the stage.
+    pub region: String,
+    /// The randomness of services: physical IDs, durations of operations.
+    pub chance: Chance,
+    now: Moment,
+    events: BTreeMap<(Moment, u64), Event>,
+    scheduled: u64,
+}
+
+impl Account {
+    /// An empty account.
+    #[must_use]
+    pub fn new(id: &str, region: &str, seed: u64) -> Self {
+        Self {
+            id: id.to_owned(),
+            region: region.to_owned(),
+            chance: Chance::for_purpose(seed, "services"),
+            now: Moment::default(),
+            events: BTreeMap::new(),
+            scheduled: 0,
+        }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Schedules an event: `run` is called with `subject` after this time.
+    pub fn schedule(&mut self, after: Duration, run: fn(&mut Self, &str), subject: impl Into<String>) {
+        let event = Event { run, subject: subject.into() };
+        self.events.insert((self.now.plus(after), self.scheduled), event);
+        self.scheduled += 1;
+    }
+
+    /// Runs all events until this moment. `after_each` is called after each one.
+    pub fn advance(&mut self, until: Moment, mut after_each: impl FnMut(&Self)) {
+        while let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= until) {
+            let ((at, _), event) = entry.remove_entry();
+            self.now = self.now.max(at);
+            (event.run)(self, &event.subject);
+            after_each(self);
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// The moment of the next event, if one is scheduled.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Moment> {
+        self.events.first_key_value().map(|((at, _), _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_run_in_the_order_of_their_time_and_may_schedule_others() {
+        fn rename(account: &mut Account, name: &str) {
+            account.id.push_str(name);
+            if name == "b" {
+                account.schedule(Duration::from_secs(1), rename, "c");
+            }
+        }
+        let mut account = Account::new("", "eu-west-1", 1);
+        account.schedule(Duration::from_secs(9), rename, "late");
+        account.schedule(Duration::from_secs(2), rename, "b");
+        account.schedule(Duration::from_secs(1), rename, "a");
+        let mut seen = Vec::new();
+        account
+            .advance(Moment::after_start(Duration::from_secs(5)), |account| seen.push((account.now, account.id.len())));
+        assert_eq!(account.id, "abc");
+        assert_eq!(seen.iter().map(|(at, _)| at.elapsed().as_secs()).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(account.now().elapsed(), Duration::from_secs(5));
+        assert_eq!(account.next_event().map(|at| at.elapsed().as_secs()), Some(9));
+    }
+}
