@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde_json::Value;
+
 use crate::{chance::Chance, time::Moment};
 
 /// An event that is scheduled: a function of the account, and what it is about (an ARN, a name, or several, as the function reads them).
@@ -23,6 +25,8 @@ pub struct Account {
     pub region: String,
     /// The randomness of services: physical IDs, durations of operations.
     pub chance: Chance,
+    /// The properties of resources without behaviour, by region, type and physical ID.
+    pub bags: BTreeMap<(String, String, String), Value>,
     now: Moment,
     events: BTreeMap<(Moment, u64), Event>,
     scheduled: u64,
@@ -36,6 +40,7 @@ impl Account {
             id: id.to_owned(),
             region: region.to_owned(),
             chance: Chance::for_purpose(seed, "services"),
+            bags: BTreeMap::new(),
             now: Moment::default(),
             events: BTreeMap::new(),
             scheduled: 0,
@@ -46,6 +51,11 @@ impl Account {
     #[must_use]
     pub const fn now(&self) -> Moment {
         self.now
+    }
+
+    /// Makes a physical ID as CloudFormation does: `<stack>-<logical ID>-<13 characters>` (CloudFormation user guide, "Name type").
+    pub fn physical_id(&mut self, stack: &str, logical_id: &str) -> String {
+        format!("{stack}-{logical_id}-{}", self.chance.capitals(13))
     }
 
     /// Schedules an event: `run` is called with `subject` after this time.

@@ -11,6 +11,7 @@ mod aws;
 pub mod chance;
 pub mod connector;
 pub mod faults;
+pub mod resources;
 mod services;
 pub mod sts;
 #[cfg(test)]
