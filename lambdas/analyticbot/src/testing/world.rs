@@ -122,12 +122,17 @@ pub(crate) fn token(id: u64, behaviour: &str) -> String {
     format!("{id}:{behaviour}{}", "x".repeat(35))
 }
 
-async fn functions(script: &Script, telegram: &str) -> (Router, Router) {
-    let environment = json!({
+/// The variables of the functions of bots.
+pub(crate) fn environment(telegram: &str) -> Value {
+    json!({
         "STAGE": "local", "USERS_TABLE": USERS, "USER_BOT_CREDENTIALS_TABLE": BOTS, "ADMIN_BOT_ACTIONS_TABLE": ACTIONS,
-        "JWT_SECRET_ARN": "jwt", "FINGERPRINT_SECRET_ARN": "fingerprint", "KMS_KEY_ID": "key",
-        "TELEGRAM_API_BASE": telegram, "TELEGRAM_TIMEOUT_S": "1",
-    });
+        "JWT_SECRET_ARN": "jwt", "ACCESS_TOKEN_MINUTES": "30", "FINGERPRINT_SECRET_ARN": "fingerprint",
+        "KMS_KEY_ID": "key", "TELEGRAM_API_BASE": telegram, "TELEGRAM_TIMEOUT_S": "1",
+    })
+}
+
+async fn functions(script: &Script, telegram: &str) -> (Router, Router) {
+    let environment = environment(telegram);
     let of_users = serde_json::from_value(environment.clone()).expect("every variable");
     let of_admins = serde_json::from_value(environment).expect("every variable");
     let user_bot = user_bot::build(&of_users, &script.aws()).await.expect("a function");
