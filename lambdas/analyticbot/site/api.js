@@ -21,7 +21,12 @@ export function connect(url, ended) {
   async function send(method, path, body) {
     const headers = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (token) headers.Authorization = `Bearer ${token}`;
+    const used = token;
+    if (used) headers.Authorization = `Bearer ${used}`;
+    // A response that arrives after the end of its session belongs to another user than the page does.
+    const ensureSession = () => {
+      if (used !== token) throw new ApiError(401, null);
+    };
     let response;
     try {
       response = await fetch(`${base}${path}`, {
@@ -34,9 +39,11 @@ export function connect(url, ended) {
         referrerPolicy: "no-referrer",
       });
     } catch {
+      ensureSession();
       throw new Error("The server cannot be reached.");
     }
     const answer = await response.json().catch(() => null);
+    ensureSession();
     if (response.ok) return answer;
     const error = new ApiError(response.status, answer);
     const retry = Number(response.headers.get("Retry-After"));

@@ -84,6 +84,7 @@ export function create({ dom, api, navigate }) {
     },
     close() {
       for (const form of Object.values(forms)) form.reset();
+      dom.find("#created").textContent = "";
     },
   };
 }

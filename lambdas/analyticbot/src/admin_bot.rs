@@ -5,7 +5,7 @@ mod audit;
 
 use std::sync::Arc;
 
-use analyticbot_contract::{AdminBot, limits::ACCESS_TOKEN_MINUTES, metrics, routes::AdminBotRoute};
+use analyticbot_contract::{AdminBot, metrics, routes::AdminBotRoute};
 use aws_config::SdkConfig;
 use axum::{
     Json as Answer, Router,
@@ -22,6 +22,7 @@ use crate::{
     crypto::access::AccessTokens,
     domain::bot::BotStatus,
     http::{Access, Admin, ApiError, Code, Fault, Json, Query, UserId, router},
+    settings::positive,
     store::{
         actions::Actions,
         bot::Bot,
@@ -52,7 +53,7 @@ impl FromRef<App> for Arc<Access> {
 /// Serves the routes of administrators.
 ///
 /// # Errors
-/// When the secret is not usable, or when Lambda's runtime interface fails.
+/// When a variable is no number, when the secret is not usable, or when Lambda's runtime interface fails.
 pub async fn serve(started: Started<AdminBot>) -> Result<(), Error> {
     common::http::serve::<AdminBot>(build(&started.environment, &started.aws).await?).await
 }
@@ -67,7 +68,8 @@ pub(crate) async fn build(environment: &AdminBot, aws: &SdkConfig) -> Result<Rou
         telegram_timeout_s: &environment.telegram_timeout_s,
     };
     let secret = SecretSource::new(aws.clone(), environment.jwt_secret_arn.clone());
-    let tokens = AccessTokens::start(secret, ACCESS_TOKEN_MINUTES).await?;
+    let minutes = positive("ACCESS_TOKEN_MINUTES", &environment.access_token_minutes)?;
+    let tokens = AccessTokens::start(secret, minutes).await?;
     let app = App {
         access: Arc::new(Access { tokens, users: Users::new(database.clone(), environment.users_table.clone()) }),
         bots: Bots::new(database.clone(), environment.user_bot_credentials_table.clone()),

@@ -2,6 +2,9 @@
 //!
 //! A password is never part of an event, which Lambda may log: it is read from the one SSM parameter that the environment names, and the
 //! parameter is deleted before the password is used.
+//!
+//! Each operation is one log line with the user and its role, because such changes are no actions on bots. CloudTrail records who invoked
+//! the function, if the account records invocations.
 
 mod event;
 mod password;
@@ -98,7 +101,20 @@ impl App {
         }
     }
 
+    /// Runs an operation, and logs it without names, addresses and passwords.
     async fn run(&self, event: Event, now: Timestamp) -> Result<Answer, OperationError> {
+        let operation = event.name();
+        let result = self.apply(event, now).await;
+        let error = result.as_ref().err().map(ToString::to_string);
+        let (user_id, role, is_active) = match &result {
+            Ok(Answer::User { user, is_active }) => (Some(user.id), Some(user.role.as_str()), Some(*is_active)),
+            Ok(Answer::Actions { .. }) | Err(_) => (None, None, None),
+        };
+        tracing::info!(operation, user_id, role, is_active, error, "administration of users");
+        result
+    }
+
+    async fn apply(&self, event: Event, now: Timestamp) -> Result<Answer, OperationError> {
         match event {
             Event::CreateUser(new) => {
                 if !names::is_user_name(&new.username) {

@@ -48,6 +48,8 @@ pub struct UserBot<V = String> {
     pub user_bot_credentials_table: V,
     /// The secret that signs access tokens.
     pub jwt_secret_arn: V,
+    /// The lifetime of an access token, in minutes: for so long, tokens of a rotated secret remain valid.
+    pub access_token_minutes: V,
     /// The secret whose HMAC of a token makes the token unique.
     pub fingerprint_secret_arn: V,
     /// The key that wraps data keys.
@@ -76,6 +78,8 @@ pub struct AdminBot<V = String> {
     pub admin_bot_actions_table: V,
     /// The secret that signs access tokens.
     pub jwt_secret_arn: V,
+    /// The lifetime of an access token, in minutes: for so long, tokens of a rotated secret remain valid.
+    pub access_token_minutes: V,
     /// The key that wraps data keys.
     pub kms_key_id: V,
     /// The address of Telegram's Bot API.

@@ -55,7 +55,12 @@ impl App {
         ];
         let details: Map<_, _> = details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let action = NewAction { admin_user_id, target_user_id, action: Kind::AdminAccessBot, details };
-        self.actions.record(&action, now).await?;
+        if let Err(error) = self.actions.record(&action, now).await {
+            // Telegram was called, so the log is the only trace of the access.
+            let cause = error.to_string();
+            tracing::error!(admin_user_id, target_user_id, error = cause, "failed to record an access to a bot");
+            return Err(error.into());
+        }
         self.calls.measure(metrics::ADMIN_ACTIONS);
         Ok(())
     }

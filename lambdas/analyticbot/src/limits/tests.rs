@@ -89,6 +89,20 @@ async fn the_first_lease_creates_the_map() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_repeated_request_finds_its_own_lease() {
+    let (limits, memory) = limits();
+    let lease = Lease::new(7).expect("a lease");
+    for attempt in ["creates the map", "is repeated"] {
+        assert_eq!(limits.take(&lease, 1).await, Ok(true), "{attempt}");
+    }
+    assert_eq!(leases(&memory).len(), 1);
+    let other = Lease::new(7).expect("a lease");
+    assert_eq!(limits.take(&other, 1).await, Ok(false), "the map is full for another call");
+    limits.release(lease).await;
+    assert!(leases(&memory).is_empty(), "no lease is lost");
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn leases_of_crashed_calls_are_removed() {
     let (limits, memory) = limits();
     let later = jiff::Timestamp::now().as_millisecond() + 30_000;

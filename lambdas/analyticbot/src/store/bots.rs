@@ -160,13 +160,17 @@ impl Bots {
             item.insert("user_id".to_owned(), tables::to_attribute(user_id)?);
             writes.push(Write::Put(self.table.clone(), item, absent()));
         }
-        Ok(match self.database.transact(writes).await? {
-            TransactionOutcome::Committed => Created::Bot(Box::new(bot)),
-            TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => Created::AlreadyExists,
-            TransactionOutcome::ConditionsFailed(failed) if failed.iter().any(|at| Some(at - 1) != name) => {
-                Created::TokenInUse
-            }
-            TransactionOutcome::ConditionsFailed(_) => Created::UsernameInUse,
+        let failed = match self.database.transact(writes).await? {
+            TransactionOutcome::Committed => return Ok(Created::Bot(Box::new(bot))),
+            TransactionOutcome::ConditionsFailed(failed) => failed,
+        };
+        // The guards of a simultaneous creation of the same user may fail while its row is still held, and only the row decides.
+        Ok(if failed.contains(&0) || self.get(user_id).await?.is_some() {
+            Created::AlreadyExists
+        } else if failed.iter().any(|at| Some(at - 1) != name) {
+            Created::TokenInUse
+        } else {
+            Created::UsernameInUse
         })
     }
 

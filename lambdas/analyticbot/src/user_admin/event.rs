@@ -44,6 +44,19 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The name of the operation, in events and log lines.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::CreateUser(_) => "create_user",
+            Self::SetRole { .. } => "set_role",
+            Self::SetActive { .. } => "set_active",
+            Self::SetPassword { .. } => "set_password",
+            Self::ListActions { .. } => "list_actions",
+        }
+    }
+}
+
 /// A user to create.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

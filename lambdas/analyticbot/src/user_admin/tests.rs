@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use tables::testing::{Reply, Request, Script, error_reply, item, json_reply};
 
 use super::*;
-use crate::{crypto::password::matches, testing::user};
+use crate::{
+    crypto::password::matches,
+    testing::{lines::Lines, user},
+};
 
 const PARAMETER: &str = "/analyticbot/test/bootstrap-password";
 
@@ -116,6 +119,30 @@ async fn a_user_is_named_by_id_name_or_address() {
     for unknown in [json!(9), json!("bob")] {
         let event = json!({ "op": "set_role", "user": unknown, "role": "user" });
         assert_eq!(run(&script, event).await, Err("there is no such user".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn each_operation_is_logged_without_names_and_passwords() {
+    let lines = Lines::default();
+    let _guard = lines.listen_to_json();
+    let script = Script::new(account("SecureString", "correct horse"));
+    run(&script, create()).await.expect("created");
+    run(&script, json!({ "op": "set_role", "user": "ana", "role": "owner" })).await.expect("changed");
+    run(&script, json!({ "op": "set_active", "user": 9, "active": false })).await.expect_err("no such user");
+    let text = lines.text();
+    let logged = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let logged: Vec<_> = logged.filter(|line| line["message"] == "administration of users").collect();
+    let fields = |line: &Value| ["operation", "user_id", "role", "error"].map(|name| line[name].clone());
+    // The scripted table returns the same row after each change.
+    let expected = [
+        [json!("create_user"), json!(7), json!("admin"), json!(null)],
+        [json!("set_role"), json!(7), json!("admin"), json!(null)],
+        [json!("set_active"), json!(null), json!(null), json!("there is no such user")],
+    ];
+    assert_eq!(logged.iter().map(fields).collect::<Vec<_>>(), expected);
+    for line in logged.iter().map(Value::to_string) {
+        assert!(!line.contains("ana@example.com") && !line.contains("correct horse"), "{line}");
     }
 }
 

@@ -303,6 +303,18 @@ fn functions_have_the_specified_names_sizes_and_log_retention() {
 }
 
 #[test]
+fn all_functions_that_issue_or_verify_tokens_know_their_lifetime() {
+    let staging = stage("staging");
+    let settings = staging.settings::<Settings>(SYSTEM).expect("read").expect("settings");
+    let settings = Settings { access_token_minutes: 120, ..settings };
+    let rendered = system(&staging, &settings).expect("a system").render(&staging).expect("rendered");
+    for id in ["AuthFunction", "UserBotFunction", "AdminBotFunction"] {
+        let variables = &properties(stack(&rendered, "api"), id)["Environment"]["Variables"];
+        assert_eq!(variables["ACCESS_TOKEN_MINUTES"], "120", "{id}");
+    }
+}
+
+#[test]
 fn alarms_watch_failures_throttles_and_sign_ins() {
     let prod = rendered(SYSTEM, "prod");
     let ops = stack(&prod, "ops");

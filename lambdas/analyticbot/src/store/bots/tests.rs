@@ -97,8 +97,23 @@ async fn the_failed_guard_decides_why_a_bot_is_refused() {
         (vec![3], Created::UsernameInUse),
     ] {
         let case = failed.clone();
-        let script = Script::new(move |_| cancelled(4, &failed));
+        let script = Script::new(move |request| match request.action.as_str() {
+            "DynamoDB.GetItem" => json_reply(json!({})),
+            _ => cancelled(4, &failed),
+        });
         assert_eq!(bots(&script).create(new_bot(), NOW).await, Ok(expected), "{case:?}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_guards_of_the_users_own_bot_are_no_other_users() {
+    for failed in [vec![1], vec![1, 2], vec![3]] {
+        let case = failed.clone();
+        let script = Script::new(move |request| match request.action.as_str() {
+            "DynamoDB.GetItem" => json_reply(json!({ "Item": stored(Status::Pending) })),
+            _ => cancelled(4, &failed),
+        });
+        assert_eq!(bots(&script).create(new_bot(), NOW).await, Ok(Created::AlreadyExists), "{case:?}");
     }
 }
 
