@@ -10,6 +10,18 @@ const actionNames = {
   update_rate_limits: "Changed limits",
 };
 
+const detailNames = {
+  reason: "Reason",
+  previous_status: "Previous status",
+  outcome: "Outcome",
+  old_rate_limit_rps: "Old requests per second",
+  new_rate_limit_rps: "New requests per second",
+  old_max_concurrent_requests: "Old concurrent requests",
+  new_max_concurrent_requests: "New concurrent requests",
+};
+// The time and the action have columns of their own.
+const hiddenDetails = ["timestamp", "action_type"];
+
 export function create({ dom, api }) {
   const { find, make } = dom;
   const managed = find("#managed");
@@ -67,8 +79,8 @@ export function create({ dom, api }) {
   }
 
   function details(action) {
-    const pairs = Object.entries(action.details ?? {}).filter(([name]) => name !== "timestamp");
-    return pairs.map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join("; ");
+    const pairs = Object.entries(action.details ?? {}).filter(([name]) => !hiddenDetails.includes(name));
+    return pairs.map(([name, value]) => `${detailNames[name] ?? name}: ${value}`).join("; ");
   }
 
   /** Shows the newest actions, or adds older ones. */
@@ -129,22 +141,23 @@ export function create({ dom, api }) {
     await api.patch(path("suspend"), { reason: suspendForm.elements.reason.value.trim() });
     suspendForm.reset();
     await reload();
-    dom.report(`The bot of user ${user} is suspended.`);
+    dom.report(`The bot of user ${user} was suspended.`);
   });
   dom.clicks(find("#activate"), async () => {
     await api.patch(path("activate"));
     await reload();
-    dom.report(`The bot of user ${user} is active.`);
+    dom.report(`The bot of user ${user} was activated.`);
   });
   dom.submits(limitsForm, async () => {
     await api.patch(path("rate-limit"), dom.limits(limitsForm));
     await reload();
-    dom.report(`The limits of user ${user} are changed.`);
+    dom.report(`The limits of the bot of user ${user} were changed.`);
   });
   dom.clicks(find("#access"), async () => {
     const answer = await api.post(path("access"));
     await reload();
-    dom.report(`Telegram answered for @${answer.bot_info.username}. The access is recorded.`);
+    const { username, first_name: name } = answer.bot_info;
+    dom.report(`Telegram responded for ${username ? `@${username}` : name}. The access was recorded.`);
   });
   dom.clicks(find("#older"), () => audit(true));
   find("#close").addEventListener("click", closeManaged);
