@@ -23,7 +23,7 @@ const RATE: &str = "RATE#";
 /// The start of the keys of leases.
 const CONCURRENCY: &str = "CONC#";
 
-/// What a run deleted.
+/// The number of items that a run deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Deleted {
     /// Windows of bots and of sign-ins.
@@ -56,7 +56,7 @@ pub async fn serve(Started { environment, aws }: Started<Cleanup>) -> Result<(),
     events::serve::<Cleanup, Value, Deleted>(async |_| {
         let deleted = app.run(Timestamp::now()).await?;
         let Deleted { windows, leases } = deleted;
-        tracing::info!(windows, leases, "expired items are deleted");
+        tracing::info!(windows, leases, "deleted expired windows and leases");
         Ok(deleted)
     })
     .await

@@ -27,7 +27,7 @@ impl<S: Send + Sync, T: JsonSchema + DeserializeOwned> FromRequest<S> for Json<T
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let too_large = || ApiError::new(Code::PayloadTooLarge, "The body has more than 64 KiB");
+        let too_large = || ApiError::new(Code::PayloadTooLarge, "The body is larger than 64 KiB");
         let bytes = Bytes::from_request(request, state).await.map_err(|_| too_large())?;
         if bytes.len() > BODY_BYTES {
             return Err(too_large());
@@ -44,7 +44,7 @@ fn parse<T: JsonSchema + DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> 
         |kind, msg: &str| ApiError::invalid(&[Fault { loc: vec!["body".to_owned()], msg: msg.to_owned(), kind }]);
     let Ok(Unique(body)) = serde_json::from_slice(bytes) else {
         return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
-            Ok(_) => fault("duplicate_key", "contains a key twice"),
+            Ok(_) => fault("duplicate_key", "contains a duplicate key"),
             Err(_) => fault("json_invalid", "is not valid JSON"),
         });
     };
