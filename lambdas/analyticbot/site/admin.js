@@ -10,6 +10,18 @@ const actionNames = {
   update_rate_limits: "Changed limits",
 };
 
+const detailNames = {
+  reason: "Reason",
+  previous_status: "Previous status",
+  outcome: "Outcome",
+  old_rate_limit_rps: "Old requests per second",
+  new_rate_limit_rps: "New requests per second",
+  old_max_concurrent_requests: "Old concurrent requests",
+  new_max_concurrent_requests: "New concurrent requests",
+};
+// The time and the action have columns of their own.
+const hiddenDetails = ["timestamp", "action_type"];
+
 export function create({ dom, api }) {
   const { find, make } = dom;
   const managed = find("#managed");
@@ -70,8 +82,8 @@ export function create({ dom, api }) {
   }
 
   function details(action) {
-    const pairs = Object.entries(action.details ?? {}).filter(([name]) => name !== "timestamp");
-    return pairs.map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join("; ");
+    const pairs = Object.entries(action.details ?? {}).filter(([name]) => !hiddenDetails.includes(name));
+    return pairs.map(([name, value]) => `${detailNames[name] ?? name}: ${value}`).join("; ");
   }
 
   /** Shows the newest actions on a user's bot, or adds older ones, if the bot is still the one that is shown. */
@@ -149,26 +161,26 @@ export function create({ dom, api }) {
     await api.patch(path(id, "suspend"), { reason: suspendForm.elements.reason.value.trim() });
     if (id === user) suspendForm.reset();
     await reload(id);
-    dom.report(`The bot of user ${id} is suspended.`);
+    dom.report(`The bot of user ${id} was suspended.`);
   });
   dom.clicks(find("#activate"), async () => {
     const id = user;
     await api.patch(path(id, "activate"));
     await reload(id);
-    dom.report(`The bot of user ${id} is active.`);
+    dom.report(`The bot of user ${id} was activated.`);
   });
   dom.submits(limitsForm, async () => {
     const id = user;
     await api.patch(path(id, "rate-limit"), dom.limits(limitsForm));
     await reload(id);
-    dom.report(`The limits of user ${id} are changed.`);
+    dom.report(`The limits of the bot of user ${id} were changed.`);
   });
   dom.clicks(find("#access"), async () => {
     const id = user;
     const answer = await api.post(path(id, "access"));
     await reload(id);
-    const name = answer.bot_info.username ? `@${answer.bot_info.username}` : `the bot of user ${id}`;
-    dom.report(`Telegram answered for ${name}. The access is recorded.`);
+    const { username, first_name: name } = answer.bot_info;
+    dom.report(`Telegram responded for ${username ? `@${username}` : name}. The access was recorded.`);
   });
   dom.clicks(find("#older"), () => audit(user, true));
   find("#close").addEventListener("click", closeManaged);

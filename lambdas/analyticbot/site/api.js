@@ -1,15 +1,18 @@
 // Calls of the API. The access token is a variable of this module: it ends with the page, and no storage contains it.
 
+/** Ends a message of the API, so that another sentence can follow. */
+const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
 /** A response with an error status. */
 export class ApiError extends Error {
   constructor(status, body) {
-    super(typeof body?.detail === "string" ? body.detail : `The server answered with status ${status}.`);
+    super(typeof body?.detail === "string" ? sentence(body.detail) : `The server responded with status ${status}. Try again later.`);
     this.status = status;
     this.code = body?.code ?? "";
     // Invalid fields: their names and messages.
     const list = Array.isArray(body?.detail) ? body.detail : [];
     this.fields = list.map(({ loc, msg }) => ({ name: String(loc?.at(-1) ?? ""), message: String(msg ?? "") }));
-    if (this.fields.length > 0) this.message = "Some fields are not valid.";
+    if (this.fields.length > 0) this.message = "Some fields are not valid. Correct them, then try again.";
   }
 }
 
@@ -40,7 +43,7 @@ export function connect(url, ended) {
       });
     } catch {
       ensureSession();
-      throw new Error("The server cannot be reached.");
+      throw new Error("The server cannot be reached. Check your connection, then try again.");
     }
     const answer = await response.json().catch(() => null);
     ensureSession();

@@ -16,7 +16,8 @@ export function create({ dom, api, navigate }) {
     const suspended = bot?.status === "suspended";
     const note = dom.find("#suspended");
     note.hidden = !suspended;
-    note.textContent = suspended ? `An administrator suspended this bot: ${bot.suspension_reason}` : "";
+    const effect = "An administrator suspended this bot. You cannot verify, change or remove it until an administrator activates it.";
+    note.textContent = suspended ? `${effect} Reason: ${bot.suspension_reason}` : "";
     for (const button of dom.find("#bot").querySelectorAll("button")) {
       button.disabled = suspended && button.id !== "refresh";
     }

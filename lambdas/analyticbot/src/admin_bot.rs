@@ -32,7 +32,7 @@ use crate::{
     wire::{BotList, ChangeLimits, ChangedLimits, ListBots, SuspendBot},
 };
 
-/// The fewest characters of a reason, without spaces around them.
+/// The minimum length of a reason, in characters, not counting spaces at its start and end.
 const LEAST_REASON: usize = 5;
 
 /// The state of the handlers.
@@ -117,7 +117,7 @@ async fn suspend(
 ) -> Result<Answer<BotStatus>, ApiError> {
     let reason = wanted.reason.trim();
     if reason.chars().count() < LEAST_REASON {
-        let msg = format!("must have at least {LEAST_REASON} characters without spaces around them");
+        let msg = format!("must have at least {LEAST_REASON} characters, not counting spaces at its start and end");
         return Err(ApiError::invalid(&[Fault::new("body", "reason", "string_too_short", msg)]));
     }
     let changed = app.bots.suspend(user_id, reason, app.audit(admin.id), Timestamp::now()).await?;
@@ -169,11 +169,18 @@ impl App {
                 Ok(*bot)
             }
             Changed::NotFound => Err(not_found(user_id)),
-            Changed::Incomplete => Err(ApiError::new(Code::BotIncomplete, "The bot has no ID at Telegram")),
-            Changed::Suspended => Err(ApiError::new(Code::BotSuspended, "Bot is suspended")),
-            Changed::UsernameInUse => Err(ApiError::new(Code::UsernameInUse, "Another user's bot has this username")),
+            Changed::Incomplete => Err(incomplete()),
+            Changed::Suspended => Err(ApiError::new(Code::BotSuspended, "The bot is suspended")),
+            Changed::UsernameInUse => {
+                Err(ApiError::new(Code::UsernameInUse, "Another user has registered a bot with this username"))
+            }
         }
     }
+}
+
+fn incomplete() -> ApiError {
+    let detail = "The bot has no Telegram ID yet, so it was not activated; its user must verify it first";
+    ApiError::new(Code::BotIncomplete, detail)
 }
 
 fn not_found(user_id: u64) -> ApiError {

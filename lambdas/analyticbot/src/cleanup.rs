@@ -30,7 +30,7 @@ const CONCURRENCY: &str = "CONC#";
 /// The longest time of a run: enough less than the timeout of the function for the request that is under way.
 const LONGEST: Duration = Duration::from_secs(45);
 
-/// What a run deleted.
+/// The number of items that a run deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Deleted {
     /// Windows of bots and of sign-ins.
@@ -72,7 +72,7 @@ pub async fn serve(Started { environment, aws }: Started<Cleanup>) -> Result<(),
     events::serve::<Cleanup, Value, Deleted>(async |_| {
         let deleted = app.run(Timestamp::now(), Instant::now() + LONGEST).await?;
         let Deleted { windows, leases, is_partial } = deleted;
-        tracing::info!(windows, leases, is_partial, "expired items are deleted");
+        tracing::info!(windows, leases, is_partial, "deleted expired windows and leases");
         Ok(deleted)
     })
     .await

@@ -131,11 +131,11 @@ fn not_found() -> ApiError {
 }
 
 fn suspended() -> ApiError {
-    ApiError::new(Code::BotSuspended, "Bot is suspended")
+    ApiError::new(Code::BotSuspended, "The bot is suspended; ask an administrator to activate it")
 }
 
 fn name_in_use() -> ApiError {
-    ApiError::new(Code::UsernameInUse, "Another user's bot has this username")
+    ApiError::new(Code::UsernameInUse, "Another user has registered a bot with this username")
 }
 
 #[cfg(test)]

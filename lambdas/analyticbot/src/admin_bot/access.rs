@@ -38,7 +38,7 @@ pub(super) async fn access(
 }
 
 impl App {
-    /// Calls Telegram within the bot's limits. A refusal by a limit is an error of its own: no access took place.
+    /// Calls Telegram within the bot's limits. A call that a limit refuses is not recorded: no access took place.
     async fn call(&self, bot: &Bot, token: &BotToken) -> Result<Result<BotInfo, TelegramError>, ApiError> {
         if !self.calls.admit(bot, By::Admin).await? {
             return Err(not_found(bot.status.user_id));

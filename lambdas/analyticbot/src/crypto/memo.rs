@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::envelope::Sealed;
 
-/// The most entries.
+/// The maximum number of entries.
 pub const MOST_ENTRIES: usize = 100;
 /// The longest life of an entry.
 pub const LONGEST: SignedDuration = SignedDuration::from_mins(30);
@@ -28,7 +28,7 @@ pub struct RowState<'a> {
     pub user_id: u64,
     /// The time of the row's last change.
     pub updated_at: &'a str,
-    /// What the row contains.
+    /// The encrypted content of the row.
     pub sealed: &'a Sealed,
 }
 

@@ -13,7 +13,7 @@ pub enum Role {
     Viewer,
     /// Manages its own bot.
     User,
-    /// As a user.
+    /// Manages its own bot, like a user.
     Moderator,
     /// Manages every bot.
     Admin,
@@ -56,7 +56,7 @@ pub struct User {
     pub role: Role,
     /// Whether the user may sign in and use its tokens.
     pub is_active: bool,
-    /// A status for people.
+    /// The status for display.
     pub status: String,
     /// The full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

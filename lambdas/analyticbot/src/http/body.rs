@@ -27,7 +27,7 @@ impl<S: Send + Sync, T: JsonSchema + DeserializeOwned> FromRequest<S> for Json<T
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let too_large = || ApiError::new(Code::PayloadTooLarge, "The body has more than 64 KiB");
+        let too_large = || ApiError::new(Code::PayloadTooLarge, "The body is larger than 64 KiB");
         let bytes = Bytes::from_request(request, state).await.map_err(|_| too_large())?;
         if bytes.len() > BODY_BYTES {
             return Err(too_large());
@@ -44,7 +44,7 @@ fn parse<T: JsonSchema + DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> 
         |kind, msg: &str| ApiError::invalid(&[Fault { loc: vec!["body".to_owned()], msg: msg.to_owned(), kind }]);
     let Unique(body) = serde_json::from_slice(bytes).map_err(|error: serde_json::Error| match error.classify() {
         // JSON that `Unique` refuses.
-        Category::Data => fault("duplicate_key", "contains a key twice"),
+        Category::Data => fault("duplicate_key", "contains a duplicate key"),
         // JSON that is nested too deeply is among the syntax errors.
         _ => fault("json_invalid", "is not valid JSON"),
     })?;

@@ -25,7 +25,8 @@ struct Leases {
 impl Lease {
     pub(super) fn new(user_id: u64) -> Result<Self, AwsError> {
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| AwsError::unexpected("name a lease", error.to_string()))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| AwsError::unexpected("generate the ID of a lease", error.to_string()))?;
         Ok(Self { user_id, id: hex::encode(random) })
     }
 
@@ -59,7 +60,7 @@ impl Limits {
             tracing::error!(
                 user_id = lease.user_id,
                 error = error.to_string(),
-                "failed to release a lease; it expires"
+                "failed to release a lease; the bot can use it again after it has expired"
             );
         }
     }
@@ -95,7 +96,7 @@ impl Limits {
         if expired.is_empty() {
             return Ok(());
         }
-        tracing::warn!(user_id = lease.user_id, expired = expired.len(), "leases of crashed calls are removed");
+        tracing::warn!(user_id = lease.user_id, expired = expired.len(), "removed expired leases of crashed calls");
         self.database.update(&self.table, lease.key(), change).await.map(|_| ())
     }
 }

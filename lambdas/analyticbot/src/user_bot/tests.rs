@@ -140,7 +140,7 @@ async fn tokens_and_bots_have_one_user() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn of_simultaneous_creations_one_succeeds() {
+async fn one_of_simultaneous_creations_succeeds() {
     let world = World::new().await;
     let token = token(1001, "VALID");
     let answers = tokio::join!(
@@ -195,10 +195,9 @@ async fn only_telegram_itself_rejects_a_token() {
     }
     let world = world.with_server(fixed(401, &json!({ "ok": false, "description": "Unauthorized" }))).await;
     let rejected = world.own(ANA, "POST", "verify", json!({})).await;
-    let expected = json!({
-        "success": false, "message": "Verification failed: Telegram rejected the bot token", "bot_info": null,
-        "is_verified": false,
-    });
+    let message = "Verification failed: Telegram rejected the bot token. To replace the token, remove the bot and register \
+                   it again with the current one.";
+    let expected = json!({ "success": false, "message": message, "bot_info": null, "is_verified": false });
     assert_eq!((rejected.status, rejected.body), (200, expected));
     assert_eq!([&world.bot(ANA)["status"], &world.bot(ANA)["is_verified"]], [&json!("error"), &json!(false)]);
 }

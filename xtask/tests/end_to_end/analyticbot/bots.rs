@@ -89,7 +89,7 @@ async fn guards(world: &World, person: &Person) -> Vec<String> {
     keys
 }
 
-pub(super) async fn row_12_tokens_that_telegram_or_the_form_refuses_store_nothing(world: Arc<World>) {
+pub(super) async fn row_12_a_refused_token_stores_nothing(world: Arc<World>) {
     let stored = |items: &[super::world::Item]| -> BTreeSet<String> {
         let key = |item: &super::world::Item| item["pk"].as_s().expect("a text").clone();
         items.iter().map(key).filter(|key| !key.starts_with("SEQ#")).collect()

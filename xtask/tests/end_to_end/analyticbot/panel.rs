@@ -30,6 +30,7 @@ pub(super) async fn people_register_verify_and_suspend_bots_in_a_browser(world: 
     browser.fill("#login-password", "Wrong-Horse-7-Battery").await;
     browser.press("Enter").await;
     browser.until("!document.querySelector('#alert').hidden").await;
+    browser.sees("#alert", "Incorrect username or password.").await;
     sign_in(&mut browser, "ines").await;
 
     // The setup wizard: a token of the wrong form, then a good one, limits and verification.

@@ -35,7 +35,7 @@ pub(super) async fn row_05_a_name_or_an_address_signs_in(world: Arc<World>) {
     }
 }
 
-pub(super) async fn row_06_a_token_says_who_and_for_how_long(world: Arc<World>) {
+pub(super) async fn row_06_a_token_names_its_user_and_its_expiry(world: Arc<World>) {
     let said = world.anonymous.login("bob", PASSWORD).await.ok(200);
     let token = said["access_token"].as_str().expect("a token").to_owned();
     let part = |at: usize| -> Value {

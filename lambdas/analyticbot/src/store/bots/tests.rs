@@ -129,7 +129,7 @@ async fn a_removal_deletes_the_guards_that_the_user_owns() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_suspended_bot_is_changed_by_no_user() {
+async fn users_cannot_change_a_suspended_bot() {
     let script = Script::new(with_bot(Status::Suspended));
     let (bots, of) = (bots(&script), bot());
     let identity = Identity { bot_id: 1001, username: None };
