@@ -170,7 +170,12 @@ async fn each_operation_is_logged_without_names_and_passwords() {
     let expected = [
         [json!("create_user"), json!(7), json!("admin"), json!(null)],
         [json!("set_role"), json!(7), json!("admin"), json!(null)],
-        [json!("set_active"), json!(null), json!(null), json!("there is no such user")],
+        [
+            json!("set_active"),
+            json!(null),
+            json!(null),
+            json!("no user was changed: no user has this ID, name or e-mail address"),
+        ],
     ];
     assert_eq!(logged.iter().map(fields).collect::<Vec<_>>(), expected);
     for line in logged.iter().map(Value::to_string) {
