@@ -26,6 +26,9 @@ pub(super) const CREATION: Duration = Duration::from_secs(60);
 /// The only region with stacks.
 const REGION: &str = "eu-central-1";
 
+/// The response to a throttled call (CloudFormation API reference, "Common errors").
+const THROTTLED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
+
 /// The account. Clones are the same one.
 #[derive(Debug, Clone)]
 pub(super) struct Aws {
@@ -36,6 +39,7 @@ pub(super) struct Aws {
 #[derive(Debug, Default)]
 struct State {
     latency: Duration,
+    throttled: Option<usize>,
     requests: Vec<String>,
     stacks: BTreeMap<String, Stack>,
     objects: BTreeMap<String, Object>,
@@ -66,6 +70,11 @@ impl Aws {
     /// The time until a response.
     pub(super) fn set_latency(&self, latency: Duration) {
         self.state().latency = latency;
+    }
+
+    /// Throttles every request whose number is a multiple of this one.
+    pub(super) fn throttle_every(&self, number: usize) {
+        self.state().throttled = Some(number);
     }
 
     /// Every request so far: method, URL, headers and body.
@@ -247,16 +256,19 @@ impl HttpConnector for Aws {
             let _ = writeln!(written, "{name}: {value}");
         }
         written.push_str(&text(&request));
-        let latency = {
+        let (latency, is_throttled) = {
             let mut state = self.state();
             state.requests.push(written);
-            state.latency
+            (state.latency, state.throttled.is_some_and(|number| state.requests.len().is_multiple_of(number)))
         };
         let aws = self.clone();
         HttpConnectorFuture::new(async move {
             tokio::time::sleep(latency).await;
             let url = Url::parse(request.uri()).expect("a URL");
-            let (status, headers, body) = aws.answer(request.method(), &url, &request);
+            let (status, headers, body) = match is_throttled {
+                true => (400, Vec::new(), THROTTLED.to_owned()),
+                false => aws.answer(request.method(), &url, &request),
+            };
             let status = StatusCode::try_from(status).expect("a status");
             let mut response = HttpResponse::new(status, SdkBody::from(body));
             for (name, value) in headers {
