@@ -16,10 +16,11 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use self::aws::Aws;
-use super::{Builds, Clock, Keys, Machine, Printer, ProcessSettings, Simulated, Stream, Surroundings};
+use super::{Builds, Clock, Keys, Machine, Printer, Process, ProcessSettings, Simulated, Stream, Surroundings};
 use crate::{
     Application, Ended,
     error::{Exit, Signal},
+    http::Request,
     interruption::Interruption,
     run_in,
     workspace::Workspace,
@@ -85,16 +86,19 @@ impl World {
         Self { aws, machine, printed: Printed::default(), folder }
     }
 
-    /// Runs a command line in a new process.
-    async fn run(&self, seed: u64, interruption: &Interruption, arguments: &[&str]) -> Ended {
-        let process = self.machine.start(ProcessSettings {
+    fn start(&self, seed: u64) -> Process {
+        self.machine.start(ProcessSettings {
             seed,
             network: SharedHttpConnector::new(self.aws.clone()),
             keys: Keys { access_key: "AKIDEXAMPLE".to_owned(), secret: "secret".to_owned(), session: None },
             variables: BTreeMap::new(),
-        });
+        })
+    }
+
+    /// Runs a command line in a new process.
+    async fn run(&self, seed: u64, interruption: &Interruption, arguments: &[&str]) -> Ended {
         let surroundings = Surroundings::from(Simulated {
-            process,
+            process: self.start(seed),
             builds: Arc::new(NoBuilds),
             commit: Some("abc1234".to_owned()),
             validates_templates: false,
@@ -208,6 +212,17 @@ fn an_interrupted_run_releases_its_lock() {
         assert_eq!(ended.failure, ["interrupted"]);
         assert!(ended.hint.expect("a hint").contains("run the same command again"));
         assert!(world.aws.object(LOCK).1.contains("\"released\": true"));
+    });
+}
+
+#[test]
+fn requests_to_deployed_apis_use_the_network_of_the_process() {
+    simulate(async || {
+        let (world, url) = (World::new(1), "https://abc.execute-api.eu-central-1.amazonaws.com/dev/health");
+        let response = world.start(1).run(Request::get(url).send()).await.expect("a response");
+        assert_eq!(response.status, 400);
+        let requests = world.aws.requests();
+        assert!(requests[0].starts_with(&format!("GET {url}\nuser-agent: xtask/")), "{requests:?}");
     });
 }
 
