@@ -2,13 +2,16 @@
 
 use crate::{
     account::Account,
-    sts,
+    cloudwatch, lambda, logs, sts,
     wire::{Call, Handled, Refusal},
 };
 
 /// Carries out a call.
 pub(crate) fn handle(account: &mut Account, call: &Call) -> Handled {
     match call.service.as_str() {
+        "lambda" => lambda::handle(account, call),
+        "logs" => logs::handle(account, call),
+        "monitoring" => cloudwatch::handle(account, call),
         "sts" => sts::handle(account, call),
         _ => Err(Refusal::unknown(call)),
     }
