@@ -39,7 +39,7 @@ pub fn sha256(zip: &[u8]) -> String {
 }
 
 /// The settings of a version besides its code, by their names in the API.
-pub type Settings = BTreeMap<String, Value>;
+pub(crate) type Settings = BTreeMap<String, Value>;
 
 /// Whether a version can be invoked (Lambda developer guide, "Lambda function states").
 #[derive(Debug, Clone, PartialEq, Eq)]
