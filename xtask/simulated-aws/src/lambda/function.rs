@@ -150,7 +150,6 @@ impl Alias {
     ///
     /// Never: an alias is created with a routing.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "documented")]
     pub fn routing(&self) -> &Routing {
         self.history.last().expect("an alias is created with a routing")
     }
