@@ -13,7 +13,7 @@ mod tests;
 
 use std::fmt;
 
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::{orchestrator::operation::Operation, retries::RetryPartition};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -43,6 +43,7 @@ pub struct Call {
     body: String,
     endpoint: Option<String>,
     is_signed: bool,
+    quota: Option<RetryPartition>,
 }
 
 /// Without the body: passwords are in it.
@@ -94,7 +95,7 @@ impl Call {
         headers: Vec<(&'static str, String)>,
         body: String,
     ) -> Self {
-        Self { service, operation, method: "POST", path, headers, body, endpoint: None, is_signed: true }
+        Self { service, operation, method: "POST", path, headers, body, endpoint: None, is_signed: true, quota: None }
     }
 
     /// The same call, sent to this URL instead of the service's own, for services with an endpoint for each resource. A URL without
@@ -108,6 +109,18 @@ impl Call {
     #[must_use]
     pub fn unsigned(self) -> Self {
         Self { is_signed: false, ..self }
+    }
+
+    /// The same call with a retry quota of its caller's, instead of the one that all calls of its service share in this program.
+    #[must_use]
+    pub fn within(self, quota: RetryPartition) -> Self {
+        Self { quota: Some(quota), ..self }
+    }
+
+    /// The name of the call's service in signatures.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.service.signing_name
     }
 
     /// Sends the call; returns the response's body.
@@ -142,7 +155,7 @@ impl Call {
             .standard_retry(&config.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
             .endpoint_url(&self.url(config))
             .with_connection_poisoning()
-            .runtime_plugin(plugin::Configured::new(self.service, self.is_signed, config))
+            .runtime_plugin(plugin::Configured::new(&self, config))
             .serializer(|call: Self| call.into_request())
             .deserializer(move |response: &HttpResponse| {
                 let body = response.body().bytes().unwrap_or_default();

@@ -32,7 +32,7 @@ use aws_types::{
     region::{Region, SigningRegion},
 };
 
-use crate::{ApiError, Service};
+use crate::{ApiError, Call};
 
 /// The configuration of a call.
 #[derive(Debug)]
@@ -42,11 +42,11 @@ pub(crate) struct Configured {
 }
 
 impl Configured {
-    /// The clients and limits of `config`, for calls of `service`; signed calls have its identity as well.
-    pub(crate) fn new(service: Service, is_signed: bool, config: &SdkConfig) -> Self {
+    /// The clients and limits of `config`, for this call; a signed call has its identity as well.
+    pub(crate) fn new(call: &Call, config: &SdkConfig) -> Self {
         let components = components(config);
-        let components = if is_signed { signed(components, config) } else { unsigned(components) };
-        Self { config: settings(service, config), components }
+        let components = if call.is_signed { signed(components, config) } else { unsigned(components) };
+        Self { config: settings(call, config), components }
     }
 }
 
@@ -60,7 +60,8 @@ impl RuntimePlugin for Configured {
     }
 }
 
-fn settings(service: Service, config: &SdkConfig) -> FrozenLayer {
+fn settings(call: &Call, config: &SdkConfig) -> FrozenLayer {
+    let service = call.service;
     let mut settings = Layer::new("aws-call");
     settings.store_put(AuthSchemeOptionResolverParams::new(()));
     settings.store_put(SigningName::from_static(service.signing_name));
@@ -70,6 +71,9 @@ fn settings(service: Service, config: &SdkConfig) -> FrozenLayer {
     settings.store_put(SensitiveOutput);
     if let Some(protection) = config.stalled_stream_protection() {
         settings.store_put(protection);
+    }
+    if let Some(quota) = &call.quota {
+        settings.store_put(quota.clone());
     }
     settings.freeze()
 }

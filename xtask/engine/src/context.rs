@@ -9,8 +9,9 @@ use model::{
 use crate::{
     application::Application,
     interruption::Interruption,
-    render::RenderError,
+    render::{RenderError, validate::Validator},
     stage::{self, StageError},
+    surroundings::Surroundings,
     ui::Ui,
     workspace::Workspace,
 };
@@ -26,6 +27,8 @@ pub struct Context {
     pub ui: Ui,
     /// The interruption by Ctrl-C.
     pub interruption: Interruption,
+    /// The outside world.
+    pub surroundings: Surroundings,
 }
 
 impl Context {
@@ -36,6 +39,14 @@ impl Context {
     /// When there is no such stage, or its file is wrong.
     pub fn stage(&self, name: &str) -> Result<Stage, StageError> {
         stage::load(&*self.application.project, &self.workspace, name)
+    }
+
+    /// The validator of a deploy's templates.
+    pub(crate) fn validator(&self) -> Validator {
+        match self.surroundings.simulated() {
+            Some(simulated) if !simulated.validates_templates => Validator::trusting(),
+            _ => Validator::remembering(self.workspace.target().join("validated")),
+        }
     }
 
     /// Renders every system of a stage, foundation first.

@@ -13,7 +13,10 @@ use miette::Diagnostic;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::http::{HttpError, Request, Response};
+use crate::{
+    http::{HttpError, Request, Response},
+    surroundings,
+};
 
 /// The longest comment, in characters (GitHub: "body is too long (maximum is 65536 characters)").
 const COMMENT_LIMIT: usize = 65_536;
@@ -77,7 +80,7 @@ impl std::fmt::Debug for Github {
 
 /// Returns an environment variable that is set and not empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    surroundings::variable(name)
 }
 
 /// Sets outputs of the job's step: `steps.<id>.outputs.<name>`. Outside a job, it does nothing.

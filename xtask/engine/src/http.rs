@@ -14,7 +14,10 @@ use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::network::{self, NetworkError, Servers};
+use crate::{
+    network::{self, NetworkError, Servers},
+    surroundings,
+};
 
 /// The longest response time; API Gateway's own limit is 29 s.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,17 +33,11 @@ pub struct HttpError {
 }
 
 /// Sends requests and reuses connections.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Client {
-    tls: Result<TlsContext, NetworkError>,
+    tls: OnceLock<Result<TlsContext, NetworkError>>,
     direct: OnceLock<Connector>,
     proxied: OnceLock<Connector>,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self { tls: network::tls(Servers::Other), direct: OnceLock::new(), proxied: OnceLock::new() }
-    }
 }
 
 impl Client {
@@ -60,7 +57,8 @@ impl Client {
 
     /// The connector for a URL: created when it is first used, because it reads the machine's certificates.
     fn connector(&self, url: &str) -> Result<&Connector, String> {
-        let tls = self.tls.as_ref().map_err(ToString::to_string)?;
+        let tls = self.tls.get_or_init(|| network::tls(Servers::Other));
+        let tls = tls.as_ref().map_err(ToString::to_string)?;
         let create = |proxy| {
             let connector = Connector::builder().proxy_config(proxy);
             connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
@@ -73,7 +71,11 @@ impl Client {
     }
 
     async fn response(&self, wanted: Request) -> Result<Response, String> {
-        let connector = self.connector(&wanted.url)?;
+        let simulated = surroundings::network();
+        let connector: &dyn HttpConnector = match &simulated {
+            Some(network) => network,
+            None => self.connector(&wanted.url)?,
+        };
         let mut request = HttpRequest::new(wanted.body.map_or_else(SdkBody::empty, SdkBody::from));
         request.set_method(wanted.method).map_err(|error| error.to_string())?;
         request.set_uri(wanted.url).map_err(|error| error.to_string())?;

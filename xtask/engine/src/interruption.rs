@@ -20,17 +20,42 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Interruption {
     interrupted: watch::Sender<bool>,
+    /// The signals of a simulated run, in place of the operating system's.
+    simulated: Option<watch::Sender<Option<Signal>>>,
     continuing: Arc<Mutex<BTreeSet<String>>>,
     unrestored: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Default for Interruption {
     fn default() -> Self {
-        Self { interrupted: watch::Sender::new(false), continuing: Arc::default(), unrestored: Arc::default() }
+        Self {
+            interrupted: watch::Sender::new(false),
+            simulated: None,
+            continuing: Arc::default(),
+            unrestored: Arc::default(),
+        }
     }
 }
 
 impl Interruption {
+    /// The interruption of a simulated run, which listens to no signal of the operating system.
+    #[must_use]
+    pub fn simulated() -> Self {
+        Self { simulated: Some(watch::Sender::new(None)), ..Self::default() }
+    }
+
+    /// Sends a signal to a simulated run; a second one, like a second Ctrl-C, ends its wait for the release of locks. Real runs receive
+    /// theirs from the operating system.
+    pub fn interrupt_by(&self, signal: Signal) {
+        if let Some(simulated) = &self.simulated {
+            simulated.send_replace(Some(signal));
+        }
+    }
+
+    fn signals(&self) -> Signals {
+        self.simulated.as_ref().map_or(Signals::System, |simulated| Signals::Simulated(simulated.subscribe()))
+    }
+
     /// Subscribes to the interruption. While the subscription is kept, an interrupted run waits for its command to end.
     #[must_use]
     pub(crate) fn subscribe(&self) -> Subscription {
@@ -60,14 +85,17 @@ impl Interruption {
     pub(crate) async fn interruptible<T>(&self, command: impl Future<Output = miette::Result<T>>) -> miette::Result<T> {
         // Pinned here, because the registered work must be read before the command is dropped.
         let mut command = std::pin::pin!(command);
-        let (signals, _watchdog) = (Signals, Watchdog::start());
+        let mut signals = self.signals();
+        let _watchdog = self.simulated.is_none().then(Watchdog::start);
         tokio::select! {
-            result = &mut command => result,
+            // The handlers of signals are there before the command begins.
+            biased;
             signal = signals.next() => {
                 let continuing = self.registered();
                 if self.interrupt() {
                     // The subscribers put back what they changed and release their locks, unless that takes too long or the user insists.
                     tokio::select! {
+                        biased;
                         _ = tokio::time::timeout(RELEASE_TIMEOUT, &mut command) => {}
                         _ = signals.next() => {}
                     }
@@ -75,6 +103,7 @@ impl Interruption {
                 // The command is still there, so what it has not put back is registered.
                 Err(Interrupted { signal, continuing: self.with_unrestored(continuing) }.into())
             }
+            result = &mut command => result,
         }
     }
 
@@ -105,7 +134,7 @@ struct Watchdog(tokio::task::JoinHandle<()>);
 impl Watchdog {
     fn start() -> Self {
         Self(tokio::spawn(async {
-            let signal = Signals.next().await;
+            let signal = Signals::System.next().await;
             tokio::time::sleep(2 * RELEASE_TIMEOUT).await;
             std::process::exit(Exit::Interrupted(signal).code().into());
         }))
@@ -119,17 +148,35 @@ impl Drop for Watchdog {
 }
 
 /// The signals that interrupt a run.
-#[derive(Debug, Clone, Copy)]
-struct Signals;
+#[derive(Debug)]
+enum Signals {
+    System,
+    Simulated(watch::Receiver<Option<Signal>>),
+}
 
 impl Signals {
     /// Waits for the next signal.
-    async fn next(self) -> Signal {
-        tokio::select! {
-            () = received(SignalKind::interrupt()) => Signal::Interrupt,
-            () = received(SignalKind::terminate()) => Signal::Terminate,
-            () = received(SignalKind::hangup()), if listens_for_hang_up() => Signal::HangUp,
+    async fn next(&mut self) -> Signal {
+        let simulated = match self {
+            Self::System => return next_of_system().await,
+            Self::Simulated(simulated) => simulated,
+        };
+        if simulated.changed().await.is_ok()
+            && let Some(signal) = *simulated.borrow_and_update()
+        {
+            return signal;
         }
+        // Every sender is gone, so no signal can follow.
+        std::future::pending().await
+    }
+}
+
+async fn next_of_system() -> Signal {
+    tokio::select! {
+        biased;
+        () = received(SignalKind::interrupt()) => Signal::Interrupt,
+        () = received(SignalKind::terminate()) => Signal::Terminate,
+        () = received(SignalKind::hangup()), if listens_for_hang_up() => Signal::HangUp,
     }
 }
 

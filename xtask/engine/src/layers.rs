@@ -7,7 +7,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 /// The layers, lowest first.
 const LAYERS: &[&[&str]] = &[
     // No AWS, no project.
-    &["error", "interruption", "junit", "network", "parallel", "poll", "process", "table", "ui", "workspace"],
+    &[
+        "error",
+        "interruption",
+        "junit",
+        "network",
+        "parallel",
+        "poll",
+        "process",
+        "surroundings",
+        "table",
+        "ui",
+        "workspace",
+    ],
     &["http", "plan_file", "sources", "stage"],
     &["artifacts", "github", "python", "render"],
     &["actionlint", "build", "linters", "local"],

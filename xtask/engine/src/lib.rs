@@ -2,7 +2,8 @@
 //!
 //! One module per step; each takes and returns plain data, so that each can be read and tested alone:
 //! [`sources`] → [`build`] → [`artifacts`], [`render`], [`plan`], [`deploy`], [`release`], [`prune`]. A command in `commands`
-//! wires them. Only [`aws`] names the AWS SDK, and only [`ui`] prints. What a command did is a typed value in `report`.
+//! wires them. Only [`aws`] names the AWS SDK, and only [`ui`] prints.
+//! A simulation replaces the outside world: see [`surroundings`]. What a command did is a typed value in `report`.
 
 mod actionlint;
 pub mod application;
@@ -50,10 +51,11 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 mod summary;
+pub mod surroundings;
 pub mod table;
 pub mod ui;
 pub mod workspace;
 
 pub use application::Application;
 pub use cli::command;
-pub use run::{main, main_with};
+pub use run::{Ended, main, main_with, run_in};

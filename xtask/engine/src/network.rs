@@ -13,6 +13,8 @@ use rustls::{RootCertStore, pki_types::CertificateDer};
 use thiserror::Error;
 use url::{Host, Url};
 
+use crate::surroundings;
+
 /// The variable that names a file of root certificates.
 const BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
 /// The variables that name a proxy for HTTPS.
@@ -53,7 +55,7 @@ pub(crate) fn is_near(url: &str) -> bool {
 
 /// The name of the variable that names a proxy for HTTPS, if one is set.
 pub(crate) fn proxy_variable() -> Option<&'static str> {
-    PROXY_VARIABLES.into_iter().find(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+    PROXY_VARIABLES.into_iter().find(|name| surroundings::variable(name).is_some())
 }
 
 /// Returns the trusted certificates.
@@ -62,8 +64,7 @@ pub(crate) fn proxy_variable() -> Option<&'static str> {
 ///
 /// When `AWS_CA_BUNDLE` names a file without certificates.
 pub(crate) fn tls(servers: Servers) -> Result<TlsContext, NetworkError> {
-    let bundle = std::env::var(BUNDLE_VARIABLE).ok().filter(|path| !path.is_empty());
-    let bundle = bundle.map(|path| certificates(&path)).transpose()?;
+    let bundle = surroundings::variable(BUNDLE_VARIABLE).map(|path| certificates(&path)).transpose()?;
     let replaces = servers == Servers::Aws && bundle.is_some();
     let mut store = TrustStore::empty().with_native_roots(!replaces && *HAS_NATIVE_ROOTS);
     for certificate in bundle.into_iter().flatten() {

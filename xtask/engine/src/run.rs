@@ -1,9 +1,11 @@
 //! Parses the command line, runs its command, prints an error, records the command, and exits.
 
-use std::{ffi::OsString, process::ExitCode, time::Instant};
+use std::{ffi::OsString, process::ExitCode};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{ArgMatches, FromArgMatches};
+use serde_json::Value;
+use tokio::time::Instant;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -12,12 +14,25 @@ use crate::{
     commands::{self, local::GateArgs},
     context::Context,
     error::{self, Exit},
-    interruption::Interruption,
     record::{self, JobRecord},
     report::{Draft, JobReport},
+    surroundings::Surroundings,
     ui::Ui,
     workspace::Workspace,
 };
+
+/// How a command line ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// The exit of the program.
+    pub exit: Exit,
+    /// The error and its causes, outermost first; empty for a command that succeeded.
+    pub failure: Vec<String>,
+    /// The next step after the error.
+    pub hint: Option<String>,
+    /// What the command did, as `--record` writes it.
+    pub report: Value,
+}
 
 /// How a command ended, and what it had done by then.
 struct CommandOutcome {
@@ -52,28 +67,99 @@ async fn run_command_line(application: Application, arguments: Vec<OsString>) ->
         return ExitCode::from(Exit::of(&report).code());
     }
     let matches = cli::command(&application).get_matches_from(arguments);
-    let name = matches.subcommand_name().unwrap_or_default().to_owned();
-    let (verbose, record) = global_options(&matches);
-    let started = Instant::now();
-    start_logging(verbose);
-    let ui = Ui::new().with_verbosity(verbose > 0);
-    let CommandOutcome { report, result } = run(application, &matches, record.as_deref(), &ui).await;
-    let (exit, failure) = match result {
-        Ok(exit) => (exit, Vec::new()),
-        Err(report) => {
-            let chain = error::chain(report.as_ref());
-            ui.failure(&chain, error::hint(&report).as_deref());
-            (Exit::of(&report), chain)
-        }
+    start_logging(global_options(&matches).0);
+    let ended = if let Some(gate) = GateArgs::of(&matches) {
+        let ui = Ui::new();
+        ended(CommandOutcome { report: JobReport::Nothing, result: gate.run().await }, &ui)
+    } else {
+        run_matches(application, &matches, None, &Surroundings::default()).await
     };
+    ExitCode::from(ended.exit.code())
+}
+
+/// Runs a command line of a project in these surroundings. The arguments lack the program's name.
+///
+/// Simulated surroundings have no logs of their own, and no signals but those of [`Interruption`]. Their process ends with the command,
+/// and also when the returned future is dropped, which is how a simulation kills a process.
+///
+/// [`Interruption`]: crate::interruption::Interruption
+pub async fn run_in(
+    application: Application,
+    workspace: Workspace,
+    surroundings: &Surroundings,
+    arguments: &[&str],
+) -> Ended {
+    let arguments = std::iter::once("xtask").chain(arguments.iter().copied());
+    let matches = match cli::command(&application).try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return refused(&error),
+    };
+    let work = Box::pin(run_matches(application, &matches, Some(workspace), surroundings));
+    match surroundings.simulated() {
+        Some(simulated) => simulated.process.run(work).await,
+        None => work.await,
+    }
+}
+
+/// The end of a command line that clap does not accept, or answers itself: help is no failure.
+fn refused(error: &clap::Error) -> Ended {
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+    let failure = if error.use_stderr() { vec![error.to_string()] } else { Vec::new() };
+    Ended { exit, failure, hint: None, report: to_value(&JobReport::Nothing) }
+}
+
+/// Runs a parsed command line, prints its error, and records it.
+async fn run_matches(
+    application: Application,
+    matches: &ArgMatches,
+    workspace: Option<Workspace>,
+    surroundings: &Surroundings,
+) -> Ended {
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    let (verbose, record) = global_options(matches);
+    let started = Instant::now();
+    let ui = surroundings.simulated().map_or_else(Ui::new, |simulated| Ui::to(simulated.printer.clone()));
+    let ui = ui.with_verbosity(verbose > 0);
+    let workspace = workspace.map_or_else(Workspace::find, Ok);
+    let outcome = match workspace {
+        Ok(workspace) => {
+            let interruption = surroundings.simulated().map(|simulated| simulated.interruption.clone());
+            let interruption = interruption.unwrap_or_default();
+            let (ui, surroundings) = (ui.clone(), surroundings.clone());
+            let context = Context { application, workspace, ui, interruption, surroundings };
+            run(matches, record.as_deref(), &context).await
+        }
+        Err(error) => CommandOutcome { report: JobReport::Nothing, result: Err(error.into()) },
+    };
+    let report = outcome.report.clone();
+    let ended = ended(outcome, &ui);
     // `summary` and `notify` only read the record; they add nothing to it.
     if let Some(path) = record.as_deref().filter(|_| name != "summary" && name != "notify") {
-        let record = JobRecord::new(name, report, failure, started.elapsed());
+        let record = JobRecord::new(name, report, ended.failure.clone(), started.elapsed());
         if let Err(error) = record::append(path, &record) {
             ui.warn(error::chain(&error).join(": "));
         }
     }
-    ExitCode::from(exit.code())
+    ended
+}
+
+/// Prints the error of a command.
+fn ended(outcome: CommandOutcome, ui: &Ui) -> Ended {
+    let CommandOutcome { report, result } = outcome;
+    let report = to_value(&report);
+    match result {
+        Ok(exit) => Ended { exit, failure: Vec::new(), hint: None, report },
+        Err(error) => {
+            let (failure, hint) = (error::chain(error.as_ref()), error::hint(&error));
+            ui.failure(&failure, hint.as_deref());
+            Ended { exit: Exit::of(&error), failure, hint, report }
+        }
+    }
+}
+
+/// A report has no map with keys that JSON lacks.
+fn to_value(report: &JobReport) -> Value {
+    serde_json::to_value(report).unwrap_or_default()
 }
 
 /// The options that every command has, the project's own included.
@@ -81,24 +167,16 @@ fn global_options(matches: &ArgMatches) -> (u8, Option<Utf8PathBuf>) {
     (matches.get_count("verbose"), matches.get_one::<Utf8PathBuf>("record").cloned())
 }
 
-async fn run(application: Application, matches: &ArgMatches, record: Option<&Utf8Path>, ui: &Ui) -> CommandOutcome {
-    if let Some(gate) = GateArgs::of(matches) {
-        return CommandOutcome { report: JobReport::Nothing, result: gate.run().await };
-    }
-    let workspace = match Workspace::find() {
-        Ok(workspace) => workspace,
-        Err(error) => return CommandOutcome { report: JobReport::Nothing, result: Err(error.into()) },
-    };
-    let context = Context { application, workspace, ui: ui.clone(), interruption: Interruption::default() };
+async fn run(matches: &ArgMatches, record: Option<&Utf8Path>, context: &Context) -> CommandOutcome {
     let own = matches.subcommand().and_then(|(name, arguments)| {
         let verb = context.application.verbs.iter().find(|verb| verb.command().get_name() == name)?;
         Some((verb, arguments))
     });
     if let Some((verb, arguments)) = own {
-        return Runner { context: &context }.run(JobReport::Nothing, verb.run(arguments, &context)).await;
+        return Runner { context }.run(JobReport::Nothing, verb.run(arguments, context)).await;
     }
     let command = Cli::from_arg_matches(matches).unwrap_or_else(|error| error.exit()).command;
-    dispatch(command, record, &context).await
+    dispatch(command, record, context).await
 }
 
 /// Runs a command; one arm for each.
@@ -189,7 +267,7 @@ mod tests {
     use model::example::Example;
 
     use super::*;
-    use crate::report::DeployReport;
+    use crate::{interruption::Interruption, report::DeployReport};
 
     fn context() -> Context {
         Context {
@@ -197,6 +275,7 @@ mod tests {
             workspace: Workspace::at("/".into()),
             ui: Ui::new(),
             interruption: Interruption::default(),
+            surroundings: Surroundings::default(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Small documents with conditional writes: the storage of locks and of the ledger.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use crate::aws::AwsError;
 pub use crate::aws::documents::{Document, Documents, Tag};
+use crate::{aws::AwsError, surroundings};
 
 /// Storage for documents.
 ///
@@ -45,13 +45,13 @@ impl Store for Documents {
 pub(crate) fn writer_token() -> String {
     let mut bytes = [0; 16];
     // Without random bytes, process and time still distinguish runs.
-    let _zeros = getrandom::fill(&mut bytes);
-    format!("{}-{}-{}", hex::encode(bytes), std::process::id(), unix_seconds())
+    let _zeros = surroundings::fill_random(&mut bytes);
+    format!("{}-{}-{}", hex::encode(bytes), surroundings::process_id(), unix_seconds())
 }
 
 /// Returns the seconds since 1970.
 pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    surroundings::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]

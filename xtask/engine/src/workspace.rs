@@ -2,6 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::surroundings;
+
 /// The workspace that commands build and deploy.
 #[derive(Debug, Clone)]
 pub struct Workspace {
@@ -80,10 +82,7 @@ impl Workspace {
     /// The folder of the stage files: `stacks/stages`, or `XTASK_STAGES`.
     #[must_use]
     pub fn stages(&self) -> Utf8PathBuf {
-        match std::env::var("XTASK_STAGES") {
-            Ok(folder) if !folder.is_empty() => folder.into(),
-            _ => self.root.join("stacks/stages"),
-        }
+        surroundings::variable("XTASK_STAGES").map_or_else(|| self.root.join("stacks/stages"), Into::into)
     }
 }
 

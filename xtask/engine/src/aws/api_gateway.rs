@@ -4,14 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_apigateway::Client;
-
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
     /// Lists the routes in the deployment of an API's stage, as `METHOD /path`, without `OPTIONS`.
     pub(crate) async fn deployed_routes(&self, api: &str, stage: &str) -> Result<BTreeSet<String>, AwsError> {
-        let client = Client::new(self.config());
+        let client = client!(aws_sdk_apigateway, self, None);
         let request = client.get_stage().rest_api_id(api).stage_name(stage);
         let found = request.send().await.map_err(|error| failed("apigateway:GetStage", error))?;
         let request = client.get_deployment().rest_api_id(api).deployment_id(found.deployment_id().unwrap_or_default());

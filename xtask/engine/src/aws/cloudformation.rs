@@ -59,7 +59,7 @@ pub struct CloudFormation {
 impl Clients {
     /// CloudFormation in a region; `None` is the stage's.
     pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
-        CloudFormation { client: Client::new(&self.config_in(region)) }
+        CloudFormation { client: client!(aws_sdk_cloudformation, self, region) }
     }
 }
 

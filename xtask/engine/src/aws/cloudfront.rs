@@ -1,13 +1,11 @@
 //! CloudFront: invalidation of cached paths.
 
-use std::{
-    fmt::Write,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt::Write, time::UNIX_EPOCH};
 
 use aws_call::{Call, services::CLOUD_FRONT};
 
 use super::{AwsError, Clients, error::failed};
+use crate::surroundings;
 
 /// The API's version, the first part of every path (CloudFront API reference, "Actions").
 const VERSION: &str = "2020-05-31";
@@ -16,10 +14,10 @@ impl Clients {
     /// Makes a distribution fetch these paths from its origin again.
     pub(crate) async fn invalidate(&self, distribution: &str, paths: &[String]) -> Result<(), AwsError> {
         // Equal in all attempts of one call, so that a lost response makes no second invalidation; different in other calls.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let now = surroundings::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let path = format!("/{VERSION}/distribution/{distribution}/invalidation");
         let call = Call::xml(CLOUD_FRONT, "CreateInvalidation", path, batch(paths, &now.to_string()));
-        let sent = call.send(self.config()).await;
+        let sent = self.send(None, call).await;
         sent.map(drop).map_err(|error| failed("cloudfront:CreateInvalidation", error))
     }
 }

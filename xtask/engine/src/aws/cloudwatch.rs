@@ -13,6 +13,7 @@ use super::{
     AwsError, Clients,
     error::{failed, read},
 };
+use crate::surroundings;
 
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
 const PERIOD: u32 = 60;
@@ -125,7 +126,7 @@ impl CloudWatch<'_> {
     async fn metric_data(&self, queries: &[Value], since: SystemTime) -> Result<Vec<MetricDataResult>, AwsError> {
         const OPERATION: &str = "cloudwatch:GetMetricData";
         // The current minute counts: the window's edges are whole minutes.
-        let end = SystemTime::now() + Duration::from_secs(60);
+        let end = surroundings::now() + Duration::from_secs(60);
         let mut input = json!({ "MetricDataQueries": queries, "StartTime": seconds(since), "EndTime": seconds(end) });
         let mut results = Vec::new();
         loop {
@@ -155,7 +156,7 @@ impl CloudWatch<'_> {
     }
 
     async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, CallError> {
-        Call::json(CLOUD_WATCH, operation, input).send(self.clients.config()).await
+        self.clients.send(None, Call::json(CLOUD_WATCH, operation, input)).await
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     error::{ErrorKind, failed, if_found, operation_name, read},
     srp::{Challenge, Srp},
 };
+use crate::surroundings;
 
 /// Cognito user pools in the stage's region.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl Cognito<'_> {
             message: message.to_owned(),
         };
         let mut random = [0; 128];
-        getrandom::fill(&mut random).map_err(|error| other(&error.to_string()))?;
+        surroundings::fill_random(&mut random).map_err(|error| other(&error.to_string()))?;
         let srp = Srp::new(&random);
         let parameters = json!({ "USERNAME": user, "SRP_A": srp.public() });
         let initiate = json!({ "ClientId": client, "AuthFlow": "USER_SRP_AUTH", "AuthParameters": parameters });
@@ -107,7 +108,7 @@ impl Cognito<'_> {
             public: field("SRP_B"),
             secret_block: BASE64_STANDARD.decode(&secret_block).unwrap_or_default(),
         };
-        let time = timestamp(DateTime::from(std::time::SystemTime::now()));
+        let time = timestamp(DateTime::from(surroundings::now()));
         let proof = srp.proof(&challenge, pool, password, &time).ok_or_else(|| other("the challenge is invalid"))?;
         let mut respond = json!({
             "ClientId": client,
@@ -175,7 +176,7 @@ impl Cognito<'_> {
     }
 
     async fn send(&self, operation: &'static str, call: Call) -> Result<Vec<u8>, AwsError> {
-        let sent: Result<_, CallError> = call.send(self.clients.config()).await;
+        let sent: Result<_, CallError> = self.clients.send(None, call).await;
         sent.map_err(|error| failed(operation, error))
     }
 }

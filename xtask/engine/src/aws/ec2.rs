@@ -51,7 +51,7 @@ impl Clients {
         let values = names.iter().map(String::as_str).zip(ids.iter().copied());
         let parameters: Vec<_> = std::iter::once(("Filter.1.Name", filter)).chain(values).collect();
         let call = Call::query(NETWORKS, VERSION, operation, &parameters);
-        let body = call.send(&self.config_in(region)).await;
+        let body = self.send(region, call).await;
         let name = if operation == "DescribeSubnets" { "ec2:DescribeSubnets" } else { "ec2:DescribeSecurityGroups" };
         Ok(String::from_utf8_lossy(&body.map_err(|error| failed(name, error))?).into_owned())
     }

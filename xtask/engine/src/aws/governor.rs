@@ -3,9 +3,9 @@
 //! It sits between the SDK and the network, where no call can bypass it and retries count as well.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aws_smithy_runtime_api::client::{
@@ -16,11 +16,12 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
     runtime_components::RuntimeComponents,
 };
+use tokio::time::Instant;
 
 use super::limits::{self, Limit};
 
 /// The state of each limit, by region.
-type Slots = Arc<Mutex<HashMap<(String, String), Slot>>>;
+type Slots = Arc<Mutex<BTreeMap<(String, String), Slot>>>;
 
 /// An HTTP client whose requests wait for their turn.
 #[derive(Debug)]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_iam::{Client, types::PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 
 use super::{AwsError, Clients, error::failed};
 
 impl Clients {
     /// Lists the issuers that the account has an OIDC provider for, without `https://`.
     pub(crate) async fn oidc_issuers(&self) -> Result<BTreeSet<String>, AwsError> {
-        let request = Client::new(self.config()).list_open_id_connect_providers();
+        let request = client!(aws_sdk_iam, self, None).list_open_id_connect_providers();
         let listed = request.send().await.map_err(|error| failed("iam:ListOpenIDConnectProviders", error))?;
         // An ARN ends in the issuer: `…:oidc-provider/token.actions.githubusercontent.com`.
         let arns = listed.open_id_connect_provider_list().iter().filter_map(|provider| provider.arn());
@@ -26,7 +26,7 @@ impl Clients {
         actions: &[&str],
         resources: &[String],
     ) -> Result<Vec<String>, AwsError> {
-        let client = Client::new(self.config());
+        let client = client!(aws_sdk_iam, self, None);
         let request = client
             .simulate_principal_policy()
             .policy_source_arn(identity)

@@ -64,7 +64,7 @@ pub(crate) struct Lambda {
 impl Clients {
     /// Lambda in the stage's region.
     pub(crate) fn lambda(&self) -> Lambda {
-        Lambda { client: Client::new(self.config()) }
+        Lambda { client: client!(aws_sdk_lambda, self, None) }
     }
 }
 

@@ -69,6 +69,6 @@ impl Logs<'_> {
     }
 
     async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, aws_call::CallError> {
-        Call::json(CLOUD_WATCH_LOGS, operation, input).send(self.clients.config()).await
+        self.clients.send(None, Call::json(CLOUD_WATCH_LOGS, operation, input)).await
     }
 }

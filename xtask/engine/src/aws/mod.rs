@@ -1,5 +1,17 @@
 //! Calls to AWS, one file per service. No other module names the AWS SDK; its types become the engine's own here.
 
+/// Creates a client of an SDK crate, for a region; `None` is the stage's.
+macro_rules! client {
+    ($sdk:ident, $clients:expr, $region:expr) => {{
+        let (clients, region): (&$crate::aws::Clients, Option<&str>) = ($clients, $region);
+        let config = $sdk::config::Builder::from(&clients.config_in(region));
+        $sdk::Client::from_conf(match clients.quota(stringify!($sdk), region) {
+            Some(quota) => config.retry_partition(quota).build(),
+            None => config.build(),
+        })
+    }};
+}
+
 pub(crate) mod api_gateway;
 pub(crate) mod cloudformation;
 pub(crate) mod cloudfront;
@@ -21,23 +33,26 @@ pub(crate) mod s3;
 pub(crate) mod scripted;
 pub(crate) mod secrets;
 mod sign_in;
+mod simulated;
 pub(crate) mod sns;
 mod srp;
 pub mod sts;
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
+use aws_call::{Call, CallError};
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
-use aws_sdk_sts::config::Credentials;
+use aws_sdk_sts::config::{Credentials, retry::RetryPartition};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use error::AwsError;
 use governor::Governed;
 use model::stage::Stage;
+use simulated::Quotas;
 
-use crate::{local::Emulator, network::NetworkError};
+use crate::{local::Emulator, network::NetworkError, surroundings};
 
 /// The response time after which a call is repeated: a lost packet must not blind a canary for long.
 const ANSWER_SECONDS: u64 = 60;
@@ -45,14 +60,28 @@ const ANSWER_SECONDS: u64 = 60;
 const ANSWER_VARIABLE: &str = "XTASK_ANSWER_SECONDS";
 /// The factor for calls that depend on a function or on bandwidth: six minutes carry the largest zip, 50 MB, at 2 Mbit/s.
 const LONG: u32 = 6;
+/// How often a call of AWS is attempted.
+const ATTEMPTS: u32 = 6;
 
 fn answer() -> Duration {
-    let wanted = std::env::var(ANSWER_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    let wanted = surroundings::variable(ANSWER_VARIABLE).and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(wanted.filter(|seconds| *seconds > 0).unwrap_or(ANSWER_SECONDS))
 }
 
 fn timeouts(answer: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(answer).build()
+}
+
+/// A request that waits for its turn sends nothing meanwhile; that is not a stall.
+fn stalls() -> StalledStreamProtectionConfig {
+    StalledStreamProtectionConfig::enabled().upload_enabled(false).build()
+}
+
+fn governed(rates: Rates, http: SharedHttpClient) -> SharedHttpClient {
+    match rates {
+        Rates::Published => SharedHttpClient::new(Governed::new(http)),
+        Rates::Any => http,
+    }
 }
 
 /// For calls whose responses may take long.
@@ -76,6 +105,8 @@ pub struct Clients {
     region: String,
     endpoint: Option<String>,
     regions: Mutex<BTreeMap<String, SdkConfig>>,
+    /// The retry quotas of a simulated process; `None` in the real world, where the SDK has them.
+    quotas: Option<Quotas>,
 }
 
 impl Clients {
@@ -96,24 +127,23 @@ impl Clients {
     ///
     /// When the root certificates cannot be read.
     pub async fn at(rates: Rates, stage: &Stage, emulator: Option<Emulator>) -> Result<Self, NetworkError> {
-        let http = routed::http_client(emulator.is_some())?;
-        let http = match rates {
-            Rates::Published => SharedHttpClient::new(Governed::new(http)),
-            Rates::Any => http,
-        };
+        if let Some(process) = surroundings::current() {
+            return Ok(Self::simulated(rates, stage, process));
+        }
+        let http = governed(rates, routed::http_client(emulator.is_some())?);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http)
             .region(Region::new(stage.region.clone()))
             .timeout_config(timeouts(answer()))
-            // A request that waits for its turn sends nothing meanwhile; that is not a stall.
-            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
-            .retry_config(RetryConfig::adaptive().with_max_attempts(if emulator.is_some() { 2 } else { 6 }));
+            .stalled_stream_protection(stalls())
+            .retry_config(RetryConfig::adaptive().with_max_attempts(if emulator.is_some() { 2 } else { ATTEMPTS }));
         if let Some(Emulator { url, keys }) = &emulator {
             let credentials = Credentials::new(keys.access_key(), keys.secret(), None, None, "local cloud");
             loader = loader.endpoint_url(url).credentials_provider(credentials);
         }
         let endpoint = emulator.map(|emulator| emulator.url);
-        Ok(Self { base: loader.load().await, region: stage.region.clone(), endpoint, regions: Mutex::default() })
+        let (base, region) = (loader.load().await, stage.region.clone());
+        Ok(Self { base, region, endpoint, regions: Mutex::default(), quotas: None })
     }
 
     /// The emulator's URL, if the stage is local.
@@ -124,6 +154,20 @@ impl Clients {
     /// The stage's region.
     pub(crate) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The retry quota of a service in a simulated process.
+    fn quota(&self, service: &str, region: Option<&str>) -> Option<RetryPartition> {
+        self.quotas.as_ref().map(|quotas| quotas.of(service, region.unwrap_or(&self.region)))
+    }
+
+    /// Sends a call to a region; `None` is the stage's. Returns the response's body.
+    async fn send(&self, region: Option<&str>, call: Call) -> Result<Vec<u8>, CallError> {
+        let call = match self.quota(call.service(), region) {
+            Some(quota) => call.within(quota),
+            None => call,
+        };
+        call.send(&self.config_in(region)).await
     }
 
     pub(crate) fn config(&self) -> &SdkConfig {

@@ -52,6 +52,9 @@ impl Clients {
         if let Some(region) = region {
             config = config.region(aws_sdk_s3::config::Region::new(region.to_owned()));
         }
+        if let Some(quota) = self.quota("aws_sdk_s3", region) {
+            config = config.retry_partition(quota);
+        }
         S3 { client: Client::from_conf(config.build()) }
     }
 }

@@ -110,6 +110,6 @@ impl Secrets<'_> {
 
     async fn send(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
         let call = Call::json(SECRETS_MANAGER, operation_name(operation), input);
-        call.send(&self.clients.config_in(self.region)).await.map_err(|error| failed(operation, error))
+        self.clients.send(self.region, call).await.map_err(|error| failed(operation, error))
     }
 }

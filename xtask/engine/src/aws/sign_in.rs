@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::{AwsError, Clients, error::ErrorKind, sts::Caller};
+use crate::surroundings;
 
 /// The caller cannot be identified.
 #[derive(Debug, Error, Diagnostic)]
@@ -55,9 +56,9 @@ async fn hint(error: &AwsError, region: &str) -> Option<String> {
     if !matches!(error.kind, ErrorKind::NoCredentials | ErrorKind::ExpiredCredentials) {
         return None;
     }
-    let variable = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let has = |name: &str| surroundings::variable(name).is_some();
     // The environment's keys come before every profile (AWS SDK for Rust, "Default credential provider chain").
-    if variable("AWS_ACCESS_KEY_ID") && variable("AWS_SECRET_ACCESS_KEY") {
+    if surroundings::is_simulated() || has("AWS_ACCESS_KEY_ID") && has("AWS_SECRET_ACCESS_KEY") {
         return None;
     }
     let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await.ok()?;

@@ -20,7 +20,7 @@ impl Clients {
     ) -> Result<(), AwsError> {
         let parameters = [("TopicArn", topic), ("Subject", subject), ("Message", message)];
         let call = Call::query(NOTIFICATIONS, VERSION, "Publish", &parameters);
-        let sent = call.send(&self.config_in(region)).await;
+        let sent = self.send(region, call).await;
         sent.map(drop).map_err(|error| failed("sns:Publish", error))
     }
 
@@ -31,7 +31,7 @@ impl Clients {
     pub(crate) async fn sms_spend_limit(&self, region: Option<&str>) -> Result<Option<String>, AwsError> {
         let parameters = [("attributes.member.1", SPEND_LIMIT)];
         let call = Call::query(NOTIFICATIONS, VERSION, "GetSMSAttributes", &parameters);
-        let body = call.send(&self.config_in(region)).await.map_err(|error| failed("sns:GetSMSAttributes", error))?;
+        let body = self.send(region, call).await.map_err(|error| failed("sns:GetSMSAttributes", error))?;
         // The response has an entry with key and value for the one attribute, or none.
         Ok(aws_call::element(&String::from_utf8_lossy(&body), "value").filter(|limit| !limit.is_empty()))
     }

@@ -28,7 +28,7 @@ impl Clients {
     ///
     /// When there are no credentials, or they have expired.
     pub(crate) async fn caller(&self) -> Result<Caller, AwsError> {
-        let client = aws_sdk_sts::Client::new(self.config());
+        let client = client!(aws_sdk_sts, self, None);
         let identity =
             client.get_caller_identity().send().await.map_err(|error| failed("sts:GetCallerIdentity", error))?;
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();

@@ -129,9 +129,10 @@ pub(super) async fn artifacts(
 ) -> miette::Result<Artifacts> {
     let (workspace, ui) = (&context.workspace, &context.ui);
     site::check(systems, workspace)?;
-    let artifacts = match folder {
-        Some(folder) => of_folder(folder, stage, systems, context)?,
-        None => {
+    let artifacts = match (folder, context.surroundings.simulated()) {
+        (Some(folder), _) => of_folder(folder, stage, systems, context)?,
+        (None, Some(simulated)) => simulated.builds.artifacts(stage, systems),
+        (None, None) => {
             let request = request(stage, systems, context);
             build::artifacts(&request, &layers(systems), workspace, ui).await?.artifacts
         }

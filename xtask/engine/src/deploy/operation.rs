@@ -3,9 +3,10 @@
 //! Right after a call, CloudFormation may still report the earlier state. So a final state only counts after the stack was seen in
 //! progress, or with a new event of the same state, or if a stack that is being deleted is gone.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::collections::BTreeSet;
 
 use ::plan::states;
+use tokio::time::Instant;
 
 use super::{DeployError, PATIENCE, error::aws, poller::Poller};
 use crate::aws::{

@@ -92,6 +92,7 @@ impl<'a> Poller<'a> {
     /// Runs work that waits for stacks, and reads their states meanwhile.
     pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
+            biased;
             done = work => done,
             () = self.run() => unreachable!("the loop never ends"),
         }
@@ -111,9 +112,10 @@ impl<'a> Poller<'a> {
             }
             let pause = pauses.next().unwrap_or_default();
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                biased;
                 // A new operation is checked soon.
                 () = self.more.notified() => pauses = SCHEDULE.pauses(),
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

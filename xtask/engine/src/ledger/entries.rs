@@ -11,6 +11,7 @@ use crate::{
     lock::HeldLocks,
     parallel,
     store::{Store, Tag},
+    surroundings,
 };
 
 /// How many entries are read at once in the search for a function's last release.
@@ -188,7 +189,7 @@ fn text(entry: &Entry) -> String {
 /// Returns the present time as RFC 3339.
 pub(crate) fn rfc3339_now() -> String {
     use aws_smithy_types::{DateTime, date_time::Format};
-    DateTime::from(std::time::SystemTime::now()).fmt(Format::DateTime).unwrap_or_default()
+    DateTime::from(surroundings::now()).fmt(Format::DateTime).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use model::rendered::{RenderedSystem, SignIn};
 use plan::full_name;
 use thiserror::Error;
 
-use crate::{aws::AwsError, deploy::Outputs, session::Session};
+use crate::{aws::AwsError, deploy::Outputs, session::Session, surroundings};
 
 /// The test user of a system cannot be signed in.
 #[derive(Debug, Error, Diagnostic)]
@@ -75,7 +75,7 @@ impl<'a> TestUser<'a> {
     /// Creates the user if there is none, sets a new random password, and signs in.
     async fn id_token(&self) -> Result<String, SignInError> {
         let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).map_err(|error| SignInError::Random(error.to_string()))?;
+        surroundings::fill_random(&mut random).map_err(|error| SignInError::Random(error.to_string()))?;
         // Contains a character of every class that a pool can require.
         let password = format!("Aa1!{}", hex::encode(random));
         let (cognito, user) = (self.session.clients.cognito(), &self.sign_in.user);

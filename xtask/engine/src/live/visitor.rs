@@ -1,12 +1,10 @@
 //! A client of a deployed system: makes the request of a check and compares the response.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use contract::Method;
 use model::rendered::{LiveCheck, LiveKind, SignIn};
+use tokio::time::Instant;
 
 use super::patiently;
 use crate::{

@@ -9,14 +9,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    EXPIRY, LockError, LockRecord, LockState, key,
-    machine::{current_state, host},
-    watch::Watch,
-};
+use super::{EXPIRY, LockError, LockRecord, LockState, key, machine::current_state, watch::Watch};
 use crate::{
     aws::{AwsError, error::ErrorKind},
     store::{Document, Store, Tag, unix_seconds, writer_token},
+    surroundings,
     ui::Ui,
 };
 
@@ -218,7 +215,7 @@ fn hold<S: Store + 'static>(store: &Arc<S>, (stage, system): (&str, &str), lease
         loss: watch::Sender::new(None),
     });
     let renewed = Arc::clone(&lock);
-    let renewal = tokio::spawn(async move { renewed.renew(pause).await });
+    let renewal = surroundings::spawn(async move { renewed.renew(pause).await });
     Held { lock, renewal }
 }
 
@@ -348,8 +345,8 @@ fn new_record(requester: Requester<'_>) -> LockRecord {
     LockRecord {
         token: writer_token(),
         who: requester.identity.to_owned(),
-        host: host(),
-        process: std::process::id(),
+        host: surroundings::host(),
+        process: surroundings::process_id(),
         command: requester.command.to_owned(),
         since: now,
         renewed: now,

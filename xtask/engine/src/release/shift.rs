@@ -1,7 +1,5 @@
 //! Shifting the traffic of a recorded release to its versions.
 
-use std::time::SystemTime;
-
 use futures_util::future::join_all;
 use model::rendered::RenderedFunction;
 
@@ -15,7 +13,7 @@ use super::{
 use crate::{
     aws::lambda::Version,
     ledger::{LedgerError, OpenEntry, Outcome, VersionChange},
-    parallel,
+    parallel, surroundings,
 };
 
 /// The ledger's name of the step that publishes the pages of the sites. Stored: see [`super::revert`].
@@ -78,7 +76,7 @@ async fn run_canary(
         return Err(error);
     }
     let smoke_tests = passing_tests(context).await;
-    let shifted = SystemTime::now();
+    let shifted = surroundings::now();
     let mut live = LiveCanary { context, open, changes, smoke_tests, shifted, step: None, continuing: None };
     match canary::run(plan, &mut live).await {
         Ok(CanaryOutcome::Passed) => Ok(live.open),

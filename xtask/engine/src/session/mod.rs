@@ -23,7 +23,7 @@ use crate::{
     deploy::{DeployContext, DeployError, Outputs, artifact_bucket, observe, rights},
     local::{self, LocalError},
     lock::HeldLocks,
-    render,
+    render, surroundings,
 };
 
 /// An opened stage, and what every command starts with.
@@ -277,7 +277,7 @@ pub(crate) fn foundation_of(systems: &[RenderedSystem]) -> Vec<RenderedSystem> {
 
 /// The URL of the emulator that AWS_ENDPOINT_URL names.
 pub(crate) fn emulator() -> Option<String> {
-    std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty())
+    surroundings::variable("AWS_ENDPOINT_URL")
 }
 
 /// Returns the outputs of every deployed stack.

@@ -145,6 +145,9 @@ impl Session {
 
     /// The workspace's commit; `None` with a warning if git does not say which. Stage `local` needs no repository.
     pub(crate) fn commit(&self) -> Option<String> {
+        if let Some(simulated) = self.context.surroundings.simulated() {
+            return simulated.commit.clone();
+        }
         let described = || match Git::around(self.context.workspace.root()).and_then(|git| git.describe()) {
             Ok(commit) => Some(commit),
             Err(SourcesError::NoRepository { .. } | SourcesError::UnknownReference { .. }) if self.stage.is_local() => {

@@ -7,10 +7,14 @@ mod plan;
 use std::{
     fmt::Display,
     io::{IsTerminal, Write},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::surroundings::{Printer, Stream};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -30,6 +34,8 @@ pub struct Ui {
     verbose: bool,
     /// Whether results are messages.
     is_quiet: bool,
+    /// Receives all text, in place of stdout and stderr.
+    printer: Option<Arc<dyn Printer>>,
 }
 
 /// A step that takes a while. Shows a spinner with the elapsed time until it is done or dropped.
@@ -52,7 +58,14 @@ impl Ui {
     #[must_use]
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { bars: MultiProgress::new(), terminal, verbose: false, is_quiet: false }
+        Self { bars: MultiProgress::new(), terminal, verbose: false, is_quiet: false, printer: None }
+    }
+
+    /// A printer whose text another receives. It has no terminal.
+    #[must_use]
+    pub fn to(printer: Arc<dyn Printer>) -> Self {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        Self { bars, terminal: false, verbose: false, is_quiet: false, printer: Some(printer) }
     }
 
     /// Prints long lists in full.
@@ -78,6 +91,9 @@ impl Ui {
         if self.is_quiet {
             return self.say(text);
         }
+        if self.is_printed_elsewhere(Stream::Result, &text) {
+            return;
+        }
         self.bars.suspend(|| {
             let mut stdout = anstream::stdout().lock();
             // A closed pipe (`xtask … | head`) is not a failure.
@@ -87,10 +103,19 @@ impl Ui {
 
     /// Writes a message to stderr.
     pub fn say(&self, text: impl Display) {
+        if self.is_printed_elsewhere(Stream::Message, &text) {
+            return;
+        }
         self.bars.suspend(|| {
             let mut stderr = anstream::stderr().lock();
             let _ = writeln!(stderr, "{text}");
         });
+    }
+
+    fn is_printed_elsewhere(&self, stream: Stream, text: &dyn Display) -> bool {
+        let Some(printer) = &self.printer else { return false };
+        printer.print(stream, &console::strip_ansi_codes(&text.to_string()));
+        true
     }
 
     /// Writes a warning to stderr.

@@ -21,7 +21,10 @@ impl Ui {
 
     fn text_options(&self, term: &Term) -> TextOptions {
         let default = TextOptions::default();
-        let columns = term.is_term().then(|| term.size_checked()).flatten().map(|(_, columns)| usize::from(columns));
+        let columns = (self.printer.is_none() && term.is_term())
+            .then(|| term.size_checked())
+            .flatten()
+            .map(|(_, columns)| usize::from(columns));
         TextOptions { width: columns.unwrap_or(default.width), verbose: self.verbose }
     }
 }

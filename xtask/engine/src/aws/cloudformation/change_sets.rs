@@ -8,9 +8,12 @@ use aws_sdk_cloudformation::types::{
 use plan::change_set::ChangeSetEntry;
 
 use super::CloudFormation;
-use crate::aws::{
-    AwsError,
-    error::{failed, gone_is_fine},
+use crate::{
+    aws::{
+        AwsError,
+        error::{failed, gone_is_fine},
+    },
+    surroundings,
 };
 
 /// The value of a parameter in a change set.
@@ -157,7 +160,7 @@ impl CloudFormation {
         let request = self.client.execute_change_set().stack_name(stack).change_set_name(name);
         let mut once = [0; 8];
         // Without random bytes the token is only less unique.
-        let _zeros = getrandom::fill(&mut once);
+        let _zeros = surroundings::fill_random(&mut once);
         let sent = request.client_request_token(format!("{name}-{}", hex::encode(once))).send().await;
         match sent.map_err(|error| failed("cloudformation:ExecuteChangeSet", error)) {
             Err(error)

@@ -38,7 +38,7 @@ pub(super) fn select(mut args: DeployArgs, context: &Context) -> miette::Result<
     }
     let selected = render::select(&stage, context.render(&stage)?, &args.selection.selection())?;
     let (systems, partial) = (selected.systems, selected.partial);
-    let validator = Validator::remembering(context.workspace.target().join("validated"));
+    let validator = context.validator();
     validator.check_systems(&stage, &systems)?;
     Ok(Selection { args, stage, file, systems, partial, validator })
 }

@@ -21,7 +21,7 @@ use crate::{
     lock::HeldLocks,
     plan_file,
     planning::{self, Scope},
-    render::{self, Selected, validate::Validator},
+    render::{self, Selected},
     session::{self, Session},
 };
 
@@ -37,7 +37,7 @@ pub(super) async fn plan(
     context: &Context,
 ) -> miette::Result<Preview> {
     let Selected { systems: selected, partial } = selected;
-    Validator::remembering(context.workspace.target().join("validated")).check_systems(&stage, selected)?;
+    context.validator().check_systems(&stage, selected)?;
     // A plan changes nothing: the deploy refuses other sources.
     let folder = args.artifacts.as_deref().map(|path| build::Folder { path, allows_other_sources: true });
     let session = if partial.is_empty() {

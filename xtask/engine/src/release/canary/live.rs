@@ -16,6 +16,7 @@ use crate::{
     release::{
         ReleaseContext, ReleaseError, candidate::probe, context::failed, shift::FunctionChange, smoke::SmokeTest,
     },
+    surroundings,
     ui::Step,
 };
 
@@ -67,7 +68,7 @@ impl CanaryTarget for LiveCanary<'_> {
         });
         // All are awaited: a late one would take effect after the reversal of another.
         join_all(shifts).await.into_iter().collect::<Result<Vec<()>, _>>()?;
-        self.shifted = SystemTime::now();
+        self.shifted = surroundings::now();
         self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
         self.register_share(percent);
         Ok(())
