@@ -20,3 +20,4 @@ pub mod time;
 pub mod wire;
 
 pub use aws::{Aws, Observer, Rate, Rates, Recorded, Settings, Step};
+pub use services::handle;

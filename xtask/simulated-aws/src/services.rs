@@ -6,8 +6,12 @@ use crate::{
     wire::{Call, Handled, Refusal},
 };
 
-/// Carries out a call.
-pub(crate) fn handle(account: &mut Account, call: &Call) -> Handled {
+/// Carries out a call on the account, without latency, faults and record: also one that a person makes in the console.
+///
+/// # Errors
+///
+/// The refusal of the service.
+pub fn handle(account: &mut Account, call: &Call) -> Handled {
     match call.service.as_str() {
         "sts" => sts::handle(account, call),
         _ => Err(Refusal::unknown(call)),

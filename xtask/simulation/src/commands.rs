@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A workspace at one moment, as far as command lines depend on it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Workspace<'a> {
     /// The project.
     pub shape: &'a Shape,

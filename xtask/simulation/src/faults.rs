@@ -72,7 +72,8 @@ impl PlannedFault {
     /// Draws a fault. Early calls are as likely as late ones, on a logarithmic scale.
     #[must_use]
     pub fn random(chance: &mut Chance) -> Self {
-        let call = u16::try_from(chance.number(0..[12, 60, 200, 400][small(chance, 4)])).unwrap_or_default();
+        let reach = [12, 60, 200, 400][small(chance, 4)];
+        let call = u16::try_from(chance.number(0..reach)).unwrap_or_default();
         let is_carried_out = chance.happens(0.5);
         let seconds = u16::try_from(chance.number(1..90)).unwrap_or_default();
         let (kind, calls) = match chance.number(0..16) {

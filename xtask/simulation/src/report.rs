@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
-
 use crate::{
     history::History,
     observer::Violation,
@@ -47,12 +45,11 @@ impl Totals {
     pub fn table(&self, took: Duration, threads: usize) -> String {
         let mut text = String::new();
         for (title, counts) in [("operation", &self.workloads), ("fault", &self.faults)] {
-            let mut table = Table::new();
-            table.load_preset(UTF8_HORIZONTAL_ONLY).set_header([title, "count"]);
+            let _ = writeln!(text, "{title:<28} {:>8}", "count");
             for (name, count) in counts {
-                table.add_row([(*name).to_owned(), count.to_string()]);
+                let _ = writeln!(text, "{name:<28} {count:>8}");
             }
-            let _ = writeln!(text, "{table}");
+            text.push('\n');
         }
         let core_seconds = took.as_secs_f64() * threads as f64;
         let rate = |count: u64| count as f64 / core_seconds.max(f64::EPSILON);

@@ -177,8 +177,8 @@ fn is_read(call: &Call) -> bool {
 /// The system whose name begins a name: `alpha-data-rehearsal`.
 #[must_use]
 pub fn system_of(name: &str) -> Option<&'static str> {
-    let is_own = |system: &&str| name.strip_prefix(*system).is_some_and(|rest| rest.starts_with('-'));
-    SYSTEMS.iter().find(is_own).copied()
+    let is_own = |system: &str| name.strip_prefix(system).is_some_and(|rest| rest.starts_with('-'));
+    SYSTEMS.into_iter().find(|system| is_own(system))
 }
 
 fn system_of_object(bucket: &str, key: &str) -> Option<&'static str> {
