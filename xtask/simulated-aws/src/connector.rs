@@ -46,6 +46,9 @@ impl Client {
             _ => {}
         }
         let reply = aws.receive(&process, &call, fate);
+        if !reply.takes.is_zero() {
+            tokio::time::sleep(reply.takes).await;
+        }
         match fate.fault {
             Some(Fault::Killed { .. }) => {
                 aws.kill_switch(&process).send_replace(true);

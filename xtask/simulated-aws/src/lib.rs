@@ -9,9 +9,13 @@
 pub mod account;
 mod aws;
 pub mod chance;
+pub mod cloudwatch;
 pub mod connector;
 pub mod faults;
+pub mod lambda;
+pub mod logs;
 pub mod resources;
+pub mod s3;
 mod services;
 pub mod sts;
 #[cfg(test)]

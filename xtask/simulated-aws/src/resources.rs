@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::account::Account;
+use crate::{account::Account, cloudwatch, lambda, logs};
 
 /// A resource as a template asks for it.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,17 @@ pub struct Provider {
 pub fn provider(resource_type: &str) -> Provider {
     match resource_type {
         // One line per type with behaviour of its own: "AWS::S3::Bucket" => s3::BUCKET,
+        "AWS::CloudWatch::Alarm" => cloudwatch::ALARM,
+        "AWS::CloudWatch::CompositeAlarm" => cloudwatch::COMPOSITE_ALARM,
+        "AWS::Lambda::Alias" => lambda::resources::ALIAS,
+        "AWS::Lambda::Function" => lambda::resources::FUNCTION,
+        "AWS::Lambda::LayerVersion" => lambda::resources::LAYER_VERSION,
+        "AWS::Lambda::Version" => lambda::resources::VERSION,
+        "AWS::Lambda::EventInvokeConfig"
+        | "AWS::Lambda::EventSourceMapping"
+        | "AWS::Lambda::Permission"
+        | "AWS::Lambda::Url" => lambda::resources::ATTACHED,
+        "AWS::Logs::LogGroup" => logs::LOG_GROUP,
         _ => PROPERTY_BAG,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     account::Account,
-    sts,
+    cloudwatch, lambda, logs, sts,
     wire::{Call, Handled, Refusal},
 };
 
@@ -13,6 +13,9 @@ use crate::{
 /// The refusal of the service.
 pub fn handle(account: &mut Account, call: &Call) -> Handled {
     match call.service.as_str() {
+        "lambda" => lambda::handle(account, call),
+        "logs" => logs::handle(account, call),
+        "monitoring" => cloudwatch::handle(account, call),
         "sts" => sts::handle(account, call),
         _ => Err(Refusal::unknown(call)),
     }

@@ -6,7 +6,7 @@
 pub mod form;
 pub mod xml;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -88,13 +88,15 @@ pub struct Reply {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Vec<u8>,
+    /// How long the service takes for it, besides the latency of the call.
+    pub takes: Duration,
 }
 
 impl Reply {
     /// A response without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: BTreeMap::new(), body: Vec::new() }
+        Self { status, headers: BTreeMap::new(), body: Vec::new(), takes: Duration::ZERO }
     }
 
     /// A response in JSON.
@@ -117,6 +119,12 @@ impl Reply {
         let result = Element::new(format!("{operation}Result")).with_all(result);
         let metadata = Element::new("ResponseMetadata").with(Element::text("RequestId", "simulated"));
         Self::xml(200, &Element::new(format!("{operation}Response")).with(result).with(metadata))
+    }
+
+    /// Sets how long the service takes for the response.
+    #[must_use]
+    pub fn after(self, takes: Duration) -> Self {
+        Self { takes, ..self }
     }
 
     /// Adds a header.
