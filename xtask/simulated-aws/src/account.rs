@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use crate::{chance::Chance, time::Moment};
+use crate::{chance::Chance, s3::Buckets, time::Moment};
 
 /// An event that is scheduled: a function of the account, and what it is about (an ARN, a name, or several, as the function reads them).
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Account {
     pub chance: Chance,
     /// The properties of resources without behaviour, by region, type and physical ID.
     pub bags: BTreeMap<(String, String, String), Value>,
+    /// The buckets of S3.
+    pub buckets: Buckets,
     now: Moment,
     events: BTreeMap<(Moment, u64), Event>,
     scheduled: u64,
@@ -41,6 +43,7 @@ impl Account {
             region: region.to_owned(),
             chance: Chance::for_purpose(seed, "services"),
             bags: BTreeMap::new(),
+            buckets: Buckets::default(),
             now: Moment::default(),
             events: BTreeMap::new(),
             scheduled: 0,

@@ -12,6 +12,7 @@ pub mod chance;
 pub mod connector;
 pub mod faults;
 pub mod resources;
+pub mod s3;
 mod services;
 pub mod sts;
 #[cfg(test)]
