@@ -33,8 +33,8 @@ pub struct Account {
     pub lambda: Lambda,
     /// CloudWatch Logs.
     pub logs: Logs,
-    /// S3.
-    pub s3: Buckets,
+    /// The buckets of S3.
+    pub buckets: Buckets,
     now: Moment,
     events: BTreeMap<(Moment, u64), Event>,
     scheduled: u64,
@@ -52,7 +52,7 @@ impl Account {
             cloudwatch: CloudWatch::new(seed),
             lambda: Lambda::default(),
             logs: Logs::default(),
-            s3: Buckets::default(),
+            buckets: Buckets::default(),
             now: Moment::default(),
             events: BTreeMap::new(),
             scheduled: 0,
