@@ -3,11 +3,26 @@
 //! [`Account::advance`] runs the events that are due, in the order of their time. A service schedules one for each transition that takes
 //! time, such as the end of a function's update.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use crate::{chance::Chance, s3::Buckets, time::Moment};
+use crate::{
+    api_gateway::{self, Api, Invoke},
+    chance::Chance,
+    cloudfront::Distribution,
+    cognito::UserPool,
+    ec2::Networks,
+    s3::Buckets,
+    secrets_manager::Secret,
+    shared::Shared,
+    sns::Message,
+    stateful::Generations,
+    time::Moment,
+};
 
 /// An event that is scheduled: a function of the account, and what it is about (an ARN, a name, or several, as the function reads them).
 #[derive(Debug, Clone)]
@@ -26,9 +41,28 @@ pub struct Account {
     /// The randomness of services: physical IDs, durations of operations.
     pub chance: Chance,
     /// The properties of resources without behaviour, by region, type and physical ID.
-    pub bags: BTreeMap<(String, String, String), Value>,
+    pub bags: Shared<BTreeMap<(String, String, String), Value>>,
     /// The buckets of S3.
     pub buckets: Buckets,
+    /// The APIs of API Gateway by their IDs.
+    pub apis: Shared<BTreeMap<String, Shared<Api>>>,
+    /// How API Gateway invokes functions.
+    pub invoke: Invoke,
+    /// The distributions of CloudFront by their IDs.
+    pub distributions: Shared<BTreeMap<String, Distribution>>,
+    /// The user pools of Cognito by their IDs.
+    pub user_pools: Shared<BTreeMap<String, UserPool>>,
+    /// The secrets by region and name.
+    pub secrets: Shared<BTreeMap<(String, String), Secret>>,
+    /// The actions that the simulation of IAM's policies denies.
+    pub denied_actions: BTreeSet<String>,
+    /// The networks that no stack owns, by region.
+    pub networks: BTreeMap<String, Networks>,
+    /// The messages that were published to topics, oldest first.
+    pub published: Shared<Vec<Message>>,
+    /// The most USD for SMS in a month, by region.
+    pub sms_limits: BTreeMap<String, String>,
+    pub(crate) generations: Generations,
     now: Moment,
     events: BTreeMap<(Moment, u64), Event>,
     scheduled: u64,
@@ -42,8 +76,18 @@ impl Account {
             id: id.to_owned(),
             region: region.to_owned(),
             chance: Chance::for_purpose(seed, "services"),
-            bags: BTreeMap::new(),
+            bags: Shared::default(),
             buckets: Buckets::default(),
+            apis: Shared::default(),
+            invoke: api_gateway::no_functions,
+            distributions: Shared::default(),
+            user_pools: Shared::default(),
+            secrets: Shared::default(),
+            denied_actions: BTreeSet::new(),
+            networks: BTreeMap::new(),
+            published: Shared::default(),
+            sms_limits: BTreeMap::new(),
+            generations: Generations::default(),
             now: Moment::default(),
             events: BTreeMap::new(),
             scheduled: 0,

@@ -2,14 +2,25 @@
 
 use crate::{
     account::Account,
-    sts,
+    api_gateway, cloudfront, cognito, ec2, iam, s3, secrets_manager, sns, sts,
     wire::{Call, Handled, Refusal},
 };
 
 /// Carries out a call.
 pub(crate) fn handle(account: &mut Account, call: &Call) -> Handled {
     match call.service.as_str() {
+        "apigateway" => api_gateway::handle(account, call),
+        "cloudfront" => cloudfront::handle(account, call),
+        "cognito-idp" => cognito::handle(account, call),
+        "ec2" => ec2::handle(account, call),
+        "iam" => iam::handle(account, call),
+        "s3" => s3::handle(account, call),
+        "secretsmanager" => secrets_manager::handle(account, call),
+        "sns" => sns::handle(account, call),
         "sts" => sts::handle(account, call),
+        // Clients of the account's own endpoints do not sign.
+        "" if api_gateway::is_host(&call.host) => Ok(api_gateway::serve(account, call)),
+        "" if cloudfront::is_host(&call.host) => Ok(cloudfront::serve(account, call)),
         _ => Err(Refusal::unknown(call)),
     }
 }
