@@ -2,7 +2,7 @@
 
 use crate::{
     account::Account,
-    cloudwatch, lambda, logs, sts,
+    api_gateway, cloudfront, cloudwatch, cognito, ec2, iam, lambda, logs, s3, secrets_manager, sns, sts,
     wire::{Call, Handled, Refusal},
 };
 
@@ -16,7 +16,18 @@ pub fn handle(account: &mut Account, call: &Call) -> Handled {
         "lambda" => lambda::handle(account, call),
         "logs" => logs::handle(account, call),
         "monitoring" => cloudwatch::handle(account, call),
+        "apigateway" => api_gateway::handle(account, call),
+        "cloudfront" => cloudfront::handle(account, call),
+        "cognito-idp" => cognito::handle(account, call),
+        "ec2" => ec2::handle(account, call),
+        "iam" => iam::handle(account, call),
+        "s3" => s3::handle(account, call),
+        "secretsmanager" => secrets_manager::handle(account, call),
+        "sns" => sns::handle(account, call),
         "sts" => sts::handle(account, call),
+        // Clients of the account's own endpoints do not sign.
+        "" if api_gateway::is_host(&call.host) => Ok(api_gateway::serve(account, call)),
+        "" if cloudfront::is_host(&call.host) => Ok(cloudfront::serve(account, call)),
         _ => Err(Refusal::unknown(call)),
     }
 }

@@ -101,7 +101,7 @@ fn delete_bucket(account: &mut Account, target: &Target) -> Handled {
 
 /// Stores an object for a test of another service. The bucket is created if it does not exist.
 #[cfg(test)]
-pub(crate) fn put(account: &mut Account, bucket: &str, key: &str, bytes: &[u8]) {
+pub(crate) fn put(account: &mut Account, bucket: &str, key: &str, bytes: Vec<u8>) {
     if account.buckets.get(bucket).is_none() {
         let (region, owner) = (account.region.clone(), account.id.clone());
         account.buckets.insert(bucket, Bucket { region, owner, ..Bucket::default() });
@@ -109,6 +109,6 @@ pub(crate) fn put(account: &mut Account, bucket: &str, key: &str, bytes: &[u8]) 
     let now = account.now();
     let Account { buckets, chance, .. } = account;
     if let Some(bucket) = buckets.get_mut(bucket) {
-        bucket.put(key, Content::new(bytes, std::collections::BTreeMap::new()), now, chance);
+        bucket.put(key, Content::new(&bytes, std::collections::BTreeMap::new()), now, chance);
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! Everything is shared until it changes: a copy of the account costs a pointer per bucket, and no body is ever copied.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 
-use crate::{chance::Chance, time::Moment};
+use crate::{chance::Chance, shared::Shared, time::Moment};
 
 /// All buckets by name, also those of other accounts: names are unique in a partition (S3 user guide, "General purpose bucket naming
 /// rules").
 #[derive(Debug, Clone, Default)]
-pub struct Buckets(Arc<BTreeMap<String, Arc<Bucket>>>);
+pub struct Buckets(Shared<BTreeMap<String, Shared<Bucket>>>);
 
 /// Whether a bucket keeps the versions of its objects (S3 user guide, "How S3 Versioning works").
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,7 +39,9 @@ pub struct Bucket {
     pub versioning: Versioning,
     /// The tags.
     pub tags: BTreeMap<String, String>,
-    objects: BTreeMap<Arc<str>, Arc<Vec<Version>>>,
+    /// Keys that a policy forbids to delete.
+    pub undeletable: BTreeSet<String>,
+    objects: BTreeMap<Arc<str>, Shared<Vec<Version>>>,
 }
 
 /// A version of an object, or the marker of its deletion.
@@ -75,7 +80,7 @@ impl Buckets {
     /// Returns a bucket.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Bucket> {
-        self.0.get(name).map(Arc::as_ref)
+        self.0.get(name).map(|bucket| &**bucket)
     }
 
     /// Returns a bucket to change it.
@@ -83,26 +88,32 @@ impl Buckets {
         if !self.0.contains_key(name) {
             return None;
         }
-        Arc::make_mut(&mut self.0).get_mut(name).map(Arc::make_mut)
+        self.0.get_mut(name).map(|bucket| &mut **bucket)
     }
 
     /// Adds a bucket, or replaces the one of this name.
     pub fn insert(&mut self, name: &str, bucket: Bucket) {
-        Arc::make_mut(&mut self.0).insert(name.to_owned(), Arc::new(bucket));
+        self.0.insert(name.to_owned(), Shared::new(bucket));
     }
 
     /// Removes a bucket with all that is in it.
     pub fn remove(&mut self, name: &str) {
-        Arc::make_mut(&mut self.0).remove(name);
+        self.0.remove(name);
     }
 
     /// All buckets, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Bucket)> {
-        self.0.iter().map(|(name, bucket)| (name.as_str(), bucket.as_ref()))
+        self.0.iter().map(|(name, bucket)| (name.as_str(), &**bucket))
     }
 }
 
 impl Bucket {
+    /// An empty bucket.
+    #[must_use]
+    pub fn new(region: &str, owner: &str) -> Self {
+        Self { region: region.to_owned(), owner: owner.to_owned(), ..Self::default() }
+    }
+
     /// Whether the bucket has neither objects nor versions of them.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -146,7 +157,7 @@ impl Bucket {
 
     /// Deletes a version for good; returns whether it was a delete marker, if it existed.
     pub fn delete_version(&mut self, key: &str, id: &str) -> Option<bool> {
-        let versions = Arc::make_mut(self.objects.get_mut(key)?);
+        let versions = self.objects.get_mut(key)?;
         let at = versions.iter().position(|version| version.id == id)?;
         let removed = versions.remove(at);
         if versions.is_empty() {
@@ -158,7 +169,6 @@ impl Bucket {
     fn push(&mut self, key: &str, content: Option<Content>, written: Moment, chance: &mut Chance) -> String {
         let id = if self.versioning == Versioning::Enabled { chance.hex(32) } else { "null".to_owned() };
         let versions = self.objects.entry(Arc::from(key)).or_default();
-        let versions = Arc::make_mut(versions);
         // A bucket without versioning has one version of a key; a suspended one has one whose ID is null.
         versions.retain(|version| version.id != id);
         versions.push(Version { id: id.clone(), written, content });
