@@ -92,7 +92,10 @@ pub async fn run_in(
     let arguments = std::iter::once("xtask").chain(arguments.iter().copied());
     let matches = match cli::command(&application).try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => return refused(&error),
+        Err(error) => {
+            surroundings.simulated().inspect(|simulated| simulated.process.end());
+            return refused(&error);
+        }
     };
     let work = Box::pin(run_matches(application, &matches, Some(workspace), surroundings));
     match surroundings.simulated() {
@@ -229,7 +232,8 @@ struct Runner<'a> {
 impl Runner<'_> {
     /// Runs a command whose report does not depend on what it does.
     async fn run(&self, report: JobReport, command: impl Future<Output = miette::Result<Exit>>) -> CommandOutcome {
-        CommandOutcome { report, result: self.context.interruption.interruptible(command).await }
+        // On the heap: the futures of commands are large, and unoptimized code moves them often.
+        CommandOutcome { report, result: self.context.interruption.interruptible(Box::pin(command)).await }
     }
 
     /// Runs a command that fills in a report. The report outlives the command's failure and interruption.
@@ -239,7 +243,7 @@ impl Runner<'_> {
         command: impl AsyncFnOnce(&Draft<R>) -> miette::Result<Exit>,
     ) -> CommandOutcome {
         let draft = Draft::default();
-        let result = self.context.interruption.interruptible(command(&draft)).await;
+        let result = self.context.interruption.interruptible(Box::pin(command(&draft))).await;
         CommandOutcome { report: report(draft.into_report()), result }
     }
 }

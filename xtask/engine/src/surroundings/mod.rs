@@ -16,6 +16,8 @@ mod boundary;
 mod machine;
 mod process;
 mod real;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::Arc};
 
