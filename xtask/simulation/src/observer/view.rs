@@ -138,5 +138,8 @@ pub fn document(account: &Account, key: &str) -> Option<Vec<u8>> {
 /// The values of all secrets, with the names of the secrets.
 #[must_use]
 pub fn secrets(account: &Account) -> Vec<(String, String)> {
-    account.secrets.values().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let values = account.secrets.iter().flat_map(|((_, name), secret)| {
+        secret.versions.iter().map(move |version| (name.clone(), version.value.clone()))
+    });
+    values.collect()
 }
