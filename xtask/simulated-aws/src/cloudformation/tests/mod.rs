@@ -1,1 +1,0 @@
-//! Tests of the model through the SDK's client.
