@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use crate::{chance::Chance, time::Moment};
+use crate::{
+    chance::Chance,
+    cloudformation::{CloudFormation, ResourceFault},
+    time::Moment,
+};
 
 /// An event that is scheduled: a function of the account, and what it is about (an ARN, a name, or several, as the function reads them).
 #[derive(Debug, Clone)]
@@ -27,6 +31,10 @@ pub struct Account {
     pub chance: Chance,
     /// The properties of resources without behaviour, by region, type and physical ID.
     pub bags: BTreeMap<(String, String, String), Value>,
+    /// The stacks of CloudFormation.
+    pub cloudformation: CloudFormation,
+    /// The planned faults of resources, in the order in which they apply.
+    pub resource_faults: Vec<ResourceFault>,
     now: Moment,
     events: BTreeMap<(Moment, u64), Event>,
     scheduled: u64,
@@ -41,6 +49,8 @@ impl Account {
             region: region.to_owned(),
             chance: Chance::for_purpose(seed, "services"),
             bags: BTreeMap::new(),
+            cloudformation: CloudFormation::default(),
+            resource_faults: Vec::new(),
             now: Moment::default(),
             events: BTreeMap::new(),
             scheduled: 0,

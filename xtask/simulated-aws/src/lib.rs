@@ -9,9 +9,11 @@
 pub mod account;
 mod aws;
 pub mod chance;
+pub mod cloudformation;
 pub mod connector;
 pub mod faults;
 pub mod resources;
+mod s3;
 mod services;
 pub mod sts;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! CloudFormation resolves the properties and decides what to create, update, replace and delete; a provider carries that out on the
 //! account. A provider is synchronous: how long a step takes, and whether it fails, is decided by the stack's operation.
 
+pub mod ids;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -53,14 +55,34 @@ pub fn provider(resource_type: &str) -> Provider {
     }
 }
 
+/// A resource as its service has it now, for drift detection and imports.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Inspected<'a> {
+    /// It does not exist.
+    Missing,
+    /// It exists; the model does not compare its properties.
+    Exists,
+    /// It exists, with these properties.
+    Has(&'a Value),
+}
+
+/// Reads a resource as its service has it now, by its physical ID.
+#[must_use]
+pub fn inspect<'a>(account: &'a Account, region: &str, resource_type: &str, physical_id: &str) -> Inspected<'a> {
+    match resource_type {
+        // One line per type with behaviour of its own: "AWS::S3::Bucket" => s3::inspect(account, physical_id),
+        _ => {
+            let key = (region.to_owned(), resource_type.to_owned(), physical_id.to_owned());
+            account.bags.get(&key).map_or(Inspected::Missing, Inspected::Has)
+        }
+    }
+}
+
 /// The provider of types without behaviour: their properties are kept, and their names are unique per region.
 const PROPERTY_BAG: Provider = Provider { create: create_bag, update: update_bag, delete: delete_bag };
 
 fn create_bag(account: &mut Account, wanted: Wanted<'_>) -> Result<Provided, String> {
-    let physical_id = match explicit_name(wanted) {
-        Some(name) => name,
-        None => account.physical_id(wanted.stack, wanted.logical_id),
-    };
+    let physical_id = ids::physical_id(account, wanted);
     let key = (wanted.region.to_owned(), wanted.resource_type.to_owned(), physical_id.clone());
     if account.bags.contains_key(&key) {
         return Err(format!("{physical_id} already exists"));
@@ -84,15 +106,7 @@ fn delete_bag(account: &mut Account, physical_id: &str, wanted: Wanted<'_>) -> R
     Ok(())
 }
 
-/// The name that a template gives to a resource, in the property that is the type's name followed by `Name`, or `Name` alone.
-fn explicit_name(wanted: Wanted<'_>) -> Option<String> {
-    let kind = wanted.resource_type.rsplit("::").next().unwrap_or_default();
-    let named = wanted.properties.get(format!("{kind}Name")).or_else(|| wanted.properties.get("Name"));
-    named.and_then(Value::as_str).map(str::to_owned)
-}
-
 fn provided(account: &Account, physical_id: String, wanted: Wanted<'_>) -> Provided {
-    let service = wanted.resource_type.split("::").nth(1).unwrap_or_default().to_lowercase();
-    let arn = format!("arn:aws:{service}:{}:{}:{physical_id}", wanted.region, account.id);
+    let arn = ids::arn(&account.id, wanted.region, wanted.resource_type, &physical_id);
     Provided { physical_id, attributes: BTreeMap::from([("Arn".to_owned(), Value::String(arn))]) }
 }

@@ -2,13 +2,14 @@
 
 use crate::{
     account::Account,
-    sts,
+    cloudformation, sts,
     wire::{Call, Handled, Refusal},
 };
 
 /// Carries out a call.
 pub(crate) fn handle(account: &mut Account, call: &Call) -> Handled {
     match call.service.as_str() {
+        "cloudformation" => cloudformation::handle(account, call),
         "sts" => sts::handle(account, call),
         _ => Err(Refusal::unknown(call)),
     }
@@ -29,4 +30,6 @@ pub(crate) fn is_read(call: &Call) -> bool {
 pub(crate) fn is_eventually_consistent(call: &Call) -> bool {
     matches!(call.service.as_str(), "cloudformation" | "lambda" | "iam" | "monitoring" | "logs" | "apigateway")
         && is_read(call)
+        // It starts a detection, whose ID later calls name.
+        && call.operation != "DetectStackDrift"
 }
