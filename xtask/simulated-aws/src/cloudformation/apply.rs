@@ -86,7 +86,8 @@ fn start(stack: &mut Stack, key: &str, verb: &'static str) {
 }
 
 fn resource_type(stack: &Stack, key: &str) -> String {
-    let written = stack.version.as_ref().map(|version| version.template.resource_type(key)).filter(|name| !name.is_empty());
+    let written =
+        stack.version.as_ref().map(|version| version.template.resource_type(key)).filter(|name| !name.is_empty());
     let known = || stack.resources.get(key).map(|resource| resource.resource_type.as_str());
     written.or_else(known).unwrap_or_default().to_owned()
 }

@@ -46,7 +46,8 @@ pub(super) fn create(account: &mut Account, region: &str, form: &Form) -> Handle
         (_, false) => return Err(invalid(format!("Stack [{given}] does not exist"))),
         (None, true) => (None, new_stack(account, region, given)?),
     };
-    if let Some(found) = existing.as_ref().and_then(|id| account.cloudformation.stacks.get(id)?.change_sets.get(&name)) {
+    if let Some(found) = existing.as_ref().and_then(|id| account.cloudformation.stacks.get(id)?.change_sets.get(&name))
+    {
         return repeated(found, &place.id, form);
     }
     let version = version(account, &place, existing.as_deref(), form)?;
@@ -61,7 +62,8 @@ fn repeated(found: &ChangeSet, stack: &str, form: &Form) -> Handled {
     if found.client_token.is_some() && found.client_token.as_deref() == form.get("ClientToken") {
         return Ok(Reply::query("CreateChangeSet", [Element::text("Id", &found.id), Element::text("StackId", stack)]));
     }
-    let message = format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Template", found.name);
+    let message =
+        format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Template", found.name);
     Err(Refusal::bad_request("AlreadyExistsException", message))
 }
 
@@ -152,7 +154,9 @@ fn find_change_set<'a>(account: &'a Account, region: &str, form: &Form) -> Resul
         let found = all.flat_map(|stack| stack.change_sets.values().map(move |change_set| (stack, change_set)));
         return { found }.find(|(_, change_set)| change_set.id == name).ok_or_else(not_found);
     }
-    let given = form.get("StackName").ok_or_else(|| invalid("StackName must be specified if ChangeSetName is not specified as an ARN."))?;
+    let given = form
+        .get("StackName")
+        .ok_or_else(|| invalid("StackName must be specified if ChangeSetName is not specified as an ARN."))?;
     let stack = find(account, region, given)?;
     stack.change_sets.get(name).map(|change_set| (stack, change_set)).ok_or_else(not_found)
 }
@@ -160,7 +164,7 @@ fn find_change_set<'a>(account: &'a Account, region: &str, form: &Form) -> Resul
 pub(super) fn describe(account: &Account, region: &str, form: &Form) -> Handled {
     let (stack, change_set) = find_change_set(account, region, form)?;
     let start = print::position(form)?;
-    let page = change_set.changes.iter().skip(start).take(PAGE).map(|change| vec![print::change(change)]);
+    let page = change_set.changes.iter().skip(start).take(PAGE).map(print::change);
     let next = (change_set.changes.len() > start + PAGE).then(|| start + PAGE);
     let elements = [Element::list("Changes", page)].into_iter().chain(print::change_set(stack, change_set));
     let token = next.map(|next| Element::text("NextToken", next));
@@ -182,7 +186,8 @@ pub(super) fn delete(account: &mut Account, region: &str, form: &Form) -> Handle
         Err(refusal) if refusal.code == "ChangeSetNotFound" => return Ok(Reply::query("DeleteChangeSet", [])),
         found => {
             let (stack, change_set) = found?;
-            let blocked = [change_set.status, change_set.execution].into_iter().find(|status| status.ends_with("_IN_PROGRESS"));
+            let blocked =
+                [change_set.status, change_set.execution].into_iter().find(|status| status.ends_with("_IN_PROGRESS"));
             if let Some(status) = blocked {
                 let message = format!("Cannot delete ChangeSet in status {status}");
                 return Err(Refusal::bad_request("InvalidChangeSetStatus", message));

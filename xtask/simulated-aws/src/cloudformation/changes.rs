@@ -81,12 +81,7 @@ struct Comparison<'a> {
 }
 
 /// Compares a stack with the version that it is to have. An error is the reason why the change set fails.
-pub(super) fn compare(
-    account: &Account,
-    stack: &Stack,
-    version: &Version,
-    imports: bool,
-) -> Result<Compared, String> {
+pub(super) fn compare(account: &Account, stack: &Stack, version: &Version, imports: bool) -> Result<Compared, String> {
     let (unknown, modified, found) = (BTreeSet::new(), BTreeSet::new(), Compared::default());
     let mut comparison = Comparison { account, stack, version, imports, unknown, modified, found };
     for id in version.template.order()?.into_iter().filter(|id| version.includes(id)) {
@@ -126,7 +121,8 @@ impl Comparison<'_> {
             return self.push("Add", id, String::new(), &resource_type);
         };
         let is_retained = self.version.template.policy(id, "DeletionPolicy") != Policy::Delete;
-        let has_other_stack = self.account.cloudformation.owner(&self.stack.region, &resource_type, &physical_id).is_some();
+        let has_other_stack =
+            self.account.cloudformation.owner(&self.stack.region, &resource_type, &physical_id).is_some();
         if self.imports && is_retained && name == physical_id && !has_other_stack {
             return self.push("Import", id, physical_id, &resource_type);
         }
@@ -194,7 +190,8 @@ impl Comparison<'_> {
             let cause = causes.entry(property).or_insert(certainty);
             *cause = certainty.max(*cause);
         }
-        let keys: BTreeSet<_> = [old, new].into_iter().filter_map(Value::as_object).flat_map(|all| all.keys()).collect();
+        let keys: BTreeSet<_> =
+            [old, new].into_iter().filter_map(Value::as_object).flat_map(|all| all.keys()).collect();
         let written = &self.version.template.resource(id)["Properties"];
         let changed = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
         changed

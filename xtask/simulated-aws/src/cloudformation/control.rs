@@ -177,20 +177,15 @@ pub(super) fn continue_rollback(account: &mut Account, region: &str, form: &Form
     let stack = find(account, region, required(form, "StackName")?)?;
     let id = stack.id.clone();
     if stack.status != "UPDATE_ROLLBACK_FAILED" {
-        return Err(invalid(format!(
-            "Stack:{id} is in {} state and can not continue update rollback.",
-            stack.status
-        )));
+        return Err(invalid(format!("Stack:{id} is in {} state and can not continue update rollback.", stack.status)));
     }
     let skipped: BTreeSet<_> = form.texts("ResourcesToSkip").into_iter().collect();
     // CloudFormation API reference, `ContinueUpdateRollback`: only resources in `UPDATE_FAILED` because a rollback failed.
-    let is_failed = |key: &&String| stack.resources.get(*key).is_some_and(|resource| resource.status == "UPDATE_FAILED");
+    let is_failed =
+        |key: &&String| stack.resources.get(*key).is_some_and(|resource| resource.status == "UPDATE_FAILED");
     let others: Vec<_> = skipped.iter().filter(|key| !is_failed(key)).map(String::as_str).collect();
     if !others.is_empty() {
-        return Err(invalid(format!(
-            "Resources [{}] to skip must be in the UPDATE_FAILED state",
-            others.join(", ")
-        )));
+        return Err(invalid(format!("Resources [{}] to skip must be in the UPDATE_FAILED state", others.join(", "))));
     }
     if let Some(operation) = account.cloudformation.operation_mut(&id) {
         operation.skipped = skipped;

@@ -54,7 +54,12 @@ pub(super) fn valid_name<'n>(member: &str, name: &'n str) -> Result<&'n str, Ref
 }
 
 /// Reads the version that a stack is to have.
-pub(super) fn version(account: &mut Account, place: &Place, stack: Option<&str>, form: &Form) -> Result<Version, Refusal> {
+pub(super) fn version(
+    account: &mut Account,
+    place: &Place,
+    stack: Option<&str>,
+    form: &Form,
+) -> Result<Version, Refusal> {
     let old = stack.and_then(|id| account.cloudformation.stacks.get(id)).and_then(|stack| stack.version.clone());
     let template = template(account, old.as_ref(), form)?;
     capabilities(&template, form)?;
@@ -169,7 +174,11 @@ fn parameters(template: &Template, old: Option<&Version>, form: &Form) -> Result
             (None, None) => drop(missing.insert(name.clone())),
         }
     }
-    if missing.is_empty() { Ok(values) } else { Err(invalid(format!("Parameters: [{}] must have values", joined(&missing)))) }
+    if missing.is_empty() {
+        Ok(values)
+    } else {
+        Err(invalid(format!("Parameters: [{}] must have values", joined(&missing))))
+    }
 }
 
 fn joined(names: &BTreeSet<String>) -> String {
@@ -181,7 +190,8 @@ fn allowed(name: &str, value: &str, definition: &Value) -> Result<(), Refusal> {
     if allowed.iter().any(|allowed| allowed.as_str().map_or_else(|| allowed.to_string(), str::to_owned) == value) {
         return Ok(());
     }
-    let list: Vec<_> = allowed.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
+    let list: Vec<_> =
+        allowed.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
     Err(invalid(format!("Parameter '{name}' must be one of AllowedValues: [{}]", list.join(", "))))
 }
 

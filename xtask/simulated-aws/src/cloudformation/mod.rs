@@ -1,7 +1,7 @@
 //! CloudFormation: stacks, change sets, events and drift, in all regions of the account.
 //!
-//! Read [`state`] for what a stack is, [`operation`] for how one changes, and [`phases`] for its statuses. Handlers are in
-//! [`change_sets`], [`control`] and [`reads`]; [`changes`] compares, [`resolve`] computes intrinsic functions.
+//! Read `state` for what a stack is, `operation` for how one changes, and `phases` for its statuses. Handlers are in `change_sets`,
+//! `control` and `reads`; `changes` compares, and `resolve` computes intrinsic functions.
 //!
 //! The model does not have: nested stacks, stack sets, exports between stacks, stack policies, rollback triggers, notifications,
 //! macros, templates in YAML, custom resources, and imports with `ResourcesToImport`.

@@ -190,7 +190,11 @@ impl Operation {
 }
 
 /// Counts for each task the others that must end first. In a deletion, these are the resources that need it.
-pub(super) fn with_order(mut tasks: BTreeMap<String, Task>, template: &Template, phase: Phase) -> BTreeMap<String, Task> {
+pub(super) fn with_order(
+    mut tasks: BTreeMap<String, Task>,
+    template: &Template,
+    phase: Phase,
+) -> BTreeMap<String, Task> {
     let before = if matches!(phase, Phase::Delete(_)) { &template.needed_by } else { &template.needs };
     let count = |key: &String| before.get(key).into_iter().flatten().filter(|other| tasks.contains_key(*other)).count();
     let counts: Vec<_> = tasks.keys().map(count).collect();

@@ -257,7 +257,8 @@ pub(super) fn roll_back_update(account: &mut Account, id: &str, reason: String) 
         operation.order = stack.version.as_ref().map(|version| version.template.clone());
     }
     let Some(before) = operation.before.clone() else { return };
-    let changed = operation.changed.iter().filter(|(key, former)| former.is_some() && !operation.restored.contains(*key));
+    let changed =
+        operation.changed.iter().filter(|(key, former)| former.is_some() && !operation.restored.contains(*key));
     let tasks = changed.map(|(key, _)| (key.clone(), Task::new(Kind::Update, None))).collect();
     let tasks = with_order(tasks, &before.template, Phase::Restore);
     let (tags, key) = (before.tags.clone(), (stack.region.clone(), stack.name.clone()));

@@ -15,11 +15,7 @@ pub(super) fn position(form: &Form) -> Result<usize, Refusal> {
     }
 }
 
-fn pairs<'a>(
-    name: &str,
-    keys: [&str; 2],
-    all: impl IntoIterator<Item = (&'a String, &'a String)>,
-) -> Element {
+fn pairs<'a>(name: &str, keys: [&str; 2], all: impl IntoIterator<Item = (&'a String, &'a String)>) -> Element {
     let [key, value] = keys;
     let item = |(name, text): (&String, &String)| vec![Element::text(key, name), Element::text(value, text)];
     Element::list(name, all.into_iter().map(item))
@@ -82,7 +78,7 @@ pub(super) fn resource(id: &str, resource: &Resource) -> Vec<Element> {
     elements
 }
 
-pub(super) fn change(change: &Change) -> Element {
+pub(super) fn change(change: &Change) -> Vec<Element> {
     let mut scope: Vec<_> = change.details.iter().map(|detail| detail.attribute).collect();
     scope.dedup();
     let scope = scope.into_iter().map(|name| Element::text("member", name));
@@ -95,7 +91,7 @@ pub(super) fn change(change: &Change) -> Element {
         .with_text("Replacement", change.replacement)
         .with(Element::new("Scope").with_all(scope))
         .with(Element::list("Details", change.details.iter().map(detail)));
-    Element::new("member").with(Element::text("Type", "Resource")).with(resource)
+    vec![Element::text("Type", "Resource"), resource]
 }
 
 fn detail(detail: &Detail) -> Vec<Element> {

@@ -101,17 +101,10 @@ impl Context<'_> {
                 let (index, items) = two(argument).ok_or_else(|| malformed(function))?;
                 let index = self.text(index)?.parse::<usize>().map_err(|_| malformed(function))?;
                 let item = self.list(items)?.into_iter().nth(index);
-                item.map(Some).ok_or_else(|| {
-                    "Template error: Fn::Select cannot select nonexistent value at index".to_owned()
-                })
+                item.map(Some)
+                    .ok_or_else(|| "Template error: Fn::Select cannot select nonexistent value at index".to_owned())
             }
-            "Fn::FindInMap" => {
-                let [map, first, second] = three(argument).ok_or_else(|| malformed(function))?;
-                let (first, second) = (self.text(first)?, self.text(second)?);
-                let found = &self.version.template.body["Mappings"][map.as_str().unwrap_or_default()][&first][&second];
-                let missing = || format!("Template error: Unable to get mapping for {map}::{first}::{second}");
-                if found.is_null() { Err(missing()) } else { Ok(Some(found.clone())) }
-            }
+            "Fn::FindInMap" => self.mapped(argument).map(Some),
             "Fn::Base64" => Ok(Some(Value::String(STANDARD.encode(self.text(argument)?)))),
             "Fn::GetAZs" => {
                 let zones = ["a", "b", "c"].map(|zone| Value::String(format!("{}{zone}", self.place.region)));
@@ -119,6 +112,14 @@ impl Context<'_> {
             }
             _ => Err(format!("Template error: the simulated CloudFormation has no {function}")),
         }
+    }
+
+    fn mapped(&self, argument: &Value) -> Result<Value, String> {
+        let [map, first, second] = three(argument).ok_or_else(|| malformed("Fn::FindInMap"))?;
+        let (first, second) = (self.text(first)?, self.text(second)?);
+        let found = &self.version.template.body["Mappings"][map.as_str().unwrap_or_default()][&first][&second];
+        let missing = || format!("Template error: Unable to get mapping for {map}::{first}::{second}");
+        if found.is_null() { Err(missing()) } else { Ok(found.clone()) }
     }
 
     fn list(&self, items: &Value) -> Result<Vec<Value>, String> {
@@ -159,7 +160,8 @@ impl Context<'_> {
     }
 
     fn attribute(&self, argument: &Value) -> Result<Value, String> {
-        let parts = argument.as_array().map(|parts| parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("."));
+        let parts =
+            argument.as_array().map(|parts| parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("."));
         let path = parts.or_else(|| argument.as_str().map(str::to_owned)).unwrap_or_default();
         self.attribute_at(&path)
     }
@@ -170,7 +172,8 @@ impl Context<'_> {
             return Ok(Value::String(unknown(id, name)));
         }
         let resource = self.resources.get(id);
-        let resource = resource.ok_or_else(|| format!("Template error: instance of Fn::GetAtt references undefined resource {id}"))?;
+        let resource = resource
+            .ok_or_else(|| format!("Template error: instance of Fn::GetAtt references undefined resource {id}"))?;
         let known = resource.attributes.get(name).cloned();
         Ok(known.unwrap_or_else(|| {
             let Place { account, region, .. } = self.place;
@@ -311,7 +314,8 @@ mod tests {
         version.conditions = Arc::new(conditions(&version, &place).expect("conditions"));
         let queue = Resource { physical_id: "q".to_owned(), ..Resource::new("AWS::SQS::Queue") };
         let resources = BTreeMap::from([("Queue".to_owned(), queue)]);
-        Context { version: &version, place: &place, resources: &resources, unknown: None, modified: None }.resolve(value)
+        Context { version: &version, place: &place, resources: &resources, unknown: None, modified: None }
+            .resolve(value)
     }
 
     #[test]

@@ -117,6 +117,24 @@ impl Resource {
 }
 
 impl Stack {
+    /// Returns the template that the stack is deployed with, or is being deployed with; `None` before its first deployment.
+    #[must_use]
+    pub fn template(&self) -> Option<&Value> {
+        self.version.as_ref().map(|version| &version.template.body)
+    }
+
+    /// Returns the values of the template's parameters.
+    #[must_use]
+    pub fn parameters(&self) -> Option<&BTreeMap<String, String>> {
+        self.version.as_ref().map(|version| &*version.parameters)
+    }
+
+    /// Returns the tags.
+    #[must_use]
+    pub fn tags(&self) -> Option<&BTreeMap<String, String>> {
+        self.version.as_ref().map(|version| &*version.tags)
+    }
+
     pub(super) fn place(&self) -> Place {
         Place {
             account: self.account.clone(),

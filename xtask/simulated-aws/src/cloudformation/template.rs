@@ -40,11 +40,10 @@ pub(super) enum Policy {
 impl Template {
     /// Reads a template. The errors are those of `ValidateTemplate`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let body: Value =
-            serde_json::from_str(text).map_err(|error| format!("Template format error: JSON not well-formed. ({error})"))?;
+        let body: Value = serde_json::from_str(text)
+            .map_err(|error| format!("Template format error: JSON not well-formed. ({error})"))?;
         let resources = body.get("Resources").and_then(Value::as_object).filter(|resources| !resources.is_empty());
-        let resources =
-            resources.ok_or("Template format error: At least one Resources member must be defined.")?;
+        let resources = resources.ok_or("Template format error: At least one Resources member must be defined.")?;
         let mut needs = BTreeMap::new();
         let mut unresolved: BTreeSet<&str> = BTreeSet::new();
         let parameters = body.get("Parameters").and_then(Value::as_object);
@@ -66,7 +65,9 @@ impl Template {
         }
         let mut needed_by: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (id, targets) in &needs {
-            targets.iter().for_each(|target| drop(needed_by.entry(target.clone()).or_default().insert(id.clone())));
+            for target in targets {
+                needed_by.entry(target.clone()).or_default().insert(id.clone());
+            }
         }
         let template = Self { text: text.to_owned(), body, needs, needed_by };
         template.order()?;

@@ -48,12 +48,20 @@ async fn a_change_set_without_changes_fails_and_one_of_outputs_alone_does_not() 
     let empty = world.change_set("s", "empty", &body).await;
     assert_eq!(empty.status().map(|status| status.as_str()), Some("FAILED"));
     assert_eq!(empty.execution_status().map(|status| status.as_str()), Some("UNAVAILABLE"));
-    assert!(empty.status_reason().is_some_and(|reason| reason.starts_with("The submitted information didn't contain changes.")));
-    let (code, message) = refusal(world.client.update_stack().stack_name("s").template_body(body.to_string()).send().await);
+    assert!(
+        empty
+            .status_reason()
+            .is_some_and(|reason| reason.starts_with("The submitted information didn't contain changes."))
+    );
+    let (code, message) =
+        refusal(world.client.update_stack().stack_name("s").template_body(body.to_string()).send().await);
     assert_eq!((code.as_str(), message.as_str()), ("ValidationError", "No updates are to be performed."));
     body["Outputs"]["Name"]["Value"] = json!("two");
     let outputs = world.change_set("s", "outputs", &body).await;
-    assert_eq!((changes(&outputs), outputs.status().map(|status| status.as_str())), (Vec::new(), Some("CREATE_COMPLETE")));
+    assert_eq!(
+        (changes(&outputs), outputs.status().map(|status| status.as_str())),
+        (Vec::new(), Some("CREATE_COMPLETE"))
+    );
     world.execute("s", "outputs").await;
     let stack = world.settled("s").await;
     assert_eq!((status(&stack).as_str(), stack.outputs()[0].output_value()), ("UPDATE_COMPLETE", Some("two")));
@@ -107,11 +115,17 @@ async fn names_are_used_once_and_deletion_is_repeatable() {
     let nowhere = world.client.delete_change_set().stack_name("none").change_set_name("c").send().await;
     assert_eq!(refusal(nowhere).1, "Stack [none] does not exist");
     again.send().await.expect("the name is free");
-    let busy = world.client.delete_change_set().stack_name("s").change_set_name("c").send().await;
-    let pending = world.client.describe_change_set().stack_name("s").change_set_name("c").send().await.expect("c");
-    if pending.status().is_some_and(|status| status.as_str() == "CREATE_IN_PROGRESS") {
-        assert_eq!(refusal(busy).0, "InvalidChangeSetStatus");
+    loop {
+        let described = world.client.describe_change_set().stack_name("s").change_set_name("c").send().await;
+        match described.expect("a description").status().map(|status| status.as_str().to_owned()).as_deref() {
+            Some("CREATE_PENDING") => {}
+            found => break assert_eq!(found, Some("CREATE_IN_PROGRESS")),
+        }
     }
+    let busy = world.client.delete_change_set().stack_name("s").change_set_name("c").send().await;
+    let wanted =
+        ("InvalidChangeSetStatus".to_owned(), "Cannot delete ChangeSet in status CREATE_IN_PROGRESS".to_owned());
+    assert_eq!(refusal(busy), wanted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +141,10 @@ async fn the_type_of_a_change_set_must_fit_the_stack() {
     assert_eq!(refusal(request("s", ChangeSetType::Update).await).1, "Stack [s] does not exist");
     world.execute("s", "c").await;
     let busy = refusal(request("s", ChangeSetType::Update).await).1;
-    assert!(busy.starts_with("Stack:arn:") && busy.ends_with("is in CREATE_IN_PROGRESS state and can not be updated."), "{busy}");
+    assert!(
+        busy.starts_with("Stack:arn:") && busy.ends_with("is in CREATE_IN_PROGRESS state and can not be updated."),
+        "{busy}"
+    );
     world.settled("s").await;
     let exists = refusal(request("s", ChangeSetType::Create).await);
     assert_eq!(exists.1, "Stack [s] already exists and cannot be created again with the changeSet [x].");
@@ -149,7 +166,10 @@ async fn an_execution_is_idempotent_by_its_token_and_deletes_the_other_change_se
     execute("t").await.expect("the same execution");
     let other = refusal(execute("u").await);
     assert_eq!(other.0, "InvalidChangeSetStatus");
-    assert!(other.1.ends_with("cannot be executed in its current execution status of [EXECUTE_IN_PROGRESS]"), "{other:?}");
+    assert!(
+        other.1.ends_with("cannot be executed in its current execution status of [EXECUTE_IN_PROGRESS]"),
+        "{other:?}"
+    );
     let two = world.client.execute_change_set().stack_name("s").change_set_name("two").send().await;
     assert_eq!(refusal(two).0, "ChangeSetNotFound");
     world.settled("s").await;
@@ -219,7 +239,9 @@ async fn a_resource_keeps_its_type() {
     let world = World::new();
     world.deploy("s", &template(&[("A", TOPIC, topic("a"))])).await;
     let described = world.change_set("s", "d", &template(&[("A", "AWS::SQS::Queue", json!({}))])).await;
-    assert!(described.status_reason().is_some_and(|reason| reason.contains("Update of resource type is not permitted")));
+    assert!(
+        described.status_reason().is_some_and(|reason| reason.contains("Update of resource type is not permitted"))
+    );
 }
 
 #[tokio::test(start_paused = true)]

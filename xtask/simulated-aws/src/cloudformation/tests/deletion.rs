@@ -37,9 +37,7 @@ async fn resources_are_deleted_in_reverse_and_retained_ones_are_skipped() {
     assert!(world.find("s").await.is_none(), "a deleted stack has no name");
     assert_eq!(status(&world.find(&id).await.expect("by its ID")), "DELETE_COMPLETE");
     let events = world.events(&id).await;
-    let at = |id: &str, status: &str| {
-        events.iter().position(|(of, is, _)| of == id && is == status).expect("an event")
-    };
+    let at = |id: &str, status: &str| events.iter().position(|(of, is, _)| of == id && is == status).expect("an event");
     assert!(at("Policy", "DELETE_COMPLETE") < at("Queue", "DELETE_IN_PROGRESS"));
     at("Kept", "DELETE_SKIPPED");
     assert_eq!((world.count("AWS::SQS::Queue"), world.count("AWS::KMS::Key")), (0, 1));
@@ -87,9 +85,8 @@ async fn a_failed_deletion_is_repeated_or_retains_the_resource() {
 async fn termination_protection_refuses_the_deletion() {
     let world = World::new();
     world.deploy("s", &template(&[("A", TOPIC, topic("a"))])).await;
-    let protect = |on| {
-        world.client.update_termination_protection().stack_name("s").enable_termination_protection(on).send()
-    };
+    let protect =
+        |on| world.client.update_termination_protection().stack_name("s").enable_termination_protection(on).send();
     protect(true).await.expect("protected");
     assert_eq!(world.find("s").await.expect("a stack").enable_termination_protection(), Some(true));
     let refused = refusal(world.client.delete_stack().stack_name("s").send().await);

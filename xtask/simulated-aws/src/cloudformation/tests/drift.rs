@@ -30,8 +30,10 @@ impl World {
         let request = request.stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
         let drifts = request.send().await.expect("drifts").stack_resource_drifts.unwrap_or_default();
         let drift = |drift: aws_sdk_cloudformation::types::StackResourceDrift| {
-            let paths = drift.property_differences().iter().filter_map(|found| found.property_path().map(str::to_owned));
-            let (paths, status) = (paths.collect(), drift.stack_resource_drift_status().map(|found| found.as_str().to_owned()));
+            let paths =
+                drift.property_differences().iter().filter_map(|found| found.property_path().map(str::to_owned));
+            let (paths, status) =
+                (paths.collect(), drift.stack_resource_drift_status().map(|found| found.as_str().to_owned()));
             (drift.logical_resource_id.unwrap_or_default(), status.unwrap_or_default(), paths)
         };
         drifts.into_iter().map(drift).collect()

@@ -39,12 +39,11 @@ pub(super) fn topic(name: &str) -> Value {
 }
 
 /// The code and the message of a refusal.
-pub(super) fn refusal<T: std::fmt::Debug, E, R>(answer: Result<T, SdkError<E, R>>) -> (String, String)
+pub(super) fn refusal<T, E, R>(answer: Result<T, SdkError<E, R>>) -> (String, String)
 where
-    E: ProvideErrorMetadata + std::fmt::Debug,
-    R: std::fmt::Debug,
+    E: ProvideErrorMetadata,
 {
-    let error = answer.expect_err("a refusal").into_service_error();
+    let Err(error) = answer else { panic!("the call was not refused") };
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 

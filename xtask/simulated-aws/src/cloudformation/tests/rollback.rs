@@ -131,14 +131,18 @@ async fn a_replaced_resource_comes_back_when_the_update_fails() {
 async fn a_custom_named_resource_is_not_replaced() {
     let world = World::new();
     let body = |fifo: Option<bool>| {
-        let queue = fifo.map_or_else(|| json!({ "QueueName": "q" }), |fifo| json!({ "QueueName": "q", "FifoQueue": fifo }));
+        let queue =
+            fifo.map_or_else(|| json!({ "QueueName": "q" }), |fifo| json!({ "QueueName": "q", "FifoQueue": fifo }));
         template(&[("Queue", "AWS::SQS::Queue", queue)])
     };
     world.deploy("s", &body(None)).await;
     assert_eq!(world.deploy("s", &body(Some(true))).await, "UPDATE_ROLLBACK_COMPLETE");
     let events = world.events("s").await;
     let reason = "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename q and update the stack again.";
-    assert!(events.iter().any(|(id, status, of)| id == "Queue" && status == "UPDATE_FAILED" && of == reason), "{events:?}");
+    assert!(
+        events.iter().any(|(id, status, of)| id == "Queue" && status == "UPDATE_FAILED" && of == reason),
+        "{events:?}"
+    );
     assert_eq!(world.count("AWS::SQS::Queue"), 1);
 }
 

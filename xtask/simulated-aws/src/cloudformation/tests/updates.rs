@@ -17,9 +17,7 @@ async fn resources_are_created_in_the_order_of_their_references() {
     body["Outputs"] = json!({ "Arn": { "Value": { "Fn::GetAtt": ["Queue", "Arn"] } } });
     assert_eq!(world.deploy("s", &body).await, "CREATE_COMPLETE");
     let events = world.events("s").await;
-    let at = |id: &str, status: &str| {
-        events.iter().position(|(of, is, _)| of == id && is == status).expect("an event")
-    };
+    let at = |id: &str, status: &str| events.iter().position(|(of, is, _)| of == id && is == status).expect("an event");
     assert!(at("Queue", "CREATE_COMPLETE") < at("Policy", "CREATE_IN_PROGRESS"));
     assert!(at("Free", "CREATE_IN_PROGRESS") < at("Queue", "CREATE_COMPLETE"), "independent resources are parallel");
     assert!(events.iter().any(|(id, _, reason)| id == "Queue" && reason == "Resource creation Initiated"));
@@ -71,7 +69,8 @@ async fn an_update_changes_adds_replaces_and_then_cleans_up() {
 async fn retained_resources_survive_their_removal_and_replacement() {
     let world = World::new();
     let body = |fifo: bool, removed: bool| {
-        let mut body = template(&[("Replaced", "AWS::SQS::Queue", if fifo { json!({ "FifoQueue": true }) } else { json!({}) })]);
+        let mut body =
+            template(&[("Replaced", "AWS::SQS::Queue", if fifo { json!({ "FifoQueue": true }) } else { json!({}) })]);
         body["Resources"]["Replaced"]["UpdateReplacePolicy"] = json!("Retain");
         if !removed {
             body["Resources"]["Removed"] = json!({ "Type": "AWS::KMS::Key", "DeletionPolicy": "RetainExceptOnCreate" });
@@ -81,7 +80,8 @@ async fn retained_resources_survive_their_removal_and_replacement() {
     world.deploy("s", &body(false, false)).await;
     assert_eq!(world.deploy("s", &body(true, true)).await, "UPDATE_COMPLETE");
     assert_eq!((world.count("AWS::SQS::Queue"), world.count("AWS::KMS::Key")), (2, 1));
-    let skipped: Vec<_> = world.events("s").await.into_iter().filter(|(_, status, _)| status == "DELETE_SKIPPED").collect();
+    let skipped: Vec<_> =
+        world.events("s").await.into_iter().filter(|(_, status, _)| status == "DELETE_SKIPPED").collect();
     assert_eq!(skipped.len(), 2, "{skipped:?}");
 }
 
