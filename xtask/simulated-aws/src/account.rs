@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     api_gateway::{Api, Invoke},
     chance::Chance,
+    cloudformation::{CloudFormation, ResourceFault},
     cloudfront::Distribution,
     cloudwatch::CloudWatch,
     cognito::UserPool,
@@ -51,6 +52,10 @@ pub struct Account {
     pub logs: Logs,
     /// The properties of resources without behaviour, by region, type and physical ID.
     pub bags: Shared<BTreeMap<(String, String, String), Value>>,
+    /// The stacks of CloudFormation.
+    pub cloudformation: CloudFormation,
+    /// The planned faults of resources, in the order in which they apply.
+    pub resource_faults: Vec<ResourceFault>,
     /// The buckets of S3.
     pub buckets: Buckets,
     /// The APIs of API Gateway by their IDs.
@@ -89,6 +94,8 @@ impl Account {
             lambda: Lambda::default(),
             logs: Logs::default(),
             bags: Shared::default(),
+            cloudformation: CloudFormation::default(),
+            resource_faults: Vec::new(),
             buckets: Buckets::default(),
             apis: Shared::default(),
             invoke: lambda::invoke_for_api,

@@ -12,6 +12,7 @@ mod aws;
 pub mod bags;
 pub mod chance;
 pub mod cloudwatch;
+pub mod cloudformation;
 pub mod cloudfront;
 pub mod cognito;
 pub mod connector;

@@ -3,6 +3,8 @@
 //! CloudFormation resolves the properties and decides what to create, update, replace and delete; a provider carries that out on the
 //! account. A provider is synchronous: how long a step takes, and whether it fails, is decided by the stack's operation.
 
+pub mod ids;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -67,6 +69,43 @@ pub fn provider(resource_type: &str) -> Provider {
         api if api_gateway::is_part(api) => api_gateway::PART,
         _ => bags::BAG,
     }
+}
+
+/// A resource as its service has it now, for drift detection and imports.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Inspected<'a> {
+    /// It does not exist.
+    Missing,
+    /// It exists; the model does not compare its properties.
+    Exists,
+    /// It exists, with these properties.
+    Has(&'a Value),
+}
+
+/// Reads a resource as its service has it now, by its physical ID.
+#[must_use]
+pub fn inspect<'a>(account: &'a Account, region: &str, resource_type: &str, physical_id: &str) -> Inspected<'a> {
+    let exists = |exists: bool| if exists { Inspected::Exists } else { Inspected::Missing };
+    match resource_type {
+        s3::resource::TYPE => exists(account.buckets.get(physical_id).is_some()),
+        cloudfront::TYPE => exists(account.distributions.contains_key(physical_id)),
+        cognito::TYPE => exists(account.user_pools.contains_key(physical_id)),
+        secrets_manager::TYPE => exists(account.secrets.values().any(|secret| secret.arn == physical_id)),
+        "AWS::Lambda::Function" => exists(account.lambda.function(region, physical_id).is_some()),
+        "AWS::Logs::LogGroup" => exists(account.logs.group(region, physical_id).is_some()),
+        other if is_part_of_another(other) => Inspected::Exists,
+        _ => {
+            let region = bags::region_of(resource_type, region).to_owned();
+            let key = (region, resource_type.to_owned(), physical_id.to_owned());
+            account.bags.get(&key).map_or(Inspected::Missing, Inspected::Has)
+        }
+    }
+}
+
+/// Whether a resource is kept with another one, which the model does not compare.
+fn is_part_of_another(resource_type: &str) -> bool {
+    let parts = ["AWS::Lambda::", "AWS::CloudWatch::", "AWS::Cognito::UserPool", "AWS::Route53::", "AWS::Events::Rule"];
+    api_gateway::is_part(resource_type) || parts.iter().any(|part| resource_type.starts_with(part))
 }
 
 /// Deletes a resource with all its content, as a person does in the console.

@@ -2,7 +2,7 @@
 
 use crate::{
     account::Account,
-    api_gateway, cloudfront, cloudwatch, cognito, ec2, iam, lambda, logs, s3, secrets_manager, sns, sts,
+    api_gateway, cloudformation, cloudfront, cloudwatch, cognito, ec2, iam, lambda, logs, s3, secrets_manager, sns, sts,
     wire::{Call, Handled, Refusal},
 };
 
@@ -17,6 +17,7 @@ pub fn handle(account: &mut Account, call: &Call) -> Handled {
         "logs" => logs::handle(account, call),
         "monitoring" => cloudwatch::handle(account, call),
         "apigateway" => api_gateway::handle(account, call),
+        "cloudformation" => cloudformation::handle(account, call),
         "cloudfront" => cloudfront::handle(account, call),
         "cognito-idp" => cognito::handle(account, call),
         "ec2" => ec2::handle(account, call),
@@ -47,4 +48,6 @@ pub(crate) fn is_read(call: &Call) -> bool {
 pub(crate) fn is_eventually_consistent(call: &Call) -> bool {
     matches!(call.service.as_str(), "cloudformation" | "lambda" | "iam" | "monitoring" | "logs" | "apigateway")
         && is_read(call)
+        // It starts a detection, whose ID later calls name.
+        && call.operation != "DetectStackDrift"
 }
