@@ -3,11 +3,30 @@
 //! [`Account::advance`] runs the events that are due, in the order of their time. A service schedules one for each transition that takes
 //! time, such as the end of a function's update.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use crate::{chance::Chance, cloudwatch::CloudWatch, lambda::Lambda, logs::Logs, s3::Buckets, time::Moment};
+use crate::{
+    api_gateway::{Api, Invoke},
+    chance::Chance,
+    cloudformation::{CloudFormation, ResourceFault},
+    cloudfront::Distribution,
+    cloudwatch::CloudWatch,
+    cognito::UserPool,
+    ec2::Networks,
+    lambda::{self, Lambda},
+    logs::Logs,
+    s3::Buckets,
+    secrets_manager::Secret,
+    shared::Shared,
+    sns::Message,
+    stateful::Generations,
+    time::Moment,
+};
 
 /// An event that is scheduled: a function of the account, and what it is about (an ARN, a name, or several, as the function reads them).
 #[derive(Debug, Clone)]
@@ -25,16 +44,39 @@ pub struct Account {
     pub region: String,
     /// The randomness of services: physical IDs, durations of operations.
     pub chance: Chance,
-    /// The properties of resources without behaviour, by region, type and physical ID.
-    pub bags: BTreeMap<(String, String, String), Value>,
     /// CloudWatch: traffic, metrics and alarms.
     pub cloudwatch: CloudWatch,
     /// Lambda.
     pub lambda: Lambda,
     /// CloudWatch Logs.
     pub logs: Logs,
-    /// S3.
-    pub s3: Buckets,
+    /// The properties of resources without behaviour, by region, type and physical ID.
+    pub bags: Shared<BTreeMap<(String, String, String), Value>>,
+    /// The stacks of CloudFormation.
+    pub cloudformation: CloudFormation,
+    /// The planned faults of resources, in the order in which they apply.
+    pub resource_faults: Vec<ResourceFault>,
+    /// The buckets of S3.
+    pub buckets: Buckets,
+    /// The APIs of API Gateway by their IDs.
+    pub apis: Shared<BTreeMap<String, Shared<Api>>>,
+    /// How API Gateway invokes functions.
+    pub invoke: Invoke,
+    /// The distributions of CloudFront by their IDs.
+    pub distributions: Shared<BTreeMap<String, Distribution>>,
+    /// The user pools of Cognito by their IDs.
+    pub user_pools: Shared<BTreeMap<String, UserPool>>,
+    /// The secrets by region and name.
+    pub secrets: Shared<BTreeMap<(String, String), Secret>>,
+    /// The actions that the simulation of IAM's policies denies.
+    pub denied_actions: BTreeSet<String>,
+    /// The networks that no stack owns, by region.
+    pub networks: BTreeMap<String, Networks>,
+    /// The messages that were published to topics, oldest first.
+    pub published: Shared<Vec<Message>>,
+    /// The most USD for SMS in a month, by region.
+    pub sms_limits: BTreeMap<String, String>,
+    pub(crate) generations: Generations,
     now: Moment,
     events: BTreeMap<(Moment, u64), Event>,
     scheduled: u64,
@@ -48,11 +90,23 @@ impl Account {
             id: id.to_owned(),
             region: region.to_owned(),
             chance: Chance::for_purpose(seed, "services"),
-            bags: BTreeMap::new(),
             cloudwatch: CloudWatch::new(seed),
             lambda: Lambda::default(),
             logs: Logs::default(),
-            s3: Buckets::default(),
+            bags: Shared::default(),
+            cloudformation: CloudFormation::default(),
+            resource_faults: Vec::new(),
+            buckets: Buckets::default(),
+            apis: Shared::default(),
+            invoke: lambda::invoke_for_api,
+            distributions: Shared::default(),
+            user_pools: Shared::default(),
+            secrets: Shared::default(),
+            denied_actions: BTreeSet::new(),
+            networks: BTreeMap::new(),
+            published: Shared::default(),
+            sms_limits: BTreeMap::new(),
+            generations: Generations::default(),
             now: Moment::default(),
             events: BTreeMap::new(),
             scheduled: 0,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -188,6 +188,12 @@ impl Aws {
     #[must_use]
     pub fn client(&self, process: &str) -> SharedHttpClient {
         SharedHttpClient::new(Client::new(self.clone(), process.to_owned()))
+    }
+
+    /// The connector of a process, for code that makes its own clients.
+    #[must_use]
+    pub fn connector(&self, process: &str) -> SharedHttpConnector {
+        SharedHttpConnector::new(Client::new(self.clone(), process.to_owned()))
     }
 
     /// Waits until a fault kills a process.

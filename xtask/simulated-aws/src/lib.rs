@@ -7,16 +7,27 @@
 //! Each service is a module whose handlers are synchronous functions of the account.
 
 pub mod account;
+pub mod api_gateway;
 mod aws;
+pub mod bags;
 pub mod chance;
 pub mod cloudwatch;
+pub mod cloudformation;
+pub mod cloudfront;
+pub mod cognito;
 pub mod connector;
+pub mod ec2;
 pub mod faults;
 pub mod lambda;
 pub mod logs;
+mod iam;
 pub mod resources;
 pub mod s3;
+pub mod secrets_manager;
 mod services;
+pub mod shared;
+pub mod sns;
+pub mod stateful;
 pub mod sts;
 #[cfg(test)]
 mod testing;
@@ -24,3 +35,4 @@ pub mod time;
 pub mod wire;
 
 pub use aws::{Aws, Observer, Rate, Rates, Recorded, Settings, Step};
+pub use services::handle;

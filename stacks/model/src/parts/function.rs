@@ -90,8 +90,9 @@ impl Function {
         Self::of(C::NAME, variables.map(|(name, value)| (name.clone(), to_text(value))).collect(), stage)
     }
 
-    /// Creates a function of any name, with these variables.
-    pub(crate) fn of(contract: FunctionName, environment: BTreeMap<String, Text>, stage: &Stage) -> Self {
+    /// Creates a function of any name, with these variables: for functions whose contract is not a type.
+    #[must_use]
+    pub fn of(contract: FunctionName, environment: BTreeMap<String, Text>, stage: &Stage) -> Self {
         Self {
             contract,
             name: format!("{}-{}-{}", contract.system, contract.function, stage.name),

@@ -8,9 +8,9 @@ use super::{
     Cause, Certainty, PropertyChange, ResourceAction, ResourceChange, StackChanges,
     behavior::Behavior,
     documented,
-    names::table::UNIQUE,
     references::{Reference, references},
     resolve::Known,
+    schema::name_property,
 };
 
 /// Attributes whose change CloudFormation reports. `DependsOn` only determines the order.
@@ -317,23 +317,12 @@ fn impossible(change: &ResourceChange, old: Option<&Resource>, new: &Resource) -
 
 /// CloudFormation template reference, "Name type": a resource with a fixed name cannot be replaced under that name.
 fn same_fixed_name(change: &ResourceChange, old: &Resource, new: &Resource) -> Option<String> {
-    let name = name_property(new)?;
+    // Names that are only unique together with other properties are left to [`super::names`].
+    let name = name_property(new.resource_type())?;
     let same = |resource: &Resource| resource.properties.get(&name).cloned();
     let (before, after) = (same(old), same(new));
     let is_renamed = change.properties.iter().any(|property| property.path == name && property.follows.is_some());
     (before.is_some() && before == after && !is_renamed).then(|| {
         format!("CloudFormation cannot replace a resource under the same fixed name; change {name} as well, or omit it")
     })
-}
-
-/// The property that names a resource and whose change replaces it, if the type has one. Names that are only unique together
-/// with other properties are left to [`super::names`].
-fn name_property(resource: &Resource) -> Option<String> {
-    let resource_type = resource.resource_type();
-    if UNIQUE.iter().any(|unique| unique.resource_type == resource_type && unique.properties.len() > 1) {
-        return None;
-    }
-    let behavior = Behavior::of(resource_type)?;
-    let last = resource_type.rsplit("::").next()?;
-    [format!("{last}Name"), "Name".to_owned()].into_iter().find(|name| behavior.paths().any(|(path, _)| path == name))
 }

@@ -9,6 +9,7 @@ mod documented;
 pub(crate) mod names;
 pub(crate) mod references;
 pub(crate) mod resolve;
+pub mod schema;
 
 use std::collections::BTreeMap;
 

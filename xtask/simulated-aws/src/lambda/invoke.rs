@@ -57,6 +57,17 @@ pub fn invoke(account: &mut Account, region: &str, function: &str, event: &Value
     run(account, &Target::parse(region, function), event)
 }
 
+/// Invokes a function for API Gateway, which passes its payload on, and not its error.
+pub(crate) fn invoke_for_api(account: &mut Account, function: &str, event: &[u8]) -> Result<Vec<u8>, String> {
+    let region = function.split(':').nth(3).unwrap_or_default().to_owned();
+    let event = serde_json::from_slice(event).unwrap_or_default();
+    match invoke(account, &region, function, &event) {
+        Ok(Invoked { error: None, payload, .. }) => Ok(payload.to_string().into_bytes()),
+        Ok(Invoked { payload, .. }) => Err(payload.to_string()),
+        Err(refusal) => Err(refusal.message),
+    }
+}
+
 fn run(account: &mut Account, target: &Target, event: &Value) -> Result<Invoked, Refusal> {
     let absent = function_not_found(&target.arn(account));
     let Account { lambda, chance, .. } = account;

@@ -28,6 +28,7 @@ pub use self::{
     observe::{ObservedFunction, functions, observe},
     publish::set_replicated,
 };
+pub(crate) use self::invoke::invoke_for_api;
 use self::{layers::Layers, resources::Attachments};
 use crate::{
     account::Account,

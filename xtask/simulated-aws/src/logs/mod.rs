@@ -97,6 +97,7 @@ fn arn(account: &Account, region: &str, name: &str) -> String {
 /// CloudWatch Logs API reference, `DeleteLogGroup`.
 fn delete_call(account: &mut Account, call: &Call, input: &Value) -> Handled {
     let name = input["logGroupName"].as_str().unwrap_or_default();
+    account.record_deletion(&call.region, "AWS::Logs::LogGroup", name);
     match account.logs.region_mut(&call.region).remove(name) {
         Some(_) => Ok(Reply::empty(200)),
         None => Err(Refusal::bad_request("ResourceNotFoundException", "The specified log group does not exist.")),
@@ -120,6 +121,7 @@ fn create(account: &mut Account, wanted: Wanted<'_>) -> Result<Provided, String>
     }
     put(account, wanted.region, &name, 0);
     set_retention(account, wanted, &name);
+    account.record_creation(wanted.region, wanted.resource_type, &name);
     Ok(provided(account, wanted, name))
 }
 
@@ -145,6 +147,7 @@ fn set_retention(account: &mut Account, wanted: Wanted<'_>, name: &str) {
 
 fn delete(account: &mut Account, physical_id: &str, wanted: Wanted<'_>) -> Result<(), String> {
     account.logs.region_mut(wanted.region).remove(physical_id);
+    account.record_deletion(wanted.region, wanted.resource_type, physical_id);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! its own form.
 
 pub mod form;
+pub mod tree;
 pub mod xml;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -11,10 +12,11 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 pub use self::form::Form;
+pub use self::tree::Node;
 pub use self::xml::Element;
 
 /// A request to AWS, or to an endpoint that AWS serves for an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// The service in the signature's scope, for example `cloudformation`; empty without a signature.
     pub service: String,

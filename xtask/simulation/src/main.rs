@@ -1,0 +1,150 @@
+//! `simulate`: plays random histories of a simulated stage, on all cores, and reports violations.
+
+use std::{
+    io::Write,
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use camino::Utf8PathBuf;
+use clap::Parser;
+use simulation::{
+    history::History,
+    report::{self, Totals},
+    run::{Outcome, run},
+    shrink::shrink,
+    world::Tools,
+};
+
+/// Play random histories of a simulated stage and check the invariants.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many histories to play.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// Play the history of this seed alone, and print its log.
+    #[arg(long, conflicts_with_all = ["from", "minutes"])]
+    seed: Option<u64>,
+    /// Play this history, printed by an earlier run, instead of a random one.
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["seed", "from", "minutes"])]
+    history: Option<String>,
+    /// The first seed [default: made of the date, so that each day plays other histories].
+    #[arg(long)]
+    from: Option<u64>,
+    /// Stop after this time.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Write the log of a single history to this file.
+    #[arg(long, value_name = "FILE")]
+    log: Option<Utf8PathBuf>,
+    /// How many threads play [default: one per core].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// How many histories are tried to shorten one that violates an invariant.
+    #[arg(long, default_value_t = 200)]
+    shrink: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match play(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("failed to play: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether no invariant was violated.
+fn play(arguments: &Arguments) -> std::io::Result<bool> {
+    let single = match (&arguments.history, arguments.seed) {
+        (Some(text), _) => Some(serde_json::from_str(text).map_err(std::io::Error::other)?),
+        (None, seed) => seed.map(History::random),
+    };
+    match single {
+        Some(history) => play_one(&history, arguments),
+        None => play_many(arguments),
+    }
+}
+
+fn play_one(history: &History, arguments: &Arguments) -> std::io::Result<bool> {
+    let tools = Tools::new()?;
+    let outcome = run(history, &tools);
+    match &arguments.log {
+        Some(file) => fs_err::write(file, &outcome.log)?,
+        None => say(&outcome.log),
+    }
+    if outcome.violations.is_empty() {
+        say(&format!("{} calls, no violation\n", outcome.calls));
+        return Ok(true);
+    }
+    say(&describe(history, &outcome, arguments.shrink, &tools));
+    Ok(false)
+}
+
+fn describe(history: &History, outcome: &Outcome, limit: usize, tools: &Tools) -> String {
+    let invariant = outcome.violations.first().map(|violation| violation.invariant);
+    let shortest =
+        invariant.filter(|_| limit > 0).map(|invariant| shrink(history, invariant, limit, tools).history);
+    report::violation(history.seed, &outcome.violations, shortest.as_ref())
+}
+
+/// What the threads share.
+struct Shared<'a> {
+    arguments: &'a Arguments,
+    next: AtomicU64,
+    end: u64,
+    until: Option<Instant>,
+    totals: Mutex<Totals>,
+}
+
+fn play_many(arguments: &Arguments) -> std::io::Result<bool> {
+    let from = arguments.from.unwrap_or_else(todays_seed);
+    let threads = arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let end = from.saturating_add(arguments.seeds);
+    say(&format!("seeds {from} to {}; repeat them with --from {from}\n", end.saturating_sub(1)));
+    let started = Instant::now();
+    let until = arguments.minutes.map(|minutes| started + Duration::from_secs_f64(minutes * 60.0));
+    let shared = Shared { arguments, next: AtomicU64::new(from), end, until, totals: Mutex::default() };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&shared))).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread panicked"))))
+    })?;
+    let totals = shared.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    say(&totals.table(started.elapsed(), threads));
+    Ok(totals.violating == 0)
+}
+
+fn work(shared: &Shared<'_>) -> std::io::Result<()> {
+    let tools = Tools::new()?;
+    loop {
+        let seed = shared.next.fetch_add(1, Ordering::Relaxed);
+        if seed >= shared.end || shared.until.is_some_and(|until| Instant::now() >= until) {
+            return Ok(());
+        }
+        let history = History::random(seed);
+        let outcome = run(&history, &tools);
+        shared.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&outcome);
+        if !outcome.violations.is_empty() {
+            say(&describe(&history, &outcome, shared.arguments.shrink, &tools));
+        }
+    }
+}
+
+/// A number made of the date: `20261130000000`.
+fn todays_seed() -> u64 {
+    let today = jiff::Zoned::now().date();
+    let number = i64::from(today.year()) * 10_000 + i64::from(today.month()) * 100 + i64::from(today.day());
+    u64::try_from(number).unwrap_or_default() * 1_000_000
+}
+
+fn say(text: &str) {
+    // A reader that has gone needs no text.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}

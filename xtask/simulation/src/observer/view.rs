@@ -1,0 +1,145 @@
+//! The account as the observer reads it: the only module of the observer that knows the model's state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use simulated_aws::{
+    account::Account,
+    cloudformation,
+    lambda::{self, Probed},
+    s3,
+};
+
+use super::artifact_bucket;
+use crate::project::REGION;
+
+/// The alias that receives all traffic.
+const LIVE: &str = "live";
+
+/// The traffic of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// The version that `live` points to.
+    pub version: String,
+    /// Other versions with a share of the traffic.
+    pub shares: Vec<String>,
+}
+
+/// A stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: String,
+    /// Its resources by logical ID.
+    pub resources: BTreeMap<String, Resource>,
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its type.
+    pub resource_type: String,
+    /// Its physical ID.
+    pub physical_id: String,
+}
+
+impl Stack {
+    /// Whether its last operation succeeded.
+    #[must_use]
+    pub fn has_succeeded(&self) -> bool {
+        matches!(self.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
+    }
+}
+
+/// The names of all functions.
+#[must_use]
+pub fn functions(account: &Account) -> Vec<String> {
+    lambda::functions(account, REGION).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The traffic of a function; `None` without the alias.
+#[must_use]
+pub fn live(account: &Account, function: &str) -> Option<Live> {
+    let routing = account.lambda.function(REGION, function)?.aliases.get(LIVE)?.routing();
+    let shares = routing.weights.iter().filter(|(_, share)| **share > 0.0);
+    Some(Live { version: routing.version.clone(), shares: shares.map(|(version, _)| version.clone()).collect() })
+}
+
+/// Whether a version exists.
+#[must_use]
+pub fn has_version(account: &Account, function: &str, version: &str) -> bool {
+    account.lambda.function(REGION, function).is_some_and(|function| function.version(version).is_some())
+}
+
+/// The SHA-256 of a version's code, in base64.
+#[must_use]
+pub fn code_sha256(account: &Account, function: &str, version: &str) -> Option<String> {
+    Some(account.lambda.function(REGION, function)?.version(version)?.code.sha256.clone())
+}
+
+/// Whether a version answers its probe as its function does; `None` without the version.
+#[must_use]
+pub fn passes_probe(account: &Account, function: &str, version: &str) -> Option<bool> {
+    let version = account.lambda.function(REGION, function)?.version(version)?;
+    Some(version.code.behavior.probe == Probed::Ready)
+}
+
+/// The stacks that exist, in all regions.
+fn living(account: &Account) -> impl Iterator<Item = &cloudformation::Stack> {
+    account.cloudformation.stacks().filter(|stack| stack.status != "DELETE_COMPLETE")
+}
+
+/// The stacks that exist, in all regions.
+#[must_use]
+pub fn stacks(account: &Account) -> Vec<Stack> {
+    let stacks = living(account).map(|stack| {
+        let resources = stack.resources.iter().filter(|(_, resource)| resource.is_owned());
+        let resources = resources.map(|(id, resource)| {
+            let (resource_type, physical_id) = (resource.resource_type.clone(), resource.physical_id.clone());
+            (id.clone(), Resource { resource_type, physical_id })
+        });
+        Stack { name: stack.name.clone(), status: stack.status.to_owned(), resources: resources.collect() }
+    });
+    stacks.collect()
+}
+
+/// The values of the parameters of all stacks.
+#[must_use]
+pub fn parameters(account: &Account) -> BTreeSet<String> {
+    living(account).flat_map(|stack| stack.parameters().into_values()).collect()
+}
+
+/// The template and the parameters of a stack, and whether it can be changed, as they are after any deploy of the same project.
+#[must_use]
+pub fn deployed(account: &Account, name: &str) -> Value {
+    let Some(stack) = living(account).find(|stack| stack.name == name) else { return Value::Null };
+    let mut parameters = stack.parameters();
+    // The version that `live` points to, and outputs of other stacks, which contain generated IDs.
+    parameters.retain(|name, _| name.ends_with("CodeKey"));
+    let template = stack.template_text().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let is_complete = stack.status.ends_with("_COMPLETE");
+    json!({ "template": template, "parameters": parameters, "isComplete": is_complete })
+}
+
+/// A bucket.
+#[must_use]
+pub fn bucket<'a>(account: &'a Account, name: &str) -> Option<&'a s3::Bucket> {
+    account.buckets.get(name)
+}
+
+/// A document of the artifact bucket.
+#[must_use]
+pub fn document(account: &Account, key: &str) -> Option<Vec<u8>> {
+    s3::object(account, artifact_bucket(), key)
+}
+
+/// The values of all secrets, with the names of the secrets.
+#[must_use]
+pub fn secrets(account: &Account) -> Vec<(String, String)> {
+    let values = account.secrets.iter().flat_map(|((_, name), secret)| {
+        secret.versions.iter().map(move |version| (name.clone(), version.value.clone()))
+    });
+    values.collect()
+}

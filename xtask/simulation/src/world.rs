@@ -1,0 +1,201 @@
+//! The world of a history: the account, the machines, the workspace, and its steps.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use engine::surroundings::{Clock, Machine};
+use futures_util::future::join_all;
+use simulated_aws::{Aws, Settings, time::START};
+
+use crate::{
+    builds::{Code, Codes, Conduct},
+    by_hand, commands,
+    faults::FaultPlan,
+    history::{Actor, Deed, History, MACHINES, Step},
+    log::Log,
+    observer::{Observer, artifact_bucket, view},
+    process,
+    project::{ACCOUNT, Projects, REGION, function_name},
+    shape::Shape,
+    workspace::Folders,
+};
+
+/// What histories share: rendered projects and folders.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// The projects by shape.
+    pub projects: Projects,
+    /// The folders.
+    pub folders: Folders,
+}
+
+impl Tools {
+    /// Makes the tools of a worker.
+    ///
+    /// # Errors
+    ///
+    /// When the folders cannot be made.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { projects: Projects::default(), folders: Folders::new()? })
+    }
+}
+
+/// The world of a history.
+#[derive(Debug)]
+pub struct World {
+    /// The seed.
+    pub seed: u64,
+    /// The account.
+    pub aws: Aws,
+    /// The machines that deploy.
+    pub machines: Vec<Machine>,
+    /// The faults of running processes.
+    pub plan: FaultPlan,
+    /// The observer.
+    pub observer: Observer,
+    /// The log.
+    pub log: Log,
+    /// What histories share.
+    pub tools: Tools,
+    /// What changes.
+    pub state: RefCell<State>,
+}
+
+/// What changes in a world besides the account.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The project in the workspace.
+    pub shape: Shape,
+    /// The code of its functions.
+    pub codes: Codes,
+    /// The number of the next code.
+    pub next_code: u16,
+    /// All stateful resources that the project ever had.
+    pub known: BTreeSet<String>,
+    /// How many processes each machine has started.
+    pub started: Vec<u32>,
+    /// How often each kind of operation ran.
+    pub workloads: BTreeMap<&'static str, u64>,
+    /// The calls of all runs.
+    pub calls: u64,
+}
+
+impl World {
+    /// A world with an empty account. Needs a paused runtime.
+    #[must_use]
+    pub fn new(history: &History, tools: &Tools) -> Self {
+        let settings = Settings {
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            seed: history.seed,
+            keeps_snapshots: true,
+            ..Settings::default()
+        };
+        let aws = Aws::new(settings);
+        let (plan, observer) = (FaultPlan::default(), Observer::default());
+        aws.set_faults(plan.clone());
+        observer.watch(&aws);
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(START));
+        let machines = history.skews.iter().enumerate().map(|(number, skew)| {
+            let by = Duration::from_secs(u64::from(skew.unsigned_abs()));
+            let clock = if *skew < 0 { clock.behind(by) } else { clock.ahead(by) };
+            Machine::new(format!("machine{number}"), clock)
+        });
+        let state = State {
+            shape: history.shape.clone(),
+            codes: Codes::new(),
+            next_code: 1,
+            known: commands::stateful(&history.shape).collect(),
+            started: vec![0; MACHINES],
+            workloads: BTreeMap::new(),
+            calls: 0,
+        };
+        Self {
+            seed: history.seed,
+            machines: machines.collect(),
+            aws,
+            plan,
+            observer,
+            log: Log::default(),
+            tools: tools.clone(),
+            state: RefCell::new(state),
+        }
+    }
+
+    /// Plays the steps of a history.
+    pub async fn play(&self, steps: &[Step]) {
+        for (number, step) in steps.iter().enumerate() {
+            self.log.line(format_args!("== step {number}: {}", serde_json::to_string(step).unwrap_or_default()));
+            self.step(step).await;
+            self.log_calls();
+        }
+    }
+
+    /// Moves the record of calls to the log.
+    pub fn log_calls(&self) {
+        let calls = self.aws.take_record();
+        self.state.borrow_mut().calls += u64::try_from(calls.len()).unwrap_or_default();
+        calls.iter().for_each(|call| self.log.line(call));
+    }
+
+    async fn step(&self, step: &Step) {
+        match step {
+            Step::Shape(change) => {
+                let mut state = self.state.borrow_mut();
+                state.shape.apply(change);
+                let known: Vec<_> = commands::stateful(&state.shape).collect();
+                state.known.extend(known);
+            }
+            Step::Code { function, conduct } => self.change_code(*function, *conduct),
+            Step::Resource(fault) => by_hand::fail_resource(self, *fault),
+            Step::Wait(seconds) => tokio::time::sleep(Duration::from_secs(u64::from(*seconds))).await,
+            Step::Act(actors) => {
+                join_all(actors.iter().map(|actor| self.act(actor))).await;
+            }
+        }
+    }
+
+    async fn act(&self, actor: &Actor) {
+        tokio::time::sleep(Duration::from_secs(u64::from(actor.after))).await;
+        match &actor.deed {
+            Deed::Run(run) => {
+                process::run(self, run).await;
+            }
+            Deed::ByHand(deed) => {
+                self.count(deed.name());
+                by_hand::carry_out(self, *deed);
+            }
+        }
+    }
+
+    /// Counts an operation.
+    pub fn count(&self, workload: &'static str) {
+        *self.state.borrow_mut().workloads.entry(workload).or_default() += 1;
+    }
+
+    fn change_code(&self, function: u8, conduct: Conduct) {
+        let mut state = self.state.borrow_mut();
+        let functions: Vec<_> =
+            state.shape.functions().map(|(system, part)| function_name(system, part.number).binary()).collect();
+        let Some(binary) = functions.get(usize::from(function) % functions.len().max(1)) else { return };
+        let code = Code { number: state.next_code, conduct };
+        state.next_code += 1;
+        state.codes.insert(binary.clone(), code);
+    }
+
+    /// The number of the newest release of a system.
+    #[must_use]
+    pub fn newest_release(&self, system: &str) -> u64 {
+        let prefix = format!("releases/{system}/");
+        self.aws.read(|account| {
+            let keys = view::bucket(account, artifact_bucket()).map(|bucket| {
+                let keys = bucket.keys(&prefix).take_while(|(key, _)| key.starts_with(&prefix));
+                keys.count()
+            });
+            u64::try_from(keys.unwrap_or_default()).unwrap_or_default()
+        })
+    }
+}
