@@ -169,5 +169,5 @@ pub(super) fn reply(kind: Kind, payload: &[u8]) -> Option<Reply> {
     });
     let mut headers: BTreeMap<_, _> = headers.collect();
     headers.entry("content-type".to_owned()).or_insert_with(|| "application/json".to_owned());
-    Some(Reply { status, headers, body })
+    Some(Reply { headers, body, ..Reply::empty(status) })
 }

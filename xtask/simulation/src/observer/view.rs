@@ -108,19 +108,18 @@ pub fn stacks(account: &Account) -> Vec<Stack> {
 /// The values of the parameters of all stacks.
 #[must_use]
 pub fn parameters(account: &Account) -> BTreeSet<String> {
-    living(account).flat_map(|stack| stack.parameters().into_values()).collect()
+    living(account).filter_map(|stack| stack.parameters()).flat_map(|parameters| parameters.values().cloned()).collect()
 }
 
 /// The template and the parameters of a stack, and whether it can be changed, as they are after any deploy of the same project.
 #[must_use]
 pub fn deployed(account: &Account, name: &str) -> Value {
     let Some(stack) = living(account).find(|stack| stack.name == name) else { return Value::Null };
-    let mut parameters = stack.parameters();
+    let mut parameters = stack.parameters().cloned().unwrap_or_default();
     // The version that `live` points to, and outputs of other stacks, which contain generated IDs.
     parameters.retain(|name, _| name.ends_with("CodeKey"));
-    let template = stack.template_text().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let is_complete = stack.status.ends_with("_COMPLETE");
-    json!({ "template": template, "parameters": parameters, "isComplete": is_complete })
+    json!({ "template": stack.template(), "parameters": parameters, "isComplete": is_complete })
 }
 
 /// A bucket.
