@@ -240,7 +240,7 @@ fn unknown_child(account: &Account, wanted: Wanted<'_>) -> Option<String> {
 fn update(account: &mut Account, physical_id: &str, wanted: Wanted<'_>) -> Result<Provided, String> {
     match account.cloudwatch.alarms_mut(wanted.region).get_mut(physical_id) {
         Some(alarm) => alarm.properties = Arc::new(wanted.properties.clone()),
-        // `PutMetricAlarm` creates an alarm that somebody has deleted.
+        // `PutMetricAlarm` creates an alarm that was deleted by hand.
         None => put_alarm(account, wanted.region, physical_id, wanted.properties.clone()),
     }
     Ok(provided(account, wanted, physical_id.to_owned()))

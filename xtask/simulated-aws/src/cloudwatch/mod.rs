@@ -25,13 +25,16 @@ use crate::{
     wire::{Call, Handled, Refusal},
 };
 
+/// The traffic of functions over time, by their names.
+type TrafficByFunction = BTreeMap<String, Vec<(Moment, Traffic)>>;
+
 /// CloudWatch in all regions of the account.
 #[derive(Debug, Clone)]
 pub struct CloudWatch {
     /// The seed of the metrics' noise.
     seed: u64,
     /// The traffic of functions over time, by region and function.
-    traffic: BTreeMap<String, Arc<BTreeMap<String, Vec<(Moment, Traffic)>>>>,
+    traffic: BTreeMap<String, Arc<TrafficByFunction>>,
     /// The alarms by region and name.
     alarms: BTreeMap<String, Arc<BTreeMap<String, Alarm>>>,
 }

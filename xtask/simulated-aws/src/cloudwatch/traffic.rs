@@ -15,7 +15,7 @@ const DELAY: Duration = Duration::from_secs(120);
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Using CloudWatch metrics with Lambda").
 pub(super) const MINUTE: u64 = 60;
 /// Up to this mean, counts have the Poisson distribution; above it, its normal approximation.
-const POISSON: f64 = 400.0;
+const POISSON: f64 = 60.0;
 
 /// The traffic of a function.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,15 +213,16 @@ impl Noise {
 }
 
 /// A count with this mean: the quantile of the Poisson distribution at a fraction, or of its approximation. With the same fraction, a larger
-/// mean gives a larger count: a minute that fills does not lose requests.
+/// mean gives at least the same count: a minute that fills does not lose requests.
 fn count(mean: f64, fraction: f64) -> f64 {
     if mean <= 0.0 {
         return 0.0;
     }
     if mean > POISSON {
-        // The logistic distribution resembles the normal one, and its quantiles have a formula.
-        let normal = (fraction / (1.0 - fraction)).ln() / 1.702;
-        return (mean + mean.sqrt() * normal.clamp(-3.0, 3.0)).round();
+        let normal = normal_quantile(fraction);
+        // Cornish and Fisher's expansion.
+        let approximation = mean + mean.sqrt() * normal + (normal * normal - 1.0) / 6.0;
+        return approximation.round().max(count(POISSON, fraction));
     }
     let (mut count, mut probability) = (0.0, (-mean).exp());
     let mut sum = probability;
@@ -231,6 +232,16 @@ fn count(mean: f64, fraction: f64) -> f64 {
         sum += probability;
     }
     count
+}
+
+/// The quantile of the normal distribution, between -4 and 4 (Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.2.23).
+fn normal_quantile(fraction: f64) -> f64 {
+    let tail = fraction.min(1.0 - fraction).max(1e-9);
+    let t = (-2.0 * tail.ln()).sqrt();
+    let numerator = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let denominator = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    let distance = (t - numerator / denominator).min(4.0);
+    if fraction < 0.5 { -distance } else { distance }
 }
 
 #[cfg(test)]
@@ -244,7 +255,9 @@ mod tests {
             let sum: f64 = fractions.map(|fraction| count(mean, fraction)).sum();
             assert!((sum / 1000.0 - mean).abs() < 0.02 * mean + 0.01, "{mean}: {}", sum / 1000.0);
         }
-        let counts: Vec<_> = (0..600).map(|step| count(f64::from(step) * 0.5, 0.37)).collect();
-        assert!(counts.is_sorted(), "{counts:?}");
+        for fraction in [0.002, 0.37, 0.5, 0.998] {
+            let counts: Vec<_> = (0..900).map(|step| count(f64::from(step) * 0.3, fraction)).collect();
+            assert!(counts.is_sorted(), "{fraction}: {counts:?}");
+        }
     }
 }

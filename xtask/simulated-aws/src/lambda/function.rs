@@ -39,7 +39,7 @@ pub fn sha256(zip: &[u8]) -> String {
 }
 
 /// The settings of a version besides its code, by their names in the API.
-pub type Settings = BTreeMap<String, Value>;
+pub(crate) type Settings = BTreeMap<String, Value>;
 
 /// Whether a version can be invoked (Lambda developer guide, "Lambda function states").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,6 @@ impl Alias {
     ///
     /// Never: an alias is created with a routing.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "documented")]
     pub fn routing(&self) -> &Routing {
         self.history.last().expect("an alias is created with a routing")
     }

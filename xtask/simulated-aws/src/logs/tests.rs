@@ -48,7 +48,7 @@ async fn a_group_exists_once_and_is_deleted_once() {
     assert_eq!(describe(&aws, json!({})).await["logGroups"][0]["retentionInDays"], 7);
     call(&aws, "DeleteLogGroup", json!({ "logGroupName": "/aws/lambda/f" })).await.expect("deleted");
     let gone = call(&aws, "DeleteLogGroup", json!({ "logGroupName": "/aws/lambda/f" })).await.expect_err("gone");
-    let gone = gone.into_service_error();
+    let gone = gone.as_service_error().expect("an answer");
     assert_eq!(
         (gone.code(), gone.message()),
         (Some("ResourceNotFoundException"), Some("The specified log group does not exist."))
