@@ -111,15 +111,13 @@ pub fn parameters(account: &Account) -> BTreeSet<String> {
     living(account).filter_map(|stack| stack.parameters()).flat_map(|parameters| parameters.values().cloned()).collect()
 }
 
-/// The template and the parameters of a stack, and whether it can be changed, as they are after any deploy of the same project.
+/// The template of a stack, and whether it can be changed, as they are after any deploy of the same project. Parameters differ: they are
+/// generated IDs and versions, and the keys of code that was updated without the stack.
 #[must_use]
 pub fn deployed(account: &Account, name: &str) -> Value {
     let Some(stack) = living(account).find(|stack| stack.name == name) else { return Value::Null };
-    let mut parameters = stack.parameters().cloned().unwrap_or_default();
-    // The version that `live` points to, and outputs of other stacks, which contain generated IDs.
-    parameters.retain(|name, _| name.ends_with("CodeKey"));
     let is_complete = stack.status.ends_with("_COMPLETE");
-    json!({ "template": stack.template(), "parameters": parameters, "isComplete": is_complete })
+    json!({ "template": stack.template(), "isComplete": is_complete })
 }
 
 /// A bucket.
