@@ -72,6 +72,7 @@ fn explicit_name(wanted: Wanted<'_>) -> Option<&str> {
     let kind = wanted.resource_type.rsplit("::").next().unwrap_or_default();
     let named = wanted.properties.get(format!("{kind}Name")).or_else(|| wanted.properties.get("Name"));
     let named = named.or_else(|| match wanted.resource_type {
+        "AWS::Cognito::UserPoolGroup" => wanted.properties.get("GroupName"),
         "AWS::Cognito::UserPoolUser" => wanted.properties.get("Username"),
         _ => None,
     });
@@ -80,109 +81,118 @@ fn explicit_name(wanted: Wanted<'_>) -> Option<&str> {
 
 /// The physical ID and the attributes of a resource, which has `existing` as its physical ID already.
 fn identity(account: &mut Account, wanted: Wanted<'_>, existing: Option<&str>) -> Provided {
-    let Wanted { region, resource_type, properties, .. } = wanted;
-    let id = account.id.clone();
-    let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{id}:{rest}");
-    let global = |service: &str, rest: &str| format!("arn:aws:{service}::{id}:{rest}");
-    match resource_type {
-        "AWS::SNS::Topic" => {
-            let name = last_part(account, wanted, existing, ':');
-            let arn = arn("sns", &name);
-            provided(&arn, &[("TopicArn", &arn), ("TopicName", &name)])
+    let generated = generated(account, wanted, existing);
+    generated.unwrap_or_else(|| {
+        // An existing physical ID ends in the name.
+        let separator = match wanted.resource_type {
+            "AWS::SNS::Topic" => Some(':'),
+            "AWS::SQS::Queue" | "AWS::IAM::ManagedPolicy" | "AWS::CloudFront::Function" => Some('/'),
+            _ => None,
+        };
+        let name = existing.map(|id| separator.and_then(|separator| id.rsplit(separator).next()).unwrap_or(id));
+        let name = match name.or_else(|| explicit_name(wanted)) {
+            Some(name) => name.to_owned(),
+            None => account.physical_id(wanted.stack, wanted.logical_id),
+        };
+        if region_of(wanted.resource_type, "") == GLOBAL {
+            global(account, wanted, &name)
+        } else {
+            named(account, wanted, &name)
         }
-        "AWS::SQS::Queue" => {
-            let name = last_part(account, wanted, existing, '/');
-            let url = format!("https://sqs.{region}.amazonaws.com/{id}/{name}");
-            provided(&url, &[("Arn", &arn("sqs", &name)), ("QueueName", &name), ("QueueUrl", &url)])
-        }
+    })
+}
+
+/// Types whose physical ID is not a name.
+fn generated(account: &mut Account, wanted: Wanted<'_>, existing: Option<&str>) -> Option<Provided> {
+    let (region, id) = (wanted.region, account.id.clone());
+    let chance = &mut account.chance;
+    let known = existing.map(str::to_owned);
+    Some(match wanted.resource_type {
         "AWS::KMS::Key" => {
-            let key = generated(existing, || account.chance.uuid());
-            provided(&key, &[("Arn", &arn("kms", &format!("key/{key}"))), ("KeyId", &key)])
+            let key = known.unwrap_or_else(|| chance.uuid());
+            provided(&key, &[("Arn", &format!("arn:aws:kms:{region}:{id}:key/{key}")), ("KeyId", &key)])
         }
-        "AWS::KMS::Alias" => provided(properties["AliasName"].as_str().unwrap_or_default(), &[]),
-        "AWS::DynamoDB::Table" => {
-            let name = last_part(account, wanted, existing, ':');
-            let table = arn("dynamodb", &format!("table/{name}"));
-            let stream = format!("{table}/stream/2026-01-05T00:00:00.000");
-            provided(&name, &[("Arn", &table), ("StreamArn", &stream)])
+        "AWS::CloudFront::OriginAccessControl" => {
+            let control = known.unwrap_or_else(|| format!("E{}", chance.capitals(13)));
+            provided(&control, &[("Id", &control)])
         }
+        "AWS::CertificateManager::Certificate" => {
+            let arn = || format!("arn:aws:acm:{region}:{id}:certificate/{}", chance.uuid());
+            provided(&known.unwrap_or_else(arn), &[])
+        }
+        "AWS::Route53::HostedZone" => {
+            let zone = known.unwrap_or_else(|| format!("Z{}", chance.capitals(20)));
+            provided(&zone, &[("Id", &zone)])
+        }
+        "AWS::Cognito::UserPoolClient" => {
+            let client = known.unwrap_or_else(|| chance.hex(26));
+            provided(&client, &[("ClientId", &client)])
+        }
+        "AWS::Cognito::IdentityPool" => {
+            let pool = known.unwrap_or_else(|| format!("{region}:{}", chance.uuid()));
+            provided(&pool, &[("Id", &pool)])
+        }
+        _ => return None,
+    })
+}
+
+/// Types whose names are unique in the account.
+fn global(account: &Account, wanted: Wanted<'_>, name: &str) -> Provided {
+    let properties = wanted.properties;
+    let arn = |service: &str, rest: &str| format!("arn:aws:{service}::{}:{rest}", account.id);
+    let path = properties["Path"].as_str().unwrap_or("/").trim_start_matches('/');
+    match wanted.resource_type {
         "AWS::IAM::Role" => {
-            let name = last_part(account, wanted, existing, ':');
-            let path = properties["Path"].as_str().unwrap_or("/").trim_start_matches('/');
             let role_id = format!("AROA{}", name.to_uppercase());
-            provided(&name, &[("Arn", &global("iam", &format!("role/{path}{name}"))), ("RoleId", &role_id)])
+            provided(name, &[("Arn", &arn("iam", &format!("role/{path}{name}"))), ("RoleId", &role_id)])
         }
         "AWS::IAM::ManagedPolicy" => {
-            let name = last_part(account, wanted, existing, '/');
-            let path = properties["Path"].as_str().unwrap_or("/").trim_start_matches('/');
-            let arn = global("iam", &format!("policy/{path}{name}"));
+            let arn = arn("iam", &format!("policy/{path}{name}"));
             provided(&arn, &[("PolicyArn", &arn)])
         }
         "AWS::IAM::OIDCProvider" => {
             let url = properties["Url"].as_str().unwrap_or_default();
-            let issuer = url.strip_prefix("https://").unwrap_or(url);
-            let arn = global("iam", &format!("oidc-provider/{issuer}"));
+            let arn = arn("iam", &format!("oidc-provider/{}", url.strip_prefix("https://").unwrap_or(url)));
             provided(&arn, &[("Arn", &arn)])
         }
         "AWS::CloudFront::Function" => {
-            let name = last_part(account, wanted, existing, '/');
-            let arn = global("cloudfront", &format!("function/{name}"));
+            let arn = arn("cloudfront", &format!("function/{name}"));
             provided(&arn, &[("FunctionARN", &arn), ("FunctionMetadata.FunctionARN", &arn)])
         }
-        "AWS::CloudFront::OriginAccessControl" => {
-            let control = generated(existing, || format!("E{}", account.chance.capitals(13)));
-            provided(&control, &[("Id", &control)])
+        _ => provided(name, &[("Id", name)]),
+    }
+}
+
+/// Types whose names are unique in a region.
+fn named(account: &Account, wanted: Wanted<'_>, name: &str) -> Provided {
+    let Wanted { region, resource_type, properties, .. } = wanted;
+    let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{}:{rest}", account.id);
+    let text = |field: &str| properties[field].as_str().unwrap_or_default();
+    match resource_type {
+        "AWS::SNS::Topic" => {
+            let arn = arn("sns", name);
+            provided(&arn, &[("TopicArn", &arn), ("TopicName", name)])
         }
-        "AWS::CertificateManager::Certificate" => {
-            let made = existing.map(str::to_owned);
-            let certificate = made.unwrap_or_else(|| arn("acm", &format!("certificate/{}", account.chance.uuid())));
-            provided(&certificate, &[])
+        "AWS::SQS::Queue" => {
+            let url = format!("https://sqs.{region}.amazonaws.com/{}/{name}", account.id);
+            provided(&url, &[("Arn", &arn("sqs", name)), ("QueueName", name), ("QueueUrl", &url)])
         }
-        "AWS::Route53::HostedZone" => {
-            let zone = generated(existing, || format!("Z{}", account.chance.capitals(20)));
-            provided(&zone, &[("Id", &zone)])
+        "AWS::KMS::Alias" => provided(text("AliasName"), &[]),
+        "AWS::DynamoDB::Table" => {
+            let table = arn("dynamodb", &format!("table/{name}"));
+            let stream = format!("{table}/stream/2026-01-05T00:00:00.000");
+            provided(name, &[("Arn", &table), ("StreamArn", &stream)])
         }
-        "AWS::Cognito::UserPoolClient" => {
-            let client = generated(existing, || account.chance.hex(26));
-            provided(&client, &[("ClientId", &client)])
-        }
-        "AWS::Cognito::IdentityPool" => {
-            let pool = generated(existing, || format!("{region}:{}", account.chance.uuid()));
-            provided(&pool, &[("Id", &pool)])
-        }
-        "AWS::SSM::Parameter" => {
-            let name = last_part(account, wanted, existing, ':');
-            let text = |field: &str| properties[field].as_str().unwrap_or_default();
-            provided(&name, &[("Type", text("Type")), ("Value", text("Value"))])
-        }
+        "AWS::SSM::Parameter" => provided(name, &[("Type", text("Type")), ("Value", text("Value"))]),
         "AWS::Events::EventBus" => {
-            let name = last_part(account, wanted, existing, ':');
-            provided(&name, &[("Arn", &arn("events", &format!("event-bus/{name}"))), ("Name", &name)])
+            provided(name, &[("Arn", &arn("events", &format!("event-bus/{name}"))), ("Name", name)])
         }
-        "AWS::Logs::LogGroup" => {
-            let name = last_part(account, wanted, existing, ':');
-            provided(&name, &[("Arn", &arn("logs", &format!("log-group:{name}:*")))])
-        }
+        "AWS::Logs::LogGroup" => provided(name, &[("Arn", &arn("logs", &format!("log-group:{name}:*")))]),
         _ => {
-            let name = last_part(account, wanted, existing, '\n');
             let service = resource_type.split("::").nth(1).unwrap_or_default().to_lowercase();
-            provided(&name, &[("Arn", &arn(&service, &name)), ("Id", &name)])
+            provided(name, &[("Arn", &arn(&service, name)), ("Id", name)])
         }
     }
-}
-
-/// The name in an existing physical ID, which it is the last part of; of a new resource, the one that the template gives it, or a generated
-/// one.
-fn last_part(account: &mut Account, wanted: Wanted<'_>, existing: Option<&str>, separator: char) -> String {
-    let existing = existing.map(|id| id.rsplit(separator).next().unwrap_or(id));
-    match existing.or_else(|| explicit_name(wanted)) {
-        Some(name) => name.to_owned(),
-        None => account.physical_id(wanted.stack, wanted.logical_id),
-    }
-}
-
-fn generated(existing: Option<&str>, generate: impl FnOnce() -> String) -> String {
-    existing.map_or_else(generate, str::to_owned)
 }
 
 /// A resource with attributes that are texts.

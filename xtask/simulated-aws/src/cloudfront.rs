@@ -143,7 +143,8 @@ pub(crate) fn serve(account: &Account, call: &Call) -> Reply {
 }
 
 fn file(status: u16, content: &s3::Content) -> Reply {
-    Reply { status, headers: content.headers.clone(), body: content.body.to_vec() }.header("etag", content.tag.clone())
+    Reply { headers: content.headers.clone(), body: content.body.to_vec(), ..Reply::empty(status) }
+        .header("etag", content.tag.clone())
 }
 
 #[cfg(test)]

@@ -93,6 +93,9 @@ pub fn inspect<'a>(account: &'a Account, region: &str, resource_type: &str, phys
         secrets_manager::TYPE => exists(account.secrets.values().any(|secret| secret.arn == physical_id)),
         "AWS::Lambda::Function" => exists(account.lambda.function(region, physical_id).is_some()),
         "AWS::Logs::LogGroup" => exists(account.logs.group(region, physical_id).is_some()),
+        "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => {
+            exists(cloudwatch::alarm_state(account, region, physical_id).is_some())
+        }
         other if is_part_of_another(other) => Inspected::Exists,
         _ => {
             let region = bags::region_of(resource_type, region).to_owned();
@@ -104,7 +107,7 @@ pub fn inspect<'a>(account: &'a Account, region: &str, resource_type: &str, phys
 
 /// Whether a resource is kept with another one, which the model does not compare.
 fn is_part_of_another(resource_type: &str) -> bool {
-    let parts = ["AWS::Lambda::", "AWS::CloudWatch::", "AWS::Cognito::UserPool", "AWS::Route53::", "AWS::Events::Rule"];
+    let parts = ["AWS::Lambda::", "AWS::Cognito::UserPool", "AWS::Route53::", "AWS::Events::Rule"];
     api_gateway::is_part(resource_type) || parts.iter().any(|part| resource_type.starts_with(part))
 }
 

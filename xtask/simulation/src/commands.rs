@@ -20,12 +20,17 @@ pub struct Workspace<'a> {
     pub newest: &'a dyn Fn(&str) -> u64,
 }
 
-/// The stateful resources of a shape, as `stack/logical ID`. Functions have log groups.
+/// The stateful resources of a shape, as `stack/logical ID`. Functions and APIs have log groups.
 pub fn stateful(shape: &Shape) -> impl Iterator<Item = String> + '_ {
-    shape.stacks().flat_map(|(system, stack)| {
+    let of_parts = shape.stacks().flat_map(|(system, stack)| {
         let name = stack_name(system.name(), stack.name());
         stack.parts.iter().filter_map(move |part| logical_id(part).map(|id| format!("{name}/{id}")))
-    })
+    });
+    let of_apis = shape.systems.iter().filter(|system| system.api).filter_map(|system| {
+        let stack = system.stacks.iter().find(|stack| stack.parts.iter().any(Part::is_function))?;
+        Some(format!("{}/ApiAccessLogs", stack_name(system.name(), stack.name())))
+    });
+    of_parts.chain(of_apis)
 }
 
 fn logical_id(part: &Part) -> Option<String> {

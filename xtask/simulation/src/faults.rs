@@ -138,7 +138,7 @@ pub enum Effect {
     Fails,
     /// The action takes so many minutes.
     Takes(u8),
-    /// The action does not end until the operation is cancelled.
+    /// The action takes longer than the engine waits.
     Hangs,
 }
 

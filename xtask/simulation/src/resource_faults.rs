@@ -12,6 +12,9 @@ use crate::{
     world::World,
 };
 
+/// How long a resource hangs.
+const HANGS: Duration = Duration::from_secs(3 * 3600);
+
 /// Plans a failure.
 pub(crate) fn plan(account: &mut Account, fault: ResourceFault) {
     account.resource_faults.push(cloudformation::ResourceFault {
@@ -26,7 +29,8 @@ pub(crate) fn plan(account: &mut Account, fault: ResourceFault) {
         effect: match fault.effect {
             Effect::Fails => ResourceEffect::Fails("a simulated failure".to_owned()),
             Effect::Takes(minutes) => ResourceEffect::Takes(Duration::from_secs(60 * u64::from(minutes))),
-            Effect::Hangs => ResourceEffect::Hangs,
+            // Longer than the engine waits, and not forever: CloudFormation gives every resource up at some time.
+            Effect::Hangs => ResourceEffect::Takes(HANGS),
         },
     });
 }

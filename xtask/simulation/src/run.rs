@@ -1,10 +1,6 @@
 //! Plays a history from its seed to its end.
 
-use std::{
-    any::Any,
-    collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::{any::Any, collections::BTreeMap};
 
 use crate::{
     history::History,
@@ -30,28 +26,41 @@ pub struct Outcome {
     pub faults: BTreeMap<&'static str, u64>,
 }
 
+/// The stack of a history's thread. The futures of unoptimized commands are large.
+const STACK: usize = 256 * 1024 * 1024;
+
 /// Plays a history.
-///
-/// # Panics
-///
-/// When the runtime cannot be made.
 #[must_use]
 pub fn run(history: &History, tools: &Tools) -> Outcome {
-    // The SDK draws from the generator of the thread.
-    fastrand::seed(history.seed);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.expect("a runtime without I/O");
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            let world = World::new(history, tools);
-            world.play(&history.steps).await;
-            settle(&world, tools).await;
-            outcome(&world)
-        })
-    }));
+    let played = in_virtual_time(history.seed, async || {
+        let world = World::new(history, tools);
+        world.play(&history.steps).await;
+        settle(&world, tools).await;
+        outcome(&world)
+    });
     played.unwrap_or_else(|panic| {
         let violation = Violation { invariant: Invariant::Ends, at: 0, what: format!("panic: {}", text(&*panic)) };
         Outcome { violations: vec![violation], ..Outcome::default() }
+    })
+}
+
+/// Runs work in virtual time, in a thread of its own: the SDK draws from the generator of the thread.
+///
+/// # Errors
+///
+/// The panic of the work.
+///
+/// # Panics
+///
+/// When the thread or its runtime cannot be made.
+pub fn in_virtual_time<T: Send>(seed: u64, work: impl AsyncFnOnce() -> T + Send) -> std::thread::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || {
+            fastrand::seed(seed);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+            runtime.expect("a runtime without I/O").block_on(work())
+        });
+        thread.expect("a thread").join()
     })
 }
 

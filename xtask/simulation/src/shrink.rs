@@ -95,7 +95,9 @@ fn shorter_steps(step: &Step) -> Vec<Step> {
             all.push(Step::Act(actors));
         };
         for fault in 0..run.faults.len() {
-            with(&|run| drop(run.faults.remove(fault)));
+            with(&|run| {
+                run.faults.remove(fault);
+            });
             if run.faults[fault].calls > 1 {
                 with(&|run| run.faults[fault].calls = 1);
             }

@@ -8,7 +8,12 @@ use std::{
 
 use engine::surroundings::{Clock, Machine};
 use futures_util::future::join_all;
-use simulated_aws::{Aws, Settings, time::START};
+use simulated_aws::{
+    Aws, Settings,
+    chance::hash,
+    cloudwatch::{self, Traffic},
+    time::START,
+};
 
 use crate::{
     builds::{Code, Codes, Conduct},
@@ -18,10 +23,13 @@ use crate::{
     log::Log,
     observer::{Observer, artifact_bucket, view},
     process,
-    project::{ACCOUNT, Projects, REGION, function_name},
+    project::{ACCOUNT, Projects, REGION, STAGE, function_name},
     shape::Shape,
     workspace::Folders,
 };
+
+/// How many requests a minute a function may get.
+const REQUESTS: [f64; 4] = [0.0, 4.0, 120.0, 1000.0];
 
 /// What histories share: rendered projects and folders.
 #[derive(Debug, Clone)]
@@ -113,7 +121,7 @@ impl World {
             workloads: BTreeMap::new(),
             calls: 0,
         };
-        Self {
+        let world = Self {
             seed: history.seed,
             machines: machines.collect(),
             aws,
@@ -122,7 +130,26 @@ impl World {
             log: Log::default(),
             tools: tools.clone(),
             state: RefCell::new(state),
-        }
+        };
+        world.receive_requests();
+        world
+    }
+
+    /// Gives each function its clients. Their number is decided by the seed and the function's name.
+    fn receive_requests(&self) {
+        let functions: Vec<_> = {
+            let state = self.state.borrow();
+            let functions = state.shape.functions().map(|(system, part)| function_name(system, part.number));
+            functions.map(|name| format!("{}-{}-{STAGE}", name.system, name.function)).collect()
+        };
+        self.aws.change(|account| {
+            for function in functions {
+                let index = hash(self.seed, function.as_bytes()) % REQUESTS.len() as u64;
+                let per_minute = REQUESTS[usize::try_from(index).unwrap_or_default()];
+                let traffic = Traffic { alias: "live".to_owned(), per_minute, throttled: 0.0 };
+                cloudwatch::set_traffic(account, REGION, &function, traffic);
+            }
+        });
     }
 
     /// Plays the steps of a history.
@@ -148,6 +175,8 @@ impl World {
                 state.shape.apply(change);
                 let known: Vec<_> = commands::stateful(&state.shape).collect();
                 state.known.extend(known);
+                drop(state);
+                self.receive_requests();
             }
             Step::Code { function, conduct } => self.change_code(*function, *conduct),
             Step::Resource(fault) => by_hand::fail_resource(self, *fault),

@@ -1,5 +1,7 @@
 //! The endpoints of APIs: `https://<API>.execute-api.<region>.amazonaws.com/<stage>/<path>`, without the stage for `$default`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Api, Deployment, Integration, Kind, events, events::Request, routes::function};
@@ -56,7 +58,7 @@ pub(crate) fn serve(account: &mut Account, call: &Call) -> Reply {
     let reply = match api.kind {
         Kind::Rest => rest(account, call, &deployment, (id, stage, path)),
         Kind::Http => http(account, call, (&api, &deployment), (id, stage, path)),
-        Kind::WebSocket => Reply::json(501, &json!({ "message": "the simulated AWS has no WebSocket endpoint" })),
+        Kind::WebSocket => connect(account, call, &deployment, (id, stage, path)),
     };
     let name = if api.kind == Kind::Rest { "x-amzn-requestid" } else { "apigw-requestid" };
     let request = account.chance.uuid();
@@ -193,17 +195,40 @@ enum Refused {
     Broken,
 }
 
+/// A new connection of a WebSocket API (API Gateway developer guide, "Manage connected users and client apps: `$connect` and `$disconnect`
+/// routes"). Only refusals are modelled: connections are not.
+fn connect(
+    account: &mut Account,
+    call: &Call,
+    deployment: &Deployment,
+    (api, stage, path): (&str, &str, &str),
+) -> Reply {
+    let own = |status: u16, message: &str| Reply::json(status, &json!({ "message": message }));
+    let Some(route) = deployment.routes.iter().find(|route| route.path == "$connect") else {
+        return own(501, "the simulated AWS keeps no connections");
+    };
+    let variables = BTreeMap::new();
+    let request = Request { api, kind: Kind::WebSocket, stage, path, route, variables: &variables, call };
+    match authorize(account, request) {
+        Err(Refused::NoToken) => own(401, "Unauthorized"),
+        Err(Refused::Denied) => own(403, "Forbidden"),
+        Err(Refused::Broken) => own(500, "Internal server error"),
+        Ok(()) => own(501, "the simulated AWS keeps no connections"),
+    }
+}
+
 /// Asks the authorizer of a route. The model has no users, so that no token of a pool or of another issuer is valid.
 fn authorize(account: &mut Account, request: Request<'_>) -> Result<(), Refused> {
     let route = request.route;
     if matches!(route.authorization.as_str(), "NONE" | "") {
         return Ok(());
     }
-    if request.call.header("authorization").is_none() || route.authorization != "CUSTOM" {
+    let Some(token) = request.identity() else { return Err(Refused::NoToken) };
+    if route.authorization != "CUSTOM" {
         return Err(Refused::NoToken);
     }
     let Some(uri) = route.authorizer["AuthorizerUri"].as_str() else { return Err(Refused::Broken) };
-    let event = request.authorizer_event(&account.region, &account.id);
+    let event = request.authorizer_event(&account.region, &account.id, &token);
     let answer = invoke(account, &function(uri), &event).ok_or(Refused::Broken)?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|_| Refused::Broken)?;
     if events::is_allowed(&answer) { Ok(()) } else { Err(Refused::Denied) }

@@ -107,12 +107,30 @@ impl Request<'_> {
         event
     }
 
+    /// The values of the authorizer's identity sources, joined; `None` if one is missing, for which the authorizer is not called (API Gateway
+    /// developer guide, "Configure an API Gateway Lambda authorizer"). Sources are `method.request.header.Authorization`,
+    /// `$request.header.Authorization`, `route.request.querystring.token`; by default it is the header `Authorization`.
+    pub(super) fn identity(&self) -> Option<String> {
+        let sources = &self.route.authorizer["IdentitySource"];
+        let listed = sources.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let sources: Vec<_> = sources.as_str().into_iter().flat_map(|all| all.split(',')).chain(listed).collect();
+        let sources = if sources.is_empty() { vec!["header.authorization"] } else { sources };
+        let value = |source: &str| {
+            let (place, name) = source.trim().rsplit_once('.')?;
+            let value = match place.rsplit('.').next()? {
+                "querystring" => self.call.query(name),
+                _ => self.call.header(&name.to_lowercase()),
+            };
+            value.filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+        sources.into_iter().map(value).collect::<Option<Vec<_>>>().map(|values| values.join(","))
+    }
+
     /// The event of a Lambda authorizer (API Gateway developer guide, "Input to an API Gateway Lambda authorizer").
-    pub(super) fn authorizer_event(&self, region: &str, account: &str) -> Value {
+    pub(super) fn authorizer_event(&self, region: &str, account: &str, token: &str) -> Value {
         let Self { api, stage, path, call, .. } = *self;
         let resource = path.trim_start_matches('/');
         let arn = format!("arn:aws:execute-api:{region}:{account}:{api}/{stage}/{}/{resource}", call.method);
-        let token = call.header("authorization").unwrap_or_default();
         let mut event = self.event();
         match self.kind {
             Kind::Rest if self.route.authorizer["Type"] == "TOKEN" => {
@@ -125,7 +143,9 @@ impl Request<'_> {
             }
             _ => {
                 event["type"] = "REQUEST".into();
-                event["routeArn"] = arn.into();
+                // A WebSocket API names the ARN as a REST API does.
+                let name = if self.kind == Kind::Http { "routeArn" } else { "methodArn" };
+                event[name] = arn.into();
                 event["identitySource"] = json!([token]);
                 event
             }
@@ -169,5 +189,5 @@ pub(super) fn reply(kind: Kind, payload: &[u8]) -> Option<Reply> {
     });
     let mut headers: BTreeMap<_, _> = headers.collect();
     headers.entry("content-type".to_owned()).or_insert_with(|| "application/json".to_owned());
-    Some(Reply { status, headers, body })
+    Some(Reply { headers, body, ..Reply::empty(status) })
 }

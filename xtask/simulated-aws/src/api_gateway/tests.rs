@@ -293,6 +293,23 @@ async fn an_http_api_asks_its_authorizer_and_answers_preflights() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_web_socket_api_refuses_connections_without_a_token() {
+    let aws = account();
+    let api =
+        create(&aws, "AWS::ApiGatewayV2::Api", json!({ "Name": "live", "ProtocolType": "WEBSOCKET" })).physical_id;
+    let source = json!(["route.request.querystring.token"]);
+    let authorizer = json!({ "ApiId": api, "AuthorizerUri": uri("authorizer"), "IdentitySource": source });
+    let authorizer = create(&aws, "AWS::ApiGatewayV2::Authorizer", authorizer).physical_id;
+    let route =
+        json!({ "ApiId": api, "RouteKey": "$connect", "AuthorizationType": "CUSTOM", "AuthorizerId": authorizer });
+    create(&aws, "AWS::ApiGatewayV2::Route", route);
+    create(&aws, "AWS::ApiGatewayV2::Stage", json!({ "ApiId": api, "StageName": "dev", "AutoDeploy": true }));
+    for (path, expected) in [("/dev", 401), ("/dev?token=bad", 403)] {
+        assert_eq!(send(&aws, "GET", &api, path, &[]).await.0, expected, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn conflicts_and_empty_deployments_are_refused() {
     let aws = account();
     let empty = create(&aws, "AWS::ApiGateway::RestApi", json!({ "Name": "empty" })).physical_id;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     account::Account,
-    resources::{Inspected, Provided, Wanted, ids, inspect, provider},
+    resources::{Inspected, Provided, Wanted, ids, inspect, provider, with_stack_tags},
 };
 
 /// What a resource needs.
@@ -197,7 +197,9 @@ fn carry_out(
     let physical_id = stack.resources.get(key).map(|resource| resource.physical_id.clone()).unwrap_or_default();
     let task = stack.operation.as_ref().and_then(|operation| operation.tasks.get(key));
     let properties = task.map(|task| task.properties.clone()).unwrap_or_default();
-    let (stack, region, properties) = (name.as_str(), region.as_str(), &*properties);
+    let tags = super::tags(account, &region, &name, key);
+    let properties = &with_stack_tags(resource_type, &properties, &tags);
+    let (stack, region) = (name.as_str(), region.as_str());
     let wanted = Wanted { region, stack, logical_id: key, resource_type, properties };
     let provider = provider(resource_type);
     match kind {

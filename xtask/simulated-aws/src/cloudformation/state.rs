@@ -135,18 +135,6 @@ impl Stack {
         self.version.as_ref().map(|version| &*version.tags)
     }
 
-    /// The template, as it was sent; `None` before the first one.
-    #[must_use]
-    pub fn template_text(&self) -> Option<&str> {
-        self.version.as_ref().map(|version| version.template.text.as_str())
-    }
-
-    /// The values of the parameters.
-    #[must_use]
-    pub fn parameters(&self) -> BTreeMap<String, String> {
-        self.version.as_ref().map(|version| (*version.parameters).clone()).unwrap_or_default()
-    }
-
     pub(super) fn place(&self) -> Place {
         Place {
             account: self.account.clone(),

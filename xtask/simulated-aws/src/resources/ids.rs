@@ -1,46 +1,8 @@
 //! The physical IDs and attributes of resources without behaviour, in the forms that AWS documents.
 
-use plan::changes::schema;
 use serde_json::Value;
 
-use super::Wanted;
-use crate::{account::Account, chance::hash};
-
-/// Makes the physical ID of a new resource (CloudFormation template reference, "Return values" of each type).
-pub(super) fn physical_id(account: &mut Account, wanted: Wanted<'_>) -> String {
-    let given = schema::unique_name(wanted.resource_type).and_then(|name| wanted.properties.get(name)?.as_str());
-    if let Some(id) = generated(account, wanted) {
-        return id;
-    }
-    let name = match given {
-        Some(name) => name.to_owned(),
-        None => account.physical_id(wanted.stack, wanted.logical_id),
-    };
-    named(&account.id, wanted.region, wanted.resource_type, &name)
-}
-
-/// The ID of a resource whose service generates it, also if it has a name.
-fn generated(account: &mut Account, wanted: Wanted<'_>) -> Option<String> {
-    let (region, id) = (wanted.region, account.id.clone());
-    let chance = &mut account.chance;
-    Some(match wanted.resource_type {
-        "AWS::Cognito::UserPool" => format!("{region}_{}", chance.capitals(9)),
-        "AWS::Cognito::UserPoolClient" => chance.hex(26),
-        "AWS::Cognito::IdentityPool" => format!("{region}:{}", chance.uuid()),
-        "AWS::KMS::Key" => chance.uuid(),
-        "AWS::CertificateManager::Certificate" => format!("arn:aws:acm:{region}:{id}:certificate/{}", chance.uuid()),
-        "AWS::CloudFront::Distribution" | "AWS::CloudFront::OriginAccessControl" => {
-            format!("E{}", chance.capitals(13))
-        }
-        "AWS::Lambda::EventSourceMapping" => chance.uuid(),
-        resource_type if resource_type.starts_with("AWS::ApiGateway") && !has_name(resource_type) => chance.hex(10),
-        _ => return None,
-    })
-}
-
-fn has_name(resource_type: &str) -> bool {
-    schema::unique_name(resource_type).is_some() || resource_type.ends_with("::Stage")
-}
+use crate::chance::hash;
 
 /// The physical ID of a resource with a name, custom or generated. It depends on nothing else, so that a taken name is found.
 #[must_use]

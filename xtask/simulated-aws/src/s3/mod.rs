@@ -103,8 +103,9 @@ fn delete_bucket(account: &mut Account, target: &Target) -> Handled {
 #[cfg(test)]
 pub(crate) fn put(account: &mut Account, bucket: &str, key: &str, bytes: Vec<u8>) {
     if account.buckets.get(bucket).is_none() {
-        let (region, owner) = (account.region.clone(), account.id.clone());
-        account.buckets.insert(bucket, Bucket { region, owner, ..Bucket::default() });
+        let mut created = Bucket::default();
+        (created.region, created.owner) = (account.region.clone(), account.id.clone());
+        account.buckets.insert(bucket, created);
     }
     let now = account.now();
     let Account { buckets, chance, .. } = account;

@@ -207,7 +207,9 @@ impl State {
             self.changes.entry(process.to_owned()).or_default().push(call.name());
         }
         let running = self.runs.get(process).cloned().unwrap_or_default();
-        if let Some(what) = self.locks.check(account, process, (call, &effect), running.has_faults) {
+        let wrong = self.locks.check(account, process, (call, &effect), running.has_faults);
+        // A stage that is destroyed with its data loses its locks with the artifact bucket.
+        if let Some(what) = wrong.filter(|_| running.destroys != Some(true)) {
             self.report(Invariant::Lock, now, what);
         }
         for what in deletions::check(account, &effect, &self.ledgers, running.keep.unwrap_or(KEEP)) {

@@ -10,6 +10,7 @@ use crate::{
     history::{Command, History, Run, Scope},
     process,
     project::{REGION, STAGE, function_name},
+    run::in_virtual_time,
     shape::{Kind, Part, Shape, StackShape, SystemShape},
     world::{Tools, World},
 };
@@ -18,17 +19,22 @@ use crate::{
 const PROCESS: &str = "machine2/9";
 const FUNCTION: &str = "alpha-function0-rehearsal";
 
+/// Runs a test in virtual time.
+fn played(test: impl AsyncFnOnce() + Send) {
+    if let Err(panic) = in_virtual_time(5, test) {
+        std::panic::resume_unwind(panic);
+    }
+}
+
 /// A world with one deployed system: a function, a table and a secret; the function is released twice.
 async fn deployed() -> World {
-    let parts = [
-        Kind::Function { memory: 128, variable: 0, reads: true, alarm: false },
-        Kind::Table { key: 0 },
-        Kind::Secret,
-    ];
+    let parts =
+        [Kind::Function { memory: 128, variable: 0, reads: true, alarm: false }, Kind::Table { key: 0 }, Kind::Secret];
     let parts = parts.into_iter().enumerate();
     let parts = parts.map(|(number, kind)| Part { number: u8::try_from(number).expect("small"), kind }).collect();
     let stacks = vec![StackShape { name: 0, parts }];
-    let shape = Shape { canary: false, systems: vec![SystemShape { name: 0, stacks, site: None, api: false }], next: 3 };
+    let shape =
+        Shape { canary: false, systems: vec![SystemShape { name: 0, stacks, site: None, api: false }], next: 3 };
     let history = History { seed: 5, shape, skews: [0; 3], steps: Vec::new() };
     let world = World::new(&history, &Tools::new().expect("folders"));
     for number in 1..=2 {
@@ -80,55 +86,69 @@ fn live(world: &World) -> view::Live {
     world.aws.read(|account| view::live(account, FUNCTION)).expect("released")
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_shift_without_an_open_release_and_without_the_lock_is_found() {
-    let world = deployed().await;
-    let other = if live(&world).version == "1" { "2" } else { "1" };
-    let found = plant(&world, &lambda("PUT", "/aliases/live", &json!({ "FunctionVersion": other })));
-    assert_found(&found, Invariant::Traffic, "no release is open");
-    assert_found(&found, Invariant::Lock, "without its lock, which is free");
+#[test]
+fn a_shift_without_an_open_release_and_without_the_lock_is_found() {
+    played(async || {
+        let world = deployed().await;
+        let other = if live(&world).version == "1" { "2" } else { "1" };
+        let found = plant(&world, &lambda("PUT", "/aliases/live", &json!({ "FunctionVersion": other })));
+        assert_found(&found, Invariant::Traffic, "no release is open");
+        assert_found(&found, Invariant::Lock, "without its lock, which is free");
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_shift_to_a_version_that_fails_its_probe_is_found() {
-    let world = deployed().await;
-    let shape = world.state.borrow().shape.clone();
-    let id = function_name(&shape.systems[0], 0).into();
-    let zip = behavior(&id, Code { number: 9, conduct: Conduct::Broken }).zip();
-    world.aws.change(|account| {
-        let zip = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, zip);
-        simulated_aws::handle(account, &lambda("PUT", "/code", &json!({ "ZipFile": zip }))).expect("updated");
+#[test]
+fn a_shift_to_a_version_that_fails_its_probe_is_found() {
+    played(async || {
+        let world = deployed().await;
+        let shape = world.state.borrow().shape.clone();
+        let id = function_name(&shape.systems[0], 0).into();
+        let zip = behavior(&id, Code { number: 9, conduct: Conduct::Broken }).zip();
+        world.aws.change(|account| {
+            let zip = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, zip);
+            simulated_aws::handle(account, &lambda("PUT", "/code", &json!({ "ZipFile": zip }))).expect("updated");
+        });
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        world.aws.change(|account| {
+            simulated_aws::handle(account, &lambda("POST", "/versions", &json!({}))).expect("published")
+        });
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        let newest = world.aws.read(|account| {
+            account.lambda.function(REGION, FUNCTION).and_then(|function| function.versions.keys().next_back().copied())
+        });
+        let version = newest.expect("a version").to_string();
+        let found = plant(&world, &lambda("PUT", "/aliases/live", &json!({ "FunctionVersion": version })));
+        assert_found(&found, Invariant::Traffic, "which fails its probe");
     });
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-    world.aws.change(|account| simulated_aws::handle(account, &lambda("POST", "/versions", &json!({}))).expect("published"));
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-    let newest = world.aws.read(|account| {
-        account.lambda.function(REGION, FUNCTION).and_then(|function| function.versions.keys().next_back().copied())
-    });
-    let version = newest.expect("a version").to_string();
-    let found = plant(&world, &lambda("PUT", "/aliases/live", &json!({ "FunctionVersion": version })));
-    assert_found(&found, Invariant::Traffic, "which fails its probe");
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_deletion_of_a_version_that_a_release_needs_is_found() {
-    let world = deployed().await;
-    let other = if live(&world).version == "1" { "2" } else { "1" };
-    let mut call = lambda("DELETE", "", &Value::Null);
-    call.query = vec![("Qualifier".to_owned(), other.to_owned())];
-    assert_found(&plant(&world, &call), Invariant::InUse, "needs it");
+#[test]
+fn the_deletion_of_a_version_that_a_release_needs_is_found() {
+    played(async || {
+        let world = deployed().await;
+        let other = if live(&world).version == "1" { "2" } else { "1" };
+        let mut call = lambda("DELETE", "", &Value::Null);
+        call.query = vec![("Qualifier".to_owned(), other.to_owned())];
+        assert_found(&plant(&world, &call), Invariant::InUse, "needs it");
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_deletion_of_an_artifact_in_use_and_of_a_release_is_found() {
-    let world = deployed().await;
-    let key = world.aws.read(|account| {
-        let parameters = view::parameters(account);
-        parameters.into_iter().find(|value| value.starts_with("artifacts/")).expect("the key of the code")
+#[test]
+fn the_deletion_of_an_artifact_in_use_and_of_a_release_is_found() {
+    played(async || {
+        let world = deployed().await;
+        let key = world.aws.read(|account| {
+            let parameters = view::parameters(account);
+            parameters.into_iter().find(|value| value.starts_with("artifacts/")).expect("the key of the code")
+        });
+        assert_found(&plant(&world, &s3("DELETE", artifact_bucket(), &key, b"")), Invariant::InUse, "refers to it");
+        let release = "releases/alpha/00000001.json";
+        assert_found(
+            &plant(&world, &s3("DELETE", artifact_bucket(), release, b"")),
+            Invariant::InUse,
+            "keeps every release",
+        );
     });
-    assert_found(&plant(&world, &s3("DELETE", artifact_bucket(), &key, b"")), Invariant::InUse, "refers to it");
-    let release = "releases/alpha/00000001.json";
-    assert_found(&plant(&world, &s3("DELETE", artifact_bucket(), release, b"")), Invariant::InUse, "keeps every release");
 }
 
 fn release(world: &World, number: u32) -> Value {
@@ -137,70 +157,78 @@ fn release(world: &World, number: u32) -> Value {
     serde_json::from_slice(&text).expect("JSON")
 }
 
-#[tokio::test(start_paused = true)]
-async fn gaps_duplicates_and_untrue_entries_of_the_ledger_are_found() {
-    let world = deployed().await;
-    let last = release(&world, 2);
-    let put = |number: u32, entry: &Value| {
-        s3("PUT", artifact_bucket(), &format!("releases/alpha/{number:08}.json"), entry.to_string().as_bytes())
-    };
-    assert_found(&plant(&world, &put(2, &last)), Invariant::Ledger, "is written again");
-    let mut other = last.clone();
-    (other["number"], other["outcome"]) = (json!(9), json!({ "state": "open" }));
-    assert_found(&plant(&world, &put(9, &other)), Invariant::Ledger, "release 9 follows release 2");
-    (other["number"], other["outcome"]) = (json!(10), json!({ "state": "released" }));
-    other["functions"][FUNCTION]["after"] = json!("77");
-    assert_found(&plant(&world, &put(10, &other)), Invariant::Ledger, "instead of 77");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_change_long_after_the_last_look_at_a_lost_lock_is_found() {
-    let world = deployed().await;
-    let lock = |process: u32| {
-        let lock = json!({ "token": "t", "who": "w", "host": "machine2", "process": process, "command": "deploy",
-                           "since": 1, "renewed": 1, "released": false });
-        s3("PUT", artifact_bucket(), "locks/alpha.json", lock.to_string().as_bytes())
-    };
-    plant(&world, &lock(9));
-    plant(&world, &s3("GET", artifact_bucket(), "locks/alpha.json", b""));
-    let mut change = lambda("POST", "/versions", &json!({}));
-    change.headers.insert("amz-sdk-request".to_owned(), "attempt=1; max=5".to_owned());
-    assert_eq!(plant(&world, &change), [], "it holds the lock");
-    world.aws.change(|account| simulated_aws::handle(account, &lock(8)).expect("taken over"));
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    assert_eq!(plant(&world, &change), [], "its look was three seconds ago");
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    assert_found(&plant(&world, &change), Invariant::Lock, "which belongs to machine2/8");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_secret_in_a_request_is_found() {
-    let world = deployed().await;
-    let (_, value) = world.aws.read(view::secrets).into_iter().next().expect("a secret");
-    let found = plant(&world, &lambda("POST", "/versions", &json!({ "Description": value })));
-    assert_found(&found, Invariant::Secret, "contains the value of secret");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_deletion_of_a_table_is_found_unless_it_was_asked_for() {
-    let delete = |account: &mut Account| {
-        let table = account.stateful().into_iter().find(|found| found.resource_type == "AWS::DynamoDB::Table");
-        let table = table.expect("the table");
-        simulated_aws::resources::delete_by_hand(account, &table.region, &table.resource_type, &table.physical_id);
-    };
-    for asked in [false, true] {
+#[test]
+fn gaps_duplicates_and_untrue_entries_of_the_ledger_are_found() {
+    played(async || {
         let world = deployed().await;
-        let resource = format!("{}/Table1", stack_name("alpha", "data"));
-        let may_delete = if asked { vec![resource] } else { Vec::new() };
-        world.observer.starts(PROCESS, Running { may_delete, ..Running::default() });
-        let observer = world.observer.clone();
-        world.aws.change(|account| {
-            delete(account);
-            observer.lock().step(account, &Step::Happened);
-        });
-        match asked {
-            false => assert_found(&found(&world), Invariant::Data, &format!("alpha-table1-{STAGE}")),
-            true => assert_eq!(found(&world), []),
+        let last = release(&world, 2);
+        let put = |number: u32, entry: &Value| {
+            s3("PUT", artifact_bucket(), &format!("releases/alpha/{number:08}.json"), entry.to_string().as_bytes())
+        };
+        assert_found(&plant(&world, &put(2, &last)), Invariant::Ledger, "is written again");
+        let mut other = last.clone();
+        (other["number"], other["outcome"]) = (json!(9), json!({ "state": "open" }));
+        assert_found(&plant(&world, &put(9, &other)), Invariant::Ledger, "release 9 follows release 2");
+        (other["number"], other["outcome"]) = (json!(10), json!({ "state": "released" }));
+        other["functions"][FUNCTION]["after"] = json!("77");
+        assert_found(&plant(&world, &put(10, &other)), Invariant::Ledger, "instead of 77");
+    });
+}
+
+#[test]
+fn a_change_long_after_the_last_look_at_a_lost_lock_is_found() {
+    played(async || {
+        let world = deployed().await;
+        let lock = |process: u32| {
+            let lock = json!({ "token": "t", "who": "w", "host": "machine2", "process": process, "command": "deploy",
+                               "since": 1, "renewed": 1, "released": false });
+            s3("PUT", artifact_bucket(), "locks/alpha.json", lock.to_string().as_bytes())
+        };
+        plant(&world, &lock(9));
+        plant(&world, &s3("GET", artifact_bucket(), "locks/alpha.json", b""));
+        let mut change = lambda("POST", "/versions", &json!({}));
+        change.headers.insert("amz-sdk-request".to_owned(), "attempt=1; max=5".to_owned());
+        assert_eq!(plant(&world, &change), [], "it holds the lock");
+        world.aws.change(|account| simulated_aws::handle(account, &lock(8)).expect("taken over"));
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        assert_eq!(plant(&world, &change), [], "its look was three seconds ago");
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        assert_found(&plant(&world, &change), Invariant::Lock, "which belongs to machine2/8");
+    });
+}
+
+#[test]
+fn a_secret_in_a_request_is_found() {
+    played(async || {
+        let world = deployed().await;
+        let (_, value) = world.aws.read(view::secrets).into_iter().next().expect("a secret");
+        let found = plant(&world, &lambda("POST", "/versions", &json!({ "Description": value })));
+        assert_found(&found, Invariant::Secret, "contains the value of secret");
+    });
+}
+
+#[test]
+fn the_deletion_of_a_table_is_found_unless_it_was_asked_for() {
+    played(async || {
+        let delete = |account: &mut Account| {
+            let table = account.stateful().into_iter().find(|found| found.resource_type == "AWS::DynamoDB::Table");
+            let table = table.expect("the table");
+            simulated_aws::resources::delete_by_hand(account, &table.region, &table.resource_type, &table.physical_id);
+        };
+        for asked in [false, true] {
+            let world = deployed().await;
+            let resource = format!("{}/Table1", stack_name("alpha", "data"));
+            let may_delete = if asked { vec![resource] } else { Vec::new() };
+            world.observer.starts(PROCESS, Running { may_delete, ..Running::default() });
+            let observer = world.observer.clone();
+            world.aws.change(|account| {
+                delete(account);
+                observer.lock().step(account, &Step::Happened);
+            });
+            match asked {
+                false => assert_found(&found(&world), Invariant::Data, &format!("alpha-table1-{STAGE}")),
+                true => assert_eq!(found(&world), []),
+            }
         }
-    }
+    });
 }

@@ -30,6 +30,8 @@ pub struct Live {
 pub struct Stack {
     /// Its name.
     pub name: String,
+    /// Its region.
+    pub region: String,
     /// Its status.
     pub status: String,
     /// Its resources by logical ID.
@@ -100,7 +102,8 @@ pub fn stacks(account: &Account) -> Vec<Stack> {
             let (resource_type, physical_id) = (resource.resource_type.clone(), resource.physical_id.clone());
             (id.clone(), Resource { resource_type, physical_id })
         });
-        Stack { name: stack.name.clone(), status: stack.status.to_owned(), resources: resources.collect() }
+        let region = stack.region.clone();
+        Stack { name: stack.name.clone(), region, status: stack.status.to_owned(), resources: resources.collect() }
     });
     stacks.collect()
 }
@@ -108,19 +111,16 @@ pub fn stacks(account: &Account) -> Vec<Stack> {
 /// The values of the parameters of all stacks.
 #[must_use]
 pub fn parameters(account: &Account) -> BTreeSet<String> {
-    living(account).flat_map(|stack| stack.parameters().into_values()).collect()
+    living(account).filter_map(|stack| stack.parameters()).flat_map(|parameters| parameters.values().cloned()).collect()
 }
 
-/// The template and the parameters of a stack, and whether it can be changed, as they are after any deploy of the same project.
+/// The template of a stack, and whether it can be changed, as they are after any deploy of the same project. Parameters differ: they are
+/// generated IDs and versions, and the keys of code that was updated without the stack.
 #[must_use]
 pub fn deployed(account: &Account, name: &str) -> Value {
     let Some(stack) = living(account).find(|stack| stack.name == name) else { return Value::Null };
-    let mut parameters = stack.parameters();
-    // The version that `live` points to, and outputs of other stacks, which contain generated IDs.
-    parameters.retain(|name, _| name.ends_with("CodeKey"));
-    let template = stack.template_text().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let is_complete = stack.status.ends_with("_COMPLETE");
-    json!({ "template": template, "parameters": parameters, "isComplete": is_complete })
+    json!({ "template": stack.template(), "isComplete": is_complete })
 }
 
 /// A bucket.

@@ -3,6 +3,7 @@
 mod change_sets;
 mod deletion;
 mod drift;
+mod histories;
 mod input;
 mod rollback;
 mod updates;
