@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed assertion is how a test speaks")]
 
 mod acceptance;
+mod agreement;
 mod analyticbot;
 mod artifacts;
 mod bootstrapping;

@@ -1,5 +1,6 @@
 //! The repository's rules that no compiler checks: boundaries between crates, and the words of user-facing text.
 
+mod assumptions;
 mod boundaries;
 mod features;
 mod literals;
