@@ -131,7 +131,9 @@ fn smaller_projects(history: &History) -> Vec<History> {
             for (part, found) in of.parts.iter().enumerate() {
                 let is_needed = of.parts.len() == 1 || (found.is_function() && system.functions().count() == 1);
                 if !is_needed {
-                    all.push(with(&|shape| drop(shape.systems[at].stacks[stack].parts.remove(part))));
+                    all.push(with(&|shape| {
+                        shape.systems[at].stacks[stack].parts.remove(part);
+                    }));
                 }
             }
             let functions = of.parts.iter().filter(|part| part.is_function()).count();

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::{Api, Deployment, Integration, Kind, events, events::Request, routes::function};
 use crate::{
     account::Account,
-    shared::Shared,
     wire::{Call, Reply},
 };
 
@@ -52,7 +51,7 @@ pub(crate) fn serve(account: &mut Account, call: &Call) -> Reply {
     let id = call.host.split('.').next().unwrap_or_default();
     let now = account.now();
     // Copied, not borrowed: a function may change the account.
-    let Some(api) = account.apis.get(id).map(|api| Shared::clone(api)) else { return forbidden() };
+    let Some(api) = account.apis.get(id).cloned() else { return forbidden() };
     let (stage, path) = stage_and_path(&api, &call.path);
     let Some(deployment) = api.deployed(stage, now) else { return forbidden() };
     let reply = match api.kind {

@@ -180,7 +180,6 @@ pub(super) fn reply(kind: Kind, payload: &[u8]) -> Option<Reply> {
     let text = answer["body"].as_str().unwrap_or_default();
     let body = if answer["isBase64Encoded"] == true { BASE64_STANDARD.decode(text).ok()? } else { text.into() };
     let single = answer["headers"].as_object().into_iter().flatten();
-    let single = single.map(|(name, value)| (name, value));
     let lists = answer["multiValueHeaders"].as_object().into_iter().flatten();
     let lists = lists.filter_map(|(name, values)| Some((name, values.as_array()?.last()?)));
     let headers = single.chain(lists).map(|(name, value)| {
