@@ -111,13 +111,13 @@ impl Call {
         Self { is_signed: false, ..self }
     }
 
-    /// The same call with a retry quota of its caller's, instead of the one that all calls of its service share in this program.
+    /// Uses this retry quota, instead of the one that all calls of the service in this program share.
     #[must_use]
     pub fn within(self, quota: RetryPartition) -> Self {
         Self { quota: Some(quota), ..self }
     }
 
-    /// The name of the call's service in signatures.
+    /// Returns the name of the service in signatures.
     #[must_use]
     pub fn service(&self) -> &'static str {
         self.service.signing_name

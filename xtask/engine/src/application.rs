@@ -62,7 +62,7 @@ pub struct OwnCheck {
     pub arguments: Vec<&'static str>,
     /// Environment variables of cargo.
     pub environment: Vec<(&'static str, &'static str)>,
-    /// Options of the check, which follow its arguments: `cargo xtask ci faults --runs 5`.
+    /// Options of the check, which follow its arguments: `cargo xtask ci simulate --seeds 5`.
     pub options: Vec<CheckOption>,
     /// Whether the check runs when none is named.
     pub is_usual: bool,

@@ -53,7 +53,13 @@ impl Interruption {
     }
 
     fn signals(&self) -> Signals {
-        self.simulated.as_ref().map_or(Signals::System, |simulated| Signals::Simulated(simulated.subscribe()))
+        let Some(simulated) = &self.simulated else { return Signals::System };
+        let mut received = simulated.subscribe();
+        // A signal that came before the command interrupts it, too.
+        if received.borrow().is_some() {
+            received.mark_changed();
+        }
+        Signals::Simulated(received)
     }
 
     /// Subscribes to the interruption. While the subscription is kept, an interrupted run waits for its command to end.
@@ -274,6 +280,15 @@ mod tests {
         assert!(ignores_hang_up("Name:\txtask\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"));
         assert!(!ignores_hang_up("Name:\txtask\nSigIgn:\t0000000000001000\nSigCgt:\t1\n"));
         assert!(!ignores_hang_up(""));
+    }
+
+    #[tokio::test]
+    async fn a_simulated_signal_before_the_command_interrupts_it() {
+        let interruption = Interruption::simulated();
+        interruption.interrupt_by(Signal::Terminate);
+        let command = std::future::pending::<miette::Result<()>>();
+        let error = interruption.interruptible(command).await.expect_err("interrupted");
+        assert_eq!(Exit::of(&error), Exit::Interrupted(Signal::Terminate));
     }
 
     #[tokio::test]

@@ -77,7 +77,7 @@ async fn run_command_line(application: Application, arguments: Vec<OsString>) ->
     ExitCode::from(ended.exit.code())
 }
 
-/// Runs a command line of a project in these surroundings. The arguments lack the program's name.
+/// Runs a command line of a project in these surroundings. The arguments do not include the program's name.
 ///
 /// Simulated surroundings have no logs of their own, and no signals but those of [`Interruption`]. Their process ends with the command,
 /// and also when the returned future is dropped, which is how a simulation kills a process.
@@ -104,7 +104,7 @@ pub async fn run_in(
     }
 }
 
-/// The end of a command line that clap does not accept, or answers itself: help is no failure.
+/// The end of a command line that clap rejects, or handles itself: help is not a failure.
 fn refused(error: &clap::Error) -> Ended {
     let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
     let failure = if error.use_stderr() { vec![error.to_string()] } else { Vec::new() };
@@ -160,7 +160,7 @@ fn ended(outcome: CommandOutcome, ui: &Ui) -> Ended {
     }
 }
 
-/// A report has no map with keys that JSON lacks.
+/// Cannot fail for a report: the keys of its maps are strings.
 fn to_value(report: &JobReport) -> Value {
     serde_json::to_value(report).unwrap_or_default()
 }

@@ -28,7 +28,7 @@ pub struct AwsError {
 }
 
 impl AwsError {
-    /// The same error, whose message names the resource that the call was about.
+    /// Adds the name of the call's resource to the message, unless the message contains it.
     #[must_use]
     pub(crate) fn of(mut self, resource: &str) -> Self {
         if !self.message.contains(resource) {
@@ -86,7 +86,7 @@ impl Diagnostic for AwsError {
             }
             // Another run may have changed the resource meanwhile, or AWS failed.
             ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => {
-                "run the same command again; if it fails again, fix what the message names"
+                "run the same command again; if it fails again, fix the cause that the message names"
             }
         };
         Some(Box::new(help))

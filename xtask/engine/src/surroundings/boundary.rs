@@ -1,4 +1,4 @@
-//! Holds that simulated modules take time, randomness, order and the operating system's state only from [`super`].
+//! Checks that simulated modules take time, randomness, order and the operating system's state only from [`super`].
 
 use std::collections::BTreeSet;
 
@@ -47,14 +47,14 @@ const NEVER_SIMULATED: &[(&str, &str)] = &[
     ("rights", "records calls on the local cloud"),
     ("run.rs", "starts the program"),
     ("sources", "runs git, which `Simulated` replaces"),
-    ("surroundings", "is the place of both worlds"),
+    ("surroundings", "contains both worlds"),
     ("workspace.rs", "finds the workspace of the real program"),
 ];
 
 /// The places in simulated modules that may stay, and why.
 const ACCEPTED: &[(&str, &str, &str)] = &[
     ("aws/lambda.rs", "HashMap", "an empty map of routing weights, which the SDK's builder requires"),
-    ("ui/mod.rs", "env::var", "decides on spinners, which a printer of another does not have"),
+    ("ui/mod.rs", "env::var", "decides on spinners, which simulated output does not have"),
 ];
 
 #[test]

@@ -1,11 +1,11 @@
-//! What the engine takes from the outside, besides its arguments and the workspace's files.
+//! The outside world of the engine: everything but its arguments and the workspace's files.
 //!
-//! By default that is the real world. A simulation replaces all of it with [`Simulated`] and calls [`crate::run_in`]; no part of the
-//! real world then remains. Two ways lead to it:
+//! By default, it is the real world. A simulation replaces all of it with [`Simulated`] and calls [`crate::run_in`]. The engine
+//! reaches it in two ways:
 //!
 //! - [`Surroundings`], a part of every command's context: builds, the commit, the validation of templates, the printer, interruption.
-//! - [`Process`], which holds what an operating system gives to any code of a program: the network, the clock, random bytes, environment
-//!   variables, tasks. Functions such as `now` and `spawn` find it in a task-local variable, and the real one without it.
+//! - [`Process`], which holds the services of an operating system: the network, the clock, random bytes, environment variables, tasks.
+//!   Functions such as `now` and `spawn` find it in a task-local variable; if that is not set, they use the real process.
 //!
 //! Simulated time is tokio's: with a paused clock, a wait takes no real time. The AWS SDK also draws from `fastrand`'s generator of the
 //! thread (jitter of retries, invocation IDs, idempotency tokens), which a simulation seeds with `fastrand::seed` before it begins.
@@ -52,7 +52,7 @@ pub struct Simulated {
     pub validates_templates: bool,
     /// The receiver of all printed text, in place of stdout and stderr.
     pub printer: Arc<dyn Printer>,
-    /// The signals of the command, made with [`Interruption::simulated`]. A clone of it interrupts the command.
+    /// The signals of the command, created with [`Interruption::simulated`]. A clone of it interrupts the command.
     pub interruption: Interruption,
 }
 

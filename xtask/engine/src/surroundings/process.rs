@@ -1,4 +1,4 @@
-//! The process that runs the engine: a simulated one in its task-local variable, or the real one.
+//! The process that runs the engine: a simulated one from the task-local variable, or the real one.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ tokio::task_local! {
     static PROCESS: Process;
 }
 
-/// What a simulated process starts with.
+/// The settings of a simulated process.
 #[derive(Clone)]
 pub struct ProcessSettings {
     /// The seed of the process's random bytes. Processes of one simulation have different ones.
@@ -28,7 +28,7 @@ pub struct ProcessSettings {
     pub network: SharedHttpConnector,
     /// The keys that requests to AWS are signed with.
     pub keys: Keys,
-    /// The environment variables. No other is set.
+    /// All environment variables of the process.
     pub variables: BTreeMap<String, String>,
 }
 
@@ -209,5 +209,17 @@ where
     match current() {
         Some(process) => process.spawn(future),
         None => tokio::spawn(future),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_contains_no_secret() {
+        let (secret, session) = ("hidden-key".to_owned(), Some("hidden-token".to_owned()));
+        let keys = Keys { access_key: "AKIDEXAMPLE".to_owned(), secret, session };
+        assert_eq!(format!("{keys:?}"), r#"Keys { access_key: "AKIDEXAMPLE", .. }"#);
     }
 }

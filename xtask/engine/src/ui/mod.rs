@@ -61,7 +61,7 @@ impl Ui {
         Self { bars: MultiProgress::new(), terminal, verbose: false, is_quiet: false, printer: None }
     }
 
-    /// A printer whose text another receives. It has no terminal.
+    /// A printer that passes all text to the given one. It has no terminal.
     #[must_use]
     pub fn to(printer: Arc<dyn Printer>) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());

@@ -1,10 +1,11 @@
-//! What AWS's schemas and documentation say about the properties of a resource type, for a model of CloudFormation.
+//! The properties of resource types by AWS's schemas and documentation, for a model of CloudFormation.
 
 use serde_json::Value;
 
 use super::{Certainty, behavior::Behavior, documented, names::table::UNIQUE};
 
-/// Returns the changed properties that replace the resource, and how certainly. Properties have no intrinsic functions.
+/// Returns the changed properties that replace the resource, and how certain each replacement is. The properties must not contain
+/// intrinsic functions.
 #[must_use]
 pub fn replaced_by(resource_type: &str, old: &Value, new: &Value) -> Vec<(String, Certainty)> {
     let behavior = Behavior::of(resource_type);
@@ -26,7 +27,7 @@ pub fn refusal(resource_type: &str, old: Option<&Value>, new: &Value) -> Option<
     documented::refusal(resource_type, old, new)
 }
 
-/// Returns the property that alone names a resource of the type: no two may have the same value.
+/// Returns the property that alone names a resource of the type: no two resources have the same value.
 #[must_use]
 pub fn unique_name(resource_type: &str) -> Option<&'static str> {
     let unique = UNIQUE.iter().find(|unique| unique.resource_type == resource_type)?;
