@@ -17,6 +17,7 @@ fn resource_types() -> OwnCheck {
         about: "The generated resource types match AWS's schemas. Downloads the schemas, so it only runs when named",
         arguments: vec!["xtask", "schema", "--check"],
         environment: Vec::new(),
+        options: Vec::new(),
         is_usual: false,
     }
 }
@@ -37,6 +38,7 @@ fn faults() -> OwnCheck {
             "--no-capture",
         ],
         environment: vec![("XTASK_FAULT_RUNS", "500")],
+        options: Vec::new(),
         is_usual: false,
     }
 }

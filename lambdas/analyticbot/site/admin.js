@@ -10,6 +10,18 @@ const actionNames = {
   update_rate_limits: "Changed limits",
 };
 
+const detailNames = {
+  reason: "Reason",
+  previous_status: "Previous status",
+  outcome: "Outcome",
+  old_rate_limit_rps: "Old requests per second",
+  new_rate_limit_rps: "New requests per second",
+  old_max_concurrent_requests: "Old concurrent requests",
+  new_max_concurrent_requests: "New concurrent requests",
+};
+// The time and the action have columns of their own.
+const hiddenDetails = ["timestamp", "action_type"];
+
 export function create({ dom, api }) {
   const { find, make } = dom;
   const managed = find("#managed");
@@ -20,8 +32,10 @@ export function create({ dom, api }) {
   // The user whose bot is shown, and where its older actions begin.
   let user = null;
   let cursor = null;
+  // Counts the requests to show a bot: only the last one takes effect.
+  let asked = 0;
 
-  const path = (rest) => `/api/admin/bots/${user}/${rest}`;
+  const path = (id, rest) => `/api/admin/bots/${id}/${rest}`;
 
   function row(bot) {
     const cells = [
@@ -49,9 +63,10 @@ export function create({ dom, api }) {
     return line;
   }
 
-  async function list() {
-    const query = new URLSearchParams({ page, page_size: PAGE_SIZE, ...(filter && { status_filter: filter }) });
+  async function list(wanted = page) {
+    const query = new URLSearchParams({ page: wanted, page_size: PAGE_SIZE, ...(filter && { status_filter: filter }) });
     const answer = await api.get(`/api/admin/bots/list?${query}`);
+    page = wanted;
     const pages = Math.max(1, Math.ceil(answer.total / PAGE_SIZE));
     find("#bots tbody").replaceChildren(...answer.bots.map(row));
     find("#page").textContent = `Page ${page} of ${pages}, ${answer.total} ${answer.total === 1 ? "bot" : "bots"}`;
@@ -67,14 +82,15 @@ export function create({ dom, api }) {
   }
 
   function details(action) {
-    const pairs = Object.entries(action.details ?? {}).filter(([name]) => name !== "timestamp");
-    return pairs.map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join("; ");
+    const pairs = Object.entries(action.details ?? {}).filter(([name]) => !hiddenDetails.includes(name));
+    return pairs.map(([name, value]) => `${detailNames[name] ?? name}: ${value}`).join("; ");
   }
 
-  /** Shows the newest actions, or adds older ones. */
-  async function audit(older) {
+  /** Shows the newest actions on a user's bot, or adds older ones, if the bot is still the one that is shown. */
+  async function audit(id, older) {
     const query = new URLSearchParams({ page_size: ACTIONS, ...(older && { cursor }) });
-    const answer = await api.get(path(`actions?${query}`));
+    const answer = await api.get(path(id, `actions?${query}`));
+    if (id !== user) return;
     const lines = answer.actions.map((action) => {
       const line = make("tr");
       const texts = [`User ${action.admin_user_id}`, actionNames[action.action] ?? action.action, details(action)];
@@ -90,77 +106,96 @@ export function create({ dom, api }) {
     find("#older").hidden = !cursor;
   }
 
-  async function reload() {
-    show(await api.get(path("status")));
-    await Promise.all([audit(false), list()]);
+  async function reload(id) {
+    const bot = await api.get(path(id, "status"));
+    if (id === user) show(bot);
+    await Promise.all([audit(id, false), list()]);
   }
 
+  /** Removes the shown bot from the page. */
+  function hide() {
+    managed.hidden = true;
+    user = cursor = null;
+    asked += 1;
+    for (const form of [suspendForm, limitsForm]) form.reset();
+    find("#managed-title").textContent = "";
+    find("#managed-state").replaceChildren();
+    find("#audit tbody").replaceChildren();
+    find("#older").hidden = true;
+  }
+
+  /** Shows a user's bot. Until it is loaded, the forms change the bot that is shown, so both are replaced at once. */
   async function manage(id) {
+    asked += 1;
+    const own = asked;
+    const bot = await api.get(path(id, "status"));
+    if (own !== asked) return;
+    hide();
     user = id;
-    suspendForm.reset();
-    show(await api.get(path("status")));
-    await audit(false);
+    show(bot);
     managed.hidden = false;
     find("#managed-title").focus();
+    await audit(id, false);
   }
 
   function closeManaged() {
-    managed.hidden = true;
     const button = find(`#bots button[data-user="${user}"]`);
-    user = null;
+    hide();
     (button ?? find("#admin-title")).focus();
   }
 
   dom.submits(find("#filter"), () => {
-    page = 1;
     filter = find("#status-filter").value;
-    return list();
+    return list(1);
   });
   for (const [id, step] of [["#previous", -1], ["#next", 1]]) {
     dom.clicks(find(id), async () => {
-      page += step;
-      await list();
+      await list(page + step);
       // The button may be disabled now, and a disabled element has no focus.
       if (find(id).disabled) find("#bots").closest(".scroll").focus();
     });
   }
 
   dom.submits(suspendForm, async () => {
-    await api.patch(path("suspend"), { reason: suspendForm.elements.reason.value.trim() });
-    suspendForm.reset();
-    await reload();
-    dom.report(`The bot of user ${user} is suspended.`);
+    const id = user;
+    await api.patch(path(id, "suspend"), { reason: suspendForm.elements.reason.value.trim() });
+    if (id === user) suspendForm.reset();
+    await reload(id);
+    dom.report(`The bot of user ${id} was suspended.`);
   });
   dom.clicks(find("#activate"), async () => {
-    await api.patch(path("activate"));
-    await reload();
-    dom.report(`The bot of user ${user} is active.`);
+    const id = user;
+    await api.patch(path(id, "activate"));
+    await reload(id);
+    dom.report(`The bot of user ${id} was activated.`);
   });
   dom.submits(limitsForm, async () => {
-    await api.patch(path("rate-limit"), dom.limits(limitsForm));
-    await reload();
-    dom.report(`The limits of user ${user} are changed.`);
+    const id = user;
+    await api.patch(path(id, "rate-limit"), dom.limits(limitsForm));
+    await reload(id);
+    dom.report(`The limits of the bot of user ${id} were changed.`);
   });
   dom.clicks(find("#access"), async () => {
-    const answer = await api.post(path("access"));
-    await reload();
-    dom.report(`Telegram answered for @${answer.bot_info.username}. The access is recorded.`);
+    const id = user;
+    const answer = await api.post(path(id, "access"));
+    await reload(id);
+    const { username, first_name: name } = answer.bot_info;
+    dom.report(`Telegram responded for ${username ? `@${username}` : name}. The access was recorded.`);
   });
-  dom.clicks(find("#older"), () => audit(true));
+  dom.clicks(find("#older"), () => audit(user, true));
   find("#close").addEventListener("click", closeManaged);
 
   return {
     async open() {
-      managed.hidden = true;
+      hide();
       await list();
     },
     close() {
-      managed.hidden = true;
-      user = null;
+      hide();
       [page, filter] = [1, ""];
       find("#filter").reset();
-      suspendForm.reset();
-      for (const body of ["#bots tbody", "#audit tbody"]) find(body).replaceChildren();
+      find("#bots tbody").replaceChildren();
+      find("#page").textContent = "";
     },
   };
 }

@@ -1,15 +1,18 @@
 // Calls of the API. The access token is a variable of this module: it ends with the page, and no storage contains it.
 
+/** Ends a message of the API, so that another sentence can follow. */
+const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
 /** A response with an error status. */
 export class ApiError extends Error {
   constructor(status, body) {
-    super(typeof body?.detail === "string" ? body.detail : `The server answered with status ${status}.`);
+    super(typeof body?.detail === "string" ? sentence(body.detail) : `The server responded with status ${status}. Try again later.`);
     this.status = status;
     this.code = body?.code ?? "";
     // Invalid fields: their names and messages.
     const list = Array.isArray(body?.detail) ? body.detail : [];
     this.fields = list.map(({ loc, msg }) => ({ name: String(loc?.at(-1) ?? ""), message: String(msg ?? "") }));
-    if (this.fields.length > 0) this.message = "Some fields are not valid.";
+    if (this.fields.length > 0) this.message = "Some fields are not valid. Correct them, then try again.";
   }
 }
 
@@ -21,7 +24,12 @@ export function connect(url, ended) {
   async function send(method, path, body) {
     const headers = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (token) headers.Authorization = `Bearer ${token}`;
+    const used = token;
+    if (used) headers.Authorization = `Bearer ${used}`;
+    // A response that arrives after the end of its session belongs to another user than the page does.
+    const ensureSession = () => {
+      if (used !== token) throw new ApiError(401, null);
+    };
     let response;
     try {
       response = await fetch(`${base}${path}`, {
@@ -34,9 +42,11 @@ export function connect(url, ended) {
         referrerPolicy: "no-referrer",
       });
     } catch {
-      throw new Error("The server cannot be reached.");
+      ensureSession();
+      throw new Error("The server cannot be reached. Check your connection, then try again.");
     }
     const answer = await response.json().catch(() => null);
+    ensureSession();
     if (response.ok) return answer;
     const error = new ApiError(response.status, answer);
     const retry = Number(response.headers.get("Retry-After"));

@@ -8,9 +8,9 @@ const load = (name) => import(document.querySelector(`link[data-module="${name}"
 
 async function start() {
   const [dom, { connect }] = await Promise.all([load("dom"), load("api")]);
-  // Beside this script, wherever the page is.
+  // In the folder of this script, which can differ from the page's.
   const response = await fetch(new URL("config.json", import.meta.url), { cache: "no-store" });
-  if (!response.ok) throw new Error(`config.json is answered with status ${response.status}.`);
+  if (!response.ok) throw new Error(`the server responded to the request for config.json with status ${response.status}`);
   const { apiUrl } = await response.json();
 
   let user = null;
@@ -81,7 +81,7 @@ async function start() {
 
   dom.find("#sign-out").addEventListener("click", () => end());
   addEventListener("hashchange", () => {
-    // The link that skips to the content is no view.
+    // The link that skips to the content does not name a view.
     if (!location.hash.startsWith("#/")) return;
     dom.silence();
     open(wanted());
@@ -91,6 +91,6 @@ async function start() {
 
 start().catch((error) => {
   const alert = document.querySelector("#alert");
-  alert.textContent = `This page could not be set up: ${error.message}`;
+  alert.textContent = `The page failed to start. Reload it to try again. Cause: ${error.message}`;
   alert.hidden = false;
 });

@@ -5,18 +5,19 @@ export function create({ dom, api, navigate }) {
   const messageForm = dom.find("#message-form");
   const confirm = dom.find("#confirm");
 
+  /** Shows a bot. Without one, the page keeps nothing of the bot before. */
   function show(bot) {
     dom.find("#no-bot").hidden = Boolean(bot);
     dom.find("#bot").hidden = !bot;
-    if (!bot) return;
-    dom.describe(dom.find("#state"), dom.state(bot));
-    dom.describe(dom.find("#activity"), dom.activity(bot));
-    limitsForm.elements.max_requests_per_second.value = bot.max_requests_per_second;
-    limitsForm.elements.max_concurrent_requests.value = bot.max_concurrent_requests;
-    const suspended = bot.status === "suspended";
+    dom.describe(dom.find("#state"), bot ? dom.state(bot) : []);
+    dom.describe(dom.find("#activity"), bot ? dom.activity(bot) : []);
+    limitsForm.elements.max_requests_per_second.value = bot?.max_requests_per_second ?? "";
+    limitsForm.elements.max_concurrent_requests.value = bot?.max_concurrent_requests ?? "";
+    const suspended = bot?.status === "suspended";
     const note = dom.find("#suspended");
     note.hidden = !suspended;
-    note.textContent = suspended ? `An administrator suspended this bot: ${bot.suspension_reason}` : "";
+    const effect = "An administrator suspended this bot. You cannot verify, change or remove it until an administrator activates it.";
+    note.textContent = suspended ? `${effect} Reason: ${bot.suspension_reason}` : "";
     for (const button of dom.find("#bot").querySelectorAll("button")) {
       button.disabled = suspended && button.id !== "refresh";
     }

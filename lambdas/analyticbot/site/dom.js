@@ -67,13 +67,13 @@ export function state(bot) {
     ["Status", badge(bot.status)],
     ["Verified", bot.is_verified ? "Yes" : "No"],
     ["Registered", time(bot.created_at, "Unknown")],
-    ...(bot.suspension_reason ? [["Reason", bot.suspension_reason]] : []),
+    ...(bot.suspension_reason ? [["Reason for suspension", bot.suspension_reason]] : []),
   ];
 }
 
 export const activity = (bot) => [
-  ["Calls to Telegram", String(bot.total_requests)],
-  ["Last call", time(bot.last_used_at)],
+  ["Requests to Telegram", String(bot.total_requests)],
+  ["Last request", time(bot.last_used_at)],
 ];
 
 /** Marks a field as invalid, or as valid without a message. */

@@ -50,7 +50,7 @@ export function create({ dom, api, navigate }) {
       forms.token.reset();
       askForVerification(bot.bot_username);
       enter("verification");
-      dom.report("The bot was created.");
+      dom.report("The bot was registered.");
     } catch (error) {
       const isToken = tokenErrors.includes(error.code) || error.fields?.some(({ name }) => tokenFields.includes(name));
       if (!isToken) throw error;
@@ -84,6 +84,7 @@ export function create({ dom, api, navigate }) {
     },
     close() {
       for (const form of Object.values(forms)) form.reset();
+      dom.find("#created").textContent = "";
     },
   };
 }

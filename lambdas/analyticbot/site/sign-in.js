@@ -1,6 +1,6 @@
-// The view that asks for name and password.
+// The sign-in form.
 
-/** Sets the view up. `entered` is called with the user. */
+/** Sets up the view, and calls `entered` with the user after a sign-in. */
 export function create({ dom, api, entered }) {
   const form = dom.find("#sign-in-form");
   dom.submits(form, async () => {

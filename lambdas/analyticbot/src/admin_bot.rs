@@ -5,7 +5,7 @@ mod audit;
 
 use std::sync::Arc;
 
-use analyticbot_contract::{AdminBot, limits::ACCESS_TOKEN_MINUTES, metrics, routes::AdminBotRoute};
+use analyticbot_contract::{AdminBot, metrics, routes::AdminBotRoute};
 use aws_config::SdkConfig;
 use axum::{
     Json as Answer, Router,
@@ -22,6 +22,7 @@ use crate::{
     crypto::access::AccessTokens,
     domain::bot::BotStatus,
     http::{Access, Admin, ApiError, Code, Fault, Json, Query, UserId, router},
+    settings::positive,
     store::{
         actions::Actions,
         bot::Bot,
@@ -31,7 +32,7 @@ use crate::{
     wire::{BotList, ChangeLimits, ChangedLimits, ListBots, SuspendBot},
 };
 
-/// The fewest characters of a reason, without spaces around them.
+/// The minimum length of a reason, in characters, not counting spaces at its start and end.
 const LEAST_REASON: usize = 5;
 
 /// The state of the handlers.
@@ -52,7 +53,7 @@ impl FromRef<App> for Arc<Access> {
 /// Serves the routes of administrators.
 ///
 /// # Errors
-/// When the secret is not usable, or when Lambda's runtime interface fails.
+/// When a variable is no number, when the secret is not usable, or when Lambda's runtime interface fails.
 pub async fn serve(started: Started<AdminBot>) -> Result<(), Error> {
     common::http::serve::<AdminBot>(build(&started.environment, &started.aws).await?).await
 }
@@ -67,7 +68,8 @@ pub(crate) async fn build(environment: &AdminBot, aws: &SdkConfig) -> Result<Rou
         telegram_timeout_s: &environment.telegram_timeout_s,
     };
     let secret = SecretSource::new(aws.clone(), environment.jwt_secret_arn.clone());
-    let tokens = AccessTokens::start(secret, ACCESS_TOKEN_MINUTES).await?;
+    let minutes = positive("ACCESS_TOKEN_MINUTES", &environment.access_token_minutes)?;
+    let tokens = AccessTokens::start(secret, minutes).await?;
     let app = App {
         access: Arc::new(Access { tokens, users: Users::new(database.clone(), environment.users_table.clone()) }),
         bots: Bots::new(database.clone(), environment.user_bot_credentials_table.clone()),
@@ -115,7 +117,7 @@ async fn suspend(
 ) -> Result<Answer<BotStatus>, ApiError> {
     let reason = wanted.reason.trim();
     if reason.chars().count() < LEAST_REASON {
-        let msg = format!("must have at least {LEAST_REASON} characters without spaces around them");
+        let msg = format!("must have at least {LEAST_REASON} characters, not counting spaces at its start and end");
         return Err(ApiError::invalid(&[Fault::new("body", "reason", "string_too_short", msg)]));
     }
     let changed = app.bots.suspend(user_id, reason, app.audit(admin.id), Timestamp::now()).await?;
@@ -167,11 +169,18 @@ impl App {
                 Ok(*bot)
             }
             Changed::NotFound => Err(not_found(user_id)),
-            Changed::Incomplete => Err(ApiError::new(Code::BotIncomplete, "The bot has no ID at Telegram")),
-            Changed::Suspended => Err(ApiError::new(Code::BotSuspended, "Bot is suspended")),
-            Changed::UsernameInUse => Err(ApiError::new(Code::UsernameInUse, "Another user's bot has this username")),
+            Changed::Incomplete => Err(incomplete()),
+            Changed::Suspended => Err(ApiError::new(Code::BotSuspended, "The bot is suspended")),
+            Changed::UsernameInUse => {
+                Err(ApiError::new(Code::UsernameInUse, "Another user has registered a bot with this username"))
+            }
         }
     }
+}
+
+fn incomplete() -> ApiError {
+    let detail = "The bot has no Telegram ID yet, so it was not activated; its user must verify it first";
+    ApiError::new(Code::BotIncomplete, detail)
 }
 
 fn not_found(user_id: u64) -> ApiError {

@@ -43,7 +43,7 @@ struct App {
 /// Serves the function.
 ///
 /// # Errors
-/// When a variable is no number, when the secret is not usable, or when Lambda's runtime interface fails.
+/// When a variable is not a positive number, when the secret is not usable, or when Lambda's runtime interface fails.
 pub async fn serve(Started { environment, aws }: Started<Auth>) -> Result<(), Error> {
     common::http::serve::<Auth>(router(environment, &aws).await?).await
 }
@@ -82,7 +82,7 @@ impl App {
     async fn login(&self, address: &str, login: &Login, now: Timestamp) -> Result<LoggedIn, ApiError> {
         let name = name(login)?;
         if let Err(TooMany { seconds }) = self.users.admit_login(address, name, self.per_minute, now).await? {
-            return Err(ApiError::limited(Code::LoginRateLimited, seconds, "Too many login attempts"));
+            return Err(ApiError::limited(Code::LoginRateLimited, seconds, "Too many sign-in attempts"));
         }
         let user = self.users.find(name).await?;
         let hash = user.as_ref().map(|user| user.password_hash.as_str());
@@ -102,7 +102,9 @@ impl App {
 fn name(login: &Login) -> Result<&str, ApiError> {
     let given = [&login.username, &login.email].into_iter().flatten();
     let name = given.map(|text| text.trim()).find(|text| !text.is_empty());
-    name.ok_or_else(|| ApiError::invalid(&[Fault::new("body", "username", "missing", "is required, or email")]))
+    name.ok_or_else(|| {
+        ApiError::invalid(&[Fault::new("body", "username", "missing", "is required, unless email is set")])
+    })
 }
 
 fn refused() -> ApiError {

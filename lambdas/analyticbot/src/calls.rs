@@ -19,7 +19,7 @@ use crate::{
     wire,
 };
 
-/// What a function needs to call Telegram with stored bots.
+/// The clients and limits with which a function calls Telegram for stored bots.
 #[derive(Debug)]
 pub(crate) struct Calls {
     pub(crate) envelope: Envelope,
@@ -54,7 +54,7 @@ impl Calls {
     pub(crate) async fn token(&self, bot: &Bot) -> Result<BotToken, ApiError> {
         let text = self.envelope.token(bot.row_state(), Timestamp::now()).await?;
         let token = BotToken::parse(&text);
-        token.ok_or_else(|| AwsError::unexpected("read a bot's token", "it has another form").into())
+        token.ok_or_else(|| AwsError::unexpected("read a bot's token", "the decrypted text is not a token").into())
     }
 
     /// Runs `work` under one of the bot's leases.
@@ -98,11 +98,13 @@ pub(crate) fn failure(error: &TelegramError) -> ApiError {
     match error {
         TelegramError::Unauthorized => ApiError::new(Code::InvalidBotToken, "Telegram rejected the bot token"),
         TelegramError::RetryAfter(seconds) => {
-            ApiError::limited(Code::TelegramRateLimited, *seconds, "Telegram limits the bot's requests")
+            ApiError::limited(Code::TelegramRateLimited, *seconds, "Telegram's limit for this bot is reached")
         }
-        TelegramError::Timeout => ApiError::new(Code::TelegramTimeout, "Telegram did not answer in time"),
+        TelegramError::Timeout => {
+            ApiError::new(Code::TelegramTimeout, "Telegram did not respond in time; try again later")
+        }
         TelegramError::Unavailable | TelegramError::Refused(_) => {
-            ApiError::new(Code::TelegramUnavailable, "Telegram is not available")
+            ApiError::new(Code::TelegramUnavailable, "Telegram is not available; try again later")
         }
     }
 }

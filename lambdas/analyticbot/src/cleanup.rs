@@ -1,8 +1,12 @@
 //! Function `cleanup`: deletes expired counters and the leases of crashed calls.
 //!
-//! Everything it deletes counts as absent already, so it may run late, twice, or together with requests.
+//! Everything it deletes counts as absent already, so it may run late, twice, or together with requests. A run ends before Lambda's
+//! timeout, and the next one continues.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use analyticbot_contract::{
     Cleanup,
@@ -23,13 +27,25 @@ const RATE: &str = "RATE#";
 /// The start of the keys of leases.
 const CONCURRENCY: &str = "CONC#";
 
-/// What a run deleted.
+/// The longest time of a run: enough less than the timeout of the function for the request that is under way.
+const LONGEST: Duration = Duration::from_secs(45);
+
+/// The number of items that a run deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Deleted {
     /// Windows of bots and of sign-ins.
     pub windows: u32,
     /// Leases.
     pub leases: u32,
+    /// Whether the run ended early. The next one deletes the rest.
+    pub is_partial: bool,
+}
+
+/// A run: when items count as expired, when it ends, and what it deleted.
+struct Run {
+    now: Timestamp,
+    until: Instant,
+    deleted: Deleted,
 }
 
 struct App {
@@ -54,9 +70,9 @@ struct Row {
 pub async fn serve(Started { environment, aws }: Started<Cleanup>) -> Result<(), Error> {
     let app = App::new(environment, &aws);
     events::serve::<Cleanup, Value, Deleted>(async |_| {
-        let deleted = app.run(Timestamp::now()).await?;
-        let Deleted { windows, leases } = deleted;
-        tracing::info!(windows, leases, "expired items are deleted");
+        let deleted = app.run(Timestamp::now(), Instant::now() + LONGEST).await?;
+        let Deleted { windows, leases, is_partial } = deleted;
+        tracing::info!(windows, leases, is_partial, "deleted expired windows and leases");
         Ok(deleted)
     })
     .await
@@ -68,38 +84,52 @@ impl App {
         Self { database, users: environment.users_table, bots: environment.user_bot_credentials_table }
     }
 
-    async fn run(&self, now: Timestamp) -> Result<Deleted, AwsError> {
-        let mut deleted = Deleted::default();
-        deleted.windows += self.delete_windows(&self.users, windows::PREFIX, now).await?;
-        deleted.windows += self.delete_windows(&self.bots, RATE, now).await?;
-        let mut from = None;
-        loop {
-            let (rows, next) = self.scan(&self.bots, CONCURRENCY, None, from).await?;
-            for row in rows {
-                deleted.leases += self.release_expired(from_item(row)?, now).await?;
-            }
-            from = next;
-            if from.is_none() {
-                return Ok(deleted);
-            }
-        }
+    async fn run(&self, now: Timestamp, until: Instant) -> Result<Deleted, AwsError> {
+        let mut run = Run { now, until, deleted: Deleted::default() };
+        self.delete_windows(&self.users, windows::PREFIX, &mut run).await?;
+        self.delete_windows(&self.bots, RATE, &mut run).await?;
+        self.release_leases(&mut run).await?;
+        Ok(run.deleted)
     }
 
     /// Deletes the windows whose time has passed.
-    async fn delete_windows(&self, table: &str, prefix: &str, now: Timestamp) -> Result<u32, AwsError> {
-        let (now, mut deleted, mut from) = (now.as_second(), 0, None);
-        loop {
+    async fn delete_windows(&self, table: &str, prefix: &str, run: &mut Run) -> Result<(), AwsError> {
+        let (now, mut from) = (run.now.as_second(), None);
+        while !run.is_over() {
             let (rows, next) = self.scan(table, prefix, Some(now), from).await?;
             for row in rows {
+                if run.is_over() {
+                    return Ok(());
+                }
                 let Row { pk, .. } = from_item(row)?;
                 let expired = Change::new().when(|at| at.compare(TTL, "<=", now));
-                deleted += u32::from(self.database.delete(table, key(&pk), expired).await?.is_some());
+                run.deleted.windows += u32::from(self.database.delete(table, key(&pk), expired).await?.is_some());
             }
             from = next;
             if from.is_none() {
-                return Ok(deleted);
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Removes the expired leases of all bots.
+    async fn release_leases(&self, run: &mut Run) -> Result<(), AwsError> {
+        let mut from = None;
+        while !run.is_over() {
+            let (rows, next) = self.scan(&self.bots, CONCURRENCY, None, from).await?;
+            for row in rows {
+                if run.is_over() {
+                    return Ok(());
+                }
+                run.deleted.leases += self.release_expired(from_item(row)?, run.now).await?;
+            }
+            from = next;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the expired leases of a bot. Each is removed under the condition that it is still the same.
@@ -142,6 +172,14 @@ impl App {
     }
 }
 
+impl Run {
+    fn is_over(&mut self) -> bool {
+        let is_over = Instant::now() >= self.until;
+        self.deleted.is_partial |= is_over;
+        is_over
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -158,6 +196,10 @@ mod tests {
 
     fn now() -> Timestamp {
         Timestamp::from_second(NOW).expect("a time")
+    }
+
+    fn later() -> Instant {
+        Instant::now() + LONGEST
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -178,8 +220,8 @@ mod tests {
                 false => json_reply(json!({ "Items": [] })),
             }
         });
-        let deleted = app(&script).run(now()).await.expect("a run");
-        assert_eq!(deleted, Deleted { windows: 2, leases: 1 });
+        let deleted = app(&script).run(now(), later()).await.expect("a run");
+        assert_eq!(deleted, Deleted { windows: 2, leases: 1, is_partial: false });
         let scans = script.bodies("DynamoDB.Scan");
         assert_eq!(scans.len(), 6);
         let windows = "begins_with(#pk, :p) AND #ttl <= :now";
@@ -202,6 +244,29 @@ mod tests {
             }
             _ => error_reply("ConditionalCheckFailedException"),
         });
-        assert_eq!(app(&script).run(now()).await, Ok(Deleted::default()));
+        assert_eq!(app(&script).run(now(), later()).await, Ok(Deleted::default()));
+    }
+
+    #[test]
+    fn a_run_ends_before_the_timeout_of_the_function() {
+        let timeout = analyticbot_contract::limits::CLEANUP_TIMEOUT_SECONDS;
+        assert!(LONGEST + Duration::from_secs(10) < Duration::from_secs(timeout.into()));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_run_over_more_items_than_it_has_time_for_ends_early() {
+        let script = Script::new(|request| match request.action.as_str() {
+            "DynamoDB.Scan" => {
+                let rows: Vec<_> =
+                    (0..1_000).map(|number| item(json!({ "pk": format!("x{number}"), "ttl": 1 }))).collect();
+                json_reply(json!({ "Items": rows, "LastEvaluatedKey": item(json!({ "pk": "last" })) }))
+            }
+            _ => json_reply(json!({ "Attributes": item(json!({ "pk": "x" })) })),
+        });
+        let script = script.slow(Duration::from_millis(5));
+        let until = Instant::now() + Duration::from_millis(100);
+        // The pages have no end.
+        let deleted = app(&script).run(now(), until).await.expect("a run");
+        assert!(deleted.is_partial && deleted.windows < 1_000, "{deleted:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! AnalyticBot's functions. The binaries in `src/bin` only start them.
 //!
-//! Each user registers one Telegram bot, whose credentials are stored encrypted; administrators list, limit and suspend bots, and
-//! every such action is recorded.
+//! Each user registers one Telegram bot, whose credentials are stored encrypted. Administrators list, limit, suspend and activate
+//! bots; each of their changes and calls to Telegram is recorded.
 //!
 //! Modules depend on each other in one direction: `auth`, `user_bot`, `admin_bot`, `meta`, `cleanup`, `user_admin` → `calls`, `http` →
 //! `telegram`, `limits`, `store`, `crypto` → `domain`. `wire` has the requests and responses of all routes.

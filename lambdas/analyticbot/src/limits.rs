@@ -14,7 +14,7 @@ use tables::{AwsError, Database, Item};
 pub use calls::By;
 pub use lease::Lease;
 
-/// Why a call is not admitted.
+/// The reason why a call is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// All windows within the longest wait are full.
@@ -43,8 +43,8 @@ impl Limits {
         Self { database, table }
     }
 
-    /// Runs `work` under a lease of the bot, of which there are at most `most`. The lease is released in any case; that of a
-    /// crashed function expires.
+    /// Runs `work` under one of the bot's leases, of which at most `most` exist at a time. The lease is always released afterwards;
+    /// the lease of a crashed function expires.
     ///
     /// # Errors
     /// When no lease is free, or when DynamoDB fails before `work` begins.

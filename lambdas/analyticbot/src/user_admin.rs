@@ -2,13 +2,16 @@
 //!
 //! A password is never part of an event, which Lambda may log: it is read from the one SSM parameter that the environment names, and the
 //! parameter is deleted before the password is used.
+//!
+//! Each operation is one log line with the user and its role, because such changes are no actions on bots. CloudTrail records who invoked
+//! the function, if the account records invocations.
 
 mod event;
 mod password;
 
 use analyticbot_contract::UserAdmin;
 use aws_config::SdkConfig;
-use common::{Error, Started, events};
+use common::{Error, Started, events, telemetry};
 use jiff::Timestamp;
 use serde::Serialize;
 use tables::{AwsError, Database};
@@ -26,6 +29,9 @@ use crate::{
     wire::UserView,
 };
 
+/// The state of the parameter after a password was taken from it.
+const PASSWORD_IS_GONE: &str = "the parameter was deleted, so store the password again before you repeat the operation";
+
 /// The answer to an operator.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -37,39 +43,39 @@ pub enum Answer {
         /// Whether the user may sign in.
         is_active: bool,
     },
-    /// Recorded actions, the newest first.
+    /// Recorded actions, newest first.
     Actions {
         /// The actions.
         actions: Vec<Action>,
     },
 }
 
-/// Why an operation failed. None of them contains a password.
+/// The reason why an operation failed. No message contains a password.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// The name has another form.
-    #[error("a username has 1 to 64 ASCII letters, digits, `_`, `-` and `.`")]
+    #[error("no user was created: `username` must have 1 to 64 ASCII letters, digits, `_`, `-` and `.`")]
     Username,
     /// The address has another form.
-    #[error("the e-mail address is invalid")]
+    #[error("no user was created: `email` is not an e-mail address")]
     Email,
     /// The name is in use.
-    #[error("another user has this username")]
+    #[error("no user was created: another user has this username; {PASSWORD_IS_GONE}")]
     UsernameInUse,
     /// The address is in use.
-    #[error("another user has this e-mail address")]
+    #[error("no user was created: another user has this e-mail address; {PASSWORD_IS_GONE}")]
     EmailInUse,
-    /// There is no such user.
-    #[error("there is no such user")]
+    /// The user does not exist.
+    #[error("no user was changed: no user has this ID, name or e-mail address")]
     NoUser,
     /// The password cannot be read.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     /// The password is refused.
-    #[error("the password is refused; put another one into the parameter")]
+    #[error("no user was changed: the password is refused; store another one in the parameter")]
     Password(#[from] PasswordError),
     /// A table failed.
-    #[error(transparent)]
+    #[error("the operation failed; repeat it, and store the password again first if its parameter is gone")]
     Table(#[from] AwsError),
 }
 
@@ -85,7 +91,7 @@ struct App {
 /// When Lambda's runtime interface fails.
 pub async fn serve(Started { environment, aws }: Started<UserAdmin>) -> Result<(), Error> {
     let app = App::new(environment, &aws);
-    events::serve::<UserAdmin, Event, Answer>(async |event| Ok(app.run(event, Timestamp::now()).await?)).await
+    events::serve::<UserAdmin, Event, Answer>(async |event| app.handle(event, Timestamp::now()).await).await
 }
 
 impl App {
@@ -98,7 +104,25 @@ impl App {
         }
     }
 
+    /// Performs an operation. The error contains all causes, because Lambda reports only the outermost message to operators.
+    async fn handle(&self, event: Event, now: Timestamp) -> Result<Answer, Error> {
+        self.run(event, now).await.map_err(|error| Error::from(telemetry::chain(&error)))
+    }
+
+    /// Runs an operation, and logs it without names, addresses and passwords.
     async fn run(&self, event: Event, now: Timestamp) -> Result<Answer, OperationError> {
+        let operation = event.name();
+        let result = self.apply(event, now).await;
+        let error = result.as_ref().err().map(ToString::to_string);
+        let (user_id, role, is_active) = match &result {
+            Ok(Answer::User { user, is_active }) => (Some(user.id), Some(user.role.as_str()), Some(*is_active)),
+            Ok(Answer::Actions { .. }) | Err(_) => (None, None, None),
+        };
+        tracing::info!(operation, user_id, role, is_active, error, "administration of users");
+        result
+    }
+
+    async fn apply(&self, event: Event, now: Timestamp) -> Result<Answer, OperationError> {
         match event {
             Event::CreateUser(new) => {
                 if !names::is_user_name(&new.username) {

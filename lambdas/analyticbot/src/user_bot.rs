@@ -5,7 +5,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use analyticbot_contract::{UserBot, limits::ACCESS_TOKEN_MINUTES, routes::UserBotRoute};
+use analyticbot_contract::{UserBot, routes::UserBotRoute};
 use aws_config::SdkConfig;
 use axum::{
     Json as Answer, Router,
@@ -22,6 +22,7 @@ use crate::{
     crypto::{access::AccessTokens, fingerprint::Fingerprints},
     domain::bot::BotStatus,
     http::{Access, ApiError, Code, Json, SignedIn, router},
+    settings::positive,
     store::{
         bot::Bot,
         bots::{Bots, Changed, Removed},
@@ -48,7 +49,7 @@ impl FromRef<App> for Arc<Access> {
 /// Serves the routes of a user's own bot.
 ///
 /// # Errors
-/// When a secret is not usable, or when Lambda's runtime interface fails.
+/// When a variable is no number, when a secret is not usable, or when Lambda's runtime interface fails.
 pub async fn serve(started: Started<UserBot>) -> Result<(), Error> {
     common::http::serve::<UserBot>(build(&started.environment, &started.aws).await?).await
 }
@@ -63,7 +64,8 @@ pub(crate) async fn build(environment: &UserBot, aws: &SdkConfig) -> Result<Rout
         telegram_timeout_s: &environment.telegram_timeout_s,
     };
     let secret = |arn: &String| SecretSource::new(aws.clone(), arn.clone());
-    let tokens = AccessTokens::start(secret(&environment.jwt_secret_arn), ACCESS_TOKEN_MINUTES).await?;
+    let minutes = positive("ACCESS_TOKEN_MINUTES", &environment.access_token_minutes)?;
+    let tokens = AccessTokens::start(secret(&environment.jwt_secret_arn), minutes).await?;
     let app = App {
         access: Arc::new(Access { tokens, users: Users::new(database.clone(), environment.users_table.clone()) }),
         bots: Bots::new(database.clone(), environment.user_bot_credentials_table.clone()),
@@ -129,11 +131,11 @@ fn not_found() -> ApiError {
 }
 
 fn suspended() -> ApiError {
-    ApiError::new(Code::BotSuspended, "Bot is suspended")
+    ApiError::new(Code::BotSuspended, "The bot is suspended; ask an administrator to activate it")
 }
 
 fn name_in_use() -> ApiError {
-    ApiError::new(Code::UsernameInUse, "Another user's bot has this username")
+    ApiError::new(Code::UsernameInUse, "Another user has registered a bot with this username")
 }
 
 #[cfg(test)]

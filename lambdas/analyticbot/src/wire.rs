@@ -20,10 +20,10 @@ use crate::{
 /// A sign-in, with a name or an e-mail address.
 #[derive(Deserialize, JsonSchema)]
 pub struct Login {
-    /// The name of the user, or the e-mail address.
+    /// The username or the e-mail address.
     #[schemars(length(max = 254))]
     pub username: Option<String>,
-    /// The e-mail address of the user, or the name.
+    /// The e-mail address or the username, if `username` is absent.
     #[schemars(length(max = 254))]
     pub email: Option<String>,
     /// The password.
@@ -60,32 +60,32 @@ pub struct UserView {
     pub full_name: Option<String>,
     /// The role.
     pub role: Role,
-    /// The status for people.
+    /// The status for display.
     pub status: String,
 }
 
 /// A bot to register.
 #[derive(Deserialize, JsonSchema)]
 pub struct CreateBot {
-    /// The token that Telegram issued. Another form than `<digits>:<secret>` is refused.
+    /// The token that BotFather issued, in the form `<digits>:<secret>`.
     #[serde(deserialize_with = "secrets::text")]
     #[schemars(with = "String", length(min = 1))]
     pub bot_token: Zeroizing<String>,
-    /// The name of the bot, with or without `@`. Telegram's name replaces it.
+    /// The bot's username, with or without `@`. The username that Telegram reports replaces it.
     #[schemars(length(max = 64))]
     pub bot_username: Option<String>,
-    /// The application's ID at Telegram.
+    /// The API ID of the application at Telegram.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub api_id: Option<i64>,
-    /// The application's hash at Telegram.
+    /// The API hash of the application at Telegram.
     #[serde(default, deserialize_with = "secrets::optional_text")]
     #[schemars(with = "Option<String>", length(max = 256))]
     pub api_hash: Option<Zeroizing<String>>,
-    /// The most calls to Telegram in a second.
+    /// The maximum number of calls to Telegram per second.
     #[serde(default = "requests_per_second")]
     #[schemars(range(min = 1, max = MOST_REQUESTS_PER_SECOND))]
     pub max_requests_per_second: u32,
-    /// The most concurrent calls to Telegram.
+    /// The maximum number of concurrent calls to Telegram.
     #[serde(default = "concurrent_requests")]
     #[schemars(range(min = 1, max = MOST_CONCURRENT_REQUESTS))]
     pub max_concurrent_requests: u32,
@@ -104,11 +104,11 @@ const fn concurrent_requests() -> u32 {
 pub struct CreatedBot {
     /// The ID of the bot in this system.
     pub id: u64,
-    /// `Bot created successfully`.
+    /// Always `Bot created successfully`.
     pub message: String,
-    /// `pending`.
+    /// Always `pending`.
     pub status: Status,
-    /// The name at Telegram.
+    /// The username at Telegram.
     pub bot_username: Option<String>,
     /// Always true.
     pub requires_verification: bool,
@@ -120,10 +120,10 @@ pub struct VerifyBot {
     /// Whether to send a test message.
     #[serde(default)]
     pub send_test_message: bool,
-    /// The chat of the test message; by default that of the user. Telegram's IDs have at most 52 significant bits.
+    /// The ID of the chat for the test message; by default the user's own chat. Telegram's IDs have at most 52 significant bits.
     #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))]
     pub test_chat_id: Option<i64>,
-    /// The text of the test message.
+    /// The text of the test message; by default a fixed one.
     #[schemars(length(max = 4096))]
     pub test_message: Option<String>,
 }
@@ -131,11 +131,11 @@ pub struct VerifyBot {
 /// The result of a verification.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct VerifiedBot {
-    /// Whether Telegram accepted token and message.
+    /// Whether Telegram accepted the token and, if one was requested, the test message.
     pub success: bool,
-    /// A sentence for people.
+    /// A message for display.
     pub message: String,
-    /// The bot according to Telegram.
+    /// The bot according to Telegram; null if Telegram rejected the token.
     pub bot_info: Option<BotInfo>,
     /// Whether the bot is verified now.
     pub is_verified: bool,
@@ -146,13 +146,13 @@ pub struct VerifiedBot {
 pub struct BotInfo {
     /// The ID.
     pub id: i64,
-    /// The name.
+    /// The username.
     pub username: Option<String>,
     /// The first name.
     pub first_name: String,
     /// Whether Telegram says that it is a bot.
     pub is_bot: bool,
-    /// Whether a test message was sent, if one was to be sent.
+    /// Whether the test message was sent; absent if none was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_message_sent: Option<bool>,
 }
@@ -162,17 +162,17 @@ pub struct BotInfo {
 pub struct Success {
     /// Always true.
     pub success: bool,
-    /// A sentence for people.
+    /// A message for display.
     pub message: String,
 }
 
-/// New limits. A limit without a value stays.
+/// New limits. A limit without a value is unchanged.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub struct ChangeLimits {
-    /// The most calls to Telegram in a second.
+    /// The maximum number of calls to Telegram per second.
     #[schemars(range(min = 1, max = MOST_REQUESTS_PER_SECOND))]
     pub max_requests_per_second: Option<u32>,
-    /// The most concurrent calls to Telegram.
+    /// The maximum number of concurrent calls to Telegram.
     #[schemars(range(min = 1, max = MOST_CONCURRENT_REQUESTS))]
     pub max_concurrent_requests: Option<u32>,
 }
@@ -182,7 +182,7 @@ pub struct ChangeLimits {
 pub struct ChangedLimits {
     /// Always true.
     pub success: bool,
-    /// A sentence for people.
+    /// A message for display.
     pub message: String,
     /// The limits as they are now.
     pub new_limits: Limits,
@@ -191,15 +191,15 @@ pub struct ChangedLimits {
 /// The query of a list of bots.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub struct ListBots {
-    /// The page, of which the first has number 1.
+    /// The number of the page, from 1.
     #[serde(default = "first_page")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub page: u64,
-    /// The most bots on a page.
+    /// The maximum number of bots on a page.
     #[serde(default = "page_size")]
     #[schemars(range(min = 1, max = 100))]
     pub page_size: u64,
-    /// The status of the listed bots.
+    /// The status of the listed bots; by default all.
     pub status_filter: Option<Status>,
 }
 
@@ -211,14 +211,14 @@ const fn page_size() -> u64 {
     50
 }
 
-/// A page of bots, the newest first.
+/// A page of bots, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct BotList {
     /// The number of all bots that match the filter.
     pub total: u64,
-    /// The page.
+    /// The number of the page.
     pub page: u64,
-    /// The most bots on a page.
+    /// The maximum number of bots on a page.
     pub page_size: u64,
     /// The bots.
     pub bots: Vec<BotStatus>,
@@ -229,7 +229,7 @@ pub struct BotList {
 pub struct AccessedBot {
     /// Always true.
     pub success: bool,
-    /// A sentence for people.
+    /// A message for display.
     pub message: String,
     /// The bot according to Telegram.
     pub bot_info: BotInfo,
@@ -240,7 +240,7 @@ pub struct AccessedBot {
 /// A suspension.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct SuspendBot {
-    /// Why: at least five characters, not counting spaces around them.
+    /// The reason: at least five characters, not counting spaces at its start and end.
     #[schemars(length(min = 5, max = 1000))]
     pub reason: String,
 }
@@ -248,21 +248,21 @@ pub struct SuspendBot {
 /// The query of a list of actions.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct ListActions {
-    /// The most actions on a page.
+    /// The maximum number of actions on a page.
     #[serde(default = "page_size")]
     #[schemars(range(min = 1, max = 100))]
     pub page_size: u64,
-    /// Where the page begins: `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page; absent for the first page.
     #[schemars(length(max = 1024))]
     pub cursor: Option<String>,
 }
 
-/// A page of actions, the newest first.
+/// A page of actions, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ActionList {
     /// The actions.
     pub actions: Vec<Action>,
-    /// Where the next page begins, if there may be one.
+    /// The `cursor` of the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
@@ -305,7 +305,7 @@ pub struct Checks {
 pub struct Problem {
     /// The code in lower case.
     pub error: String,
-    /// A sentence for people, or a list of faults of the request.
+    /// A message for display, or a list of faults of the request.
     pub detail: ProblemDetail,
     /// The code.
     pub code: String,
@@ -315,7 +315,7 @@ pub struct Problem {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ProblemDetail {
-    /// A sentence for people.
+    /// A message for display.
     Text(String),
     /// The faults of the request.
     Faults(Vec<ProblemFault>),
@@ -324,9 +324,9 @@ pub enum ProblemDetail {
 /// A fault of a request.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ProblemFault {
-    /// Where: `body`, `query` or `path`, and the name of the field or parameter.
+    /// The place: `body`, `query` or `path`, and the name of the field or parameter.
     pub loc: Vec<String>,
-    /// Why.
+    /// The reason, as the rest of a sentence about the field.
     pub msg: String,
     /// The kind, for example `missing`.
     #[serde(rename = "type")]

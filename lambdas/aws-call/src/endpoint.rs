@@ -33,7 +33,7 @@ impl Service {
         Self { host: name, signing_name: name, id, is_global: false }
     }
 
-    /// The same service with a JSON protocol.
+    /// Adds a JSON protocol to the service.
     #[must_use]
     pub const fn with_json(self, version: &'static str, target: &'static str) -> JsonService {
         JsonService { service: self, version, target }

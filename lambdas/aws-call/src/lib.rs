@@ -98,14 +98,14 @@ impl Call {
         Self { service, operation, method: "POST", path, headers, body, endpoint: None, is_signed: true, quota: None }
     }
 
-    /// The same call, sent to this URL instead of the service's own, for services with an endpoint for each resource. A URL without
-    /// a host, `/…`, is a path below the configured endpoint of all services.
+    /// Sends the call to this URL instead of the service's own, for services with an endpoint for each resource. A URL without a host,
+    /// `/…`, is a path below the configured endpoint of all services.
     #[must_use]
     pub fn at(self, endpoint: &str) -> Self {
         Self { endpoint: Some(endpoint.to_owned()), ..self }
     }
 
-    /// The same call without a signature, for operations that clients without credentials use.
+    /// Leaves out the signature, for operations that clients without credentials use.
     #[must_use]
     pub fn unsigned(self) -> Self {
         Self { is_signed: false, ..self }
@@ -127,7 +127,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As those of an SDK client: [`SdkError::ServiceError`] has the code and the message of AWS.
+    /// The errors of an SDK client: [`SdkError::ServiceError`] has the code and the message of AWS.
     pub async fn send(self, config: &SdkConfig) -> Result<Vec<u8>, CallError> {
         self.invoke(config, |body| Ok(body.to_vec())).await
     }
@@ -136,7 +136,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As [`Call::send`], and [`SdkError::ResponseError`] if the response is no JSON of this type.
+    /// The errors of [`Call::send`], and [`SdkError::ResponseError`] if the response is not JSON of this type.
     pub async fn receive<T>(self, config: &SdkConfig) -> Result<T, CallError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -210,7 +210,7 @@ pub fn encoded(text: &str) -> String {
     encoded
 }
 
-/// What a call returned. The runtime requires `Debug`, but a response may contain secrets.
+/// The result of a call. The runtime requires `Debug`, but a response may contain secrets.
 struct Output<T>(T);
 
 impl<T> fmt::Debug for Output<T> {

@@ -1,4 +1,4 @@
-//! What an SDK client adds to its calls: signatures, retries of AWS's error codes, and the headers of every request.
+//! The parts that an SDK client adds to its calls: signatures, retries of AWS's error codes, and the headers of every request.
 
 use std::borrow::Cow;
 

@@ -44,7 +44,7 @@ pub fn strings<const N: usize>(attributes: [(&str, &str); N]) -> Item {
     attributes.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into()
 }
 
-/// The most levels of foreign JSON that are stored as such. DynamoDB accepts 32 in an item (DynamoDB developer guide, "Quotas").
+/// The maximum depth of foreign JSON that is stored as such. DynamoDB accepts 32 in an item (DynamoDB developer guide, "Quotas").
 const MOST_LEVELS: usize = 16;
 
 /// Converts JSON of unknown origin to JSON that DynamoDB can store: a part that it would refuse becomes its text.
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dynamodb_would_refuse_is_stored_as_text() {
+    fn values_that_dynamodb_refuses_are_stored_as_text() {
         let deep = (0..100).fold(json!(1), |inner, _| json!({"a": [inner]}));
         assert_eq!(levels(&to_storable(deep.clone())), MOST_LEVELS);
         let shallow = (0..8).fold(json!(1), |inner, _| json!({"a": [inner]}));

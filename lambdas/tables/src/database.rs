@@ -168,8 +168,8 @@ impl Database {
         Ok(unprocessed.map(|keys| keys.keys).unwrap_or_default())
     }
 
-    /// Reads one page with a single request, after the key `start`. At most `limit` items are examined, of which a
-    /// filter may drop some. Returns the items, and the key to continue after, if there may be more.
+    /// Reads one page with a single request, after the key `start`. At most `limit` items are examined, and a
+    /// filter may drop some of them. Returns the items, and the key to continue after, if there may be more.
     ///
     /// # Errors
     /// When the request fails.
@@ -185,7 +185,7 @@ impl Database {
         Ok((page.items.unwrap_or_default(), page.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
-    /// Returns all items, over as many pages as it takes.
+    /// Returns all items, over as many pages as needed.
     ///
     /// # Errors
     /// When a request fails.
@@ -194,7 +194,7 @@ impl Database {
         items.map_err(|error| table_error("query", &query.table, &error))
     }
 
-    /// Returns up to `limit` items, over as many pages as it takes.
+    /// Returns up to `limit` items, over as many pages as needed.
     ///
     /// The SDK's paginator requests the same number of items from each page; this loop requests only the missing ones.
     ///
@@ -218,7 +218,7 @@ impl Database {
         Ok(items)
     }
 
-    /// Counts the items, over as many pages as it takes.
+    /// Counts the items, over as many pages as needed.
     ///
     /// # Errors
     /// When a request fails.
@@ -232,8 +232,8 @@ impl Database {
         Ok(count)
     }
 
-    /// Skips this many items, of which DynamoDB sends none. Returns the key to continue after, or `None` if there are no more items
-    /// behind them. The query has no filter, because skipped items are counted before they are filtered.
+    /// Skips this many items without receiving them. Returns the key to continue after, or `None` if no items follow. The query must
+    /// have no filter, because skipped items are counted before they are filtered.
     ///
     /// # Errors
     /// When a request fails.

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 
-/// A failed call to AWS, or an answer that makes no sense.
+/// A failed call to AWS, or an unexpected answer or stored value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("failed to {action}: {cause}")]
 pub struct AwsError {

@@ -36,7 +36,7 @@ pub enum Write {
     Change(String, Item, Change),
     /// Deletes the item with this key, under conditions.
     Delete(String, Item, Change),
-    /// Writes nothing: the item with this key must meet the conditions, of which there is at least one.
+    /// Writes nothing: the item with this key must meet the conditions. At least one condition is required.
     Check(String, Item, Change),
 }
 

@@ -62,8 +62,21 @@ pub struct OwnCheck {
     pub arguments: Vec<&'static str>,
     /// Environment variables of cargo.
     pub environment: Vec<(&'static str, &'static str)>,
+    /// Options of the check, which follow its arguments: `cargo xtask ci faults --runs 5`.
+    pub options: Vec<CheckOption>,
     /// Whether the check runs when none is named.
     pub is_usual: bool,
+}
+
+/// An option of a project's check. It takes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckOption {
+    /// The name without hyphens, unique among all checks.
+    pub name: &'static str,
+    /// The name of its value in the help.
+    pub value: &'static str,
+    /// One line of help.
+    pub about: &'static str,
 }
 
 /// A project's command-line tool; [`crate::main`] runs it.

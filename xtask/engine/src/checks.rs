@@ -248,6 +248,7 @@ mod tests {
             about: "Deploys with faults",
             arguments: vec!["nextest", "run"],
             environment: vec![("RUNS", "500")],
+            options: Vec::new(),
             is_usual: false,
         }]
     }

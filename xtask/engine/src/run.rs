@@ -178,7 +178,10 @@ async fn run(matches: &ArgMatches, record: Option<&Utf8Path>, context: &Context)
     if let Some((verb, arguments)) = own {
         return Runner { context }.run(JobReport::Nothing, verb.run(arguments, context)).await;
     }
-    let command = Cli::from_arg_matches(matches).unwrap_or_else(|error| error.exit()).command;
+    let mut command = Cli::from_arg_matches(matches).unwrap_or_else(|error| error.exit()).command;
+    if let (Command::Ci(args), Some((_, given))) = (&mut command, matches.subcommand()) {
+        args.read_options(given, &context.application.checks);
+    }
     dispatch(command, record, context).await
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The system's name.
 pub const SYSTEM: &str = "analyticbot";
 
-/// The binary of all functions but the fake Telegram server, which is no part of what production runs.
+/// The binary of all functions but the fake Telegram server, which production does not run.
 const BINARY: &str = "app";
 
 /// Signs users in: routes [`routes::AuthRoute`].
@@ -28,7 +28,7 @@ pub struct Auth<V = String> {
     pub jwt_secret_arn: V,
     /// The lifetime of an access token, in minutes.
     pub access_token_minutes: V,
-    /// The most sign-ins from one address in a minute.
+    /// The maximum number of sign-ins per minute from one address, and for one account.
     pub login_per_minute_ip: V,
 }
 
@@ -48,6 +48,8 @@ pub struct UserBot<V = String> {
     pub user_bot_credentials_table: V,
     /// The secret that signs access tokens.
     pub jwt_secret_arn: V,
+    /// The lifetime of an access token, in minutes: for so long, tokens of a rotated secret remain valid.
+    pub access_token_minutes: V,
     /// The secret whose HMAC of a token makes the token unique.
     pub fingerprint_secret_arn: V,
     /// The key that wraps data keys.
@@ -76,6 +78,8 @@ pub struct AdminBot<V = String> {
     pub admin_bot_actions_table: V,
     /// The secret that signs access tokens.
     pub jwt_secret_arn: V,
+    /// The lifetime of an access token, in minutes: for so long, tokens of a rotated secret remain valid.
+    pub access_token_minutes: V,
     /// The key that wraps data keys.
     pub kms_key_id: V,
     /// The address of Telegram's Bot API.
@@ -132,7 +136,7 @@ pub struct UserAdmin<V = String> {
     pub users_table: V,
     /// The name of [`tables::ACTIONS`].
     pub admin_bot_actions_table: V,
-    /// The only SSM parameter that `password_param` may name; it is deleted once it was read.
+    /// The only SSM parameter that `password_param` may name; the function deletes it after reading it.
     pub bootstrap_password_param: V,
 }
 
@@ -144,7 +148,7 @@ impl<V> Function for UserAdmin<V> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct TelegramStub<V = String> {
-    /// The stage's name; it starts in `local` and `dev` only.
+    /// The stage's name. The function starts only in `local` and `dev`.
     pub stage: V,
 }
 

@@ -2,14 +2,14 @@
 
 /// The lifetime of an access token, in minutes, unless a stage sets another number.
 pub const ACCESS_TOKEN_MINUTES: u32 = 30;
-/// The most sign-ins from one address in a minute, unless a stage sets another number.
+/// The maximum number of sign-ins per minute from one address, and for one account, unless a stage sets another number.
 pub const LOGIN_PER_MINUTE_IP: u32 = 30;
 /// The longest time of a call to Telegram, in seconds.
 pub const TELEGRAM_TIMEOUT_SECONDS: u32 = 10;
 /// The largest body of a request, in bytes.
 pub const BODY_BYTES: usize = 64 * 1024;
 
-/// The memory of the function `auth` and `user-admin`, in MB: bcrypt is slow with less.
+/// The memory of the functions `auth` and `user-admin`, in MB: bcrypt is slow with less.
 pub const AUTH_MEMORY: u32 = 1024;
 /// The memory of the other functions of the API, in MB.
 pub const MEMORY: u32 = 512;
@@ -26,7 +26,7 @@ pub const LOG_DAYS: u32 = 30;
 
 /// The requests per second that the API admits.
 pub const THROTTLE_RATE: u32 = 100;
-/// The most requests that the API admits at once.
+/// The maximum number of requests that the API admits at once.
 pub const THROTTLE_BURST: u32 = 200;
 
 /// The lifetime of a lease of a call to Telegram, in seconds.

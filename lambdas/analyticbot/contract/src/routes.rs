@@ -29,7 +29,7 @@ contract::routes! {
 contract::routes! {
     /// The routes of [`AdminBot`](crate::AdminBot).
     pub enum AdminBotRoute {
-        /// 6: lists bots, the newest first.
+        /// 6: lists bots, newest first.
         List => Get "/api/admin/bots/list",
         /// 7: calls Telegram with a user's bot, which is recorded.
         Access => Post "/api/admin/bots/{user_id}/access",
@@ -41,7 +41,7 @@ contract::routes! {
         RateLimit => Patch "/api/admin/bots/{user_id}/rate-limit",
         /// 11: returns a user's bot.
         Status => Get "/api/admin/bots/{user_id}/status",
-        /// 12: lists the recorded actions on a user's bot, the newest first.
+        /// 12: lists the recorded actions on a user's bot, newest first.
         Actions => Get "/api/admin/bots/{user_id}/actions",
     }
 }

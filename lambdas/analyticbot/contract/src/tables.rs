@@ -18,7 +18,7 @@ pub const PK: &str = "pk";
 pub const LIST_INDEX: &str = "ListIndex";
 /// The index of bots in a status by the time of their creation: [`STATUS`], [`LIST_SK`]. It contains [`LISTED`] only.
 pub const STATUS_INDEX: &str = "StatusIndex";
-/// The partition key of [`STATUS_INDEX`]. It is no key of [`LIST_INDEX`], so that index names it besides [`LISTED`].
+/// The partition key of [`STATUS_INDEX`]. [`LIST_INDEX`] does not have it as a key, so that index includes it besides [`LISTED`].
 pub const STATUS: &str = "status";
 /// The partition key of [`LIST_INDEX`]; its only value is `BOT`.
 pub const LIST_PK: &str = "list_pk";

@@ -38,7 +38,7 @@ pub(super) async fn access(
 }
 
 impl App {
-    /// Calls Telegram within the bot's limits. A refusal by a limit is an error of its own: no access took place.
+    /// Calls Telegram within the bot's limits. A call that a limit refuses is not recorded: no access took place.
     async fn call(&self, bot: &Bot, token: &BotToken) -> Result<Result<BotInfo, TelegramError>, ApiError> {
         if !self.calls.admit(bot, By::Admin).await? {
             return Err(not_found(bot.status.user_id));
@@ -55,7 +55,12 @@ impl App {
         ];
         let details: Map<_, _> = details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let action = NewAction { admin_user_id, target_user_id, action: Kind::AdminAccessBot, details };
-        self.actions.record(&action, now).await?;
+        if let Err(error) = self.actions.record(&action, now).await {
+            // Telegram was called, so the log is the only trace of the access.
+            let cause = error.to_string();
+            tracing::error!(admin_user_id, target_user_id, error = cause, "failed to record an access to a bot");
+            return Err(error.into());
+        }
         self.calls.measure(metrics::ADMIN_ACTIONS);
         Ok(())
     }

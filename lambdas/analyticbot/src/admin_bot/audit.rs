@@ -14,7 +14,7 @@ use crate::{
     wire::{ActionList, ListActions},
 };
 
-/// The most characters of a sort key: a time, a separator and a ULID have 51.
+/// The maximum length of a sort key, in characters: a time, a separator and a ULID have 51.
 const MOST_CHARACTERS: usize = 64;
 
 pub(super) async fn list(
@@ -48,7 +48,12 @@ fn decode(user_id: u64, cursor: &str) -> Option<Item> {
 }
 
 fn invalid() -> ApiError {
-    ApiError::invalid(&[Fault::new("query", "cursor", "value_error", "is no cursor of this list")])
+    ApiError::invalid(&[Fault::new(
+        "query",
+        "cursor",
+        "value_error",
+        "is not a cursor of this list; omit it to start with the newest action",
+    )])
 }
 
 #[cfg(test)]

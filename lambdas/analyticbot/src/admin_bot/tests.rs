@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use crate::{
     telegram::server::Server,
-    testing::world::{ACTIONS, ADMIN, ANA, BEN, BOTS, OWNER, USERS, World, token},
+    testing::{
+        error_reply,
+        lines::Lines,
+        world::{ACTIONS, ADMIN, ANA, BEN, BOTS, OWNER, USERS, World, token},
+    },
 };
 
 async fn world_with_bot() -> World {
@@ -160,6 +164,26 @@ async fn each_access_is_recorded_with_its_outcome() {
     outcomes.sort();
     assert_eq!(outcomes, ["ok", "telegram_error"]);
     assert_eq!(world.bot(ANA)["status"], "suspended");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_access_that_cannot_be_recorded_returns_nothing_and_is_logged() {
+    let lines = Lines::default();
+    let _guard = lines.listen_to_json();
+    let world = world_with_bot().await;
+    world.replace_answers(|request| match request.action.as_str() {
+        "DynamoDB.PutItem" => error_reply("AccessDeniedException"),
+        _ => None,
+    });
+    let answer = world.admin(ADMIN, "POST", "1/access", json!({})).await;
+    assert_eq!(answer.error(), (500, "INTERNAL"));
+    assert!(!answer.body.to_string().contains("stub_1001_bot"), "{}", answer.body);
+    assert_eq!((recorded(&world), world.leases(ANA)), (Vec::new(), 0));
+    let text = lines.text();
+    let logged = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let logged: Vec<_> = logged.filter(|line| line["message"] == "failed to record an access to a bot").collect();
+    assert_eq!(logged.len(), 1, "{text}");
+    assert_eq!([&logged[0]["admin_user_id"], &logged[0]["target_user_id"]], [&json!(ADMIN), &json!(ANA)]);
 }
 
 #[tokio::test(flavor = "current_thread")]

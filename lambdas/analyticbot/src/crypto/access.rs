@@ -12,9 +12,9 @@ use crate::domain::{names, ulid, user::User};
 
 /// The `typ` claim.
 const KIND: &str = "access";
-/// What the secret is for, in errors.
+/// The purpose of the secret, for errors.
 const PURPOSE: &str = "access tokens";
-/// The most characters of a token, so that no long text is parsed.
+/// The maximum length of a token, in characters, so that no long text is parsed.
 const MOST_CHARACTERS: usize = 4096;
 
 /// Issues and verifies access tokens.
@@ -25,7 +25,7 @@ pub struct AccessTokens {
     lifetime: i64,
 }
 
-/// Why a token is refused or not verified.
+/// The reason why a token is refused or not verified.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// Its form, algorithm, signature, age, kind or user is wrong.
@@ -34,7 +34,7 @@ pub enum AccessError {
     /// The secret is not usable, so the token was not verified.
     #[error(transparent)]
     Secret(#[from] UnusableSecret),
-    /// The system has no randomness.
+    /// The operating system returned no random bytes.
     #[error("failed to generate the ID of a token")]
     Random(#[from] getrandom::Error),
 }
@@ -47,7 +47,7 @@ impl AccessError {
     }
 }
 
-/// The claims that decide. Numbers must be integers: a text or a fraction is no time.
+/// The claims that decide. Times must be integers: a text or a fraction is refused.
 #[derive(Deserialize)]
 struct Times {
     exp: i64,

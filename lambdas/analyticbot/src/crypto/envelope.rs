@@ -43,17 +43,17 @@ pub struct Sealed {
     pub session: Option<Vec<u8>>,
 }
 
-/// Why credentials could not be encrypted or decrypted.
+/// The reason why credentials could not be encrypted or decrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
-    /// There is no data key.
+    /// KMS returned no data key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A field was refused.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// The decrypted token is no text.
-    #[error("the decrypted token is no text")]
+    /// The decrypted token is not UTF-8.
+    #[error("the decrypted token is not UTF-8")]
     Text,
 }
 
@@ -74,7 +74,7 @@ impl Envelope {
     /// Encrypts credentials under a new data key.
     ///
     /// # Errors
-    /// When KMS generates no key, or when the system has no randomness.
+    /// When KMS generates no key, or when the operating system returns no random bytes.
     pub async fn seal(&self, user_id: u64, credentials: &Credentials) -> Result<Sealed, EnvelopeError> {
         let Generated { key, wrapped } = self.keys.generate(user_id).await?;
         let bot_token = key.seal(user_id, Field::BotToken, credentials.bot_token.as_bytes())?;

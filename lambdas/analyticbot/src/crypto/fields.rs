@@ -48,14 +48,14 @@ impl Field {
 /// A field could not be encrypted or decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
-    /// The system has no randomness.
-    #[error("the system has no randomness")]
+    /// The operating system returned no random bytes.
+    #[error("the operating system returned no random bytes")]
     Random,
     /// The key was not usable.
     #[error("the data key is not usable")]
     Key,
     /// The ciphertext belongs to another key, row or field, or was changed.
-    #[error("the field `{0}` cannot be decrypted")]
+    #[error("failed to decrypt the field `{0}`: it was changed, or belongs to another key, row or field")]
     Refused(&'static str),
 }
 
@@ -72,7 +72,7 @@ impl DataKey {
     /// Encrypts a field of a user's row.
     ///
     /// # Errors
-    /// When the system has no randomness.
+    /// When the operating system returns no random bytes.
     pub fn seal(&self, user_id: u64, field: Field, plaintext: &[u8]) -> Result<Vec<u8>, FieldError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| FieldError::Random)?;

@@ -24,13 +24,13 @@ pub struct Keys {
     stage: String,
 }
 
-/// Why there is no data key.
+/// The reason why KMS returned no data key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// KMS refused or did not answer. Boxed, because the SDK's error is large.
     #[error("failed to {0} a data key")]
     Call(&'static str, #[source] Box<CallError>),
-    /// KMS answered with something else.
+    /// The response contains no key of the right length.
     #[error("KMS returned no key of {KEY_BYTES} bytes")]
     Form,
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::envelope::Sealed;
 
-/// The most entries.
+/// The maximum number of entries.
 pub const MOST_ENTRIES: usize = 100;
 /// The longest life of an entry.
 pub const LONGEST: SignedDuration = SignedDuration::from_mins(30);
@@ -28,7 +28,7 @@ pub struct RowState<'a> {
     pub user_id: u64,
     /// The time of the row's last change.
     pub updated_at: &'a str,
-    /// What the row contains.
+    /// The encrypted content of the row.
     pub sealed: &'a Sealed,
 }
 
@@ -41,10 +41,13 @@ struct Entry {
 }
 
 impl Entry {
-    fn is_of(&self, row: RowState<'_>, now: Timestamp) -> bool {
+    fn is_fresh(&self, now: Timestamp) -> bool {
         let age = now.duration_since(self.made);
-        let is_fresh = age >= SignedDuration::ZERO && age < LONGEST;
-        is_fresh && self.user_id == row.user_id && self.updated_at == row.updated_at && self.sealed == *row.sealed
+        age >= SignedDuration::ZERO && age < LONGEST
+    }
+
+    fn is_of(&self, row: RowState<'_>) -> bool {
+        self.user_id == row.user_id && self.updated_at == row.updated_at && self.sealed == *row.sealed
     }
 }
 
@@ -57,8 +60,9 @@ impl Memo {
     #[must_use]
     pub fn get(&self, row: RowState<'_>, now: Timestamp) -> Option<Token> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // An entry of another state of the row is of no use any more.
-        entries.retain(|entry| entry.user_id != row.user_id || entry.is_of(row, now));
+        // An old entry of any user is dropped, because its token must not stay in memory. An entry of another state of the row is of
+        // no use any more.
+        entries.retain(|entry| entry.is_fresh(now) && (entry.user_id != row.user_id || entry.is_of(row)));
         entries.iter().find(|entry| entry.user_id == row.user_id).map(|entry| entry.token.clone())
     }
 
@@ -124,6 +128,18 @@ mod tests {
         assert!(memo.get(row, at(30 * 60)).is_none());
         memo.put(row, token("t"), at(100));
         assert!(memo.get(row, at(99)).is_none(), "a clock that was set back");
+    }
+
+    #[test]
+    fn an_old_token_leaves_memory_with_the_next_request_of_any_user() {
+        let (memo, stored) = (Memo::default(), sealed(1));
+        let row = |user_id| RowState { user_id, updated_at: "a", sealed: &stored };
+        let old = token("t");
+        memo.put(row(7), old.clone(), at(0));
+        assert!(memo.get(row(8), at(30 * 60 - 1)).is_none());
+        assert_eq!((memo.len(), Arc::strong_count(&old)), (1, 2));
+        assert!(memo.get(row(8), at(30 * 60)).is_none());
+        assert_eq!((memo.len(), Arc::strong_count(&old)), (0, 1), "the memo holds no token");
     }
 
     #[test]

@@ -1,31 +1,31 @@
 //! Passwords, hashed with bcrypt.
 //!
 //! bcrypt ignores all bytes after the 72nd, and implementations differ about NUL. Passwords with either are refused before they are
-//! hashed, so no two passwords are equal to it.
+//! hashed, so bcrypt distinguishes all accepted passwords.
 
 use bcrypt::BcryptError;
 
 /// The logarithm of the number of rounds.
 pub const COST: u32 = 12;
-/// The most bytes that bcrypt reads.
+/// The maximum number of bytes that bcrypt reads.
 pub const MOST_BYTES: usize = 72;
-/// The fewest characters.
+/// The minimum length, in characters.
 pub const LEAST_CHARACTERS: usize = 8;
 /// A hash of the same cost, for unknown users: a guess then takes as long as for known ones. No password is known for it, and the
 /// result of the comparison is ignored.
 const DUMMY: &str = "$2b$12$EixQmYVK1fsbw1ZfbX3OXeTbKxn96p36WQoeG6Lruj3vjPGga31lW";
 
-/// Why a password was not hashed.
+/// The reason why a password was not hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// It is too short.
-    #[error("a password has at least {LEAST_CHARACTERS} characters")]
+    #[error("a password must have at least {LEAST_CHARACTERS} characters")]
     Short,
     /// It is too long.
-    #[error("a password has at most {MOST_BYTES} bytes")]
+    #[error("a password must have at most {MOST_BYTES} bytes")]
     Long,
     /// It contains NUL.
-    #[error("a password contains no NUL")]
+    #[error("a password must not contain NUL")]
     Nul,
     /// bcrypt failed.
     #[error("failed to hash a password")]

@@ -6,14 +6,14 @@ use common::token::{SecretError, SecretSource};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// The fewest bytes of a secret: a key of HMAC-SHA256 has at least as many bits as its hash (RFC 7518, section 3.2).
+/// The minimum length of a secret, in bytes: a key of HMAC-SHA256 has at least as many bits as its hash (RFC 7518, section 3.2).
 pub const SECRET_BYTES: usize = 32;
 
-/// Why a secret is not usable.
+/// The reason why a secret is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableSecret {
     /// It cannot be read.
-    #[error("the secret of {0} is unavailable")]
+    #[error("failed to read the secret of {0}")]
     Unavailable(&'static str, #[source] SecretError),
     /// It is too short.
     #[error("the secret of {0} has fewer than {SECRET_BYTES} bytes")]

@@ -1,4 +1,4 @@
-//! Bots as responses show them. `state.rs` decides who may change their status.
+//! Bots as responses show them. `state.rs` decides how their status changes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,11 +39,11 @@ impl Status {
 /// A bot without its secrets: the part of the item `USER#<user_id>` that responses show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BotStatus {
-    /// Counts from 1.
+    /// The ID in this system, from 1.
     pub id: u64,
     /// The user that owns the bot.
     pub user_id: u64,
-    /// The name at Telegram.
+    /// The username at Telegram.
     pub bot_username: Option<String>,
     /// The ID at Telegram.
     pub bot_id: Option<i64>,
@@ -51,19 +51,19 @@ pub struct BotStatus {
     pub status: Status,
     /// Whether Telegram accepted the token.
     pub is_verified: bool,
-    /// The bot's own limit of requests per second.
+    /// The maximum number of calls to Telegram per second.
     pub max_requests_per_second: u32,
-    /// The bot's own limit of concurrent requests.
+    /// The maximum number of concurrent calls to Telegram.
     pub max_concurrent_requests: u32,
     /// The number of calls to Telegram.
     pub total_requests: u64,
-    /// The last call to Telegram.
+    /// The time of the last call to Telegram.
     pub last_used_at: Option<String>,
-    /// When the bot was registered.
+    /// The time of the registration.
     pub created_at: String,
-    /// The last change.
+    /// The time of the last change.
     pub updated_at: String,
-    /// Why an administrator suspended the bot.
+    /// The reason for the suspension, if the bot is suspended.
     pub suspension_reason: Option<String>,
 }
 

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The limits of a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
-    /// The most calls to Telegram in a second.
+    /// The maximum number of calls to Telegram per second.
     pub max_requests_per_second: u32,
-    /// The most concurrent calls to Telegram.
+    /// The maximum number of concurrent calls to Telegram.
     pub max_concurrent_requests: u32,
 }
 

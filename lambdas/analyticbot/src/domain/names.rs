@@ -1,21 +1,22 @@
 //! Names of bots and users, and IDs in paths.
 
-/// The most characters of a bot's name: Telegram's names have 5 to 32 (Telegram Bot API, "BotFather": creating a new bot).
+/// The maximum length of a bot's name: Telegram's names have 5 to 32 (Telegram Bot API, "BotFather": creating a new bot).
 pub const BOT_NAME_CHARACTERS: usize = 32;
-/// The most characters of a user's name.
+/// The maximum length of a user's name, in characters.
 pub const USER_NAME_CHARACTERS: usize = 64;
-/// The most characters of an e-mail address (RFC 3696, erratum 1690).
+/// The maximum length of an e-mail address, in characters (RFC 3696, erratum 1690).
 pub const EMAIL_CHARACTERS: usize = 254;
 
-/// The name has a character that is neither an ASCII letter or digit nor an underscore, or too many of them.
+/// The name is too long, or has a character that is not an ASCII letter, a digit or an underscore. The message is the rest of a
+/// sentence about the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name of a bot has at most {BOT_NAME_CHARACTERS} ASCII letters, digits and underscores")]
+#[error("must have at most {BOT_NAME_CHARACTERS} characters, all of them ASCII letters, digits or underscores")]
 pub struct BotNameFault;
 
-/// Returns a bot's name without spaces around it and without one leading `@`. A blank name is none.
+/// Returns a bot's name without spaces around it and without one leading `@`. A blank name counts as absent.
 ///
 /// # Errors
-/// When it has another character, or too many.
+/// When it is too long or has another character.
 pub fn bot_name(text: &str) -> Result<Option<&str>, BotNameFault> {
     let text = text.trim();
     let text = text.strip_prefix('@').unwrap_or(text);

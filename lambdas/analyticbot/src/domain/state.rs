@@ -1,4 +1,4 @@
-//! Who may change a bot's status: one table of states and events.
+//! The changes of a bot's status: one table of states and events.
 
 use super::bot::Status;
 
@@ -34,14 +34,14 @@ impl Event {
     ];
 }
 
-/// What an event does.
+/// The effect of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The bot has this status and this `is_verified`.
     Becomes(Status, bool),
-    /// The bot has this status; its `is_verified` stays.
+    /// The bot has this status; its `is_verified` is unchanged.
     Marked(Status),
-    /// Status and `is_verified` stay.
+    /// Status and `is_verified` are unchanged.
     Unchanged,
     /// The bot is deleted.
     Deleted,
@@ -49,9 +49,9 @@ pub enum Effect {
     Refused,
 }
 
-/// Returns what an event does to a bot.
+/// Returns the effect of an event on a bot.
 ///
-/// A user cannot remove a suspended bot: to create it again would undo the suspension.
+/// A user cannot remove a suspended bot: creating it again would undo the suspension.
 #[must_use]
 pub const fn effect(from: Status, event: Event) -> Effect {
     match (from, event) {

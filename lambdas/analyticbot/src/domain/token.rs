@@ -1,26 +1,28 @@
 //! The form of a bot's token: `<bot ID>:<secret>`. The errors never contain the text.
 
-/// The fewest characters of the secret.
+/// The minimum length of the secret, in characters.
 pub const LEAST_SECRET: usize = 35;
-/// The most characters of a token: Telegram's have less than 60, and names no limit.
+/// The maximum length of a token, in characters. Telegram's tokens have fewer than 60; Telegram documents no limit.
 pub const MOST_CHARACTERS: usize = 128;
-/// The most digits of a bot's ID: those of a positive `i64` without its largest numbers.
+/// The maximum number of digits of a bot's ID, so that every ID is an `i64`.
 const MOST_DIGITS: usize = 18;
 
-/// Why a text is no token.
+/// The reason why a text is not a token. The message is the rest of a sentence about the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
     /// It is blank.
-    #[error("the token must not be empty")]
+    #[error("must not be empty")]
     Empty,
     /// It has no colon.
-    #[error("the token must contain a colon")]
+    #[error("must contain a colon")]
     NoColon,
     /// It has several colons.
-    #[error("the token must contain only one colon")]
+    #[error("must contain only one colon")]
     Colons,
     /// It has another form.
-    #[error("the token must be digits, a colon and at least {LEAST_SECRET} letters, digits, `_` or `-`")]
+    #[error(
+        "must be digits, a colon and at least {LEAST_SECRET} letters, digits, `_` or `-`: at most {MOST_CHARACTERS} characters in all"
+    )]
     Form,
 }
 
@@ -35,7 +37,7 @@ impl TokenFault {
 /// Returns the token in a text, without spaces around it.
 ///
 /// # Errors
-/// When the text is no token.
+/// When the text is not a token.
 pub fn parse(text: &str) -> Result<&str, TokenFault> {
     let text = text.trim();
     if text.is_empty() {

@@ -10,7 +10,7 @@ const LENGTH: usize = 26;
 /// Returns an identifier of a time.
 ///
 /// # Errors
-/// When the system has no randomness.
+/// When the operating system returns no random bytes.
 pub fn generate(time: Timestamp) -> Result<String, getrandom::Error> {
     let mut random = [0; 10];
     getrandom::fill(&mut random)?;

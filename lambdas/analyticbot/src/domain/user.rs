@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads its own bot.
+    /// As a user: routes distinguish administrators only.
     Viewer,
     /// Manages its own bot.
     User,
-    /// As a user.
+    /// Manages its own bot, like a user.
     Moderator,
     /// Manages every bot.
     Admin,
@@ -56,7 +56,7 @@ pub struct User {
     pub role: Role,
     /// Whether the user may sign in and use its tokens.
     pub is_active: bool,
-    /// A status for people.
+    /// The status for display.
     pub status: String,
     /// The full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, error::Category};
 
 use super::{
     error::{ApiError, Code, Fault},
@@ -27,7 +27,7 @@ impl<S: Send + Sync, T: JsonSchema + DeserializeOwned> FromRequest<S> for Json<T
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let too_large = || ApiError::new(Code::PayloadTooLarge, "The body has more than 64 KiB");
+        let too_large = || ApiError::new(Code::PayloadTooLarge, "The body is larger than 64 KiB");
         let bytes = Bytes::from_request(request, state).await.map_err(|_| too_large())?;
         if bytes.len() > BODY_BYTES {
             return Err(too_large());
@@ -42,12 +42,12 @@ impl<S: Send + Sync, T: JsonSchema + DeserializeOwned> FromRequest<S> for Json<T
 fn parse<T: JsonSchema + DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let fault =
         |kind, msg: &str| ApiError::invalid(&[Fault { loc: vec!["body".to_owned()], msg: msg.to_owned(), kind }]);
-    let Ok(Unique(body)) = serde_json::from_slice(bytes) else {
-        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
-            Ok(_) => fault("duplicate_key", "contains a key twice"),
-            Err(_) => fault("json_invalid", "is not valid JSON"),
-        });
-    };
+    let Unique(body) = serde_json::from_slice(bytes).map_err(|error: serde_json::Error| match error.classify() {
+        // JSON that `Unique` refuses.
+        Category::Data => fault("duplicate_key", "contains a duplicate key"),
+        // JSON that is nested too deeply is among the syntax errors.
+        _ => fault("json_invalid", "is not valid JSON"),
+    })?;
     let Value::Object(fields) = body else { return Err(fault("object_type", "must be a JSON object")) };
     let faults = Shape::of::<T>().faults("body", &fields);
     if !faults.is_empty() {
@@ -106,6 +106,7 @@ mod tests {
             (format!(r#""{SECRET}""#), "object_type"),
             (format!(r#"{{"{SECRET}":1}}"#), "missing"),
             (String::new(), "json_invalid"),
+            (format!(r#"{{"bot_token":"{SECRET}","unknown":{}{}}}"#, "[".repeat(200), "]".repeat(200)), "json_invalid"),
         ];
         for (body, kind) in bodies {
             let (status, detail) = read("application/json", body.clone()).await.expect_err(&body);

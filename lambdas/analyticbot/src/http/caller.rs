@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::error::{ApiError, Code};
 use crate::{crypto::access::AccessTokens, domain::user::User, store::users::Users};
 
-/// What verifies callers. A state of a router from which `Arc<Access>` can be taken has the extractors of this module.
+/// Verifies callers. The extractors of this module work with every router whose state contains an `Arc<Access>`.
 #[derive(Debug)]
 pub struct Access {
     /// Verifies tokens.
@@ -55,7 +55,11 @@ impl Access {
             Err(error) if error.is_refusal() => return Err(ApiError::unauthenticated().because(&error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let user = self.users.get(id).await?.ok_or_else(|| ApiError::unauthenticated().because("no such user"))?;
+        let user = self
+            .users
+            .get(id)
+            .await?
+            .ok_or_else(|| ApiError::unauthenticated().because("the token's user does not exist"))?;
         if !user.is_active {
             return Err(inactive());
         }
@@ -65,7 +69,7 @@ impl Access {
 
 /// The response to a user whose account is not active.
 pub(crate) fn inactive() -> ApiError {
-    ApiError::new(Code::AccountInactive, "Account is not active")
+    ApiError::new(Code::AccountInactive, "The account is not active; ask the operator of this service to activate it")
 }
 
 /// Returns the token of the only `Authorization` header, if its scheme is `Bearer` (RFC 6750, section 2.1).

@@ -1,6 +1,6 @@
 //! Error responses: `{"error":"snake_code","detail":…,"code":"UPPER_CODE"}`.
 //!
-//! The detail is a text, or a list of faults for status 422. Neither contains what the client sent. The cause of an internal error is
+//! The detail is a text, or a list of faults for status 422. Neither repeats input of the client. The cause of an internal error is
 //! only logged.
 
 use std::sync::Arc;
@@ -48,7 +48,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The token has the wrong form, or Telegram rejects it. The status is not 401: that one is about the caller's own login.
+    /// The token has the wrong form, or Telegram rejects it. The status is not 401, which means the caller's own sign-in.
     InvalidBotToken = 400 "INVALID_BOT_TOKEN",
     /// The caller has a bot already.
     BotAlreadyExists = 400 "BOT_ALREADY_EXISTS",
@@ -60,7 +60,7 @@ codes! {
     NotAuthenticated = 401 "NOT_AUTHENTICATED",
     /// Name or password is wrong.
     InvalidCredentials = 401 "INVALID_CREDENTIALS",
-    /// The caller is no administrator.
+    /// The caller is not an administrator.
     AdminRequired = 403 "ADMIN_REQUIRED",
     /// The caller's account is not active.
     AccountInactive = 403 "ACCOUNT_INACTIVE",
@@ -70,11 +70,11 @@ codes! {
     BotNotFound = 404 "BOT_NOT_FOUND",
     /// There is no such route.
     NotFound = 404 "NOT_FOUND",
-    /// The route has other methods.
+    /// The route does not support the method.
     MethodNotAllowed = 405 "METHOD_NOT_ALLOWED",
-    /// Another user's bot has the token.
+    /// Another user has registered the bot.
     TokenInUse = 409 "TOKEN_IN_USE",
-    /// Another user's bot has the name.
+    /// Another user has registered a bot with the name.
     UsernameInUse = 409 "USERNAME_IN_USE",
     /// The body is too large.
     PayloadTooLarge = 413 "PAYLOAD_TOO_LARGE",
@@ -90,9 +90,9 @@ codes! {
     LoginRateLimited = 429 "LOGIN_RATE_LIMITED",
     /// Telegram's limit is reached.
     TelegramRateLimited = 429 "TELEGRAM_RATE_LIMITED",
-    /// The error is not the client's.
+    /// An internal error.
     Internal = 500 "INTERNAL",
-    /// Telegram does not answer, or answers with an error of its own.
+    /// Telegram does not respond, or responds with a server error.
     TelegramUnavailable = 503 "TELEGRAM_UNAVAILABLE",
     /// Telegram takes too long.
     TelegramTimeout = 504 "TELEGRAM_TIMEOUT",
@@ -101,9 +101,9 @@ codes! {
 /// An invalid part of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where: `body`, `query` or `path`, and the name of the field or parameter.
+    /// The place: `body`, `query` or `path`, and the name of the field or parameter.
     pub loc: Vec<String>,
-    /// Why, without what the client sent.
+    /// The reason, as the rest of a sentence about the field. It repeats no input of the client.
     pub msg: String,
     /// The kind, for example `missing`.
     pub kind: &'static str,

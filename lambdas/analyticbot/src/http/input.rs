@@ -25,7 +25,7 @@ impl<S: Send + Sync, T: JsonSchema + DeserializeOwned> FromRequestParts<S> for Q
         let fault = || {
             ApiError::invalid(&[Fault {
                 loc: vec!["query".to_owned()],
-                msg: "is invalid".to_owned(),
+                msg: "is not a valid query string".to_owned(),
                 kind: "value_error",
             }])
         };
@@ -45,7 +45,7 @@ impl<S: Send + Sync, T: JsonSchema + DeserializeOwned> FromRequestParts<S> for Q
     }
 }
 
-/// Converts the text of a parameter to its type. A text that is no integer stays a text, which the schema refuses.
+/// Converts the text of a parameter to its type. A text that is not an integer stays a text, which the schema refuses.
 fn typed(text: String, schema: &Value) -> Value {
     let is_number = text.strip_prefix('-').unwrap_or(&text).bytes().all(|byte| byte.is_ascii_digit());
     let number = if schema["type"] == "integer" && is_number { text.parse::<i64>().ok() } else { None };
@@ -60,7 +60,14 @@ impl<S: Send + Sync> FromRequestParts<S> for UserId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let fault = || ApiError::invalid(&[Fault::new("path", "user_id", "int_parsing", "must be the ID of a user")]);
+        let fault = || {
+            ApiError::invalid(&[Fault::new(
+                "path",
+                "user_id",
+                "int_parsing",
+                "must be the ID of a user: a positive integer",
+            )])
+        };
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| fault())?;
         names::user_id(&text).map(Self).ok_or_else(fault)
     }

@@ -38,7 +38,9 @@ where
     }
     router
         .fallback(async || ApiError::new(Code::NotFound, "There is no such route"))
-        .method_not_allowed_fallback(async || ApiError::new(Code::MethodNotAllowed, "The route has other methods"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(Code::MethodNotAllowed, "The route does not support this method")
+        })
         // Bodies have a limit of their own, with an error of this API.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(F::NAME, log))

@@ -10,7 +10,7 @@ use crate::domain::{
     time,
 };
 
-/// Who calls Telegram with a bot.
+/// The caller on whose behalf Telegram is called with a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// Its user, unless the bot is suspended.

@@ -23,9 +23,10 @@ struct Leases {
 }
 
 impl Lease {
-    fn new(user_id: u64) -> Result<Self, AwsError> {
+    pub(super) fn new(user_id: u64) -> Result<Self, AwsError> {
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| AwsError::unexpected("name a lease", error.to_string()))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| AwsError::unexpected("generate the ID of a lease", error.to_string()))?;
         Ok(Self { user_id, id: hex::encode(random) })
     }
 
@@ -59,19 +60,21 @@ impl Limits {
             tracing::error!(
                 user_id = lease.user_id,
                 error = error.to_string(),
-                "failed to release a lease; it expires"
+                "failed to release a lease; the bot can use it again after it has expired"
             );
         }
     }
 
-    /// Adds the lease if the map has room. A path into a map that does not exist cannot be set, so the first lease creates the map:
+    /// Adds the lease if the map has room, or if it is there already: the SDK repeats a request whose answer was lost.
+    ///
+    /// A path into a map that does not exist cannot be set, so the first lease creates the map:
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html>.
-    async fn take(&self, lease: &Lease, most: u32) -> Result<bool, AwsError> {
+    pub(super) async fn take(&self, lease: &Lease, most: u32) -> Result<bool, AwsError> {
         let expires = Timestamp::now().as_millisecond() + LEASE_SECONDS * 1000;
         let add = Change::new().set(&lease.path(), expires).when(|at| {
             let (leases, most) = (at.name(LEASES), at.value(most));
             // The size of an absent attribute fulfils no comparison.
-            format!("size({leases}) < {most}")
+            format!("size({leases}) < {most} OR {}", at.exists(&lease.path()))
         });
         if self.database.update(&self.table, lease.key(), add).await?.is_some() {
             return Ok(true);
@@ -93,7 +96,7 @@ impl Limits {
         if expired.is_empty() {
             return Ok(());
         }
-        tracing::warn!(user_id = lease.user_id, expired = expired.len(), "leases of crashed calls are removed");
+        tracing::warn!(user_id = lease.user_id, expired = expired.len(), "removed expired leases of crashed calls");
         self.database.update(&self.table, lease.key(), change).await.map(|_| ())
     }
 }

@@ -51,7 +51,7 @@ fn operation_section(page: &mut String, document: &Value, name: &str, operation:
     let summary = text(&operation["summary"]);
     add(page, format_args!("<article><h3><code>{}</code></h3><p>{summary}", escaped(name)));
     let needs_token = !operation["security"].is_null();
-    page.push_str(if needs_token { ". Needs a token.</p>" } else { ".</p>" });
+    page.push_str(if needs_token { ". Needs an access token.</p>" } else { ".</p>" });
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     let parameters: Map<_, _> = parameters
         .filter_map(|parameter| Some((parameter["name"].as_str()?.to_owned(), parameter["schema"].clone())))

@@ -66,7 +66,7 @@ fn operation(path: &str, description: Description, problem: &Value) -> Value {
         Answer::Page => content("text/html", json!({"type": "string"})),
     };
     if id == HEALTH {
-        // A degraded system is described as a healthy one is.
+        // A degraded system has the same response body as a healthy one.
         responses.insert("503".to_owned(), json!({"description": describe::reason(503), "content": success}));
     }
     responses.insert(status.to_string(), json!({"description": "Success", "content": success}));
@@ -104,7 +104,8 @@ fn failure(status: u16, problem: &Value) -> Value {
         401 => response["headers"] = header("WWW-Authenticate", "Always `Bearer`", "string"),
         // API Gateway's own throttle answers without the header.
         429 => {
-            response["headers"] = header("Retry-After", "The seconds after which the client may try again", "integer")
+            response["headers"] =
+                header("Retry-After", "The number of seconds after which the client may try again", "integer")
         }
         _ => {}
     }

@@ -26,7 +26,7 @@ pub enum Kind {
 /// A recorded action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
-    /// A ULID.
+    /// The ID, a ULID.
     pub id: String,
     /// The administrator.
     pub admin_user_id: u64,
@@ -34,7 +34,7 @@ pub struct Action {
     pub target_user_id: u64,
     /// The kind.
     pub action: Kind,
-    /// What was done.
+    /// The details of the action.
     pub details: Map<String, Value>,
     /// The time.
     pub timestamp: String,
@@ -49,21 +49,21 @@ pub struct NewAction {
     pub target_user_id: u64,
     /// The kind.
     pub action: Kind,
-    /// What is done.
+    /// The details of the action.
     pub details: Map<String, Value>,
 }
 
-/// Which actions a page lists.
+/// The actions that a page lists.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selection {
-    /// Those on a user's bot.
+    /// The actions on a user's bot.
     Target(u64),
-    /// Those of an administrator.
+    /// The actions of an administrator.
     Admin(u64),
-    /// Those of a kind.
+    /// The actions of a kind.
     Kind(Kind),
-    /// Those of a day, `2026-01-31`.
+    /// The actions of a day, such as `2026-01-31`.
     Day(String),
 }
 
@@ -92,7 +92,7 @@ impl Actions {
     /// Returns the write of an action, for a transaction with the change that it describes.
     ///
     /// # Errors
-    /// When the system has no randomness.
+    /// When the operating system returns no random bytes.
     pub fn write(&self, new: &NewAction, now: Timestamp) -> Result<Write, AwsError> {
         let id = ulid::generate(now)
             .map_err(|error| AwsError::unexpected("generate the ID of an action", error.to_string()))?;
@@ -121,7 +121,7 @@ impl Actions {
         Err(AwsError::unexpected("record an action", "another action has its ID"))
     }
 
-    /// Returns a page, the newest first, after the key `start`; and the key to continue after, if there may be more.
+    /// Returns a page, newest first, after the key `start`; and the key to continue after, if there may be more.
     ///
     /// # Errors
     /// When the request fails.

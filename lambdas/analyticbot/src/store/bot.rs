@@ -100,14 +100,14 @@ pub(super) fn read(mut item: Item) -> Result<Bot, AwsError> {
     };
     let (dek, bot_token) = (binary(DEK), binary(Field::BotToken.attribute()));
     let (Some(dek), Some(bot_token)) = (dek, bot_token) else {
-        return Err(AwsError::unexpected("read a bot", "its credentials are no bytes"));
+        return Err(AwsError::unexpected("read a bot", "its credentials are not stored as bytes"));
     };
     let [api_hash, phone, session] =
         [Field::ApiHash, Field::Phone, Field::Session].map(|field| binary(field.attribute()));
     let sealed = Sealed { dek, bot_token, api_hash, phone, session };
     let Private { telegram_api_id, enc_v, fingerprint, version } = from_item(item.clone())?;
     if enc_v != VERSION {
-        return Err(AwsError::unexpected("read a bot", "its credentials have a format of another version"));
+        return Err(AwsError::unexpected("read a bot", "the format version of its credentials is unknown"));
     }
     Ok(Bot { status: read_listed(item)?, api_id: telegram_api_id, fingerprint, sealed, version })
 }

@@ -72,11 +72,11 @@ pub struct Identity {
 pub enum Created {
     /// The bot exists now.
     Bot(Box<Bot>),
-    /// The user has a bot already.
+    /// The user already has a bot.
     AlreadyExists,
-    /// Another user's bot has the token, or is the same bot with another token.
+    /// Another user has registered the bot, with this token or another one.
     TokenInUse,
-    /// Another user's bot has the name.
+    /// Another user has registered a bot with the name.
     UsernameInUse,
 }
 
@@ -91,7 +91,7 @@ pub enum Changed {
     Suspended,
     /// The bot lacks its ID at Telegram.
     Incomplete,
-    /// Another user's bot has the name that Telegram reported.
+    /// Another user has registered a bot with the name that Telegram reported.
     UsernameInUse,
 }
 
@@ -106,7 +106,7 @@ pub enum Removed {
     Suspended,
 }
 
-/// Who administers a bot, and where that is recorded.
+/// The administrator of a change, and the table that records it.
 #[derive(Debug, Clone, Copy)]
 pub struct Audit<'a> {
     /// The table of actions.
@@ -160,13 +160,17 @@ impl Bots {
             item.insert("user_id".to_owned(), tables::to_attribute(user_id)?);
             writes.push(Write::Put(self.table.clone(), item, absent()));
         }
-        Ok(match self.database.transact(writes).await? {
-            TransactionOutcome::Committed => Created::Bot(Box::new(bot)),
-            TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => Created::AlreadyExists,
-            TransactionOutcome::ConditionsFailed(failed) if failed.iter().any(|at| Some(at - 1) != name) => {
-                Created::TokenInUse
-            }
-            TransactionOutcome::ConditionsFailed(_) => Created::UsernameInUse,
+        let failed = match self.database.transact(writes).await? {
+            TransactionOutcome::Committed => return Ok(Created::Bot(Box::new(bot))),
+            TransactionOutcome::ConditionsFailed(failed) => failed,
+        };
+        // The guards of a simultaneous creation of the same user may fail while its row is still held, and only the row decides.
+        Ok(if failed.contains(&0) || self.get(user_id).await?.is_some() {
+            Created::AlreadyExists
+        } else if failed.iter().any(|at| Some(at - 1) != name) {
+            Created::TokenInUse
+        } else {
+            Created::UsernameInUse
         })
     }
 
@@ -188,11 +192,11 @@ impl Bots {
                 TransactionOutcome::Committed => return Ok(Removed::Removed),
                 TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => {}
                 TransactionOutcome::ConditionsFailed(_) => {
-                    return Err(AwsError::unexpected("remove a bot", "a guard of it belongs to another user"));
+                    return Err(AwsError::unexpected("remove a bot", "one of its guards belongs to another user"));
                 }
             }
         }
-        Err(AwsError::unexpected("remove a bot", "other requests change it"))
+        Err(AwsError::unexpected("remove a bot", "other requests kept changing it; it was not removed"))
     }
 
     /// Records that Telegram accepted the token of the bot that was read as `of`, and how Telegram names it.
@@ -217,7 +221,7 @@ impl Bots {
         self.change(of.status.user_id, &step).await
     }
 
-    /// Changes the limits of the user's own bot. A limit without a value stays.
+    /// Changes the limits of a bot for its user. A limit without a value is unchanged.
     ///
     /// # Errors
     /// When a request fails.
@@ -262,7 +266,7 @@ impl Bots {
         self.change(user_id, &Step { event: Event::Activate, bot_id: None, edit: &|_| {}, action, now }).await
     }
 
-    /// Changes the limits of a user's bot in any state, and records it. A limit without a value stays.
+    /// Changes the limits of a user's bot in any state, and records it. A limit without a value is unchanged.
     ///
     /// # Errors
     /// When a request fails.

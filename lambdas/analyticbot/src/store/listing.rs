@@ -1,4 +1,4 @@
-//! Lists of bots, the newest first, from the indexes.
+//! Lists of bots, newest first, from the indexes.
 
 use analyticbot_contract::tables::{LIST_INDEX, LIST_PK, LIST_SK, STATUS, STATUS_INDEX};
 use tables::{AwsError, Index, Query};
@@ -14,12 +14,12 @@ use crate::domain::bot::{BotStatus, Status};
 pub struct Listing {
     /// The number of all bots that match the filter.
     pub total: u64,
-    /// The bots of the page, the newest first.
+    /// The bots of the page, newest first.
     pub bots: Vec<BotStatus>,
 }
 
 impl Bots {
-    /// Returns a page of bots, of which the first has number 1. A page beyond the end is empty.
+    /// Returns a page of bots. Page numbers start at 1. A page beyond the end is empty.
     ///
     /// The indexes are eventually consistent, so a new bot may be missing for a moment.
     ///

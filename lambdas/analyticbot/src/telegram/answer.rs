@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::BotToken;
 
-/// The most characters of a description that are kept.
+/// The maximum length of a description, in characters; longer ones are shortened.
 const MOST_DESCRIPTION: usize = 200;
 /// The wait that a response without `retry_after` implies, in seconds.
 const DEFAULT_RETRY_AFTER: u32 = 1;
@@ -32,11 +32,11 @@ pub enum TelegramError {
     /// The bot made too many calls.
     #[error("Telegram accepts the next call in {0} seconds")]
     RetryAfter(u32),
-    /// Telegram is not reachable, answers with a server error, or redirects.
+    /// Telegram is not reachable, responds with a server error, or redirects.
     #[error("Telegram is not available")]
     Unavailable,
     /// The call took too long.
-    #[error("Telegram did not answer in time")]
+    #[error("Telegram did not respond in time")]
     Timeout,
     /// Telegram refused the request for this reason.
     #[error("Telegram refused the request: {0}")]

@@ -23,7 +23,7 @@ use crate::metrics::{self, Metric};
 
 /// The stage whose fake Telegram server is reached without TLS.
 const LOCAL_STAGE: &str = "local";
-/// The most bytes of a response that are read.
+/// The maximum number of bytes that are read from a response.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// The client. Its connector is created on first use, because reading the system's certificates takes time.
@@ -37,7 +37,7 @@ pub struct Telegram {
 
 /// Tokens are sent in the URL, so the connection must be encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the address of the Bot API must start with https://")]
+#[error("TELEGRAM_API_BASE must start with https://, except in stage {LOCAL_STAGE}")]
 pub struct NotEncrypted;
 
 impl Telegram {

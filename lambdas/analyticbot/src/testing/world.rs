@@ -13,7 +13,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tables::{
     Index,
-    testing::{Memory, Request, Schema, Script},
+    testing::{Memory, Reply, Request, Schema, Script},
 };
 
 use super::{SECRET, kms, secret, secret_rule, user};
@@ -32,7 +32,7 @@ pub(crate) const ACTIONS: &str = "actions";
 /// Slow tokens wait longer than the client's timeout of a second.
 const PAUSE: Duration = Duration::from_secs(3);
 
-type Hook = Box<dyn Fn(&Request) + Send>;
+type Hook = Box<dyn Fn(&Request) -> Option<Reply> + Send>;
 
 pub(crate) struct World {
     pub(crate) memory: Memory,
@@ -66,11 +66,11 @@ impl World {
             (stored["pk"], stored["role"]) = (json!(format!("ID#{id}")), json!(role));
             memory.insert(USERS, stored);
         }
-        let hook: Arc<Mutex<Hook>> = Arc::new(Mutex::new(Box::new(|_| {})));
+        let hook: Arc<Mutex<Hook>> = Arc::new(Mutex::new(Box::new(|_| None)));
         let (tables, first, mut kms, secrets) = (memory.clone(), Arc::clone(&hook), kms(), secret_rule(SECRET));
         let script = Script::new(move |request| {
-            first.lock().expect("no panic")(request);
-            tables.answer(request).or_else(|| kms(request)).or_else(|| secrets(request))
+            let replaced = first.lock().expect("no panic")(request);
+            replaced.or_else(|| tables.answer(request)).or_else(|| kms(request)).or_else(|| secrets(request))
         });
         let server = Server::stub(PAUSE);
         let (user_bot, admin_bot) = functions(&script, &server.base).await;
@@ -79,6 +79,14 @@ impl World {
 
     /// Runs `hook` before each request of AWS is answered.
     pub(crate) fn before_requests(&self, hook: impl Fn(&Request) + Send + 'static) {
+        self.replace_answers(move |request| {
+            hook(request);
+            None
+        });
+    }
+
+    /// Answers the requests of AWS for which `hook` has an answer with that one.
+    pub(crate) fn replace_answers(&self, hook: impl Fn(&Request) -> Option<Reply> + Send + 'static) {
         *self.hook.lock().expect("no panic") = Box::new(hook);
     }
 
@@ -122,12 +130,17 @@ pub(crate) fn token(id: u64, behaviour: &str) -> String {
     format!("{id}:{behaviour}{}", "x".repeat(35))
 }
 
-async fn functions(script: &Script, telegram: &str) -> (Router, Router) {
-    let environment = json!({
+/// The variables of the functions of bots.
+pub(crate) fn environment(telegram: &str) -> Value {
+    json!({
         "STAGE": "local", "USERS_TABLE": USERS, "USER_BOT_CREDENTIALS_TABLE": BOTS, "ADMIN_BOT_ACTIONS_TABLE": ACTIONS,
-        "JWT_SECRET_ARN": "jwt", "FINGERPRINT_SECRET_ARN": "fingerprint", "KMS_KEY_ID": "key",
-        "TELEGRAM_API_BASE": telegram, "TELEGRAM_TIMEOUT_S": "1",
-    });
+        "JWT_SECRET_ARN": "jwt", "ACCESS_TOKEN_MINUTES": "30", "FINGERPRINT_SECRET_ARN": "fingerprint",
+        "KMS_KEY_ID": "key", "TELEGRAM_API_BASE": telegram, "TELEGRAM_TIMEOUT_S": "1",
+    })
+}
+
+async fn functions(script: &Script, telegram: &str) -> (Router, Router) {
+    let environment = environment(telegram);
     let of_users = serde_json::from_value(environment.clone()).expect("every variable");
     let of_admins = serde_json::from_value(environment).expect("every variable");
     let user_bot = user_bot::build(&of_users, &script.aws()).await.expect("a function");

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{domain::user::Role, store::actions::Selection};
 
-/// The most actions in an answer.
+/// The maximum number of actions in an answer.
 pub(super) const MOST_ACTIONS: usize = 1000;
 
 /// An operation.
@@ -31,17 +31,30 @@ pub enum Event {
     SetPassword {
         /// The user.
         user: UserName,
-        /// The parameter, if it is named.
+        /// The parameter's name, which may be omitted.
         password_param: Option<String>,
     },
-    /// Lists recorded actions, the newest first.
+    /// Lists recorded actions, newest first.
     ListActions {
         /// Which actions: `{"target": 7}`, `{"admin": 1}`, `{"kind": "suspend_bot"}` or `{"day": "2026-01-31"}`.
         by: Selection,
-        /// The most actions.
+        /// The maximum number of actions.
         #[serde(default = "limit")]
         limit: usize,
     },
+}
+
+impl Event {
+    /// The name of the operation, in events and log lines.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::CreateUser(_) => "create_user",
+            Self::SetRole { .. } => "set_role",
+            Self::SetActive { .. } => "set_active",
+            Self::SetPassword { .. } => "set_password",
+            Self::ListActions { .. } => "list_actions",
+        }
+    }
 }
 
 /// A user to create.
@@ -58,7 +71,7 @@ pub struct NewUserEvent {
     pub full_name: Option<String>,
     /// The user's chat at Telegram.
     pub telegram_id: Option<i64>,
-    /// The parameter, if it is named.
+    /// The parameter's name, which may be omitted.
     pub password_param: Option<String>,
 }
 

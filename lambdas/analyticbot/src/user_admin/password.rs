@@ -19,17 +19,17 @@ pub(super) struct Parameter {
     name: String,
 }
 
-/// Why there is no password.
+/// The reason why no password was taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ParameterError {
     /// The event names another parameter.
-    #[error("`password_param` must be {0}")]
+    #[error("no user was changed: `password_param` must be {0} or absent")]
     Other(String),
     /// The parameter is not encrypted.
-    #[error("the parameter {0} must be a {SECURE}")]
+    #[error("no user was changed: the parameter {0} is not a {SECURE}; delete it and store the password as {SECURE}")]
     Plain(String),
     /// The call failed. Boxed, because the SDK's error is large.
-    #[error("failed to {0} the parameter of the password; no user was changed")]
+    #[error("failed to {0} the parameter with the password; no user was changed")]
     Call(&'static str, #[source] Box<CallError>),
 }
 
@@ -54,7 +54,7 @@ impl Parameter {
 
     /// Reads the password, deletes the parameter, and returns the password's hash.
     ///
-    /// A refused password stays in the parameter: it is of no use to anyone.
+    /// A refused password stays in the parameter, because no account has it.
     pub(super) async fn take_hash(&self, named: Option<&str>) -> Result<String, OperationError> {
         if named.is_some_and(|name| name != self.name) {
             return Err(ParameterError::Other(self.name.clone()).into());

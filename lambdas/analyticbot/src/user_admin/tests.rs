@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use tables::testing::{Reply, Request, Script, error_reply, item, json_reply};
 
 use super::*;
-use crate::{crypto::password::matches, testing::user};
+use crate::{
+    crypto::password::matches,
+    testing::{lines::Lines, user},
+};
 
 const PARAMETER: &str = "/analyticbot/test/bootstrap-password";
 
@@ -36,7 +39,7 @@ async fn run(script: &Script, event: Value) -> Result<Value, String> {
         &script.aws(),
     );
     let event = serde_json::from_value(event).map_err(|error| error.to_string())?;
-    let answer = app.run(event, Timestamp::UNIX_EPOCH).await.map_err(|error| error.to_string())?;
+    let answer = app.handle(event, Timestamp::UNIX_EPOCH).await.map_err(|error| error.to_string())?;
     Ok(serde_json::to_value(answer).expect("JSON"))
 }
 
@@ -73,7 +76,7 @@ async fn another_parameter_is_never_read() {
     let mut event = create();
     event["password_param"] = json!("/another/secret");
     let error = run(&script, event).await.expect_err("another parameter");
-    assert_eq!(error, format!("`password_param` must be {PARAMETER}"));
+    assert_eq!(error, format!("no user was changed: `password_param` must be {PARAMETER} or absent"));
     assert_eq!(actions(&script), [""; 0]);
 }
 
@@ -85,6 +88,37 @@ async fn a_plain_parameter_and_a_refused_password_create_no_user() {
         let error = run(&script, create()).await.expect_err(password);
         assert!(!error.contains(password), "{error}");
         assert_eq!(actions(&script), ["AmazonSSM.GetParameter"]);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn operators_receive_the_causes_of_an_error() {
+    let refused = run(&Script::new(account("SecureString", "short")), create()).await.expect_err("refused");
+    assert!(refused.ends_with("in the parameter: a password must have at least 8 characters"), "{refused}");
+    let missing = run(&Script::new(|_| error_reply("ParameterNotFound")), create()).await.expect_err("no parameter");
+    assert!(missing.starts_with("failed to read the parameter with the password; no user was changed: "), "{missing}");
+    assert!(missing.contains("ParameterNotFound"), "{missing}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_taken_name_is_reported_with_the_deleted_parameter() {
+    for (at, field) in [(1, "username"), (2, "e-mail address")] {
+        let mut account = account("SecureString", "correct horse");
+        let script = Script::new(move |request| match request.action.as_str() {
+            "DynamoDB.TransactWriteItems" => {
+                let code = |write| if write == at { "ConditionalCheckFailed" } else { "None" };
+                let reasons: Vec<_> = (0..3).map(|write| json!({ "Code": code(write) })).collect();
+                let error = json!({
+                    "__type": "com.amazonaws#TransactionCanceledException", "message": "no",
+                    "CancellationReasons": reasons,
+                });
+                Some((400, error.to_string()))
+            }
+            _ => account(request),
+        });
+        let error = run(&script, create()).await.expect_err("the guard exists");
+        let expected = format!("no user was created: another user has this {field}; the parameter was deleted, so ");
+        assert!(error.starts_with(&expected), "{error}");
     }
 }
 
@@ -115,7 +149,37 @@ async fn a_user_is_named_by_id_name_or_address() {
     assert_eq!(expressions, ["SET #role = :v0", "SET #is_active = :v0, #status = :v1", "SET #password_hash = :v0"]);
     for unknown in [json!(9), json!("bob")] {
         let event = json!({ "op": "set_role", "user": unknown, "role": "user" });
-        assert_eq!(run(&script, event).await, Err("there is no such user".to_owned()));
+        let error = "no user was changed: no user has this ID, name or e-mail address";
+        assert_eq!(run(&script, event).await, Err(error.to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn each_operation_is_logged_without_names_and_passwords() {
+    let lines = Lines::default();
+    let _guard = lines.listen_to_json();
+    let script = Script::new(account("SecureString", "correct horse"));
+    run(&script, create()).await.expect("created");
+    run(&script, json!({ "op": "set_role", "user": "ana", "role": "owner" })).await.expect("changed");
+    run(&script, json!({ "op": "set_active", "user": 9, "active": false })).await.expect_err("no such user");
+    let text = lines.text();
+    let logged = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let logged: Vec<_> = logged.filter(|line| line["message"] == "administration of users").collect();
+    let fields = |line: &Value| ["operation", "user_id", "role", "error"].map(|name| line[name].clone());
+    // The scripted table returns the same row after each change.
+    let expected = [
+        [json!("create_user"), json!(7), json!("admin"), json!(null)],
+        [json!("set_role"), json!(7), json!("admin"), json!(null)],
+        [
+            json!("set_active"),
+            json!(null),
+            json!(null),
+            json!("no user was changed: no user has this ID, name or e-mail address"),
+        ],
+    ];
+    assert_eq!(logged.iter().map(fields).collect::<Vec<_>>(), expected);
+    for line in logged.iter().map(Value::to_string) {
+        assert!(!line.contains("ana@example.com") && !line.contains("correct horse"), "{line}");
     }
 }
 

@@ -8,7 +8,11 @@ use super::{App, name_in_use};
 use crate::{
     calls::failure,
     crypto::envelope::Credentials,
-    domain::{limits::Limits, names, token},
+    domain::{
+        limits::Limits,
+        names,
+        token::{self, TokenFault},
+    },
     http::{ApiError, Code, Fault, Json, SignedIn},
     store::bots::{Created, Identity, NewBot},
     telegram::BotToken,
@@ -52,12 +56,12 @@ pub(super) async fn create(
             Ok((StatusCode::CREATED, Answer(created)))
         }
         Created::AlreadyExists => Err(already_exists()),
-        Created::TokenInUse => Err(ApiError::new(Code::TokenInUse, "Another user's bot has this token")),
+        Created::TokenInUse => Err(ApiError::new(Code::TokenInUse, "Another user has registered this bot")),
         Created::UsernameInUse => Err(name_in_use()),
     }
 }
 
-/// Checks what the schema does not: the forms of token and name. No error contains either.
+/// Checks what the schema does not: the forms of token and name. Their errors contain neither.
 fn checked(wanted: &CreateBot) -> Result<BotToken, ApiError> {
     let parsed = token::parse(&wanted.bot_token);
     let mut faults = Vec::new();
@@ -71,9 +75,9 @@ fn checked(wanted: &CreateBot) -> Result<BotToken, ApiError> {
         return Err(ApiError::invalid(&faults));
     }
     let token = parsed.ok().and_then(BotToken::parse);
-    token.ok_or_else(|| ApiError::new(Code::InvalidBotToken, "The bot token has the wrong form"))
+    token.ok_or_else(|| ApiError::new(Code::InvalidBotToken, format!("The bot token {}", TokenFault::Form)))
 }
 
 fn already_exists() -> ApiError {
-    ApiError::new(Code::BotAlreadyExists, "You already have a bot")
+    ApiError::new(Code::BotAlreadyExists, "You already have a bot; remove it to register another one")
 }

@@ -1,12 +1,19 @@
 //! Requests of users, with tables in memory and the fake Telegram server.
 
+use analyticbot_contract::UserBot;
+use common::token::sign_hs256;
+use jiff::Timestamp;
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
+use tables::testing::item;
 
 use crate::{
     telegram::server::Server,
     testing::{
+        SECRET, Script, json_reply,
         lines::Lines,
-        world::{ADMIN, ANA, BEN, BOTS, World, token},
+        user,
+        world::{ADMIN, ANA, BEN, BOTS, World, environment, token},
     },
 };
 
@@ -133,7 +140,7 @@ async fn tokens_and_bots_have_one_user() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn of_simultaneous_creations_one_succeeds() {
+async fn one_of_simultaneous_creations_succeeds() {
     let world = World::new().await;
     let token = token(1001, "VALID");
     let answers = tokio::join!(
@@ -188,10 +195,9 @@ async fn only_telegram_itself_rejects_a_token() {
     }
     let world = world.with_server(fixed(401, &json!({ "ok": false, "description": "Unauthorized" }))).await;
     let rejected = world.own(ANA, "POST", "verify", json!({})).await;
-    let expected = json!({
-        "success": false, "message": "Verification failed: Telegram rejected the bot token", "bot_info": null,
-        "is_verified": false,
-    });
+    let message = "Verification failed: Telegram rejected the bot token. To replace the token, remove the bot and register \
+                   it again with the current one.";
+    let expected = json!({ "success": false, "message": message, "bot_info": null, "is_verified": false });
     assert_eq!((rejected.status, rejected.body), (200, expected));
     assert_eq!([&world.bot(ANA)["status"], &world.bot(ANA)["is_verified"]], [&json!("error"), &json!(false)]);
 }
@@ -299,4 +305,42 @@ async fn a_slow_call_occupies_its_lease_until_it_ends() {
     assert_eq!(world.own(ANA, "POST", "verify", json!({})).await.status, 200);
     world.memory.change(BOTS, &["CONC#1"], |item| item["leases"]["M"]["aa"] = json!({ "N": "1" }));
     assert_eq!(world.own(ANA, "POST", "verify", json!({})).await.status, 200, "an expired lease is ignored");
+}
+
+/// Returns the status of a request with a token of 50 minutes ago, whose secret was rotated 40 minutes ago.
+async fn status_after_a_rotation(minutes: &str) -> Value {
+    let now = Timestamp::now().as_second();
+    let script = Script::new(move |request| {
+        let key = request.body["Key"]["pk"]["S"].as_str().unwrap_or_default();
+        match (request.action.as_str(), request.body["VersionStage"].as_str(), key) {
+            ("secretsmanager.GetSecretValue", Some("AWSCURRENT"), _) => {
+                json_reply(json!({ "SecretString": "n".repeat(64), "CreatedDate": now - 40 * 60 }))
+            }
+            ("secretsmanager.GetSecretValue", ..) => json_reply(json!({ "SecretString": SECRET })),
+            ("DynamoDB.GetItem", _, "ID#7") => {
+                json_reply(json!({ "Item": item(serde_json::to_value(user(7)).expect("a user")) }))
+            }
+            _ => json_reply(json!({})),
+        }
+    });
+    let mut variables = environment("http://127.0.0.1:9");
+    variables["ACCESS_TOKEN_MINUTES"] = json!(minutes);
+    let variables: UserBot = serde_json::from_value(variables).expect("every variable");
+    let router = super::build(&variables, &script.aws()).await.expect("a function");
+    let claims = json!({ "sub": "7", "typ": "access", "iat": now - 50 * 60, "exp": now + 10 * 60 });
+    let authorization = format!("Bearer {}", sign_hs256(SECRET.as_bytes(), &claims));
+    let path = "/api/user-bot/status";
+    let event = json!({
+        "version": "2.0", "rawPath": path, "rawQueryString": "", "isBase64Encoded": false,
+        "headers": { "authorization": authorization },
+        "requestContext": { "stage": "$default", "http": { "method": "GET", "path": path, "sourceIp": "192.0.2.1" } },
+    });
+    let event = LambdaEvent::new(event, Context::default());
+    common::http::answer::<UserBot>(router, event).await.expect("an answer")["statusCode"].clone()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_rotation_signs_out_no_user_whose_token_has_the_lifetime_of_the_stage() {
+    assert_eq!(status_after_a_rotation("60").await, 404, "the user is known and has no bot");
+    assert_eq!(status_after_a_rotation("30").await, 401, "no token of such a stage is that old");
 }

@@ -15,8 +15,12 @@ use crate::{
     wire::{VerifiedBot, VerifyBot},
 };
 
-/// The text of a test message without one of the user.
+/// The text of a test message if the request has none.
 const DEFAULT_MESSAGE: &str = "This is a test message. Your bot is set up correctly.";
+
+/// The outcome of a verification whose token Telegram rejects.
+const REJECTED: &str = "Verification failed: Telegram rejected the bot token. To replace the token, remove the bot and \
+                        register it again with the current one.";
 
 /// A message to send.
 struct Message {
@@ -47,7 +51,9 @@ fn message(user: &User, wanted: VerifyBot) -> Result<Option<Message>, ApiError> 
         return Ok(None);
     }
     let chat_id = wanted.test_chat_id.or(user.telegram_id);
-    let chat_id = chat_id.ok_or_else(|| ApiError::new(Code::TestChatRequired, "test_chat_id is required"))?;
+    let chat_id = chat_id.ok_or_else(|| {
+        ApiError::new(Code::TestChatRequired, "test_chat_id is required, because your account has no Telegram chat")
+    })?;
     let text = wanted.test_message.filter(|text| !text.trim().is_empty());
     Ok(Some(Message { chat_id, text: text.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()) }))
 }
@@ -101,12 +107,7 @@ impl App {
 
     async fn reject(&self, bot: &Bot) -> Result<VerifiedBot, ApiError> {
         changed_bot(self.bots.rejected(bot, Timestamp::now()).await?)?;
-        Ok(VerifiedBot {
-            success: false,
-            message: "Verification failed: Telegram rejected the bot token".to_owned(),
-            bot_info: None,
-            is_verified: false,
-        })
+        Ok(VerifiedBot { success: false, message: REJECTED.to_owned(), bot_info: None, is_verified: false })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The dashboard: requests, functions, tables, and what the functions measure.
+//! The dashboard: requests, functions, tables, and the functions' own metrics.
 
 use Statistic::{Percentile, Sum};
 use analyticbot_contract::{SYSTEM, metrics};

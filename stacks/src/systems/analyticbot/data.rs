@@ -88,7 +88,7 @@ fn tables(stage: &Stage) -> [Table; 3] {
         Table::new(id, &format!("{SYSTEM}-{}-{name}", stage.name), key, stage)
     };
     let users = table("UsersTable", USERS, (PK, None)).expires(TTL);
-    // Without secrets in the indexes, lists never touch one.
+    // The indexes contain no secrets, so lists never read one.
     let credentials = table("UserBotCredentialsTable", CREDENTIALS, (PK, None))
         .index_including(LIST_INDEX, (LIST_PK, Some(LIST_SK)), &in_list_index())
         .index_including(STATUS_INDEX, (STATUS, Some(LIST_SK)), &LISTED)
@@ -102,7 +102,7 @@ fn tables(stage: &Stage) -> [Table; 3] {
     [users, credentials, actions]
 }
 
-/// The attributes of [`LIST_INDEX`], of which the status is no key.
+/// The attributes of [`LIST_INDEX`]. They include the status, because it is not a key of this index.
 fn in_list_index() -> Vec<&'static str> {
     LISTED.into_iter().chain([STATUS]).collect()
 }

@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     /// Whether tables can be restored to any second of the last 35 days, and cannot be deleted.
     #[serde(default)]
     pub(super) protect_data: bool,
-    /// Whether bots are those of a fake Telegram server, which is part of the API. Only stages `local` and `dev` may have it.
+    /// Whether the API includes a fake Telegram server, which replaces Telegram's. Only stages `local` and `dev` may have it.
     #[serde(default)]
     pub(super) telegram_stub: bool,
     /// The address of another Bot API server, if it is neither Telegram's nor the fake one.
@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     /// The lifetime of an access token, in minutes.
     #[serde(default = "default_access_token_minutes")]
     pub(super) access_token_minutes: u32,
-    /// The most sign-ins from one address in a minute.
+    /// The maximum number of sign-ins per minute from one address, and for one account.
     #[serde(default = "default_login_per_minute_ip")]
     pub(super) login_per_minute_ip: u32,
     /// The panel's domain. Without it, the panel is served under CloudFront's own name.
@@ -109,7 +109,7 @@ impl Settings {
     fn check_telegram(&self, check: SettingsCheck<'_>, stage: &Stage) -> Result<(), RenderError> {
         if self.telegram_stub && !STUB_STAGES.contains(&stage.name.as_str()) {
             return Err(check.error(&format!(
-                "`telegram_stub` is true, but only the stages {} may run the fake Telegram server; remove it",
+                "`telegram_stub` is true, but only the stages {} may run the fake Telegram server; remove the setting",
                 STUB_STAGES.map(|name| format!("`{name}`")).join(" and ")
             )));
         }

@@ -137,7 +137,7 @@ fn tables_have_the_specified_keys_and_indexes_and_no_secret_is_in_an_index() {
         let others: Vec<_> = included.iter().filter(|name| !LISTED.contains(name)).collect();
         assert!(others.is_empty() || others == [&"status"], "{others:?}");
     }
-    // What is in a list is in the other: the status is a key of one index only.
+    // Both indexes contain the same attributes; the status is a key of one of them.
     let all = |at: usize| credentials["GlobalSecondaryIndexes"][at]["Projection"]["NonKeyAttributes"].clone();
     assert_eq!(all(0).as_array().map(Vec::len), Some(LISTED.len() + 1));
     assert_eq!(all(1), json!(LISTED));
@@ -163,8 +163,8 @@ fn stateful_resources_are_retained_and_secrets_have_sixty_four_hexadecimal_digit
     assert_eq!(properties(stack(&prod, "data"), "CredentialsKey")["PendingWindowInDays"], 30);
 }
 
-/// Asks the role of a function, as IAM would.
-fn may(statements: &[Value], action: &str, context: &[(&str, &str)]) -> bool {
+/// Returns whether IAM would allow a function's role to use the key.
+fn is_allowed(statements: &[Value], action: &str, context: &[(&str, &str)]) -> bool {
     let of_key = statements
         .iter()
         .filter(|statement| statement["Action"].as_array().is_some_and(|actions| actions.contains(&json!(action))));
@@ -188,7 +188,7 @@ fn the_key_is_usable_only_with_the_context_of_the_stage_and_a_user() {
     let user_bot = statements(&prod, "api", "UserBotFunctionRole");
     let admin_bot = statements(&prod, "api", "AdminBotFunctionRole");
     for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
-        assert!(may(&user_bot, action, &own), "{action}");
+        assert!(is_allowed(&user_bot, action, &own), "{action}");
         for wrong in [
             vec![],
             vec![("app", "analyticbot"), ("stage", "prod")],
@@ -198,10 +198,10 @@ fn the_key_is_usable_only_with_the_context_of_the_stage_and_a_user() {
             vec![("app", "other"), ("stage", "prod"), ("user_id", "7")],
             vec![("app", "analyticbot"), ("stage", "prod"), ("user_id", "7"), ("more", "x")],
         ] {
-            assert!(!may(&user_bot, action, &wrong), "{action} with {wrong:?}");
+            assert!(!is_allowed(&user_bot, action, &wrong), "{action} with {wrong:?}");
         }
     }
-    assert!(may(&admin_bot, "kms:Decrypt", &own) && !may(&admin_bot, "kms:GenerateDataKey", &own));
+    assert!(is_allowed(&admin_bot, "kms:Decrypt", &own) && !is_allowed(&admin_bot, "kms:GenerateDataKey", &own));
     for (stack_name, role) in [
         ("api", "AuthFunctionRole"),
         ("api", "MetaFunctionRole"),
@@ -299,6 +299,18 @@ fn functions_have_the_specified_names_sizes_and_log_retention() {
             assert_eq!((&found["MemorySize"], &found["Timeout"]), (&json!(memory), &json!(timeout)), "{id}");
             assert_eq!(properties(stack, &format!("{id}LogGroup"))["RetentionInDays"], 30, "{id}");
         }
+    }
+}
+
+#[test]
+fn all_functions_that_issue_or_verify_tokens_know_their_lifetime() {
+    let staging = stage("staging");
+    let settings = staging.settings::<Settings>(SYSTEM).expect("read").expect("settings");
+    let settings = Settings { access_token_minutes: 120, ..settings };
+    let rendered = system(&staging, &settings).expect("a system").render(&staging).expect("rendered");
+    for id in ["AuthFunction", "UserBotFunction", "AdminBotFunction"] {
+        let variables = &properties(stack(&rendered, "api"), id)["Environment"]["Variables"];
+        assert_eq!(variables["ACCESS_TOKEN_MINUTES"], "120", "{id}");
     }
 }
 

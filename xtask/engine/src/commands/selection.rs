@@ -13,7 +13,7 @@ pub(crate) struct SelectionArgs {
     /// stacks are selected.
     #[arg(long)]
     stack: Vec<String>,
-    /// Only the stacks of this group, which a system declares; repeat it for several, and combine it with --stack.
+    /// Only the stacks of this group, which a system declares; repeat it for several. --stack adds further stacks.
     #[arg(long)]
     group: Vec<String>,
 }

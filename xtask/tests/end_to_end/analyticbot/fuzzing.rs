@@ -5,11 +5,11 @@ use std::{process::Command, sync::Arc};
 use super::world::World;
 use crate::{cloud::text, schemathesis};
 
-/// So that every run asks the same.
+/// The seed, so that every run sends the same requests.
 const SEED: &str = "20261130";
 /// Requests of each kind for each operation.
 const EXAMPLES: &str = "25";
-/// What no answer may be: an error of the server's, or another than the description says.
+/// The checks of each response: no server error, and nothing that contradicts the description.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,response_schema_conformance,content_type_conformance";
 
 pub(super) async fn fuzzing_the_description_finds_nothing(world: Arc<World>) {
@@ -41,6 +41,6 @@ pub(super) async fn fuzzing_the_description_finds_nothing(world: Arc<World>) {
         assert!(output.status.success(), "{}", text(&output));
     });
     world.forget_sign_ins().await;
-    // It has really been let in: only an administrator lists bots.
+    // The token was accepted: only an administrator lists bots.
     fuzzer.get("/api/admin/bots/list").await.ok(200);
 }

@@ -28,10 +28,10 @@ pub(super) async fn no_output_contains_a_token_of_telegram(world: Arc<World>) {
     }
 }
 
-/// Returns the logs of the functions that handle tokens, by log group.
+/// Returns the logs of the functions that handle tokens or passwords, by log group.
 async fn logs(world: &World) -> Vec<(String, String)> {
     let mut logs = Vec::new();
-    for function in ["user-bot", "admin-bot", "telegram-stub"] {
+    for function in ["user-bot", "admin-bot", "telegram-stub", "auth", "user-admin"] {
         let group = format!("/aws/lambda/analyticbot-local-{function}");
         let (mut lines, mut token) = (String::new(), Value::Null);
         loop {

@@ -78,7 +78,7 @@ pub(super) async fn windows(world: &World, user_id: u64) -> BTreeMap<String, u64
     items.iter().map(|item| (item["pk"].as_s().expect("a text").clone(), number(&item["n"]))).collect()
 }
 
-pub(super) async fn row_19_a_lease_admits_one_call_and_an_expired_one_none(world: Arc<World>) {
+pub(super) async fn row_19_a_lease_admits_one_call_and_an_expired_lease_blocks_none(world: Arc<World>) {
     let person = world.user("ella", "user").await;
     person.create(&world.token(1030, "LAGGY")).await.ok(201);
     let path = "/api/user-bot/rate-limits";

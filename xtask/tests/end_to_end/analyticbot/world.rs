@@ -75,9 +75,14 @@ impl World {
         world
     }
 
-    /// Creates a user as an operator does, and signs in.
+    /// Creates a user as an operator does, with the password of all users, and signs in.
     pub(super) async fn user(&self, name: &str, role: &str) -> Person {
-        self.cloud.put_secret_parameter(PASSWORD_PARAMETER, PASSWORD).await;
+        self.user_with_password(name, role, PASSWORD).await
+    }
+
+    /// Creates a user as an operator does, and signs in.
+    pub(super) async fn user_with_password(&self, name: &str, role: &str, password: &str) -> Person {
+        self.cloud.put_secret_parameter(PASSWORD_PARAMETER, password).await;
         let email = format!("{name}@example.com");
         let event = json!({
             "op": "create_user", "username": name, "email": email, "role": role, "password_param": PASSWORD_PARAMETER,

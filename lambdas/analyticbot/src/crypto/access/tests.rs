@@ -64,6 +64,10 @@ async fn another_algorithm_is_refused() {
         let token = format!("{}.{rest}", encode(json!({ "alg": algorithm, "typ": "JWT" })));
         assert_eq!(verified(&token).await, wrong("algorithm"), "{algorithm}");
     }
+    for algorithm in ["none", "None", "NONE"] {
+        let unsigned = format!("{}.{}.", encode(json!({ "alg": algorithm, "typ": "JWT" })), encode(claims()));
+        assert_eq!(verified(&unsigned).await, wrong("algorithm"), "{algorithm} without a signature");
+    }
     let unsigned = format!("{}.{}.", encode(json!({ "alg": "HS256" })), encode(claims()));
     assert_eq!(verified(&unsigned).await, wrong("signature"));
     for malformed in ["", "a", "a.b.c", "..", &"x".repeat(5000)] {

@@ -29,7 +29,7 @@ pub(super) enum Answer {
     Page,
 }
 
-/// Who may call a route.
+/// The callers that a route accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     Any,
@@ -77,9 +77,11 @@ impl Description {
 
 pub(super) fn auth(route: AuthRoute, g: &mut SchemaGenerator) -> Description {
     match route {
-        AuthRoute::Login => Description::new::<LoggedIn>(g, AUTH, "login", "Sign in with name or e-mail address")
-            .takes::<Login>(g)
-            .fails(&[401, 403]),
+        AuthRoute::Login => {
+            Description::new::<LoggedIn>(g, AUTH, "login", "Sign in with a username or an e-mail address")
+                .takes::<Login>(g)
+                .fails(&[401, 403])
+        }
     }
 }
 
@@ -91,20 +93,22 @@ pub(super) fn user_bot(route: UserBotRoute, g: &mut SchemaGenerator) -> Descript
             create.takes::<CreateBot>(g).fails(&[400, 409, 503, 504])
         }
         UserBotRoute::Status => {
-            Description::new::<BotStatus>(g, USER_BOT, "getBotStatus", "Get the own bot").fails(&[404])
+            Description::new::<BotStatus>(g, USER_BOT, "getBotStatus", "Get the caller's bot").fails(&[404])
         }
         UserBotRoute::Verify => {
-            Description::new::<VerifiedBot>(g, USER_BOT, "verifyBot", "Verify the own bot with Telegram")
+            Description::new::<VerifiedBot>(g, USER_BOT, "verifyBot", "Verify the caller's bot with Telegram")
                 .takes::<VerifyBot>(g)
                 .fails(&[400, 404, 409, 503, 504])
         }
         UserBotRoute::Remove => {
-            Description::new::<Success>(g, USER_BOT, "removeBot", "Delete the own bot").fails(&[404])
+            Description::new::<Success>(g, USER_BOT, "removeBot", "Remove the caller's bot").fails(&[404])
         }
-        UserBotRoute::PatchRateLimits => own_limits(g, "updateRateLimits", "Change the limits of the own bot"),
-        UserBotRoute::PutRateLimits => {
-            own_limits(g, "replaceRateLimits", "Change the limits of the own bot, for older clients")
-        }
+        UserBotRoute::PatchRateLimits => own_limits(g, "updateRateLimits", "Change the limits of the caller's bot"),
+        UserBotRoute::PutRateLimits => own_limits(
+            g,
+            "replaceRateLimits",
+            "Change the limits of the caller's bot: the same as PATCH, for older clients",
+        ),
     }
 }
 
@@ -115,7 +119,7 @@ fn own_limits(g: &mut SchemaGenerator, id: &'static str, summary: &'static str) 
 pub(super) fn admin_bot(route: AdminBotRoute, g: &mut SchemaGenerator) -> Description {
     match route {
         AdminBotRoute::List => {
-            Description::new::<BotList>(g, ADMIN_BOT, "listBots", "List bots, the newest first").asks::<ListBots>()
+            Description::new::<BotList>(g, ADMIN_BOT, "listBots", "List bots, newest first").asks::<ListBots>()
         }
         AdminBotRoute::Access => {
             Description::new::<AccessedBot>(g, ADMIN_BOT, "accessBot", "Call Telegram with a user's bot")
@@ -135,13 +139,10 @@ pub(super) fn admin_bot(route: AdminBotRoute, g: &mut SchemaGenerator) -> Descri
         AdminBotRoute::Status => {
             Description::new::<BotStatus>(g, ADMIN_BOT, "getUserBotStatus", "Get a user's bot").fails(&[404])
         }
-        AdminBotRoute::Actions => Description::new::<ActionList>(
-            g,
-            ADMIN_BOT,
-            "listActions",
-            "List actions on a user's bot, the newest first",
-        )
-        .asks::<ListActions>(),
+        AdminBotRoute::Actions => {
+            Description::new::<ActionList>(g, ADMIN_BOT, "listActions", "List actions on a user's bot, newest first")
+                .asks::<ListActions>()
+        }
     }
 }
 
@@ -190,17 +191,17 @@ fn parameters<T: JsonSchema>() -> Vec<Value> {
 /// Returns the description of a status.
 pub(super) const fn reason(status: u16) -> &'static str {
     match status {
-        400 => "The bot or its token does not allow the request",
-        401 => "The request has no valid token, or name or password is wrong",
-        403 => "The caller or the bot's suspension does not allow the request",
+        400 => "Telegram rejected the token, or the request does not fit the bot's state",
+        401 => "The access token is missing or not valid; in a sign-in, the name or the password is wrong",
+        403 => "The account is not active, the caller is not an administrator, or the bot is suspended",
         404 => "The user has no bot",
-        409 => "Another user's bot has the token or the name",
-        413 => "The body has more than 64 KiB",
-        415 => "The body is no JSON",
-        422 => "Fields, parameters or the body are invalid; the detail lists each",
+        409 => "Another user has registered the bot, or a bot with the same username",
+        413 => "The body is larger than 64 KiB",
+        415 => "The content type is not application/json",
+        422 => "Fields, parameters or the body are invalid; `detail` lists each fault",
         429 => "Too many requests",
         503 => "Telegram or a part of the system is not available",
-        504 => "Telegram takes too long",
-        _ => "The error is not the client's",
+        504 => "Telegram did not respond in time",
+        _ => "Internal server error",
     }
 }

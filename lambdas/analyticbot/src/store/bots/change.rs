@@ -65,7 +65,7 @@ impl Bots {
                 Written::UsernameInUse => return Ok(Changed::UsernameInUse),
             }
         }
-        Err(AwsError::unexpected("change a bot", "other requests change it"))
+        Err(AwsError::unexpected("change a bot", "other requests kept changing it; it was not changed"))
     }
 
     async fn write(&self, before: &Bot, after: &BotStatus, step: &Step<'_>) -> Result<Written, AwsError> {
@@ -93,7 +93,7 @@ impl Bots {
             TransactionOutcome::ConditionsFailed(failed) if failed.contains(&0) => Ok(Written::Contended),
             TransactionOutcome::ConditionsFailed(_) if has_new_name => Ok(Written::UsernameInUse),
             TransactionOutcome::ConditionsFailed(_) => {
-                Err(AwsError::unexpected("change a bot", "a guard of it belongs to another user"))
+                Err(AwsError::unexpected("change a bot", "one of its guards belongs to another user"))
             }
         }
     }

@@ -138,7 +138,7 @@ proptest! {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn of_parallel_creations_and_removals_one_of_each_succeeds() {
+async fn one_of_parallel_creations_and_one_of_parallel_removals_succeed() {
     let tables = Arc::new(tables());
     let mut creations = JoinSet::new();
     for issue in 0..10 {

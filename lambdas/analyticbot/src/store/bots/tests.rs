@@ -97,8 +97,23 @@ async fn the_failed_guard_decides_why_a_bot_is_refused() {
         (vec![3], Created::UsernameInUse),
     ] {
         let case = failed.clone();
-        let script = Script::new(move |_| cancelled(4, &failed));
+        let script = Script::new(move |request| match request.action.as_str() {
+            "DynamoDB.GetItem" => json_reply(json!({})),
+            _ => cancelled(4, &failed),
+        });
         assert_eq!(bots(&script).create(new_bot(), NOW).await, Ok(expected), "{case:?}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_guards_of_the_users_own_bot_are_no_other_users() {
+    for failed in [vec![1], vec![1, 2], vec![3]] {
+        let case = failed.clone();
+        let script = Script::new(move |request| match request.action.as_str() {
+            "DynamoDB.GetItem" => json_reply(json!({ "Item": stored(Status::Pending) })),
+            _ => cancelled(4, &failed),
+        });
+        assert_eq!(bots(&script).create(new_bot(), NOW).await, Ok(Created::AlreadyExists), "{case:?}");
     }
 }
 
@@ -114,7 +129,7 @@ async fn a_removal_deletes_the_guards_that_the_user_owns() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_suspended_bot_is_changed_by_no_user() {
+async fn users_cannot_change_a_suspended_bot() {
     let script = Script::new(with_bot(Status::Suspended));
     let (bots, of) = (bots(&script), bot());
     let identity = Identity { bot_id: 1001, username: None };

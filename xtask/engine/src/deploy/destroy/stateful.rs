@@ -73,7 +73,7 @@ impl StatefulResource {
             StatefulKind::Table => "kept; the next deploy imports it",
             StatefulKind::UserPool => "kept; the next deploy creates a new one",
             StatefulKind::Key => {
-                "kept; the next deploy creates a new one, which decrypts nothing of this one; import this one with a change set of type IMPORT"
+                "kept; the next deploy creates a new key, which cannot decrypt the data of this one; to use this one again, import it with a change set of type IMPORT"
             }
             StatefulKind::Bucket | StatefulKind::Secret => {
                 "kept; delete it before the next deploy, or import it with a change set of type IMPORT"
