@@ -2,7 +2,8 @@
 
 use crate::{
     account::Account,
-    api_gateway, cloudformation, cloudfront, cloudwatch, cognito, ec2, iam, lambda, logs, s3, secrets_manager, sns, sts,
+    api_gateway, cloudformation, cloudfront, cloudwatch, cognito, ec2, iam, lambda, logs, s3, secrets_manager, sns,
+    sts,
     wire::{Call, Handled, Refusal},
 };
 

@@ -88,13 +88,14 @@ pub fn s3(method: &str, bucket: &str, key: &str, body: &[u8]) -> Call {
 }
 
 /// A call to CloudFormation for a stack.
-pub fn cloudformation(operation: &str, stack: &str) -> Call {
+#[must_use]
+pub fn cloudformation(operation: &str, region: &str, stack: &str) -> Call {
     Call {
         service: "cloudformation".to_owned(),
-        region: REGION.to_owned(),
+        region: region.to_owned(),
         operation: operation.to_owned(),
         method: "POST".to_owned(),
-        host: format!("cloudformation.{REGION}.amazonaws.com"),
+        host: format!("cloudformation.{region}.amazonaws.com"),
         path: "/".to_owned(),
         body: format!("Action={operation}&Version=2010-05-15&StackName={stack}").into_bytes(),
         ..Call::default()
@@ -138,7 +139,7 @@ fn delete_stack(world: &World, target: u8) -> Option<String> {
     for function in read(world, view::functions) {
         world.observer.changed_by_hand(&function);
     }
-    call(world, &cloudformation("DeleteStack", &stack));
+    call(world, &cloudformation("DeleteStack", REGION, &stack));
     Some(stack)
 }
 
@@ -179,7 +180,8 @@ fn update_code(world: &World, target: u8) -> Option<String> {
 fn delete_object(world: &World, target: u8) -> Option<String> {
     let keys = read(world, |account| {
         let bucket = view::bucket(account, artifact_bucket())?;
-        let keys = bucket.keys("artifacts/").filter(|(key, _)| key.starts_with("artifacts/") || key.starts_with("sites/"));
+        let keys =
+            bucket.keys("artifacts/").filter(|(key, _)| key.starts_with("artifacts/") || key.starts_with("sites/"));
         let current = keys.filter(|(key, _)| bucket.current(key).is_some());
         Some(current.map(|(key, _)| key.to_owned()).collect::<Vec<_>>())
     })?;

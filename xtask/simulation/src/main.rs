@@ -96,8 +96,7 @@ fn play_one(history: &History, arguments: &Arguments) -> std::io::Result<bool> {
 
 fn describe(history: &History, outcome: &Outcome, limit: usize, tools: &Tools) -> String {
     let invariant = outcome.violations.first().map(|violation| violation.invariant);
-    let shortest =
-        invariant.filter(|_| limit > 0).map(|invariant| shrink(history, invariant, limit, tools).history);
+    let shortest = invariant.filter(|_| limit > 0).map(|invariant| shrink(history, invariant, limit, tools).history);
     report::violation(history.seed, &outcome.violations, shortest.as_ref())
 }
 
@@ -114,7 +113,8 @@ struct Shared<'a> {
 
 fn play_many(arguments: &Arguments) -> std::io::Result<bool> {
     let from = arguments.from.unwrap_or_else(todays_seed);
-    let threads = arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let threads =
+        arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
     let end = from.saturating_add(arguments.seeds);
     say(&format!("seeds {from} to {}; repeat them with --from {from}\n", end.saturating_sub(1)));
     let started = Instant::now();
@@ -130,7 +130,9 @@ fn play_many(arguments: &Arguments) -> std::io::Result<bool> {
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&shared))).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread panicked"))))
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread panicked"))))
     })?;
     let totals = shared.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut played = shared.played.into_inner().unwrap_or_else(PoisonError::into_inner);

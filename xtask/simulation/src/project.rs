@@ -47,9 +47,8 @@ contract::routes! {
 }
 
 /// The names and logical IDs of functions, by number: those of a contract are static.
-static FUNCTIONS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
-    (0..=u8::MAX).map(|number| (format!("function{number}"), format!("Function{number}"))).collect()
-});
+static FUNCTIONS: LazyLock<Vec<(String, String)>> =
+    LazyLock::new(|| (0..=u8::MAX).map(|number| (format!("function{number}"), format!("Function{number}"))).collect());
 
 /// The contract's names of a function.
 #[must_use]
@@ -121,9 +120,11 @@ fn system(shape: &SystemShape, stage: &Stage) -> System {
     let mut served = None;
     let mut stacks = Vec::new();
     for stack in &shape.stacks {
-        let mut builder = Builder { system: shape, stack: Stack::new(stack.name(), "A stack of the simulation."), stage };
+        let mut builder =
+            Builder { system: shape, stack: Stack::new(stack.name(), "A stack of the simulation."), stage };
         let functions = builder.parts(stack, &mut tables);
-        if shape.api && served.is_none()
+        if shape.api
+            && served.is_none()
             && let Some(function) = functions.first()
         {
             builder.api(stack, function);

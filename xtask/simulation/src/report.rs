@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    history::History,
-    observer::Violation,
-    run::Outcome,
-};
+use crate::{history::History, observer::Violation, run::Outcome};
 
 /// The sums of many histories.
 #[derive(Debug, Clone, Default)]

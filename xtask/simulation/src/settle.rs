@@ -4,13 +4,17 @@
 //! succeed, or `doctor --fix` and another deploy. A further deploy must change nothing. The state is compared with that of a twin: a new
 //! account, to which the same project was deployed once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use simulated_aws::account::Account;
 
 use crate::{
     builds::{Code, Conduct},
+    by_hand,
     history::{Command, History, Run, Scope},
     observer::{Invariant, artifact_bucket, effect::stack_name, view},
     process::{self, Finished},
@@ -30,6 +34,7 @@ pub async fn settle(world: &World, tools: &Tools) {
     world.log.line("== settling");
     crate::resource_faults::clear(world);
     tokio::time::sleep(QUIET).await;
+    finish_deletions(world).await;
     fix_project(world);
     delete_retained(world);
     let mut last = Finished::Skipped;
@@ -66,10 +71,27 @@ async fn run(world: &World, command: Command) -> (String, Finished) {
     process::run(world, &Run { machine: 0, command, faults: Vec::new(), interrupted: None }).await
 }
 
+/// Deletes stacks again whose deletion has failed: `doctor` leaves that to a person, who knows whether the stack should go.
+async fn finish_deletions(world: &World) {
+    let stacks = world.aws.read(view::stacks);
+    let failed: Vec<_> = stacks.into_iter().filter(|stack| stack.status == "DELETE_FAILED").collect();
+    for stack in &failed {
+        world.log.line(format_args!("-- deleted by hand: {}", stack.name));
+        world.observer.stack_deleted_by_hand();
+        by_hand::call(world, &by_hand::cloudformation("DeleteStack", &stack.region, &stack.name));
+    }
+    if !failed.is_empty() {
+        tokio::time::sleep(QUIET).await;
+    }
+}
+
 /// Corrects what no deploy could: code that fails its probe, and tables that would be replaced.
 fn fix_project(world: &World) {
+    let replaced = world.aws.read(replaced_tables);
     let mut state = world.state.borrow_mut();
-    state.shape.keep_tables();
+    state.shape.keep_tables(|system, part| replaced.contains(&format!("{system}-{}-{STAGE}", part.name())));
+    // Metrics decide about a canary, and chance about metrics.
+    state.shape.canary = false;
     let mut next = state.next_code;
     for code in state.codes.values_mut().filter(|code| code.conduct != Conduct::Good) {
         *code = Code { number: next, conduct: Conduct::Good };
@@ -78,28 +100,43 @@ fn fix_project(world: &World) {
     state.next_code = next;
 }
 
-/// Deletes resources that stacks have retained and that a new stack cannot adopt.
+/// The tables that were created with the other key.
+fn replaced_tables(account: &Account) -> BTreeSet<String> {
+    let tables = account.bags.iter().filter(|((_, resource_type, _), _)| resource_type == TABLE);
+    let other = tables.filter(|(_, properties)| properties["KeySchema"][0]["AttributeName"] != "PK");
+    other.map(|((.., name), _)| name.clone()).collect()
+}
+
+const TABLE: &str = "AWS::DynamoDB::Table";
+
+/// Deletes resources that no stack owns any more and that a new stack cannot adopt: those that stacks have retained, and those whose
+/// deletion in a rollback failed, which CloudFormation leaves.
 fn delete_retained(world: &World) {
-    let owned: Vec<_> = world.aws.read(|account| {
-        view::stacks(account).into_iter().flat_map(|stack| stack.resources.into_values()).collect()
-    });
-    let retained = world.aws.read(Account::stateful).into_iter().filter(|resource| {
-        !owned.iter().any(|owned: &view::Resource| owned.physical_id == resource.physical_id)
-    });
-    for resource in retained.collect::<Vec<_>>() {
-        let is_adopted = resource.resource_type == "AWS::DynamoDB::Table";
-        if !is_adopted {
-            world.log.line(format_args!("-- deleted by hand: {} {}", resource.resource_type, resource.physical_id));
-            world.aws.change(|account| {
-                simulated_aws::resources::delete_by_hand(
-                    account,
-                    &resource.region,
-                    &resource.resource_type,
-                    &resource.physical_id,
-                );
-            });
-        }
+    for (region, resource_type, physical_id) in world.aws.read(orphaned) {
+        world.log.line(format_args!("-- deleted by hand: {resource_type} {physical_id}"));
+        world.aws.change(|account| {
+            simulated_aws::resources::delete_by_hand(account, &region, &resource_type, &physical_id);
+        });
     }
+}
+
+/// The resources that no stack owns, except tables, which a new stack adopts.
+fn orphaned(account: &Account) -> Vec<(String, String, String)> {
+    let stacks = view::stacks(account);
+    let owned: BTreeSet<_> = stacks
+        .iter()
+        .flat_map(|stack| stack.resources.values())
+        .map(|resource| (resource.resource_type.as_str(), resource.physical_id.as_str()))
+        .collect();
+    let stateful = account.stateful().into_iter().map(|found| (found.region, found.resource_type, found.physical_id));
+    let functions = view::functions(account).into_iter();
+    let functions = functions.map(|name| (REGION.to_owned(), "AWS::Lambda::Function".to_owned(), name));
+    let bags = account.bags.keys().cloned();
+    let all = stateful.chain(functions).chain(bags).filter(|(_, resource_type, physical_id)| {
+        resource_type != TABLE && !owned.contains(&(resource_type.as_str(), physical_id.as_str()))
+    });
+    // Resources of foundation are for the whole account.
+    all.filter(|(.., physical_id)| !physical_id.contains("foundation-")).collect()
 }
 
 /// The state that one deploy without faults reaches in a new account.
@@ -187,7 +224,7 @@ fn difference(state: &BTreeMap<String, Value>, twin: &BTreeMap<String, Value>) -
 
 fn first_difference(path: &str, actual: &Value, expected: &Value) -> String {
     if let (Some(left), Some(right)) = (actual.as_object(), expected.as_object()) {
-        let keys: std::collections::BTreeSet<_> = left.keys().chain(right.keys()).collect();
+        let keys: BTreeSet<_> = left.keys().chain(right.keys()).collect();
         for key in keys {
             let (left, right) = (&actual[key.as_str()], &expected[key.as_str()]);
             if left != right {

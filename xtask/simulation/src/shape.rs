@@ -370,11 +370,15 @@ impl Shape {
         }
     }
 
-    /// Restores the keys of all tables: no deploy then replaces one.
-    pub fn keep_tables(&mut self) {
-        for part in self.systems.iter_mut().flat_map(|system| &mut system.stacks).flat_map(|stack| &mut stack.parts) {
-            if let Kind::Table { key } = &mut part.kind {
-                *key = 0;
+    /// Sets the key of each table as it is deployed, so that no deploy replaces one. `is_other` says which tables have the other key.
+    pub fn keep_tables(&mut self, is_other: impl Fn(&str, &Part) -> bool) {
+        for system in &mut self.systems {
+            let name = system.name();
+            for part in system.stacks.iter_mut().flat_map(|stack| &mut stack.parts) {
+                let other = is_other(name, part);
+                if let Kind::Table { key } = &mut part.kind {
+                    *key = u8::from(other);
+                }
             }
         }
     }

@@ -67,7 +67,7 @@ impl CloudFormation {
     /// Describes a stack; `None` if there is none.
     pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
         let described = self.client.describe_stacks().stack_name(stack).send().await;
-        let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error)))?;
+        let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error).of(stack)))?;
         let found = described.as_ref().and_then(|described| described.stacks().first());
         Ok(found.map(state).filter(|state| state.status != "DELETE_COMPLETE"))
     }
@@ -84,7 +84,7 @@ impl CloudFormation {
     /// sends.
     pub(crate) async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
-        let output = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error));
+        let output = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error).of(stack));
         Ok(if_found(output)?.and_then(|output| serde_json::from_str(output.template_body()?).ok()))
     }
 

@@ -28,6 +28,15 @@ pub struct AwsError {
 }
 
 impl AwsError {
+    /// The same error, whose message names the resource that the call was about.
+    #[must_use]
+    pub(crate) fn of(mut self, resource: &str) -> Self {
+        if !self.message.contains(resource) {
+            self.message = format!("{resource}: {}", self.message);
+        }
+        self
+    }
+
     /// The error of a call that exceeded its time limit.
     #[must_use]
     pub fn late(operation: &'static str, limit: std::time::Duration) -> Self {
@@ -75,7 +84,10 @@ impl Diagnostic for AwsError {
             ErrorKind::Conflict if self.code.as_deref() == Some(BUSY_FUNCTION) => {
                 "wait until the other operation on the function ends, then run the same command again"
             }
-            ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => return None,
+            // Another run may have changed the resource meanwhile, or AWS failed.
+            ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => {
+                "run the same command again; if it fails again, fix what the message names"
+            }
         };
         Some(Box::new(help))
     }
@@ -196,6 +208,19 @@ fn kind(code: &str, message: &str) -> ErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_names_its_resource_once_and_has_a_next_step() {
+        let error = |message: &str| AwsError {
+            operation: "cloudformation:GetTemplate",
+            kind: ErrorKind::Other,
+            code: None,
+            message: message.to_owned(),
+        };
+        assert_eq!(error("busy").of("notes-api-dev").message, "notes-api-dev: busy");
+        assert_eq!(error("Stack notes-api-dev is busy").of("notes-api-dev").message, "Stack notes-api-dev is busy");
+        assert!(error("busy").help().is_some_and(|help| help.to_string().starts_with("run the same command again")));
+    }
 
     #[test]
     fn codes_and_messages_are_classified() {

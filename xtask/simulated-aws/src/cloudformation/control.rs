@@ -180,9 +180,10 @@ pub(super) fn continue_rollback(account: &mut Account, region: &str, form: &Form
         return Err(invalid(format!("Stack:{id} is in {} state and can not continue update rollback.", stack.status)));
     }
     let skipped: BTreeSet<_> = form.texts("ResourcesToSkip").into_iter().collect();
-    // CloudFormation API reference, `ContinueUpdateRollback`: only resources in `UPDATE_FAILED` because a rollback failed.
-    let is_failed =
-        |key: &&String| stack.resources.get(*key).is_some_and(|resource| resource.status == "UPDATE_FAILED");
+    // CloudFormation API reference, `ContinueUpdateRollback`: only resources in `UPDATE_FAILED` because a rollback failed, not because
+    // the update failed or was cancelled.
+    let failed = stack.operation.as_ref().map(|operation| &operation.failed);
+    let is_failed = |key: &&String| failed.is_some_and(|failed| failed.iter().any(|(_, id)| id == *key));
     let others: Vec<_> = skipped.iter().filter(|key| !is_failed(key)).map(String::as_str).collect();
     if !others.is_empty() {
         return Err(invalid(format!("Resources [{}] to skip must be in the UPDATE_FAILED state", others.join(", "))));

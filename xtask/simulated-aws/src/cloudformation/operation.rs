@@ -154,7 +154,10 @@ impl Operation {
     pub(super) fn enter(&mut self, number: u64, phase: Phase, tasks: BTreeMap<String, Task>) {
         (self.number, self.phase, self.tasks) = (number, phase, tasks);
         self.running = 0;
-        self.failed.clear();
+        // A continued rollback may skip what failed.
+        if phase != Phase::Ended {
+            self.failed.clear();
+        }
         self.ready = self.tasks.iter().filter(|(_, task)| task.waits_for == 0).map(|(key, _)| key.clone()).collect();
     }
 

@@ -72,11 +72,11 @@ pub(super) fn template(account: &Account, region: &str, form: &Form) -> Handled 
     let name = required(form, "StackName")?;
     let missing = || invalid(format!("Stack with id {name} does not exist"));
     let stack = account.cloudformation.find(region, name).ok_or_else(missing)?;
-    // A stack under review has no template (CloudFormation API reference, `CreateChangeSet`).
-    let version = stack.version.as_ref().ok_or_else(missing)?;
+    // A stack under review has an empty template (stack_master, pull request 233; awscdk-v1-stack-finder, issue 273).
+    let text = stack.version.as_ref().map_or("", |version| version.template.text.as_str());
     let stages = ["Original", "Processed"].map(|stage| Element::text("member", stage));
     let stages = Element::new("StagesAvailable").with_all(stages);
-    Ok(Reply::query("GetTemplate", [Element::text("TemplateBody", &version.template.text), stages]))
+    Ok(Reply::query("GetTemplate", [Element::text("TemplateBody", text), stages]))
 }
 
 pub(super) fn stack_events(account: &Account, region: &str, form: &Form) -> Handled {

@@ -20,6 +20,7 @@ mod transitions;
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
+pub(crate) use self::invoke::invoke_for_api;
 pub use self::{
     behavior::{Behavior, Probed},
     function::{Alias, Code, Function, LATEST, Routing, State, Update, Version, sha256},
@@ -28,7 +29,6 @@ pub use self::{
     observe::{ObservedFunction, functions, observe},
     publish::set_replicated,
 };
-pub(crate) use self::invoke::invoke_for_api;
 use self::{layers::Layers, resources::Attachments};
 use crate::{
     account::Account,

@@ -27,19 +27,15 @@ pub(super) fn check(account: &Account, effect: &Effect, ledgers: &Ledgers, keep:
             let Some(system) = system_of(bucket) else { return Vec::new() };
             let needed = site_files(account, system, ledgers);
             let deleted = keys.iter().filter(|key| needed.contains(*key));
-            deleted.map(|key| format!("{key} of site bucket {bucket} is deleted, but the published page needs it")).collect()
+            deleted
+                .map(|key| format!("{key} of site bucket {bucket} is deleted, but the published page needs it"))
+                .collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn version_in_use(
-    account: &Account,
-    function: &str,
-    version: &str,
-    ledgers: &Ledgers,
-    keep: usize,
-) -> Option<String> {
+fn version_in_use(account: &Account, function: &str, version: &str, ledgers: &Ledgers, keep: usize) -> Option<String> {
     if let Some(live) = view::live(account, function)
         && (live.version == version || live.shares.iter().any(|share| share == version))
     {
@@ -49,9 +45,9 @@ fn version_in_use(
     let needs = |change: &super::ledgers::Change, is_open: bool| {
         change.after == version || (is_open && change.before.as_deref() == Some(version))
     };
-    let needed_by = kept.into_iter().find(|entry| {
-        entry.functions.get(function).is_some_and(|change| needs(change, entry.is_open()))
-    })?;
+    let needed_by = kept
+        .into_iter()
+        .find(|entry| entry.functions.get(function).is_some_and(|change| needs(change, entry.is_open())))?;
     Some(format!("version {version} of {function} is deleted, but release {} needs it", needed_by.number))
 }
 
@@ -99,7 +95,8 @@ impl Used {
         if self.manifests.contains(key) {
             return Some(format!("{key} is deleted, but the published site needs it"));
         }
-        let used_by = self.code.iter().find(|(hash, _)| key.starts_with("artifacts/") && key.contains(hash.as_str()))?;
+        let used_by =
+            self.code.iter().find(|(hash, _)| key.starts_with("artifacts/") && key.contains(hash.as_str()))?;
         Some(format!("{key} is deleted, but {} uses it", used_by.1))
     }
 }
@@ -110,5 +107,8 @@ fn site_files(account: &Account, system: &str, ledgers: &Ledgers) -> BTreeSet<St
     let manifest = |name: &String| view::document(account, &format!("sites/{system}/manifests/{name}.json"));
     let manifests = present.sites.values().filter_map(manifest);
     let manifests = manifests.filter_map(|text| serde_json::from_slice::<Value>(&text).ok());
-    manifests.flat_map(|manifest| manifest["files"].as_object().cloned().unwrap_or_default()).map(|(key, _)| key).collect()
+    manifests
+        .flat_map(|manifest| manifest["files"].as_object().cloned().unwrap_or_default())
+        .map(|(key, _)| key)
+        .collect()
 }

@@ -98,10 +98,15 @@ fn of_stack(call: &Call) -> Effect {
     // An ARN names the stack after the first slash.
     let stack = if stack.starts_with("arn:") { stack.split('/').nth(1).unwrap_or_default().to_owned() } else { stack };
     match call.operation.as_str() {
-        "ExecuteChangeSet" | "DeleteStack" | "UpdateStack" | "CreateStack" | "ContinueUpdateRollback"
-        | "CancelUpdateStack" | "RollbackStack" | "UpdateTerminationProtection" | "SetStackPolicy" => {
-            Effect::Stack { stack }
-        }
+        "ExecuteChangeSet"
+        | "DeleteStack"
+        | "UpdateStack"
+        | "CreateStack"
+        | "ContinueUpdateRollback"
+        | "CancelUpdateStack"
+        | "RollbackStack"
+        | "UpdateTerminationProtection"
+        | "SetStackPolicy" => Effect::Stack { stack },
         _ => Effect::None,
     }
 }
@@ -161,7 +166,8 @@ pub fn object(call: &Call) -> (String, String) {
 fn keys_of_deletion(body: &[u8]) -> Vec<String> {
     let body = String::from_utf8_lossy(body).into_owned();
     let keys = body.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
-    keys.map(|(key, _)| key.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")).collect()
+    keys.map(|(key, _)| key.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&"))
+        .collect()
 }
 
 fn is_read(call: &Call) -> bool {

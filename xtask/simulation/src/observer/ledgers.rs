@@ -97,7 +97,10 @@ impl Ledgers {
         let text = view::document(account, key).unwrap_or_default();
         let Some(entry) = Entry::parse(&text) else { return vec![format!("{key} is no entry of a ledger")] };
         let mut wrong = Vec::new();
-        if name != format!("{:08}.json", entry.number) || entry.fixed["system"] != system || entry.fixed["stage"] != STAGE {
+        if name != format!("{:08}.json", entry.number)
+            || entry.fixed["system"] != system
+            || entry.fixed["stage"] != STAGE
+        {
             wrong.push(format!("{key} contains release {} of {}", entry.number, entry.fixed["system"]));
         }
         let entries = self.entries.entry(system.to_owned()).or_default();

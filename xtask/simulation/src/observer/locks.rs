@@ -58,9 +58,8 @@ impl Locks {
         if bucket != super::artifact_bucket() {
             return;
         }
-        let is_own = |system: &str| {
-            owner(account, system).is_some_and(|owner| owner.process == process && !owner.released)
-        };
+        let is_own =
+            |system: &str| owner(account, system).is_some_and(|owner| owner.process == process && !owner.released);
         if let Some(system) = key.strip_prefix("locks/").and_then(|key| key.strip_suffix(".json")) {
             if is_own(system) {
                 let entry = (process.to_owned(), system.to_owned());

@@ -28,15 +28,13 @@ fn played(test: impl AsyncFnOnce() + Send) {
 
 /// A world with one deployed system: a function, a table and a secret; the function is released twice.
 async fn deployed() -> World {
-    let parts = [
-        Kind::Function { memory: 128, variable: 0, reads: true, alarm: false },
-        Kind::Table { key: 0 },
-        Kind::Secret,
-    ];
+    let parts =
+        [Kind::Function { memory: 128, variable: 0, reads: true, alarm: false }, Kind::Table { key: 0 }, Kind::Secret];
     let parts = parts.into_iter().enumerate();
     let parts = parts.map(|(number, kind)| Part { number: u8::try_from(number).expect("small"), kind }).collect();
     let stacks = vec![StackShape { name: 0, parts }];
-    let shape = Shape { canary: false, systems: vec![SystemShape { name: 0, stacks, site: None, api: false }], next: 3 };
+    let shape =
+        Shape { canary: false, systems: vec![SystemShape { name: 0, stacks, site: None, api: false }], next: 3 };
     let history = History { seed: 5, shape, skews: [0; 3], steps: Vec::new() };
     let world = World::new(&history, &Tools::new().expect("folders"));
     for number in 1..=2 {
@@ -111,7 +109,9 @@ fn a_shift_to_a_version_that_fails_its_probe_is_found() {
             simulated_aws::handle(account, &lambda("PUT", "/code", &json!({ "ZipFile": zip }))).expect("updated");
         });
         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-        world.aws.change(|account| simulated_aws::handle(account, &lambda("POST", "/versions", &json!({}))).expect("published"));
+        world.aws.change(|account| {
+            simulated_aws::handle(account, &lambda("POST", "/versions", &json!({}))).expect("published")
+        });
         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
         let newest = world.aws.read(|account| {
             account.lambda.function(REGION, FUNCTION).and_then(|function| function.versions.keys().next_back().copied())
@@ -143,7 +143,11 @@ fn the_deletion_of_an_artifact_in_use_and_of_a_release_is_found() {
         });
         assert_found(&plant(&world, &s3("DELETE", artifact_bucket(), &key, b"")), Invariant::InUse, "refers to it");
         let release = "releases/alpha/00000001.json";
-        assert_found(&plant(&world, &s3("DELETE", artifact_bucket(), release, b"")), Invariant::InUse, "keeps every release");
+        assert_found(
+            &plant(&world, &s3("DELETE", artifact_bucket(), release, b"")),
+            Invariant::InUse,
+            "keeps every release",
+        );
     });
 }
 

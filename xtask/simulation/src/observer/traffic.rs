@@ -23,9 +23,10 @@ impl Traffic {
             let Some(live) = view::live(account, &function) else { continue };
             let versions = std::iter::once(&live.version).chain(&live.shares);
             let missing = versions.filter(|version| !view::has_version(account, &function, version));
-            wrong.extend(missing.map(|version| {
-                format!("`live` of {function} points to version {version}, which does not exist")
-            }));
+            wrong.extend(
+                missing
+                    .map(|version| format!("`live` of {function} points to version {version}, which does not exist")),
+            );
         }
         wrong
     }
@@ -33,7 +34,8 @@ impl Traffic {
     /// Takes note of the present traffic, without a check.
     pub(super) fn note(&mut self, account: &Account) {
         let functions = view::functions(account).into_iter();
-        self.live = functions.filter_map(|function| Some((function.clone(), view::live(account, &function)?))).collect();
+        self.live =
+            functions.filter_map(|function| Some((function.clone(), view::live(account, &function)?))).collect();
     }
 
     /// Checks a shift by a run; returns what is wrong.

@@ -30,6 +30,8 @@ pub struct Live {
 pub struct Stack {
     /// Its name.
     pub name: String,
+    /// Its region.
+    pub region: String,
     /// Its status.
     pub status: String,
     /// Its resources by logical ID.
@@ -100,7 +102,8 @@ pub fn stacks(account: &Account) -> Vec<Stack> {
             let (resource_type, physical_id) = (resource.resource_type.clone(), resource.physical_id.clone());
             (id.clone(), Resource { resource_type, physical_id })
         });
-        Stack { name: stack.name.clone(), status: stack.status.to_owned(), resources: resources.collect() }
+        let region = stack.region.clone();
+        Stack { name: stack.name.clone(), region, status: stack.status.to_owned(), resources: resources.collect() }
     });
     stacks.collect()
 }

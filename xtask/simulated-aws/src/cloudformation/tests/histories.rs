@@ -109,7 +109,6 @@ async fn run(seed: u64, has_faults: bool) -> String {
         }
         assert!(is_consistent(&world, has_faults), "seed {seed}, step {step}: {:#?}", world.events("s").await);
     }
-    eprintln!("CALLS {}", world.aws.take_record().len());
     if world.find("s").await.is_some() {
         log.push_str(&format!("{:?}", world.events("s").await));
     }
