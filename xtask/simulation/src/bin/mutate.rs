@@ -16,7 +16,7 @@ use simulation::{
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Only this mutation; may be repeated.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, visible_alias = "mutation", value_name = "NAME")]
     only: Vec<String>,
     /// How many histories are played for each mutation.
     #[arg(long, default_value_t = 3000)]

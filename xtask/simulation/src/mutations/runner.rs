@@ -144,8 +144,7 @@ impl Runner {
     /// Compiles the copy and plays histories until one violates an invariant.
     fn play(&self, name: &'static str) -> Result<Played, MutateError> {
         let target = self.folder.join("target");
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let mut build = process::command(cargo);
+        let mut build = process::cargo();
         build.current_dir(&self.source).args(["build", "--quiet", "--ignore-rust-version", "--locked"]);
         build.args(["--profile", PROFILE, "--package", "simulation", "--bin", "simulate"]);
         build.args(["--target-dir", target.as_str()]);
@@ -241,7 +240,8 @@ mod tests {
         write(".gitignore", "/target\n");
         write("src/a.rs", "one");
         write("src/b.rs", "two");
-        let git = |arguments: &[&str]| assert!(process::git(&root).args(arguments).status().expect("git").success());
+        let git =
+            |arguments: &[&str]| assert!(process::git_of_test(&root).args(arguments).status().expect("git").success());
         git(&["init", "--quiet"]);
         git(&["add", "src/a.rs"]);
         copy(&root, &source).expect("copied");
