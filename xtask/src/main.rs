@@ -2,12 +2,16 @@
 
 use std::process::ExitCode;
 
-use engine::{Application, application::OwnCheck};
+use engine::{
+    Application,
+    application::{CheckOption, OwnCheck},
+};
 use verbs::{Demo, DemoVerb, SchemaVerb};
 
 fn main() -> ExitCode {
     let application = Application::new(stacks::Project).verb(SchemaVerb).verb(DemoVerb).demo(Demo);
-    engine::main(application.check(resource_types()).check(faults()))
+    let checks = [resource_types(), faults(), simulate(), mutations()];
+    engine::main(checks.into_iter().fold(application, Application::check))
 }
 
 /// Downloads the schemas, so it only runs when named.
@@ -41,4 +45,41 @@ fn faults() -> OwnCheck {
         options: Vec::new(),
         is_usual: false,
     }
+}
+
+/// Compiles the engine with optimizations, so it only runs when named.
+fn simulate() -> OwnCheck {
+    let option = |name, value, about| CheckOption { name, value, about };
+    OwnCheck {
+        name: "simulate",
+        about: "A thousand random histories of deploys to a simulated AWS violate no invariant. Takes some minutes, and as many \
+                again to compile, so it only runs when named",
+        arguments: simulation("simulate"),
+        environment: Vec::new(),
+        options: vec![
+            option("seeds", "COUNT", "How many histories `simulate` plays"),
+            option("seed", "SEED", "The history that `simulate` plays, with its log"),
+            option("minutes", "MINUTES", "How long `simulate` plays"),
+        ],
+        is_usual: false,
+    }
+}
+
+/// Compiles the engine once for each mutation, so it only runs when named.
+fn mutations() -> OwnCheck {
+    OwnCheck {
+        name: "mutations",
+        about: "Each deliberate breakage of the engine is found by the histories of `simulate`. Takes some hours, so it only runs \
+                when named",
+        arguments: simulation("mutate"),
+        environment: Vec::new(),
+        options: vec![CheckOption { name: "only", value: "NAME", about: "The breakage that `mutations` searches for" }],
+        is_usual: false,
+    }
+}
+
+/// The arguments of cargo that run a program of the simulation.
+fn simulation(program: &'static str) -> Vec<&'static str> {
+    let package = ["--package", "simulation", "--bin", program, "--"];
+    ["run", "--ignore-rust-version", "--profile", "simulation"].into_iter().chain(package).collect()
 }

@@ -3,6 +3,7 @@
 //!
 //! One seed decides everything. Read [`history`] for what happens, [`world`] for where, [`observer`] for the invariants, [`settle`] for the
 //! end of each history, and [`run`] for the way from a seed to an outcome. [`shrink`] shortens a history that violates an invariant.
+//! [`mutations`] breaks the engine deliberately, to show that the invariants notice it.
 
 pub mod builds;
 pub mod by_hand;
@@ -10,6 +11,7 @@ pub mod commands;
 pub mod faults;
 pub mod history;
 pub mod log;
+pub mod mutations;
 pub mod observer;
 pub mod process;
 pub mod project;

@@ -14,7 +14,7 @@ use camino::Utf8PathBuf;
 use clap::Parser;
 use simulation::{
     history::History,
-    report::{self, Totals},
+    report::{self, Found, Played, Totals},
     run::{Outcome, run},
     shrink::shrink,
     world::Tools,
@@ -47,6 +47,12 @@ struct Arguments {
     /// How many histories are tried to shorten one that violates an invariant.
     #[arg(long, default_value_t = 200)]
     shrink: usize,
+    /// Stop at the first violation.
+    #[arg(long)]
+    first: bool,
+    /// Write the number of histories and the violation with the lowest seed to this file, as JSON.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "history"])]
+    result: Option<Utf8PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -97,10 +103,12 @@ fn describe(history: &History, outcome: &Outcome, limit: usize, tools: &Tools) -
 /// What the threads share.
 struct Shared<'a> {
     arguments: &'a Arguments,
+    from: u64,
     next: AtomicU64,
     end: u64,
     until: Option<Instant>,
     totals: Mutex<Totals>,
+    played: Mutex<Played>,
 }
 
 fn play_many(arguments: &Arguments) -> std::io::Result<bool> {
@@ -111,7 +119,15 @@ fn play_many(arguments: &Arguments) -> std::io::Result<bool> {
     say(&format!("seeds {from} to {}; repeat them with --from {from}\n", end.saturating_sub(1)));
     let started = Instant::now();
     let until = arguments.minutes.map(|minutes| started + Duration::from_secs_f64(minutes * 60.0));
-    let shared = Shared { arguments, next: AtomicU64::new(from), end, until, totals: Mutex::default() };
+    let shared = Shared {
+        arguments,
+        from,
+        next: AtomicU64::new(from),
+        end,
+        until,
+        totals: Mutex::default(),
+        played: Mutex::default(),
+    };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&shared))).collect();
         workers
@@ -119,6 +135,13 @@ fn play_many(arguments: &Arguments) -> std::io::Result<bool> {
             .try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread panicked"))))
     })?;
     let totals = shared.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut played = shared.played.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if played.found.is_none() {
+        played.histories = totals.histories;
+    }
+    if let Some(file) = &arguments.result {
+        fs_err::write(file, serde_json::to_string_pretty(&played).map_err(std::io::Error::other)?)?;
+    }
     say(&totals.table(started.elapsed(), threads));
     Ok(totals.violating == 0)
 }
@@ -130,10 +153,17 @@ fn work(shared: &Shared<'_>) -> std::io::Result<()> {
         if seed >= shared.end || shared.until.is_some_and(|until| Instant::now() >= until) {
             return Ok(());
         }
+        // Lower seeds are being played: one of them may violate an invariant too.
+        let is_over = shared.played.lock().unwrap_or_else(PoisonError::into_inner).is_before(seed);
+        if shared.arguments.first && is_over {
+            return Ok(());
+        }
         let history = History::random(seed);
         let outcome = run(&history, &tools);
         shared.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&outcome);
         if !outcome.violations.is_empty() {
+            let found = Found { seed, violations: outcome.violations.clone() };
+            shared.played.lock().unwrap_or_else(PoisonError::into_inner).add(found, shared.from);
             say(&describe(&history, &outcome, shared.arguments.shrink, &tools));
         }
     }

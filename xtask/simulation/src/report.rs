@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{history::History, observer::Violation, run::Outcome};
 
 /// The sums of many histories.
@@ -66,6 +68,48 @@ impl Totals {
     }
 }
 
+/// The result of many histories, as `simulate --result` writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Played {
+    /// How many histories were played; up to the first violation if there is one.
+    pub histories: u64,
+    /// The violation with the lowest seed.
+    pub found: Option<Found>,
+}
+
+/// A history that violates an invariant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its seed.
+    pub seed: u64,
+    /// The violations.
+    pub violations: Vec<Violation>,
+}
+
+impl Found {
+    /// Describes the first violation.
+    #[must_use]
+    pub fn first(&self) -> String {
+        self.violations.first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+impl Played {
+    /// Keeps a violation if its seed is the lowest so far. Seeds begin at `from`.
+    pub fn add(&mut self, found: Found, from: u64) {
+        if self.found.as_ref().is_none_or(|earlier| found.seed < earlier.seed) {
+            self.histories = found.seed.saturating_sub(from) + 1;
+            self.found = Some(found);
+        }
+    }
+
+    /// Whether a search for the lowest seed may end before this one.
+    #[must_use]
+    pub fn is_before(&self, seed: u64) -> bool {
+        self.found.as_ref().is_some_and(|found| found.seed < seed)
+    }
+}
+
 /// Describes a violation: its seed, what is wrong, and the shortest history that still shows it.
 #[must_use]
 pub fn violation(seed: u64, violations: &[Violation], shortest: Option<&History>) -> String {
@@ -80,4 +124,21 @@ pub fn violation(seed: u64, violations: &[Violation], shortest: Option<&History>
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_seed_is_kept_whichever_thread_is_first() {
+        let found = |seed| Found { seed, violations: Vec::new() };
+        let mut played = Played::default();
+        assert!(!played.is_before(7));
+        for seed in [7, 5, 6] {
+            played.add(found(seed), 3);
+        }
+        assert_eq!((played.histories, played.found.clone()), (3, Some(found(5))));
+        assert!(played.is_before(6) && !played.is_before(4));
+    }
 }
