@@ -57,9 +57,9 @@ fn simulate() -> OwnCheck {
         arguments: simulation("simulate"),
         environment: Vec::new(),
         options: vec![
-            option("seeds", "COUNT", "How many histories `simulate` plays"),
-            option("seed", "SEED", "The history that `simulate` plays, with its log"),
-            option("minutes", "MINUTES", "How long `simulate` plays"),
+            option("seeds", "COUNT", "how many histories are played"),
+            option("seed", "SEED", "the history that is played, with its log"),
+            option("minutes", "MINUTES", "how long histories are played"),
         ],
         is_usual: false,
     }
@@ -73,7 +73,7 @@ fn mutations() -> OwnCheck {
                 when named",
         arguments: simulation("mutate"),
         environment: Vec::new(),
-        options: vec![CheckOption { name: "only", value: "NAME", about: "The breakage that `mutations` searches for" }],
+        options: vec![CheckOption { name: "mutation", value: "NAME", about: "the only breakage that is searched for" }],
         is_usual: false,
     }
 }
