@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::{client::Client, cloud::Cloud, events, images, requests, rights::Watch, videos};
+use crate::{client::Client, cloud::Cloud, events, images, requests, rights::Watch, rows::run_rows, videos};
 
 /// What the rows need: the deployed cloud and a signed-in user.
 pub(crate) struct World {
@@ -28,18 +28,7 @@ fn the_media_uploader_does_what_its_specification_asks() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = Arc::new(World::deploy(&runtime));
     let mut failures = Vec::new();
-    macro_rules! rows {
-        ($($row:path),* $(,)?) => {$(
-            let name = stringify!($row);
-            let started = std::time::Instant::now();
-            let ran = runtime.block_on(runtime.spawn($row(Arc::clone(&world))));
-            eprintln!("{name}: {} ({:.1?})", if ran.is_ok() { "passed" } else { "FAILED" }, started.elapsed());
-            if ran.is_err() {
-                failures.push(name);
-            }
-        )*};
-    }
-    rows![
+    run_rows!(runtime, world, failures: [
         events::row_07_the_raw_bucket_notifies_the_dispatcher,
         requests::row_08_no_token_or_a_bad_one_is_refused,
         requests::row_09_an_upload_link_names_the_owner_and_expires,
@@ -63,7 +52,7 @@ fn the_media_uploader_does_what_its_specification_asks() {
         events::row_24_an_event_twice_is_skipped_and_every_record_counts,
         events::row_25_anyone_may_read_processed_media,
         the_functions_do_only_what_their_roles_allow,
-    ];
+    ]);
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
 }
 

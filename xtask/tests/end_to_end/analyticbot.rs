@@ -21,24 +21,14 @@ mod world;
 use std::sync::Arc;
 
 use self::world::World;
+use crate::rows::run_rows;
 
 #[test]
 fn analyticbot_does_what_its_specification_asks() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = Arc::new(World::deploy(&runtime));
     let mut failures = Vec::new();
-    macro_rules! rows {
-        ($($row:path),* $(,)?) => {$(
-            let name = stringify!($row);
-            let started = std::time::Instant::now();
-            let ran = runtime.block_on(runtime.spawn($row(Arc::clone(&world))));
-            eprintln!("{name}: {} ({:.1?})", if ran.is_ok() { "passed" } else { "FAILED" }, started.elapsed());
-            if ran.is_err() {
-                failures.push(name);
-            }
-        )*};
-    }
-    rows![
+    run_rows!(runtime, world, failures: [
         deploying::row_04_health_and_description_are_served,
         deploying::alarms_and_a_dashboard_exist,
         signing_in::row_05_a_name_or_an_address_signs_in,
@@ -74,7 +64,7 @@ fn analyticbot_does_what_its_specification_asks() {
         fuzzing::fuzzing_the_description_finds_nothing,
         secrecy::no_output_contains_a_token_of_telegram,
         the_functions_do_only_what_their_roles_allow,
-    ];
+    ]);
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
 }
 

@@ -242,6 +242,25 @@ impl Cloud {
         response.text().await.expect("text")
     }
 
+    /// Returns the stacks of a system in the order in which they were created. All of them are complete.
+    #[tokio::main(flavor = "current_thread")]
+    pub(crate) async fn created_stacks(&self, system: &str) -> Vec<String> {
+        let client = aws_sdk_cloudformation::Client::new(&self.sdk());
+        let described = client.describe_stacks().send().await.expect("stacks");
+        let prefix = format!("{system}-");
+        let is_own = |name: &str| name.starts_with(&prefix);
+        let own = described.stacks().iter().filter(|stack| stack.stack_name().is_some_and(is_own));
+        let mut found: Vec<_> = own
+            .map(|stack| {
+                let name = stack.stack_name().expect("a name").to_owned();
+                assert_eq!(stack.stack_status().map(|status| status.as_str()), Some("CREATE_COMPLETE"), "{name}");
+                (stack.creation_time().expect("a time").as_nanos(), name)
+            })
+            .collect();
+        found.sort();
+        found.into_iter().map(|(_, name)| name).collect()
+    }
+
     pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
         aws_sdk_lambda::Client::new(&self.sdk())
     }

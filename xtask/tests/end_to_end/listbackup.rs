@@ -18,24 +18,14 @@ mod world;
 use std::sync::Arc;
 
 use self::world::World;
+use crate::rows::run_rows;
 
 #[test]
 fn listbackup_does_what_its_specification_asks() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = Arc::new(World::deploy(&runtime));
     let mut failures = Vec::new();
-    macro_rules! rows {
-        ($($row:path),* $(,)?) => {$(
-            let name = stringify!($row);
-            let started = std::time::Instant::now();
-            let ran = runtime.block_on(runtime.spawn($row(Arc::clone(&world))));
-            eprintln!("{name}: {} ({:.1?})", if ran.is_ok() { "passed" } else { "FAILED" }, started.elapsed());
-            if ran.is_err() {
-                failures.push(name);
-            }
-        )*};
-    }
-    rows![
+    run_rows!(runtime, world, failures: [
         deploying::row_04_parameters_equal_settings_pool_and_client,
         deploying::row_05_four_families_of_alarms_and_two_dashboards_exist,
         accounts::row_06_a_user_is_registered_once,
@@ -72,7 +62,7 @@ fn listbackup_does_what_its_specification_asks() {
         reporting::oauth_states_work_once_and_return_to_the_application,
         live::progress_reaches_connections_of_the_same_account_only,
         the_functions_do_only_what_their_roles_allow,
-    ];
+    ]);
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
 }
 

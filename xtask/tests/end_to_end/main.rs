@@ -39,6 +39,7 @@ mod refusals;
 mod releasing;
 mod requests;
 mod rights;
+mod rows;
 mod schemathesis;
 mod selecting;
 mod site_releases;

@@ -14,26 +14,16 @@ mod world;
 use std::sync::Arc;
 
 use self::world::World;
+use crate::rows::run_rows;
 
 #[test]
 fn the_portfolio_does_what_its_specification_asks() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = Arc::new(World::deploy(&runtime));
     let mut failures = Vec::new();
-    macro_rules! rows {
-        ($($row:path),* $(,)?) => {$(
-            let name = stringify!($row);
-            let started = std::time::Instant::now();
-            let ran = runtime.block_on(runtime.spawn($row(Arc::clone(&world))));
-            eprintln!("{name}: {} ({:.1?})", if ran.is_ok() { "passed" } else { "FAILED" }, started.elapsed());
-            if ran.is_err() {
-                failures.push(name);
-            }
-        )*};
-    }
-    rows![access::row_02_nothing_is_left_to_deploy, site::a_second_deploy_uploads_nothing,];
+    run_rows!(runtime, world, failures: [access::row_02_nothing_is_left_to_deploy, site::a_second_deploy_uploads_nothing]);
     runtime.block_on(world.start_watch());
-    rows![
+    run_rows!(runtime, world, failures: [
         access::row_03_the_service_is_up,
         access::row_04_the_table_is_as_the_data_model_wants_it,
         sessions::row_05_the_right_password_signs_in,
@@ -75,12 +65,12 @@ fn the_portfolio_does_what_its_specification_asks() {
         fuzzing::fuzzing_the_contract_finds_nothing,
         flow::the_front_end_signs_in_publishes_and_is_counted,
         the_functions_do_only_what_their_roles_allow,
-    ];
+    ]);
     runtime.block_on(world.end_watch().stop());
-    rows![
+    run_rows!(runtime, world, failures: [
         site::the_page_is_served_with_its_headers_and_finds_the_api,
         site::a_change_of_one_asset_uploads_it_and_the_page,
-    ];
+    ]);
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
 }
 

@@ -16,23 +16,14 @@ use std::sync::Arc;
 
 use world::World;
 
+use crate::rows::run_rows;
+
 #[test]
 fn thakii_does_what_its_specification_asks() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = Arc::new(World::deploy(&runtime));
     let mut failures = Vec::new();
-    macro_rules! rows {
-        ($($row:path),* $(,)?) => {$(
-            let name = stringify!($row);
-            let started = std::time::Instant::now();
-            let ran = runtime.block_on(runtime.spawn($row(Arc::clone(&world))));
-            eprintln!("{name}: {} ({:.1?})", if ran.is_ok() { "passed" } else { "FAILED" }, started.elapsed());
-            if ran.is_err() {
-                failures.push(name);
-            }
-        )*};
-    }
-    rows![
+    run_rows!(runtime, world, failures: [
         access::row_01_health_tells_what_the_service_is,
         access::row_02_without_a_token_nothing_is_told,
         access::row_03_bad_tokens_are_refused_alike,
@@ -62,7 +53,7 @@ fn thakii_does_what_its_specification_asks() {
         access::an_address_signs_in_so_often_a_minute,
         load::row_25_many_callers_are_served,
         the_functions_do_only_what_their_roles_allow,
-    ];
+    ]);
     assert!(failures.is_empty(), "failed: {failures:#?}\n{}", world.cloud.log_tail());
 }
 

@@ -22,7 +22,7 @@ pub(super) fn rows_02_and_03_two_deploys(cloud: &Cloud) -> Vec<String> {
     let deploy = ["deploy", "--stage", "local", "--system", "analyticbot", "--yes", "--format", "json"];
     let first = cloud.success(&deploy);
     assert_eq!(json_of(&first.stdout)["changed"], true);
-    let order = created(cloud);
+    let order = cloud.created_stacks("analyticbot");
     let places: Vec<_> = STACKS
         .iter()
         .map(|stack| order.iter().position(|name| *name == format!("analyticbot-{stack}-local")).expect("the stack"))
@@ -48,32 +48,12 @@ fn row_03_a_stack_without_the_stacks_that_it_needs_is_refused(cloud: &Cloud) -> 
         text(&output)
     };
     let printed = ["plan", "deploy"].map(refuse).into();
-    assert_eq!(created(cloud), [""; 0], "a refused selection changes nothing");
+    assert_eq!(cloud.created_stacks("analyticbot"), [""; 0], "a refused selection changes nothing");
     printed
 }
 
 fn json_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("JSON")
-}
-
-/// Returns the stacks in the order in which they were created. All of them are complete.
-#[tokio::main(flavor = "current_thread")]
-async fn created(cloud: &Cloud) -> Vec<String> {
-    let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
-    let described = client.describe_stacks().send().await.expect("stacks");
-    let own = described
-        .stacks()
-        .iter()
-        .filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with("analyticbot-")));
-    let mut found: Vec<_> = own
-        .map(|stack| {
-            let name = stack.stack_name().expect("a name").to_owned();
-            assert_eq!(stack.stack_status().map(|status| status.as_str()), Some("CREATE_COMPLETE"), "{name}");
-            (stack.creation_time().expect("a time").as_nanos(), name)
-        })
-        .collect();
-    found.sort();
-    found.into_iter().map(|(_, name)| name).collect()
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -16,7 +16,7 @@ pub(super) fn row_02_to_04_two_deploys(cloud: &Cloud) {
     row_03_a_stack_without_the_stacks_that_it_needs_is_refused(cloud);
     let deploy = ["deploy", "--stage", "local", "--system", "listbackup", "--yes", "--format", "json"];
     assert_eq!(cloud.json(&deploy)["changed"], true);
-    let (order, secrets) = (created(cloud), secrets(cloud));
+    let (order, secrets) = (cloud.created_stacks("listbackup"), secrets(cloud));
     let place = |stack: &str| order.iter().position(|name| *name == format!("listbackup-{stack}-local"));
     let places: Vec<_> =
         STACKS.iter().map(|stack| place(stack).unwrap_or_else(|| panic!("{stack}: {order:?}"))).collect();
@@ -32,7 +32,7 @@ pub(super) fn row_02_to_04_two_deploys(cloud: &Cloud) {
 }
 
 fn row_03_a_stack_without_the_stacks_that_it_needs_is_refused(cloud: &Cloud) {
-    let before = created(cloud);
+    let before = cloud.created_stacks("listbackup");
     for verb in ["plan", "deploy"] {
         let arguments = [verb, "--stage", "local", "--system", "listbackup", "--stack", "backup-processors"];
         let output = cloud.xtask(&arguments);
@@ -42,27 +42,7 @@ fn row_03_a_stack_without_the_stacks_that_it_needs_is_refused(cloud: &Cloud) {
     }
     let group = cloud.xtask(&["plan", "--stage", "local", "--system", "listbackup", "--group", "ruby"]);
     refused(&group, 1, &["no group `ruby`", "nodejs", "python"]);
-    assert_eq!(created(cloud), before, "a refused selection changes nothing");
-}
-
-/// Returns the stacks in the order in which they were created. All of them are complete.
-#[tokio::main(flavor = "current_thread")]
-async fn created(cloud: &Cloud) -> Vec<String> {
-    let client = aws_sdk_cloudformation::Client::new(&cloud.sdk());
-    let described = client.describe_stacks().send().await.expect("stacks");
-    let of_system = described
-        .stacks()
-        .iter()
-        .filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with("listbackup-")));
-    let mut found: Vec<_> = of_system
-        .map(|stack| {
-            let name = stack.stack_name().expect("a name").to_owned();
-            assert_eq!(stack.stack_status().map(|status| status.as_str()), Some("CREATE_COMPLETE"), "{name}");
-            (stack.creation_time().expect("a time").as_nanos(), name)
-        })
-        .collect();
-    found.sort();
-    found.into_iter().map(|(_, name)| name).collect()
+    assert_eq!(cloud.created_stacks("listbackup"), before, "a refused selection changes nothing");
 }
 
 /// Returns the values of the system's own secrets, by name.
