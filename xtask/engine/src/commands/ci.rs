@@ -39,7 +39,7 @@ struct GivenOption {
 #[error(
     "failed to select the checks: --{option} is an option of check `{check}`, which is not named; no check was run"
 )]
-#[diagnostic(help("name the check before the option: `cargo xtask ci {check}`"))]
+#[diagnostic(help("name the check before the option: `ci {check} --{option}`"))]
 struct OptionOfAnother {
     option: &'static str,
     check: &'static str,
