@@ -1,4 +1,4 @@
-//! Builds without a compiler: each zip is a document that tells the simulated Lambda how its code behaves.
+//! Builds without a compiler: each zip is a document from which the simulated Lambda reads the behaviour of its code.
 
 use std::{
     collections::BTreeMap,

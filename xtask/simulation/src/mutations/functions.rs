@@ -39,7 +39,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "prunes-by-position",
-        breaks: "Only the newest versions stay, whatever aliases point to and releases need.",
+        breaks: "Only the newest versions stay, regardless of aliases and releases.",
         file: "prune/versions.rs",
         find: "match (alias_of(number), release_of(number), number.parse()) {",
         replace: "match (alias_of(\"\"), release_of(\"\"), number.parse()) {",
