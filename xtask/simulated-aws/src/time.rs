@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_smithy_types::{DateTime, date_time::Format};
+
 /// The wall clock of AWS when a simulation starts: 2026-01-05, 00:00:00 UTC, a Monday.
 pub const START: u64 = 1_767_571_200;
 
@@ -55,67 +57,20 @@ impl Moment {
     /// The moment as the APIs print it in XML and JSON: `2026-01-05T00:00:00.000Z`.
     #[must_use]
     pub fn iso8601(self) -> String {
-        let Date { year, month, day, .. } = self.date();
-        let (hour, minute, second) = self.clock();
-        let millis = self.0.subsec_millis();
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+        let seconds = self.printed(Format::DateTime);
+        format!("{}.{:03}Z", seconds.trim_end_matches('Z'), self.0.subsec_millis())
     }
 
     /// The moment as HTTP headers have it: `Mon, 05 Jan 2026 00:00:00 GMT` (RFC 9110, section 5.6.7).
     #[must_use]
     pub fn http_date(self) -> String {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let Date { year, month, day, days } = self.date();
-        let (hour, minute, second) = self.clock();
-        let (weekday, month) = (DAYS[days % 7], MONTHS[month - 1]);
-        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+        self.printed(Format::HttpDate)
     }
 
-    const fn clock(self) -> (u64, u64, u64) {
-        let seconds = self.unix_seconds() % 86_400;
-        (seconds / 3600, seconds / 60 % 60, seconds % 60)
-    }
-
-    /// The date of the proleptic Gregorian calendar, by counting years and months: simulations span few of them.
-    fn date(self) -> Date {
-        let days = usize::try_from(self.unix_seconds() / 86_400).unwrap_or_default();
-        let (mut year, mut remaining) = (1970, days);
-        while remaining >= days_of(year) {
-            remaining -= days_of(year);
-            year += 1;
-        }
-        let mut month = 1;
-        while remaining >= days_of_month(year, month) {
-            remaining -= days_of_month(year, month);
-            month += 1;
-        }
-        Date { year, month, day: remaining + 1, days }
-    }
-}
-
-/// A date; `days` are those since 1970-01-01, a Thursday.
-struct Date {
-    year: usize,
-    month: usize,
-    day: usize,
-    days: usize,
-}
-
-const fn is_leap(year: usize) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-const fn days_of(year: usize) -> usize {
-    if is_leap(year) { 366 } else { 365 }
-}
-
-const fn days_of_month(year: usize, month: usize) -> usize {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
+    /// Prints whole seconds. Every moment of a simulation is in the range of the formats, which ends with the year 9999.
+    fn printed(self, format: Format) -> String {
+        let seconds = i64::try_from(self.unix_seconds()).unwrap_or(i64::MAX);
+        DateTime::from_secs(seconds).fmt(format).unwrap_or_default()
     }
 }
 
