@@ -1,13 +1,19 @@
 //! Calls to AWS, one file per service. No other module names the AWS SDK; its types become the engine's own here.
 
-/// Creates a client of an SDK crate, for a region; `None` is the stage's.
+/// Returns the client of an SDK crate for a region; `None` is the stage's. A closure may complete its configuration.
 macro_rules! client {
-    ($sdk:ident, $clients:expr, $region:expr) => {{
+    ($sdk:ident, $clients:expr, $region:expr) => {
+        client!($sdk, $clients, $region, |_, config| config)
+    };
+    ($sdk:ident, $clients:expr, $region:expr, $configured:expr) => {{
         let (clients, region): (&$crate::aws::Clients, Option<&str>) = ($clients, $region);
-        let config = $sdk::config::Builder::from(&clients.config_in(region));
-        $sdk::Client::from_conf(match clients.quota(stringify!($sdk), region) {
-            Some(quota) => config.retry_partition(quota).build(),
-            None => config.build(),
+        clients.cached(region, || {
+            let configured: fn(&$crate::aws::Clients, $sdk::config::Builder) -> $sdk::config::Builder = $configured;
+            let config = configured(clients, $sdk::config::Builder::from(&clients.config_in(region)));
+            $sdk::Client::from_conf(match clients.quota(stringify!($sdk), region) {
+                Some(quota) => config.retry_partition(quota).build(),
+                None => config.build(),
+            })
         })
     }};
 }
@@ -38,7 +44,12 @@ pub(crate) mod sns;
 mod srp;
 pub mod sts;
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    any::{Any, TypeId},
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use aws_call::{Call, CallError};
 use aws_config::{
@@ -105,6 +116,8 @@ pub struct Clients {
     region: String,
     endpoint: Option<String>,
     regions: Mutex<BTreeMap<String, SdkConfig>>,
+    /// The SDK's clients by type and region: making one takes as long as a few calls.
+    made: Mutex<BTreeMap<(TypeId, Option<String>), Box<dyn Any + Send>>>,
     /// The retry quotas of a simulated process; `None` in the real world, where the SDK has them.
     quotas: Option<Quotas>,
 }
@@ -143,7 +156,7 @@ impl Clients {
         }
         let endpoint = emulator.map(|emulator| emulator.url);
         let (base, region) = (loader.load().await, stage.region.clone());
-        Ok(Self { base, region, endpoint, regions: Mutex::default(), quotas: None })
+        Ok(Self { base, region, endpoint, regions: Mutex::default(), made: Mutex::default(), quotas: None })
     }
 
     /// The emulator's URL, if the stage is local.
@@ -170,13 +183,21 @@ impl Clients {
         call.send(&self.config_in(region)).await
     }
 
-    pub(crate) fn config(&self) -> &SdkConfig {
-        &self.base
+    /// Returns a clone of the client of this type for a region, which is made by the first caller.
+    fn cached<C: Any + Clone + Send>(&self, region: Option<&str>, make: impl FnOnce() -> C) -> C {
+        let key = (TypeId::of::<C>(), region.map(str::to_owned));
+        let known = |made: &BTreeMap<_, Box<dyn Any + Send>>| made.get(&key)?.downcast_ref::<C>().cloned();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        known(&made).unwrap_or_else(|| {
+            let client = make();
+            made.insert(key, Box::new(client.clone()));
+            client
+        })
     }
 
     pub(crate) fn config_in(&self, region: Option<&str>) -> SdkConfig {
         let Some(region) = region else { return self.base.clone() };
-        let mut regions = self.regions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         regions
             .entry(region.to_owned())
             .or_insert_with(|| self.base.clone().into_builder().region(Region::new(region.to_owned())).build())

@@ -48,14 +48,9 @@ impl Clients {
     ///
     /// The emulator only supports buckets in the path.
     pub(crate) fn s3_in(&self, region: Option<&str>) -> S3 {
-        let mut config = aws_sdk_s3::config::Builder::from(self.config()).force_path_style(self.endpoint().is_some());
-        if let Some(region) = region {
-            config = config.region(aws_sdk_s3::config::Region::new(region.to_owned()));
-        }
-        if let Some(quota) = self.quota("aws_sdk_s3", region) {
-            config = config.retry_partition(quota);
-        }
-        S3 { client: Client::from_conf(config.build()) }
+        let style =
+            |clients: &Self, config: aws_sdk_s3::config::Builder| config.force_path_style(clients.endpoint().is_some());
+        S3 { client: client!(aws_sdk_s3, self, region, style) }
     }
 }
 

@@ -42,7 +42,14 @@ impl Clients {
             .time_source(SharedTimeSource::new(ProcessTime(process)));
         builder.set_sleep_impl(default_async_sleep());
         let (base, region) = (builder.build(), stage.region.clone());
-        Self { base, region, endpoint: None, regions: Mutex::default(), quotas: Some(Quotas::default()) }
+        Self {
+            base,
+            region,
+            endpoint: None,
+            regions: Mutex::default(),
+            made: Mutex::default(),
+            quotas: Some(Quotas::default()),
+        }
     }
 }
 
