@@ -54,6 +54,8 @@ pub struct Account {
     pub bags: Shared<BTreeMap<(String, String, String), Value>>,
     /// The stacks of CloudFormation.
     pub cloudformation: CloudFormation,
+    /// The factor of the durations of resources, see [`crate::Settings::pace`].
+    pub pace: f64,
     /// The planned faults of resources, in the order in which they apply.
     pub resource_faults: Vec<ResourceFault>,
     /// The buckets of S3.
@@ -95,6 +97,7 @@ impl Account {
             logs: Logs::default(),
             bags: Shared::default(),
             cloudformation: CloudFormation::default(),
+            pace: 1.0,
             resource_faults: Vec::new(),
             buckets: Buckets::default(),
             apis: Shared::default(),

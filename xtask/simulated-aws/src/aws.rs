@@ -47,6 +47,8 @@ pub struct Settings {
     pub seed: u64,
     /// The duration of a call, there and back.
     pub latency: Range<Duration>,
+    /// The factor of the durations of CloudFormation's resources: 1 takes as long as AWS, for example 10 to 22 seconds for a role.
+    pub pace: f64,
     /// The rates beyond which calls are throttled; `None` for no limits.
     pub rates: Option<Rates>,
     /// Whether earlier states are kept, which stale reads need.
@@ -70,6 +72,7 @@ impl Default for Settings {
             region: "eu-west-1".to_owned(),
             seed: 0,
             latency: Duration::from_millis(20)..Duration::from_millis(100),
+            pace: 1.0,
             rates: None,
             keeps_snapshots: false,
         }
@@ -169,7 +172,8 @@ impl Aws {
     /// An empty account. Needs a tokio runtime, whose clock is the simulation's.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let account = Account::new(&settings.account, &settings.region, settings.seed);
+        let mut account = Account::new(&settings.account, &settings.region, settings.seed);
+        account.pace = settings.pace;
         let state = State {
             account,
             faults: Box::new(NoFaults),

@@ -162,7 +162,7 @@ impl History {
         let mood = Mood::random(chance);
         let mut steps = Vec::new();
         let mut operations = 0;
-        let wanted = chance.number(6..14);
+        let wanted = chance.number(3..10);
         push_run(&mut steps, Command::Deploy { scope: Scope::All, allows: false }, mood, chance);
         while operations < wanted {
             operations += 1;
@@ -376,7 +376,7 @@ mod tests {
             assert_eq!(history, History::random(seed));
             let text = serde_json::to_string(&history).expect("plain data");
             assert_eq!(serde_json::from_str::<History>(&text).expect("a history"), history);
-            assert!(history.steps.len() >= 6, "{history:?}");
+            assert!(history.steps.len() >= 4, "{history:?}");
         }
         assert_ne!(History::random(1).steps, History::random(2).steps);
     }

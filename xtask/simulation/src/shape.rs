@@ -150,13 +150,12 @@ impl Shape {
     #[must_use]
     pub fn random(chance: &mut Chance) -> Self {
         let mut shape = Self { canary: chance.happens(0.4), systems: Vec::new(), next: 0 };
-        let systems = [1, 1, 1, 2, 2, 3][pick(chance, 6)];
+        let systems = [1, 1, 1, 1, 1, 1, 2, 2, 3][pick(chance, 9)];
         for name in 0..systems {
             let site = chance.happens(0.3).then_some(0);
             shape.systems.push(SystemShape { name, stacks: Vec::new(), site, api: chance.happens(0.4) });
-            for stack in 0..=chance.number(0..2) {
+            for name in 0..[1, 1, 2][pick(chance, 3)] {
                 let parts = shape.random_parts(chance);
-                let name = u8::try_from(stack).unwrap_or_default();
                 if let Some(system) = shape.systems.last_mut() {
                     system.stacks.push(StackShape { name, parts });
                 }
@@ -178,7 +177,7 @@ impl Shape {
             let kind = random_resource(chance);
             parts.push(self.part(kind));
         }
-        for _ in 0..[0, 1, 1, 1, 2, 3][pick(chance, 6)] {
+        for _ in 0..[0, 1, 1, 1, 1, 2, 4][pick(chance, 7)] {
             let part = self.function(chance);
             parts.push(part);
         }

@@ -72,10 +72,10 @@ pub(super) fn duration(account: &mut Account, resource_type: &str) -> Duration {
         "AWS::Lambda::Function" => 3..15,
         _ => 1..5,
     };
-    account.chance.duration(Duration::from_secs(seconds.start)..Duration::from_secs(seconds.end))
+    account.chance.duration(Duration::from_secs(seconds.start)..Duration::from_secs(seconds.end)).mul_f64(account.pace)
 }
 
 /// The time between two of CloudFormation's own steps.
 pub(super) fn pause(account: &mut Account) -> Duration {
-    account.chance.duration(Duration::from_millis(100)..Duration::from_millis(900))
+    account.chance.duration(Duration::from_millis(100)..Duration::from_millis(900)).mul_f64(account.pace)
 }
