@@ -40,6 +40,12 @@ pub const ARTIFACT_BUCKET_PREFIX: &str = "artifacts-";
 /// The output with the artifact bucket's name.
 pub const ARTIFACT_BUCKET_OUTPUT: &str = "ArtifactBucketName";
 
+/// Returns the name of a stage's artifact bucket.
+#[must_use]
+pub fn artifact_bucket(stage: &Stage) -> String {
+    format!("{ARTIFACT_BUCKET_PREFIX}{}-{}-{}", stage.name, stage.account, stage.region)
+}
+
 /// Completes the systems that a project has rendered for a stage: sets names and permissions boundary of their roles, tags
 /// resources with generated IDs, and adds foundation as the first system.
 ///

@@ -55,6 +55,16 @@ impl Clients {
 }
 
 impl S3 {
+    /// Returns whether a bucket exists.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails, also because the caller may not list the bucket (S3 API reference, `HeadBucket`: 403).
+    pub(crate) async fn bucket_exists(&self, bucket: &str) -> Result<bool, AwsError> {
+        let found = self.client.head_bucket().bucket(bucket).send().await;
+        Ok(if_found(found.map_err(|error| failed("s3:HeadBucket", error)))?.is_some())
+    }
+
     /// Returns whether an object exists.
     pub(crate) async fn exists(&self, bucket: &str, key: &str) -> Result<bool, AwsError> {
         match self.client.head_object().bucket(bucket).key(key).send().await {

@@ -80,7 +80,7 @@ pub(crate) async fn run(args: DestroyArgs, context: &Context) -> miette::Result<
         confirm(&session)?;
     }
     let work = async |locks: &HeldLocks<Documents>| destroy(&args, &selected, &resources, locks, &session).await;
-    session.locked(&selected, "destroy", session.artifact_bucket().await?, work).await
+    session.locked(&selected, "destroy", session.bucket_of_locks().await?, work).await
 }
 
 /// Refuses to destroy foundation while other stacks need it.

@@ -86,7 +86,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
         let context = RepairContext { clients: &session.clients, locks, options: &options, ui: &context.ui };
         fix(&systems, bucket.as_deref(), context, &session).await
     };
-    let result = session.locked(&systems, "doctor", bucket.clone(), work).await;
+    let result = session.locked(&systems, "doctor", session.bucket_of_locks().await?, work).await;
     let exit = session.explain(result)?;
     // Only a person changes the rules of an environment.
     Ok(if unprotected.is_empty() { exit } else { Exit::Failure })

@@ -123,6 +123,18 @@ impl Session {
         Ok(self.bucket(&observed))
     }
 
+    /// Returns the bucket with the locks, or `None` if there is none.
+    ///
+    /// The description of a stack may be an earlier one, without the bucket. S3 always shows the present state (S3 user guide,
+    /// "Amazon S3 data consistency model"), so it decides before a command works without locks.
+    pub(crate) async fn bucket_of_locks(&self) -> miette::Result<Option<String>> {
+        if let Some(bucket) = self.artifact_bucket().await? {
+            return Ok(Some(bucket));
+        }
+        let bucket = foundation::artifact_bucket(&self.stage);
+        Ok(self.clients.s3().bucket_exists(&bucket).await?.then_some(bucket))
+    }
+
     /// Returns the artifact bucket, or `None` where foundation is not in `observed`.
     pub(crate) fn bucket(&self, observed: &Observed) -> Option<String> {
         artifact_bucket(&self.stage.name, &outputs(observed))

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     aws::documents::Documents,
-    deploy::{self, Deployed, Done, Guard, permissions},
+    deploy::{self, DeployError, Deployed, Done, Guard, permissions},
     error::one_line,
     lock::HeldLocks,
     planning,
@@ -68,14 +68,14 @@ pub(super) async fn apply(
 }
 
 /// Returns the artifact bucket, which holds the locks. Deploys foundation first where there is none, so that everything else is
-/// deployed under locks.
+/// deployed under locks. Without locks, only foundation is deployed, or a plan that was made before there was a bucket.
 ///
 /// # Errors
 ///
 /// When a call fails, or foundation cannot be deployed.
 pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) -> miette::Result<Option<String>> {
     let Target { args, file, session, systems, partial, .. } = target;
-    let bucket = session.artifact_bucket().await?;
+    let bucket = session.bucket_of_locks().await?;
     let foundation = session::foundation_of(systems);
     let is_alone = foundation.len() == systems.len();
     if bucket.is_some() || file.is_some() || !partial.is_empty() || foundation.is_empty() || is_alone {
@@ -94,8 +94,9 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
     ui.say_plan(&preview);
     confirm(target, &plan)?;
     let locks = &HeldLocks::none();
-    Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
-    session.artifact_bucket().await
+    let deployed = Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
+    let bucket = deploy::artifact_bucket(&stage.name, &deployed.outputs);
+    bucket.map(Some).ok_or_else(|| DeployError::NoFoundation { stage: stage.name.clone() }.into())
 }
 
 struct Step<'a> {
