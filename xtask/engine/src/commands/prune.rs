@@ -3,6 +3,7 @@
 use clap::Args;
 use miette::Diagnostic;
 use model::rendered::RenderedSystem;
+use plan::artifacts::Artifacts;
 use thiserror::Error;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     error::Exit,
     lock::HeldLocks,
     prune::{
-        self, Marks, Scope, Sweep, Swept,
+        self, Marks, References, Scope, Sweep, Swept,
         leftovers::{self, Leftover},
     },
     report::{Draft, PruneReport},
@@ -30,7 +31,7 @@ pub(crate) struct PruneArgs {
     system: Option<String>,
     /// Keep this many of the newest versions of each function, and the versions of as many releases. Versions with an alias
     /// are always kept.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = KEEP)]
     keep: usize,
     /// Also delete these leftovers, unless a stack, a function or another tool needs them.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LEFTOVER")]
@@ -42,6 +43,9 @@ pub(crate) struct PruneArgs {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
+
+/// How many releases a deploy keeps.
+const KEEP: usize = 5;
 
 /// What is kept and what is deleted.
 struct Marked {
@@ -76,7 +80,7 @@ pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneR
         warn_of_kept(&swept, ui);
         if swept.failed.is_empty() { Ok(Exit::Success) } else { Err(Incomplete(swept.failed).into()) }
     };
-    session.locked(&selected, "prune", session.artifact_bucket().await?, work).await
+    session.locked(&selected, "prune", session.bucket_of_locks().await?, work).await
 }
 
 /// Prunes after a deploy, and prints how much. Items that cannot be deleted are warnings.
@@ -86,11 +90,13 @@ pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneR
 /// When a call fails, or a lock is lost.
 pub(super) async fn after_deploy(
     systems: &[RenderedSystem],
-    keep: usize,
+    artifacts: &Artifacts,
     locks: &HeldLocks<Documents>,
     session: &Session,
 ) -> miette::Result<()> {
-    let swept = marked(systems, keep, session).await?.sweep(locks, session).await?;
+    let mut references = References::default();
+    references.add_artifacts(artifacts);
+    let swept = marked(systems, KEEP, references, session).await?.sweep(locks, session).await?;
     let ui = &session.context.ui;
     if swept.deleted > 0 {
         ui.say(format_args!("✓ Pruned {} old versions, artifacts and files", swept.deleted));
@@ -122,7 +128,12 @@ fn add(marks: &mut Marks, more: Marks) {
     }
 }
 
-async fn marked(selected: &[RenderedSystem], keep: usize, session: &Session) -> miette::Result<Marked> {
+async fn marked(
+    selected: &[RenderedSystem],
+    keep: usize,
+    mut references: References,
+    session: &Session,
+) -> miette::Result<Marked> {
     let observed = session.observe().await?;
     let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
     let bucket = session.bucket(&observed);
@@ -131,13 +142,20 @@ async fn marked(selected: &[RenderedSystem], keep: usize, session: &Session) -> 
         for system in selected {
             let entries = session.ledger(bucket, &system.name).entries().await?;
             released.extend(prune::released_versions(&entries, keep));
+            references.add_code(prune::released_code(&entries, keep));
             let kept = prune::sites::KeptEntries { entries: &entries, keep };
             let of_system = prune::sites::mark(&session.clients, system, &outputs, bucket, kept).await?;
             of_sites.insert(system.name.clone(), of_system);
         }
     }
-    let scope =
-        Scope { systems: selected, parameters: &parameters, bucket: bucket.as_deref(), released: &released, keep };
+    let scope = Scope {
+        systems: selected,
+        parameters: &parameters,
+        bucket: bucket.as_deref(),
+        released: &released,
+        references: &references,
+        keep,
+    };
     let mut marks = prune::mark(&session.clients, scope).await?;
     add(&mut marks, of_sites);
     Ok(Marked { marks, bucket })
@@ -148,7 +166,7 @@ async fn marked_with_leftovers(
     selected: &[RenderedSystem],
     session: &Session,
 ) -> miette::Result<Marked> {
-    let mut marked = marked(selected, args.keep, session).await?;
+    let mut marked = marked(selected, args.keep, References::default(), session).await?;
     let also = args.also.iter().copied().collect();
     let leftovers = leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?;
     add(&mut marked.marks, leftovers);

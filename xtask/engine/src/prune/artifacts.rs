@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::rendered::RenderedSystem;
+use plan::artifacts::{Artifact, Artifacts};
 
 use super::{Mark, Target};
 use crate::aws::lambda::Version;
@@ -23,18 +24,28 @@ pub(super) fn is_artifact(key: &str, prefix: &str, artifacts: &BTreeSet<&str>) -
     artifacts.contains(artifact) && hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The references of kept versions and deployed stacks.
-#[derive(Debug, Default)]
-pub(super) struct References {
+/// The references of kept versions and releases, and of deployed stacks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct References {
     hashes: BTreeSet<String>,
     layers: BTreeSet<String>,
     keys: BTreeSet<String>,
 }
 
 impl References {
+    /// Adds code by its `CodeSha256`.
+    pub(crate) fn add_code<'a>(&mut self, code: impl Iterator<Item = &'a str>) {
+        self.hashes.extend(code.filter_map(|sha256| BASE64_STANDARD.decode(sha256).ok()).map(hex::encode));
+    }
+
+    /// Adds the artifacts of a deploy: what CloudFormation and Lambda describe may still be the state before it.
+    pub(crate) fn add_artifacts(&mut self, artifacts: &Artifacts) {
+        self.keys.extend(artifacts.functions.values().chain(artifacts.layers.values()).map(Artifact::key));
+    }
+
     pub(super) fn add_versions<'a>(&mut self, versions: impl Iterator<Item = &'a Version>) {
         for version in versions {
-            self.hashes.extend(BASE64_STANDARD.decode(&version.code_sha256).map(hex::encode));
+            self.add_code(std::iter::once(version.code_sha256.as_str()));
             self.layers.extend(version.settings.layers.iter().cloned());
         }
     }
@@ -61,9 +72,9 @@ impl References {
 
     pub(super) fn mark_artifact(&self, key: String) -> Mark {
         let (keep, why) = if self.keys.contains(&key) {
-            (true, "a deployed stack refers to it")
+            (true, "a deployed stack or this deploy refers to it")
         } else if self.hashes.iter().any(|hash| key.contains(hash)) {
-            (true, "a kept version contains it")
+            (true, "a kept version or release contains it")
         } else {
             (false, "no version or stack refers to it")
         };
@@ -74,6 +85,7 @@ impl References {
 #[cfg(test)]
 mod tests {
     use model::example::Example;
+    use plan::artifacts::ArtifactKind;
 
     use super::*;
     use crate::prune::tests::version;
@@ -108,6 +120,26 @@ mod tests {
         assert!(references.mark_artifact(format!("artifacts/s-f-{hash}.zip")).keep);
         assert!(references.mark_artifact("artifacts/s-layer-1.zip".to_owned()).keep);
         assert!(!references.mark_artifact(format!("artifacts/s-f-{}.zip", "cd".repeat(32))).keep);
+    }
+
+    #[test]
+    fn artifacts_of_kept_releases_and_of_this_deploy_stay_although_no_description_shows_them() {
+        let mut references = References::default();
+        references.add_code([BASE64_STANDARD.encode([0xab; 32]).as_str()].into_iter());
+        let layer = Artifact {
+            kind: ArtifactKind::Layer,
+            system: "notes".to_owned(),
+            name: "fonts".to_owned(),
+            path: "fonts.zip".into(),
+            sha256: "cd".repeat(32),
+            zipped: 1,
+            unzipped: 1,
+        };
+        let layers = [(("notes".to_owned(), "fonts".to_owned()), layer)].into();
+        references.add_artifacts(&Artifacts { layers, ..Artifacts::default() });
+        assert!(references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32))).keep);
+        assert!(references.mark_artifact(format!("artifacts/notes-fonts-{}.zip", "cd".repeat(32))).keep);
+        assert!(!references.mark_artifact(format!("artifacts/notes-fonts-{}.zip", "ef".repeat(32))).keep);
     }
 
     #[test]

@@ -8,11 +8,12 @@ mod versions;
 
 use std::collections::BTreeMap;
 
-use artifacts::{References, artifact_names, is_artifact};
+pub(crate) use artifacts::References;
+use artifacts::{artifact_names, is_artifact};
 use model::rendered::RenderedSystem;
 use serde::Serialize;
 pub(crate) use sweep::{Sweep, Swept};
-pub(crate) use versions::{ReleasedVersions, released_versions};
+pub(crate) use versions::{ReleasedVersions, released_code, released_versions};
 use versions::{completed_and_open, mark_versions};
 
 use crate::{
@@ -57,6 +58,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) bucket: Option<&'a str>,
     /// The versions of kept releases.
     pub(crate) released: &'a ReleasedVersions,
+    /// What refers to artifacts besides the versions and stacks, whose descriptions may be earlier ones.
+    pub(crate) references: &'a References,
     /// How many of each function's newest versions stay.
     pub(crate) keep: usize,
 }
@@ -65,7 +68,7 @@ pub(crate) struct Scope<'a> {
 pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Marks, AwsError> {
     let lambda = clients.lambda();
     let mut marks = Marks::new();
-    let mut references = References::default();
+    let mut references = scope.references.clone();
     let stacks = || scope.systems.iter().flat_map(|system| &system.stacks);
     let functions: Vec<_> = stacks().flat_map(|stack| stack.functions.iter().map(move |of| (stack, of))).collect();
     let read = functions.iter().map(async |(_, function)| {

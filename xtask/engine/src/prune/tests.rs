@@ -127,11 +127,20 @@ async fn a_mark_takes_three_calls_per_function_and_one_per_system() {
     .await;
     let (systems, clients) = (of_one_binary(31), endpoint.clients().await);
     let (parameters, released) = (Outputs::new(), ReleasedVersions::new());
-    let scope =
-        Scope { systems: &systems, parameters: &parameters, bucket: Some("bucket"), released: &released, keep: 1 };
+    let scope = Scope {
+        systems: &systems,
+        parameters: &parameters,
+        bucket: Some("bucket"),
+        released: &released,
+        references: &References::default(),
+        keep: 1,
+    };
     let marks = mark(&clients, scope).await.expect("marked");
     assert_eq!(endpoint.received().len(), 3 * 31 + 1);
     let marks = &marks[FEEDS];
     assert!(marks.len() == 32 && marks.iter().all(|mark| mark.keep), "{marks:?}");
-    assert!(marks.iter().any(|mark| mark.what == key && mark.why == "a kept version contains it"), "{marks:?}");
+    assert!(
+        marks.iter().any(|mark| mark.what == key && mark.why == "a kept version or release contains it"),
+        "{marks:?}"
+    );
 }

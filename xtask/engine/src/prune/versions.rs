@@ -27,6 +27,12 @@ pub(crate) fn released_versions(entries: &[Entry], keep: usize) -> ReleasedVersi
     released
 }
 
+/// Returns the `CodeSha256` of the code that the newest `keep` completed releases and an open one have released.
+pub(crate) fn released_code(entries: &[Entry], keep: usize) -> impl Iterator<Item = &str> {
+    let kept = completed_and_open(entries, keep, versions_of);
+    kept.flat_map(|entry| entry.functions.values()).filter_map(|change| change.code_sha256.as_deref())
+}
+
 /// Returns the newest `keep` completed releases, newest first, and the open ones. Of releases with the same `content` only the
 /// newest counts.
 pub(super) fn completed_and_open<K: Ord>(

@@ -22,9 +22,6 @@ use crate::{
     ui::Format,
 };
 
-/// How many versions a deploy keeps besides the live one.
-const KEEP: usize = 5;
-
 /// Prints the plan of a dry run as JSON; as text, it is already printed.
 pub(super) fn print_plan(target: &Target, prepared: &Prepared) -> miette::Result<()> {
     if target.args.format == Format::Text {
@@ -55,7 +52,7 @@ pub(super) async fn report(
     let changed = has_changed(&deployment);
     // Other stacks of a system may need the same artifacts, so only systems with all stacks are pruned.
     let complete: Vec<_> = systems.iter().filter(|system| !target.partial.contains(&system.name)).cloned().collect();
-    if changed && let Err(error) = prune::after_deploy(&complete, KEEP, locks, session).await {
+    if changed && let Err(error) = prune::after_deploy(&complete, &target.artifacts, locks, session).await {
         ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
     }
     let urls = session.urls(&deployed.outputs);
