@@ -23,9 +23,9 @@ use simulation::{
 /// Play random histories of a simulated stage and check the invariants.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How many histories to play.
-    #[arg(long, default_value_t = 1000)]
-    seeds: u64,
+    /// How many histories to play [default: at least 1000, and as many as fit in three minutes].
+    #[arg(long)]
+    seeds: Option<u64>,
     /// Play the history of this seed alone, and print its log.
     #[arg(long, conflicts_with_all = ["from", "minutes"])]
     seed: Option<u64>,
@@ -100,13 +100,43 @@ fn describe(history: &History, outcome: &Outcome, limit: usize, tools: &Tools) -
     report::violation(history.seed, &outcome.violations, shortest.as_ref())
 }
 
+/// How many histories are played without an option, at least.
+const LEAST: u64 = 1000;
+/// How many minutes are played without an option, at least.
+const MINUTES: f64 = 3.0;
+
+/// How long histories are played.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    /// So many are played, however long they take.
+    least: u64,
+    /// No more are played.
+    most: u64,
+    /// No further one begins after this time.
+    until: Option<Instant>,
+}
+
+impl Span {
+    fn of(arguments: &Arguments, started: Instant) -> Self {
+        let after = |minutes: f64| started + Duration::from_secs_f64(minutes * 60.0);
+        match (arguments.seeds, arguments.minutes) {
+            (None, None) => Self { least: LEAST, most: u64::MAX, until: Some(after(MINUTES)) },
+            (seeds, minutes) => Self { least: 0, most: seeds.unwrap_or(u64::MAX), until: minutes.map(after) },
+        }
+    }
+
+    /// Whether another history is played after so many.
+    fn has_more(self, played: u64) -> bool {
+        played < self.most && (played < self.least || self.until.is_none_or(|until| Instant::now() < until))
+    }
+}
+
 /// What the threads share.
 struct Shared<'a> {
     arguments: &'a Arguments,
     from: u64,
     next: AtomicU64,
-    end: u64,
-    until: Option<Instant>,
+    span: Span,
     totals: Mutex<Totals>,
     played: Mutex<Played>,
 }
@@ -115,16 +145,14 @@ fn play_many(arguments: &Arguments) -> std::io::Result<bool> {
     let from = arguments.from.unwrap_or_else(todays_seed);
     let threads =
         arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
-    let end = from.saturating_add(arguments.seeds);
-    say(&format!("seeds {from} to {}; repeat them with --from {from}\n", end.saturating_sub(1)));
+    say(&format!("histories from seed {from}; repeat them with --from {from}\n"));
     let started = Instant::now();
-    let until = arguments.minutes.map(|minutes| started + Duration::from_secs_f64(minutes * 60.0));
+    let span = Span::of(arguments, started);
     let shared = Shared {
         arguments,
         from,
         next: AtomicU64::new(from),
-        end,
-        until,
+        span,
         totals: Mutex::default(),
         played: Mutex::default(),
     };
@@ -150,7 +178,7 @@ fn work(shared: &Shared<'_>) -> std::io::Result<()> {
     let tools = Tools::new()?;
     loop {
         let seed = shared.next.fetch_add(1, Ordering::Relaxed);
-        if seed >= shared.end || shared.until.is_some_and(|until| Instant::now() >= until) {
+        if !shared.span.has_more(seed - shared.from) {
             return Ok(());
         }
         // Lower seeds are being played: one of them may violate an invariant too.

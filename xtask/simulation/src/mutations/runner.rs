@@ -17,8 +17,8 @@ use crate::report::{Found, Played};
 
 /// The first seed of every search. A mutation's seed is only comparable if all start at the same one.
 const FROM: u64 = 1;
-/// The profile that `simulate` is compiled with, which also names its folder.
-const PROFILE: &str = "simulation";
+/// The folder of the development build.
+const PROFILE: &str = "debug";
 /// The name of the search without a mutation.
 const UNCHANGED: &str = "unchanged";
 
@@ -146,7 +146,7 @@ impl Runner {
         let target = self.folder.join("target");
         let mut build = process::cargo();
         build.current_dir(&self.source).args(["build", "--quiet", "--ignore-rust-version", "--locked"]);
-        build.args(["--profile", PROFILE, "--package", "simulation", "--bin", "simulate"]);
+        build.args(["--package", "simulation", "--bin", "simulate"]);
         build.args(["--target-dir", target.as_str()]);
         // A mutation may leave code and variables that are not used.
         build.env("RUSTFLAGS", "--cap-lints allow");
