@@ -35,7 +35,7 @@ pub fn run(history: &History, tools: &Tools) -> Outcome {
     let played = in_virtual_time(history.seed, async || {
         let world = World::new(history, tools);
         world.play(&history.steps).await;
-        settle(&world, tools).await;
+        settle(&world).await;
         outcome(&world)
     });
     played.unwrap_or_else(|panic| {

@@ -1,26 +1,20 @@
-//! The end of a history: faults stop, and the stage must converge to the state that a deploy without faults reaches.
+//! The end of a history: faults stop, and the stage must converge to the state that the workspace describes.
 //!
 //! The person deletes the retained resources that CloudFormation cannot adopt, as `destroy` says, and fixes the code. Then one deploy must
-//! succeed, or `doctor --fix` and another deploy. A further deploy must change nothing. The state is compared with that of a twin: a new
-//! account, to which the same project was deployed once.
+//! succeed, or `doctor --fix` and another deploy. A further deploy must change nothing.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use serde_json::{Value, json};
 use simulated_aws::account::Account;
 
 use crate::{
     builds::{Code, Conduct},
     by_hand,
-    history::{Command, History, Run, Scope},
-    observer::{Invariant, artifact_bucket, effect::stack_name, view},
+    history::{Command, Run, Scope},
+    observer::{Invariant, expected::Expected, view},
     process::{self, Finished},
-    project::{REGION, SITE_STACK, STAGE, function_name},
-    shape::Shape,
-    world::{Tools, World},
+    project::{REGION, STAGE},
+    world::World,
 };
 
 /// After this time, every operation of CloudFormation has ended, and every lock has expired.
@@ -30,7 +24,7 @@ const STEPS: [&[Command]; 2] = [&[DEPLOY], &[Command::Doctor { fix: true }, DEPL
 const DEPLOY: Command = Command::Deploy { scope: Scope::All, allows: true };
 
 /// Lets the stage converge, and reports what does not.
-pub async fn settle(world: &World, tools: &Tools) {
+pub async fn settle(world: &World) {
     world.log.line("== settling");
     crate::resource_faults::clear(world);
     tokio::time::sleep(QUIET).await;
@@ -52,10 +46,12 @@ pub async fn settle(world: &World, tools: &Tools) {
         report(Invariant::Converges, format!("deploy and doctor --fix do not repair the stage: {}", last.why()));
         return;
     }
-    let shape = world.state.borrow().shape.clone();
-    let state = world.aws.read(|account| normalized(account, &shape));
-    if let Some(difference) = difference(&state, &twin(world, tools).await) {
-        report(Invariant::Converges, difference);
+    let expected = {
+        let state = world.state.borrow();
+        Expected::of(&world.tools, &state.shape, &state.codes)
+    };
+    if let Some(difference) = world.aws.read(|account| expected.difference(account)) {
+        report(Invariant::Converges, format!("after the last deploy, {difference}"));
     }
     let (name, again) = run(world, DEPLOY).await;
     world.log_calls();
@@ -137,101 +133,4 @@ fn orphaned(account: &Account) -> Vec<(String, String, String)> {
     });
     // Resources of foundation are for the whole account.
     all.filter(|(.., physical_id)| !physical_id.contains("foundation-")).collect()
-}
-
-/// The state that one deploy without faults reaches in a new account.
-async fn twin(world: &World, tools: &Tools) -> BTreeMap<String, Value> {
-    let State { shape, codes } = {
-        let state = world.state.borrow();
-        State { shape: state.shape.clone(), codes: state.codes.clone() }
-    };
-    let history = History { seed: world.seed, shape: shape.clone(), skews: [0; 3], steps: Vec::new() };
-    let twin = World::new(&history, tools);
-    twin.state.borrow_mut().codes = codes;
-    let (_, finished) = run(&twin, DEPLOY).await;
-    if !finished.has_succeeded() {
-        let what = format!("a first deploy without faults fails: {}", finished.why());
-        world.observer.report(Invariant::Converges, world.aws.now(), what);
-    }
-    for violation in twin.observer.violations() {
-        let what = format!("in a first deploy without faults: {}", violation.what);
-        world.observer.report(violation.invariant, world.aws.now(), what);
-    }
-    world.state.borrow_mut().calls += u64::from(twin.plan.calls("machine0/1"));
-    twin.aws.read(|account| normalized(account, &shape))
-}
-
-struct State {
-    shape: Shape,
-    codes: crate::builds::Codes,
-}
-
-/// The state of the project's stacks, functions, sites and ledgers, without names and numbers that differ between accounts.
-fn normalized(account: &Account, shape: &Shape) -> BTreeMap<String, Value> {
-    let mut state = BTreeMap::new();
-    let stacks = shape.stacks().map(|(system, stack)| stack_name(system.name(), stack.name()));
-    let sites = shape.systems.iter().filter(|system| system.site.is_some());
-    let sites = sites.map(|system| stack_name(system.name(), SITE_STACK));
-    let foundation = ["artifacts", "api-gateway"].map(|stack| stack_name("foundation", stack));
-    for name in stacks.chain(sites).chain(foundation) {
-        state.insert(format!("stack {name}"), view::deployed(account, &name));
-    }
-    for (system, part) in shape.functions() {
-        let contract = function_name(system, part.number);
-        let name = format!("{}-{}-{STAGE}", contract.system, contract.function);
-        state.insert(format!("function {name}"), served(account, &name));
-    }
-    for system in &shape.systems {
-        if let Some(content) = system.site {
-            let page = site_page(account, system.name());
-            state.insert(format!("site of {}", system.name()), json!({ "content": content, "page": page }));
-        }
-        state.insert(format!("ledger of {}", system.name()), json!({ "open": is_open(account, system.name()) }));
-    }
-    state
-}
-
-/// What clients of a function reach.
-fn served(account: &Account, function: &str) -> Value {
-    let Some(live) = view::live(account, function) else { return Value::Null };
-    let version = account.lambda.function(REGION, function).and_then(|function| function.version(&live.version));
-    let Some(version) = version else { return json!("missing version") };
-    let settings = ["MemorySize", "Timeout", "Environment"].map(|name| version.settings.get(name).cloned());
-    json!({ "code": version.code.sha256, "settings": settings, "shares": live.shares })
-}
-
-fn site_page(account: &Account, system: &str) -> Option<String> {
-    let bucket = format!("{system}-web-{STAGE}-{}", account.id);
-    let (_, content) = view::bucket(account, &bucket)?.current("index.html")?;
-    Some(String::from_utf8_lossy(&content.body).into_owned())
-}
-
-fn is_open(account: &Account, system: &str) -> bool {
-    let prefix = format!("releases/{system}/");
-    let Some(bucket) = view::bucket(account, artifact_bucket()) else { return false };
-    let keys = bucket.keys(&prefix).take_while(|(key, _)| key.starts_with(&prefix));
-    keys.filter_map(|(key, _)| view::document(account, key))
-        .filter_map(|text| serde_json::from_slice::<Value>(&text).ok())
-        .any(|entry| entry["outcome"]["state"] == "open")
-}
-
-/// The first difference between a state and that of the twin.
-fn difference(state: &BTreeMap<String, Value>, twin: &BTreeMap<String, Value>) -> Option<String> {
-    let (name, expected) = twin.iter().find(|(name, expected)| state.get(*name) != Some(expected))?;
-    let actual = state.get(name).cloned().unwrap_or_default();
-    Some(format!("{name} differs from the fault-free state: {}", first_difference("", &actual, expected)))
-}
-
-fn first_difference(path: &str, actual: &Value, expected: &Value) -> String {
-    if let (Some(left), Some(right)) = (actual.as_object(), expected.as_object()) {
-        let keys: BTreeSet<_> = left.keys().chain(right.keys()).collect();
-        for key in keys {
-            let (left, right) = (&actual[key.as_str()], &expected[key.as_str()]);
-            if left != right {
-                return first_difference(&format!("{path}/{key}"), left, right);
-            }
-        }
-    }
-    let short = |value: &Value| value.to_string().chars().take(300).collect::<String>();
-    format!("{path} is {} instead of {}", short(actual), short(expected))
 }

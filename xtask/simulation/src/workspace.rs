@@ -75,13 +75,16 @@ fn write(root: &Utf8Path, stage_file: &str) -> std::io::Result<()> {
     for content in 0..CONTENTS {
         let folder = root.join(format!("sites/{content}"));
         fs_err::create_dir_all(&folder)?;
-        fs_err::write(folder.join("index.html"), page(content))?;
-        fs_err::write(folder.join("style.css"), format!("body {{ margin: {}px }}\n", content / 2))?;
+        for (file, text) in site_files(content) {
+            fs_err::write(folder.join(file), text)?;
+        }
     }
     Ok(())
 }
 
-/// The page of a content. Two contents in a row share their style.
-fn page(content: u8) -> String {
-    format!("<!doctype html><link rel=\"stylesheet\" href=\"style.css\"><p>Content {content}</p>\n")
+/// The files of a site's content. Two contents in a row share their style.
+#[must_use]
+pub fn site_files(content: u8) -> [(&'static str, String); 2] {
+    let page = format!("<!doctype html><link rel=\"stylesheet\" href=\"style.css\"><p>Content {content}</p>\n");
+    [("index.html", page), ("style.css", format!("body {{ margin: {}px }}\n", content / 2))]
 }

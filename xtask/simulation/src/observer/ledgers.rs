@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use simulated_aws::account::Account;
 
-use super::view;
+use super::{artifact_bucket, view};
 use crate::project::STAGE;
 
 /// What was seen of the ledgers: the entries of each system, by number.
@@ -29,14 +29,15 @@ pub(super) struct Entry {
 pub(super) struct Change {
     pub(super) before: Option<String>,
     pub(super) after: String,
+    pub(super) code_sha256: Option<String>,
 }
 
 impl Entry {
     fn parse(text: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(text).ok()?;
         let change = |change: &Value| {
-            let before = change["before"].as_str().map(str::to_owned);
-            Some(Change { before, after: change["after"].as_str()?.to_owned() })
+            let text = |name: &str| change[name].as_str().map(str::to_owned);
+            Some(Change { before: text("before"), after: text("after")?, code_sha256: text("codeSha256") })
         };
         let functions = document["functions"].as_object()?.iter();
         let functions = functions.map(|(name, value)| Some((name.clone(), change(value)?)));
@@ -62,6 +63,14 @@ impl Entry {
     fn versions(&self) -> Vec<(&str, &str)> {
         self.functions.iter().map(|(function, change)| (function.as_str(), change.after.as_str())).collect()
     }
+}
+
+/// Reads all entries of a system's ledger, oldest first.
+pub(super) fn read(account: &Account, system: &str) -> Vec<Entry> {
+    let prefix = format!("releases/{system}/");
+    let Some(bucket) = view::bucket(account, artifact_bucket()) else { return Vec::new() };
+    let keys = bucket.keys(&prefix).take_while(|(key, _)| key.starts_with(&prefix));
+    keys.filter_map(|(key, _)| Entry::parse(&bucket.current(key)?.1.body)).collect()
 }
 
 impl Ledgers {

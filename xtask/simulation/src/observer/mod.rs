@@ -6,8 +6,10 @@
 mod data;
 mod deletions;
 pub mod effect;
+pub mod expected;
 mod ledgers;
 mod locks;
+mod pages;
 pub mod secrecy;
 #[cfg(test)]
 mod tests;
@@ -63,7 +65,7 @@ pub enum Invariant {
     Ends,
     /// Errors name a resource and a next step.
     Errors,
-    /// After faults stop, one more run converges to the fault-free state.
+    /// After faults stop, one more run converges to the state that the workspace describes.
     Converges,
     /// A second run changes nothing.
     Idle,

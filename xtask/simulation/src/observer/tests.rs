@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 use simulated_aws::{Step, account::Account, wire::Call};
 
+mod ends;
+
 use super::{Invariant, Running, artifact_bucket, effect::stack_name, view};
 use crate::{
     builds::{Code, Conduct, behavior},
     by_hand::s3,
     history::{Command, History, Run, Scope},
-    process,
+    process::{self, Finished},
     project::{REGION, STAGE, function_name},
     run::in_virtual_time,
     shape::{Kind, Part, Shape, StackShape, SystemShape},
@@ -26,23 +28,42 @@ fn played(test: impl AsyncFnOnce() + Send) {
     }
 }
 
-/// A world with one deployed system: a function, a table and a secret; the function is released twice.
-async fn deployed() -> World {
+/// One system: a function, a table and a secret, and with `served` also a site and an API.
+fn shape(served: bool) -> Shape {
     let parts =
         [Kind::Function { memory: 128, variable: 0, reads: true, alarm: false }, Kind::Table { key: 0 }, Kind::Secret];
     let parts = parts.into_iter().enumerate();
     let parts = parts.map(|(number, kind)| Part { number: u8::try_from(number).expect("small"), kind }).collect();
     let stacks = vec![StackShape { name: 0, parts }];
-    let shape =
-        Shape { canary: false, systems: vec![SystemShape { name: 0, stacks, site: None, api: false }], next: 3 };
+    let system = SystemShape { name: 0, stacks, site: served.then_some(1), api: served };
+    Shape { canary: false, systems: vec![system], next: 3 }
+}
+
+/// An empty account, and this project.
+fn world(shape: Shape) -> World {
     let history = History { seed: 5, shape, skews: [0; 3], steps: Vec::new() };
-    let world = World::new(&history, &Tools::new().expect("folders"));
+    World::new(&history, &Tools::new().expect("folders"))
+}
+
+fn change_code(world: &World, number: u16, conduct: Conduct) {
+    world.state.borrow_mut().codes.insert("alpha-function0".to_owned(), Code { number, conduct });
+}
+
+async fn deploy(world: &World) -> (String, Finished) {
+    let command = Command::Deploy { scope: Scope::All, allows: false };
+    process::run(world, &Run { machine: 0, command, faults: Vec::new(), interrupted: None }).await
+}
+
+/// A world with one deployed system, whose function is released twice.
+async fn deployed() -> World {
+    deployed_as(shape(false)).await
+}
+
+async fn deployed_as(shape: Shape) -> World {
+    let world = world(shape);
     for number in 1..=2 {
-        let code = Code { number, conduct: Conduct::Good };
-        world.state.borrow_mut().codes.insert("alpha-function0".to_owned(), code);
-        let command = Command::Deploy { scope: Scope::All, allows: false };
-        let run = Run { machine: 0, command, faults: Vec::new(), interrupted: None };
-        let (_, finished) = process::run(&world, &run).await;
+        change_code(&world, number, Conduct::Good);
+        let (_, finished) = deploy(&world).await;
         world.log_calls();
         assert!(finished.has_succeeded(), "{}\n{}", finished.why(), world.log.text());
     }

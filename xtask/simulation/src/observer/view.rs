@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use simulated_aws::{
     account::Account,
     cloudformation,
@@ -114,13 +114,17 @@ pub fn parameters(account: &Account) -> BTreeSet<String> {
     living(account).filter_map(|stack| stack.parameters()).flat_map(|parameters| parameters.values().cloned()).collect()
 }
 
-/// The template of a stack, and whether it can be changed, as they are after any deploy of the same project. Parameters differ: they are
-/// generated IDs and versions, and the keys of code that was updated without the stack.
+/// The status of a stack, and the template that it is deployed with.
 #[must_use]
-pub fn deployed(account: &Account, name: &str) -> Value {
-    let Some(stack) = living(account).find(|stack| stack.name == name) else { return Value::Null };
-    let is_complete = stack.status.ends_with("_COMPLETE");
-    json!({ "template": stack.template(), "isComplete": is_complete })
+pub fn deployed<'a>(account: &'a Account, region: &str, name: &str) -> Option<(&'a str, Option<&'a Value>)> {
+    let stack = account.cloudformation.stack(region, name)?;
+    Some((stack.status, stack.template()))
+}
+
+/// An output of a stack.
+#[must_use]
+pub fn output<'a>(account: &'a Account, region: &str, stack: &str, output: &str) -> Option<&'a str> {
+    account.cloudformation.stack(region, stack)?.outputs.get(output).map(String::as_str)
 }
 
 /// A bucket.

@@ -1,0 +1,82 @@
+//! The end of runs: the account is compared with the workspace.
+
+use super::*;
+use crate::{by_hand::cloudformation, observer::expected::Expected, project::ACCOUNT, shape::Change};
+
+fn difference(world: &World, account: &Account) -> String {
+    let state = world.state.borrow();
+    let expected = Expected::of(&world.tools, &state.shape, &state.codes);
+    expected.difference(account).unwrap_or_default()
+}
+
+/// The difference after this change by hand.
+fn after(world: &World, call: &Call) -> String {
+    let mut account = world.aws.read(Account::clone);
+    simulated_aws::handle(&mut account, call).expect("carried out");
+    let later = account.now().plus(std::time::Duration::from_secs(3600));
+    account.advance(later, |_| {});
+    difference(world, &account)
+}
+
+fn assert_differs(difference: &str, what: &str) {
+    assert!(difference.contains(what), "`{difference}` does not contain `{what}`");
+}
+
+#[test]
+fn an_account_equals_the_workspace_after_a_deploy_and_each_difference_is_found() {
+    played(async || {
+        let world = deployed_as(shape(true)).await;
+        assert_eq!(world.aws.read(|account| difference(&world, account)), "");
+        let released = live(&world).version;
+        let other = if released == "1" { "2" } else { "1" };
+        let alias = |body: Value| after(&world, &lambda("PUT", "/aliases/live", &body));
+        assert_differs(&alias(json!({ "FunctionVersion": other })), "has the code");
+        let weights = json!({ "AdditionalVersionWeights": { other: 0.1 } });
+        assert_differs(&alias(json!({ "FunctionVersion": released, "RoutingConfig": weights })), "shares its traffic");
+        let delete = cloudformation("DeleteStack", REGION, &stack_name("alpha", "data"));
+        assert_differs(&after(&world, &delete), "does not exist");
+        let mut entry = release(&world, 2);
+        entry["outcome"] = json!({ "state": "open" });
+        let open = s3("PUT", artifact_bucket(), "releases/alpha/00000003.json", entry.to_string().as_bytes());
+        assert_differs(&after(&world, &open), "is open");
+        entry["outcome"] = json!({ "state": "reverted" });
+        let reverted = s3("PUT", artifact_bucket(), "releases/alpha/00000003.json", entry.to_string().as_bytes());
+        assert_differs(&after(&world, &reverted), "is reverted and leaves");
+    });
+}
+
+#[test]
+fn each_difference_of_a_site_is_found() {
+    played(async || {
+        let world = deployed_as(shape(true)).await;
+        let bucket = format!("alpha-web-{STAGE}-{ACCOUNT}");
+        let site = |method: &str, key: &str, body: &[u8]| {
+            let mut call = s3(method, &bucket, key, body);
+            call.region = model::parts::cdn::REGION.to_owned();
+            call.host = format!("{bucket}.s3.{}.amazonaws.com", call.region);
+            after(&world, &call)
+        };
+        assert_differs(&site("PUT", "index.html", b"<p>Content 2</p>\n"), "instead of that of content 1");
+        let style = world.aws.read(|account| {
+            let keys = view::bucket(account, &bucket).map(|bucket| bucket.keys("style").map(|(key, _)| key.to_owned()));
+            keys.and_then(|mut keys| keys.next()).expect("a style")
+        });
+        assert_differs(&site("DELETE", &style, b""), "does not exist");
+        assert_differs(&site("PUT", &style, b"body {}"), "is not style.css of content 1");
+        assert_differs(&site("PUT", "config.json", b"{}"), "apiUrl in config.json");
+    });
+}
+
+#[test]
+fn a_workspace_that_was_not_deployed_differs_from_the_account() {
+    played(async || {
+        let world = deployed().await;
+        let compared = || world.aws.read(|account| difference(&world, account));
+        change_code(&world, 3, Conduct::Good);
+        assert_differs(&compared(), "has the code");
+        world.state.borrow_mut().shape.apply(&Change::Variable(0, 3));
+        assert_differs(&compared(), "/VALUE is \"0\" instead of \"3\"");
+        deploy(&world).await;
+        assert_eq!(compared(), "");
+    });
+}
