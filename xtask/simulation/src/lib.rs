@@ -5,6 +5,7 @@
 //! end of each history, and [`run`] for the way from a seed to an outcome. [`shrink`] shortens a history that violates an invariant.
 //! [`mutations`] breaks the engine deliberately, to show that the invariants notice it.
 
+mod alone;
 pub mod builds;
 pub mod by_hand;
 pub mod commands;

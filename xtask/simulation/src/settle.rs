@@ -103,7 +103,8 @@ fn replaced_tables(account: &Account) -> BTreeSet<String> {
     other.map(|((.., name), _)| name.clone()).collect()
 }
 
-const TABLE: &str = "AWS::DynamoDB::Table";
+/// The type of tables.
+pub(crate) const TABLE: &str = "AWS::DynamoDB::Table";
 
 /// Deletes resources that no stack owns any more and that a new stack cannot adopt: those that stacks have retained, and those whose
 /// deletion in a rollback failed, which CloudFormation leaves.
@@ -117,7 +118,7 @@ fn delete_retained(world: &World) {
 }
 
 /// The resources that no stack owns, except tables, which a new stack adopts.
-fn orphaned(account: &Account) -> Vec<(String, String, String)> {
+pub(crate) fn orphaned(account: &Account) -> Vec<(String, String, String)> {
     let stacks = view::stacks(account);
     let owned: BTreeSet<_> = stacks
         .iter()

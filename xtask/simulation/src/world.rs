@@ -16,10 +16,11 @@ use simulated_aws::{
 };
 
 use crate::{
+    alone,
     builds::{Code, Codes, Conduct},
     by_hand, commands,
     faults::FaultPlan,
-    history::{Actor, Deed, History, MACHINES, Step},
+    history::{Actor, ByHand, Deed, History, MACHINES, Step},
     log::Log,
     observer::{Observer, artifact_bucket, view},
     process,
@@ -86,6 +87,8 @@ pub struct State {
     pub next_code: u16,
     /// All stateful resources that the project ever had.
     pub known: BTreeSet<String>,
+    /// Whether a person has changed the account, locks excepted.
+    pub is_changed_by_hand: bool,
     /// How many processes each machine has started.
     pub started: Vec<u32>,
     /// How often each kind of operation ran.
@@ -121,6 +124,7 @@ impl World {
             codes: Codes::new(),
             next_code: 1,
             known: commands::stateful(&history.shape).collect(),
+            is_changed_by_hand: false,
             started: vec![0; MACHINES],
             workloads: BTreeMap::new(),
             calls: 0,
@@ -186,6 +190,11 @@ impl World {
             Step::Resource(fault) => by_hand::fail_resource(self, *fault),
             Step::Wait(seconds) => tokio::time::sleep(Duration::from_secs(u64::from(*seconds))).await,
             Step::Act(actors) => {
+                if let [Actor { after, deed: Deed::Run(run) }] = actors.as_slice() {
+                    tokio::time::sleep(Duration::from_secs(u64::from(*after))).await;
+                    alone::run(self, run).await;
+                    return;
+                }
                 join_all(actors.iter().map(|actor| self.act(actor))).await;
             }
         }
@@ -199,6 +208,8 @@ impl World {
             }
             Deed::ByHand(deed) => {
                 self.count(deed.name());
+                let is_of_lock = matches!(deed, ByHand::BreakLock(_) | ByHand::DeleteLock(_));
+                self.state.borrow_mut().is_changed_by_hand |= !is_of_lock;
                 by_hand::carry_out(self, *deed);
             }
         }

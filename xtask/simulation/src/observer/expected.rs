@@ -63,6 +63,13 @@ impl Expected {
         Self { functions, contents: contents.collect(), systems }
     }
 
+    /// The stacks of these systems, or of all: names and regions.
+    pub(crate) fn stacks<'a>(&'a self, systems: Option<&'a [String]>) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let is_selected = move |system: &&RenderedSystem| systems.is_none_or(|systems| systems.contains(&system.name));
+        let stacks = self.systems.iter().filter(is_selected).flat_map(|system| &system.stacks);
+        stacks.map(|stack| (stack.name.as_str(), region(stack)))
+    }
+
     /// Returns the first difference of an account from this state.
     #[must_use]
     pub fn difference(&self, account: &Account) -> Option<String> {

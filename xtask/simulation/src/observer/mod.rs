@@ -116,6 +116,8 @@ struct State {
     data: Data,
     /// The changes of each process, as the names of its calls.
     changes: BTreeMap<String, Vec<String>>,
+    /// The calls that Lambda refused because the function was being updated.
+    conflicts: BTreeMap<String, Vec<String>>,
 }
 
 impl Observer {
@@ -153,6 +155,12 @@ impl Observer {
     #[must_use]
     pub fn changes_of(&self, process: &str) -> Vec<String> {
         self.lock().changes.get(process).cloned().unwrap_or_default()
+    }
+
+    /// Returns the calls of a process that Lambda refused because it was updating the function.
+    #[must_use]
+    pub(crate) fn conflicts_of(&self, process: &str) -> Vec<String> {
+        self.lock().conflicts.get(process).cloned().unwrap_or_default()
     }
 
     /// Records a violation that the account does not show.
@@ -198,6 +206,9 @@ impl State {
             self.report(Invariant::Secret, now, what);
         }
         if reply.status >= 300 {
+            if reply.status == 409 && call.service == "lambda" {
+                self.conflicts.entry(process.to_owned()).or_default().push(call.name());
+            }
             return;
         }
         let effect = Effect::of(call);

@@ -1,6 +1,9 @@
 //! The account as the observer reads it: the only module of the observer that knows the model's state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 use simulated_aws::{
@@ -137,6 +140,26 @@ pub fn bucket<'a>(account: &'a Account, name: &str) -> Option<&'a s3::Bucket> {
 #[must_use]
 pub fn document(account: &Account, key: &str) -> Option<Vec<u8>> {
     s3::object(account, artifact_bucket(), key)
+}
+
+/// The number of the open release of a system.
+#[must_use]
+pub fn open_release(account: &Account, system: &str) -> Option<u64> {
+    super::ledgers::read(account, system).iter().find(|entry| entry.is_open()).map(|entry| entry.number)
+}
+
+/// Whether a lock that was not released may be held: it expires 90 s after its last renewal, by S3's clock in whole seconds
+/// (xtask/docs/decisions/locking.md, "A lock is renewed, expires and is released").
+#[must_use]
+pub fn has_fresh_lock(account: &Account) -> bool {
+    const EXPIRED: Duration = Duration::from_secs(92);
+    let Some(bucket) = bucket(account, artifact_bucket()) else { return false };
+    let locks = bucket.keys("locks/").take_while(|(key, _)| key.starts_with("locks/"));
+    let mut current = locks.filter_map(|(key, _)| bucket.current(key));
+    current.any(|(version, content)| {
+        let lock: Value = serde_json::from_slice(&content.body).unwrap_or_default();
+        lock["released"] != true && account.now().since(version.written) < EXPIRED
+    })
 }
 
 /// The values of all secrets, with the names of the secrets.

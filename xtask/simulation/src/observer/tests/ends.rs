@@ -1,7 +1,14 @@
 //! The end of runs: the account is compared with the workspace.
 
 use super::*;
-use crate::{by_hand::cloudformation, observer::expected::Expected, project::ACCOUNT, shape::Change};
+use crate::{
+    alone::Before,
+    by_hand::cloudformation,
+    faults::{FaultKind, PlannedFault},
+    observer::expected::Expected,
+    project::ACCOUNT,
+    shape::Change,
+};
 
 fn difference(world: &World, account: &Account) -> String {
     let state = world.state.borrow();
@@ -78,5 +85,104 @@ fn a_workspace_that_was_not_deployed_differs_from_the_account() {
         assert_differs(&compared(), "/VALUE is \"0\" instead of \"3\"");
         deploy(&world).await;
         assert_eq!(compared(), "");
+    });
+}
+
+fn run(command: Command) -> Run {
+    Run { machine: 0, command, faults: Vec::new(), interrupted: None }
+}
+
+fn deploy_of_all() -> Run {
+    run(Command::Deploy { scope: Scope::All, allows: true })
+}
+
+/// Carries out a call as a person.
+fn by_hand(world: &World, call: &Call) {
+    world.aws.change(|account| simulated_aws::handle(account, call)).expect("carried out");
+}
+
+/// The sizes of functions that a deploy must reach.
+fn enlarge(world: &World) {
+    world.state.borrow_mut().shape.apply(&Change::Memory(0, 512));
+}
+
+#[test]
+fn a_deploy_that_succeeds_must_reach_the_workspace() {
+    played(async || {
+        let world = deployed().await;
+        let run = deploy_of_all();
+        enlarge(&world);
+        let before = Before::of(&world, &run);
+        let done = deploy(&world).await;
+        assert_eq!(before.check(&world, &run, (&done.0, &done.1)), [""; 0]);
+        enlarge(&world);
+        world.state.borrow_mut().shape.apply(&Change::Variable(0, 4));
+        let before = Before::of(&world, &run);
+        let wrong = before.check(&world, &run, (&done.0, &done.1)).join("; ");
+        assert_differs(&wrong, "succeeds, but the template of stack alpha-data-rehearsal differs");
+    });
+}
+
+#[test]
+fn only_a_deploy_that_something_hinders_may_fail() {
+    played(async || {
+        let world = deployed().await;
+        let run = deploy_of_all();
+        let wrong =
+            |run: &Run| Before::of(&world, run).check(&world, run, ("machine0/9", &Finished::Killed)).join("; ");
+        assert_differs(&wrong(&run), "fails although nothing hinders it");
+        let fault = PlannedFault { call: 3, calls: 1, kind: FaultKind::LostResponse };
+        assert_differs(&wrong(&Run { faults: vec![fault], ..run.clone() }), "fails although nothing hinders it");
+        let throttled = PlannedFault { kind: FaultKind::Throttled, ..fault };
+        assert_eq!(wrong(&Run { faults: vec![throttled], ..run.clone() }), "");
+        assert_eq!(wrong(&Run { interrupted: Some(9), ..run.clone() }), "");
+        change_code(&world, 3, Conduct::Broken);
+        assert_eq!(wrong(&run), "");
+        change_code(&world, 3, Conduct::Good);
+        let lock = json!({ "host": "machine1", "process": 3, "released": false }).to_string();
+        by_hand(&world, &s3("PUT", artifact_bucket(), "locks/alpha.json", lock.as_bytes()));
+        assert_eq!(wrong(&run), "");
+        tokio::time::sleep(std::time::Duration::from_secs(100)).await;
+        assert_differs(&wrong(&run), "fails although nothing hinders it");
+        world.state.borrow_mut().shape.apply(&Change::ReplaceTable(0));
+        assert_eq!(wrong(&run), "");
+    });
+}
+
+#[test]
+fn a_run_without_faults_must_settle_its_release() {
+    played(async || {
+        let world = deployed().await;
+        let run = run(Command::Abort);
+        let before = Before::of(&world, &run);
+        let wrong = || before.check(&world, &run, ("machine0/9", &Finished::Killed)).join("; ");
+        assert_eq!(wrong(), "");
+        let released = live(&world).version;
+        let other = if released == "1" { "2" } else { "1" };
+        let weights = json!({ "AdditionalVersionWeights": { other: 0.1 } });
+        by_hand(&world, &lambda("PUT", "/aliases/live", &json!({ "RoutingConfig": weights })));
+        assert_differs(&wrong(), "the traffic of alpha-function0-rehearsal is split");
+        assert_eq!(Before::of(&world, &run).check(&world, &run, ("machine0/9", &Finished::Killed)), [""; 0]);
+        let mut entry = release(&world, 2);
+        entry["outcome"] = json!({ "state": "open" });
+        by_hand(&world, &s3("PUT", artifact_bucket(), "releases/alpha/00000003.json", entry.to_string().as_bytes()));
+        assert_differs(&wrong(), "release 3 of alpha is open");
+    });
+}
+
+#[test]
+fn a_deploy_that_nothing_hinders_must_not_change_busy_functions() {
+    played(async || {
+        let world = deployed().await;
+        let run = deploy_of_all();
+        let before = Before::of(&world, &run);
+        let done = deploy(&world).await;
+        let call = lambda("PUT", "/code", &json!({}));
+        let reply = simulated_aws::wire::Reply::json(409, &json!({}));
+        world.aws.read(|account| {
+            world.observer.lock().step(account, &Step::Called { process: &done.0, call: &call, reply: &reply });
+        });
+        let wrong = before.check(&world, &run, (&done.0, &done.1)).join("; ");
+        assert_differs(&wrong, "changes functions that are being updated");
     });
 }
