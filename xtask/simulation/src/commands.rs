@@ -121,7 +121,8 @@ impl Command {
             Self::Destroy { data, .. } => (None, Some(*data)),
             _ => (None, None),
         };
-        Running { has_faults, keep, destroys, may_delete: self.may_delete(workspace) }
+        let may_delete = self.may_delete(workspace);
+        Running { has_faults, keep, destroys, may_delete, ..Running::default() }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     commands::Workspace,
     history::{Command, Run},
     log::Output,
-    observer::{Invariant, secrecy::SECRET_KEY},
+    observer::{Invariant, Running, secrecy::SECRET_KEY},
     project::STAGE,
     world::World,
 };
@@ -84,6 +84,7 @@ pub async fn run(world: &World, run: &Run) -> (String, Finished) {
             () = tokio::time::sleep(LIMIT) => Finished::Endless,
         }
     };
+    world.observer.ends(&name);
     world.log.line(format_args!("-- {name} ended after {} calls: {}", world.plan.calls(&name), finished.why()));
     check(world, &name, &run.command, &finished);
     (name, finished)
@@ -104,7 +105,10 @@ impl Started {
         let newest = |system: &str| world.newest_release(system);
         let workspace = Workspace { shape: &state.shape, known: &state.known, newest: &newest };
         let arguments = run.command.arguments(workspace)?;
-        let running = run.command.running(workspace, !run.faults.is_empty());
+        let running = Running {
+            breaks_locks: run.command == Command::BreakLocks,
+            ..run.command.running(workspace, !run.faults.is_empty())
+        };
         let number = usize::from(run.machine) % world.machines.len();
         let machine = &world.machines[number];
         state.started[number] += 1;

@@ -8,8 +8,14 @@
 //!
 //! "Shortly" is [`PROMPT`] for a call that AWS received at the first attempt, and [`PATIENT`] for one that was repeated, because the SDK
 //! repeats a call without asking the engine, and for a run with faults, whose responses may be slow.
+//!
+//! A run may take over the lock of another run that has released it, has not renewed it for [`EXPIRY`], or was a process of the same machine
+//! and has ended (xtask/docs/decisions/locking.md). `lock break` may release any lock.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 use simulated_aws::{account::Account, time::Moment, wire::Call};
@@ -21,6 +27,9 @@ const PROMPT: Duration = Duration::from_secs(5);
 /// The same for a repeated call, or in a run with faults: longer than the SDK takes for all its attempts.
 const PATIENT: Duration = Duration::from_secs(150);
 
+/// How long after its last renewal a lock expires.
+const EXPIRY: Duration = Duration::from_secs(90);
+
 /// What was seen of locks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Locks {
@@ -28,6 +37,17 @@ pub(super) struct Locks {
     fences: BTreeMap<(String, String), Moment>,
     /// The processes that ever owned the lock of a system.
     owners: BTreeMap<(String, String), Moment>,
+    /// The lock of each system as it was last written.
+    written: BTreeMap<String, Written>,
+    /// The processes that have ended.
+    ended: BTreeSet<String>,
+}
+
+/// A lock's document, and when it was written by S3's clock.
+#[derive(Debug, Clone)]
+struct Written {
+    owner: Owner,
+    at: Moment,
 }
 
 /// The owner of a lock, as its document says.
@@ -47,7 +67,55 @@ pub(super) fn owner(account: &Account, system: &str) -> Option<Owner> {
     Some(Owner { process, released: lock["released"].as_bool()? })
 }
 
+/// The machine of a process.
+fn machine(process: &str) -> &str {
+    process.split_once('/').map_or(process, |(machine, _)| machine)
+}
+
+fn written(account: &Account, system: &str) -> Option<Written> {
+    let bucket = view::bucket(account, super::artifact_bucket())?;
+    let (version, _) = bucket.current(&format!("locks/{system}.json"))?;
+    Some(Written { owner: owner(account, system)?, at: version.written })
+}
+
 impl Locks {
+    /// A process has ended.
+    pub(super) fn ends(&mut self, process: &str) {
+        self.ended.insert(process.to_owned());
+    }
+
+    /// Takes note of all locks, without a check.
+    pub(super) fn look(&mut self, account: &Account) {
+        let keys = view::bucket(account, super::artifact_bucket()).into_iter().flat_map(|bucket| bucket.keys("locks/"));
+        let systems = keys.map_while(|(key, _)| key.strip_prefix("locks/")).filter_map(|key| key.strip_suffix(".json"));
+        self.written = systems.filter_map(|system| Some((system.to_owned(), written(account, system)?))).collect();
+    }
+
+    /// Checks who has written a lock; returns what is wrong. `breaks` is whether the run is `lock break`.
+    pub(super) fn wrote(&mut self, account: &Account, process: &str, system: &str, breaks: bool) -> Option<String> {
+        let now = written(account, system);
+        let before = match &now {
+            Some(now) => self.written.insert(system.to_owned(), now.clone()),
+            None => self.written.remove(system),
+        };
+        let Owner { process: owner, released } = now?.owner;
+        if breaks && released {
+            return None;
+        }
+        if owner != process {
+            return Some(format!("{process} writes the lock of {system} in the name of {owner}"));
+        }
+        let before = before.filter(|before| !before.owner.released && before.owner.process != process)?;
+        let (silence, other) = (account.now().since(before.at), &before.owner.process);
+        let has_ended = machine(other) == machine(process) && self.ended.contains(other);
+        (silence <= EXPIRY && !has_ended).then(|| {
+            format!(
+                "{process} takes over the lock of {system} {:.1} s after its renewal by {other}",
+                silence.as_secs_f64()
+            )
+        })
+    }
+
     /// Notes fences.
     pub(super) fn note(&mut self, account: &Account, process: &str, call: &Call, effect: &Effect) {
         let now = account.now();

@@ -99,6 +99,8 @@ pub struct Running {
     pub destroys: Option<bool>,
     /// The stateful resources that it may delete, as `stack/logical ID`.
     pub may_delete: Vec<String>,
+    /// Whether it may release the locks of other runs.
+    pub breaks_locks: bool,
 }
 
 /// The observer. Cheap to clone; clones share what was seen.
@@ -139,6 +141,11 @@ impl Observer {
             state.data.ask_destruction(data);
         }
         state.runs.insert(process.to_owned(), running);
+    }
+
+    /// A run has ended, or was killed.
+    pub fn ends(&self, process: &str) {
+        self.lock().locks.ends(process);
     }
 
     /// A person deletes a stack by hand: the resources that are not retained go with it.
@@ -195,6 +202,7 @@ impl State {
                 self.traffic.note(account);
                 // What is gone now is the person's doing.
                 let _ = self.data.check(account);
+                self.locks.look(account);
                 self.forget_ledgers(account);
             }
         }
@@ -230,6 +238,9 @@ impl State {
                 self.report(Invariant::InUse, now, what);
             }
         }
+        if let Some(what) = self.lock_written(account, process, &effect, &running) {
+            self.report(Invariant::Lock, now, what);
+        }
         match &effect {
             Effect::Put { bucket, key } if *bucket == artifact_bucket() => {
                 for what in self.ledgers.written(account, key, &self.by_hand) {
@@ -244,6 +255,21 @@ impl State {
             _ => {}
         }
         self.look(account);
+    }
+
+    /// Checks who has written a lock.
+    fn lock_written(&mut self, account: &Account, process: &str, effect: &Effect, running: &Running) -> Option<String> {
+        match effect {
+            Effect::Put { bucket, key } if *bucket == artifact_bucket() => {
+                let system = key.strip_prefix("locks/")?.strip_suffix(".json")?;
+                self.locks.wrote(account, process, system, running.breaks_locks)
+            }
+            Effect::Delete { bucket, .. } if *bucket == artifact_bucket() => {
+                self.locks.look(account);
+                None
+            }
+            _ => None,
+        }
     }
 
     /// Checks what holds at any time.

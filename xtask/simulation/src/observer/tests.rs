@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use simulated_aws::{Step, account::Account, wire::Call};
 
 mod ends;
+mod runs;
 
 use super::{Invariant, Running, artifact_bucket, effect::stack_name, view};
 use crate::{
@@ -73,7 +74,12 @@ async fn deployed_as(shape: Shape) -> World {
 
 /// Carries out a call in the name of a process of the engine; returns the violations that the observer sees.
 fn plant(world: &World, call: &Call) -> Vec<(Invariant, String)> {
-    world.observer.starts(PROCESS, Running::default());
+    plant_in(world, Running::default(), call)
+}
+
+/// The same, in a run of another kind.
+fn plant_in(world: &World, running: Running, call: &Call) -> Vec<(Invariant, String)> {
+    world.observer.starts(PROCESS, running);
     let observer = world.observer.clone();
     // `change` also shows the observer a change by hand, which must come after the call.
     world.aws.change(|account| {
