@@ -71,6 +71,13 @@ impl Before {
             return Vec::new();
         }
         let mut wrong = Vec::new();
+        if let Command::Destroy { data, .. } = run.command
+            && finished.has_succeeded()
+        {
+            let systems = run.command.destroyed(&world.state.borrow().shape);
+            let remains = world.aws.read(|account| self.remains(account, systems.as_deref(), data));
+            wrong.extend(remains.map(|what| format!("succeeds, but {what} exists")));
+        }
         let is_deploy = matches!(run.command, Command::Deploy { scope: Scope::All, .. });
         if is_deploy && finished.has_succeeded() {
             let difference = world.aws.read(|account| self.expected.difference(account));
@@ -90,6 +97,28 @@ impl Before {
             wrong.extend(world.aws.read(unsettled).map(|what| format!("ends, but {what}")));
         }
         wrong
+    }
+}
+
+impl Before {
+    /// What a destruction of these systems had to delete: their stacks, and with the data the buckets and user pools that are tagged with one
+    /// (xtask/docs/decisions/stateful-resources.md, "Stateful resources outlive their stack").
+    fn remains(&self, account: &Account, systems: Option<&[String]>, data: bool) -> Option<String> {
+        let stacks: Vec<_> = self.expected.stacks(systems).collect();
+        if let Some((stack, _)) = stacks.iter().find(|(name, region)| view::deployed(account, region, name).is_some()) {
+            return Some(format!("stack {stack}"));
+        }
+        let mut resources = view::deletable_data(account).into_iter().filter(|_| data);
+        let found = resources.find(|(_, owner)| stacks.iter().any(|(stack, _)| stack == owner));
+        found.map(|(resource, stack)| format!("{resource} of stack {stack}"))
+    }
+}
+
+impl Command {
+    /// The systems that the command destroys; `None` for the whole stage, and if it destroys none.
+    pub(crate) fn destroyed(&self, shape: &Shape) -> Option<Vec<String>> {
+        let Self::Destroy { system: Some(target), .. } = self else { return None };
+        Some(vec![shape.systems[usize::from(*target) % shape.systems.len()].name().to_owned()])
     }
 }
 

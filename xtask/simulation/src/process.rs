@@ -107,6 +107,7 @@ impl Started {
         let arguments = run.command.arguments(workspace)?;
         let running = Running {
             breaks_locks: run.command == Command::BreakLocks,
+            systems: run.command.destroyed(&state.shape),
             ..run.command.running(workspace, !run.faults.is_empty())
         };
         let number = usize::from(run.machine) % world.machines.len();

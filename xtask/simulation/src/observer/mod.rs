@@ -97,10 +97,26 @@ pub struct Running {
     pub keep: Option<usize>,
     /// Whether it destroys stacks; `true` if with their data.
     pub destroys: Option<bool>,
+    /// The systems that it destroys; `None` for the whole stage.
+    pub systems: Option<Vec<String>>,
     /// The stateful resources that it may delete, as `stack/logical ID`.
     pub may_delete: Vec<String>,
     /// Whether it may release the locks of other runs.
     pub breaks_locks: bool,
+}
+
+impl Running {
+    /// Whether it may delete these objects because it destroys their bucket. The artifact bucket, with the locks and the ledgers, goes with the
+    /// whole stage, and that of a site with its system.
+    fn may_empty(&self, effect: &Effect) -> bool {
+        let Effect::Delete { bucket, .. } = effect else { return false };
+        let is_selected = match (&self.systems, effect::system_of(bucket)) {
+            (None, _) => true,
+            (Some(systems), Some(system)) => systems.iter().any(|selected| selected == system),
+            (Some(_), None) => false,
+        };
+        self.destroys == Some(true) && is_selected
+    }
 }
 
 /// The observer. Cheap to clone; clones share what was seen.
@@ -230,11 +246,11 @@ impl State {
         let running = self.runs.get(process).cloned().unwrap_or_default();
         let wrong = self.locks.check(account, process, (call, &effect), running.has_faults);
         // A stage that is destroyed with its data loses its locks with the artifact bucket.
-        if let Some(what) = wrong.filter(|_| running.destroys != Some(true)) {
+        if let Some(what) = wrong.filter(|_| !running.may_empty(&effect)) {
             self.report(Invariant::Lock, now, what);
         }
-        for what in deletions::check(account, &effect, &self.ledgers, running.keep.unwrap_or(KEEP)) {
-            if running.destroys != Some(true) {
+        if !running.may_empty(&effect) {
+            for what in deletions::check(account, &effect, &self.ledgers, running.keep.unwrap_or(KEEP)) {
                 self.report(Invariant::InUse, now, what);
             }
         }

@@ -142,6 +142,15 @@ pub fn document(account: &Account, key: &str) -> Option<Vec<u8>> {
     s3::object(account, artifact_bucket(), key)
 }
 
+/// The buckets and user pools, each with the stack that its tags name.
+#[must_use]
+pub fn deletable_data(account: &Account) -> Vec<(String, &str)> {
+    let buckets = account.buckets.iter().map(|(name, bucket)| (format!("bucket {name}"), &bucket.tags));
+    let pools = account.user_pools.iter().map(|(id, pool)| (format!("user pool {id}"), &pool.tags));
+    let tagged = buckets.chain(pools);
+    tagged.filter_map(|(name, tags)| Some((name, tags.get("aws:cloudformation:stack-name")?.as_str()))).collect()
+}
+
 /// The number of the open release of a system.
 #[must_use]
 pub fn open_release(account: &Account, system: &str) -> Option<u64> {

@@ -186,3 +186,31 @@ fn a_deploy_that_nothing_hinders_must_not_change_busy_functions() {
         assert_differs(&wrong, "changes functions that are being updated");
     });
 }
+
+#[test]
+fn a_destruction_that_succeeds_must_leave_no_stack_and_no_data() {
+    played(async || {
+        for data in [false, true] {
+            let world = deployed_as(shape(true)).await;
+            let run = run(Command::Destroy { system: None, data });
+            let before = Before::of(&world, &run);
+            let ended = |finished: &Finished| before.check(&world, &run, ("machine0/9", finished)).join("; ");
+            let (_, succeeded) = process::run(&world, &deploy_of_all()).await;
+            assert_differs(&ended(&succeeded), "succeeds, but stack foundation-artifacts-rehearsal exists");
+            assert_eq!(ended(&Finished::Killed), "");
+            let (_, finished) = process::run(&world, &run).await;
+            assert!(finished.has_succeeded(), "{}", finished.why());
+            assert_eq!(ended(&finished), "");
+            assert_eq!(found(&world), []);
+            if data {
+                world.aws.change(|account| {
+                    let mut bucket = simulated_aws::s3::Bucket::new(REGION, ACCOUNT);
+                    let stack = stack_name("alpha", "web");
+                    bucket.tags.insert("aws:cloudformation:stack-name".to_owned(), stack);
+                    account.buckets.insert("pages", bucket);
+                });
+                assert_differs(&ended(&finished), "succeeds, but bucket pages of stack alpha-web-rehearsal exists");
+            }
+        }
+    });
+}

@@ -51,3 +51,17 @@ fn only_lock_break_releases_the_lock_of_another_run() {
         assert_found(&plant(&world, &lock("machine1/3", true)), Invariant::Lock, "in the name of machine1/3");
     });
 }
+
+#[test]
+fn only_a_destruction_of_the_whole_stage_with_its_data_empties_the_artifact_bucket() {
+    played(async || {
+        let world = deployed().await;
+        let delete = || s3("DELETE", artifact_bucket(), "releases/alpha/00000001.json", b"");
+        let destroys = Running { destroys: Some(true), ..Running::default() };
+        assert_eq!(plant_in(&world, destroys.clone(), &delete()), []);
+        let of_system = Running { systems: Some(vec!["alpha".to_owned()]), ..destroys };
+        let found = plant_in(&world, of_system, &delete());
+        assert_found(&found, Invariant::InUse, "keeps every release");
+        assert_found(&found, Invariant::Lock, "without its lock");
+    });
+}
