@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) state: String,
     pub(super) functions: BTreeMap<String, Change>,
     pub(super) sites: BTreeMap<String, String>,
+    /// What its steps did, oldest first.
+    pub(super) steps: Vec<String>,
     fixed: Value,
 }
 
@@ -43,6 +45,8 @@ impl Entry {
         let functions = functions.map(|(name, value)| Some((name.clone(), change(value)?)));
         let sites = document["sites"].as_object().into_iter().flatten();
         let sites = sites.filter_map(|(site, name)| Some((site.clone(), name.as_str()?.to_owned())));
+        let steps = document["steps"].as_array().into_iter().flatten();
+        let steps = steps.filter_map(|step| step["what"].as_str().map(str::to_owned));
         let mut fixed = document.clone();
         for written in ["steps", "outcome", "ended"] {
             fixed.as_object_mut()?.remove(written);
@@ -52,6 +56,7 @@ impl Entry {
             state: document["outcome"]["state"].as_str()?.to_owned(),
             functions: functions.collect::<Option<_>>()?,
             sites: sites.collect(),
+            steps: steps.collect(),
             fixed,
         })
     }

@@ -57,6 +57,8 @@ pub enum Invariant {
     Data,
     /// The ledger has no gap, no duplicate, and says what happened.
     Ledger,
+    /// A page is published in its release, after the files that it refers to.
+    Pages,
     /// Two deployers never interleave on one system.
     Lock,
     /// No secret is in a request that should not have it.
@@ -261,6 +263,14 @@ impl State {
             Effect::Put { bucket, key } if *bucket == artifact_bucket() => {
                 for what in self.ledgers.written(account, key, &self.by_hand) {
                     self.report(Invariant::Ledger, now, what);
+                }
+            }
+            Effect::Put { bucket, key } if key == pages::PAGE => {
+                let system = effect::system_of(bucket);
+                for what in
+                    system.map(|system| pages::written(account, bucket, system, &self.ledgers)).into_iter().flatten()
+                {
+                    self.report(Invariant::Pages, now, what);
                 }
             }
             Effect::Alias { function } => {

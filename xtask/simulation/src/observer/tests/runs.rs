@@ -1,6 +1,7 @@
 //! What a run may do besides: to locks, pages and canaries.
 
 use super::*;
+use crate::project::ACCOUNT;
 
 fn lock(owner: &str, released: bool) -> Call {
     let (host, process) = owner.split_once('/').expect("a process");
@@ -63,5 +64,42 @@ fn only_a_destruction_of_the_whole_stage_with_its_data_empties_the_artifact_buck
         let found = plant_in(&world, of_system, &delete());
         assert_found(&found, Invariant::InUse, "keeps every release");
         assert_found(&found, Invariant::Lock, "without its lock");
+    });
+}
+
+/// A write of an object of the site's bucket.
+fn site(key: &str, body: &[u8]) -> Call {
+    let bucket = format!("alpha-web-{STAGE}-{ACCOUNT}");
+    let mut call = s3("PUT", &bucket, key, body);
+    call.region = model::parts::cdn::REGION.to_owned();
+    call.host = format!("{bucket}.s3.{}.amazonaws.com", call.region);
+    call
+}
+
+#[test]
+fn a_page_is_written_after_its_files_and_in_a_release_that_publishes_pages() {
+    played(async || {
+        let world = deployed_as(shape(true)).await;
+        locked_by(&world, PROCESS);
+        let published = world.aws.read(|account| {
+            let bucket = view::bucket(account, &format!("alpha-web-{STAGE}-{ACCOUNT}")).expect("a site");
+            bucket.current("index.html").expect("a page").1.body.to_vec()
+        });
+        assert_eq!(plant(&world, &site("index.html", &published)), [], "it is that of the present release");
+        let mut entry = release(&world, 2);
+        (entry["number"], entry["outcome"]) = (json!(3), json!({ "state": "open" }));
+        entry["steps"] = json!([{ "at": "", "what": "the pages of its sites" }]);
+        let put =
+            |entry: &Value| s3("PUT", artifact_bucket(), "releases/alpha/00000003.json", entry.to_string().as_bytes());
+        let released = live(&world).version;
+        entry["functions"][FUNCTION]["before"] = json!(released);
+        assert_eq!(plant(&world, &put(&entry)), []);
+        assert_eq!(plant(&world, &site("index.html", b"<p>other</p>")), [], "the release publishes its pages");
+        let refers = site("index.html", b"<link href=\"/style-00.css\">");
+        assert_found(&plant(&world, &refers), Invariant::Pages, "refers to style-00.css, which does not exist");
+        entry["outcome"] = json!({ "state": "reverted", "why": "" });
+        plant(&world, &put(&entry));
+        let late = plant(&world, &site("index.html", b"<p>late</p>"));
+        assert_found(&late, Invariant::Pages, "no open release of alpha has begun to publish pages");
     });
 }
