@@ -1,6 +1,8 @@
 //! No stateful resource is replaced, emptied or deleted unasked.
 //!
 //! A resource counts from the first success of its stack: what a failed creation made is empty, and CloudFormation deletes it again.
+//! A replaced resource that its template retains is lost to the system, which sees a new, empty one
+//! (xtask/docs/decisions/stateful-resources.md, "Data is never replaced or deleted by accident"). Only a new stack may begin with new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +15,8 @@ use super::view;
 pub(super) struct Data {
     /// Those of stacks that have succeeded, with stack and logical ID.
     settled: BTreeMap<Stateful, (String, String)>,
+    /// The present resource of each stack's ID and logical ID.
+    present: BTreeMap<(String, String), Stateful>,
     /// The resources that a run may delete, as `stack/logical ID`.
     asked: BTreeSet<String>,
     /// The types that a run may delete wherever they are.
@@ -38,11 +42,11 @@ impl Data {
     pub(super) fn check(&mut self, account: &Account) -> Vec<String> {
         let present: BTreeSet<Stateful> = account.stateful().into_iter().collect();
         let mut wrong = Vec::new();
-        let Self { settled, asked, asked_types } = self;
+        let Self { settled, present: known, asked, asked_types } = self;
+        let is_asked = |stack: &str, logical_id: &str| asked.contains(&format!("{stack}/{logical_id}"));
         settled.retain(|resource, (stack, logical_id)| {
             let exists = present.contains(resource);
-            let is_asked = asked.contains(&format!("{stack}/{logical_id}"))
-                || asked_types.contains(resource.resource_type.as_str());
+            let is_asked = is_asked(stack, logical_id) || asked_types.contains(resource.resource_type.as_str());
             if !exists && !is_asked {
                 wrong.push(format!(
                     "{} {} ({stack}/{logical_id}) is deleted unasked",
@@ -51,14 +55,18 @@ impl Data {
             }
             exists
         });
-        for stack in view::stacks(account).into_iter().filter(view::Stack::has_succeeded) {
-            for (logical_id, resource) in &stack.resources {
-                let found = present.iter().find(|found| {
-                    found.resource_type == resource.resource_type && found.physical_id == resource.physical_id
-                });
-                let Some(found) = found else { continue };
-                settled.insert(found.clone(), (stack.name.clone(), logical_id.clone()));
+        let by_id: BTreeMap<_, _> =
+            present.iter().map(|found| ((found.resource_type.as_str(), found.physical_id.as_str()), found)).collect();
+        for owned in view::settled_resources(account) {
+            let Some(found) = by_id.get(&(owned.resource_type, owned.physical_id)).copied() else { continue };
+            let (stack, logical_id) = (owned.stack.to_owned(), owned.logical_id.to_owned());
+            let before = known.insert((owned.stack_id.to_owned(), logical_id.clone()), found.clone());
+            let replaced = before.filter(|before| before != found && present.contains(before));
+            if let Some(before) = replaced.filter(|_| !is_asked(&stack, &logical_id)) {
+                let (kind, old, new) = (&before.resource_type, &before.physical_id, &found.physical_id);
+                wrong.push(format!("{kind} {old} ({stack}/{logical_id}) is retained and replaced by {new} unasked"));
             }
+            settled.insert(found.clone(), (stack, logical_id));
         }
         wrong
     }

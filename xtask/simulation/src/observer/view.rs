@@ -50,12 +50,31 @@ pub struct Resource {
     pub physical_id: String,
 }
 
-impl Stack {
-    /// Whether its last operation succeeded.
-    #[must_use]
-    pub fn has_succeeded(&self) -> bool {
-        matches!(self.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
-    }
+/// A resource of a stack whose last operation succeeded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled<'a> {
+    pub(super) stack_id: &'a str,
+    pub(super) stack: &'a str,
+    pub(super) logical_id: &'a str,
+    pub(super) resource_type: &'a str,
+    pub(super) physical_id: &'a str,
+}
+
+/// The resources of all stacks whose last operation succeeded.
+pub(super) fn settled_resources(account: &Account) -> impl Iterator<Item = Settled<'_>> {
+    let has_succeeded = |stack: &&cloudformation::Stack| {
+        matches!(stack.status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
+    };
+    living(account).filter(has_succeeded).flat_map(|stack| {
+        let owned = stack.resources.iter().filter(|(_, resource)| resource.is_owned());
+        owned.map(|(logical_id, resource)| Settled {
+            stack_id: &stack.id,
+            stack: &stack.name,
+            logical_id,
+            resource_type: &resource.resource_type,
+            physical_id: &resource.physical_id,
+        })
+    })
 }
 
 /// The names of all functions.

@@ -1,7 +1,7 @@
 //! What a run may do besides: to locks, pages and canaries.
 
 use super::*;
-use crate::project::ACCOUNT;
+use crate::{by_hand::cloudformation, project::ACCOUNT};
 
 fn lock(owner: &str, released: bool) -> Call {
     let (host, process) = owner.split_once('/').expect("a process");
@@ -101,5 +101,43 @@ fn a_page_is_written_after_its_files_and_in_a_release_that_publishes_pages() {
         plant(&world, &put(&entry));
         let late = plant(&world, &site("index.html", b"<p>late</p>"));
         assert_found(&late, Invariant::Pages, "no open release of alpha has begun to publish pages");
+    });
+}
+
+/// An update of a stack by which its secret gets another name: CloudFormation creates a new one and retains the old one.
+fn rename_secret(world: &World) {
+    let stack = stack_name("alpha", "data");
+    let mut template = world.aws.read(|account| {
+        view::deployed(account, REGION, &stack).and_then(|(_, template)| template.cloned()).expect("a template")
+    });
+    template["Resources"]["Secret2"]["Properties"]["Name"] = json!("other");
+    let mut call = cloudformation("UpdateStack", REGION, &stack);
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let mut body = format!("&TemplateBody={}", encoded(&template.to_string()));
+    body.push_str("&Capabilities.member.1=CAPABILITY_NAMED_IAM&Capabilities.member.2=CAPABILITY_IAM");
+    for (index, name) in template["Parameters"].as_object().expect("parameters").keys().enumerate() {
+        let member = format!("Parameters.member.{}", index + 1);
+        body.push_str(&format!("&{member}.ParameterKey={name}&{member}.UsePreviousValue=true"));
+    }
+    call.body.extend(body.bytes());
+    world.aws.change(|account| simulated_aws::handle(account, &call)).expect("updated");
+}
+
+#[test]
+fn a_retained_resource_that_is_replaced_is_found_unless_it_was_asked_for() {
+    played(async || {
+        for asked in [false, true] {
+            let world = deployed().await;
+            let may_delete = if asked { vec![format!("{}/Secret2", stack_name("alpha", "data"))] } else { Vec::new() };
+            world.observer.starts(PROCESS, Running { may_delete, ..Running::default() });
+            rename_secret(&world);
+            pass(600).await;
+            world.aws.read(|_| ());
+            let found = found(&world);
+            match asked {
+                false => assert_found(&found, Invariant::Data, "Secret2) is retained and replaced by"),
+                true => assert_eq!(found, []),
+            }
+        }
     });
 }
