@@ -124,7 +124,7 @@ fn delete_version(world: &World, target: u8) -> Option<String> {
     let version = read(world, |account| {
         let live = view::live(account, &function)?;
         let mut all = versions(account, &function).into_iter();
-        all.find(|version| *version != live.version && !live.shares.contains(version))
+        all.find(|version| *version != live.version && !live.shares.contains_key(version))
     })?;
     world.observer.changed_by_hand(&function);
     call(world, &lambda("DELETE", &function, &[("Qualifier", &version)], &Value::Null));

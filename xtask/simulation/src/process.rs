@@ -106,6 +106,7 @@ impl Started {
         let workspace = Workspace { shape: &state.shape, known: &state.known, newest: &newest };
         let arguments = run.command.arguments(workspace)?;
         let running = Running {
+            is_canary: state.shape.canary && matches!(run.command, Command::Deploy { .. } | Command::Resume),
             breaks_locks: run.command == Command::BreakLocks,
             systems: run.command.destroyed(&state.shape),
             ..run.command.running(workspace, !run.faults.is_empty())

@@ -37,7 +37,7 @@ pub(super) fn check(account: &Account, effect: &Effect, ledgers: &Ledgers, keep:
 
 fn version_in_use(account: &Account, function: &str, version: &str, ledgers: &Ledgers, keep: usize) -> Option<String> {
     if let Some(live) = view::live(account, function)
-        && (live.version == version || live.shares.iter().any(|share| share == version))
+        && (live.version == version || live.shares.contains_key(version))
     {
         return Some(format!("version {version} of {function} is deleted, but `live` points to it"));
     }
@@ -68,7 +68,7 @@ impl Used {
             let mut versions = BTreeSet::from(["$LATEST".to_owned()]);
             if let Some(live) = view::live(account, &function) {
                 versions.insert(live.version);
-                versions.extend(live.shares);
+                versions.extend(live.shares.into_keys());
             }
             for entry in system_of(&function).map(|system| ledgers.kept(system, keep)).unwrap_or_default() {
                 versions.extend(entry.functions.get(&function).map(|change| change.after.clone()));

@@ -157,7 +157,7 @@ impl Function {
         let name = &self.name;
         let Some(live) = view::live(account, name) else { return Some(format!("function {name} has no `live`")) };
         if !live.shares.is_empty() {
-            return Some(format!("`live` of {name} shares its traffic with {}", live.shares.join(", ")));
+            return Some(format!("`live` of {name} shares its traffic with {}", live.others()));
         }
         let version = account.lambda.function(REGION, name).and_then(|function| function.version(&live.version));
         let Some(version) = version else { return Some(format!("`live` of {name} points to an absent version")) };

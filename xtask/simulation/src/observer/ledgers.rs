@@ -170,7 +170,7 @@ fn ended(entry: &Entry, account: &Account, by_hand: &BTreeSet<String>) -> impl I
         };
         let (Some(expected), Some(live)) = (expected, view::live(account, function)) else { continue };
         if live.version != *expected || !live.shares.is_empty() {
-            let shares = live.shares.join(", ");
+            let shares = live.others();
             let shared = if shares.is_empty() { shares } else { format!(" and shares with {shares}") };
             wrong.push(format!(
                 "release {} is {}, but `live` of {function} points to {}{shared} instead of {expected}",

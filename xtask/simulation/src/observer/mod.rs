@@ -3,6 +3,7 @@
 //! It knows no code of the engine. It reads ledgers, locks and manifests from their documents, as another program would.
 //! [`Observer::watch`] connects it to the account; [`crate::run`] reports runs, commands and changes by hand to it.
 
+mod canaries;
 mod data;
 mod deletions;
 pub mod effect;
@@ -30,7 +31,14 @@ use simulated_aws::{
     wire::{Call, Reply},
 };
 
-use self::{data::Data, effect::Effect, ledgers::Ledgers, locks::Locks, traffic::Traffic};
+use self::{
+    canaries::{Canaries, Shift},
+    data::Data,
+    effect::Effect,
+    ledgers::Ledgers,
+    locks::Locks,
+    traffic::Traffic,
+};
 use crate::project::{ACCOUNT, REGION, STAGE};
 
 /// How many releases a deploy keeps, and `prune` by default.
@@ -51,6 +59,8 @@ pub enum Invariant {
     LiveExists,
     /// No version that fails its probe receives traffic, and every shift is recorded.
     Traffic,
+    /// A new version's share of the traffic is observed before it grows.
+    Canary,
     /// Nothing in use is deleted.
     InUse,
     /// No stateful resource is replaced or deleted unasked.
@@ -103,6 +113,8 @@ pub struct Running {
     pub systems: Option<Vec<String>>,
     /// The stateful resources that it may delete, as `stack/logical ID`.
     pub may_delete: Vec<String>,
+    /// Whether it releases by canaries.
+    pub is_canary: bool,
     /// Whether it may release the locks of other runs.
     pub breaks_locks: bool,
 }
@@ -133,6 +145,7 @@ struct State {
     locks: Locks,
     ledgers: Ledgers,
     traffic: Traffic,
+    canaries: Canaries,
     data: Data,
     /// The changes of each process, as the names of its calls.
     changes: BTreeMap<String, Vec<String>>,
@@ -240,6 +253,10 @@ impl State {
         let effect = Effect::of(call);
         self.locks.note(account, process, call, &effect);
         if effect == Effect::None {
+            if call.operation == "GetMetricData" {
+                let is_exact = self.runs.get(process).is_none_or(|running| !running.has_faults);
+                self.canaries.measured(account, process, call, is_exact);
+            }
             return;
         }
         if !effect.is_idle() {
@@ -274,13 +291,32 @@ impl State {
                 }
             }
             Effect::Alias { function } => {
-                for what in self.traffic.shifted(account, function, &self.ledgers, &self.by_hand) {
-                    self.report(Invariant::Traffic, now, what);
+                for (invariant, what) in self.shifted(account, process, function, running.is_canary) {
+                    self.report(invariant, now, what);
                 }
             }
             _ => {}
         }
         self.look(account);
+    }
+
+    /// Checks a shift of traffic.
+    fn shifted(
+        &mut self,
+        account: &Account,
+        process: &str,
+        function: &str,
+        is_canary: bool,
+    ) -> Vec<(Invariant, String)> {
+        let before = self.traffic.live(function).cloned();
+        let wrong = self.traffic.shifted(account, function, &self.ledgers, &self.by_hand).into_iter();
+        let mut wrong: Vec<_> = wrong.map(|what| (Invariant::Traffic, what)).collect();
+        if let Some(after) = view::live(account, function).filter(|_| !self.by_hand.contains(function)) {
+            let open = effect::system_of(function).and_then(|system| self.ledgers.open(system));
+            let shift = Shift { process, function, before: before.as_ref(), after: &after, open, is_canary };
+            wrong.extend(self.canaries.shifted(account.now(), shift).map(|what| (Invariant::Canary, what)));
+        }
+        wrong
     }
 
     /// Checks who has written a lock.

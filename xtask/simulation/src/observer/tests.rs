@@ -89,6 +89,11 @@ fn plant_in(world: &World, running: Running, call: &Call) -> Vec<(Invariant, Str
     found(world)
 }
 
+/// Carries out a call as a person.
+fn by_hand(world: &World, call: &Call) {
+    world.aws.change(|account| simulated_aws::handle(account, call)).expect("carried out");
+}
+
 fn found(world: &World) -> Vec<(Invariant, String)> {
     world.observer.violations().into_iter().map(|violation| (violation.invariant, violation.what)).collect()
 }

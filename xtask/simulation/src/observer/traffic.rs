@@ -21,7 +21,7 @@ impl Traffic {
         let mut wrong = Vec::new();
         for function in view::functions(account).into_iter().filter(|function| !by_hand.contains(function)) {
             let Some(live) = view::live(account, &function) else { continue };
-            let versions = std::iter::once(&live.version).chain(&live.shares);
+            let versions = std::iter::once(&live.version).chain(live.shares.keys());
             let missing = versions.filter(|version| !view::has_version(account, &function, version));
             wrong.extend(
                 missing
@@ -29,6 +29,11 @@ impl Traffic {
             );
         }
         wrong
+    }
+
+    /// The traffic of a function as it was last seen.
+    pub(super) fn live(&self, function: &str) -> Option<&view::Live> {
+        self.live.get(function)
     }
 
     /// Takes note of the present traffic, without a check.
@@ -52,10 +57,8 @@ impl Traffic {
             return Vec::new();
         }
         let mut wrong = Vec::new();
-        let had = |version: &String| {
-            before.as_ref().is_some_and(|before| before.version == *version || before.shares.contains(version))
-        };
-        let received = std::iter::once(&live.version).chain(&live.shares).filter(|version| !had(version));
+        let had = |version: &String| before.as_ref().is_some_and(|before| before.share(version) > 0);
+        let received = std::iter::once(&live.version).chain(live.shares.keys()).filter(|version| !had(version));
         for version in received.filter(|version| view::passes_probe(account, function, version) == Some(false)) {
             wrong.push(format!("`live` of {function} is shifted to version {version}, which fails its probe"));
         }
@@ -73,7 +76,7 @@ fn unrecorded(function: &str, live: &view::Live, ledgers: &Ledgers) -> Option<St
     let change = open.and_then(|open| open.functions.get(function));
     let is_recorded = change.is_some_and(|change| {
         let is_of_release = |version: &String| *version == change.after || Some(version) == change.before.as_ref();
-        is_of_release(&live.version) && live.shares.iter().all(is_of_release)
+        is_of_release(&live.version) && live.shares.keys().all(is_of_release)
     });
     (!is_recorded).then(|| {
         let number = open.map(|open| format!("release {}", open.number));

@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulated_aws::{
     account::Account,
     cloudformation,
     lambda::{self, Probed},
     s3,
+    time::Moment,
+    wire::Call,
 };
 
 use super::artifact_bucket;
@@ -24,8 +26,21 @@ const LIVE: &str = "live";
 pub struct Live {
     /// The version that `live` points to.
     pub version: String,
-    /// Other versions with a share of the traffic.
-    pub shares: Vec<String>,
+    /// Other versions with their shares of the traffic, in hundredths of a percent.
+    pub shares: BTreeMap<String, u32>,
+}
+
+impl Live {
+    /// The share of a version, in hundredths of a percent.
+    pub(super) fn share(&self, version: &str) -> u32 {
+        let others: u32 = self.shares.values().sum();
+        if version == self.version { 10_000 - others } else { self.shares.get(version).copied().unwrap_or_default() }
+    }
+
+    /// The other versions, in words.
+    pub(super) fn others(&self) -> String {
+        self.shares.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A stack.
@@ -88,7 +103,9 @@ pub fn functions(account: &Account) -> Vec<String> {
 pub fn live(account: &Account, function: &str) -> Option<Live> {
     let routing = account.lambda.function(REGION, function)?.aliases.get(LIVE)?.routing();
     let shares = routing.weights.iter().filter(|(_, share)| **share > 0.0);
-    Some(Live { version: routing.version.clone(), shares: shares.map(|(version, _)| version.clone()).collect() })
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a weight is between 0 and 1")]
+    let shares = shares.map(|(version, share)| (version.clone(), (share * 10_000.0).round() as u32));
+    Some(Live { version: routing.version.clone(), shares: shares.collect() })
 }
 
 /// Whether a version exists.
@@ -108,6 +125,33 @@ pub fn code_sha256(account: &Account, function: &str, version: &str) -> Option<S
 pub fn passes_probe(account: &Account, function: &str, version: &str) -> Option<bool> {
     let version = account.lambda.function(REGION, function)?.version(version)?;
     Some(version.code.behavior.probe == Probed::Ready)
+}
+
+/// The requests that a version behind `live` has served since a moment, and those of them that failed, as far as CloudWatch shows them.
+pub(super) fn served(account: &Account, function: &str, version: &str, since: Moment) -> (f64, f64) {
+    let dimensions =
+        [("FunctionName", function), ("Resource", &format!("{function}:{LIVE}")), ("ExecutedVersion", version)];
+    let dimensions = dimensions.map(|(name, value)| json!({ "Name": name, "Value": value }));
+    let queries = ["Invocations", "Errors"].map(|name| {
+        let metric = json!({ "Namespace": "AWS/Lambda", "MetricName": name, "Dimensions": dimensions });
+        json!({ "Id": name, "MetricStat": { "Metric": metric, "Period": 60, "Stat": "Sum" } })
+    });
+    let (start, end) = (since.unix_seconds(), account.now().unix_seconds() + 60);
+    let input = json!({ "MetricDataQueries": queries, "StartTime": start, "EndTime": end });
+    let call = Call {
+        service: "monitoring".to_owned(),
+        region: REGION.to_owned(),
+        operation: "GetMetricData".to_owned(),
+        body: input.to_string().into_bytes(),
+        ..Call::default()
+    };
+    let reply = simulated_aws::handle(&mut account.clone(), &call).map(|reply| reply.body).unwrap_or_default();
+    let found: Value = serde_json::from_slice(&reply).unwrap_or_default();
+    let sum = |index: usize| {
+        let values = found["MetricDataResults"][index]["Values"].as_array().into_iter().flatten();
+        values.filter_map(Value::as_f64).sum()
+    };
+    (sum(0), sum(1))
 }
 
 /// The stacks that exist, in all regions.

@@ -96,11 +96,6 @@ fn deploy_of_all() -> Run {
     run(Command::Deploy { scope: Scope::All, allows: true })
 }
 
-/// Carries out a call as a person.
-fn by_hand(world: &World, call: &Call) {
-    world.aws.change(|account| simulated_aws::handle(account, call)).expect("carried out");
-}
-
 /// The sizes of functions that a deploy must reach.
 fn enlarge(world: &World) {
     world.state.borrow_mut().shape.apply(&Change::Memory(0, 512));

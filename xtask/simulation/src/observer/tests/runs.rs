@@ -1,5 +1,7 @@
 //! What a run may do besides: to locks, pages and canaries.
 
+use simulated_aws::cloudwatch::{Traffic, set_traffic};
+
 use super::*;
 use crate::{by_hand::cloudformation, project::ACCOUNT};
 
@@ -13,7 +15,7 @@ fn lock(owner: &str, released: bool) -> Call {
 
 /// The lock as another process has written it.
 fn locked_by(world: &World, owner: &str) {
-    world.aws.change(|account| simulated_aws::handle(account, &lock(owner, false))).expect("written");
+    by_hand(world, &lock(owner, false));
 }
 
 async fn pass(seconds: u64) {
@@ -120,7 +122,7 @@ fn rename_secret(world: &World) {
         body.push_str(&format!("&{member}.ParameterKey={name}&{member}.UsePreviousValue=true"));
     }
     call.body.extend(body.bytes());
-    world.aws.change(|account| simulated_aws::handle(account, &call)).expect("updated");
+    by_hand(world, &call);
 }
 
 #[test]
@@ -137,6 +139,97 @@ fn a_retained_resource_that_is_replaced_is_found_unless_it_was_asked_for() {
             match asked {
                 false => assert_found(&found, Invariant::Data, "Secret2) is retained and replaced by"),
                 true => assert_eq!(found, []),
+            }
+        }
+    });
+}
+
+/// A world whose function is released twice, the second time with this conduct, and gets a thousand requests a minute. An open release
+/// of the second version follows the first one.
+async fn canary(conduct: Conduct) -> (World, impl Fn(&World, f64) -> Call) {
+    let world = deployed().await;
+    let id = function_name(&world.state.borrow().shape.systems[0], 0).into();
+    let zip = behavior(&id, Code { number: 9, conduct }).zip();
+    let zip = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, zip);
+    by_hand(&world, &lambda("PUT", "/code", &json!({ "ZipFile": zip })));
+    pass(60).await;
+    by_hand(&world, &lambda("POST", "/versions", &json!({})));
+    world.aws.change(|account| {
+        let traffic = Traffic { alias: "live".to_owned(), per_minute: 1000.0, throttled: 0.0 };
+        set_traffic(account, REGION, FUNCTION, traffic);
+    });
+    pass(60).await;
+    locked_by(&world, PROCESS);
+    let released = live(&world).version;
+    let new = (released.parse::<u64>().expect("a number") + 1).to_string();
+    let mut entry = release(&world, 2);
+    (entry["number"], entry["outcome"]) = (json!(3), json!({ "state": "open" }));
+    entry["functions"][FUNCTION] = json!({ "before": released, "after": new });
+    let put = s3("PUT", artifact_bucket(), "releases/alpha/00000003.json", entry.to_string().as_bytes());
+    assert_eq!(plant(&world, &put), []);
+    let shift = move |_: &World, share: f64| match share {
+        1.0 => lambda("PUT", "/aliases/live", &json!({ "FunctionVersion": new, "RoutingConfig": {} })),
+        _ => {
+            let weights = json!({ "AdditionalVersionWeights": { new.as_str(): share } });
+            lambda("PUT", "/aliases/live", &json!({ "FunctionVersion": released, "RoutingConfig": weights }))
+        }
+    };
+    (world, shift)
+}
+
+/// A shift of a share of the traffic by a run that releases by canaries.
+fn shifted(world: &World, call: &Call) -> Vec<(Invariant, String)> {
+    locked_by(world, PROCESS);
+    plant_in(world, Running { is_canary: true, ..Running::default() }, call)
+}
+
+/// A read of the function's metrics.
+fn measure(world: &World) {
+    let input = json!({ "MetricDataQueries": [{ "Id": "a", "MetricStat": { "Metric": {
+        "Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": [{ "Name": "FunctionName", "Value": FUNCTION }],
+    }, "Period": 60, "Stat": "Sum" } }], "StartTime": 1, "EndTime": 2 });
+    let (service, operation, body) =
+        ("monitoring".to_owned(), "GetMetricData".to_owned(), input.to_string().into_bytes());
+    plant(world, &Call { service, operation, region: REGION.to_owned(), body, ..Call::default() });
+}
+
+#[test]
+fn a_share_that_is_not_observed_for_its_bake_time_is_found() {
+    played(async || {
+        let (world, shift) = canary(Conduct::Good).await;
+        assert_eq!(shifted(&world, &shift(&world, 0.1)), []);
+        pass(61).await;
+        assert_eq!(shifted(&world, &shift(&world, 0.5)), []);
+        pass(30).await;
+        let found = shifted(&world, &shift(&world, 1.0));
+        assert_found(&found, Invariant::Canary, "had 50 % of the traffic for 30.0 s only");
+    });
+}
+
+#[test]
+fn a_canary_may_be_reverted_at_any_time_and_may_not_be_skipped() {
+    played(async || {
+        let (world, shift) = canary(Conduct::Good).await;
+        assert_eq!(shifted(&world, &shift(&world, 0.1)), []);
+        pass(3).await;
+        assert_eq!(shifted(&world, &shift(&world, 0.0)), []);
+        let found = shifted(&world, &shift(&world, 1.0));
+        assert_found(&found, Invariant::Canary, "all traffic without a canary");
+    });
+}
+
+#[test]
+fn a_version_that_is_known_to_fail_is_given_no_further_traffic() {
+    played(async || {
+        for conduct in [Conduct::Good, Conduct::Noisy] {
+            let (world, shift) = canary(conduct).await;
+            assert_eq!(shifted(&world, &shift(&world, 0.5)), []);
+            pass(300).await;
+            measure(&world);
+            let found = shifted(&world, &shift(&world, 1.0));
+            match conduct {
+                Conduct::Noisy => assert_found(&found, Invariant::Canary, "requests have failed"),
+                _ => assert_eq!(found, []),
             }
         }
     });
