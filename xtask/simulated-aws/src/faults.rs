@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{chance::Chance, time::Moment, wire::Call};
 
 /// A fault of one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// AWS refuses the call because there are too many.
     Throttled,
@@ -21,9 +23,9 @@ pub enum Fault {
         is_carried_out: bool,
     },
     /// The response takes so much longer.
-    Slow(Duration),
+    Slow(#[serde(with = "seconds")] Duration),
     /// A read that is eventually consistent shows the state of so long ago.
-    Stale(Duration),
+    Stale(#[serde(with = "seconds")] Duration),
     /// The caller's credentials have expired. AWS refuses this call; the connector does not remember it for later ones.
     ExpiredCredentials,
     /// The calling process is killed. Its call never ends.
@@ -31,6 +33,21 @@ pub enum Fault {
         /// Whether AWS carries out the call first.
         is_carried_out: bool,
     },
+}
+
+/// Durations as whole seconds, in printed histories.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_secs())
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_secs)
+    }
 }
 
 impl Fault {
@@ -95,5 +112,23 @@ impl Faults for NoFaults {
 impl<F: FnMut(&Attempt<'_>, &mut Chance) -> Option<Fault> + Send> Faults for F {
     fn of(&mut self, attempt: &Attempt<'_>, chance: &mut Chance) -> Option<Fault> {
         self(attempt, chance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_fault_is_read_again() {
+        let printed = [
+            (Fault::LostResponse, r#""LostResponse""#),
+            (Fault::Slow(Duration::from_secs(7)), r#"{"Slow":7}"#),
+            (Fault::Killed { is_carried_out: true }, r#"{"Killed":{"is_carried_out":true}}"#),
+        ];
+        for (fault, text) in printed {
+            assert_eq!(serde_json::to_string(&fault).expect("plain data"), text);
+            assert_eq!(serde_json::from_str::<Fault>(text).expect("a fault"), fault);
+        }
     }
 }

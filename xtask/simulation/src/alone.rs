@@ -3,11 +3,10 @@
 //! A deploy of everything that succeeds leaves the account as the workspace says. A deploy that nothing hinders succeeds. A run without
 //! faults leaves no release open and no traffic split.
 
-use simulated_aws::account::Account;
+use simulated_aws::{account::Account, faults::Fault};
 
 use crate::{
     builds::Conduct,
-    faults::FaultKind,
     history::{Command, Run, Scope},
     observer::{Invariant, expected::Expected, view},
     process::{self, Finished},
@@ -126,7 +125,7 @@ impl Command {
 fn is_carried_through(run: &Run) -> bool {
     match run.faults.as_slice() {
         [] => true,
-        [fault] => fault.calls == 1 && fault.kind == FaultKind::LostResponse,
+        [fault] => fault.calls == 1 && fault.kind == Fault::LostResponse,
         _ => false,
     }
 }

@@ -20,52 +20,7 @@ pub struct PlannedFault {
     /// How many calls in a row.
     pub calls: u16,
     /// What happens to them.
-    pub kind: FaultKind,
-}
-
-/// The kind of a fault, see [`Fault`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FaultKind {
-    /// See [`Fault::Throttled`].
-    Throttled,
-    /// See [`Fault::ServerError`].
-    ServerError,
-    /// See [`Fault::Reset`].
-    Reset,
-    /// See [`Fault::LostResponse`].
-    LostResponse,
-    /// See [`Fault::Timeout`].
-    Timeout {
-        /// Whether AWS carries out the call.
-        is_carried_out: bool,
-    },
-    /// See [`Fault::Slow`]; in seconds.
-    Slow(u16),
-    /// See [`Fault::Stale`]; in seconds.
-    Stale(u16),
-    /// See [`Fault::ExpiredCredentials`].
-    ExpiredCredentials,
-    /// See [`Fault::Killed`].
-    Killed {
-        /// Whether AWS carries out the call first.
-        is_carried_out: bool,
-    },
-}
-
-impl FaultKind {
-    const fn fault(self) -> Fault {
-        match self {
-            Self::Throttled => Fault::Throttled,
-            Self::ServerError => Fault::ServerError,
-            Self::Reset => Fault::Reset,
-            Self::LostResponse => Fault::LostResponse,
-            Self::Timeout { is_carried_out } => Fault::Timeout { is_carried_out },
-            Self::Slow(seconds) => Fault::Slow(Duration::from_secs(seconds as u64)),
-            Self::Stale(seconds) => Fault::Stale(Duration::from_secs(seconds as u64)),
-            Self::ExpiredCredentials => Fault::ExpiredCredentials,
-            Self::Killed { is_carried_out } => Fault::Killed { is_carried_out },
-        }
-    }
+    pub kind: Fault,
 }
 
 impl PlannedFault {
@@ -75,18 +30,18 @@ impl PlannedFault {
         let reach = [12, 60, 200, 400][small(chance, 4)];
         let call = u16::try_from(chance.number(0..reach)).unwrap_or_default();
         let is_carried_out = chance.happens(0.5);
-        let seconds = u16::try_from(chance.number(1..90)).unwrap_or_default();
+        let seconds = Duration::from_secs(chance.number(1..90));
         let (kind, calls) = match chance.number(0..16) {
-            0 | 1 => (FaultKind::Throttled, burst(chance)),
-            2 => (FaultKind::ServerError, burst(chance)),
-            3 => (FaultKind::Reset, burst(chance)),
-            4 | 5 => (FaultKind::LostResponse, burst(chance).min(3)),
-            6 => (FaultKind::Timeout { is_carried_out }, 1),
-            7 => (FaultKind::Slow(seconds), burst(chance)),
-            8..=10 => (FaultKind::Stale(seconds), burst(chance)),
+            0 | 1 => (Fault::Throttled, burst(chance)),
+            2 => (Fault::ServerError, burst(chance)),
+            3 => (Fault::Reset, burst(chance)),
+            4 | 5 => (Fault::LostResponse, burst(chance).min(3)),
+            6 => (Fault::Timeout { is_carried_out }, 1),
+            7 => (Fault::Slow(seconds), burst(chance)),
+            8..=10 => (Fault::Stale(seconds), burst(chance)),
             // Once expired, they stay expired.
-            11 => (FaultKind::ExpiredCredentials, u16::MAX),
-            _ => (FaultKind::Killed { is_carried_out }, 1),
+            11 => (Fault::ExpiredCredentials, u16::MAX),
+            _ => (Fault::Killed { is_carried_out }, 1),
         };
         Self { call, calls, kind }
     }
@@ -207,7 +162,7 @@ impl Faults for FaultPlan {
         let planned = state.processes.get_mut(attempt.process)?;
         let call = planned.calls;
         planned.calls = planned.calls.saturating_add(1);
-        let fault = planned.faults.iter().find(|fault| fault.includes(call))?.kind.fault();
+        let fault = planned.faults.iter().find(|fault| fault.includes(call))?.kind;
         *state.happened.entry(fault.name()).or_default() += 1;
         Some(fault)
     }

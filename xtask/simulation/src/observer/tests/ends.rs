@@ -1,12 +1,10 @@
 //! The end of runs: the account is compared with the workspace.
 
+use simulated_aws::faults::Fault;
+
 use super::*;
 use crate::{
-    alone::Before,
-    by_hand::cloudformation,
-    faults::{FaultKind, PlannedFault},
-    observer::expected::Expected,
-    project::ACCOUNT,
+    alone::Before, by_hand::cloudformation, faults::PlannedFault, observer::expected::Expected, project::ACCOUNT,
     shape::Change,
 };
 
@@ -126,9 +124,9 @@ fn only_a_deploy_that_something_hinders_may_fail() {
         let wrong =
             |run: &Run| Before::of(&world, run).check(&world, run, ("machine0/9", &Finished::Killed)).join("; ");
         assert_differs(&wrong(&run), "fails although nothing hinders it");
-        let fault = PlannedFault { call: 3, calls: 1, kind: FaultKind::LostResponse };
+        let fault = PlannedFault { call: 3, calls: 1, kind: Fault::LostResponse };
         assert_differs(&wrong(&Run { faults: vec![fault], ..run.clone() }), "fails although nothing hinders it");
-        let throttled = PlannedFault { kind: FaultKind::Throttled, ..fault };
+        let throttled = PlannedFault { kind: Fault::Throttled, ..fault };
         assert_eq!(wrong(&Run { faults: vec![throttled], ..run.clone() }), "");
         assert_eq!(wrong(&Run { interrupted: Some(9), ..run.clone() }), "");
         change_code(&world, 3, Conduct::Broken);
@@ -159,7 +157,7 @@ fn a_run_without_faults_must_settle_its_release() {
         assert_differs(&wrong(), "the traffic of alpha-function0-rehearsal is split");
         assert_eq!(Before::of(&world, &run).check(&world, &run, ("machine0/9", &Finished::Killed)), [""; 0]);
         let mut entry = release(&world, 2);
-        entry["outcome"] = json!({ "state": "open" });
+        (entry["number"], entry["outcome"]) = (json!(3), json!({ "state": "open" }));
         by_hand(&world, &s3("PUT", artifact_bucket(), "releases/alpha/00000003.json", entry.to_string().as_bytes()));
         assert_differs(&wrong(), "release 3 of alpha is open");
     });
