@@ -27,7 +27,7 @@ impl PlannedFault {
     /// Draws a fault. Early calls are as likely as late ones, on a logarithmic scale.
     #[must_use]
     pub fn random(chance: &mut Chance) -> Self {
-        let reach = [12, 60, 200, 400][small(chance, 4)];
+        let reach = [8, 30, 80, 200][small(chance, 4)];
         let call = u16::try_from(chance.number(0..reach)).unwrap_or_default();
         let is_carried_out = chance.happens(0.5);
         let seconds = Duration::from_secs(chance.number(1..90));
