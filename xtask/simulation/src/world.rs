@@ -139,6 +139,7 @@ impl World {
             tools: tools.clone(),
             state: RefCell::new(state),
         };
+        world.log.line(format_args!("== clocks are ahead by {:?} s", history.skews));
         world.receive_requests();
         world
     }

@@ -94,21 +94,27 @@ impl Effect {
 }
 
 fn of_stack(call: &Call) -> Effect {
-    let stack = call.form().get("StackName").unwrap_or_default().to_owned();
-    // An ARN names the stack after the first slash.
-    let stack = if stack.starts_with("arn:") { stack.split('/').nth(1).unwrap_or_default().to_owned() } else { stack };
-    match call.operation.as_str() {
+    let changes = matches!(
+        call.operation.as_str(),
         "ExecuteChangeSet"
-        | "DeleteStack"
-        | "UpdateStack"
-        | "CreateStack"
-        | "ContinueUpdateRollback"
-        | "CancelUpdateStack"
-        | "RollbackStack"
-        | "UpdateTerminationProtection"
-        | "SetStackPolicy" => Effect::Stack { stack },
-        _ => Effect::None,
+            | "DeleteStack"
+            | "UpdateStack"
+            | "CreateStack"
+            | "ContinueUpdateRollback"
+            | "CancelUpdateStack"
+            | "RollbackStack"
+            | "UpdateTerminationProtection"
+            | "SetStackPolicy"
+    );
+    // The form is read only then: that of a new change set contains a template.
+    if !changes {
+        return Effect::None;
     }
+    let form = call.form();
+    let stack = form.get("StackName").unwrap_or_default();
+    // An ARN names the stack after the first slash.
+    let stack = if stack.starts_with("arn:") { stack.split('/').nth(1).unwrap_or_default() } else { stack };
+    Effect::Stack { stack: stack.to_owned() }
 }
 
 fn of_function(call: &Call) -> Effect {
