@@ -13,7 +13,6 @@ use super::{
     AwsError, Clients,
     error::{failed, read},
 };
-use crate::surroundings;
 
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
 const PERIOD: u32 = 60;
@@ -126,7 +125,7 @@ impl CloudWatch<'_> {
     async fn metric_data(&self, queries: &[Value], since: SystemTime) -> Result<Vec<MetricDataResult>, AwsError> {
         const OPERATION: &str = "cloudwatch:GetMetricData";
         // The current minute counts: the window's edges are whole minutes.
-        let end = surroundings::now() + Duration::from_secs(60);
+        let end = self.clients.now() + Duration::from_secs(60);
         let mut input = json!({ "MetricDataQueries": queries, "StartTime": seconds(since), "EndTime": seconds(end) });
         let mut results = Vec::new();
         loop {

@@ -18,7 +18,10 @@ use aws_smithy_runtime_api::client::{
 };
 use tokio::time::Instant;
 
-use super::limits::{self, Limit};
+use super::{
+    clock::AwsClock,
+    limits::{self, Limit},
+};
 
 /// The state of each limit, by region.
 type Slots = Arc<Mutex<BTreeMap<(String, String), Slot>>>;
@@ -28,18 +31,20 @@ type Slots = Arc<Mutex<BTreeMap<(String, String), Slot>>>;
 pub(super) struct Governed {
     inner: SharedHttpClient,
     slots: Slots,
+    clock: AwsClock,
 }
 
 impl Governed {
-    pub(super) fn new(inner: SharedHttpClient) -> Self {
-        Self { inner, slots: Slots::default() }
+    /// The dates of responses are noted in `clock`.
+    pub(super) fn new(inner: SharedHttpClient, clock: AwsClock) -> Self {
+        Self { inner, slots: Slots::default(), clock }
     }
 }
 
 impl HttpClient for Governed {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connector { inner, slots: Arc::clone(&self.slots) })
+        SharedHttpConnector::new(Connector { inner, slots: Arc::clone(&self.slots), clock: self.clock.clone() })
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
@@ -51,6 +56,7 @@ impl HttpClient for Governed {
 struct Connector {
     inner: SharedHttpConnector,
     slots: Slots,
+    clock: AwsClock,
 }
 
 impl HttpConnector for Connector {
@@ -62,13 +68,15 @@ impl HttpConnector for Connector {
             let name = if limit.shared { limit.name.to_owned() } else { format!("{}:{}", limit.name, call.operation) };
             slots.entry((call.region, name)).or_default().reserve(limit, Instant::now())
         };
-        let inner = self.inner.clone();
+        let (inner, clock) = (self.inner.clone(), self.clock.clone());
         HttpConnectorFuture::new(async move {
             if !wait.is_zero() {
                 tracing::debug!(limit = limit.name, operation = call.operation, ?wait, "waiting for its turn");
                 tokio::time::sleep(wait).await;
             }
-            inner.call(request).await
+            let response = inner.call(request).await?;
+            response.headers().get("date").into_iter().for_each(|date| clock.note(date));
+            Ok(response)
         })
     }
 }

@@ -19,6 +19,7 @@ macro_rules! client {
 }
 
 pub(crate) mod api_gateway;
+mod clock;
 pub(crate) mod cloudformation;
 pub(crate) mod cloudfront;
 pub(crate) mod cloudwatch;
@@ -48,7 +49,7 @@ use std::{
     any::{Any, TypeId},
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aws_call::{Call, CallError};
@@ -58,6 +59,7 @@ use aws_config::{
 };
 use aws_sdk_sts::config::{Credentials, retry::RetryPartition};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use clock::AwsClock;
 pub use error::AwsError;
 use governor::Governed;
 use model::stage::Stage;
@@ -88,9 +90,9 @@ fn stalls() -> StalledStreamProtectionConfig {
     StalledStreamProtectionConfig::enabled().upload_enabled(false).build()
 }
 
-fn governed(rates: Rates, http: SharedHttpClient) -> SharedHttpClient {
+fn governed(rates: Rates, http: SharedHttpClient, clock: &AwsClock) -> SharedHttpClient {
     match rates {
-        Rates::Published => SharedHttpClient::new(Governed::new(http)),
+        Rates::Published => SharedHttpClient::new(Governed::new(http, clock.clone())),
         Rates::Any => http,
     }
 }
@@ -109,6 +111,9 @@ pub enum Rates {
     Any,
 }
 
+/// Clients of the SDK's crates, by type and region; `None` is the stage's region.
+type Made = BTreeMap<(TypeId, Option<String>), Box<dyn Any + Send>>;
+
 /// Clients for one stage. Those of other regions are created when they are first used.
 #[derive(Debug)]
 pub struct Clients {
@@ -116,8 +121,9 @@ pub struct Clients {
     region: String,
     endpoint: Option<String>,
     regions: Mutex<BTreeMap<String, SdkConfig>>,
-    /// The SDK's clients by type and region: making one takes as long as a few calls.
-    made: Mutex<BTreeMap<(TypeId, Option<String>), Box<dyn Any + Send>>>,
+    /// The clients that were made so far: making one takes as long as a few calls.
+    made: Mutex<Made>,
+    clock: AwsClock,
     /// The retry quotas of a simulated process; `None` in the real world, where the SDK has them.
     quotas: Option<Quotas>,
 }
@@ -143,7 +149,8 @@ impl Clients {
         if let Some(process) = surroundings::current() {
             return Ok(Self::simulated(rates, stage, process));
         }
-        let http = governed(rates, routed::http_client(emulator.is_some())?);
+        let clock = AwsClock::default();
+        let http = governed(rates, routed::http_client(emulator.is_some())?, &clock);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http)
             .region(Region::new(stage.region.clone()))
@@ -156,7 +163,7 @@ impl Clients {
         }
         let endpoint = emulator.map(|emulator| emulator.url);
         let (base, region) = (loader.load().await, stage.region.clone());
-        Ok(Self { base, region, endpoint, regions: Mutex::default(), made: Mutex::default(), quotas: None })
+        Ok(Self { base, region, endpoint, regions: Mutex::default(), made: Mutex::default(), clock, quotas: None })
     }
 
     /// The emulator's URL, if the stage is local.
@@ -167,6 +174,11 @@ impl Clients {
     /// The stage's region.
     pub(crate) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The time that AWS has now, as far as its responses show it. An emulator has the machine's.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// The retry quota of a service in a simulated process.
@@ -186,7 +198,7 @@ impl Clients {
     /// Returns a clone of the client of this type for a region, which is made by the first caller.
     fn cached<C: Any + Clone + Send>(&self, region: Option<&str>, make: impl FnOnce() -> C) -> C {
         let key = (TypeId::of::<C>(), region.map(str::to_owned));
-        let known = |made: &BTreeMap<_, Box<dyn Any + Send>>| made.get(&key)?.downcast_ref::<C>().cloned();
+        let known = |made: &Made| made.get(&key)?.downcast_ref::<C>().cloned();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         known(&made).unwrap_or_else(|| {
             let client = make();

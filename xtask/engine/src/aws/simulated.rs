@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::client::{
 };
 use model::stage::Stage;
 
-use super::{ATTEMPTS, Clients, Rates, answer, governed, stalls, timeouts};
+use super::{ATTEMPTS, Clients, Rates, answer, clock::AwsClock, governed, stalls, timeouts};
 use crate::surroundings::{self, Keys, Process};
 
 impl Clients {
@@ -30,9 +30,10 @@ impl Clients {
         let Keys { access_key, secret, session } = process.keys().clone();
         let credentials = Credentials::new(access_key, secret, session, None, "simulated process");
         let http = SharedHttpClient::new(Network(process.network().clone()));
+        let clock = AwsClock::default();
         let mut builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .http_client(governed(rates, http))
+            .http_client(governed(rates, http, &clock))
             .region(Region::new(stage.region.clone()))
             .timeout_config(timeouts(answer()))
             .stalled_stream_protection(stalls())
@@ -48,6 +49,7 @@ impl Clients {
             endpoint: None,
             regions: Mutex::default(),
             made: Mutex::default(),
+            clock,
             quotas: Some(Quotas::default()),
         }
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     aws::lambda::Version,
     ledger::{LedgerError, OpenEntry, Outcome, VersionChange},
-    parallel, surroundings,
+    parallel,
 };
 
 /// The ledger's name of the step that publishes the pages of the sites. Stored: see [`super::revert`].
@@ -76,7 +76,7 @@ async fn run_canary(
         return Err(error);
     }
     let smoke_tests = passing_tests(context).await;
-    let shifted = surroundings::now();
+    let shifted = context.clients.now();
     let mut live = LiveCanary { context, open, changes, smoke_tests, shifted, step: None, continuing: None };
     match canary::run(plan, &mut live).await {
         Ok(CanaryOutcome::Passed) => Ok(live.open),

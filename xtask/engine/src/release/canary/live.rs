@@ -16,7 +16,6 @@ use crate::{
     release::{
         ReleaseContext, ReleaseError, candidate::probe, context::failed, shift::FunctionChange, smoke::SmokeTest,
     },
-    surroundings,
     ui::Step,
 };
 
@@ -68,7 +67,8 @@ impl CanaryTarget for LiveCanary<'_> {
         });
         // All are awaited: a late one would take effect after the reversal of another.
         join_all(shifts).await.into_iter().collect::<Result<Vec<()>, _>>()?;
-        self.shifted = surroundings::now();
+        // Metrics have AWS's times.
+        self.shifted = self.context.clients.now();
         self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
         self.register_share(percent);
         Ok(())
