@@ -1,11 +1,11 @@
 //! S3: artifacts, templates and the files of sites.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use aws_sdk_s3::{
     Client, Config,
     primitives::ByteStream,
-    types::{Delete, ObjectIdentifier},
+    types::{Delete, Object, ObjectIdentifier},
 };
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
@@ -136,12 +136,22 @@ impl S3 {
 
     /// Lists the keys with a prefix.
     pub(crate) async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+        Ok(self.keys_with_times(bucket, prefix).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Lists the keys with a prefix, and when each object was written.
+    pub(crate) async fn keys_with_times(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Vec<(String, Option<SystemTime>)>, AwsError> {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
             let page = if_found(page.map_err(|error| failed("s3:ListObjectsV2", error)))?;
             let objects = page.into_iter().flat_map(|page| page.contents.unwrap_or_default());
-            keys.extend(objects.filter_map(|object| object.key));
+            let written = |object: &Object| object.last_modified.and_then(|time| SystemTime::try_from(time).ok());
+            keys.extend(objects.filter_map(|object| Some((object.key.clone()?, written(&object)))));
         }
         Ok(keys)
     }

@@ -70,11 +70,13 @@ impl References {
         versions.into_iter().map(mark).collect()
     }
 
-    pub(super) fn mark_artifact(&self, key: String) -> Mark {
+    pub(super) fn mark_artifact(&self, key: String, is_recent: bool) -> Mark {
         let (keep, why) = if self.keys.contains(&key) {
             (true, "a deployed stack or this deploy refers to it")
         } else if self.hashes.iter().any(|hash| key.contains(hash)) {
             (true, "a kept version or release contains it")
+        } else if is_recent {
+            (true, "uploaded a few minutes ago")
         } else {
             (false, "no version or stack refers to it")
         };
@@ -117,9 +119,11 @@ mod tests {
         kept.code_sha256 = BASE64_STANDARD.encode(hex::decode(&hash).expect("hex"));
         references.add_versions([kept].iter());
         references.add_parameters(Some(&[("Key".to_owned(), "artifacts/s-layer-1.zip".to_owned())].into()));
-        assert!(references.mark_artifact(format!("artifacts/s-f-{hash}.zip")).keep);
-        assert!(references.mark_artifact("artifacts/s-layer-1.zip".to_owned()).keep);
-        assert!(!references.mark_artifact(format!("artifacts/s-f-{}.zip", "cd".repeat(32))).keep);
+        assert!(references.mark_artifact(format!("artifacts/s-f-{hash}.zip"), false).keep);
+        assert!(references.mark_artifact("artifacts/s-layer-1.zip".to_owned(), false).keep);
+        let unused = format!("artifacts/s-f-{}.zip", "cd".repeat(32));
+        assert!(!references.mark_artifact(unused.clone(), false).keep);
+        assert!(references.mark_artifact(unused, true).keep);
     }
 
     #[test]
@@ -137,9 +141,9 @@ mod tests {
         };
         let layers = [(("notes".to_owned(), "fonts".to_owned()), layer)].into();
         references.add_artifacts(&Artifacts { layers, ..Artifacts::default() });
-        assert!(references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32))).keep);
-        assert!(references.mark_artifact(format!("artifacts/notes-fonts-{}.zip", "cd".repeat(32))).keep);
-        assert!(!references.mark_artifact(format!("artifacts/notes-fonts-{}.zip", "ef".repeat(32))).keep);
+        assert!(references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32)), false).keep);
+        assert!(references.mark_artifact(format!("artifacts/notes-fonts-{}.zip", "cd".repeat(32)), false).keep);
+        assert!(!references.mark_artifact(format!("artifacts/notes-fonts-{}.zip", "ef".repeat(32)), false).keep);
     }
 
     #[test]
@@ -152,7 +156,7 @@ mod tests {
         // Only the second function of the binary still has a version of the zip `ab`.
         references.add_versions([of("cd")].iter());
         references.add_versions([of("cd"), of("ab")].iter());
-        assert!(references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32))).keep);
-        assert!(!references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ef".repeat(32))).keep);
+        assert!(references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ab".repeat(32)), false).keep);
+        assert!(!references.mark_artifact(format!("artifacts/notes-worker-{}.zip", "ef".repeat(32)), false).keep);
     }
 }

@@ -6,7 +6,10 @@ pub(crate) mod sites;
 mod sweep;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 pub(crate) use artifacts::References;
 use artifacts::{artifact_names, is_artifact};
@@ -21,6 +24,9 @@ use crate::{
     deploy::Outputs,
     parallel,
 };
+
+/// The age below which an artifact stays: far longer than any description lags behind.
+const RECENT: Duration = Duration::from_secs(15 * 60);
 
 /// The marks of each system.
 pub(crate) type Marks = BTreeMap<String, Vec<Mark>>;
@@ -97,13 +103,19 @@ pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Marks, A
         for system in scope.systems {
             let prefix = format!("artifacts/{}-", system.name);
             let artifacts = artifact_names(system);
-            let keys = clients.s3().keys(bucket, &prefix).await?;
-            let own = keys.into_iter().filter(|key| is_artifact(key, &prefix, &artifacts));
-            let marked = own.map(|key| references.mark_artifact(key));
+            let keys = clients.s3().keys_with_times(bucket, &prefix).await?;
+            let own = keys.into_iter().filter(|(key, _)| is_artifact(key, &prefix, &artifacts));
+            let marked = own.map(|(key, written)| references.mark_artifact(key, is_recent(written, clients)));
             marks.entry(system.name.clone()).or_default().extend(marked);
         }
     }
     Ok(marks)
+}
+
+/// Whether an artifact was just uploaded: descriptions may not show yet what refers to it. An emulator's always do.
+fn is_recent(written: Option<SystemTime>, clients: &Clients) -> bool {
+    let age = written.map(|written| clients.now().duration_since(written).unwrap_or_default());
+    clients.endpoint().is_none() && age.is_some_and(|age| age < RECENT)
 }
 
 #[cfg(test)]
