@@ -3,8 +3,12 @@
 //! The person deletes the retained resources that CloudFormation cannot adopt, as `destroy` says, and fixes the code. Then one deploy must
 //! succeed, or `doctor --fix` and another deploy. A further deploy must change nothing.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use serde_json::Value;
 use simulated_aws::account::Account;
 
 use crate::{
@@ -96,11 +100,21 @@ fn fix_project(world: &World) {
     state.next_code = next;
 }
 
-/// The tables that were created with the other key.
+/// The tables with the other key: as their stack's template says, which may have adopted a table with any key, or as they were created.
 fn replaced_tables(account: &Account) -> BTreeSet<String> {
-    let tables = account.bags.iter().filter(|((_, resource_type, _), _)| resource_type == TABLE);
-    let other = tables.filter(|(_, properties)| properties["KeySchema"][0]["AttributeName"] != "PK");
-    other.map(|((.., name), _)| name.clone()).collect()
+    let is_other = |properties: &Value| properties["KeySchema"][0]["AttributeName"] != "PK";
+    let created = account.bags.iter().filter(|((_, resource_type, _), _)| resource_type == TABLE);
+    let mut tables: BTreeMap<_, _> =
+        created.map(|((.., name), properties)| (name.clone(), is_other(properties))).collect();
+    for stack in view::stacks(account) {
+        let template = view::deployed(account, &stack.region, &stack.name).and_then(|(_, template)| template);
+        let owned = stack.resources.iter().filter(|(_, resource)| resource.resource_type == TABLE);
+        tables.extend(owned.filter_map(|(logical_id, resource)| {
+            let properties = &template?["Resources"][logical_id.as_str()]["Properties"];
+            Some((resource.physical_id.clone(), is_other(properties)))
+        }));
+    }
+    tables.into_iter().filter_map(|(name, is_other)| is_other.then_some(name)).collect()
 }
 
 /// The type of tables.
