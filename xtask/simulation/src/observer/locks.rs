@@ -154,7 +154,8 @@ impl Locks {
         let system = effect.system()?;
         let is_fenced = match effect {
             Effect::Put { key, .. } => key.starts_with("releases/"),
-            Effect::None | Effect::Other => false,
+            // A version that is published receives no traffic before a release is recorded.
+            Effect::None | Effect::Other | Effect::Publish { .. } => false,
             _ => true,
         };
         let held = owner(account, system);
