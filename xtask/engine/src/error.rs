@@ -35,7 +35,11 @@ pub enum Signal {
 impl Exit {
     /// The exit code of a command that failed.
     pub(crate) fn of(error: &miette::Report) -> Self {
-        error.downcast_ref::<Interrupted>().map_or(Self::Failure, |interrupted| Self::Interrupted(interrupted.signal))
+        match error.downcast_ref::<Interrupted>() {
+            Some(interrupted) => Self::Interrupted(interrupted.signal),
+            None if error.is::<WrongUsage>() => Self::Usage,
+            None => Self::Failure,
+        }
     }
 
     /// The number that the process exits with.
@@ -54,6 +58,12 @@ impl Exit {
         }
     }
 }
+
+/// A command line that clap accepts, and the command does not.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error(transparent)]
+#[diagnostic(transparent)]
+pub(crate) struct WrongUsage(pub(crate) Box<dyn Diagnostic + Send + Sync>);
 
 /// A signal interrupted the run.
 #[derive(Debug, thiserror::Error, Diagnostic)]

@@ -12,7 +12,7 @@ use crate::{
     application::OwnCheck,
     checks::{self, Check, CheckError, EngineCheck},
     context::Context,
-    error::{Exit, one_line},
+    error::{Exit, WrongUsage, one_line},
     github, junit,
     ui::duration,
 };
@@ -65,10 +65,10 @@ impl CiArgs {
     /// # Errors
     ///
     /// When an option belongs to a check that is not named.
-    fn check_options(&self) -> Result<(), OptionOfAnother> {
+    fn check_options(&self) -> Result<(), WrongUsage> {
         let is_unnamed = |given: &&GivenOption| !self.only.iter().any(|name| name == given.check);
         match self.options.iter().find(is_unnamed) {
-            Some(given) => Err(OptionOfAnother { option: given.name, check: given.check }),
+            Some(given) => Err(WrongUsage(Box::new(OptionOfAnother { option: given.name, check: given.check }))),
             None => Ok(()),
         }
     }
@@ -177,7 +177,7 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
 
     use super::*;
-    use crate::{application::CheckOption, cli::Cli};
+    use crate::{application::CheckOption, cli::Cli, error};
 
     #[test]
     fn the_command_line_accepts_every_check_and_no_other_name() {
@@ -225,5 +225,9 @@ mod tests {
         assert_eq!(args.arguments_of(Check::Own(&own[0])), Vec::<String>::new());
         let error = parse(&["faults", "--seeds", "5"]).check_options().expect_err("another check");
         assert!(error.to_string().contains("--seeds is an option of check `simulate`"), "{error}");
+        let report = miette::Report::from(error);
+        assert_eq!(Exit::of(&report), Exit::Usage);
+        let hint = error::hint(&report);
+        assert_eq!(hint.as_deref(), Some("name the check before the option: `ci simulate --seeds`"));
     }
 }
