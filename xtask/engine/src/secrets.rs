@@ -31,6 +31,8 @@ pub(crate) struct Secret {
     pub(crate) logical_id: String,
     /// The name in Secrets Manager.
     pub(crate) name: String,
+    /// The system whose stack it belongs to.
+    system: String,
     /// The region of its stack; `None` is the stage's.
     pub(crate) region: Option<String>,
     /// The property `GenerateSecretString`.
@@ -48,8 +50,13 @@ pub(crate) enum SecretError {
     #[error("failed to rotate {name}: only a part of its value, a JSON document, is generated; nothing was changed")]
     #[diagnostic(help("store a new document in Secrets Manager by hand"))]
     Document { name: String },
+    #[error("secret {name} is not deployed; nothing was changed")]
+    #[diagnostic(help("deploy its stack first: run `cargo xtask deploy --stage {stage} --system {system}`"))]
+    NotDeployed { name: String, stage: String, system: String },
     #[error("failed to rotate {name}: it has no current version; nothing was changed")]
-    #[diagnostic(help("deploy the secret's stack first"))]
+    #[diagnostic(help(
+        "store a value in Secrets Manager by hand: a deploy generates one only when it creates the secret"
+    ))]
     NoValue { name: String },
     #[error(
         "failed to rotate {name}: another rotation replaced the same version; the secret has the value of that rotation"
@@ -87,7 +94,8 @@ pub(crate) fn find(systems: &[RenderedSystem]) -> Vec<Secret> {
             let (name, recipe) = (properties["Name"].as_str(), properties["GenerateSecretString"].as_object());
             if let (true, Some(name), Some(recipe)) = (resource["Type"] == TYPE, name, recipe) {
                 let (logical_id, name, recipe) = (logical_id.clone(), name.to_owned(), recipe.clone());
-                secrets.push(Secret { logical_id, name, region: stack.region.clone(), recipe });
+                let (system, region) = (stack.system.clone(), stack.region.clone());
+                secrets.push(Secret { logical_id, name, system, region, recipe });
             }
         }
     }
@@ -115,15 +123,15 @@ pub(crate) fn select(secrets: &[Secret], wanted: &str) -> Result<Secret, SecretE
 ///
 /// # Errors
 ///
-/// When the secret cannot be generated anew, a call fails, or another rotation runs at the same time.
+/// When the secret is not deployed or cannot be generated anew, a call fails, or another rotation runs at the same time.
 pub(crate) async fn rotate(secret: &Secret, stage: &str, secrets: &Secrets<'_>) -> Result<String, SecretError> {
     let name = || secret.name.clone();
     if DOCUMENT_FIELDS.iter().any(|field| secret.recipe.contains_key(*field)) {
         return Err(SecretError::Document { name: name() });
     }
-    let versions = secrets.versions(&secret.name).await?;
+    let versions = deployed_versions(secret, stage, secrets).await?;
     let current = labelled(&versions, CURRENT).ok_or_else(|| SecretError::NoValue { name: name() })?;
-    let value = secrets.generate(&Value::Object(secret.recipe.clone())).await?;
+    let value = secrets.generate(&secret.name, &Value::Object(secret.recipe.clone())).await?;
     match secrets.store(&secret.name, &value, &token(&current.id)).await {
         Err(error) if error.code.as_deref() == Some(TOKEN_USED) => {
             Err(SecretError::Concurrent { name: name(), stage: stage.to_owned() })
@@ -145,12 +153,25 @@ pub(crate) async fn revoke_replaced(secret: &Secret, version: &str, secrets: &Se
 ///
 /// # Errors
 ///
-/// When a call fails.
-pub(crate) async fn revoke(secret: &Secret, secrets: &Secrets<'_>) -> Result<Revoked, AwsError> {
-    let versions = secrets.versions(&secret.name).await?;
+/// When the secret is not deployed, or a call fails.
+pub(crate) async fn revoke(secret: &Secret, stage: &str, secrets: &Secrets<'_>) -> Result<Revoked, SecretError> {
+    let versions = deployed_versions(secret, stage, secrets).await?;
     let Some(previous) = labelled(&versions, PREVIOUS) else { return Ok(Revoked::Nothing) };
     secrets.remove_label(&secret.name, PREVIOUS, &previous.id).await?;
     Ok(Revoked::Yes)
+}
+
+async fn deployed_versions(
+    secret: &Secret,
+    stage: &str,
+    secrets: &Secrets<'_>,
+) -> Result<Vec<SecretVersion>, SecretError> {
+    let versions = secrets.versions(&secret.name).await?;
+    versions.ok_or_else(|| SecretError::NotDeployed {
+        name: secret.name.clone(),
+        stage: stage.to_owned(),
+        system: secret.system.clone(),
+    })
 }
 
 /// Returns the version with a label.

@@ -25,6 +25,14 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(8 * 3600);
 /// How many calls a run may send.
 const BUDGET: u16 = 6000;
+/// The calls that are about no resource: whose credentials these are, and the lists of all resources of a kind.
+const OF_ACCOUNT: [&str; 5] = [
+    "sts:GetCallerIdentity",
+    "cloudformation:DescribeStacks for all stacks",
+    "cloudformation:ListStacks",
+    "cognito-idp:ListUserPools",
+    "iam:ListOpenIDConnectProviders",
+];
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,10 +176,8 @@ fn check(world: &World, name: &str, command: &Command, finished: &Finished) {
     if ended.hint.is_none() {
         report(Invariant::Errors, format!("the error of `{}` has no next step: {text}", command.name()));
     }
-    // Credentials are of no resource, neither is the question whose they are, nor the list of all stacks.
-    let is_of_caller = ["ExpiredToken", "sts:GetCallerIdentity", "cloudformation:DescribeStacks"];
-    let is_of_caller = is_of_caller.iter().any(|known| text.contains(known));
-    if !is_interruption && !is_of_caller && !names_resource(world, ended) {
+    let is_of_account = OF_ACCOUNT.iter().any(|call| text.contains(call));
+    if !is_interruption && !is_of_account && !names_resource(world, ended) {
         report(Invariant::Errors, format!("the error of `{}` names no resource: {text}", command.name()));
     }
 }

@@ -14,13 +14,15 @@ pub(crate) use change_sets::{BODY_LIMIT, ChangeSet, ChangeSetRequest, ChangeSetS
 use serde_json::Value;
 
 use super::{
-    AwsError, Clients,
+    AwsError, Clients, Resource,
     error::{failed, if_found},
 };
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackState {
+    /// Its ID. A stack that is deleted and created again has another one.
+    pub id: String,
     /// Its status, for example `UPDATE_COMPLETE`.
     pub status: String,
     /// The reason for its status.
@@ -67,7 +69,7 @@ impl CloudFormation {
     /// Describes a stack; `None` if there is none.
     pub async fn describe(&self, stack: &str) -> Result<Option<StackState>, AwsError> {
         let described = self.client.describe_stacks().stack_name(stack).send().await;
-        let described = if_found(described.map_err(|error| failed("cloudformation:DescribeStacks", error).of(stack)))?;
+        let described = if_found(described.map_err(failed("cloudformation:DescribeStacks", Resource::stack(stack))))?;
         let found = described.as_ref().and_then(|described| described.stacks().first());
         Ok(found.map(state).filter(|state| state.status != "DELETE_COMPLETE"))
     }
@@ -75,7 +77,7 @@ impl CloudFormation {
     /// Describes every stack that exists, by name.
     pub(crate) async fn describe_all(&self) -> Result<BTreeMap<String, StackState>, AwsError> {
         let stacks = self.client.describe_stacks().into_paginator().items().send().try_collect().await;
-        let stacks = stacks.map_err(|error| failed("cloudformation:DescribeStacks", error))?;
+        let stacks = stacks.map_err(failed("cloudformation:DescribeStacks", Resource::all("stacks")))?;
         let named = stacks.iter().filter_map(|stack| Some((stack.stack_name()?.to_owned(), state(stack))));
         Ok(named.filter(|(_, state)| state.status != "DELETE_COMPLETE").collect())
     }
@@ -84,7 +86,7 @@ impl CloudFormation {
     /// sends.
     pub(crate) async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
-        let output = request.send().await.map_err(|error| failed("cloudformation:GetTemplate", error).of(stack));
+        let output = request.send().await.map_err(failed("cloudformation:GetTemplate", Resource::stack(stack)));
         Ok(if_found(output)?.and_then(|output| serde_json::from_str(output.template_body()?).ok()))
     }
 
@@ -93,7 +95,7 @@ impl CloudFormation {
         let mut pages = self.client.describe_stack_events().stack_name(stack).into_paginator().send();
         let mut events = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = if_found(page.map_err(|error| failed("cloudformation:DescribeStackEvents", error)))?;
+            let page = if_found(page.map_err(failed("cloudformation:DescribeStackEvents", Resource::stack(stack))))?;
             let page: Vec<_> = page.iter().flat_map(|page| page.stack_events()).map(event).collect();
             let done = page.iter().any(&enough);
             events.extend(page);
@@ -107,14 +109,14 @@ impl CloudFormation {
     /// Protects a stack from deletion.
     pub(crate) async fn protect(&self, stack: &str) -> Result<(), AwsError> {
         let request = self.client.update_termination_protection().stack_name(stack).enable_termination_protection(true);
-        request.send().await.map_err(|error| failed("cloudformation:UpdateTerminationProtection", error))?;
+        request.send().await.map_err(failed("cloudformation:UpdateTerminationProtection", Resource::stack(stack)))?;
         Ok(())
     }
 
-    /// Starts deleting a stack.
+    /// Starts deleting a stack: the present one of a name, or one by its ID.
     pub(crate) async fn delete(&self, stack: &str) -> Result<(), AwsError> {
         let request = self.client.delete_stack().stack_name(stack);
-        request.send().await.map_err(|error| failed("cloudformation:DeleteStack", error))?;
+        request.send().await.map_err(failed("cloudformation:DeleteStack", Resource::stack(stack)))?;
         Ok(())
     }
 }
@@ -124,6 +126,7 @@ fn state(stack: &Stack) -> StackState {
     let parameters = stack.parameters().iter();
     let outputs = stack.outputs().iter();
     StackState {
+        id: stack.stack_id().unwrap_or_default().to_owned(),
         status: stack.stack_status().map_or_else(String::new, |status| status.as_str().to_owned()),
         reason: stack.stack_status_reason().map(str::to_owned),
         parameters: parameters.filter_map(|found| pair(found.parameter_key(), found.parameter_value())).collect(),

@@ -4,7 +4,7 @@ use std::{fmt::Write, time::UNIX_EPOCH};
 
 use aws_call::{Call, services::CLOUD_FRONT};
 
-use super::{AwsError, Clients, error::failed};
+use super::{AwsError, Clients, Resource, error::failed};
 use crate::surroundings;
 
 /// The API's version, the first part of every path (CloudFront API reference, "Actions").
@@ -18,7 +18,7 @@ impl Clients {
         let path = format!("/{VERSION}/distribution/{distribution}/invalidation");
         let call = Call::xml(CLOUD_FRONT, "CreateInvalidation", path, batch(paths, &now.to_string()));
         let sent = self.send(None, call).await;
-        sent.map(drop).map_err(|error| failed("cloudfront:CreateInvalidation", error))
+        sent.map(drop).map_err(failed("cloudfront:CreateInvalidation", Resource::named("distribution", distribution)))
     }
 }
 

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_call::{Call, CallError, services::CLOUD_WATCH};
-use serde::{Deserialize, Serialize};
+use aws_call::{Call, services::CLOUD_WATCH};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    AwsError, Clients,
-    error::{failed, read},
+    AwsError, Clients, Resource,
+    error::{failed, operation_name, read},
 };
 
 /// Lambda's metrics come in whole minutes (Lambda developer guide, "Types of metrics for Lambda functions").
@@ -101,7 +101,7 @@ impl CloudWatch<'_> {
             .collect();
         let mut samples = vec![Sample::default(); versions.len()];
         let mut durations = vec![Vec::new(); versions.len()];
-        for result in self.metric_data(&queries, since).await? {
+        for result in self.metric_data(function, &queries, since).await? {
             let Some((metric, index)) = result.id.rsplit_once('_') else { continue };
             let Ok(index) = index.parse::<usize>() else { continue };
             let (Some(sample), Some(durations)) = (samples.get_mut(index), durations.get_mut(index)) else {
@@ -121,16 +121,20 @@ impl CloudWatch<'_> {
         Ok(samples)
     }
 
-    /// Reads all pages of the queries' results.
-    async fn metric_data(&self, queries: &[Value], since: SystemTime) -> Result<Vec<MetricDataResult>, AwsError> {
+    /// Reads all pages of the results of queries about a function.
+    async fn metric_data(
+        &self,
+        function: &str,
+        queries: &[Value],
+        since: SystemTime,
+    ) -> Result<Vec<MetricDataResult>, AwsError> {
         const OPERATION: &str = "cloudwatch:GetMetricData";
         // The current minute counts: the window's edges are whole minutes.
         let end = self.clients.now() + Duration::from_secs(60);
         let mut input = json!({ "MetricDataQueries": queries, "StartTime": seconds(since), "EndTime": seconds(end) });
         let mut results = Vec::new();
         loop {
-            let body = self.call("GetMetricData", &input).await.map_err(|error| failed(OPERATION, error))?;
-            let page: Metrics = read(OPERATION, &body)?;
+            let page: Metrics = self.ask(OPERATION, &Resource::function(function), &input).await?;
             results.extend(page.metric_data_results);
             let Some(token) = page.next_token else { return Ok(results) };
             input["NextToken"] = Value::String(token);
@@ -146,16 +150,23 @@ impl CloudWatch<'_> {
             // Without their type, composite alarms are left out; without a number, all but fifty are (CloudWatch API reference).
             let types = ["MetricAlarm", "CompositeAlarm"];
             let input = json!({ "AlarmNames": names, "AlarmTypes": types, "MaxRecords": 100 });
-            let body = self.call("DescribeAlarms", &input).await.map_err(|error| failed(OPERATION, error))?;
-            let page: Alarms = read(OPERATION, &body)?;
+            let resource = Resource::several("alarms", names.iter().map(String::as_str));
+            let page: Alarms = self.ask(OPERATION, &resource, &input).await?;
             let alarms = page.metric_alarms.into_iter().chain(page.composite_alarms);
             found.extend(alarms.map(|alarm| (alarm.alarm_name, alarm.state_value.as_deref() == Some("ALARM"))));
         }
         Ok(found)
     }
 
-    async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, CallError> {
-        self.clients.send(None, Call::json(CLOUD_WATCH, operation, input)).await
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        resource: &Resource,
+        input: &Value,
+    ) -> Result<T, AwsError> {
+        let call = Call::json(CLOUD_WATCH, operation_name(operation), input);
+        let body = self.clients.send(None, call).await.map_err(failed(operation, resource.clone()))?;
+        read(operation, resource.clone(), &body)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_call::{Call, CallError, services::COGNITO};
+use aws_call::{Call, services::COGNITO};
 use aws_smithy_types::{DateTime, date_time::Format};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    AwsError, Clients,
+    AwsError, Clients, Resource,
     error::{ErrorKind, failed, if_found, operation_name, read},
     srp::{Challenge, Srp},
 };
@@ -36,8 +36,8 @@ impl Cognito<'_> {
     /// When the call fails, or there is no such user.
     pub(crate) async fn username(&self, pool: &str, user: &str) -> Result<String, AwsError> {
         const GET: &str = "cognito-idp:AdminGetUser";
-        let found = self.call(GET, &json!({ "UserPoolId": pool, "Username": user })).await?;
-        Ok(read::<User>(GET, &found)?.username)
+        let found = self.call(GET, of_user(pool, user), &json!({ "UserPoolId": pool, "Username": user })).await?;
+        Ok(read::<User>(GET, of_user(pool, user), &found)?.username)
     }
 
     /// Creates a user, or gives an existing one this password. The user is not notified.
@@ -53,18 +53,19 @@ impl Cognito<'_> {
         let create = json!({
             "UserPoolId": pool, "Username": user, "UserAttributes": attributes, "MessageAction": "SUPPRESS",
         });
-        if let Err(error) = self.call("cognito-idp:AdminCreateUser", &create).await
+        if let Err(error) = self.call("cognito-idp:AdminCreateUser", of_user(pool, user), &create).await
             && error.kind != ErrorKind::Conflict
         {
             return Err(error);
         }
         let set = json!({ "UserPoolId": pool, "Username": user, "Password": password, "Permanent": true });
-        self.call("cognito-idp:AdminSetUserPassword", &set).await.map(drop)
+        self.call("cognito-idp:AdminSetUserPassword", of_user(pool, user), &set).await.map(drop)
     }
 
     /// Deletes a user, if there is one.
     pub(crate) async fn forget(&self, pool: &str, user: &str) -> Result<(), AwsError> {
-        match self.call("cognito-idp:AdminDeleteUser", &json!({ "UserPoolId": pool, "Username": user })).await {
+        let input = json!({ "UserPoolId": pool, "Username": user });
+        match self.call("cognito-idp:AdminDeleteUser", of_user(pool, user), &input).await {
             Err(error)
                 if error.kind != ErrorKind::NotFound && error.code.as_deref() != Some("UserNotFoundException") =>
             {
@@ -90,6 +91,7 @@ impl Cognito<'_> {
         const RESPOND: &str = "cognito-idp:RespondToAuthChallenge";
         let other = |message: &str| AwsError {
             operation: RESPOND,
+            resource: Box::new(of_user(pool, user)),
             kind: ErrorKind::Other,
             code: None,
             message: message.to_owned(),
@@ -99,7 +101,7 @@ impl Cognito<'_> {
         let srp = Srp::new(&random);
         let parameters = json!({ "USERNAME": user, "SRP_A": srp.public() });
         let initiate = json!({ "ClientId": client, "AuthFlow": "USER_SRP_AUTH", "AuthParameters": parameters });
-        let initiated: Initiated = read(INITIATE, &self.call_unsigned(INITIATE, &initiate).await?)?;
+        let initiated: Initiated = self.ask_unsigned(INITIATE, of_user(pool, user), &initiate).await?;
         let field = |name: &str| initiated.challenge_parameters.get(name).cloned().unwrap_or_default();
         let secret_block = field("SECRET_BLOCK");
         let challenge = Challenge {
@@ -123,7 +125,7 @@ impl Cognito<'_> {
         if let Some(session) = initiated.session {
             respond["Session"] = session.into();
         }
-        let responded: Responded = read(RESPOND, &self.call_unsigned(RESPOND, &respond).await?)?;
+        let responded: Responded = self.ask_unsigned(RESPOND, of_user(pool, user), &respond).await?;
         let token = responded.authentication_result.and_then(|result| result.id_token);
         token.ok_or_else(|| other("there is no token: the pool requires another challenge"))
     }
@@ -131,8 +133,9 @@ impl Cognito<'_> {
     /// Reads a user pool; `None` if there is none.
     pub(crate) async fn pool(&self, id: &str) -> Result<Option<Pool>, AwsError> {
         const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
-        let Some(body) = if_found(self.call(DESCRIBE, &json!({ "UserPoolId": id })).await)? else { return Ok(None) };
-        let Described { user_pool } = read(DESCRIBE, &body)?;
+        let found = self.call(DESCRIBE, of_pool(id), &json!({ "UserPoolId": id })).await;
+        let Some(body) = if_found(found)? else { return Ok(None) };
+        let Described { user_pool } = read(DESCRIBE, of_pool(id), &body)?;
         Ok(Some(Pool {
             id: id.to_owned(),
             name: user_pool.name,
@@ -150,7 +153,8 @@ impl Cognito<'_> {
             if let Some(token) = token {
                 input["NextToken"] = token.into();
             }
-            let page: Listed = read(LIST, &self.call(LIST, &input).await?)?;
+            let all = || Resource::all("user pools");
+            let page: Listed = read(LIST, all(), &self.call(LIST, all(), &input).await?)?;
             let named = page.user_pools.into_iter().filter(|pool| names.contains(&*pool.name));
             pools.extend(named.map(|pool| pool.id));
             token = page.next_token;
@@ -162,23 +166,34 @@ impl Cognito<'_> {
 
     /// Deletes a user pool; returns whether it existed.
     pub(crate) async fn delete_pool(&self, id: &str) -> Result<bool, AwsError> {
-        let deleted = self.call("cognito-idp:DeleteUserPool", &json!({ "UserPoolId": id })).await;
+        let deleted = self.call("cognito-idp:DeleteUserPool", of_pool(id), &json!({ "UserPoolId": id })).await;
         Ok(if_found(deleted)?.is_some())
     }
 
-    async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
-        self.send(operation, Call::json(COGNITO, operation_name(operation), input)).await
+    async fn call(&self, operation: &'static str, resource: Resource, input: &Value) -> Result<Vec<u8>, AwsError> {
+        let call = Call::json(COGNITO, operation_name(operation), input);
+        self.clients.send(None, call).await.map_err(failed(operation, resource))
     }
 
     /// Calls an operation of apps, which have no credentials of AWS.
-    async fn call_unsigned(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
-        self.send(operation, Call::json(COGNITO, operation_name(operation), input).unsigned()).await
+    async fn ask_unsigned<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        resource: Resource,
+        input: &Value,
+    ) -> Result<T, AwsError> {
+        let call = Call::json(COGNITO, operation_name(operation), input).unsigned();
+        let body = self.clients.send(None, call).await.map_err(failed(operation, resource.clone()))?;
+        read(operation, resource, &body)
     }
+}
 
-    async fn send(&self, operation: &'static str, call: Call) -> Result<Vec<u8>, AwsError> {
-        let sent: Result<_, CallError> = self.clients.send(None, call).await;
-        sent.map_err(|error| failed(operation, error))
-    }
+fn of_pool(id: &str) -> Resource {
+    Resource::named("user pool", id)
+}
+
+fn of_user(pool: &str, user: &str) -> Resource {
+    Resource::named(&format!("user {user} of user pool"), pool)
 }
 
 #[derive(Deserialize)]

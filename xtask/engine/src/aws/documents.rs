@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
 
 use super::{
-    AwsError, Clients,
+    AwsError, Clients, Resource,
     error::{ErrorKind, failed, if_found},
     s3::S3,
 };
@@ -59,6 +59,10 @@ enum Condition<'a> {
 }
 
 impl Documents {
+    fn resource(&self, key: &str) -> Resource {
+        Resource::object(&self.bucket, key)
+    }
+
     /// S3 user guide, "How to prevent object overwrites with conditional writes": the status is 412 if the condition is not met, 409
     /// if another write was in progress, and 404 if there is no object to replace.
     async fn put(&self, key: &str, text: &str, condition: Condition<'_>) -> Result<Option<Tag>, AwsError> {
@@ -71,7 +75,7 @@ impl Documents {
         match request.content_type("application/json").send().await {
             Ok(written) => Ok(Some(Tag(written.e_tag().unwrap_or_default().to_owned()))),
             Err(error) => {
-                let error = failed("s3:PutObject", error);
+                let error = failed("s3:PutObject", self.resource(key))(error);
                 let no_bucket = error.code.as_deref() == Some("NoSuchBucket");
                 if no_bucket || !matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) {
                     return Err(error);
@@ -87,12 +91,14 @@ impl Documents {
     pub(crate) async fn read(&self, key: &str) -> Result<Option<Document>, AwsError> {
         let date = ResponseDate::default();
         let request = self.s3.client.get_object().bucket(&self.bucket).key(key).customize().interceptor(date.clone());
-        let found = if_found(request.send().await.map_err(|error| failed("s3:GetObject", error)))?;
+        let found = if_found(request.send().await.map_err(failed("s3:GetObject", self.resource(key))))?;
         let Some(found) = found else { return Ok(None) };
         let tag = Tag(found.e_tag().unwrap_or_default().to_owned());
         let age = found.last_modified().and_then(|written| date.since(written));
-        let broken =
-            |message: String| AwsError { operation: "s3:GetObject", kind: ErrorKind::Unreachable, code: None, message };
+        let broken = |message: String| {
+            let resource = Box::new(self.resource(key));
+            AwsError { operation: "s3:GetObject", resource, kind: ErrorKind::Unreachable, code: None, message }
+        };
         let bytes = found.body.collect().await.map_err(|error| broken(error.to_string()))?.to_vec();
         let text = String::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
         Ok(Some(Document { text, tag, age }))

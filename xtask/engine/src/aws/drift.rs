@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{StackDriftDetectionStatus, StackResourceDriftStatus};
 
-use super::{AwsError, cloudformation::CloudFormation, error::failed};
+use super::{AwsError, Resource, cloudformation::CloudFormation, error::failed};
 use crate::poll::{Progress, Schedule};
 
 /// The longest detection of one stack; hundreds of resources take minutes.
@@ -26,7 +26,7 @@ impl CloudFormation {
     /// The drift of a stack with an operation in progress is [`Drift::Unknown`].
     pub(crate) async fn drift(&self, stack: &str) -> Result<Drift, AwsError> {
         let started = self.client.detect_stack_drift().stack_name(stack).send().await;
-        let started = match started.map_err(|error| failed("cloudformation:DetectStackDrift", error)) {
+        let started = match started.map_err(failed("cloudformation:DetectStackDrift", Resource::stack(stack))) {
             Ok(started) => started,
             Err(error) if error.code.as_deref() == Some("ValidationError") => {
                 return Ok(Drift::Unknown(error.to_string()));
@@ -34,20 +34,20 @@ impl CloudFormation {
             Err(error) => return Err(error),
         };
         let id = started.stack_drift_detection_id().unwrap_or_default().to_owned();
-        match self.detection_failure(&id).await? {
+        match self.detection_failure(stack, &id).await? {
             None => Ok(Drift::Detected(self.drifted(stack).await?)),
             Some(reason) => Ok(Drift::Unknown(reason)),
         }
     }
 
     /// Waits for a detection; returns why it failed, if it did.
-    async fn detection_failure(&self, id: &str) -> Result<Option<String>, AwsError> {
+    async fn detection_failure(&self, stack: &str, id: &str) -> Result<Option<String>, AwsError> {
         let ended = SCHEDULE.poll(async || {
             let request = self.client.describe_stack_drift_detection_status().stack_drift_detection_id(id);
             let status = request
                 .send()
                 .await
-                .map_err(|error| failed("cloudformation:DescribeStackDriftDetectionStatus", error))?;
+                .map_err(failed("cloudformation:DescribeStackDriftDetectionStatus", Resource::stack(stack)))?;
             Ok(match status.detection_status() {
                 Some(StackDriftDetectionStatus::DetectionComplete) => Progress::Done(None),
                 // The types of some resources do not support drift detection; the other resources were compared.
@@ -73,7 +73,7 @@ impl CloudFormation {
             .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
         let (mut found, mut pages) = (Vec::new(), request.into_paginator().send());
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed("cloudformation:DescribeStackResourceDrifts", error))?;
+            let page = page.map_err(failed("cloudformation:DescribeStackResourceDrifts", Resource::stack(stack)))?;
             for drift in page.stack_resource_drifts() {
                 let id = format!("{stack}/{}", drift.logical_resource_id().unwrap_or_default());
                 if drift.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_call::{Call, services::NETWORKS};
 
-use super::{AwsError, Clients, error::failed};
+use super::{AwsError, Clients, Resource, error::failed};
 
 /// The API's version (EC2 API reference).
 const VERSION: &str = "2016-11-15";
@@ -52,8 +52,12 @@ impl Clients {
         let parameters: Vec<_> = std::iter::once(("Filter.1.Name", filter)).chain(values).collect();
         let call = Call::query(NETWORKS, VERSION, operation, &parameters);
         let body = self.send(region, call).await;
-        let name = if operation == "DescribeSubnets" { "ec2:DescribeSubnets" } else { "ec2:DescribeSecurityGroups" };
-        Ok(String::from_utf8_lossy(&body.map_err(|error| failed(name, error))?).into_owned())
+        let (name, kind) = match operation {
+            "DescribeSubnets" => ("ec2:DescribeSubnets", "subnets"),
+            _ => ("ec2:DescribeSecurityGroups", "security groups"),
+        };
+        let body = body.map_err(failed(name, Resource::several(kind, ids.iter().copied())))?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 }
 

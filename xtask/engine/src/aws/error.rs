@@ -8,6 +8,7 @@ use miette::Diagnostic;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use super::Resource;
 use crate::network;
 
 /// The code of a call that Lambda refuses while another operation on the function is in progress.
@@ -15,34 +16,38 @@ pub(super) const BUSY_FUNCTION: &str = "ResourceConflictException";
 
 /// A call to AWS failed.
 #[derive(Debug, Clone, Error)]
-#[error("failed to call {operation}: {message}{}", .code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+#[error("failed to call {operation}{}: {message}{}", .resource.beside(.message), in_brackets(.code.as_deref()))]
 pub struct AwsError {
     /// Service and operation, for example `cloudformation:CreateChangeSet`.
     pub operation: &'static str,
+    /// The resource that the call is about.
+    pub resource: Box<Resource>,
     /// The class of the failure.
     pub kind: ErrorKind,
     /// AWS's error code.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// The message of AWS or of the network.
     pub message: String,
 }
 
 impl AwsError {
-    /// Adds the name of the call's resource to the message, unless the message contains it.
+    /// Leaves out the resource as far as `outer` names it: the message of an error with this one as its cause.
     #[must_use]
-    pub(crate) fn of(mut self, resource: &str) -> Self {
-        if !self.message.contains(resource) {
-            self.message = format!("{resource}: {}", self.message);
-        }
+    pub(crate) fn below(mut self, outer: &str) -> Self {
+        *self.resource = self.resource.beside(outer);
         self
     }
 
     /// The error of a call that exceeded its time limit.
     #[must_use]
-    pub fn late(operation: &'static str, limit: std::time::Duration) -> Self {
-        let message = format!("there was no response within {} s", limit.as_secs());
-        Self { operation, kind: ErrorKind::Unreachable, code: None, message }
+    pub fn late(operation: &'static str, resource: Resource, limit: std::time::Duration) -> Self {
+        let (resource, message) = (Box::new(resource), format!("there was no response within {} s", limit.as_secs()));
+        Self { operation, resource, kind: ErrorKind::Unreachable, code: None, message }
     }
+}
+
+fn in_brackets(code: Option<&str>) -> String {
+    code.map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
 /// The classes of failures that callers distinguish.
@@ -101,24 +106,25 @@ fn unreachable_help() -> String {
     }
 }
 
-/// Converts an error of the SDK.
-pub(crate) fn failed<E, R>(operation: &'static str, error: SdkError<E, R>) -> AwsError
+/// Converts an error of the SDK. The only way to do so, so no call can omit its resource.
+pub(crate) fn failed<E, R>(operation: &'static str, resource: Resource) -> impl FnOnce(SdkError<E, R>) -> AwsError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    match error {
+    let resource = Box::new(resource);
+    move |error| match error {
         SdkError::ServiceError(error) => {
             let error = error.into_err();
-            let code = error.code().map(str::to_owned);
+            let code = error.code().map(Box::from);
             let message = error.message().map_or_else(|| error.to_string(), str::to_owned);
             let kind = kind(code.as_deref().unwrap_or_default(), &message);
-            AwsError { operation, kind, code, message }
+            AwsError { operation, resource, kind, code, message }
         }
         other => {
             let messages = crate::error::chain(&other);
             let (kind, message) = without_response(&messages);
-            AwsError { operation, kind, code: None, message }
+            AwsError { operation, resource, kind, code: None, message }
         }
     }
 }
@@ -129,10 +135,14 @@ pub(super) fn operation_name(operation: &'static str) -> &'static str {
 }
 
 /// Reads a response in JSON.
-pub(super) fn read<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T, AwsError> {
+pub(super) fn read<T: DeserializeOwned>(
+    operation: &'static str,
+    resource: Resource,
+    body: &[u8],
+) -> Result<T, AwsError> {
     serde_json::from_slice(body).map_err(|error| {
         let message = format!("the response is not what the API reference describes: {error}");
-        AwsError { operation, kind: ErrorKind::Other, code: None, message }
+        AwsError { operation, resource: Box::new(resource), kind: ErrorKind::Other, code: None, message }
     })
 }
 
@@ -213,12 +223,27 @@ mod tests {
     fn an_error_names_its_resource_once_and_has_a_next_step() {
         let error = |message: &str| AwsError {
             operation: "cloudformation:GetTemplate",
+            resource: Box::new(Resource::stack("notes-api-dev")),
             kind: ErrorKind::Other,
-            code: None,
+            code: Some("ValidationError".into()),
             message: message.to_owned(),
         };
-        assert_eq!(error("busy").of("notes-api-dev").message, "notes-api-dev: busy");
-        assert_eq!(error("Stack notes-api-dev is busy").of("notes-api-dev").message, "Stack notes-api-dev is busy");
+        for (error, expected) in [
+            (
+                error("busy"),
+                "failed to call cloudformation:GetTemplate for stack notes-api-dev: busy (ValidationError)",
+            ),
+            (
+                error("Stack notes-api-dev is busy"),
+                "failed to call cloudformation:GetTemplate: Stack notes-api-dev is busy (ValidationError)",
+            ),
+            (
+                error("busy").below("failed to deploy notes-api-dev"),
+                "failed to call cloudformation:GetTemplate: busy (ValidationError)",
+            ),
+        ] {
+            assert_eq!(error.to_string(), expected);
+        }
         assert!(error("busy").help().is_some_and(|help| help.to_string().starts_with("run the same command again")));
     }
 

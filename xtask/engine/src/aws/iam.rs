@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 
-use super::{AwsError, Clients, error::failed};
+use super::{AwsError, Clients, Resource, error::failed};
 
 impl Clients {
     /// Lists the issuers that the account has an OIDC provider for, without `https://`.
     pub(crate) async fn oidc_issuers(&self) -> Result<BTreeSet<String>, AwsError> {
         let request = client!(aws_sdk_iam, self, None).list_open_id_connect_providers();
-        let listed = request.send().await.map_err(|error| failed("iam:ListOpenIDConnectProviders", error))?;
+        let listed =
+            request.send().await.map_err(failed("iam:ListOpenIDConnectProviders", Resource::all("OIDC providers")))?;
         // An ARN ends in the issuer: `…:oidc-provider/token.actions.githubusercontent.com`.
         let arns = listed.open_id_connect_provider_list().iter().filter_map(|provider| provider.arn());
         Ok(arns.filter_map(|arn| Some(arn.split_once(":oidc-provider/")?.1.to_owned())).collect())
@@ -34,7 +35,7 @@ impl Clients {
             .set_resource_arns(Some(resources.to_vec()));
         let results = request.into_paginator().items().send().try_collect().await;
         Ok(results
-            .map_err(|error| failed("iam:SimulatePrincipalPolicy", error))?
+            .map_err(failed("iam:SimulatePrincipalPolicy", Resource::named("identity", identity)))?
             .iter()
             .filter(|result| *result.eval_decision() != PolicyEvaluationDecisionType::Allowed)
             .map(|result| {

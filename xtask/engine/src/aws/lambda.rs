@@ -19,7 +19,7 @@ pub(crate) use version::{Readiness, Version};
 use version::{readiness, settings};
 
 use super::{
-    AwsError, Clients,
+    AwsError, Clients, Resource,
     error::{failed, gone_is_fine, if_found},
     patient,
 };
@@ -92,7 +92,8 @@ impl Lambda {
     /// Describes the version that an alias points to; `None` if there is no such function or alias.
     pub(crate) async fn describe(&self, function: &str, alias: &str) -> Result<Option<Described>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(alias);
-        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        let output =
+            request.send().await.map_err(failed("lambda:GetFunctionConfiguration", Resource::version(function, alias)));
         Ok(if_found(output)?.map(|output| Described {
             version: output.version().unwrap_or_default().to_owned(),
             runtime: output.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
@@ -107,7 +108,10 @@ impl Lambda {
     /// Reads one version of a function; `None` if there is none.
     pub(crate) async fn version(&self, function: &str, version: &str) -> Result<Option<Version>, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(version);
-        let output = request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error));
+        let output = request
+            .send()
+            .await
+            .map_err(failed("lambda:GetFunctionConfiguration", Resource::version(function, version)));
         Ok(if_found(output)?.map(|output| Version {
             version: output.version().unwrap_or_default().to_owned(),
             code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
@@ -145,7 +149,8 @@ impl Lambda {
     pub(crate) async fn versions(&self, function: &str) -> Result<Vec<Version>, AwsError> {
         let request = self.client.list_versions_by_function().function_name(function);
         let versions = request.into_paginator().items().send().try_collect().await;
-        let versions = if_found(versions.map_err(|error| failed("lambda:ListVersionsByFunction", error)))?;
+        let versions =
+            if_found(versions.map_err(failed("lambda:ListVersionsByFunction", Resource::function(function))))?;
         let numbered = versions.iter().flatten().filter(|version| version.version() != Some("$LATEST"));
         let numbered = numbered.map(|found| Version {
             version: found.version().unwrap_or_default().to_owned(),
@@ -160,14 +165,16 @@ impl Lambda {
     pub(crate) async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
         let request = self.client.list_aliases().function_name(function);
         let aliases = request.into_paginator().items().send().try_collect().await;
-        let aliases = if_found(aliases.map_err(|error| failed("lambda:ListAliases", error)))?;
+        let aliases = if_found(aliases.map_err(failed("lambda:ListAliases", Resource::function(function))))?;
         Ok(aliases.iter().flatten().map(alias).collect())
     }
 
     /// Updates the code of `$LATEST` with the zip at `key`.
     pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
-        let update = async || request.clone().send().await.map_err(|error| failed("lambda:UpdateFunctionCode", error));
+        let update = async || {
+            request.clone().send().await.map_err(failed("lambda:UpdateFunctionCode", Resource::function(function)))
+        };
         self.when_settled(function, update).await.map(drop)
     }
 
@@ -184,7 +191,9 @@ impl Lambda {
     ) -> Result<String, AwsError> {
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
-        let publish = async || request.clone().send().await.map_err(|error| failed("lambda:PublishVersion", error));
+        let publish = async || {
+            request.clone().send().await.map_err(failed("lambda:PublishVersion", Resource::function(function)))
+        };
         let published = self.when_settled(function, publish).await?;
         Ok(published.version().unwrap_or_default().to_owned())
     }
@@ -201,7 +210,9 @@ impl Lambda {
             .name(alias)
             .function_version(version)
             .routing_config(routing);
-        let update = async || request.clone().send().await.map_err(|error| failed("lambda:UpdateAlias", error));
+        let update = async || {
+            request.clone().send().await.map_err(failed("lambda:UpdateAlias", Resource::version(function, alias)))
+        };
         self.when_settled(function, update).await.map(drop)
     }
 
@@ -211,7 +222,9 @@ impl Lambda {
         let routing = routing.additional_version_weights(split.other, split.share).build();
         let request = self.client.update_alias().function_name(function).name(alias);
         let request = request.function_version(split.version).routing_config(routing);
-        let update = async || request.clone().send().await.map_err(|error| failed("lambda:UpdateAlias", error));
+        let update = async || {
+            request.clone().send().await.map_err(failed("lambda:UpdateAlias", Resource::version(function, alias)))
+        };
         self.when_settled(function, update).await.map(drop)
     }
 
@@ -224,7 +237,7 @@ impl Lambda {
         let request = self.client.invoke().function_name(function).qualifier(version).payload(Blob::new(payload));
         let invoke = async || {
             let request = request.clone().customize().config_override(Config::builder().timeout_config(patient()));
-            request.send().await.map_err(|error| failed("lambda:Invoke", error))
+            request.send().await.map_err(failed("lambda:Invoke", Resource::version(function, version)))
         };
         let response = self.when_settled(function, invoke).await?;
         Ok(Invocation {
@@ -236,14 +249,16 @@ impl Lambda {
     /// Deletes one version, if there is one.
     pub(crate) async fn delete_version(&self, function: &str, version: &str) -> Result<(), AwsError> {
         let request = self.client.delete_function().function_name(function).qualifier(version);
-        gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteFunction", error)))
+        gone_is_fine(
+            request.send().await.map_err(failed("lambda:DeleteFunction", Resource::version(function, version))),
+        )
     }
 
     /// Lists the versions of a layer: number and ARN.
     pub(crate) async fn layer_versions(&self, layer: &str) -> Result<Vec<(i64, String)>, AwsError> {
         let request = self.client.list_layer_versions().layer_name(layer);
         let versions = request.into_paginator().items().send().try_collect().await;
-        let versions = if_found(versions.map_err(|error| failed("lambda:ListLayerVersions", error)))?;
+        let versions = if_found(versions.map_err(failed("lambda:ListLayerVersions", Resource::named("layer", layer))))?;
         let versions = versions.into_iter().flatten();
         Ok(versions.map(|found| (found.version, found.layer_version_arn.unwrap_or_default())).collect())
     }
@@ -251,7 +266,10 @@ impl Lambda {
     /// Deletes one version of a layer, if there is one.
     pub(crate) async fn delete_layer_version(&self, layer: &str, version: i64) -> Result<(), AwsError> {
         let request = self.client.delete_layer_version().layer_name(layer).version_number(version);
-        gone_is_fine(request.send().await.map_err(|error| failed("lambda:DeleteLayerVersion", error)))
+        gone_is_fine(request.send().await.map_err(failed(
+            "lambda:DeleteLayerVersion",
+            Resource::named(&format!("version {version} of layer"), layer),
+        )))
     }
 }
 

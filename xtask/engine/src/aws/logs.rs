@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AwsError, Clients,
-    error::{failed, gone_is_fine, read},
+    AwsError, Clients, Resource,
+    error::{failed, gone_is_fine, operation_name, read},
 };
 
 /// A log group.
@@ -52,8 +52,8 @@ impl Logs<'_> {
             if let Some(token) = token {
                 input["nextToken"] = Value::String(token);
             }
-            let body = self.call("DescribeLogGroups", &input).await.map_err(|error| failed(OPERATION, error))?;
-            let page: Page = read(OPERATION, &body)?;
+            let named = || Resource::named("log groups", prefix);
+            let page: Page = read(OPERATION, named(), &self.call(OPERATION, named(), &input).await?)?;
             groups.extend(page.log_groups);
             token = page.next_token;
             if token.is_none() {
@@ -64,11 +64,12 @@ impl Logs<'_> {
 
     /// Deletes a log group, if there is one.
     pub(crate) async fn delete(&self, group: &str) -> Result<(), AwsError> {
-        let deleted = self.call("DeleteLogGroup", &json!({ "logGroupName": group })).await;
-        gone_is_fine(deleted.map_err(|error| failed("logs:DeleteLogGroup", error)))
+        let resource = Resource::named("log group", group);
+        gone_is_fine(self.call("logs:DeleteLogGroup", resource, &json!({ "logGroupName": group })).await)
     }
 
-    async fn call(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, aws_call::CallError> {
-        self.clients.send(None, Call::json(CLOUD_WATCH_LOGS, operation, input)).await
+    async fn call(&self, operation: &'static str, resource: Resource, input: &Value) -> Result<Vec<u8>, AwsError> {
+        let call = Call::json(CLOUD_WATCH_LOGS, operation_name(operation), input);
+        self.clients.send(None, call).await.map_err(failed(operation, resource))
     }
 }

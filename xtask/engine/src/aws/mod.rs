@@ -34,6 +34,7 @@ pub(crate) mod lambda;
 mod limits;
 pub(crate) mod logs;
 mod refusals;
+mod resource;
 mod routed;
 pub(crate) mod s3;
 #[cfg(test)]
@@ -63,6 +64,7 @@ use clock::AwsClock;
 pub use error::AwsError;
 use governor::Governed;
 use model::stage::Stage;
+pub use resource::Resource;
 use simulated::Quotas;
 
 use crate::{local::Emulator, network::NetworkError, surroundings};

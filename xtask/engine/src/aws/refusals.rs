@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudformation::types::{EventFilter, OperationEvent};
 
-use super::{cloudformation::CloudFormation, error::failed};
+use super::{Resource, cloudformation::CloudFormation, error::failed};
 
 impl CloudFormation {
     /// Lists the validation failures of a change set, one per resource.
@@ -18,7 +18,8 @@ impl CloudFormation {
             match event {
                 Ok(event) => refusals.extend(description(&event).filter(|refusal| !refusals.contains(refusal))),
                 Err(error) => {
-                    let error = failed("cloudformation:DescribeEvents", error);
+                    let error =
+                        failed("cloudformation:DescribeEvents", Resource::named("change set", change_set))(error);
                     tracing::debug!(%error, "the reasons for the refusal are unknown");
                     break;
                 }

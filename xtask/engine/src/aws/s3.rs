@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AwsError, Clients,
+    AwsError, Clients, Resource,
     error::{ErrorKind, failed, if_found},
     patient,
 };
@@ -71,7 +71,7 @@ impl S3 {
             Ok(_) => Ok(true),
             Err(error) => {
                 let missing = error.as_service_error().is_some_and(|error| error.is_not_found());
-                if missing { Ok(false) } else { Err(failed("s3:HeadObject", error)) }
+                if missing { Ok(false) } else { Err(failed("s3:HeadObject", Resource::object(bucket, key))(error)) }
             }
         }
     }
@@ -81,7 +81,7 @@ impl S3 {
         let found = match self.client.head_object().bucket(bucket).key(key).send().await {
             Ok(found) => found,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => return Ok(None),
-            Err(error) => return Err(failed("s3:HeadObject", error)),
+            Err(error) => return Err(failed("s3:HeadObject", Resource::object(bucket, key))(error)),
         };
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         Ok(Some(ObjectHeaders {
@@ -102,7 +102,7 @@ impl S3 {
         let request = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
         let request = request.content_type(&headers.content_type).cache_control(&headers.cache_control);
         let request = request.metadata(SHA256, &headers.sha256).send().await;
-        request.map_err(|error| failed("s3:PutObject", error))?;
+        request.map_err(failed("s3:PutObject", Resource::object(bucket, key)))?;
         Ok(())
     }
 
@@ -112,8 +112,10 @@ impl S3 {
     ///
     /// When the file cannot be read, has changed, or the call fails.
     pub(crate) async fn upload(&self, bucket: &str, key: &str, path: &Utf8Path, sha256: &str) -> Result<(), AwsError> {
-        let failed =
-            |message: String| AwsError { operation: "s3:PutObject", kind: ErrorKind::Other, code: None, message };
+        let failed = |message: String| {
+            let resource = Box::new(Resource::object(bucket, key));
+            AwsError { operation: "s3:PutObject", resource, kind: ErrorKind::Other, code: None, message }
+        };
         let bytes = fs_err::read(path).map_err(|error| failed(format!("failed to read {path}: {error}")))?;
         let actual = hex::encode(Sha256::digest(&bytes));
         if actual != sha256 {
@@ -130,7 +132,7 @@ impl S3 {
     async fn put(&self, bucket: &str, key: &str, body: ByteStream) -> Result<(), AwsError> {
         let request = self.client.put_object().bucket(bucket).key(key).body(body);
         let request = request.customize().config_override(Config::builder().timeout_config(patient()));
-        request.send().await.map_err(|error| failed("s3:PutObject", error))?;
+        request.send().await.map_err(failed("s3:PutObject", Resource::object(bucket, key)))?;
         Ok(())
     }
 
@@ -148,7 +150,7 @@ impl S3 {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = if_found(page.map_err(|error| failed("s3:ListObjectsV2", error)))?;
+            let page = if_found(page.map_err(failed("s3:ListObjectsV2", Resource::object(bucket, prefix))))?;
             let objects = page.into_iter().flat_map(|page| page.contents.unwrap_or_default());
             let written = |object: &Object| object.last_modified.and_then(|time| SystemTime::try_from(time).ok());
             keys.extend(objects.filter_map(|object| Some((object.key.clone()?, written(&object)))));
@@ -174,7 +176,7 @@ impl S3 {
         account: &str,
     ) -> Result<Option<BTreeMap<String, String>>, AwsError> {
         let request = self.client.get_bucket_tagging().bucket(bucket).expected_bucket_owner(account);
-        match request.send().await.map_err(|error| failed("s3:GetBucketTagging", error)) {
+        match request.send().await.map_err(failed("s3:GetBucketTagging", Resource::bucket(bucket))) {
             Ok(found) => Ok(Some(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())),
             Err(error) if error.code.as_deref() == Some("NoSuchTagSet") => Ok(Some(BTreeMap::new())),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
@@ -185,7 +187,7 @@ impl S3 {
     /// Returns whether a bucket has neither objects nor versions of them. One that does not exist is empty.
     pub(crate) async fn is_empty(&self, bucket: &str) -> Result<bool, AwsError> {
         let request = self.client.list_object_versions().bucket(bucket).max_keys(1);
-        let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
+        let page = if_found(request.send().await.map_err(failed("s3:ListObjectVersions", Resource::bucket(bucket))))?;
         Ok(page.is_none_or(|page| page.versions().is_empty() && page.delete_markers().is_empty()))
     }
 
@@ -193,7 +195,8 @@ impl S3 {
     pub(crate) async fn delete_bucket(&self, bucket: &str) -> Result<bool, AwsError> {
         loop {
             let request = self.client.list_object_versions().bucket(bucket);
-            let page = if_found(request.send().await.map_err(|error| failed("s3:ListObjectVersions", error)))?;
+            let page =
+                if_found(request.send().await.map_err(failed("s3:ListObjectVersions", Resource::bucket(bucket))))?;
             let Some(page) = page else { return Ok(false) };
             let object = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
             let versions = page.versions().iter().filter_map(|found| object(found.key(), found.version_id()));
@@ -207,7 +210,7 @@ impl S3 {
             }
         }
         let request = self.client.delete_bucket().bucket(bucket);
-        request.send().await.map_err(|error| failed("s3:DeleteBucket", error))?;
+        request.send().await.map_err(failed("s3:DeleteBucket", Resource::bucket(bucket)))?;
         Ok(true)
     }
 
@@ -222,8 +225,8 @@ impl S3 {
                 continue;
             };
             let request = self.client.delete_objects().bucket(bucket).delete(delete);
-            match request.send().await.map_err(|error| failed("s3:DeleteObjects", error)) {
-                Ok(deleted) => failed_keys.extend(deleted.errors().iter().map(refusal)),
+            match request.send().await.map_err(failed("s3:DeleteObjects", Resource::bucket(bucket))) {
+                Ok(deleted) => failed_keys.extend(deleted.errors().iter().map(|error| refusal(bucket, error))),
                 Err(error) => failed_keys.extend(chunk.iter().map(|(key, _)| (key.clone(), error.clone()))),
             }
         }
@@ -232,11 +235,11 @@ impl S3 {
 }
 
 /// The object that a deletion of many leaves out, and why.
-fn refusal(error: &aws_sdk_s3::types::Error) -> (String, AwsError) {
+fn refusal(bucket: &str, error: &aws_sdk_s3::types::Error) -> (String, AwsError) {
     let key = error.key().unwrap_or_default();
-    let message = format!("{key}: {}", error.message().unwrap_or_default());
-    let code = error.code().map(str::to_owned);
-    (key.to_owned(), AwsError { operation: "s3:DeleteObjects", kind: ErrorKind::Other, code, message })
+    let resource = Box::new(Resource::object(bucket, key));
+    let (message, code) = (error.message().unwrap_or_default().to_owned(), error.code().map(Box::from));
+    (key.to_owned(), AwsError { operation: "s3:DeleteObjects", resource, kind: ErrorKind::Other, code, message })
 }
 
 #[cfg(test)]

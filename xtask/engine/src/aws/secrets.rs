@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AwsError, Clients,
-    error::{failed, operation_name, read},
+    AwsError, Clients, Resource,
+    error::{failed, if_found, operation_name, read},
 };
 
 /// The label of the version that readers get.
@@ -77,39 +77,44 @@ impl Clients {
 }
 
 impl Secrets<'_> {
-    /// The labelled versions of a secret.
-    pub(crate) async fn versions(&self, secret: &str) -> Result<Vec<SecretVersion>, AwsError> {
+    /// The labelled versions of a secret; `None` if there is no such secret.
+    pub(crate) async fn versions(&self, secret: &str) -> Result<Option<Vec<SecretVersion>>, AwsError> {
         const OPERATION: &str = "secretsmanager:ListSecretVersionIds";
         let (mut versions, mut input) = (Vec::new(), json!({ "SecretId": secret }));
         loop {
-            let page: Page = read(OPERATION, &self.send(OPERATION, &input).await?)?;
+            let Some(body) = if_found(self.send(OPERATION, secret, &input).await)? else { return Ok(None) };
+            let page: Page = read(OPERATION, resource(secret), &body)?;
             versions.extend(page.versions.into_iter().filter(|version| !version.labels.is_empty()));
-            let Some(token) = page.next_token else { return Ok(versions) };
+            let Some(token) = page.next_token else { return Ok(Some(versions)) };
             input["NextToken"] = json!(token);
         }
     }
 
-    /// Generates a value. `recipe` is the input of the operation.
-    pub(crate) async fn generate(&self, recipe: &Value) -> Result<SecretValue, AwsError> {
+    /// Generates a value for a secret. `recipe` is the input of the operation.
+    pub(crate) async fn generate(&self, secret: &str, recipe: &Value) -> Result<SecretValue, AwsError> {
         const OPERATION: &str = "secretsmanager:GetRandomPassword";
-        let password: Password = read(OPERATION, &self.send(OPERATION, recipe).await?)?;
+        let password: Password = read(OPERATION, resource(secret), &self.send(OPERATION, secret, recipe).await?)?;
         Ok(SecretValue(password.random_password))
     }
 
     /// Stores a value as the current version. Of calls with the same token, one stores its value.
     pub(crate) async fn store(&self, secret: &str, value: &SecretValue, token: &str) -> Result<(), AwsError> {
         let input = json!({ "SecretId": secret, "SecretString": value.0, "ClientRequestToken": token });
-        self.send("secretsmanager:PutSecretValue", &input).await.map(drop)
+        self.send("secretsmanager:PutSecretValue", secret, &input).await.map(drop)
     }
 
     /// Removes a label from a version. A version without labels cannot be read by label, and Secrets Manager deletes it.
     pub(crate) async fn remove_label(&self, secret: &str, label: &str, version: &str) -> Result<(), AwsError> {
         let input = json!({ "SecretId": secret, "VersionStage": label, "RemoveFromVersionId": version });
-        self.send("secretsmanager:UpdateSecretVersionStage", &input).await.map(drop)
+        self.send("secretsmanager:UpdateSecretVersionStage", secret, &input).await.map(drop)
     }
 
-    async fn send(&self, operation: &'static str, input: &Value) -> Result<Vec<u8>, AwsError> {
+    async fn send(&self, operation: &'static str, secret: &str, input: &Value) -> Result<Vec<u8>, AwsError> {
         let call = Call::json(SECRETS_MANAGER, operation_name(operation), input);
-        self.clients.send(self.region, call).await.map_err(|error| failed(operation, error))
+        self.clients.send(self.region, call).await.map_err(failed(operation, resource(secret)))
     }
+}
+
+fn resource(secret: &str) -> Resource {
+    Resource::named("secret", secret)
 }

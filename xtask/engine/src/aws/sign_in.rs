@@ -198,8 +198,9 @@ mod tests {
     async fn keys_that_are_unknown_in_a_region_that_may_be_disabled_name_the_region() {
         let error = |code: &str| AwsError {
             operation: "sts:GetCallerIdentity",
+            resource: Box::new(crate::aws::Resource::caller()),
             kind: ErrorKind::NoCredentials,
-            code: Some(code.to_owned()),
+            code: Some(code.into()),
             message: "The security token included in the request is invalid".to_owned(),
         };
         for code in ["InvalidClientTokenId", "UnrecognizedClientException"] {

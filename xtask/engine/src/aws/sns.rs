@@ -2,7 +2,7 @@
 
 use aws_call::{Call, services::NOTIFICATIONS};
 
-use super::{AwsError, Clients, error::failed};
+use super::{AwsError, Clients, Resource, error::failed};
 
 /// The API's version (SNS API reference).
 const VERSION: &str = "2010-03-31";
@@ -21,7 +21,7 @@ impl Clients {
         let parameters = [("TopicArn", topic), ("Subject", subject), ("Message", message)];
         let call = Call::query(NOTIFICATIONS, VERSION, "Publish", &parameters);
         let sent = self.send(region, call).await;
-        sent.map(drop).map_err(|error| failed("sns:Publish", error))
+        sent.map(drop).map_err(failed("sns:Publish", Resource::named("topic", topic)))
     }
 
     /// Returns the most USD that the account spends on SMS in a region and a month; `None` if no limit is set. `None` as
@@ -31,7 +31,10 @@ impl Clients {
     pub(crate) async fn sms_spend_limit(&self, region: Option<&str>) -> Result<Option<String>, AwsError> {
         let parameters = [("attributes.member.1", SPEND_LIMIT)];
         let call = Call::query(NOTIFICATIONS, VERSION, "GetSMSAttributes", &parameters);
-        let body = self.send(region, call).await.map_err(|error| failed("sns:GetSMSAttributes", error))?;
+        let body = self
+            .send(region, call)
+            .await
+            .map_err(failed("sns:GetSMSAttributes", Resource::named("attribute", SPEND_LIMIT)))?;
         // The response has an entry with key and value for the one attribute, or none.
         Ok(aws_call::element(&String::from_utf8_lossy(&body), "value").filter(|limit| !limit.is_empty()))
     }

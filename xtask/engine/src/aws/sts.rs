@@ -1,6 +1,6 @@
 //! STS: the caller's identity.
 
-use super::{AwsError, Clients, error::failed};
+use super::{AwsError, Clients, Resource, error::failed};
 
 /// The identity of the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Clients {
     pub(crate) async fn caller(&self) -> Result<Caller, AwsError> {
         let client = client!(aws_sdk_sts, self, None);
         let identity =
-            client.get_caller_identity().send().await.map_err(|error| failed("sts:GetCallerIdentity", error))?;
+            client.get_caller_identity().send().await.map_err(failed("sts:GetCallerIdentity", Resource::caller()))?;
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         Ok(Caller { account: text(identity.account()), arn: text(identity.arn()) })
     }

@@ -114,13 +114,18 @@ async fn list(selection: &Selection, context: &Context) -> miette::Result<Exit> 
     let mut rows = table::terminal(&["secret", "logical ID", "current since", "previous value"]);
     for secret in &found {
         let versions = session.clients.secrets(secret.region.as_deref()).versions(&secret.name).await?;
-        add_row(&mut rows, secret, &versions);
+        add_row(&mut rows, secret, versions.as_deref());
     }
     context.ui.result(rows);
     Ok(Exit::Success)
 }
 
-fn add_row(rows: &mut Table, secret: &Secret, versions: &[SecretVersion]) {
+/// Adds a secret; without versions it is not deployed.
+fn add_row(rows: &mut Table, secret: &Secret, versions: Option<&[SecretVersion]>) {
+    let Some(versions) = versions else {
+        rows.add_row([secret.name.as_str(), secret.logical_id.as_str(), "not deployed", "none"]);
+        return;
+    };
     let current = secrets::labelled(versions, CURRENT).map_or_else(|| "-".to_owned(), SecretVersion::created);
     let previous = secrets::labelled(versions, PREVIOUS).map_or("none", |_| "readable");
     rows.add_row([secret.name.as_str(), secret.logical_id.as_str(), current.as_str(), previous]);
@@ -146,7 +151,8 @@ fn confirm(session: &Session, secret: &Secret, is_skipped: bool, action: &str) -
 }
 
 async fn revoke(session: &Session, secret: &Secret) -> miette::Result<Exit> {
-    let revoked = secrets::revoke(secret, &session.clients.secrets(secret.region.as_deref())).await?;
+    let manager = session.clients.secrets(secret.region.as_deref());
+    let revoked = secrets::revoke(secret, &session.stage.name, &manager).await?;
     let name = &secret.name;
     session.context.ui.say(match revoked {
         Revoked::Yes => format!("✓ {name}: the previous value is revoked"),

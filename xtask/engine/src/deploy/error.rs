@@ -177,5 +177,5 @@ pub(crate) fn aws(what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployErr
 /// Converts the error of a call for a stack, function or file: `failed to <verb> <what>`.
 pub(crate) fn failed_to(verb: &'static str, what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployError {
     let what = what.into();
-    move |source| DeployError::Aws { verb, what, source }
+    move |source| DeployError::Aws { verb, source: source.below(&what), what }
 }

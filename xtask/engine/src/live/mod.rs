@@ -74,7 +74,7 @@ pub(crate) async fn live_versions(systems: &[RenderedSystem], session: &Session)
         match lambda.describe(name, LIVE).await {
             Ok(described) => versions.extend(described.map(|described| (name.clone(), described))),
             Err(error) => {
-                let error = crate::error::one_line(&error);
+                let error = crate::error::one_line(&error.below(name));
                 session.context.ui.warn(format_args!("failed to describe the live version of {name}: {error}"));
             }
         }

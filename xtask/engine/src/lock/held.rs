@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{EXPIRY, LockError, LockRecord, LockState, key, machine::current_state, watch::Watch};
 use crate::{
-    aws::{AwsError, error::ErrorKind},
+    aws::{AwsError, Resource, error::ErrorKind},
     store::{Document, Store, Tag, unix_seconds, writer_token},
     surroundings,
     ui::Ui,
@@ -233,7 +233,9 @@ impl<S: Store> Lock<S> {
             let (key, text) = (key(&self.system), text(record));
             let write = self.store.replace(&key, &text, tag);
             let written = tokio::time::timeout(RENEWAL_LIMIT, write).await;
-            match written.unwrap_or_else(|_| Err(AwsError::late("s3:PutObject", RENEWAL_LIMIT))) {
+            match written
+                .unwrap_or_else(|_| Err(AwsError::late("s3:PutObject", Resource::document(&key), RENEWAL_LIMIT)))
+            {
                 Ok(Some(next)) => {
                     *tag = next;
                     renewed = sent;

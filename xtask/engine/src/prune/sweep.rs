@@ -41,6 +41,7 @@ impl Swept {
             self.deleted += 1;
             return;
         };
+        let error = error.below(&mark.what);
         mark.keep = true;
         if is_replicated(&error) {
             mark.why = REPLICATED.to_owned();

@@ -121,5 +121,5 @@ impl ReleaseMetadata {
 /// Wraps a failed call for a function.
 pub(super) fn failed(function: &str) -> impl FnOnce(AwsError) -> ReleaseError {
     let function = function.to_owned();
-    |source| ReleaseError::Aws { function, source }
+    |source| ReleaseError::Aws { source: source.below(&function), function }
 }

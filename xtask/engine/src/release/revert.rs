@@ -80,7 +80,8 @@ async fn shift_back(context: &ReleaseContext<'_>, entry: &Entry) -> Vec<String> 
     // A function that was deleted meanwhile has no traffic, and would keep the entry open forever.
     let is_deleted = |(_, error): &(String, AwsError)| error.kind == ErrorKind::NotFound;
     let (deleted, stuck): (Vec<_>, Vec<_>) = failures.partition(is_deleted);
-    for (function, error) in &deleted {
+    for (function, error) in deleted {
+        let error = error.below(&function);
         context.ui.warn(format_args!("failed to shift {function} back to its earlier version: {error}"));
     }
     stuck.into_iter().map(|(function, _)| function).collect()

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     aws::lambda::Version,
+    error::one_line,
     ledger::{LedgerError, OpenEntry, Outcome, VersionChange},
     parallel,
 };
@@ -89,7 +90,7 @@ async fn run_canary(
         Err(error @ ReleaseError::Ledger(LedgerError::Changed { .. })) => Err(error),
         Err(error) => {
             // An unobserved canary must not keep its traffic.
-            abort(context, live.open, &format!("the canary could not be observed: {error}")).await?;
+            abort(context, live.open, &format!("the canary could not be observed: {}", one_line(&error))).await?;
             Err(error)
         }
     }

@@ -3,6 +3,8 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::aws::AwsError;
+
 /// Calls could not be recorded or judged.
 #[derive(Debug, Error, Diagnostic)]
 pub enum RightsError {
@@ -47,5 +49,12 @@ pub enum RightsError {
 
 /// Names the function that a call was about.
 pub(super) fn on<E: std::error::Error + Send + Sync + 'static>(function: &str) -> impl FnOnce(E) -> RightsError {
-    move |source| RightsError::Function { function: function.to_owned(), source: Box::new(source) }
+    move |source| {
+        let source: Box<dyn std::error::Error + Send + Sync> = Box::new(source);
+        let source = match source.downcast::<AwsError>() {
+            Ok(error) => Box::new(error.below(function)),
+            Err(other) => other,
+        };
+        RightsError::Function { function: function.to_owned(), source }
+    }
 }

@@ -11,7 +11,8 @@ use crate::aws::scripted::{Endpoint, Received};
 fn secret(logical_id: &str, name: &str) -> Secret {
     let recipe = json!({ "PasswordLength": 64, "ExcludePunctuation": true });
     let recipe = recipe.as_object().expect("an object").clone();
-    Secret { logical_id: logical_id.to_owned(), name: name.to_owned(), region: None, recipe }
+    let (logical_id, name) = (logical_id.to_owned(), name.to_owned());
+    Secret { logical_id, name, system: "notes".to_owned(), region: None, recipe }
 }
 
 fn version(id: &str, label: &str) -> Value {
@@ -103,14 +104,14 @@ async fn a_rotation_keeps_the_previous_value_until_it_is_revoked() {
         (&json!("notes/dev/key"), &json!("generated-by-the-script"))
     );
     assert_eq!(stored["ClientRequestToken"].as_str().map(str::len), Some(64));
-    let versions = secrets.versions(&secret.name).await.expect("listed");
+    let versions = secrets.versions(&secret.name).await.expect("listed").expect("a secret");
     assert_eq!(labelled(&versions, PREVIOUS).map(|version| version.id.as_str()), Some("first"));
 
-    assert_eq!(revoke(&secret, &secrets).await.expect("revoked"), Revoked::Yes);
+    assert_eq!(revoke(&secret, "dev", &secrets).await.expect("revoked"), Revoked::Yes);
     let expected =
         json!({ "SecretId": "notes/dev/key", "VersionStage": "AWSPREVIOUS", "RemoveFromVersionId": "first" });
     assert_eq!(inputs(&endpoint, "UpdateSecretVersionStage"), [expected]);
-    assert_eq!(revoke(&secret, &secrets).await.expect("again"), Revoked::Nothing);
+    assert_eq!(revoke(&secret, "dev", &secrets).await.expect("again"), Revoked::Nothing);
     assert_eq!(endpoint.count("UpdateSecretVersionStage"), 1);
     assert_eq!(endpoint.count("GetSecretValue"), 0);
 }
@@ -133,6 +134,24 @@ async fn a_rotation_at_the_same_time_is_reported() {
     let clients = endpoint.clients().await;
     let error = rotate(&secret("Key", "notes/dev/key"), "dev", &clients.secrets(None)).await.expect_err("taken");
     assert!(matches!(error, SecretError::Concurrent { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_secret_that_is_not_deployed_is_named_with_the_next_step() {
+    let refusal =
+        r#"{"__type":"ResourceNotFoundException","Message":"Secrets Manager can't find the specified secret."}"#;
+    let endpoint = Endpoint::serve(|_: &Received| (400, refusal.to_owned())).await;
+    let clients = endpoint.clients().await;
+    let (secret, secrets) = (secret("Key", "notes/dev/key"), clients.secrets(None));
+    let rotated = rotate(&secret, "dev", &secrets).await.map(drop);
+    let revoked = revoke(&secret, "dev", &secrets).await.map(drop);
+    for result in [rotated, revoked] {
+        let error = result.expect_err("refused");
+        assert_eq!(error.to_string(), "secret notes/dev/key is not deployed; nothing was changed");
+        let hint = error.help().map(|help| help.to_string());
+        assert!(hint.is_some_and(|hint| hint.contains("`cargo xtask deploy --stage dev --system notes`")), "{error}");
+    }
+    assert_eq!(endpoint.count("ListSecretVersionIds"), endpoint.received().len());
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -334,7 +334,7 @@ impl<'a> Pages<'a> {
 
 fn failed(site: &RenderedSite, bucket: &str) -> impl Fn(AwsError) -> SiteError + use<> {
     let (site, bucket) = (site.name.clone(), bucket.to_owned());
-    move |source| SiteError::Aws { site: site.clone(), bucket: bucket.clone(), source }
+    move |source| SiteError::Aws { source: source.below(&bucket), site: site.clone(), bucket: bucket.clone() }
 }
 
 fn summary(published: &Published) -> String {

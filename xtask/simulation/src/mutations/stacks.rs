@@ -76,7 +76,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         breaks: "The execution of a change set whose response was lost is repeated blindly, and its refusal ends the deploy.",
         file: "aws/cloudformation/change_sets.rs",
         find: "        let sent = request.client_request_token(format!(\"{name}-{}\", hex::encode(once))).send().await;
-        match sent.map_err(|error| failed(\"cloudformation:ExecuteChangeSet\", error)) {
+        match sent.map_err(failed(\"cloudformation:ExecuteChangeSet\", Resource::stack(stack))) {
             Err(error)
                 if matches!(
                     error.code.as_deref(),
@@ -85,7 +85,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             {
                 if self.is_change_set_executed(stack, name).await? {",
         replace: "        let sent = request.send().await;
-        match sent.map_err(|error| failed(\"cloudformation:ExecuteChangeSet\", error)) {
+        match sent.map_err(failed(\"cloudformation:ExecuteChangeSet\", Resource::stack(stack))) {
             Err(error)
                 if matches!(
                     error.code.as_deref(),

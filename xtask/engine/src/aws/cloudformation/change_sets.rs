@@ -10,7 +10,7 @@ use plan::change_set::ChangeSetEntry;
 use super::CloudFormation;
 use crate::{
     aws::{
-        AwsError,
+        AwsError, Resource,
         error::{failed, gone_is_fine},
     },
     surroundings,
@@ -98,7 +98,7 @@ impl CloudFormation {
             Template::Body(body) => call.template_body(body),
             Template::Url(url) => call.template_url(url),
         };
-        match call.send().await.map_err(|error| failed("cloudformation:CreateChangeSet", error)) {
+        match call.send().await.map_err(failed("cloudformation:CreateChangeSet", Resource::stack(request.stack))) {
             Err(error) if error.code.as_deref() == Some("AlreadyExistsException") => Ok(()),
             made => made.map(|_| ()),
         }
@@ -109,7 +109,7 @@ impl CloudFormation {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
         let (mut entries, mut pages) = (Vec::new(), request.into_paginator().send());
         while let Some(page) = pages.next().await {
-            let described = page.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
+            let described = page.map_err(failed("cloudformation:DescribeChangeSet", Resource::stack(stack)))?;
             let reason = described.status_reason().unwrap_or_default();
             match described.status() {
                 Some(ChangeSetStatus::CreateComplete) => {}
@@ -146,7 +146,7 @@ impl CloudFormation {
             Template::Body(body) => call.template_body(body),
             Template::Url(url) => call.template_url(url),
         };
-        match call.send().await.map_err(|error| failed("cloudformation:UpdateStack", error)) {
+        match call.send().await.map_err(failed("cloudformation:UpdateStack", Resource::stack(request.stack))) {
             Err(error) if is_empty(&error.message) => Ok(false),
             updated => updated.map(|_| true),
         }
@@ -162,7 +162,7 @@ impl CloudFormation {
         // Without random bytes the token is only less unique.
         let _zeros = surroundings::fill_random(&mut once);
         let sent = request.client_request_token(format!("{name}-{}", hex::encode(once))).send().await;
-        match sent.map_err(|error| failed("cloudformation:ExecuteChangeSet", error)) {
+        match sent.map_err(failed("cloudformation:ExecuteChangeSet", Resource::stack(stack))) {
             Err(error)
                 if matches!(
                     error.code.as_deref(),
@@ -181,21 +181,22 @@ impl CloudFormation {
 
     async fn is_change_set_executed(&self, stack: &str, name: &str) -> Result<bool, AwsError> {
         let request = self.client.describe_change_set().stack_name(stack).change_set_name(name);
-        let described = request.send().await.map_err(|error| failed("cloudformation:DescribeChangeSet", error))?;
+        let described =
+            request.send().await.map_err(failed("cloudformation:DescribeChangeSet", Resource::stack(stack)))?;
         Ok(is_executed(described.execution_status()))
     }
 
     /// Deletes a change set, if there is one.
     pub(crate) async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         let request = self.client.delete_change_set().stack_name(stack).change_set_name(name);
-        gone_is_fine(request.send().await.map_err(|error| failed("cloudformation:DeleteChangeSet", error)))
+        gone_is_fine(request.send().await.map_err(failed("cloudformation:DeleteChangeSet", Resource::stack(stack))))
     }
 
     /// Lists the change sets of a stack that were not executed.
     pub(crate) async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
         let request = self.client.list_change_sets().stack_name(stack);
         let summaries = request.into_paginator().items().send().try_collect().await;
-        let summaries = summaries.map_err(|error| failed("cloudformation:ListChangeSets", error))?.into_iter();
+        let summaries = summaries.map_err(failed("cloudformation:ListChangeSets", Resource::stack(stack)))?.into_iter();
         let waiting = summaries.filter(|summary| !is_executed(summary.execution_status()));
         let waiting = waiting.filter_map(|summary| {
             let status = summary.status().map_or("", |status| status.as_str());

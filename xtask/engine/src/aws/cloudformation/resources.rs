@@ -6,7 +6,7 @@ use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 
 use super::CloudFormation;
 use crate::aws::{
-    AwsError,
+    AwsError, Resource,
     error::{failed, if_found},
 };
 
@@ -23,7 +23,8 @@ impl CloudFormation {
     /// Lists the resources of a stack; none if there is no such stack.
     pub(crate) async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, AwsError> {
         let pages = self.client.list_stack_resources().stack_name(stack).into_paginator().items().send();
-        let listed = pages.try_collect().await.map_err(|error| failed("cloudformation:ListStackResources", error));
+        let listed =
+            pages.try_collect().await.map_err(failed("cloudformation:ListStackResources", Resource::stack(stack)));
         let listed = if_found(listed)?.unwrap_or_default().into_iter();
         let existing = listed.filter(|resource| resource.resource_status() != Some(&ResourceStatus::DeleteComplete));
         let resources = existing.filter_map(|resource| {
@@ -52,7 +53,7 @@ impl CloudFormation {
         let mut pages = pages.send();
         let mut deleted: BTreeMap<String, Vec<String>> = BTreeMap::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed("cloudformation:ListStacks", error))?;
+            let page = page.map_err(failed("cloudformation:ListStacks", Resource::all("deleted stacks")))?;
             for stack in page.stack_summaries.unwrap_or_default() {
                 let (Some(name), Some(id)) = (stack.stack_name, stack.stack_id) else { continue };
                 if names.contains(name.as_str()) {
@@ -69,7 +70,7 @@ impl CloudFormation {
         let mut pages = self.client.describe_stack_events().stack_name(stack).into_paginator().send();
         let mut retained = BTreeSet::new();
         while let Some(page) = pages.next().await {
-            let page = if_found(page.map_err(|error| failed("cloudformation:DescribeStackEvents", error)))?;
+            let page = if_found(page.map_err(failed("cloudformation:DescribeStackEvents", Resource::stack(stack))))?;
             for event in page.into_iter().flat_map(|page| page.stack_events.unwrap_or_default()) {
                 let is_skipped = event.resource_status() == Some(&ResourceStatus::DeleteSkipped);
                 let physical_id = event.physical_resource_id.filter(|id| !id.is_empty());

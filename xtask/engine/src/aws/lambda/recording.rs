@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 
 use super::{
-    super::{AwsError, error::failed},
+    super::{AwsError, Resource, error::failed},
     Lambda,
 };
 
@@ -67,14 +67,19 @@ impl Lambda {
         let variables = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let environment = aws_sdk_lambda::types::Environment::builder().set_variables(Some(variables)).build();
         let request = self.client.update_function_configuration().function_name(function).environment(environment);
-        let update =
-            async || request.clone().send().await.map_err(|error| failed("lambda:UpdateFunctionConfiguration", error));
+        let update = async || {
+            request
+                .clone()
+                .send()
+                .await
+                .map_err(failed("lambda:UpdateFunctionConfiguration", Resource::function(function)))
+        };
         self.when_settled(function, update).await.map(drop)
     }
 
     async fn configuration(&self, function: &str, qualifier: &str) -> Result<GetFunctionConfigurationOutput, AwsError> {
         let request = self.client.get_function_configuration().function_name(function).qualifier(qualifier);
-        request.send().await.map_err(|error| failed("lambda:GetFunctionConfiguration", error))
+        request.send().await.map_err(failed("lambda:GetFunctionConfiguration", Resource::version(function, qualifier)))
     }
 }
 
